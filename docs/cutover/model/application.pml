@@ -1,0 +1,123 @@
+/* The application's requests, through the router (worker/src/router). The flag in KV is noise: every request begins on either side. */
+
+#if WRITERS > 0
+inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes-- }
+
+/* A writer adds its own writes, one bit each from `next_bit` up, one after the other; it may stop at any time. An attempt that a side refuses
+ * changes nothing, and the next one begins on either side again, so refusals leave no trace here; Visitor counts them. */
+proctype Writer(byte next_bit; byte writes) {
+	int seen;
+end:	do
+	:: d_step { writes > 0 && TAKES_WRITES ->
+		content = content | next_bit; acknowledge()
+	   }; check()
+	:: d_step { writes > 0 && (!FENCED(file) || WORKER_NO_FENCE) -> seen = file }; goto save
+	od;
+save:	atomic {
+		if
+		:: ETAG(seen) == ETAG(file) || WORKER_UNCOND ->
+			if
+			:: file = (FENCED(seen) -> CONTENT(seen) : (seen & ~ABSENT)) | next_bit
+#if VACUUM
+			:: file = CONTENT(seen) | next_bit  /* the write is a VACUUM: the stamp goes */
+#endif
+			fi;
+			acknowledge(); check()
+		:: else -> skip
+		fi;
+		seen = 0; goto end
+	}
+}
+#endif
+
+#if READERS > 0
+inline answered(result) {
+	check_read(must, result);
+	shown = shown | (result);
+	must = 0; copy = 0; sealed = 0; l = 0
+}
+
+/* A reader may begin at the object (`copy` is 0) or at the file. What it answers has to hold every write that was acknowledged, and every
+ * write that a completed read had shown, when it began. A refused attempt begins again at the file. */
+proctype Reader(byte reads) {
+	byte must;     /* what the answer has to hold */
+	int copy;      /* the fenced version that was read, 0 if none */
+	byte sealed;   /* what the sealed object answered */
+	byte l;        /* ... and its lineage */
+
+end:	do
+	:: atomic { reads > 0 -> reads--; must = acked | shown;
+		if
+		:: goto at_file
+		:: goto at_store
+		fi
+	   }
+	od;
+
+at_file: atomic {
+		if
+		:: !FENCED(file) -> answered(CONTENT(file)); goto end
+		:: else -> copy = file; goto at_store
+		fi
+	};
+at_store: atomic {
+		if
+		:: phase == ACTIVE -> answered(content); goto end
+		:: phase == SEALED && (copy == 0 || LIN(copy) == lin || READ_ANY_FENCE) -> sealed = content; l = lin; copy = 0; goto look_again_sealed
+		:: else ->
+			if
+			:: copy == 0 || TOMBSTONE(copy) -> copy = 0; goto at_file
+			:: else -> goto look_again_file
+			fi
+		fi
+	};
+look_again_sealed: atomic {
+		if
+		:: READ_NO_SEAL_RECHECK || LIN(file) == l || (READ_ANY_FENCE && FENCED(file)) -> answered(sealed); goto end
+		:: else -> sealed = 0; l = 0; goto at_file
+		fi
+	};
+look_again_file: atomic {
+		if
+		:: READ_NO_FILE_RECHECK || file == copy -> answered(CONTENT(copy)); goto end
+		:: else -> copy = 0; goto at_file
+		fi
+	}
+}
+#endif
+
+#if VISITORS > 0
+inline hop() {
+	if
+	:: done > 0 -> hops++; check_hops(hops)
+	:: else -> skip
+	fi
+}
+
+/* One request that goes from side to side as the router does, from either side and with a copy that may be old. Once the last command has
+ * ended it must find its side in two redirects. (A lost save is no redirect: another writer's success paid for it.) */
+proctype Visitor() {
+	byte hops;
+	if
+	:: goto at_file
+	:: goto at_store
+	fi;
+at_file: atomic {
+		if
+		:: !FENCED(file) -> goto served
+		:: else -> hop(); goto at_store
+		fi
+	};
+at_store: atomic {
+		if
+		:: phase == ACTIVE -> goto served
+		:: else -> hop();
+			if
+			:: WORKER_NO_FALLBACK -> goto at_store
+			:: else -> goto at_file
+			fi
+		fi
+	};
+served:	hops = 0
+}
+#endif

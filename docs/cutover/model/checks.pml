@@ -1,0 +1,192 @@
+/* The protocol's checks, by the name under which each can be removed: -DNAME=1 builds the model without that check. Everything is 0 in
+ * the protocol itself. scripts/model/mutations.txt says what each removal has to break. */
+
+/* The fence. */
+#ifndef NO_FENCE
+#define NO_FENCE 0            /* migrate never writes a fence */
+#endif
+#ifndef META_FENCE
+#define META_FENCE 0          /* the fence is in the metadata only: the ETag does not cover it */
+#endif
+#ifndef FENCE_UNCOND
+#define FENCE_UNCOND 0        /* the fence PUT has no If-Match */
+#endif
+#ifndef NO_NONCE
+#define NO_NONCE 0            /* the bytes say "fenced" and no more */
+#endif
+#ifndef NONCE_KEPT
+#define NONCE_KEPT 0          /* resume fences again with the nonce that was there */
+#endif
+#ifndef RESUME_NO_REFENCE
+#define RESUME_NO_REFENCE 0   /* resume does not fence again */
+#endif
+#ifndef FENCE_REUSED
+#define FENCE_REUSED 0        /* migrate takes a file that is already fenced by another claim as it is */
+#endif
+#ifndef NO_STAMP
+#define NO_STAMP 0            /* the unfenced file carries no claim */
+#endif
+#ifndef NO_STALE_MARK
+#define NO_STALE_MARK 0       /* commands do not stop at a newer nonce or stamp */
+#endif
+#ifndef NO_STALE_STAMP
+#define NO_STALE_STAMP 0      /* commands do not stop at a newer stamp */
+#endif
+#ifndef ACTIVATE_FIRST
+#define ACTIVATE_FIRST 0      /* ready and activate come before the fence */
+#endif
+#ifndef NO_RECOPY
+#define NO_RECOPY 0           /* the pre-copy is taken for good although the file changed */
+#endif
+
+/* The Durable Object. */
+#ifndef WRITE_IN_READY
+#define WRITE_IN_READY 0      /* the object takes application writes in READY too */
+#endif
+#ifndef WRITE_IN_SEALED
+#define WRITE_IN_SEALED 0     /* ... in SEALED too */
+#endif
+#ifndef WRITE_IN_IMPORTING
+#define WRITE_IN_IMPORTING 0  /* ... in IMPORTING too */
+#endif
+#ifndef ACTIVATE_NOGEN
+#define ACTIVATE_NOGEN 0      /* activate does not compare the claim */
+#endif
+#ifndef ACTIVATE_NOINTENT
+#define ACTIVATE_NOINTENT 0   /* activate on SEALED does not ask for a migrate claim */
+#endif
+#ifndef ACTIVATE_NOPHASE
+#define ACTIVATE_NOPHASE 0    /* activate does not look at the phase */
+#endif
+#ifndef ROWS_NOGEN
+#define ROWS_NOGEN 0          /* rows do not compare the claim */
+#endif
+#ifndef ROWS_NOPHASE
+#define ROWS_NOPHASE 0        /* rows do not look at the phase */
+#endif
+#ifndef ROWS_NODEDUP
+#define ROWS_NODEDUP 0        /* a batch that was applied is applied again */
+#endif
+#ifndef READY_NOGEN
+#define READY_NOGEN 0         /* ready does not compare the claim */
+#endif
+#ifndef READY_NOPHASE
+#define READY_NOPHASE 0       /* ready does not look at the phase */
+#endif
+#ifndef READY_NODIGEST
+#define READY_NODIGEST 0      /* ready does not compare the digest */
+#endif
+#ifndef RESET_NOGEN
+#define RESET_NOGEN 0         /* reset does not compare the claim */
+#endif
+#ifndef RESET_NOPHASE
+#define RESET_NOPHASE 0       /* reset does not look at the phase */
+#endif
+#ifndef RELEASE_NOGEN
+#define RELEASE_NOGEN 0       /* release does not compare the claim */
+#endif
+#ifndef RELEASE_NOPHASE
+#define RELEASE_NOPHASE 0     /* release does not look at the phase */
+#endif
+#ifndef CLAIM_NOCAS
+#define CLAIM_NOCAS 0         /* a claim does not compare the gen that its sender saw */
+#endif
+#ifndef CLAIM_SEALED_NOBUMP
+#define CLAIM_SEALED_NOBUMP 0 /* a claim on SEALED takes no new number */
+#endif
+#ifndef CLAIM_ACTIVE_NOBUMP
+#define CLAIM_ACTIVE_NOBUMP 0 /* a migrate claim on ACTIVE takes no new number */
+#endif
+#ifndef CLAIM_IMPORT_NOBUMP
+#define CLAIM_IMPORT_NOBUMP 0 /* a migrate claim on IMPORTING or READY takes no new number */
+#endif
+#ifndef CLAIM_ABORT_NOBUMP
+#define CLAIM_ABORT_NOBUMP 0  /* a rollback claim on EMPTY, IMPORTING or READY takes no new number */
+#endif
+#ifndef GEN_RESET
+#define GEN_RESET 0           /* release sets gen back */
+#endif
+#ifndef IMPORT_OVER_ACTIVE
+#define IMPORT_OVER_ACTIVE 0  /* a migrate claim on ACTIVE imports again */
+#endif
+#ifndef IMPORT_OVER_SEALED
+#define IMPORT_OVER_SEALED 0  /* a migrate claim on SEALED imports again */
+#endif
+
+/* The commands. */
+#ifndef ABORT_FILE_ONLY
+#define ABORT_FILE_ONLY 0     /* rollback of an unfinished migration lifts the fence without telling the object */
+#endif
+#ifndef LIFT_UNCOND
+#define LIFT_UNCOND 0         /* the lift has no If-Match */
+#endif
+#ifndef LIFT_FENCED_ONLY
+#define LIFT_FENCED_ONLY 0    /* the lift leaves a file alone that carries no fence */
+#endif
+#ifndef NO_SEAL
+#define NO_SEAL 0             /* a rollback claim leaves ACTIVE as it is */
+#endif
+#ifndef EXPORT_UNCOND
+#define EXPORT_UNCOND 0       /* the export PUT has no If-Match */
+#endif
+#ifndef RELEASE_FIRST
+#define RELEASE_FIRST 0       /* release comes before the export PUT */
+#endif
+#ifndef CLAIM_AFTER_LOOK
+#define CLAIM_AFTER_LOOK 0    /* rollback looks at the file before its claim and believes that look */
+#endif
+#ifndef EXPORT_NOLIN
+#define EXPORT_NOLIN 0        /* rollback takes any fence for its own lineage's */
+#endif
+#ifndef RESUME_NOLIN
+#define RESUME_NOLIN 0        /* resume takes any fence for its own lineage's */
+#endif
+#ifndef NO_RESET
+#define NO_RESET 0            /* no reset before a second copy */
+#endif
+#ifndef GIVEUP_CLAIM_ONLY
+#define GIVEUP_CLAIM_ONLY 0   /* a migrate that fails before its fence empties the object and leaves the file alone */
+#endif
+#ifndef GIVEUP_FRESH_CLAIM
+#define GIVEUP_FRESH_CLAIM 0  /* a migrate that fails rolls back under whatever claim it can get */
+#endif
+#ifndef NOTHING_NOSTAMP
+#define NOTHING_NOSTAMP 0     /* rollback takes EMPTY and unfenced for "nothing to do" without comparing stamp and gen */
+#endif
+#ifndef ACTIVE_NOSTALE
+#define ACTIVE_NOSTALE 0      /* a migrate that finds ACTIVE judges the fence without looking for a newer claim */
+#endif
+
+/* gc. */
+#ifndef GC_UNCOND
+#define GC_UNCOND 0           /* the tombstone PUT has no If-Match */
+#endif
+#ifndef GC_ANY_PHASE
+#define GC_ANY_PHASE 0        /* gc does not ask the Durable Object */
+#endif
+#ifndef GC_DELETES
+#define GC_DELETES 0          /* gc deletes the file */
+#endif
+#ifndef KEPT_FROM_TOMBSTONE
+#define KEPT_FROM_TOMBSTONE 0 /* rollback takes a tombstone for the kept file */
+#endif
+
+/* The router. */
+#ifndef WORKER_NO_FENCE
+#define WORKER_NO_FENCE 0     /* the router does not look for a fence */
+#endif
+#ifndef WORKER_UNCOND
+#define WORKER_UNCOND 0       /* the router's save has no If-Match */
+#endif
+#ifndef WORKER_NO_FALLBACK
+#define WORKER_NO_FALLBACK 0  /* the router does not go to the file when the object refuses */
+#endif
+#ifndef READ_NO_FILE_RECHECK
+#define READ_NO_FILE_RECHECK 0 /* a fenced file answers without a second look at it */
+#endif
+#ifndef READ_NO_SEAL_RECHECK
+#define READ_NO_SEAL_RECHECK 0 /* a sealed object answers without a second look at the file */
+#endif
+#ifndef READ_ANY_FENCE
+#define READ_ANY_FENCE 0      /* that second look accepts any lineage */
+#endif

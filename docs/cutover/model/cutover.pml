@@ -1,0 +1,116 @@
+/* The live cutover of one user between its file in R2 and its Durable Object. docs/cutover/README.md says what is modelled and how to
+ * read a counterexample; scripts/model/run.sh runs the searches. Configure with -D:
+ *
+ *   A_COMMANDS, B_COMMANDS  commands of the two operators before the last one
+ *   LATE                    messages that can be under way without their sender, 0-2
+ *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
+ *   WRITERS, WRITES, READERS, READS, VISITORS
+ *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1
+ *   BESIDE                  the last command begins beside older ones that still run, not after them
+ *   SCRIPT                  FREE, or only migrates, or only rollbacks
+ */
+
+#ifndef A_COMMANDS
+#define A_COMMANDS 1
+#endif
+#ifndef B_COMMANDS
+#define B_COMMANDS 1
+#endif
+#ifndef LATE
+#define LATE 0
+#endif
+#ifndef CRASHES
+#define CRASHES 0
+#endif
+#ifndef FAILURES
+#define FAILURES 0
+#endif
+#ifndef REPEATS
+#define REPEATS 0
+#endif
+#ifndef CORRUPT
+#define CORRUPT 0
+#endif
+#ifndef WRITERS
+#define WRITERS 2
+#endif
+#ifndef WRITES
+#define WRITES 1
+#endif
+#ifndef READERS
+#define READERS 0
+#endif
+#ifndef READS
+#define READS 1
+#endif
+#ifndef VISITORS
+#define VISITORS 0
+#endif
+#ifndef BATCHES
+#define BATCHES 1
+#endif
+#ifndef PRECOPY
+#define PRECOPY 0
+#endif
+#ifndef GC
+#define GC 0
+#endif
+#ifndef VACUUM
+#define VACUUM 0
+#endif
+#ifndef GIVES_UP
+#define GIVES_UP 0
+#endif
+#ifndef START_FILE
+#define START_FILE 0
+#endif
+
+#define FREE          0
+#define MIGRATE_ONLY  1
+#define ROLLBACK_ONLY 2
+#ifndef SCRIPT
+#define SCRIPT FREE
+#endif
+
+#define OPERATORS ((A_COMMANDS > 0) + (B_COMMANDS > 0))
+#define COMMANDS  (A_COMMANDS + B_COMMANDS)
+#ifdef BESIDE
+#define WAIT_FOR_OTHERS (unclaimed == 0)
+#else
+#define WAIT_FOR_OTHERS (running == 0)
+#endif
+
+#include "checks.pml"
+#include "state.pml"
+#include "properties.pml"
+#include "store.pml"
+#include "network.pml"
+#include "operator.pml"
+#include "application.pml"
+
+init {
+	atomic {
+#if A_COMMANDS > 0
+		run Operator(A_COMMANDS, 0);
+#endif
+#if B_COMMANDS > 0
+		run Operator(B_COMMANDS, 0);
+#endif
+		run Operator(1, 1);
+#if WRITERS > 0
+		run Writer(1, WRITES);
+#endif
+#if WRITERS > 1
+		run Writer(1 << WRITES, WRITES);
+#endif
+#if READERS > 0
+		run Reader(READS);
+#endif
+#if READERS > 1
+		run Reader(READS);
+#endif
+#if VISITORS > 0
+		run Visitor();
+#endif
+	}
+}

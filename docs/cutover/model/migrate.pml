@@ -1,0 +1,223 @@
+/* migrate: pkg/migrate/migrate.go and fence.go. Included in the body of Operator. */
+
+/* (*migration).run: a user who is not in the object yet is downloaded and checked before the claim. The claim may find another phase. */
+migrate: atomic {
+		if
+		:: file != ABSENT && !TOMBSTONE(file) -> seen = file; held = 1
+		:: skip
+		fi
+	};
+	atomic {
+		send(CLAIM_MIGRATE, gen, 0, 0);
+		if
+		:: IS(UNKNOWN); goto open
+		:: IS(YES);
+			claimed();
+			if
+			:: phase == ACTIVE -> seen = 0; held = 0; goto already_active
+			:: phase == SEALED -> seen = 0; held = 0; goto resume
+			:: phase == IMPORTING -> goto fetch
+			fi
+		:: IS(LOST); goto crashed  /* only where CLAIM_NOCAS and its like make the model absurd */
+		fi
+	};
+
+/* (*migration).alreadyActive */
+already_active: atomic {
+		if
+		:: SUPERSEDED(file) && !ACTIVE_NOSTALE -> goto superseded
+		:: LIN(file) == l -> goto in_store
+		:: else -> goto conflict
+		fi
+	};
+
+/* (*migration).resume and refence: the second GET must show the version of the first, so they are one step. */
+resume:	atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: file == ABSENT -> goto conflict
+		:: !SUPERSEDED(file) && file != ABSENT ->
+			if
+			:: (LIN(file) == l || (RESUME_NOLIN && FENCED(file))) -> seen = file
+			:: else -> goto import_after_export
+			fi
+		fi
+	};
+	atomic {
+		if
+		:: RESUME_NO_REFENCE -> answer = YES
+		:: else -> send(PUT, 0, seen, REFENCED(seen, g))
+		fi;
+		if
+		:: IS(YES); seen = 0; goto activate_resumed
+		:: IS(LOST); goto refence_landed
+		:: IS(UNKNOWN); goto refence_landed
+		fi
+	};
+/* fenceLanded: a failed PUT may have been ours all the same. */
+refence_landed: atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: else ->
+			if
+			:: FENCED(file) && NON(file) == g -> seen = 0; goto activate_resumed
+			:: else ->
+				if
+				:: file != seen -> seen = 0; goto resume
+				:: else -> goto open
+				fi
+			fi
+		fi
+	};
+activate_resumed: atomic {
+		send(ACTIVATE, g, 0, 0);
+		if
+		:: IS(YES); goto in_store
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto open
+		:: IS(UNKNOWN); goto open
+		fi
+	};
+
+/* (*migration).importAfterExport. A version from before the claim is no use: its PUT can only lose. */
+import_after_export: atomic {
+		send(RESET, g, 0, 0);
+		if
+		:: IS(YES); goto fetch
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto closed
+		:: IS(UNKNOWN); goto closed
+		fi
+	};
+
+/* (*migration).untilFenced */
+fetch:	atomic {
+		if
+		:: held -> skip
+		:: else ->
+			if
+			:: file == ABSENT || TOMBSTONE(file) -> goto give_up
+			:: else -> seen = file; held = 1
+			fi
+		fi;
+		if
+		:: SUPERSEDED(seen) -> goto superseded
+		:: else -> skip
+		fi;
+		if
+		:: PRECOPY && !(NO_RECOPY && copied) -> goto copy
+		:: skip
+		:: GIVES_UP && failures > 0 -> failures--; goto give_up  /* a read fails, or what was copied differs, or Ctrl-C */
+		fi;
+		if
+		:: ACTIVATE_FIRST -> goto copy
+		:: else -> goto fence
+		fi
+	};
+
+/* (*migration).copyAndCompare: before the fence, and behind it if the fenced content is not what was copied. The comparison of digests is
+ * left to `ready`: the model goes on in more cases than the command. */
+copy:	atomic {
+		if
+		:: (dirty || inside) && !NO_RESET ->
+			send(RESET, g, 0, 0);
+			if
+			:: IS(YES)
+			:: IS(STALE); goto superseded
+			:: IS(REFUSED); goto give_up
+			:: IS(UNKNOWN); goto give_up
+			fi
+		:: else -> skip
+		fi;
+		dirty = 1
+	};
+#if BATCHES > 1
+	atomic { send_rows(3) };
+	atomic { send_rows(12); copied = 1 };
+#else
+	atomic { send_rows(15); copied = 1 };
+#endif
+	atomic {
+		if
+		:: inside -> goto ready
+		:: ACTIVATE_FIRST -> goto ready
+		:: else -> goto fence
+		fi
+	};
+
+/* (*migration).fence and fenceLanded */
+fence:	atomic {
+		fenced = 1;
+		if
+		:: NO_FENCE || (FENCE_REUSED && FENCED(seen)) -> answer = YES
+		:: FENCE_UNCOND -> send(PUT, 0, ANY, FENCED_FILE(CONTENT(seen), g, g))
+		:: else -> send(PUT, 0, seen, FENCED_FILE(CONTENT(seen), g, g))
+		fi;
+		if
+		:: IS(YES); goto switch_over
+		:: IS(LOST); goto fence_landed
+		:: IS(UNKNOWN); goto fence_landed
+		fi
+	};
+fence_landed: atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: else ->
+			if
+			:: FENCED(file) && NON(file) == g -> goto switch_over
+			:: else ->
+				if
+				:: file != seen -> seen = 0; held = 0; if :: !NO_RECOPY -> copied = 0 :: else -> skip fi; goto fetch
+				:: else -> goto give_up
+				fi
+			fi
+		fi
+	};
+
+/* (*migration).switchOver */
+switch_over: atomic {
+		held = 0; inside = 1; seen = CONTENT(seen);
+		if
+		:: ACTIVATE_FIRST -> goto in_store
+		:: !ACTIVATE_FIRST && copied -> goto ready
+		:: else -> goto copy
+		fi
+	};
+ready:	atomic {
+		send(MAKE_READY, g, CONTENT(seen), 0);
+		if
+		:: IS(YES); if :: !ACTIVATE_FIRST -> seen = 0 :: else -> skip fi; goto activate_it
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto give_up
+		:: IS(UNKNOWN); goto give_up
+		fi
+	};
+activate_it: atomic {
+		send(ACTIVATE, g, 0, 0);
+		if
+		:: IS(YES); if :: !ACTIVATE_FIRST -> goto in_store :: else -> goto fence fi
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto give_up
+		:: IS(UNKNOWN); goto give_up
+		fi
+	};
+
+/* (*migration).giveUp: the rollback of this very claim. If a newer claim exists, that one owns the user. */
+give_up: atomic {
+		seen = 0; held = 0; copied = 0; dirty = 0; inside = 0;
+		if
+		:: GIVEUP_FRESH_CLAIM && fenced -> send(CLAIM_ROLLBACK, gen, 0, 0)
+		:: else -> send(CLAIM_ROLLBACK, g, 0, 0)
+		fi;
+		if
+		:: IS(YES);
+			g = gen; l = lin;
+			if
+			:: phase == SEALED -> fenced = 0; goto bring_back
+			:: phase != SEALED && GIVEUP_CLAIM_ONLY && !fenced -> goto closed
+			:: else -> fenced = 0; goto lift
+			fi
+		:: IS(LOST); goto superseded
+		:: IS(UNKNOWN); goto open
+		fi
+	};

@@ -1,0 +1,107 @@
+/* An operator runs `commands` commands one after the other, each chosen freely; after a death the next one is the re-run. The last
+ * command of all (`last`) begins when no other command can still take a claim, and does not die. pkg/migrate is written step for step like
+ * migrate.pml, rollback.pml and gc.pml.
+ *
+ * A command looks at the status before its claim, and the claim names the gen it saw. When the claim succeeds, nothing came between the two, so
+ * they are one step here; a claim that lands late names the gen of its own time. The file is looked at in between too (was the object set back?);
+ * that look can only stop the command, and NUMBERS says that it never does. */
+
+#define SUPERSEDED(f) (!NO_STALE_MARK && (NON(f) > g || (!NO_STALE_STAMP && STAMP(f) > g)))
+
+byte running = OPERATORS;     /* operators that have not ended */
+byte unclaimed = COMMANDS;    /* their commands that may still take a claim */
+
+inline end_command(how) {
+	if
+	:: last && how > 0 -> done = how; check()
+	:: else -> skip
+	fi;
+	if
+	:: !last && g == 0 -> unclaimed--
+	:: else -> skip
+	fi;
+	forget()
+}
+
+inline forget() { g = 0; l = 0; seen = 0; held = 0; copied = 0; dirty = 0; fenced = 0; inside = 0; x = 0; answer = 0 }
+
+/* The claim was given. */
+inline claimed() {
+	g = gen; l = lin;
+	if
+	:: !last -> unclaimed--
+	:: else -> skip
+	fi
+}
+
+/* One batch: the rows of a key range. A corrupt one arrives without its rows. */
+inline send_rows(range) {
+	if
+	:: send(ROWS, g, ((range) << 4) | (CONTENT(seen) & (range)), 0)
+	:: corrupt > 0 -> corrupt--; send(ROWS, g, (range) << 4, 0)
+	fi;
+	if
+	:: IS(YES)
+	:: IS(STALE); goto superseded
+	:: IS(REFUSED); goto give_up
+	:: IS(UNKNOWN); goto give_up
+	fi
+}
+
+proctype Operator(byte commands; bit last) {
+	byte g;        /* the command's claim */
+	byte l;        /* the lineage that the claim found */
+	int seen;      /* the version of the file that is being worked on */
+	bit held;      /* `seen` is set, before the fence */
+	bit copied;    /* the object holds what `seen` holds */
+	bit dirty;     /* the object may hold rows under this claim */
+	bit fenced;    /* a fence PUT was sent */
+	bit inside;    /* our fence is in the file */
+	byte x;        /* rollback: the status' gen, then the content to put back */
+
+next:	atomic {
+		(!last || WAIT_FOR_OTHERS) -> skip;
+		if
+		:: commands == 0 -> goto over
+		:: else -> commands--;
+			if
+			:: SCRIPT != ROLLBACK_ONLY -> goto migrate
+			:: SCRIPT != MIGRATE_ONLY -> goto rollback
+#if GC
+			:: !last -> unclaimed--; goto collect
+#endif
+			fi
+		fi
+	};
+
+#include "migrate.pml"
+#include "rollback.pml"
+#if GC
+#include "gc.pml"
+#endif
+
+/* How a command ends. */
+in_store: atomic { end_command(DONE_STORE); goto next };
+in_file:  atomic { end_command(DONE_FILE); goto next };
+closed:   atomic { end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
+open:     atomic { end_command(0); goto next };            /* failed; the account says that writes may wait until a re-run */
+superseded: atomic {
+		if
+		:: last -> last_superseded()
+		:: else -> skip
+		fi;
+		end_command(0); goto next
+	};
+conflict: atomic { alarm(); end_command(0); goto next };
+crashed:  atomic { end_command(0); goto next };
+#if GC
+collected: atomic { forget(); goto next };                   /* gc took no claim, and was not counted as one that may */
+#endif
+
+over:	atomic {
+		if
+		:: !last -> running--
+		:: else -> skip
+		fi
+	}
+}

@@ -1,0 +1,79 @@
+/* The properties. Each is a named variable so that a counterexample names what it violates. Without -DONLY all are checked; with it,
+ * those with -DWITH_<NAME>: a removed check may make the authority rule itself meaningless, so mutations are held to the end-to-end ones. */
+
+#ifndef ONLY
+#define WITH_AUTH
+#define WITH_SPLIT
+#define WITH_LINEAGE
+#define WITH_NUMBERS
+#define WITH_LOSS
+#define WITH_AVAIL
+#define WITH_READ
+#define WITH_HOPS
+#define WITH_ALARM
+#endif
+
+hidden byte AUTH, SPLIT, LINEAGE, NUMBERS, LOSS, AVAIL, READ, HOPS, ALARM;
+
+/* Set and asserted in one indivisible step, so a hidden variable cannot be stale. A violated property has the value 1. */
+#define HOLD(name, holds) name = !(holds); assert(!name)
+
+/* After every change of the file, the object or the acknowledged writes. */
+inline check() {
+	d_step {
+		skip;
+#ifdef WITH_AUTH
+		HOLD(AUTH, SUBSET(acked, AUTHORITATIVE));
+#endif
+#ifdef WITH_SPLIT
+		HOLD(SPLIT, !(phase == ACTIVE && !FENCED(file)));
+#endif
+#ifdef WITH_LINEAGE
+		HOLD(LINEAGE, phase != ACTIVE || LIN(file) == lin);
+#endif
+#ifdef WITH_NUMBERS
+		HOLD(NUMBERS, LIN(file) <= NON(file) && NEWEST(file) <= gen && lin <= gen && (lin > 0 || phase == EMPTY) && gen < 15);
+#endif
+#ifdef WITH_LOSS
+		HOLD(LOSS, done == 0 || SUBSET(acked, FINAL_CONTENT));
+#endif
+#ifdef WITH_AVAIL
+		HOLD(AVAIL, done == 0 || SERVED);
+#endif
+	}
+}
+
+/* The last command was superseded although no newer one exists. */
+inline last_superseded() {
+#ifdef WITH_AVAIL
+	d_step { HOLD(AVAIL, false) }
+#else
+	skip
+#endif
+}
+
+/* A command reports a conflict that a person has to solve; in the model nobody but the protocol writes, so there is none. */
+inline alarm() {
+#ifdef WITH_ALARM
+	d_step { HOLD(ALARM, false) }
+#else
+	skip
+#endif
+}
+
+/* A read that began when `must` was acknowledged or shown returns `result`. */
+inline check_read(must, result) {
+#ifdef WITH_READ
+	d_step { HOLD(READ, SUBSET(must, result) && (SUBSET(shown, result) || SUBSET(result, shown))) }
+#else
+	skip
+#endif
+}
+
+inline check_hops(hops) {
+#ifdef WITH_HOPS
+	d_step { HOLD(HOPS, hops <= 2) }
+#else
+	skip
+#endif
+}

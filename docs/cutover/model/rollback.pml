@@ -1,0 +1,153 @@
+/* rollback: pkg/migrate/rollback.go. Included in the body of Operator. */
+
+/* (*retreat).nothingToDo: the status, then the file. */
+rollback: atomic {
+		if
+		:: CLAIM_AFTER_LOOK -> seen = file; held = 1; goto claim_it
+		:: !CLAIM_AFTER_LOOK && phase == EMPTY -> x = gen
+		:: !CLAIM_AFTER_LOOK && phase != EMPTY -> goto claim_it
+		fi
+	};
+	atomic {
+		if
+		:: !FENCED(file) && (STAMP(file) == x || NOTHING_NOSTAMP) -> goto in_file
+		:: else -> x = 0; goto claim_it
+		fi
+	};
+
+claim_it: atomic {
+		if
+		:: ABORT_FILE_ONLY && UNFINISHED -> claimed(); goto lift
+		:: else -> skip
+		fi;
+		send(CLAIM_ROLLBACK, gen, 0, 0);
+		if
+		:: IS(UNKNOWN); goto open
+		:: IS(YES);
+			claimed();
+			if
+			:: phase == EMPTY -> seen = 0; held = 0; goto lift
+			:: else -> goto bring_back
+			fi
+		:: IS(LOST); goto crashed
+		fi
+	};
+
+/* (*retreat).bringBack */
+bring_back: atomic {
+		if
+		:: CLAIM_AFTER_LOOK && held -> held = 0
+		:: else -> seen = file
+		fi;
+		if
+		:: SUPERSEDED(seen) -> goto superseded
+		:: else -> skip
+		fi;
+		if
+		:: LIN(seen) == l || (EXPORT_NOLIN && FENCED(seen)) || seen == ABSENT -> skip
+		:: else -> seen = 0; goto release_then_touch
+		fi
+	};
+/* (*retreat).fileToPutBack: the kept bytes when nothing was written since they were imported, an export otherwise. */
+	atomic {
+		if
+		:: phase != ACTIVE && phase != SEALED -> goto open
+		:: else -> skip
+		fi;
+		if
+		:: receipt == content && seen != ABSENT && (!TOMBSTONE(seen) || KEPT_FROM_TOMBSTONE) -> x = CONTENT(seen)
+		:: else -> x = content
+		fi
+	};
+	if
+	:: RELEASE_FIRST -> goto release_it
+	:: else -> skip
+	fi;
+/* (*retreat).putStamped and stampLanded */
+put_back: atomic {
+		if
+		:: EXPORT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(x, g))
+		:: else -> send(PUT, 0, seen, UNFENCED_FILE(x, g))
+		fi;
+		if
+		:: IS(YES); seen = 0; x = 0; if :: RELEASE_FIRST -> goto in_file :: else -> goto release_it fi
+		:: IS(LOST); goto put_back_landed
+		:: IS(UNKNOWN); goto put_back_landed
+		fi
+	};
+put_back_landed: atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: else ->
+			if
+			:: !FENCED(file) && STAMP(file) == g -> seen = 0; x = 0; if :: RELEASE_FIRST -> goto in_file :: else -> goto release_it fi
+			:: else ->
+				if
+				:: file != seen -> seen = 0; x = 0; goto bring_back
+				:: else -> goto open
+				fi
+			fi
+		fi
+	};
+release_it: atomic {
+		send(RELEASE, g, 0, 0);
+		if
+		:: IS(YES); if :: RELEASE_FIRST -> goto put_back :: else -> goto in_file fi
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto open
+		:: IS(UNKNOWN); goto closed
+		fi
+	};
+
+/* (*retreat).releaseThenTouch: an earlier run's export is in the file already. */
+release_then_touch: atomic {
+		send(RELEASE, g, 0, 0);
+		if
+		:: IS(YES); goto lift
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto open
+		:: IS(UNKNOWN); goto closed
+		fi
+	};
+
+/* (*retreat).lift: even a file without a fence is touched. */
+lift:	atomic {
+		seen = file;
+		if
+		:: SUPERSEDED(seen) -> goto superseded
+		:: else ->
+			if
+			:: seen == ABSENT || (LIFT_FENCED_ONLY && !FENCED(seen)) -> goto in_file
+			:: else -> skip
+			fi;
+			if
+			:: TOMBSTONE(seen) -> goto conflict
+			:: else -> skip
+			fi
+		fi
+	};
+	atomic {
+		if
+		:: LIFT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(CONTENT(seen), g))
+		:: else -> send(PUT, 0, seen, UNFENCED_FILE(CONTENT(seen), g))
+		fi;
+		if
+		:: IS(YES); goto in_file
+		:: IS(LOST); goto lift_landed
+		:: IS(UNKNOWN); goto lift_landed
+		fi
+	};
+lift_landed: atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: else ->
+			if
+			:: !FENCED(file) && STAMP(file) == g -> goto in_file
+			:: else ->
+				if
+				:: file != seen -> goto lift
+				:: else -> goto open
+				fi
+			fi
+		fi
+	};

@@ -1,0 +1,153 @@
+/* The Durable Object's transitions: one message, one transaction. worker/src/store/states.ts is held against this file through
+ * transitions.json. `answer` is one of the values below; a refused message changes nothing. */
+
+#define YES     1
+#define REFUSED 2  /* wrong phase, or another digest */
+#define STALE   3  /* the claim in the message is not the last one */
+#define LOST    4  /* PUT: the ETag is not the current one; claim: gen is not the one that was seen */
+#define UNKNOWN 5  /* no answer came: the effect may have happened, or come later, or never */
+
+#define CLAIM_MIGRATE  1
+#define CLAIM_ROLLBACK 2
+#define RESET          3
+#define ROWS           4
+#define MAKE_READY     5
+#define ACTIVATE       6
+#define RELEASE        7
+#define PUT            8
+
+#define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY)
+
+inline wipe() { content = 0; applied = 0; receipt = 0 }
+
+inline claim_migrate() {
+	migrating = 1; answer = YES;
+	if
+	:: (UNFINISHED || (IMPORT_OVER_ACTIVE && phase == ACTIVE) || (IMPORT_OVER_SEALED && phase == SEALED)) ->
+		if
+		:: CLAIM_IMPORT_NOBUMP && (phase == IMPORTING || phase == READY) -> skip
+		:: else -> gen++
+		fi;
+		wipe(); lin = gen; phase = IMPORTING
+	:: else ->
+		if
+		:: (CLAIM_SEALED_NOBUMP && phase == SEALED) || (CLAIM_ACTIVE_NOBUMP && phase == ACTIVE) -> skip
+		:: else -> gen++
+		fi
+	fi
+}
+
+inline claim_rollback() {
+	migrating = 0; answer = YES;
+	if
+	:: UNFINISHED ->
+		if
+		:: CLAIM_ABORT_NOBUMP -> skip
+		:: else -> gen++
+		fi;
+		wipe(); lin = 0; phase = EMPTY
+	:: else ->
+		if
+		:: CLAIM_SEALED_NOBUMP && phase == SEALED -> skip
+		:: else -> gen++
+		fi;
+		if
+		:: NO_SEAL && phase == ACTIVE -> skip
+		:: else -> phase = SEALED
+		fi
+	fi
+}
+
+inline reset(by) {
+	if
+	:: by != gen && !RESET_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: phase == IMPORTING || phase == SEALED || RESET_NOPHASE ->
+			wipe(); lin = by; answer = YES;
+			if
+			:: phase == SEALED -> phase = IMPORTING
+			:: else -> skip
+			fi
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+
+/* A batch is a key range (bits 4-7 of `batch`) and the rows in it (bits 0-3). */
+inline rows(by, batch) {
+	if
+	:: by != gen && !ROWS_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: phase != IMPORTING && !ROWS_NOPHASE -> answer = REFUSED
+		:: else ->
+			answer = YES;
+			if
+			:: (applied & (batch >> 4)) && !ROWS_NODEDUP -> skip
+			:: else -> content = (content & ~(batch >> 4)) | (batch & 15 & (batch >> 4)); applied = applied | (batch >> 4)
+			fi
+		fi
+	fi
+}
+
+inline make_ready(by, digest) {
+	if
+	:: by != gen && !READY_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: (phase == IMPORTING || READY_NOPHASE) && (content == digest || READY_NODIGEST) ->
+			phase = READY; receipt = content; answer = YES
+		:: phase == READY && !READY_NOPHASE && content == digest -> answer = YES
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+
+inline activate(by) {
+	if
+	:: by != gen && !ACTIVATE_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: phase == READY || phase == ACTIVE || (phase == SEALED && (migrating || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
+			phase = ACTIVE; answer = YES
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+
+inline release(by) {
+	if
+	:: by != gen && !RELEASE_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: phase == EMPTY && !RELEASE_NOPHASE -> answer = YES
+		:: phase == SEALED || RELEASE_NOPHASE ->
+			wipe(); lin = 0; phase = EMPTY; answer = YES;
+			if
+			:: GEN_RESET -> gen = 0
+			:: else -> skip
+			fi
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+
+/* `by` is the sender's claim; for claims it is the gen that the sender saw. */
+inline tell_store(message, by, body) {
+	if
+	:: message <= CLAIM_ROLLBACK && by != gen && !CLAIM_NOCAS -> answer = LOST
+	:: else ->
+		if
+		:: message == CLAIM_MIGRATE -> claim_migrate()
+		:: message == CLAIM_ROLLBACK -> claim_rollback()
+		:: message == RESET -> reset(by)
+		:: message == ROWS -> rows(by, body)
+		:: message == MAKE_READY -> make_ready(by, body)
+		:: message == ACTIVATE -> activate(by)
+		:: message == RELEASE -> release(by)
+		fi
+	fi
+}
+
+#define TAKES_WRITES (phase == ACTIVE || (WRITE_IN_READY && phase == READY) || (WRITE_IN_SEALED && phase == SEALED) || (WRITE_IN_IMPORTING && phase == IMPORTING))

@@ -1,0 +1,94 @@
+package userdb
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// DefaultLayout is where the databases are when nobody says otherwise.
+const DefaultLayout = "{user}/database.sqlite"
+
+// MaxObjectKeyBytes is R2's limit for a key.
+const MaxObjectKeyBytes = 1024
+
+const (
+	layoutUser = "{user}"
+	delimiter  = "/"
+)
+
+// Layout says under which key of the bucket a user's database stands, and reads users back out of keys.
+// Its zero value is not usable; get one from ParseLayout.
+type Layout struct{ prefix, suffix string }
+
+// ParseLayout reads a template such as "{user}/database.sqlite" or "databases/{user}.sqlite": a key with exactly one
+// {user}, which stays within R2's limit for every user id.
+func ParseLayout(template string) (Layout, error) {
+	if reason := layoutFault(template); reason != "" {
+		return Layout{}, &Error{Op: "read layout", Thing: fmt.Sprintf("%.200q", template), Kind: Usage, Err: fmt.Errorf("%s", reason),
+			Hint: "write a key with {user} in it, like " + DefaultLayout}
+	}
+	prefix, suffix, _ := strings.Cut(template, layoutUser)
+	return Layout{prefix: prefix, suffix: suffix}, nil
+}
+
+func layoutFault(template string) string {
+	fixed := strings.Replace(template, layoutUser, "", 1)
+	switch room := MaxObjectKeyBytes - MaxUserIDBytes; {
+	case !utf8.ValidString(template):
+		return "it is not UTF-8"
+	case strings.Count(template, layoutUser) != 1:
+		return fmt.Sprintf("it has %s %d times instead of once", layoutUser, strings.Count(template, layoutUser))
+	case strings.ContainsAny(fixed, "{}"):
+		return "it has other braces than those of " + layoutUser
+	case len(fixed) > room:
+		return fmt.Sprintf("its fixed part has %d bytes, and the longest user id leaves room for %d", len(fixed), room)
+	case strings.ContainsFunc(fixed, unicode.IsControl):
+		return "it holds a control character"
+	}
+	for _, segment := range strings.Split(template, delimiter) {
+		if segment == "" || segment == "." || segment == ".." {
+			return fmt.Sprintf("it has the path element %q, which tools read differently", segment)
+		}
+	}
+	return ""
+}
+
+// String is the template.
+func (l Layout) String() string { return l.prefix + layoutUser + l.suffix }
+
+// Key is where the user's database stands.
+func (l Layout) Key(user UserID) ObjectKey { return ObjectKey(l.prefix + string(user) + l.suffix) }
+
+// UserOf tells whose database a key is; false when the key is something else.
+func (l Layout) UserOf(key ObjectKey) (UserID, bool) {
+	return between(string(key), l.prefix, l.suffix)
+}
+
+// UserOfFolder tells whose folder a common prefix of a delimited listing is (it ends with the delimiter); false when it
+// is something else. Whether a database is in it, only a HEAD of Key tells.
+func (l Layout) UserOfFolder(folder string) (UserID, bool) {
+	end := strings.Index(l.suffix, delimiter)
+	if end < 0 {
+		return "", false
+	}
+	return between(folder, l.prefix, l.suffix[:end+len(delimiter)])
+}
+
+// ListPlan says how to find all users without listing what else is in the bucket: list prefix with delimiter. If plain,
+// the objects of that listing are the databases (UserOf), with size and ETag. Otherwise its common prefixes are the
+// users' folders (UserOfFolder), and each needs a HEAD.
+func (l Layout) ListPlan() (prefix, delim string, plain bool) {
+	return l.prefix, delimiter, !strings.Contains(l.suffix, delimiter)
+}
+
+func between(s, prefix, suffix string) (UserID, bool) {
+	rest, hasPrefix := strings.CutPrefix(s, prefix)
+	middle, hasSuffix := strings.CutSuffix(rest, suffix)
+	if !hasPrefix || !hasSuffix {
+		return "", false
+	}
+	user, err := ParseUserID(middle)
+	return user, err == nil
+}

@@ -1,0 +1,268 @@
+// Package wire is the protocol between dbmigrate and the Worker (docs/wire-format.md): messages, values, row batches,
+// digests, error kinds, limits. It does no I/O.
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Version is the protocol version that this package speaks.
+const Version = 1
+
+// Prefix is the path under which the Worker serves the admin routes.
+const Prefix = "/_dbmigrate/v1"
+
+// Limits are what the platform allows, as the Worker states them; sizes in bytes.
+type Limits struct {
+	BatchBytes     int64 `json:"batchBytes"`
+	FrameBytes     int64 `json:"frameBytes"`
+	CellBytes      int64 `json:"cellBytes"`
+	Columns        int   `json:"columns"`
+	StatementBytes int64 `json:"statementBytes"`
+	DatabaseBytes  int64 `json:"databaseBytes"`
+}
+
+// DefaultLimits are those of Durable Objects with SQLite (developers.cloudflare.com/durable-objects/platform/limits).
+var DefaultLimits = Limits{BatchBytes: 8 << 20, FrameBytes: 1_000_000, CellBytes: 2_000_000, Columns: 100, StatementBytes: 100_000, DatabaseBytes: 10_000_000_000}
+
+// Hello is the first answer of a Worker.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Worker   string `json:"worker"`
+	NowMs    int64  `json:"now"`
+	Store    string `json:"store"`
+	Limits   Limits `json:"limits"`
+}
+
+// Intent is what a claim is for.
+type Intent string
+
+// The intents.
+const (
+	IntentMigrate  Intent = "migrate"
+	IntentRollback Intent = "rollback"
+)
+
+// Outcome tells a command what its claim found and what to do next.
+type Outcome string
+
+// The outcomes (docs/cutover.md, section 2).
+const (
+	OutcomeImport Outcome = "import"
+	OutcomeActive Outcome = "active"
+	OutcomeResume Outcome = "resume"
+	OutcomeExport Outcome = "export"
+	OutcomeLift   Outcome = "lift"
+)
+
+// Status is the state of a user's Durable Object.
+type Status struct {
+	Phase              userdb.Phase `json:"phase"`
+	Gen                userdb.Claim `json:"gen"`
+	Lin                userdb.Claim `json:"lin"`
+	Intent             Intent       `json:"intent"`
+	Writes             int64        `json:"writes"`
+	WritesAtActivation int64        `json:"writesAtActivation"`
+	DatabaseBytes      int64        `json:"databaseBytes"`
+	Batches            Applied      `json:"batches"`
+	Receipt            *Receipt     `json:"receipt"`
+}
+
+// Applied lists the batches that a Durable Object holds, as closed ranges of sequence numbers.
+type Applied struct {
+	Ranges [][2]int64 `json:"applied"`
+}
+
+// ClaimRequest asks for a claim; Seen is the gen that the caller saw (compare-and-set). ID is random: the same request again, after
+// an answer that was lost, is the same claim and gets the same answer while no other came after it.
+type ClaimRequest struct {
+	Intent Intent       `json:"intent"`
+	Seen   userdb.Claim `json:"seen"`
+	ID     string       `json:"id"`
+}
+
+// Claimed answers a claim.
+type Claimed struct {
+	Status
+	Outcome Outcome `json:"outcome"`
+}
+
+// Header carries what a Durable Object cannot hold in its own database header.
+type Header struct {
+	PageSize      int      `json:"pageSize"`
+	Encoding      string   `json:"encoding"`
+	UserVersion   int32    `json:"userVersion"`
+	ApplicationID int32    `json:"applicationId"`
+	AutoVacuum    int      `json:"autoVacuum"`
+	WriteVersion  int      `json:"writeVersion"`
+	ReadVersion   int      `json:"readVersion"`
+	Internal      []string `json:"internal"`
+}
+
+// Object is one entry of sqlite_schema that has a CREATE text.
+type Object struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Table string `json:"table"`
+	SQL   string `json:"sql"`
+}
+
+// How a virtual table gets its content.
+const (
+	LoadRows    = "rows"
+	LoadRebuild = "rebuild"
+)
+
+// Virtual says how a virtual table is filled, and its FTS5 options as (name, value) pairs.
+type Virtual struct {
+	Name   string     `json:"name"`
+	Load   string     `json:"load"`
+	Config [][2]Value `json:"config,omitempty"`
+}
+
+// Schema is everything about a database but its rows.
+type Schema struct {
+	Header  Header    `json:"header"`
+	Objects []Object  `json:"objects"`
+	Virtual []Virtual `json:"virtual"`
+}
+
+// RowTables names the tables whose rows travel (docs/wire-format.md, section 6), the internal ones last.
+func (s Schema) RowTables() []string {
+	rebuilt := map[string]bool{}
+	for _, v := range s.Virtual {
+		rebuilt[v.Name] = v.Load == LoadRebuild
+	}
+	var names []string
+	for _, o := range s.Objects {
+		if o.Type == "table" && !rebuilt[o.Name] {
+			names = append(names, o.Name)
+		}
+	}
+	return append(names, s.Header.Internal...)
+}
+
+// RowsAnswer says whether a batch was applied now (true) or had been before (false).
+type RowsAnswer struct {
+	Seq     int64 `json:"seq"`
+	Applied bool  `json:"applied"`
+}
+
+// FinishAnswer says whether all indexes, triggers and views are there.
+type FinishAnswer struct {
+	Done      bool `json:"done"`
+	Remaining int  `json:"remaining"`
+}
+
+// TableDigest is the digest of one table, in hex, and its row count.
+type TableDigest struct {
+	Name   string `json:"name"`
+	Rows   int64  `json:"rows"`
+	Digest string `json:"digest"`
+}
+
+// DatabaseDigest is the digest of everything that a database holds; Tables are sorted by name as bytes.
+type DatabaseDigest struct {
+	Database string        `json:"database"`
+	Schema   string        `json:"schema"`
+	Tables   []TableDigest `json:"tables"`
+}
+
+// DigestReport is how far a Durable Object is with its digest.
+type DigestReport struct {
+	Phase    userdb.Phase    `json:"phase"`
+	Gen      userdb.Claim    `json:"gen"`
+	Lin      userdb.Claim    `json:"lin"`
+	Writes   int64           `json:"writes"`
+	Complete bool            `json:"complete"`
+	Digest   *DatabaseDigest `json:"digest"`
+}
+
+// Key is the key of a row: its rowid, or the primary key of a WITHOUT ROWID table. Nil is "before the first".
+type Key []Value
+
+// RangeRequest asks for the digest of rows with After < key <= Upto, at most Limit rows (0: no limit).
+type RangeRequest struct {
+	Table string `json:"table"`
+	After Key    `json:"after"`
+	Upto  Key    `json:"upto"`
+	Limit int64  `json:"limit,omitempty"`
+}
+
+// RangeDigest answers a RangeRequest.
+type RangeDigest struct {
+	Rows   int64        `json:"rows"`
+	Digest string       `json:"digest"`
+	Last   Key          `json:"last"`
+	Writes int64        `json:"writes"`
+	Phase  userdb.Phase `json:"phase"`
+}
+
+// ExportRequest asks for one page of a table's rows behind After, of about MaxBytes.
+type ExportRequest struct {
+	Table    string `json:"table"`
+	After    Key    `json:"after"`
+	MaxBytes int64  `json:"maxBytes"`
+}
+
+// ExportSchema is the schema as the Durable Object has it now.
+type ExportSchema struct {
+	Schema Schema       `json:"schema"`
+	Writes int64        `json:"writes"`
+	Phase  userdb.Phase `json:"phase"`
+}
+
+// Receipt is the record of one migration: it lives in the Durable Object, and rollback and gc work from it.
+type Receipt struct {
+	User        userdb.UserID    `json:"user"`
+	Key         userdb.ObjectKey `json:"key"`
+	Claim       userdb.Claim     `json:"claim"`
+	SourceETag  userdb.ETag      `json:"sourceEtag"`   // of the bytes that were fenced, before the fence
+	SourceSHA   string           `json:"sourceSha256"` // the same bytes, hex
+	SourceBytes int64            `json:"sourceBytes"`
+	FencedETag  userdb.ETag      `json:"fencedEtag"`
+	Digest      DatabaseDigest   `json:"digest"`
+	MigratedAt  int64            `json:"migratedAt"` // Unix milliseconds, by the operator's clock, when the fence was set
+	Run         string           `json:"run"`
+	Version     string           `json:"version"` // of dbmigrate
+}
+
+// ErrorBody is the JSON of every answer that is not a success.
+type ErrorBody struct {
+	Error struct {
+		Kind    string          `json:"kind"`
+		Message string          `json:"message"`
+		Details json.RawMessage `json:"details,omitempty"`
+	} `json:"error"`
+}
+
+// The error kinds of the wire, append-only.
+const (
+	KindUnauthorized     = "unauthorized"
+	KindClosed           = "closed"
+	KindNotFound         = "not-found"
+	KindMethod           = "method-not-allowed"
+	KindMediaType        = "unsupported-media-type"
+	KindBadRequest       = "bad-request"
+	KindBadBatch         = "bad-batch"
+	KindTooLarge         = "too-large"
+	KindProtocolVersion  = "protocol-version"
+	KindClaimConflict    = "claim-conflict"
+	KindStaleClaim       = "stale-claim"
+	KindWrongPhase       = "wrong-phase"
+	KindBatchesMissing   = "batches-missing"
+	KindDigestIncomplete = "digest-incomplete"
+	KindDigestMismatch   = "digest-mismatch"
+	KindSchemaRefused    = "schema-refused"
+	KindRowsRefused      = "rows-refused"
+	KindNotActive        = "not-active"
+	KindSQLError         = "sql-error"
+	KindWriteInRead      = "write-in-read"
+	KindIntegerPrecision = "integer-precision"
+	KindCutover          = "cutover-in-progress"
+	KindOutcomeUnknown   = "outcome-unknown"
+	KindOverloaded       = "overloaded"
+	KindInternal         = "internal"
+)
