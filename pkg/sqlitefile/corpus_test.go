@@ -1,0 +1,79 @@
+package sqlitefile
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// corpus is a folder of real files beside the repository, with an independent comparison; it is not part of the repository. Where it
+// is missing, the generated databases of hard_test.go stand alone.
+const corpus = "../../../shared/corpus"
+
+// corpusFiles says what the preflight finds in each file.
+var corpusFiles = map[string][]Reason{
+	"chinook.sqlite":                      nil,
+	"northwind.db":                        nil,
+	"sourmash-index.sqldb":                nil,
+	"sqlite-fuzzdata6.db":                 nil,
+	"sqlittle-alter-short-records.sqlite": nil,
+	"sfc-04-05-utf16le.db":                nil,
+	"firefox-places.sqlite":               {ReasonWALMode},
+	"android-files_master.db":             {ReasonWALMode, ReasonModule},
+	"macos-knowledgec-10.13.db":           {ReasonWALMode, ReasonTooManyColumns},
+	"gpkg-geometrycollection.gpkg":        {ReasonFunction},
+	"sqlite-vec-legacy.db":                {ReasonModule},
+	"wal-crashed.sqlite":                  {ReasonWALLeftBehind},
+}
+
+func TestCorpus(t *testing.T) {
+	if _, err := os.Stat(corpus); err != nil {
+		t.Logf("no corpus beside the repository: %v", err)
+		return
+	}
+	for name, reasons := range corpusFiles {
+		t.Run(name, func(t *testing.T) {
+			path := copyFile(t, filepath.Join(corpus, name))
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := Preflight(context.Background(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := reasonsOf(report.Findings); !slices.Equal(got, reasons) {
+				t.Errorf("found %v, want %v: %+v", got, reasons, report.Findings)
+			}
+			if report.Err() == nil {
+				roundTripCorpus(t, path)
+			}
+			if after, err := os.ReadFile(path); err != nil || !slices.Equal(before, after) {
+				t.Errorf("reading changed the file (%v)", err)
+			}
+		})
+	}
+}
+
+func reasonsOf(findings []Finding) []Reason {
+	var reasons []Reason
+	for _, f := range findings {
+		if !slices.Contains(reasons, f.Reason) {
+			reasons = append(reasons, f.Reason)
+		}
+	}
+	return reasons
+}
+
+func roundTripCorpus(t *testing.T, path string) {
+	f := openFile(t, path)
+	built := rebuild(t, f)
+	wantSameDigest(t, digestOf(t, openFile(t, built)), digestOf(t, f))
+	out, err := exec.Command("python3", filepath.Join(corpus, "dbdigest.py"), path, built).CombinedOutput()
+	if err != nil {
+		t.Errorf("dbdigest.py: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,152 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// File is an open database file. It is read only; see Preflight for the one exception.
+type File struct {
+	path    string
+	head    *header
+	conn    *capi.Conn // reads the file itself
+	objects []object
+	virtual []virtual
+	tables  []Table
+
+	utf8     *capi.Conn // reads the rows: conn, or a copy of a UTF-16 file in UTF-8; opened when rows are first read
+	utf8Path string     // of that copy
+}
+
+// Open opens the database file at path, which must be a private copy that nobody changes while it is open: there are no locks.
+// The file may be in write-ahead-log mode, fenced and stamped; it is read as it is, and a -journal or -wal beside it is ignored.
+//
+// Errors that lie in the file are a *userdb.Error of kind NotSQLite or Damaged with a *Finding in it.
+// The caller closes the File. A UTF-16 file needs space for a UTF-8 copy beside path while it is open.
+func Open(ctx context.Context, path string) (*File, error) {
+	head, err := readHeader(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	conn, err := capi.Open(path, capi.Immutable)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	f := &File{path: path, head: head, conn: conn}
+	if err := f.load(ctx); err != nil {
+		f.Close()
+		return nil, openError(path, err)
+	}
+	return f, nil
+}
+
+// load reads the schema and derives the tables.
+func (f *File) load(ctx context.Context) error {
+	defer f.conn.Watch(ctx)()
+	objects, err := readObjects(f.conn, f.head.encoding())
+	if err != nil {
+		return err
+	}
+	f.objects = objects
+	var last []Table
+	for i := range f.objects {
+		o := &f.objects[i]
+		table, holds, err := f.describe(o)
+		switch {
+		case err != nil:
+			return err
+		case !holds:
+		case o.internal():
+			last = append(last, table)
+		default:
+			f.tables = append(f.tables, table)
+		}
+	}
+	// SQLite changes sqlite_sequence while other tables are filled: these come last.
+	f.tables = append(f.tables, last...)
+	return nil
+}
+
+// describe derives the table that o is; false means that o holds no rows that travel.
+func (f *File) describe(o *object) (Table, bool, error) {
+	if o.Type != "table" || o.shadow() || o.ofStore() || o.internal() && o.Name != sequenceTable && o.Name != stat1Table {
+		return Table{}, false, nil
+	}
+	if o.info.kind == "virtual" {
+		v, err := f.describeVirtual(o)
+		if err != nil {
+			return Table{}, false, err
+		}
+		f.virtual = append(f.virtual, v)
+		if v.load != wire.LoadRows || v.finding != nil {
+			return Table{}, false, nil
+		}
+	}
+	table, err := describeTable(f.conn, o.Name, o.info)
+	return table, err == nil, err
+}
+
+// openError gives an error its kind: what SQLite calls corrupt is the file's fault.
+func openError(path string, err error) error {
+	var known *userdb.Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case capi.PrimaryCode(err) != 0:
+		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: "restore the object from a copy, or try sqlite3's .recover"})
+	case errors.Is(err, os.ErrNotExist):
+		return &userdb.Error{Op: "open", Thing: path, Kind: userdb.NotFound, Err: err}
+	case capi.IsInterrupt(err):
+		return &userdb.Error{Op: "open", Thing: path, Kind: userdb.Interrupted, Err: err}
+	}
+	return &userdb.Error{Op: "open", Thing: path, Kind: userdb.Internal, Err: err}
+}
+
+// Header returns what a Durable Object cannot hold in its own header; versions are those without any fence.
+func (f *File) Header() wire.Header {
+	internal := []string{}
+	for i := range f.objects {
+		if o := &f.objects[i]; o.Type == "table" && o.internal() {
+			internal = append(internal, o.Name)
+		}
+	}
+	return f.head.message(internal)
+}
+
+// Mark returns the fence or stamp in the file's header.
+func (f *File) Mark() userdb.Mark { return f.head.mark }
+
+// Tables returns the tables whose rows travel, in the order in which to load them. The caller does not change them.
+func (f *File) Tables() []Table { return f.tables }
+
+// Table returns the table of that name, with ok false when there is none whose rows travel.
+func (f *File) Table(name string) (t *Table, ok bool) {
+	for i := range f.tables {
+		if f.tables[i].Name == name {
+			return &f.tables[i], true
+		}
+	}
+	return nil, false
+}
+
+// Close closes the file and removes what Open made beside it.
+func (f *File) Close() error {
+	var errs []error
+	if f.utf8 != nil && f.utf8 != f.conn {
+		errs = append(errs, f.utf8.Close())
+	}
+	if f.utf8Path != "" {
+		errs = append(errs, os.Remove(f.utf8Path))
+	}
+	errs = append(errs, f.conn.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close %s: %w", f.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Finish makes indexes, views, triggers and full-text indexes, sets what the header carries, closes the file, and proves it: SQLite's
+// integrity check finds nothing, and the schema reads back as it was given. When it fails the file is removed.
+//
+// Errors: kind Blocked with a *Finding for an object that SQLite refuses (a UNIQUE index over equal rows, for example), kind Damaged
+// for a check that fails, kind Interrupted when ctx ends.
+func (b *Builder) Finish(ctx context.Context) error {
+	if b.done {
+		return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Internal, Err: errors.New("it is finished or aborted already")}
+	}
+	if err := b.finish(ctx); err != nil {
+		return b.finishError(errors.Join(err, b.Abort()))
+	}
+	return nil
+}
+
+func (b *Builder) finishError(err error) error {
+	var known *userdb.Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case capi.IsInterrupt(err):
+		return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Interrupted, Err: err}
+	}
+	return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Internal, Err: err}
+}
+
+func (b *Builder) finish(ctx context.Context) error {
+	if err := b.complete(ctx); err != nil {
+		return err
+	}
+	if err := b.conn.Close(); err != nil {
+		return err
+	}
+	if err := patchVersions(b.path, byte(b.schema.Header.WriteVersion), byte(b.schema.Header.ReadVersion)); err != nil {
+		return err
+	}
+	if err := b.prove(ctx); err != nil {
+		return err
+	}
+	b.done = true
+	return nil
+}
+
+// complete makes everything but the tables. Views come before triggers, for INSTEAD OF; and before full-text indexes, whose content may be a view.
+func (b *Builder) complete(ctx context.Context) error {
+	defer b.conn.Watch(ctx)()
+	for _, in := range b.inserters {
+		in.stmt.Close()
+	}
+	b.inserters = nil
+	for _, kind := range createOrder[1:] {
+		if err := b.createObjects(kind); err != nil {
+			return err
+		}
+	}
+	if err := b.rebuildFTS5(); err != nil {
+		return err
+	}
+	if err := b.fillSequence(); err != nil {
+		return err
+	}
+	if err := b.restoreTexts(); err != nil {
+		return err
+	}
+	return b.execAll(
+		fmt.Sprintf("PRAGMA user_version=%d", b.schema.Header.UserVersion),
+		fmt.Sprintf("PRAGMA application_id=%d", b.schema.Header.ApplicationID),
+		"COMMIT",
+	)
+}
+
+func (b *Builder) rebuildFTS5() error {
+	for _, v := range b.schema.Virtual {
+		if v.Load != wire.LoadRebuild {
+			continue
+		}
+		name := quoteName(v.Name)
+		if err := b.conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')"); err != nil {
+			return fmt.Errorf("build the full-text index %s: %w", v.Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Builder) fillSequence() error {
+	list, err := listTables(b.conn)
+	if err != nil {
+		return err
+	}
+	if _, found := list[sequenceTable]; !found {
+		return nil
+	}
+	return b.execAll("DELETE FROM "+sequenceTable,
+		"INSERT INTO main."+sequenceTable+"(rowid, name, seq) SELECT rowid, name, seq FROM temp."+stagedSequence+" ORDER BY rowid")
+}
+
+// restoreTexts puts back CREATE texts that SQLite stores in another form than they were given. SQLite does this to texts that it did
+// not write itself.
+func (b *Builder) restoreTexts() error {
+	var changed []wire.Object
+	for _, o := range b.schema.Objects {
+		stored, err := storedText(b.conn, o)
+		if err != nil {
+			return err
+		}
+		if stored != o.SQL {
+			changed = append(changed, o)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := b.conn.Configure(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, false); err != nil {
+		return err
+	}
+	if err := b.conn.Exec("PRAGMA writable_schema=ON"); err != nil {
+		return err
+	}
+	for _, o := range changed {
+		params := textParams(o.SQL, o.Type, o.Name, o.Table)
+		if err := b.conn.Exec("UPDATE sqlite_schema SET sql = ? WHERE type = ? AND name = ? AND tbl_name = ?", params...); err != nil {
+			return fmt.Errorf("restore the text of %s %s: %w", o.Type, o.Name, err)
+		}
+	}
+	return b.conn.Exec("PRAGMA writable_schema=OFF")
+}
+
+// prove reads the finished file as a stranger would.
+func (b *Builder) prove(ctx context.Context) error {
+	f, err := Open(ctx, b.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	damage, err := f.CheckIntegrity(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range damage {
+		if damage[i].Reason == ReasonDamaged || damage[i].Reason == ReasonFTS5OutOfStep {
+			return refuse("check the finished file", b.path, &damage[i])
+		}
+	}
+	built, err := f.Schema()
+	if err != nil {
+		return err
+	}
+	if wire.SchemaDigest(built) != wire.SchemaDigest(b.schema) {
+		return &userdb.Error{Op: "check the finished file", Thing: b.path, Kind: userdb.Damaged, Err: errors.New("its schema is not the one that was given")}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+)
+
+// maxIntegrityMessages is how many messages SQLite's integrity check gives at most.
+const maxIntegrityMessages = 100
+
+// CheckIntegrity runs SQLite's integrity check over the whole file: pages, tables, indexes, FTS5 and rtree. Foreign keys and CHECKs
+// that rows violate are no damage. It has a connection of its own and may run while another goroutine uses the File.
+// What is wrong comes as findings; an error means that the check could not be done.
+func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
+	conn, err := capi.Open(f.path, capi.Immutable)
+	if err != nil {
+		return nil, fmt.Errorf("check integrity: %w", err)
+	}
+	defer conn.Close()
+	return checkIntegrity(ctx, conn)
+}
+
+func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
+	defer conn.Watch(ctx)()
+	var merged findings
+	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", maxIntegrityMessages)
+	err := conn.Query(sql, nil, func(s *capi.Stmt) error {
+		if message := s.Text(0); message != "ok" {
+			merged.add(judgeIntegrity(message))
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return merged.list, nil
+	case capi.IsInterrupt(err):
+		return nil, fmt.Errorf("check integrity: %w", err)
+	}
+	// The check itself fails where an index needs a collation or a function that is not there; the schema's findings name that.
+	if finding := storeLacks("", err); finding != nil {
+		merged.add(*finding)
+		return merged.list, nil
+	}
+	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
+	return merged.list, nil
+}
+
+const wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
+
+// What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe program for integrity_check).
+var (
+	nullValue    = regexp.MustCompile(`^NULL value in (.*)\.([^.]*)$`)
+	strictValue  = regexp.MustCompile(`^non-\S+ value in (.*)\.([^.]*)$`)
+	changedValue = regexp.MustCompile(`^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
+	fts5Index    = regexp.MustCompile(`^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
+)
+
+func judgeIntegrity(message string) Finding {
+	for _, kind := range []struct {
+		message *regexp.Regexp
+		reason  Reason
+		wayOut  string
+	}{
+		{nullValue, ReasonNotNull, wayOutNotNull},
+		{strictValue, ReasonStrictType, wayOutStrict},
+		{changedValue, ReasonValueChanges, wayOutChanges},
+	} {
+		if m := kind.message.FindStringSubmatch(message); m != nil {
+			return Finding{Level: Blocked, Reason: kind.reason, Object: m[1], Column: m[2], Detail: message, WayOut: kind.wayOut, Count: 1}
+		}
+	}
+	if m := fts5Index.FindStringSubmatch(message); m != nil {
+		return outOfStep(m[1], message)
+	}
+	first, _, _ := strings.Cut(message, "\n")
+	return Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: wayOutDamaged}
+}
+
+func outOfStep(table, detail string) Finding {
+	quoted := quoteName(table)
+	return Finding{Level: Fixable, Reason: ReasonFTS5OutOfStep, Object: table, Detail: "the full-text index does not match its content: " + detail,
+		WayOut: fmt.Sprintf("INSERT INTO %s(%s) VALUES('rebuild')", quoted, quoted)}
+}
+
+// checkExternalIndexes compares the index of every FTS5 table over external content with that content, since a Durable Object's
+// index is built anew from it. FTS5 offers the comparison only as an INSERT, so the file is opened for writing, and for that the
+// versions in its header are put to 1 for the duration; nothing else in it changes.
+func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err error) {
+	names := f.externalIndexes()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	restore, err := f.makeWritable()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, restore()) }()
+	conn, err := capi.Open(f.path, capi.ReadWrite)
+	if err != nil {
+		return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+	}
+	defer conn.Close()
+	defer conn.Watch(ctx)()
+	if err := conn.Exec("PRAGMA journal_mode=OFF"); err != nil {
+		return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+	}
+	for _, name := range names {
+		quoted := quoteName(name)
+		err := conn.Exec("INSERT INTO " + quoted + "(" + quoted + ", rank) VALUES('integrity-check', 1)")
+		if capi.IsInterrupt(err) {
+			return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+		}
+		if err != nil {
+			list = append(list, outOfStep(name, err.Error()))
+		}
+	}
+	return list, nil
+}
+
+func (f *File) externalIndexes() []string {
+	var names []string
+	for i := range f.virtual {
+		if v := &f.virtual[i]; v.finding == nil && v.module == "fts5" && v.load != "rows" {
+			names = append(names, v.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,71 @@
+package capi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Error is an error of SQLite.
+type Error struct {
+	Code    int32 // the extended result code; its low 8 bits are the primary one
+	Message string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s (SQLite error %d)", e.Message, e.Code) }
+
+// Primary is the primary result code (SQLITE_CORRUPT, SQLITE_FULL and so on).
+func (e *Error) Primary() int32 { return e.Code & 0xff }
+
+// InterruptError says that the watching context ended an operation.
+type InterruptError struct{ Cause error }
+
+func (e *InterruptError) Error() string { return "interrupted: " + e.Cause.Error() }
+
+func (e *InterruptError) Unwrap() error { return e.Cause }
+
+// IsInterrupt says whether the watching context ended the operation.
+func IsInterrupt(err error) bool {
+	var e *InterruptError
+	return errors.As(err, &e)
+}
+
+// PrimaryCode returns the primary result code of the SQLite error in err's chain, and 0 when there is none.
+func PrimaryCode(err error) int32 {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Primary()
+	}
+	return 0
+}
+
+// IsDamage says whether SQLite found the file's structure broken.
+func IsDamage(err error) bool {
+	code := PrimaryCode(err)
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// IsTooBig says whether a value or a statement was over a limit of length.
+func IsTooBig(err error) bool { return PrimaryCode(err) == sqlite3.SQLITE_TOOBIG }
+
+func (c *Conn) check(rc int32) error {
+	if rc == sqlite3.SQLITE_OK {
+		return nil
+	}
+	return c.failure(rc)
+}
+
+// failure is the error for a result code of the call that was just made.
+func (c *Conn) failure(rc int32) error {
+	if rc&0xff == sqlite3.SQLITE_INTERRUPT && c.watched != nil && c.watched.ctx.Err() != nil {
+		return &InterruptError{Cause: context.Cause(c.watched.ctx)}
+	}
+	message := libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, rc))
+	if c.db != 0 && sqlite3.Xsqlite3_extended_errcode(c.tls, c.db) == rc {
+		message = libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))
+	}
+	return &Error{Code: rc, Message: message}
+}

@@ -1,0 +1,236 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Report says whether a Durable Object can hold a database exactly, and if not, why.
+type Report struct {
+	Level    Level     `json:"level"` // the gravest of Findings
+	Findings []Finding `json:"findings"`
+	Tables   int       `json:"tables"` // that hold rows
+	Rows     int64     `json:"rows"`
+}
+
+// NewReport sums up findings of CheckSchema, CheckIntegrity or a RowChecker.
+func NewReport(list []Finding) *Report {
+	found := findings{}
+	found.add(list...)
+	return &Report{Level: found.level(), Findings: found.list}
+}
+
+// Err is nil for a database that can be moved; otherwise a *userdb.Error of kind NotSQLite, Damaged or Blocked with the gravest finding in it.
+func (r *Report) Err() error {
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Level == r.Level && r.Level != Warning {
+			return &userdb.Error{Op: "preflight", Kind: f.kind(), Err: f, Hint: f.WayOut}
+		}
+	}
+	return nil
+}
+
+// findings gathers findings, merging those of one reason about one object and column.
+type findings struct{ list []Finding }
+
+func (fs *findings) add(added ...Finding) {
+	for _, f := range added {
+		i := slices.IndexFunc(fs.list, func(g Finding) bool { return g.Reason == f.Reason && g.Object == f.Object && g.Column == f.Column })
+		switch {
+		case i < 0:
+			fs.list = append(fs.list, f)
+		case f.Key != "" && fs.list[i].Key == "": // a row's own finding says more than the integrity check's
+			fs.list[i] = f
+		}
+	}
+}
+
+func (fs *findings) level() Level {
+	level := Ready
+	for _, f := range fs.list {
+		if f.Level.rank() > level.rank() {
+			level = f.Level
+		}
+	}
+	return level
+}
+
+// Preflight opens the private copy at path and checks it with the limits of production. What is wrong with the database stands in
+// the report, even when it is no database at all; an error means that the check could not be done.
+func Preflight(ctx context.Context, path string) (Report, error) {
+	f, err := Open(ctx, path)
+	var finding *Finding
+	if errors.As(err, &finding) {
+		return Report{Level: finding.Level, Findings: []Finding{*finding}}, nil
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := f.Preflight(ctx, wire.DefaultLimits)
+	return report, errors.Join(err, f.Close())
+}
+
+// Preflight checks everything: schema, integrity of the file, every row. An engine that streams the rows anyway can use CheckSchema,
+// CheckIntegrity and a RowChecker for each table instead, and gets the same findings.
+func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error) {
+	found := findings{}
+	schema, err := f.CheckSchema(ctx, limits)
+	if err != nil {
+		return Report{}, err
+	}
+	found.add(schema...)
+	integrity := f.startIntegrityCheck(ctx)
+	report := Report{Tables: len(f.tables)}
+	rows, err := f.checkRows(ctx, limits, &report.Rows, found.level())
+	damage, integrityErr := integrity()
+	if err := errors.Join(err, integrityErr); err != nil {
+		return Report{}, err
+	}
+	found.add(damage...)
+	found.add(rows...)
+	report.Findings, report.Level = found.list, found.level()
+	return report, nil
+}
+
+// startIntegrityCheck runs the check beside the reading of the rows; the returned function waits for it.
+func (f *File) startIntegrityCheck(ctx context.Context) func() ([]Finding, error) {
+	type result struct {
+		findings []Finding
+		err      error
+	}
+	done := make(chan result, 1)
+	go func() {
+		list, err := f.CheckIntegrity(ctx)
+		done <- result{list, err}
+	}()
+	return func() ([]Finding, error) {
+		r := <-done
+		return r.findings, r.err
+	}
+}
+
+// checkRows reads every row once.
+func (f *File) checkRows(ctx context.Context, limits wire.Limits, rows *int64, schema Level) ([]Finding, error) {
+	if schema == Blocked && f.head.encoding() != encodingUTF8 {
+		return nil, nil // its rows are read from a copy, and a copy of such a schema may be impossible
+	}
+	var list []Finding
+	for i := range f.tables {
+		t := &f.tables[i]
+		if t.Hidden {
+			continue // the schema's finding
+		}
+		checker := NewRowChecker(t, limits)
+		err := f.Rows(ctx, t, nil, func(row []wire.Value) error {
+			checker.Check(row)
+			*rows++
+			return nil
+		})
+		list = append(list, checker.Findings()...)
+		var finding *Finding
+		if errors.As(err, &finding) {
+			list = append(list, *finding)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// CheckSchema checks all that can be known without reading the rows of ordinary tables: header, names, lengths, what SQLite with
+// a Durable Object's limits refuses, and the indexes of FTS5 tables over external content.
+func (f *File) CheckSchema(ctx context.Context, limits wire.Limits) ([]Finding, error) {
+	found := findings{}
+	found.add(f.checkHeader(limits)...)
+	var sound []wire.Object
+	for i := range f.objects {
+		o := &f.objects[i]
+		problems := f.checkObject(o, limits)
+		found.add(problems...)
+		if len(problems) == 0 && o.carried() {
+			sound = append(sound, o.Object)
+		}
+	}
+	for i := range f.tables {
+		if t := &f.tables[i]; t.Hidden {
+			found.add(*hiddenRowid(t))
+		}
+	}
+	refused, err := checkInScratch(ctx, sound)
+	if err != nil {
+		return nil, fmt.Errorf("check schema of %s: %w", f.path, err)
+	}
+	found.add(refused...)
+	indexes, err := f.checkExternalIndexes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found.add(indexes...)
+	return found.list, nil
+}
+
+func checkInScratch(ctx context.Context, objects []wire.Object) ([]Finding, error) {
+	s, err := newScratch()
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.check(ctx, objects)
+}
+
+func (f *File) checkHeader(limits wire.Limits) []Finding {
+	var list []Finding
+	if f.head.walMode() {
+		list = append(list, Finding{Level: Warning, Reason: ReasonWALMode, Detail: "the file is in write-ahead-log mode: writes in a -wal file that was not uploaded are not in it",
+			WayOut: "checkpoint, or close the database, before each upload"})
+	}
+	if used := f.head.usedBytes(); used > limits.DatabaseBytes {
+		list = append(list, Finding{Level: Blocked, Reason: ReasonDatabaseTooBig, Detail: fmt.Sprintf("%d bytes, and a Durable Object holds %d", used, limits.DatabaseBytes),
+			WayOut: "move large values to R2, or split the database"})
+	}
+	return list
+}
+
+// checkObject looks at one object of the schema by itself.
+func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
+	var list []Finding
+	if finding := o.undecodable(); finding != nil {
+		list = append(list, *finding)
+	}
+	if o.ofStore() {
+		list = append(list, Finding{Level: Blocked, Reason: ReasonReservedName, Object: o.Name, Detail: "Durable Objects keep this name for themselves", WayOut: "rename it"})
+	}
+	if o.internal() {
+		return append(list, f.checkInternal(o)...)
+	}
+	if !o.shadow() && int64(len(o.SQL)) > limits.StatementBytes {
+		list = append(list, Finding{Level: Blocked, Reason: ReasonStatementLength, Object: o.Name, WayOut: "shorten the CREATE text",
+			Detail: fmt.Sprintf("a CREATE text of %d bytes, and a Durable Object takes %d", len(o.SQL), limits.StatementBytes)})
+	}
+	for i := range f.virtual {
+		if v := &f.virtual[i]; v.name == o.Name && o.Type == "table" && v.finding != nil {
+			list = append(list, *v.finding)
+		}
+	}
+	return list
+}
+
+// checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 can be made anew when it is empty.
+func (f *File) checkInternal(o *object) []Finding {
+	if o.Type != "table" || o.Name == sequenceTable || o.Name == stat1Table || o.Name == stat4Table && f.isEmpty(o.Name) {
+		return nil
+	}
+	return []Finding{{Level: Fixable, Reason: ReasonStatistics, Object: o.Name, Detail: "a Durable Object cannot hold these statistics of ANALYZE",
+		WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them anew after a rollback"}}
+}
+
+func hiddenRowid(t *Table) *Finding {
+	return &Finding{Level: Blocked, Reason: ReasonHiddenRowid, Object: t.Name, Detail: "columns named rowid, oid and _rowid_ hide the table's rowid",
+		WayOut: "rename one of these columns, or declare one of them INTEGER PRIMARY KEY"}
+}

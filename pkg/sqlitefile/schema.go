@@ -1,0 +1,129 @@
+package sqlitefile
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Names that SQLite keeps for itself.
+const (
+	internalPrefix = "sqlite_"
+	sequenceTable  = "sqlite_sequence"
+	stat1Table     = "sqlite_stat1"
+	stat4Table     = "sqlite_stat4"
+)
+
+// object is one row of sqlite_schema.
+type object struct {
+	wire.Object
+	info    tableInfo // for tables and views
+	module  string    // for virtual tables
+	invalid error     // its name or its text is not valid in the file's encoding
+}
+
+func (o *object) internal() bool { return hasPrefixFold(o.Name, internalPrefix) }
+
+// ofStore says whether the name belongs to a Durable Object itself.
+func (o *object) ofStore() bool { return isStoreName(o.Name) }
+
+func (o *object) shadow() bool { return o.Type == "table" && o.info.kind == "shadow" }
+
+// carried says whether the object stands in the schema message.
+func (o *object) carried() bool {
+	return o.SQL != "" && !o.internal() && !o.ofStore() && !o.shadow()
+}
+
+// isStoreName says whether a Durable Object reserves the name: workerd for itself, miniflare for its own table.
+func isStoreName(name string) bool {
+	return hasPrefixFold(name, "_cf_") || name == "__miniflare_do_name"
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// readObjects reads sqlite_schema in its order.
+func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
+	list, err := listTables(conn)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	var objects []object
+	err = conn.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid", nil, func(s *capi.Stmt) error {
+		o := object{}
+		for i, field := range []*string{&o.Type, &o.Name, &o.Table, &o.SQL} {
+			text, err := decodeText(s.Value(i).Bytes, encoding)
+			if err != nil {
+				o.invalid, text = err, s.Text(i)
+			}
+			*field = text
+		}
+		o.info = list[o.Name]
+		o.module = moduleOf(o.SQL)
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	return objects, nil
+}
+
+// decodeText is the text in UTF-8; invalid text is an error.
+func decodeText(text []byte, encoding string) (string, error) {
+	if encoding != encodingUTF8 {
+		converted, err := appendUTF8(nil, text, orderOf(encoding))
+		return string(converted), err
+	}
+	if !utf8.Valid(text) {
+		return "", errNotUTF8
+	}
+	return string(text), nil
+}
+
+// Schema returns the schema message (docs/wire-format.md, section 7).
+// Errors have kind Blocked: a name or text that is not valid in the file's encoding, or a virtual table that a Durable Object cannot fill.
+func (f *File) Schema() (wire.Schema, error) {
+	schema := wire.Schema{Header: f.Header(), Objects: []wire.Object{}, Virtual: []wire.Virtual{}}
+	for i := range f.objects {
+		o := &f.objects[i]
+		if finding := o.undecodable(); finding != nil {
+			return wire.Schema{}, refuse("read schema of", f.path, finding)
+		}
+		if o.carried() {
+			schema.Objects = append(schema.Objects, o.Object)
+		}
+	}
+	for i := range f.virtual {
+		v := &f.virtual[i]
+		if v.finding != nil {
+			return wire.Schema{}, refuse("read schema of", f.path, v.finding)
+		}
+		if v.load != "" {
+			schema.Virtual = append(schema.Virtual, wire.Virtual{Name: v.name, Load: v.load, Config: v.config})
+		}
+	}
+	return schema, nil
+}
+
+func (o *object) undecodable() *Finding {
+	if o.invalid == nil {
+		return nil
+	}
+	return &Finding{Level: Blocked, Reason: ReasonTextEncoding, Object: o.Name, Detail: "in its name or CREATE text: " + o.invalid.Error(),
+		WayOut: "drop or rename it, or write its CREATE text anew"}
+}
+
+// isEmpty says whether a table of SQLite's own has no rows.
+func (f *File) isEmpty(table string) bool {
+	empty := true
+	err := f.conn.Query("SELECT 1 FROM "+quoteName(table)+" LIMIT 1", nil, func(*capi.Stmt) error {
+		empty = false
+		return nil
+	})
+	return err == nil && empty
+}

@@ -1,0 +1,218 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// scratch is an empty database in memory that behaves like a Durable Object's: the same SQLite version, with its limits, functions and
+// modules. The schema is made in it, so that SQLite itself says what a Durable Object would refuse, without guessing at the SQL.
+type scratch struct {
+	conn *capi.Conn
+}
+
+// storeLimits are a Durable Object's limits on statements (docs: durable-objects/platform/limits; the undocumented ones were tried).
+var storeLimits = map[int32]int32{
+	sqlite3.SQLITE_LIMIT_COLUMN:              100,
+	sqlite3.SQLITE_LIMIT_EXPR_DEPTH:          100,
+	sqlite3.SQLITE_LIMIT_COMPOUND_SELECT:     5,
+	sqlite3.SQLITE_LIMIT_VDBE_OP:             25000,
+	sqlite3.SQLITE_LIMIT_FUNCTION_ARG:        127,
+	sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 50,
+	sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER:     100,
+	sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH:       10,
+}
+
+func newScratch() (*scratch, error) {
+	conn, err := capi.Open("", capi.Memory)
+	if err != nil {
+		return nil, err
+	}
+	s := &scratch{conn: conn}
+	if err := s.becomeStore(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *scratch) becomeStore() error {
+	for id, value := range storeLimits {
+		s.conn.Limit(id, value)
+	}
+	// A schema that calls functions which SQLite deems unsafe there is the application's choice; only absent functions count.
+	if err := s.conn.Configure(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, true); err != nil {
+		return err
+	}
+	// Triggers are compiled, and so checked, only where they can fire. Nothing is executed here but CREATE.
+	if err := s.conn.Configure(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, true); err != nil {
+		return err
+	}
+	if err := s.conn.KeepModules(storeModules...); err != nil {
+		return err
+	}
+	return s.conn.AllowFunctions(storeFunctions)
+}
+
+func (s *scratch) close() { s.conn.Close() }
+
+// createOrder is the order in which objects are made: INSTEAD OF triggers need their view.
+var createOrder = []string{"table", "index", "view", "trigger"}
+
+// check makes all objects and returns what is refused.
+func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, error) {
+	defer s.conn.Watch(ctx)()
+	var list []Finding
+	for _, kind := range createOrder {
+		for _, o := range objects {
+			if o.Type != kind {
+				continue
+			}
+			err := s.checkOne(o)
+			if capi.IsInterrupt(err) {
+				return nil, err
+			}
+			if err != nil {
+				list = append(list, *refusedCreate(o.Name, err))
+			}
+		}
+	}
+	return list, nil
+}
+
+// checkOne makes one object, looks whether SQLite stores its text as it was, and compiles what an application will compile.
+func (s *scratch) checkOne(o wire.Object) error {
+	if !isCreateOf(o) {
+		return fmt.Errorf("its text is not one that makes this %s", o.Type)
+	}
+	if err := s.conn.Exec(o.SQL); err != nil {
+		return err
+	}
+	stored, err := storedText(s.conn, o)
+	if err != nil {
+		return err
+	}
+	if stored != o.SQL {
+		return errTextChanges
+	}
+	switch o.Type {
+	case "view":
+		return s.compile("SELECT * FROM " + quoteName(o.Name))
+	case "trigger":
+		return s.checkTrigger(o)
+	}
+	return nil
+}
+
+// checkTrigger compiles the writes that fire the trigger. Then the trigger goes, so that it is not found again behind the next one.
+func (s *scratch) checkTrigger(o wire.Object) error {
+	for _, statement := range s.writes(o.Table) {
+		if err := s.compile(statement); err != nil {
+			return err
+		}
+	}
+	return s.conn.Exec("DROP TRIGGER " + quoteName(o.Name))
+}
+
+// compile returns the error of a statement if it shows that a Durable Object lacks something. Other errors do not count: a view or
+// trigger that names a missing column or table fails in the file just as well.
+func (s *scratch) compile(statement string) error {
+	stmt, err := s.conn.Prepare("EXPLAIN " + statement)
+	if err == nil {
+		stmt.Close()
+		return nil
+	}
+	if capi.IsInterrupt(err) || storeLacks("", err) != nil {
+		return err
+	}
+	return nil
+}
+
+var errTextChanges = errors.New("SQLite would store another text than the file has")
+
+// isCreateOf says whether the text of o begins as one that makes an object of its type. It is needed before any text that came
+// from elsewhere is executed.
+func isCreateOf(o wire.Object) bool {
+	made := createdType(o.SQL)
+	return made == o.Type || made == "virtual" && o.Type == "table"
+}
+
+// storedText is the text under which SQLite holds the object, "" where it does not.
+func storedText(conn *capi.Conn, o wire.Object) (string, error) {
+	stored := ""
+	err := conn.Query("SELECT sql FROM sqlite_schema WHERE type = ? AND name = ? AND tbl_name = ?", textParams(o.Type, o.Name, o.Table), func(stmt *capi.Stmt) error {
+		stored = stmt.Text(0)
+		return nil
+	})
+	return stored, err
+}
+
+// writes are statements that together fire every trigger of a table or view.
+func (s *scratch) writes(name string) []string {
+	quoted := quoteName(name)
+	statements := []string{"INSERT INTO " + quoted + " DEFAULT VALUES", "DELETE FROM " + quoted}
+	columns, err := readColumns(s.conn, name, false)
+	if err != nil {
+		return statements // a broken view has no columns, and fails in the file as well
+	}
+	var sets []string
+	for _, c := range columns {
+		if c.Generated == NotGenerated && !c.hidden {
+			sets = append(sets, quoteName(c.Name)+" = "+quoteName(c.Name))
+		}
+	}
+	return append(statements, "UPDATE "+quoted+" SET "+strings.Join(sets, ", "))
+}
+
+// refusedCreate is the finding for a CREATE that failed.
+func refusedCreate(object string, err error) *Finding {
+	if finding := storeLacks(object, err); finding != nil {
+		return finding
+	}
+	if errors.Is(err, errTextChanges) {
+		return &Finding{Level: Blocked, Reason: ReasonTextChanges, Object: object, Detail: err.Error(), WayOut: "make the object anew with a plain CREATE statement"}
+	}
+	return &Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: object, Detail: "SQLite refuses its CREATE text: " + message(err),
+		WayOut: "drop the object or make it anew"}
+}
+
+// lacks are the messages of SQLite that show a limit or an absence of a Durable Object.
+var lacks = []struct {
+	message *regexp.Regexp
+	reason  Reason
+	wayOut  string
+}{
+	{regexp.MustCompile(`not authorized to use function: |no such function: `), ReasonFunction, "rewrite the expression with functions that Durable Objects have"},
+	{regexp.MustCompile(`no such collation sequence: `), ReasonCollation, "use BINARY, NOCASE or RTRIM"},
+	{regexp.MustCompile(`no such module: `), ReasonModule, "use FTS5, rtree or ordinary tables"},
+	{regexp.MustCompile(`no such tokenizer: `), ReasonTokenizer, "use unicode61, ascii, porter or trigram"},
+	{regexp.MustCompile(`too many terms in compound SELECT`), ReasonCompoundSelect, "split it into views of at most five terms"},
+	{regexp.MustCompile(`Expression tree is too large|parser stack overflow`), ReasonExpressionDepth, "split the expression"},
+	{regexp.MustCompile(`too many columns|too many result columns|too many terms in .* BY clause`), ReasonTooManyColumns, "split the table, index or view: at most 100 columns"},
+}
+
+func storeLacks(object string, err error) *Finding {
+	for _, lack := range lacks {
+		if lack.message.MatchString(err.Error()) {
+			return &Finding{Level: Blocked, Reason: lack.reason, Object: object, Detail: message(err), WayOut: lack.wayOut}
+		}
+	}
+	return nil
+}
+
+// message is what SQLite says, without its number.
+func message(err error) string {
+	var e *capi.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}

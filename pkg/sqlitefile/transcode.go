@@ -1,0 +1,109 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// transcode copies the rows of a UTF-16 file to a UTF-8 database beside it and reads them from there. Text keys come in another
+// order in UTF-16 than in a Durable Object, which is always UTF-8; in the copy SQLite itself puts them in the right one.
+// A text that is not valid UTF-16, and any value that the copy would not hold exactly, is refused with a *Finding.
+func (f *File) transcode(ctx context.Context) error {
+	path := f.path + ".utf8"
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("copy to UTF-8: %w", err)
+	}
+	b, err := f.beginCopy(path)
+	if err != nil {
+		return err
+	}
+	if err := f.copyRows(ctx, b); err != nil {
+		return errors.Join(err, b.Abort())
+	}
+	if err := b.endCopy(); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	f.utf8Path = path
+	if f.utf8, err = capi.Open(path, capi.Immutable); err != nil {
+		return fmt.Errorf("copy to UTF-8: %w", err)
+	}
+	return nil
+}
+
+// beginCopy makes the tables that hold rows; nothing else of the schema is needed.
+func (f *File) beginCopy(path string) (*Builder, error) {
+	schema, err := f.Schema()
+	if err != nil {
+		return nil, err
+	}
+	holds := map[string]bool{}
+	for i := range f.tables {
+		holds[f.tables[i].Name] = true
+	}
+	tables := wire.Schema{Header: schema.Header}
+	tables.Header.Encoding = encodingUTF8
+	for _, o := range schema.Objects {
+		if o.Type == "table" && holds[o.Name] {
+			tables.Objects = append(tables.Objects, o)
+		}
+	}
+	return Create(path, tables)
+}
+
+func (f *File) copyRows(ctx context.Context, b *Builder) error {
+	f.conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
+	defer f.conn.Watch(ctx)()
+	for i := range f.tables {
+		t := &f.tables[i]
+		if t.Hidden {
+			return refuse("read table", t.Name, hiddenRowid(t))
+		}
+		if err := f.copyTable(b, t); err != nil {
+			return f.readError(f.conn, t, err)
+		}
+	}
+	return nil
+}
+
+func (f *File) copyTable(b *Builder, t *Table) error {
+	in, err := b.Into(t.Name, t.Cells)
+	if err != nil {
+		return err
+	}
+	convert := rowConverter{appendText: appendUTF8, order: orderOf(f.head.encoding())}
+	checker := NewRowChecker(t, wire.DefaultLimits)
+	s := scan{conn: f.conn, table: t, row: make([]wire.Value, len(t.Cells))}
+	s.yield = func(row []wire.Value) error {
+		converted, cell, err := convert.convert(row)
+		if err != nil {
+			return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonInvalidText, Object: t.Name, Column: t.Cells[cell],
+				Key: formatKey(t.KeyOf(row)), Count: 1, Detail: err.Error() + ", so it could not come back as it is", WayOut: "correct the text, or store it as a BLOB"})
+		}
+		checker.Check(converted)
+		if err := checker.Err(); err != nil {
+			return err
+		}
+		return in.Add(converted)
+	}
+	return s.run()
+}
+
+// endCopy closes a file that holds only tables and is never written again.
+func (b *Builder) endCopy() error {
+	for _, in := range b.inserters {
+		in.stmt.Close()
+	}
+	err := b.fillSequence()
+	if err == nil {
+		err = b.conn.Exec("COMMIT")
+	}
+	b.done = true
+	return errors.Join(err, b.conn.Close())
+}
