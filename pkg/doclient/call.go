@@ -1,0 +1,203 @@
+package doclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// routeHello is the one route that belongs to no user.
+const routeHello = "/hello"
+
+const (
+	mediaJSON   = "application/json"
+	mediaBinary = "application/octet-stream"
+
+	// maxJSONAnswer bounds what is read into memory. The longest answer is a schema: all the CREATE texts of one database.
+	maxJSONAnswer = 64 << 20
+	// maxErrorAnswer bounds an answer that is not a success.
+	maxErrorAnswer = 1 << 20
+)
+
+// call is one message to the Worker.
+type call struct {
+	op      string
+	user    userdb.UserID
+	method  string
+	route   string // behind wire.Prefix, or behind the user's part of it
+	query   url.Values
+	body    []byte
+	media   string // of body
+	binary  bool   // the answer is binary
+	maxRead int64  // of the answer
+	timeout time.Duration
+}
+
+func (c *Client) url(m *call) string {
+	u := *c.base
+	route, raw := m.route, m.route
+	if m.route != routeHello {
+		route = "/users/" + string(m.user) + m.route
+		raw = "/users/" + url.PathEscape(string(m.user)) + m.route
+	}
+	u.RawPath = u.EscapedPath() + wire.Prefix + raw
+	u.Path += wire.Prefix + route
+	u.RawQuery = m.query.Encode()
+	return u.String()
+}
+
+// do sends m, again where RetryPolicy says so, and returns the body of the answer.
+func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
+	if m.route != routeHello {
+		if _, err := userdb.ParseUserID(string(m.user)); err != nil {
+			return nil, err
+		}
+	}
+	for attempts := 1; ; attempts++ {
+		start := time.Now()
+		answer, f := c.attempt(ctx, m)
+		seen := Attempt{Op: m.op, User: m.user, Status: answer.status, Duration: time.Since(start)}
+		if f == nil {
+			c.observe(seen)
+			return answer.body, nil
+		}
+		if ctx.Err() != nil {
+			f = &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}
+		}
+		seen.Kind = f.kind
+		if f.again {
+			seen.Wait, seen.Again = c.retry.wait(attempts, f.retryAfter)
+			seen.Again = seen.Again && fits(ctx, seen.Wait)
+		}
+		c.observe(seen)
+		if !seen.Again {
+			return nil, c.errorOf(m, f, attempts)
+		}
+		if err := c.sleep(ctx, seen.Wait); err != nil {
+			return nil, c.errorOf(m, &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}, attempts)
+		}
+	}
+}
+
+type answer struct {
+	status int
+	body   []byte
+}
+
+func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
+	ctx, cancel := context.WithTimeoutCause(ctx, m.timeout, errNoAnswer(m.timeout))
+	defer cancel()
+	body := &ownBody{reader: bytes.NewReader(m.body)}
+	defer body.Close()
+	req, err := c.request(ctx, m, body)
+	if err != nil {
+		return answer{}, &failure{kind: userdb.Internal, err: err}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, connectionFailure(ctx, err)
+	}
+	defer resp.Body.Close()
+	got, err := readAnswer(resp, m.maxRead)
+	if err != nil {
+		f := connectionFailure(ctx, err)
+		if errors.Is(err, errTooLong) {
+			f = &failure{kind: userdb.ProtocolError, err: err}
+		}
+		return answer{status: resp.StatusCode}, f
+	}
+	return answer{status: resp.StatusCode, body: got}, c.judge(resp, got, m.binary)
+}
+
+func (c *Client) request(ctx context.Context, m *call, body io.ReadCloser) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, m.method, c.url(m), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = c.header.Clone()
+	req.Header.Set("Accept", mediaJSON)
+	if m.binary {
+		req.Header.Set("Accept", mediaBinary)
+	}
+	if m.body != nil {
+		req.Body, req.ContentLength = body, int64(len(m.body))
+		req.Header.Set("Content-Type", m.media)
+	}
+	return req, nil
+}
+
+// ownBody is a request body whose bytes nobody reads once it is closed. The transport may still be writing a body when its request has
+// failed, and the caller must be free to fill the same memory with the next batch.
+type ownBody struct {
+	mu     sync.Mutex
+	reader *bytes.Reader
+	closed bool
+}
+
+func (b *ownBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, errors.New("the request is over")
+	}
+	return b.reader.Read(p)
+}
+
+func (b *ownBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+var errTooLong = errors.New("the answer is longer than any answer to this message")
+
+func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer)) // cut off or too long, the status alone decides
+		return body, nil
+	}
+	if resp.ContentLength > limit {
+		return nil, errTooLong
+	}
+	var out bytes.Buffer
+	if resp.ContentLength > 0 {
+		out.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	n, err := out.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if err == nil && n > limit {
+		err = errTooLong
+	}
+	return out.Bytes(), err
+}
+
+func mediaType(resp *http.Response) string {
+	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return media
+}
+
+// decode reads the JSON of a successful answer.
+func (c *Client) decode(ctx context.Context, m *call, into any) error {
+	body, err := c.do(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return c.protocolError(m, fmt.Errorf("the answer is not the JSON of this message: %w", err))
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package doclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	// digestBudgetMs is how long the Durable Object works on one digest message; far below the limits on CPU and wall time of a request.
+	digestBudgetMs = 5000
+	// maxMovingDigests is how often in a row the database may change under the digest before Digest gives up.
+	maxMovingDigests = 20
+	// maxIdleFinishes is how often in a row finish may report no progress.
+	maxIdleFinishes = 100
+	// pageSlack is how much longer than asked for an export page may be: its header and one row.
+	pageSlack = 16 << 20
+)
+
+// genBody is the body of messages that carry only the claim.
+type genBody struct {
+	Gen userdb.Claim `json:"gen"`
+}
+
+// Hello asks the Worker who it is. Another protocol version is a ProtocolError.
+func (c *Client) Hello(ctx context.Context) (wire.Hello, error) {
+	m := &call{op: "greet", method: http.MethodGet, route: routeHello, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+	var hello wire.Hello
+	if err := c.decode(ctx, m, &hello); err != nil {
+		return wire.Hello{}, err
+	}
+	if hello.Protocol != wire.Version {
+		return wire.Hello{}, c.protocolError(m, fmt.Errorf("the Worker %.40q speaks protocol %d and this program %d", hello.Worker, hello.Protocol, wire.Version))
+	}
+	if l := hello.Limits; l.BatchBytes <= 0 || l.FrameBytes <= 0 || l.CellBytes <= 0 || l.Columns <= 0 {
+		return wire.Hello{}, c.protocolError(m, errors.New("the Worker states no limits"))
+	}
+	return hello, nil
+}
+
+// Status reads the state of the user's Durable Object.
+func (c *Client) Status(ctx context.Context, u userdb.UserID) (wire.Status, error) {
+	return c.status(ctx, c.get("read status", u, "/status"))
+}
+
+// Claim takes the user over. A lost race, and a repeated claim whose first answer was lost, are Precondition errors (wire kind
+// claim-conflict): read the status and decide anew.
+func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
+	m := c.post("claim", u, "/claim", req)
+	var out wire.Claimed
+	if err := c.decode(ctx, m, &out); err != nil {
+		return wire.Claimed{}, err
+	}
+	return out, c.checkStatus(m, out.Status)
+}
+
+// Reset empties an import that is under way, or ends a rollback whose export is done, and begins anew.
+func (c *Client) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
+	return c.status(ctx, c.post("reset", u, "/reset", genBody{g}))
+}
+
+// Schema sends the schema. Refused: SQLite in the Durable Object does not take it.
+func (c *Client) Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, s wire.Schema) (wire.Status, error) {
+	body := struct {
+		Gen    userdb.Claim `json:"gen"`
+		Schema wire.Schema  `json:"schema"`
+	}{g, s}
+	return c.status(ctx, c.post("send schema", u, "/schema", body))
+}
+
+// Rows sends batch number seq. When it returns, whatever the outcome, nothing reads batch any more.
+func (c *Client) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error) {
+	query := url.Values{"gen": {strconv.FormatUint(uint64(g), 10)}, "seq": {strconv.FormatInt(seq, 10)}}
+	m := &call{op: "send rows", user: u, method: http.MethodPost, route: "/rows", query: query, body: batch, media: mediaBinary,
+		maxRead: maxJSONAnswer, timeout: c.timeouts.Rows}
+	var out wire.RowsAnswer
+	if err := c.decode(ctx, m, &out); err != nil {
+		return wire.RowsAnswer{}, err
+	}
+	if out.Seq != seq {
+		return wire.RowsAnswer{}, c.protocolError(m, fmt.Errorf("batch %d was sent and %d is acknowledged", seq, out.Seq))
+	}
+	return out, nil
+}
+
+// Finish says how many batches there were and repeats until all indexes, triggers and views are there.
+func (c *Client) Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, batches int64) error {
+	body := struct {
+		Gen     userdb.Claim `json:"gen"`
+		Batches int64        `json:"batches"`
+	}{g, batches}
+	m := c.post("finish import", u, "/finish", body)
+	for idle, last := 0, -1; idle < maxIdleFinishes; idle++ {
+		var out wire.FinishAnswer
+		if err := c.decode(ctx, m, &out); err != nil {
+			return err
+		}
+		if out.Done {
+			return nil
+		}
+		if last < 0 || out.Remaining < last {
+			idle, last = 0, out.Remaining
+		}
+	}
+	return c.protocolError(m, fmt.Errorf("no progress in %d answers", maxIdleFinishes))
+}
+
+// Digest repeats until the Durable Object has digested all that it holds. A database that is written to faster than it can be digested
+// is a Conflict.
+func (c *Client) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
+	body := struct {
+		BudgetMs int `json:"budgetMs"`
+	}{digestBudgetMs}
+	m := c.post("digest", u, "/digest", body)
+	lastWrites := int64(-1)
+	for moving := 0; moving < maxMovingDigests; {
+		var out wire.DigestReport
+		if err := c.decode(ctx, m, &out); err != nil {
+			return wire.DigestReport{}, err
+		}
+		if out.Complete {
+			return out, c.checkDigest(m, out)
+		}
+		if out.Writes == lastWrites {
+			moving = 0
+		} else {
+			moving++
+		}
+		lastWrites = out.Writes
+	}
+	return wire.DigestReport{}, &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.Conflict,
+		Err: errors.New("the database is written to faster than it can be digested"), Hint: "try again when the user is less busy"}
+}
+
+func (c *Client) checkDigest(m *call, r wire.DigestReport) error {
+	if r.Digest == nil {
+		return c.protocolError(m, errors.New("a complete digest without the digest"))
+	}
+	if err := r.Digest.Validate(); err != nil {
+		return c.protocolError(m, err)
+	}
+	return nil
+}
+
+// Range reads the digest of a range of rows.
+func (c *Client) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error) {
+	var out wire.RangeDigest
+	err := c.decode(ctx, c.post("digest a range of", u, "/range", req), &out)
+	return out, err
+}
+
+// Ready tells the Durable Object, behind the fence, which digest the file has; it compares with its own. Another one is a Mismatch.
+func (c *Client) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error) {
+	body := struct {
+		Gen     userdb.Claim        `json:"gen"`
+		Digest  wire.DatabaseDigest `json:"digest"`
+		Receipt wire.Receipt        `json:"receipt"`
+	}{g, d, r}
+	return c.status(ctx, c.post("make ready", u, "/ready", body))
+}
+
+// Activate makes the Durable Object the side that serves the user.
+func (c *Client) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
+	return c.status(ctx, c.post("activate", u, "/activate", genBody{g}))
+}
+
+// ExportSchema reads the schema as the Durable Object has it now.
+func (c *Client) ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error) {
+	var out wire.ExportSchema
+	err := c.decode(ctx, c.get("export schema of", u, "/export/schema"), &out)
+	return out, err
+}
+
+// ExportRows reads one page of a table. Each of the page checks its cells.
+func (c *Client) ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
+	m := c.post("export rows of", u, "/export/rows", req)
+	m.binary = true
+	m.maxRead = req.MaxBytes + pageSlack
+	body, err := c.do(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	page, err := wire.ParseExportPage(body)
+	if err != nil {
+		return nil, c.protocolError(m, err)
+	}
+	if page.Table != req.Table {
+		return nil, c.protocolError(m, fmt.Errorf("table %.80q was asked for and %.80q came", req.Table, page.Table))
+	}
+	return page, nil
+}
+
+// Release empties the Durable Object after its content went back to the file.
+func (c *Client) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
+	return c.status(ctx, c.post("release", u, "/release", genBody{g}))
+}
+
+func (c *Client) get(op string, u userdb.UserID, route string) *call {
+	return &call{op: op, user: u, method: http.MethodGet, route: route, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+}
+
+func (c *Client) post(op string, u userdb.UserID, route string, body any) *call {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		panic("doclient: " + err.Error()) // messages hold only strings, numbers and valid values
+	}
+	return &call{op: op, user: u, method: http.MethodPost, route: route, body: encoded, media: mediaJSON, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+}
+
+func (c *Client) status(ctx context.Context, m *call) (wire.Status, error) {
+	var out wire.Status
+	if err := c.decode(ctx, m, &out); err != nil {
+		return wire.Status{}, err
+	}
+	return out, c.checkStatus(m, out)
+}
+
+func (c *Client) checkStatus(m *call, s wire.Status) error {
+	switch s.Phase {
+	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Active, userdb.Sealed:
+		return nil
+	}
+	return c.protocolError(m, fmt.Errorf("phase %.20q is unknown", s.Phase))
+}

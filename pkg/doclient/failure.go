@@ -1,0 +1,166 @@
+package doclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// failure is why one attempt did not succeed.
+type failure struct {
+	kind       userdb.Kind
+	err        error
+	hint       string
+	again      bool // the same message may be sent again
+	retryAfter time.Duration
+}
+
+const (
+	hintAccess = "a login page or redirect usually comes from Cloudflare Access: set the service token's client id and secret, and give its policy the action Service Auth"
+	hintURL    = "check the Worker's URL, and that the Worker is deployed there"
+	hintToken  = "compare DBMIGRATE_TOKEN with the Worker's secret of that name"
+)
+
+func errNoAnswer(after time.Duration) error { return fmt.Errorf("no answer within %s", after) }
+
+// connectionFailure is for an attempt without a whole answer. The URL that net/http adds to its errors is left out.
+func connectionFailure(ctx context.Context, err error) *failure {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return &failure{kind: userdb.Unreachable, err: err, hint: "no server with a valid certificate for this name answered: check the Worker's URL"}
+	}
+	return &failure{kind: userdb.Unreachable, err: err, again: true, hint: "check the Worker's URL and the network, then run the command again"}
+}
+
+// judge returns nil for a success of the protocol.
+func (c *Client) judge(resp *http.Response, body []byte, wantBinary bool) *failure {
+	status := resp.StatusCode
+	want := mediaJSON
+	if wantBinary {
+		want = mediaBinary
+	}
+	media := mediaType(resp)
+	if status == http.StatusOK && media == want {
+		return nil
+	}
+	retryAfter := resp.Header.Get("Retry-After")
+	if media == mediaJSON && status != http.StatusOK {
+		if remote := wire.ParseError(status, retryAfter, c.now(), body); remote != nil {
+			return remoteFailure(remote)
+		}
+	}
+	return foreignFailure(resp, media, wire.ParseRetryAfter(retryAfter, c.now()))
+}
+
+// foreignFailure is for an answer that the Worker's admin routes did not write: the platform, Access or another site did.
+func foreignFailure(resp *http.Response, media string, retryAfter time.Duration) *failure {
+	status := resp.StatusCode
+	err := fmt.Errorf("HTTP %d with %s instead of an answer of the protocol", status, orDefault(media, "no media type"))
+	switch {
+	case status == http.StatusTooManyRequests:
+		return &failure{kind: userdb.Throttled, err: err, again: true, retryAfter: retryAfter, hint: "run fewer users at once"}
+	case status >= 500:
+		return &failure{kind: userdb.Unreachable, err: err, again: repeatable(status), retryAfter: retryAfter, hint: "see the Worker's logs"}
+	case status >= 300 && status < 400:
+		if to, e := resp.Location(); e == nil {
+			err = fmt.Errorf("HTTP %d redirects to %s, and redirects are never followed", status, to.Host)
+		}
+		return &failure{kind: userdb.Unauthorized, err: err, hint: hintAccess}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusOK && media != mediaJSON && media != mediaBinary:
+		return &failure{kind: userdb.Unauthorized, err: err, hint: hintAccess}
+	}
+	return &failure{kind: userdb.ProtocolError, err: err, hint: hintURL}
+}
+
+// repeatable leaves out the 5xx that say "never": not implemented, and the HTTP version.
+func repeatable(status int) bool {
+	return status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+}
+
+func remoteFailure(e *wire.RemoteError) *failure {
+	f := &failure{kind: kindOf(e), err: e, retryAfter: e.RetryAfter}
+	switch e.Kind {
+	case wire.KindOverloaded, wire.KindCutover, wire.KindInternal:
+		f.again = true
+	case wire.KindUnauthorized:
+		f.hint = hintToken
+	case wire.KindClosed:
+		f.hint = "give the Worker its admin secret: wrangler secret put DBMIGRATE_TOKEN"
+	case wire.KindStaleClaim:
+		f.hint = "another command took this user over; nothing more was changed here"
+	case wire.KindClaimConflict:
+		f.hint = "read the status and claim again with the gen that it shows"
+	case wire.KindProtocolVersion:
+		f.hint = "update dbmigrate or the Worker: both must speak one version"
+	default:
+		f.again = e.Status == http.StatusTooManyRequests
+	}
+	return f
+}
+
+var kinds = map[string]userdb.Kind{
+	wire.KindUnauthorized:     userdb.Unauthorized,
+	wire.KindClosed:           userdb.Unauthorized,
+	wire.KindNotFound:         userdb.NotFound,
+	wire.KindMethod:           userdb.ProtocolError,
+	wire.KindMediaType:        userdb.ProtocolError,
+	wire.KindBadRequest:       userdb.ProtocolError,
+	wire.KindBadBatch:         userdb.ProtocolError,
+	wire.KindTooLarge:         userdb.ProtocolError,
+	wire.KindProtocolVersion:  userdb.ProtocolError,
+	wire.KindClaimConflict:    userdb.Precondition,
+	wire.KindStaleClaim:       userdb.Superseded,
+	wire.KindWrongPhase:       userdb.Conflict,
+	wire.KindBatchesMissing:   userdb.Conflict,
+	wire.KindDigestIncomplete: userdb.Conflict,
+	wire.KindDigestMismatch:   userdb.Mismatch,
+	wire.KindSchemaRefused:    userdb.Refused,
+	wire.KindRowsRefused:      userdb.Refused,
+	wire.KindNotActive:        userdb.Conflict,
+	wire.KindCutover:          userdb.Throttled,
+	wire.KindOverloaded:       userdb.Throttled,
+}
+
+func kindOf(e *wire.RemoteError) userdb.Kind {
+	if kind, ok := kinds[e.Kind]; ok {
+		return kind
+	}
+	if e.Status == http.StatusTooManyRequests {
+		return userdb.Throttled
+	}
+	return userdb.Internal
+}
+
+func (c *Client) errorOf(m *call, f *failure, attempts int) error {
+	err := f.err
+	if attempts > 1 {
+		err = fmt.Errorf("%w, after %d attempts", err, attempts)
+	}
+	return &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: f.kind, Err: err, Hint: f.hint}
+}
+
+func (c *Client) thing(m *call) string {
+	if m.user == "" {
+		return c.String()
+	}
+	return string(m.user)
+}
+
+// protocolError is for a success whose content cannot be right.
+func (c *Client) protocolError(m *call, err error) error {
+	return &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.ProtocolError, Err: err, Hint: "compare the versions of dbmigrate and the Worker"}
+}

@@ -1,0 +1,126 @@
+// Package kv keeps the flags that route users: key migrated:{user}, value "true", and in the key's metadata what tools
+// want to know, through the Cloudflare API. A flag is a hint (docs/cutover.md): readers may see it a minute late.
+package kv
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// DefaultBaseURL is the Cloudflare API.
+const DefaultBaseURL = "https://api.cloudflare.com/client/v4"
+
+// localPath is in the base URL of a local runtime, whose paths have no /accounts/{id}.
+const localPath = "/cdn-cgi/local/"
+
+// Limits of the API (developers.cloudflare.com/kv/platform/limits and the API reference).
+const (
+	maxBulkGet    = 100
+	maxBulkWrite  = 10_000
+	listPageSize  = 1000
+	localBulk     = 500 // the local runtime writes a bulk key by key, about 120 a second
+	maxMetaBytes  = 1024
+	defaultTries  = 8
+	requestExpiry = 2 * time.Minute
+)
+
+// Config says which namespace, and who asks. With a local BaseURL only NamespaceID is required.
+type Config struct {
+	AccountID   string
+	NamespaceID string
+	Token       string
+	BaseURL     string       // default DefaultBaseURL
+	HTTP        *http.Client // default: with a time limit of 2 minutes for a request; redirects are refused either way
+	MaxAttempts int          // for each request, default 8: enough to sit out the API's block of 5 minutes
+}
+
+// Client is one namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
+type Client struct {
+	namespaces  *cfkv.NamespaceService
+	accountID   string
+	namespaceID string
+	local       bool
+	maxAttempts int
+	bulk        int // keys in one bulk write
+	gate        gate
+	calls       atomic.Int64
+}
+
+// New checks the configuration; it sends nothing.
+func New(config Config) (*Client, error) {
+	if config.BaseURL == "" {
+		config.BaseURL = DefaultBaseURL
+	}
+	if config.MaxAttempts == 0 {
+		config.MaxAttempts = defaultTries
+	}
+	local := strings.Contains(config.BaseURL, localPath)
+	if local && config.AccountID == "" {
+		config.AccountID = "local"
+	}
+	if err := config.validate(local); err != nil {
+		return nil, &userdb.Error{Op: "configure KV", Thing: config.NamespaceID, Kind: userdb.Usage, Err: err}
+	}
+	c := &Client{
+		accountID: config.AccountID, namespaceID: config.NamespaceID, local: local, maxAttempts: config.MaxAttempts, bulk: maxBulkWrite,
+	}
+	if local {
+		c.bulk = localBulk
+	}
+	c.namespaces = cfkv.NewNamespaceService(
+		option.WithBaseURL(config.BaseURL),
+		option.WithAPIToken(config.Token),
+		option.WithHTTPClient(withoutRedirects(config.HTTP)),
+		option.WithMaxRetries(0), // the middleware retries: cloudflare-go would not make the other callers wait as well
+		option.WithMiddleware(c.roundTrip),
+	)
+	return c, nil
+}
+
+func (config Config) validate(local bool) error {
+	base, err := url.Parse(config.BaseURL)
+	switch {
+	case err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http"):
+		return errors.New("the base URL is not a URL (" + DefaultBaseURL + ")")
+	case base.User != nil:
+		return errors.New("the base URL holds credentials; give the token separately")
+	case !isIdentifier(config.NamespaceID):
+		return errors.New("the namespace id is missing or malformed (`wrangler kv namespace list` shows it)")
+	case !isIdentifier(config.AccountID):
+		return errors.New("the account id is missing or malformed (CLOUDFLARE_ACCOUNT_ID)")
+	case config.Token == "" && !local:
+		return errors.New("no API token is given (CLOUDFLARE_API_TOKEN)")
+	case config.MaxAttempts < 0:
+		return errors.New("MaxAttempts cannot be negative")
+	}
+	return nil
+}
+
+// isIdentifier accepts what can stand in the API's path as it is.
+func isIdentifier(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
+}
+
+// Calls counts the requests sent so far, repeated ones too. The API allows 1,200 in 5 minutes for the whole account.
+func (c *Client) Calls() int64 { return c.calls.Load() }
+
+// withoutRedirects copies the client: a redirect leads to a login page, or takes the token to another host.
+func withoutRedirects(given *http.Client) *http.Client {
+	client := http.Client{Timeout: requestExpiry}
+	if given != nil {
+		client = *given
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}

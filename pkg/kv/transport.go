@@ -1,0 +1,165 @@
+package kv
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+)
+
+const (
+	firstBackoff = 500 * time.Millisecond
+	mostBackoff  = 30 * time.Second
+	// A 429 without Retry-After is waited for longer: the API blocks for 5 minutes, and 8 attempts then span a little more.
+	firstThrottle = 10 * time.Second
+	mostThrottle  = time.Minute
+	// mostRetryAfter bounds what a Retry-After can make us wait.
+	mostRetryAfter = 10 * time.Minute
+	maxAnswerBytes = 64 << 20
+)
+
+// gate makes all callers of a client wait together: the API counts requests of the whole account.
+type gate struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+func (g *gate) pause(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(d); until.After(g.until) {
+		g.until = until
+	}
+}
+
+// pass waits until nobody's pause is left, also one that begins meanwhile.
+func (g *gate) pass(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		rest := time.Until(g.until)
+		g.mu.Unlock()
+		if rest <= 0 {
+			return ctx.Err()
+		}
+		if err := sleep(ctx, rest); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// backoff grows from half a second, with up to a quarter more so that parallel clients spread out.
+func backoff(failures int) time.Duration {
+	d := doubled(firstBackoff, failures-1, mostBackoff)
+	return d + rand.N(d/4)
+}
+
+func doubled(first time.Duration, times int, most time.Duration) time.Duration {
+	for range times {
+		first = min(2*first, most)
+	}
+	return first
+}
+
+// roundTrip is the middleware through which every request goes: account prefix, gate, count, retries, verdict.
+func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+	if c.local {
+		request.URL.Path = strings.Replace(request.URL.Path, "/accounts/"+c.accountID, "", 1)
+	}
+	ctx := request.Context()
+	for failures := 1; ; failures++ {
+		if err := c.gate.pass(ctx); err != nil {
+			return nil, err
+		}
+		response, err := c.attempt(request, next)
+		verdict, again := judge(response, err)
+		if verdict == nil {
+			return response, nil
+		}
+		if !again || failures >= c.maxAttempts || ctx.Err() != nil {
+			return nil, verdict
+		}
+		if verdict.throttled() {
+			c.gate.pause(retryAfter(response, failures))
+			continue
+		}
+		if err := sleep(ctx, backoff(failures)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// attempt sends the request once and reads the whole answer, so that a connection that breaks in it is retried too.
+func (c *Client) attempt(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+	copied := request.Clone(request.Context())
+	if request.GetBody != nil {
+		body, err := request.GetBody()
+		if err != nil {
+			return nil, fmt.Errorf("rewind the request: %w", err)
+		}
+		copied.Body = body
+	}
+	c.calls.Add(1)
+	response, err := next(copied)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	response.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
+
+// envelope is around every answer of the API.
+type envelope struct {
+	Success bool `json:"success"`
+	Errors  []struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+// openEnvelope reads the body and puts it back for the SDK.
+func openEnvelope(response *http.Response) (envelope, error) {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return envelope{}, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	var e envelope
+	return e, json.Unmarshal(body, &e)
+}
+
+// retryAfter obeys the header, in seconds or as a date, within reason.
+func retryAfter(response *http.Response, failures int) time.Duration {
+	header := response.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds >= 0 {
+		return min(time.Duration(seconds*float64(time.Second)), mostRetryAfter)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(time.Until(at), 0), mostRetryAfter)
+	}
+	return doubled(firstThrottle, failures-1, mostThrottle)
+}

@@ -1,0 +1,259 @@
+package r2
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+func TestAnswersAreRetriedOrNamed(t *testing.T) {
+	ok := stored(etagOf("x"))
+	for _, test := range []struct {
+		name     string
+		steps    []step
+		want     userdb.Kind
+		words    string
+		requests int
+	}{
+		{"429 passes", []step{answer(429, "TooManyRequests"), answer(429, "TooManyRequests"), ok}, "", "", 3},
+		{"429 stays", []step{answer(429, "TooManyRequests")}, userdb.Throttled, "one write a second", 3},
+		{"slow down", []step{answer(503, "SlowDown")}, userdb.Throttled, "SlowDown", 3},
+		{"500 passes", []step{answer(500, "InternalError"), ok}, "", "", 2},
+		{"500 stays", []step{answer(500, "InternalError")}, userdb.Unreachable, "500", 3},
+		{"hang-up passes", []step{hangUp, ok}, "", "", 2},
+		{"hang-up stays", []step{hangUp}, userdb.Unreachable, "EOF", 3},
+		{"412", []step{answer(412, "PreconditionFailed")}, userdb.Precondition, "users/ann/database.sqlite", 1},
+		{"repeated, then 412", []step{hangUp, answer(412, "PreconditionFailed")}, userdb.Precondition, "", 2},
+		{"bad signature", []step{answer(403, "SignatureDoesNotMatch")}, userdb.Unauthorized, "AWS_SECRET_ACCESS_KEY", 1},
+		{"unknown key", []step{answer(403, "InvalidAccessKeyId")}, userdb.Unauthorized, "AWS_ACCESS_KEY_ID", 1},
+		{"expired", []step{answer(400, "ExpiredToken")}, userdb.Unauthorized, "AWS_ACCESS_KEY_ID", 1},
+		{"401", []step{answer(401, "Unauthorized")}, userdb.Unauthorized, "AWS_ACCESS_KEY_ID", 1},
+		{"no permission", []step{answer(403, "AccessDenied")}, userdb.Unauthorized, "Workers R2 Storage Bucket Item Write", 1},
+		{"clock", []step{answer(403, "RequestTimeTooSkewed")}, userdb.Unauthorized, "clock", 1},
+		{"lock", []step{answer(403, "ObjectLockedByBucketPolicy")}, userdb.Unauthorized, "bucket lock", 1},
+		{"not implemented", []step{answer(501, "NotImplemented")}, userdb.ProtocolError, "501", 1},
+		{"other bytes stored", []step{stored(etagOf("y"))}, userdb.ProtocolError, "alters uploads", 1},
+		{"no ETag", []step{stored("")}, userdb.ProtocolError, "alters uploads", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newFake(t, test.steps...)
+			etag, err := server.client(t).Put(t.Context(), "ann/database.sqlite", strings.NewReader("x"), 1, PutOptions{IfMatch: `"e"`})
+			checkError(t, err, test.want, test.words)
+			if (err == nil) != (etag == etagOf("x")) {
+				t.Errorf("ETag %s", etag)
+			}
+			requests := server.log()
+			if len(requests) != test.requests {
+				t.Errorf("%d requests", len(requests))
+			}
+			for _, request := range requests {
+				if request.body != "x" || request.header.Get("If-Match") != `"e"` {
+					t.Errorf("request %+v", request)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatAPutSends(t *testing.T) {
+	server := newFake(t, answer(500, "InternalError"), stored(etagOf("content")))
+	_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{IfNoneMatch: true, Metadata: map[string]string{"dbm-fence": "1"}})
+	checkError(t, err, "")
+	for _, request := range server.log() {
+		header := request.header
+		if header.Get("Content-Md5") != "mgNkuembtIDdJeHwKEyFVQ==" || header.Get("If-None-Match") != "*" || header.Get("X-Amz-Meta-Dbm-Fence") != "1" {
+			t.Errorf("headers %v", header)
+		}
+		if header.Get("Accept-Encoding") != "identity" || strings.Contains(header.Get("Authorization"), "accept-encoding") {
+			t.Errorf("Accept-Encoding %q, signed in %q", header.Get("Accept-Encoding"), header.Get("Authorization"))
+		}
+		for name := range header {
+			if strings.HasPrefix(name, "X-Amz-Checksum") || name == "X-Amz-Trailer" || name == "Expect" || name == "Content-Encoding" {
+				t.Errorf("R2 cannot take %s: %s", name, header.Get(name))
+			}
+		}
+	}
+}
+
+func TestPutRefusesBeforeSending(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		size    int64
+		options PutOptions
+		want    userdb.Kind
+	}{
+		{"longer body", 3, PutOptions{}, userdb.Internal},
+		{"shorter body", 5, PutOptions{}, userdb.Internal},
+		{"umlaut", 4, PutOptions{Metadata: map[string]string{"dbm-by": "jürgen"}}, userdb.Usage},
+		{"line break", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a\r\nb"}}, userdb.Usage},
+		{"outer space", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a "}}, userdb.Usage},
+		{"upper case name", 4, PutOptions{Metadata: map[string]string{"Dbm": "a"}}, userdb.Usage},
+		{"too much", 4, PutOptions{Metadata: map[string]string{"a": strings.Repeat("x", MaxMetadataBytes)}}, userdb.Usage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newFake(t, stored(etagOf("body")))
+			_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("body"), test.size, test.options)
+			checkError(t, err, test.want)
+			if len(server.log()) != 0 {
+				t.Error("something was sent")
+			}
+		})
+	}
+}
+
+func TestBrokenDownloads(t *testing.T) {
+	content := strings.Repeat("page of a database ", 10_000)
+	half := len(content) / 2
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		object(content, half)(w, r)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+	whole := object(content, len(content))
+	corrupt := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Header().Set("ETag", string(etagOf(content)))
+		io.WriteString(w, strings.Replace(content, "page", "pagE", 1))
+	}
+	ignoresRange := func(w http.ResponseWriter, r *http.Request) { r.Header.Del("Range"); whole(w, r) }
+	otherETag := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "3")
+		w.Header().Set("ETag", `"other"`)
+		io.WriteString(w, "abc")
+	}
+	for _, test := range []struct {
+		name     string
+		steps    []step
+		want     userdb.Kind
+		words    string
+		requests int
+	}{
+		{"whole", []step{whole}, "", "", 1},
+		{"broken once", []step{object(content, half), whole}, "", "", 2},
+		{"broken at once", []step{object(content, 0), whole}, "", "", 2},
+		{"broken often, with progress", []step{object(content, half), object(content, 10), object(content, 10), object(content, 10), object(content, 10), whole}, "", "", 6},
+		{"always broken without progress", []step{object(content, half), object(content, 0)}, userdb.Unreachable, "broke at byte 95000 of 190000", 3},
+		{"stalled", []step{stall, whole}, "", "", 2},
+		{"replaced meanwhile", []step{object(content, half), answer(412, "PreconditionFailed")}, userdb.Precondition, "", 2},
+		{"resumed from the start", []step{object(content, half), ignoresRange}, userdb.ProtocolError, "bytes=95000-", 2},
+		{"another version", []step{otherETag}, userdb.ProtocolError, `"other"`, 1},
+		{"altered bytes", []step{corrupt}, userdb.ProtocolError, "MD5", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newFake(t, test.steps...)
+			var got bytes.Buffer
+			object, err := server.client(t).Get(t.Context(), "k", etagOf(content), &got)
+			checkError(t, err, test.want, test.words)
+			if err == nil && (got.String() != content || object.Size != int64(len(content))) {
+				t.Errorf("%d bytes arrived, object %+v", got.Len(), object)
+			}
+			requests := server.log()
+			if len(requests) != test.requests {
+				t.Errorf("%d requests", len(requests))
+			}
+			for _, request := range requests {
+				if request.header.Get("If-Match") != string(etagOf(content)) {
+					t.Errorf("request without the pin: %v", request.header)
+				}
+			}
+		})
+	}
+}
+
+func TestGetWithoutPinResumesTheVersionItSaw(t *testing.T) {
+	server := newFake(t, object("0123456789", 4), object("0123456789", 10))
+	var got bytes.Buffer
+	if _, err := server.client(t).Get(t.Context(), "k", "", &got); err != nil || got.String() != "0123456789" {
+		t.Fatalf("%q, %v", got.String(), err)
+	}
+	resumed := server.log()[1].header
+	if resumed.Get("If-Match") != string(etagOf("0123456789")) || resumed.Get("Range") != "bytes=4-9" {
+		t.Errorf("resumed with %v", resumed)
+	}
+}
+
+func TestMultipartETagIsNoMD5(t *testing.T) {
+	server := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e-3"`)
+		io.WriteString(w, "parts")
+	})
+	if _, err := server.client(t).Get(t.Context(), "k", "", &bytes.Buffer{}); err != nil {
+		t.Error(err)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestOwnWriterIsNotTheServersFault(t *testing.T) {
+	server := newFake(t, object("content", 7))
+	_, err := server.client(t).Get(t.Context(), "k", "", fullDisk{})
+	checkError(t, err, userdb.Internal, "disk full")
+	if len(server.log()) != 1 {
+		t.Errorf("%d requests", len(server.log()))
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := newFake(t, object("content", 7))
+	server := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	config := server.config()
+	for name, client := range map[string]*http.Client{"own": nil, "given": {Timeout: time.Minute}} {
+		config.HTTP = client
+		_, err := newClient(t, config).Get(t.Context(), "k", "", &bytes.Buffer{})
+		checkError(t, err, userdb.ProtocolError, "307", "endpoint")
+		if len(elsewhere.log()) != 0 {
+			t.Fatalf("%s client followed: %v", name, elsewhere.log())
+		}
+	}
+}
+
+func TestLoginPageIsNoListing(t *testing.T) {
+	server := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "<html><body>Sign in<br></body></html>")
+	})
+	err := server.client(t).List(t.Context(), "", "", func([]Object, []string) error { return errors.New("a page was made of it") })
+	checkError(t, err, userdb.ProtocolError)
+}
+
+func TestNobodyThereAndInterrupted(t *testing.T) {
+	server := newFake(t, object("content", 7))
+	config := server.config()
+	server.Close()
+	_, err := newClient(t, config).Head(t.Context(), "k")
+	checkError(t, err, userdb.Unreachable, "connection refused", "check the endpoint")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = newClient(t, config).Head(ctx, "k")
+	checkError(t, err, userdb.Interrupted)
+}
+
+func TestListingGoesThroughAllPages(t *testing.T) {
+	page := func(body string) step {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`+body+`</ListBucketResult>`)
+		}
+	}
+	server := newFake(t,
+		page(`<IsTruncated>true</IsTruncated><NextContinuationToken>more/=</NextContinuationToken><EncodingType>url</EncodingType><Contents><Key>a%01b+c%2Bd</Key></Contents>`),
+		page(`<IsTruncated>false</IsTruncated><Contents><Key>e%20f</Key></Contents>`))
+	names := collect(t, func(yield Page) error { return server.client(t).List(t.Context(), "p", "", yield) })
+	if len(names) != 2 || names[0] != "a\x01b c+d" || names[1] != "e%20f" {
+		t.Errorf("names %q", names)
+	}
+	if second := server.log()[1].path; !strings.Contains(second, "continuation-token=more%2F%3D") {
+		t.Errorf("second request %s", second)
+	}
+}

@@ -1,0 +1,34 @@
+package r2
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxMetadataBytes is R2's limit for the names and values of one object's metadata together.
+const MaxMetadataBytes = 8192
+
+// checkMetadata refuses what would arrive changed or not at all: names travel as HTTP header names (in any case, so only
+// lower case comes back unchanged), values as header values (trimmed; beyond ASCII every tool encodes them differently).
+func checkMetadata(metadata map[string]string) error {
+	total := 0
+	for name, value := range metadata {
+		total += len(name) + len(value)
+		if name == "" || strings.ContainsFunc(name, notInName) {
+			return fmt.Errorf("metadata name %q: only a-z, 0-9 and - are allowed", name)
+		}
+		if strings.ContainsFunc(value, notPrintable) || strings.TrimSpace(value) != value {
+			return fmt.Errorf("metadata %s: the value has bytes beyond printable ASCII, or a space at an end", name)
+		}
+	}
+	if total > MaxMetadataBytes {
+		return fmt.Errorf("metadata has %d bytes, R2 takes %d", total, MaxMetadataBytes)
+	}
+	return nil
+}
+
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }
