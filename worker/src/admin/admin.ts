@@ -1,0 +1,54 @@
+// The admin routes: authentication, then the user's Durable Object (docs/wire-format.md, section 1). They share no credential with
+// the application's routes.
+import { authorize, type AuthEnv } from "../auth.ts";
+import { errorResponse, WireError } from "../wire/errors.ts";
+import { LIMITS, PROTOCOL_VERSION } from "../wire/limits.ts";
+import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
+import { version } from "../../package.json";
+import { parseLocationHint } from "./location.ts";
+
+/** What the admin routes need of the Worker. */
+export interface AdminConfig {
+  /** The Worker's environment, for the secrets DBMIGRATE_TOKEN and DBMIGRATE_TOKEN_PREVIOUS. */
+  readonly env: AuthEnv;
+  /** The users' Durable Objects: UserDataStore or a subclass. */
+  readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
+}
+
+/** Answers a request under the admin prefix; null for any other path, which is the application's. */
+export async function handleAdmin(request: Request, config: AdminConfig): Promise<Response | null> {
+  const { pathname } = new URL(request.url);
+  if (!isAdminPath(pathname)) return null;
+  try {
+    authorize(request, config.env);
+    return await answer(request, pathname, config);
+  } catch (error) {
+    return errorResponse(error);
+  }
+}
+
+async function answer(request: Request, pathname: string, { store }: AdminConfig): Promise<Response> {
+  const route = parseAdminRoute(request.method, pathname);
+  const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
+  if (route.kind === "hello") return hello();
+  const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
+  try {
+    return await stub.fetch(request);
+  } catch (cause) {
+    throw unreachable(cause);
+  }
+}
+
+/** Admin messages are idempotent, so the caller may repeat one whose answer was lost. */
+function unreachable(cause: unknown): WireError {
+  const overloaded = cause instanceof Error && "overloaded" in cause && cause.overloaded === true;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new WireError(overloaded ? "overloaded" : "internal", `ask the Durable Object: ${reason}`, undefined, {
+    cause,
+  });
+}
+
+function hello(): Response {
+  const body = { protocol: PROTOCOL_VERSION, worker: version, now: Date.now(), store: "sqlite", limits: LIMITS };
+  return Response.json(body, { headers: { "cache-control": "no-store" } });
+}

@@ -1,0 +1,42 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { WireError } from "./wire/errors.ts";
+
+/** The Worker secrets that open the admin routes. Both are accepted, so that a token can be rotated without a gap. */
+export interface AuthEnv {
+  readonly DBMIGRATE_TOKEN?: string;
+  readonly DBMIGRATE_TOKEN_PREVIOUS?: string;
+}
+
+/**
+ * Checks the bearer token of an admin request.
+ * @throws WireError `closed` when no secret is set, `unauthorized` when the token is missing or wrong
+ */
+export function authorize(request: Request, env: AuthEnv): void {
+  const accepted = [env.DBMIGRATE_TOKEN, env.DBMIGRATE_TOKEN_PREVIOUS].filter(isSet);
+  if (accepted.length === 0) {
+    throw new WireError("closed", "no admin secret is configured: set it with `wrangler secret put DBMIGRATE_TOKEN`");
+  }
+  const token = bearerToken(request);
+  if (token === undefined) throw new WireError("unauthorized", "the Authorization header carries no bearer token");
+  if (!matchesAny(token, accepted)) {
+    throw new WireError("unauthorized", "the token is not the Worker's DBMIGRATE_TOKEN");
+  }
+}
+
+function isSet(secret: string | undefined): secret is string {
+  return typeof secret === "string" && secret !== "";
+}
+
+function bearerToken(request: Request): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+}
+
+// Hashes have equal lengths, and every secret is compared: the time taken tells nothing about either.
+function matchesAny(token: string, accepted: readonly string[]): boolean {
+  const given = sha256(token);
+  return accepted.map((secret) => timingSafeEqual(given, sha256(secret))).includes(true);
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text, "utf8").digest();
+}

@@ -1,0 +1,97 @@
+// What a statement may not do. A Durable Object denies the same (workerd's SqliteDatabase::isAuthorized), so an application meets
+// the same refusals before and after its users move.
+
+const OK = 0;
+const DENY = 1;
+
+/** SQLite's authorizer action codes (sqlite3.h). */
+const ACTION = {
+  CREATE_INDEX: 1,
+  CREATE_TABLE: 2,
+  CREATE_TEMP_INDEX: 3,
+  CREATE_TEMP_TABLE: 4,
+  CREATE_TEMP_TRIGGER: 5,
+  CREATE_TEMP_VIEW: 6,
+  CREATE_TRIGGER: 7,
+  CREATE_VIEW: 8,
+  PRAGMA: 19, // with the pragma's name and argument
+  TRANSACTION: 22,
+  ATTACH: 24,
+  DETACH: 25,
+  CREATE_VTABLE: 29,
+  SAVEPOINT: 32,
+} as const;
+
+const DENIED: ReadonlySet<number> = new Set([
+  ACTION.CREATE_TEMP_INDEX,
+  ACTION.CREATE_TEMP_TABLE,
+  ACTION.CREATE_TEMP_TRIGGER,
+  ACTION.CREATE_TEMP_VIEW,
+  ACTION.TRANSACTION,
+  ACTION.ATTACH,
+  ACTION.DETACH,
+  ACTION.SAVEPOINT,
+]);
+
+/** SQLite reports `CREATE TABLE temp.t` as an ordinary creation, in the schema "temp". */
+const CREATING: ReadonlySet<number> = new Set([
+  ACTION.CREATE_INDEX,
+  ACTION.CREATE_TABLE,
+  ACTION.CREATE_TRIGGER,
+  ACTION.CREATE_VIEW,
+  ACTION.CREATE_VTABLE,
+]);
+
+/** Pragmas that a store runs with any argument. */
+const PRAGMAS: ReadonlySet<string> = new Set([
+  "foreign_key_check",
+  "foreign_key_list",
+  "index_info",
+  "index_list",
+  "index_xinfo",
+  "optimize",
+  "quick_check",
+  "table_info",
+  "table_list",
+  "table_xinfo",
+]);
+
+/** Pragmas that a store runs without an argument only: it keeps its connection, and a setting would outlast the request. */
+const PRAGMAS_TO_READ: ReadonlySet<string> = new Set([
+  "case_sensitive_like",
+  "data_version",
+  "defer_foreign_keys",
+  "foreign_keys",
+  "ignore_check_constraints",
+  "legacy_alter_table",
+  "page_size",
+  "recursive_triggers",
+  "reverse_unordered_selects",
+]);
+
+let trusted = false;
+
+/** Runs `use` with every statement allowed: for the transaction around an application's statements. */
+export function asOurselves<T>(use: () => T): T {
+  trusted = true;
+  try {
+    return use();
+  } finally {
+    trusted = false;
+  }
+}
+
+/** SQLite's authorizer callback: called while a statement is prepared, once per thing that it would do. */
+export function authorize(action: number, first: string, second: string, schema: string): number {
+  return trusted || mayDo(action, first, second, schema) ? OK : DENY;
+}
+
+function mayDo(action: number, first: string, second: string, schema: string): boolean {
+  if (action === ACTION.PRAGMA) return mayRunPragma(first.toLowerCase(), second);
+  if (CREATING.has(action)) return schema !== "temp";
+  return !DENIED.has(action);
+}
+
+function mayRunPragma(name: string, argument: string): boolean {
+  return PRAGMAS.has(name) || (argument === "" && PRAGMAS_TO_READ.has(name));
+}

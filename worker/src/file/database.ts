@@ -1,0 +1,175 @@
+// One database file, open in memory.
+import type { QueryMode } from "../query/types.ts";
+import { WireError } from "../wire/errors.ts";
+import { asOurselves } from "./authorizer.ts";
+import { clearWalFlags } from "./image.ts";
+import { encodeText, type Pointer } from "./memory.ts";
+import { allocate, type Sqlite, sqlite, withBytes, withText } from "./sqlite.ts";
+
+/** sqlite3.h */
+const OPEN_READWRITE_CREATE = 0x6;
+const DESERIALIZE = { FREEONCLOSE: 1, RESIZEABLE: 2 } as const;
+const SERIALIZE_NOCOPY = 1;
+const FCNTL_SIZE_LIMIT = 36;
+const DBCONFIG = { ENABLE_FKEY: 1002, DEFENSIVE: 1010, DQS_DML: 1013, DQS_DDL: 1014, TRUSTED_SCHEMA: 1017 } as const;
+/** Primary result codes, the low byte of an extended one. */
+const CODE = { NOMEM: 7, READONLY: 8, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
+
+/** Of files made here: what SQLite uses elsewhere, and Durable Objects always; this build of SQLite would take 8192. */
+const NEW_PAGE_SIZE = 4096;
+
+export interface OpenOptions {
+  /** What the request says that it does. */
+  readonly mode: QueryMode;
+  /** Bytes that the database may grow to. */
+  readonly maxBytes: number;
+}
+
+/** An open file. Close it always: its memory is not garbage-collected. */
+export class FileDatabase {
+  private constructor(
+    readonly lib: Sqlite,
+    readonly handle: Pointer,
+    private readonly options: OpenOptions,
+  ) {}
+
+  /** Opens a copy of `image`; an empty one is an empty database. */
+  static open(image: Uint8Array, options: OpenOptions): FileDatabase {
+    const lib = sqlite();
+    const db = new FileDatabase(lib, openMemory(lib), options);
+    try {
+      db.load(image);
+      if (image.byteLength === 0) db.execute(`PRAGMA page_size = ${NEW_PAGE_SIZE}`);
+      db.configure();
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.lib.c.sqlite3_close_v2(this.handle);
+  }
+
+  begin(): void {
+    this.execute("BEGIN");
+  }
+
+  commit(): void {
+    this.execute("COMMIT");
+  }
+
+  /** Rows changed since the file was opened. */
+  totalChanges(): bigint {
+    return this.lib.c.sqlite3_total_changes64(this.handle);
+  }
+
+  /** The file as it stands now: a view that the next call into SQLite may invalidate. */
+  image(): Uint8Array {
+    const { c, memory } = this.lib;
+    return withText(this.lib, "main", (main) =>
+      withBytes(this.lib, new Uint8Array(8), (size) => {
+        const at = c.sqlite3_serialize(this.handle, main, size, SERIALIZE_NOCOPY);
+        return memory.view(at, Number(memory.readInt64(size)));
+      }),
+    );
+  }
+
+  /** Throws unless `code` is SQLITE_OK. */
+  check(code: number): void {
+    if (code === 0) return;
+    // A fenced file is poisoned: SQLite stops a write before it is known whether it would have changed anything.
+    if (primary(code) === CODE.READONLY && this.options.mode === "read") throw writeInRead();
+    throw sqliteError(code, this.message(code));
+  }
+
+  private message(code: number): string {
+    const { c, memory } = this.lib;
+    const said = memory.cString(c.sqlite3_errmsg(this.handle));
+    return said === "" || said === "not an error" ? memory.cString(c.sqlite3_errstr(code)) : said;
+  }
+
+  private load(image: Uint8Array): void {
+    const { c, memory } = this.lib;
+    const data = allocate(c, image.byteLength);
+    memory.write(data, image);
+    clearWalFlags(memory.view(data, image.byteLength));
+    const flags = DESERIALIZE.FREEONCLOSE | DESERIALIZE.RESIZEABLE;
+    const size = BigInt(image.byteLength);
+    // FREEONCLOSE holds even when this fails, so `data` is SQLite's from here on.
+    withText(this.lib, "main", (main) => {
+      this.check(c.sqlite3_deserialize(this.handle, main, data, size, size, flags));
+      const limit = new Uint8Array(new BigInt64Array([BigInt(this.options.maxBytes)]).buffer);
+      this.check(withBytes(this.lib, limit, (at) => c.sqlite3_file_control(this.handle, main, FCNTL_SIZE_LIMIT, at)));
+    });
+  }
+
+  /** The settings of a Durable Object's SQLite, and no trust in functions that a file's schema calls. */
+  private configure(): void {
+    const { c } = this.lib;
+    const set = (option: number, value: number): void =>
+      this.check(c.sqlite3__wasm_db_config_ip(this.handle, option, value, 0));
+    set(DBCONFIG.TRUSTED_SCHEMA, 0);
+    set(DBCONFIG.DEFENSIVE, 1);
+    set(DBCONFIG.ENABLE_FKEY, 1);
+    set(DBCONFIG.DQS_DML, 1);
+    set(DBCONFIG.DQS_DDL, 1);
+    this.check(c.sqlite3_set_authorizer(this.handle, this.lib.authorizer, 0));
+  }
+
+  /** Runs a statement of ours, which the authorizer would deny to the application. */
+  private execute(sql: string): void {
+    const { c, memory } = this.lib;
+    withBytes(this.lib, encodeText(`${sql}\0`), (text) =>
+      withBytes(this.lib, new Uint8Array(4), (out) => {
+        this.check(asOurselves(() => c.sqlite3_prepare_v3(this.handle, text, -1, 0, out, 0)));
+        c.sqlite3_step(memory.readInt32(out));
+        this.check(c.sqlite3_finalize(memory.readInt32(out)));
+      }),
+    );
+  }
+}
+
+function openMemory(lib: Sqlite): Pointer {
+  const { c, memory } = lib;
+  return withText(lib, ":memory:", (name) =>
+    withBytes(lib, new Uint8Array(4), (out) => {
+      const code = c.sqlite3_open_v2(name, out, OPEN_READWRITE_CREATE, 0);
+      const handle = memory.readInt32(out);
+      if (code === 0) return handle;
+      c.sqlite3_close_v2(handle);
+      throw sqliteError(code, memory.cString(c.sqlite3_errstr(code)));
+    }),
+  );
+}
+
+/** The refusal of a read request that wrote. */
+export function writeInRead(): WireError {
+  return new WireError("write-in-read", "a statement of a read request wrote");
+}
+
+/** The primary result code of an extended one. */
+function primary(code: number): number {
+  return code & 0xff;
+}
+
+/** What the file or the machine is to blame for is not the application's sql-error. */
+function sqliteError(code: number, message: string): WireError {
+  switch (primary(code)) {
+    case CODE.FULL:
+      return new WireError(
+        "too-large",
+        `write the database file: ${message}: it would outgrow what this Worker can hold in memory`,
+      );
+    case CODE.NOMEM:
+      return new WireError("too-large", `open the database file: ${message}: it does not fit this Worker's memory`);
+    case CODE.READONLY:
+      return new WireError("internal", `write the database file: ${message}: its header says that it may only be read`);
+    case CODE.CORRUPT:
+    case CODE.NOTADB:
+      return new WireError("internal", `read the database file: ${message}: restore it from a backup`);
+    default:
+      return new WireError("sql-error", message);
+  }
+}

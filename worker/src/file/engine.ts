@@ -1,0 +1,102 @@
+// The R2 path's database engine: a file's bytes and a request in, an answer and, if something changed, new bytes out.
+import { Buffer } from "node:buffer";
+import type { ParsedRequest } from "../query/request.ts";
+import type { QueryMode, StatementResult } from "../query/types.ts";
+import { messageOf, WireError } from "../wire/errors.ts";
+import { FileDatabase, writeInRead } from "./database.ts";
+import { refuseUtf16, withWalFlagsOf } from "./image.ts";
+import { discardSqlite, releaseLargeSqlite } from "./sqlite.ts";
+import { runStatement } from "./statement.ts";
+
+/**
+ * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and the copy to save.
+ */
+export const DEFAULT_MAX_FILE_BYTES = 32 * 1024 * 1024;
+
+export interface FileRun {
+  readonly results: readonly StatementResult[];
+  /** The whole file to save; null when the request changed nothing. */
+  readonly changed: Uint8Array | null;
+}
+
+/**
+ * Runs a request on a database file, all statements in one transaction. `file` is not changed; an empty one is an empty database.
+ * @throws WireError sql-error, write-in-read, too-large (over `maxBytes`, now or by this request), internal (damaged, UTF-16)
+ */
+export function runOnFile(file: Uint8Array, request: ParsedRequest, maxBytes = DEFAULT_MAX_FILE_BYTES): FileRun {
+  refuseTooLarge(file.byteLength, maxBytes);
+  refuseUtf16(file);
+  try {
+    return request.mode === "read" ? readFile(file, request, maxBytes) : writeFile(file, request, maxBytes);
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) discardSqlite(); // a trap leaves its memory in an unknown state
+    throw error;
+  } finally {
+    releaseLargeSqlite();
+  }
+}
+
+/** @throws WireError too-large */
+export function refuseTooLarge(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new WireError(
+    "too-large",
+    `open the database file: it has ${bytes} bytes, and this Worker opens files of up to ${maxBytes} in memory: ` +
+      "move the user into a Durable Object, or raise maxFileBytes",
+    { bytes, maxBytes },
+  );
+}
+
+function readFile(file: Uint8Array, request: ParsedRequest, maxBytes: number): FileRun {
+  return withDatabase(file, "read", maxBytes, (db) => {
+    const results = inTransaction(db, request);
+    // As in a Durable Object: what counts is whether something was written, not whether a statement could have.
+    if (db.totalChanges() > 0n || changedImage(file, db.image()) !== null) throw writeInRead();
+    return { results, changed: null };
+  });
+}
+
+function writeFile(file: Uint8Array, request: ParsedRequest, maxBytes: number): FileRun {
+  return withDatabase(file, "write", maxBytes, (db) => {
+    const results = inTransaction(db, request);
+    return { results, changed: changedImage(file, db.image()) };
+  });
+}
+
+function withDatabase<T>(file: Uint8Array, mode: QueryMode, maxBytes: number, use: (db: FileDatabase) => T): T {
+  const db = FileDatabase.open(file, { mode, maxBytes });
+  try {
+    return use(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** A statement that fails ends the request; closing the database then drops what was not committed. */
+function inTransaction(db: FileDatabase, { statements }: ParsedRequest): StatementResult[] {
+  db.begin();
+  const results = statements.map((statement, index) => atStatement(index, () => runStatement(db, statement)));
+  db.commit();
+  return results;
+}
+
+/** Errors say which statement it was. */
+function atStatement<T>(index: number, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (!(cause instanceof WireError)) throw cause;
+    throw new WireError(cause.kind, messageOf(cause), { statement: index }, { cause });
+  }
+}
+
+/** What to save: null when the database is byte for byte what it was. */
+function changedImage(file: Uint8Array, view: Uint8Array): Uint8Array | null {
+  const image = withWalFlagsOf(file, view);
+  if (asBuffer(image).equals(asBuffer(file))) return null;
+  return image === view ? view.slice() : image;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,19 @@
+// What an application imports (docs/mount.md).
+export { type AdminConfig, handleAdmin } from "./admin/admin.ts";
+export type {
+  QueryAnswer,
+  QueryMode,
+  QueryRequest,
+  QueryResults,
+  QueryStatement,
+  QueryValue,
+  ResultValue,
+  Side,
+  StatementResult,
+} from "./query/types.ts";
+export { answerResponse, readQuery } from "./router/http.ts";
+export { createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
+export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
+export { UserDataStore } from "./store/user-data-store.ts";
+export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";
+export { type ErrorInfo, type ErrorKind, errorResponse, WireError } from "./wire/errors.ts";

@@ -1,0 +1,22 @@
+import type { StatementResult } from "./types.ts";
+
+/** Finds out whether anything was written since it was made. */
+export class ChangeWatch {
+  readonly #sql: SqlStorage;
+  readonly #before: string;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.#before = fingerprint(sql);
+  }
+
+  changed(results: readonly StatementResult[] = []): boolean {
+    return results.some(({ rowsWritten }) => rowsWritten > 0) || fingerprint(this.#sql) !== this.#before;
+  }
+}
+
+// rowsWritten alone misses DROP TABLE, total_changes() misses every change of the schema.
+function fingerprint(sql: SqlStorage): string {
+  const schema = "SELECT group_concat(concat_ws(' ', type, name, rootpage, sql), ';') FROM sqlite_schema";
+  return sql.exec(`SELECT total_changes(), (${schema})`).raw().next().value?.join(";") ?? "";
+}

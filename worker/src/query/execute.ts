@@ -1,0 +1,89 @@
+// Runs the application's statements on a store: all of them, or none.
+import { WireError, messageOf } from "../wire/errors.ts";
+import type { StoreContext } from "../store/context.ts";
+import { checkEverything } from "../store/pragmas.ts";
+import { ruleFor } from "../store/states.ts";
+import { ChangeWatch } from "./change-watch.ts";
+import { BoundStatement } from "./parameters.ts";
+import type { ExactReader } from "./read-exact.ts";
+import type { ParsedRequest, ParsedStatement } from "./request.ts";
+import { parseStatement } from "./statement.ts";
+import type { NotActiveDetails, QueryResults, StatementResult } from "./types.ts";
+
+/**
+ * Runs a request in one transaction.
+ * @throws WireError not-active, sql-error, write-in-read or integer-precision
+ */
+export async function runQuery(
+  store: StoreContext,
+  reader: ExactReader,
+  request: ParsedRequest,
+): Promise<QueryResults> {
+  await checkEverything(store.storage);
+  return store.storage.transactionSync(() => {
+    const { state } = store.books;
+    const rule = ruleFor(state, request.mode);
+    if (rule.answer === "ok") return runStatements(store, reader, request);
+    const sealed = rule.answer === "sealed-read" ? sealedRead(store, reader, request) : {};
+    throw notActive(state.phase, state.lin, sealed);
+  });
+}
+
+/** The refusal of every application request while another side may be authoritative. */
+export function notActive(phase: string, lin: number, sealed: Partial<NotActiveDetails> = {}): WireError {
+  const details: NotActiveDetails = { phase, lin, ...sealed };
+  return new WireError("not-active", `the store is ${phase}: ask the file`, { ...details });
+}
+
+// What the statements give on the sealed data, their failure too: the caller decides whether it counts.
+function sealedRead(store: StoreContext, reader: ExactReader, request: ParsedRequest): Partial<NotActiveDetails> {
+  try {
+    return { result: runStatements(store, reader, request) };
+  } catch (error) {
+    if (error instanceof WireError) return { error: error.info };
+    throw error;
+  }
+}
+
+function runStatements(store: StoreContext, reader: ExactReader, request: ParsedRequest): QueryResults {
+  const statements = request.statements.map(bind);
+  const mayWrite = statements.some(({ kind }) => kind === "other");
+  const watch = mayWrite ? new ChangeWatch(store.sql) : undefined;
+  const results = statements.map((statement, index) => runStatement(reader, statement, index));
+  if (watch?.changed(results) === true) {
+    if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
+    store.books.countWrite();
+  }
+  return { results, side: "store" };
+}
+
+interface RunnableStatement {
+  readonly kind: "rows" | "other";
+  readonly bound: BoundStatement;
+}
+
+function bind({ sql, params }: ParsedStatement, index: number): RunnableStatement {
+  return atStatement(index, () => {
+    const { kind, tokens } = parseStatement(sql);
+    return { kind, bound: new BoundStatement(tokens, params) };
+  });
+}
+
+function runStatement(reader: ExactReader, { kind, bound }: RunnableStatement, index: number): StatementResult {
+  return atStatement(index, () => {
+    if (kind === "rows") return reader.readRows(bound);
+    // It may change the schema, and with it the names of columns.
+    reader.forget();
+    return reader.readPlain(bound);
+  });
+}
+
+// Errors say which statement it was; what SQLite says becomes sql-error.
+function atStatement<T>(index: number, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const kind = cause instanceof WireError ? cause.kind : "sql-error";
+    throw new WireError(kind, messageOf(cause), { statement: index }, { cause });
+  }
+}

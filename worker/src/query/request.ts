@@ -1,0 +1,39 @@
+import { WireError, badRequest } from "../wire/errors.ts";
+import { asArray, asObject, asOneOf, asString } from "../wire/json.ts";
+import type { QueryMode } from "./types.ts";
+import { type SqlParam, parseParam } from "./values.ts";
+
+/** The parameters of a statement: by position or by name. */
+export type Params = readonly SqlParam[] | ReadonlyMap<string, SqlParam>;
+
+export interface ParsedStatement {
+  readonly sql: string;
+  readonly params: Params;
+}
+
+export interface ParsedRequest {
+  readonly statements: readonly ParsedStatement[];
+  readonly mode: QueryMode;
+}
+
+/** Reads a query request. @throws WireError bad-request */
+export function parseQueryRequest(value: unknown): ParsedRequest {
+  const request = asObject(value, "request");
+  const statements = asArray(request["statements"], "statements").map(parseStatement);
+  if (statements.length === 0) throw badRequest("statements", "at least one statement");
+  return { statements, mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]) };
+}
+
+function parseStatement(value: unknown, index: number): ParsedStatement {
+  const where = `statements[${index}]`;
+  const statement = asObject(value, where);
+  const sql = asString(statement["sql"], `${where}.sql`);
+  if (!sql.isWellFormed()) throw new WireError("bad-request", `${where}.sql: it holds a lone surrogate`);
+  return { sql, params: parseParams(statement["params"] ?? [], `${where}.params`) };
+}
+
+function parseParams(value: unknown, where: string): Params {
+  if (Array.isArray(value)) return value.map((item, index) => parseParam(item, `${where}[${index}]`));
+  const named = Object.entries(asObject(value, where));
+  return new Map(named.map(([name, item]) => [name, parseParam(item, `${where}.${name}`)]));
+}

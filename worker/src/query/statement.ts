@@ -1,0 +1,106 @@
+// What a statement is, as far as it decides how its result is read.
+import { WireError } from "../wire/errors.ts";
+import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
+
+/** `rows`: SELECT, VALUES, or WITH in front of either. `other`: everything else. */
+export type StatementKind = "rows" | "other";
+
+export interface Statement {
+  readonly kind: StatementKind;
+  /** From the first token that says something to the last, without the semicolon. */
+  readonly tokens: readonly Token[];
+}
+
+// They would outlast the request, or hold back its errors until after the answer.
+const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
+  "CASE_SENSITIVE_LIKE",
+  "DEFER_FOREIGN_KEYS",
+  "FOREIGN_KEYS",
+  "IGNORE_CHECK_CONSTRAINTS",
+  "LEGACY_ALTER_TABLE",
+  "RECURSIVE_TRIGGERS",
+  "REVERSE_UNORDERED_SELECTS",
+]);
+
+/** Reads the one statement of a text. @throws WireError sql-error */
+export function parseStatement(sql: string): Statement {
+  const all = tokenize(sql);
+  const significant = all.filter(isSignificant);
+  const tokens = oneStatement(all, significant);
+  const words = tokens.filter(isSignificant);
+  refuseSettings(words);
+  return { kind: kindOf(words), tokens };
+}
+
+function oneStatement(all: readonly Token[], significant: readonly Token[]): readonly Token[] {
+  const end = statementEnd(significant);
+  const surplus = significant.slice(end).find((token) => token.type !== "semicolon");
+  if (surplus !== undefined) throw new WireError("sql-error", "one entry holds one statement, and this one holds more");
+  const first = significant[0];
+  const last = significant[end - 1];
+  if (first === undefined || last === undefined) throw new WireError("sql-error", "the text holds no statement");
+  return all.slice(all.indexOf(first), all.indexOf(last) + 1);
+}
+
+// A trigger's body holds statements of its own and ends with "; END".
+function statementEnd(tokens: readonly Token[]): number {
+  const trigger = isKeyword(tokens[0], "CREATE") && tokens.slice(1, 3).some((token) => isKeyword(token, "TRIGGER"));
+  const end = tokens.findIndex(
+    (token, index) =>
+      token.type === "semicolon" &&
+      (!trigger || (isKeyword(tokens[index - 1], "END") && tokens[index - 2]?.type === "semicolon")),
+  );
+  return end < 0 ? tokens.length : end;
+}
+
+function kindOf(words: readonly Token[]): StatementKind {
+  const verb = isKeyword(words[0], "WITH") ? verbBehindWith(words) : words[0];
+  return isKeyword(verb, "SELECT") || isKeyword(verb, "VALUES") ? "rows" : "other";
+}
+
+// The first token behind a closing parenthesis that neither goes on with the list nor belongs to a table's head.
+function verbBehindWith(words: readonly Token[]): Token | undefined {
+  let depth = 0;
+  for (const [index, token] of words.entries()) {
+    if (token.type === "open") depth++;
+    if (token.type !== "close" || --depth > 0) continue;
+    const next = words[index + 1];
+    if (next?.type !== "comma" && !isKeyword(next, "AS")) return next;
+  }
+  return undefined;
+}
+
+// EXPLAIN does not hold these back: they have their effect while they are compiled.
+function refuseSettings(words: readonly Token[]): void {
+  const at = words.findIndex((token) => isKeyword(token, "PRAGMA"));
+  const explained = words.slice(0, Math.max(at, 0)).every((token) => /^(EXPLAIN|QUERY|PLAN)$/i.test(token.text));
+  if (at < 0 || !explained) return;
+  const nameAt = words[at + 2]?.text === "." ? at + 3 : at + 1;
+  const name = (words[nameAt]?.text ?? "").replace(/^["'`[]|["'`\]]$/g, "").toUpperCase();
+  if (words.length > nameAt + 1 && CONNECTION_PRAGMAS.has(name)) {
+    throw new WireError("sql-error", `PRAGMA ${name.toLowerCase()} cannot be set here: it would outlast the request`);
+  }
+}
+
+/** How many of the tokens stand in front of the statement's own LIMIT; all of them when it has none. */
+export function countBeforeLimit(tokens: readonly Token[]): number {
+  const at = findOutside(tokens, (token) => isKeyword(token, "LIMIT"));
+  return at < 0 ? tokens.length : at;
+}
+
+/** Whether the last part of a compound is VALUES, which takes no LIMIT. */
+export function endsWithValues(tokens: readonly Token[]): boolean {
+  const reversed = [...tokens].reverse();
+  const at = findOutside(reversed, (token) => isKeyword(token, "SELECT") || isKeyword(token, "VALUES"));
+  return isKeyword(reversed[at], "VALUES");
+}
+
+// Finds a token outside all parentheses.
+function findOutside(tokens: readonly Token[], wanted: (token: Token) => boolean): number {
+  let depth = 0;
+  return tokens.findIndex((token) => {
+    if (token.type === "open") depth++;
+    if (token.type === "close") depth--;
+    return depth === 0 && wanted(token);
+  });
+}

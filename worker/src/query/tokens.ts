@@ -1,0 +1,76 @@
+// Splits SQL into tokens by the rules of SQLite's own tokenizer (tokenize.c), as far as we need to tell them apart:
+// where strings, names and comments end, what is a parameter, where a statement ends.
+
+export type TokenType =
+  | "space"
+  | "comment"
+  | "string"
+  | "name"
+  | "word"
+  | "number"
+  | "blob"
+  | "parameter"
+  | "semicolon"
+  | "open"
+  | "close"
+  | "comma"
+  | "other";
+
+export interface Token {
+  readonly type: TokenType;
+  /** Index of the first UTF-16 code unit. */
+  readonly start: number;
+  /** Index behind the last one. */
+  readonly end: number;
+  readonly text: string;
+}
+
+// Each pattern is sticky; the first that matches wins, so the order matters.
+const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
+  ["space", /[ \t\n\f\r\uFEFF]+/y],
+  ["comment", /--[^\n]*\n?|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)/y],
+  ["blob", /[xX]'[^']*'?/y],
+  ["string", /'(?:[^']|'')*(?:'|$)/y],
+  ["name", /"(?:[^"]|"")*(?:"|$)|`(?:[^`]|``)*(?:`|$)|\[[^\]]*(?:\]|$)/y],
+  ["number", /0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?/y],
+  [
+    "parameter",
+    /\?[0-9]*|[$@:#](?:::)*[A-Za-z0-9_$\u0080-\uFFFF](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)*(?:\([^ \t\n\f\r)]*\))?/y,
+  ],
+  ["word", /[A-Za-z_\u0080-\uFFFF][A-Za-z0-9_$\u0080-\uFFFF]*/y],
+  ["semicolon", /;/y],
+  ["open", /\(/y],
+  ["close", /\)/y],
+  ["comma", /,/y],
+  ["other", /[^]/y],
+];
+
+/** The tokens of a text; together they are the whole text. What SQLite refuses comes as some token, for SQLite to refuse. */
+export function tokenize(sql: string): Token[] {
+  const tokens: Token[] = [];
+  for (let at = 0; at < sql.length;) {
+    const token = tokenAt(sql, at);
+    tokens.push(token);
+    at = token.end;
+  }
+  return tokens;
+}
+
+function tokenAt(sql: string, start: number): Token {
+  for (const [type, pattern] of PATTERNS) {
+    pattern.lastIndex = start;
+    const text = pattern.exec(sql)?.[0];
+    if (text !== undefined && text !== "") return { type, start, end: start + text.length, text };
+  }
+  throw new Error(`no token at ${start}`);
+}
+
+/** Whether the token means something to SQLite. */
+export function isSignificant(token: Token): boolean {
+  return token.type !== "space" && token.type !== "comment";
+}
+
+/** Whether the token is this keyword; `keyword` in upper case. */
+export function isKeyword(token: Token | undefined, keyword: string): boolean {
+  return token?.type === "word" && token.text.toUpperCase() === keyword;
+}

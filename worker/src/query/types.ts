@@ -1,0 +1,60 @@
+// The application's query API (docs/wire-format.md, section 8).
+import type { ErrorInfo } from "../wire/errors.ts";
+
+/** A parameter. A whole number of at most 2^53 that is not -0 is an INTEGER, any other number a REAL. */
+export type QueryValue =
+  | null
+  | string
+  | number
+  | boolean
+  | bigint
+  | { readonly int: string }
+  | { readonly real: string }
+  | { readonly blob: string }
+  | ArrayBuffer
+  | ArrayBufferView;
+
+/** A value of a result, in the plainest form that is exact. */
+export type ResultValue =
+  null | string | number | { readonly int: string } | { readonly real: string } | { readonly blob: string };
+
+export interface QueryStatement {
+  readonly sql: string;
+  /** By position, or by name (with or without the prefix character). */
+  readonly params?: readonly QueryValue[] | Readonly<Record<string, QueryValue>>;
+}
+
+export type QueryMode = "read" | "write";
+
+export interface QueryRequest {
+  readonly statements: readonly QueryStatement[];
+  /** `write` when absent; a statement of a `read` request that writes rolls the request back. */
+  readonly mode?: QueryMode;
+}
+
+export interface StatementResult {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly ResultValue[])[];
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+}
+
+/** Which side answered. */
+export type Side = "file" | "store";
+
+export interface QueryResults {
+  readonly results: readonly StatementResult[];
+  readonly side: Side;
+}
+
+/** What `query` returns over RPC: an error of a known kind is an answer, since RPC would drop its kind. */
+export type QueryAnswer = ({ readonly ok: true } & QueryResults) | { readonly ok: false; readonly error: ErrorInfo };
+
+/** The details of a `not-active` error. In SEALED a read carries its result, computed on the sealed data. */
+export interface NotActiveDetails {
+  readonly phase: string;
+  readonly lin: number;
+  readonly result?: QueryResults;
+  /** In place of the result, where the statements fail on the sealed data. */
+  readonly error?: ErrorInfo;
+}

@@ -1,0 +1,81 @@
+// The users' files in R2, through the Worker's binding.
+import { refuseTooLarge } from "../file/engine.ts";
+import { messageOf } from "../wire/errors.ts";
+import { ABSENT, classify, isTombstone, type Mark, PEEK_BYTES } from "./marker.ts";
+import type { FileAttributes, FileSide, Look, SaveOutcome, StoredFile } from "./sides.ts";
+
+const NOTHING: Look = { etag: null, mark: ABSENT };
+
+/** R2 behind the interface. */
+export class R2FileSide implements FileSide {
+  constructor(
+    private readonly bucket: R2Bucket,
+    private readonly keyOf: (user: string) => string,
+    private readonly maxFileBytes: number,
+  ) {}
+
+  async get(user: string): Promise<StoredFile> {
+    const key = this.keyOf(user);
+    const object = await this.bucket.get(key);
+    if (object === null) return { ...NOTHING, key, bytes: new Uint8Array(0), attributes: {} };
+    if (object.size > this.maxFileBytes) return this.getLarge(user, object);
+    const bytes = new Uint8Array(await object.arrayBuffer());
+    return { key, etag: object.etag, mark: classify(bytes), bytes, attributes: attributesOf(object) };
+  }
+
+  async look(user: string, known?: Look): Promise<Look> {
+    const object = await this.bucket.head(this.keyOf(user));
+    if (object === null) return NOTHING;
+    // Equal ETags are equal bytes, and a mark is in the bytes.
+    if (known?.etag === object.etag) return known;
+    if (object.size === 0) return { etag: object.etag, mark: ABSENT };
+    return this.peek(user);
+  }
+
+  async save(read: StoredFile, bytes: Uint8Array): Promise<SaveOutcome> {
+    const onlyIf = read.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: read.etag };
+    try {
+      return (await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) === null ? "lost" : "saved";
+    } catch (error) {
+      if (isThrottled(error)) return "throttled";
+      throw error;
+    }
+  }
+
+  /** A fenced object may be larger than what we can open: its mark is all that is needed. */
+  private async getLarge(user: string, object: R2ObjectBody): Promise<StoredFile> {
+    await object.body.cancel();
+    const { etag, mark } = await this.peek(user);
+    if (!mark.fenced) refuseTooLarge(object.size, this.maxFileBytes);
+    return { key: object.key, etag, mark, bytes: null, attributes: {} };
+  }
+
+  /** Reads the mark from the first bytes of the object as it is now. */
+  private async peek(user: string): Promise<Look> {
+    const object = await this.bucket.get(this.keyOf(user), { range: { offset: 0, length: PEEK_BYTES } });
+    if (object === null) return NOTHING;
+    const start = new Uint8Array(await object.arrayBuffer());
+    const whole = isTombstone(start) && object.size > PEEK_BYTES;
+    return whole ? this.lookAtAll(user) : { etag: object.etag, mark: classify(start) };
+  }
+
+  private async lookAtAll(user: string): Promise<Look> {
+    const object = await this.bucket.get(this.keyOf(user));
+    if (object === null) return NOTHING;
+    const mark: Mark = classify(new Uint8Array(await object.arrayBuffer()));
+    return { etag: object.etag, mark };
+  }
+}
+
+function attributesOf(object: R2Object): FileAttributes {
+  return {
+    ...(object.httpMetadata && { httpMetadata: object.httpMetadata }),
+    ...(object.customMetadata && { customMetadata: object.customMetadata }),
+    ...(object.storageClass && { storageClass: object.storageClass }),
+  };
+}
+
+/** R2 takes about one write a second per key and refuses the others: 429, code 10058. */
+function isThrottled(error: unknown): boolean {
+  return /\(10058\)|TooManyRequests|reduce your concurrent request rate/i.test(messageOf(error));
+}

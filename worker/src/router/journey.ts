@@ -1,0 +1,219 @@
+// One request on its way between the file and the Durable Object (docs/cutover.md, sections 4 and 5). The flag chose the start;
+// from there each side says whether it may answer. Nothing here depends on the flag being right.
+import { type FileRun, runOnFile } from "../file/engine.ts";
+import type { ParsedRequest } from "../query/request.ts";
+import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
+import { messageOf, WireError } from "../wire/errors.ts";
+import type { Fenced } from "./marker.ts";
+import { type NotActive, notActive } from "./not-active.ts";
+import { pause, pauseAfterThrottling } from "./pause.ts";
+import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
+
+/** What a step leads to: an answer, or the side to ask next. */
+type Next = QueryAnswer | Side;
+
+/** Both sides, and the first one again: every request gets that, however slow a side is. */
+const FULL_ROUND = 3;
+
+/** A fenced file as it was seen before the Durable Object was asked. */
+type Copy = StoredFile & { readonly mark: Fenced };
+
+export interface JourneyOptions {
+  /** `r2` is the emergency switch: files answer everything, whatever flags and Durable Objects say. */
+  readonly path: "auto" | "r2";
+  readonly deadlineMs: number;
+  readonly maxFileBytes: number;
+}
+
+/** What one user asks. */
+export interface Query {
+  readonly user: string;
+  /** As it came: the Durable Object reads it for itself. */
+  readonly request: QueryRequest;
+  readonly parsed: ParsedRequest;
+}
+
+/** One request of one user. */
+export class Journey {
+  private copy: Copy | undefined;
+  /** What to tell the caller if the deadline passes now. */
+  private obstacle = cutoverInProgress();
+  private readonly reading: boolean;
+
+  constructor(
+    private readonly sides: Sides,
+    private readonly query: Query,
+    private readonly options: JourneyOptions,
+  ) {
+    this.reading = query.parsed.mode === "read";
+  }
+
+  /** @throws WireError when no side answers before the deadline, or when nobody knows whether a write was applied */
+  async run(start: Side): Promise<QueryAnswer> {
+    const deadline = Date.now() + this.options.deadlineMs;
+    let side = start;
+    for (let steps = 0; steps < FULL_ROUND || Date.now() < deadline; steps++) {
+      const next = side === "file" ? await this.askFile() : await this.askStore();
+      if (typeof next === "object") return next;
+      side = next;
+    }
+    throw this.obstacle;
+  }
+
+  private async askFile(): Promise<Next> {
+    let file: StoredFile;
+    try {
+      file = await this.sides.files.get(this.query.user);
+    } catch (error) {
+      return this.tryAgain("file", "read the database file", error);
+    }
+    if (isFenced(file)) {
+      if (this.options.path === "r2") return this.answerWithoutStore(file);
+      this.copy = file;
+      return "store";
+    }
+    this.copy = undefined;
+    return this.reading ? this.answerFrom(file) : this.write(file);
+  }
+
+  /** Acknowledges only what has been saved over exactly the bytes that it was applied to. */
+  private async write(file: StoredFile): Promise<Next> {
+    const { results, changed } = this.runOn(file);
+    if (changed === null) return { ok: true, results, side: "file" };
+    switch (await this.save(file, changed)) {
+      case "saved":
+        return { ok: true, results, side: "file" };
+      case "lost":
+        this.obstacle = busy("other writers kept changing the database file; nothing was written");
+        return "file";
+      case "throttled":
+        this.obstacle = busy("R2 takes about one write a second for a file; nothing was written");
+        await pauseAfterThrottling();
+        return "file";
+    }
+  }
+
+  private async save(file: StoredFile, bytes: Uint8Array): Promise<SaveOutcome> {
+    try {
+      return await this.sides.files.save(file, bytes);
+    } catch (error) {
+      throw outcomeUnknown("save the database file", error);
+    }
+  }
+
+  /** Under `path: "r2"` a fence is not asked about: what the file holds can be read, and nothing can be written. */
+  private answerWithoutStore(file: Copy): QueryAnswer {
+    if (this.reading && file.mark.kind === "file") return this.answerFrom(file);
+    throw new WireError(
+      "cutover-in-progress",
+      `the router is switched to files (path: "r2") and ${file.key} is fenced by a migration: roll this user back first; nothing was written`,
+    );
+  }
+
+  private async askStore(): Promise<Next> {
+    let answer: QueryAnswer;
+    try {
+      answer = await this.sides.store.query(this.query.user, this.query.request);
+    } catch (error) {
+      return this.storeFailed(error);
+    }
+    const refusal = notActive(answer);
+    if (refusal === undefined) return answer;
+    return this.reading ? this.readWhileNotActive(refusal) : this.writeWhileNotActive();
+  }
+
+  /** An overloaded object refuses before it runs anything. After any other error a write may have been applied. */
+  private async storeFailed(error: unknown): Promise<Next> {
+    if (isOverloaded(error))
+      throw new WireError("overloaded", `ask the Durable Object: ${messageOf(error)}`, undefined, { cause: error });
+    if (!this.reading) throw outcomeUnknown("ask the Durable Object", error);
+    return this.tryAgain("store", "ask the Durable Object", error);
+  }
+
+  /** Neither side accepts writes when both were seen closed: a cutover is under way, and is worth waiting for. */
+  private async writeWhileNotActive(): Promise<Next> {
+    if (this.copy !== undefined) await this.waitForCutover();
+    return "file";
+  }
+
+  private async readWhileNotActive(refusal: NotActive): Promise<Next> {
+    const { copy } = this;
+    if (refusal.phase === "SEALED" && (copy === undefined || copy.mark.lin === refusal.lin))
+      return this.readSealed(refusal);
+    if (copy === undefined) return "file";
+    if (copy.mark.kind === "file") return this.readCopy(copy);
+    await this.waitForCutover(); // a tombstone has no content to answer from
+    return "file";
+  }
+
+  /** The sealed answer counts while the file is still fenced by the lineage that the object holds. */
+  private async readSealed({ lin, sealed }: NotActive): Promise<Next> {
+    const look = await this.lookAgain();
+    if (look === undefined || !look.mark.fenced || look.mark.lin !== lin) return "file";
+    if (sealed !== undefined) return sealed;
+    await this.waitForCutover();
+    return "file";
+  }
+
+  /** The fenced copy counts while the file is still the same object, now that the Durable Object has said that it is not active. */
+  private async readCopy(copy: Copy): Promise<Next> {
+    const look = await this.lookAgain();
+    return look?.etag === copy.etag ? this.answerFrom(copy) : "file";
+  }
+
+  private async lookAgain(): Promise<Look | undefined> {
+    try {
+      return await this.sides.files.look(this.query.user, this.copy);
+    } catch (error) {
+      await this.tryAgain("file", "look at the database file", error);
+      return undefined;
+    }
+  }
+
+  private answerFrom(file: StoredFile): QueryAnswer {
+    return { ok: true, results: this.runOn(file).results, side: "file" };
+  }
+
+  private runOn(file: StoredFile): FileRun {
+    if (file.bytes === null)
+      throw new WireError("too-large", `open ${file.key}: it is too large for this Worker's memory`);
+    return runOnFile(file.bytes, this.query.parsed, this.options.maxFileBytes);
+  }
+
+  private async waitForCutover(): Promise<void> {
+    this.obstacle = cutoverInProgress();
+    await pause();
+  }
+
+  /** For errors of steps that change nothing. What the request itself is to blame for stays an error. */
+  private async tryAgain(side: Side, operation: string, error: unknown): Promise<Side> {
+    if (error instanceof WireError) throw error;
+    this.obstacle = new WireError("internal", `${operation}: ${messageOf(error)}`, undefined, { cause: error });
+    await pause();
+    return side;
+  }
+}
+
+function isFenced(file: StoredFile): file is Copy {
+  return file.mark.fenced;
+}
+
+function isOverloaded(error: unknown): boolean {
+  return error instanceof Error && "overloaded" in error && error.overloaded === true;
+}
+
+function cutoverInProgress(): WireError {
+  return new WireError(
+    "cutover-in-progress",
+    "the user's database is moving, and no side accepts this request yet; nothing was written",
+  );
+}
+
+function busy(message: string): WireError {
+  return new WireError("overloaded", message);
+}
+
+function outcomeUnknown(operation: string, cause: unknown): WireError {
+  const message = `${operation}: ${messageOf(cause)}: the write may have been applied or not; repeat it only with an idempotency key`;
+  return new WireError("outcome-unknown", message, undefined, { cause });
+}

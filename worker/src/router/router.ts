@@ -1,0 +1,83 @@
+// What an application mounts: one function that answers queries of users, wherever their database lives.
+import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
+import { parseQueryRequest } from "../query/request.ts";
+import type { QueryAnswer, QueryRequest } from "../query/types.ts";
+import { asWireError } from "../wire/errors.ts";
+import { parseUserId } from "../wire/routes.ts";
+import { R2FileSide } from "./file-side.ts";
+import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
+import { Journey, type JourneyOptions } from "./journey.ts";
+import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
+import type { Sides } from "./sides.ts";
+import { DurableStoreSide, type Queryable } from "./store-side.ts";
+
+export interface RouterConfig {
+  /** Holds the users' files. */
+  readonly bucket: R2Bucket;
+  /** Holds the flags `migrated:{user}`. */
+  readonly flags: KVNamespace;
+  /** The users' Durable Objects: UserDataStore or a subclass. */
+  readonly store: DurableObjectNamespace<Queryable>;
+  /** Key of a user's file; `{user}` stands for the user. Default `{user}/database.sqlite`. */
+  readonly layout?: string;
+  /** Default `auto`. `r2` is the emergency switch: all traffic to the files, whatever flags and Durable Objects say. */
+  readonly path?: "auto" | "r2";
+  /** Seconds for which a location may answer a flag from its cache; at least 30, KV's default is 60. */
+  readonly flagCacheTtl?: number;
+  /** Milliseconds after which a request that no side accepts is answered 503. Default 5,000. */
+  readonly deadlineMs?: number;
+  /** Largest file that is opened in memory, in bytes. Default 32 MiB: an isolate has 128 MB, and a write holds the file three times. */
+  readonly maxFileBytes?: number;
+  /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
+  readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
+}
+
+export interface Router {
+  /** Answers a request of a user. Errors are answers too: this never rejects. */
+  query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+}
+
+const DEFAULT_DEADLINE_MS = 5000;
+
+/** Makes a router from a Worker's bindings. It keeps no state: make one per request or one per isolate. @throws Error for a bad config */
+export function createRouter(config: RouterConfig): Router {
+  const { path = "auto", deadlineMs = DEFAULT_DEADLINE_MS, maxFileBytes = DEFAULT_MAX_FILE_BYTES } = config;
+  if (config.flagCacheTtl !== undefined && config.flagCacheTtl < MIN_FLAG_CACHE_TTL) {
+    throw new Error(
+      `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,
+    );
+  }
+  const sides: Sides = {
+    flag: new KvFlagHint(config.flags, config.flagCacheTtl),
+    files: new R2FileSide(config.bucket, objectKeys(config.layout ?? DEFAULT_LAYOUT), maxFileBytes),
+    store: new DurableStoreSide(config.store, config.locationHint),
+  };
+  return routeBetween(sides, { path, deadlineMs, maxFileBytes });
+}
+
+/** A router between sides of any kind, for applications that wrap them. */
+export function routeBetween(sides: Sides, options: JourneyOptions): Router {
+  return {
+    async query(user, request) {
+      try {
+        const journey = new Journey(
+          sides,
+          { user: parseUserId(user), request, parsed: parseQueryRequest(request) },
+          options,
+        );
+        return await journey.run(options.path === "auto" && (await saysMigrated(sides, user)) ? "store" : "file");
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
+    },
+  };
+}
+
+/** The flag is a hint: without it the file is asked, which knows. */
+async function saysMigrated({ flag }: Sides, user: string): Promise<boolean> {
+  try {
+    return await flag.isMigrated(user);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,56 @@
+// The three things a router talks to. Each may be slow, stale or failing; the interfaces say how that shows.
+import type { QueryAnswer, QueryRequest } from "../query/types.ts";
+import type { Mark } from "./marker.ts";
+
+/** Where to ask first. Nothing depends on it but speed: it may be stale, and its failure must not fail a request. */
+export interface FlagHint {
+  /** Whether the user is said to live in the Durable Object. */
+  isMigrated(user: string): Promise<boolean>;
+}
+
+/** An object as it was at one moment. */
+export interface Look {
+  /** null when there is no object. */
+  readonly etag: string | null;
+  readonly mark: Mark;
+}
+
+/** An object with its content. */
+export interface StoredFile extends Look {
+  readonly key: string;
+  /** Empty when there is no object; null when the object is fenced and too large to be opened here. */
+  readonly bytes: Uint8Array | null;
+  /** What a save has to carry along. */
+  readonly attributes: FileAttributes;
+}
+
+export interface FileAttributes {
+  readonly httpMetadata?: R2HTTPMetadata;
+  readonly customMetadata?: Record<string, string>;
+  readonly storageClass?: string;
+}
+
+/** `lost`: somebody else wrote since; `throttled`: too many writes for this key. Neither changed anything. */
+export type SaveOutcome = "saved" | "lost" | "throttled";
+
+/** The users' files, strongly consistent. */
+export interface FileSide {
+  /** @throws WireError too-large for an unfenced object that is too large to be opened here */
+  get(user: string): Promise<StoredFile>;
+  /** Looks again without reading the content. An object with the ETag of `known` has its mark. */
+  look(user: string, known?: Look): Promise<Look>;
+  /** Saves over exactly what was read. When it throws, nobody knows whether the object was written. */
+  save(read: StoredFile, bytes: Uint8Array): Promise<SaveOutcome>;
+}
+
+/** The users' Durable Objects, strongly consistent. */
+export interface StoreSide {
+  /** When it throws, nobody knows whether a write was applied, unless the error is `overloaded`. */
+  query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+}
+
+export interface Sides {
+  readonly flag: FlagHint;
+  readonly files: FileSide;
+  readonly store: StoreSide;
+}

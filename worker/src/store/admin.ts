@@ -1,0 +1,115 @@
+// The admin routes of one store (docs/wire-format.md, section 1). One handler does method, token, decoding, errors and encoding; a route
+// is then a line or two.
+import { type AuthEnv, authorize } from "../auth.ts";
+import { readBinary, readJson } from "../wire/body.ts";
+import { WireError, badRequest, errorResponse } from "../wire/errors.ts";
+import { type JsonObject, asClaim, asInteger, asObject, asOneOf, asString } from "../wire/json.ts";
+import { LIMITS } from "../wire/limits.ts";
+import { intents, parseDatabaseDigest, parseSchema } from "../wire/messages.ts";
+import { type UserRoute, parseAdminRoute, userRoutes } from "../wire/routes.ts";
+import { parseKey } from "../wire/values.ts";
+import type { StoreContext } from "./context.ts";
+import { advanceDigest } from "./digest.ts";
+import { exportRows, exportSchema } from "./export.ts";
+import { finish } from "./finish.ts";
+import { statusOf } from "./guard.ts";
+import { activate, claim, ready, release, reset } from "./lifecycle.ts";
+import { rangeDigest } from "./range.ts";
+import { applyRows } from "./rows.ts";
+import { applySchema } from "./schema.ts";
+
+const MAX_DIGEST_BUDGET_MS = 25_000;
+const MAX_BATCH = 2 ** 31 - 1;
+
+/** What a route is given: its JSON or its bytes, and the query of its URL. */
+interface Input {
+  readonly json: JsonObject;
+  readonly bytes: Uint8Array;
+  readonly query: URLSearchParams;
+}
+
+/** An answer: JSON, or bytes as they are. */
+type Answer = object | Uint8Array;
+
+type Endpoint = (store: StoreContext, input: Input) => Answer | Promise<Answer>;
+
+const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
+  status: (store) => statusOf(store),
+  claim: (store, { json }) => claim(store, asOneOf(json["intent"], "intent", intents), asClaim(json["seen"], "seen")),
+  reset: (store, { json }) => reset(store, genOf(json)),
+  schema: (store, { json }) => applySchema(store, genOf(json), parseSchema(json["schema"])),
+  rows: (store, { bytes, query }) =>
+    applyRows(store, numberIn(query, "gen"), asInteger(numberIn(query, "seq"), "seq", 0, MAX_BATCH), bytes),
+  finish: (store, { json }) => finish(store, genOf(json), asInteger(json["batches"], "batches", 0, MAX_BATCH)),
+  digest: (store, { json }) =>
+    advanceDigest(store, asInteger(json["budgetMs"] ?? 0, "budgetMs", 0, MAX_DIGEST_BUDGET_MS)),
+  range: (store, { json }) =>
+    rangeDigest(store, {
+      table: asString(json["table"], "table"),
+      after: parseKey(json["after"], "after"),
+      upto: parseKey(json["upto"], "upto"),
+      limit: limitOf(json["limit"]),
+    }),
+  ready: (store, { json }) =>
+    ready(store, genOf(json), parseDatabaseDigest(json["digest"]), asObject(json["receipt"], "receipt")),
+  activate: (store, { json }) => activate(store, genOf(json)),
+  "export/schema": (store) => exportSchema(store),
+  "export/rows": (store, { json }) =>
+    exportRows(
+      store,
+      asString(json["table"], "table"),
+      parseKey(json["after"], "after"),
+      asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
+    ),
+  release: (store, { json }) => release(store, genOf(json)),
+};
+
+/** Answers an admin request. It checks the token itself: an application might forward any request. */
+export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Request): Promise<Response> {
+  try {
+    authorize(request, env);
+    const url = new URL(request.url);
+    const found = parseAdminRoute(request.method, url.pathname);
+    if (found.kind === "hello") throw new WireError("not-found", "the Worker answers hello, not the store");
+    const answer = await endpoints[found.route](store, await readInput(request, found.route, url.searchParams));
+    // The output gate holds the answer until it is true on disk; a failing disk becomes an error here.
+    await store.storage.sync();
+    return encode(answer);
+  } catch (error) {
+    return errorResponse(error);
+  }
+}
+
+async function readInput(request: Request, route: UserRoute, query: URLSearchParams): Promise<Input> {
+  const nothing: Input = { json: {}, bytes: new Uint8Array(0), query };
+  switch (userRoutes[route].body) {
+    case "json":
+      return { ...nothing, json: asObject(await readJson(request), "body") };
+    case "binary":
+      return { ...nothing, bytes: await readBinary(request) };
+    case "none":
+      return nothing;
+  }
+}
+
+function encode(answer: Answer): Response {
+  const headers = { "cache-control": "no-store" };
+  if (!(answer instanceof Uint8Array)) return Response.json(answer, { headers });
+  return new Response(answer, { headers: { ...headers, "content-type": "application/octet-stream" } });
+}
+
+function genOf(json: JsonObject): number {
+  return asClaim(json["gen"], "gen");
+}
+
+function numberIn(query: URLSearchParams, name: string): number {
+  const text = query.get(name) ?? "";
+  if (!/^\d{1,10}$/.test(text)) throw badRequest(name, "a whole number in the URL");
+  return asClaim(Number(text), name);
+}
+
+// Absent, null and 0 mean no limit.
+function limitOf(value: unknown): number {
+  const limit = asInteger(value ?? 0, "limit", 0, Number.MAX_SAFE_INTEGER);
+  return limit === 0 ? Infinity : limit;
+}

@@ -1,0 +1,172 @@
+// What a store remembers about itself. It lives in the key-value side of the same SQLite database: transactions cover
+// it, and no SQL of an application can see or touch it.
+import type { Frame } from "../wire/batch.ts";
+import type { BatchRange, Header, SchemaObject, VirtualTable } from "../wire/messages.ts";
+import type { ExactValue } from "../wire/values.ts";
+import { type State, initialState } from "./states.ts";
+
+/** Every key of ours starts with this; an application may use all others. */
+const PREFIX = "_dbmigrate:";
+
+const STATE = PREFIX + "state";
+const WRITES = PREFIX + "writes";
+
+/** What survives a wipe: the claim counter and the write counter never go back. */
+const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES]);
+
+/** What the schema message said and SQLite does not hold. */
+export interface StoredSchema {
+  readonly header: Header;
+  readonly virtual: readonly VirtualTable[];
+  /** SHA-256 of the message, to know it again. */
+  readonly sha256: string;
+}
+
+/** One thing that `finish` does. */
+export type FinishStep =
+  | { readonly kind: "object"; readonly object: SchemaObject }
+  | { readonly kind: "config"; readonly table: string; readonly option: readonly [ExactValue, ExactValue] }
+  | { readonly kind: "rebuild"; readonly table: string }
+  | { readonly kind: "check"; readonly table: string }
+  | { readonly kind: "sequence" };
+
+/** How far `finish` is: it does the steps in order. */
+export interface FinishProgress {
+  readonly total: number;
+  readonly done: number;
+}
+
+/** The bookkeeping of one store. Every method is one synchronous read or write of storage. */
+export class Bookkeeping {
+  readonly #kv: SyncKvStorage;
+
+  constructor(kv: SyncKvStorage) {
+    this.#kv = kv;
+  }
+
+  get state(): State {
+    return this.#kv.get<State>(STATE) ?? initialState;
+  }
+
+  set state(state: State) {
+    this.#kv.put(STATE, state);
+  }
+
+  /** Application write transactions since the object came into being. */
+  get writes(): number {
+    return this.#kv.get<number>(WRITES) ?? 0;
+  }
+
+  countWrite(): void {
+    this.#kv.put(WRITES, this.writes + 1);
+  }
+
+  /** Grows with every change of content by the admin side; with `writes` it names one content. */
+  get revision(): number {
+    return this.#read<number>("revision") ?? 0;
+  }
+
+  contentChanged(): void {
+    this.#write("revision", this.revision + 1);
+  }
+
+  get applied(): readonly BatchRange[] {
+    return this.#read<BatchRange[]>("applied") ?? [];
+  }
+
+  set applied(ranges: readonly BatchRange[]) {
+    this.#write("applied", ranges);
+  }
+
+  get schema(): StoredSchema | undefined {
+    return this.#read<StoredSchema>("schema");
+  }
+
+  set schema(schema: StoredSchema) {
+    this.#write("schema", schema);
+  }
+
+  get finish(): FinishProgress | undefined {
+    return this.#read<FinishProgress>("finish");
+  }
+
+  set finish(progress: FinishProgress) {
+    this.#write("finish", progress);
+  }
+
+  /** Whether `finish` has begun: from then on no rows are taken, since triggers would fire. */
+  get finishing(): boolean {
+    return this.#read<boolean>("finishing") ?? false;
+  }
+
+  markFinishing(): void {
+    this.#write("finishing", true);
+  }
+
+  step(index: number): FinishStep | undefined {
+    return this.#read<FinishStep>(`step:${index}`);
+  }
+
+  putStep(index: number, step: FinishStep): void {
+    this.#write(`step:${index}`, step);
+  }
+
+  /** The write counter when the present content was activated. */
+  get writesAtActivation(): number {
+    return this.#read<number>("writesAtActivation") ?? 0;
+  }
+
+  markActivation(): void {
+    this.#write("writesAtActivation", this.writes);
+  }
+
+  get receipt(): unknown {
+    return this.#read<unknown>("receipt") ?? null;
+  }
+
+  set receipt(receipt: unknown) {
+    this.#write("receipt", receipt);
+  }
+
+  /** Keeps a frame of sqlite_sequence until `finish`: tables fill sqlite_sequence themselves while rows arrive. */
+  keepSequenceFrame(id: string, frame: Frame): void {
+    this.#write(`sequence:${id}`, frame);
+  }
+
+  sequenceFrames(): Frame[] {
+    return [...this.#kv.list<Frame>({ prefix: `${PREFIX}sequence:` })].map(([, frame]) => frame);
+  }
+
+  /** Digest progress (digest.ts), under names of its own. */
+  digestEntry<T>(name: string): T | undefined {
+    return this.#read<T>(`digest:${name}`);
+  }
+
+  putDigestEntry(name: string, entry: unknown): void {
+    this.#write(`digest:${name}`, entry);
+  }
+
+  dropDigest(): void {
+    this.#dropPrefix(`${PREFIX}digest:`);
+  }
+
+  /** Forgets everything about the content. State and write counter stay; the revision goes on. */
+  wipe(): void {
+    const revision = this.revision;
+    this.#dropPrefix(PREFIX);
+    this.#write("revision", revision + 1);
+  }
+
+  #read<T>(name: string): T | undefined {
+    return this.#kv.get<T>(PREFIX + name);
+  }
+
+  #write(name: string, value: unknown): void {
+    this.#kv.put(PREFIX + name, value);
+  }
+
+  #dropPrefix(prefix: string): void {
+    const keys = [...this.#kv.list({ prefix })].map(([key]) => key);
+    for (const key of keys) if (!KEPT_BY_WIPE.has(key)) this.#kv.delete(key);
+  }
+}

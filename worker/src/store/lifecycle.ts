@@ -1,0 +1,118 @@
+// claim, reset, ready, activate, release: the messages that move a store from phase to phase. Each is one transaction.
+import { WireError } from "../wire/errors.ts";
+import type { Claimed, DatabaseDigest, Intent, Status } from "../wire/messages.ts";
+import type { StoreContext } from "./context.ts";
+import { differences } from "./differences.ts";
+import { completeDigest } from "./digest.ts";
+import { isFinished } from "./finish.ts";
+import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "./guard.ts";
+import { checkEverything, setForeignKeys } from "./pragmas.ts";
+import { type Message, type Rule, ruleFor } from "./states.ts";
+import { wipe } from "./wipe.ts";
+
+/**
+ * Hands out the next claim number, if `seen` is the present one.
+ * @throws WireError claim-conflict
+ */
+export async function claim(store: StoreContext, intent: Intent, seen: number): Promise<Claimed> {
+  const message = intent === "migrate" ? "claim-migrate" : "claim-rollback";
+  // An active store keeps its foreign keys on; one that is wiped needs them off.
+  if (ruleFor(store.books.state, message).wipe === true) await setForeignKeys(store.storage, false);
+  return store.storage.transactionSync(() => {
+    const { state } = store.books;
+    if (seen !== state.gen) {
+      throw new WireError("claim-conflict", `claim ${seen} was seen, and ${state.gen} is the last one`, {
+        gen: state.gen,
+      });
+    }
+    const rule = demandPhase(state, message);
+    if (rule.outcome === undefined) throw new Error(`${message} has no outcome in ${state.phase}`);
+    apply(store, message, rule);
+    return { ...statusOf(store), outcome: rule.outcome };
+  });
+}
+
+/** Throws the content away and begins the import anew, under the same claim. @throws WireError */
+export async function reset(store: StoreContext, gen: number): Promise<Status> {
+  await beginImportEvent(store, gen, "reset");
+  return move(store, gen, "reset");
+}
+
+/** Ends a rollback: the content goes, the claim counter stays. @throws WireError */
+export async function release(store: StoreContext, gen: number): Promise<Status> {
+  await beginImportEvent(store, gen, "release");
+  return move(store, gen, "release");
+}
+
+/** Opens the store for the application. @throws WireError */
+export async function activate(store: StoreContext, gen: number): Promise<Status> {
+  await checkEverything(store.storage);
+  return store.storage.transactionSync(() => {
+    const { state } = store.books;
+    const rule = demandClaim(state, gen, "activate");
+    if (rule.answer === "ok") apply(store, "activate", rule);
+    // A resume goes on with the old content: the writes since its first activation still count.
+    if (rule.answer === "ok" && state.phase === "READY") store.books.markActivation();
+    return statusOf(store);
+  });
+}
+
+/**
+ * Ends the import, if the store's own digest is the one that is demanded.
+ * @throws WireError digest-incomplete, digest-mismatch and those of every claim
+ */
+export function ready(store: StoreContext, gen: number, demanded: DatabaseDigest, receipt: unknown): Status {
+  return store.storage.transactionSync(() => {
+    const rule = demandClaim(store.books.state, gen, "ready");
+    const own = completeDigest(store);
+    if (own === undefined || !isFinished(store)) throw incomplete(store);
+    if (own.database !== demanded.database) throw mismatch(store, own, demanded, rule);
+    if (rule.answer === "ok") {
+      store.books.receipt = receipt;
+      apply(store, "ready", rule);
+    }
+    return statusOf(store);
+  });
+}
+
+function move(store: StoreContext, gen: number, message: Message): Status {
+  return store.storage.transactionSync(() => {
+    const rule = demandClaim(store.books.state, gen, message);
+    if (rule.answer === "ok") apply(store, message, rule);
+    return statusOf(store);
+  });
+}
+
+function apply(store: StoreContext, message: Message, rule: Rule): void {
+  if (rule.wipe === true) wipe(store.sql, store.books);
+  advance(store, message, rule);
+}
+
+function incomplete(store: StoreContext): WireError {
+  const next = isFinished(store) ? "digest" : "finish";
+  return new WireError("digest-incomplete", `repeat ${next} until it is done, then send ready again`, {
+    phase: store.books.state.phase,
+  });
+}
+
+// In READY the question is not whether the copy is right, but whether this is the same command's ready once more.
+function mismatch(store: StoreContext, own: DatabaseDigest, demanded: DatabaseDigest, rule: Rule): WireError {
+  const { phase } = store.books.state;
+  if (rule.answer === "unchanged") {
+    return new WireError("wrong-phase", "ready came before, with another digest", {
+      phase,
+      gen: store.books.state.gen,
+    });
+  }
+  const found = differences(own, demanded);
+  return new WireError("digest-mismatch", `what arrived is not what was sent: ${describe(found)}`, {
+    phase,
+    differences: found,
+  });
+}
+
+function describe(found: ReturnType<typeof differences>): string {
+  const names = found.map((difference) => ("table" in difference ? `table ${difference.table}` : "the schema"));
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}

@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import type { Phase } from "../wire/messages.ts";
+import { type Key, emitKey } from "../wire/values.ts";
+import type { StoreContext } from "./context.ts";
+import { demandTable } from "./export.ts";
+import { demandPhase } from "./guard.ts";
+import { RowReader } from "./row-reader.ts";
+
+/** The digest of consecutive rows. */
+export interface HashedRows {
+  readonly rows: number;
+  /** Of their cells. */
+  readonly bytes: number;
+  readonly digest: Uint8Array;
+  readonly last: Key | null;
+}
+
+/** SHA-256 over the cells of at most `limit` rows with `after` < key <= `upto`, and then over their reals. */
+export function hashRows(reader: RowReader, after: Key | null, upto: Key | null, limit: number): HashedRows {
+  const hash = createHash("sha256");
+  const reals: Uint8Array[] = [];
+  let rows = 0;
+  let bytes = 0;
+  let last: Key | null = null;
+  while (rows < limit) {
+    const chunk = reader.next(last ?? after, upto, limit - rows);
+    if (chunk.rows === 0) break;
+    for (const cells of chunk.cells) {
+      hash.update(cells);
+      bytes += cells.length;
+    }
+    reals.push(chunk.reals);
+    rows += chunk.rows;
+    last = chunk.last;
+  }
+  for (const part of reals) hash.update(part);
+  return { rows, bytes, digest: hash.digest(), last };
+}
+
+export interface RangeRequest {
+  readonly table: string;
+  readonly after: Key | null;
+  readonly upto: Key | null;
+  /** In rows; Infinity for none. */
+  readonly limit: number;
+}
+
+export interface RangeDigest {
+  readonly rows: number;
+  readonly digest: string;
+  readonly last: unknown;
+  readonly writes: number;
+  readonly phase: Phase;
+}
+
+/** The digest of a range of a table, to find out where two sides differ. @throws WireError wrong-phase or not-found */
+export function rangeDigest(store: StoreContext, { table, after, upto, limit }: RangeRequest): RangeDigest {
+  const { state, writes } = store.books;
+  demandPhase(state, "digest");
+  const reader = new RowReader(store.sql, demandTable(store.sql, table));
+  const { rows, digest, last } = hashRows(reader, after, upto, limit);
+  return { rows, digest: Buffer.from(digest).toString("hex"), last: emitKey(last), writes, phase: state.phase };
+}

@@ -1,0 +1,199 @@
+// Reads rows in key order as cells and reals (docs/wire-format.md, section 3.1), many rows per query.
+import { encodeCell } from "../wire/cells.ts";
+import { messageOf } from "../wire/errors.ts";
+import type { ExactValue, Key } from "../wire/values.ts";
+import { type TableShape, quotedColumns } from "./catalog.ts";
+import { all, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
+import { type Binding, type BoundExpression, balanced, quoteName } from "./sql-text.ts";
+
+/** Some consecutive rows. */
+export interface Chunk {
+  readonly rows: number;
+  readonly cells: readonly Uint8Array[];
+  /** 8 bytes for each REAL, little-endian. */
+  readonly reals: Uint8Array;
+  /** Key of the last row; null when there are no rows. */
+  readonly last: Key | null;
+}
+
+// The cells of a chunk are one SQLite string, and production takes none over 2,000,000 bytes.
+const TARGET_BYTES = 512 * 1024;
+const FIRST_GUESS_ROWS = 64;
+const MAX_ROWS = 2048;
+// concat() takes 127 arguments.
+const CONCAT_ARGUMENTS = 100;
+// Two result columns per value, and a result has at most 100.
+const EXACT_VALUES_PER_QUERY = 50;
+
+const noRows: Chunk = { rows: 0, cells: [], reals: new Uint8Array(0), last: null };
+
+/** Reads one table. It learns from each chunk how many rows to ask for in the next. */
+export class RowReader {
+  readonly shape: TableShape;
+  readonly #sql: SqlStorage;
+  readonly #rowCells: string;
+  readonly #realCount: string;
+  #realColumns: readonly string[] = [];
+  #guess = FIRST_GUESS_ROWS;
+
+  constructor(sql: SqlStorage, shape: TableShape) {
+    this.#sql = sql;
+    this.shape = shape;
+    const columns = quotedColumns(shape);
+    this.#rowCells = concatenation(columns.map(cellExpression));
+    this.#realCount = balanced(columns.map(isReal), "+");
+  }
+
+  /**
+   * The next rows with `after` < key <= `upto`: at most `limit` (at least 1), and no more than make a chunk of bounded size. No rows means
+   * that there are none.
+   */
+  next(after: Key | null, upto: Key | null, limit: number): Chunk {
+    const end = notBeyond(this.shape, upto);
+    for (const run of runsAfter(this.shape, after)) {
+      const chunk = this.#readRun(all([run, end]), limit);
+      if (chunk.rows > 0) return chunk;
+    }
+    return noRows;
+  }
+
+  #readRun(where: BoundExpression, limit: number): Chunk {
+    for (let rows = Math.min(this.#guess, limit); ; rows = rows >> 1) {
+      try {
+        return this.#readRows(where, rows);
+      } catch (error) {
+        if (!isTooBig(error)) throw error;
+        if (rows === 1) return this.#readLongRow(where);
+        this.#guess = rows >> 1;
+      }
+    }
+  }
+
+  #readRows(where: BoundExpression, limit: number): Chunk {
+    const rowsQuery = this.#select([`${this.#rowCells} AS r`, `${this.#realCount} AS n`], where, limit);
+    const query = `SELECT CAST(group_concat(r, '') AS BLOB), count(*), sum(n) FROM (${rowsQuery})`;
+    const [row] = this.#sql.exec(query, ...where.bindings).raw();
+    const rows = Number(row?.[1] ?? 0);
+    if (rows === 0) return noRows;
+    const cells = new Uint8Array(row?.[0] as ArrayBuffer);
+    this.#adapt(cells.length, rows);
+    const reals = this.#readReals(where, limit, Number(row?.[2]));
+    return { rows, cells: [cells], reals, last: this.#readKey(where, rows - 1) };
+  }
+
+  #adapt(bytes: number, rows: number): void {
+    const wanted = Math.floor((TARGET_BYTES * rows) / Math.max(bytes, 1));
+    this.#guess = Math.min(MAX_ROWS, Math.max(1, wanted), this.#guess * 8);
+  }
+
+  #readReals(where: BoundExpression, limit: number, count: number): Uint8Array {
+    if (count === 0) return new Uint8Array(0);
+    const reals = this.#readRealColumns(where, limit, count) ?? this.#learnRealColumns(where, limit, count);
+    if (reals === undefined) throw new Error(`table ${this.shape.name}: ${count} REALs could not be read back`);
+    return reals;
+  }
+
+  // The columns that are known to hold REALs; undefined when that gives another number of REALs than there are.
+  #readRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
+    if (this.#realColumns.length === 0) return undefined;
+    const values = this.#realColumns.map((column) => `CASE WHEN ${isReal(column)} THEN ${column} END`);
+    const query = this.#select(values, where, limit);
+    const view = new DataView(new ArrayBuffer(count * 8));
+    let found = 0;
+    for (const row of this.#sql.exec(query, ...where.bindings).raw()) {
+      for (const value of row) {
+        if (typeof value !== "number") continue;
+        if (found === count) return undefined;
+        view.setFloat64(found++ * 8, value, true);
+      }
+    }
+    return found === count ? new Uint8Array(view.buffer) : undefined;
+  }
+
+  #learnRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
+    const columns = quotedColumns(this.shape).slice(this.shape.hiddenRowid ? 1 : 0);
+    const flags = columns.map((column, index) => `${isReal(column)} AS r${index}`);
+    const found = columns.map((_, index) => `max(r${index})`).join(", ");
+    const query = `SELECT ${found} FROM (${this.#select(flags, where, limit)})`;
+    const [row] = this.#sql.exec(query, ...where.bindings).raw();
+    const known = new Set(this.#realColumns);
+    this.#realColumns = columns.filter((column, index) => row?.[index] === 1 || known.has(column));
+    return this.#readRealColumns(where, limit, count);
+  }
+
+  #readKey(where: BoundExpression, offset: number): Key {
+    return this.#readExact(
+      this.shape.key.map(({ name }) => quoteName(name)),
+      where,
+      offset,
+    );
+  }
+
+  // A row whose cells are too long for one string.
+  #readLongRow(where: BoundExpression): Chunk {
+    const values = this.#readExact(quotedColumns(this.shape), where, 0);
+    if (values.length === 0) return noRows;
+    const numbers = values.flatMap((value) => (value.class === "real" ? [value.number] : []));
+    const reals = new DataView(new ArrayBuffer(numbers.length * 8));
+    numbers.forEach((number, index) => reals.setFloat64(index * 8, number, true));
+    return {
+      rows: 1,
+      cells: values.flatMap(encodeCell),
+      reals: new Uint8Array(reals.buffer),
+      last: this.#readKey(where, 0),
+    };
+  }
+
+  // Some columns of one row, exactly; nothing when there is no such row.
+  #readExact(columns: readonly string[], where: BoundExpression, offset: number): ExactValue[] {
+    const values: ExactValue[] = [];
+    for (let at = 0; at < columns.length; at += EXACT_VALUES_PER_QUERY) {
+      const some = columns.slice(at, at + EXACT_VALUES_PER_QUERY);
+      const query = this.#select(some.map(exactColumns), where, 1, offset);
+      const [row] = this.#sql.exec(query, ...where.bindings).raw();
+      for (let i = 0; row !== undefined && i < row.length; i += 2) values.push(exactValue(row[i], row[i + 1]));
+    }
+    return values;
+  }
+
+  #select(expressions: readonly string[], where: BoundExpression, limit: number, offset = 0): string {
+    const from = `SELECT ${expressions.join(", ")} FROM ${quoteName(this.shape.name)} WHERE ${where.sql}`;
+    return `${from} ORDER BY ${keyOrder(this.shape)} LIMIT ${limit} OFFSET ${offset}`;
+  }
+}
+
+function cellExpression(column: string): string {
+  const bytes = `octet_length(${column})`;
+  return (
+    `CASE typeof(${column}) WHEN 'text' THEN concat('T', ${bytes}, ':', ${column})` +
+    ` WHEN 'integer' THEN concat('I', ${column}, ';') WHEN 'null' THEN 'N' WHEN 'real' THEN 'R'` +
+    ` ELSE concat('B', ${bytes}, ':', ${column}) END`
+  );
+}
+
+function isReal(column: string): string {
+  return `(typeof(${column})='real')`;
+}
+
+function concatenation(parts: readonly string[]): string {
+  if (parts.length <= CONCAT_ARGUMENTS) return `concat(${parts.join(", ")})`;
+  return `concat(${concatenation(parts.slice(0, CONCAT_ARGUMENTS))}, ${concatenation(parts.slice(CONCAT_ARGUMENTS))})`;
+}
+
+function exactColumns(column: string): string {
+  const value = `CASE typeof(${column}) WHEN 'integer' THEN CAST(${column} AS TEXT) WHEN 'real' THEN ${column}`;
+  return `typeof(${column}), ${value} ELSE CAST(${column} AS BLOB) END`;
+}
+
+function exactValue(storageClass: unknown, value: unknown): ExactValue {
+  if (storageClass === "integer") return { class: "integer", decimal: String(value) };
+  if (storageClass === "real") return { class: "real", number: Number(value) };
+  if (storageClass === "text" || storageClass === "blob") {
+    return { class: storageClass, bytes: new Uint8Array(value as Extract<Binding, ArrayBuffer>) };
+  }
+  return { class: "null" };
+}
+
+function isTooBig(error: unknown): boolean {
+  return /SQLITE_TOOBIG|SQLITE_NOMEM|too big/.test(messageOf(error));
+}

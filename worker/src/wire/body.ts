@@ -1,0 +1,49 @@
+// Reads request bodies: the content type first, never more bytes than the limit.
+import { concatBytes } from "./binary.ts";
+import { WireError } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+
+/**
+ * The JSON of a request.
+ * @throws WireError unsupported-media-type, too-large or bad-request
+ */
+export async function readJson(request: Request): Promise<unknown> {
+  demandType(request, "application/json");
+  const bytes = await readBytes(request);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch (cause) {
+    throw new WireError("bad-request", "the body is not JSON in UTF-8", undefined, { cause });
+  }
+}
+
+/**
+ * The bytes of a request.
+ * @throws WireError unsupported-media-type or too-large
+ */
+export async function readBinary(request: Request): Promise<Uint8Array> {
+  demandType(request, "application/octet-stream");
+  return readBytes(request);
+}
+
+function demandType(request: Request, expected: string): void {
+  const given = (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
+  if (given !== expected) throw new WireError("unsupported-media-type", `content-type: expected ${expected}`);
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > LIMITS.batchBytes) throw tooLarge();
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of request.body ?? []) {
+    size += part.byteLength;
+    if (size > LIMITS.batchBytes) throw tooLarge();
+    parts.push(part);
+  }
+  return concatBytes(parts);
+}
+
+function tooLarge(): WireError {
+  return new WireError("too-large", `the body is over ${LIMITS.batchBytes} bytes`, { limit: LIMITS.batchBytes });
+}

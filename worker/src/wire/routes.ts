@@ -1,0 +1,105 @@
+import { WireError, badRequest, methodNotAllowed } from "./errors.ts";
+
+/** The path under which the admin routes lie. */
+export const ADMIN_PREFIX = "/_dbmigrate/v1";
+
+/** The request header that carries a Durable Object location hint. */
+export const LOCATION_HEADER = "x-dbmigrate-location";
+
+/** What stands before the user in the KV key of a user's flag. */
+export const FLAG_PREFIX = "migrated:";
+
+const MAX_FLAG_KEY_BYTES = 512;
+
+export type BodyKind = "none" | "json" | "binary";
+
+interface RouteRule {
+  readonly method: "GET" | "POST";
+  readonly body: BodyKind;
+}
+
+/** The routes under /users/{user}/. */
+export const userRoutes = {
+  status: { method: "GET", body: "none" },
+  claim: { method: "POST", body: "json" },
+  reset: { method: "POST", body: "json" },
+  schema: { method: "POST", body: "json" },
+  rows: { method: "POST", body: "binary" },
+  finish: { method: "POST", body: "json" },
+  digest: { method: "POST", body: "json" },
+  range: { method: "POST", body: "json" },
+  ready: { method: "POST", body: "json" },
+  activate: { method: "POST", body: "json" },
+  "export/schema": { method: "GET", body: "none" },
+  "export/rows": { method: "POST", body: "json" },
+  release: { method: "POST", body: "json" },
+} as const satisfies Record<string, RouteRule>;
+
+export type UserRoute = keyof typeof userRoutes;
+
+export type AdminRoute =
+  { readonly kind: "hello" } | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
+
+/** Whether the path belongs to the admin protocol, known route or not. */
+export function isAdminPath(pathname: string): boolean {
+  return pathname === ADMIN_PREFIX || pathname.startsWith(ADMIN_PREFIX + "/");
+}
+
+/**
+ * Finds the admin route of a request.
+ * @throws WireError not-found, method-not-allowed or bad-request (user id)
+ */
+export function parseAdminRoute(method: string, pathname: string): AdminRoute {
+  const path = isAdminPath(pathname) ? pathname.slice(ADMIN_PREFIX.length) : "";
+  if (path === "/hello") {
+    if (method !== "GET") throw methodNotAllowed(method, "GET");
+    return { kind: "hello" };
+  }
+  const match = /^\/users\/([^/]+)\/(.+)$/.exec(path);
+  const route = match?.[2];
+  if (match === null || !isUserRoute(route)) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
+  const allowed = userRoutes[route].method;
+  if (method !== allowed) throw methodNotAllowed(method, allowed);
+  return { kind: "user", user: decodeUserId(match[1] ?? ""), route };
+}
+
+function isUserRoute(route: string | undefined): route is UserRoute {
+  return route !== undefined && Object.hasOwn(userRoutes, route);
+}
+
+function decodeUserId(segment: string): string {
+  let user: string;
+  try {
+    user = decodeURIComponent(segment);
+  } catch {
+    throw badRequest("user", "percent-encoded UTF-8");
+  }
+  return parseUserId(user);
+}
+
+/**
+ * Accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three; the same rules as
+ * userdb.ParseUserID.
+ * @throws WireError bad-request
+ */
+export function parseUserId(user: string): string {
+  const reason = whyNotUserId(user);
+  if (reason !== undefined) throw new WireError("bad-request", `user id refused: ${reason}`);
+  return user;
+}
+
+function whyNotUserId(user: string): string | undefined {
+  const room = MAX_FLAG_KEY_BYTES - FLAG_PREFIX.length;
+  if (user === "") return "it is empty";
+  if (!user.isWellFormed()) return "it is not UTF-8";
+  if (new TextEncoder().encode(user).length > room) return `a KV key leaves room for ${room} bytes`;
+  if (user === "." || user === "..") return "it would be read as a folder";
+  if (/[/\\%?#]/.test(user)) return "it holds one of / \\ % ? #, which a path or URL reads differently";
+  if (/\p{Cc}/u.test(user)) return "it holds a control character";
+  return undefined;
+}
+
+/** The path of a user's admin route. */
+export function userPath(user: string, route: UserRoute): string {
+  return `${ADMIN_PREFIX}/users/${encodeURIComponent(user)}/${route}`;
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import { type AdminConfig, handleAdmin } from "../../src/index.ts";
+import { bindings } from "../router/fixtures.ts";
+
+const TOKENS = { DBMIGRATE_TOKEN: "token-now", DBMIGRATE_TOKEN_PREVIOUS: "token-before" };
+const HELLO = "/_dbmigrate/v1/hello";
+
+interface Given {
+  readonly method?: string;
+  readonly token?: string | null;
+  readonly headers?: Record<string, string>;
+  readonly config?: Partial<AdminConfig>;
+}
+
+async function ask(
+  path: string,
+  { method = "GET", token = "token-now", headers, config }: Given = {},
+): Promise<Response | null> {
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+  const request = new Request(`https://worker.test${path}`, { method, headers: { ...authorization, ...headers } });
+  return handleAdmin(request, { env: TOKENS, store: bindings.USER_DATA, ...config });
+}
+
+async function summary(response: Response | null): Promise<unknown> {
+  if (response === null) return null;
+  const body = await response.json<{ error?: { kind: string } }>();
+  return [response.status, body.error?.kind ?? "ok"];
+}
+
+describe("paths", () => {
+  it.each(["/", "/api/users/a/query", "/_dbmigrate", "/_dbmigrate/v2/hello", "/_dbmigrate/v10/hello"])(
+    "%s is the application's",
+    async (path) => {
+      expect(await ask(path)).toBeNull();
+    },
+  );
+
+  it.each([
+    [HELLO, "GET", 200, "ok"],
+    ["/_dbmigrate/v1/users/alice/status", "GET", 200, "ok"],
+    ["/_dbmigrate/v1/users/a%20b%C3%BC/status", "GET", 200, "ok"],
+    ["/_dbmigrate/v1", "GET", 404, "not-found"],
+    ["/_dbmigrate/v1/goodbye", "GET", 404, "not-found"],
+    ["/_dbmigrate/v1/users/alice", "GET", 404, "not-found"],
+    ["/_dbmigrate/v1/users/alice/delete", "POST", 404, "not-found"],
+    ["/_dbmigrate/v1/users/alice/toString", "GET", 404, "not-found"],
+    ["/_dbmigrate/v1/users//status", "GET", 404, "not-found"],
+    [HELLO, "POST", 405, "method-not-allowed"],
+    ["/_dbmigrate/v1/users/alice/status", "POST", 405, "method-not-allowed"],
+    ["/_dbmigrate/v1/users/alice/claim", "GET", 405, "method-not-allowed"],
+    ["/_dbmigrate/v1/users/a%2Fb/status", "GET", 400, "bad-request"],
+    ["/_dbmigrate/v1/users/a%25b/status", "GET", 400, "bad-request"],
+    ["/_dbmigrate/v1/users/a%3Fb/status", "GET", 400, "bad-request"],
+    ["/_dbmigrate/v1/users/a%0Ab/status", "GET", 400, "bad-request"],
+    ["/_dbmigrate/v1/users/%FF/status", "GET", 400, "bad-request"],
+    [`/_dbmigrate/v1/users/${"x".repeat(504)}/status`, "GET", 400, "bad-request"],
+  ])("%s %s: %i %s", async (path, method, status, kind) => {
+    expect(await summary(await ask(path, { method }))).toEqual([status, kind]);
+  });
+
+  it("names the method that a route takes", async () => {
+    const response = await ask("/_dbmigrate/v1/users/alice/claim", { method: "GET" });
+    expect(response?.headers.get("allow")).toBe("POST");
+  });
+});
+
+describe("authentication comes before anything else", () => {
+  it.each([
+    ["no header", null],
+    ["another token", "token-later"],
+    ["the application's token", "app-token"],
+    ["a prefix of the token", "token"],
+  ])("refuses %s, on known and unknown routes alike", async (_name, token) => {
+    for (const path of [HELLO, "/_dbmigrate/v1/nowhere", "/_dbmigrate/v1/users/a%2Fb/status"]) {
+      const response = await ask(path, { token });
+      expect(response?.headers.get("www-authenticate")).toBe("Bearer");
+      expect(await summary(response)).toEqual([401, "unauthorized"]);
+    }
+  });
+
+  it("takes the token before the current one, during a rotation", async () => {
+    expect(await summary(await ask(HELLO, { token: "token-before" }))).toEqual([200, "ok"]);
+  });
+
+  it.each([{}, { DBMIGRATE_TOKEN: "" }])("is closed without a secret: %o", async (env) => {
+    expect(await summary(await ask(HELLO, { config: { env } }))).toEqual([503, "closed"]);
+    expect(await summary(await ask(HELLO, { token: null, config: { env } }))).toEqual([503, "closed"]);
+  });
+});
+
+it("hello states version and limits", async () => {
+  const body = await (await ask(HELLO))?.json();
+  expect(body).toMatchObject({
+    protocol: 1,
+    worker: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    now: expect.any(Number),
+    store: "sqlite",
+    limits: {
+      batchBytes: 8388608,
+      frameBytes: 1000000,
+      cellBytes: 2000000,
+      columns: 100,
+      statementBytes: 100000,
+      databaseBytes: 10000000000,
+    },
+  });
+});
+
+describe("location", () => {
+  const touched: unknown[] = [];
+  const store = {
+    idFromName: (name: string) => name,
+    get: (name: string, options: unknown) => {
+      touched.push([name, options]);
+      return { fetch: async () => Response.json({}) };
+    },
+  } as unknown as AdminConfig["store"];
+
+  it.each(["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"])(
+    "%s is passed on",
+    async (hint) => {
+      await ask("/_dbmigrate/v1/users/alice/status", { headers: { "x-dbmigrate-location": hint }, config: { store } });
+      expect(touched.at(-1)).toEqual(["alice", { locationHint: hint }]);
+    },
+  );
+
+  it("is none without the header", async () => {
+    await ask("/_dbmigrate/v1/users/alice/status", { config: { store } });
+    expect(touched.at(-1)).toEqual(["alice", {}]);
+  });
+
+  it("a misspelt one is refused before the object is touched", async () => {
+    const before = touched.length;
+    const response = await ask("/_dbmigrate/v1/users/alice/status", {
+      headers: { "x-dbmigrate-location": "europe" },
+      config: { store },
+    });
+    expect(await summary(response)).toEqual([400, "bad-request"]);
+    expect(touched).toHaveLength(before);
+  });
+});
+
+it.each([
+  [{ overloaded: true }, [503, "overloaded"]],
+  [{}, [500, "internal"]],
+])("an object that fails with %o", async (properties, expected) => {
+  const fetch = () => Promise.reject(Object.assign(new Error("Durable Object failed"), properties));
+  const store = { idFromName: () => "id", get: () => ({ fetch }) } as unknown as AdminConfig["store"];
+  expect(await summary(await ask("/_dbmigrate/v1/users/alice/status", { config: { store } }))).toEqual(expected);
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import authorizerModule from "../../src/file/authorizer.wasm?module";
+import { runOnFile } from "../../src/file/engine.ts";
+import { parseQueryRequest } from "../../src/query/request.ts";
+
+const EMPTY = new Uint8Array(0);
+const run = (sql: string) =>
+  runOnFile(EMPTY, parseQueryRequest({ statements: [{ sql: "CREATE TABLE t(a)" }, { sql }] }));
+
+describe("what a Durable Object denies is denied on files", () => {
+  it.each([
+    "BEGIN",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "SAVEPOINT s",
+    "RELEASE s",
+    "ROLLBACK TO s",
+    "ATTACH ':memory:' AS other",
+    "DETACH other",
+    "VACUUM",
+    "VACUUM INTO 'copy'",
+    "CREATE TEMP TABLE u(a)",
+    "CREATE TABLE temp.u(a)",
+    "CREATE TEMP VIEW v AS SELECT 1",
+    "CREATE VIEW temp.v AS SELECT 1",
+    "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+    "CREATE VIRTUAL TABLE temp.f USING fts5(a)",
+    "PRAGMA user_version",
+    "PRAGMA user_version = 5",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA page_size = 8192",
+    "PRAGMA writable_schema = 1",
+    "PRAGMA foreign_keys = off",
+    "PRAGMA defer_foreign_keys(1)",
+    "EXPLAIN PRAGMA case_sensitive_like = on",
+    "SELECT * FROM pragma_user_version",
+    "INSERT INTO sqlite_schema VALUES ('table', 'u', 'u', 3, 'CREATE TABLE u(a)')",
+    "SELECT 1; SELECT 2",
+    "-- nothing",
+    "",
+    "SELECT 'a\0b'",
+  ])("%s", (sql) => {
+    expect(() => run(sql)).toThrow(expect.objectContaining({ kind: "sql-error" }));
+  });
+
+  it.each([
+    "SELECT 1;",
+    "SELECT 1 -- and a comment",
+    "PRAGMA table_info(t)",
+    "PRAGMA page_size",
+    "PRAGMA foreign_keys",
+    "PRAGMA quick_check",
+    "SELECT * FROM pragma_table_info('t')",
+    "ALTER TABLE t RENAME TO u",
+    "ALTER TABLE t ADD COLUMN b",
+    "DROP TABLE t",
+    "ANALYZE",
+    "REINDEX",
+    "EXPLAIN SELECT 1",
+    "CREATE VIRTUAL TABLE f USING fts5(a)",
+    "CREATE VIRTUAL TABLE r USING rtree(id, a, b)",
+    'SELECT "a string in double quotes"',
+  ])("allows %s", (sql) => {
+    expect(run(sql).results).toHaveLength(2);
+  });
+});
+
+it("the callback module is nothing but a way to C: six i32 in, one out", () => {
+  expect(WebAssembly.Module.imports(authorizerModule)).toEqual([
+    { module: "host", name: "authorize", kind: "function" },
+  ]);
+  expect(WebAssembly.Module.exports(authorizerModule)).toEqual([{ name: "authorize", kind: "function" }]);
+  const host = { authorize: (...given: number[]) => given.reduce((sum, value) => sum + value) };
+  const { authorize } = new WebAssembly.Instance(authorizerModule, { host }).exports;
+  expect((authorize as (...given: number[]) => number)(1, 2, 3, 4, 5, 6)).toBe(21);
+});

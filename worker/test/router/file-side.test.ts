@@ -1,0 +1,111 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { R2FileSide } from "../../src/router/file-side.ts";
+import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "./fixtures.ts";
+
+const MAX = 1_000_000;
+const { BUCKET } = bindings;
+let user: string;
+let side: R2FileSide;
+
+beforeEach(() => {
+  user = newUser();
+  side = new R2FileSide(BUCKET, fileKey, MAX);
+});
+
+describe("get and save", () => {
+  it("creates an absent file only while it is absent", async () => {
+    const absent = await side.get(user);
+    expect(absent).toMatchObject({ etag: null, mark: { fenced: false, stamp: 0 }, bytes: new Uint8Array(0) });
+    expect(await side.save(absent, database("first"))).toBe("saved");
+    expect(await side.save(absent, database("second"))).toBe("lost");
+    expect(textsIn((await side.get(user)).bytes ?? new Uint8Array(0))).toEqual(["first"]);
+  });
+
+  it("saves over exactly what it read", async () => {
+    await BUCKET.put(fileKey(user), database("old"));
+    const read = await side.get(user);
+    await BUCKET.put(fileKey(user), database("newer"));
+    expect(await side.save(read, database("mine"))).toBe("lost");
+    expect(await side.save(await side.get(user), database("mine"))).toBe("saved");
+    expect(textsIn((await side.get(user)).bytes ?? new Uint8Array(0))).toEqual(["mine"]);
+  });
+
+  it("does not create what was deleted meanwhile", async () => {
+    await BUCKET.put(fileKey(user), database("old"));
+    const read = await side.get(user);
+    await BUCKET.delete(fileKey(user));
+    expect(await side.save(read, database("mine"))).toBe("lost");
+    expect(await BUCKET.head(fileKey(user))).toBeNull();
+  });
+
+  it("carries metadata along", async () => {
+    const customMetadata = { "dbmigrate-stamp": "4", owner: "the application" };
+    const httpMetadata = { contentType: "application/vnd.sqlite3", cacheControl: "no-store" };
+    await BUCKET.put(fileKey(user), stamped(database("old"), 4), { customMetadata, httpMetadata });
+    await side.save(await side.get(user), database("new"));
+    expect(await BUCKET.head(fileKey(user))).toMatchObject({ customMetadata, httpMetadata });
+  });
+
+  it("believes the bytes, not the metadata", async () => {
+    await BUCKET.put(fileKey(user), database("old"), { customMetadata: { "dbmigrate-fence": "1.1" } });
+    expect((await side.get(user)).mark).toEqual({ fenced: false, stamp: 0 });
+    await BUCKET.put(fileKey(user), fenced(database("old"), 2, 3));
+    expect((await side.get(user)).mark).toEqual({ fenced: true, lin: 2, non: 3, kind: "file" });
+  });
+
+  it("tells throttling, which wrote nothing, from errors that may have", async () => {
+    const failing = (message: string): R2FileSide =>
+      new R2FileSide({ put: () => Promise.reject(new Error(message)) } as unknown as R2Bucket, fileKey, MAX);
+    const read = await side.get(user);
+    const throttled = failing("put: Reduce your concurrent request rate for the same object. (10058)");
+    expect(await throttled.save(read, database("mine"))).toBe("throttled");
+    await expect(failing("put: We encountered an internal error (10001)").save(read, database("mine"))).rejects.toThrow(
+      "10001",
+    );
+  });
+});
+
+describe("large objects", () => {
+  it("says that an unfenced one is too large, and how large", async () => {
+    await BUCKET.put(fileKey(user), new Uint8Array(MAX + 1));
+    await expect(side.get(user)).rejects.toMatchObject({
+      kind: "too-large",
+      details: { bytes: MAX + 1, maxBytes: MAX },
+    });
+  });
+
+  it("needs only the mark of a fenced one", async () => {
+    const large = new Uint8Array(MAX + 1);
+    large.set(fenced(database("one"), 2, 3));
+    await BUCKET.put(fileKey(user), large);
+    expect(await side.get(user)).toMatchObject({ mark: { fenced: true, lin: 2, non: 3 }, bytes: null });
+  });
+});
+
+describe("look", () => {
+  it.each([
+    ["an absent object", null, { fenced: false, stamp: 0 }],
+    ["an empty object", new Uint8Array(0), { fenced: false, stamp: 0 }],
+    ["a database", database("one"), { fenced: false, stamp: 0 }],
+    ["a fenced database", fenced(database("one"), 2, 3), { fenced: true, lin: 2, non: 3, kind: "file" }],
+    ["a tombstone", tombstone(2, 3), { fenced: true, lin: 2, non: 3, kind: "tombstone" }],
+    [
+      "a tombstone longer than the first look",
+      tombstone(2, 3, 10_000),
+      { fenced: true, lin: 2, non: 3, kind: "tombstone" },
+    ],
+  ])("reads the mark of %s", async (_name, bytes, mark) => {
+    const put = bytes === null ? null : await BUCKET.put(fileKey(user), bytes);
+    expect(await side.look(user)).toEqual({ etag: put?.etag ?? null, mark });
+  });
+
+  it("has the ETag that get has, and knows an object again by it", async () => {
+    await BUCKET.put(fileKey(user), fenced(database("one"), 2, 3));
+    const read = await side.get(user);
+    expect(await side.look(user, read)).toMatchObject({ etag: read.etag, mark: read.mark });
+    await BUCKET.put(fileKey(user), fenced(database("one"), 4, 5));
+    const again = await side.look(user, read);
+    expect(again.etag).not.toBe(read.etag);
+    expect(again.mark).toMatchObject({ lin: 4, non: 5 });
+  });
+});

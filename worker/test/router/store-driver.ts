@@ -1,0 +1,92 @@
+// Brings a user's real Durable Object into a phase, through the admin routes as the operator's tool does.
+import { handleAdmin } from "../../src/index.ts";
+import type { QueryAnswer } from "../../src/index.ts";
+import type { Phase } from "../../src/wire/messages.ts";
+import { userPath, type UserRoute } from "../../src/wire/routes.ts";
+import { bindings } from "./fixtures.ts";
+
+/** The lineage of every store that these tests import: its first claim. */
+export const LINEAGE = 1;
+
+const SCHEMA = {
+  header: {
+    pageSize: 4096,
+    encoding: "UTF-8",
+    userVersion: 0,
+    applicationId: 0,
+    autoVacuum: 0,
+    writeVersion: 1,
+    readVersion: 1,
+    internal: [],
+  },
+  objects: [{ type: "table", name: "t", table: "t", sql: "CREATE TABLE t(a)" }],
+  virtual: [],
+};
+
+/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on with the row "store". */
+export async function bringTo(phase: Phase, user: string): Promise<void> {
+  if (phase === "EMPTY") return;
+  await send(user, "claim", { intent: "migrate", seen: 0 });
+  if (phase === "IMPORTING") return;
+  await makeReady(user);
+  if (phase === "READY") return;
+  await send(user, "activate", { gen: LINEAGE });
+  await queryStore(user, "INSERT INTO t VALUES ('store')");
+  if (phase === "SEALED") await seal(user);
+}
+
+async function makeReady(user: string): Promise<void> {
+  await send(user, "schema", { gen: LINEAGE, schema: SCHEMA });
+  await until(user, "finish", { gen: LINEAGE, batches: 0 }, "done");
+  const { digest } = await until(user, "digest", { budgetMs: 5000 }, "complete");
+  await send(user, "ready", { gen: LINEAGE, digest, receipt: receipt(user, digest) });
+}
+
+/** Begins a rollback: the store takes no more writes. */
+export async function seal(user: string): Promise<void> {
+  await send(user, "claim", { intent: "rollback", seen: LINEAGE });
+}
+
+/** Ends a rollback: the store is empty. */
+export async function release(user: string): Promise<void> {
+  await send(user, "release", { gen: LINEAGE + 1 });
+}
+
+/** Asks the store itself, past the router. */
+export async function queryStore(user: string, sql: string): Promise<QueryAnswer> {
+  return bindings.USER_DATA.getByName(user).query({ statements: [{ sql }] });
+}
+
+function receipt(user: string, digest: unknown): Record<string, unknown> {
+  return {
+    user,
+    key: `${user}/database.sqlite`,
+    claim: LINEAGE,
+    sourceEtag: '"00"',
+    sourceSha256: "0".repeat(64),
+    sourceBytes: 8192,
+    fencedEtag: '"01"',
+    digest,
+    migratedAt: 1_780_000_000_000,
+    run: "test",
+    version: "test",
+  };
+}
+
+async function until(user: string, route: UserRoute, body: object, flag: string): Promise<Record<string, unknown>> {
+  for (;;) {
+    const answer = await send(user, route, body);
+    if (answer[flag] === true) return answer;
+  }
+}
+
+async function send(user: string, route: UserRoute, body: object): Promise<Record<string, unknown>> {
+  const request = new Request(`https://worker.test${userPath(user, route)}`, {
+    method: "POST",
+    headers: { authorization: "Bearer token-now", "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "token-now" }, store: bindings.USER_DATA });
+  if (response?.ok !== true) throw new Error(`${route}: ${await response?.text()}`);
+  return response.json();
+}

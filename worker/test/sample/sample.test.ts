@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import sample, { type Env } from "../../sample/index.ts";
+import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
+
+const env: Env = { ...bindings, APP_TOKEN: "app-token", DBMIGRATE_TOKEN: "token-now" };
+
+function ask(
+  path: string,
+  init: { token?: string; method?: string; body?: unknown; env?: Env } = {},
+): Promise<Response> {
+  const { token = "app-token", method = "POST", body } = init;
+  const request = new Request(`https://worker.test${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(method === "POST" && { body: JSON.stringify(body ?? { statements: [{ sql: "SELECT 1" }] }) }),
+  });
+  return sample.fetch(request, init.env ?? env);
+}
+
+const select = { statements: [{ sql: "SELECT a FROM t" }], mode: "read" };
+
+describe("the sample application", () => {
+  it("is healthy without a token", async () => {
+    const response = await ask("/healthz", { token: "none", method: "GET" });
+    expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
+  });
+
+  it("answers queries of users", async () => {
+    const user = newUser();
+    await bindings.BUCKET.put(fileKey(user), database("one"));
+    const response = await ask(`/api/users/${user}/query`, { body: select });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ results: [{ columns: ["a"], rows: [["one"]] }], side: "file" });
+  });
+
+  it.each([
+    ["another token", { token: "token-now" }, 401],
+    ["GET", { method: "GET" }, 405],
+    ["a body without statements", { body: {} }, 400],
+    ["bad SQL", { body: { statements: [{ sql: "SELEC" }] } }, 400],
+    ["no token configured", { env: { ...bindings } }, 401],
+  ])("refuses %s", async (_name, init, status) => {
+    expect((await ask(`/api/users/${newUser()}/query`, init)).status).toBe(status);
+  });
+
+  it.each([
+    ["/nowhere", 404],
+    ["/api/users/a%2Fb/query", 400],
+    ["/api/users/%FF/query", 400],
+  ])("answers %s with %i", async (path, status) => {
+    expect((await ask(path)).status).toBe(status);
+  });
+
+  it("keeps its token and the operator's apart", async () => {
+    expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "app-token" })).status).toBe(401);
+    expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-now" })).status).toBe(200);
+  });
+
+  it("has the emergency switch", async () => {
+    const user = newUser();
+    await bindings.BUCKET.put(fileKey(user), fenced(database("one"), 1, 1));
+    const switched: Env = { ...env, DATABASE_PATH: "r2" };
+    expect((await ask(`/api/users/${user}/query`, { body: select, env: switched })).status).toBe(200);
+    const write = { statements: [{ sql: "DELETE FROM t" }] };
+    expect((await ask(`/api/users/${user}/query`, { body: write, env: switched })).status).toBe(503);
+  });
+});

@@ -1,0 +1,44 @@
+import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { createRequire } from "node:module";
+import { defineConfig } from "vitest/config";
+
+// The pool brings a workerd of its own, whose SQLite has no jsonb_each yet; the one of wrangler is the one that we develop and deploy with.
+const require = createRequire(import.meta.url);
+const wranglersRequire = createRequire(require.resolve("wrangler/package.json"));
+process.env["MINIFLARE_WORKERD_PATH"] ??= (wranglersRequire("workerd") as { default: string }).default;
+
+// Every project runs inside workerd. `store` has a Worker of its own, that exports the Durable Object and a subclass of
+// it; `worker` is the sample application, router and admin routes included.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins: [
+          cloudflareTest({
+            main: "test/store/entry.ts",
+            miniflare: {
+              compatibilityDate: "2026-08-01",
+              compatibilityFlags: ["nodejs_compat"],
+              bindings: { DBMIGRATE_TOKEN: "token-now", DBMIGRATE_TOKEN_PREVIOUS: "token-before" },
+              durableObjects: {
+                STORE: { className: "UserDataStore", useSQLite: true },
+                NOTES: { className: "NotesStore", useSQLite: true },
+                CLOSED: { className: "ClosedStore", useSQLite: true },
+              },
+            },
+          }),
+        ],
+        test: { name: "store", include: ["test/store/**/*.test.ts", "test/wire/**/*.test.ts"] },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "wrangler.jsonc" },
+            miniflare: { compatibilityDate: "2026-08-01", bindings: { DBMIGRATE_TOKEN: "token-now" } },
+          }),
+        ],
+        test: { name: "worker", include: ["test/{admin,router,file,sample}/**/*.test.ts"] },
+      },
+    ],
+  },
+});
