@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/nearest"
+)
+
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+func newCompletion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion " + strings.Join(shells, "|"),
+		Short: "Print a completion script for a shell",
+		Long:  "Print a completion script for a shell. Source it, or put it where the shell looks for completions.",
+		Example: "  source <(dbmigrate completion bash)\n" +
+			"  dbmigrate completion zsh > \"${fpath[1]}/_dbmigrate\"\n" +
+			"  dbmigrate completion fish > ~/.config/fish/completions/dbmigrate.fish",
+		Annotations: manual{reads: "nothing", changes: "nothing", exits: []int{exitDone, exitUsage}}.annotations(),
+		ValidArgs:   shells,
+		Args:        oneShell,
+		RunE:        func(cmd *cobra.Command, args []string) error { return a.complete(cmd.Root(), args[0]) },
+	}
+}
+
+func oneShell(_ *cobra.Command, args []string) error {
+	all := "one of " + strings.Join(shells, ", ")
+	if len(args) != 1 {
+		return usageError("choose shell", "", fmt.Sprintf("%d are named", len(args)), all)
+	}
+	if !slices.Contains(shells, args[0]) {
+		return usageError("choose shell", fmt.Sprintf("%q", args[0]), "there is no completion for it", nearest.Hint(args[0], shells)+all)
+	}
+	return nil
+}
+
+func (a *app) complete(root *cobra.Command, shell string) error {
+	switch shell {
+	case "bash":
+		return root.GenBashCompletionV2(a.stdout, true)
+	case "zsh":
+		return root.GenZshCompletion(a.stdout)
+	case "fish":
+		return root.GenFishCompletion(a.stdout, true)
+	}
+	return root.GenPowerShellCompletionWithDesc(a.stdout)
+}

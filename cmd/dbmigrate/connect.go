@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/pkg/doclient"
+	"github.com/dbmigrate/dbmigrate/pkg/kv"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// loadConfig resolves flags, environment and wrangler file.
+func (a *app) loadConfig(environmentSet bool) (config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return config.Config{}, usageError("find the working folder", "", err.Error(), "")
+	}
+	return config.Load(config.Input{Flags: a.global.values, File: a.global.file, Environment: a.global.environment, EnvironmentSet: environmentSet,
+		Dir: dir, Getenv: a.getenv})
+}
+
+func newR2(c config.Config) (*r2.Client, error) {
+	if err := c.NeedR2(); err != nil {
+		return nil, err
+	}
+	return r2.New(r2.Config{Endpoint: c.R2Endpoint, Bucket: c.Bucket, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey.Reveal(),
+		SessionToken: c.SessionToken.Reveal()})
+}
+
+func newKV(c config.Config) (*kv.Client, error) {
+	if err := c.NeedKV(); err != nil {
+		return nil, err
+	}
+	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL})
+}
+
+func newWorker(c config.Config) (*doclient.Client, error) {
+	if err := c.NeedWorker(); err != nil {
+		return nil, err
+	}
+	return doclient.New(doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
+		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: c.LocationHint, UserAgent: "dbmigrate/" + version()})
+}
+
+// connectReading makes an engine for commands that need only the bucket and the flags.
+func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Config, error) {
+	c, err := a.loadConfig(environmentSet)
+	if err != nil {
+		return nil, c, err
+	}
+	layout, err := userdb.ParseLayout(c.Layout)
+	if err != nil {
+		return nil, c, err
+	}
+	files, err := newR2(c)
+	if err != nil {
+		return nil, c, err
+	}
+	flags, err := newKV(c)
+	if err != nil {
+		return nil, c, err
+	}
+	return &migrate.Engine{Files: bucketFiles{files}, Flags: namespaceFlags{flags}, Layout: layout, Limits: wire.DefaultLimits,
+		Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
+}
+
+// connect makes an engine with everything. The Worker is asked who it is before anything is changed: another protocol version, a refused token
+// or a wrong address ends the command here. Only a command that may do without the Durable Objects goes on when the Worker does not answer.
+func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int, mayBeUnreachable bool) (*migrate.Engine, error) {
+	e, c, err := a.connectReading(environmentSet)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := newWorker(c)
+	if err != nil {
+		return nil, err
+	}
+	e.Stores, e.Concurrency = worker, concurrency
+	hello, err := worker.Hello(ctx)
+	if mayBeUnreachable && userdb.KindOf(err) == userdb.Unreachable {
+		a.out.Warn("%v: going on without the Durable Objects", err)
+		return e, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if hello.Store != storeSQLite {
+		return nil, usageError("check the Worker", c.WorkerURL, "its Durable Object class is not backed by SQLite", sqliteFix)
+	}
+	e.Limits = hello.Limits
+	return e, nil
+}
+
+const (
+	storeSQLite = "sqlite"
+	sqliteFix   = "declare the class under new_sqlite_classes in a new migration; a class cannot be changed later"
+)
+
+// probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to learn that it may not.
+func probeFlags(ctx context.Context, flags migrate.Flags) error {
+	err := flags.List(ctx, func([]userdb.Flag) error { return errFirstPage })
+	if errors.Is(err, errFirstPage) {
+		return nil
+	}
+	return err
+}
+
+// errFirstPage ends a listing that only wanted to know whether it may list.
+var errFirstPage = errors.New("the first page is enough")
+
+// newRun names a run in receipts and flags: its time, for people, and a random part.
+func newRun(now time.Time) string {
+	var random [4]byte
+	rand.Read(random[:]) // never fails
+	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
+}

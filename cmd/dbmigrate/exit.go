@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// The exit codes. They are promised in docs/scripting.md and at the end of each command's help.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDifferent   = 3
+	exitInterrupted = 130
+)
+
+var exitMeanings = map[int]string{
+	exitDone:        "done, or nothing to do",
+	exitFailed:      "some users failed, or the command could not go on; the others are done",
+	exitUsage:       "usage or configuration: nothing was begun",
+	exitDifferent:   "verification found a difference",
+	exitInterrupted: "interrupted; run the same command again to go on",
+}
+
+// reported ends a command whose account has been written already, with a code.
+type reported struct{ code int }
+
+func (reported) Error() string { return "see above" }
+
+// ended is the outcome of a command that has written its account.
+func ended(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return reported{code}
+}
+
+func isReported(err error) bool {
+	var r reported
+	return errors.As(err, &r)
+}
+
+// exitCode is for errors that stopped a command as a whole. A refused credential, an unreachable address or an unknown bucket found before any user was
+// begun is a matter of configuration.
+func exitCode(err error) int {
+	var r reported
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &r):
+		return r.code
+	}
+	switch userdb.KindOf(err) {
+	case userdb.Usage, userdb.BadUserID, userdb.Unauthorized, userdb.ProtocolError, userdb.Unreachable, userdb.NotFound:
+		return exitUsage
+	case userdb.Mismatch:
+		return exitDifferent
+	}
+	if isCancelled(err) {
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// usageError says that the command line cannot be carried out.
+func usageError(op, thing string, cause, hint string) error {
+	return &userdb.Error{Op: op, Thing: thing, Kind: userdb.Usage, Err: errors.New(cause), Hint: hint}
+}
+
+func isCancelled(err error) bool {
+	return userdb.KindOf(err) == userdb.Interrupted || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// fleetRun does one thing to many users and keeps the account of it.
+type fleetRun struct {
+	*app
+	engine      *migrate.Engine
+	action      migrate.Action
+	do          func(context.Context, userdb.UserID) migrate.Result
+	maxFailures int // 0: no limit
+
+	sheet    *report.Sheet[migrate.Result]
+	progress *report.Progress
+	began    time.Time
+	halt     context.CancelCauseFunc
+	sheetErr error
+	account  account
+
+	mu       sync.Mutex
+	inFlight map[userdb.UserID]migrate.Stage
+}
+
+// account is the promised summary (docs/scripting.md).
+type account struct {
+	Action      migrate.Action          `json:"action"`
+	Run         string                  `json:"run"`
+	Users       int                     `json:"users"`
+	Outcomes    map[migrate.Outcome]int `json:"outcomes"`
+	Failed      int                     `json:"failed"`
+	NotBegun    int                     `json:"notBegun"`
+	Open        []userdb.UserID         `json:"open"`
+	Bytes       int64                   `json:"bytes"`
+	FreedBytes  int64                   `json:"freedBytes,omitempty"`
+	TookMs      int64                   `json:"tookMs"`
+	Interrupted bool                    `json:"interrupted"`
+	Exit        int                     `json:"exit"`
+
+	failures []report.Failure
+}
+
+var (
+	errTooManyFailures = errors.New("stopped: --max-failures is reached")
+	errRefused         = errors.New("stopped: a credential was refused, which would refuse every other user, too")
+	errNoStdout        = errors.New("stopped: standard output is gone")
+)
+
+// run goes through the users and ends with the exit code that the account says. The first signal stops beginning users; those in
+// flight end by themselves.
+func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
+	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}}
+	r.sheet, r.began, r.inFlight = report.NewSheet(r.out, resultColumns), time.Now(), map[userdb.UserID]migrate.Stage{}
+	ids, sizes := idsAndSizes(users)
+	r.progress = r.out.NewProgress(string(r.action), sizes)
+	r.engine.Observe = r.observe
+	stop, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	r.halt = halt
+	forget := r.signals.during(r.sayStopping, r.stillOpen)
+	r.engine.Each(stop, ids, r.action, r.one, r.done)
+	forget()
+	r.progress.Close()
+	return r.end(ctx.Err() != nil, context.Cause(stop))
+}
+
+func idsAndSizes(users []migrate.Found) ([]userdb.UserID, map[string]int64) {
+	ids, sizes := make([]userdb.UserID, len(users)), make(map[string]int64, len(users))
+	for i, f := range users {
+		ids[i] = f.User
+		sizes[string(f.User)] = f.Bytes
+	}
+	return ids, sizes
+}
+
+// one works on one user. It does not use the run's context: a user who was begun is finished.
+func (r *fleetRun) one(_ context.Context, u userdb.UserID) migrate.Result {
+	r.mu.Lock()
+	r.inFlight[u] = ""
+	r.mu.Unlock()
+	return r.do(context.Background(), u)
+}
+
+func (r *fleetRun) observe(e migrate.Event) {
+	r.mu.Lock()
+	if _, begun := r.inFlight[e.User]; begun {
+		r.inFlight[e.User] = e.Stage
+	}
+	r.mu.Unlock()
+	if e.Stage == bytesStage[r.action] {
+		r.progress.Moved(string(e.User), e.Bytes)
+	}
+}
+
+// bytesStage is the slow step whose bytes tell how far a run is.
+var bytesStage = map[migrate.Action]migrate.Stage{
+	migrate.ActionMigrate:  migrate.StageCopy,
+	migrate.ActionRollback: migrate.StagePut,
+}
+
+// done takes one user's account. The engine calls it for one user at a time.
+func (r *fleetRun) done(result migrate.Result) {
+	r.mu.Lock()
+	delete(r.inFlight, result.User)
+	r.mu.Unlock()
+	err := result.Err()
+	notBegun := userdb.KindOf(err) == userdb.Interrupted
+	r.count(result, notBegun)
+	if !notBegun {
+		r.progress.Finish(string(result.User), err == nil)
+		if err != nil {
+			r.out.Warn("%s %s: %v", r.action, result.User, err)
+		}
+	}
+	if r.sheetErr == nil {
+		if r.sheetErr = r.sheet.Add(result); r.sheetErr != nil {
+			r.halt(errNoStdout)
+		}
+	}
+	switch {
+	case userdb.KindOf(err) == userdb.Unauthorized:
+		r.halt(errRefused)
+	case r.maxFailures > 0 && r.account.Failed >= r.maxFailures:
+		r.halt(errTooManyFailures)
+	}
+}
+
+func (r *fleetRun) count(result migrate.Result, notBegun bool) {
+	a := &r.account
+	if notBegun {
+		a.NotBegun++
+		return
+	}
+	a.Outcomes[result.Outcome]++
+	a.FreedBytes += result.FreedBytes
+	if err := result.Err(); err != nil {
+		if result.Outcome != migrate.OutcomeDifferent {
+			a.Failed++
+		}
+		a.failures = append(a.failures, report.Failure{User: string(result.User), Reason: err.Error()})
+	} else {
+		a.Bytes += result.Bytes
+	}
+	if result.Open {
+		a.Open = append(a.Open, result.User)
+	}
+}
+
+// sayStopping answers the first signal.
+func (r *fleetRun) sayStopping() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out.Warn("stopping: no more users are begun, %s in flight finish (again: leave at once)", plural(len(r.inFlight), "user"))
+}
+
+// stillOpen answers the second one.
+func (r *fleetRun) stillOpen() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := []string{fmt.Sprintf("left at once, with %s in flight; run the same command again, it goes on from here", plural(len(r.inFlight), "user"))}
+	for _, u := range slices.Sorted(maps.Keys(r.inFlight)) {
+		lines = append(lines, fmt.Sprintf("open: %s (last step: %s)", u, orWord(string(r.inFlight[u]), "begun")))
+	}
+	return lines
+}
+
+func (r *fleetRun) end(interrupted bool, cause error) error {
+	a := &r.account
+	a.Interrupted, a.TookMs = interrupted, time.Since(r.began).Milliseconds()
+	a.Exit = a.exit()
+	if err := r.sheet.End(map[string]any{"summary": a}); r.sheetErr == nil {
+		r.sheetErr = err
+	}
+	if cause != nil && !interrupted {
+		r.out.Warn("%v", cause)
+	}
+	r.out.Say("%s", a.sentence())
+	for _, u := range a.Open {
+		r.out.Warn("open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it", u, u, u)
+	}
+	r.out.StepSummaryOf("dbmigrate "+string(r.action), a.counts(), a.failures)
+	if r.sheetErr != nil {
+		return fmt.Errorf("write results: %w", r.sheetErr)
+	}
+	return ended(a.Exit)
+}
+
+// exit weighs the account: an interrupted run is that first, then a difference counts more than a failure.
+func (a *account) exit() int {
+	switch {
+	case a.Interrupted:
+		return exitInterrupted
+	case a.Outcomes[migrate.OutcomeDifferent] > 0:
+		return exitDifferent
+	case a.Failed > 0 || a.NotBegun > 0:
+		return exitFailed
+	}
+	return exitDone
+}
+
+// sentence is the summary for people.
+func (a *account) sentence() string {
+	parts := []string{}
+	for _, outcome := range slices.Sorted(maps.Keys(a.Outcomes)) {
+		parts = append(parts, fmt.Sprintf("%d %s", a.Outcomes[outcome], outcome))
+	}
+	if a.NotBegun > 0 {
+		parts = append(parts, fmt.Sprintf("%d not begun", a.NotBegun))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing to do")
+	}
+	text := fmt.Sprintf("%s: %s: %s; %s in %s", a.Action, plural(a.Users, "user"), strings.Join(parts, ", "),
+		units.FormatSize(a.Bytes), units.FormatDuration(time.Duration(a.TookMs)*time.Millisecond))
+	if a.FreedBytes > 0 {
+		text += ", " + units.FormatSize(a.FreedBytes) + " freed"
+	}
+	if a.Interrupted {
+		text += "; interrupted: run the same command again to go on"
+	}
+	return text
+}
+
+func (a *account) counts() []report.Count {
+	counts := []report.Count{{Name: "users", Value: fmt.Sprint(a.Users)}}
+	for _, outcome := range slices.Sorted(maps.Keys(a.Outcomes)) {
+		counts = append(counts, report.Count{Name: string(outcome), Value: fmt.Sprint(a.Outcomes[outcome])})
+	}
+	return append(counts,
+		report.Count{Name: "not begun", Value: fmt.Sprint(a.NotBegun)},
+		report.Count{Name: "size", Value: units.FormatSize(a.Bytes)},
+		report.Count{Name: "time", Value: units.FormatDuration(time.Duration(a.TookMs) * time.Millisecond)},
+		report.Count{Name: "exit code", Value: fmt.Sprint(a.Exit)})
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func orWord(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// manual is what every command's help says beside its flags.
+type manual struct {
+	reads, changes, undo string
+	exits                []int
+}
+
+// The annotations under which a manual travels with its command.
+const (
+	noteReads   = "reads"
+	noteChanges = "changes"
+	noteUndo    = "undo"
+	noteExits   = "exits"
+)
+
+func (m manual) annotations() map[string]string {
+	var exits []string
+	for _, code := range m.exits {
+		exits = append(exits, fmt.Sprintf("  %3d  %s", code, exitMeanings[code]))
+	}
+	return map[string]string{noteReads: m.reads, noteChanges: m.changes, noteUndo: m.undo, noteExits: strings.Join(exits, "\n")}
+}
+
+// writeHelp prints purpose, usage, examples, effects, flags and, last, the exit codes.
+func writeHelp(cmd *cobra.Command) {
+	w := cmd.OutOrStdout()
+	purpose := cmd.Long
+	if purpose == "" {
+		purpose = cmd.Short
+	}
+	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n", strings.TrimSpace(purpose), usageLine(cmd))
+	section(w, "Commands", commandList(cmd))
+	section(w, "Examples", cmd.Example)
+	section(w, "Effects", effects(cmd))
+	section(w, "Flags", flagList(cmd.NonInheritedFlags()))
+	section(w, "Global flags", flagList(cmd.InheritedFlags()))
+	section(w, "Exit codes", cmd.Annotations[noteExits])
+	if !cmd.HasParent() {
+		section(w, "Exit codes", manual{exits: []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted}}.annotations()[noteExits])
+	}
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND [flags]"
+	}
+	return cmd.UseLine()
+}
+
+func section(w io.Writer, title, text string) {
+	if text = strings.Trim(text, "\n"); text != "" {
+		fmt.Fprintf(w, "\n%s:\n%s\n", title, text)
+	}
+}
+
+func commandList(cmd *cobra.Command) string {
+	var b strings.Builder
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&b, "  %-*s  %s\n", cmd.Commands()[0].NamePadding(), c.Name(), c.Short)
+		}
+	}
+	return b.String()
+}
+
+func effects(cmd *cobra.Command) string {
+	var b strings.Builder
+	for _, name := range []string{noteReads, noteChanges, noteUndo} {
+		if text := cmd.Annotations[name]; text != "" {
+			fmt.Fprintf(&b, "  %-8s %s\n", name+":", strings.ReplaceAll(text, "\n", "\n           "))
+		}
+	}
+	return b.String()
+}
+
+// flagList leaves out completion's own flags and --help, which everybody knows.
+func flagList(flags *pflag.FlagSet) string {
+	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains([]string{"help"}, f.Name) && !f.Hidden {
+			shown.AddFlag(f)
+		}
+	})
+	return shown.FlagUsagesWrapped(110)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// left is what --discard-writes would leave behind of one user.
+type left struct {
+	writes  int64
+	tables  []string
+	unknown bool // the Durable Object does not answer
+}
+
+// leftShown is how many users are described one by one; of the rest the sum is told.
+const leftShown = 20
+
+func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migrate.Found, mayBeUnreachable bool) error {
+	all := make([]left, len(users))
+	err := sideBySide(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
+		all[i], err = leftBehind(ctx, e, users[i].User)
+		if mayBeUnreachable && userdb.KindOf(err) == userdb.Unreachable {
+			all[i], err = left{unknown: true}, nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var writes int64
+	writers, unknown, shown := 0, 0, 0
+	for i, l := range all {
+		writes += l.writes
+		switch {
+		case l.unknown:
+			unknown++
+		case l.writes > 0:
+			writers++
+		default:
+			continue
+		}
+		if shown++; shown <= leftShown {
+			a.out.Warn("%s: %s", users[i].User, l)
+		}
+	}
+	if shown > leftShown {
+		a.out.Warn("and %s more", plural(shown-leftShown, "user"))
+	}
+	a.out.Warn("left behind in all: %s of %s%s", plural(int(writes), "write transaction"), plural(writers, "user"), unknownText(unknown))
+	return nil
+}
+
+func unknownText(users int) string {
+	if users == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and what %s wrote, whose Durable Objects do not answer", plural(users, "user"))
+}
+
+func (l left) String() string {
+	if l.unknown {
+		return "the Durable Object does not answer: how much is left behind is unknown"
+	}
+	return fmt.Sprintf("%s since the migration would be left behind, in %s", plural(int(l.writes), "write transaction"), strings.Join(l.tables, ", "))
+}
+
+func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, error) {
+	st, err := e.Stores.Status(ctx, u)
+	if err != nil {
+		return left{}, err
+	}
+	served := st.Phase == userdb.Active || st.Phase == userdb.Sealed
+	if !served || st.Receipt == nil || st.Writes == st.WritesAtActivation {
+		return left{}, nil
+	}
+	report, err := e.Stores.Digest(ctx, u)
+	if err != nil {
+		return left{}, err
+	}
+	return left{writes: st.Writes - st.WritesAtActivation, tables: changedTables(st.Receipt.Digest, *report.Digest)}, nil
+}
+
+// changedTables names the tables that are not what was imported, dropped ones too; a schema that changed counts as one.
+func changedTables(before, now wire.DatabaseDigest) []string {
+	was := map[string]wire.TableDigest{}
+	for _, t := range before.Tables {
+		was[t.Name] = t
+	}
+	var names []string
+	for _, t := range now.Tables {
+		if was[t.Name] != t {
+			names = append(names, "table "+t.Name)
+		}
+		delete(was, t.Name)
+	}
+	for _, t := range before.Tables {
+		if _, dropped := was[t.Name]; dropped {
+			names = append(names, "table "+t.Name+" (dropped)")
+		}
+	}
+	if before.Schema != now.Schema {
+		names = append(names, "the schema")
+	}
+	if names == nil {
+		names = []string{"no table: the content is as it was imported"}
+	}
+	return names
+}

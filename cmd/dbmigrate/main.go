@@ -1,0 +1,72 @@
+// Command dbmigrate moves per-user SQLite files from Cloudflare R2 into SQLite-backed Durable Objects, and back.
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+func main() {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	a.out = a.output(formatAsked(os.Args[1:]))
+	a.signals = watchSignals(a.out)
+	os.Exit(a.execute(os.Args[1:]))
+}
+
+// app is what all commands share: the outside world, and the global flags.
+type app struct {
+	stdin          *os.File
+	stdout, stderr *os.File
+	getenv         func(string) string
+	out            *report.Output
+	signals        *signals
+	global         globalFlags
+}
+
+func (a *app) output(format report.Format) *report.Output {
+	return report.New(report.Options{
+		Out: a.stdout, Err: a.stderr, Format: format,
+		OutTerminal: isTerminal(a.stdout), ErrTerminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb",
+		Colour:      a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb",
+		StepSummary: a.getenv("GITHUB_STEP_SUMMARY"),
+	})
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// execute runs one command line and returns its exit code; the error has been written then.
+func (a *app) execute(args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(a.signals.stop)
+	code := exitCode(err)
+	if err != nil && !isReported(err) {
+		a.out.Error(err, code)
+	}
+	return code
+}
+
+// formatAsked reads --output before cobra does, so that an error in the command line itself already has the form that was asked for.
+func formatAsked(args []string) report.Format {
+	format := string(report.Table)
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if arg == "--output" && i+1 < len(args) {
+			format = args[i+1]
+		}
+		if value, found := strings.CutPrefix(arg, "--output="); found {
+			format = value
+		}
+	}
+	if !slices.Contains(report.Formats, format) {
+		return report.Table
+	}
+	return report.Format(format)
+}

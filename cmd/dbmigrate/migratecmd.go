@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// defaultConcurrency keeps a Worker busy; one user's database is one Durable Object, hence one thread.
+const defaultConcurrency = 8
+
+// pace is how fast and how stubbornly a run over users goes.
+type pace struct {
+	concurrency int
+	maxFailures int
+}
+
+func (p *pace) add(flags *pflag.FlagSet) {
+	flags.IntVar(&p.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
+	flags.IntVar(&p.maxFailures, "max-failures", 0, "begin no more users after so many failures; 0 is no limit")
+}
+
+func (p *pace) check() error {
+	if p.concurrency < 1 || p.concurrency > 1000 {
+		return usageError("read --concurrency", "", "it is not between 1 and 1000", "")
+	}
+	if p.maxFailures < 0 {
+		return usageError("read --max-failures", "", "it is negative", "0 is no limit")
+	}
+	return nil
+}
+
+type migrateOptions struct {
+	selection
+	pace
+	dryRun bool
+}
+
+func newMigrate(a *app) *cobra.Command {
+	var o migrateOptions
+	cmd := &cobra.Command{
+		Use:   "migrate USER... | --over SIZE | --users-file FILE | --all",
+		Short: "Move users into their Durable Objects",
+		Long: "Move users from their file in R2 into their Durable Object, while they work.\n\n" +
+			"Each user is copied, compared table by table on both sides, and switched; writes wait for a moment only. A user who\n" +
+			"cannot be moved exactly is refused with the reason and stays where he is; the others go on. The same command again\n" +
+			"goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
+			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
+		Example: "  dbmigrate migrate alice bob\n" +
+			"  dbmigrate migrate --over 1MB --percent 10 --dry-run\n" +
+			"  dbmigrate migrate --all --concurrency 16 --max-failures 20 --output json > results.jsonl",
+		Annotations: manual{
+			reads:   "the users' files and flags, the state of their Durable Objects",
+			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER. Nothing with --dry-run",
+			undo:    "dbmigrate rollback",
+			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+		}.annotations(),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) },
+	}
+	o.addWhole(cmd.Flags())
+	o.addNarrow(cmd.Flags())
+	o.pace.add(cmd.Flags())
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
+	return cmd
+}
+
+func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.read(args, a.stdin); err != nil {
+		return err
+	}
+	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
+	e, err := a.connect(ctx, environmentSet, o.concurrency, false)
+	if err != nil {
+		return err
+	}
+	users, err := o.resolve(ctx, e, a.out.Say)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return a.printPlan(users)
+	}
+	if err := probeFlags(ctx, e.Flags); err != nil {
+		return err
+	}
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, maxFailures: o.maxFailures,
+		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Migrate(ctx, u) }}
+	return run.run(ctx, users)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// planned is what migrate would do to one user.
+type planned struct {
+	User  userdb.UserID    `json:"user"`
+	Key   userdb.ObjectKey `json:"key"`
+	Bytes int64            `json:"bytes"`
+	Place migrate.Place    `json:"place"`
+	Plan  string           `json:"plan"`
+}
+
+// The plans, promised in docs/scripting.md.
+const (
+	planMigrate = "migrate"
+	planCheck   = "check" // fenced: migrated, or a command was cut off; migrate ends it
+	planFail    = "fail"  // no file
+)
+
+func planOf(f migrate.Found) planned {
+	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceMissing: planFail}[f.Place]
+	return planned{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Plan: plan}
+}
+
+var planMeanings = map[string]string{
+	planCheck: "the file is fenced: migrated, or begun; migrate finds out and ends it",
+	planFail:  "there is no file",
+}
+
+var planColumns = []report.Column[planned]{
+	{Head: "USER", Field: "user", Text: func(p planned) string { return string(p.User) }},
+	{Head: "SIZE", Field: "bytes", Right: true, Text: func(p planned) string { return units.FormatSize(p.Bytes) }, Data: func(p planned) string { return strconv.FormatInt(p.Bytes, 10) }},
+	{Head: "PLACE", Field: "place", Text: func(p planned) string { return string(p.Place) }},
+	{Head: "PLAN", Field: "plan", Text: func(p planned) string { return p.Plan }},
+	{Head: "MEANING", Field: "meaning", Text: func(p planned) string { return planMeanings[p.Plan] }},
+}
+
+type planTotals struct {
+	Action string `json:"action"`
+	DryRun bool   `json:"dryRun"`
+	Users  int    `json:"users"`
+	Move   int    `json:"migrate"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func (a *app) printPlan(users []migrate.Found) error {
+	sheet := report.NewSheet(a.out, planColumns)
+	totals := planTotals{Action: string(migrate.ActionMigrate), DryRun: true, Users: len(users)}
+	for _, f := range users {
+		p := planOf(f)
+		if p.Plan == planMigrate {
+			totals.Move++
+			totals.Bytes += p.Bytes
+		}
+		if err := sheet.Add(p); err != nil {
+			return err
+		}
+	}
+	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
+		return err
+	}
+	a.out.Say("dry run: %s, %d to migrate with %s; nothing was changed", plural(totals.Users, "user"), totals.Move, units.FormatSize(totals.Bytes))
+	return nil
+}

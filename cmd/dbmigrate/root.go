@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+// globalFlags are the flags of every command.
+type globalFlags struct {
+	format      string
+	file        string
+	environment string
+	values      config.Values
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dbmigrate",
+		Short: "Move per-user SQLite files from Cloudflare R2 into Durable Objects, and back",
+		Long: "dbmigrate moves the SQLite database of each user from a file in Cloudflare R2 into a SQLite-backed\n" +
+			"Durable Object, verifies every table, and takes users back without losing a write.",
+		Example: "  dbmigrate doctor                  # can I reach everything, and may I?\n" +
+			"  dbmigrate scan                    # who is over 1 MB?\n" +
+			"  dbmigrate migrate alice           # one canary; then --over 1MB --percent 10, and so on",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return noCommand(a, cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.applyGlobal(cmd)
+		},
+	}
+	a.global.add(root.PersistentFlags())
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.AddCommand(newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newVersion(a), newCompletion(a))
+	return root
+}
+
+func (g *globalFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&g.format, "output", string(report.Table), "format of stdout: "+strings.Join(report.Formats, ", "))
+	flags.StringVar(&g.file, "config", "", "wrangler configuration to read `file` names, accounts and buckets from (default: looked for from here upward)")
+	flags.StringVar(&g.environment, "env", "", "wrangler environment; never guessed, \"\" is the top level")
+	flags.StringVar(&g.values.WorkerURL, "worker-url", "", "address of the Worker that mounts the admin routes")
+	flags.StringVar(&g.values.Bucket, "bucket", "", "R2 bucket of the databases")
+	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")
+	flags.StringVar(&g.values.AccountID, "account-id", "", "Cloudflare account")
+	flags.StringVar(&g.values.Layout, "layout", "", "key of a user's database (default {user}/database.sqlite)")
+	flags.StringVar(&g.values.LocationHint, "location-hint", "", "where new Durable Objects are created, such as weur; they never move afterwards")
+	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "", "address of the S3 API (default: from account and jurisdiction)")
+	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
+}
+
+func (a *app) applyGlobal(cmd *cobra.Command) error {
+	if !slices.Contains(report.Formats, a.global.format) {
+		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
+			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))
+	}
+	return nil
+}
+
+// knownCommand refuses what is no command, in one line.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	return usageError("find command", fmt.Sprintf("%q", args[0]), "there is none of that name", nearest.Hint(args[0], names)+"see dbmigrate --help")
+}
+
+// noCommand is no success: a script whose variable was empty has done nothing.
+func noCommand(a *app, root *cobra.Command) error {
+	root.SetOut(a.stderr)
+	writeHelp(root)
+	return ended(exitUsage)
+}
+
+// flagError names the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	hint := "see " + cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		hint = nearest.Hint(unknown.GetSpecifiedName(), flagNames(cmd)) + hint
+	}
+	return usageError("read flags", "", err.Error(), hint)
+}
+
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	add := func(f *pflag.Flag) { names = append(names, "--"+f.Name) }
+	cmd.LocalFlags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	return names
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// selection says which users a command is about. Several ways of choosing intersect: each can only take users away.
+type selection struct {
+	over      sizeValue
+	usersFile string
+	all       bool
+	percent   float64
+	prefix    string
+	marks     bool // every file is asked for its fence, whatever the flags say
+
+	named []userdb.UserID // by arguments and file
+	wide  bool            // the bucket has to be scanned
+}
+
+// addWhole adds what every command over users has; addNarrow what only migrate needs to go in waves.
+func (s *selection) addWhole(flags *pflag.FlagSet) {
+	flags.BoolVar(&s.all, "all", false, "every user that the bucket holds")
+	flags.StringVar(&s.usersFile, "users-file", "", "`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	flags.StringVar(&s.prefix, "prefix", "", "only users whose id begins with this")
+}
+
+func (s *selection) addNarrow(flags *pflag.FlagSet) {
+	flags.Var(&s.over, "over", "only users whose file has at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576")
+	flags.Float64Var(&s.percent, "percent", 100, "only this share of all users, always the same ones: those in 5 percent are in 10 percent, too")
+}
+
+// read checks the command line and names the users that it names. Nothing has been asked of any server yet, so a bad id stops the command
+// before it begins.
+func (s *selection) read(args []string, stdin io.Reader) error {
+	if !(s.percent >= 0 && s.percent <= 100) {
+		return usageError("read --percent", fmt.Sprint(s.percent), "it is not between 0 and 100", "")
+	}
+	var chosen userSet
+	if len(args) > 0 {
+		if err := chosen.addArguments(args); err != nil {
+			return err
+		}
+	}
+	if s.usersFile != "" {
+		listed, err := readUsersFile(s.usersFile, stdin)
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 {
+			listed = listed.both(chosen)
+		}
+		chosen = listed
+	}
+	s.named = chosen.users
+	s.wide = len(args) == 0 && s.usersFile == ""
+	if s.wide && !s.all && !s.over.given {
+		return usageError("choose users", "", "none are named", "name them, or say --all")
+	}
+	return nil
+}
+
+// resolve finds the chosen users and the sizes of their files, the largest first when the bucket was scanned, otherwise as named.
+func (s *selection) resolve(ctx context.Context, e *migrate.Engine, say func(string, ...any)) ([]migrate.Found, error) {
+	var found []migrate.Found
+	var err error
+	if s.wide {
+		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks})
+	} else {
+		found, err = lookUp(ctx, e, s.named)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var chosen []migrate.Found
+	for _, f := range found {
+		if s.takes(f) {
+			chosen = append(chosen, f)
+		}
+	}
+	if left := len(found) - len(chosen); left > 0 && !s.wide {
+		say("%d of the users named are left out by --over, --percent or --prefix", left)
+	}
+	return chosen, nil
+}
+
+// takes applies what can only take users away. A user that was named but has no file is kept, so that the command reports it.
+func (s *selection) takes(f migrate.Found) bool {
+	missing := f.Place == migrate.PlaceMissing && !s.wide
+	return strings.HasPrefix(string(f.User), s.prefix) &&
+		(f.Bytes >= s.over.bytes || missing) &&
+		share(f.User) < s.percent
+}
+
+// share is a user's fixed place between 0 and 100. It depends on nothing but the id, so that waves on any machine agree.
+func share(u userdb.UserID) float64 {
+	sum := sha256.Sum256([]byte("dbmigrate percent " + string(u)))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53) * 100
+}
+
+// userSet keeps users in the order in which they were named, each once.
+type userSet struct {
+	users []userdb.UserID
+	has   map[userdb.UserID]bool
+}
+
+func (s *userSet) add(text string) error {
+	u, err := userdb.ParseUserID(text)
+	if err != nil {
+		return err
+	}
+	if s.has == nil {
+		s.has = map[userdb.UserID]bool{}
+	}
+	if !s.has[u] {
+		s.has[u] = true
+		s.users = append(s.users, u)
+	}
+	return nil
+}
+
+func (s *userSet) addArguments(args []string) error {
+	for _, arg := range args {
+		if err := s.add(arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s userSet) both(other userSet) userSet {
+	var out userSet
+	out.has = map[userdb.UserID]bool{}
+	for _, u := range s.users {
+		if other.has[u] {
+			out.has[u] = true
+			out.users = append(out.users, u)
+		}
+	}
+	return out
+}
+
+func readUsersFile(path string, stdin io.Reader) (userSet, error) {
+	r := stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return userSet{}, usageError("open users file", path, errors.Unwrap(err).Error(), "")
+		}
+		defer f.Close()
+		r = f
+	}
+	var set userSet
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if err := set.add(line); err != nil {
+			return userSet{}, fmt.Errorf("%s, line %d: %w", path, n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return userSet{}, usageError("read users file", path, err.Error(), "write one user id a line")
+	}
+	return set, nil
+}
+
+// looksAtOnce keeps HEAD requests side by side; they are small.
+const looksAtOnce = 32
+
+// lookUp asks for the size of each named user's file. A user without one is Missing: the command that follows says what that means.
+func lookUp(ctx context.Context, e *migrate.Engine, users []userdb.UserID) ([]migrate.Found, error) {
+	found := make([]migrate.Found, len(users))
+	err := sideBySide(ctx, len(users), looksAtOnce, func(ctx context.Context, i int) (err error) {
+		found[i], err = lookUpOne(ctx, e, users[i])
+		return err
+	})
+	return found, err
+}
+
+func lookUpOne(ctx context.Context, e *migrate.Engine, u userdb.UserID) (migrate.Found, error) {
+	f := migrate.Found{User: u, Key: e.Layout.Key(u), Place: migrate.PlaceMissing}
+	object, err := e.Files.Head(ctx, f.Key)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return f, nil
+	}
+	if err != nil {
+		return migrate.Found{}, err
+	}
+	f.Bytes, f.ETag, f.Place = object.Size, object.ETag, migrate.PlaceR2
+	if userdb.MetadataFenced(object.Metadata) {
+		f.Place = migrate.PlaceStore
+	}
+	return f, nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+type statusOptions struct {
+	prefix      string
+	concurrency int
+}
+
+func newStatus(a *app) *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [USER...]",
+		Short: "Say where each user lives, since when, and what is half-done",
+		Long: "Say who serves each user, the file or the Durable Object, since when and by which run, and which command ends what is\n" +
+			"half-done. Without users: everybody of whom bucket or flags say that they left R2; the others are counted.",
+		Example: "  dbmigrate status\n" +
+			"  dbmigrate status alice bob\n" +
+			"  dbmigrate status --output json | jq 'select(.problem)'",
+		Annotations: manual{
+			reads:   "the flags, a listing of the bucket, both sides of each user shown",
+			changes: "nothing",
+			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+		}.annotations(),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, &o, args) },
+	}
+	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
+	return cmd
+}
+
+// statusTotals is the summary of a status (docs/scripting.md).
+type statusTotals struct {
+	File     int `json:"file"`
+	Store    int `json:"store"`
+	Neither  int `json:"neither"`
+	Problems int `json:"problems"`
+	Failed   int `json:"failed"`
+}
+
+// stateLine is one user's state, or why it could not be found out.
+type stateLine struct {
+	migrate.State
+	Error *report.ErrorJSON `json:"error,omitempty"`
+}
+
+func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error {
+	if err := (&pace{concurrency: o.concurrency}).check(); err != nil {
+		return err
+	}
+	var named userSet
+	if err := named.addArguments(args); err != nil {
+		return err
+	}
+	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, false)
+	if err != nil {
+		return err
+	}
+	users, totals := named.users, statusTotals{}
+	if len(args) == 0 {
+		if users, totals.File, err = leftR2(cmd.Context(), e, o.prefix); err != nil {
+			return err
+		}
+	}
+	lines := make([]stateLine, len(users))
+	err = sideBySide(cmd.Context(), len(users), o.concurrency, func(ctx context.Context, i int) error {
+		lines[i] = stateOf(ctx, e, users[i])
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return a.printStatus(lines, totals)
+}
+
+// leftR2 names the users who are not simply in R2, and counts those who are.
+func leftR2(ctx context.Context, e *migrate.Engine, prefix string) ([]userdb.UserID, int, error) {
+	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true})
+	if err != nil {
+		return nil, 0, err
+	}
+	left := notOnlyInR2(found)
+	ids, _ := idsAndSizes(left)
+	return ids, len(found) - len(left), nil
+}
+
+func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) stateLine {
+	state, err := e.Status(ctx, u)
+	if err != nil {
+		described := report.ErrorOf(err)
+		return stateLine{State: migrate.State{User: u}, Error: &described}
+	}
+	return stateLine{State: state}
+}
+
+func (t *statusTotals) add(l stateLine) {
+	switch {
+	case l.Error != nil:
+		t.Failed++
+	case l.Serves == migrate.SideFile:
+		t.File++
+	case l.Serves == migrate.SideStore:
+		t.Store++
+	default:
+		t.Neither++
+	}
+	if l.Problem != "" {
+		t.Problems++
+	}
+}
+
+func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
+	sheet := report.NewSheet(a.out, stateColumns)
+	for _, l := range lines {
+		totals.add(l)
+		if err := sheet.Add(l); err != nil {
+			return err
+		}
+	}
+	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
+		return err
+	}
+	a.out.Say("status: %d in R2, %d in Durable Objects, %d in between; %s", totals.File, totals.Store, totals.Neither, plural(totals.Problems, "problem"))
+	if totals.Failed > 0 {
+		a.out.Warn("status: %s could not be asked", plural(totals.Failed, "user"))
+		return ended(exitFailed)
+	}
+	return nil
+}
+
+var stateColumns = []report.Column[stateLine]{
+	{Head: "USER", Field: "user", Text: func(l stateLine) string { return string(l.User) }},
+	{Head: "SERVED BY", Field: "serves", Text: servesText, Data: func(l stateLine) string { return string(l.Serves) }, Style: servesStyle},
+	{Head: "PHASE", Field: "phase", Text: func(l stateLine) string { return string(l.Phase) }},
+	{Head: "FILE", Field: "file", Text: func(l stateLine) string { return l.File }},
+	{Head: "SIZE", Field: "bytes", Right: true, Text: sizeText, Data: func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) }},
+	{Head: "WRITES SINCE", Field: "writesSince", Right: true, Text: func(l stateLine) string { return orNothing(l.Writes) }},
+	{Head: "MIGRATED", Field: "migratedAt", Text: migratedText, Data: func(l stateLine) string { return orNothing(l.At) }},
+	{Head: "RUN", Field: "run", Text: func(l stateLine) string { return l.Run }},
+	{Head: "PROBLEM", Field: "problem", Text: problemText, Data: func(l stateLine) string { return l.Problem }, Style: func(stateLine) report.Style { return report.Attention }},
+}
+
+func servesText(l stateLine) string {
+	switch l.Serves {
+	case migrate.SideFile:
+		return "R2"
+	case migrate.SideStore:
+		return "Durable Object"
+	case migrate.SideNeither:
+		return "neither"
+	}
+	return "?"
+}
+
+func servesStyle(l stateLine) report.Style {
+	switch l.Serves {
+	case migrate.SideStore:
+		return report.Good
+	case migrate.SideNeither:
+		return report.Bad
+	}
+	return report.Plain
+}
+
+func sizeText(l stateLine) string { return units.FormatSize(l.Bytes) }
+
+func migratedText(l stateLine) string {
+	if l.At == 0 {
+		return ""
+	}
+	return time.UnixMilli(l.At).UTC().Format(time.RFC3339)
+}
+
+func problemText(l stateLine) string {
+	switch {
+	case l.Error != nil:
+		return l.Error.Message
+	case l.Next != "":
+		return fmt.Sprintf("%s (next: %s)", l.Problem, l.Next)
+	}
+	return l.Problem
+}

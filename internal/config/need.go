@@ -1,0 +1,114 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/internal/nearest"
+)
+
+// locationHints are where Durable Objects can be asked to be created (developers.cloudflare.com/durable-objects/reference/data-location).
+var locationHints = []string{"wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"}
+
+func (c *Config) validate() error {
+	if c.LocationHint != "" && !slices.Contains(locationHints, c.LocationHint) {
+		return usage("read location hint", fmt.Sprintf("%q", c.LocationHint), errors.New("no such location"),
+			nearest.Hint(c.LocationHint, locationHints)+"one of "+strings.Join(locationHints, ", "))
+	}
+	for _, u := range []struct {
+		name  string
+		value *string
+	}{{"Worker URL", &c.WorkerURL}, {"API base URL", &c.APIBaseURL}, {"R2 endpoint", &c.R2Endpoint}} {
+		clean, err := cleanURL(*u.value)
+		if err != nil {
+			return usage("read "+u.name, fmt.Sprintf("%q", withoutUserinfo(*u.value)), err, "")
+		}
+		*u.value = clean
+	}
+	return nil
+}
+
+// cleanURL refuses addresses to which a credential must not go.
+func cleanURL(raw string) (string, error) {
+	if raw == "" {
+		return "", nil
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
+		return "", errors.New("it is no URL; write it with https://")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("it holds a user, a query or a fragment; credentials come from the environment")
+	case u.Scheme == "https" || u.Scheme == "http" && isLocal(u.Hostname()):
+		return strings.TrimRight(raw, "/"), nil
+	}
+	return "", errors.New("credentials would travel unencrypted; use https (http is for this machine only)")
+}
+
+func isLocal(host string) bool {
+	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
+}
+
+// withoutUserinfo keeps a password that was put into a URL by mistake out of the error.
+func withoutUserinfo(raw string) string {
+	before, after, found := strings.Cut(raw, "@")
+	if !found {
+		return raw
+	}
+	scheme, _, hasScheme := strings.Cut(before, "://")
+	if hasScheme {
+		return scheme + "://" + after
+	}
+	return after
+}
+
+// NeedR2 says what is missing to reach the bucket, nil when nothing is.
+func (c *Config) NeedR2() error {
+	switch {
+	case c.Bucket == "":
+		return c.missing("bucket", "--bucket or DBMIGRATE_BUCKET, or r2_buckets in wrangler.jsonc")
+	case c.R2Endpoint == "":
+		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
+	case c.AccessKeyID == "":
+		return c.missing("R2 access key", `AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, made under R2, "Manage API tokens", with Object Read & Write`)
+	}
+	return nil
+}
+
+// NeedKV says what is missing to reach the flags.
+func (c *Config) NeedKV() error {
+	switch {
+	case c.KVNamespace == "":
+		return c.missing("KV namespace", "--kv-namespace or DBMIGRATE_KV_NAMESPACE with its id, or kv_namespaces in wrangler.jsonc")
+	case c.AccountID == "":
+		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
+	case c.APIToken == "":
+		return c.missing("Cloudflare API token", "CLOUDFLARE_API_TOKEN, with the account permission Workers KV Storage: Edit")
+	}
+	return nil
+}
+
+// NeedWorker says what is missing to reach the Durable Objects.
+func (c *Config) NeedWorker() error {
+	switch {
+	case c.WorkerURL == "":
+		return c.missing("Worker URL", "--worker-url or DBMIGRATE_WORKER_URL; a wrangler file names it only by a custom domain")
+	case c.Token == "":
+		return c.missing("admin token", "DBMIGRATE_TOKEN, the value of the Worker's secret of that name (`wrangler secret put DBMIGRATE_TOKEN`)")
+	}
+	return nil
+}
+
+func (c *Config) missing(what, how string) error {
+	where := "in flags, environment or a wrangler file"
+	if c.File != "" {
+		where = "in flags, environment or " + c.File
+		if c.Environment != "" {
+			where += fmt.Sprintf(" (environment %q; bindings are not inherited from the top level)", c.Environment)
+		}
+	}
+	return usage("read configuration", "", fmt.Errorf("no %s %s", what, where), "set "+how)
+}

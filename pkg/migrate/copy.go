@@ -1,0 +1,213 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	// batchBytes is about how large a request with rows is. A Durable Object inserts batches from 0.25 to 4 MB equally fast; small ones
+	// let it begin early and cost little memory.
+	batchBytes = 1 << 20
+	// batchesInFlight keeps the Durable Object busy while requests travel.
+	batchesInFlight = 3
+)
+
+// copyProof is what was sent: the digest of the file, computed while its rows streamed.
+type copyProof struct {
+	digest wire.DatabaseDigest
+	rows   int64
+}
+
+// copyFile streams the spooled file into the Durable Object: reading, checking, hashing, encoding, sending and inserting overlap. What
+// is found unfit on the way ends it before the fence.
+func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, file *spool) (*copyProof, error) {
+	begun := e.now()
+	db, err := sqlitefile.Open(ctx, file.path)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	schema, err := db.Schema()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := e.Stores.Schema(ctx, u, g, schema); err != nil {
+		return nil, err
+	}
+	damage := checkBeside(ctx, db)
+	proof, batches, err := e.sendRows(ctx, u, g, db, schema)
+	if found := <-damage; found != nil {
+		err = found // the better explanation of whatever else went wrong
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.observe(Event{User: u, Stage: StageCopy, Bytes: file.Size, Took: e.now().Sub(begun)})
+	begun = e.now()
+	if err := e.Stores.Finish(ctx, u, g, batches); err != nil {
+		return nil, err
+	}
+	e.observe(Event{User: u, Stage: StageFinish, Took: e.now().Sub(begun)})
+	return proof, nil
+}
+
+// checkBeside runs SQLite's own check of the whole file while its rows are read.
+func checkBeside(ctx context.Context, db *sqlitefile.File) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		findings, err := db.CheckIntegrity(ctx)
+		if err == nil {
+			err = sqlitefile.NewReport(findings).Err()
+		}
+		done <- err
+	}()
+	return done
+}
+
+// sendRows sends every row of every table, and says how many batches that were.
+func (e *Engine) sendRows(ctx context.Context, u userdb.UserID, g userdb.Claim, db *sqlitefile.File, schema wire.Schema) (*copyProof, int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &sender{Engine: e, user: u, g: g, cancel: cancel, slots: make(chan struct{}, batchesInFlight)}
+	s.batcher = wire.NewBatcher(e.Limits, batchBytes, func(body []byte, _ int) error { return s.send(ctx, body) })
+	proof, err := s.readAll(ctx, db, schema)
+	if err == nil {
+		err = s.batcher.Flush()
+	}
+	s.sending.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return proof, s.batches, err
+}
+
+// sender numbers batches and keeps a few of them under way.
+type sender struct {
+	*Engine
+	user    userdb.UserID
+	g       userdb.Claim
+	batcher *wire.Batcher
+	cancel  context.CancelCauseFunc
+	slots   chan struct{}
+	sending sync.WaitGroup
+	batches int64
+}
+
+func (s *sender) send(ctx context.Context, body []byte) error {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	seq := s.batches
+	s.batches++
+	s.sending.Add(1)
+	go func() {
+		defer s.sending.Done()
+		_, err := s.Stores.Rows(ctx, s.user, s.g, seq, body)
+		s.batcher.Recycle(body)
+		<-s.slots
+		if err != nil {
+			s.cancel(err)
+		}
+	}()
+	return nil
+}
+
+func (s *sender) readAll(ctx context.Context, db *sqlitefile.File, schema wire.Schema) (*copyProof, error) {
+	proof := &copyProof{}
+	var tables []wire.TableDigest
+	for i := range db.Tables() {
+		digest, err := s.readTable(ctx, db, &db.Tables()[i])
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, digest)
+		proof.rows += digest.Rows
+	}
+	proof.digest = wire.DatabaseDigestOf(wire.SchemaDigest(schema), tables)
+	return proof, nil
+}
+
+func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefile.Table) (wire.TableDigest, error) {
+	hasher, checker := wire.NewTableHasher(), sqlitefile.NewRowChecker(t, s.Limits)
+	if err := s.batcher.Table(t.Name, t.Import); err != nil {
+		return wire.TableDigest{}, err
+	}
+	insert := make([]wire.Value, len(t.ImportCells))
+	err := db.Rows(ctx, t, nil, func(row []wire.Value) error {
+		checker.Check(row)
+		hasher.Add(row)
+		for i, cell := range t.ImportCells {
+			insert[i] = row[cell]
+		}
+		return s.batcher.Add(insert)
+	})
+	if refused := checker.Err(); refused != nil {
+		err = refused
+	}
+	if err != nil {
+		return wire.TableDigest{}, err
+	}
+	rows, digest := hasher.Sum()
+	return wire.NewTableDigest(t.Name, rows, digest), nil
+}
+
+// digestFile computes the digest of a spooled file.
+func (e *Engine) digestFile(ctx context.Context, file *spool) (wire.DatabaseDigest, error) {
+	db, err := sqlitefile.Open(ctx, file.path)
+	if err != nil {
+		return wire.DatabaseDigest{}, err
+	}
+	defer db.Close()
+	digest, err := db.Digest(ctx)
+	if err != nil {
+		return wire.DatabaseDigest{}, fmt.Errorf("digest %s: %w", file.Key, err)
+	}
+	return digest, nil
+}
+
+// preflight refuses, before anything is claimed, what can be refused without reading every row: the rows and the file's integrity are
+// checked while they are copied.
+func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) error {
+	begun := e.now()
+	db, err := sqlitefile.Open(ctx, file.path)
+	if err != nil {
+		return about(u, err)
+	}
+	defer db.Close()
+	findings, err := db.CheckSchema(ctx, e.Limits)
+	if err != nil {
+		return err
+	}
+	e.observe(Event{User: u, Stage: StagePreflight, Took: e.now().Sub(begun)})
+	return about(u, sqlitefile.NewReport(findings).Err())
+}
+
+// about names the user in an error that speaks of a scratch file.
+func about(u userdb.UserID, err error) error {
+	var e *userdb.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	named := *e
+	named.Thing = string(u)
+	return &named
+}
+
+// Preflight downloads a user's file and checks everything, every row of it. It changes nothing.
+func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
+	file, err := e.download(ctx, u)
+	if err != nil {
+		return sqlitefile.Report{}, err
+	}
+	defer file.remove()
+	return sqlitefile.Preflight(ctx, file.path)
+}

@@ -1,0 +1,84 @@
+package migrate
+
+import (
+	"crypto/rand"
+	"io"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Engine runs the commands. All fields but the last block are needed; Engines hold no per-run state and may be used by many goroutines.
+type Engine struct {
+	Files  Files
+	Flags  Flags
+	Stores Stores
+	Layout userdb.Layout
+
+	// Limits are the platform's, as the Worker states them.
+	Limits wire.Limits
+	// TempDir holds the spooled files of the users in flight; "" means the system's.
+	TempDir string
+	// Run names this run in receipts and flags; Version is dbmigrate's own.
+	Run, Version string
+
+	// Concurrency is how many users are in flight at once; at least 1.
+	Concurrency int
+	// Observe, when set, is told of each step. It is called from many goroutines and must not block.
+	Observe func(Event)
+	// Now is the operator's clock, for receipts; time.Now when nil.
+	Now func() time.Time
+	// Random fills the random part of marks; crypto/rand when nil.
+	Random io.Reader
+}
+
+// Event is one step of one user.
+type Event struct {
+	User  userdb.UserID
+	Stage Stage
+	// Bytes counts what this event moved, of the source file; zero for steps that move nothing.
+	Bytes int64
+	// Took is the duration of the step that just ended.
+	Took time.Duration
+}
+
+// Stage names a step, for progress and for timing.
+type Stage string
+
+// The stages of migrate and rollback, in the order in which they happen.
+const (
+	StageStatus    Stage = "status"
+	StageDownload  Stage = "download"
+	StagePreflight Stage = "preflight"
+	StageClaim     Stage = "claim"
+	StageCopy      Stage = "copy" // read, encode, send, insert: they overlap
+	StageFinish    Stage = "finish"
+	StageDigest    Stage = "digest"
+	StageFence     Stage = "fence"
+	StageActivate  Stage = "activate"
+	StageExport    Stage = "export"
+	StagePut       Stage = "put"
+	StageRelease   Stage = "release"
+	StageFlag      Stage = "flag"
+)
+
+func (e *Engine) now() time.Time {
+	if e.Now != nil {
+		return e.Now()
+	}
+	return time.Now()
+}
+
+func (e *Engine) random() io.Reader {
+	if e.Random != nil {
+		return e.Random
+	}
+	return rand.Reader
+}
+
+func (e *Engine) observe(ev Event) {
+	if e.Observe != nil {
+		e.Observe(ev)
+	}
+}

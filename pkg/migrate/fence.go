@@ -1,0 +1,100 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// putTries bounds how often a conditional PUT that lost its race is tried on the newer version.
+const putTries = 8
+
+// fence puts the spooled version back with our fence, if it is still the current one. Precondition means that a writer was faster.
+// Whether an error came before or after the PUT's effect cannot be known, so the file itself is asked.
+func (m *migration) fence(ctx context.Context) error {
+	// From here on the PUT may take effect, and then the user's writes wait for us: an interrupt must not separate the two.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	begun := m.now()
+	m.fenced = true
+	etag, err := m.putMarked(ctx, m.file, userdb.Mark{Kind: userdb.FenceMark, Lin: m.g, Non: m.g})
+	if err != nil {
+		etag, err = m.fenceLanded(ctx, err)
+	}
+	if err != nil {
+		return err
+	}
+	m.receipt = m.receiptFor(etag, begun.UnixMilli())
+	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
+	return nil
+}
+
+// fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no effect.
+func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag, error) {
+	file, err := m.look(ctx, m.user)
+	if err != nil {
+		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
+	}
+	if err := file.superseded("fence", m.user, m.g); err != nil {
+		return "", err
+	}
+	if file.fenced() && file.Non == m.g {
+		return file.ETag, nil
+	}
+	if file.ETag != m.file.ETag {
+		return "", &userdb.Error{Op: "fence", Thing: string(m.user), Kind: userdb.Precondition, Err: putErr}
+	}
+	return "", putErr
+}
+
+func (m *migration) receiptFor(fenced userdb.ETag, at int64) wire.Receipt {
+	return wire.Receipt{User: m.user, Key: m.file.Key, Claim: m.g,
+		SourceETag: m.file.ETag, SourceSHA: m.file.sha, SourceBytes: m.file.Size, FencedETag: fenced,
+		MigratedAt: at, Run: m.Run, Version: m.Version}
+}
+
+// refence repeats the fence of a file, same lineage, under our number.
+func (m *migration) refence(ctx context.Context, state fileState) error {
+	file, err := m.download(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	m.replaceFile(file)
+	if file.ETag != state.ETag {
+		return &userdb.Error{Op: "fence again", Thing: string(m.user), Kind: userdb.Precondition, Err: fmt.Errorf("%s changed", file.Key)}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	_, err = m.putMarked(ctx, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g})
+	if err == nil {
+		return nil
+	}
+	_, err = m.fenceLanded(ctx, err)
+	return err
+}
+
+// putMarked puts the spooled bytes with the mark in their header, on condition that the object is still the spooled version.
+func (e *Engine) putMarked(ctx context.Context, file *spool, mark userdb.Mark) (userdb.ETag, error) {
+	return e.replace(ctx, file, file.fileState, mark)
+}
+
+// replace puts the file, under the mark, in place of the version that was seen (or of none, where none was). The mark stands in the
+// metadata too, for a cheap HEAD; the bytes decide.
+func (e *Engine) replace(ctx context.Context, file *spool, seen fileState, mark userdb.Mark) (userdb.ETag, error) {
+	b, err := file.withMark(mark, e.random())
+	if err != nil {
+		return "", err
+	}
+	defer b.close()
+	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.absent,
+		Metadata: mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType}
+	return e.Files.Put(ctx, seen.Key, b, b.size, opts)
+}

@@ -1,0 +1,64 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Each runs do for every user, Concurrency at a time, writes their flags in bulk and hands each account to done, one at a time. One
+// user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
+func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result, done func(Result)) {
+	queue := newFlagQueue(e.Flags, len(users))
+	var (
+		wg      sync.WaitGroup
+		report  sync.Mutex
+		slots   = make(chan struct{}, max(1, e.Concurrency))
+		account = func(r Result) {
+			report.Lock()
+			defer report.Unlock()
+			done(r)
+		}
+	)
+	for i, u := range users {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			queue.forgo(context.WithoutCancel(ctx), len(users)-i)
+			for _, rest := range users[i:] {
+				account(interrupted(rest, action))
+			}
+			break
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r := do(ctx, u)
+			<-slots
+			account(e.writeFlag(ctx, queue, r))
+		}()
+	}
+	wg.Wait()
+}
+
+// writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs latency, not data, but it is
+// work that is left, so it fails the account.
+func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
+	begun := e.now()
+	err := q.leave(context.WithoutCancel(ctx), r.User, r.flag)
+	e.observe(Event{User: r.User, Stage: StageFlag, Took: e.now().Sub(begun)})
+	if err != nil {
+		r.err = &userdb.Error{Op: "write the flag of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
+			Hint: "the user is served all the same; run the command again to write the flag"}
+	}
+	return r
+}
+
+func interrupted(u userdb.UserID, action Action) Result {
+	return Result{User: u, Action: action, Outcome: OutcomeFailed,
+		err: &userdb.Error{Op: string(action), Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("not begun"), Hint: "run the command again"}}
+}

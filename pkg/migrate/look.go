@@ -1,0 +1,150 @@
+package migrate
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// lookBytes covers the SQLite header with its mark, and a whole tombstone.
+const lookBytes = 16 << 10
+
+// fileState is what one strongly consistent read of the object says. A tombstone shows its fence like a file does.
+type fileState struct {
+	userdb.Object
+	userdb.Mark
+	what   userdb.FileKind
+	absent bool
+}
+
+// look reads the head of the user's object. An absent object is a state, not an error.
+func (e *Engine) look(ctx context.Context, u userdb.UserID) (fileState, error) {
+	key := e.Layout.Key(u)
+	head, obj, err := e.Files.GetRange(ctx, key, "", 0, lookBytes)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return fileState{Object: userdb.Object{Key: key}, absent: true}, nil
+	}
+	if err != nil {
+		return fileState{}, err
+	}
+	return readState(obj, head)
+}
+
+// readState reads the mark of an object from its first lookBytes.
+func readState(obj userdb.Object, head []byte) (fileState, error) {
+	f := fileState{Object: obj, what: userdb.Classify(head)}
+	var err error
+	switch f.what {
+	case userdb.SQLiteFile:
+		f.Mark, err = userdb.ParseMark(head)
+	case userdb.TombstoneFile:
+		var stone userdb.Tombstone
+		stone, err = userdb.ParseTombstone(head)
+		f.Mark = userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
+	}
+	if err != nil {
+		return fileState{}, &userdb.Error{Op: "read the mark of", Thing: string(obj.Key), Kind: userdb.Damaged, Err: err}
+	}
+	return f, nil
+}
+
+// newest is the highest claim number that the file shows.
+func (f fileState) newest() userdb.Claim { return max(f.Non, f.Stamp) }
+
+func (f fileState) fenced() bool { return f.Kind == userdb.FenceMark }
+
+// fencedBy says whether the file is fenced by the lineage.
+func (f fileState) fencedBy(lin userdb.Claim) bool { return f.fenced() && f.Lin == lin }
+
+func (f fileState) tombstone() bool { return f.what == userdb.TombstoneFile }
+
+// superseded stops a command whose claim g is older than what the file shows.
+func (f fileState) superseded(op string, u userdb.UserID, g userdb.Claim) error {
+	if f.newest() <= g {
+		return nil
+	}
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Superseded,
+		Err:  fmt.Errorf("claim %d was superseded by claim %d", g, f.newest()),
+		Hint: "another command owns this user now; nothing more was changed, run it again if it does not finish"}
+}
+
+// claimed is a claim and what both sides looked like when it was made.
+type claimed struct {
+	wire.Claimed
+	seen wire.Status
+	file fileState
+}
+
+// fromClean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim
+// was a rollback whose stamp is in the file.
+func (c claimed) fromClean() bool { return clean(c.seen, c.file) }
+
+func clean(st wire.Status, file fileState) bool {
+	return st.Phase == userdb.Empty && !file.fenced() && file.Stamp == st.Gen
+}
+
+// claim takes the user for one command. It repeats when another operator's claim came between, since each repetition starts from what
+// that one left. The file must not carry a number that the Durable Object never gave out: then its storage was lost or set back, and
+// what it held may be gone.
+func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent) (claimed, error) {
+	const tries = 5
+	var err error
+	for range tries {
+		var c claimed
+		if c.seen, err = e.Stores.Status(ctx, u); err != nil {
+			return claimed{}, err
+		}
+		if c.file, err = e.look(ctx, u); err != nil {
+			return claimed{}, err
+		}
+		if err = e.storeNotSetBack(ctx, u, c.seen, c.file); err != nil {
+			return claimed{}, err
+		}
+		if c.Claimed, err = e.claimAfter(ctx, u, intent, c.seen.Gen); err == nil {
+			return c, nil
+		}
+		if userdb.KindOf(err) != userdb.Superseded {
+			return claimed{}, err
+		}
+	}
+	return claimed{}, err
+}
+
+// claimAfter claims on condition that seen is still the newest claim. Superseded means that another operator's came between. The
+// request's id makes a repetition of it, after a lost answer, the same claim.
+func (e *Engine) claimAfter(ctx context.Context, u userdb.UserID, intent wire.Intent, seen userdb.Claim) (wire.Claimed, error) {
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(e.random(), id); err != nil {
+		return wire.Claimed{}, err
+	}
+	begun := e.now()
+	c, err := e.Stores.Claim(ctx, u, wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)})
+	e.observe(Event{User: u, Stage: StageClaim, Took: e.now().Sub(begun)})
+	var remote *wire.RemoteError
+	if errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict {
+		return c, &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Superseded, Err: err,
+			Hint: "another operator is working on this user right now; run the command again later"}
+	}
+	return c, err
+}
+
+// storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
+// made between our two looks is no such case, so the Durable Object is asked once more.
+func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file fileState) error {
+	if file.newest() <= st.Gen {
+		return nil
+	}
+	st, err := e.Stores.Status(ctx, u)
+	if err != nil || file.newest() <= st.Gen {
+		return err
+	}
+	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
+		Err: fmt.Errorf("the file carries claim %d but its Durable Object knows only %d: the object's storage was lost, restored to an earlier time, or belongs to another namespace",
+			file.newest(), st.Gen),
+		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"the Durable Object was set back\""}
+}

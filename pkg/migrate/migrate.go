@@ -1,0 +1,308 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/verify"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// switchTimeout bounds what runs after the fence: from there on an interrupt no longer stops the command, because the user's writes
+// wait for it.
+const switchTimeout = 2 * time.Minute
+
+// fenceTries bounds how often a command copies again because the application wrote between copy and fence. After that it fences first and
+// copies then: the user's writes wait longer, but the command ends.
+const fenceTries = 4
+
+// migration is one user's way into the Durable Object under one claim.
+type migration struct {
+	*Engine
+	user    userdb.UserID
+	g       userdb.Claim
+	from    claimed    // the claim, and what it was made from
+	file    *spool     // the version of the file that is being moved
+	copied  *copyProof // what the Durable Object holds of it, nil when it holds something else
+	fenced  bool       // a PUT of our fence was sent: it is, or may come to be, in the file
+	receipt wire.Receipt
+	result  *Result
+}
+
+// Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left (docs/cutover.md, 3.1 and 3.2).
+// A user who cannot be moved is refused before anything changes. The flag is not written: the caller does that in bulk.
+func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) Result {
+	started := e.now()
+	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}}
+	defer func() { m.file.remove() }()
+	err := m.run(ctx)
+	return m.result.end(e.now().Sub(started), err)
+}
+
+func (m *migration) run(ctx context.Context) error {
+	st, err := m.Stores.Status(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
+		if err := m.admit(ctx); err != nil {
+			return err
+		}
+	}
+	if m.from, err = m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
+		return err
+	}
+	m.g = m.from.Gen
+	switch m.from.Outcome {
+	case wire.OutcomeActive:
+		return m.alreadyActive(ctx, m.from.Status)
+	case wire.OutcomeResume:
+		return m.resume(ctx, m.from.Lin)
+	case wire.OutcomeImport:
+		return m.importAndSwitch(ctx)
+	}
+	return unexpectedOutcome(m.user, m.from.Claimed)
+}
+
+func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
+	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.ProtocolError,
+		Err: fmt.Errorf("the Durable Object answered outcome %q in phase %q", c.Outcome, c.Phase)}
+}
+
+// admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
+func (m *migration) admit(ctx context.Context) error {
+	file, err := m.download(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	m.replaceFile(file)
+	if m.g > 0 {
+		if err := file.superseded("migrate", m.user, m.g); err != nil {
+			return err
+		}
+	}
+	if file.tombstone() {
+		return tombstoneWithoutStore(m.user, file.fileState)
+	}
+	return m.preflight(ctx, m.user, file)
+}
+
+func (m *migration) replaceFile(file *spool) {
+	m.file.remove()
+	m.file, m.copied = file, nil
+	m.result.Bytes = file.Size
+}
+
+func tombstoneWithoutStore(u userdb.UserID, file fileState) error {
+	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it", file.Key, file.Lin),
+		Hint: "see docs/runbook.md, \"the Durable Object was set back\""}
+}
+
+// alreadyActive ends a migrate that finds the user moved. A file that does not carry the fence of that move means that somebody
+// overwrote it: both sides may have taken writes, and only a person can tell which to keep.
+func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
+	file, err := m.look(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	if err := file.superseded("migrate", m.user, m.g); err != nil {
+		return err
+	}
+	if !file.fencedBy(st.Lin) {
+		return fenceGone(m.user, file, st)
+	}
+	m.result.Outcome = OutcomeAlready
+	m.result.flagOf(st)
+	return nil
+}
+
+func fenceGone(u userdb.UserID, file fileState, st wire.Status) error {
+	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict,
+		Err: fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence: something other than dbmigrate wrote or deleted it",
+			st.Phase, st.Lin, file.Key, file.word()),
+		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"the fence is gone\""}
+}
+
+// resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file
+// is fenced anew under our number, so that a PUT of that rollback that is still under way cannot match any more, and no data moves.
+func (m *migration) resume(ctx context.Context, lin userdb.Claim) error {
+	for range putTries {
+		file, err := m.look(ctx, m.user)
+		if err != nil {
+			return err
+		}
+		if err := file.superseded("resume", m.user, m.g); err != nil {
+			return err
+		}
+		if file.absent {
+			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+		}
+		if !file.fencedBy(lin) {
+			return m.importAfterExport(ctx)
+		}
+		err = m.refence(ctx, file)
+		if userdb.KindOf(err) == userdb.Precondition {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return m.activateResumed(ctx)
+	}
+	return lostRaces("resume", m.user)
+}
+
+// importAfterExport goes on when the rollback's export is in the file: the file is authoritative, and the sealed copy is old.
+func (m *migration) importAfterExport(ctx context.Context) error {
+	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
+		return err
+	}
+	return m.importAndSwitch(ctx)
+}
+
+func (m *migration) activateResumed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	st, err := m.Stores.Activate(ctx, m.user, m.g)
+	if err != nil {
+		return err
+	}
+	m.result.Outcome = OutcomeResumed
+	m.result.flagOf(st)
+	return nil
+}
+
+// importAndSwitch copies while the user works on, fences, and activates; the Durable Object is IMPORTING under our claim.
+func (m *migration) importAndSwitch(ctx context.Context) error {
+	err := m.untilFenced(ctx)
+	if err == nil {
+		err = m.switchOver(ctx)
+	}
+	if err != nil {
+		return m.giveUp(ctx, err)
+	}
+	return nil
+}
+
+// untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the fenced content.
+func (m *migration) untilFenced(ctx context.Context) error {
+	for try := range fenceTries + putTries {
+		if m.file == nil {
+			if err := m.admit(ctx); err != nil {
+				return err
+			}
+		}
+		if err := m.file.superseded("migrate", m.user, m.g); err != nil {
+			return err
+		}
+		if m.copied == nil && try < fenceTries {
+			if err := m.copyAndCompare(ctx, try > 0); err != nil {
+				return err
+			}
+		}
+		err := m.fence(ctx)
+		if userdb.KindOf(err) != userdb.Precondition {
+			return err
+		}
+		m.file.remove()
+		m.file, m.copied = nil, nil
+	}
+	return lostRaces("fence", m.user)
+}
+
+func lostRaces(op string, u userdb.UserID) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Precondition,
+		Err:  errors.New("the application wrote the file before every attempt"),
+		Hint: "the user stays on the old path; run the command again when the user is less busy"}
+}
+
+// copyAndCompare brings the spooled version into the Durable Object and compares both digests.
+func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
+	if reset {
+		if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
+			return err
+		}
+	}
+	proof, err := m.copyFile(ctx, m.user, m.g, m.file)
+	if err != nil {
+		return err
+	}
+	begun := m.now()
+	report, err := m.Stores.Digest(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	m.observe(Event{User: m.user, Stage: StageDigest, Took: m.now().Sub(begun)})
+	if report.Digest == nil || report.Digest.Database != proof.digest.Database {
+		return copyDiffers(m.user, proof.digest, report.Digest)
+	}
+	m.copied = proof
+	m.result.Rows, m.result.Tables = proof.rows, len(proof.digest.Tables)
+	return nil
+}
+
+func copyDiffers(u userdb.UserID, file wire.DatabaseDigest, store *wire.DatabaseDigest) error {
+	if store == nil {
+		store = &wire.DatabaseDigest{}
+	}
+	return &userdb.Error{Op: "compare the import of", Thing: string(u), Kind: userdb.Mismatch,
+		Err:  errors.New(verify.Summary(verify.Databases(file, *store))),
+		Hint: "the user stays on the old path; nothing was switched"}
+}
+
+// switchOver runs from the fence to the activation. An interrupt does not stop it.
+func (m *migration) switchOver(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	if m.copied == nil {
+		if err := m.copyAndCompare(ctx, true); err != nil {
+			return err
+		}
+	}
+	m.receipt.Digest = m.copied.digest
+	if _, err := m.Stores.Ready(ctx, m.user, m.g, m.copied.digest, m.receipt); err != nil {
+		return err
+	}
+	st, err := m.Stores.Activate(ctx, m.user, m.g)
+	if err != nil {
+		return err
+	}
+	m.result.Window = m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
+	m.observe(Event{User: m.user, Stage: StageActivate, Took: m.result.Window})
+	m.result.Outcome = OutcomeMigrated
+	m.result.flagOf(st)
+	return nil
+}
+
+// giveUp leaves the user on the old path: it goes on as the rollback of this migrate, under a claim that is granted only if no other
+// command came between, so that a command that was superseded never undoes what the newer one did. The file is left alone only if
+// we sent no fence and found everything clean: otherwise a fence of ours or of a dead command may be in it or still under way.
+func (m *migration) giveUp(ctx context.Context, cause error) error {
+	if userdb.KindOf(cause) == userdb.Superseded {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	undo := m.undo(ctx)
+	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
+		return cause
+	}
+	m.result.Open = m.fenced
+	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
+}
+
+func (m *migration) undo(ctx context.Context) error {
+	c, err := m.claimAfter(ctx, m.user, wire.IntentRollback, m.g)
+	if err != nil {
+		return err
+	}
+	if !m.fenced && m.from.fromClean() {
+		return nil
+	}
+	back := &retreat{Engine: m.Engine, user: m.user, result: &Result{User: m.user, Action: ActionRollback}}
+	return back.finish(ctx, c)
+}

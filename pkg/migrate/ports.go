@@ -1,0 +1,48 @@
+// Package migrate moves users between their SQLite file in R2 and their Durable Object, by the protocol of docs/cutover.md.
+// It keeps no state of its own: each command derives everything from the two sides, so it can be killed anywhere and run again, on any
+// machine, beside any other.
+package migrate
+
+import (
+	"context"
+	"io"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Files is the bucket. Errors carry userdb kinds: NotFound for an absent object, Precondition for a lost condition.
+type Files interface {
+	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
+	// Get writes the object to w. A non-empty ifMatch pins it: another version is a Precondition error.
+	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
+	// GetRange reads at most length bytes from offset; a shorter object gives fewer.
+	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
+	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as common prefixes.
+	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+}
+
+// Flags is the KV namespace. Put and Delete work in bulk and return only when every key is written.
+type Flags interface {
+	List(ctx context.Context, yield func([]userdb.Flag) error) error
+	Put(ctx context.Context, flags []userdb.Flag) error
+	Delete(ctx context.Context, users []userdb.UserID) error
+}
+
+// Stores are the users' Durable Objects, through the Worker's admin routes.
+type Stores interface {
+	Status(ctx context.Context, u userdb.UserID) (wire.Status, error)
+	Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error)
+	Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
+	Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, s wire.Schema) (wire.Status, error)
+	Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error)
+	Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, batches int64) error
+	Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
+	Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error)
+	Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error)
+	Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
+	ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error)
+	ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error)
+	Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
+}

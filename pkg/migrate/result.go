@@ -1,0 +1,155 @@
+package migrate
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Action is what was done to a user.
+type Action string
+
+// The actions.
+const (
+	ActionMigrate  Action = "migrate"
+	ActionRollback Action = "rollback"
+	ActionVerify   Action = "verify"
+	ActionGC       Action = "gc"
+)
+
+// Outcome is how an action ended. Outcomes are promised in docs/scripting.md.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeMigrated   Outcome = "migrated"     // the Durable Object is authoritative now
+	OutcomeAlready    Outcome = "already"      // it was before
+	OutcomeResumed    Outcome = "resumed"      // a rollback that was begun was taken back; no data moved
+	OutcomeRestored   Outcome = "restored"     // the file is authoritative again, as it was: nothing had been written since
+	OutcomeExported   Outcome = "exported"     // the file is authoritative again, built from the Durable Object
+	OutcomeDiscarded  Outcome = "discarded"    // the file is authoritative again, as it was; newer writes were left behind
+	OutcomeLifted     Outcome = "lifted"       // an unfinished migration was taken back
+	OutcomeNothing    Outcome = "nothing"      // there was nothing to do
+	OutcomeToBeSealed Outcome = "to-be-sealed" // the file is authoritative; the Durable Object could not be reached and has to be sealed
+	OutcomeEqual      Outcome = "equal"        // verify: both sides agree
+	OutcomeWritten    Outcome = "written"      // verify: the import is proved; the application has written since
+	OutcomeDifferent  Outcome = "different"    // verify: a difference that nothing explains
+	OutcomeInR2       Outcome = "in-r2"        // verify: the user is not migrated
+	OutcomeFreed      Outcome = "freed"        // gc: the file was replaced by a tombstone
+	OutcomeKept       Outcome = "kept"         // gc: the file stays, with a reason
+	OutcomeFailed     Outcome = "failed"       // see the error; the user is served by the side that served before, unless Open
+)
+
+// FlagChange is what has to be written to KV for a user.
+type FlagChange struct {
+	Put    *userdb.FlagMeta
+	Delete bool
+}
+
+// Result is the account of one user. Durations are of the operator's clock.
+type Result struct {
+	User    userdb.UserID
+	Action  Action
+	Outcome Outcome
+	Reason  string // why a file was kept, or what a person should know
+	Bytes   int64  // of the user's file
+	Rows    int64
+	Tables  int
+	Claim   userdb.Claim
+	Took    time.Duration
+	// Window is how long the application's writes had to wait, from the fence (or the seal) to the switch.
+	Window time.Duration
+	// Open says that the command stopped between fence and switch and could not take it back: writes wait until a command is run again.
+	Open bool
+	// Writes are the application's write transactions since the migration, for verify.
+	Writes int64
+	// Changes are the tables that differ, for verify.
+	Changes []wire.TableDigest
+	// Differences name what differs, for verify.
+	Differences []string
+	// FreedBytes is what gc freed.
+	FreedBytes int64
+
+	flag FlagChange
+	err  error
+}
+
+// Err is the reason of a failure, nil otherwise.
+func (r Result) Err() error { return r.err }
+
+// end closes the account.
+func (r *Result) end(took time.Duration, err error) Result {
+	r.Took, r.err = took, err
+	if err != nil {
+		r.Outcome = OutcomeFailed
+		if r.Action == ActionVerify && userdb.KindOf(err) == userdb.Mismatch {
+			r.Outcome = OutcomeDifferent
+		}
+		r.flag = FlagChange{}
+	}
+	return *r
+}
+
+// flagOf asks for the flag of a user who is in the Durable Object.
+func (r *Result) flagOf(st wire.Status) {
+	meta := &userdb.FlagMeta{Version: 1, Lin: st.Lin, Gen: st.Gen}
+	if st.Receipt != nil {
+		meta.At, meta.Run, meta.Bytes = st.Receipt.MigratedAt, st.Receipt.Run, st.Receipt.SourceBytes
+	}
+	r.Claim = st.Gen
+	r.flag = FlagChange{Put: meta}
+}
+
+func (r *Result) dropFlag() { r.flag = FlagChange{Delete: true} }
+
+// resultJSON is the promised shape (docs/scripting.md).
+type resultJSON struct {
+	User        userdb.UserID      `json:"user"`
+	Action      Action             `json:"action"`
+	Outcome     Outcome            `json:"outcome"`
+	Reason      string             `json:"reason,omitempty"`
+	Bytes       int64              `json:"bytes"`
+	Rows        int64              `json:"rows,omitempty"`
+	Tables      int                `json:"tables,omitempty"`
+	Claim       userdb.Claim       `json:"claim,omitempty"`
+	TookMs      int64              `json:"tookMs"`
+	WindowMs    *int64             `json:"windowMs,omitempty"`
+	Open        bool               `json:"open,omitempty"`
+	Writes      int64              `json:"writes,omitempty"`
+	Changes     []wire.TableDigest `json:"changes,omitempty"`
+	Differences []string           `json:"differences,omitempty"`
+	FreedBytes  int64              `json:"freedBytes,omitempty"`
+	Error       *errorJSON         `json:"error,omitempty"`
+}
+
+type errorJSON struct {
+	Kind    userdb.Kind `json:"kind"`
+	Message string      `json:"message"`
+	Hint    string      `json:"hint,omitempty"`
+}
+
+// MarshalJSON writes the promised shape.
+func (r Result) MarshalJSON() ([]byte, error) {
+	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
+		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes}
+	if r.Window > 0 {
+		ms := r.Window.Milliseconds()
+		out.WindowMs = &ms
+	}
+	if r.err != nil {
+		out.Error = errorOf(r.err)
+	}
+	return json.Marshal(out)
+}
+
+func errorOf(err error) *errorJSON {
+	out := &errorJSON{Kind: userdb.KindOf(err), Message: err.Error()}
+	var e *userdb.Error
+	if errors.As(err, &e) {
+		out.Hint = e.Hint
+	}
+	return out
+}

@@ -1,0 +1,278 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// RollbackOptions change what goes back.
+type RollbackOptions struct {
+	// DiscardWrites puts the kept file back as it was and leaves behind what was written since. Losing is what it is for, so the
+	// command line asks for it in words.
+	DiscardWrites bool
+	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be sealed.
+	StoreUnreachable bool
+}
+
+// retreat is one user's way back into the file under one claim.
+type retreat struct {
+	*Engine
+	user   userdb.UserID
+	opts   RollbackOptions
+	g      userdb.Claim
+	result *Result
+}
+
+// Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
+// deleted: the caller does that in bulk.
+func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOptions) Result {
+	started := e.now()
+	r := &retreat{Engine: e, user: u, opts: opts, result: &Result{User: u, Action: ActionRollback}}
+	err := r.run(ctx)
+	return r.result.end(e.now().Sub(started), err)
+}
+
+func (r *retreat) run(ctx context.Context) error {
+	done, err := r.nothingToDo(ctx)
+	if done || err != nil {
+		return err
+	}
+	// The seal stops the user's writes, so from the claim on an interrupt does not separate it from the rest.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	begun := r.now()
+	c, err := r.claim(ctx, r.user, wire.IntentRollback)
+	if err != nil {
+		return err
+	}
+	err = r.finish(ctx, c.Claimed)
+	if c.Outcome == wire.OutcomeExport {
+		r.result.Window = r.now().Sub(begun)
+	}
+	return err
+}
+
+// finish makes the file authoritative under a claim that was granted.
+func (r *retreat) finish(ctx context.Context, c wire.Claimed) error {
+	r.g, r.result.Claim = c.Gen, c.Gen
+	var err error
+	switch c.Outcome {
+	case wire.OutcomeExport:
+		err = r.bringBack(ctx, c.Status)
+	case wire.OutcomeLift:
+		err = r.lift(ctx)
+	default:
+		err = unexpectedOutcome(r.user, c)
+	}
+	if err == nil {
+		r.result.dropFlag()
+	}
+	return err
+}
+
+// nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or rolled back by the newest
+// claim. It also takes the one way that works without a Durable Object.
+func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
+	st, err := r.Stores.Status(ctx, r.user)
+	if r.opts.DiscardWrites && r.opts.StoreUnreachable && userdb.KindOf(err) == userdb.Unreachable {
+		return true, r.liftWithoutStore(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return false, err
+	}
+	if clean(st, file) {
+		if file.absent && st.Gen == 0 {
+			return false, &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.NotFound,
+				Err: fmt.Errorf("there is no object %s and no Durable Object data", file.Key), Hint: "check the user id and --layout"}
+		}
+		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
+		r.result.dropFlag()
+		return true, nil
+	}
+	return false, nil
+}
+
+// bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under the fence of this lineage, or
+// none at all, may be replaced: any other means that an earlier rollback's export is already there.
+func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
+	for range putTries {
+		file, err := r.look(ctx, r.user)
+		if err != nil {
+			return err
+		}
+		if err := file.superseded("roll back", r.user, r.g); err != nil {
+			return err
+		}
+		if !file.fencedBy(st.Lin) && !file.absent {
+			return r.releaseThenTouch(ctx)
+		}
+		err = r.putBack(ctx, st, file)
+		if userdb.KindOf(err) == userdb.Precondition {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_, err = r.Stores.Release(ctx, r.user, r.g)
+		return err
+	}
+	return lostRaces("roll back", r.user)
+}
+
+// releaseThenTouch ends a rollback whose export an earlier run put in place.
+func (r *retreat) releaseThenTouch(ctx context.Context) error {
+	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
+		return err
+	}
+	if err := r.lift(ctx); err != nil {
+		return err
+	}
+	r.result.Outcome = OutcomeExported
+	return nil
+}
+
+// putBack makes one attempt to put the file in place of the version just seen.
+func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) error {
+	report, err := r.Stores.Digest(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	unchanged := st.Receipt != nil && report.Digest.Database == st.Receipt.Digest.Database
+	file, outcome, err := r.fileToPutBack(ctx, seen, *report.Digest, unchanged)
+	if err != nil {
+		return err
+	}
+	defer file.remove()
+	if err := r.putStamped(ctx, file, seen); err != nil {
+		return err
+	}
+	r.result.Outcome, r.result.Bytes = outcome, file.Size
+	return nil
+}
+
+// fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
+// Durable Object otherwise.
+func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, digest wire.DatabaseDigest, unchanged bool) (*spool, Outcome, error) {
+	kept := seen.what == userdb.SQLiteFile
+	if r.opts.DiscardWrites && !kept && !unchanged {
+		return nil, "", &userdb.Error{Op: "discard the writes of", Thing: string(r.user), Kind: userdb.Conflict,
+			Err:  fmt.Errorf("the kept file is gone (%s is %s)", seen.Key, seen.word()),
+			Hint: "roll back without --discard-writes: the Durable Object has everything"}
+	}
+	if kept && (unchanged || r.opts.DiscardWrites) {
+		file, err := r.download(ctx, r.user)
+		if err != nil {
+			return nil, "", err
+		}
+		if file.ETag != seen.ETag {
+			file.remove()
+			return nil, "", &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
+		}
+		if unchanged {
+			return file, OutcomeRestored, nil
+		}
+		return file, OutcomeDiscarded, nil
+	}
+	file, err := r.exportFile(ctx, r.user, digest)
+	return file, OutcomeExported, err
+}
+
+// putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a failed PUT took effect cannot
+// be known, so the file itself is asked.
+func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) error {
+	begun := r.now()
+	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g})
+	if err != nil {
+		err = r.stampLanded(ctx, seen, err)
+	}
+	r.observe(Event{User: r.user, Stage: StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
+	return err
+}
+
+func (r *retreat) stampLanded(ctx context.Context, seen fileState, putErr error) error {
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
+	}
+	if err := file.superseded("roll back", r.user, r.g); err != nil {
+		return err
+	}
+	if !file.fenced() && file.Stamp == r.g {
+		return nil
+	}
+	if file.ETag != seen.ETag {
+		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
+	}
+	return putErr
+}
+
+// lift takes back a migration that never became active: the same content, stamped. Even a file that carries no fence is touched, so that
+// the fence PUT of a dead command that is still under way meets a changed ETag.
+func (r *retreat) lift(ctx context.Context) error {
+	for range putTries {
+		file, err := r.look(ctx, r.user)
+		if err != nil {
+			return err
+		}
+		if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
+			return err
+		}
+		r.result.Outcome, r.result.Bytes = OutcomeLifted, file.Size
+		if file.tombstone() {
+			return tombstoneWithoutStore(r.user, file)
+		}
+		if file.what != userdb.SQLiteFile {
+			return nil // a fence PUT is conditional on a database's ETag: it cannot land here
+		}
+		if err := r.liftOnce(ctx, file); userdb.KindOf(err) != userdb.Precondition {
+			return err
+		}
+	}
+	return lostRaces("lift the fence of", r.user)
+}
+
+func (r *retreat) liftOnce(ctx context.Context, seen fileState) error {
+	file, err := r.download(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	defer file.remove()
+	if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
+		return err
+	}
+	return r.putStamped(ctx, file, file.fileState)
+}
+
+// liftWithoutStore frees the file when the Durable Object does not answer. There is no claim to stamp with; the fence's own nonce is the
+// newest number there is.
+func (r *retreat) liftWithoutStore(ctx context.Context) error {
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	if !file.fenced() {
+		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
+		return nil
+	}
+	if file.tombstone() {
+		return tombstoneWithoutStore(r.user, file)
+	}
+	r.g = file.Non
+	if err := r.liftOnce(ctx, file); err != nil {
+		return err
+	}
+	r.result.Outcome = OutcomeToBeSealed
+	r.result.Reason = "the Durable Object could not be sealed: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
+	r.result.dropFlag()
+	return nil
+}

@@ -1,0 +1,168 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Where a user's data is, as far as a scan can see without asking Durable Objects.
+type Place string
+
+// The places.
+const (
+	PlaceR2      Place = "r2"      // the file is authoritative
+	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
+	PlaceMissing Place = "missing" // a flag, but no object
+)
+
+// Found is one user that a scan found. Bytes is the size of the object.
+type Found struct {
+	User    userdb.UserID    `json:"user"`
+	Key     userdb.ObjectKey `json:"key"`
+	Bytes   int64            `json:"bytes"`
+	ETag    userdb.ETag      `json:"etag"`
+	Place   Place            `json:"place"`
+	Flagged bool             `json:"flagged"`
+	Flag    userdb.FlagMeta  `json:"-"`
+}
+
+// ScanOptions narrow a scan.
+type ScanOptions struct {
+	// Prefix is what the user ids begin with.
+	Prefix string
+	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose listing shows the files
+	// themselves is read without HEADs, and Place follows the flag.
+	Marks bool
+	// Progress, when set, is told how many users were found so far.
+	Progress func(n int)
+}
+
+// Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
+func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
+	flags, err := e.flagMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &scanner{Engine: e, opts: opts, flags: flags, seen: map[userdb.UserID]bool{}}
+	if err := s.list(ctx); err != nil {
+		return nil, err
+	}
+	for user, meta := range flags {
+		if !s.seen[user] && strings.HasPrefix(string(user), opts.Prefix) {
+			s.found = append(s.found, Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta})
+		}
+	}
+	slices.SortFunc(s.found, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.User, b.User))
+	})
+	return s.found, nil
+}
+
+func (e *Engine) flagMap(ctx context.Context) (map[userdb.UserID]userdb.FlagMeta, error) {
+	flags := map[userdb.UserID]userdb.FlagMeta{}
+	err := e.Flags.List(ctx, func(page []userdb.Flag) error {
+		for _, f := range page {
+			flags[f.User] = f.Meta
+		}
+		return nil
+	})
+	return flags, err
+}
+
+type scanner struct {
+	*Engine
+	opts  ScanOptions
+	flags map[userdb.UserID]userdb.FlagMeta
+
+	mu    sync.Mutex
+	found []Found
+	seen  map[userdb.UserID]bool
+}
+
+// headsAtOnce keeps the listing's pages and the HEADs that follow side by side.
+const headsAtOnce = 32
+
+func (s *scanner) list(ctx context.Context) error {
+	prefix, delimiter, plain := s.Layout.ListPlan()
+	return s.Files.List(ctx, prefix+s.opts.Prefix, delimiter, func(objects []userdb.Object, folders []string) error {
+		var heads []userdb.UserID
+		for _, o := range objects {
+			u, ok := s.Layout.UserOf(o.Key)
+			switch {
+			case !ok:
+			case plain && !s.opts.Marks:
+				s.add(u, o, s.flagPlace(u))
+			default:
+				heads = append(heads, u)
+			}
+		}
+		for _, folder := range folders {
+			if u, ok := s.Layout.UserOfFolder(folder); ok {
+				heads = append(heads, u)
+			}
+		}
+		return s.headAll(ctx, heads)
+	})
+}
+
+func (s *scanner) flagPlace(u userdb.UserID) Place {
+	if _, flagged := s.flags[u]; flagged {
+		return PlaceStore
+	}
+	return PlaceR2
+}
+
+func (s *scanner) headAll(ctx context.Context, users []userdb.UserID) error {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, headsAtOnce)
+	errs := make(chan error, len(users))
+	for _, u := range users {
+		slots <- struct{}{}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() { <-slots }()
+			errs <- s.head(ctx, u)
+		}()
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
+	obj, err := s.Files.Head(ctx, s.Layout.Key(u))
+	if userdb.KindOf(err) == userdb.NotFound {
+		return nil // a folder without a database: videos only
+	}
+	if err != nil {
+		return err
+	}
+	place := PlaceR2
+	if userdb.MetadataFenced(obj.Metadata) {
+		place = PlaceStore
+	}
+	s.add(u, obj, place)
+	return nil
+}
+
+func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	meta, flagged := s.flags[u]
+	s.seen[u] = true
+	s.found = append(s.found, Found{User: u, Key: obj.Key, Bytes: obj.Size, ETag: obj.ETag, Place: place, Flagged: flagged, Flag: meta})
+	if s.opts.Progress != nil {
+		s.opts.Progress(len(s.found))
+	}
+}

@@ -1,0 +1,190 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// spool is one version of a user's file on the operator's disk, so that memory stays flat whatever its size. It holds the exact bytes of
+// one ETag and is only read.
+type spool struct {
+	fileState
+	path string
+	head []byte // the SQLite header as it was stored
+	sha  string // SHA-256 of the bytes with their mark taken off, hex: the same before and after a fence
+}
+
+// download spools the object as it is now.
+func (e *Engine) download(ctx context.Context, u userdb.UserID) (*spool, error) {
+	begun := e.now()
+	f, err := os.CreateTemp(e.TempDir, "dbmigrate-*.sqlite")
+	if err != nil {
+		return nil, fmt.Errorf("create spool file: %w", err)
+	}
+	sp := &spool{path: f.Name()}
+	sum := &unmarkedSum{hash: sha256.New()}
+	sp.Object, err = e.Files.Get(ctx, e.Layout.Key(u), "", io.MultiWriter(f, sum))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = sp.readMark()
+	}
+	if err != nil {
+		sp.remove()
+		return nil, err
+	}
+	sp.sha = sum.hex()
+	e.observe(Event{User: u, Stage: StageDownload, Bytes: sp.Size, Took: e.now().Sub(begun)})
+	return sp, nil
+}
+
+// unmarkedSum hashes a SQLite file as if it carried no mark, in one pass.
+type unmarkedSum struct {
+	hash hash.Hash
+	head []byte // the header, until it is complete
+	done bool   // the header was hashed
+}
+
+func (s *unmarkedSum) Write(p []byte) (int, error) {
+	n := len(p)
+	if !s.done {
+		take := min(userdb.HeaderBytes-len(s.head), len(p))
+		s.head, p = append(s.head, p[:take]...), p[take:]
+		if len(s.head) < userdb.HeaderBytes {
+			return n, nil
+		}
+		s.endHead()
+	}
+	s.hash.Write(p)
+	return n, nil
+}
+
+func (s *unmarkedSum) endHead() {
+	head := s.head
+	if plain, err := userdb.WithoutMark(head); err == nil {
+		head = plain // what is no SQLite file has no mark to take off
+	}
+	s.hash.Write(head)
+	s.done = true
+}
+
+func (s *unmarkedSum) hex() string {
+	if !s.done {
+		s.endHead()
+	}
+	return hex.EncodeToString(s.hash.Sum(nil))
+}
+
+// readMark reads back what the file begins with.
+func (s *spool) readMark() error {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, lookBytes))
+	if err != nil {
+		return err
+	}
+	if s.fileState, err = readState(s.Object, head); err != nil {
+		return err
+	}
+	s.head = head[:min(len(head), userdb.HeaderBytes)]
+	return nil
+}
+
+// describeExport fills in what an exported file shares with an object that was downloaded.
+func (s *spool) describeExport(key userdb.ObjectKey) error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	s.Object = userdb.Object{Key: key, Size: info.Size(), ContentType: sqliteContentType}
+	return s.readMark()
+}
+
+// sqliteContentType is SQLite's registered media type (IANA).
+const sqliteContentType = "application/vnd.sqlite3"
+
+func (s *spool) remove() {
+	if s != nil {
+		os.Remove(s.path)
+	}
+}
+
+// body is something to PUT.
+type body struct {
+	io.ReadSeeker
+	size  int64
+	close func() error
+}
+
+// withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
+func (s *spool) withMark(mark userdb.Mark, random io.Reader) (body, error) {
+	if s.tombstone() {
+		return s.tombstoneWith(mark)
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return body{}, err
+	}
+	head, err := markHead(s.head, mark, random)
+	if err != nil {
+		f.Close()
+		return body{}, fmt.Errorf("mark %s: %w", s.Key, err)
+	}
+	return body{io.NewSectionReader(&patched{f: f, head: head}, 0, s.Size), s.Size, f.Close}, nil
+}
+
+// markHead puts the mark into a SQLite header. Its random part makes the object's ETag one that never was before.
+func markHead(head []byte, mark userdb.Mark, random io.Reader) ([]byte, error) {
+	salt := make([]byte, userdb.MarkRandomBytes)
+	if _, err := io.ReadFull(random, salt); err != nil {
+		return nil, err
+	}
+	if mark.Kind == userdb.FenceMark {
+		return userdb.WithFence(head, mark.Lin, mark.Non, salt)
+	}
+	return userdb.WithStamp(head, mark.Stamp, salt)
+}
+
+func (s *spool) tombstoneWith(mark userdb.Mark) (body, error) {
+	raw, err := os.ReadFile(s.path)
+	if err != nil {
+		return body{}, err
+	}
+	stone, err := userdb.ParseTombstone(raw)
+	if err != nil {
+		return body{}, err
+	}
+	stone.Lin, stone.Non = mark.Lin, mark.Non
+	if raw, err = stone.Encode(); err != nil {
+		return body{}, err
+	}
+	return body{bytes.NewReader(raw), int64(len(raw)), func() error { return nil }}, nil
+}
+
+// patched reads head in place of the first bytes of f.
+type patched struct {
+	f    *os.File
+	head []byte
+}
+
+func (p *patched) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(p.head)) {
+		return p.f.ReadAt(b, off)
+	}
+	n := copy(b, p.head[off:])
+	if n == len(b) {
+		return n, nil
+	}
+	m, err := p.f.ReadAt(b[n:], off+int64(n))
+	return n + m, err
+}

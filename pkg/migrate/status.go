@@ -1,0 +1,90 @@
+package migrate
+
+import (
+	"context"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// State is where one user lives, as both sides and the flag say.
+type State struct {
+	User    userdb.UserID `json:"user"`
+	Serves  Side          `json:"serves"`
+	Phase   userdb.Phase  `json:"phase"`
+	Gen     userdb.Claim  `json:"gen"`
+	Lin     userdb.Claim  `json:"lin"`
+	File    string        `json:"file"` // none, plain, stamped, fenced, tombstone, not-a-database
+	Bytes   int64         `json:"bytes"`
+	Writes  int64         `json:"writesSince"` // application write transactions since the migration
+	At      int64         `json:"migratedAt,omitempty"`
+	Run     string        `json:"run,omitempty"`
+	Problem string        `json:"problem,omitempty"`
+	Next    string        `json:"next,omitempty"` // the command that ends the problem
+}
+
+// Side is who answers the application's requests.
+type Side string
+
+// The sides. Neither means that writes wait: a cutover is under way or was left open.
+const (
+	SideFile    Side = "file"
+	SideStore   Side = "store"
+	SideNeither Side = "neither"
+)
+
+// Status asks both sides of one user. It changes nothing.
+func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
+	st, err := e.Stores.Status(ctx, u)
+	if err != nil {
+		return State{}, err
+	}
+	file, err := e.look(ctx, u)
+	if err != nil {
+		return State{}, err
+	}
+	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size}
+	if r := st.Receipt; r != nil {
+		s.At, s.Run, s.Writes = r.MigratedAt, r.Run, st.Writes-st.WritesAtActivation
+	}
+	s.Serves, s.Problem, s.Next = judge(st, file)
+	return s, nil
+}
+
+// judge applies the authority rule of docs/cutover.md.
+func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
+	switch {
+	case file.newest() > st.Gen:
+		return SideNeither, "the file knows a newer claim than the Durable Object, which was set back", "docs/runbook.md"
+	case st.Phase == userdb.Active && file.fencedBy(st.Lin):
+		return SideStore, "", ""
+	case st.Phase == userdb.Active:
+		return SideStore, "the fence is gone: something overwrote or deleted the file", "docs/runbook.md"
+	case st.Phase == userdb.Sealed && file.fencedBy(st.Lin):
+		return SideNeither, "a rollback was begun: reads go on, writes wait", "dbmigrate rollback or migrate"
+	case file.fenced():
+		return SideNeither, "a migration was begun: reads go on, writes wait", "dbmigrate migrate or rollback"
+	case st.Phase == userdb.Sealed:
+		return SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"
+	case st.Phase == userdb.Importing || st.Phase == userdb.Ready:
+		return SideFile, "a migration was begun: the user is not disturbed", "dbmigrate migrate or rollback"
+	}
+	return SideFile, "", ""
+}
+
+// word is the file's state as docs/scripting.md lists them.
+func (f fileState) word() string {
+	switch {
+	case f.absent:
+		return "none"
+	case f.tombstone():
+		return "tombstone"
+	case f.what != userdb.SQLiteFile:
+		return "not-a-database"
+	case f.fenced():
+		return "fenced"
+	case f.Kind == userdb.StampMark:
+		return "stamped"
+	}
+	return "plain"
+}

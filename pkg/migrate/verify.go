@@ -1,0 +1,149 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/verify"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the application's own writes do not
+// explain is a Mismatch error, with each difference named.
+func (e *Engine) Verify(ctx context.Context, u userdb.UserID) Result {
+	started := e.now()
+	v := &check{Engine: e, user: u, result: &Result{User: u, Action: ActionVerify}}
+	err := v.run(ctx)
+	return v.result.end(e.now().Sub(started), err)
+}
+
+type check struct {
+	*Engine
+	user   userdb.UserID
+	result *Result
+}
+
+func (v *check) run(ctx context.Context) error {
+	st, err := v.Stores.Status(ctx, v.user)
+	if err != nil {
+		return err
+	}
+	file, err := v.look(ctx, v.user)
+	if err != nil {
+		return err
+	}
+	v.result.Claim = st.Gen
+	if st.Phase != userdb.Active {
+		return v.notActive(st, file)
+	}
+	if !file.fencedBy(st.Lin) {
+		return fenceGone(v.user, file, st)
+	}
+	if st.Receipt == nil {
+		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
+	}
+	if err := v.keptFile(ctx, file, st.Receipt); err != nil {
+		return err
+	}
+	return v.store(ctx, st)
+}
+
+// notActive reports a user who is not in the Durable Object.
+func (v *check) notActive(st wire.Status, file fileState) error {
+	v.result.Bytes = file.Size
+	switch {
+	case file.absent:
+		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", file.Key)}
+	case file.fenced():
+		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict,
+			Err:  fmt.Errorf("a cutover is under way or was left open: the file is fenced by claim %d and the Durable Object is %s", file.Lin, st.Phase),
+			Hint: "writes wait; run `dbmigrate migrate` or `dbmigrate rollback` for this user to end it"}
+	}
+	v.result.Outcome = OutcomeInR2
+	return nil
+}
+
+// keptFile proves that the file kept in R2 still is what was imported. After gc there is none, and the receipt stands for it.
+func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) error {
+	v.result.Bytes, v.result.Tables = receipt.SourceBytes, len(receipt.Digest.Tables)
+	for _, t := range receipt.Digest.Tables {
+		v.result.Rows += t.Rows
+	}
+	if seen.tombstone() {
+		v.result.Reason = "the file was freed by gc; compared with the receipt"
+		return nil
+	}
+	file, err := v.download(ctx, v.user)
+	if err != nil {
+		return err
+	}
+	defer file.remove()
+	digest, err := v.digestFile(ctx, file)
+	if err != nil {
+		return err
+	}
+	return v.differ("the kept file and what was imported", receipt.Digest, digest)
+}
+
+// store compares what the Durable Object holds with what was imported.
+func (v *check) store(ctx context.Context, st wire.Status) error {
+	report, err := v.Stores.Digest(ctx, v.user)
+	if err != nil {
+		return err
+	}
+	if report.Writes == st.WritesAtActivation {
+		v.result.Outcome = OutcomeEqual
+		return v.differ("the Durable Object and what was imported", st.Receipt.Digest, *report.Digest)
+	}
+	v.result.Outcome = OutcomeWritten
+	v.result.Writes = report.Writes - st.WritesAtActivation
+	v.result.Reason = fmt.Sprintf("%d write transactions since the migration", v.result.Writes)
+	v.result.Changes = changed(st.Receipt.Digest, *report.Digest)
+	return nil
+}
+
+func (v *check) differ(what string, left, right wire.DatabaseDigest) error {
+	diffs := verify.Databases(left, right)
+	if len(diffs) == 0 {
+		return nil
+	}
+	for _, d := range diffs {
+		v.result.Differences = append(v.result.Differences, d.String())
+	}
+	return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Mismatch, Err: fmt.Errorf("%s differ: %s", what, verify.Summary(diffs))}
+}
+
+// changed lists the tables whose digest is no longer what was imported, as they are now.
+func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
+	was := map[string]wire.TableDigest{}
+	for _, t := range before.Tables {
+		was[t.Name] = t
+	}
+	var out []wire.TableDigest
+	for _, t := range now.Tables {
+		if was[t.Name] != t {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// LeftBehind is what a rollback that discards writes would leave in the Durable Object.
+type LeftBehind struct {
+	Writes int64
+	Tables []wire.TableDigest // as they are now
+}
+
+// LeftBehind compares what the Durable Object holds with its receipt. It is zero for a user who is in R2.
+func (e *Engine) LeftBehind(ctx context.Context, u userdb.UserID) (LeftBehind, error) {
+	st, err := e.Stores.Status(ctx, u)
+	if err != nil || st.Receipt == nil || st.Phase != userdb.Active && st.Phase != userdb.Sealed {
+		return LeftBehind{}, err
+	}
+	report, err := e.Stores.Digest(ctx, u)
+	if err != nil {
+		return LeftBehind{}, err
+	}
+	return LeftBehind{Writes: report.Writes - st.WritesAtActivation, Tables: changed(st.Receipt.Digest, *report.Digest)}, nil
+}

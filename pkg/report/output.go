@@ -1,0 +1,109 @@
+// Package report is everything that dbmigrate writes for people and scripts. Its rules:
+//
+//   - stdout is data: a table, JSON lines or CSV, and nothing else. It is empty when a command fails before it has any.
+//   - stderr is talk: what is going on, progress, errors. An error is one line, "dbmigrate: operation thing: cause (way out)"; with
+//     --output json it is one JSON line.
+//   - A progress bar and colours are for terminals only. A log gets plain lines, seldom. NO_COLOR is honoured.
+//   - Names and messages come from buckets, databases and servers: control characters are escaped before a terminal sees them.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Format is how data is written to stdout.
+type Format string
+
+// The formats.
+const (
+	Table Format = "table" // for people: aligned columns
+	JSON  Format = "json"  // one object a line (docs/scripting.md)
+	CSV   Format = "csv"   // RFC 4180 with a header line
+)
+
+// Formats are all formats, for help and completion.
+var Formats = []string{string(Table), string(JSON), string(CSV)}
+
+// Options say where output goes. Terminal flags decide about bars and colours.
+type Options struct {
+	Out, Err                 io.Writer
+	OutTerminal, ErrTerminal bool
+	Colour                   bool // allowed at all: false under NO_COLOR
+	Format                   Format
+	// StepSummary is the file to which a CI job's Markdown summary is appended; "" is none (GITHUB_STEP_SUMMARY).
+	StepSummary string
+}
+
+// Output is one command's way of speaking. It is safe for concurrent use: lines never mix, and never hit a progress bar.
+type Output struct {
+	Options
+	mu  sync.Mutex
+	bar *bar
+}
+
+// New makes an Output.
+func New(o Options) *Output { return &Output{Options: o} }
+
+// Say writes one line of talk.
+func (o *Output) Say(format string, args ...any) {
+	o.talk(printable(fmt.Sprintf(format, args...)))
+}
+
+// Warn writes one line of talk that a person should not miss.
+func (o *Output) Warn(format string, args ...any) {
+	o.talk(o.errStyle(Attention).paint(printable(fmt.Sprintf(format, args...))))
+}
+
+// Error writes why the command failed, as the last thing that it says.
+func (o *Output) Error(err error, exit int) {
+	if o.Format != JSON {
+		o.talk(o.errStyle(Bad).paint("dbmigrate:") + " " + printable(err.Error()))
+		return
+	}
+	line, marshalErr := json.Marshal(struct {
+		Error ErrorJSON `json:"error"`
+		Exit  int       `json:"exit"`
+	}{ErrorOf(err), exit})
+	if marshalErr != nil {
+		line = []byte(marshalErr.Error())
+	}
+	o.talk(string(line))
+}
+
+// ErrorJSON is the promised shape of an error.
+type ErrorJSON struct {
+	Kind    userdb.Kind `json:"kind"`
+	Message string      `json:"message"`
+	Hint    string      `json:"hint,omitempty"`
+}
+
+// ErrorOf describes an error for JSON. The message contains the hint, too, so that it can be shown alone.
+func ErrorOf(err error) ErrorJSON {
+	out := ErrorJSON{Kind: userdb.KindOf(err), Message: err.Error()}
+	var e *userdb.Error
+	if errors.As(err, &e) {
+		out.Hint = e.Hint
+	}
+	return out
+}
+
+func (o *Output) talk(line string) {
+	// Nothing is left to tell anybody when stderr is gone.
+	_ = o.write(o.Err, []byte(line+"\n"))
+}
+
+// write moves the bar out of the way, writes, and puts it back.
+func (o *Output) write(w io.Writer, text []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bar.hide()
+	_, err := w.Write(text)
+	o.bar.show()
+	return err
+}

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+// Column is one column of a Sheet.
+type Column[T any] struct {
+	Head  string // of the table
+	Field string // of the CSV; the JSON field of the same content
+	Right bool   // numbers stand on the right
+
+	Text  func(T) string // for people
+	Data  func(T) string // for CSV; Text when nil
+	Style func(T) Style  // Plain when nil
+}
+
+// Sheet writes records to stdout in the format that was asked for: JSON and CSV at once, a table at the end, when the widths are known.
+// A table leaves out columns in which nothing stands.
+type Sheet[T any] struct {
+	out     *Output
+	columns []Column[T]
+	rows    [][]cell
+	headed  bool
+}
+
+type cell struct {
+	text  string
+	style Style
+}
+
+// NewSheet begins a sheet.
+func NewSheet[T any](out *Output, columns []Column[T]) *Sheet[T] {
+	return &Sheet[T]{out: out, columns: columns}
+}
+
+// Add writes or keeps one record. It is not safe for concurrent use. An error means that stdout is gone.
+func (s *Sheet[T]) Add(record T) error {
+	switch s.out.Format {
+	case JSON:
+		return s.addJSON(record)
+	case CSV:
+		return s.addCSV(record)
+	}
+	row := make([]cell, len(s.columns))
+	for i, c := range s.columns {
+		row[i].text = printable(c.Text(record))
+		if c.Style != nil {
+			row[i].style = c.Style(record)
+		}
+	}
+	s.rows = append(s.rows, row)
+	return nil
+}
+
+// End writes the table. In JSON the summary, unless nil, comes as the last line; a table's reader gets it as talk, from the caller.
+func (s *Sheet[T]) End(summary any) error {
+	switch {
+	case s.out.Format == JSON && summary != nil:
+		return s.addJSON(summary)
+	case s.out.Format == CSV && !s.headed:
+		return s.out.write(s.out.Out, s.header())
+	case s.out.Format == Table && len(s.rows) > 0:
+		text := s.render()
+		s.rows = nil
+		return s.out.write(s.out.Out, text)
+	}
+	return nil
+}
+
+func (s *Sheet[T]) addJSON(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	return s.out.write(s.out.Out, b.Bytes())
+}
+
+func (s *Sheet[T]) addCSV(record T) error {
+	values := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		values[i] = c.data(record)
+	}
+	var text []byte
+	if !s.headed {
+		text = s.header()
+	}
+	return s.out.write(s.out.Out, append(text, csvLine(values)...))
+}
+
+func (c Column[T]) data(record T) string {
+	if c.Data != nil {
+		return c.Data(record)
+	}
+	return c.Text(record)
+}
+
+func (s *Sheet[T]) header() []byte {
+	s.headed = true
+	names := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		names[i] = c.Field
+	}
+	return csvLine(names)
+}
+
+func csvLine(values []string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	// A bytes.Buffer takes everything.
+	_ = w.Write(values)
+	w.Flush()
+	return b.Bytes()
+}
+
+// columnGap separates columns.
+const columnGap = "  "
+
+func (s *Sheet[T]) render() []byte {
+	widths := make([]int, len(s.columns))
+	for _, row := range s.rows {
+		for i, c := range row {
+			widths[i] = max(widths[i], uniseg.StringWidth(c.text))
+		}
+	}
+	var last int
+	for i, c := range s.columns {
+		if widths[i] > 0 {
+			last, widths[i] = i, max(widths[i], uniseg.StringWidth(c.Head))
+		}
+	}
+	var b bytes.Buffer
+	heads := make([]cell, len(s.columns))
+	for i, c := range s.columns {
+		heads[i] = cell{c.Head, Faint}
+	}
+	for _, row := range append([][]cell{heads}, s.rows...) {
+		s.renderRow(&b, row, widths, last)
+	}
+	return b.Bytes()
+}
+
+func (s *Sheet[T]) renderRow(b *bytes.Buffer, row []cell, widths []int, last int) {
+	for last > 0 && row[last].text == "" {
+		last--
+	}
+	for i, c := range row[:last+1] {
+		if widths[i] == 0 {
+			continue
+		}
+		pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(c.text))
+		text := s.out.outStyle(c.style).paint(c.text)
+		switch {
+		case s.columns[i].Right:
+			b.WriteString(pad + text)
+		case i == last:
+			b.WriteString(text)
+		default:
+			b.WriteString(text + pad)
+		}
+		if i < last {
+			b.WriteString(columnGap)
+		}
+	}
+	b.WriteByte('\n')
+}
