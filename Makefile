@@ -1,0 +1,47 @@
+# Everything that a person or CI does here. `make setup` once, then `make test`.
+
+SHELL := /bin/bash
+NODE := $(shell if [ -x worker/node_modules/node/bin/node ]; then echo node_modules/node/bin/node; else echo node; fi)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+.PHONY: setup build test check-go test-go check-worker test-worker fmt demo clean
+
+# wrangler and vitest want a newer node than many systems have: package.json brings one.
+setup: worker/node_modules/.package-lock.json
+	go mod download
+
+worker/node_modules/.package-lock.json: worker/package-lock.json
+	cd worker && npm ci
+	touch $@
+
+build:
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
+
+test: setup check-go check-worker test-worker test-go
+
+check-go:
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt these (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+# One package at a time: each may run a local Cloudflare of its own.
+test-go:
+	go test -p 1 -timeout 30m ./...
+
+check-worker: setup
+	cd worker && $(NODE) node_modules/typescript/bin/tsc --noEmit
+	cd worker && $(NODE) node_modules/prettier/bin/prettier.cjs --check .
+
+test-worker: setup
+	cd worker && $(NODE) node_modules/vitest/vitest.mjs run
+
+fmt: setup
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+	cd worker && $(NODE) node_modules/prettier/bin/prettier.cjs --write .
+
+demo: setup build
+	go run ./scripts/stack -- scripts/demo.sh
+
+clean:
+	rm -rf bin worker/node_modules worker/.wrangler

@@ -1,0 +1,136 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// stopPatience is how long wrangler may take to end by itself (usually 1.5 s) before the group is killed.
+const stopPatience = 10 * time.Second
+
+// stragglerPatience is how long the rest of the group may take after its leader.
+const stragglerPatience = 2 * time.Second
+
+// process is wrangler with all its children (node, workerd twice, esbuild) in one process group.
+type process struct {
+	cmd      *exec.Cmd
+	watchdog *watchdog
+	exited   chan struct{} // closed when the leader is reaped
+	waitErr  error         // valid once exited is closed
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// startWrangler runs wrangler and returns it with the URL that it serves.
+func startWrangler(ctx context.Context, tools toolchain, args, env []string, log io.Writer) (*process, string, error) {
+	output := newReadyWatcher(log)
+	cmd := exec.Command(tools.node, append([]string{tools.wrangler}, args...)...)
+	cmd.Dir, cmd.Env = tools.workerDir, env
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second // a child that outlives the leader may hold the output pipe
+	if err := cmd.Start(); err != nil {
+		return nil, "", fmt.Errorf("start wrangler: %w", err)
+	}
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	go func() {
+		p.waitErr = cmd.Wait()
+		close(p.exited)
+	}()
+	var err error
+	if p.watchdog, err = startWatchdog(cmd.Process.Pid); err != nil {
+		return nil, "", errors.Join(err, p.stop())
+	}
+	select {
+	case url := <-output.ready:
+		return p, url, nil
+	case <-output.failed:
+		err = errors.Join(p.stop(), fmt.Errorf("start wrangler: the Worker cannot be bundled:\n%s", output.tail()))
+	case <-p.exited:
+		err = fmt.Errorf("start wrangler: it ended (%v) with this output:\n%s", p.waitErr, output.tail())
+	case <-ctx.Done():
+		err = fmt.Errorf("start wrangler: %w; output so far:\n%s", ctx.Err(), output.tail())
+	}
+	return nil, "", errors.Join(err, p.stop())
+}
+
+// stop ends the whole group, politely first so that wrangler removes its temporary bundle.
+func (p *process) stop() error {
+	p.stopOnce.Do(func() {
+		group := p.cmd.Process.Pid
+		signalGroup(group, syscall.SIGTERM)
+		p.leaderEndsWithin(stopPatience)
+		waitGroupGone(group, stragglerPatience)
+		signalGroup(group, syscall.SIGKILL)
+		if !p.leaderEndsWithin(stopPatience) {
+			p.stopErr = fmt.Errorf("stop wrangler: process %d survives SIGKILL", group)
+		}
+		if p.watchdog != nil {
+			p.watchdog.dismiss()
+		}
+	})
+	return p.stopErr
+}
+
+func (p *process) leaderEndsWithin(patience time.Duration) bool {
+	select {
+	case <-p.exited:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
+
+func signalGroup(group int, signal syscall.Signal) {
+	// ESRCH, the only expectable error, means that the group is gone: what we want.
+	_ = syscall.Kill(-group, signal)
+}
+
+func groupIsGone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
+
+// waitGroupGone gives up after patience, because in a container whose first process reaps no orphans a dead straggler
+// stays in the group for ever.
+func waitGroupGone(group int, patience time.Duration) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && !groupIsGone(group); {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// watchdogScript waits for a line. End of file instead means that our process died without a word: end the group.
+// (`kill -TERM -- -N` would be an error in dash.)
+const watchdogScript = `read -r word || { kill -s TERM -- -"$1"; sleep 5; kill -s KILL -- -"$1"; } 2>/dev/null`
+
+// watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe of which
+// only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren and other systems.
+type watchdog struct {
+	cmd  *exec.Cmd
+	pipe io.WriteCloser
+}
+
+func startWatchdog(group int) (*watchdog, error) {
+	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "watchdog", fmt.Sprint(group))
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start watchdog: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start watchdog: %w", err)
+	}
+	return &watchdog{cmd: cmd, pipe: pipe}, nil
+}
+
+// dismiss ends the watchdog without harm: the group's number may soon belong to somebody else.
+func (w *watchdog) dismiss() {
+	_, _ = io.WriteString(w.pipe, "done\n")
+	_ = w.pipe.Close()
+	_ = w.cmd.Wait()
+}

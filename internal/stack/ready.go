@@ -1,0 +1,72 @@
+package stack
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// readyLine is what wrangler prints when the Worker answers. The port is its choice: asking for port 0 and reading it
+// here leaves no moment in which another process can take the port.
+var readyLine = regexp.MustCompile(`Ready on (http://[0-9A-Za-z.:]+)`)
+
+// failedLine is what wrangler prints when it cannot bundle the Worker. It then waits for somebody to edit the source.
+var failedLine = regexp.MustCompile(`Build failed with`)
+
+// tailLines is how much of wrangler's output an error quotes.
+const tailLines = 40
+
+// readyWatcher passes wrangler's output on, remembers its end and announces the URL once.
+type readyWatcher struct {
+	ready  chan string   // gets the URL
+	failed chan struct{} // closed when the Worker cannot be bundled
+
+	mu      sync.Mutex
+	log     io.Writer
+	partial []byte
+	last    []string
+	outcome sync.Once
+}
+
+func newReadyWatcher(log io.Writer) *readyWatcher {
+	if log == nil {
+		log = io.Discard
+	}
+	return &readyWatcher{ready: make(chan string, 1), failed: make(chan struct{}), log: log}
+}
+
+// Write never fails: a log that cannot be written must not stop wrangler.
+func (w *readyWatcher) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _ = w.log.Write(p)
+	w.partial = append(w.partial, p...)
+	for {
+		end := bytes.IndexByte(w.partial, '\n')
+		if end < 0 {
+			return len(p), nil
+		}
+		w.line(string(w.partial[:end]))
+		w.partial = w.partial[end+1:]
+	}
+}
+
+func (w *readyWatcher) line(line string) {
+	w.last = append(w.last, line)
+	if len(w.last) > tailLines {
+		w.last = w.last[1:]
+	}
+	if match := readyLine.FindStringSubmatch(line); match != nil {
+		w.outcome.Do(func() { w.ready <- match[1] })
+	} else if failedLine.MatchString(line) {
+		w.outcome.Do(func() { close(w.failed) })
+	}
+}
+
+func (w *readyWatcher) tail() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(append(w.last, string(w.partial)), "\n")
+}

@@ -1,0 +1,204 @@
+package stack
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// parentRole makes the test binary act as a parent that starts a stack, says where, and waits to be killed.
+const parentRole = "STACK_TEST_PARENT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(parentRole) != "" {
+		actAsParent()
+	}
+	os.Exit(m.Run())
+}
+
+func actAsParent() {
+	s, err := Start(context.Background(), testOptions())
+	if err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+	os.Stdout.WriteString(s.URL + " " + s.PersistDir + "\n")
+	select {}
+}
+
+func testOptions() Options { return Options{ConfigPath: "testdata/wrangler.jsonc"} }
+
+func startForTest(t *testing.T, options Options) *Stack {
+	t.Helper()
+	s, err := Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func fetch(t *testing.T, method, url, body string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s %s (%v)", method, url, response.Status, answer, err)
+	}
+	return string(answer)
+}
+
+func TestStackServesAndKeepsItsStateOverARestart(t *testing.T) {
+	options := testOptions()
+	options.Vars = map[string]string{"APP_TOKEN": "mine"}
+	s := startForTest(t, options)
+
+	var vars struct{ Admin, App string }
+	if err := json.Unmarshal([]byte(fetch(t, "GET", s.URL+"/vars", "")), &vars); err != nil {
+		t.Fatal(err)
+	}
+	if vars.Admin != defaultAdminToken || vars.App != "mine" || s.AppToken != "mine" {
+		t.Errorf("the Worker sees %+v", vars)
+	}
+
+	value := s.KVBaseURL + "/storage/kv/namespaces/" + s.NamespaceID + "/values/kept"
+	fetch(t, "PUT", value, "yes")
+	before := s.URL
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.URL != before {
+		t.Errorf("restart moved the stack from %s to %s", before, s.URL)
+	}
+	if got := fetch(t, "GET", value, ""); got != "yes" {
+		t.Errorf("after the restart the value is %q", got)
+	}
+}
+
+func TestStopLeavesNothingBehind(t *testing.T) {
+	s := startForTest(t, testOptions())
+	group := s.process.cmd.Process.Pid
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !groupIsGone(group) {
+		t.Errorf("process group %d is still there", group)
+	}
+	if _, err := os.Stat(s.PersistDir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("state folder: %v", err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Errorf("second stop: %v", err)
+	}
+}
+
+func TestWatchdogEndsTheRuntimeOfADeadParent(t *testing.T) {
+	parent := exec.CommandContext(t.Context(), os.Args[0])
+	parent.Env = append(os.Environ(), parentRole+"=1")
+	parent.Stderr = os.Stderr
+	stdout, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, persistDir, _ := strings.Cut(strings.TrimSpace(line), " ")
+	t.Cleanup(func() { os.RemoveAll(persistDir) })
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			return
+		}
+		connection.Close()
+		if time.Now().After(deadline) {
+			t.Fatalf("the runtime at %s outlived its parent", url)
+		}
+	}
+}
+
+func TestStartQuotesWranglersComplaint(t *testing.T) {
+	for name, main := range map[string]string{"absent.js": "", "./nowhere.js": `export { x } from "./nowhere.js"; export default {};`} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := filepath.Join(dir, "wrangler.jsonc")
+			write(t, config, `{"name": "broken", "main": "absent.js", "compatibility_date": "2026-11-01"}`)
+			if main != "" {
+				write(t, filepath.Join(dir, "absent.js"), main)
+			}
+			s, err := Start(t.Context(), Options{ConfigPath: config})
+			if err == nil {
+				t.Fatal(errors.Join(errors.New("a broken Worker started"), s.Stop()))
+			}
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("the error does not say why: %v", err)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNodeIsRecent(t *testing.T) {
+	for version, want := range map[string]bool{
+		"v22.12.0\n": true, "v22.11.9": false, "v24.0.0": true, "v20.19.5": false, "": false, "node": false,
+	} {
+		if got := nodeIsRecent(version); got != want {
+			t.Errorf("nodeIsRecent(%q) = %v", version, got)
+		}
+	}
+}
+
+func TestReadyWatcherFindsASplitLineOnce(t *testing.T) {
+	var log strings.Builder
+	w := newReadyWatcher(&log)
+	for _, piece := range []string{"noise\nRea", "dy on http://127.0.0.1:44", "015\nReady on http://127.0.0.1:1\n", "end"} {
+		if _, err := w.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if url := <-w.ready; url != "http://127.0.0.1:44015" {
+		t.Errorf("url %q", url)
+	}
+	if len(w.ready) != 0 {
+		t.Error("announced twice")
+	}
+	if !strings.HasSuffix(w.tail(), "\nend") || !strings.HasPrefix(log.String(), "noise\n") {
+		t.Errorf("tail %q, log %q", w.tail(), log.String())
+	}
+}
