@@ -50,8 +50,8 @@ func (c *Client) Status(ctx context.Context, u userdb.UserID) (wire.Status, erro
 	return c.status(ctx, c.get("read status", u, "/status"))
 }
 
-// Claim takes the user over. A lost race, and a repeated claim whose first answer was lost, are Precondition errors (wire kind
-// claim-conflict): read the status and decide anew.
+// Claim takes the user over. A lost race is a Precondition error (wire kind claim-conflict): read the status and decide anew. req.ID must be
+// random and new for every claim, and lets the client repeat it.
 func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
 	m := c.post("claim", u, "/claim", req)
 	var out wire.Claimed

@@ -292,12 +292,12 @@ func TestMessages(t *testing.T) {
 		{"hello", `{"protocol":1,"worker":"0.1.0","now":1,"store":"sqlite","limits":{"batchBytes":1,"frameBytes":1,"cellBytes":1,"columns":1}}`, func(c *Client) error { _, err := c.Hello(ctx); return err }, "GET", "/hello", ""},
 		{"status", goodStatus, func(c *Client) error { _, err := c.Status(ctx, "ä b+c"); return err }, "GET", "/users/%C3%A4%20b+c/status", ""},
 		{"claim", claimed, func(c *Client) error {
-			got, err := c.Claim(ctx, "u", wire.ClaimRequest{Intent: wire.IntentMigrate, Seen: 4})
+			got, err := c.Claim(ctx, "u", wire.ClaimRequest{Intent: wire.IntentMigrate, Seen: 4, ID: "0123456789abcdef"})
 			if got.Outcome != wire.OutcomeActive || got.Gen != 5 {
 				t.Errorf("claimed %+v", got)
 			}
 			return err
-		}, "POST", "/users/u/claim", `{"intent":"migrate","seen":4}`},
+		}, "POST", "/users/u/claim", `{"intent":"migrate","seen":4`},
 		{"reset", goodStatus, func(c *Client) error { _, err := c.Reset(ctx, "u", 5); return err }, "POST", "/users/u/reset", `{"gen":5}`},
 		{"schema", goodStatus, func(c *Client) error { _, err := c.Schema(ctx, "u", 5, wire.Schema{}); return err }, "POST", "/users/u/schema", `{"gen":5,"schema":{"header"`},
 		{"rows", `{"seq":3,"applied":true}`, func(c *Client) error { _, err := c.Rows(ctx, "u", 5, 3, []byte("DMR1")); return err }, "POST", "/users/u/rows?gen=5&seq=3", "DMR1"},

@@ -1,8 +1,8 @@
 // Package doclient speaks to the admin routes of the Worker, which pass each message to the Durable Object of one user (docs/wire-format.md).
 //
-// Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform asked to wait (RetryPolicy). One of
-// them needs its caller's care: a claim whose first answer was lost is repeated as well and then meets its own success, as claim-conflict. The
-// caller reads the status again and claims anew with the gen that it finds.
+// Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform asked to wait (RetryPolicy). That holds
+// for a claim because of its ID: the same claim again gets the same answer, until another command claims the user. A claim-conflict is returned as
+// it is: somebody else was faster, and the caller reads the status and decides anew.
 //
 // Errors are *userdb.Error; behind an answer of the Worker errors.As finds the *wire.RemoteError.
 package doclient

@@ -110,35 +110,46 @@ func (f *finder) add(d foundRow) error {
 
 // differences returns what was found. A missing and an extra row of the same content in a rowid table are one row whose rowid changed.
 func (f *finder) differences() []RowDifference {
+	moved := f.moved()
 	var out []RowDifference
-	paired := map[int]bool{}
 	for i, d := range f.found {
-		if paired[i] {
-			continue
-		}
-		if j, ok := f.moved(i, paired); ok {
-			paired[j] = true
+		j, ok := moved[i]
+		switch {
+		case !ok:
+			out = append(out, d.RowDifference)
+		case i < j:
 			out = append(out, movedRow(d, f.found[j]))
-			continue
 		}
-		out = append(out, d.RowDifference)
 	}
 	return out
 }
 
-// moved finds the other half of a row whose rowid changed.
-func (f *finder) moved(i int, paired map[int]bool) (int, bool) {
-	d := f.found[i]
-	if !f.table.Rowid || d.Kind != Missing && d.Kind != Extra || len(f.table.Columns) == len(f.table.Key) {
-		return 0, false
+// moved pairs the two halves of rows whose rowid changed, in both directions.
+func (f *finder) moved() map[int]int {
+	pairs := map[int]int{}
+	if !f.table.Rowid || len(f.table.Columns) == len(f.table.Key) {
+		return pairs // without other cells, any row would be the moved form of any other
 	}
-	for j := i + 1; j < len(f.found); j++ {
-		o := f.found[j]
-		if !paired[j] && (o.Kind == Missing || o.Kind == Extra) && o.Kind != d.Kind && o.content == d.content {
-			return j, true
+	type half struct {
+		kind    Kind
+		content [32]byte
+	}
+	other := map[Kind]Kind{Missing: Extra, Extra: Missing}
+	waiting := map[half][]int{}
+	for i, d := range f.found {
+		if other[d.Kind] == "" {
+			continue
 		}
+		match := half{other[d.Kind], d.content}
+		if queue := waiting[match]; len(queue) > 0 {
+			pairs[i], pairs[queue[0]] = queue[0], i
+			waiting[match] = queue[1:]
+			continue
+		}
+		own := half{d.Kind, d.content}
+		waiting[own] = append(waiting[own], i)
 	}
-	return 0, false
+	return pairs
 }
 
 func movedRow(a, b foundRow) RowDifference {

@@ -124,8 +124,8 @@ func (f *finder) rest(ctx context.Context, after wire.Key) error {
 
 // compare asks the right side for the range behind after that the left side digested as l, and descends when they differ.
 func (f *finder) compare(ctx context.Context, after wire.Key, l wire.RangeDigest) error {
-	// One row more than the left side has is enough to see a difference, and bounds the request.
-	r, err := f.right.digest(ctx, wire.RangeRequest{Table: f.table.Name, After: after, Upto: l.Last, Limit: l.Rows + 1})
+	// As many rows as the left side has are enough, and bound the request: when these are the same, the last of them ends the range.
+	r, err := f.right.digest(ctx, wire.RangeRequest{Table: f.table.Name, After: after, Upto: l.Last, Limit: l.Rows})
 	if err != nil || r.Rows == l.Rows && r.Digest == l.Digest {
 		return err
 	}

@@ -203,6 +203,32 @@ func TestOneDifferenceInManyTransfersFewRows(t *testing.T) {
 	}
 }
 
+// More rows lie between two keys of the left side than one request digests.
+func TestManyExtraRowsAreAllFound(t *testing.T) {
+	left, right := newMemory(stride+10), newMemory(stride+10)
+	left.rows = slices.Delete(left.rows, 1, stride+9)
+	right.pageRows = 1000
+	for name, side := range map[string]Side{"direct": right, "adapter": StoreSide(stored{right}, "ann")} {
+		got, err := Rows(context.Background(), gamesTable(), left, side, 2*stride)
+		if err != nil || len(got) != stride+8 {
+			t.Errorf("%s: %d differences, %v", name, len(got), err)
+		}
+	}
+}
+
+func TestSameContentTwicePairsOnce(t *testing.T) {
+	row := func(id int64) []wire.Value { return gamesRow(id, "same", wire.NullValue()) }
+	left, right := &memory{rows: [][]wire.Value{row(1), row(2), row(3), row(4)}}, &memory{rows: [][]wire.Value{row(4), row(5), row(6)}}
+	got, err := Rows(context.Background(), gamesTable(), left, right, 10)
+	var texts []string
+	for _, d := range got {
+		texts = append(texts, string(d.Kind)+" "+keyText(d.Key)+" "+d.Right)
+	}
+	if want := "rowid 1 5, rowid 2 6, missing 3 "; err != nil || strings.Join(texts, ", ") != want {
+		t.Errorf("differences are %q, %v", texts, err)
+	}
+}
+
 func TestASideThatMovesIsAConflict(t *testing.T) {
 	for _, side := range []string{"left", "right"} {
 		left, right := newMemory(5000), newMemory(5000)

@@ -72,6 +72,26 @@ func TestRecycledBodiesAreFilledAnew(t *testing.T) {
 	}
 }
 
+func TestBodiesBelongToTheirReceiver(t *testing.T) {
+	var bodies [][]byte
+	var copies []string
+	b := wire.NewBatcher(wire.DefaultLimits, 10_000, func(body []byte, _ int) error {
+		bodies = append(bodies, body)
+		copies = append(copies, string(body))
+		return nil
+	})
+	must(t, b.Table("t", []string{"a", "b", "c", "d", "e"}))
+	for i := range 2000 {
+		must(t, b.Add(generatedRow(i)))
+	}
+	must(t, b.Flush())
+	for i, body := range bodies {
+		if string(body) != copies[i] {
+			t.Fatalf("body %d changed after it was handed out", i)
+		}
+	}
+}
+
 // The hasher treats long values, short ones and the borders between its blocks differently; the digest must not show it.
 func TestHashersStreamWhatAppendRowWrites(t *testing.T) {
 	var rows [][]wire.Value

@@ -45,12 +45,20 @@ type Value struct {
 	Bytes []byte
 }
 
-// IntValue, RealValue, TextValue, BlobValue and NullValue make values; the bytes are not copied.
-func IntValue(i int64) Value    { return Value{Class: Integer, Int: i} }
+// IntValue is an INTEGER.
+func IntValue(i int64) Value { return Value{Class: Integer, Int: i} }
+
+// RealValue is a REAL.
 func RealValue(f float64) Value { return Value{Class: Real, Real: f} }
-func TextValue(s string) Value  { return Value{Class: Text, Bytes: []byte(s)} }
-func BlobValue(b []byte) Value  { return Value{Class: Blob, Bytes: b} }
-func NullValue() Value          { return Value{Class: Null} }
+
+// TextValue is a TEXT with the bytes of s.
+func TextValue(s string) Value { return Value{Class: Text, Bytes: []byte(s)} }
+
+// BlobValue is a BLOB that aliases b.
+func BlobValue(b []byte) Value { return Value{Class: Blob, Bytes: b} }
+
+// NullValue is NULL.
+func NullValue() Value { return Value{Class: Null} }
 
 // IsNull says whether v reads as NULL in SQLite.
 func (v Value) IsNull() bool {

@@ -148,7 +148,8 @@ func (u *patient) mustServe(serves string) {
 	u.checkWrites()
 	var state struct{ Serves, Problem string }
 	out := u.op.must(0, "status", u.name)
-	if err := json.Unmarshal([]byte(out.stdout), &state); err != nil {
+	line, _, _ := strings.Cut(out.stdout, "\n")
+	if err := json.Unmarshal([]byte(line), &state); err != nil {
 		u.t.Fatalf("status printed %q: %v", out.stdout, err)
 	}
 	if state.Serves != serves || state.Problem != "" {
