@@ -28,7 +28,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "store", include: ["test/store/**/*.test.ts", "test/wire/**/*.test.ts"] },
+        test: { name: "store", testTimeout: 60_000, include: ["test/store/**/*.test.ts", "test/wire/**/*.test.ts"] },
       },
       {
         plugins: [
@@ -37,7 +37,7 @@ export default defineConfig({
             miniflare: { compatibilityDate: "2026-08-01", bindings: { DBMIGRATE_TOKEN: "token-now" } },
           }),
         ],
-        test: { name: "worker", include: ["test/{admin,router,file,sample}/**/*.test.ts"] },
+        test: { name: "worker", testTimeout: 60_000, include: ["test/{admin,router,file,sample}/**/*.test.ts"] },
       },
     ],
   },

@@ -11,17 +11,13 @@ interface SqliteExports {
   __wasm_call_ctors(): void;
   __indirect_function_table: WebAssembly.Table;
   sqlite3_initialize(): number;
-  sqlite3_libversion(): Pointer;
   sqlite3_malloc64(size: bigint): Pointer;
   sqlite3_free(at: Pointer): void;
   sqlite3_open_v2(name: Pointer, out: Pointer, flags: number, vfs: Pointer): number;
   sqlite3_close_v2(db: Pointer): number;
-  sqlite3_extended_result_codes(db: Pointer, on: number): number;
   sqlite3_errmsg(db: Pointer): Pointer;
   sqlite3_errstr(code: number): Pointer;
-  sqlite3_extended_errcode(db: Pointer): number;
   sqlite3__wasm_db_config_ip(db: Pointer, option: number, value: number, out: Pointer): number;
-  sqlite3_limit(db: Pointer, id: number, value: number): number;
   sqlite3_set_authorizer(db: Pointer, callback: Pointer, argument: Pointer): number;
   sqlite3_deserialize(db: Pointer, schema: Pointer, data: Pointer, size: bigint, room: bigint, flags: number): number;
   sqlite3_serialize(db: Pointer, schema: Pointer, size: Pointer, flags: number): Pointer;

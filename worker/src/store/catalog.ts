@@ -1,8 +1,8 @@
 // What the database holds, read from the database itself: tables, their columns, their keys, CREATE texts.
 import { isKeyword, isSignificant, tokenize } from "../query/tokens.ts";
+import { compareBytes } from "../wire/binary.ts";
 import { type ObjectType, type SchemaObject, internalTables, objectTypes } from "../wire/messages.ts";
 import { quoteName } from "./sql-text.ts";
-import { Buffer } from "node:buffer";
 
 /** One column of a row's key, in key order. */
 export interface KeyColumn {
@@ -180,17 +180,14 @@ export function schemaObjects(sql: SqlStorage): SchemaObject[] {
 
 /** The one object of that type and name, if there is one. */
 export function schemaObject(sql: SqlStorage, type: ObjectType, name: string): SchemaObject | undefined {
-  return schemaObjects(sql).find((object) => object.type === type && object.name === name);
+  const query = "SELECT tbl_name, sql FROM sqlite_schema WHERE type = ? AND name = ? AND sql IS NOT NULL";
+  const [row] = sql.exec<{ tbl_name: string; sql: string }>(query, type, name);
+  return row === undefined ? undefined : { type, name, table: row.tbl_name, sql: row.sql };
 }
 
 /** Whether the database has a table of SQLite's own. */
 export function hasTable(sql: SqlStorage, name: string): boolean {
   return [...sql.exec("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", name)].length > 0;
-}
-
-/** Compares names as UTF-8 bytes. */
-export function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
 }
 
 /** The columns of a shape as SQL. */

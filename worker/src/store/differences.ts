@@ -1,5 +1,5 @@
+import { compareBytes } from "../wire/binary.ts";
 import type { DatabaseDigest, TableDigest } from "../wire/messages.ts";
-import { compareBytes } from "./catalog.ts";
 
 /** A table that differs, as each side has it (null: not at all), or the schemas. */
 export type Difference =

@@ -1,10 +1,11 @@
 // The digest of what the tables hold (docs/wire-format.md, section 6), computed page by page over many requests.
 import { createHash } from "node:crypto";
-import { concatBytes, u32, u64 } from "../wire/binary.ts";
-import { encodeTextCell } from "../wire/cells.ts";
-import type { DatabaseDigest, Phase, TableDigest } from "../wire/messages.ts";
+import { concatBytes } from "../wire/binary.ts";
+import { databaseDigest, schemaDigest } from "../wire/digest.ts";
+import { WireError } from "../wire/errors.ts";
+import type { DatabaseDigest, Header, Phase, TableDigest } from "../wire/messages.ts";
 import type { Key } from "../wire/values.ts";
-import { type TableShape, compareBytes, schemaObjects, tablesWithRows } from "./catalog.ts";
+import { type TableShape, schemaObjects, tablesWithRows } from "./catalog.ts";
 import { type StoreContext, contentVersion } from "./context.ts";
 import { demandPhase } from "./guard.ts";
 import { hashRows } from "./range.ts";
@@ -49,11 +50,9 @@ interface Result {
  */
 export async function advanceDigest(store: StoreContext, budgetMs: number): Promise<DigestReport> {
   const start = Date.now();
-  demandPhase(store.books.state, "digest");
   while (!store.storage.transactionSync(() => digestSlice(store))) {
     // Lets the clock move and other requests in; a write among them makes the digest begin anew.
     await scheduler.wait(0);
-    demandPhase(store.books.state, "digest");
     if (Date.now() - start >= budgetMs) break;
   }
   return report(store);
@@ -73,6 +72,8 @@ export function completeDigest(store: StoreContext): DatabaseDigest | undefined 
 
 // True when the digest is complete.
 function digestSlice(store: StoreContext): boolean {
+  demandPhase(store.books.state, "digest");
+  const header = demandHeader(store);
   if (completeDigest(store) !== undefined) return true;
   const shapes = tablesWithRows(store.sql);
   let progress = currentProgress(store);
@@ -83,7 +84,7 @@ function digestSlice(store: StoreContext): boolean {
   }
   store.books.putDigestEntry("progress", progress);
   if (shape !== undefined) return false;
-  const digest = databaseDigest(schemaDigest(store), progress.done);
+  const digest = databaseDigest(schemaDigest(header, schemaObjects(store.sql)), progress.done);
   store.books.dropDigest();
   store.books.putDigestEntry("result", { version: progress.version, digest } satisfies Result);
   return true;
@@ -156,26 +157,8 @@ function joinPages(store: StoreContext, table: number, count: number): string {
   return hash.digest("hex");
 }
 
-function schemaDigest(store: StoreContext): Uint8Array {
-  const header = store.books.schema?.header;
-  if (header === undefined) throw new Error("no schema was sent under this claim");
-  const objects = schemaObjects(store.sql).sort((a, b) => compareBytes(a.type, b.type) || compareBytes(a.name, b.name));
-  const texts = [
-    ...["userVersion", `${header.userVersion}`, "applicationId", `${header.applicationId}`],
-    ...["encoding", header.encoding, "pageSize", `${header.pageSize}`, "autoVacuum", `${header.autoVacuum}`],
-    ...objects.flatMap(({ type, name, table, sql }) => [type, name, table, sql]),
-  ];
-  const hash = createHash("sha256");
-  for (const text of texts) for (const part of encodeTextCell(text)) hash.update(part);
-  return hash.digest();
-}
-
-function databaseDigest(schema: Uint8Array, tables: readonly TableDigest[]): DatabaseDigest {
-  const hash = createHash("sha256").update(schema);
-  for (const { name, rows, digest } of tables) {
-    if (rows === 0) continue;
-    const nameBytes = Buffer.from(name, "utf8");
-    hash.update(u32(nameBytes.length)).update(nameBytes).update(u64(rows)).update(Buffer.from(digest, "hex"));
-  }
-  return { database: hash.digest("hex"), schema: Buffer.from(schema).toString("hex"), tables };
+function demandHeader({ books }: StoreContext): Header {
+  if (books.schema !== undefined) return books.schema.header;
+  const { phase, gen } = books.state;
+  throw new WireError("wrong-phase", "there is nothing to digest before the schema", { phase, gen });
 }

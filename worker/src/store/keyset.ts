@@ -58,7 +58,7 @@ function compare(column: KeyColumn | undefined, operator: string, value: ExactVa
 // The index may order by another collation than the column's own.
 function operand(column: KeyColumn): string {
   const name = quoteName(column.name);
-  return column.collation === null ? name : `${name} COLLATE ${quoteName(column.collation)}`;
+  return column.collation !== "x" ? name : `${name} COLLATE ${quoteName(column.collation)}`;
 }
 
 function before(column: KeyColumn | undefined): string {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Phase } from "../wire/messages.ts";
 import { type Key, emitKey } from "../wire/values.ts";

@@ -163,11 +163,10 @@ export class RowReader {
 }
 
 function cellExpression(column: string): string {
-  const bytes = `octet_length(${column})`;
+  const counted = `octet_length(${column}) || ':' || ${column}`;
   return (
-    `CASE typeof(${column}) WHEN 'text' THEN concat('T', ${bytes}, ':', ${column})` +
-    ` WHEN 'integer' THEN concat('I', ${column}, ';') WHEN 'null' THEN 'N' WHEN 'real' THEN 'R'` +
-    ` ELSE concat('B', ${bytes}, ':', ${column}) END`
+    `CASE typeof(${column}) WHEN 'text' THEN 'T' || ${counted} WHEN 'integer' THEN 'I' || ${column} || ';'` +
+    ` WHEN 'null' THEN 'N' WHEN 'real' THEN 'R' ELSE 'B' || ${counted} END`
   );
 }
 

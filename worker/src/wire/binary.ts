@@ -1,4 +1,5 @@
 // Little-endian framing.
+import { Buffer } from "node:buffer";
 import { WireError } from "./errors.ts";
 
 /** Walks over binary framing; every short read is a bad-batch. */
@@ -66,4 +67,9 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
+}
+
+/** Compares strings as UTF-8 bytes. */
+export function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
 }

@@ -66,6 +66,24 @@ describe("what a Durable Object denies is denied on files", () => {
   });
 });
 
+describe("a file's own schema is not trusted", () => {
+  it.each([
+    [
+      "to read the connection's internals",
+      ["CREATE VIEW v AS SELECT * FROM sqlite_stmt", "SELECT * FROM v"],
+      "unsafe use of virtual table",
+    ],
+    [
+      "to write shadow tables",
+      ["CREATE VIRTUAL TABLE f USING fts5(a)", "INSERT INTO f_data VALUES (9, 9)"],
+      "may not be modified",
+    ],
+  ])("%s", (_name, sql, message) => {
+    const request = parseQueryRequest({ statements: sql.map((text) => ({ sql: text })) });
+    expect(() => runOnFile(EMPTY, request)).toThrow(message);
+  });
+});
+
 it("the callback module is nothing but a way to C: six i32 in, one out", () => {
   expect(WebAssembly.Module.imports(authorizerModule)).toEqual([
     { module: "host", name: "authorize", kind: "function" },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { runOnFile } from "../../src/file/engine.ts";
+import { discardSqlite, sqlite } from "../../src/file/sqlite.ts";
 import { type ParsedRequest, parseQueryRequest } from "../../src/query/request.ts";
 import type { QueryStatement, ResultValue } from "../../src/query/types.ts";
 
@@ -95,10 +96,14 @@ describe("results", () => {
     expect(new DataView(table().buffer).getUint16(16)).toBe(4096);
   });
 
-  it("knows the time and does not repeat its random numbers", () => {
+  it("knows the time, and each instance has random numbers of its own", () => {
     const year = String(new Date().getUTCFullYear());
     const sql = "SELECT strftime('%Y', 'now'), strftime('%Y', 'now', 'localtime'), hex(randomblob(16))";
-    const [first, second] = [rows(EMPTY, sql)[0], rows(EMPTY, sql)[0]];
+    const inNewInstance = (): readonly ResultValue[] | undefined => {
+      discardSqlite();
+      return rows(EMPTY, sql)[0];
+    };
+    const [first, second] = [inNewInstance(), inNewInstance()];
     expect(first?.slice(0, 2)).toEqual([year, year]);
     expect(first?.[2]).not.toEqual(second?.[2]);
   });
@@ -227,10 +232,21 @@ describe("limits and damage", () => {
 
   it("gives its memory back, also after errors", () => {
     const file = changed(EMPTY, "CREATE TABLE t(a)", "INSERT INTO t VALUES (zeroblob(4000000))");
-    // 100 times 4 MB would not fit the instance's 2 GB together with the growth that each insert needs.
-    for (let i = 0; i < 100; i++) {
+    const useMemory = (): void => {
       changed(file, "INSERT INTO t VALUES (zeroblob(4000000))");
       expect(() => changed(file, "INSERT INTO t VALUES (zeroblob(4000000))", "nonsense")).toThrow("syntax error");
-    }
+    };
+    useMemory();
+    const before = sqlite().memory.size;
+    for (let i = 0; i < 10; i++) useMemory();
+    expect(sqlite().memory.size).toBe(before);
+  });
+
+  it("does not keep for ever the memory that one large file took", () => {
+    const before = sqlite();
+    const request = write({ sql: "CREATE TABLE t(a)" }, { sql: "INSERT INTO t VALUES (zeroblob(50000000))" });
+    runOnFile(EMPTY, request, 100_000_000);
+    expect(before.memory.size).toBeGreaterThan(50_000_000);
+    expect(sqlite().memory.size).toBeLessThan(10_000_000);
   });
 });

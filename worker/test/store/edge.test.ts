@@ -21,7 +21,12 @@ describe("authorization", () => {
   });
 
   it("refuses another scheme, and says which one it wants", async () => {
-    const response = await new Client().raw("GET", "status", { headers: { authorization: "Basic dG9rZW4tbm93" } }, null);
+    const response = await new Client().raw(
+      "GET",
+      "status",
+      { headers: { authorization: "Basic dG9rZW4tbm93" } },
+      null,
+    );
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
     expect(await kindOf(response)).toBe("401 unauthorized");
   });
@@ -53,11 +58,14 @@ describe("routes", () => {
     expect(await kindOf(response)).toBe(expected);
   });
 
-  it.each(["", "%2e", "..", "a%2Fb", "a%5Cb", "a%00b", "%ff", "x".repeat(504)])("refuses the user id %j", async (id) => {
-    const url = `https://worker.test/_dbmigrate/v1/users/${id}/status`;
-    const request = new Request(url, { headers: { authorization: "Bearer token-now" } });
-    expect(await kindOf(await new Client().stub.fetch(request))).toMatch(/^(400 bad-request|404 not-found)$/);
-  });
+  it.each(["", "%2e", "..", "a%2Fb", "a%5Cb", "a%00b", "%ff", "x".repeat(504)])(
+    "refuses the user id %j",
+    async (id) => {
+      const url = `https://worker.test/_dbmigrate/v1/users/${id}/status`;
+      const request = new Request(url, { headers: { authorization: "Bearer token-now" } });
+      expect(await kindOf(await new Client().stub.fetch(request))).toMatch(/^(400 bad-request|404 not-found)$/);
+    },
+  );
 
   it("does not answer hello, nor anything outside its routes", async () => {
     const { stub } = new Client();
@@ -91,7 +99,12 @@ describe("malformed messages", () => {
     ["schema", '{"gen":1}', json, "400 bad-request"],
     ["schema", '{"gen":1,"schema":{"header":{},"objects":[]}}', json, "400 bad-request"],
     ["schema", JSON.stringify({ gen: 1, schema: { header, objects: [{}] } }), json, "400 bad-request"],
-    ["schema", JSON.stringify({ gen: 1, schema: { header, objects: [], virtual: [{ name: "v", load: "x" }] } }), json, "400 bad-request"],
+    [
+      "schema",
+      JSON.stringify({ gen: 1, schema: { header, objects: [], virtual: [{ name: "v", load: "x" }] } }),
+      json,
+      "400 bad-request",
+    ],
     ["finish", '{"gen":1,"batches":-1}', json, "400 bad-request"],
     ["digest", '{"budgetMs":1e9}', json, "400 bad-request"],
     ["range", '{"table":"t","after":[{"int":"x"}]}', json, "400 bad-request"],
@@ -129,7 +142,9 @@ describe("malformed messages", () => {
   it("stops reading a body over the limit, announced or not", async () => {
     const client = new Client();
     const large = new Uint8Array(8 * 1024 * 1024 + 1);
-    expect(await kindOf(await client.raw("POST", "rows?gen=0&seq=0", { body: large, headers: binary }))).toBe("413 too-large");
+    expect(await kindOf(await client.raw("POST", "rows?gen=0&seq=0", { body: large, headers: binary }))).toBe(
+      "413 too-large",
+    );
     const chunk = new Uint8Array(1024 * 1024);
     let sent = 0;
     const body = new ReadableStream({ pull: (to) => (sent++ < 20 ? to.enqueue(chunk) : to.close()) });
@@ -159,7 +174,10 @@ describe("malformed batches", () => {
     ["a cell that is cut", batch(frame("D", { ...head, plan: "" }, bytes([3, 0, 0, 0], "T5:")))],
     ["an endless integer", batch(frame("D", { ...head, plan: "" }, bytes([3, 0, 0, 0], "I12")))],
     ["an integer with zeros", batch(frame("D", { ...head, plan: "" }, bytes([4, 0, 0, 0], "I01;")))],
-    ["an integer beyond int64", batch(frame("D", { ...head, plan: "" }, bytes([21, 0, 0, 0], "I9223372036854775808;")))],
+    [
+      "an integer beyond int64",
+      batch(frame("D", { ...head, plan: "" }, bytes([21, 0, 0, 0], "I9223372036854775808;"))),
+    ],
     ["an R cell without its real", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "R")))],
     ["a real without its R cell", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "N12345678")))],
     ["a NaN", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "R", [0, 0, 0, 0, 0, 0, 0xf8, 0x7f])))],
@@ -183,7 +201,20 @@ describe("malformed batches", () => {
     ["a name that would be SQL", batch(jFrame("t", ['a") SELECT 1; --'], [["x"]])), "t"],
     ["SQLite's schema", batch(jFrame("sqlite_schema", ["type"], [["x"]])), "sqlite_schema"],
     ["the platform's table", batch(jFrame("_cf_KV", ["key"], [["x"]])), "_cf_KV"],
-    ["a key twice", batch(jFrame("t", ["rowid", "a"], [[1n, "x"], [1n, "y"]])), "t"],
+    [
+      "a key twice",
+      batch(
+        jFrame(
+          "t",
+          ["rowid", "a"],
+          [
+            [1n, "x"],
+            [1n, "y"],
+          ],
+        ),
+      ),
+      "t",
+    ],
     ["a cell over 2,000,000 bytes", batch(dFrame("t", ["a"], ["x".repeat(2_000_001)])), "t"],
   ];
   it.each(refused)("rows-refused: %s", async (_, body, name) => {

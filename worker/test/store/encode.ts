@@ -94,15 +94,18 @@ export function batch(...frames: Uint8Array[]): Uint8Array {
 export function encodeRows(rows: readonly Row[]): { cells: Uint8Array; reals: Uint8Array } {
   const cells: Uint8Array[] = [];
   const reals: number[] = [];
+  const add = (text: string, content?: Uint8Array) => cells.push(utf8.encode(text), ...(content ? [content] : []));
   for (const cell of rows.flat()) {
-    if (cell === null) cells.push(bytes("N"));
-    else if (typeof cell === "bigint") cells.push(bytes(`I${cell};`));
+    if (cell === null) add("N");
+    else if (typeof cell === "bigint") add(`I${cell};`);
     else if (typeof cell === "number") {
-      cells.push(bytes("R"));
+      add("R");
       reals.push(cell);
-    } else if (typeof cell === "string") cells.push(bytes(`T${utf8.encode(cell).length}:`), utf8.encode(cell));
-    else if ("text" in cell) cells.push(bytes(`T${cell.text.length}:`), Uint8Array.from(cell.text));
-    else cells.push(bytes(`B${cell.blob.length}:`), Uint8Array.from(cell.blob));
+    } else {
+      const content =
+        typeof cell === "string" ? utf8.encode(cell) : Uint8Array.from("text" in cell ? cell.text : cell.blob);
+      add(`${typeof cell === "object" && "blob" in cell ? "B" : "T"}${content.length}:`, content);
+    }
   }
   return { cells: join(cells), reals: new Uint8Array(Float64Array.from(reals).buffer) };
 }

@@ -3,29 +3,44 @@ import { UserDataStore, type StoreEnv } from "../../src/store/user-data-store.ts
 
 export { UserDataStore };
 
-/** An application's own methods on top of the store. */
+/** An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown over RPC. */
 export class NotesStore extends UserDataStore {
-  add(text: string): number {
-    return this.transaction((sql) => {
+  add(text: string): number | string {
+    return this.#tried((sql) => {
       sql.exec("INSERT INTO notes (text) VALUES (?)", text);
-      return Number(sql.exec("SELECT count(*) AS n FROM notes").one()["n"]);
+      return countNotes(sql);
     });
   }
 
-  addAndFail(text: string): void {
-    this.transaction((sql) => {
+  addAndFail(text: string): number | string {
+    return this.#tried((sql) => {
       sql.exec("INSERT INTO notes (text) VALUES (?)", text);
       throw new Error("changed my mind");
     });
   }
 
-  count(): number {
-    return this.transaction((sql) => Number(sql.exec("SELECT count(*) AS n FROM notes").one()["n"]));
+  addLater(text: string): number | string | Promise<number> {
+    return this.#tried(async (sql) => {
+      sql.exec("INSERT INTO notes (text) VALUES (?)", text);
+      return countNotes(sql);
+    });
   }
 
-  async addLater(text: string): Promise<void> {
-    await this.transaction(async (sql) => sql.exec("INSERT INTO notes (text) VALUES (?)", text));
+  count(): number | string {
+    return this.#tried(countNotes);
   }
+
+  #tried<T>(work: (sql: SqlStorage) => T): T | string {
+    try {
+      return this.transaction(work);
+    } catch (error) {
+      return String((error as Error).message);
+    }
+  }
+}
+
+function countNotes(sql: SqlStorage): number {
+  return Number(sql.exec("SELECT count(*) AS n FROM notes").one()["n"]);
 }
 
 /** A store of a Worker without the admin secret. */

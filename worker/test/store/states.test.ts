@@ -44,7 +44,11 @@ const messages: Record<string, (client: Client) => Promise<unknown>> = {
   range: json("range", () => ({ table: "t", after: null, upto: null })),
   ready: async (client) => {
     await client.finish(1);
-    return client.post("ready", { gen: client.gen, digest: (await client.digest()).json.digest ?? noDigest, receipt: {} });
+    return client.post("ready", {
+      gen: client.gen,
+      digest: (await client.digest()).json.digest ?? noDigest,
+      receipt: {},
+    });
   },
   activate: json("activate", gen),
   "export/schema": (client) => client.get("export/schema"),
@@ -103,7 +107,12 @@ describe("every message in every phase", () => {
     const after = (await client.get("status")).json;
     const { json } = answer;
     const said = (json["error"] as { kind?: string } | undefined)?.kind ?? json["outcome"] ?? "ok";
-    const lin = after.lin === 0 ? "none" : after.lin === before.lin && after.gen === before.gen + 1 ? "same" : linOf(before, after);
+    const lin =
+      after.lin === 0
+        ? "none"
+        : after.lin === before.lin && after.gen === before.gen + 1
+          ? "same"
+          : linOf(before, after);
     const content = (await rowIsThere(client)) ? "kept" : "gone";
     const gen = after.gen === before.gen ? "=" : `+${after.gen - before.gen}`;
     expect(`${said} ${after.phase} ${content} ${lin} ${gen}`).toBe(sameLin(effect, before, after));
@@ -133,7 +142,10 @@ describe("claims", () => {
     const before = (await client.get("status")).json;
     for (const seen of [0, 2, 99]) {
       const { status, json } = await client.post("claim", { intent: "rollback", seen });
-      expect({ status, json }).toMatchObject({ status: 409, json: { error: { kind: "claim-conflict", details: { gen: 1 } } } });
+      expect({ status, json }).toMatchObject({
+        status: 409,
+        json: { error: { kind: "claim-conflict", details: { gen: 1 } } },
+      });
     }
     expect((await client.get("status")).json).toEqual(before);
   });
@@ -149,8 +161,14 @@ describe("claims", () => {
       for (const stale of [client.gen - 1, client.gen + 1]) {
         const late = new Client(undefined, client.user);
         late.gen = stale;
-        const answer = message === "ready" ? await late.post("ready", { gen: stale, digest: noDigest, receipt: {} }) : await messages[message]?.(late);
-        expect(answer).toMatchObject({ status: 409, json: { error: { kind: "stale-claim", details: { gen: client.gen } } } });
+        const answer =
+          message === "ready"
+            ? await late.post("ready", { gen: stale, digest: noDigest, receipt: {} })
+            : await messages[message]?.(late);
+        expect(answer).toMatchObject({
+          status: 409,
+          json: { error: { kind: "stale-claim", details: { gen: client.gen } } },
+        });
       }
       expect((await client.get("status")).json).toEqual(before);
     },
@@ -162,7 +180,13 @@ describe("claims", () => {
     await messages["write"]?.(client);
     await client.claim("rollback");
     await client.post("release", { gen: client.gen });
-    expect((await client.get("status")).json).toMatchObject({ phase: "EMPTY", gen: 2, lin: 0, writes: 1, receipt: null });
+    expect((await client.get("status")).json).toMatchObject({
+      phase: "EMPTY",
+      gen: 2,
+      lin: 0,
+      writes: 1,
+      receipt: null,
+    });
     await client.claim("migrate");
     expect((await client.get("status")).json).toMatchObject({ phase: "IMPORTING", gen: 3, lin: 3, writes: 1 });
   });
