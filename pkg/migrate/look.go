@@ -61,6 +61,12 @@ func (f fileState) fenced() bool { return f.Kind == userdb.FenceMark }
 // fencedBy says whether the file is fenced by the lineage.
 func (f fileState) fencedBy(lin userdb.Claim) bool { return f.fenced() && f.Lin == lin }
 
+// exportedFrom says whether an unfenced file came back from the lineage. The stamp of a rollback is always newer than the lineage (that of a
+// lift without the Durable Object may equal it). The application's VACUUM clears the stamp; the metadata, which routers carry along, still has it.
+func (f fileState) exportedFrom(lin userdb.Claim) bool {
+	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin
+}
+
 func (f fileState) tombstone() bool { return f.what == userdb.TombstoneFile }
 
 // superseded stops a command whose claim g is older than what the file shows.
@@ -88,7 +94,7 @@ func clean(st wire.Status, file fileState) bool {
 	return st.Phase == userdb.Empty && !file.fenced() && file.Stamp == st.Gen
 }
 
-// claim takes the user for one command. It repeats when another operator's claim came between, since each repetition starts from what
+// claim takes the user for one command; with an error it still tells what was seen, unless others were faster. It repeats when another operator's claim came between, since each repetition starts from what
 // that one left. The file must not carry a number that the Durable Object never gave out: then its storage was lost or set back, and
 // what it held may be gone.
 func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent) (claimed, error) {
@@ -109,7 +115,7 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 			return c, nil
 		}
 		if userdb.KindOf(err) != userdb.Superseded {
-			return claimed{}, err
+			return c, err
 		}
 	}
 	return claimed{}, err

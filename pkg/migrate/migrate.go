@@ -60,7 +60,9 @@ func (m *migration) run(ctx context.Context) error {
 	case wire.OutcomeActive:
 		return m.alreadyActive(ctx, m.from.Status)
 	case wire.OutcomeResume:
-		return m.resume(ctx, m.from.Lin)
+		err := m.resume(ctx, m.from.Lin)
+		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded && m.from.file.fencedBy(m.from.Lin)
+		return err
 	case wire.OutcomeImport:
 		return m.importAndSwitch(ctx)
 	}
@@ -139,6 +141,9 @@ func (m *migration) resume(ctx context.Context, lin userdb.Claim) error {
 			return err
 		}
 		if file.absent {
+			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+		}
+		if !file.fencedBy(lin) && !file.exportedFrom(lin) {
 			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
 		if !file.fencedBy(lin) {
@@ -291,13 +296,14 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}
-	m.result.Open = m.fenced
+	m.result.Open = m.fenced || m.from.file.fenced()
 	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
 }
 
 func (m *migration) undo(ctx context.Context) error {
-	c, err := m.claimAfter(ctx, m.user, wire.IntentRollback, m.g)
-	if err != nil {
+	c := claimed{file: m.from.file}
+	var err error
+	if c.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentRollback, m.g); err != nil {
 		return err
 	}
 	if !m.fenced && m.from.fromClean() {

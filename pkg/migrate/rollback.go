@@ -24,6 +24,7 @@ type retreat struct {
 	user   userdb.UserID
 	opts   RollbackOptions
 	g      userdb.Claim
+	served bool // the file is authoritative: what is left is clean-up
 	result *Result
 }
 
@@ -49,9 +50,11 @@ func (r *retreat) run(ctx context.Context) error {
 	begun := r.now()
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
 	if err != nil {
+		// A claim whose answer was lost may have sealed the object.
+		r.result.Open = c.seen.Phase == userdb.Active && userdb.KindOf(err) != userdb.Superseded
 		return err
 	}
-	err = r.finish(ctx, c.Claimed)
+	err = r.finish(ctx, c)
 	if c.Outcome == wire.OutcomeExport {
 		r.result.Window = r.now().Sub(begun)
 	}
@@ -59,7 +62,7 @@ func (r *retreat) run(ctx context.Context) error {
 }
 
 // finish makes the file authoritative under a claim that was granted.
-func (r *retreat) finish(ctx context.Context, c wire.Claimed) error {
+func (r *retreat) finish(ctx context.Context, c claimed) error {
 	r.g, r.result.Claim = c.Gen, c.Gen
 	var err error
 	switch c.Outcome {
@@ -68,10 +71,12 @@ func (r *retreat) finish(ctx context.Context, c wire.Claimed) error {
 	case wire.OutcomeLift:
 		err = r.lift(ctx)
 	default:
-		err = unexpectedOutcome(r.user, c)
+		err = unexpectedOutcome(r.user, c.Claimed)
 	}
 	if err == nil {
 		r.result.dropFlag()
+	} else if userdb.KindOf(err) != userdb.Superseded {
+		r.result.Open = !r.served && (c.Outcome == wire.OutcomeExport || c.file.fenced())
 	}
 	return err
 }
@@ -114,7 +119,7 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 			return err
 		}
 		if !file.fencedBy(st.Lin) && !file.absent {
-			return r.releaseThenTouch(ctx)
+			return r.releaseExported(ctx, file, st)
 		}
 		err = r.putBack(ctx, st, file)
 		if userdb.KindOf(err) == userdb.Precondition {
@@ -129,8 +134,13 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 	return lostRaces("roll back", r.user)
 }
 
-// releaseThenTouch ends a rollback whose export an earlier run put in place.
-func (r *retreat) releaseThenTouch(ctx context.Context) error {
+// releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp from after the lineage; a file
+// without one was written by somebody else, and the sealed object may be the only copy of what it holds.
+func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.Status) error {
+	if !file.exportedFrom(st.Lin) {
+		return fenceGone(r.user, file, st)
+	}
+	r.served = true
 	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 		return err
 	}
@@ -156,6 +166,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 	if err := r.putStamped(ctx, file, seen); err != nil {
 		return err
 	}
+	r.served = true
 	r.result.Outcome, r.result.Bytes = outcome, file.Size
 	return nil
 }

@@ -3,6 +3,7 @@ package userdb
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 )
 
@@ -35,4 +36,17 @@ func MetadataFenced(meta map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// MetadataStamp is the stamp that metadata speaks of, 0 for none.
+func MetadataStamp(meta map[string]string) Claim {
+	for name, value := range meta {
+		if !strings.EqualFold(name, metadataStamp) {
+			continue
+		}
+		if stamp, err := strconv.ParseUint(value, 10, 32); err == nil {
+			return Claim(stamp)
+		}
+	}
+	return 0
 }
