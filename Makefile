@@ -1,8 +1,10 @@
 # Everything that a person or CI does here. `make setup` once, then `make test`.
 
 SHELL := /bin/bash
-NODE := $(shell if [ -x worker/node_modules/node/bin/node ]; then echo node_modules/node/bin/node; else echo node; fi)
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Looked up when a recipe runs, after `setup` has brought it.
+NODE = $(shell if [ -x worker/node_modules/node/bin/node ]; then echo node_modules/node/bin/node; else echo node; fi)
+# Empty: the binary goes by what the Go toolchain recorded of the commit.
+VERSION ?=
 
 .PHONY: setup build test check-go test-go check-worker test-worker fmt demo clean
 
@@ -15,7 +17,7 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 	touch $@
 
 build:
-	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
+	go build -trimpath -ldflags "-X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
 
 test: setup check-go check-worker test-worker test-go
 
@@ -25,9 +27,9 @@ check-go:
 	go vet ./...
 	go tool staticcheck ./...
 
-# One package at a time: each may run a local Cloudflare of its own.
-test-go:
-	go test -p 1 -timeout 30m ./...
+# Two packages at a time: each may run a local Cloudflare of its own.
+test-go: setup
+	go test -p 2 -timeout 30m ./...
 
 check-worker: setup
 	cd worker && $(NODE) node_modules/typescript/bin/tsc --noEmit

@@ -68,7 +68,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	if err != nil {
 		return nil, c, err
 	}
-	return &migrate.Engine{Files: bucketFiles{files}, Flags: namespaceFlags{flags}, Layout: layout, Limits: wire.DefaultLimits,
+	return &migrate.Engine{Files: files, Flags: flags, Layout: layout, Limits: wire.DefaultLimits,
 		Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
 }
 
@@ -106,7 +106,7 @@ const (
 
 // probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to learn that it may not.
 func probeFlags(ctx context.Context, flags migrate.Flags) error {
-	err := flags.List(ctx, func([]userdb.Flag) error { return errFirstPage })
+	err := flags.List(ctx, "", func([]userdb.Flag) error { return errFirstPage })
 	if errors.Is(err, errFirstPage) {
 		return nil
 	}

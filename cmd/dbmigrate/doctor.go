@@ -137,7 +137,7 @@ func checkR2(ctx context.Context, c config.Config) finding {
 	if err != nil {
 		return failed(check, err, fix)
 	}
-	err = bucketFiles{client}.List(ctx, "", "/", func([]userdb.Object, []string) error { return errFirstPage })
+	err = client.List(ctx, "", "/", func([]userdb.Object, []string) error { return errFirstPage })
 	if !errors.Is(err, errFirstPage) && err != nil {
 		return failed(check, err, fix)
 	}
@@ -150,7 +150,7 @@ func checkKV(ctx context.Context, c config.Config) finding {
 	if err != nil {
 		return failed(check, err, fix)
 	}
-	if err := probeFlags(ctx, namespaceFlags{client}); err != nil {
+	if err := probeFlags(ctx, client); err != nil {
 		return failed(check, err, fix)
 	}
 	return finding{Check: check, OK: true, Detail: "namespace " + c.KVNamespace + " can be listed"}

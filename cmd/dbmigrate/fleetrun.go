@@ -121,7 +121,8 @@ func (r *fleetRun) done(result migrate.Result) {
 	r.count(result, notBegun)
 	if !notBegun {
 		r.progress.Finish(string(result.User), err == nil)
-		if err != nil {
+		// A person at a terminal sees the number of failures in the bar, and the reasons in the table.
+		if err != nil && !(r.out.ErrTerminal && r.out.Format == report.Table) {
 			r.out.Warn("%s %s: %v", r.action, result.User, err)
 		}
 	}

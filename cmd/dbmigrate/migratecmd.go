@@ -47,7 +47,7 @@ func newMigrate(a *app) *cobra.Command {
 		Short: "Move users into their Durable Objects",
 		Long: "Move users from their file in R2 into their Durable Object, while they work.\n\n" +
 			"Each user is copied, compared table by table on both sides, and switched; writes wait for a moment only. A user who\n" +
-			"cannot be moved exactly is refused with the reason and stays where he is; the others go on. The same command again\n" +
+			"cannot be moved exactly is refused with the reason and stays in R2; the others go on. The same command again\n" +
 			"goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
 			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
 		Example: "  dbmigrate migrate alice bob\n" +

@@ -99,7 +99,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	hint := "see " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
-		hint = nearest.Hint(unknown.GetSpecifiedName(), flagNames(cmd)) + hint
+		hint = nearest.Hint("--"+unknown.GetSpecifiedName(), flagNames(cmd)) + hint
 	}
 	return usageError("read flags", "", err.Error(), hint)
 }

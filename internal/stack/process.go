@@ -28,8 +28,9 @@ type process struct {
 	stopErr  error
 }
 
-// startWrangler runs wrangler and returns it with the URL that it serves.
-func startWrangler(ctx context.Context, tools toolchain, args, env []string, log io.Writer) (*process, string, error) {
+// startWrangler runs wrangler and returns it with the URL that it serves. temporary, if not empty, is a folder to remove
+// when this process dies before it calls stop.
+func startWrangler(ctx context.Context, tools toolchain, args, env []string, temporary string, log io.Writer) (*process, string, error) {
 	output := newReadyWatcher(log)
 	cmd := exec.Command(tools.node, append([]string{tools.wrangler}, args...)...)
 	cmd.Dir, cmd.Env = tools.workerDir, env
@@ -45,7 +46,7 @@ func startWrangler(ctx context.Context, tools toolchain, args, env []string, log
 		close(p.exited)
 	}()
 	var err error
-	if p.watchdog, err = startWatchdog(cmd.Process.Pid); err != nil {
+	if p.watchdog, err = startWatchdog(cmd.Process.Pid, temporary); err != nil {
 		return nil, "", errors.Join(err, p.stop())
 	}
 	select {
@@ -103,9 +104,12 @@ func waitGroupGone(group int, patience time.Duration) {
 	}
 }
 
-// watchdogScript waits for a line. End of file instead means that our process died without a word: end the group.
-// (`kill -TERM -- -N` would be an error in dash.)
-const watchdogScript = `read -r word || { kill -s TERM -- -"$1"; sleep 5; kill -s KILL -- -"$1"; } 2>/dev/null`
+// watchdogScript waits for a line. End of file instead means that our process died without a word: end the group $1, and
+// remove its temporary state folder $2, if it has one. (`kill -TERM -- -N` would be an error in dash.)
+const watchdogScript = `read -r word || {
+	kill -s TERM -- -"$1"; sleep 5; kill -s KILL -- -"$1"
+	if [ -n "$2" ]; then rm -rf -- "$2"; fi
+} 2>/dev/null`
 
 // watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe of which
 // only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren and other systems.
@@ -114,8 +118,8 @@ type watchdog struct {
 	pipe io.WriteCloser
 }
 
-func startWatchdog(group int) (*watchdog, error) {
-	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "watchdog", fmt.Sprint(group))
+func startWatchdog(group int, temporary string) (*watchdog, error) {
+	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "watchdog", fmt.Sprint(group), temporary)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pipe, err := cmd.StdinPipe()

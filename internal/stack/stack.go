@@ -149,16 +149,24 @@ func (s *Stack) preparePersistDir() error {
 }
 
 func (s *Stack) removeTemporary() error {
-	if !s.temporary {
-		return nil
+	if dir := s.temporaryDir(); dir != "" {
+		return os.RemoveAll(dir)
 	}
-	return os.RemoveAll(s.PersistDir)
+	return nil
+}
+
+// temporaryDir is empty when PersistDir is the caller's.
+func (s *Stack) temporaryDir() string {
+	if !s.temporary {
+		return ""
+	}
+	return s.PersistDir
 }
 
 func (s *Stack) launch(ctx context.Context, port string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p, url, err := startWrangler(ctx, s.tools, s.wranglerArgs(port), wranglerEnv(s.PersistDir), s.options.Log)
+	p, url, err := startWrangler(ctx, s.tools, s.wranglerArgs(port), wranglerEnv(s.PersistDir), s.temporaryDir(), s.options.Log)
 	if err != nil {
 		return err
 	}

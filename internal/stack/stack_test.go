@@ -135,14 +135,18 @@ func TestWatchdogEndsTheRuntimeOfADeadParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	gone := func() bool {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-		if err != nil {
-			return
+		if err == nil {
+			connection.Close()
+			return false
 		}
-		connection.Close()
+		_, err = os.Stat(persistDir)
+		return errors.Is(err, os.ErrNotExist)
+	}
+	for deadline := time.Now().Add(time.Minute); !gone(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the runtime at %s outlived its parent", url)
+			t.Fatalf("the runtime at %s or its folder %s outlived its parent", url, persistDir)
 		}
 	}
 }

@@ -172,7 +172,12 @@ func TestTenThousandFlagsAreOneCall(t *testing.T) {
 		if err := c.Put(t.Context(), flags[:maxBulkWrite]); err != nil || c.Calls() != 1 {
 			t.Fatalf("%v after %d calls", err, c.Calls())
 		}
-		api.requests = nil
+		api.requests, api.steps = nil, []step{refusal(403, 10000, "no")}
+		var none *UnwrittenError
+		if err := c.Put(t.Context(), flags); !errors.As(err, &none) || len(none.Users) != len(flags) {
+			t.Errorf("unwritten when nothing was: %v", err)
+		}
+		api.requests, api.steps = nil, []step{written, refusal(403, 10000, "no")}
 		err := c.Put(t.Context(), flags)
 		var unwritten *UnwrittenError
 		if !errors.As(err, &unwritten) || !slices.Equal(unwritten.Users, []userdb.UserID{"u10000", "u10001"}) {
@@ -195,6 +200,9 @@ func TestAllPagesAreRead(t *testing.T) {
 		if len(found) != 3 || found["ann"].Bytes != 1<<53+1 || found["bob"] != (FlagMeta{}) || found["cy"] != (FlagMeta{}) {
 			t.Errorf("found %+v", found)
 		}
+		if len(api.requests) != 3 {
+			t.Fatalf("%d requests", len(api.requests))
+		}
 		if path := api.requests[2].path; !strings.Contains(path, "cursor=two") || !strings.Contains(path, "limit=1000") || !strings.Contains(path, "prefix=migrated%3A") {
 			t.Errorf("third request %s", path)
 		}
@@ -215,6 +223,22 @@ func TestGetReadsTheAPIsForm(t *testing.T) {
 		_, err = api.client(t).Get(t.Context(), []userdb.UserID{"ann"})
 		checkError(t, err, userdb.ProtocolError, "migrated:ann")
 	})
+}
+
+// TestLocalGet: the local runtime answers a bulk get with bare values, and a listing by prefix may begin with another key.
+func TestLocalGet(t *testing.T) {
+	api := &fake{steps: []step{ok(`{"values":{"migrated:ann":"true"}}`), ok(`[{"name":"migrated:anna","metadata":{"v":1}}]`)}}
+	c, err := New(Config{NamespaceID: "ns", BaseURL: "http://localhost:8787/cdn-cgi/local/explorer/api", HTTP: &http.Client{Transport: api}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Get(t.Context(), []userdb.UserID{"ann"})
+	if want := (Flag{User: "ann", Value: "true"}); err != nil || got["ann"] != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if path := api.requests[0].path; path != "/cdn-cgi/local/explorer/api/storage/kv/namespaces/ns/bulk/get" {
+		t.Errorf("request %s", path)
+	}
 }
 
 func TestAnInterruptEndsEveryWait(t *testing.T) {

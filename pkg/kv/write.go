@@ -70,12 +70,12 @@ func pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err error) {
 	if _, err := userdb.ParseUserID(string(flag.User)); err != nil {
 		return body, err
 	}
-	meta, err := flag.Meta.encode()
+	meta, err := encodeMeta(flag.Meta)
 	if err != nil {
 		return body, err
 	}
 	if flag.Value == "" {
-		flag.Value = FlagValue
+		flag.Value = userdb.FlagValue
 	}
 	body.Key.Value, body.Key.Present = flag.User.FlagKey(), true
 	body.Value.Value, body.Value.Present = flag.Value, true

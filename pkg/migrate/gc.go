@@ -108,8 +108,8 @@ func (e *Engine) storeKeeps(st wire.Status, file fileState, flag userdb.FlagMeta
 		return "the Durable Object has no receipt of its migration"
 	case r.Claim != st.Lin || r.Key != file.Key:
 		return "the receipt is of another migration"
-	case flag.Lin != st.Lin:
-		return fmt.Sprintf("the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew", flag.Lin, st.Lin)
+	case flag.Lineage != st.Lin:
+		return fmt.Sprintf("the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew", flag.Lineage, st.Lin)
 	case file.Size != r.SourceBytes:
 		return fmt.Sprintf("the object has %d bytes, the fenced one had %d", file.Size, r.SourceBytes)
 	default:

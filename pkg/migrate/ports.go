@@ -25,7 +25,8 @@ type Files interface {
 
 // Flags is the KV namespace. Put and Delete work in bulk and return only when every key is written.
 type Flags interface {
-	List(ctx context.Context, yield func([]userdb.Flag) error) error
+	// List yields the flags of users whose ids begin with prefix.
+	List(ctx context.Context, prefix string, yield func([]userdb.Flag) error) error
 	Put(ctx context.Context, flags []userdb.Flag) error
 	Delete(ctx context.Context, users []userdb.UserID) error
 }

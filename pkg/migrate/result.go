@@ -95,7 +95,7 @@ func (r *Result) end(took time.Duration, err error) Result {
 
 // flagOf asks for the flag of a user who is in the Durable Object.
 func (r *Result) flagOf(st wire.Status) {
-	meta := &userdb.FlagMeta{Version: 1, Lin: st.Lin, Gen: st.Gen}
+	meta := &userdb.FlagMeta{Version: userdb.FlagMetaVersion, Lineage: st.Lin, Gen: st.Gen}
 	if st.Receipt != nil {
 		meta.At, meta.Run, meta.Bytes = st.Receipt.MigratedAt, st.Receipt.Run, st.Receipt.SourceBytes
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -44,7 +43,7 @@ type ScanOptions struct {
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
 func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
-	flags, err := e.flagMap(ctx)
+	flags, err := e.flagMap(ctx, opts.Prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 		return nil, err
 	}
 	for user, meta := range flags {
-		if !s.seen[user] && strings.HasPrefix(string(user), opts.Prefix) {
+		if !s.seen[user] {
 			s.found = append(s.found, Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta})
 		}
 	}
@@ -63,9 +62,9 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	return s.found, nil
 }
 
-func (e *Engine) flagMap(ctx context.Context) (map[userdb.UserID]userdb.FlagMeta, error) {
+func (e *Engine) flagMap(ctx context.Context, prefix string) (map[userdb.UserID]userdb.FlagMeta, error) {
 	flags := map[userdb.UserID]userdb.FlagMeta{}
-	err := e.Flags.List(ctx, func(page []userdb.Flag) error {
+	err := e.Flags.List(ctx, prefix, func(page []userdb.Flag) error {
 		for _, f := range page {
 			flags[f.User] = f.Meta
 		}

@@ -82,7 +82,7 @@ func BenchmarkFindUsers(b *testing.B) {
 	}
 	b.Run("list", func(b *testing.B) {
 		for b.Loop() {
-			if err := c.ListUsersDelimited(b.Context(), root, "/", func([]Object, []string) error { return nil }); err != nil {
+			if err := c.List(b.Context(), root, "/", func([]Object, []string) error { return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}

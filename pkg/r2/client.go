@@ -45,14 +45,8 @@ type Client struct {
 	backoff      backoff
 }
 
-// Object is what R2 says about an object. List leaves Metadata empty: S3 listings do not carry it.
-type Object struct {
-	Key          userdb.ObjectKey
-	Size         int64
-	ETag         userdb.ETag
-	LastModified time.Time
-	Metadata     map[string]string // names in lower case, without x-amz-meta-
-}
+// Object is what R2 says about an object. Names of metadata are in lower case, without x-amz-meta-.
+type Object = userdb.Object
 
 // New checks the configuration; it sends nothing.
 func New(config Config) (*Client, error) {

@@ -57,7 +57,7 @@ func (c *Client) fail(ctx context.Context, op string, key userdb.ObjectKey, need
 	if errors.As(err, &already) {
 		return err
 	}
-	kind, cause, hint := classify(ctx, err, needs)
+	kind, hint, cause := classify(ctx, err, needs)
 	return &userdb.Error{Op: op, Thing: c.thing(key), Kind: kind, Err: cause, Hint: hint}
 }
 
@@ -68,24 +68,24 @@ func (c *Client) thing(key userdb.ObjectKey) string {
 	return c.bucket + "/" + string(key)
 }
 
-func classify(ctx context.Context, err error, needs access) (userdb.Kind, error, string) {
+func classify(ctx context.Context, err error, needs access) (userdb.Kind, string, error) {
 	if ctx.Err() != nil { // not errors.Is on err: the HTTP client's own time limit looks the same
-		return userdb.Interrupted, ctx.Err(), ""
+		return userdb.Interrupted, "", ctx.Err()
 	}
 	var ours *writerError
 	if errors.As(err, &ours) {
-		return userdb.Internal, err, ""
+		return userdb.Internal, "", err
 	}
 	status := statusOf(err)
 	if status == 0 {
-		return userdb.Unreachable, transportCause(err), hintEndpoint
+		return userdb.Unreachable, hintEndpoint, transportCause(err)
 	}
 	if status < 300 { // for example a login page where an XML document should be
-		return userdb.ProtocolError, err, hintEndpoint
+		return userdb.ProtocolError, hintEndpoint, err
 	}
 	answer := responseOf(status, err)
 	kind, hint := classifyAnswer(answer, needs)
-	return kind, answer, hint
+	return kind, hint, answer
 }
 
 func classifyAnswer(answer *response, needs access) (userdb.Kind, string) {

@@ -96,6 +96,7 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 		{"line break", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a\r\nb"}}, userdb.Usage},
 		{"outer space", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a "}}, userdb.Usage},
 		{"upper case name", 4, PutOptions{Metadata: map[string]string{"Dbm": "a"}}, userdb.Usage},
+		{"space in name", 4, PutOptions{Metadata: map[string]string{"d bm": "a"}}, userdb.Usage},
 		{"too much", 4, PutOptions{Metadata: map[string]string{"a": strings.Repeat("x", MaxMetadataBytes)}}, userdb.Usage},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -124,6 +125,10 @@ func TestBrokenDownloads(t *testing.T) {
 		io.WriteString(w, strings.Replace(content, "page", "pagE", 1))
 	}
 	ignoresRange := func(w http.ResponseWriter, r *http.Request) { r.Header.Del("Range"); whole(w, r) }
+	otherRange := func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Range", "bytes=90000-")
+		whole(w, r)
+	}
 	otherETag := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "3")
 		w.Header().Set("ETag", `"other"`)
@@ -144,6 +149,7 @@ func TestBrokenDownloads(t *testing.T) {
 		{"stalled", []step{stall, whole}, "", "", 2},
 		{"replaced meanwhile", []step{object(content, half), answer(412, "PreconditionFailed")}, userdb.Precondition, "", 2},
 		{"resumed from the start", []step{object(content, half), ignoresRange}, userdb.ProtocolError, "bytes=95000-", 2},
+		{"resumed elsewhere", []step{object(content, half), otherRange}, userdb.ProtocolError, "bytes 90000-", 2},
 		{"another version", []step{otherETag}, userdb.ProtocolError, `"other"`, 1},
 		{"altered bytes", []step{corrupt}, userdb.ProtocolError, "MD5", 1},
 	} {
@@ -249,7 +255,7 @@ func TestListingGoesThroughAllPages(t *testing.T) {
 	server := newFake(t,
 		page(`<IsTruncated>true</IsTruncated><NextContinuationToken>more/=</NextContinuationToken><EncodingType>url</EncodingType><Contents><Key>a%01b+c%2Bd</Key></Contents>`),
 		page(`<IsTruncated>false</IsTruncated><Contents><Key>e%20f</Key></Contents>`))
-	names := collect(t, func(yield Page) error { return server.client(t).List(t.Context(), "p", "", yield) })
+	names := collect(t, func(yield func([]Object, []string) error) error { return server.client(t).List(t.Context(), "p", "", yield) })
 	if len(names) != 2 || names[0] != "a\x01b c+d" || names[1] != "e%20f" {
 		t.Errorf("names %q", names)
 	}

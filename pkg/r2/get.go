@@ -29,7 +29,7 @@ func (c *Client) head(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.
 	}
 	return Object{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: userdb.ETag(aws.ToString(out.ETag)),
-		LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
+		LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata, ContentType: aws.ToString(out.ContentType),
 	}, nil
 }
 
@@ -145,7 +145,8 @@ func (t *transfer) accept(out *s3.GetObjectOutput) error {
 		return t.protocolError(fmt.Errorf("asked for ETag %s, got %s", t.etag, etag))
 	}
 	t.etag = etag
-	t.object = Object{Key: t.key, Size: size, ETag: etag, LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata}
+	t.object = Object{Key: t.key, Size: size, ETag: etag, LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
+		ContentType: aws.ToString(out.ContentType)}
 	if t.end < 0 || t.end > size {
 		t.end = size
 	}

@@ -12,35 +12,22 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Page receives up to 1,000 objects and common prefixes of a listing, in key order. An error from it ends the listing
-// and is returned as it is.
-type Page func(objects []Object, commonPrefixes []string) error
-
-// List lists the objects whose keys start with prefix and come after startAfter (empty: all), one billed request (class
-// A) for 1,000 of them. Metadata is not in a listing. Kinds: Unauthorized, NotFound (the bucket), Throttled, Unreachable.
-func (c *Client) List(ctx context.Context, prefix, startAfter string, yield Page) error {
-	return c.list(ctx, &s3.ListObjectsV2Input{Prefix: optionalText(prefix), StartAfter: optionalText(startAfter)}, yield)
-}
-
-// ListUsersDelimited lists one level: the objects under prefix whose keys go on without the delimiter, and, as common
-// prefixes, the folders beside them, however many objects are in those. See userdb.Layout.ListPlan. Kinds as List.
-func (c *Client) ListUsersDelimited(ctx context.Context, prefix, delimiter string, yield Page) error {
-	return c.list(ctx, &s3.ListObjectsV2Input{Prefix: optionalText(prefix), Delimiter: optionalText(delimiter)}, yield)
-}
-
-func (c *Client) list(ctx context.Context, input *s3.ListObjectsV2Input, yield Page) error {
-	prefix := userdb.ObjectKey(aws.ToString(input.Prefix))
-	input.Bucket = &c.bucket
+// List lists the objects whose keys start with prefix, in key order, up to 1,000 in each call of yield and in each billed request (class A). With a
+// delimiter it lists one level: the objects whose keys go on without it, and, as common prefixes, the folders beside them, however
+// many objects are in those; see userdb.Layout.ListPlan. Metadata is not in a listing. An error from yield ends it and is returned as it is.
+// Kinds: Unauthorized, NotFound (the bucket), Throttled, Unreachable.
+func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error {
+	input := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: optionalText(prefix), Delimiter: optionalText(delimiter)}
 	input.EncodingType = types.EncodingTypeUrl // XML cannot carry control characters, and any key may hold some
 	pages := s3.NewListObjectsV2Paginator(c.s3, input)
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return c.fail(ctx, "list", prefix, reading, err)
+			return c.fail(ctx, "list", userdb.ObjectKey(prefix), reading, err)
 		}
 		objects, folders, err := readPage(out)
 		if err != nil {
-			return &userdb.Error{Op: "list", Thing: c.thing(prefix), Kind: userdb.ProtocolError, Err: err, Hint: hintEndpoint}
+			return &userdb.Error{Op: "list", Thing: c.thing(userdb.ObjectKey(prefix)), Kind: userdb.ProtocolError, Err: err, Hint: hintEndpoint}
 		}
 		if err := yield(objects, folders); err != nil {
 			return err

@@ -15,7 +15,7 @@ func checkMetadata(metadata map[string]string) error {
 	for name, value := range metadata {
 		total += len(name) + len(value)
 		if name == "" || strings.ContainsFunc(name, notInName) {
-			return fmt.Errorf("metadata name %q: only a-z, 0-9 and - are allowed", name)
+			return fmt.Errorf("metadata name %q: only a-z, 0-9 and %s are allowed", name, nameMarks)
 		}
 		if strings.ContainsFunc(value, notPrintable) || strings.TrimSpace(value) != value {
 			return fmt.Errorf("metadata %s: the value has bytes beyond printable ASCII, or a space at an end", name)
@@ -27,8 +27,11 @@ func checkMetadata(metadata map[string]string) error {
 	return nil
 }
 
+// nameMarks are what a header name may hold beside letters and digits (RFC 9110, 5.6.2).
+const nameMarks = "!#$%&'*+-.^_`|~"
+
 func notInName(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(nameMarks, r)
 }
 
 func notPrintable(r rune) bool { return r < ' ' || r > '~' }

@@ -15,13 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// PutOptions make a PUT conditional and describe the object.
-type PutOptions struct {
-	IfMatch     userdb.ETag       // replace only this version
-	IfNoneMatch bool              // create only: fail when the key exists
-	Metadata    map[string]string // ASCII; see MaxMetadataBytes
-	ContentType string            // default: what R2 assumes
-}
+// PutOptions make a PUT conditional and describe the object. Metadata is ASCII; see MaxMetadataBytes.
+type PutOptions = userdb.PutOptions
 
 // Put writes size bytes, from the body's current position on, as one object, and returns the new ETag after checking
 // that it is the MD5 of what was sent. The body is read twice: once for the MD5, once (or more, in retries) to be sent.
@@ -31,7 +26,7 @@ type PutOptions struct {
 // Throttled answer is waited for 1 s and more before it is returned.
 // Kinds: Precondition, Unauthorized, Throttled, Unreachable (it may have happened), ProtocolError.
 func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, options PutOptions) (userdb.ETag, error) {
-	if err := options.validate(); err != nil {
+	if err := validateOptions(options); err != nil {
 		return "", &userdb.Error{Op: "put", Thing: c.thing(key), Kind: userdb.Usage, Err: err}
 	}
 	sum, err := sumAndRewind(body, size)
@@ -41,7 +36,7 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 	out, err := c.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &c.bucket, Key: aws.String(string(key)), Body: body, ContentLength: &size,
 		ContentMD5: aws.String(base64.StdEncoding.EncodeToString(sum)),
-		IfMatch:    optional(options.IfMatch), IfNoneMatch: options.ifNoneMatch(),
+		IfMatch:    optional(options.IfMatch), IfNoneMatch: ifNoneMatch(options),
 		Metadata: options.Metadata, ContentType: optionalText(options.ContentType),
 	})
 	if err != nil {
@@ -66,14 +61,14 @@ func (c *Client) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	return nil
 }
 
-func (o PutOptions) validate() error {
+func validateOptions(o PutOptions) error {
 	if o.IfMatch != "" && o.IfNoneMatch {
 		return errors.New("IfMatch and IfNoneMatch exclude each other")
 	}
 	return checkMetadata(o.Metadata)
 }
 
-func (o PutOptions) ifNoneMatch() *string {
+func ifNoneMatch(o PutOptions) *string {
 	if !o.IfNoneMatch {
 		return nil
 	}

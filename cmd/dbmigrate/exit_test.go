@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+func TestExitCode(t *testing.T) {
+	kind := func(k userdb.Kind) error { return fmt.Errorf("wrapped: %w", &userdb.Error{Op: "test", Kind: k}) }
+	for name, test := range map[string]struct {
+		err  error
+		want int
+	}{
+		"nothing":        {nil, exitDone},
+		"reported":       {fmt.Errorf("wrapped: %w", ended(exitDifferent)), exitDifferent},
+		"reported done":  {ended(exitDone), exitDone},
+		"usage":          {kind(userdb.Usage), exitUsage},
+		"bad user":       {kind(userdb.BadUserID), exitUsage},
+		"unauthorized":   {kind(userdb.Unauthorized), exitUsage},
+		"unreachable":    {kind(userdb.Unreachable), exitUsage},
+		"other protocol": {kind(userdb.ProtocolError), exitUsage},
+		"unknown bucket": {kind(userdb.NotFound), exitUsage},
+		"mismatch":       {kind(userdb.Mismatch), exitDifferent},
+		"interrupted":    {kind(userdb.Interrupted), exitInterrupted},
+		"cancelled":      {fmt.Errorf("get: %w", context.Canceled), exitInterrupted},
+		"throttled":      {kind(userdb.Throttled), exitFailed},
+		"internal":       {errors.New("disk full"), exitFailed},
+	} {
+		if got := exitCode(test.err); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestAccountExit(t *testing.T) {
+	different := map[migrate.Outcome]int{migrate.OutcomeDifferent: 1, migrate.OutcomeEqual: 5}
+	for name, test := range map[string]struct {
+		account account
+		want    int
+	}{
+		"done":                   {account{Outcomes: map[migrate.Outcome]int{migrate.OutcomeMigrated: 3}}, exitDone},
+		"nothing to do":          {account{}, exitDone},
+		"one failed":             {account{Failed: 1}, exitFailed},
+		"not begun":              {account{NotBegun: 1}, exitFailed},
+		"different":              {account{Outcomes: different}, exitDifferent},
+		"different and failed":   {account{Outcomes: different, Failed: 1}, exitDifferent},
+		"interrupted, all done":  {account{Interrupted: true}, exitInterrupted},
+		"interrupted, different": {account{Interrupted: true, Outcomes: different, Failed: 1}, exitInterrupted},
+	} {
+		if got := test.account.exit(); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestSideBySideKeepsTheCause(t *testing.T) {
+	cause := errors.New("cause")
+	err := sideBySide(t.Context(), 100, 4, func(ctx context.Context, i int) error {
+		if i == 3 {
+			return cause
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChangedTables(t *testing.T) {
+	table := func(name, digest string) wire.TableDigest {
+		return wire.TableDigest{Name: name, Rows: 1, Digest: digest}
+	}
+	before := wire.DatabaseDigest{Schema: "s", Tables: []wire.TableDigest{table("a", "1"), table("b", "1"), table("c", "1")}}
+	now := wire.DatabaseDigest{Schema: "t", Tables: []wire.TableDigest{table("a", "1"), table("b", "2"), table("d", "1")}}
+	if got, want := fmt.Sprint(changedTables(before, now)), "[table b table d table c (dropped) the schema]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := changedTables(before, before); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+}

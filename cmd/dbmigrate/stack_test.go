@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// TestStackStories tells the stories that need R2, KV and the Worker. All share one local runtime, so each has users of its own, whose ids
+// begin with the story's name.
+func TestStackStories(t *testing.T) {
+	s, err := shared.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"database":  func(ts *testscript.TestScript, _ bool, args []string) { putDatabase(ts, s, args) },
+		"object":    func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, s, args) },
+		"fetch":     func(ts *testscript.TestScript, _ bool, args []string) { fetchObject(ts, s, args) },
+		"plan-name": planName,
+		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
+	}
+	for name, command := range storyCommands {
+		commands[name] = command
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/stack",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands,
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, s.Env()...)
+			return nil
+		},
+	})
+}
+
+func clientOf(ts *testscript.TestScript, s *stack.Stack) *r2.Client {
+	client, err := r2.New(r2.Config{Endpoint: s.S3Endpoint, Bucket: s.Bucket, AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey})
+	ts.Check(err)
+	return client
+}
+
+func put(ts *testscript.TestScript, s *stack.Stack, key string, content []byte) {
+	_, err := clientOf(ts, s).Put(context.Background(), userdb.ObjectKey(key), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{})
+	ts.Check(err)
+}
+
+// putDatabase builds an application database and puts it: "database key bytes [cut-to-bytes]". A user whom an earlier telling of the story
+// left somewhere else (go test -count) is brought back first.
+func putDatabase(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: database key bytes [cut-to-bytes]")
+	}
+	if _, err := clientOf(ts, s).Head(context.Background(), userdb.ObjectKey(args[0])); err == nil {
+		ts.Check(ts.Exec("dbmigrate", "rollback", path.Base(path.Dir(args[0]))))
+	}
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	dir, err := os.MkdirTemp(ts.Getenv("WORK"), "database")
+	ts.Check(err)
+	file := filepath.Join(dir, "database.sqlite")
+	_, err = appdb.Build(context.Background(), file, 1, size)
+	ts.Check(err)
+	content, err := os.ReadFile(file)
+	ts.Check(err)
+	if len(args) > 2 {
+		keep, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		content = content[:keep]
+	}
+	put(ts, s, args[0], content)
+}
+
+// putObject puts a file: "object key file".
+func putObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: object key file")
+	}
+	put(ts, s, args[0], []byte(ts.ReadFile(args[1])))
+}
+
+// fetchObject writes an object, with its ETag and time, to a file: "fetch key file".
+func fetchObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: fetch key file")
+	}
+	var content bytes.Buffer
+	object, err := clientOf(ts, s).Get(context.Background(), userdb.ObjectKey(args[0]), "", &content)
+	ts.Check(err)
+	fmt.Fprintf(&content, "\n%s %s\n", object.ETag, object.LastModified)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), content.Bytes(), 0o600))
+}
+
+// query asks the application, which asks its router, and prints the answer: "query user mode sql".
+func query(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: query user mode sql")
+	}
+	body, err := json.Marshal(map[string]any{"mode": args[1], "statements": []any{map[string]string{"sql": args[2]}}})
+	ts.Check(err)
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/api/users/"+args[0]+"/query", bytes.NewReader(body))
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+s.AppToken)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if answer.StatusCode != http.StatusOK {
+		ts.Fatalf("query %s: %s: %s", strings.Join(args, " "), answer.Status, text)
+	}
+	fmt.Fprintln(ts.Stdout(), string(text))
+}
+
+// planName sets a variable to the name of the plan that the command before printed as JSON: "plan-name variable".
+func planName(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		var last struct{ Summary struct{ Plan string } }
+		if json.Unmarshal([]byte(line), &last) == nil && last.Summary.Plan != "" {
+			ts.Setenv(args[0], last.Summary.Plan)
+			return
+		}
+	}
+	ts.Fatalf("there is no plan in the output")
+}
