@@ -1,7 +1,7 @@
 // Binds parameters so that each arrives as exactly the value that was sent.
 //
-// exec() binds every JavaScript number as a REAL and refuses bigint. So an INTEGER is bound as text, and its parameter becomes
-// a cast in the SQL; the unary plus takes the cast's affinity away, since a bound value has none.
+// exec() binds every JavaScript number as a REAL and refuses bigint. So an INTEGER is bound as text, and its parameter
+// becomes a cast in the SQL; the unary plus takes the cast's affinity away, since a bound value has none.
 import { WireError } from "../wire/errors.ts";
 import type { Params } from "./request.ts";
 import type { Token } from "./tokens.ts";

@@ -1,4 +1,5 @@
-// Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL, and INTEGERs beyond 2^53.
+// Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL, and
+// INTEGERs beyond 2^53.
 import { WireError } from "../wire/errors.ts";
 import { LIMITS, MAX_EXACT_INTEGER } from "../wire/limits.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
@@ -13,8 +14,8 @@ const NAMES_KEPT = 500;
 type Cell = SqlStorageValue | undefined;
 
 /**
- * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query of their own; `forget` is
- * to be called when the schema may have changed.
+ * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query of their
+ * own; `forget` is to be called when the schema may have changed.
  */
 export class ExactReader {
   readonly #sql: SqlStorage;
@@ -29,8 +30,8 @@ export class ExactReader {
   }
 
   /**
-   * Runs a SELECT or VALUES inside another SELECT that adds what is missing. The statement is evaluated once (MATERIALIZED), and
-   * its rows keep their order.
+   * Runs a SELECT or VALUES inside another SELECT that adds what is missing. The statement is evaluated once
+   * (MATERIALIZED), and its rows keep their order.
    */
   readRows(statement: BoundStatement): StatementResult {
     const columns = this.#columnNames(statement);
@@ -87,7 +88,8 @@ const oneQuery: RowsQuery = {
   assemble: (rows) => rows,
 };
 
-// A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all first halves first.
+// A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all first halves
+// first.
 const twoHalves: RowsQuery = {
   sql: (names) => {
     const middle = names.length >> 1;

@@ -45,7 +45,10 @@ const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
   ["other", /[^]/y],
 ];
 
-/** The tokens of a text; together they are the whole text. What SQLite refuses comes as some token, for SQLite to refuse. */
+/**
+ * The tokens of a text; together they are the whole text. What SQLite refuses comes as some token, for SQLite to
+ * refuse.
+ */
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
   for (let at = 0; at < sql.length;) {

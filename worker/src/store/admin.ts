@@ -1,5 +1,5 @@
-// The admin routes of one store (docs/wire-format.md, section 1). One handler does method, token, decoding, errors and encoding; a route
-// is then a line or two.
+// The admin routes of one store (docs/wire-format.md, section 1). One handler does method, token, decoding, errors and
+// encoding; a route is then a line or two.
 import { type AuthEnv, authorize } from "../auth.ts";
 import { readBinary, readJson } from "../wire/body.ts";
 import { WireError, badRequest, errorResponse } from "../wire/errors.ts";
@@ -33,9 +33,23 @@ type Answer = object | Uint8Array;
 
 type Endpoint = (store: StoreContext, input: Input) => Answer | Promise<Answer>;
 
+const CLAIM_ID = /^[0-9A-Za-z_-]{8,64}$/;
+
+function claimIdOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  const id = asString(value, "id");
+  if (!CLAIM_ID.test(id)) throw badRequest("id", "8 to 64 letters, digits, - or _");
+  return id;
+}
+
 const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   status: (store) => statusOf(store),
-  claim: (store, { json }) => claim(store, asOneOf(json["intent"], "intent", intents), asClaim(json["seen"], "seen")),
+  claim: (store, { json }) =>
+    claim(store, {
+      intent: asOneOf(json["intent"], "intent", intents),
+      seen: asClaim(json["seen"], "seen"),
+      id: claimIdOf(json["id"]),
+    }),
   reset: (store, { json }) => reset(store, genOf(json)),
   schema: (store, { json }) => applySchema(store, genOf(json), parseSchema(json["schema"])),
   rows: (store, { bytes, query }) =>

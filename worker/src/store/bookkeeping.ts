@@ -1,7 +1,7 @@
 // What a store remembers about itself. It lives in the key-value side of the same SQLite database: transactions cover
 // it, and no SQL of an application can see or touch it.
 import type { Frame } from "../wire/batch.ts";
-import type { BatchRange, Header, SchemaObject, VirtualTable } from "../wire/messages.ts";
+import type { BatchRange, Header, Outcome, SchemaObject, VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
 import { type State, initialState } from "./states.ts";
 
@@ -10,9 +10,10 @@ const PREFIX = "_dbmigrate:";
 
 const STATE = PREFIX + "state";
 const WRITES = PREFIX + "writes";
+const LAST_CLAIM = PREFIX + "claim";
 
 /** What survives a wipe: the claim counter and the write counter never go back. */
-const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES]);
+const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM]);
 
 /** What the schema message said and SQLite does not hold. */
 export interface StoredSchema {
@@ -36,6 +37,13 @@ export interface FinishProgress {
   readonly done: number;
 }
 
+/** The last claim that carried an id, so that its repetition can be told from another claim. */
+export interface LastClaim {
+  readonly gen: number;
+  readonly id: string;
+  readonly outcome: Outcome;
+}
+
 /** The bookkeeping of one store. Every method is one synchronous read or write of storage. */
 export class Bookkeeping {
   readonly #kv: SyncKvStorage;
@@ -50,6 +58,14 @@ export class Bookkeeping {
 
   set state(state: State) {
     this.#kv.put(STATE, state);
+  }
+
+  get lastClaim(): LastClaim | undefined {
+    return this.#kv.get<LastClaim>(LAST_CLAIM);
+  }
+
+  set lastClaim(claim: LastClaim) {
+    this.#kv.put(LAST_CLAIM, claim);
   }
 
   /** Application write transactions since the object came into being. */

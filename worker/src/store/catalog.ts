@@ -133,7 +133,8 @@ function columnEntries(sql: SqlStorage, table: string): ColumnEntry[] {
   return [...rows].map(({ name, pk, hidden }) => ({ name, keyPosition: pk, hidden }));
 }
 
-// The column that is the rowid: an INTEGER PRIMARY KEY, which is the only primary key that needs no index; an R-tree's first.
+// The column that is the rowid: an INTEGER PRIMARY KEY, which is the only primary key that needs no index; an R-tree's
+// first.
 function rowidColumn(sql: SqlStorage, entry: TableEntry, columns: readonly ColumnEntry[]): string | undefined {
   if (entry.type === "virtual") {
     return virtualModule(sql, entry.name) === "fts5" ? undefined : columns[0]?.name;

@@ -46,7 +46,8 @@ function isAutoincrement({ sql }: SchemaObject): boolean {
 }
 
 /**
- * Some rows of a table behind `after`, as one export page of about `maxBytes`. A page is read without a break: it is a snapshot.
+ * Some rows of a table behind `after`, as one export page of about `maxBytes`. A page is read without a break: it is a
+ * snapshot.
  * @throws WireError wrong-phase, not-found or bad-request
  */
 export function exportRows(store: StoreContext, table: string, after: Key | null, maxBytes: number): Uint8Array {

@@ -1,4 +1,5 @@
-// What follows the rows: indexes, views, triggers, full-text indexes, sqlite_sequence. Step by step, each of them durable.
+// What follows the rows: indexes, views, triggers, full-text indexes, sqlite_sequence. Step by step, each of them
+// durable.
 import { WireError } from "../wire/errors.ts";
 import type { BatchRange } from "../wire/messages.ts";
 import { missingBatches } from "./batches.ts";

@@ -5,9 +5,9 @@ import type { KeyColumn, TableShape } from "./catalog.ts";
 import { type BoundExpression, exactExpression, quoteName } from "./sql-text.ts";
 
 /**
- * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the index: the keys that share all
- * columns of `after` but the last, then those that share one column less, and so on. One condition with OR would read the
- * first column's equals again for every page.
+ * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the index: the
+ * keys that share all columns of `after` but the last, then those that share one column less, and so on. One condition
+ * with OR would read the first column's equals again for every page.
  */
 export function runsAfter(shape: TableShape, after: Key | null): BoundExpression[] {
   if (after === null) return [{ sql: "1", bindings: [] }];
@@ -58,7 +58,7 @@ function compare(column: KeyColumn | undefined, operator: string, value: ExactVa
 // The index may order by another collation than the column's own.
 function operand(column: KeyColumn): string {
   const name = quoteName(column.name);
-  return column.collation !== "x" ? name : `${name} COLLATE ${quoteName(column.collation)}`;
+  return column.collation === null ? name : `${name} COLLATE ${quoteName(column.collation)}`;
 }
 
 function before(column: KeyColumn | undefined): string {

@@ -10,16 +10,26 @@ import { checkEverything, setForeignKeys } from "./pragmas.ts";
 import { type Message, type Rule, ruleFor } from "./states.ts";
 import { wipe } from "./wipe.ts";
 
+/** What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same claim. */
+export interface ClaimRequest {
+  readonly intent: Intent;
+  readonly seen: number;
+  readonly id: string | undefined;
+}
+
 /**
  * Hands out the next claim number, if `seen` is the present one.
  * @throws WireError claim-conflict
  */
-export async function claim(store: StoreContext, intent: Intent, seen: number): Promise<Claimed> {
+export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequest): Promise<Claimed> {
   const message = intent === "migrate" ? "claim-migrate" : "claim-rollback";
   // An active store keeps its foreign keys on; one that is wiped needs them off.
   if (ruleFor(store.books.state, message).wipe === true) await setForeignKeys(store.storage, false);
   return store.storage.transactionSync(() => {
-    const { state } = store.books;
+    const { state, lastClaim } = store.books;
+    if (lastClaim !== undefined && lastClaim.gen === state.gen && lastClaim.id === id) {
+      return { ...statusOf(store), outcome: lastClaim.outcome };
+    }
     if (seen !== state.gen) {
       throw new WireError("claim-conflict", `claim ${seen} was seen, and ${state.gen} is the last one`, {
         gen: state.gen,
@@ -28,6 +38,7 @@ export async function claim(store: StoreContext, intent: Intent, seen: number): 
     const rule = demandPhase(state, message);
     if (rule.outcome === undefined) throw new Error(`${message} has no outcome in ${state.phase}`);
     apply(store, message, rule);
+    if (id !== undefined) store.books.lastClaim = { gen: store.books.state.gen, id, outcome: rule.outcome };
     return { ...statusOf(store), outcome: rule.outcome };
   });
 }

@@ -6,8 +6,8 @@ const ATTEMPTS = 3;
 /**
  * Switches foreign keys on or off for this event.
  *
- * SQLite ignores the pragma inside a transaction, and the writes of an event that is just ending may still hold one open. The
- * caller does its work in the same turn, before any await.
+ * SQLite ignores the pragma inside a transaction, and the writes of an event that is just ending may still hold one
+ * open. The caller does its work in the same turn, before any await.
  */
 export async function setForeignKeys(storage: DurableObjectStorage, on: boolean): Promise<void> {
   for (let attempt = 1; !trySetForeignKeys(storage.sql, on); attempt++) {
@@ -38,7 +38,9 @@ export async function checkEverything(storage: DurableObjectStorage): Promise<vo
   await setForeignKeys(storage, true);
 }
 
-/** The same for code that cannot wait; foreign keys are off in an active store only when something else switched them. */
+/**
+ * The same for code that cannot wait; foreign keys are off in an active store only when something else switched them.
+ */
 export function demandChecks(sql: SqlStorage): void {
   if (readPragma(sql, "ignore_check_constraints")) sql.exec("PRAGMA ignore_check_constraints = off");
   if (!trySetForeignKeys(sql, true)) throw new Error("foreign_keys are off, and a transaction is open");

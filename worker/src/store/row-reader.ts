@@ -45,8 +45,8 @@ export class RowReader {
   }
 
   /**
-   * The next rows with `after` < key <= `upto`: at most `limit` (at least 1), and no more than make a chunk of bounded size. No rows means
-   * that there are none.
+   * The next rows with `after` < key <= `upto`: at most `limit` (at least 1), and no more than make a chunk of bounded
+   * size. No rows means that there are none.
    */
   next(after: Key | null, upto: Key | null, limit: number): Chunk {
     const end = notBeyond(this.shape, upto);

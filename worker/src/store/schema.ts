@@ -90,8 +90,8 @@ function noteSteps(store: StoreContext, schema: Schema): void {
   store.books.finish = { total: steps.length, done: 0 };
 }
 
-// Views before triggers: an INSTEAD OF trigger needs its view, and content tables of FTS5 may be views. The sequence comes last, so that
-// nothing moves it any more.
+// Views before triggers: an INSTEAD OF trigger needs its view, and content tables of FTS5 may be views. The sequence
+// comes last, so that nothing moves it any more.
 function finishSteps(sql: SqlStorage, { objects, virtual }: Schema): FinishStep[] {
   const created = (type: SchemaObject["type"]) =>
     objects.filter((object) => object.type === type).map((object): FinishStep => ({ kind: "object", object }));

@@ -21,8 +21,8 @@ export function quoteText(text: string): string {
 }
 
 /**
- * An expression with exactly this value, of no affinity: a cast has one, and the unary plus takes it away again. It is the same text
- * for all values of a class, so that SQLite's statement cache finds it.
+ * An expression with exactly this value, of no affinity: a cast has one, and the unary plus takes it away again. It is
+ * the same text for all values of a class, so that SQLite's statement cache finds it.
  */
 export function exactExpression(value: ExactValue): BoundExpression {
   switch (value.class) {
@@ -44,7 +44,9 @@ export function exactLiteral(value: ExactValue): BoundExpression {
   return value.class === "integer" ? { sql: value.decimal, bindings: [] } : exactExpression(value);
 }
 
-/** The operands joined by a left-associative operator as a balanced tree: SQLite takes no expression deeper than 100. */
+/**
+ * The operands joined by a left-associative operator as a balanced tree: SQLite takes no expression deeper than 100.
+ */
 export function balanced(operands: readonly string[], operator: string): string {
   if (operands.length <= 1) return operands[0] ?? "0";
   const middle = operands.length >> 1;

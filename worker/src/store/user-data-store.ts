@@ -21,8 +21,8 @@ export type StoreEnv = AuthEnv;
 export const QUERY_PATH = "/query";
 
 /**
- * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query` over RPC, and may extend the
- * class with methods of its own that go through `transaction`.
+ * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query` over RPC,
+ * and may extend the class with methods of its own that go through `transaction`.
  */
 export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObject<Env> {
   readonly #store: StoreContext;
@@ -51,7 +51,9 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     }
   }
 
-  /** Runs statements in one transaction (docs/wire-format.md, section 8). Errors are answers: RPC would drop their kind. */
+  /**
+   * Runs statements in one transaction (docs/wire-format.md, section 8). Errors are answers: RPC would drop their kind.
+   */
   async query(request: unknown): Promise<QueryAnswer> {
     try {
       return { ok: true, ...(await this.#run(request)) };
@@ -61,8 +63,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   }
 
   /**
-   * Runs `work` in one transaction: the only way for a subclass to write. Writes that go past it are neither refused while
-   * another side is authoritative nor counted, and a rollback would lose them.
+   * Runs `work` in one transaction: the only way for a subclass to write. Writes that go past it are neither refused
+   * while another side is authoritative nor counted, and a rollback would lose them.
    * @param work is synchronous; what it throws rolls the transaction back
    * @throws WireError not-active
    */

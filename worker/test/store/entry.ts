@@ -3,7 +3,9 @@ import { UserDataStore, type StoreEnv } from "../../src/store/user-data-store.ts
 
 export { UserDataStore };
 
-/** An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown over RPC. */
+/**
+ * An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown over RPC.
+ */
 export class NotesStore extends UserDataStore {
   add(text: string): number | string {
     return this.#tried((sql) => {

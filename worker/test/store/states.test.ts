@@ -1,4 +1,5 @@
-// Every message in every phase, over the wire. The expectations are written from docs/cutover.md, section 2, not from the code.
+// Every message in every phase, over the wire. The expectations are written from docs/cutover.md, section 2, not from
+// the code.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { Client, table } from "./client.ts";
@@ -174,6 +175,23 @@ describe("claims", () => {
     },
   );
 
+  it("gives the same claim for the same request, while no other came after it", async () => {
+    const store = new Client();
+    const first = { intent: "migrate", seen: 0, id: "first-claim" };
+    const answer = await store.post("claim", first);
+    expect(answer).toMatchObject({ status: 200, json: { gen: 1, outcome: "import" } });
+    expect(await store.post("claim", first)).toMatchObject({ status: 200, json: { gen: 1, outcome: "import" } });
+    expect(await store.post("claim", { ...first, id: "another-one" })).toMatchObject({ status: 409 });
+    expect(await store.post("claim", { intent: "rollback", seen: 1, id: "second-claim" })).toMatchObject({
+      status: 200,
+      json: { gen: 2, outcome: "lift" },
+    });
+    expect(await store.post("claim", first)).toMatchObject({
+      status: 409,
+      json: { error: { kind: "claim-conflict", details: { gen: 2 } } },
+    });
+    expect(await store.post("claim", { ...first, seen: 2, id: "short" })).toMatchObject({ status: 400 });
+  });
   it("keeps gen and the write counter through every wipe", async () => {
     const client = new Client();
     await phases["ACTIVE"]?.(client);
