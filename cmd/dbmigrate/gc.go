@@ -19,6 +19,7 @@ import (
 const keepFor = 30 * units.Day
 
 type gcOptions struct {
+	selection   selection
 	olderThan   ageValue
 	confirm     string
 	concurrency int
@@ -28,7 +29,7 @@ func newGC(a *app) *cobra.Command {
 	var o gcOptions
 	o.olderThan = ageValue{keepFor, units.FormatDuration(keepFor)}
 	cmd := &cobra.Command{
-		Use:   "gc",
+		Use:   "gc [USER...]",
 		Short: "Free the kept files of users who migrated long ago",
 		Long: "Free the files that R2 still keeps of migrated users. Without --confirm it only prints the plan: what would be freed, what\n" +
 			"is kept and why, and the plan's name. --confirm NAME makes the plan again and frees exactly that; when anything has\n" +
@@ -37,7 +38,7 @@ func newGC(a *app) *cobra.Command {
 			"receipt are of the same migration, the object is bit by bit the one that was fenced, and the migration is old enough.\n" +
 			"A tombstone of a few hundred bytes takes its place. No other object is touched.",
 		Example: "  dbmigrate gc\n" +
-			"  dbmigrate gc --older-than 90d\n" +
+			"  dbmigrate gc alice --older-than 90d\n" +
 			"  dbmigrate gc --older-than 90d --confirm 3f9a0c1b22de",
 		Annotations: manual{
 			reads:   "the flags, the files, the receipts; with --confirm, every row in the Durable Objects concerned",
@@ -45,17 +46,22 @@ func newGC(a *app) *cobra.Command {
 			undo:    "not needed for the users: rollback works from the Durable Object; the old file does not come back",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.gc(cmd, &o) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&o.selection.usersFile, "users-file", "", "`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	flags.StringVar(&o.selection.prefix, "prefix", "", "only users whose id begins with this")
 	flags.Var(&o.olderThan, "older-than", "keep the files of younger migrations; w, d, h, m, s")
 	flags.StringVar(&o.confirm, "confirm", "", "`name` of the plan to carry out")
 	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
 	return cmd
 }
 
-func (a *app) gc(cmd *cobra.Command, o *gcOptions) error {
+func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
+	o.selection.all, o.selection.percent = true, 100
+	if err := o.selection.read(args, cmd.InOrStdin()); err != nil {
+		return err
+	}
 	if err := (&pace{concurrency: o.concurrency}).check(); err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := e.Scan(ctx, migrate.ScanOptions{Marks: true})
+	found, err := e.Scan(ctx, migrate.ScanOptions{Users: o.selection.named, Prefix: o.selection.prefix, Marks: true})
 	if err != nil {
 		return err
 	}
@@ -148,7 +154,7 @@ func (a *app) printGCPlan(plan migrate.GCPlan, olderThan string, notMigrated int
 	}
 	a.out.Say("gc: would free %s of %s, keep %d; %s only in R2", units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"), totals.Keep, plural(notMigrated, "user"))
 	if totals.Free > 0 {
-		a.out.Say("nothing was changed; to free exactly this: dbmigrate gc --older-than %s --confirm %s", olderThan, totals.Plan)
+		a.out.Say("nothing was changed; to free exactly this, say the same (--older-than %s) with --confirm %s", olderThan, totals.Plan)
 	}
 	if totals.Failed > 0 {
 		return ended(exitFailed)

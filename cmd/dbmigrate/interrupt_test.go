@@ -147,12 +147,14 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	cmd := o.command("migrate", "signal-a", "signal-b", "signal-c", "--concurrency", "1", "--output", "json")
 	cmd.Stdout, cmd.Stderr = output, output
 	var once sync.Once
+	started := make(chan struct{})
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != "admin claim" {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Before: func() {
 			once.Do(func() {
+				<-started
 				cmd.Process.Signal(syscall.SIGINT)
 				output.waitFor("stopping: no more users are begun, 1 user in flight finish")
 			})
@@ -161,17 +163,18 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	close(started)
 	wantExit(t, cmd, exitInterrupted, output)
 	wantIn(t, output, "stopping: no more users are begun, 1 user in flight finish", `"user":"signal-a","action":"migrate","outcome":"migrated"`, `"notBegun":2,"open":[]`, `"interrupted":true,"exit":130`)
 
 	o.proxy.Reset(nil)
 	again := newWatched()
-	cmd = o.command("migrate", "signal-a", "signal-b", "signal-c", "--output", "json")
-	cmd.Stdout, cmd.Stderr = again, again
-	if err := cmd.Start(); err != nil {
+	next := o.command("migrate", "signal-a", "signal-b", "signal-c", "--output", "json")
+	next.Stdout, next.Stderr = again, again
+	if err := next.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wantExit(t, cmd, exitDone, again)
+	wantExit(t, next, exitDone, again)
 	wantIn(t, again, `"outcomes":{"already":1,"migrated":2}`)
 }
 
@@ -180,12 +183,13 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	o, output := newOperator(t, "leave-a"), newWatched()
 	cmd := o.command("migrate", "leave-a", "--output", "json")
 	cmd.Stdout, cmd.Stderr = output, output
-	gone := make(chan struct{})
+	started, gone := make(chan struct{}), make(chan struct{})
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != "admin ready" {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Swallow: true, Before: func() {
+			<-started
 			cmd.Process.Signal(syscall.SIGINT)
 			output.waitFor("stopping: ")
 			cmd.Process.Signal(syscall.SIGTERM)
@@ -195,25 +199,26 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	close(started)
 	wantExit(t, cmd, exitInterrupted, output)
 	close(gone)
 	wantIn(t, output, "left at once, with 1 user in flight", "open: leave-a (last step: fence)")
 
 	o.proxy.Reset(nil)
 	again := newWatched()
-	cmd = o.command("status", "leave-a", "--output", "json")
-	cmd.Stdout, cmd.Stderr = again, again
-	if err := cmd.Start(); err != nil {
+	status := o.command("status", "leave-a", "--output", "json")
+	status.Stdout, status.Stderr = again, again
+	if err := status.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wantExit(t, cmd, exitDone, again)
+	wantExit(t, status, exitDone, again)
 	wantIn(t, again, `"serves":"neither"`, `"next":"dbmigrate migrate or rollback"`)
-	cmd = o.command("migrate", "leave-a")
-	cmd.Stdout, cmd.Stderr = again, again
-	if err := cmd.Start(); err != nil {
+	next := o.command("migrate", "leave-a")
+	next.Stdout, next.Stderr = again, again
+	if err := next.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wantExit(t, cmd, exitDone, again)
+	wantExit(t, next, exitDone, again)
 }
 
 // When the reader of stdout goes away, the users in flight are finished, and the exit code says that something is missing.

@@ -27,6 +27,8 @@ type Files interface {
 type Flags interface {
 	// List yields the flags of users whose ids begin with prefix.
 	List(ctx context.Context, prefix string, yield func([]userdb.Flag) error) error
+	// Get looks up users' flags; users without one are absent from the answer.
+	Get(ctx context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error)
 	Put(ctx context.Context, flags []userdb.Flag) error
 	Delete(ctx context.Context, users []userdb.UserID) error
 }

@@ -32,6 +32,8 @@ type Found struct {
 
 // ScanOptions narrow a scan.
 type ScanOptions struct {
+	// Users are the only ones looked at; then nothing is listed. None means every user of the layout.
+	Users []userdb.UserID
 	// Prefix is what the user ids begin with.
 	Prefix string
 	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose listing shows the files
@@ -43,12 +45,17 @@ type ScanOptions struct {
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
 func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
-	flags, err := e.flagMap(ctx, opts.Prefix)
+	flags, err := e.flagMap(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	s := &scanner{Engine: e, opts: opts, flags: flags, seen: map[userdb.UserID]bool{}}
-	if err := s.list(ctx); err != nil {
+	if len(opts.Users) > 0 {
+		err = s.headAll(ctx, opts.Users)
+	} else {
+		err = s.list(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for user, meta := range flags {
@@ -62,9 +69,16 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	return s.found, nil
 }
 
-func (e *Engine) flagMap(ctx context.Context, prefix string) (map[userdb.UserID]userdb.FlagMeta, error) {
+func (e *Engine) flagMap(ctx context.Context, opts ScanOptions) (map[userdb.UserID]userdb.FlagMeta, error) {
 	flags := map[userdb.UserID]userdb.FlagMeta{}
-	err := e.Flags.List(ctx, prefix, func(page []userdb.Flag) error {
+	if len(opts.Users) > 0 {
+		found, err := e.Flags.Get(ctx, opts.Users)
+		for u, f := range found {
+			flags[u] = f.Meta
+		}
+		return flags, err
+	}
+	err := e.Flags.List(ctx, opts.Prefix, func(page []userdb.Flag) error {
 		for _, f := range page {
 			flags[f.User] = f.Meta
 		}
