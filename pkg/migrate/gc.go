@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -66,8 +67,9 @@ func (e *Engine) PlanGC(ctx context.Context, f Found, olderThan time.Duration) (
 
 // gcProof is everything that has to hold before a file may go.
 type gcProof struct {
-	file    fileState
-	receipt wire.Receipt
+	file               fileState
+	receipt            wire.Receipt
+	writesAtActivation int64
 }
 
 // mayFree proves that the user's file may go, or gives the reason why not.
@@ -94,7 +96,7 @@ func (e *Engine) mayFree(ctx context.Context, f Found, olderThan time.Duration) 
 	if reason := e.storeKeeps(st, file, f.Flag, olderThan); reason != "" {
 		return gcProof{}, reason, nil
 	}
-	return gcProof{file, *st.Receipt}, "", nil
+	return gcProof{file, *st.Receipt, st.WritesAtActivation}, "", nil
 }
 
 // storeKeeps gives the reason in the Durable Object's state, its receipt or the flag for keeping the file.
@@ -114,7 +116,7 @@ func (e *Engine) storeKeeps(st wire.Status, file fileState, flag userdb.FlagMeta
 		return fmt.Sprintf("the object has %d bytes, the fenced one had %d", file.Size, r.SourceBytes)
 	default:
 		if age := e.now().Sub(time.UnixMilli(r.MigratedAt)); age < olderThan {
-			return fmt.Sprintf("migrated %s ago, kept for %s", age.Round(time.Minute), olderThan)
+			return fmt.Sprintf("migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(olderThan))
 		}
 		return ""
 	}
@@ -143,7 +145,8 @@ func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, ol
 		r.Reason = reason
 		return err
 	}
-	if _, err := e.Stores.Digest(ctx, item.User); err != nil {
+	if reason, err = e.storeDiffers(ctx, item.User, proof); err != nil || reason != "" {
+		r.Reason = reason
 		return err
 	}
 	size, err := e.putTombstone(ctx, item, proof)
@@ -172,6 +175,19 @@ func (e *Engine) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof g
 		return "", nil
 	}
 	return "the object's bytes are not the ones that were fenced", nil
+}
+
+// storeDiffers reads everything that the Durable Object holds: with the file goes the last other copy of it. What is there must be what was
+// imported unless the application wrote since.
+func (e *Engine) storeDiffers(ctx context.Context, u userdb.UserID, proof gcProof) (string, error) {
+	report, err := e.Stores.FreshDigest(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	if report.Writes == proof.writesAtActivation && report.Digest.Database != proof.receipt.Digest.Database {
+		return "the Durable Object differs from what was imported though the application wrote nothing: run `dbmigrate verify` for this user", nil
+	}
+	return "", nil
 }
 
 func (e *Engine) putTombstone(ctx context.Context, item GCItem, proof gcProof) (int64, error) {

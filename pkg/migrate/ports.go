@@ -42,6 +42,8 @@ type Stores interface {
 	Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error)
 	Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, batches int64) error
 	Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
+	// FreshDigest trusts nothing that was computed before: it sees changes that went past the Durable Object's own code, too.
+	FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
 	Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error)
 	Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error)
 	Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)

@@ -43,10 +43,12 @@ func (v *check) run(ctx context.Context) error {
 	if st.Receipt == nil {
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
 	}
-	if err := v.keptFile(ctx, file, st.Receipt); err != nil {
+	kept, err := v.keptFile(ctx, file, st.Receipt)
+	if err != nil {
 		return err
 	}
-	return v.store(ctx, st)
+	defer kept.remove()
+	return v.store(ctx, st, kept)
 }
 
 // notActive reports a user who is not in the Durable Object.
@@ -64,37 +66,48 @@ func (v *check) notActive(st wire.Status, file fileState) error {
 	return nil
 }
 
-// keptFile proves that the file kept in R2 still is what was imported. After gc there is none, and the receipt stands for it.
-func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) error {
+// keptFile proves that the file kept in R2 still is what was imported, and returns it; the caller removes it. After gc there is none (nil), and
+// the receipt stands for it.
+func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) (*spool, error) {
 	v.result.Bytes, v.result.Tables = receipt.SourceBytes, len(receipt.Digest.Tables)
 	for _, t := range receipt.Digest.Tables {
 		v.result.Rows += t.Rows
 	}
 	if seen.tombstone() {
 		v.result.Reason = "the file was freed by gc; compared with the receipt"
-		return nil
+		return nil, nil
 	}
 	file, err := v.download(ctx, v.user)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer file.remove()
 	digest, err := v.digestFile(ctx, file)
-	if err != nil {
-		return err
+	if err == nil {
+		if diffs := verify.Databases(receipt.Digest, digest); len(diffs) > 0 {
+			err = v.differ("what was imported and the kept file", digestLines(diffs))
+		}
 	}
-	return v.differ("the kept file and what was imported", receipt.Digest, digest)
+	if err != nil {
+		file.remove()
+		return nil, err
+	}
+	return file, nil
 }
 
-// store compares what the Durable Object holds with what was imported.
-func (v *check) store(ctx context.Context, st wire.Status) error {
-	report, err := v.Stores.Digest(ctx, v.user)
+// store compares what the Durable Object holds with what was imported. Nothing that was computed before counts: the point is to find what
+// went past the class.
+func (v *check) store(ctx context.Context, st wire.Status, kept *spool) error {
+	report, err := v.Stores.FreshDigest(ctx, v.user)
 	if err != nil {
 		return err
 	}
 	if report.Writes == st.WritesAtActivation {
 		v.result.Outcome = OutcomeEqual
-		return v.differ("the Durable Object and what was imported", st.Receipt.Digest, *report.Digest)
+		diffs := verify.Databases(st.Receipt.Digest, *report.Digest)
+		if len(diffs) == 0 {
+			return nil
+		}
+		return v.differ("what was imported and the Durable Object", v.nameDifferences(ctx, kept, diffs))
 	}
 	v.result.Outcome = OutcomeWritten
 	v.result.Writes = report.Writes - st.WritesAtActivation
@@ -103,15 +116,10 @@ func (v *check) store(ctx context.Context, st wire.Status) error {
 	return nil
 }
 
-func (v *check) differ(what string, left, right wire.DatabaseDigest) error {
-	diffs := verify.Databases(left, right)
-	if len(diffs) == 0 {
-		return nil
-	}
-	for _, d := range diffs {
-		v.result.Differences = append(v.result.Differences, d.String())
-	}
-	return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Mismatch, Err: fmt.Errorf("%s differ: %s", what, verify.Summary(diffs))}
+// differ reports differences, left against right, and returns the Mismatch whose text is the first few of them.
+func (v *check) differ(what string, lines []string) error {
+	v.result.Differences = lines
+	return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Mismatch, Err: fmt.Errorf("%s differ: %s", what, verify.SummaryOf(lines))}
 }
 
 // changed lists the tables whose digest is no longer what was imported, as they are now.

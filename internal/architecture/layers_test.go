@@ -1,0 +1,58 @@
+// Package architecture holds the layers of docs/architecture.md.
+package architecture
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/dbmigrate/dbmigrate/"
+
+// mayImport lists, for each package, the packages of ours that it may reach, directly or not.
+var mayImport = map[string][]string{
+	"pkg/userdb":          nil,
+	"pkg/wire":            {"pkg/userdb"},
+	"pkg/sqlitefile":      {"pkg/userdb", "pkg/wire", "pkg/sqlitefile/internal/capi"},
+	"pkg/verify":          {"pkg/userdb", "pkg/wire"},
+	"pkg/r2":              {"pkg/userdb"},
+	"pkg/kv":              {"pkg/userdb"},
+	"pkg/doclient":        {"pkg/userdb", "pkg/wire"},
+	"pkg/migrate":         {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/sqlitefile/internal/capi", "pkg/verify", "internal/units"},
+	"pkg/report":          {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/sqlitefile/internal/capi", "pkg/verify", "pkg/migrate", "internal/units"},
+	"internal/stack":      nil,
+	"internal/faultproxy": nil,
+	"internal/units":      nil,
+	"internal/nearest":    nil,
+}
+
+func TestLayers(t *testing.T) {
+	for pkg, allowed := range mayImport {
+		t.Run(pkg, func(t *testing.T) {
+			out, err := exec.Command("go", "list", "-deps", module+pkg).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			for dep := range strings.Lines(string(out)) {
+				ours, found := strings.CutPrefix(strings.TrimSpace(dep), module)
+				if found && ours != pkg && !slices.Contains(allowed, ours) {
+					t.Errorf("%s reaches %s", pkg, ours)
+				}
+			}
+		})
+	}
+}
+
+// TestCloudflareSDKStaysSmall: the SDK's root package costs minutes of compiling and doubles the binary.
+func TestCloudflareSDKStaysSmall(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"cmd/dbmigrate").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for dep := range strings.Lines(string(out)) {
+		if strings.TrimSpace(dep) == "github.com/cloudflare/cloudflare-go/v7" {
+			t.Error("the root package of cloudflare-go is linked in")
+		}
+	}
+}
