@@ -1,6 +1,9 @@
 package sqlitefile
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Affinity is a column's type affinity (sqlite.org/datatype3.html, section 3).
 type Affinity uint8
@@ -44,8 +47,10 @@ func upperASCII(s string) string {
 }
 
 // looksNumeric says whether SQLite takes a text for a number where a column's affinity asks for one: optional white space, sign,
-// digits with a point among them, exponent, white space, and nothing else.
+// digits with a point among them, exponent, white space, and nothing else but a NUL with anything behind it (true of 3.54; older
+// versions kept such a text, so files have it; a Durable Object would cut it).
 func looksNumeric(text []byte) bool {
+	text, _, _ = bytes.Cut(text, []byte{0})
 	text = trimSpace(text)
 	if len(text) > 0 && (text[0] == '+' || text[0] == '-') {
 		text = text[1:]

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -24,17 +24,14 @@ type Builder struct {
 }
 
 // stagedSequence takes rows for sqlite_sequence until the end, because SQLite changes that table while others are filled.
+// It is a temporary table, so statements name the schema: a user's table may have the same name.
 const stagedSequence = "dbmigrate_staged_sequence"
 
 // Create makes the file at path, which must not exist, with all tables of the schema, empty.
 // Errors: kind Blocked with a *Finding for a schema that SQLite refuses; kind Internal for the rest.
 func Create(path string, schema wire.Schema) (*Builder, error) {
 	b, err := create(path, schema)
-	var known *userdb.Error
-	if err == nil || errors.As(err, &known) {
-		return b, err
-	}
-	return nil, &userdb.Error{Op: "create", Thing: path, Kind: userdb.Internal, Err: err}
+	return b, fail("create", path, err)
 }
 
 func create(path string, schema wire.Schema) (*Builder, error) {
@@ -139,24 +136,25 @@ func (b *Builder) createObjects(kind string) error {
 func (b *Builder) createInternal() error {
 	has := func(name string) bool { return slices.Contains(b.schema.Header.Internal, name) }
 	if has(sequenceTable) {
-		if err := b.execAll("CREATE TABLE dbmigrate_helper(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE dbmigrate_helper"); err != nil {
+		helper := quoteName(b.freeName())
+		if err := b.execAll("CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE "+helper); err != nil {
 			return err
 		}
 	}
-	if !has(stat1Table) && !has(stat4Table) {
+	if !has(stat1Table) {
 		return nil
 	}
-	if err := b.conn.Exec("ANALYZE sqlite_schema"); err != nil {
-		return err
+	// It makes sqlite_stat4 as well, which no file that was moved can have had.
+	return b.execAll("ANALYZE sqlite_schema", "DROP TABLE IF EXISTS sqlite_stat4")
+}
+
+// freeName is a name that no object has.
+func (b *Builder) freeName() string {
+	name := "dbmigrate_helper"
+	for slices.ContainsFunc(b.schema.Objects, func(o wire.Object) bool { return strings.EqualFold(o.Name, name) }) {
+		name += "_"
 	}
-	for _, name := range []string{stat1Table, stat4Table} {
-		if !has(name) {
-			if err := b.conn.Exec("DROP TABLE IF EXISTS " + name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return name
 }
 
 // configureFTS5 sets FTS5's options before any row arrives, since some shape the index.

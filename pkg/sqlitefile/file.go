@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -75,7 +77,7 @@ func (f *File) load(ctx context.Context) error {
 
 // describe derives the table that o is; false means that o holds no rows that travel.
 func (f *File) describe(o *object) (Table, bool, error) {
-	if o.Type != "table" || o.shadow() || o.ofStore() || o.internal() && o.Name != sequenceTable && o.Name != stat1Table {
+	if o.Type != "table" || o.shadow() || o.ofStore() || o.internal() && !o.travels() {
 		return Table{}, false, nil
 	}
 	if o.info.kind == "virtual" {
@@ -92,27 +94,19 @@ func (f *File) describe(o *object) (Table, bool, error) {
 	return table, err == nil, err
 }
 
-// openError gives an error its kind: what SQLite calls corrupt is the file's fault.
+// openError is fail for Open: a schema that SQLite cannot read is damage, whatever code it gives that.
 func openError(path string, err error) error {
-	var known *userdb.Error
-	switch {
-	case errors.As(err, &known):
-		return err
-	case capi.PrimaryCode(err) != 0:
-		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: "restore the object from a copy, or try sqlite3's .recover"})
-	case errors.Is(err, os.ErrNotExist):
-		return &userdb.Error{Op: "open", Thing: path, Kind: userdb.NotFound, Err: err}
-	case capi.IsInterrupt(err):
-		return &userdb.Error{Op: "open", Thing: path, Kind: userdb.Interrupted, Err: err}
+	if capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
+		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
 	}
-	return &userdb.Error{Op: "open", Thing: path, Kind: userdb.Internal, Err: err}
+	return fail("open", path, err)
 }
 
 // Header returns what a Durable Object cannot hold in its own header; versions are those without any fence.
 func (f *File) Header() wire.Header {
 	internal := []string{}
 	for i := range f.objects {
-		if o := &f.objects[i]; o.Type == "table" && o.internal() {
+		if o := &f.objects[i]; o.travels() {
 			internal = append(internal, o.Name)
 		}
 	}

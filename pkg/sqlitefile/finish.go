@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -22,20 +20,9 @@ func (b *Builder) Finish(ctx context.Context) error {
 		return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Internal, Err: errors.New("it is finished or aborted already")}
 	}
 	if err := b.finish(ctx); err != nil {
-		return b.finishError(errors.Join(err, b.Abort()))
+		return fail("finish", b.path, errors.Join(err, b.Abort()))
 	}
 	return nil
-}
-
-func (b *Builder) finishError(err error) error {
-	var known *userdb.Error
-	switch {
-	case errors.As(err, &known):
-		return err
-	case capi.IsInterrupt(err):
-		return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Interrupted, Err: err}
-	}
-	return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Internal, Err: err}
 }
 
 func (b *Builder) finish(ctx context.Context) error {
@@ -83,14 +70,26 @@ func (b *Builder) complete(ctx context.Context) error {
 	)
 }
 
+// rebuildFTS5 builds the indexes over external content, also of tables that an application made in its Durable Object and that the
+// message therefore does not list.
 func (b *Builder) rebuildFTS5() error {
-	for _, v := range b.schema.Virtual {
-		if v.Load != wire.LoadRebuild {
+	tables, err := listTables(b.conn)
+	if err != nil {
+		return err
+	}
+	for _, o := range b.schema.Objects {
+		_, ownContent := tables[o.Name+"_content"]
+		if moduleOf(o.SQL) != "fts5" || ownContent {
 			continue
 		}
-		name := quoteName(v.Name)
-		if err := b.conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')"); err != nil {
-			return fmt.Errorf("build the full-text index %s: %w", v.Name, err)
+		name := quoteName(o.Name)
+		err := b.conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')")
+		if capi.IsInterrupt(err) {
+			return err
+		}
+		if err != nil {
+			return refuse("build the full-text index", o.Name, &Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: o.Name, Detail: message(err),
+				WayOut: "drop the table in the Durable Object"})
 		}
 	}
 	return nil
@@ -124,10 +123,7 @@ func (b *Builder) restoreTexts() error {
 	if len(changed) == 0 {
 		return nil
 	}
-	if err := b.conn.Configure(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, false); err != nil {
-		return err
-	}
-	if err := b.conn.Exec("PRAGMA writable_schema=ON"); err != nil {
+	if err := b.conn.AllowSchemaEdits(); err != nil {
 		return err
 	}
 	for _, o := range changed {

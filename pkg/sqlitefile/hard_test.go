@@ -110,11 +110,11 @@ func makeHard(t testing.TB, shape hardShape) string {
 	return path
 }
 
-func integer(i int64) wire.Value { return wire.Value{Class: wire.Integer, Int: i} }
-func real(x float64) wire.Value  { return wire.Value{Class: wire.Real, Real: x} }
-func text(s string) wire.Value   { return wire.Value{Class: wire.Text, Bytes: []byte(s)} }
-func blobOf(s string) wire.Value { return wire.Value{Class: wire.Blob, Bytes: []byte(s)} }
-func null() wire.Value           { return wire.Value{Class: wire.Null} }
+func integer(i int64) wire.Value  { return wire.Value{Class: wire.Integer, Int: i} }
+func realOf(x float64) wire.Value { return wire.Value{Class: wire.Real, Real: x} }
+func text(s string) wire.Value    { return wire.Value{Class: wire.Text, Bytes: []byte(s)} }
+func blobOf(s string) wire.Value  { return wire.Value{Class: wire.Blob, Bytes: []byte(s)} }
+func null() wire.Value            { return wire.Value{Class: wire.Null} }
 
 func insert(t testing.TB, conn *capi.Conn, into string, values ...wire.Value) {
 	t.Helper()
@@ -142,7 +142,7 @@ func fillHard(t testing.TB, conn *capi.Conn, encoding string) {
 func fillNumbers(t testing.TB, conn *capi.Conn) {
 	edges := []int64{0, 1, -1, 127, 128, -129, 1 << 53, 1<<53 + 1, -(1<<53 + 1), math.MaxInt64, math.MinInt64, math.MaxInt64 - 1}
 	for i, edge := range edges {
-		insert(t, conn, "ints(id, v, n)", integer(edge), integer(edge), real(float64(i)+0.5))
+		insert(t, conn, "ints(id, v, n)", integer(edge), integer(edge), realOf(float64(i)+0.5))
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	special := []float64{math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, 0.1, 5, -9223372036854775808, 9.223372036854775e18}
@@ -154,7 +154,7 @@ func fillNumbers(t testing.TB, conn *capi.Conn) {
 		if x != x {
 			continue
 		}
-		insert(t, conn, "bits", real(x), real(x))
+		insert(t, conn, "bits", realOf(x), realOf(x))
 	}
 	for i := range 60 {
 		insert(t, conn, "rowids(rowid, \"a\"\"b\")", integer(int64(i*i*i-5000)), integer(int64(i)))
@@ -193,7 +193,7 @@ func insertText(t testing.TB, conn *capi.Conn, encoding, s string) {
 func fillKeys(t testing.TB, conn *capi.Conn) {
 	for _, a := range []string{"a", "B", "C", "a b", "𝕊", "\uffee", ""} {
 		for _, b := range []int64{3, -1, 1 << 60} {
-			for _, c := range []wire.Value{integer(1), real(1.5), text("x"), text("y  "), blobOf("z")} {
+			for _, c := range []wire.Value{integer(1), realOf(1.5), text("x"), text("y  "), blobOf("z")} {
 				insert(t, conn, `"w r"`, text(a), integer(b), c, text(a+"/"))
 			}
 		}

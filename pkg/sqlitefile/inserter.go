@@ -74,7 +74,7 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	if len(names) != len(described.Import) {
 		return nil, fmt.Errorf("%d columns to insert, and the table has %d", len(names), len(described.Import))
 	}
-	target := quoteName(table)
+	target := "main." + quoteName(table)
 	if table == sequenceTable {
 		target = "temp." + stagedSequence
 	}
@@ -102,6 +102,11 @@ func (b *Builder) describe(table string) (Table, error) {
 	info, found := list[table]
 	if !found || info.kind != "table" && info.kind != "virtual" || hasPrefixFold(table, internalPrefix) && table != sequenceTable && table != stat1Table {
 		return Table{}, errors.New("the schema has no such table")
+	}
+	for _, o := range b.schema.Objects {
+		if o.Type == "table" && o.Name == table {
+			info.module = moduleOf(o.SQL)
+		}
 	}
 	return describeTable(b.conn, table, info)
 }

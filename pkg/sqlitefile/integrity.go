@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // maxIntegrityMessages is how many messages SQLite's integrity check gives at most.
@@ -19,10 +20,11 @@ const maxIntegrityMessages = 100
 func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 	conn, err := capi.Open(f.path, capi.Immutable)
 	if err != nil {
-		return nil, fmt.Errorf("check integrity: %w", err)
+		return nil, fail("check integrity of", f.path, err)
 	}
 	defer conn.Close()
-	return checkIntegrity(ctx, conn)
+	list, err := checkIntegrity(ctx, conn)
+	return list, fail("check integrity of", f.path, err)
 }
 
 func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
@@ -39,7 +41,7 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
 	case err == nil:
 		return merged.list, nil
 	case capi.IsInterrupt(err):
-		return nil, fmt.Errorf("check integrity: %w", err)
+		return nil, err
 	}
 	// The check itself fails where an index needs a collation or a function that is not there; the schema's findings name that.
 	if finding := storeLacks("", err); finding != nil {
@@ -49,8 +51,6 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
 	return merged.list, nil
 }
-
-const wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
 
 // What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe program for integrity_check).
 var (
@@ -102,18 +102,18 @@ func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err er
 	defer func() { err = errors.Join(err, restore()) }()
 	conn, err := capi.Open(f.path, capi.ReadWrite)
 	if err != nil {
-		return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+		return nil, err
 	}
 	defer conn.Close()
 	defer conn.Watch(ctx)()
 	if err := conn.Exec("PRAGMA journal_mode=OFF"); err != nil {
-		return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+		return nil, err
 	}
 	for _, name := range names {
 		quoted := quoteName(name)
 		err := conn.Exec("INSERT INTO " + quoted + "(" + quoted + ", rank) VALUES('integrity-check', 1)")
 		if capi.IsInterrupt(err) {
-			return nil, fmt.Errorf("check FTS5 indexes: %w", err)
+			return nil, err
 		}
 		if err != nil {
 			list = append(list, outOfStep(name, err.Error()))
@@ -125,7 +125,7 @@ func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err er
 func (f *File) externalIndexes() []string {
 	var names []string
 	for i := range f.virtual {
-		if v := &f.virtual[i]; v.finding == nil && v.module == "fts5" && v.load != "rows" {
+		if v := &f.virtual[i]; v.finding == nil && v.module == "fts5" && v.load == wire.LoadRebuild {
 			names = append(names, v.name)
 		}
 	}

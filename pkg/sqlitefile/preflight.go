@@ -19,7 +19,7 @@ type Report struct {
 	Rows     int64     `json:"rows"`
 }
 
-// NewReport sums up findings of CheckSchema, CheckIntegrity or a RowChecker.
+// NewReport sums up findings of CheckSchema, CheckIntegrity or RowCheckers; those of one reason about one object and column become one.
 func NewReport(list []Finding) *Report {
 	found := findings{}
 	found.add(list...)
@@ -164,12 +164,12 @@ func (f *File) CheckSchema(ctx context.Context, limits wire.Limits) ([]Finding, 
 	}
 	refused, err := checkInScratch(ctx, sound)
 	if err != nil {
-		return nil, fmt.Errorf("check schema of %s: %w", f.path, err)
+		return nil, fail("check schema of", f.path, err)
 	}
 	found.add(refused...)
 	indexes, err := f.checkExternalIndexes(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fail("check FTS5 indexes of", f.path, err)
 	}
 	found.add(indexes...)
 	return found.list, nil
@@ -207,7 +207,7 @@ func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
 		list = append(list, Finding{Level: Blocked, Reason: ReasonReservedName, Object: o.Name, Detail: "Durable Objects keep this name for themselves", WayOut: "rename it"})
 	}
 	if o.internal() {
-		return append(list, f.checkInternal(o)...)
+		return append(list, checkInternal(o)...)
 	}
 	if !o.shadow() && int64(len(o.SQL)) > limits.StatementBytes {
 		list = append(list, Finding{Level: Blocked, Reason: ReasonStatementLength, Object: o.Name, WayOut: "shorten the CREATE text",
@@ -221,10 +221,22 @@ func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
 	return list
 }
 
-// checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 can be made anew when it is empty.
-func (f *File) checkInternal(o *object) []Finding {
-	if o.Type != "table" || o.Name == sequenceTable || o.Name == stat1Table || o.Name == stat4Table && f.isEmpty(o.Name) {
+// internalTexts are the CREATE texts of SQLite's own tables that travel.
+var internalTexts = map[string]string{
+	sequenceTable: "CREATE TABLE sqlite_sequence(name,seq)",
+	stat1Table:    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+}
+
+// checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 and its forerunners do not.
+func checkInternal(o *object) []Finding {
+	if o.Type != "table" {
 		return nil
+	}
+	if own, travels := internalTexts[o.Name]; travels {
+		if o.SQL == own {
+			return nil
+		}
+		return []Finding{{Level: Blocked, Reason: ReasonDamaged, Object: o.Name, Detail: fmt.Sprintf("its CREATE text is %.80q and not SQLite's own", o.SQL), WayOut: wayOutDamaged}}
 	}
 	return []Finding{{Level: Fixable, Reason: ReasonStatistics, Object: o.Name, Detail: "a Durable Object cannot hold these statistics of ANALYZE",
 		WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them anew after a rollback"}}

@@ -33,7 +33,7 @@ const (
 	ReasonFunction        Reason = "function"         // a function likewise, anywhere in the schema
 	ReasonCollation       Reason = "collation"        // a collating sequence likewise
 	ReasonCompoundSelect  Reason = "compound-select"  // too many terms in UNION, EXCEPT, INTERSECT
-	ReasonExpressionDepth Reason = "expression-depth" //
+	ReasonExpressionDepth Reason = "expression-depth" // too deep an expression
 	ReasonSchemaRefused   Reason = "schema-refused"   // anything else for which SQLite refuses a CREATE
 	ReasonTextChanges     Reason = "text-changes"     // SQLite would store another CREATE text than the file has
 	ReasonTextEncoding    Reason = "text-encoding"    // a name or a CREATE text that is not valid in the file's encoding

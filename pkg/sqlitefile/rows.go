@@ -9,12 +9,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Stop, returned by the yield of Rows, ends the reading without an error.
-var Stop = errors.New("stop")
+// ErrStop, returned by the yield of Rows, ends the reading without an error.
+var ErrStop = errors.New("stop")
 
 // Range bounds what RowsIn reads: rows with After < key <= Upto in key order, at most Limit of them. Nil and 0 mean no bound.
 type Range struct {
@@ -27,7 +26,7 @@ type Range struct {
 const readLengthLimit = 5_000_000
 
 // Rows reads the rows of t behind the given key (nil: all) in key order and hands each to yield, its values in the order of t.Cells.
-// Row and bytes are valid only during the call. yield must not call methods of f; what it returns ends the reading, Stop without error.
+// Row and bytes are valid only during the call. yield must not call methods of f; what it returns ends the reading, ErrStop without error.
 func (f *File) Rows(ctx context.Context, t *Table, after wire.Key, yield func(row []wire.Value) error) error {
 	return f.RowsIn(ctx, t, Range{After: after}, yield)
 }
@@ -39,28 +38,26 @@ func (f *File) RowsIn(ctx context.Context, t *Table, r Range, yield func(row []w
 	}
 	conn, err := f.rowConn(ctx)
 	if err != nil {
-		return err
+		return fail("read table", t.Name, err)
 	}
 	defer conn.Watch(ctx)()
 	scan := scan{conn: conn, table: t, r: r, yield: yield, row: make([]wire.Value, len(t.Cells))}
-	if err := scan.run(); err != nil && !errors.Is(err, Stop) {
-		return f.readError(conn, t, err)
+	if err := scan.run(); err != nil && !errors.Is(err, ErrStop) {
+		return readError(conn, t, err)
 	}
 	return nil
 }
 
-func (f *File) readError(conn *capi.Conn, t *Table, err error) error {
-	var known *userdb.Error
-	switch {
-	case errors.As(err, &known):
-		return err
+func readError(conn *capi.Conn, t *Table, err error) error {
+	switch lack := storeLacks(t.Name, err); {
 	case capi.IsTooBig(err):
 		return refuse("read table", t.Name, findTooLarge(conn, t))
-	case capi.IsDamage(err):
-		return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: t.Name, Detail: message(err),
-			WayOut: "restore the object from a copy, or try sqlite3's .recover"})
+	case lack != nil && capi.PrimaryCode(err) != 0:
+		return refuse("read table", t.Name, lack)
+	case capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR:
+		return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: t.Name, Detail: message(err), WayOut: wayOutDamaged})
 	}
-	return fmt.Errorf("read table %s: %w", t.Name, err)
+	return fail("read table", t.Name, err)
 }
 
 // findTooLarge names the first value that was too large to be read. octet_length does not load it.
@@ -109,34 +106,43 @@ func (s *scan) run() error {
 		return fmt.Errorf("a key of %d values, and table %s has %d", len(s.r.After), s.table.Name, len(s.table.Key))
 	}
 	for equal := len(s.table.Key) - 1; equal >= 0; equal-- {
-		var where []string
-		for i := range equal {
-			where = append(where, s.table.keyTerm(i, "=", i+1))
-		}
-		where = append(where, s.table.keyTerm(equal, s.table.Key[equal].beyond(), equal+1))
-		if err := s.query(" WHERE "+strings.Join(where, " AND "), s.r.After[:equal+1]); err != nil {
+		if err := s.query(s.where(equal), s.r.After[:equal+1]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// query reads rows until its end, the range's end, or the limit; the latter two as Stop.
+// where selects rows whose first key columns equal parameters and whose next one lies behind its parameter.
+func (s *scan) where(equal int) string {
+	var terms []string
+	for i := range equal {
+		terms = append(terms, s.table.keyTerm(i, "=", i+1))
+	}
+	terms = append(terms, s.table.keyTerm(equal, s.table.Key[equal].beyond(), equal+1))
+	return " WHERE " + strings.Join(terms, " AND ")
+}
+
+// query reads rows until its end, the range's end, or the limit; the latter two as ErrStop.
 func (s *scan) query(where string, params []wire.Value) error {
 	bound := ""
 	if s.r.Upto != nil {
 		bound = ", " + s.table.beyondKey(len(params)+1)
 		params = append(append([]wire.Value(nil), params...), s.r.Upto...)
 	}
-	sql := "SELECT " + s.table.cellList() + bound + " FROM " + quoteName(s.table.Name) + " NOT INDEXED" + where + " ORDER BY " + s.table.keyOrder()
-	return s.conn.Query(sql, params, func(stmt *capi.Stmt) error {
+	return s.conn.Query(s.sql(where, bound), params, func(stmt *capi.Stmt) error {
 		if s.r.Upto != nil && stmt.Int(len(s.row)) != 0 || s.r.Limit > 0 && s.read == s.r.Limit {
-			return Stop
+			return ErrStop
 		}
 		stmt.Row(s.row)
 		s.read++
 		return s.yield(s.row)
 	})
+}
+
+// sql reads in key order. NOT INDEXED keeps SQLite from reading a smaller index and sorting.
+func (s *scan) sql(where, bound string) string {
+	return "SELECT " + s.table.cellList() + bound + " FROM " + quoteName(s.table.Name) + " NOT INDEXED" + where + " ORDER BY " + s.table.keyOrder()
 }
 
 func (t *Table) cellList() string {

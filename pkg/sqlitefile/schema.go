@@ -14,18 +14,21 @@ const (
 	internalPrefix = "sqlite_"
 	sequenceTable  = "sqlite_sequence"
 	stat1Table     = "sqlite_stat1"
-	stat4Table     = "sqlite_stat4"
 )
 
 // object is one row of sqlite_schema.
 type object struct {
 	wire.Object
 	info    tableInfo // for tables and views
-	module  string    // for virtual tables
 	invalid error     // its name or its text is not valid in the file's encoding
 }
 
 func (o *object) internal() bool { return hasPrefixFold(o.Name, internalPrefix) }
+
+// travels says whether the object is one of SQLite's own tables that can be made on the other side.
+func (o *object) travels() bool {
+	return o.Type == "table" && (o.Name == sequenceTable || o.Name == stat1Table)
+}
 
 // ofStore says whether the name belongs to a Durable Object itself.
 func (o *object) ofStore() bool { return isStoreName(o.Name) }
@@ -63,7 +66,7 @@ func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
 			*field = text
 		}
 		o.info = list[o.Name]
-		o.module = moduleOf(o.SQL)
+		o.info.module = moduleOf(o.SQL)
 		objects = append(objects, o)
 		return nil
 	})
@@ -116,14 +119,4 @@ func (o *object) undecodable() *Finding {
 	}
 	return &Finding{Level: Blocked, Reason: ReasonTextEncoding, Object: o.Name, Detail: "in its name or CREATE text: " + o.invalid.Error(),
 		WayOut: "drop or rename it, or write its CREATE text anew"}
-}
-
-// isEmpty says whether a table of SQLite's own has no rows.
-func (f *File) isEmpty(table string) bool {
-	empty := true
-	err := f.conn.Query("SELECT 1 FROM "+quoteName(table)+" LIMIT 1", nil, func(*capi.Stmt) error {
-		empty = false
-		return nil
-	})
-	return err == nil && empty
 }

@@ -71,10 +71,12 @@ var createOrder = []string{"table", "index", "view", "trigger"}
 func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, error) {
 	defer s.conn.Watch(ctx)()
 	var list []Finding
+	made := map[string]bool{}
 	for _, kind := range createOrder {
 		for _, o := range objects {
-			if o.Type != kind {
-				continue
+			dependent := o.Type == "index" || o.Type == "trigger"
+			if o.Type != kind || dependent && !made[o.Table] {
+				continue // the table's own finding says it all
 			}
 			err := s.checkOne(o)
 			if capi.IsInterrupt(err) {
@@ -82,6 +84,9 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 			}
 			if err != nil {
 				list = append(list, *refusedCreate(o.Name, err))
+			}
+			if !dependent {
+				made[o.Name] = err == nil
 			}
 		}
 	}
@@ -206,13 +211,4 @@ func storeLacks(object string, err error) *Finding {
 		}
 	}
 	return nil
-}
-
-// message is what SQLite says, without its number.
-func message(err error) string {
-	var e *capi.Error
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
 }

@@ -82,6 +82,7 @@ type tableInfo struct {
 	kind         string // "table", "view", "shadow", "virtual"
 	withoutRowid bool
 	strict       bool
+	module       string // of a virtual table, in lower case
 }
 
 func listTables(conn *capi.Conn) (map[string]tableInfo, error) {
@@ -112,7 +113,10 @@ func describeTable(conn *capi.Conn, name string, info tableInfo) (Table, error) 
 	}
 	t.Columns = columns.visible()
 	alias := ""
-	if t.Kind == RowidTable && primary == nil {
+	switch {
+	case info.module == "rtree" || info.module == "rtree_i32":
+		alias = columns[0].Name // its id is its rowid
+	case t.Kind == RowidTable && primary == nil:
 		alias = columns.integerPrimaryKey()
 	}
 	if t.Kind != WithoutRowidTable && alias == "" {

@@ -122,6 +122,3 @@ func moduleOf(sql string) string {
 
 // quoteName quotes an identifier.
 func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// quoteText quotes a string literal.
-func quoteText(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }

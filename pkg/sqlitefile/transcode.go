@@ -9,6 +9,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -66,7 +67,7 @@ func (f *File) copyRows(ctx context.Context, b *Builder) error {
 			return refuse("read table", t.Name, hiddenRowid(t))
 		}
 		if err := f.copyTable(b, t); err != nil {
-			return f.readError(f.conn, t, err)
+			return readError(f.conn, t, err)
 		}
 	}
 	return nil
@@ -90,9 +91,17 @@ func (f *File) copyTable(b *Builder, t *Table) error {
 		if err := checker.Err(); err != nil {
 			return err
 		}
-		return in.Add(converted)
+		return copyError(t, in.Add(converted))
 	}
 	return s.run()
+}
+
+// copyError blames the file for a row that its own schema refuses, such as a second one with the same key.
+func copyError(t *Table, err error) error {
+	if userdb.KindOf(err) != userdb.Refused {
+		return err
+	}
+	return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: t.Name, Detail: err.Error(), WayOut: wayOutDamaged})
 }
 
 // endCopy closes a file that holds only tables and is never written again.

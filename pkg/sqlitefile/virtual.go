@@ -22,8 +22,8 @@ type virtual struct {
 }
 
 func (f *File) describeVirtual(o *object) (virtual, error) {
-	v := virtual{name: o.Name, module: o.module}
-	switch o.module {
+	v := virtual{name: o.Name, module: o.info.module}
+	switch o.info.module {
 	case "rtree", "rtree_i32":
 		v.load = wire.LoadRows
 		return v, nil
@@ -33,7 +33,7 @@ func (f *File) describeVirtual(o *object) (virtual, error) {
 		return f.describeFTS5(v, o.SQL)
 	}
 	v.finding = &Finding{Level: Blocked, Reason: ReasonModule, Object: o.Name, Detail: fmt.Sprintf("virtual table module %s, and a Durable Object has only %s",
-		o.module, strings.Join(storeModules, ", ")), WayOut: "drop the table and build what it serves with FTS5, rtree or ordinary tables"}
+		o.info.module, strings.Join(storeModules, ", ")), WayOut: "drop the table and build what it serves with FTS5, rtree or ordinary tables"}
 	return v, nil
 }
 

@@ -138,18 +138,13 @@ func (s *Stmt) read(i int, v *wire.Value) {
 	}
 }
 
-// Int reads column i as an integer, Text as UTF-8 text that stays valid: for SQLite's own answers, not for a user's cells.
+// Int reads column i as an integer: for SQLite's own answers, not for a user's cells.
 func (s *Stmt) Int(i int) int64 { return sqlite3.Xsqlite3_column_int64(s.conn.tls, s.handle, int32(i)) }
 
 // Text reads column i as text that stays valid, converted to UTF-8 and up to its end whatever it holds.
 func (s *Stmt) Text(i int) string {
 	p := sqlite3.Xsqlite3_column_text(s.conn.tls, s.handle, int32(i))
 	return string(view(p, sqlite3.Xsqlite3_column_bytes(s.conn.tls, s.handle, int32(i))))
-}
-
-// IsNull says whether column i is NULL.
-func (s *Stmt) IsNull(i int) bool {
-	return sqlite3.Xsqlite3_column_type(s.conn.tls, s.handle, int32(i)) == sqlite3.SQLITE_NULL
 }
 
 // Close finalizes the statement; closing it twice does nothing.

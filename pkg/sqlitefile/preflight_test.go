@@ -1,0 +1,306 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+func columns(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Every case is a database that an application could have made.
+func TestPreflightFindsInTheSchema(t *testing.T) {
+	deep := strings.Repeat("(1+", 101) + "1" + strings.Repeat(")", 101)
+	for _, c := range []struct {
+		name       string
+		statements []string
+		reason     Reason // "" for none
+		object     string
+	}{
+		{"100 columns", []string{"CREATE TABLE t(" + columns(100) + ")"}, "", ""},
+		{"101 columns", []string{"CREATE TABLE t(" + columns(101) + ")"}, ReasonTooManyColumns, "t"},
+		{"what hangs on a table that is refused", []string{"CREATE TABLE t(" + columns(101) + ")", "CREATE INDEX i ON t(c1)",
+			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"}, ReasonTooManyColumns, "t"},
+		{"a view of 101 columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, ReasonTooManyColumns, "v"},
+		{"a long text", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 100_000) + "')"}, ReasonStatementLength, "t"},
+		{"a name of Cloudflare's", []string{"CREATE TABLE _CF_x(a)"}, ReasonReservedName, "_CF_x"},
+		{"an index with such a name", []string{"CREATE TABLE t(a)", "CREATE INDEX _cf_i ON t(a)"}, ReasonReservedName, "_cf_i"},
+		{"a name of miniflare's", []string{"CREATE TABLE __miniflare_do_name(a)"}, ReasonReservedName, "__miniflare_do_name"},
+		{"names that only look alike", []string{"CREATE TABLE __cf_x(_cf_y)", "CREATE TABLE _cfx(a)"}, "", ""},
+		{"geopoly", []string{"CREATE VIRTUAL TABLE g USING geopoly(a)"}, ReasonModule, "g"},
+		{"contentless FTS5", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='')"}, ReasonContentless, "f"},
+		{"contentless FTS5 that deletes", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content=\"\", contentless_delete=1)"}, ReasonContentless, "f"},
+		{"FTS5 with locales", []string{"CREATE VIRTUAL TABLE f USING fts5(a, locale=1)"}, ReasonFTS5Locale, "f"},
+		{"external FTS5 in step", []string{"CREATE TABLE d(a)", "CREATE VIRTUAL TABLE f USING fts5(a, content='d')", "INSERT INTO d VALUES('x')",
+			"INSERT INTO f(rowid, a) VALUES(1, 'x')"}, "", ""},
+		{"external FTS5 out of step", []string{"CREATE TABLE d(a)", "CREATE VIRTUAL TABLE f USING fts5(a, content='d')", "INSERT INTO d VALUES('x')"},
+			ReasonFTS5OutOfStep, "f"},
+		{"external FTS5 without its table", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='gone')"}, ReasonFTS5OutOfStep, "f"},
+		{"hidden rowid", []string{"CREATE TABLE t(rowid, OID, _rowid_)"}, ReasonHiddenRowid, "t"},
+		{"hidden rowid with a key", []string{"CREATE TABLE t(rowid, OID INTEGER PRIMARY KEY, _rowid_)"}, "", ""},
+		{"stat4", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a)", "INSERT INTO t VALUES(1)", "ANALYZE"}, ReasonStatistics, "sqlite_stat4"},
+		{"empty stat4", []string{"CREATE TABLE t(a)", "ANALYZE"}, ReasonStatistics, "sqlite_stat4"},
+		{"stat1", []string{"CREATE TABLE t(a)", "ANALYZE", "DROP TABLE sqlite_stat4"}, "", ""},
+
+		{"functions in CHECK", []string{"CREATE TABLE t(a CHECK (power(a, 2) > 1))"}, ReasonFunction, "t"},
+		{"functions in DEFAULT", []string{"CREATE TABLE t(a DEFAULT (sqlite_version()))"}, ReasonFunction, "t"},
+		{"functions in a generated column", []string{"CREATE TABLE t(a, b AS (log10(a)))"}, ReasonFunction, "t"},
+		{"functions in an index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(ceiling(a))"}, ReasonFunction, "i"},
+		{"functions in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE soundex(a) > 'A'"}, ReasonFunction, "i"},
+		{"functions in a view", []string{"CREATE VIEW v AS SELECT json_pretty('{}')"}, ReasonFunction, "v"},
+		{"functions of the program in a view", []string{"CREATE VIEW v AS SELECT my_own(1)"}, ReasonFunction, "v"},
+		{"a table function in a view", []string{"CREATE VIEW v AS SELECT * FROM dbstat"}, "", ""},
+		{"functions in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER UPDATE OF a ON t BEGIN SELECT if(new.a, 1, 2); END"}, ReasonFunction, "tr"},
+		{"functions in WHEN", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr BEFORE DELETE ON t WHEN my_own(old.a) BEGIN SELECT 1; END"}, ReasonFunction, "tr"},
+		{"functions in INSTEAD OF", []string{"CREATE VIEW v AS SELECT 1 AS a", "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT my_own(new.a); END"}, ReasonFunction, "tr"},
+		{"REGEXP", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a FROM t WHERE a REGEXP 'x'"}, ReasonFunction, "v"},
+		{"what is no function", []string{
+			"CREATE TABLE power(log10 VARCHAR(10) NOT NULL DEFAULT (abs(-1)), k DECIMAL(10, 2) REFERENCES power(log10), UNIQUE (log10), CHECK (k IN (1, 2)))",
+			"CREATE VIEW v AS WITH soundex(a) AS (SELECT cast(k AS my_type(3)) FROM power) SELECT a, count(*) FILTER (WHERE a > 1) OVER (PARTITION BY a) FROM soundex WHERE a NOT IN (VALUES (1))",
+			"CREATE TRIGGER tr AFTER INSERT ON power BEGIN INSERT INTO power(log10) VALUES (upper('x')) ON CONFLICT (log10) DO UPDATE SET (k, log10) = (1, 'ceiling()'); END",
+			"CREATE VIEW w AS SELECT date('now'), 'x' LIKE 'y', 'x' GLOB 'y', '{}' -> '$.a', '{}' ->> '$.a', CURRENT_TIMESTAMP, row_number() OVER (), replace('a', 'b', 'c') AS \"if (\" /* power(1) */ -- power(2)",
+		}, "", ""},
+		{"a broken view", []string{"CREATE VIEW v AS SELECT missing FROM nowhere"}, "", ""},
+		{"a broken trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO gone VALUES(1); END"}, "", ""},
+		{"five terms", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 EXCEPT SELECT 4 UNION ALL SELECT 5"}, "", ""},
+		{"six terms", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 EXCEPT SELECT 4 UNION ALL SELECT 5 INTERSECT SELECT 6"}, ReasonCompoundSelect, "v"},
+		{"many VALUES", []string{"CREATE VIEW v AS VALUES (1), (2), (3), (4), (5), (6), (7)"}, "", ""},
+		{"a deep expression", []string{"CREATE VIEW v AS SELECT " + deep}, ReasonExpressionDepth, "v"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			report := preflight(t, makeFile(t, c.statements...))
+			wantOne(t, report, c.reason, c.object)
+		})
+	}
+}
+
+func preflight(t *testing.T, path string) Report {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Preflight(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !slices.Equal(before, after) {
+		t.Errorf("the check changed the file (%v)", err)
+	}
+	return report
+}
+
+// wantOne wants exactly one finding, or none for the reason "".
+func wantOne(t *testing.T, report Report, reason Reason, object string) {
+	t.Helper()
+	if reason == "" {
+		if len(report.Findings) != 0 || report.Level != Ready || report.Err() != nil {
+			t.Fatalf("want nothing found: %+v", report)
+		}
+		return
+	}
+	if len(report.Findings) != 1 || report.Findings[0].Reason != reason || report.Findings[0].Object != object {
+		t.Fatalf("want %s about %s: %+v", reason, object, report)
+	}
+	f := report.Findings[0]
+	if f.Detail == "" || f.WayOut == "" || f.Level == Ready || report.Level != f.Level {
+		t.Errorf("the finding lacks something: %+v, level %s", f, report.Level)
+	}
+	if err := report.Err(); (err == nil) != (f.Level == Warning) {
+		t.Errorf("error %v for level %s", err, f.Level)
+	}
+}
+
+// What only a change of the schema behind SQLite's back can bring about.
+func TestPreflightFindsEditedSchemas(t *testing.T) {
+	edit := func(t *testing.T, makes []string, from, to string) string {
+		path := makeFile(t, makes...)
+		conn, err := capi.Open(path, capi.ReadWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		allowSchemaEdits(t, conn)
+		params := textParams(from)
+		params = append(params, text(to))
+		if err := conn.Exec("UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)", params...); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name     string
+		makes    []string
+		from, to string
+		reason   Reason
+		column   string
+		key      string
+		count    int64
+	}{
+		{"numbers in TEXT", []string{"CREATE TABLE t(a KIND)", "INSERT INTO t VALUES(1), ('x'), (2.5)"}, "KIND", "TEXT", ReasonValueChanges, "a", "1", 2},
+		{"numeric texts in INTEGER", []string{"CREATE TABLE t(a TEXT)", "INSERT INTO t VALUES('x'), ('12'), (' 1e3 ')"}, "TEXT", "INTEGER", ReasonValueChanges, "a", "2", 2},
+		{"whole REALs in NUMERIC", []string{"CREATE TABLE t(a BLOB)", "INSERT INTO t VALUES(1.5), (2.0)"}, "BLOB", "NUMERIC", ReasonValueChanges, "a", "2", 1},
+		{"NULL in NOT NULL", []string{"CREATE TABLE t(k INTEGER PRIMARY KEY, a /**/)", "INSERT INTO t VALUES(7, NULL)"}, "/**/", "NOT NULL", ReasonNotNull, "a", "7", 1},
+		{"text in a STRICT INT", []string{"CREATE TABLE t(a TEXT) STRICT", "INSERT INTO t VALUES('x')"}, "a TEXT", "a INT ", ReasonStrictType, "a", "1", 1},
+		{"another CREATE text", []string{"CREATE TABLE t(a)"}, "CREATE TABLE", "create table", ReasonTextChanges, "", "", 0},
+		{"a text that is not UTF-8", []string{"CREATE TABLE t(a /*x*/)"}, "x", "\xff", ReasonTextEncoding, "", "", 0},
+		{"an unknown collation", []string{"CREATE TABLE t(a COLLATE NOCASE)"}, "NOCASE", "german", ReasonCollation, "", "", 0},
+		{"an unknown tokenizer", []string{"CREATE VIRTUAL TABLE t USING fts5(a, tokenize=trigram)"}, "trigram", "chinese", ReasonTokenizer, "", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			report := preflight(t, edit(t, c.makes, c.from, c.to))
+			wantOne(t, report, c.reason, "t")
+			if f := report.Findings[0]; f.Column != c.column || f.Key != c.key || f.Count != c.count {
+				t.Errorf("want column %q, row %q, %d rows: %+v", c.column, c.key, c.count, f)
+			}
+			wantKind(t, report.Err(), userdb.Blocked)
+		})
+	}
+}
+
+func TestPreflightFindsInTheRows(t *testing.T) {
+	path := makeFile(t, "CREATE TABLE t(k TEXT PRIMARY KEY, a, b) WITHOUT ROWID", "CREATE TABLE r(a REAL)", "CREATE TABLE w(a, b)",
+		"INSERT INTO t VALUES('ok', zeroblob(1999900), 1), ('big', 1, zeroblob(2000001)), ('sum', zeroblob(1000000), zeroblob(1000001))",
+		"INSERT INTO w(rowid, a, b) VALUES(9, 1, zeroblob(6000000))")
+	conn, err := capi.Open(path, capi.ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowSchemaEdits(t, conn)
+	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a     )' WHERE name = 'r'", "PRAGMA writable_schema=RESET")
+	insert(t, conn, "r", realOf(math.Copysign(0, -1)))
+	allowSchemaEdits(t, conn)
+	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a REAL)' WHERE name = 'r'", "PRAGMA writable_schema=RESET")
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range preflight(t, path).Findings {
+		got = append(got, fmt.Sprintf("%s %s.%s %s %d", f.Reason, f.Object, f.Column, f.Key, f.Count))
+	}
+	want := []string{`row-too-large t.b "big" 2`, `value-changes r.a 1 1`, `row-too-large w.b 9 1`}
+	if !slices.Equal(got, want) {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func allowSchemaEdits(t *testing.T, conn *capi.Conn) {
+	t.Helper()
+	if err := conn.AllowSchemaEdits(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPreflightFindsInTheFile(t *testing.T) {
+	good, err := os.ReadFile(makeFile(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES(randomblob(9000)), (2)", "CREATE INDEX i ON t(a)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := func(at int, bytes ...byte) []byte {
+		content := slices.Clone(good)
+		copy(content[at:], bytes)
+		return content
+	}
+	random := make([]byte, 4096)
+	for i := range random {
+		random[i] = byte(i*167 + i/7)
+	}
+	tombstone, err := userdb.Tombstone{Lin: 1, Non: 1, User: "u", Receipt: []byte(`{}`)}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		content []byte
+		reason  Reason
+		kind    userdb.Kind
+	}{
+		{"nothing", nil, ReasonEmptyFile, userdb.NotSQLite},
+		{"HTML", []byte(strings.Repeat("<html>", 1000)), ReasonNotSQLite, userdb.NotSQLite},
+		{"half a header", good[:60], ReasonNotSQLite, userdb.NotSQLite},
+		{"a tombstone", tombstone, ReasonTombstone, userdb.NotSQLite},
+		{"random bytes", random, ReasonEncrypted, userdb.NotSQLite},
+		{"cut off", good[:len(good)-100], ReasonTruncated, userdb.Damaged},
+		{"a header only", good[:100], ReasonTruncated, userdb.Damaged},
+		{"another page size", changed(16, 3, 0), ReasonDamaged, userdb.Damaged},
+		{"a checkpoint that did not end", append(changed(18, 2, 2), make([]byte, 4096)...), ReasonWALLeftBehind, userdb.Damaged},
+		{"a later format", changed(18, 3, 3), ReasonNewerFormat, userdb.NotSQLite},
+		{"poison without a fence", changed(18, 255), ReasonNewerFormat, userdb.NotSQLite},
+		{"a broken schema page", changed(100, make([]byte, 12)...), ReasonDamaged, userdb.Damaged},
+		{"a broken table page", changed(4096, make([]byte, 4096)...), ReasonDamaged, userdb.Damaged},
+		{"an index that lies", slices.Replace(slices.Clone(good), len(good)-4096, len(good)-4090, good[:6]...), ReasonDamaged, userdb.Damaged},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.db")
+			if err := os.WriteFile(path, c.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			report := preflight(t, path)
+			if got := reasonsOf(report.Findings); !slices.Contains(got, c.reason) {
+				t.Errorf("found %v, want %s: %+v", got, c.reason, report)
+			}
+			wantKind(t, report.Err(), c.kind)
+			if f, err := Open(context.Background(), path); err == nil {
+				f.Close()
+			} else if findingIn(t, err).Reason != c.reason {
+				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
+func TestPreflightTakesViolatedConstraints(t *testing.T) {
+	path := makeFile(t, "CREATE TABLE p(id INTEGER PRIMARY KEY)", "CREATE TABLE t(a CHECK (a > 0), b REFERENCES p(id))", "INSERT INTO t VALUES(-1, 99)")
+	wantOne(t, preflight(t, path), "", "")
+}
+
+func TestPreflightDatabaseTooLarge(t *testing.T) {
+	f := openFile(t, makeFile(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES(zeroblob(100000))"))
+	limits := wire.DefaultLimits
+	limits.DatabaseBytes = 50_000
+	report, err := f.Preflight(context.Background(), limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOne(t, report, ReasonDatabaseTooBig, "")
+}
+
+func TestOpenOfNothing(t *testing.T) {
+	_, err := Open(context.Background(), filepath.Join(t.TempDir(), "absent"))
+	wantKind(t, err, userdb.NotFound)
+}
+
+func TestInterrupted(t *testing.T) {
+	f := openFile(t, makeApp(t, 1))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("the operator had enough")
+	cancel(why)
+	for name, do := range map[string]func() error{
+		"digest":    func() error { _, err := f.Digest(ctx); return err },
+		"preflight": func() error { _, err := f.Preflight(ctx, wire.DefaultLimits); return err },
+		"integrity": func() error { _, err := f.CheckIntegrity(ctx); return err },
+	} {
+		err := do()
+		wantKind(t, err, userdb.Interrupted)
+		if !errors.Is(err, why) {
+			t.Errorf("%s: %v, want the cause", name, err)
+		}
+	}
+}
