@@ -3,7 +3,7 @@
 import { type AuthEnv, authorize } from "../auth.ts";
 import { readBinary, readJson } from "../wire/body.ts";
 import { WireError, badRequest, errorResponse } from "../wire/errors.ts";
-import { type JsonObject, asClaim, asInteger, asObject, asOneOf, asString } from "../wire/json.ts";
+import { type JsonObject, asBoolean, asClaim, asInteger, asObject, asOneOf, asString } from "../wire/json.ts";
 import { LIMITS } from "../wire/limits.ts";
 import { intents, parseDatabaseDigest, parseSchema } from "../wire/messages.ts";
 import { type UserRoute, parseAdminRoute, userRoutes } from "../wire/routes.ts";
@@ -56,7 +56,11 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
     applyRows(store, numberIn(query, "gen"), asInteger(numberIn(query, "seq"), "seq", 0, MAX_BATCH), bytes),
   finish: (store, { json }) => finish(store, genOf(json), asInteger(json["batches"], "batches", 0, MAX_BATCH)),
   digest: (store, { json }) =>
-    advanceDigest(store, asInteger(json["budgetMs"] ?? 0, "budgetMs", 0, MAX_DIGEST_BUDGET_MS)),
+    advanceDigest(
+      store,
+      asInteger(json["budgetMs"] ?? 0, "budgetMs", 0, MAX_DIGEST_BUDGET_MS),
+      asBoolean(json["fresh"] ?? false, "fresh"),
+    ),
   range: (store, { json }) =>
     rangeDigest(store, {
       table: asString(json["table"], "table"),

@@ -45,17 +45,24 @@ interface Result {
 }
 
 /**
- * Computes for about `budgetMs` milliseconds, and at least one slice.
+ * Computes for about `budgetMs` milliseconds, and at least one slice. `fresh` forgets what was computed before, for the
+ * caller who does not trust that every change of the tables went through this class.
  * @throws WireError wrong-phase
  */
-export async function advanceDigest(store: StoreContext, budgetMs: number): Promise<DigestReport> {
+export async function advanceDigest(store: StoreContext, budgetMs: number, fresh = false): Promise<DigestReport> {
   const start = Date.now();
+  if (fresh) store.storage.transactionSync(() => forgetDigest(store));
   while (!store.storage.transactionSync(() => digestSlice(store))) {
     // Lets the clock move and other requests in; a write among them makes the digest begin anew.
     await scheduler.wait(0);
     if (Date.now() - start >= budgetMs) break;
   }
   return report(store);
+}
+
+function forgetDigest(store: StoreContext): void {
+  demandPhase(store.books.state, "digest");
+  store.books.dropDigest();
 }
 
 function report(store: StoreContext): DigestReport {

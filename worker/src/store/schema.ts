@@ -41,8 +41,9 @@ function fingerprint({ header, objects, virtual }: Schema): string {
 
 function createTables(sql: SqlStorage, schema: Schema): void {
   const tables = schema.objects.filter(({ type }) => type === "table");
-  for (const table of tables) createObject(sql, table);
+  // First, while no table of the user's can have the scratch table's name.
   createInternalTables(sql, schema);
+  for (const table of tables) createObject(sql, table);
   const surplus = schemaObjects(sql).find(({ type, name }) => !tables.some((o) => o.type === type && o.name === name));
   if (surplus !== undefined) throw schemaRefused(surplus.name, "it came into being though no object has its name");
   for (const { name } of schema.virtual) {

@@ -103,6 +103,23 @@ describe("the digest", () => {
     expect((await client.digest()).json.digest.tables.map((d: { name: string }) => d.name)).toEqual(["t", "u"]);
   });
 
+  it("is computed anew when asked, and then shows what went past the class", async () => {
+    const client = new Client();
+    const objects = [table("t", "CREATE TABLE t (x)")];
+    await client.import(objects, { t: { columns: ["rowid", "x"], rows: [[1n, "a"]] } });
+    await client.digest();
+    await runInDurableObject(client.stub, (_, { storage }) => {
+      storage.sql.exec("UPDATE t SET x = 'b'");
+    });
+    const then = databaseDigest(objects, { t: { rows: [[1n, "a"]] } });
+    const now = databaseDigest(objects, { t: { rows: [[1n, "b"]] } });
+    expect((await client.digest()).json.digest).toEqual(then);
+    expect((await client.post("digest", { budgetMs: 0, fresh: true })).json.digest).toEqual(now);
+    expect((await client.digest()).json.digest).toEqual(now);
+    const refused = await client.post("digest", { budgetMs: 0, fresh: "yes" });
+    expect(refused).toMatchObject({ status: 400, json: { error: { kind: "bad-request" } } });
+  });
+
   it("sees what two SQL texts would show alike", async () => {
     const digests = new Set<string>();
     const alike: Row[] = [

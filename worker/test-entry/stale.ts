@@ -1,0 +1,53 @@
+// The sample application for the race (test/race): its flags are noise, and its Durable Objects can be evicted. Nothing here is part of what
+// users deploy.
+import sample, { type Env } from "../sample/index.ts";
+import { UserDataStore as Base } from "../src/index.ts";
+
+/** A Durable Object that a test can throw out of memory, whatever it is doing at that moment. */
+export class UserDataStore extends Base {
+  evict(): void {
+    this.ctx.abort("evicted by a test");
+  }
+}
+
+interface RaceEnv extends Env {
+  readonly USER_DATA: DurableObjectNamespace<UserDataStore>;
+}
+
+const EVICT_ROUTE = /^\/test\/evict\/([a-z0-9-]+)$/;
+
+export default {
+  async fetch(request: Request, env: RaceEnv): Promise<Response> {
+    const user = EVICT_ROUTE.exec(new URL(request.url).pathname)?.[1];
+    if (user !== undefined) return evict(user, env);
+    return sample.fetch(request, { ...env, FLAGS: stale(env.FLAGS) });
+  },
+} satisfies ExportedHandler<RaceEnv>;
+
+/** The call itself fails, since the object that should answer it is gone: that is its success. */
+async function evict(user: string, env: RaceEnv): Promise<Response> {
+  const stub = env.USER_DATA.get(env.USER_DATA.idFromName(user));
+  try {
+    await stub.evict();
+  } catch {
+    return new Response("evicted\n");
+  }
+  return new Response("the object survived\n", { status: 500 });
+}
+
+/**
+ * A namespace that forgets for ever: each get returns the value of now, or the one that a migrated user once had, or the absence from before.
+ * A flag has no other values, so this is every staleness that there can be, changing from request to request.
+ */
+function stale(flags: KVNamespace): KVNamespace {
+  return new Proxy(flags, {
+    get(target, name) {
+      if (name !== "get") return Reflect.get(target, name);
+      return async (key: string) => {
+        const age = Math.random();
+        if (age < 0.4) return "true";
+        return age < 0.8 ? null : target.get(key);
+      };
+    },
+  });
+}
