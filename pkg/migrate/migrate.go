@@ -77,6 +77,9 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
 	file, err := m.download(ctx, m.user)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return noFile("migrate", m.user, m.Layout.Key(m.user))
+	}
 	if err != nil {
 		return err
 	}
@@ -90,6 +93,11 @@ func (m *migration) admit(ctx context.Context) error {
 		return tombstoneWithoutStore(m.user, file.fileState)
 	}
 	return m.preflight(ctx, m.user, file)
+}
+
+func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", key),
+		Hint: "check the user id and --layout"}
 }
 
 func (m *migration) replaceFile(file *spool) {

@@ -97,8 +97,7 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	}
 	if clean(st, file) {
 		if file.absent && st.Gen == 0 {
-			return false, &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.NotFound,
-				Err: fmt.Errorf("there is no object %s and no Durable Object data", file.Key), Hint: "check the user id and --layout"}
+			return false, noFile("roll back", r.user, file.Key)
 		}
 		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
 		r.result.dropFlag()
