@@ -70,7 +70,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	found, err := e.Scan(ctx, migrate.ScanOptions{Users: o.selection.named, Prefix: o.selection.prefix, Marks: true})
+	found, err := gcScan(ctx, e, &o.selection)
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,15 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 			"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`")
 	}
 	return a.executeGC(ctx, e, plan, candidates)
+}
+
+// gcScan looks at the named users, or at everybody. Users that were named but of whom nobody is left (an empty file, two lists with nobody in
+// common) are nobody: to the engine an empty list means everybody.
+func gcScan(ctx context.Context, e *migrate.Engine, s *selection) ([]migrate.Found, error) {
+	if !s.wide && len(s.named) == 0 {
+		return nil, nil
+	}
+	return e.Scan(ctx, migrate.ScanOptions{Users: s.named, Prefix: s.prefix, Marks: true})
 }
 
 // makeGCPlan looks at every candidate. The plan's order does not depend on who answered first, because its digest must not.

@@ -133,7 +133,7 @@ func (p *Progress) line() string {
 		parts = append(parts, units.FormatSize(p.doneBytes)+" of "+units.FormatSize(p.totalBytes), units.FormatSize(int64(rate))+"/s")
 	}
 	if eta, known := p.eta(elapsed); known {
-		parts = append(parts, "ETA "+units.FormatDuration(eta))
+		parts = append(parts, "ETA "+eta.String())
 	}
 	return strings.Join(parts, ", ")
 }
@@ -147,5 +147,5 @@ func (p *Progress) eta(elapsed time.Duration) (time.Duration, bool) {
 	if done == 0 || done >= total {
 		return 0, false
 	}
-	return time.Duration(float64(elapsed) * (total - done) / done).Round(time.Second), true
+	return max(time.Duration(float64(elapsed)*(total-done)/done).Round(time.Second), time.Second), true
 }

@@ -87,7 +87,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	o.Say("a failed")
 	p.Close()
 	got := out.take()
-	if !strings.Contains(got, "1/2 users, 1 failed, ETA 30.0s") || !strings.Contains(got, "(1.0/4.0 MB, ") {
+	if !strings.Contains(got, "1/2 users, 1 failed, ETA 30s") || !strings.Contains(got, "(1.0/4.0 MB, ") {
 		t.Errorf("the bar lacks numbers: %q", got)
 	}
 	if !strings.Contains(got, "\x1b[2K\ra failed\n\r") {
@@ -103,7 +103,7 @@ func TestProgressWithoutSizes(t *testing.T) {
 	p.Finish("a", true)
 	c.advance(p, 10*time.Second)
 	p.Close()
-	if got, want := out.take(), "migrate: 1/3 users, ETA 20.0s\n"; got != want {
+	if got, want := out.take(), "migrate: 1/3 users, ETA 20s\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
