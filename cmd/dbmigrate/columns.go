@@ -8,7 +8,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // resultColumns show what was done to users.
@@ -64,7 +63,7 @@ func reasonText(r migrate.Result) string {
 	var parts []string
 	if err := r.Err(); err != nil {
 		text := err.Error()
-		if userdb.KindOf(err) == userdb.Interrupted {
+		if r.Outcome == migrate.OutcomeNotBegun {
 			text = "not begun"
 		}
 		parts = append(parts, text)

@@ -117,7 +117,7 @@ func (r *fleetRun) done(result migrate.Result) {
 	delete(r.inFlight, result.User)
 	r.mu.Unlock()
 	err := result.Err()
-	notBegun := userdb.KindOf(err) == userdb.Interrupted
+	notBegun := result.Outcome == migrate.OutcomeNotBegun
 	r.count(result, notBegun)
 	if !notBegun {
 		r.progress.Finish(string(result.User), err == nil)

@@ -140,6 +140,18 @@ func (s *userSet) addArguments(args []string) error {
 	return nil
 }
 
+// withoutComment takes off a comment, which begins at a # after white space or at the start of the line. In the middle of a word it is no
+// comment: half a name would be another user.
+func withoutComment(line string) string {
+	for i := range line {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			line = line[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(line)
+}
+
 func (s userSet) both(other userSet) userSet {
 	var out userSet
 	out.has = map[userdb.UserID]bool{}
@@ -165,8 +177,8 @@ func readUsersFile(path string, stdin io.Reader) (userSet, error) {
 	var set userSet
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		if line = strings.TrimSpace(line); line == "" {
+		line := withoutComment(lines.Text())
+		if line == "" {
 			continue
 		}
 		if err := set.add(line); err != nil {

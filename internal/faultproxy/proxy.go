@@ -48,6 +48,9 @@ type Fault struct {
 	Swallow, Late bool
 	// Cut closes the connection instead of answering; CutHalf after half of the answer's body.
 	Cut, CutHalf bool
+	// Truncate answers the first half of the body as if that were all; Drip sends the body in ten pieces, over that time.
+	Truncate bool
+	Drip     time.Duration
 	// Status, Header and Body answer in place of the real answer.
 	Status int
 	Header http.Header
@@ -206,6 +209,10 @@ func (p *Proxy) answer(w http.ResponseWriter, f Fault, answer *http.Response) {
 			cut(w)
 			return
 		}
+		if f.Truncate {
+			body = body[:len(body)/2]
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		}
 		if f.CutHalf {
 			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 			w.WriteHeader(answer.StatusCode)
@@ -215,8 +222,21 @@ func (p *Proxy) answer(w http.ResponseWriter, f Fault, answer *http.Response) {
 			return
 		}
 		w.WriteHeader(answer.StatusCode)
-		w.Write(body)
+		drip(w, body, f.Drip)
 	}
+}
+
+// drip writes the body at once, or in pieces when it is to take time.
+func drip(w http.ResponseWriter, body []byte, over time.Duration) {
+	const pieces = 10
+	for left := pieces; over > 0 && left > 0; left-- {
+		n := len(body) / left
+		w.Write(body[:n])
+		http.NewResponseController(w).Flush()
+		body = body[n:]
+		time.Sleep(over / pieces)
+	}
+	w.Write(body)
 }
 
 // cut resets the connection.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // upstream answers "hello" and counts what reached it.
@@ -36,6 +37,8 @@ func TestFaults(t *testing.T) {
 		{"repeat", Fault{Repeat: true}, 2, 200, "hello"},
 		{"cut", Fault{Cut: true}, 1, 0, ""},
 		{"cut half", Fault{CutHalf: true}, 1, 200, "he"},
+		{"truncate", Fault{Truncate: true}, 1, 200, "he"},
+		{"drip", Fault{Drip: time.Millisecond}, 1, 200, "hello"},
 		{"swallow", Fault{Swallow: true}, 0, 0, ""},
 		{"status without effect", Fault{Swallow: true, Status: 503, Body: "later"}, 0, 503, "later"},
 		{"status after the effect", Fault{Status: 500, Body: "oh"}, 1, 500, "oh"},

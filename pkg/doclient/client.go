@@ -112,13 +112,25 @@ func (c *Client) Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, ba
 	return c.protocolError(m, fmt.Errorf("no progress in %d answers", maxIdleFinishes))
 }
 
-// Digest repeats until the Durable Object has digested all that it holds. A database that is written to faster than it can be digested
-// is a Conflict.
+// Digest repeats until the Durable Object has digested all that it holds. What it computed for its present content before counts: it knows
+// of every write that goes through it. A database that is written to faster than it can be digested is a Conflict.
 func (c *Client) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
-	body := struct {
-		BudgetMs int `json:"budgetMs"`
-	}{digestBudgetMs}
-	m := c.post("digest", u, "/digest", body)
+	return c.digest(ctx, u, false)
+}
+
+// FreshDigest is Digest computed anew from the tables, which also sees what was changed past the Durable Object's own code: by an operator's
+// console, a restored storage, a defect.
+func (c *Client) FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
+	return c.digest(ctx, u, true)
+}
+
+type digestBody struct {
+	BudgetMs int  `json:"budgetMs"`
+	Fresh    bool `json:"fresh,omitempty"`
+}
+
+func (c *Client) digest(ctx context.Context, u userdb.UserID, fresh bool) (wire.DigestReport, error) {
+	m := c.post("digest", u, "/digest", digestBody{digestBudgetMs, fresh})
 	lastWrites := int64(-1)
 	for moving := 0; moving < maxMovingDigests; {
 		var out wire.DigestReport
@@ -134,6 +146,7 @@ func (c *Client) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport
 			moving++
 		}
 		lastWrites = out.Writes
+		m = c.post("digest", u, "/digest", digestBody{BudgetMs: digestBudgetMs}) // goes on with what the first message began
 	}
 	return wire.DigestReport{}, &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.Conflict,
 		Err: errors.New("the database is written to faster than it can be digested"), Hint: "try again when the user is less busy"}

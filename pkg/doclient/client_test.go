@@ -303,6 +303,7 @@ func TestMessages(t *testing.T) {
 		{"rows", `{"seq":3,"applied":true}`, func(c *Client) error { _, err := c.Rows(ctx, "u", 5, 3, []byte("DMR1")); return err }, "POST", "/users/u/rows?gen=5&seq=3", "DMR1"},
 		{"finish", `{"done":true,"remaining":0}`, func(c *Client) error { return c.Finish(ctx, "u", 5, 9) }, "POST", "/users/u/finish", `{"gen":5,"batches":9}`},
 		{"digest", `{"phase":"READY","gen":5,"lin":5,"writes":0,"complete":true,"digest":` + string(digestJSON) + `}`, func(c *Client) error { _, err := c.Digest(ctx, "u"); return err }, "POST", "/users/u/digest", `{"budgetMs":5000}`},
+		{"fresh digest", `{"phase":"READY","gen":5,"lin":5,"writes":0,"complete":true,"digest":` + string(digestJSON) + `}`, func(c *Client) error { _, err := c.FreshDigest(ctx, "u"); return err }, "POST", "/users/u/digest", `{"budgetMs":5000,"fresh":true}`},
 		{"range", `{"rows":0,"digest":"","last":null,"writes":0,"phase":"ACTIVE"}`, func(c *Client) error { _, err := c.Range(ctx, "u", wire.RangeRequest{Table: "t"}); return err }, "POST", "/users/u/range", `{"table":"t","after":null,"upto":null}`},
 		{"ready", goodStatus, func(c *Client) error { _, err := c.Ready(ctx, "u", 5, digest, wire.Receipt{User: "u"}); return err }, "POST", "/users/u/ready", `"receipt":{"user":"u"`},
 		{"activate", goodStatus, func(c *Client) error { _, err := c.Activate(ctx, "u", 5); return err }, "POST", "/users/u/activate", `{"gen":5}`},

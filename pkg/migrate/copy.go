@@ -25,8 +25,7 @@ type copyProof struct {
 	rows   int64
 }
 
-// copyFile streams the spooled file into the Durable Object: reading, checking, hashing, encoding, sending and inserting overlap. What
-// is found unfit on the way ends it before the fence.
+// copyFile streams the spooled file into the Durable Object: reading, hashing, encoding, sending and inserting overlap.
 func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, file *spool) (*copyProof, error) {
 	begun := e.now()
 	db, err := sqlitefile.Open(ctx, file.path)
@@ -41,11 +40,7 @@ func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, 
 	if _, err := e.Stores.Schema(ctx, u, g, schema); err != nil {
 		return nil, err
 	}
-	damage := checkBeside(ctx, db)
 	proof, batches, err := e.sendRows(ctx, u, g, db, schema)
-	if found := <-damage; found != nil {
-		err = found // the better explanation of whatever else went wrong
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,19 +51,6 @@ func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, 
 	}
 	e.observe(Event{User: u, Stage: StageFinish, Took: e.now().Sub(begun)})
 	return proof, nil
-}
-
-// checkBeside runs SQLite's own check of the whole file while its rows are read.
-func checkBeside(ctx context.Context, db *sqlitefile.File) <-chan error {
-	done := make(chan error, 1)
-	go func() {
-		findings, err := db.CheckIntegrity(ctx)
-		if err == nil {
-			err = sqlitefile.NewReport(findings).Err()
-		}
-		done <- err
-	}()
-	return done
 }
 
 // sendRows sends every row of every table, and says how many batches that were.
@@ -137,22 +119,18 @@ func (s *sender) readAll(ctx context.Context, db *sqlitefile.File, schema wire.S
 }
 
 func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefile.Table) (wire.TableDigest, error) {
-	hasher, checker := wire.NewTableHasher(), sqlitefile.NewRowChecker(t, s.Limits)
+	hasher := wire.NewTableHasher()
 	if err := s.batcher.Table(t.Name, t.Import); err != nil {
 		return wire.TableDigest{}, err
 	}
 	insert := make([]wire.Value, len(t.ImportCells))
 	err := db.Rows(ctx, t, nil, func(row []wire.Value) error {
-		checker.Check(row)
 		hasher.Add(row)
 		for i, cell := range t.ImportCells {
 			insert[i] = row[cell]
 		}
 		return s.batcher.Add(insert)
 	})
-	if refused := checker.Err(); refused != nil {
-		err = refused
-	}
 	if err != nil {
 		return wire.TableDigest{}, err
 	}
@@ -174,21 +152,16 @@ func (e *Engine) digestFile(ctx context.Context, file *spool) (wire.DatabaseDige
 	return digest, nil
 }
 
-// preflight refuses, before anything is claimed, what can be refused without reading every row: the rows and the file's integrity are
-// checked while they are copied.
+// preflight checks everything about the file, every page and every row of it, before anything is claimed: a user who cannot be moved is
+// refused while nothing has changed anywhere.
 func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) error {
 	begun := e.now()
-	db, err := sqlitefile.Open(ctx, file.path)
-	if err != nil {
-		return about(u, err)
-	}
-	defer db.Close()
-	findings, err := db.CheckSchema(ctx, e.Limits)
+	report, err := sqlitefile.Preflight(ctx, file.path)
 	if err != nil {
 		return err
 	}
 	e.observe(Event{User: u, Stage: StagePreflight, Took: e.now().Sub(begun)})
-	return about(u, sqlitefile.NewReport(findings).Err())
+	return about(u, report.Err())
 }
 
 // about names the user in an error that speaks of a scratch file.

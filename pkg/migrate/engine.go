@@ -16,6 +16,8 @@ type Engine struct {
 	Stores Stores
 	Layout userdb.Layout
 
+	// Bucket names the bucket in receipts, so that a command on another one does not take its emptiness for the user's state.
+	Bucket string
 	// Limits are the platform's, as the Worker states them.
 	Limits wire.Limits
 	// TempDir holds the spooled files of the users in flight; "" means the system's.

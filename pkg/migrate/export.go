@@ -41,7 +41,7 @@ func (e *Engine) freePath() (string, error) {
 }
 
 func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *spool, want wire.DatabaseDigest) error {
-	if err := e.build(ctx, u, sp.path); err != nil {
+	if err := e.build(ctx, u, sp.path, want.Tables); err != nil {
 		return err
 	}
 	if err := sp.describeExport(e.Layout.Key(u)); err != nil {
@@ -59,8 +59,8 @@ func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *spool, 
 	return nil
 }
 
-// build writes the Durable Object's content into a new SQLite file.
-func (e *Engine) build(ctx context.Context, u userdb.UserID, path string) error {
+// build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the Durable Object itself names them.
+func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables []wire.TableDigest) error {
 	exported, err := e.Stores.ExportSchema(ctx, u)
 	if err != nil {
 		return err
@@ -69,8 +69,11 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string) error 
 	if err != nil {
 		return err
 	}
-	for _, table := range exported.Schema.RowTables() {
-		if err := e.exportTable(ctx, u, b, table, exported.Writes); err != nil {
+	for _, table := range tables {
+		if table.Rows == 0 {
+			continue
+		}
+		if err := e.exportTable(ctx, u, b, table.Name, exported.Writes); err != nil {
 			return errors.Join(err, b.Abort())
 		}
 	}

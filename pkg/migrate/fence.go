@@ -53,7 +53,7 @@ func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag,
 }
 
 func (m *migration) receiptFor(fenced userdb.ETag, at int64) wire.Receipt {
-	return wire.Receipt{User: m.user, Key: m.file.Key, Claim: m.g,
+	return wire.Receipt{User: m.user, Bucket: m.Bucket, Key: m.file.Key, Claim: m.g,
 		SourceETag: m.file.ETag, SourceSHA: m.file.sha, SourceBytes: m.file.Size, FencedETag: fenced,
 		MigratedAt: at, Run: m.Run, Version: m.Version}
 }

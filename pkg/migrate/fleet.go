@@ -59,6 +59,6 @@ func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
 }
 
 func interrupted(u userdb.UserID, action Action) Result {
-	return Result{User: u, Action: action, Outcome: OutcomeFailed,
+	return Result{User: u, Action: action, Outcome: OutcomeNotBegun,
 		err: &userdb.Error{Op: string(action), Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("not begun"), Hint: "run the command again"}}
 }

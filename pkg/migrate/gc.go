@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -129,6 +130,11 @@ func (e *Engine) GC(ctx context.Context, item GCItem, flag userdb.FlagMeta, olde
 	started := e.now()
 	r := Result{User: item.User, Action: ActionGC, Bytes: item.Bytes, Outcome: OutcomeKept}
 	err := e.free(ctx, item, flag, olderThan, &r)
+	if err == nil && r.Outcome == OutcomeKept {
+		// It was in the plan: that it stays is not what was asked for.
+		err = &userdb.Error{Op: "free", Thing: string(item.Key), Kind: userdb.Conflict, Err: errors.New(r.Reason), Hint: "the file stays; look at the plan again with `dbmigrate gc`"}
+		r.Reason = ""
+	}
 	return r.end(e.now().Sub(started), err)
 }
 

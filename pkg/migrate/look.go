@@ -108,6 +108,9 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 		if c.file, err = e.look(ctx, u); err != nil {
 			return claimed{}, err
 		}
+		if err = e.samePlace(u, c.seen.Receipt); err != nil {
+			return claimed{}, err
+		}
 		if err = e.storeNotSetBack(ctx, u, c.seen, c.file); err != nil {
 			return claimed{}, err
 		}
@@ -137,6 +140,17 @@ func (e *Engine) claimAfter(ctx context.Context, u userdb.UserID, intent wire.In
 			Hint: "another operator is working on this user right now; run the command again later"}
 	}
 	return c, err
+}
+
+// samePlace refuses to work on a user whose Durable Object was filled from another object than the one we look at: its absence there would
+// be taken for the user's own.
+func (e *Engine) samePlace(u userdb.UserID, receipt *wire.Receipt) error {
+	if receipt == nil || receipt.Bucket == e.Bucket && receipt.Key == e.Layout.Key(u) {
+		return nil
+	}
+	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the Durable Object was filled from %s in bucket %s, not from %s in %s", receipt.Key, receipt.Bucket, e.Layout.Key(u), e.Bucket),
+		Hint: "check --bucket and --layout"}
 }
 
 // storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was

@@ -196,7 +196,7 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 		err = m.switchOver(ctx)
 	}
 	if err != nil {
-		return m.giveUp(ctx, err)
+		return m.giveUp(ctx, m.unlessSuperseded(context.WithoutCancel(ctx), "migrate", m.user, m.g, err))
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ const (
 	OutcomeInR2       Outcome = "in-r2"        // verify: the user is not migrated
 	OutcomeFreed      Outcome = "freed"        // gc: the file was replaced by a tombstone
 	OutcomeKept       Outcome = "kept"         // gc: the file stays, with a reason
+	OutcomeNotBegun   Outcome = "not-begun"    // the run ended before this user's turn; nothing was touched
 	OutcomeFailed     Outcome = "failed"       // see the error; the user is served by the side that served before, unless Open
 )
 

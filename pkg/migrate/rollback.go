@@ -73,6 +73,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 	default:
 		err = unexpectedOutcome(r.user, c.Claimed)
 	}
+	err = r.unlessSuperseded(ctx, "roll back", r.user, r.g, err)
 	if err == nil {
 		r.result.dropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {
@@ -152,12 +153,12 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 
 // putBack makes one attempt to put the file in place of the version just seen.
 func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) error {
-	report, err := r.Stores.Digest(ctx, r.user)
+	// Computed anew: what was written past the Durable Object's own code counts too.
+	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
 		return err
 	}
-	unchanged := st.Receipt != nil && report.Digest.Database == st.Receipt.Digest.Database
-	file, outcome, err := r.fileToPutBack(ctx, seen, *report.Digest, unchanged)
+	file, outcome, err := r.fileToPutBack(ctx, seen, st.Receipt, *report.Digest)
 	if err != nil {
 		return err
 	}
@@ -172,29 +173,47 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 
 // fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
 // Durable Object otherwise.
-func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, digest wire.DatabaseDigest, unchanged bool) (*spool, Outcome, error) {
-	kept := seen.what == userdb.SQLiteFile
-	if r.opts.DiscardWrites && !kept && !unchanged {
-		return nil, "", &userdb.Error{Op: "discard the writes of", Thing: string(r.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("the kept file is gone (%s is %s)", seen.Key, seen.word()),
-			Hint: "roll back without --discard-writes: the Durable Object has everything"}
-	}
-	if kept && (unchanged || r.opts.DiscardWrites) {
-		file, err := r.download(ctx, r.user)
+func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, receipt *wire.Receipt, digest wire.DatabaseDigest) (*spool, Outcome, error) {
+	unchanged := receipt != nil && receipt.Digest.Database == digest.Database
+	if unchanged || r.opts.DiscardWrites {
+		kept, err := r.keptFile(ctx, seen, receipt)
 		if err != nil {
 			return nil, "", err
 		}
-		if file.ETag != seen.ETag {
-			file.remove()
-			return nil, "", &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
+		if kept != nil && unchanged {
+			return kept, OutcomeRestored, nil
 		}
-		if unchanged {
-			return file, OutcomeRestored, nil
+		if kept != nil {
+			return kept, OutcomeDiscarded, nil
 		}
-		return file, OutcomeDiscarded, nil
+	}
+	if r.opts.DiscardWrites && !unchanged {
+		return nil, "", &userdb.Error{Op: "discard the writes of", Thing: string(r.user), Kind: userdb.Conflict,
+			Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", seen.Key, seen.word()),
+			Hint: "roll back without --discard-writes: the Durable Object has everything"}
 	}
 	file, err := r.exportFile(ctx, r.user, digest)
 	return file, OutcomeExported, err
+}
+
+// keptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.
+func (r *retreat) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) (*spool, error) {
+	if seen.what != userdb.SQLiteFile || receipt == nil {
+		return nil, nil
+	}
+	file, err := r.download(ctx, r.user)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case file.ETag != seen.ETag:
+		file.remove()
+		return nil, &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
+	case file.sha != receipt.SourceSHA:
+		file.remove()
+		return nil, nil
+	}
+	return file, nil
 }
 
 // putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a failed PUT took effect cannot

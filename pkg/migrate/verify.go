@@ -34,6 +34,11 @@ func (v *check) run(ctx context.Context) error {
 		return err
 	}
 	v.result.Claim = st.Gen
+	return v.unlessSuperseded(ctx, "verify", v.user, st.Gen, v.compare(ctx, st, file))
+}
+
+// compare holds the two sides against each other, as they were seen.
+func (v *check) compare(ctx context.Context, st wire.Status, file fileState) error {
 	if st.Phase != userdb.Active {
 		return v.notActive(st, file)
 	}
@@ -107,7 +112,7 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *spool) error {
 		if len(diffs) == 0 {
 			return nil
 		}
-		return v.differ("what was imported and the Durable Object", v.nameDifferences(ctx, kept, diffs))
+		return v.differ("what was imported and the Durable Object", v.nameDifferences(ctx, kept, *report.Digest, diffs))
 	}
 	v.result.Outcome = OutcomeWritten
 	v.result.Writes = report.Writes - st.WritesAtActivation

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -18,18 +19,18 @@ type namer struct {
 	*Engine
 	user  userdb.UserID
 	file  *sqlitefile.File
-	store wire.Schema
+	store wire.DatabaseDigest // the tables that it has
 	lines []string
 }
 
 // nameDifferences returns a line for each table that differs, and then for each object, row and cell, the kept file against the Durable
 // Object. The file is what was imported: that has been proved before. The lines say so where not everything could be named.
-func (v *check) nameDifferences(ctx context.Context, kept *spool, digests []verify.Difference) []string {
+func (v *check) nameDifferences(ctx context.Context, kept *spool, store wire.DatabaseDigest, digests []verify.Difference) []string {
 	lines := digestLines(digests)
 	if kept == nil {
 		return append(lines, "only tables can be named: the kept file was freed by gc")
 	}
-	named, err := v.compareRows(ctx, kept, digests)
+	named, err := v.compareRows(ctx, kept, store, digests)
 	if len(named) > namedDifferences {
 		named = append(named[:namedDifferences], fmt.Sprintf("and more: only the first %d are named", namedDifferences))
 	}
@@ -49,7 +50,7 @@ func digestLines(diffs []verify.Difference) []string {
 }
 
 // compareRows returns what it found before an error, too.
-func (v *check) compareRows(ctx context.Context, kept *spool, digests []verify.Difference) ([]string, error) {
+func (v *check) compareRows(ctx context.Context, kept *spool, store wire.DatabaseDigest, digests []verify.Difference) ([]string, error) {
 	file, err := sqlitefile.Open(ctx, kept.path)
 	if err != nil {
 		return nil, err
@@ -59,18 +60,18 @@ func (v *check) compareRows(ctx context.Context, kept *spool, digests []verify.D
 	if err != nil {
 		return nil, err
 	}
-	n := &namer{Engine: v.Engine, user: v.user, file: file, store: exported.Schema}
-	err = n.run(ctx, digests)
+	n := &namer{Engine: v.Engine, user: v.user, file: file, store: store}
+	err = n.run(ctx, exported.Schema, digests)
 	return n.lines, err
 }
 
-func (n *namer) run(ctx context.Context, digests []verify.Difference) error {
+func (n *namer) run(ctx context.Context, store wire.Schema, digests []verify.Difference) error {
 	schema, err := n.file.Schema()
 	if err != nil {
 		return err
 	}
 	changed := map[string]bool{}
-	for _, d := range verify.Schemas(schema, n.store) {
+	for _, d := range verify.Schemas(schema, store) {
 		changed[d.Object] = true
 		n.lines = append(n.lines, d.String())
 	}
@@ -92,12 +93,7 @@ func (n *namer) run(ctx context.Context, digests []verify.Difference) error {
 
 // inStore says whether the Durable Object has the table, so that rows can be asked for.
 func (n *namer) inStore(table string) bool {
-	for _, name := range n.store.RowTables() {
-		if name == table {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.store.Tables, func(t wire.TableDigest) bool { return t.Name == table })
 }
 
 // rows names what differs in one table. It looks for one difference more than it may name, to know whether there are more.

@@ -54,10 +54,10 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
 
 // What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe program for integrity_check).
 var (
-	nullValue    = regexp.MustCompile(`^NULL value in (.*)\.([^.]*)$`)
-	strictValue  = regexp.MustCompile(`^non-\S+ value in (.*)\.([^.]*)$`)
-	changedValue = regexp.MustCompile(`^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
-	fts5Index    = regexp.MustCompile(`^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
+	nullValue    = regexp.MustCompile(`(?s)^NULL value in (.*)\.([^.]*)$`)
+	strictValue  = regexp.MustCompile(`(?s)^non-\S+ value in (.*)\.([^.]*)$`)
+	changedValue = regexp.MustCompile(`(?s)^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
+	fts5Index    = regexp.MustCompile(`(?s)^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
 )
 
 func judgeIntegrity(message string) Finding {

@@ -63,26 +63,26 @@ func tables(left, right []wire.TableDigest) []Difference {
 		others[t.Name] = t
 	}
 	for _, l := range left {
-		r := others[l.Name]
+		r, found := others[l.Name]
 		delete(others, l.Name)
-		if d, ok := table(l, r); ok {
+		if d, ok := table(l, r, found); ok {
 			out = append(out, d)
 		}
 	}
 	for _, r := range right { // in their order, which a map does not keep
 		if _, ok := others[r.Name]; ok && r.Rows > 0 {
-			out = append(out, Difference{Kind: Extra, Object: tableName(r.Name), Right: rowsText(r.Rows)})
+			out = append(out, Difference{Kind: Extra, Object: TableName(r.Name), Right: rowsText(r.Rows)})
 		}
 	}
 	return out
 }
 
-func table(l, r wire.TableDigest) (Difference, bool) {
-	object := tableName(l.Name)
+func table(l, r wire.TableDigest, found bool) (Difference, bool) {
+	object := TableName(l.Name)
 	switch {
 	case l.Rows == 0 && r.Rows == 0:
 		return Difference{}, false
-	case r.Name == "":
+	case !found:
 		return Difference{Kind: Missing, Object: object, Left: rowsText(l.Rows)}, true
 	case l.Rows != r.Rows:
 		return Difference{Count, object, rowsText(l.Rows), rowsText(r.Rows)}, true
@@ -92,7 +92,8 @@ func table(l, r wire.TableDigest) (Difference, bool) {
 	return Difference{}, false
 }
 
-func tableName(name string) string { return fmt.Sprintf("table %.100q", name) }
+// TableName is how Difference.Object names a table.
+func TableName(name string) string { return fmt.Sprintf("table %.100q", name) }
 
 func rowsText(n int64) string {
 	if n == 1 {
@@ -109,14 +110,19 @@ const summaryDifferences = 3
 
 // Summary puts differences into one line: the first few, and how many more there are.
 func Summary(diffs []Difference) string {
+	lines := make([]string, len(diffs))
+	for i, d := range diffs {
+		lines[i] = d.String()
+	}
+	return SummaryOf(lines)
+}
+
+// SummaryOf is Summary of differences that are texts already.
+func SummaryOf(diffs []string) string {
 	if len(diffs) == 0 {
 		return "no difference"
 	}
-	var parts []string
-	for _, d := range diffs[:min(len(diffs), summaryDifferences)] {
-		parts = append(parts, d.String())
-	}
-	text := strings.Join(parts, "; ")
+	text := strings.Join(diffs[:min(len(diffs), summaryDifferences)], "; ")
 	if more := len(diffs) - summaryDifferences; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}

@@ -171,7 +171,7 @@ func (f *finder) checkWidth(row []wire.Value) error {
 	if len(row) == len(f.table.Columns) {
 		return nil
 	}
-	return &userdb.Error{Op: "compare rows of", Thing: tableName(f.table.Name), Kind: userdb.ProtocolError,
+	return &userdb.Error{Op: "compare rows of", Thing: TableName(f.table.Name), Kind: userdb.ProtocolError,
 		Err: fmt.Errorf("a row has %d cells and the table %d columns", len(row), len(f.table.Columns))}
 }
 
@@ -189,7 +189,7 @@ func (g *guarded) digest(ctx context.Context, req wire.RangeRequest) (wire.Range
 		return d, err
 	}
 	if d.Rows > 0 && d.Last == nil {
-		return d, &userdb.Error{Op: "digest rows of", Thing: tableName(req.Table), Kind: userdb.ProtocolError,
+		return d, &userdb.Error{Op: "digest rows of", Thing: TableName(req.Table), Kind: userdb.ProtocolError,
 			Err: errors.New("an answer with rows does not name the key of the last one")}
 	}
 	if g.seen && d.Writes != g.writes {

@@ -133,7 +133,7 @@ func (s scanSide) Rows(ctx context.Context, table string, after, upto wire.Key, 
 		return nil
 	}
 	if err == nil && (!inside || upto != nil) {
-		return fmt.Errorf("read rows of %s: a key of the range is not in the table any more", tableName(table))
+		return fmt.Errorf("read rows of %s: a key of the range is not in the table any more", TableName(table))
 	}
 	return err
 }

@@ -60,8 +60,6 @@ func ParseExportPage(body []byte) (*ExportPage, error) {
 
 func (p *ExportPage) check() string {
 	switch {
-	case p.Table == "":
-		return "no table is named"
 	case len(p.Columns) == 0:
 		return "no column is named"
 	case p.Rows < 0:

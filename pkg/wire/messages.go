@@ -129,21 +129,6 @@ type Schema struct {
 	Virtual []Virtual `json:"virtual"`
 }
 
-// RowTables names the tables whose rows travel (docs/wire-format.md, section 6), the internal ones last.
-func (s Schema) RowTables() []string {
-	rebuilt := map[string]bool{}
-	for _, v := range s.Virtual {
-		rebuilt[v.Name] = v.Load == LoadRebuild
-	}
-	var names []string
-	for _, o := range s.Objects {
-		if o.Type == "table" && !rebuilt[o.Name] {
-			names = append(names, o.Name)
-		}
-	}
-	return append(names, s.Header.Internal...)
-}
-
 // RowsAnswer says whether a batch was applied now (true) or had been before (false).
 type RowsAnswer struct {
 	Seq     int64 `json:"seq"`
@@ -217,6 +202,7 @@ type ExportSchema struct {
 // Receipt is the record of one migration: it lives in the Durable Object, and rollback and gc work from it.
 type Receipt struct {
 	User        userdb.UserID    `json:"user"`
+	Bucket      string           `json:"bucket"`
 	Key         userdb.ObjectKey `json:"key"`
 	Claim       userdb.Claim     `json:"claim"`
 	SourceETag  userdb.ETag      `json:"sourceEtag"`   // of the bytes that were fenced, before the fence

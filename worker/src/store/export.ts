@@ -7,6 +7,7 @@ import { isKeyword, tokenize } from "../query/tokens.ts";
 import { type TableShape, hasTable, schemaObjects, tableShape } from "./catalog.ts";
 import type { StoreContext } from "./context.ts";
 import { demandPhase } from "./guard.ts";
+import { virtualTables } from "./virtual.ts";
 import { RowReader } from "./row-reader.ts";
 
 export interface ExportedSchema {
@@ -25,10 +26,9 @@ export function exportSchema(store: StoreContext): ExportedSchema {
   demandPhase(state, "export");
   if (schema === undefined) throw new Error("a store with content has no schema record");
   const objects = schemaObjects(store.sql);
-  const names = new Set(objects.map(({ name }) => name));
   const header = { ...schema.header, internal: internalTables(store, schema.header, objects) };
-  // The application may have dropped some since.
-  const virtual = schema.virtual.filter(({ name }) => names.has(name)).map(emitVirtual);
+  // As they are now: the application may have made, changed or dropped some since the import.
+  const virtual = virtualTables(store.sql).map(emitVirtual);
   return { schema: { header, objects, virtual }, writes, phase: state.phase };
 }
 

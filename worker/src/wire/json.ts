@@ -21,12 +21,13 @@ export function asString(value: unknown, where: string): string {
   return value;
 }
 
-/** A whole number in [min, max]. @throws WireError bad-request */
+/** @throws WireError bad-request */
 export function asBoolean(value: unknown, where: string): boolean {
   if (typeof value !== "boolean") throw badRequest(where, "true or false");
   return value;
 }
 
+/** A whole number in [min, max]. @throws WireError bad-request */
 export function asInteger(value: unknown, where: string, min: number, max: number): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
     throw badRequest(where, `a whole number from ${min} to ${max}`);

@@ -1,0 +1,94 @@
+package property
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/harddb"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// TestHardDatabasesComeBackOrAreRefused takes databases from seeds: each comes back from its Durable Object exactly as it went in, or is
+// refused for the right reason with nothing changed. HARDDB_SEEDS runs more of them, HARDDB_FIRST begins with another seed.
+func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
+	first := setting(t, "HARDDB_FIRST", 0)
+	for seed := first; seed < first+setting(t, "HARDDB_SEEDS", 40); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "original.sqlite")
+			made, err := harddb.Build(t.Context(), path, uint64(seed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := newUser(t, fmt.Sprintf("seed-%d", seed))
+			defer func() {
+				if t.Failed() {
+					t.Logf("seed %d is %s", seed, made)
+				}
+			}()
+			if made.Refusal != "" {
+				mustRefuse(u, path, made.Refusal)
+			} else {
+				mustComeBack(u, path, made.Virtual)
+			}
+		})
+	}
+}
+
+// mustComeBack moves the file into the Durable Object, frees it, and lets it be built anew.
+func mustComeBack(u user, path string, virtual []string) {
+	u.Helper()
+	u.upload(path)
+	u.must(u.migrate(), migrate.OutcomeMigrated)
+	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeEqual)
+	u.free()
+	u.must(u.rollback(), migrate.OutcomeExported)
+	back, _ := u.fetch()
+	wantSame(u.T, path, back, virtual)
+}
+
+// mustRefuse wants the reason, and that no side has changed.
+func mustRefuse(u user, path string, reason sqlitefile.Reason) {
+	u.Helper()
+	before := u.upload(path)
+	r := u.migrate()
+	var finding *sqlitefile.Finding
+	switch {
+	case r.Err() == nil:
+		u.Fatalf("%s instead of a refusal for %s", r.Outcome, reason)
+	case !errors.As(r.Err(), &finding):
+		u.Errorf("refused without a finding: %v", r.Err())
+	case finding.Reason != reason:
+		u.Errorf("refused for %s, want %s: %v", finding.Reason, reason, r.Err())
+	}
+	if r.Open {
+		u.Error("the refusal left the user open")
+	}
+	wantUntouched(u, before, path)
+}
+
+func wantUntouched(u user, before userdb.Object, path string) {
+	u.Helper()
+	if now := u.head(); now.ETag != before.ETag || !now.LastModified.Equal(before.LastModified) {
+		u.Errorf("the object was touched: %+v, before %+v", now, before)
+	}
+	original, err := os.ReadFile(path)
+	if err != nil {
+		u.Fatal(err)
+	}
+	if _, content := u.fetch(); !bytes.Equal(content, original) {
+		u.Error("the object has other bytes")
+	}
+	if _, flagged := u.flag(); flagged {
+		u.Error("a flag was written")
+	}
+	if status := u.status(); status.Phase != userdb.Empty {
+		u.Errorf("the Durable Object is %s", status.Phase)
+	}
+}

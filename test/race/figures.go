@@ -1,0 +1,158 @@
+package race
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// figures gathers what a run measures. Its methods may be called from any goroutine.
+type figures struct {
+	acknowledged, refused, unknown, lost, duplicated atomic.Int64
+	epochs, evictions, restarts, killed              atomic.Int64
+
+	mu            sync.Mutex
+	writes, reads []time.Duration // latencies of the answered
+	longestWait   time.Duration
+	windows       map[migrate.Action][]time.Duration
+	outcomes      map[string]int64
+	in, out       int64 // cutovers into the Durable Object and back
+}
+
+// wrote counts an acknowledged write that took so long from its first attempt on. One that met a runtime which was not there (severed)
+// says nothing about cutovers.
+func (f *figures) wrote(took time.Duration, severed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if severed {
+		return
+	}
+	f.writes = append(f.writes, took)
+	f.longestWait = max(f.longestWait, took)
+}
+
+func (f *figures) didRead(took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads = append(f.reads, took)
+}
+
+// commanded counts how a command ended.
+func (f *figures) commanded(r migrate.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.outcomes == nil {
+		f.outcomes, f.windows = map[string]int64{}, map[migrate.Action][]time.Duration{}
+	}
+	name := fmt.Sprintf("%s %s", r.Action, r.Outcome)
+	if err := r.Err(); err != nil {
+		name += ", " + string(userdb.KindOf(err))
+	}
+	f.outcomes[name]++
+	switch r.Outcome {
+	case migrate.OutcomeMigrated, migrate.OutcomeResumed:
+		f.in++
+	case migrate.OutcomeRestored, migrate.OutcomeExported:
+		f.out++
+	}
+	if r.Window > 0 && r.Err() == nil {
+		f.windows[r.Action] = append(f.windows[r.Action], r.Window)
+	}
+}
+
+// cycles is how often users went there and back.
+func (f *figures) cycles() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return min(f.in, f.out)
+}
+
+// Report is the account of a run.
+type Report struct {
+	Took                           time.Duration
+	Acknowledged, Lost, Duplicated int64
+	Cycles                         int64 // cutovers there and back
+	Epochs                         int64 // histories that were checked
+	Refused, Unknown               int64 // answers: nothing was written; nobody knows
+	Evictions, Restarts, Killed    int64
+	MigrateWindow, RollbackWindow  Spread // how long writes had to wait, by the operator's clock, per cutover
+	LongestWait                    time.Duration
+	WriteLatency, ReadLatency      Spread
+	Outcomes                       map[string]int64
+}
+
+// Spread summarizes durations.
+type Spread struct{ Median, P99, Longest time.Duration }
+
+func spread(d []time.Duration) Spread {
+	if len(d) == 0 {
+		return Spread{}
+	}
+	d = slices.Sorted(slices.Values(d))
+	return Spread{Median: d[len(d)/2], P99: d[len(d)*99/100], Longest: d[len(d)-1]}
+}
+
+func (s Spread) String() string {
+	return fmt.Sprintf("median %s, p99 %s, longest %s", millis(s.Median), millis(s.P99), millis(s.Longest))
+}
+
+func millis(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+func (f *figures) report(took time.Duration) Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	outcomes := make(map[string]int64, len(f.outcomes))
+	for name, n := range f.outcomes {
+		outcomes[name] = n
+	}
+	return Report{Took: took,
+		Acknowledged: f.acknowledged.Load(), Lost: f.lost.Load(), Duplicated: f.duplicated.Load(),
+		Cycles: min(f.in, f.out), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
+		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
+		MigrateWindow: spread(f.windows[migrate.ActionMigrate]), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
+		LongestWait: f.longestWait, WriteLatency: spread(f.writes), ReadLatency: spread(f.reads), Outcomes: outcomes,
+	}
+}
+
+// Markdown is the report as a table, ready for a page.
+func (r Report) Markdown() string {
+	var b strings.Builder
+	row := func(name string, value any) { fmt.Fprintf(&b, "| %s | %v |\n", name, value) }
+	b.WriteString("| figure | value |\n|---|---|\n")
+	row("time", r.Took.Round(time.Second))
+	row("acknowledged writes", r.Acknowledged)
+	row("lost", r.Lost)
+	row("duplicated", r.Duplicated)
+	row("cycles (cutovers there and back)", r.Cycles)
+	row("histories checked for linearizability", r.Epochs)
+	row("writes refused by cutovers, and repeated by the client", r.Refused)
+	row("writes of unknown outcome", r.Unknown)
+	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
+	row("writes waited for a migrate", r.MigrateWindow)
+	row("writes waited for a rollback", r.RollbackWindow)
+	row("longest wait of a write, behind killed commands too", millis(r.LongestWait))
+	row("latency of writes", r.WriteLatency)
+	row("latency of reads", r.ReadLatency)
+	b.WriteString("\n| command and outcome | times |\n|---|---|\n")
+	for _, name := range sortedNames(r.Outcomes) {
+		row(name, r.Outcomes[name])
+	}
+	return b.String()
+}
+
+func sortedNames(m map[string]int64) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

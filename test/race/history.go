@@ -1,0 +1,153 @@
+package race
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// interval is when a request was sent and answered, since the run's begin.
+type interval struct{ called, returned time.Duration }
+
+// ledger is what a user's database shows: a counter, and the number of the write that came last.
+type ledger struct{ n, last int64 }
+
+// state is the ledger as the model has it.
+type state = ledger
+
+// step is the input of an operation in a history: a write of op, or a read.
+type step struct {
+	write bool
+	op    int64
+}
+
+// nothingSeen is the output of a write whose answer was lost.
+const nothingSeen = -1
+
+// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends its number and increments the
+// counter, whose new value it answers; a read answers both.
+func modelFrom(start state) porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return start },
+		Step: func(before, input, output any) (bool, any) {
+			now, in := before.(state), input.(step)
+			if !in.write {
+				return output.(ledger) == now, now
+			}
+			after := state{n: now.n + 1, last: in.op}
+			seen := output.(ledger).n
+			return seen == after.n || seen == nothingSeen, after
+		},
+		DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
+	}
+}
+
+// epoch is a bounded piece of one user's history, between two moments at which no request was under way.
+type epoch struct {
+	start        state
+	acknowledged []int64
+	history      []porcupine.Operation
+}
+
+func (e *epoch) wrote(client int, op, n int64, seen interval) {
+	e.acknowledged = append(e.acknowledged, op)
+	e.add(client, step{write: true, op: op}, ledger{n: n}, seen)
+}
+
+func (e *epoch) read(client int, answer ledger, seen interval) {
+	e.add(client, step{}, answer, seen)
+}
+
+// happened adds a write that was never acknowledged and is there all the same: it took effect at any time since it was sent. (Those that
+// are not there have no part in any order of what was seen.)
+func (e *epoch) happened(client int, op int64, seen interval) {
+	e.add(client, step{write: true, op: op}, ledger{n: nothingSeen}, interval{called: seen.called, returned: math.MaxInt64})
+}
+
+func (e *epoch) add(client int, input step, output ledger, seen interval) {
+	e.history = append(e.history, porcupine.Operation{ClientId: client, Input: input, Output: output,
+		Call: int64(seen.called), Return: int64(seen.returned)})
+}
+
+// checkPatience is far more than a check of an epoch takes; one that takes longer has proved nothing, which is a failure.
+const checkPatience = time.Minute
+
+// check looks for an order of the operations that explains every answer.
+func (e *epoch) check() error {
+	switch porcupine.CheckOperationsTimeout(modelFrom(e.start), e.history, checkPatience) {
+	case porcupine.Ok:
+		return nil
+	case porcupine.Unknown:
+		return fmt.Errorf("a history of %d operations could not be checked within %v", len(e.history), checkPatience)
+	}
+	return fmt.Errorf("no order of these requests explains their answers (not linearizable), from %+v on:\n%s", e.start, describe(e.history))
+}
+
+func describe(history []porcupine.Operation) string {
+	slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
+	text := ""
+	for _, o := range history {
+		text += fmt.Sprintf("  %v-%v client %d %+v: %+v\n", time.Duration(o.Call), time.Duration(o.Return), o.ClientId, o.Input, o.Output)
+	}
+	return text
+}
+
+// finding is what an audit found.
+type finding struct {
+	lost       []int64 // acknowledged, and not there
+	duplicated []int64 // there twice
+	invented   []int64 // there, although the client was told that nothing was written
+	reordered  bool    // what was there before no longer stands first
+	appeared   []int64 // writes of unknown outcome that are there
+}
+
+// audit compares a user's entries with those before and with what was acknowledged since.
+func audit(before, now, acknowledged []int64, unknown map[int64]interval) finding {
+	var f finding
+	count := make(map[int64]int, len(now))
+	for _, op := range now {
+		if count[op]++; count[op] == 2 {
+			f.duplicated = append(f.duplicated, op)
+		}
+	}
+	explained := make(map[int64]bool, len(before)+len(acknowledged))
+	for _, op := range slices.Concat(before, acknowledged) {
+		explained[op] = true
+		if count[op] == 0 {
+			f.lost = append(f.lost, op)
+		}
+	}
+	for op := range count {
+		_, isUnknown := unknown[op]
+		switch {
+		case explained[op]:
+		case isUnknown:
+			f.appeared = append(f.appeared, op)
+		default:
+			f.invented = append(f.invented, op)
+		}
+	}
+	f.reordered = len(f.lost) == 0 && !slices.Equal(before, now[:min(len(before), len(now))])
+	return f
+}
+
+func (f finding) err() error {
+	var problems []error
+	for what, ops := range map[string][]int64{
+		"acknowledged and lost":               f.lost,
+		"applied twice":                       f.duplicated,
+		"applied, although they were refused": f.invented,
+	} {
+		if len(ops) > 0 {
+			problems = append(problems, fmt.Errorf("writes %v were %s", ops, what))
+		}
+	}
+	if f.reordered {
+		problems = append(problems, errors.New("entries changed their order"))
+	}
+	return errors.Join(problems...)
+}
