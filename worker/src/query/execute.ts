@@ -7,7 +7,7 @@ import { ChangeWatch } from "./change-watch.ts";
 import { BoundStatement } from "./parameters.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest, ParsedStatement } from "./request.ts";
-import { parseStatement } from "./statement.ts";
+import { type StatementKind, parseStatement } from "./statement.ts";
 import type { NotActiveDetails, QueryResults, StatementResult } from "./types.ts";
 
 /**
@@ -20,13 +20,21 @@ export async function runQuery(
   request: ParsedRequest,
 ): Promise<QueryResults> {
   await checkEverything(store.storage);
-  return store.storage.transactionSync(() => {
-    const { state } = store.books;
-    const rule = ruleFor(state, request.mode);
-    if (rule.answer === "ok") return runStatements(store, reader, request);
-    const sealed = rule.answer === "sealed-read" ? sealedRead(store, reader, request) : {};
-    throw notActive(state.phase, state.lin, sealed);
-  });
+  try {
+    return store.storage.transactionSync(() => answer(store, reader, request));
+  } catch (error) {
+    // What the reader learned of the schema may have been rolled back.
+    reader.forget();
+    throw error;
+  }
+}
+
+function answer(store: StoreContext, reader: ExactReader, request: ParsedRequest): QueryResults {
+  const { state } = store.books;
+  const rule = ruleFor(state, request.mode);
+  if (rule.answer === "ok") return runStatements(store, reader, request);
+  const sealed = rule.answer === "sealed-read" ? sealedRead(store, reader, request) : {};
+  throw notActive(state.phase, state.lin, sealed);
 }
 
 /** The refusal of every application request while another side may be authoritative. */
@@ -58,7 +66,7 @@ function runStatements(store: StoreContext, reader: ExactReader, request: Parsed
 }
 
 interface RunnableStatement {
-  readonly kind: "rows" | "other";
+  readonly kind: StatementKind;
   readonly bound: BoundStatement;
 }
 
@@ -72,6 +80,7 @@ function bind({ sql, params }: ParsedStatement, index: number): RunnableStatemen
 function runStatement(reader: ExactReader, { kind, bound }: RunnableStatement, index: number): StatementResult {
   return atStatement(index, () => {
     if (kind === "rows") return reader.readRows(bound);
+    if (kind === "compound") return reader.readPlain(bound);
     // It may change the schema, and with it the names of columns.
     reader.forget();
     return reader.readPlain(bound);

@@ -44,7 +44,7 @@ export class ExactReader {
   }
 
   /**
-   * Runs any other statement. What it answers (RETURNING, PRAGMA, EXPLAIN) is read as numbers.
+   * Runs any other statement. What it answers (a compound SELECT, RETURNING, PRAGMA, EXPLAIN) is read as numbers.
    * @throws WireError integer-precision
    */
   readPlain(statement: BoundStatement): StatementResult {
@@ -144,7 +144,7 @@ function plainValue(cell: Cell): ResultValue {
   if (Math.abs(cell) > 2 ** 63) return emitReal(cell);
   throw new WireError(
     "integer-precision",
-    "the answer of RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
+    "the answer of a compound SELECT, RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
       "return CAST(column AS TEXT), or SELECT it in a statement of its own",
   );
 }

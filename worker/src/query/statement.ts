@@ -2,8 +2,13 @@
 import { WireError } from "../wire/errors.ts";
 import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
 
-/** `rows`: SELECT, VALUES, or WITH in front of either. `other`: everything else. */
-export type StatementKind = "rows" | "other";
+/**
+ * `rows`: SELECT, VALUES, or WITH in front of either. `compound`: several SELECTs joined by UNION and its like, whose rows must not pass through
+ * another SELECT, where each column would take on the affinity of the first of them. `other`: everything else.
+ */
+export type StatementKind = "rows" | "compound" | "other";
+
+const COMPOUND = ["UNION", "EXCEPT", "INTERSECT"];
 
 export interface Statement {
   readonly kind: StatementKind;
@@ -55,7 +60,9 @@ function statementEnd(tokens: readonly Token[]): number {
 
 function kindOf(words: readonly Token[]): StatementKind {
   const verb = isKeyword(words[0], "WITH") ? verbBehindWith(words) : words[0];
-  return isKeyword(verb, "SELECT") || isKeyword(verb, "VALUES") ? "rows" : "other";
+  if (!isKeyword(verb, "SELECT") && !isKeyword(verb, "VALUES")) return "other";
+  const joined = findOutside(words, (token) => COMPOUND.some((keyword) => isKeyword(token, keyword)));
+  return joined < 0 ? "rows" : "compound";
 }
 
 // The first token behind a closing parenthesis that neither goes on with the list nor belongs to a table's head.

@@ -82,7 +82,11 @@ export function tablesWithRows(sql: SqlStorage): TableShape[] {
 
 /** The shape of one of them, or undefined when there is none of that name. */
 export function tableShape(sql: SqlStorage, name: string): TableShape | undefined {
-  return tablesWithRows(sql).find((shape) => shape.name === name);
+  const entries = tableEntries(sql);
+  const entry = entries.find((candidate) => candidate.name === name);
+  if (entry === undefined) return undefined;
+  const names = new Set(entries.map((other) => other.name.toLowerCase()));
+  return holdsRows(sql, entry, names) ? shapeOf(sql, entry) : undefined;
 }
 
 function holdsRows(sql: SqlStorage, entry: TableEntry, names: ReadonlySet<string>): boolean {

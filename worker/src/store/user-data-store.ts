@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
-import type { AuthEnv } from "../auth.ts";
 import { ChangeWatch } from "../query/change-watch.ts";
+import type { AuthEnv } from "../auth.ts";
 import { notActive, runQuery } from "../query/execute.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import { parseQueryRequest } from "../query/request.ts";
@@ -71,16 +71,19 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   protected transaction<T>(work: (sql: SqlStorage) => T): T {
     const { storage, sql, books } = this.#store;
     demandChecks(sql);
-    this.#reader.forget();
-    return storage.transactionSync(() => {
-      const { state } = books;
-      if (ruleFor(state, "write").answer !== "ok") throw notActive(state.phase, state.lin);
-      const watch = new ChangeWatch(sql);
-      const result = work(sql);
-      if (result instanceof Promise) throw new Error("a transaction is synchronous: await before it or after it");
-      if (watch.changed()) books.countWrite();
-      return result;
-    });
+    try {
+      return storage.transactionSync(() => {
+        const { state } = books;
+        if (ruleFor(state, "write").answer !== "ok") throw notActive(state.phase, state.lin);
+        const watch = new ChangeWatch(sql);
+        const result = work(sql);
+        if (result instanceof Promise) throw new Error("a transaction is synchronous: await before it or after it");
+        if (watch.changed()) books.countWrite();
+        return result;
+      });
+    } finally {
+      this.#reader.forget();
+    }
   }
 
   async #run(request: unknown) {

@@ -190,10 +190,19 @@ describe("results", () => {
     expect(rows).toEqual(Array(100).fill([expect.toSatisfy((v) => v === "x" || (v as typeof big)?.int === big.int)]));
   });
 
+  it("of a compound SELECT are not changed by the affinity of its first part", async () => {
+    await store.query("CREATE TABLE reals (r REAL)");
+    await store.query("INSERT INTO reals VALUES (1.5)");
+    const small = "SELECT r FROM reals UNION ALL SELECT 2";
+    expect(await store.query(small)).toMatchObject({ ok: true, results: [{ rows: [[1.5], [2]] }] });
+    const large = "SELECT r FROM reals UNION ALL SELECT 9007199254740993";
+    expect(await store.query(large)).toMatchObject({ ok: false, error: { kind: "integer-precision" } });
+  });
+
   it("may have 100 columns", async () => {
     const cells = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? `${2n ** 60n + BigInt(i)}` : `${i}.0`));
     const rows = (await rowsOf(
-      `SELECT ${cells.join(", ")} UNION ALL SELECT ${cells.map((_, i) => i).join(", ")}`,
+      `SELECT * FROM (SELECT ${cells.join(", ")} UNION ALL SELECT ${cells.map((_, i) => i).join(", ")})`,
     )) as unknown[][];
     const first = cells.map((cell, i) => (i % 2 === 0 ? { int: cell } : { real: cell }));
     expect(rows).toEqual([first, cells.map((_, i) => i)]);
