@@ -113,6 +113,8 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions) error {
 func advise(f migrate.Found, threshold int64) scanned {
 	s := scanned{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: adviceNone}
 	switch {
+	case f.Place == migrate.PlaceUnnameable:
+		s.Advice, s.Reason = adviceCheck, "its key holds what can be no user's id: move the object to another key first"
 	case f.Place == migrate.PlaceMissing:
 		s.Advice, s.Reason = adviceCheck, "a flag, but no file"
 	case f.Place == migrate.PlaceStore && f.Flagged:

@@ -79,7 +79,7 @@ func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, m
 func notOnlyInR2(found []migrate.Found) []migrate.Found {
 	var out []migrate.Found
 	for _, f := range found {
-		if f.Flagged || f.Place != migrate.PlaceR2 {
+		if f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceMissing {
 			out = append(out, f)
 		}
 	}

@@ -43,6 +43,9 @@ func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) Result {
 }
 
 func (m *migration) run(ctx context.Context) error {
+	if _, err := userdb.ParseUserID(string(m.user)); err != nil {
+		return err
+	}
 	st, err := m.Stores.Status(ctx, m.user)
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ func (r *retreat) run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := r.canDiscard(ctx); err != nil {
+		return err
+	}
 	ctx = context.WithoutCancel(ctx)
 	begun := r.now()
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
@@ -80,6 +83,33 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 		r.result.Open = !r.served && (c.Outcome == wire.OutcomeExport || c.file.fenced())
 	}
 	return err
+}
+
+// canDiscard refuses, before anything is sealed, to go back to a kept file that is not there any more.
+func (r *retreat) canDiscard(ctx context.Context) error {
+	if !r.opts.DiscardWrites {
+		return nil
+	}
+	st, err := r.Stores.Status(ctx, r.user)
+	if err != nil || st.Phase != userdb.Active {
+		return err
+	}
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	kept, err := r.keptFile(ctx, file, st.Receipt)
+	kept.remove()
+	if err == nil && kept == nil {
+		return keptFileGone(r.user, file)
+	}
+	return err
+}
+
+func keptFileGone(u userdb.UserID, file fileState) error {
+	return &userdb.Error{Op: "discard the writes of", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", file.Key, file.word()),
+		Hint: "roll back without --discard-writes: the Durable Object has everything"}
 }
 
 // nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or rolled back by the newest
@@ -188,9 +218,7 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, receipt *wi
 		}
 	}
 	if r.opts.DiscardWrites && !unchanged {
-		return nil, "", &userdb.Error{Op: "discard the writes of", Thing: string(r.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", seen.Key, seen.word()),
-			Hint: "roll back without --discard-writes: the Durable Object has everything"}
+		return nil, "", keptFileGone(r.user, seen)
 	}
 	file, err := r.exportFile(ctx, r.user, digest)
 	return file, OutcomeExported, err

@@ -17,6 +17,8 @@ const (
 	PlaceR2      Place = "r2"      // the file is authoritative
 	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
 	PlaceMissing Place = "missing" // a flag, but no object
+	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no command can move it.
+	PlaceUnnameable Place = "unnameable"
 )
 
 // Found is one user that a scan found. Bytes is the size of the object.
@@ -108,6 +110,7 @@ func (s *scanner) list(ctx context.Context) error {
 			u, ok := s.Layout.UserOf(o.Key)
 			switch {
 			case !ok:
+				heads = s.noteUnnameable(heads, string(o.Key))
 			case plain && !s.opts.Marks:
 				s.add(u, o, s.flagPlace(u))
 			default:
@@ -117,10 +120,20 @@ func (s *scanner) list(ctx context.Context) error {
 		for _, folder := range folders {
 			if u, ok := s.Layout.UserOfFolder(folder); ok {
 				heads = append(heads, u)
+			} else {
+				heads = s.noteUnnameable(heads, folder)
 			}
 		}
 		return s.headAll(ctx, heads)
 	})
+}
+
+// noteUnnameable keeps what cannot be a user from being passed over in silence.
+func (s *scanner) noteUnnameable(heads []userdb.UserID, keyOrFolder string) []userdb.UserID {
+	if name := s.Layout.Unnameable(keyOrFolder); name != "" {
+		heads = append(heads, userdb.UserID(name))
+	}
+	return heads
 }
 
 func (s *scanner) flagPlace(u userdb.UserID) Place {
@@ -164,6 +177,9 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	place := PlaceR2
 	if userdb.MetadataFenced(obj.Metadata) {
 		place = PlaceStore
+	}
+	if _, err := userdb.ParseUserID(string(u)); err != nil {
+		place = PlaceUnnameable
 	}
 	s.add(u, obj, place)
 	return nil

@@ -83,12 +83,28 @@ func (l Layout) ListPlan() (prefix, delim string, plain bool) {
 	return l.prefix, delimiter, !strings.Contains(l.suffix, delimiter)
 }
 
+// Unnameable tells what stands in the place of a user in a key, or in a folder of a delimited listing, but can be no user's id; "" for
+// everything else. There may be a database, and nobody could be told whose.
+func (l Layout) Unnameable(keyOrFolder string) string {
+	suffix := l.suffix
+	if end := strings.Index(suffix, delimiter); end >= 0 && strings.HasSuffix(keyOrFolder, delimiter) {
+		suffix = suffix[:end+len(delimiter)]
+	}
+	middle, found := cut(keyOrFolder, l.prefix, suffix)
+	if _, err := ParseUserID(middle); !found || err == nil || strings.Contains(middle, delimiter) {
+		return ""
+	}
+	return middle
+}
+
 func between(s, prefix, suffix string) (UserID, bool) {
+	middle, found := cut(s, prefix, suffix)
+	user, err := ParseUserID(middle)
+	return user, found && err == nil
+}
+
+func cut(s, prefix, suffix string) (string, bool) {
 	rest, hasPrefix := strings.CutPrefix(s, prefix)
 	middle, hasSuffix := strings.CutSuffix(rest, suffix)
-	if !hasPrefix || !hasSuffix {
-		return "", false
-	}
-	user, err := ParseUserID(middle)
-	return user, err == nil
+	return middle, hasPrefix && hasSuffix
 }

@@ -53,6 +53,17 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
+// SQLite takes "" for a name.
+func TestATableWithoutANameIsThere(t *testing.T) {
+	left := digestOf(0, tableOf("", 1, 2))
+	if got := Databases(left, left); got != nil {
+		t.Errorf("equal databases differ: %v", got)
+	}
+	if got := Databases(left, digestOf(0, tableOf("", 1))); len(got) != 1 || got[0].Kind != Count {
+		t.Errorf("differences are %v", got)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	left := digestOf(0, tableOf("a", 1), tableOf("b", 1), tableOf("c", 1), tableOf("d", 1), tableOf("e", 1, 2))
 	got := Summary(Databases(left, digestOf(0, tableOf("c", 1, 2))))
