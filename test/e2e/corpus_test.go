@@ -93,20 +93,23 @@ func mustComeBack(t *testing.T, op *operator, user, path string) {
 // free lets gc replace the user's file by a tombstone, the way an operator does it: the plan first, then its confirmation.
 func free(t *testing.T, op *operator, user string) {
 	t.Helper()
-	plan := op.must(0, "gc", user, "--older-than", "0s")
-	var digest string
-	for line := range strings.Lines(plan.stdout) {
-		var summary struct {
+	plan := planOf(t, op.must(0, "gc", user, "--older-than", "0s"))
+	op.must(0, "gc", user, "--older-than", "0s", "--confirm", plan)
+}
+
+// planOf reads the plan's name out of what gc printed.
+func planOf(t *testing.T, gc finished) string {
+	t.Helper()
+	for line := range strings.Lines(gc.stdout) {
+		var out struct {
 			Summary struct {
 				Plan string `json:"plan"`
 			} `json:"summary"`
 		}
-		if json.Unmarshal([]byte(line), &summary) == nil && summary.Summary.Plan != "" {
-			digest = summary.Summary.Plan
+		if json.Unmarshal([]byte(line), &out) == nil && out.Summary.Plan != "" {
+			return out.Summary.Plan
 		}
 	}
-	if digest == "" {
-		t.Fatalf("gc printed no plan: %s", plan.stdout)
-	}
-	op.must(0, "gc", user, "--older-than", "0s", "--confirm", digest)
+	t.Fatalf("gc printed no plan: %s", gc.stdout)
+	return ""
 }

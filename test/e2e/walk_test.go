@@ -29,6 +29,7 @@ var walked = []struct {
 	{name: "migrate", command: "migrate", reverse: "rollback", ends: "store"},
 	{name: "migrate again", prepare: []string{"migrate", "rollback"}, command: "migrate", reverse: "rollback", ends: "store"},
 	{name: "rollback", prepare: []string{"migrate"}, command: "rollback", reverse: "migrate", ends: "file"},
+	{name: "gc", prepare: []string{"migrate"}, command: "gc", reverse: "rollback", ends: "store"},
 }
 
 // disturbances are what can happen to one request.
@@ -70,8 +71,9 @@ func TestWalk(t *testing.T) {
 // undisturbed lists the requests of an undisturbed run.
 func undisturbed(t *testing.T, image []byte, prepare []string, command string) []string {
 	u := newPatient(t, image, prepare)
+	args := u.args(command)
 	u.op.proxy.Reset(nil)
-	u.op.must(0, command, u.name)
+	u.op.must(0, args...)
 	var names []string
 	for _, r := range u.op.proxy.Seen() {
 		names = append(names, r.Name())
@@ -110,6 +112,16 @@ func userNamed(t *testing.T) string {
 	}, t.Name()) + fmt.Sprint(time.Now().UnixNano())
 }
 
+// args is a command line for the user. gc wants the name of its plan, made just before, unless there is nothing left to free.
+func (u *patient) args(command string) []string {
+	args := []string{command, u.name}
+	if command == "gc" {
+		args = append(args, "--older-than", "0s")
+		args = append(args, "--confirm", planOf(u.t, u.op.must(0, args...)))
+	}
+	return args
+}
+
 func (u *patient) write() {
 	u.t.Helper()
 	query(u.t, u.name, "write", "insert into entries(n) values (?)", u.writes)
@@ -117,20 +129,21 @@ func (u *patient) write() {
 }
 
 func (u *patient) disturb(n int, fault func(*operator) faultproxy.Fault, command string) {
+	args := u.args(command)
 	u.op.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		if r.N == n {
 			return fault(u.op)
 		}
 		return faultproxy.Fault{}
 	})
-	u.op.run(command, u.name)
+	u.op.run(args...)
 	u.checkWrites()
 }
 
 // mustConverge runs the command undisturbed and demands that it ends, that the right side serves, and that nothing is lost.
 func (u *patient) mustConverge(command, serves string) {
 	u.t.Helper()
-	u.op.must(0, command, u.name)
+	u.op.must(0, u.args(command)...)
 	u.mustServe(serves)
 }
 

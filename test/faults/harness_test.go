@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,6 +34,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// What these tests do most is wait for a command that waits for its next attempt.
+	flag.Parse()
+	flag.Set("test.parallel", "8")
 	dir, err := os.MkdirTemp("", "dbmigrate-faults-")
 	if err == nil {
 		binary = filepath.Join(dir, "dbmigrate")
