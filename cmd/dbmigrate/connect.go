@@ -95,6 +95,9 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if hello.Store != storeSQLite {
 		return nil, usageError("check the Worker", c.WorkerURL, "its Durable Object class is not backed by SQLite", sqliteFix)
 	}
+	if hello.Layout != "" && hello.Layout != e.Layout.String() {
+		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
+	}
 	e.Limits = hello.Limits
 	return e, nil
 }

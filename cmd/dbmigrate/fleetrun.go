@@ -155,6 +155,9 @@ func (r *fleetRun) count(result migrate.Result, notBegun bool) {
 	} else {
 		a.Bytes += result.Bytes
 	}
+	if result.Outcome == migrate.OutcomeToBeSealed {
+		a.Failed++ // the user is served, but the command is not done
+	}
 	if result.Open {
 		a.Open = append(a.Open, result.User)
 	}

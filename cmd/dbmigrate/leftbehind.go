@@ -39,7 +39,7 @@ func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migr
 		switch {
 		case l.unknown:
 			unknown++
-		case l.writes > 0:
+		case len(l.tables) > 0:
 			writers++
 		default:
 			continue
@@ -75,12 +75,15 @@ func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, 
 		return left{}, err
 	}
 	served := st.Phase == userdb.Active || st.Phase == userdb.Sealed
-	if !served || st.Receipt == nil || st.Writes == st.WritesAtActivation {
+	if !served || st.Receipt == nil {
 		return left{}, nil
 	}
-	report, err := e.Stores.Digest(ctx, u)
+	report, err := e.Stores.FreshDigest(ctx, u)
 	if err != nil {
 		return left{}, err
+	}
+	if st.Writes == st.WritesAtActivation && report.Digest.Database == st.Receipt.Digest.Database {
+		return left{}, nil
 	}
 	return left{writes: st.Writes - st.WritesAtActivation, tables: changedTables(st.Receipt.Digest, *report.Digest)}, nil
 }

@@ -156,7 +156,7 @@ func (e *Engine) digestFile(ctx context.Context, file *spool) (wire.DatabaseDige
 // refused while nothing has changed anywhere.
 func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) error {
 	begun := e.now()
-	report, err := sqlitefile.Preflight(ctx, file.path)
+	report, err := sqlitefile.PreflightWithin(ctx, file.path, e.Limits)
 	if err != nil {
 		return err
 	}
@@ -182,5 +182,5 @@ func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Rep
 		return sqlitefile.Report{}, err
 	}
 	defer file.remove()
-	return sqlitefile.Preflight(ctx, file.path)
+	return sqlitefile.PreflightWithin(ctx, file.path, e.Limits)
 }

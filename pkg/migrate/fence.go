@@ -18,7 +18,7 @@ func (m *migration) fence(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	begun := m.now()
 	m.fenced = true
@@ -36,6 +36,9 @@ func (m *migration) fence(ctx context.Context) error {
 
 // fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no effect.
 func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag, error) {
+	if userdb.KindOf(putErr) == userdb.ProtocolError {
+		return "", putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
+	}
 	file, err := m.look(ctx, m.user)
 	if err != nil {
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
@@ -71,7 +74,7 @@ func (m *migration) refence(ctx context.Context, state fileState) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	_, err = m.putMarked(ctx, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g})
 	if err == nil {

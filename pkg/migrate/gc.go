@@ -156,6 +156,9 @@ func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, ol
 		return err
 	}
 	size, err := e.putTombstone(ctx, item, proof)
+	if err != nil && e.tombstoneLanded(ctx, item.User, proof) {
+		err = nil
+	}
 	if userdb.KindOf(err) == userdb.Precondition {
 		r.Reason = "the object changed at the last moment"
 		return nil
@@ -194,6 +197,12 @@ func (e *Engine) storeDiffers(ctx context.Context, u userdb.UserID, proof gcProo
 		return "the Durable Object differs from what was imported though the application wrote nothing: run `dbmigrate verify` for this user", nil
 	}
 	return "", nil
+}
+
+// tombstoneLanded says whether the PUT whose answer was lost took effect.
+func (e *Engine) tombstoneLanded(ctx context.Context, u userdb.UserID, proof gcProof) bool {
+	file, err := e.look(ctx, u)
+	return err == nil && file.tombstone() && file.Lin == proof.file.Lin && file.Non == proof.file.Non
 }
 
 func (e *Engine) putTombstone(ctx context.Context, item GCItem, proof gcProof) (int64, error) {

@@ -11,9 +11,19 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// switchTimeout bounds what runs after the fence: from there on an interrupt no longer stops the command, because the user's writes
-// wait for it.
-const switchTimeout = 2 * time.Minute
+// switchTime bounds what runs after the fence: from there on an interrupt no longer stops the command, because the user's writes
+// wait for it. It grows with the file, which may have to travel again over a slow line (256 KiB/s).
+func switchTime(bytes int64) time.Duration {
+	return 2*time.Minute + time.Duration(bytes>>18)*time.Second
+}
+
+// maxPutBytes is the largest object that R2 takes in one PUT, 4.995 GiB (developers.cloudflare.com/r2/platform/limits). The fence has to be one.
+const maxPutBytes = 4_995 << 30 / 1000
+
+func tooLargeToPut(op string, u userdb.UserID, bytes int64) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Blocked,
+		Err: fmt.Errorf("%d bytes, and R2 takes at most %d in one PUT", bytes, int64(maxPutBytes)), Hint: "make the database smaller first"}
+}
 
 // fenceTries bounds how often a command copies again because the application wrote between copy and fence. After that it fences first and
 // copies then: the user's writes wait longer, but the command ends.
@@ -87,6 +97,9 @@ func (m *migration) admit(ctx context.Context) error {
 		return err
 	}
 	m.replaceFile(file)
+	if file.Size > maxPutBytes {
+		return tooLargeToPut("migrate", m.user, file.Size)
+	}
 	if m.g > 0 {
 		if err := file.superseded("migrate", m.user, m.g); err != nil {
 			return err
@@ -177,11 +190,13 @@ func (m *migration) importAfterExport(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
 		return err
 	}
+	m.file.remove()
+	m.file = nil // what was looked at so far was not checked
 	return m.importAndSwitch(ctx)
 }
 
 func (m *migration) activateResumed(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	st, err := m.Stores.Activate(ctx, m.user, m.g)
 	if err != nil {
@@ -272,7 +287,7 @@ func copyDiffers(u userdb.UserID, file wire.DatabaseDigest, store *wire.Database
 
 // switchOver runs from the fence to the activation. An interrupt does not stop it.
 func (m *migration) switchOver(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	if m.copied == nil {
 		if err := m.copyAndCompare(ctx, true); err != nil {
@@ -301,13 +316,14 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	if userdb.KindOf(cause) == userdb.Superseded {
 		return cause
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	undo := m.undo(ctx)
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}
-	m.result.Open = m.fenced || m.from.file.fenced()
+	file, err := m.look(ctx, m.user)
+	m.result.Open = err != nil || file.fenced()
 	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
 }
 

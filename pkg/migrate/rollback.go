@@ -21,11 +21,13 @@ type RollbackOptions struct {
 // retreat is one user's way back into the file under one claim.
 type retreat struct {
 	*Engine
-	user   userdb.UserID
-	opts   RollbackOptions
-	g      userdb.Claim
-	served bool // the file is authoritative: what is left is clean-up
-	result *Result
+	user userdb.UserID
+	opts RollbackOptions
+	g    userdb.Claim
+	// liftedFrom is the lineage whose fence is lifted without its Durable Object.
+	liftedFrom userdb.Claim
+	served     bool // the file is authoritative: what is left is clean-up
+	result     *Result
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
@@ -61,7 +63,30 @@ func (r *retreat) run(ctx context.Context) error {
 	if c.Outcome == wire.OutcomeExport {
 		r.result.Window = r.now().Sub(begun)
 	}
+	if r.result.Open && isPermanent(err) {
+		r.result.Open = r.resume(ctx) != nil
+	}
 	return err
+}
+
+// isPermanent says whether the same command again would end the same way.
+func isPermanent(err error) bool {
+	switch userdb.KindOf(err) {
+	case userdb.Blocked, userdb.Damaged, userdb.Mismatch, userdb.NotSQLite:
+		return true
+	}
+	return false
+}
+
+// resume gives the Durable Object back to the user when no file can be made of what it holds.
+func (r *retreat) resume(ctx context.Context) error {
+	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
+	if err != nil {
+		return err
+	}
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}}
+	defer func() { m.file.remove() }()
+	return m.resume(ctx, c.Lin)
 }
 
 // finish makes the file authoritative under a claim that was granted.
@@ -134,7 +159,21 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		r.result.dropFlag()
 		return true, nil
 	}
-	return false, nil
+	return false, r.maySeal(st, file)
+}
+
+// maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
+func (r *retreat) maySeal(st wire.Status, file fileState) error {
+	if st.Phase != userdb.Active {
+		return nil
+	}
+	if !file.absent && !file.fencedBy(st.Lin) && !file.exportedFrom(st.Lin) {
+		return fenceGone(r.user, file, st)
+	}
+	if st.DatabaseBytes > maxPutBytes {
+		return tooLargeToPut("roll back", r.user, st.DatabaseBytes)
+	}
+	return nil
 }
 
 // bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under the fence of this lineage, or
@@ -171,6 +210,9 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 		return fenceGone(r.user, file, st)
 	}
 	r.served = true
+	if err := r.mayLeaveBehind(file, st); err != nil {
+		return err
+	}
 	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 		return err
 	}
@@ -181,6 +223,16 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 	return nil
 }
 
+// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file has.
+func (r *retreat) mayLeaveBehind(file fileState, st wire.Status) error {
+	if userdb.MetadataLifted(file.Object.Metadata) != st.Lin || st.Writes == st.WritesAtActivation || r.opts.DiscardWrites {
+		return nil
+	}
+	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
+		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good"}
+}
+
 // putBack makes one attempt to put the file in place of the version just seen.
 func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) error {
 	// Computed anew: what was written past the Durable Object's own code counts too.
@@ -188,7 +240,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 	if err != nil {
 		return err
 	}
-	file, outcome, err := r.fileToPutBack(ctx, seen, st.Receipt, *report.Digest)
+	file, outcome, err := r.fileToPutBack(ctx, seen, st, *report.Digest)
 	if err != nil {
 		return err
 	}
@@ -203,8 +255,10 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 
 // fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
 // Durable Object otherwise.
-func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, receipt *wire.Receipt, digest wire.DatabaseDigest) (*spool, Outcome, error) {
-	unchanged := receipt != nil && receipt.Digest.Database == digest.Database
+func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Status, digest wire.DatabaseDigest) (*spool, Outcome, error) {
+	receipt := st.Receipt
+	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
+	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
 	if unchanged || r.opts.DiscardWrites {
 		kept, err := r.keptFile(ctx, seen, receipt)
 		if err != nil {
@@ -248,7 +302,7 @@ func (r *retreat) keptFile(ctx context.Context, seen fileState, receipt *wire.Re
 // be known, so the file itself is asked.
 func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) error {
 	begun := r.now()
-	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g})
+	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g, LiftedFrom: r.liftedFrom})
 	if err != nil {
 		err = r.stampLanded(ctx, seen, err)
 	}
@@ -257,6 +311,9 @@ func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) e
 }
 
 func (r *retreat) stampLanded(ctx context.Context, seen fileState, putErr error) error {
+	if userdb.KindOf(putErr) == userdb.ProtocolError {
+		return putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
+	}
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
@@ -317,19 +374,28 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.result.Bytes = file.Size
+	if !file.fenced() && userdb.MetadataLifted(file.Object.Metadata) != 0 {
+		r.toBeSealed()
+		return nil
+	}
 	if !file.fenced() {
-		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
+		r.result.Outcome = OutcomeNothing
 		return nil
 	}
 	if file.tombstone() {
 		return tombstoneWithoutStore(r.user, file)
 	}
-	r.g = file.Non
+	r.g, r.liftedFrom = file.Non, file.Lin
 	if err := r.liftOnce(ctx, file); err != nil {
 		return err
 	}
+	r.toBeSealed()
+	return nil
+}
+
+func (r *retreat) toBeSealed() {
 	r.result.Outcome = OutcomeToBeSealed
 	r.result.Reason = "the Durable Object could not be sealed: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
 	r.result.dropFlag()
-	return nil
 }

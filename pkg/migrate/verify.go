@@ -141,22 +141,3 @@ func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
 	}
 	return out
 }
-
-// LeftBehind is what a rollback that discards writes would leave in the Durable Object.
-type LeftBehind struct {
-	Writes int64
-	Tables []wire.TableDigest // as they are now
-}
-
-// LeftBehind compares what the Durable Object holds with its receipt. It is zero for a user who is in R2.
-func (e *Engine) LeftBehind(ctx context.Context, u userdb.UserID) (LeftBehind, error) {
-	st, err := e.Stores.Status(ctx, u)
-	if err != nil || st.Receipt == nil || st.Phase != userdb.Active && st.Phase != userdb.Sealed {
-		return LeftBehind{}, err
-	}
-	report, err := e.Stores.Digest(ctx, u)
-	if err != nil {
-		return LeftBehind{}, err
-	}
-	return LeftBehind{Writes: report.Writes - st.WritesAtActivation, Tables: changed(st.Receipt.Digest, *report.Digest)}, nil
-}

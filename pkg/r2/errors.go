@@ -97,7 +97,7 @@ func classifyAnswer(answer *response, needs access) (userdb.Kind, string) {
 	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "InvalidSecurity":
 		return userdb.Unauthorized, hintKeys
 	case "ObjectLockedByBucketPolicy":
-		return userdb.Unauthorized, hintLock
+		return userdb.Blocked, hintLock // of this object only: other users may be free
 	case "AccessDenied":
 		return userdb.Unauthorized, permissionHint(needs)
 	}

@@ -38,7 +38,7 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 		{"401", []step{answer(401, "Unauthorized")}, userdb.Unauthorized, "AWS_ACCESS_KEY_ID", 1},
 		{"no permission", []step{answer(403, "AccessDenied")}, userdb.Unauthorized, "Workers R2 Storage Bucket Item Write", 1},
 		{"clock", []step{answer(403, "RequestTimeTooSkewed")}, userdb.Unauthorized, "clock", 1},
-		{"lock", []step{answer(403, "ObjectLockedByBucketPolicy")}, userdb.Unauthorized, "bucket lock", 1},
+		{"lock", []step{answer(403, "ObjectLockedByBucketPolicy")}, userdb.Blocked, "bucket lock", 1},
 		{"not implemented", []step{answer(501, "NotImplemented")}, userdb.ProtocolError, "501", 1},
 		{"other bytes stored", []step{stored(etagOf("y"))}, userdb.ProtocolError, "alters uploads", 1},
 		{"no ETag", []step{stored("")}, userdb.ProtocolError, "alters uploads", 1},
@@ -255,7 +255,9 @@ func TestListingGoesThroughAllPages(t *testing.T) {
 	server := newFake(t,
 		page(`<IsTruncated>true</IsTruncated><NextContinuationToken>more/=</NextContinuationToken><EncodingType>url</EncodingType><Contents><Key>a%01b+c%2Bd</Key></Contents>`),
 		page(`<IsTruncated>false</IsTruncated><Contents><Key>e%20f</Key></Contents>`))
-	names := collect(t, func(yield func([]Object, []string) error) error { return server.client(t).List(t.Context(), "p", "", yield) })
+	names := collect(t, func(yield func([]Object, []string) error) error {
+		return server.client(t).List(t.Context(), "p", "", yield)
+	})
 	if len(names) != 2 || names[0] != "a\x01b c+d" || names[1] != "e%20f" {
 		t.Errorf("names %q", names)
 	}

@@ -64,6 +64,11 @@ func (fs *findings) level() Level {
 // Preflight opens the private copy at path and checks it with the limits of production. What is wrong with the database stands in
 // the report, even when it is no database at all; an error means that the check could not be done.
 func Preflight(ctx context.Context, path string) (Report, error) {
+	return PreflightWithin(ctx, path, wire.DefaultLimits)
+}
+
+// PreflightWithin is Preflight with the limits that a Worker stated.
+func PreflightWithin(ctx context.Context, path string, limits wire.Limits) (Report, error) {
 	f, err := Open(ctx, path)
 	var finding *Finding
 	if errors.As(err, &finding) {
@@ -72,7 +77,7 @@ func Preflight(ctx context.Context, path string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	report, err := f.Preflight(ctx, wire.DefaultLimits)
+	report, err := f.Preflight(ctx, limits)
 	return report, errors.Join(err, f.Close())
 }
 

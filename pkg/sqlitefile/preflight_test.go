@@ -38,6 +38,7 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 		{"what hangs on a table that is refused", []string{"CREATE TABLE t(" + columns(101) + ")", "CREATE INDEX i ON t(c1)",
 			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"}, ReasonTooManyColumns, "t"},
 		{"a view of 101 columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, ReasonTooManyColumns, "v"},
+		{"a text that only SQLite's own statement makes too long", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 99_950) + "')"}, ReasonStatementLength, "t"},
 		{"a long text", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 100_000) + "')"}, ReasonStatementLength, "t"},
 		{"a name of Cloudflare's", []string{"CREATE TABLE _CF_x(a)"}, ReasonReservedName, "_CF_x"},
 		{"an index with such a name", []string{"CREATE TABLE t(a)", "CREATE INDEX _cf_i ON t(a)"}, ReasonReservedName, "_cf_i"},

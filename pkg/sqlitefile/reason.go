@@ -40,6 +40,7 @@ const (
 	ReasonContentless     Reason = "fts5-contentless" // the index cannot be rebuilt
 	ReasonFTS5Locale      Reason = "fts5-locale"      // locales are stored beside the text and not readable by SQL
 	ReasonFTS5OutOfStep   Reason = "fts5-out-of-step" // the index does not match its content
+	ReasonShadowName      Reason = "shadow-name"      // an ordinary table with the name of an FTS5 table's part
 	ReasonHiddenRowid     Reason = "hidden-rowid"     // columns named rowid, oid and _rowid_ hide the rowid
 	ReasonStatistics      Reason = "statistics"       // sqlite_stat4 or older statistics, which a Durable Object cannot hold
 

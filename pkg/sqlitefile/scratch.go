@@ -21,6 +21,7 @@ type scratch struct {
 
 // storeLimits are a Durable Object's limits on statements (docs: durable-objects/platform/limits; the undocumented ones were tried).
 var storeLimits = map[int32]int32{
+	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          100_000,
 	sqlite3.SQLITE_LIMIT_COLUMN:              100,
 	sqlite3.SQLITE_LIMIT_EXPR_DEPTH:          100,
 	sqlite3.SQLITE_LIMIT_COMPOUND_SELECT:     5,
@@ -201,6 +202,8 @@ var lacks = []struct {
 	{regexp.MustCompile(`no such tokenizer: `), ReasonTokenizer, "use unicode61, ascii, porter or trigram"},
 	{regexp.MustCompile(`too many terms in compound SELECT`), ReasonCompoundSelect, "split it into views of at most five terms"},
 	{regexp.MustCompile(`Expression tree is too large|parser stack overflow`), ReasonExpressionDepth, "split the expression"},
+	// SQLite writes the CREATE text into sqlite_schema by a statement of its own, which is longer than the text.
+	{regexp.MustCompile(`string or blob too big|statement too long`), ReasonStatementLength, "shorten the CREATE text: at most 100,000 bytes with what SQLite adds to it"},
 	{regexp.MustCompile(`too many columns|too many result columns|too many terms in .* BY clause`), ReasonTooManyColumns, "split the table, index or view: at most 100 columns"},
 }
 

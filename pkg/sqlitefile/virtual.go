@@ -48,6 +48,9 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 		v.finding = refusedCreate(v.name, err)
 		return v, nil
 	}
+	if v.finding, err = f.namedLikeShadow(conn, v.name); err != nil || v.finding != nil {
+		return v, err
+	}
 	name := quoteName(v.name)
 	rebuild := conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')")
 	switch {
@@ -65,6 +68,28 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 	}
 	v.config, err = f.readConfig(v.name)
 	return v, err
+}
+
+// namedLikeShadow finds a table of the user's that SQLite takes for a part of the FTS5 table, by its name alone; made is a database with the parts
+// that the FTS5 table really has. (A table x_content is one when the content of x lies elsewhere, even if it lies in x_content.) A Durable
+// Object would let nobody write it.
+func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
+	parts, err := listTables(made)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f.objects {
+		o := &f.objects[i]
+		underscore := strings.LastIndexByte(o.Name, '_')
+		if !o.shadow() || underscore < 0 || !strings.EqualFold(o.Name[:underscore], name) {
+			continue
+		}
+		if _, real := parts[name+strings.ToLower(o.Name[underscore:])]; !real {
+			return &Finding{Level: Blocked, Reason: ReasonShadowName, Object: o.Name, WayOut: "rename the table, and make the full-text table anew",
+				Detail: fmt.Sprintf("by its name SQLite takes it for a part of the FTS5 table %s, and a Durable Object lets nobody write such a part", name)}, nil
+		}
+	}
+	return nil, nil
 }
 
 func (f *File) hasShadow(name string) bool {

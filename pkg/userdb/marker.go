@@ -55,6 +55,9 @@ type Mark struct {
 
 	// Orig18 and Orig19 are the file's write and read version without any fence: 1 for a rollback journal, 2 for a write-ahead log.
 	Orig18, Orig19 byte
+
+	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object could not be reached.
+	LiftedFrom Claim
 }
 
 // ErrNoHeader is returned for bytes that do not begin with a SQLite header.

@@ -11,6 +11,8 @@ import (
 const (
 	metadataFence = "dbmigrate-fence" // "lineage.nonce"
 	metadataStamp = "dbmigrate-stamp" // the claim
+	// metadataLifted is not in the bytes: the lineage whose fence was lifted while its Durable Object could not be reached.
+	metadataLifted = "dbmigrate-lifted"
 )
 
 // Metadata returns a copy of meta that says what the mark says.
@@ -19,11 +21,15 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 	maps.Copy(out, meta)
 	delete(out, metadataFence)
 	delete(out, metadataStamp)
+	delete(out, metadataLifted)
 	switch m.Kind {
 	case FenceMark:
 		out[metadataFence] = fmt.Sprintf("%d.%d", m.Lin, m.Non)
 	case StampMark:
 		out[metadataStamp] = fmt.Sprint(m.Stamp)
+	}
+	if m.LiftedFrom != 0 {
+		out[metadataLifted] = fmt.Sprint(m.LiftedFrom)
 	}
 	return out
 }
@@ -39,9 +45,14 @@ func MetadataFenced(meta map[string]string) bool {
 }
 
 // MetadataStamp is the stamp that metadata speaks of, 0 for none.
-func MetadataStamp(meta map[string]string) Claim {
+func MetadataStamp(meta map[string]string) Claim { return metadataClaim(meta, metadataStamp) }
+
+// MetadataLifted is the lineage whose fence was lifted without its Durable Object, 0 for none.
+func MetadataLifted(meta map[string]string) Claim { return metadataClaim(meta, metadataLifted) }
+
+func metadataClaim(meta map[string]string, wanted string) Claim {
 	for name, value := range meta {
-		if !strings.EqualFold(name, metadataStamp) {
+		if !strings.EqualFold(name, wanted) {
 			continue
 		}
 		if stamp, err := strconv.ParseUint(value, 10, 32); err == nil {

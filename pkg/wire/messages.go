@@ -33,6 +33,7 @@ type Hello struct {
 	Worker   string `json:"worker"`
 	NowMs    int64  `json:"now"`
 	Store    string `json:"store"`
+	Layout   string `json:"layout"` // of the Worker's router, "" from one that does not say
 	Limits   Limits `json:"limits"`
 }
 

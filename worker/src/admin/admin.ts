@@ -5,6 +5,7 @@ import { errorResponse, WireError } from "../wire/errors.ts";
 import { LIMITS, PROTOCOL_VERSION } from "../wire/limits.ts";
 import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
+import { DEFAULT_LAYOUT } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 
 /** What the admin routes need of the Worker. */
@@ -13,6 +14,8 @@ export interface AdminConfig {
   readonly env: AuthEnv;
   /** The users' Durable Objects: UserDataStore or a subclass. */
   readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
+  /** The router's layout. dbmigrate is told, so that it never moves an object that the router does not look at. */
+  readonly layout?: string;
 }
 
 /** Answers a request under the admin prefix; null for any other path, which is the application's. */
@@ -27,10 +30,14 @@ export async function handleAdmin(request: Request, config: AdminConfig): Promis
   }
 }
 
-async function answer(request: Request, pathname: string, { store }: AdminConfig): Promise<Response> {
+async function answer(
+  request: Request,
+  pathname: string,
+  { store, layout = DEFAULT_LAYOUT }: AdminConfig,
+): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
-  if (route.kind === "hello") return hello();
+  if (route.kind === "hello") return hello(layout);
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
   try {
     return await stub.fetch(request);
@@ -48,7 +55,14 @@ function unreachable(cause: unknown): WireError {
   });
 }
 
-function hello(): Response {
-  const body = { protocol: PROTOCOL_VERSION, worker: version, now: Date.now(), store: "sqlite", limits: LIMITS };
+function hello(layout: string): Response {
+  const body = {
+    protocol: PROTOCOL_VERSION,
+    worker: version,
+    now: Date.now(),
+    store: "sqlite",
+    layout,
+    limits: LIMITS,
+  };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }

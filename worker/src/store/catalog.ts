@@ -64,39 +64,49 @@ function tableEntries(sql: SqlStorage): TableEntry[] {
   return [...rows].map(({ name, type, wr }) => ({ name, type, withoutRowid: wr === 1 }));
 }
 
+// One table, without listing the others: a database may have thousands, and this is asked for each of them.
+function tableEntry(sql: SqlStorage, name: string): TableEntry | undefined {
+  const rows = sql.exec<{ name: string; type: string; wr: number }>(
+    "SELECT name, type, wr FROM pragma_table_list(?) WHERE schema = 'main'",
+    name,
+  );
+  const row = [...rows].find((candidate) => candidate.name === name);
+  return row && { name, type: row.type, withoutRowid: row.wr === 1 };
+}
+
 /** Whether rows can be sent to a table of that name: a user's, or one of SQLite's own that users' databases have. */
 export function takesRows(sql: SqlStorage, name: string): boolean {
   if (isPlatformName(name) || (isSqliteName(name) && !isInternalTable(name))) return false;
-  return tableEntries(sql).some((entry) => entry.name === name && (entry.type === "table" || entry.type === "virtual"));
+  const type = tableEntry(sql, name)?.type;
+  return type === "table" || type === "virtual";
 }
 
 /** The tables whose rows digests and exports cover, sorted by name as bytes. */
-export function tablesWithRows(sql: SqlStorage): TableShape[] {
-  const entries = tableEntries(sql);
-  const names = new Set(entries.map(({ name }) => name.toLowerCase()));
-  return entries
-    .filter((entry) => holdsRows(sql, entry, names))
-    .map((entry) => shapeOf(sql, entry))
-    .sort((a, b) => compareBytes(a.name, b.name));
+export function tablesWithRows(sql: SqlStorage): string[] {
+  return tableEntries(sql)
+    .filter((entry) => holdsRows(sql, entry))
+    .map(({ name }) => name)
+    .sort(compareBytes);
 }
 
 /** The shape of one of them, or undefined when there is none of that name. */
 export function tableShape(sql: SqlStorage, name: string): TableShape | undefined {
-  const entries = tableEntries(sql);
-  const entry = entries.find((candidate) => candidate.name === name);
-  if (entry === undefined) return undefined;
-  const names = new Set(entries.map((other) => other.name.toLowerCase()));
-  return holdsRows(sql, entry, names) ? shapeOf(sql, entry) : undefined;
+  const entry = tableEntry(sql, name);
+  return entry !== undefined && holdsRows(sql, entry) ? shapeOf(sql, entry) : undefined;
 }
 
-function holdsRows(sql: SqlStorage, entry: TableEntry, names: ReadonlySet<string>): boolean {
+function holdsRows(sql: SqlStorage, entry: TableEntry): boolean {
   if (isPlatformName(entry.name)) return false;
   if (entry.type === "table") return !isSqliteName(entry.name) || isInternalTable(entry.name);
   if (entry.type !== "virtual") return false;
   const module = virtualModule(sql, entry.name);
   if (module === "rtree" || module === "rtree_i32") return true;
   // FTS5 keeps a content table exactly when the content is its own.
-  return module === "fts5" && names.has(`${entry.name}_content`.toLowerCase());
+  return module === "fts5" && hasTableNamed(sql, `${entry.name}_content`);
+}
+
+function hasTableNamed(sql: SqlStorage, name: string): boolean {
+  return [...sql.exec("SELECT 1 FROM pragma_table_list(?) WHERE schema = 'main'", name)].length > 0;
 }
 
 function isInternalTable(name: string): boolean {

@@ -7,6 +7,7 @@ import type { DatabaseDigest, Header, Phase, TableDigest } from "../wire/message
 import type { Key } from "../wire/values.ts";
 import { type TableShape, schemaObjects, tablesWithRows } from "./catalog.ts";
 import { type StoreContext, contentVersion } from "./context.ts";
+import { demandTable } from "./export.ts";
 import { demandPhase } from "./guard.ts";
 import { hashRows } from "./range.ts";
 import { RowReader } from "./row-reader.ts";
@@ -82,15 +83,15 @@ function digestSlice(store: StoreContext): boolean {
   demandPhase(store.books.state, "digest");
   const header = demandHeader(store);
   if (completeDigest(store) !== undefined) return true;
-  const shapes = tablesWithRows(store.sql);
+  const tables = tablesWithRows(store.sql);
   let progress = currentProgress(store);
-  let shape = shapes[progress.done.length];
-  for (const budget = new SliceBudget(); shape !== undefined && !budget.spent;) {
-    progress = digestTable(store, shape, progress, budget);
-    shape = shapes[progress.done.length];
+  let table = tables[progress.done.length];
+  for (const budget = new SliceBudget(); table !== undefined && !budget.spent;) {
+    progress = digestTable(store, demandTable(store.sql, table), progress, budget);
+    table = tables[progress.done.length];
   }
   store.books.putDigestEntry("progress", progress);
-  if (shape !== undefined) return false;
+  if (table !== undefined) return false;
   const digest = databaseDigest(schemaDigest(header, schemaObjects(store.sql)), progress.done);
   store.books.dropDigest();
   store.books.putDigestEntry("result", { version: progress.version, digest } satisfies Result);

@@ -95,7 +95,8 @@ function insertRowByRow(sql: SqlStorage, frame: JsonbFrame): number {
 
 /** The value of column `index` of a JSONB row, as the plan says (docs/wire-format.md, section 3.3). */
 function jsonbValue(row: string, plan: string, index: number): string {
-  const value = `${row}->>${index}`;
+  // A path instead of the bare number, which SQLite would first write out as a path, for every cell.
+  const value = `${row}->>'$[${index}]'`;
   if (plan === "v") return value;
   if (plan === "b") return `cast(${value} as blob)`;
   const blob = `cast(${row}->>'$[${index}][0]' as blob)`;

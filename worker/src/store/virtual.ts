@@ -1,14 +1,18 @@
 // How virtual tables get their content, read from the tables themselves.
 import type { VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
-import { tablesWithRows, userTables, virtualModule } from "./catalog.ts";
+import { schemaObjects, tablesWithRows, userTables, virtualModule } from "./catalog.ts";
 import { quoteName } from "./sql-text.ts";
 
-/** Every virtual table that has content: rows of its own, or an FTS5 index over the content of another table. */
+/**
+ * Every virtual table that has content, in the order of the schema: rows of its own, or an FTS5 index over the content
+ * of another table.
+ */
 export function virtualTables(sql: SqlStorage): VirtualTable[] {
-  const withRows = new Set(tablesWithRows(sql).map(({ name }) => name));
-  return userTables(sql).flatMap(({ name, type }) => {
-    if (type !== "virtual") return [];
+  const withRows = new Set(tablesWithRows(sql));
+  const virtual = new Set(userTables(sql).flatMap(({ name, type }) => (type === "virtual" ? [name] : [])));
+  return schemaObjects(sql).flatMap(({ name, type }) => {
+    if (type !== "table" || !virtual.has(name)) return [];
     const fts5 = virtualModule(sql, name) === "fts5";
     if (!fts5 && !withRows.has(name)) return [];
     return [{ name, load: withRows.has(name) ? "rows" : "rebuild", config: fts5 ? fts5Options(sql, name) : [] }];

