@@ -47,3 +47,5 @@ demo: setup build
 
 clean:
 	rm -rf bin worker/node_modules worker/.wrangler
+
+include scripts/bench/bench.mk scripts/model/model.mk scripts/soak/soak.mk

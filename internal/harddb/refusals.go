@@ -20,6 +20,7 @@ var refusals = []refusal{
 	{feature{"contentless full text", (*builder).contentless}, sqlitefile.ReasonContentless, ""},
 	{feature{"full text with locales", (*builder).locale}, sqlitefile.ReasonFTS5Locale, ""},
 	{feature{"full text out of step", (*builder).outOfStep}, sqlitefile.ReasonFTS5OutOfStep, ""},
+	{feature{"a table named like a part of a full-text table", (*builder).likeShadow}, sqlitefile.ReasonShadowName, ""},
 	{feature{"a hidden rowid", (*builder).hiddenRowid}, sqlitefile.ReasonHiddenRowid, ""},
 	{feature{"sqlite_stat4", (*builder).stat4}, sqlitefile.ReasonStatistics, ""},
 	{feature{"a cell over 2,000,000 bytes", (*builder).largeCell}, sqlitefile.ReasonRowTooLarge, ""},
@@ -100,6 +101,15 @@ func (b *builder) outOfStep() {
 	b.execf("CREATE TABLE %s(id INTEGER PRIMARY KEY, body)", docs)
 	b.execf("CREATE VIRTUAL TABLE %s USING fts5(body, content = '%s', content_rowid = 'id')", index, docs)
 	b.execf("INSERT INTO %s VALUES(1, 'never indexed')", docs)
+}
+
+func (b *builder) likeShadow() {
+	name := b.simple("virtual")
+	b.exec(strings.ReplaceAll(pick(b, []string{
+		"CREATE TABLE NAME_content(id INTEGER PRIMARY KEY, body); CREATE VIRTUAL TABLE NAME USING fts5(body, content = 'NAME_content', content_rowid = 'id')",
+		"CREATE TABLE NAME_Content(id); CREATE TABLE NAME_other(body); CREATE VIRTUAL TABLE NAME USING fts5(body, content = NAME_other)",
+		"CREATE TABLE NAME_docsize(id); CREATE VIRTUAL TABLE NAME USING fts5(body, columnsize = 0)",
+	}), "NAME", name))
 }
 
 func (b *builder) hiddenRowid() {

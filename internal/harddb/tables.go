@@ -6,43 +6,6 @@ import (
 	"strings"
 )
 
-// features are what a Durable Object has to hold exactly.
-var features = []feature{
-	{"any class in any type", (*builder).anyTypes},
-	{"integers", (*builder).integers},
-	{"reals", (*builder).reals},
-	{"texts and blobs", (*builder).textsAndBlobs},
-	{"strict", (*builder).strict},
-	{"rowids", (*builder).rowids},
-	{"columns named rowid", (*builder).rowidColumns},
-	{"without rowid", (*builder).withoutRowid},
-	{"one column keys", (*builder).smallKeys},
-	{"odd primary keys", (*builder).oddPrimaryKeys},
-	{"autoincrement", (*builder).autoincrement},
-	{"left-over sequence", (*builder).leftoverSequence},
-	{"generated columns", (*builder).generated},
-	{"checks violated", (*builder).checksViolated},
-	{"foreign keys violated", (*builder).foreignKeys},
-	{"a hundred columns", (*builder).hundredColumns},
-	{"short rows", (*builder).shortRows},
-	{"altered", (*builder).altered},
-	{"created from a select", (*builder).createdAs},
-	{"defaults", (*builder).defaults},
-	{"large cells", (*builder).largeCells},
-	{"page boundaries of the digest", (*builder).digestPages},
-	{"many tables", (*builder).manyTables},
-	{"free pages", (*builder).freePages},
-	{"indexes", (*builder).indexes},
-	{"triggers", (*builder).triggers},
-	{"views", (*builder).views},
-	{"statistics", (*builder).statistics},
-	{"comments and CRLF", (*builder).comments},
-	{"full text", (*builder).fullText},
-	{"full text over other content", (*builder).fullTextOutside},
-	{"rtree", (*builder).rtree},
-	{"write-ahead-log header", (*builder).walHeader},
-}
-
 var declaredTypes = []string{"", "INTEGER", "INT", "BIGINT", "TEXT", "VARCHAR(10)", "CLOB", "BLOB", "REAL", "DOUBLE PRECISION", "FLOAT", "NUMERIC", "DECIMAL(10,5)", "BOOLEAN", "DATETIME", "STRING", "ANY",
 	"CHARINT", "unsigned big int", "\"odd type\""}
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,8 +34,8 @@ type trouble struct {
 	stops []string
 }
 
-// rule counts the requests of each name apart.
-func (tr trouble) rule() faultproxy.Rule {
+// rule counts the requests of each name apart. It adds each one that it hits to hits.
+func (tr trouble) rule(hits *atomic.Int64) faultproxy.Rule {
 	var mu sync.Mutex
 	seen := map[string]int{}
 	return func(r faultproxy.Request) faultproxy.Fault {
@@ -48,6 +49,7 @@ func (tr trouble) rule() faultproxy.Rule {
 		if n < tr.from || n-tr.from >= tr.times {
 			return faultproxy.Fault{}
 		}
+		hits.Add(1)
 		return tr.fault
 	}
 }
@@ -97,7 +99,7 @@ func passing() []trouble {
 // lasting are troubles that do not pass: the command stops.
 func lasting() []trouble {
 	var all []trouble
-	for _, where := range []string{bucket, flags, worker, "R2 PUT", "KV PUT", "KV POST", "admin rows", "admin activate", "admin export", "admin release"} {
+	for _, where := range []string{bucket, flags, worker, "R2 PUT", "KV PUT", "KV POST", "admin rows", "admin schema", "admin digest", "admin activate", "admin release"} {
 		refusals := []string{"unauthorized", "protocol-error"}
 		all = append(all,
 			trouble{name: "login page", where: where, times: forever, fault: loginPage, stops: refusals},
@@ -122,8 +124,12 @@ func suffer(t *testing.T, troubles []trouble) {
 		t.Run(strings.ReplaceAll(tr.where+" "+tr.name, " ", "_")+fmt.Sprint(tr.from), func(t *testing.T) {
 			t.Parallel()
 			op, users := newOperator(t), []*subject{newSubject(t), newSubject(t)}
-			op.suffers("migrate", "store", users, tr.rule(), tr.stops)
-			op.suffers("rollback", "file", users, tr.rule(), tr.stops)
+			var hits atomic.Int64
+			op.suffers("migrate", "store", users, tr.rule(&hits), tr.stops)
+			op.suffers("rollback", "file", users, tr.rule(&hits), tr.stops)
+			if hits.Load() == 0 {
+				t.Error("no request was hit")
+			}
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 // refused for the right reason with nothing changed. HARDDB_SEEDS runs more of them, HARDDB_FIRST begins with another seed.
 func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 	first := setting(t, "HARDDB_FIRST", 0)
-	for seed := first; seed < first+setting(t, "HARDDB_SEEDS", 40); seed++ {
+	for seed := first; seed < first+setting(t, "HARDDB_SEEDS", 24); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "original.sqlite")

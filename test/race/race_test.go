@@ -18,13 +18,13 @@ func TestRace(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	report, err := Run(t.Context(), s, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 10, Writes: 1000, Limit: 2 * time.Minute,
+	report, err := Run(t.Context(), s, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Limit: 10 * time.Minute,
 		FilePause: 500 * time.Millisecond, EvictEvery: time.Second, RestartEvery: 15 * time.Second, Kills: 0.1, Log: t.Output()})
 	t.Log("\n" + report.Markdown())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Lost != 0 || report.Duplicated != 0 || report.Cycles == 0 || report.Acknowledged == 0 {
+	if report.Lost != 0 || report.Duplicated != 0 || report.Cycles < 5 || report.Acknowledged < 500 {
 		t.Errorf("lost %d, duplicated %d, cycles %d, acknowledged %d", report.Lost, report.Duplicated, report.Cycles, report.Acknowledged)
 	}
 }

@@ -1,7 +1,21 @@
 /* The application's requests, through the router (worker/src/router). The flag in KV is noise: every request begins on either side. */
 
+#if DELETES > 0
+/* Somebody deletes the fenced object of a user who was migrated. Then routers that create what is absent (CREATES) acknowledge writes on both
+ * sides, and all that can be asked for is that no command destroys one of them (KEPT). */
+byte deletes = DELETES;
+active proctype Outsider() {
+end:	do
+	:: atomic { deletes > 0 && FENCED(file) && (phase == ACTIVE || phase == SEALED) -> deletes--; file = ABSENT; printf("%d: deletes the file\n", _pid); check() }
+	od
+}
+#define MAY_SAVE (!FENCED(file) && (file != ABSENT || CREATES))
+#else
+#define MAY_SAVE (!FENCED(file) || WORKER_NO_FENCE)
+#endif
+
 #if WRITERS > 0
-inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes-- }
+inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes--; printf("%d: application write acknowledged\n", _pid); print_state() }
 
 /* A writer adds its own writes, one bit each from `next_bit` up, one after the other; it may stop at any time. An attempt that a side refuses
  * changes nothing, and the next one begins on either side again, so refusals leave no trace here; Visitor counts them. */
@@ -11,7 +25,7 @@ end:	do
 	:: d_step { writes > 0 && TAKES_WRITES ->
 		content = content | next_bit; acknowledge()
 	   }; check()
-	:: d_step { writes > 0 && (!FENCED(file) || WORKER_NO_FENCE) -> seen = file }; goto save
+	:: d_step { writes > 0 && MAY_SAVE -> seen = file; printf("%d: application GETs the file\n", _pid) }; goto save
 	od;
 save:	atomic {
 		if
@@ -32,6 +46,7 @@ save:	atomic {
 
 #if READERS > 0
 inline answered(result) {
+	printf("%d: read that began at %d%d%d%d answers %d%d%d%d\n", _pid, BITS(must), BITS(result));
 	check_read(must, result);
 	shown = shown | (result);
 	must = 0; copy = 0; sealed = 0; l = 0
@@ -89,7 +104,7 @@ look_again_file: atomic {
 #if VISITORS > 0
 inline hop() {
 	if
-	:: done > 0 -> hops++; check_hops(hops)
+	:: ended > 0 -> hops++; check_hops(hops)
 	:: else -> skip
 	fi
 }

@@ -53,7 +53,7 @@
 #define ACTIVATE_NOGEN 0      /* activate does not compare the claim */
 #endif
 #ifndef ACTIVATE_NOINTENT
-#define ACTIVATE_NOINTENT 0   /* activate on SEALED does not ask for a migrate claim */
+#define ACTIVATE_NOINTENT 0   /* activate does not ask for a migrate claim */
 #endif
 #ifndef ACTIVATE_NOPHASE
 #define ACTIVATE_NOPHASE 0    /* activate does not look at the phase */
@@ -129,6 +129,9 @@
 #ifndef EXPORT_UNCOND
 #define EXPORT_UNCOND 0       /* the export PUT has no If-Match */
 #endif
+#ifndef EXPORT_NOGEN
+#define EXPORT_NOGEN 0        /* an export does not look whether its claim is still the last one */
+#endif
 #ifndef RELEASE_FIRST
 #define RELEASE_FIRST 0       /* release comes before the export PUT */
 #endif
@@ -152,6 +155,12 @@
 #endif
 #ifndef NOTHING_NOSTAMP
 #define NOTHING_NOSTAMP 0     /* rollback takes EMPTY and unfenced for "nothing to do" without comparing stamp and gen */
+#endif
+#ifndef SEAL_NOSTALE
+#define SEAL_NOSTALE 0        /* a rollback that finds ACTIVE judges the fence without looking for a newer claim */
+#endif
+#ifndef FOREIGN_TAKEN
+#define FOREIGN_TAKEN 0       /* under SEALED any unfenced file is taken for an export */
 #endif
 #ifndef ACTIVE_NOSTALE
 #define ACTIVE_NOSTALE 0      /* a migrate that finds ACTIVE judges the fence without looking for a newer claim */

@@ -5,7 +5,7 @@
  *   LATE                    messages that can be under way without their sender, 0-2
  *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
  *   WRITERS, WRITES, READERS, READS, VISITORS
- *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1
+ *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SCRIPT                  FREE, or only migrates, or only rollbacks
  */
@@ -61,8 +61,11 @@
 #ifndef GIVES_UP
 #define GIVES_UP 0
 #endif
-#ifndef START_FILE
-#define START_FILE 0
+#ifndef DELETES
+#define DELETES 0
+#endif
+#ifndef CREATES
+#define CREATES 0
 #endif
 
 #define FREE          0

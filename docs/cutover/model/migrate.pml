@@ -7,18 +7,29 @@ migrate: atomic {
 		:: skip
 		fi
 	};
+/* Engine.claim: status and file, then the claim. If it is granted, the status was still true; whether all was clean is kept in `x`. */
 	atomic {
+		if
+		:: CLEAN(gen) -> x = gen + 1
+		:: else -> skip
+		fi
+	};
+	atomic {
+		if
+		:: x == gen + 1 -> x = 1
+		:: else -> x = 0
+		fi;
 		send(CLAIM_MIGRATE, gen, 0, 0);
 		if
 		:: IS(UNKNOWN); goto open
 		:: IS(YES);
 			claimed();
 			if
-			:: phase == ACTIVE -> seen = 0; held = 0; goto already_active
-			:: phase == SEALED -> seen = 0; held = 0; goto resume
+			:: phase == ACTIVE -> seen = 0; held = 0; x = 0; goto already_active
+			:: phase == SEALED -> seen = 0; held = 0; x = 0; goto resume
 			:: phase == IMPORTING -> goto fetch
 			fi
-		:: IS(LOST); goto crashed  /* only where CLAIM_NOCAS and its like make the model absurd */
+		:: IS(LOST); goto crashed  /* only where a removed check makes a claim miss its own gen */
 		fi
 	};
 
@@ -39,7 +50,11 @@ resume:	atomic {
 		:: !SUPERSEDED(file) && file != ABSENT ->
 			if
 			:: (LIN(file) == l || (RESUME_NOLIN && FENCED(file))) -> seen = file
-			:: else -> goto import_after_export
+			:: else ->
+				if
+				:: EXPORTED(file, l) || FOREIGN_TAKEN -> goto import_after_export
+				:: else -> goto conflict
+				fi
 			fi
 		fi
 	};
@@ -184,7 +199,10 @@ switch_over: atomic {
 		fi
 	};
 ready:	atomic {
-		send(MAKE_READY, g, CONTENT(seen), 0);
+		if
+		:: NO_RECOPY -> send(MAKE_READY, g, content, 0)  /* the digest is the pre-copy's */
+		:: else -> send(MAKE_READY, g, CONTENT(seen), 0)
+		fi;
 		if
 		:: IS(YES); if :: !ACTIVATE_FIRST -> seen = 0 :: else -> skip fi; goto activate_it
 		:: IS(STALE); goto superseded
@@ -202,9 +220,12 @@ activate_it: atomic {
 		fi
 	};
 
-/* (*migration).giveUp: the rollback of this very claim. If a newer claim exists, that one owns the user. */
+/* (*migration).giveUp: the rollback of this very claim. If a newer claim exists, that one owns the user. The file is left alone only if no
+ * fence was sent and all was clean before the claim. */
 give_up: atomic {
 		seen = 0; held = 0; copied = 0; dirty = 0; inside = 0;
+		printf("%d: gives up\n", _pid);
+		last_fails();
 		if
 		:: GIVEUP_FRESH_CLAIM && fenced -> send(CLAIM_ROLLBACK, gen, 0, 0)
 		:: else -> send(CLAIM_ROLLBACK, g, 0, 0)
@@ -213,9 +234,9 @@ give_up: atomic {
 		:: IS(YES);
 			g = gen; l = lin;
 			if
-			:: phase == SEALED -> fenced = 0; goto bring_back
-			:: phase != SEALED && GIVEUP_CLAIM_ONLY && !fenced -> goto closed
-			:: else -> fenced = 0; goto lift
+			:: phase == SEALED -> fenced = 0; x = 0; goto bring_back
+			:: phase != SEALED && !fenced && (x == 1 || GIVEUP_CLAIM_ONLY) -> goto closed
+			:: else -> fenced = 0; x = 0; goto lift
 			fi
 		:: IS(LOST); goto superseded
 		:: IS(UNKNOWN); goto open

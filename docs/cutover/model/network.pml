@@ -1,9 +1,22 @@
 /* How a command's message reaches the file or the object. It may arrive and be answered; the command may die around it, and then it
  * arrives later or never; its answer may be lost, with the effect before, after or never; it may arrive twice. Each has a budget. */
 
+/* For the reader of a counterexample. Contents are shown as sets of bits. */
+#define BITS(c) ((c) >> 3) & 1, ((c) >> 2) & 1, ((c) >> 1) & 1, (c) & 1
+inline print_state() {
+	printf("      file %d%d%d%d", BITS(file));
+	if
+	:: file == ABSENT -> printf(" absent")
+	:: FENCED(file) && TOMBSTONE(file) -> printf(" TOMBSTONE F(%d,%d)", LIN(file), NON(file))
+	:: FENCED(file) && !TOMBSTONE(file) -> printf(" F(%d,%d)", LIN(file), NON(file))
+	:: !FENCED(file) && file != ABSENT -> printf(" U(%d)", STAMP(file))
+	fi;
+	printf("   object %d%d%d%d %e gen %d lin %d   acknowledged %d%d%d%d\n", BITS(content), phase, gen, lin, BITS(acked))
+}
+
 #define ANY (-1)  /* a PUT without a condition */
 
-typedef Message { byte name; byte g; int a; int b }
+typedef Message { mtype name; byte g; int a; int b }
 
 #if LATE > 0
 Message late[LATE];
@@ -12,7 +25,11 @@ byte crashes = CRASHES;
 byte failures = FAILURES;
 byte repeats = REPEATS;
 byte corrupt = CORRUPT;
-byte answer;
+mtype answer;
+
+/* What becomes of the message that is being sent. */
+mtype = { ARRIVES, SENDER_DIES, UNANSWERED, DELAYED, REPEATED };
+mtype fate;
 
 inline put(expected, new) {
 	if
@@ -27,7 +44,12 @@ inline arrive(name_, g_, a_, b_) {
 		if
 		:: name_ == PUT -> put(a_, b_)
 		:: else -> tell_store(name_, g_, a_)
-		fi
+		fi;
+		if
+		:: name_ == PUT -> printf("%d: PUT: %e\n", _pid, answer)
+		:: else -> printf("%d: %e(%d): %e\n", _pid, name_, g_, answer)
+		fi;
+		print_state()
 	};
 	check()
 }
@@ -52,16 +74,30 @@ inline keep(name_, g_, a_, b_) {
 /* Inside a command only: a death goes to its label `crashed`. The command that is called `last` does not die. */
 inline send(name_, g_, a_, b_) {
 	if
-	:: arrive(name_, g_, a_, b_)
-	:: !last && crashes > 0 -> crashes--; keep(name_, g_, a_, b_); goto crashed
-	:: failures > 0 -> failures--;
-		if
-		:: arrive(name_, g_, a_, b_)
-		:: keep(name_, g_, a_, b_)
-		fi;
-		answer = UNKNOWN
-	:: repeats > 0 -> repeats--; keep(name_, g_, a_, b_); arrive(name_, g_, a_, b_)
-	fi
+	:: fate = ARRIVES
+	:: !last && crashes > 0 -> crashes--; fate = SENDER_DIES
+	:: failures > 0 -> failures--; fate = UNANSWERED
+	:: failures > 0 && LATE > 0 -> failures--; fate = DELAYED
+	:: repeats > 0 -> repeats--; fate = REPEATED
+	fi;
+	if
+	:: fate == SENDER_DIES || fate == DELAYED || fate == REPEATED -> keep(name_, g_, a_, b_);
+		printf("%d: %e(%d): %e, and a copy is under way\n", _pid, name_, g_, fate)
+	:: else -> skip
+	fi;
+	if
+	:: fate == SENDER_DIES -> fate = 0; goto crashed
+	:: else -> skip
+	fi;
+	if
+	:: fate != DELAYED -> arrive(name_, g_, a_, b_)
+	:: else -> skip
+	fi;
+	if
+	:: fate == UNANSWERED || fate == DELAYED -> answer = UNKNOWN; printf("%d: no answer\n", _pid)
+	:: else -> skip
+	fi;
+	fate = 0
 }
 
 /* The answer was `value`; it is forgotten at once, so that it does not count as state. */

@@ -6,6 +6,9 @@
  * they are one step here; a claim that lands late names the gen of its own time. The file is looked at in between too (was the object set back?);
  * that look can only stop the command, and NUMBERS says that it never does. */
 
+/* An export of a lineage is stamped after it. Where stamps can vanish the metadata, which is not in the model, still has them. */
+#define EXPORTED(f, lineage) (!FENCED(f) && (STAMP(f) >= (lineage) || VACUUM || NO_STAMP))
+#define CLEAN(status_gen) (phase == EMPTY && !FENCED(file) && STAMP(file) == (status_gen))
 #define SUPERSEDED(f) (!NO_STALE_MARK && (NON(f) > g || (!NO_STALE_STAMP && STAMP(f) > g)))
 
 byte running = OPERATORS;     /* operators that have not ended */
@@ -13,7 +16,7 @@ byte unclaimed = COMMANDS;    /* their commands that may still take a claim */
 
 inline end_command(how) {
 	if
-	:: last && how > 0 -> done = how; check()
+	:: last && how > 0 -> ended = how; check()
 	:: else -> skip
 	fi;
 	if
@@ -37,8 +40,8 @@ inline claimed() {
 /* One batch: the rows of a key range. A corrupt one arrives without its rows. */
 inline send_rows(range) {
 	if
-	:: send(ROWS, g, ((range) << 4) | (CONTENT(seen) & (range)), 0)
-	:: corrupt > 0 -> corrupt--; send(ROWS, g, (range) << 4, 0)
+	:: send(ROWS, g, BATCH(range, CONTENT(seen)), 0)
+	:: corrupt > 0 -> corrupt--; send(ROWS, g, BATCH(range, 0), 0)
 	fi;
 	if
 	:: IS(YES)
@@ -57,7 +60,7 @@ proctype Operator(byte commands; bit last) {
 	bit dirty;     /* the object may hold rows under this claim */
 	bit fenced;    /* a fence PUT was sent */
 	bit inside;    /* our fence is in the file */
-	byte x;        /* rollback: the status' gen, then the content to put back */
+	byte x;        /* migrate: all was clean before the claim; rollback: the gen in the status, then the content to put back */
 
 next:	atomic {
 		(!last || WAIT_FOR_OTHERS) -> skip;
@@ -65,10 +68,10 @@ next:	atomic {
 		:: commands == 0 -> goto over
 		:: else -> commands--;
 			if
-			:: SCRIPT != ROLLBACK_ONLY -> goto migrate
-			:: SCRIPT != MIGRATE_ONLY -> goto rollback
+			:: SCRIPT != ROLLBACK_ONLY -> printf("%d: MIGRATE\n", _pid); goto migrate
+			:: SCRIPT != MIGRATE_ONLY -> printf("%d: ROLLBACK\n", _pid); goto rollback
 #if GC
-			:: !last -> unclaimed--; goto collect
+			:: !last -> unclaimed--; printf("%d: GC\n", _pid); goto collect
 #endif
 			fi
 		fi
@@ -81,18 +84,19 @@ next:	atomic {
 #endif
 
 /* How a command ends. */
-in_store: atomic { end_command(DONE_STORE); goto next };
-in_file:  atomic { end_command(DONE_FILE); goto next };
-closed:   atomic { end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
-open:     atomic { end_command(0); goto next };            /* failed; the account says that writes may wait until a re-run */
+in_store: atomic { printf("%d: migrate succeeds\n", _pid); end_command(DONE_STORE); goto next };
+in_file: atomic { printf("%d: rollback succeeds\n", _pid); end_command(DONE_FILE); goto next };
+closed: atomic { printf("%d: fails, nothing left open\n", _pid); last_fails(); end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
+open: atomic { printf("%d: fails, left open\n", _pid); last_fails(); end_command(0); goto next };            /* failed; the account says that writes may wait until a re-run */
 superseded: atomic {
+		printf("%d: superseded\n", _pid);
 		if
 		:: last -> last_superseded()
 		:: else -> skip
 		fi;
 		end_command(0); goto next
 	};
-conflict: atomic { alarm(); end_command(0); goto next };
+conflict: atomic { printf("%d: reports a conflict\n", _pid); alarm(); end_command(0); goto next };
 crashed:  atomic { end_command(0); goto next };
 #if GC
 collected: atomic { forget(); goto next };                   /* gc took no claim, and was not counted as one that may */

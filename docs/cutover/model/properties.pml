@@ -7,15 +7,17 @@
 #define WITH_LINEAGE
 #define WITH_NUMBERS
 #define WITH_LOSS
+#define WITH_KEPT
 #define WITH_AVAIL
 #define WITH_READ
 #define WITH_HOPS
 #define WITH_ALARM
+#define WITH_FINISHES
 #endif
 
-hidden byte AUTH, SPLIT, LINEAGE, NUMBERS, LOSS, AVAIL, READ, HOPS, ALARM;
+/* 1 means violated. They are variables for the sake of their names: as long as all is well they are 0 in every state. */
+bit AUTH, SPLIT, LINEAGE, NUMBERS, LOSS, KEPT, AVAIL, READ, HOPS, ALARM, FINISHES;
 
-/* Set and asserted in one indivisible step, so a hidden variable cannot be stale. A violated property has the value 1. */
 #define HOLD(name, holds) name = !(holds); assert(!name)
 
 /* After every change of the file, the object or the acknowledged writes. */
@@ -35,10 +37,13 @@ inline check() {
 		HOLD(NUMBERS, LIN(file) <= NON(file) && NEWEST(file) <= gen && lin <= gen && (lin > 0 || phase == EMPTY) && gen < 15);
 #endif
 #ifdef WITH_LOSS
-		HOLD(LOSS, done == 0 || SUBSET(acked, FINAL_CONTENT));
+		HOLD(LOSS, ended == 0 || SUBSET(acked, FINAL_CONTENT));
+#endif
+#ifdef WITH_KEPT
+		HOLD(KEPT, SUBSET(acked, content | CONTENT(file)));
 #endif
 #ifdef WITH_AVAIL
-		HOLD(AVAIL, done == 0 || SERVED);
+		HOLD(AVAIL, ended == 0 || SERVED);
 #endif
 	}
 }
@@ -47,6 +52,15 @@ inline check() {
 inline last_superseded() {
 #ifdef WITH_AVAIL
 	d_step { HOLD(AVAIL, false) }
+#else
+	skip
+#endif
+}
+
+/* The last command fails although every message arrived once and was answered. */
+inline last_fails() {
+#ifdef WITH_FINISHES
+	d_step { HOLD(FINISHES, !last || FAILURES + REPEATS + CORRUPT > 0) }
 #else
 	skip
 #endif

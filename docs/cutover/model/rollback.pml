@@ -1,17 +1,19 @@
 /* rollback: pkg/migrate/rollback.go. Included in the body of Operator. */
 
-/* (*retreat).nothingToDo: the status, then the file. */
+/* (*retreat).nothingToDo and maySeal: the status, then the file. */
 rollback: atomic {
 		if
 		:: CLAIM_AFTER_LOOK -> seen = file; held = 1; goto claim_it
 		:: !CLAIM_AFTER_LOOK && phase == EMPTY -> x = gen
-		:: !CLAIM_AFTER_LOOK && phase != EMPTY -> goto claim_it
+		:: !CLAIM_AFTER_LOOK && phase == ACTIVE -> x = gen; l = lin
+		:: !CLAIM_AFTER_LOOK && phase != EMPTY && phase != ACTIVE -> goto claim_it
 		fi
 	};
 	atomic {
 		if
-		:: !FENCED(file) && (STAMP(file) == x || NOTHING_NOSTAMP) -> goto in_file
-		:: else -> x = 0; goto claim_it
+		:: l == 0 && !FENCED(file) && (STAMP(file) == x || NOTHING_NOSTAMP) -> goto in_file  /* CLEAN: the phase was EMPTY */
+		:: l > 0 && file != ABSENT && LIN(file) != l && !EXPORTED(file, l) && (NEWEST(file) <= x || SEAL_NOSTALE) -> goto conflict
+		:: else -> x = 0; l = 0; goto claim_it
 		fi
 	};
 
@@ -45,18 +47,28 @@ bring_back: atomic {
 		fi;
 		if
 		:: LIN(seen) == l || (EXPORT_NOLIN && FENCED(seen)) || seen == ABSENT -> skip
-		:: else -> seen = 0; goto release_then_touch
+		:: else ->
+			if
+			:: EXPORTED(seen, l) || FOREIGN_TAKEN -> seen = 0; goto release_then_touch
+			:: else -> goto conflict
+			fi
 		fi
 	};
-/* (*retreat).fileToPutBack: the kept bytes when nothing was written since they were imported, an export otherwise. */
+/* (*retreat).putBack and fileToPutBack: the object's digest, then the kept bytes when nothing was written since they were imported, an
+ * export otherwise, which is proved by that digest. The digest comes with gen: an absent file shows no newer claim. */
 	atomic {
+		if
+		:: gen != g && !EXPORT_NOGEN -> goto superseded
+		:: else -> skip
+		fi;
 		if
 		:: phase != ACTIVE && phase != SEALED -> goto open
 		:: else -> skip
 		fi;
 		if
+		:: GIVES_UP && failures > 0 -> failures--; goto take_back  /* no file can be made of what the object holds */
 		:: receipt == content && seen != ABSENT && (!TOMBSTONE(seen) || KEPT_FROM_TOMBSTONE) -> x = CONTENT(seen)
-		:: else -> x = content
+		:: receipt != content || seen == ABSENT || TOMBSTONE(seen) -> x = content
 		fi
 	};
 	if
@@ -99,7 +111,19 @@ release_it: atomic {
 		fi
 	};
 
-/* (*retreat).releaseThenTouch: an earlier run's export is in the file already. */
+/* (*retreat).resume: the object goes back to the user. */
+take_back: atomic {
+		seen = 0; x = 0;
+		send(CLAIM_MIGRATE, g, 0, 0);
+		if
+		:: IS(YES); g = gen; l = lin; goto resume
+		:: IS(LOST); goto superseded
+		:: IS(UNKNOWN); goto open
+		fi
+	};
+
+/* (*retreat).releaseExported: an earlier run's export is in the file already. A file that is no export of this lineage is somebody else's, and
+ * the sealed object may be the only copy. */
 release_then_touch: atomic {
 		send(RELEASE, g, 0, 0);
 		if

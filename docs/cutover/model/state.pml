@@ -37,16 +37,12 @@
 #define ETAG(f) (f)
 #endif
 
-int file = START_FILE;
+int file;  /* at first a file that was never touched, with nothing in it */
 
 /* Phases of the Durable Object, by the names of pkg/userdb/phase.go. */
-#define EMPTY     0
-#define IMPORTING 1
-#define READY     2
-#define ACTIVE    3
-#define SEALED    4
+mtype = { EMPTY, IMPORTING, READY, ACTIVE, SEALED };
 
-byte phase = EMPTY;
+mtype phase = EMPTY;
 byte gen;            /* the last claim number; never set back */
 byte lin;            /* the claim whose import the object holds */
 byte content;        /* what the object holds */
@@ -57,7 +53,7 @@ bit migrating;       /* the intent of the last claim */
 /* What the outside world knows. */
 byte acked;          /* application writes that were acknowledged */
 byte shown;          /* writes that a completed read has returned */
-byte done;           /* how the last command ended: 0 not yet, or a DONE_ value */
+byte ended;           /* how the last command ended: 0 not yet, or a DONE_ value */
 #define DONE_STORE  1 /* a migrate reported success */
 #define DONE_FILE   2 /* a rollback reported success */
 #define DONE_CLOSED 3 /* the command failed and reported that nothing is left open */
@@ -68,4 +64,4 @@ byte done;           /* how the last command ended: 0 not yet, or a DONE_ value 
 #define STORE_RULES  (FENCED(file) && (phase == ACTIVE || phase == SEALED) && lin == LIN(file))
 #define AUTHORITATIVE (STORE_RULES -> content : CONTENT(file))
 #define SERVED       (!FENCED(file) || (phase == ACTIVE && lin == LIN(file)))
-#define FINAL_CONTENT (done == DONE_STORE -> content : (done == DONE_FILE -> CONTENT(file) : (FENCED(file) -> content : CONTENT(file))))
+#define FINAL_CONTENT (ended == DONE_STORE -> content : (ended == DONE_FILE -> CONTENT(file) : (FENCED(file) && phase == ACTIVE -> content : CONTENT(file))))

@@ -1,20 +1,11 @@
 /* The Durable Object's transitions: one message, one transaction. worker/src/store/states.ts is held against this file through
- * transitions.json. `answer` is one of the values below; a refused message changes nothing. */
+ * transitions.json. A refused message changes nothing. */
 
-#define YES     1
-#define REFUSED 2  /* wrong phase, or another digest */
-#define STALE   3  /* the claim in the message is not the last one */
-#define LOST    4  /* PUT: the ETag is not the current one; claim: gen is not the one that was seen */
-#define UNKNOWN 5  /* no answer came: the effect may have happened, or come later, or never */
+/* REFUSED: wrong phase, or another digest. STALE: the claim in the message is not the last one. LOST: a PUT met another ETag; a claim met
+ * another gen than its sender had seen. UNKNOWN: no answer came; the effect happened, or comes later, or never. */
+mtype = { YES, REFUSED, STALE, LOST, UNKNOWN };
 
-#define CLAIM_MIGRATE  1
-#define CLAIM_ROLLBACK 2
-#define RESET          3
-#define ROWS           4
-#define MAKE_READY     5
-#define ACTIVATE       6
-#define RELEASE        7
-#define PUT            8
+mtype = { CLAIM_MIGRATE, CLAIM_ROLLBACK, RESET, ROWS, MAKE_READY, ACTIVATE, RELEASE, PUT };
 
 #define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY)
 
@@ -60,11 +51,11 @@ inline claim_rollback() {
 
 inline reset(by) {
 	if
-	:: by != gen && !RESET_NOGEN -> answer = STALE
+	:: (by) != gen && !RESET_NOGEN -> answer = STALE
 	:: else ->
 		if
 		:: phase == IMPORTING || phase == SEALED || RESET_NOPHASE ->
-			wipe(); lin = by; answer = YES;
+			wipe(); lin = (by); answer = YES;
 			if
 			:: phase == SEALED -> phase = IMPORTING
 			:: else -> skip
@@ -74,18 +65,20 @@ inline reset(by) {
 	fi
 }
 
-/* A batch is a key range (bits 4-7 of `batch`) and the rows in it (bits 0-3). */
+/* A batch is a key range (bits 4-7) and the rows in it (bits 0-3). */
+#define BATCH(range, rows) (((range) << 4) | ((rows) & (range)))
+#define RANGE(batch)       ((batch) >> 4)
 inline rows(by, batch) {
 	if
-	:: by != gen && !ROWS_NOGEN -> answer = STALE
+	:: (by) != gen && !ROWS_NOGEN -> answer = STALE
 	:: else ->
 		if
 		:: phase != IMPORTING && !ROWS_NOPHASE -> answer = REFUSED
 		:: else ->
 			answer = YES;
 			if
-			:: (applied & (batch >> 4)) && !ROWS_NODEDUP -> skip
-			:: else -> content = (content & ~(batch >> 4)) | (batch & 15 & (batch >> 4)); applied = applied | (batch >> 4)
+			:: (applied & RANGE(batch)) && !ROWS_NODEDUP -> skip
+			:: else -> content = (content & ~RANGE(batch)) | (batch & RANGE(batch)); applied = applied | RANGE(batch)
 			fi
 		fi
 	fi
@@ -93,12 +86,12 @@ inline rows(by, batch) {
 
 inline make_ready(by, digest) {
 	if
-	:: by != gen && !READY_NOGEN -> answer = STALE
+	:: (by) != gen && !READY_NOGEN -> answer = STALE
 	:: else ->
 		if
-		:: (phase == IMPORTING || READY_NOPHASE) && (content == digest || READY_NODIGEST) ->
+		:: (phase == IMPORTING || READY_NOPHASE) && (content == (digest) || READY_NODIGEST) ->
 			phase = READY; receipt = content; answer = YES
-		:: phase == READY && !READY_NOPHASE && content == digest -> answer = YES
+		:: phase == READY && !READY_NOPHASE && content == (digest) -> answer = YES
 		:: else -> answer = REFUSED
 		fi
 	fi
@@ -106,10 +99,10 @@ inline make_ready(by, digest) {
 
 inline activate(by) {
 	if
-	:: by != gen && !ACTIVATE_NOGEN -> answer = STALE
+	:: (by) != gen && !ACTIVATE_NOGEN -> answer = STALE
 	:: else ->
 		if
-		:: phase == READY || phase == ACTIVE || (phase == SEALED && (migrating || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
+		:: ((phase == READY || phase == ACTIVE || phase == SEALED) && (migrating || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
 			phase = ACTIVE; answer = YES
 		:: else -> answer = REFUSED
 		fi
@@ -118,7 +111,7 @@ inline activate(by) {
 
 inline release(by) {
 	if
-	:: by != gen && !RELEASE_NOGEN -> answer = STALE
+	:: (by) != gen && !RELEASE_NOGEN -> answer = STALE
 	:: else ->
 		if
 		:: phase == EMPTY && !RELEASE_NOPHASE -> answer = YES
@@ -136,7 +129,7 @@ inline release(by) {
 /* `by` is the sender's claim; for claims it is the gen that the sender saw. */
 inline tell_store(message, by, body) {
 	if
-	:: message <= CLAIM_ROLLBACK && by != gen && !CLAIM_NOCAS -> answer = LOST
+	:: (message == CLAIM_MIGRATE || message == CLAIM_ROLLBACK) && (by) != gen && !CLAIM_NOCAS -> answer = LOST
 	:: else ->
 		if
 		:: message == CLAIM_MIGRATE -> claim_migrate()

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestQuantile(t *testing.T) {
+	ms := func(values ...int) []time.Duration {
+		var all []time.Duration
+		for _, v := range values {
+			all = append(all, time.Duration(v)*time.Millisecond)
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		values []time.Duration
+		q      float64
+		want   time.Duration
+	}{
+		"nothing":         {nil, 0.5, 0},
+		"one":             {ms(7), 0.99, 7 * time.Millisecond},
+		"median unsorted": {ms(9, 1, 5), 0.5, 5 * time.Millisecond},
+		"p99 of few":      {ms(1, 2, 3, 4), 0.99, 4 * time.Millisecond},
+		"smallest":        {ms(3, 2, 1), 0, time.Millisecond},
+	} {
+		if got := quantile(test.values, test.q); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// A machine that is ten times slower in one round must not change the ratio.
+func TestMedianRatioIsOfThePairs(t *testing.T) {
+	ours := []time.Duration{2 * time.Second, 20 * time.Second, 2 * time.Second}
+	theirs := []time.Duration{time.Second, 10 * time.Second, time.Second}
+	if got := medianRatio(ours, theirs); got != 2 {
+		t.Errorf("ratio %v", got)
+	}
+	if got := medianRatio(nil, nil); got != 0 {
+		t.Errorf("ratio of nothing: %v", got)
+	}
+}
+
+func TestUnionCountsOverlapsOnce(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	i := intervals{all: [][2]time.Time{{at(10), at(12)}, {at(0), at(4)}, {at(1), at(2)}, {at(3), at(6)}}}
+	if got := i.union(); got != 8*time.Second {
+		t.Errorf("union %v, want 8s", got)
+	}
+}
+
+func TestPublishReplacesOneSection(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.md")
+	before := "# Page\n<!-- bench:one -->\nold\n<!-- end -->\nprose\n<!-- bench:two -->\nkept\n<!-- end -->\n"
+	if err := os.WriteFile(page, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{options: options{doc: page}}
+	if err := w.publish("one", "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# Page\n<!-- bench:one -->\n\nnew\n\n<!-- end -->\nprose\n<!-- bench:two -->\nkept\n<!-- end -->\n"
+	if string(got) != want {
+		t.Errorf("page:\n%s", got)
+	}
+	if err := w.publish("three", "new"); err == nil {
+		t.Error("a section that the page does not have was published")
+	}
+}
+
+func TestStatusFieldReadsThisProcess(t *testing.T) {
+	peak, err := statusField(os.Getpid(), "VmHWM")
+	if err != nil || peak < 1<<20 {
+		t.Errorf("peak %d (%v)", peak, err)
+	}
+	if _, err := statusField(os.Getpid(), "VmNothing"); err == nil {
+		t.Error("a field that is not there was read")
+	}
+}

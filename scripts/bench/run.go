@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// command is one run of the real binary.
+type command struct {
+	took   time.Duration
+	cpu    time.Duration // of the client and the runtime
+	peak   int64         // of resident memory, in bytes
+	stdout string
+}
+
+// dbmigrate runs the binary against the local runtime.
+func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) {
+	cmd := exec.CommandContext(ctx, w.binary, args...)
+	cmd.Env = append([]string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH")}, w.cloud.Env()...)
+	cmd.Dir = w.dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	runtime := workerds()
+	used := cpuTime(runtime)
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		return command{}, err
+	}
+	watch := watchPeak(cmd.Process.Pid)
+	err := cmd.Wait()
+	c := command{took: time.Since(begun), peak: watch(), stdout: stdout.String()}
+	c.cpu = cpuTime(runtime) - used + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if err != nil {
+		return c, fmt.Errorf("dbmigrate %s: %w\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return c, nil
+}
+
+// cost is what a step took: by the clock, and of the runtime's processors. The second is what other work on the machine
+// disturbs least.
+type cost struct{ took, runtime time.Duration }
+
+// stages gathers the cost of each step of a migration. The runtime's time since the step before counts for a step.
+type stages struct {
+	mu    sync.Mutex
+	cost  map[migrate.Stage]cost
+	used  time.Duration
+	after func(migrate.Stage)
+}
+
+func (s *stages) observe(ev migrate.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := cpuTime(workerds())
+	c := s.cost[ev.Stage]
+	s.cost[ev.Stage] = cost{c.took + ev.Took, c.runtime + used - s.used}
+	s.used = used
+	if s.after != nil {
+		s.after(ev.Stage)
+	}
+}
+
+// migrate moves one user with the engine in this process, flag and all.
+func (w *world) migrate(ctx context.Context, u userdb.UserID, after func(migrate.Stage)) (time.Duration, map[migrate.Stage]cost, error) {
+	s := &stages{cost: map[migrate.Stage]cost{}, used: cpuTime(workerds()), after: after}
+	engine := *w.engine
+	engine.Observe = s.observe
+	var err error
+	begun := time.Now()
+	engine.Each(ctx, []userdb.UserID{u}, migrate.ActionMigrate, engine.Migrate, func(r migrate.Result) { err = r.Err() })
+	return time.Since(begun), s.cost, err
+}

@@ -1,0 +1,103 @@
+// Command model runs the searches of the cutover's model (docs/cutover) with Spin and prints what they found. It fails when a search finds a
+// violation or is not complete, when a mutation finds none, and when docs/cutover/transitions.json is not the model's table.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// modelDir and transitionsFile are seen from the project's root, where run.sh starts this program.
+const (
+	modelDir        = "docs/cutover/model"
+	transitionsFile = "docs/cutover/transitions.json"
+)
+
+type options struct {
+	full  bool
+	write bool
+	trace string
+	jobs  int
+	limit time.Duration
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.full, "full", false, "run the larger searches as well")
+	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
+	flag.StringVar(&o.trace, "trace", "", "print the counterexample of the search or mutation of this `name`, and end")
+	flag.IntVar(&o.jobs, "jobs", 2, "searches at a time; each may take 3.8 GB")
+	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "a search that takes longer counts as not complete")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "model:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, o options) error {
+	if o.trace != "" {
+		return printTrace(ctx, out, o)
+	}
+	if err := transitions(ctx, o.write); err != nil || o.write {
+		return err
+	}
+	selected := selectSearches(o.full)
+	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(selected), len(mutations))
+	failed := runAll(ctx, out, selected, o) + runAll(ctx, out, mutations, o)
+	if failed > 0 {
+		return fmt.Errorf("%d did not do what is expected of them", failed)
+	}
+	return ctx.Err()
+}
+
+// runAll runs the searches, a few at a time, prints a line for each in their order, and returns how many failed.
+func runAll(ctx context.Context, out io.Writer, searches []search, o options) (failed int) {
+	printHead(out)
+	slots := make(chan struct{}, o.jobs)
+	results := make([]chan result, len(searches))
+	for i, s := range searches {
+		results[i] = make(chan result, 1)
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			results[i] <- runSearch(ctx, s, o.limit)
+		}()
+	}
+	for i, s := range searches {
+		r := <-results[i]
+		printLine(out, s, r)
+		if r.fault(s) != "" {
+			failed++
+			io.WriteString(out, r.trace)
+		}
+	}
+	fmt.Fprintln(out)
+	return failed
+}
+
+func printTrace(ctx context.Context, out io.Writer, o options) error {
+	for _, s := range append(selectSearches(true), mutations...) {
+		if s.name != o.trace {
+			continue
+		}
+		r := runSearch(ctx, s, o.limit)
+		printHead(out)
+		printLine(out, s, r)
+		if r.trace == "" {
+			return errors.New("there is no counterexample")
+		}
+		_, err := io.WriteString(out, "\n"+r.trace)
+		return err
+	}
+	return fmt.Errorf("there is no search or mutation %q", o.trace)
+}

@@ -1,0 +1,11 @@
+# The model of the live cutover (docs/cutover/README.md). `include scripts/model/model.mk` in the Makefile.
+
+.PHONY: model model-full
+
+# The complete searches and all mutations: minutes on two cores, under 8 GB.
+model:
+	scripts/model/run.sh
+
+# The larger searches as well: about half an hour.
+model-full:
+	scripts/model/run.sh -full

@@ -1,0 +1,106 @@
+package main
+
+// search is one configuration of docs/cutover/model/cutover.pml.
+type search struct {
+	name string
+	what string
+	// config are definitions of cutover.pml; what is not named has the default there.
+	config []string
+	// only are the properties to check; all of them when empty.
+	only []string
+	// breaks is the property that a mutation has to violate; "" for a search that has to be complete and clean.
+	breaks string
+	// full searches run only when asked for.
+	full bool
+}
+
+// defines are the search's arguments for Spin.
+func (s search) defines() []string {
+	var args []string
+	for _, c := range s.config {
+		args = append(args, "-D"+c)
+	}
+	if s.breaks != "" {
+		return append(args, "-DONLY", "-DWITH_"+s.breaks)
+	}
+	if len(s.only) > 0 {
+		args = append(args, "-DONLY")
+	}
+	for _, property := range s.only {
+		args = append(args, "-DWITH_"+property)
+	}
+	return args
+}
+
+func config(definitions ...string) []string { return definitions }
+
+// safety are the properties that hold without stamps, too: without them only AVAIL is lost.
+var safety = []string{"AUTH", "SPLIT", "LINEAGE", "LOSS"}
+
+// searches have to be complete and find nothing. Two operators have one command each, and two writers one write each, where nothing else
+// is said; then comes the last command. The first of each kind runs in minutes.
+var searches = []search{
+	{name: "writes", what: "2 writers x 2, 2+1 commands, 1 death, 1 late",
+		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1")},
+	{name: "pre-copy", what: "2 writers x 2, pre-copy, 1 death, 1 late",
+		config: config("WRITES=2", "LATE=1", "CRASHES=1", "PRECOPY=1")},
+	{name: "repeated", what: "pre-copy, 2 batches, messages arrive twice",
+		config: config("BATCHES=2", "PRECOPY=1", "REPEATS=1", "LATE=1", "CRASHES=1")},
+	{name: "failures", what: "2 unanswered, pre-copy, gives up, 1 death, 1 late",
+		config: config("FAILURES=2", "LATE=1", "CRASHES=1", "GIVES_UP=1", "PRECOPY=1", "WRITERS=1")},
+	{name: "two-late", what: "1 writer x 2, 2+1 commands, 2 deaths, 2 late",
+		config: config("A_COMMANDS=2", "WRITERS=1", "WRITES=2", "LATE=2", "CRASHES=2")},
+	{name: "cycles", what: "4+1 commands: there, back, there, back",
+		config: config("A_COMMANDS=4")},
+	{name: "beside", what: "the last command beside living older ones",
+		config: config("BESIDE", "WRITERS=1", "LATE=1", "CRASHES=1")},
+	{name: "beside-failures", what: "the same, 2 unanswered, gives up",
+		config: config("BESIDE", "B_COMMANDS=0", "LATE=1", "FAILURES=2", "GIVES_UP=1", "PRECOPY=1")},
+	{name: "reader", what: "reader x 2, 1 death, 1 late",
+		config: config("READERS=1", "READS=2", "LATE=1", "CRASHES=1")},
+	{name: "two-readers", what: "2 readers, 1 writer x 2",
+		config: config("READERS=2", "WRITERS=1", "WRITES=2")},
+	{name: "gc", what: "gc, 2+1 commands, 1 death, 1 late",
+		config: config("A_COMMANDS=2", "GC=1", "LATE=1", "CRASHES=1")},
+	{name: "gc-reader", what: "gc, reader, 1 writer x 2, 2+1 commands",
+		config: config("A_COMMANDS=2", "GC=1", "READERS=1", "WRITERS=1", "WRITES=2")},
+	{name: "redirects", what: "a request's redirects after the last command",
+		config: config("A_COMMANDS=2", "VISITORS=1", "WRITERS=1", "LATE=1", "CRASHES=1")},
+	{name: "corrupt", what: "a batch stored wrongly, 2 batches, 1 late",
+		config: config("CORRUPT=1", "REPEATS=1", "LATE=1", "BATCHES=2")},
+	{name: "vacuum", what: "writes may drop the stamp (safety)", only: safety,
+		config: config("A_COMMANDS=2", "VACUUM=1", "CRASHES=1", "LATE=1")},
+	{name: "no-stamp", what: "no stamps at all: every ABA (safety)", only: safety,
+		config: config("A_COMMANDS=2", "NO_STAMP=1", "LATE=1", "CRASHES=1")},
+	{name: "deleted", what: "somebody deletes the fenced file once (LOSS)", only: []string{"LOSS"},
+		config: config("A_COMMANDS=2", "DELETES=1", "LATE=1", "CRASHES=1")},
+	{name: "deleted-created", what: "and routers create it anew (KEPT)", only: []string{"KEPT"},
+		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1")},
+
+	{name: "writes-full", what: "2 writers x 2, 2+1 commands, pre-copy", full: true,
+		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1", "PRECOPY=1")},
+	{name: "two-deaths-full", what: "2 writers x 2, 2+1 commands, 2 deaths, 1 late", full: true,
+		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=2")},
+	{name: "repeated-full", what: "2+1 commands, pre-copy, 2 batches, repeated", full: true,
+		config: config("A_COMMANDS=2", "BATCHES=2", "PRECOPY=1", "REPEATS=1", "LATE=1", "CRASHES=1")},
+	{name: "failures-full", what: "the same with 2 writers", full: true,
+		config: config("FAILURES=2", "LATE=1", "CRASHES=1", "GIVES_UP=1", "PRECOPY=1")},
+	{name: "cycles-full", what: "4 commands of one operator, 1 death, 1 late", full: true,
+		config: config("A_COMMANDS=4", "B_COMMANDS=0", "LATE=1", "CRASHES=1")},
+	{name: "beside-full", what: "2 writers, 1 death, 1 late", full: true,
+		config: config("BESIDE", "LATE=1", "CRASHES=1")},
+	{name: "reader-full", what: "reader x 2, 2+1 commands, 1 writer x 2, 1 death, 1 late", full: true,
+		config: config("A_COMMANDS=2", "READERS=1", "READS=2", "WRITERS=1", "WRITES=2", "LATE=1", "CRASHES=1")},
+	{name: "corrupt-full", what: "2+1 commands", full: true,
+		config: config("A_COMMANDS=2", "CORRUPT=1", "REPEATS=1", "LATE=1", "BATCHES=2")},
+}
+
+func selectSearches(full bool) []search {
+	var selected []search
+	for _, s := range searches {
+		if full || !s.full {
+			selected = append(selected, s)
+		}
+	}
+	return selected
+}

@@ -1,0 +1,8 @@
+# Included by the Makefile. SOAK takes flags of scripts/soak: make soak SOAK='-limit 10m'.
+
+.PHONY: soak
+
+SOAK ?=
+
+soak: setup
+	go run ./scripts/soak $(SOAK)
