@@ -164,8 +164,8 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
 func (r *retreat) maySeal(st wire.Status, file fileState) error {
-	if st.Phase != userdb.Active {
-		return nil
+	if st.Phase != userdb.Active || file.newest() > st.Gen {
+		return nil // a newer command came between the two looks: the claim decides
 	}
 	if !file.absent && !file.fencedBy(st.Lin) && !file.exportedFrom(st.Lin) {
 		return fenceGone(r.user, file, st)
@@ -239,6 +239,11 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
 		return err
+	}
+	if report.Gen != r.g {
+		// An absent file shows no mark, so only the Durable Object can say that a newer command owns the user.
+		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Superseded,
+			Err: fmt.Errorf("claim %d was superseded by claim %d", r.g, report.Gen), Hint: "another command owns this user now; nothing more was changed"}
 	}
 	file, outcome, err := r.fileToPutBack(ctx, seen, st, *report.Digest)
 	if err != nil {

@@ -93,10 +93,10 @@ func printTrace(ctx context.Context, out io.Writer, o options) error {
 		r := runSearch(ctx, s, o.limit)
 		printHead(out)
 		printLine(out, s, r)
-		if r.trace == "" {
-			return errors.New("there is no counterexample")
+		if fault := r.fault(s); fault != "" && r.trace == "" {
+			return errors.New(fault)
 		}
-		_, err := io.WriteString(out, "\n"+r.trace)
+		_, err := io.WriteString(out, r.trace)
 		return err
 	}
 	return fmt.Errorf("there is no search or mutation %q", o.trace)
