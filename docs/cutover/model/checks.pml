@@ -1,5 +1,5 @@
 /* The protocol's checks, by the name under which each can be removed: -DNAME=1 builds the model without that check. Everything is 0 in
- * the protocol itself. scripts/model/mutations.txt says what each removal has to break. */
+ * the protocol itself. scripts/model/mutations.go says what each removal has to break. */
 
 /* The fence. */
 #ifndef NO_FENCE
