@@ -46,6 +46,8 @@ func layoutFault(template string) string {
 		return fmt.Sprintf("its fixed part has %d bytes, and the longest user id leaves room for %d", len(fixed), room)
 	case strings.ContainsFunc(fixed, unicode.IsControl):
 		return "it holds a control character"
+	case reachesReserved(template):
+		return "it leads into " + ReservedPrefix + ", where dbmigrate keeps its own records"
 	}
 	for _, segment := range strings.Split(template, delimiter) {
 		if segment == "" || segment == "." || segment == ".." {
@@ -84,8 +86,11 @@ func (l Layout) ListPlan() (prefix, delim string, plain bool) {
 }
 
 // Unnameable tells what stands in the place of a user in a key, or in a folder of a delimited listing, but can be no user's id; "" for
-// everything else. There may be a database, and nobody could be told whose.
+// everything else. There may be a database, and nobody could be told whose. What is under ReservedPrefix is no user's.
 func (l Layout) Unnameable(keyOrFolder string) string {
+	if Reserved(keyOrFolder) {
+		return ""
+	}
 	suffix := l.suffix
 	if end := strings.Index(suffix, delimiter); end >= 0 && strings.HasSuffix(keyOrFolder, delimiter) {
 		suffix = suffix[:end+len(delimiter)]

@@ -19,7 +19,7 @@ const MaxUserIDBytes = 512 - len(FlagPrefix)
 const FlagPrefix = "migrated:"
 
 // ParseUserID accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three.
-// It refuses the empty string, "." and "..", text that is not UTF-8, control characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
+// It refuses the empty string, "." and "..", the name of ReservedPrefix, text that is not UTF-8, control characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
 func ParseUserID(s string) (UserID, error) {
 	reason := ""
 	switch {
@@ -31,6 +31,8 @@ func ParseUserID(s string) (UserID, error) {
 		reason = "it is not UTF-8"
 	case s == "." || s == "..":
 		reason = "it would be read as a folder"
+	case s == reservedName:
+		reason = "dbmigrate keeps its own records under this name"
 	case strings.ContainsAny(s, `/\%?#`):
 		reason = `it holds one of / \ % ? #, which a path or URL reads differently`
 	case strings.ContainsFunc(s, unicode.IsControl):
