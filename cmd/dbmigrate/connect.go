@@ -27,27 +27,27 @@ func (a *app) loadConfig(environmentSet bool) (config.Config, error) {
 		Dir: dir, Getenv: a.getenv})
 }
 
-func newR2(c config.Config) (*r2.Client, error) {
+func newR2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
 	if err := c.NeedR2(); err != nil {
 		return nil, err
 	}
 	return r2.New(r2.Config{Endpoint: c.R2Endpoint, Bucket: c.Bucket, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey.Reveal(),
-		SessionToken: c.SessionToken.Reveal()})
+		SessionToken: c.SessionToken.Reveal(), Traffic: t})
 }
 
-func newKV(c config.Config) (*kv.Client, error) {
+func newKV(c config.Config, t userdb.Traffic) (*kv.Client, error) {
 	if err := c.NeedKV(); err != nil {
 		return nil, err
 	}
-	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL})
+	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL, Traffic: t})
 }
 
-func newWorker(c config.Config) (*doclient.Client, error) {
+func newWorker(c config.Config, t userdb.Traffic) (*doclient.Client, error) {
 	if err := c.NeedWorker(); err != nil {
 		return nil, err
 	}
 	return doclient.New(doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
-		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: c.LocationHint, UserAgent: "dbmigrate/" + version()})
+		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: c.LocationHint, UserAgent: "dbmigrate/" + version(), Traffic: t})
 }
 
 // connectReading makes an engine for commands that need only the bucket and the flags.
@@ -60,11 +60,11 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	if err != nil {
 		return nil, c, err
 	}
-	files, err := newR2(c)
+	files, err := newR2(c, a.traffic)
 	if err != nil {
 		return nil, c, err
 	}
-	flags, err := newKV(c)
+	flags, err := newKV(c, a.traffic)
 	if err != nil {
 		return nil, c, err
 	}
@@ -79,7 +79,7 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if err != nil {
 		return nil, err
 	}
-	worker, err := newWorker(c)
+	worker, err := newWorker(c, a.traffic)
 	if err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func checkLayout(c config.Config) finding {
 
 func checkR2(ctx context.Context, c config.Config) finding {
 	const check, fix = "r2", `give the token the permission "Workers R2 Storage Bucket Item Write" (in the dashboard: Object Read & Write) for this bucket`
-	client, err := newR2(c)
+	client, err := newR2(c, nil)
 	if err != nil {
 		return failed(check, err, fix)
 	}
@@ -146,7 +146,7 @@ func checkR2(ctx context.Context, c config.Config) finding {
 
 func checkKV(ctx context.Context, c config.Config) finding {
 	const check, fix = "kv", `give the API token the account permission "Workers KV Storage Write" (in the dashboard: Workers KV Storage: Edit)`
-	client, err := newKV(c)
+	client, err := newKV(c, nil)
 	if err != nil {
 		return failed(check, err, fix)
 	}
@@ -159,7 +159,7 @@ func checkKV(ctx context.Context, c config.Config) finding {
 // checkWorker greets the Worker and looks at its answer.
 func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []finding {
 	const check, fix = "worker", "mount the admin routes in the Worker (docs/mount.md), set its secret with `wrangler secret put DBMIGRATE_TOKEN` and deploy it"
-	client, err := newWorker(c)
+	client, err := newWorker(c, nil)
 	if err != nil {
 		return []finding{failed(check, err, fix)}
 	}

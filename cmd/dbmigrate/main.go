@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: newTraffic()}
 	a.out = a.output(formatAsked(os.Args[1:]))
 	a.signals = watchSignals(a.out)
 	os.Exit(a.execute(os.Args[1:]))
@@ -25,6 +25,7 @@ type app struct {
 	getenv         func(string) string
 	out            *report.Output
 	signals        *signals
+	traffic        *traffic
 	global         globalFlags
 }
 

@@ -66,6 +66,7 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 	}
 	for attempts := 1; ; attempts++ {
 		start := time.Now()
+		c.traffic.Called(userdb.ServiceWorker)
 		answer, f := c.attempt(ctx, m)
 		seen := Attempt{Op: m.op, User: m.user, Status: answer.status, Duration: time.Since(start)}
 		if f == nil {
@@ -81,6 +82,9 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			seen.Again = seen.Again && fits(ctx, seen.Wait)
 		}
 		c.observe(seen)
+		if f.throttled(seen.Status) {
+			c.traffic.Throttled(userdb.ServiceWorker, c.now().Add(seen.Wait))
+		}
 		if !seen.Again {
 			return nil, c.errorOf(m, f, attempts)
 		}

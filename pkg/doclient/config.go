@@ -39,6 +39,7 @@ type Config struct {
 	AllowHTTP bool
 
 	Retry    RetryPolicy      // zero: DefaultRetry
+	Traffic  userdb.Traffic   // told of every request; may be nil
 	Observe  func(Attempt)    // told about every attempt, from any goroutine; may be nil
 	Timeouts Timeouts         // zero: DefaultTimeouts
 	Now      func() time.Time // the clock for Retry-After dates; nil: time.Now
@@ -84,6 +85,7 @@ type Client struct {
 	retry    RetryPolicy
 	timeouts Timeouts
 	observe  func(Attempt)
+	traffic  userdb.Traffic
 	now      func() time.Time
 	sleep    sleepFunc
 }
@@ -99,7 +101,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{base: base, header: header, http: httpClient(cfg.HTTP), retry: cfg.Retry, timeouts: cfg.Timeouts,
-		observe: cfg.Observe, now: cfg.Now, sleep: sleepContext}
+		observe: cfg.Observe, traffic: cfg.Traffic, now: cfg.Now, sleep: sleepContext}
 	if c.retry == (RetryPolicy{}) {
 		c.retry = DefaultRetry
 	}
@@ -108,6 +110,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if c.observe == nil {
 		c.observe = func(Attempt) {}
+	}
+	if c.traffic == nil {
+		c.traffic = userdb.NoTraffic{}
 	}
 	if c.now == nil {
 		c.now = time.Now

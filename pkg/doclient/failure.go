@@ -22,6 +22,15 @@ type failure struct {
 	retryAfter time.Duration
 }
 
+// throttled says whether the platform asked us to slow down. A user in the middle of a cutover asks to wait, too, but for nobody else.
+func (f *failure) throttled(status int) bool {
+	var remote *wire.RemoteError
+	if errors.As(f.err, &remote) {
+		return remote.Kind == wire.KindOverloaded || status == http.StatusTooManyRequests
+	}
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
 const (
 	hintAccess = "a login page or redirect usually comes from Cloudflare Access: set the service token's client id and secret, and give its policy the action Service Auth"
 	hintURL    = "check the Worker's URL, and that the Worker is deployed there"

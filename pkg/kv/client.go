@@ -38,9 +38,10 @@ type Config struct {
 	AccountID   string
 	NamespaceID string
 	Token       string
-	BaseURL     string       // default DefaultBaseURL
-	HTTP        *http.Client // default: with a time limit of 2 minutes for a request; redirects are refused either way
-	MaxAttempts int          // for each request, default 8: enough to sit out the API's block of 5 minutes
+	BaseURL     string         // default DefaultBaseURL
+	HTTP        *http.Client   // default: with a time limit of 2 minutes for a request; redirects are refused either way
+	Traffic     userdb.Traffic // told of every request; may be nil
+	MaxAttempts int            // for each request, default 8: enough to sit out the API's block of 5 minutes
 }
 
 // Client is one namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
@@ -53,6 +54,7 @@ type Client struct {
 	bulk        int // keys in one bulk write
 	gate        gate
 	calls       atomic.Int64
+	traffic     userdb.Traffic
 }
 
 // New checks the configuration; it sends nothing.
@@ -72,6 +74,10 @@ func New(config Config) (*Client, error) {
 	}
 	c := &Client{
 		accountID: config.AccountID, namespaceID: config.NamespaceID, local: local, maxAttempts: config.MaxAttempts, bulk: maxBulkWrite,
+		traffic: config.Traffic,
+	}
+	if c.traffic == nil {
+		c.traffic = userdb.NoTraffic{}
 	}
 	if local {
 		c.bulk = localBulk

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 const (
@@ -95,11 +97,16 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if verdict == nil {
 			return response, nil
 		}
+		throttled := verdict.throttled()
+		if throttled {
+			pause := retryAfter(response, failures)
+			c.gate.pause(pause)
+			c.traffic.Throttled(userdb.ServiceKV, time.Now().Add(pause))
+		}
 		if !again || failures >= c.maxAttempts || ctx.Err() != nil {
 			return nil, verdict
 		}
-		if verdict.throttled() {
-			c.gate.pause(retryAfter(response, failures))
+		if throttled {
 			continue
 		}
 		if err := sleep(ctx, backoff(failures)); err != nil {
@@ -119,6 +126,7 @@ func (c *Client) attempt(request *http.Request, next option.MiddlewareNext) (*ht
 		copied.Body = body
 	}
 	c.calls.Add(1)
+	c.traffic.Called(userdb.ServiceKV)
 	response, err := next(copied)
 	if err != nil {
 		return nil, err

@@ -22,11 +22,12 @@ type Config struct {
 	Bucket          string
 	AccessKeyID     string
 	SecretAccessKey string
-	SessionToken    string        // only with temporary credentials
-	Region          string        // default "auto"
-	HTTP            *http.Client  // default: one connection pool for many parallel transfers; redirects are refused either way
-	MaxAttempts     int           // for each request, default 6 (about 15 s of waiting)
-	StallTimeout    time.Duration // a download that brings nothing for so long is broken off and resumed, default 30 s
+	SessionToken    string         // only with temporary credentials
+	Region          string         // default "auto"
+	HTTP            *http.Client   // default: one connection pool for many parallel transfers; redirects are refused either way
+	MaxAttempts     int            // for each request, default 6 (about 15 s of waiting)
+	Traffic         userdb.Traffic // told of every request; may be nil
+	StallTimeout    time.Duration  // a download that brings nothing for so long is broken off and resumed, default 30 s
 
 	backoff backoff // shorter in tests
 }
@@ -69,7 +70,7 @@ func New(config Config) (*Client, error) {
 		BaseEndpoint: &config.Endpoint,
 		Region:       config.Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(config.AccessKeyID, config.SecretAccessKey, config.SessionToken),
-		HTTPClient:   withoutRedirects(config.HTTP),
+		HTTPClient:   watch(withoutRedirects(config.HTTP), config.Traffic, config.backoff.throttled),
 		UsePathStyle: true,
 		Retryer:      newRetryer(config.MaxAttempts, config.backoff),
 		// The SDK's default sends CRC32 in aws-chunked trailers, which R2 refuses or stores as data.
