@@ -48,4 +48,4 @@ demo: setup build
 clean:
 	rm -rf bin worker/node_modules worker/.wrangler
 
-include scripts/bench/bench.mk scripts/model/model.mk scripts/soak/soak.mk
+include scripts/bench/bench.mk scripts/fuzz/fuzz.mk scripts/model/model.mk scripts/soak/soak.mk

@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-corpus=../shared/corpus
 users=${DEMO_USERS:-36}
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -59,11 +58,13 @@ go build -o "$work/dbmigrate" ./cmd/dbmigrate
 go build -o "$work/fleet" ./scripts/fleet
 "$work/dbmigrate" version
 
-step "A fleet: $users users of 20 KB to 12 MB, their videos, and real files where there are some"
+step "A fleet: $users users of 20 KB to 12 MB, their videos, and real files"
 # The bucket is new. Without --overwrite, a PUT that was repeated after a lost answer would refuse its own object.
-fleet=(--users "$users" --videos --overwrite)
-blocked=0
-if [ -d "$corpus" ]; then fleet+=(--corpus "$corpus"); blocked=1; fi
+mkdir "$work/corpus"
+cp test/corpus/*.{db,sqlite,sqldb,gpkg,gz} "$work/corpus"
+gunzip "$work"/corpus/*.gz
+fleet=(--users "$users" --videos --overwrite --corpus "$work/corpus")
+blocked=1
 "$work/fleet" "${fleet[@]}" > "$work/fleet.txt"
 videos > "$work/videos.before"
 [ -s "$work/videos.before" ] || fail "there are no videos to look after"

@@ -5,6 +5,7 @@ package stack
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -117,10 +118,14 @@ func (s *Stack) Stop() error {
 	return joinCleanup(s.process.stop(), s.removeTemporary())
 }
 
-// RunTests is the body of a TestMain: one stack for the whole package, stopped before the exit code is returned.
+// RunTests is the body of a TestMain: one stack for the whole package, stopped before the exit code is returned. A fuzz target gets none:
+// each of its many processes would start one.
 //
 //	func TestMain(m *testing.M) { os.Exit(stack.RunTests(m, stack.Options{}, func(s *stack.Stack) { shared = s })) }
 func RunTests(m interface{ Run() int }, options Options, use func(*Stack)) (code int) {
+	if fuzzing() {
+		return m.Run()
+	}
 	s, err := Start(context.Background(), options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -134,6 +139,12 @@ func RunTests(m interface{ Run() int }, options Options, use func(*Stack)) (code
 	}()
 	use(s)
 	return m.Run()
+}
+
+func fuzzing() bool {
+	flag.Parse()
+	target := flag.Lookup("test.fuzz")
+	return target != nil && target.Value.String() != ""
 }
 
 func (s *Stack) preparePersistDir() error {

@@ -164,7 +164,7 @@ func openEnvelope(response *http.Response) (envelope, error) {
 func retryAfter(response *http.Response, failures int) time.Duration {
 	header := response.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds >= 0 {
-		return min(time.Duration(seconds*float64(time.Second)), mostRetryAfter)
+		return time.Duration(min(seconds, mostRetryAfter.Seconds()) * float64(time.Second)) // the number may be beyond any duration
 	}
 	if at, err := http.ParseTime(header); err == nil {
 		return min(max(time.Until(at), 0), mostRetryAfter)

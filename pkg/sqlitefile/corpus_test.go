@@ -4,14 +4,14 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
 
-// corpus is a folder of real files beside the repository, with an independent comparison; it is not part of the repository. Where it
-// is missing, the generated databases of hard_test.go stand alone.
-const corpus = "../../../shared/corpus"
+// referee compares two files independently of this project's code.
+const referee = "../../scripts/dbdigest.py"
 
 // corpusFiles says what the preflight finds in each file.
 var corpusFiles = map[string][]Reason{
@@ -30,13 +30,14 @@ var corpusFiles = map[string][]Reason{
 }
 
 func TestCorpus(t *testing.T) {
-	if _, err := os.Stat(corpus); err != nil {
-		t.Logf("no corpus beside the repository: %v", err)
-		return
+	for _, name := range corpus.Names() {
+		if _, known := corpusFiles[name]; !known {
+			t.Errorf("nothing is known of %s", name)
+		}
 	}
 	for name, reasons := range corpusFiles {
 		t.Run(name, func(t *testing.T) {
-			path := copyFile(t, filepath.Join(corpus, name))
+			path := corpus.Copy(t, name)
 			before, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -72,7 +73,7 @@ func roundTripCorpus(t *testing.T, path string) {
 	f := openFile(t, path)
 	built := rebuild(t, f)
 	wantSameDigest(t, digestOf(t, openFile(t, built)), digestOf(t, f))
-	out, err := exec.Command("python3", filepath.Join(corpus, "dbdigest.py"), path, built).CombinedOutput()
+	out, err := exec.Command("python3", referee, path, built).CombinedOutput()
 	if err != nil {
 		t.Errorf("dbdigest.py: %v: %s", err, out)
 	}

@@ -3,7 +3,6 @@ package sqlitefile
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -44,19 +43,6 @@ func openFile(t testing.TB, path string) *File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-func copyFile(t testing.TB, from string) string {
-	t.Helper()
-	content, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := filepath.Join(t.TempDir(), filepath.Base(from))
-	if err := os.WriteFile(to, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return to
 }
 
 // rebuild reads a whole file and builds it anew.

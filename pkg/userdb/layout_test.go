@@ -116,5 +116,9 @@ func FuzzLayout(f *testing.F) {
 		if user, ok := layout.UserOf(ObjectKey(key)); ok && layout.Key(user) != ObjectKey(key) {
 			t.Errorf("Key(UserOf(%q)) = %q with %q", key, layout.Key(user), template)
 		}
+		if user, ok := layout.UserOfFolder(key); ok && !strings.HasPrefix(string(layout.Key(user)), key) {
+			t.Errorf("the folder %q is read as %q's, whose key is %q, with %q", key, user, layout.Key(user), template)
+		}
+		layout.Unnameable(key)
 	})
 }

@@ -9,10 +9,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-)
 
-// corpus is the folder of real databases that nobody in this project wrote. Where it is absent the generated databases of the other tests stand alone.
-const corpus = "../../../shared/corpus"
+	"github.com/dbmigrate/dbmigrate/test/corpus"
+)
 
 // refused are the corpus files that a Durable Object cannot hold, with what the reason has to name.
 var refused = map[string]string{
@@ -26,16 +25,9 @@ var refused = map[string]string{
 // TestCorpus moves every real file into a Durable Object and back. The way back goes through gc, so that the file is built anew from the
 // Durable Object and not merely unfenced; an independent program compares it with the original.
 func TestCorpus(t *testing.T) {
-	files, err := filepath.Glob(corpus + "/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range files {
-		name := filepath.Base(path)
-		if ext := filepath.Ext(name); ext == ".md" || ext == ".py" || strings.HasSuffix(name, "-wal") {
-			continue
-		}
+	for _, name := range corpus.Names() {
 		t.Run(name, func(t *testing.T) {
+			path := corpus.Copy(t, name)
 			original, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -83,7 +75,7 @@ func mustComeBack(t *testing.T, op *operator, user, path string) {
 	if err := os.WriteFile(back, built, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("python3", corpus+"/dbdigest.py", path, back).CombinedOutput()
+	out, err := exec.Command("python3", "../../scripts/dbdigest.py", path, back).CombinedOutput()
 	t.Logf("dbdigest: %s", out)
 	if err != nil {
 		t.Errorf("the file that came back differs: %v", err)

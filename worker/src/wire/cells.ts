@@ -83,7 +83,7 @@ function readInteger(cells: Uint8Array, at: number): ReadCell {
 
 function readBytes(cells: Uint8Array, at: number, cellClass: "text" | "blob"): ReadCell {
   const { text: count, end: start } = readUntil(cells, at, ":", 10);
-  if (!/^\d+$/.test(count)) throw badBatch("a cell's length is no number");
+  if (!/^(0|[1-9]\d*)$/.test(count)) throw badBatch("a cell's length is no plain number");
   const end = start + Number(count);
   if (end > cells.length) throw badBatch("a cell is longer than the row");
   return { value: { class: cellClass, bytes: cells.subarray(start, end) }, end };
