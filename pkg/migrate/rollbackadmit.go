@@ -1,0 +1,75 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// canDiscard refuses, before anything is sealed, to go back to a kept file that is not there any more.
+func (r *retreat) canDiscard(ctx context.Context) error {
+	if !r.opts.DiscardWrites {
+		return nil
+	}
+	st, err := r.Stores.Status(ctx, r.user)
+	if err != nil || st.Phase != userdb.Active {
+		return err
+	}
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	kept, err := r.keptFile(ctx, file, st.Receipt)
+	kept.remove()
+	if err == nil && kept == nil {
+		return keptFileGone(r.user, file)
+	}
+	return err
+}
+
+func keptFileGone(u userdb.UserID, file fileState) error {
+	return &userdb.Error{Op: "discard the writes of", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", file.Key, file.word()),
+		Hint: "roll back without --discard-writes: the Durable Object has everything"}
+}
+
+// nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or rolled back by the newest
+// claim. It also takes the one way that works without a Durable Object.
+func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
+	st, err := r.Stores.Status(ctx, r.user)
+	if r.opts.DiscardWrites && r.opts.StoreUnreachable && userdb.KindOf(err) == userdb.Unreachable {
+		return true, r.liftWithoutStore(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return false, err
+	}
+	if clean(st, file) {
+		if file.absent && st.Gen == 0 {
+			return false, noFile("roll back", r.user, file.Key)
+		}
+		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
+		r.result.dropFlag()
+		return true, nil
+	}
+	return false, r.maySeal(st, file)
+}
+
+// maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
+func (r *retreat) maySeal(st wire.Status, file fileState) error {
+	if st.Phase != userdb.Active || file.newest() > st.Gen {
+		return nil // a newer command came between the two looks: the claim decides
+	}
+	if !file.absent && !file.fencedBy(st.Lin) && !file.exportedFrom(st.Lin) {
+		return fenceGone(r.user, file, st)
+	}
+	if st.DatabaseBytes > maxPutBytes {
+		return tooLargeToPut("roll back", r.user, st.DatabaseBytes)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under the fence of this lineage, or
+// none at all, may be replaced: any other means that an earlier rollback's export is already there.
+func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
+	for range putTries {
+		file, err := r.look(ctx, r.user)
+		if err != nil {
+			return err
+		}
+		if err := file.superseded("roll back", r.user, r.g); err != nil {
+			return err
+		}
+		if !file.fencedBy(st.Lin) && !file.absent {
+			return r.releaseExported(ctx, file, st)
+		}
+		err = r.putBack(ctx, st, file)
+		if userdb.KindOf(err) == userdb.Precondition {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_, err = r.Stores.Release(ctx, r.user, r.g)
+		return err
+	}
+	return lostRaces("roll back", r.user)
+}
+
+// releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp from after the lineage; a file
+// without one was written by somebody else, and the sealed object may be the only copy of what it holds.
+func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.Status) error {
+	if !file.exportedFrom(st.Lin) {
+		return fenceGone(r.user, file, st)
+	}
+	r.served = true
+	if err := r.mayLeaveBehind(file, st); err != nil {
+		return err
+	}
+	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
+		return err
+	}
+	if err := r.lift(ctx); err != nil {
+		return err
+	}
+	r.result.Outcome = OutcomeExported
+	return nil
+}
+
+// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file has.
+func (r *retreat) mayLeaveBehind(file fileState, st wire.Status) error {
+	if userdb.MetadataLifted(file.Object.Metadata) != st.Lin || st.Writes == st.WritesAtActivation || r.opts.DiscardWrites {
+		return nil
+	}
+	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
+		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good"}
+}
+
+// putBack makes one attempt to put the file in place of the version just seen.
+func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) error {
+	// Computed anew: what was written past the Durable Object's own code counts too.
+	report, err := r.Stores.FreshDigest(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	if report.Gen != r.g {
+		// An absent file shows no mark, so only the Durable Object can say that a newer command owns the user.
+		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Superseded,
+			Err: fmt.Errorf("claim %d was superseded by claim %d", r.g, report.Gen), Hint: "another command owns this user now; nothing more was changed"}
+	}
+	file, outcome, err := r.fileToPutBack(ctx, seen, st, *report.Digest)
+	if err != nil {
+		return err
+	}
+	defer file.remove()
+	if err := r.putStamped(ctx, file, seen); err != nil {
+		return err
+	}
+	r.served = true
+	r.result.Outcome, r.result.Bytes = outcome, file.Size
+	return nil
+}
+
+// fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
+// Durable Object otherwise.
+func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Status, digest wire.DatabaseDigest) (*spool, Outcome, error) {
+	receipt := st.Receipt
+	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
+	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
+	if unchanged || r.opts.DiscardWrites {
+		kept, err := r.keptFile(ctx, seen, receipt)
+		if err != nil {
+			return nil, "", err
+		}
+		if kept != nil && unchanged {
+			return kept, OutcomeRestored, nil
+		}
+		if kept != nil {
+			return kept, OutcomeDiscarded, nil
+		}
+	}
+	if r.opts.DiscardWrites && !unchanged {
+		return nil, "", keptFileGone(r.user, seen)
+	}
+	file, err := r.exportFile(ctx, r.user, digest)
+	return file, OutcomeExported, err
+}
+
+// keptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.
+func (r *retreat) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) (*spool, error) {
+	if seen.what != userdb.SQLiteFile || receipt == nil {
+		return nil, nil
+	}
+	file, err := r.download(ctx, r.user)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case file.ETag != seen.ETag:
+		file.remove()
+		return nil, &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
+	case file.sha != receipt.SourceSHA:
+		file.remove()
+		return nil, nil
+	}
+	return file, nil
+}
