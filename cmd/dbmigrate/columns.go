@@ -75,5 +75,11 @@ func reasonText(r migrate.Result) string {
 	for _, t := range r.Changes {
 		parts = append(parts, fmt.Sprintf("table %s changed, %s now", t.Name, plural(int(t.Rows), "row")))
 	}
+	if r.LeftBehind != "" {
+		parts = append(parts, "left behind, as "+string(r.LeftBehind))
+	}
+	if r.Archived != "" {
+		parts = append(parts, "archived as "+string(r.Archived))
+	}
 	return strings.Join(parts, "; ")
 }

@@ -119,9 +119,12 @@ func probeFlags(ctx context.Context, flags migrate.Flags) error {
 // errFirstPage ends a listing that only wanted to know whether it may list.
 var errFirstPage = errors.New("the first page is enough")
 
+// runTime begins the name of a run.
+const runTime = "20060102T150405Z"
+
 // newRun names a run in receipts and flags: its time, for people, and a random part.
 func newRun(now time.Time) string {
 	var random [4]byte
 	rand.Read(random[:]) // never fails
-	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
+	return now.UTC().Format(runTime) + "-" + hex.EncodeToString(random[:])
 }

@@ -109,6 +109,7 @@ func (r *fleetRun) observe(e migrate.Event) {
 var bytesStage = map[migrate.Action]migrate.Stage{
 	migrate.ActionMigrate:  migrate.StageCopy,
 	migrate.ActionRollback: migrate.StagePut,
+	migrate.ActionRehearse: migrate.StagePut,
 }
 
 // done takes one user's account. The engine calls it for one user at a time.

@@ -5,45 +5,61 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// keepFor is the age from which gc frees files, unless --older-than says otherwise.
-const keepFor = 30 * units.Day
+const (
+	// keepFor is the age from which gc frees files, unless --older-than says otherwise.
+	keepFor = 30 * units.Day
+	// holdFor is how long a marked plan waits, unless --hold says otherwise.
+	holdFor = 7 * units.Day
+)
 
 type gcOptions struct {
-	selection   selection
-	olderThan   ageValue
-	confirm     string
-	concurrency int
+	selection     selection
+	olderThan     ageValue
+	confirm       string
+	archivePrefix string
+	maxDelete     limitValue
+	concurrency   int
+
+	mark, freeMarked bool
+	hold             ageValue
+	unmark           string
+	explain          bool
 }
 
 func newGC(a *app) *cobra.Command {
 	var o gcOptions
 	o.olderThan = ageValue{keepFor, units.FormatDuration(keepFor)}
+	o.hold = ageValue{holdFor, units.FormatDuration(holdFor)}
 	cmd := &cobra.Command{
 		Use:   "gc [USER...]",
 		Short: "Free the kept files of users who migrated long ago",
-		Long: "Free the files that R2 still keeps of migrated users. Without --confirm it only prints the plan: what would be freed, what\n" +
-			"is kept and why, and the plan's name. --confirm NAME makes the plan again and frees exactly that; when anything has\n" +
-			"changed in between, the name is another one and nothing is freed.\n\n" +
+		Long: "Free the files that R2 still keeps of migrated users. Alone it only prints the plan: what would be freed, what is kept and why,\n" +
+			"and the plan's name. There are two ways to carry it out:\n\n" +
+			"  --confirm NAME  makes the plan again and frees exactly that, now; when anything has changed in between, the name is\n" +
+			"                  another one and nothing is freed.\n" +
+			"  --mark          puts the plan aside in R2. gc --free-marked, on any machine, frees it once its --hold has passed, but\n" +
+			"                  for users who went back since; gc --unmark NAME takes it back.\n\n" +
 			"A file is freed only when, at that moment, the Durable Object serves the user and can be read as a whole, flag and\n" +
 			"receipt are of the same migration, the object is bit by bit the one that was fenced, and the migration is old enough.\n" +
-			"A tombstone of a few hundred bytes takes its place. No other object is touched.",
+			"A tombstone of a few hundred bytes takes its place. No other object of a user is touched. --explain goes through each\n" +
+			"proof. DBMIGRATE_GC_ACCESS_KEY_ID and DBMIGRATE_GC_SECRET_ACCESS_KEY, if set, are the R2 keys of this command alone.",
 		Example: "  dbmigrate gc\n" +
-			"  dbmigrate gc alice --older-than 90d\n" +
-			"  dbmigrate gc --older-than 90d --confirm 3f9a0c1b22de",
+			"  dbmigrate gc --older-than 90d --confirm 3f9a0c1b22de\n" +
+			"  dbmigrate gc --mark --hold 14d\n" +
+			"  dbmigrate gc --free-marked --max-delete 500\n" +
+			"  dbmigrate gc alice --explain",
 		Annotations: manual{
-			reads:   "the flags, the files, the receipts; with --confirm, every row in the Durable Objects concerned",
-			changes: "nothing without --confirm; with it, the freed users' files become tombstones",
-			undo:    "not needed for the users: rollback works from the Durable Object; the old file does not come back",
+			reads:   "the flags, the files, the receipts; to free and to explain, every row in the Durable Objects concerned",
+			changes: "nothing alone; --confirm and --free-marked turn the files into tombstones; --mark and --unmark write\nand delete an object under .dbmigrate/gc/; --archive-prefix writes the files there first",
+			undo:    "not needed for the users: rollback works from the Durable Object; the old file does not come back,\nunless it was archived",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) },
@@ -53,40 +69,134 @@ func newGC(a *app) *cobra.Command {
 	flags.StringVar(&o.selection.prefix, "prefix", "", "only users whose id begins with this")
 	flags.Var(&o.olderThan, "older-than", "keep the files of younger migrations; w, d, h, m, s")
 	flags.StringVar(&o.confirm, "confirm", "", "`name` of the plan to carry out")
+	flags.BoolVar(&o.mark, "mark", false, "put the plan aside, to be freed after a hold")
+	flags.Var(&o.hold, "hold", "with --mark: how long the plan waits; w, d, h, m, s")
+	flags.BoolVar(&o.freeMarked, "free-marked", false, "free what was marked and has waited long enough")
+	flags.StringVar(&o.unmark, "unmark", "", "take the marked plan of this `name` back")
+	flags.Var(&o.maxDelete, "max-delete", "free no more than so many files (500) or bytes (20GB), the longest migrated first")
+	flags.StringVar(&o.archivePrefix, "archive-prefix", "", "first put each file, as it was, under this `prefix` of the bucket, such as archive/")
+	flags.BoolVar(&o.explain, "explain", false, "go through each proof for the users named, and change nothing")
 	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
 	return cmd
 }
 
 func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
+	if err := o.check(cmd, args); err != nil {
+		return err
+	}
 	o.selection.all, o.selection.percent = true, 100
 	if err := o.selection.read(args, cmd.InOrStdin()); err != nil {
 		return err
 	}
-	if err := (&pace{concurrency: o.concurrency}).check(); err != nil {
-		return err
-	}
 	ctx := cmd.Context()
-	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, false)
+	own, err := a.asGC()
 	if err != nil {
 		return err
 	}
+	e, err := own.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, o.explain)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.unmark != "":
+		return a.unmarkGC(ctx, e, o.unmark)
+	case o.freeMarked:
+		return a.freeMarked(ctx, e, o)
+	case o.explain:
+		return a.explainGC(ctx, e, o)
+	}
+	return a.gcByPlan(ctx, e, o)
+}
+
+// check refuses flags that do not go together.
+func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
+	acts := 0
+	for _, chosen := range []bool{o.confirm != "", o.mark, o.freeMarked, o.unmark != "", o.explain} {
+		if chosen {
+			acts++
+		}
+	}
+	narrow := len(args) > 0 || o.selection.usersFile != "" || o.selection.prefix != ""
+	switch {
+	case acts > 1:
+		return usageError("read flags", "", "--confirm, --mark, --free-marked, --unmark and --explain exclude each other", "")
+	case (o.freeMarked || o.unmark != "") && (narrow || cmd.Flags().Changed("older-than") || o.archivePrefix != ""):
+		return usageError("read flags", "", "a marked plan already says whom, how old and where to archive", "leave those out")
+	case cmd.Flags().Changed("hold") && !o.mark:
+		return usageError("read flags", "", "--hold is for --mark", "the hold is part of the mark")
+	case o.explain && len(args) == 0 && o.selection.usersFile == "":
+		return usageError("explain", "", "no user is named", "name one: dbmigrate gc USER --explain")
+	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
+		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it does not end with /", "")
+	case userdb.Reserved(o.archivePrefix):
+		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it is dbmigrate's own", "choose another one")
+	}
+	return (&pace{concurrency: o.concurrency}).check()
+}
+
+// asGC is the app with the R2 keys of gc in place of the others, where there are some.
+func (a *app) asGC() (*app, error) {
+	const id, secret = "DBMIGRATE_GC_ACCESS_KEY_ID", "DBMIGRATE_GC_SECRET_ACCESS_KEY"
+	if a.getenv(id) == "" && a.getenv(secret) == "" {
+		return a, nil
+	}
+	if a.getenv(id) == "" || a.getenv(secret) == "" {
+		return nil, usageError("read credentials", "", "only one of "+id+" and "+secret+" is set", "set both, or none")
+	}
+	own := *a
+	own.getenv = func(name string) string {
+		switch name {
+		case "R2_ACCESS_KEY_ID":
+			return a.getenv(id)
+		case "R2_SECRET_ACCESS_KEY":
+			return a.getenv(secret)
+		}
+		return a.getenv(name)
+	}
+	return &own, nil
+}
+
+func (o *gcOptions) engineOptions() migrate.GCOptions {
+	return migrate.GCOptions{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix}
+}
+
+// repeat is what a suggested command has to say again to make the same plan.
+func (o *gcOptions) repeat() string {
+	parts := []string{"--older-than " + o.olderThan.typed}
+	if o.maxDelete.typed != "" {
+		parts = append(parts, "--max-delete "+o.maxDelete.typed)
+	}
+	if o.archivePrefix != "" {
+		parts = append(parts, "--archive-prefix "+o.archivePrefix)
+	}
+	return strings.Join(parts, " ")
+}
+
+func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
 	found, err := gcScan(ctx, e, &o.selection)
 	if err != nil {
 		return err
 	}
 	candidates := notOnlyInR2(found)
-	plan, err := makeGCPlan(ctx, e, candidates, o.olderThan.Duration)
+	plan, err := makeGCPlan(ctx, e, candidates, o.engineOptions())
 	if err != nil {
 		return err
 	}
-	if o.confirm == "" {
-		return a.printGCPlan(plan, o.olderThan.typed, len(found)-len(candidates))
-	}
-	if o.confirm != plan.Digest() {
+	plan = o.maxDelete.cap(plan)
+	switch {
+	case o.mark:
+		return a.markGC(ctx, e, plan, o, len(found)-len(candidates))
+	case o.confirm == "":
+		return a.printGCPlan(plan, o, len(found)-len(candidates))
+	case o.confirm != plan.Digest():
 		return usageError("free files", "", fmt.Sprintf("the plan is %s now, not %s: nothing was freed", plan.Digest(), o.confirm),
 			"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`")
 	}
-	return a.executeGC(ctx, e, plan, candidates)
+	flags := map[userdb.UserID]userdb.FlagMeta{}
+	for _, f := range candidates {
+		flags[f.User] = f.Flag
+	}
+	return a.executeGC(ctx, e, plan, flags)
 }
 
 // gcScan looks at the named users, or at everybody. Users that were named but of whom nobody is left (an empty file, two lists with nobody in
@@ -99,13 +209,13 @@ func gcScan(ctx context.Context, e *migrate.Engine, s *selection) ([]migrate.Fou
 }
 
 // makeGCPlan looks at every candidate. The plan's order does not depend on who answered first, because its digest must not.
-func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Found, olderThan time.Duration) (migrate.GCPlan, error) {
+func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Found, opts migrate.GCOptions) (migrate.GCPlan, error) {
 	items, keeps := make([]*migrate.GCItem, len(candidates)), make([]migrate.Result, len(candidates))
 	err := sideBySide(ctx, len(candidates), e.Concurrency, func(ctx context.Context, i int) error {
-		items[i], keeps[i] = e.PlanGC(ctx, candidates[i], olderThan)
+		items[i], keeps[i] = e.PlanGC(ctx, candidates[i], opts.OlderThan)
 		return ctx.Err()
 	})
-	plan := migrate.GCPlan{OlderThan: olderThan}
+	plan := migrate.GCPlan{GCOptions: opts}
 	for i, item := range items {
 		if item != nil {
 			plan.Free = append(plan.Free, *item)
@@ -113,121 +223,24 @@ func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Fou
 			plan.Keep = append(plan.Keep, keeps[i])
 		}
 	}
-	slices.SortFunc(plan.Free, func(a, b migrate.GCItem) int { return strings.Compare(string(a.User), string(b.User)) })
+	sortByUser(plan.Free)
 	return plan, err
 }
 
-// gcLine is one line of a plan (docs/scripting.md).
-type gcLine struct {
-	User       userdb.UserID     `json:"user"`
-	Key        userdb.ObjectKey  `json:"key,omitempty"`
-	Plan       string            `json:"plan"` // free or keep
-	Bytes      int64             `json:"bytes"`
-	MigratedAt int64             `json:"migratedAt,omitempty"`
-	Reason     string            `json:"reason,omitempty"`
-	Error      *report.ErrorJSON `json:"error,omitempty"`
-}
-
-const (
-	gcFree = "free"
-	gcKeep = "keep"
-)
-
-// gcTotals is the summary of a plan (docs/scripting.md).
-type gcTotals struct {
-	Action        string `json:"action"`
-	DryRun        bool   `json:"dryRun"`
-	Plan          string `json:"plan"`
-	Free          int    `json:"free"`
-	FreeBytes     int64  `json:"freeBytes"`
-	Keep          int    `json:"keep"`
-	Failed        int    `json:"failed"`
-	NotMigrated   int    `json:"notMigrated"`
-	OlderThanSecs int64  `json:"olderThanSeconds"`
-}
-
-func (a *app) printGCPlan(plan migrate.GCPlan, olderThan string, notMigrated int) error {
-	sheet := report.NewSheet(a.out, gcColumns(time.Now()))
-	totals := gcTotals{Action: string(migrate.ActionGC), DryRun: true, Plan: plan.Digest(), Free: len(plan.Free), FreeBytes: plan.Bytes(),
-		Keep: len(plan.Keep), NotMigrated: notMigrated, OlderThanSecs: int64(plan.OlderThan.Seconds())}
-	for _, line := range gcLines(plan) {
-		if line.Error != nil {
-			totals.Failed++
-		}
-		if err := sheet.Add(line); err != nil {
-			return err
-		}
-	}
-	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
-		return err
-	}
-	a.out.Say("gc: would free %s of %s, keep %d; %s only in R2", units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"), totals.Keep, plural(notMigrated, "user"))
-	if totals.Free > 0 {
-		a.out.Say("nothing was changed; to free exactly this, say the same (--older-than %s) with --confirm %s", olderThan, totals.Plan)
-	}
-	if totals.Failed > 0 {
-		return ended(exitFailed)
-	}
-	return nil
-}
-
-func gcLines(plan migrate.GCPlan) []gcLine {
-	var lines []gcLine
-	for _, item := range plan.Free {
-		lines = append(lines, gcLine{User: item.User, Key: item.Key, Plan: gcFree, Bytes: item.Bytes, MigratedAt: item.MigratedAt})
-	}
-	for _, kept := range plan.Keep {
-		line := gcLine{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
-		if err := kept.Err(); err != nil {
-			described := report.ErrorOf(err)
-			line.Error = &described
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-func gcColumns(now time.Time) []report.Column[gcLine] {
-	return []report.Column[gcLine]{
-		{Head: "USER", Field: "user", Text: func(l gcLine) string { return string(l.User) }},
-		{Head: "PLAN", Field: "plan", Text: func(l gcLine) string { return l.Plan }, Style: func(l gcLine) report.Style {
-			if l.Plan == gcFree {
-				return report.Attention
-			}
-			return report.Faint
-		}},
-		{Head: "SIZE", Field: "bytes", Right: true, Text: func(l gcLine) string { return units.FormatSize(l.Bytes) }, Data: func(l gcLine) string { return fmt.Sprint(l.Bytes) }},
-		{Head: "AGE", Field: "migratedAt", Right: true, Text: func(l gcLine) string {
-			if l.MigratedAt == 0 {
-				return ""
-			}
-			return units.FormatDuration(now.Sub(time.UnixMilli(l.MigratedAt)))
-		}, Data: func(l gcLine) string { return orNothing(l.MigratedAt) }},
-		{Head: "REASON", Field: "reason", Text: func(l gcLine) string {
-			if l.Error != nil {
-				return l.Error.Message
-			}
-			return l.Reason
-		}},
-	}
+func sortByUser(items []migrate.GCItem) {
+	slices.SortFunc(items, func(a, b migrate.GCItem) int { return strings.Compare(string(a.User), string(b.User)) })
 }
 
 // executeGC frees the plan's files; each is proved again at its moment.
-func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, candidates []migrate.Found) error {
-	items, flags := map[userdb.UserID]migrate.GCItem{}, map[userdb.UserID]userdb.FlagMeta{}
+func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, flags map[userdb.UserID]userdb.FlagMeta) error {
+	items, users := map[userdb.UserID]migrate.GCItem{}, []migrate.Found{}
 	for _, item := range plan.Free {
 		items[item.User] = item
-	}
-	var users []migrate.Found
-	for _, f := range candidates {
-		if _, planned := items[f.User]; planned {
-			flags[f.User] = f.Flag
-			users = append(users, f)
-		}
+		users = append(users, migrate.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
 	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			return e.GC(ctx, items[u], flags[u], plan.OlderThan)
+			return e.GC(ctx, items[u], flags[u], plan.GCOptions)
 		}}
 	return run.run(ctx, users)
 }

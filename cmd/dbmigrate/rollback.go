@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -12,53 +11,78 @@ import (
 
 type rollbackOptions struct {
 	wholeOptions
+	history
 	migrate.RollbackOptions
-	confirm string
+	confirm  string
+	dryRun   bool
+	rehearse bool
+	undo     bool
+	show     int
 }
 
 func newRollback(a *app) *cobra.Command {
 	var o rollbackOptions
 	o.everyone()
 	cmd := &cobra.Command{
-		Use:   "rollback USER... | --users-file FILE | --all",
+		Use:   "rollback USER... | --run ID | --since AGE | --to-percent N | --users-file FILE | --all",
 		Short: "Take users back to their files in R2, with everything that they wrote",
-		Long: "Take users back to their files in R2. What was written since the migration is exported, built into the file, checked and\n" +
-			"kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken back, too.\n\n" +
-			"--discard-writes puts the kept file back at once and leaves behind what was written since. It first says what that is\n" +
-			"and goes on only after the exact words that it prints were typed at a terminal or given with --confirm.",
+		Long: "Take users back to their files in R2, the most recently migrated first. What was written since the migration is exported, built\n" +
+			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
+			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
+			"--run and --since read flags and receipts, a thousand users a call. Users whom a killed command left between fence and\n" +
+			"switch have neither: --all and `dbmigrate status` find them. Ways of choosing users intersect.\n\n" +
+			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
+			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
+			"terminal or given with --confirm.",
 		Example: "  dbmigrate rollback alice\n" +
-			"  dbmigrate rollback --all\n" +
+			"  dbmigrate rollback --since 2h --dry-run\n" +
+			"  dbmigrate rollback --run 20261126T031500Z-9f3c21aa\n" +
 			"  dbmigrate rollback alice --discard-writes --confirm \"discard the writes of alice\"",
 		Annotations: manual{
-			reads:   "the Durable Objects, the files",
-			changes: "the users' files; the Durable Objects are sealed, then emptied; the KV flags are deleted",
-			undo:    "dbmigrate migrate; nothing brings back what --discard-writes left behind",
+			reads:   "the Durable Objects, the files; with --run and --since the flags and the receipts in R2",
+			changes: "the users' files; the Durable Objects are sealed, then emptied; the KV flags are deleted.\nNothing with --dry-run; with --rehearse a temporary object under .dbmigrate/rehearsals/",
+			undo:    "dbmigrate migrate; what --discard-writes left behind is a file, and no command merges it back",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd, &o, args) },
 	}
-	o.addWhole(cmd.Flags())
-	o.pace.add(cmd.Flags())
-	cmd.Flags().BoolVar(&o.DiscardWrites, "discard-writes", false, "put the kept file back and lose what was written since the migration")
-	cmd.Flags().BoolVar(&o.StoreUnreachable, "store-unreachable", false,
+	flags := cmd.Flags()
+	o.addWhole(flags)
+	o.history.add(flags)
+	o.pace.add(flags)
+	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")
+	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since")
+	flags.BoolVar(&o.rehearse, "rehearse", false, "do everything but the switch on a copy, and say how long it takes")
+	flags.BoolVar(&o.undo, "undo", false, "print the command that takes users forward again; it is a migrate")
+	flags.BoolVar(&o.DiscardWrites, "discard-writes", false, "put the kept file back, without what was written since the migration")
+	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind")
+	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
-	cmd.Flags().StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes asks for")
+	flags.StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes asks for")
 	return cmd
 }
 
 func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) error {
-	switch {
-	case o.StoreUnreachable && !o.DiscardWrites:
-		return usageError("read flags", "", "--store-unreachable leaves writes behind, so it needs --discard-writes", "")
-	case o.confirm != "" && !o.DiscardWrites:
-		return usageError("read flags", "", "--confirm is for --discard-writes", "leave it out: nothing is lost without --discard-writes")
+	if err := o.contradiction(args); err != nil {
+		return err
 	}
+	ctx := cmd.Context()
 	e, users, err := a.prepareRollback(cmd, o, args)
 	if err != nil {
 		return err
 	}
+	switch {
+	case o.dryRun:
+		return a.previewRollback(ctx, e, users, o)
+	case o.rehearse:
+		run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, maxFailures: o.maxFailures, do: e.Rehearse}
+		return run.run(ctx, users)
+	}
+	if err := probeFlags(ctx, e.Flags); err != nil {
+		return err
+	}
 	if o.DiscardWrites && len(users) > 0 {
-		if err := a.confirmDiscard(cmd.Context(), e, users, o); err != nil {
+		if err := a.confirmDiscard(ctx, e, users, o); err != nil {
 			return err
 		}
 	}
@@ -66,40 +90,60 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, o.RollbackOptions)
 		}}
-	return run.run(cmd.Context(), users)
+	return run.run(ctx, users)
 }
 
+// contradiction refuses flags that do not go together, before anything is asked of anybody.
+func (o *rollbackOptions) contradiction(args []string) error {
+	without := func(flag, needs, why string) error {
+		return usageError("read flags", "", flag+" is for "+needs, why)
+	}
+	switch {
+	case o.undo:
+		return usageError("undo a rollback", "", "that is a migrate", "run `"+o.forward(args)+"`")
+	case o.StoreUnreachable && !o.DiscardWrites:
+		return usageError("read flags", "", "--store-unreachable leaves writes behind, so it needs --discard-writes", "")
+	case o.confirm != "" && !o.DiscardWrites:
+		return without("--confirm", "--discard-writes", "leave it out: nothing is lost without --discard-writes")
+	case o.WithoutCopy && !o.DiscardWrites:
+		return without("--without-copy", "--discard-writes", "leave it out: nothing is left behind without --discard-writes")
+	case o.dryRun && o.rehearse:
+		return usageError("read flags", "", "--dry-run only looks, and --rehearse works on a copy", "choose one of them")
+	case o.rehearse && o.DiscardWrites:
+		return usageError("read flags", "", "--rehearse is about going back with every write", "leave --discard-writes out")
+	case o.show != 0 && !o.dryRun:
+		return without("--show", "--dry-run", "")
+	case o.show < 0 || o.show > maxShown:
+		return usageError("read --show", "", "it is not between 0 and 1000", "")
+	}
+	return nil
+}
+
+// prepareRollback finds the users, the most recently migrated first unless they were named.
 func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []string) (*migrate.Engine, []migrate.Found, error) {
-	e, users, err := a.prepareWhole(cmd, &o.wholeOptions, args, o.StoreUnreachable)
+	if err := o.history.check(); err != nil {
+		return nil, nil, err
+	}
+	chosen := o.byTime() || cmd.Flags().Changed("to-percent")
+	o.all = o.all || chosen && len(args) == 0 && o.usersFile == ""
+	if !o.byTime() {
+		e, users, err := a.prepareWhole(cmd, &o.wholeOptions, args, o.StoreUnreachable)
+		if o.wide {
+			migrate.SortLatestFirst(users)
+		}
+		return e, o.staying(users), err
+	}
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
+	if err := o.read(args, a.stdin); err != nil {
+		return nil, nil, err
+	}
+	ctx := cmd.Context()
+	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, o.StoreUnreachable)
 	if err != nil {
 		return nil, nil, err
 	}
-	return e, users, probeFlags(cmd.Context(), e.Flags)
-}
-
-// discardWords are what has to be typed: they say what is lost, and whose, so that no shell history repeats them for another.
-func discardWords(users []migrate.Found) string {
-	if len(users) == 1 {
-		return fmt.Sprintf("discard the writes of %s", users[0].User)
-	}
-	return fmt.Sprintf("discard the writes of %d users", len(users))
-}
-
-// confirmDiscard says what would be left behind and asks for it in words.
-func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []migrate.Found, o *rollbackOptions) error {
-	if err := a.sayLeftBehind(ctx, e, users, o.StoreUnreachable); err != nil {
-		return err
-	}
-	words := discardWords(users)
-	given := o.confirm
-	if given == "" && isTerminal(a.stdin) && isTerminal(a.stderr) {
-		var err error
-		if given, err = a.ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
-			return err
-		}
-	}
-	if given != words {
-		return usageError("discard writes", "", "not confirmed: nothing was changed", fmt.Sprintf("to go on, say --confirm %q", words))
-	}
-	return nil
+	users, err := o.moved(ctx, e, &o.selection, a.out.Warn)
+	return e, o.staying(users), err
 }

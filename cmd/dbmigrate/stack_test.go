@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +34,9 @@ func TestStackStories(t *testing.T) {
 		"database":  func(ts *testscript.TestScript, _ bool, args []string) { putDatabase(ts, s, args) },
 		"object":    func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, s, args) },
 		"fetch":     func(ts *testscript.TestScript, _ bool, args []string) { fetchObject(ts, s, args) },
+		"download":  func(ts *testscript.TestScript, _ bool, args []string) { downloadObject(ts, s, args) },
+		"absent":    func(ts *testscript.TestScript, _ bool, args []string) { mustBeAbsent(ts, s, args) },
+		"capture":   capture,
 		"plan-name": planName,
 		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
 	}
@@ -106,6 +110,33 @@ func fetchObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	ts.Check(err)
 	fmt.Fprintf(&content, "\n%s %s\n", object.ETag, object.LastModified)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), content.Bytes(), 0o600))
+}
+
+// downloadObject writes an object to a file, and nothing else: "download key file".
+func downloadObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: download key file")
+	}
+	var content bytes.Buffer
+	_, err := clientOf(ts, s).Get(context.Background(), userdb.ObjectKey(args[0]), "", &content)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), content.Bytes(), 0o600))
+}
+
+// mustBeAbsent demands that there is no such object: "absent key".
+func mustBeAbsent(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if _, err := clientOf(ts, s).Head(context.Background(), userdb.ObjectKey(args[0])); userdb.KindOf(err) != userdb.NotFound {
+		ts.Fatalf("%s is there, or cannot be looked for: %v", args[0], err)
+	}
+}
+
+// capture sets a variable to what the group of a regular expression finds in the output of the command before: "capture variable regexp".
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("%s finds nothing in the output", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // query asks the application, which asks its router, and prints the answer: "query user mode sql".

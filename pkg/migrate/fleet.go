@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Each runs do for every user, Concurrency at a time, writes their flags in bulk and hands each account to done, one at a time. One
+// Each runs do for every user, Concurrency at a time, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
 // user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
 func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result, done func(Result)) {
 	queue := newFlagQueue(e.Flags, len(users))
@@ -39,7 +39,7 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 			defer wg.Done()
 			r := do(ctx, u)
 			<-slots
-			account(e.writeFlag(ctx, queue, r))
+			account(e.writeFlag(ctx, queue, e.keepReceipt(ctx, r)))
 		}()
 	}
 	wg.Wait()

@@ -19,6 +19,8 @@ type Files interface {
 	// GetRange reads at most length bytes from offset; a shorter object gives fewer.
 	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
 	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	// Delete has no condition: it is for keys under userdb.ReservedPrefix only. An absent object is no error.
+	Delete(ctx context.Context, key userdb.ObjectKey) error
 	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as common prefixes.
 	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
 }

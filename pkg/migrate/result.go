@@ -18,6 +18,7 @@ const (
 	ActionRollback Action = "rollback"
 	ActionVerify   Action = "verify"
 	ActionGC       Action = "gc"
+	ActionRehearse Action = "rehearse" // of a rollback
 )
 
 // Outcome is how an action ended. Outcomes are promised in docs/scripting.md.
@@ -34,6 +35,7 @@ const (
 	OutcomeLifted     Outcome = "lifted"       // an unfinished migration was taken back
 	OutcomeNothing    Outcome = "nothing"      // there was nothing to do
 	OutcomeToBeSealed Outcome = "to-be-sealed" // the file is authoritative; the Durable Object could not be reached and has to be sealed
+	OutcomeRehearsed  Outcome = "rehearsed"    // rehearse: everything but the switch was done on a copy; Window is how long it took
 	OutcomeEqual      Outcome = "equal"        // verify: both sides agree
 	OutcomeWritten    Outcome = "written"      // verify: the import is proved; the application has written since
 	OutcomeDifferent  Outcome = "different"    // verify: a difference that nothing explains
@@ -74,8 +76,14 @@ type Result struct {
 	// FreedBytes is what gc freed.
 	FreedBytes int64
 
-	flag FlagChange
-	err  error
+	// LeftBehind is where R2 has what --discard-writes left behind.
+	LeftBehind userdb.ObjectKey
+	// Archived is where gc put the file before it freed it.
+	Archived userdb.ObjectKey
+
+	flag    FlagChange
+	receipt *wire.Receipt // of which R2 shall have a copy
+	err     error
 }
 
 // Err is the reason of a failure, nil otherwise.
@@ -100,7 +108,7 @@ func (r *Result) flagOf(st wire.Status) {
 	if st.Receipt != nil {
 		meta.At, meta.Run, meta.Bytes = st.Receipt.MigratedAt, st.Receipt.Run, st.Receipt.SourceBytes
 	}
-	r.Claim = st.Gen
+	r.Claim, r.receipt = st.Gen, st.Receipt
 	r.flag = FlagChange{Put: meta}
 }
 
@@ -123,6 +131,8 @@ type resultJSON struct {
 	Changes     []wire.TableDigest `json:"changes,omitempty"`
 	Differences []string           `json:"differences,omitempty"`
 	FreedBytes  int64              `json:"freedBytes,omitempty"`
+	LeftBehind  userdb.ObjectKey   `json:"leftBehind,omitempty"`
+	Archived    userdb.ObjectKey   `json:"archived,omitempty"`
 	Error       *errorJSON         `json:"error,omitempty"`
 }
 
@@ -135,7 +145,8 @@ type errorJSON struct {
 // MarshalJSON writes the promised shape.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
-		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes}
+		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes,
+		LeftBehind: r.LeftBehind, Archived: r.Archived}
 	if r.Window > 0 {
 		ms := r.Window.Milliseconds()
 		out.WindowMs = &ms

@@ -14,6 +14,8 @@ type RollbackOptions struct {
 	DiscardWrites bool
 	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be sealed.
 	StoreUnreachable bool
+	// WithoutCopy does not save, under DiscardWrites, what is left behind.
+	WithoutCopy bool
 }
 
 // retreat is one user's way back into the file under one claim.
@@ -24,8 +26,10 @@ type retreat struct {
 	g    userdb.Claim
 	// liftedFrom is the lineage whose fence is lifted without its Durable Object.
 	liftedFrom userdb.Claim
-	served     bool // the file is authoritative: what is left is clean-up
-	result     *Result
+	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
+	kept   *wire.Receipt
+	served bool // the file is authoritative: what is left is clean-up
+	result *Result
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not

@@ -43,7 +43,7 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 		return fenceGone(r.user, file, st)
 	}
 	r.served = true
-	if err := r.mayLeaveBehind(file, st); err != nil {
+	if err := r.mayLeaveBehind(ctx, file, st); err != nil {
 		return err
 	}
 	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
@@ -56,14 +56,22 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 	return nil
 }
 
-// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file has.
-func (r *retreat) mayLeaveBehind(file fileState, st wire.Status) error {
-	if userdb.MetadataLifted(file.Object.Metadata) != st.Lin || st.Writes == st.WritesAtActivation || r.opts.DiscardWrites {
+// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
+// has. With the word, they are saved first.
+func (r *retreat) mayLeaveBehind(ctx context.Context, file fileState, st wire.Status) error {
+	if userdb.MetadataLifted(file.Object.Metadata) != st.Lin || st.Writes == st.WritesAtActivation {
 		return nil
+	}
+	if r.opts.DiscardWrites {
+		report, err := r.Stores.FreshDigest(ctx, r.user)
+		if err != nil {
+			return err
+		}
+		return r.saveLeftBehind(ctx, *report.Digest)
 	}
 	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
-		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good"}
+		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good, as a SQLite file in R2"}
 }
 
 // putBack makes one attempt to put the file in place of the version just seen.
@@ -106,6 +114,10 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Sta
 			return kept, OutcomeRestored, nil
 		}
 		if kept != nil {
+			if err := r.saveLeftBehind(ctx, digest); err != nil {
+				kept.remove()
+				return nil, "", err
+			}
 			return kept, OutcomeDiscarded, nil
 		}
 	}

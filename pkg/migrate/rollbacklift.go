@@ -2,8 +2,10 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // lift takes back a migration that never became active: the same content, stamped. Even a file that carries no fence is touched, so that
@@ -40,6 +42,9 @@ func (r *retreat) liftOnce(ctx context.Context, seen fileState) error {
 	if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
 		return err
 	}
+	if r.kept != nil && file.sha != r.kept.SourceSHA {
+		return notTheMigrated(r.user, file.fileState, *r.kept)
+	}
 	return r.putStamped(ctx, file, file.fileState)
 }
 
@@ -63,6 +68,8 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 		return tombstoneWithoutStore(r.user, file)
 	}
 	r.g, r.liftedFrom = file.Non, file.Lin
+	// A receipt that cannot be read proves nothing, and stops nobody: this is the way out of an emergency.
+	r.kept, _ = r.ReceiptCopy(ctx, r.user, file.Lin)
 	if err := r.liftOnce(ctx, file); err != nil {
 		return err
 	}
@@ -70,8 +77,17 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	return nil
 }
 
+func notTheMigrated(u userdb.UserID, file fileState, receipt wire.Receipt) error {
+	return &userdb.Error{Op: "lift the fence of", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("%s is fenced, but its bytes are not the ones that run %s migrated, says the receipt in R2", file.Key, receipt.Run),
+		Hint: "the file was changed or damaged under its fence: look at a copy of it before anybody is served from it"}
+}
+
 func (r *retreat) toBeSealed() {
 	r.result.Outcome = OutcomeToBeSealed
-	r.result.Reason = "the Durable Object could not be sealed: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
+	r.result.Reason = "the Durable Object could not be sealed or saved: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
+	if r.kept != nil {
+		r.result.Reason += fmt.Sprintf("; the file is bit for bit the one that run %s migrated, by its receipt in R2", r.kept.Run)
+	}
 	r.result.dropFlag()
 }

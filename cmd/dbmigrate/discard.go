@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+)
+
+// discardWords are what has to be typed: they say what is lost, and whose, so that no shell history repeats them for another.
+func discardWords(users []migrate.Found) string {
+	if len(users) == 1 {
+		return fmt.Sprintf("discard the writes of %s", users[0].User)
+	}
+	return fmt.Sprintf("discard the writes of %d users", len(users))
+}
+
+// confirmDiscard says what would be left behind and asks for it in words.
+func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []migrate.Found, o *rollbackOptions) error {
+	if err := a.sayLeftBehind(ctx, e, users, o.StoreUnreachable); err != nil {
+		return err
+	}
+	a.out.Warn("%s", o.whereLeftBehind())
+	words := discardWords(users)
+	given := o.confirm
+	if given == "" && isTerminal(a.stdin) && isTerminal(a.stderr) {
+		var err error
+		if given, err = a.ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
+			return err
+		}
+	}
+	if given != words {
+		return usageError("discard writes", "", "not confirmed: nothing was changed", fmt.Sprintf("to go on, say --confirm %q", words))
+	}
+	return nil
+}
+
+func (o *rollbackOptions) whereLeftBehind() string {
+	switch {
+	case o.WithoutCopy:
+		return "it is not saved (--without-copy)"
+	case o.StoreUnreachable:
+		return "it is saved as SQLite files under .dbmigrate/left-behind/ in the bucket, except where the Durable Object does not answer: there nothing can be saved now"
+	}
+	return "it is saved as SQLite files under .dbmigrate/left-behind/ in the bucket"
+}

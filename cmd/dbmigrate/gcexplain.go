@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// explainTotals is the summary of an explanation (docs/scripting.md).
+type explainTotals struct {
+	Action    string `json:"action"`
+	DryRun    bool   `json:"dryRun"`
+	Users     int    `json:"users"`
+	Free      int    `json:"free"`
+	FreeBytes int64  `json:"freeBytes"`
+}
+
+// explainGC goes through the proofs of each named user.
+func (a *app) explainGC(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
+	sheet := report.NewSheet(a.out, proofColumns)
+	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(o.selection.named)}
+	for _, u := range o.selection.named {
+		x, err := e.ExplainGC(ctx, u, o.engineOptions())
+		for _, proof := range x.Proofs {
+			if err := sheet.Add(proof); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if x.Free {
+			totals.Free++
+			totals.FreeBytes += x.Bytes
+		}
+		a.out.Say("%s", verdict(u, x))
+	}
+	return sheet.End(map[string]any{"summary": totals})
+}
+
+func verdict(u userdb.UserID, x migrate.Explanation) string {
+	if !x.Free {
+		return "gc: keeps the file of " + string(u) + ": not every proof holds"
+	}
+	return "gc: may free " + units.FormatSize(x.Bytes) + " of " + string(u) + " (" + dollarText(storageDollars(x.Bytes)) + " a month)"
+}
+
+var proofColumns = []report.Column[migrate.Proof]{
+	{Head: "USER", Field: "user", Text: func(p migrate.Proof) string { return string(p.User) }},
+	{Head: "PROOF", Field: "proof", Text: func(p migrate.Proof) string { return p.Proof }},
+	{Head: "HOLDS", Field: "holds", Text: holdsText, Style: func(p migrate.Proof) report.Style {
+		if p.Holds {
+			return report.Good
+		}
+		return report.Attention
+	}},
+	{Head: "DETAIL", Field: "detail", Text: func(p migrate.Proof) string { return p.Detail }},
+}
+
+func holdsText(p migrate.Proof) string {
+	switch {
+	case p.Holds:
+		return "yes"
+	case p.Needed:
+		return "no"
+	}
+	return "no, and gc does without"
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// gcLine is one line of a plan (docs/scripting.md).
+type gcLine struct {
+	User       userdb.UserID     `json:"user"`
+	Key        userdb.ObjectKey  `json:"key,omitempty"`
+	Plan       string            `json:"plan"` // free or keep
+	Bytes      int64             `json:"bytes"`
+	MigratedAt int64             `json:"migratedAt,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	Error      *report.ErrorJSON `json:"error,omitempty"`
+}
+
+const (
+	gcFree = "free"
+	gcKeep = "keep"
+)
+
+// gcTotals is the summary of a plan (docs/scripting.md).
+type gcTotals struct {
+	Action    string `json:"action"`
+	DryRun    bool   `json:"dryRun"`
+	Plan      string `json:"plan"`
+	Free      int    `json:"free"`
+	FreeBytes int64  `json:"freeBytes"`
+	// FreeDollars is what R2 asks for those bytes, a month.
+	FreeDollars   float64 `json:"freeDollarsPerMonth"`
+	Keep          int     `json:"keep"`
+	Failed        int     `json:"failed"`
+	NotMigrated   int     `json:"notMigrated"`
+	OlderThanSecs int64   `json:"olderThanSeconds"`
+	ArchivePrefix string  `json:"archivePrefix,omitempty"`
+}
+
+// sheetOfGC prints the plan, user by user, and returns its totals.
+func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) {
+	sheet := report.NewSheet(a.out, gcColumns(time.Now()))
+	totals := gcTotals{Action: string(migrate.ActionGC), DryRun: true, Plan: plan.Digest(), Free: len(plan.Free), FreeBytes: plan.Bytes(), FreeDollars: storageDollars(plan.Bytes()),
+		Keep: len(plan.Keep), NotMigrated: notMigrated, OlderThanSecs: int64(plan.OlderThan.Seconds()), ArchivePrefix: plan.ArchivePrefix}
+	for _, line := range gcLines(plan) {
+		if line.Error != nil {
+			totals.Failed++
+		}
+		if err := sheet.Add(line); err != nil {
+			return totals, err
+		}
+	}
+	return totals, sheet.End(map[string]any{"summary": totals})
+}
+
+func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) error {
+	totals, err := a.sheetOfGC(plan, notMigrated)
+	if err != nil {
+		return err
+	}
+	a.out.Say("gc: would free %s of %s (%s a month), keep %d; %s only in R2", units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"),
+		dollarText(totals.FreeDollars), totals.Keep, plural(notMigrated, "user"))
+	if totals.Free > 0 {
+		a.out.Say("nothing was changed; to free exactly this, say the same (%s) with --confirm %s, or with --mark to free it after a hold", o.repeat(), totals.Plan)
+	}
+	if totals.Failed > 0 {
+		return ended(exitFailed)
+	}
+	return nil
+}
+
+func gcLines(plan migrate.GCPlan) []gcLine {
+	var lines []gcLine
+	for _, item := range plan.Free {
+		lines = append(lines, gcLine{User: item.User, Key: item.Key, Plan: gcFree, Bytes: item.Bytes, MigratedAt: item.MigratedAt})
+	}
+	for _, kept := range plan.Keep {
+		line := gcLine{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
+		if err := kept.Err(); err != nil {
+			described := report.ErrorOf(err)
+			line.Error = &described
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func gcColumns(now time.Time) []report.Column[gcLine] {
+	return []report.Column[gcLine]{
+		{Head: "USER", Field: "user", Text: func(l gcLine) string { return string(l.User) }},
+		{Head: "PLAN", Field: "plan", Text: func(l gcLine) string { return l.Plan }, Style: func(l gcLine) report.Style {
+			if l.Plan == gcFree {
+				return report.Attention
+			}
+			return report.Faint
+		}},
+		{Head: "SIZE", Field: "bytes", Right: true, Text: func(l gcLine) string { return units.FormatSize(l.Bytes) }, Data: func(l gcLine) string { return fmt.Sprint(l.Bytes) }},
+		{Head: "AGE", Field: "migratedAt", Right: true, Text: func(l gcLine) string {
+			if l.MigratedAt == 0 {
+				return ""
+			}
+			return units.FormatDuration(now.Sub(time.UnixMilli(l.MigratedAt)))
+		}, Data: func(l gcLine) string { return orNothing(l.MigratedAt) }},
+		{Head: "REASON", Field: "reason", Text: func(l gcLine) string {
+			if l.Error != nil {
+				return l.Error.Message
+			}
+			return l.Reason
+		}},
+	}
+}
+
+// r2DollarsPerByteMonth is R2's price of standard storage, $0.015 for a GB-month (developers.cloudflare.com/r2/pricing).
+const r2DollarsPerByteMonth = 0.015 / 1e9
+
+func storageDollars(bytes int64) float64 { return float64(bytes) * r2DollarsPerByteMonth }
+
+func dollarText(dollars float64) string {
+	if dollars > 0 && dollars < 0.01 {
+		return "less than $0.01"
+	}
+	return fmt.Sprintf("$%.2f", dollars)
+}

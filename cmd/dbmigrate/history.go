@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// history chooses users by when, and in which wave, they were migrated.
+type history struct {
+	run       string
+	since     ageValue
+	toPercent float64
+}
+
+// everybodyStays is the --to-percent that takes nobody back.
+const everybodyStays = 100
+
+func (h *history) add(flags *pflag.FlagSet) {
+	flags.StringVar(&h.run, "run", "", "only users whom this `run` of migrate moved")
+	flags.Var(&h.since, "since", "only users who were migrated within this time; w, d, h, m, s")
+	flags.Float64Var(&h.toPercent, "to-percent", everybodyStays,
+		"go back to this share: those whom `migrate --percent N` chooses stay, everyone else goes back")
+}
+
+func (h *history) check() error {
+	if !(h.toPercent >= 0 && h.toPercent <= everybodyStays) {
+		return usageError("read --to-percent", "", "it is not between 0 and 100", "")
+	}
+	return nil
+}
+
+// byTime says whether flags and receipts tell who is meant.
+func (h *history) byTime() bool { return h.run != "" || h.since.typed != "" }
+
+// staying leaves out those whom --to-percent lets stay.
+func (h *history) staying(users []migrate.Found) []migrate.Found {
+	if h.toPercent == everybodyStays {
+		return users
+	}
+	return slices.DeleteFunc(users, func(f migrate.Found) bool { return share(f.User) < h.toPercent })
+}
+
+// clocksApart is by how much the clocks of the machines that migrate, and R2's, may differ without anybody being missed.
+const clocksApart = time.Hour
+
+// began is before the first receipt of those who are meant was written.
+func (h *history) began(now time.Time) time.Time {
+	var began time.Time
+	if h.since.typed != "" {
+		began = now.Add(-h.since.Duration)
+	}
+	if stamp, _, ok := strings.Cut(h.run, "-"); ok {
+		if t, err := time.Parse(runTime, stamp); err == nil && t.After(began) {
+			began = t
+		}
+	}
+	if began.IsZero() {
+		return began
+	}
+	return began.Add(-clocksApart)
+}
+
+// moved finds the users who are meant, the latest first.
+func (h *history) moved(ctx context.Context, e *migrate.Engine, s *selection, warn func(string, ...any)) ([]migrate.Found, error) {
+	now := time.Now()
+	all, err := e.Moved(ctx, s.prefix, h.began(now))
+	if err != nil {
+		return nil, err
+	}
+	named := map[userdb.UserID]bool{}
+	for _, u := range s.named {
+		named[u] = true
+	}
+	var meant []migrate.Found
+	for _, f := range all {
+		if (s.wide || named[f.User]) && s.takes(f) && h.takes(f, now) {
+			meant = append(meant, f)
+		}
+	}
+	if len(meant) == 0 && h.run != "" {
+		warn("no user is in a Durable Object by run %s%s", h.run, latestRuns(all))
+	}
+	return meant, nil
+}
+
+func (h *history) takes(f migrate.Found, now time.Time) bool {
+	return (h.run == "" || f.Flag.Run == h.run) &&
+		(h.since.typed == "" || f.Flag.At >= now.Add(-h.since.Duration).UnixMilli())
+}
+
+// latestRuns names a few runs, for whoever mistyped one.
+func latestRuns(latestFirst []migrate.Found) string {
+	const few = 3
+	var runs []string
+	for _, f := range latestFirst {
+		if f.Flag.Run != "" && !slices.Contains(runs, f.Flag.Run) && len(runs) < few {
+			runs = append(runs, f.Flag.Run)
+		}
+	}
+	if runs == nil {
+		return ""
+	}
+	return "; the latest runs of which somebody is: " + strings.Join(runs, ", ")
+}
+
+// forward is the command that undoes a rollback of the same users. A rollback that went by time or share left no trace of whom it took back
+// but its own output.
+func (o *rollbackOptions) forward(args []string) string {
+	switch {
+	case len(args) > 0:
+		return "dbmigrate migrate " + strings.Join(args, " ")
+	case o.usersFile != "":
+		return "dbmigrate migrate --users-file " + o.usersFile
+	}
+	return `jq -r 'select(.action=="rollback" and .outcome!="failed").user' ROLLBACK.jsonl | dbmigrate migrate --users-file -`
+}
+
+// sinceText is for people.
+func sinceText(at int64) string {
+	if at == 0 {
+		return ""
+	}
+	return units.FormatDuration(time.Since(time.UnixMilli(at)))
+}

@@ -1,0 +1,166 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Proof is one of the things that have to hold before a file may be freed.
+type Proof struct {
+	User   userdb.UserID `json:"user"`
+	Proof  string        `json:"proof"`
+	Holds  bool          `json:"holds"`
+	Needed bool          `json:"needed"` // false: it is told for a person, and gc does without
+	Detail string        `json:"detail"`
+}
+
+// Explanation is why gc would free or keep one user's file. Bytes are those that it would free.
+type Explanation struct {
+	Free   bool
+	Bytes  int64
+	Proofs []Proof
+}
+
+// ExplainGC goes through every proof for one user, those that read all of the file and of the Durable Object too. It changes nothing. Where the
+// Durable Object is gone or does not answer, R2's copy of the receipt still says what the kept file is.
+func (e *Engine) ExplainGC(ctx context.Context, u userdb.UserID, opts GCOptions) (Explanation, error) {
+	x := &explainer{Engine: e, user: u}
+	err := x.run(ctx, opts)
+	x.Free = err == nil
+	for _, p := range x.Proofs {
+		x.Free = x.Free && (p.Holds || !p.Needed)
+	}
+	if !x.Free {
+		x.Bytes = 0
+	}
+	return x.Explanation, err
+}
+
+type explainer struct {
+	*Engine
+	user userdb.UserID
+	Explanation
+}
+
+func (x *explainer) add(needed, holds bool, proof, detail string, args ...any) bool {
+	x.Proofs = append(x.Proofs, Proof{User: x.user, Proof: proof, Holds: holds, Needed: needed, Detail: fmt.Sprintf(detail, args...)})
+	return holds
+}
+
+func (x *explainer) run(ctx context.Context, opts GCOptions) error {
+	flags, err := x.Flags.Get(ctx, []userdb.UserID{x.user})
+	if err != nil {
+		return err
+	}
+	flag, flagged := flags[x.user]
+	if flagged {
+		x.add(true, true, "flag", "%s says: migrated by run %s, claim %d", x.user.FlagKey(), flag.Meta.Run, flag.Meta.Lineage)
+	} else {
+		x.add(true, false, "flag", "there is no %s: the user is not, or not completely, migrated", x.user.FlagKey())
+	}
+	file, err := x.look(ctx, x.user)
+	if err != nil {
+		return err
+	}
+	x.Bytes = file.Size
+	if !x.add(true, file.fenced() && !file.tombstone(), "fence", "%s is %s", file.Key, fenceWord(file)) {
+		return nil
+	}
+	if err := x.store(ctx, file, flag.Meta, opts); err != nil {
+		return err
+	}
+	return x.bytes(ctx, file)
+}
+
+func fenceWord(file fileState) string {
+	if file.fenced() {
+		return fmt.Sprintf("%s by claim %d", file.word(), file.Lin)
+	}
+	return file.word()
+}
+
+// store goes through what only the Durable Object can say. That it does not answer is itself an answer.
+func (x *explainer) store(ctx context.Context, file fileState, flag userdb.FlagMeta, opts GCOptions) error {
+	st, err := x.Stores.Status(ctx, x.user)
+	if userdb.KindOf(err) == userdb.Unreachable {
+		x.add(true, false, "durable object", "it does not answer: %v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	reason := x.storeKeeps(st, file, flag, opts.OlderThan)
+	if reason != "" {
+		x.add(true, false, "durable object", "%s", reason)
+		return nil
+	}
+	age := x.now().Sub(time.UnixMilli(st.Receipt.MigratedAt))
+	x.add(true, true, "durable object", "it serves the user, and its receipt, the fence and the flag are of one migration")
+	x.add(true, true, "age", "migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(opts.OlderThan))
+	differs, err := x.storeDiffers(ctx, x.user, gcProof{file, *st.Receipt, st.WritesAtActivation})
+	if err != nil {
+		return err
+	}
+	if differs != "" {
+		x.add(true, false, "content", "%s", differs)
+	} else {
+		x.add(true, true, "content", "every row can be read; %d write transactions since the migration", st.Writes-st.WritesAtActivation)
+	}
+	x.sameBytes(ctx, file, *st.Receipt)
+	return nil
+}
+
+// bytes tells what R2 alone can prove about the kept file.
+func (x *explainer) bytes(ctx context.Context, file fileState) error {
+	receipt, err := x.ReceiptCopy(ctx, x.user, file.Lin)
+	switch {
+	case userdb.KindOf(err) == userdb.Damaged:
+		x.add(false, false, "receipt in R2", "%v", err)
+	case err != nil:
+		return err
+	case receipt == nil:
+		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", ReceiptKey(x.user, file.Lin), x.user)
+	default:
+		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", ReceiptKey(x.user, file.Lin),
+			time.UnixMilli(receipt.MigratedAt).UTC().Format(time.RFC3339), receipt.Run, receipt.SourceBytes)
+		if !x.has("bytes") {
+			x.sameBytes(ctx, file, *receipt)
+		}
+	}
+	return nil
+}
+
+func (x *explainer) has(proof string) bool {
+	for _, p := range x.Proofs {
+		if p.Proof == proof {
+			return true
+		}
+	}
+	return false
+}
+
+// sameBytes downloads the file and holds it against a receipt.
+func (x *explainer) sameBytes(ctx context.Context, file fileState, receipt wire.Receipt) {
+	reason := ""
+	kept, err := x.download(ctx, x.user)
+	switch {
+	case err != nil:
+		reason = err.Error()
+	case kept.ETag != file.ETag:
+		reason = "the object changed while it was read"
+	case kept.sha != receipt.SourceSHA:
+		reason = "they are not the ones that were fenced"
+	}
+	kept.remove()
+	if reason == "" {
+		reason = "they are, bit for bit, the ones that were migrated: SHA-256 " + receipt.SourceSHA
+		x.add(true, true, "bytes", "%s", reason)
+		return
+	}
+	x.add(true, false, "bytes", "%s", reason)
+}

@@ -1,0 +1,96 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// markFolder holds the plans of gc that wait for their hold to pass.
+const markFolder = userdb.ReservedPrefix + "gc/"
+
+// GCMark is a plan that was put aside in R2, for any machine to carry out once its hold has passed. The hold is part of it: nobody shortens it
+// by a later command line.
+type GCMark struct {
+	Plan          string        `json:"plan"` // the plan's digest
+	OlderThan     time.Duration `json:"olderThanNs"`
+	ArchivePrefix string        `json:"archivePrefix,omitempty"`
+	Hold          time.Duration `json:"holdNs"`
+	Run           string        `json:"run"`
+	Version       string        `json:"version"`
+	Free          []GCItem      `json:"free"`
+
+	// At is when R2 took the mark, by its own clock.
+	At time.Time `json:"-"`
+}
+
+// Due is from when on the mark may be carried out.
+func (m GCMark) Due() time.Time { return m.At.Add(m.Hold) }
+
+// GCPlan is the plan that was marked.
+func (m GCMark) GCPlan() GCPlan {
+	return GCPlan{GCOptions: GCOptions{OlderThan: m.OlderThan, ArchivePrefix: m.ArchivePrefix}, Free: m.Free}
+}
+
+func markKey(plan string) userdb.ObjectKey { return userdb.ObjectKey(markFolder + plan + ".json") }
+
+// MarkGC puts a plan aside. A plan that was marked before keeps the time and the hold of then.
+func (e *Engine) MarkGC(ctx context.Context, plan GCPlan, hold time.Duration) (GCMark, error) {
+	mark := GCMark{Plan: plan.Digest(), OlderThan: plan.OlderThan, ArchivePrefix: plan.ArchivePrefix, Hold: hold, Run: e.Run, Version: e.Version, Free: plan.Free}
+	err := e.putJSON(ctx, markKey(mark.Plan), mark, userdb.PutOptions{IfNoneMatch: true})
+	if err != nil && userdb.KindOf(err) != userdb.Precondition {
+		return mark, err
+	}
+	return e.readMark(ctx, markKey(mark.Plan))
+}
+
+func (e *Engine) readMark(ctx context.Context, key userdb.ObjectKey) (GCMark, error) {
+	var mark GCMark
+	object, err := e.getJSON(ctx, key, &mark)
+	if err != nil {
+		return mark, err
+	}
+	mark.At = object.LastModified
+	if markKey(mark.Plan) != key || mark.GCPlan().Digest() != mark.Plan {
+		return mark, &userdb.Error{Op: "read", Thing: string(key), Kind: userdb.Damaged, Err: errors.New("it is not the plan that its name says"),
+			Hint: "delete it, and mark again with `dbmigrate gc --mark`"}
+	}
+	return mark, nil
+}
+
+// GCMarks are the plans that wait, the oldest first.
+func (e *Engine) GCMarks(ctx context.Context) ([]GCMark, error) {
+	var marks []GCMark
+	err := e.Files.List(ctx, markFolder, "", func(objects []userdb.Object, _ []string) error {
+		for _, o := range objects {
+			mark, err := e.readMark(ctx, o.Key)
+			if userdb.KindOf(err) == userdb.NotFound {
+				continue // another one ended it since
+			}
+			if err != nil {
+				return err
+			}
+			marks = append(marks, mark)
+		}
+		return nil
+	})
+	slices.SortFunc(marks, func(a, b GCMark) int {
+		if c := a.Due().Compare(b.Due()); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Plan, b.Plan)
+	})
+	return marks, err
+}
+
+// UnmarkGC takes a plan back, or ends one that was carried out. One that is not there is NotFound.
+func (e *Engine) UnmarkGC(ctx context.Context, plan string) error {
+	if _, err := e.Files.Head(ctx, markKey(plan)); err != nil {
+		return err
+	}
+	return e.deleteReserved(ctx, markKey(plan))
+}

@@ -1,0 +1,220 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// memory is a bucket, a namespace and the Durable Objects of users who are in none of them, all in memory; it counts the calls of each API.
+type memory struct {
+	Stores
+	mu      sync.Mutex
+	objects map[userdb.ObjectKey]userdb.Object
+	content map[userdb.ObjectKey][]byte
+	flagged map[userdb.UserID]userdb.FlagMeta
+	calls   map[string]int
+}
+
+const listed = 1000 // what R2 and KV list in one call
+
+func newMemory() *memory {
+	return &memory{objects: map[userdb.ObjectKey]userdb.Object{}, content: map[userdb.ObjectKey][]byte{}, flagged: map[userdb.UserID]userdb.FlagMeta{}, calls: map[string]int{}}
+}
+
+func (m *memory) count(call string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[call]++
+}
+
+func (m *memory) put(key userdb.ObjectKey, content []byte, at time.Time) {
+	m.content[key] = content
+	m.objects[key] = userdb.Object{Key: key, Size: int64(len(content)), ETag: userdb.ETag(fmt.Sprint(at.UnixNano())), LastModified: at}
+}
+
+func (m *memory) Status(context.Context, userdb.UserID) (wire.Status, error) {
+	m.count("durable object")
+	return wire.Status{Phase: userdb.Empty}, nil
+}
+
+type memoryFiles struct {
+	Files
+	*memory
+}
+
+func (f memoryFiles) List(_ context.Context, prefix, _ string, yield func([]userdb.Object, []string) error) error {
+	var page []userdb.Object
+	for key, o := range f.objects {
+		if strings.HasPrefix(string(key), prefix) {
+			page = append(page, o)
+		}
+	}
+	for chunk := range slices.Chunk(page, listed) {
+		f.count("R2 list")
+		if err := yield(chunk, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f memoryFiles) Get(_ context.Context, key userdb.ObjectKey, _ userdb.ETag, w io.Writer) (userdb.Object, error) {
+	f.count("R2 get")
+	if _, there := f.objects[key]; !there {
+		return userdb.Object{}, &userdb.Error{Op: "get", Kind: userdb.NotFound}
+	}
+	_, err := w.Write(f.content[key])
+	return f.objects[key], err
+}
+
+func (f memoryFiles) GetRange(ctx context.Context, key userdb.ObjectKey, _ userdb.ETag, _, _ int64) ([]byte, userdb.Object, error) {
+	var b bytes.Buffer
+	o, err := f.Get(ctx, key, "", &b)
+	return b.Bytes(), o, err
+}
+
+type memoryFlags struct {
+	Flags
+	*memory
+}
+
+func (f memoryFlags) List(_ context.Context, prefix string, yield func([]userdb.Flag) error) error {
+	var flags []userdb.Flag
+	for u, meta := range f.flagged {
+		if strings.HasPrefix(string(u), prefix) {
+			flags = append(flags, userdb.Flag{User: u, Meta: meta})
+		}
+	}
+	for page := range slices.Chunk(flags, listed) {
+		f.count("KV")
+		if err := yield(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f memoryFlags) Delete(_ context.Context, users []userdb.UserID) error {
+	f.count("KV")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, u := range users {
+		delete(f.flagged, u)
+	}
+	return nil
+}
+
+func (m *memory) engine(t *testing.T) *Engine {
+	t.Helper()
+	layout, err := userdb.ParseLayout(userdb.DefaultLayout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Engine{Files: memoryFiles{nil, m}, Flags: memoryFlags{nil, m}, Stores: m, Layout: layout, Bucket: "users", Concurrency: 64}
+}
+
+// header is the first page of a database, for those who look at its mark only.
+func header() []byte {
+	head := make([]byte, userdb.HeaderBytes)
+	copy(head, "SQLite format 3\x00")
+	head[18], head[19] = 1, 1
+	return head
+}
+
+func receiptOf(u userdb.UserID, claim userdb.Claim, at time.Time, run string) []byte {
+	b, err := json.Marshal(wire.Receipt{User: u, Claim: claim, SourceSHA: "00", SourceBytes: 7, MigratedAt: at.UnixMilli(), Run: run})
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// TestFlagsOfManyUsersGoInFewCalls takes back 10,000 users whose files serve already: all that is left of them are the flags.
+func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
+	const users = 10_000
+	m := newMemory()
+	for i := range users {
+		u := userdb.UserID(fmt.Sprintf("user-%05d", i))
+		m.flagged[u] = userdb.FlagMeta{Lineage: 1, At: int64(1 + i), Run: "r"}
+		m.put(userdb.ObjectKey(u+"/database.sqlite"), header(), time.Now())
+	}
+	e := m.engine(t)
+	found, err := e.Moved(context.Background(), "", time.Time{})
+	if err != nil || len(found) != users || found[0].User != "user-09999" || found[users-1].User != "user-00000" {
+		t.Fatalf("%d users, from %v: %v", len(found), found[:1], err)
+	}
+	if m.calls["KV"] != users/listed || m.calls["R2 get"] != 0 || m.calls["durable object"] != 0 {
+		t.Errorf("finding them took %v", m.calls)
+	}
+	ids := make([]userdb.UserID, len(found))
+	for i, f := range found {
+		ids[i] = f.User
+	}
+	clear(m.calls)
+	began, nothing := time.Now(), 0
+	e.Each(context.Background(), ids, ActionRollback, func(ctx context.Context, u userdb.UserID) Result { return e.Rollback(ctx, u, RollbackOptions{}) },
+		func(r Result) {
+			if r.Err() == nil && r.Outcome == OutcomeNothing {
+				nothing++
+			}
+		})
+	t.Logf("%d users in %v, calls %v", users, time.Since(began), m.calls)
+	// A thousand flags a call; a slow machine may send a few that are not full.
+	if nothing != users || len(m.flagged) != 0 || m.calls["KV"] > 3*users/flagBatch {
+		t.Errorf("%d of %d ended, %d flags are left, calls %v", nothing, users, len(m.flagged), m.calls)
+	}
+}
+
+// TestMovedWithoutFlag finds users whose flag is not there, or is an older migration's, by their receipts, and nobody who is back.
+func TestMovedWithoutFlag(t *testing.T) {
+	m, now := newMemory(), time.UnixMilli(1_800_000_000_000)
+	fenced := func(u userdb.UserID, lin userdb.Claim) {
+		head, err := userdb.WithFence(header(), lin, lin, make([]byte, userdb.MarkRandomBytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.put(userdb.ObjectKey(u+"/database.sqlite"), head, now)
+	}
+	receipt := func(u userdb.UserID, claim userdb.Claim, at time.Time) {
+		m.put(ReceiptKey(u, claim), receiptOf(u, claim, at, "receipts"), at)
+	}
+	fenced("lost-flag", 1)
+	receipt("lost-flag", 1, now)
+	fenced("old-flag", 3)
+	m.flagged["old-flag"] = userdb.FlagMeta{Lineage: 1, At: 1, Run: "old"}
+	receipt("old-flag", 1, now.Add(-2*time.Hour))
+	receipt("old-flag", 3, now)
+	m.put("back/database.sqlite", header(), now)
+	receipt("back", 1, now)
+	fenced("long-ago", 1)
+	receipt("long-ago", 1, now.Add(-24*time.Hour))
+	m.flagged["flagged"] = userdb.FlagMeta{Lineage: 2, At: now.UnixMilli() + 1, Run: "flags"}
+	receipt("flagged", 2, now)
+
+	found, err := m.engine(t).Moved(context.Background(), "", now.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		got = append(got, fmt.Sprintf("%s %s %d", f.User, f.Flag.Run, f.Flag.Lineage))
+	}
+	if want := []string{"flagged flags 2", "lost-flag receipts 1", "old-flag receipts 3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// back, lost-flag and old-flag are looked at; the two who are moved have a receipt to read.
+	if m.calls["R2 get"] != 5 || m.calls["durable object"] != 0 {
+		t.Errorf("calls %v", m.calls)
+	}
+}
