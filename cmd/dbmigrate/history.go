@@ -20,18 +20,15 @@ type history struct {
 	toPercent float64
 }
 
-// everybodyStays is the --to-percent that takes nobody back.
-const everybodyStays = 100
-
 func (h *history) add(flags *pflag.FlagSet) {
 	flags.StringVar(&h.run, "run", "", "only users whom this `run` of migrate moved")
 	flags.Var(&h.since, "since", "only users who were migrated within this time; w, d, h, m, s")
-	flags.Float64Var(&h.toPercent, "to-percent", everybodyStays,
+	flags.Float64Var(&h.toPercent, "to-percent", 0,
 		"go back to this share: those whom `migrate --percent N` chooses stay, everyone else goes back")
 }
 
 func (h *history) check() error {
-	if !(h.toPercent >= 0 && h.toPercent <= everybodyStays) {
+	if !(h.toPercent >= 0 && h.toPercent <= 100) {
 		return usageError("read --to-percent", "", "it is not between 0 and 100", "")
 	}
 	return nil
@@ -40,11 +37,8 @@ func (h *history) check() error {
 // byTime says whether flags and receipts tell who is meant.
 func (h *history) byTime() bool { return h.run != "" || h.since.typed != "" }
 
-// staying leaves out those whom --to-percent lets stay.
-func (h *history) staying(users []migrate.Found) []migrate.Found {
-	if h.toPercent == everybodyStays {
-		return users
-	}
+// goingBack leaves out those whom --to-percent lets stay.
+func (h *history) goingBack(users []migrate.Found) []migrate.Found {
 	return slices.DeleteFunc(users, func(f migrate.Found) bool { return share(f.User) < h.toPercent })
 }
 

@@ -131,7 +131,7 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 		if o.wide {
 			migrate.SortLatestFirst(users)
 		}
-		return e, o.staying(users), err
+		return e, o.goingBack(users), err
 	}
 	if err := o.check(); err != nil {
 		return nil, nil, err
@@ -145,5 +145,5 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 		return nil, nil, err
 	}
 	users, err := o.moved(ctx, e, &o.selection, a.out.Warn)
-	return e, o.staying(users), err
+	return e, o.goingBack(users), err
 }
