@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -101,5 +102,16 @@ func TestParseTransitions(t *testing.T) {
 	}
 	if _, err := parseTransitions("spin: error, line 3\n"); err == nil {
 		t.Error("what is no table was taken for one")
+	}
+}
+
+// The tests in Go and TypeScript hold the code against transitions.json, so that has to be what the Promela says.
+func TestTransitionsAreTheModels(t *testing.T) {
+	if _, err := exec.LookPath("spin"); err != nil {
+		t.Fatalf("%v: scripts/model/setup.sh installs it (make setup runs that)", err)
+	}
+	t.Chdir("../..")
+	if err := transitions(t.Context(), false); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,34 +2,9 @@
 // the code.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { Client, table } from "./client.ts";
+import { Client } from "./client.ts";
 import { batch, jFrame } from "./encode.ts";
-
-const objects = [table("t", "CREATE TABLE t (a)")];
-const oneRow = batch(jFrame("t", ["rowid", "a"], [[1n, "kept"]]));
-
-// A store in each phase, under the claim that its last command made.
-const phases: Record<string, (client: Client) => Promise<unknown>> = {
-  EMPTY: (client) => client.claim("rollback"),
-  IMPORTING: async (client) => {
-    await client.claim("migrate");
-    await client.schema(objects);
-    await client.rows(0, oneRow);
-  },
-  READY: (client) => client.import(objects, { t: { columns: ["rowid", "a"], rows: [[1n, "kept"]] } }),
-  ACTIVE: async (client) => {
-    await phases["READY"]?.(client);
-    await client.activate();
-  },
-  SEALED: async (client) => {
-    await phases["ACTIVE"]?.(client);
-    await client.claim("rollback");
-  },
-  RESUMED: async (client) => {
-    await phases["SEALED"]?.(client);
-    await client.claim("migrate");
-  },
-};
+import { noDigest, objects, phases } from "./phases.ts";
 
 const json = (route: string, body: (client: Client) => object) => (client: Client) => client.post(route, body(client));
 const gen = (client: Client) => ({ gen: client.gen });
@@ -58,8 +33,6 @@ const messages: Record<string, (client: Client) => Promise<unknown>> = {
   write: async (client) => rpc(await client.query("INSERT INTO t VALUES ('written')")),
   read: async (client) => rpc(await client.query("SELECT a FROM t", [], "read")),
 };
-
-const noDigest = { database: "0".repeat(64), schema: "0".repeat(64), tables: [] };
 
 function parseThrown(error: Error) {
   return { status: 409, json: JSON.parse(error.message) };

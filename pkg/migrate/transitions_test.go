@@ -1,0 +1,126 @@
+package migrate
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const refused = "refused"
+
+// model is phase -> message -> next phase, derived from the Promela (docs/cutover/transitions.json). worker/test/store/transitions.test.ts
+// holds the Durable Object against the same file.
+func model(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/cutover/transitions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]map[string]string
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestPhasesAreTheModels(t *testing.T) {
+	got, want := declaredPhases(t), slices.Sorted(maps.Keys(model(t)))
+	if !slices.Equal(got, want) {
+		t.Errorf("pkg/userdb/phase.go declares %v, the model has %v", got, want)
+	}
+}
+
+// declaredPhases reads the constants of userdb.Phase from their source: a phase that is added there and not in the model has to be seen.
+func declaredPhases(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../userdb/phase.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var phases []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Phase" {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases = append(phases, value)
+		}
+		return true
+	})
+	slices.Sort(phases)
+	return phases
+}
+
+// sentAs is which of the model's messages each of the engine's calls is. Status asks for the state itself.
+var sentAs = map[string][]string{
+	"Status":       nil,
+	"Claim":        {"claim-migrate", "claim-rollback", "claim-conflict"},
+	"Reset":        {"reset", "stale-claim"},
+	"Schema":       {"schema"},
+	"Rows":         {"rows"},
+	"Finish":       {"finish"},
+	"Digest":       {"digest"},
+	"FreshDigest":  {"digest"},
+	"Range":        {"digest"},
+	"Ready":        {"ready", "ready-other-digest"},
+	"Activate":     {"activate", "activate-under-rollback"},
+	"ExportSchema": {"export"},
+	"ExportRows":   {"export"},
+	"Release":      {"release"},
+}
+
+// The application's messages do not come from the engine.
+var applications = []string{"read", "write"}
+
+func TestEveryCallIsModelled(t *testing.T) {
+	stores := reflect.TypeFor[Stores]()
+	known := slices.Clone(applications)
+	for i := range stores.NumMethod() {
+		messages, ok := sentAs[stores.Method(i).Name]
+		if !ok {
+			t.Errorf("the engine calls %s, which is no message of the model", stores.Method(i).Name)
+		}
+		known = append(known, messages...)
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for phase, row := range model(t) {
+		if messages := slices.Sorted(maps.Keys(row)); !slices.Equal(messages, known) {
+			t.Errorf("%s: the model has the messages %v, the engine sends %v", phase, messages, known)
+		}
+	}
+}
+
+// TestJudgeFollowsTheModel: whom status calls the server follows from the phases in which the model's object takes writes.
+func TestJudgeFollowsTheModel(t *testing.T) {
+	const lin, gen = 2, 3
+	fenced := fileState{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin}, what: userdb.SQLiteFile}
+	stamped := fileState{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: gen}, what: userdb.SQLiteFile}
+	for phase, row := range model(t) {
+		takesWrites := row["write"] != refused
+		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}
+		serves, problem, _ := judge(st, fenced)
+		if (serves == SideStore) != takesWrites || (problem == "") != takesWrites {
+			t.Errorf("%s, fenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
+		}
+		serves, problem, _ = judge(st, stamped)
+		if (serves == SideFile) == takesWrites || takesWrites && problem == "" {
+			t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
+		}
+	}
+}

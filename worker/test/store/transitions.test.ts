@@ -1,0 +1,159 @@
+// The code's transitions against the model's (docs/cutover/transitions.json, which scripts/model derives from the Promela): the table, and a
+// real store that gets every message in every phase.
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import model from "../../../docs/cutover/transitions.json";
+import { type Message, type State, messages, ruleFor } from "../../src/store/states.ts";
+import { type Phase, phases as phaseNames } from "../../src/wire/messages.ts";
+import { type Answer, Client } from "./client.ts";
+import { batch, jFrame } from "./encode.ts";
+import { noDigest, objects, phases } from "./phases.ts";
+
+const table: Record<string, Record<string, string>> = model;
+
+const cells = Object.entries(table).flatMap(([phase, row]) =>
+  Object.entries(row).map(([message, next]) => ({ phase, message, next })),
+);
+
+/** The claim and the digest are no part of the code's table; these are its messages with another one. */
+const variants = ["claim-conflict", "stale-claim", "ready-other-digest", "activate-under-rollback"];
+
+it("names the same phases and messages", () => {
+  expect(Object.keys(table).toSorted()).toEqual([...phaseNames].toSorted());
+  for (const row of Object.values(table)) {
+    expect(Object.keys(row).toSorted()).toEqual([...messages, ...variants].toSorted());
+  }
+});
+
+describe("the table", () => {
+  const modelled = cells.filter(({ message }) => messages.some((name) => name === message));
+  it.each(modelled)("$message in $phase leads to $next", ({ phase, message, next }) => {
+    expect(tableSays(phase as Phase, message as Message, "migrate")).toBe(next);
+  });
+
+  it.each(Object.keys(table))("a rollback claim does not activate in %s", (phase) => {
+    expect(tableSays(phase as Phase, "activate", "rollback")).toBe(table[phase]?.["activate-under-rollback"]);
+  });
+});
+
+function tableSays(phase: Phase, message: Message, intent: State["intent"]): string {
+  const rule = ruleFor({ phase, gen: 3, lin: 3, intent }, message);
+  return rule.answer === "wrong-phase" || rule.answer === "not-active" ? "refused" : (rule.to ?? phase);
+}
+
+const claim = (intent: string, seen: (gen: number) => number) => (client: Client) =>
+  client.post("claim", { intent, seen: seen(client.gen) });
+const command = (route: string) => (client: Client) => client.post(route, { gen: client.gen });
+const query = (sql: string, mode: string) => async (client: Client) => asAnswer(await client.query(sql, [], mode));
+
+type Send = (client: Client) => Promise<Answer>;
+
+/** How each of the model's messages is sent, some as more than one request: then all have to be answered alike. */
+const sends: Record<string, readonly Send[]> = {
+  "claim-migrate": [claim("migrate", (gen) => gen)],
+  "claim-rollback": [claim("rollback", (gen) => gen)],
+  "claim-conflict": [
+    claim("migrate", (gen) => gen - 1),
+    claim("rollback", (gen) => gen - 1),
+    claim("migrate", (gen) => gen + 1),
+  ],
+  reset: [command("reset")],
+  schema: [(client) => client.schema(objects)],
+  rows: [(client) => client.rows(5, batch(jFrame("t", ["rowid", "a"], [[2n, "more"]])))],
+  finish: [(client) => client.post("finish", { gen: client.gen, batches: 1 })],
+  digest: [
+    (client) => client.post("digest", { budgetMs: 0 }),
+    (client) => client.post("range", { table: "t", after: null, upto: null }),
+  ],
+  ready: [async (client) => readyWith(client, (await finished(client)) ?? noDigest)],
+  "ready-other-digest": [async (client) => (await finished(client), readyWith(client, noDigest))],
+  activate: [command("activate")],
+  "activate-under-rollback": [async (client) => (await setIntent(client, "rollback"), command("activate")(client))],
+  export: [
+    (client) => client.get("export/schema"),
+    (client) => client.exportRows("t", null, 1000).then(() => ({ status: 200, json: {} }), thrown),
+  ],
+  release: [command("release")],
+  write: [query("INSERT INTO t VALUES ('written')", "write")],
+  read: [query("SELECT a FROM t", "read")],
+};
+
+const stale = [
+  ...["reset", "activate", "release"].map(command),
+  (client: Client) => client.schema(objects),
+  (client: Client) => client.rows(5, batch(jFrame("t", ["rowid", "a"], [[2n, "more"]]))),
+  (client: Client) => client.post("finish", { gen: client.gen, batches: 1 }),
+  (client: Client) => readyWith(client, noDigest),
+].map((send) => (client: Client) => send(ofAnOlderClaim(client)));
+sends["stale-claim"] = stale;
+
+describe("a store", () => {
+  it.each(cells)("$message in $phase leads to $next", async ({ phase, message, next }) => {
+    const requests = sends[message];
+    if (requests === undefined) throw new Error(`nobody knows how to send ${message}`);
+    for (const send of requests) {
+      const client = new Client();
+      await phases[phaseFor(phase, message)]?.(client);
+      const before = await status(client);
+      await client.evict();
+      const answer = await send(client);
+      await client.evict();
+      const after = await status(client);
+      expect({ phase: before.phase, leadsTo: answered(answer) ? after.phase : "refused" }).toEqual({
+        phase,
+        leadsTo: next,
+      });
+      if (next === "refused") expect(withoutIntent(after)).toEqual(withoutIntent(before));
+    }
+  });
+});
+
+/** In the model the last claim was a migrate, unless the message says otherwise. */
+function phaseFor(phase: string, message: string): string {
+  return phase === "SEALED" && message !== "activate-under-rollback" ? "RESUMED" : phase;
+}
+
+/** A sealed store answers reads with the content, and the asker has to look at the file again. */
+function answered({ status, json }: Answer): boolean {
+  return status === 200 || json.error?.details?.result !== undefined;
+}
+
+async function status(client: Client) {
+  return (await client.get("status")).json;
+}
+
+// Finishing an import is no refusal's effect: `ready` needs it. The intent is what a test has set.
+function withoutIntent({ intent: _, databaseBytes: __, ...rest }: Record<string, unknown>) {
+  return rest;
+}
+
+async function finished(client: Client) {
+  await client.finish(1);
+  return (await client.digest()).json.digest;
+}
+
+function readyWith(client: Client, digest: object): Promise<Answer> {
+  return client.post("ready", { gen: client.gen, digest, receipt: {} });
+}
+
+function ofAnOlderClaim(client: Client): Client {
+  const older = new Client(undefined, client.user);
+  older.gen = client.gen - 1;
+  return older;
+}
+
+/** Not every phase can be reached under every claim, and the check must not lean on that. */
+function setIntent(client: Client, intent: string): Promise<void> {
+  return runInDurableObject(client.stub, (_, { storage }) => {
+    const key = "_dbmigrate:state";
+    storage.kv.put(key, { ...storage.kv.get<State>(key), intent });
+  });
+}
+
+function thrown(error: Error): Answer {
+  return { status: 409, json: JSON.parse(error.message) };
+}
+
+function asAnswer(answer: { ok: boolean }): Answer {
+  return { status: answer.ok ? 200 : 409, json: answer };
+}
