@@ -11,6 +11,7 @@ VERSION ?=
 # wrangler and vitest want a newer node than many systems have: package.json brings one.
 setup: worker/node_modules/.package-lock.json
 	go mod download
+	scripts/model/setup.sh
 
 worker/node_modules/.package-lock.json: worker/package-lock.json
 	cd worker && npm ci
@@ -19,7 +20,7 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 build:
 	go build -trimpath -ldflags "-X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
 
-test: setup check-go check-worker test-worker test-go
+test: setup check-go check-worker model-quick test-worker test-go
 
 check-go:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

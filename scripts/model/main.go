@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,7 @@ const (
 
 type options struct {
 	full  bool
+	quick bool
 	write bool
 	trace string
 	jobs  int
@@ -31,6 +33,7 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.full, "full", false, "run the larger searches as well")
+	flag.BoolVar(&o.quick, "quick", false, "run a few small searches and mutations, in about a minute")
 	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
 	flag.StringVar(&o.trace, "trace", "", "print the counterexample of the search or mutation of this `name`, and end")
 	flag.IntVar(&o.jobs, "jobs", 2, "searches at a time; each may take 3.8 GB")
@@ -51,13 +54,23 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err := transitions(ctx, o.write); err != nil || o.write {
 		return err
 	}
-	selected := selectSearches(o.full)
-	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(selected), len(mutations))
-	failed := runAll(ctx, out, selected, o) + runAll(ctx, out, mutations, o)
+	clean, broken := selectSearches(o.size())
+	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(clean), len(broken))
+	failed := runAll(ctx, out, clean, o) + runAll(ctx, out, broken, o)
 	if failed > 0 {
 		return fmt.Errorf("%d did not do what is expected of them", failed)
 	}
 	return ctx.Err()
+}
+
+func (o options) size() size {
+	switch {
+	case o.full:
+		return full
+	case o.quick:
+		return quick
+	}
+	return usual
 }
 
 // runAll runs the searches, a few at a time, prints a line for each in their order, and returns how many failed.
@@ -86,7 +99,7 @@ func runAll(ctx context.Context, out io.Writer, searches []search, o options) (f
 }
 
 func printTrace(ctx context.Context, out io.Writer, o options) error {
-	for _, s := range append(selectSearches(true), mutations...) {
+	for _, s := range append(slices.Clone(searches), mutations...) {
 		if s.name != o.trace {
 			continue
 		}

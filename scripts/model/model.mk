@@ -1,10 +1,14 @@
 # The model of the live cutover (docs/cutover/README.md). `include scripts/model/model.mk` in the Makefile.
 
-.PHONY: model model-full
+.PHONY: model model-quick model-full
 
 # The complete searches and all mutations: minutes on two cores, under 8 GB.
 model:
 	scripts/model/run.sh
+
+# A few small searches and mutations: a minute. Part of `make test`; the whole runs when the protocol is changed.
+model-quick: setup
+	scripts/model/run.sh -quick
 
 # The larger searches as well: about half an hour.
 model-full:

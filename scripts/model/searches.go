@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // search is one configuration of docs/cutover/model/cutover.pml.
 type search struct {
 	name string
@@ -10,9 +12,17 @@ type search struct {
 	only []string
 	// breaks is the property that a mutation has to violate; "" for a search that has to be complete and clean.
 	breaks string
-	// full searches run only when asked for.
-	full bool
+	size   size
 }
+
+// size says in which runs a search takes part: a run has the searches of its size and of those below, quick ones in every run.
+type size int
+
+const (
+	quick size = iota - 1 // about a minute in all: part of `make test`
+	usual                 // minutes
+	full                  // half an hour
+)
 
 // defines are the search's arguments for Spin.
 func (s search) defines() []string {
@@ -62,9 +72,9 @@ var searches = []search{
 		config: config("READERS=2", "WRITERS=1", "WRITES=2")},
 	{name: "gc", what: "gc, 2+1 commands, 1 death, 1 late",
 		config: config("A_COMMANDS=2", "GC=1", "LATE=1", "CRASHES=1")},
-	{name: "gc-reader", what: "gc, reader, 1 writer x 2, 2+1 commands",
+	{name: "gc-reader", size: quick, what: "gc, reader, 1 writer x 2, 2+1 commands",
 		config: config("A_COMMANDS=2", "GC=1", "READERS=1", "WRITERS=1", "WRITES=2")},
-	{name: "redirects", what: "a request's redirects after the last command",
+	{name: "redirects", size: quick, what: "a request's redirects after the last command",
 		config: config("A_COMMANDS=2", "VISITORS=1", "WRITERS=1", "LATE=1", "CRASHES=1")},
 	{name: "corrupt", what: "a batch stored wrongly, 2 batches, 1 late",
 		config: config("CORRUPT=1", "REPEATS=1", "LATE=1", "BATCHES=2")},
@@ -77,30 +87,35 @@ var searches = []search{
 	{name: "deleted-created", what: "and routers create it anew (KEPT)", only: []string{"KEPT"},
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1")},
 
-	{name: "writes-full", what: "2 writers x 2, 2+1 commands, pre-copy", full: true,
+	{name: "writes-full", what: "2 writers x 2, 2+1 commands, pre-copy", size: full,
 		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1", "PRECOPY=1")},
-	{name: "two-deaths-full", what: "2 writers x 2, 2+1 commands, 2 deaths, 1 late", full: true,
+	{name: "two-deaths-full", what: "2 writers x 2, 2+1 commands, 2 deaths, 1 late", size: full,
 		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=2")},
-	{name: "repeated-full", what: "2+1 commands, pre-copy, 2 batches, repeated", full: true,
+	{name: "repeated-full", what: "2+1 commands, pre-copy, 2 batches, repeated", size: full,
 		config: config("A_COMMANDS=2", "BATCHES=2", "PRECOPY=1", "REPEATS=1", "LATE=1", "CRASHES=1")},
-	{name: "failures-full", what: "the same with 2 writers", full: true,
+	{name: "failures-full", what: "the same with 2 writers", size: full,
 		config: config("FAILURES=2", "LATE=1", "CRASHES=1", "GIVES_UP=1", "PRECOPY=1")},
-	{name: "cycles-full", what: "4 commands of one operator, 1 death, 1 late", full: true,
+	{name: "cycles-full", what: "4 commands of one operator, 1 death, 1 late", size: full,
 		config: config("A_COMMANDS=4", "B_COMMANDS=0", "LATE=1", "CRASHES=1")},
-	{name: "beside-full", what: "2 writers, 1 death, 1 late", full: true,
+	{name: "beside-full", what: "2 writers, 1 death, 1 late", size: full,
 		config: config("BESIDE", "LATE=1", "CRASHES=1")},
-	{name: "reader-full", what: "reader x 2, 2+1 commands, 1 writer x 2, 1 death, 1 late", full: true,
+	{name: "reader-full", what: "reader x 2, 2+1 commands, 1 writer x 2, 1 death, 1 late", size: full,
 		config: config("A_COMMANDS=2", "READERS=1", "READS=2", "WRITERS=1", "WRITES=2", "LATE=1", "CRASHES=1")},
-	{name: "corrupt-full", what: "2+1 commands", full: true,
+	{name: "corrupt-full", what: "2+1 commands", size: full,
 		config: config("A_COMMANDS=2", "CORRUPT=1", "REPEATS=1", "LATE=1", "BATCHES=2")},
 }
 
-func selectSearches(full bool) []search {
-	var selected []search
+// selectSearches are the searches and the mutations of a run. A quick one has the mutations that the smallest world shows.
+func selectSearches(of size) (clean, broken []search) {
 	for _, s := range searches {
-		if full || !s.full {
-			selected = append(selected, s)
+		if s.size <= of {
+			clean = append(clean, s)
 		}
 	}
-	return selected
+	for _, m := range mutations {
+		if of > quick || slices.Equal(m.config[1:], oneEach) {
+			broken = append(broken, m)
+		}
+	}
+	return clean, broken
 }
