@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxRounds bounds what is slow: L takes seconds each time.
@@ -38,6 +39,8 @@ type options struct {
 	gigabyte   bool
 	fleet      int
 	requests   int
+	r2Delay    time.Duration
+	storeDelay time.Duration
 }
 
 // section is one part of the page, between its own pair of comments.
@@ -55,12 +58,13 @@ var sections = []section{
 	{"runtime", runtimeMemory},
 	{"fleet", fleet},
 	{"latency", latency},
+	{"latency-simulated", simulatedLatency},
 }
 
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 9, "pairs that are measured of each kind")
-	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas: machine, pairs, stages, peers, memory, runtime, fleet, latency")
+	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas: machine, pairs, stages, peers, memory, runtime, fleet, latency, latency-simulated")
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
 	flag.StringVar(&o.doc, "doc", "", "page whose measured sections are written anew; without it they are only printed")
 	flag.StringVar(&o.tempDir, "temp", "", "folder for databases and spooled files (default: the system's)")
@@ -69,6 +73,8 @@ func main() {
 	flag.BoolVar(&o.gigabyte, "gigabyte", false, "measure memory with a database of 1 GB, too")
 	flag.IntVar(&o.fleet, "fleet", 300, "users of size S in the fleet")
 	flag.IntVar(&o.requests, "requests", 60, "requests on each path for the latencies")
+	flag.DurationVar(&o.r2Delay, "r2-delay", 50*time.Millisecond, "what a network is assumed to add to each call of R2, for latency-simulated")
+	flag.DurationVar(&o.storeDelay, "store-delay", 5*time.Millisecond, "the same for each call of a Durable Object")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()

@@ -1,9 +1,10 @@
-// Command soak races clients against operators for long (test/race) on a local runtime, and prints the account as Markdown:
+// Command soak proves the live move for long, on local runtimes, and prints the account as Markdown. Two parts run side by side: clients
+// race against operators (test/race), and operators work while R2, KV or the Worker are in trouble (test/faults):
 //
-//	go run ./scripts/soak -cycles 1000 -writes 100000 -limit 1h
+//	go run ./scripts/soak -cycles 1000 -writes 100000 -limit 1h -network 1h
 //
-// It ends when both numbers are reached or the time is over, and exits with 1 when a write was lost, came twice or was read wrongly, or when
-// the time was over first.
+// The race ends when both of its numbers are reached or its time is over, the network part after its time. It exits with 1 when a write was lost, came twice
+// or was read wrongly, when a command left no clear account, or when the race's time was over first; with 130 after Ctrl-C, with the account until then.
 package main
 
 import (
@@ -13,44 +14,94 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/test/race"
 )
 
-func main() {
-	config := race.Config{Log: os.Stderr}
-	flag.Int64Var(&config.Cycles, "cycles", 1000, "cutovers there and back, over all users")
-	flag.Int64Var(&config.Writes, "writes", 100_000, "acknowledged writes")
-	flag.DurationVar(&config.Limit, "limit", time.Hour, "the longest time")
-	flag.IntVar(&config.Users, "users", 4, "users who are moved")
-	flag.IntVar(&config.Clients, "clients", 4, "clients of each user")
-	flag.IntVar(&config.Operators, "operators", 2, "operators at once")
-	flag.DurationVar(&config.FilePause, "file-pause", time.Second, "longest pause of a client after a write to a file; R2 takes one a second")
-	flag.DurationVar(&config.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
-	flag.DurationVar(&config.RestartEvery, "restart-every", 2*time.Minute, "how often the runtime is restarted; 0 is never")
-	flag.Float64Var(&config.Kills, "kills", 0.05, "share of commands that die at one of their requests")
-	flag.Parse()
-	if err := run(config); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+// options are the command line.
+type options struct {
+	race             race.Config
+	stacks           int
+	network          time.Duration
+	networkOperators int
 }
 
-func run(config race.Config) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+func main() {
+	o := options{race: race.Config{Log: os.Stderr}}
+	flag.Int64Var(&o.race.Cycles, "cycles", 1000, "cutovers there and back, over all users; 0 with -writes 0: no race")
+	flag.Int64Var(&o.race.Writes, "writes", 100_000, "acknowledged writes")
+	flag.DurationVar(&o.race.Limit, "limit", time.Hour, "the race's longest time")
+	flag.IntVar(&o.stacks, "stacks", 2, "local runtimes that race side by side; each uses one processor")
+	flag.IntVar(&o.race.Users, "users", 5, "users of each stack who are moved at a time")
+	flag.IntVar(&o.race.Retire, "retire", 500, "entries with which a user makes room for a new one")
+	flag.IntVar(&o.race.Clients, "clients", 4, "clients of each user")
+	flag.IntVar(&o.race.Operators, "operators", 4, "operators of each stack at once")
+	flag.DurationVar(&o.race.Rest, "rest", 3*time.Second, "longest pause of an operator between two commands")
+	flag.DurationVar(&o.race.FilePause, "file-pause", time.Second, "longest pause of a client after a write to a file; R2 takes one a second")
+	flag.DurationVar(&o.race.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
+	flag.DurationVar(&o.race.RestartEvery, "restart-every", 2*time.Minute, "how often a runtime is restarted; 0 is never")
+	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
+	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
+	flag.IntVar(&o.networkOperators, "network-operators", 4, "operators whose network is in trouble, at once")
+	flag.Parse()
+	os.Exit(exitCode(soak(o)))
+}
+
+// exitCode is 130 for an interruption, as of every command.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 130
+	}
+	fmt.Fprintln(os.Stderr, "soak:", err)
+	return 1
+}
+
+var (
+	errInterrupted = errors.New("interrupted; nothing was lost until then")
+	errShort       = errors.New("the time was over before the race had its cycles and its acknowledged writes; nothing was lost until then")
+)
+
+// soak runs both parts. A broken promise in one of them ends the other one, too; each prints its account all the same.
+func soak(o options) error {
+	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s, err := stack.Start(ctx, stack.Options{ConfigPath: race.WorkerConfig})
-	if err != nil {
-		return err
+	ctx, cancel := context.WithCancel(signalled)
+	defer cancel()
+	parts := []func(context.Context, options) (string, error){runRace, runNetwork}
+	accounts, problems := make([]string, len(parts)), make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() {
+			accounts[i], problems[i] = part(ctx, o)
+			if problems[i] != nil && !errors.Is(problems[i], errShort) {
+				cancel()
+			}
+		})
 	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
-	report, err := race.Run(ctx, s, config)
-	fmt.Print(report.Markdown())
-	if err == nil && (report.Cycles < config.Cycles || report.Acknowledged < config.Writes) {
-		err = fmt.Errorf("the time was over before %d cycles and %d acknowledged writes; nothing was lost until then", config.Cycles, config.Writes)
+	all.Wait()
+	for _, account := range accounts {
+		fmt.Println(account)
 	}
-	return err
+	return verdict(problems, signalled.Err() != nil)
+}
+
+// verdict leaves out that one part was ended, when it was by the other one or by Ctrl-C.
+func verdict(problems []error, interrupted bool) error {
+	var real []error
+	for _, problem := range problems {
+		if problem != nil && !errors.Is(problem, context.Canceled) {
+			real = append(real, problem)
+		}
+	}
+	if len(real) == 0 && interrupted {
+		return errInterrupted
+	}
+	return errors.Join(real...)
 }

@@ -1,4 +1,4 @@
-# Included by the Makefile. SOAK takes flags of scripts/soak: make soak SOAK='-limit 10m'.
+# Included by the Makefile. SOAK takes flags of scripts/soak: make soak SOAK='-limit 10m -network 10m'.
 
 .PHONY: soak
 

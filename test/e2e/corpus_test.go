@@ -2,14 +2,13 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/harness"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
 
@@ -43,10 +42,10 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-func mustRefuse(t *testing.T, op *operator, user string, original []byte, reason string) {
+func mustRefuse(t *testing.T, op *harness.Operator, user string, original []byte, reason string) {
 	_, before := getFile(t, user)
-	f := op.must(1, "migrate", user)
-	message := f.accounts[0].Error.Message
+	f := must(t, op, 1, "migrate", user)
+	message := f.Accounts[user].Error.Message
 	t.Logf("refused: %s", message)
 	if !regexp.MustCompile("(?i)" + reason).MatchString(message) {
 		t.Errorf("the reason does not name %s: %s", reason, message)
@@ -55,20 +54,20 @@ func mustRefuse(t *testing.T, op *operator, user string, original []byte, reason
 	if !bytes.Equal(now, original) || !object.LastModified.Equal(before.LastModified) {
 		t.Error("the file was touched")
 	}
-	for _, r := range op.proxy.Seen() {
+	for _, r := range op.Proxy.Seen() {
 		if r.Name() == "KV PUT bulk" {
 			t.Error("a flag was written")
 		}
 	}
 }
 
-func mustComeBack(t *testing.T, op *operator, user, path string) {
-	op.must(0, "migrate", user)
-	op.must(0, "verify", user)
-	free(t, op, user)
-	f := op.must(0, "rollback", user)
-	if f.accounts[0].Outcome != "exported" {
-		t.Fatalf("the file was %s, not built from the Durable Object", f.accounts[0].Outcome)
+func mustComeBack(t *testing.T, op *harness.Operator, user, path string) {
+	must(t, op, 0, "migrate", user)
+	must(t, op, 0, "verify", user)
+	must(t, op, 0, gcArgs(t, op, user)...)
+	f := must(t, op, 0, "rollback", user)
+	if f.Accounts[user].Outcome != "exported" {
+		t.Fatalf("the file was %s, not built from the Durable Object", f.Accounts[user].Outcome)
 	}
 	built, _ := getFile(t, user)
 	back := filepath.Join(t.TempDir(), "back.sqlite")
@@ -80,28 +79,4 @@ func mustComeBack(t *testing.T, op *operator, user, path string) {
 	if err != nil {
 		t.Errorf("the file that came back differs: %v", err)
 	}
-}
-
-// free lets gc replace the user's file by a tombstone, the way an operator does it: the plan first, then its confirmation.
-func free(t *testing.T, op *operator, user string) {
-	t.Helper()
-	plan := planOf(t, op.must(0, "gc", user, "--older-than", "0s"))
-	op.must(0, "gc", user, "--older-than", "0s", "--confirm", plan)
-}
-
-// planOf reads the plan's name out of what gc printed.
-func planOf(t *testing.T, gc finished) string {
-	t.Helper()
-	for line := range strings.Lines(gc.stdout) {
-		var out struct {
-			Summary struct {
-				Plan string `json:"plan"`
-			} `json:"summary"`
-		}
-		if json.Unmarshal([]byte(line), &out) == nil && out.Summary.Plan != "" {
-			return out.Summary.Plan
-		}
-	}
-	t.Fatalf("gc printed no plan: %s", gc.stdout)
-	return ""
 }

@@ -2,194 +2,277 @@ package e2e
 
 import (
 	"bytes"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
-	"time"
-
-	_ "modernc.org/sqlite"
 
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/harness"
 )
 
 // walked are the commands whose every request is disturbed, each from the state in which an operator runs it.
-var walked = []struct {
+var walked = []walk{
+	{name: "migrate", command: "migrate", ends: "store", reverse: "rollback", fresh: true},
+	{name: "migrate again", prepare: []string{"migrate", "rollback"}, command: "migrate", ends: "store", reverse: "rollback"},
+	{name: "verify", prepare: []string{"migrate"}, command: "verify", ends: "store"},
+	{name: "rollback", prepare: []string{"migrate"}, command: "rollback", ends: "file", reverse: "migrate"},
+	{name: "gc", prepare: []string{"migrate"}, command: "gc", ends: "store", reverse: "rollback", again: []string{"migrate"}},
+}
+
+type walk struct {
 	name    string
 	prepare []string // commands before
 	command string
-	reverse string // the opposite command
-	ends    string // who serves after it
-}{
-	{name: "migrate", command: "migrate", reverse: "rollback", ends: "store"},
-	{name: "migrate again", prepare: []string{"migrate", "rollback"}, command: "migrate", reverse: "rollback", ends: "store"},
-	{name: "rollback", prepare: []string{"migrate"}, command: "rollback", reverse: "migrate", ends: "file"},
-	{name: "gc", prepare: []string{"migrate"}, command: "gc", reverse: "rollback", ends: "store"},
+	ends    string   // who serves after it
+	reverse string   // the opposite command; empty when the command changes nothing
+	again   []string // commands after the opposite one that lead to the prepared state
+	fresh   bool     // each disturbance wants a user who never was moved
 }
 
-// disturbances are what can happen to one request.
-var disturbances = map[string]func(o *operator) faultproxy.Fault{
-	"killed before it is sent":    func(o *operator) faultproxy.Fault { return faultproxy.Fault{Before: o.kill, Swallow: true} },
-	"killed after its effect":     func(o *operator) faultproxy.Fault { return faultproxy.Fault{After: o.kill} },
-	"killed, and it arrives late": func(o *operator) faultproxy.Fault { return faultproxy.Fault{Before: o.kill, Late: true} },
-	"its answer is lost":          func(*operator) faultproxy.Fault { return faultproxy.Fault{Cut: true} },
-	"it arrives twice":            func(*operator) faultproxy.Fault { return faultproxy.Fault{Repeat: true} },
-	"it fails after its effect":   func(*operator) faultproxy.Fault { return faultproxy.Fault{Status: 500, Body: "oh"} },
-	"it is lost, and arrives late": func(*operator) faultproxy.Fault {
-		return faultproxy.Fault{Late: true}
-	},
+var opposite = map[string]string{"store": "file", "file": "store"}
+
+// ways are what can happen to one request, in the order of the table's columns.
+var ways = []struct {
+	name  string
+	fault func(u *patient) faultproxy.Fault
+}{
+	{"killed before it is sent", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Swallow: true} }},
+	{"killed after its effect", func(u *patient) faultproxy.Fault { return faultproxy.Fault{After: u.op.Kill} }},
+	{"killed, and it arrives late", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Late: true} }},
+	{"its answer is lost", func(*patient) faultproxy.Fault { return faultproxy.Fault{Cut: true} }},
+	{"it is lost, and arrives late", func(*patient) faultproxy.Fault { return faultproxy.Fault{Late: true} }},
+	{"it arrives twice", func(*patient) faultproxy.Fault { return faultproxy.Fault{Repeat: true} }},
+	{"it fails after its effect", func(*patient) faultproxy.Fault { return faultproxy.Fault{Status: 500, Body: "oh"} }},
+	{"the object is evicted before it", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.evict} }},
 }
 
 // TestWalk disturbs every request of every command, in every way: the list is what an undisturbed run sends, so a new remote call is
 // walked without anybody adding it. Afterwards the same command must converge, and then the opposite one; every acknowledged write
-// must be there, and the user must be served, also when late messages of the dead command land at last.
+// must be there, with everything else in the database, and the user must be served, also when late messages of the dead command land at last.
 func TestWalk(t *testing.T) {
 	image := smallDatabase(t)
+	var table killTable
 	for _, w := range walked {
 		t.Run(w.name, func(t *testing.T) {
-			for n, name := range undisturbed(t, image, w.prepare, w.command) {
-				for what, fault := range disturbances {
-					t.Run(fmt.Sprintf("%02d %s %s", n, name, what), func(t *testing.T) {
-						t.Parallel()
-						u := newPatient(t, image, w.prepare)
-						u.disturb(n, fault, w.command)
-						u.mustConverge(w.command, w.ends)
-						u.releaseLate(w.ends)
-						u.mustConverge(w.reverse, map[string]string{"store": "file", "file": "store"}[w.ends])
-					})
-				}
+			for n, name := range undisturbed(t, image, w) {
+				t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) {
+					t.Parallel()
+					table.add(w.name, n, name, walkPoint(t, image, w, n, name))
+				})
 			}
 		})
 	}
+	table.publish(t)
+}
+
+// walkPoint disturbs one request in every way. Each way ends in the state in which the next one begins, unless that has to be a new user.
+func walkPoint(t *testing.T, image []byte, w walk, n int, name string) []string {
+	var ends []string
+	u := newPatient(t, image, w.prepare)
+	for i, way := range ways {
+		if i > 0 && w.fresh {
+			u = newPatient(t, image, w.prepare)
+		}
+		end := ""
+		if !t.Run(way.name, func(t *testing.T) { u.t = t; end = u.undergo(w, n, name, way.fault(u)) }) {
+			u = newPatient(t, image, w.prepare) // the others are still of interest
+		}
+		u.t = t
+		ends = append(ends, end)
+	}
+	return ends
+}
+
+// undergo disturbs one request, and returns how the command ended, and how the same command did then.
+func (u *patient) undergo(w walk, n int, name string, fault faultproxy.Fault) string {
+	disturbed := u.disturb(w.command, n, name, fault)
+	again := u.mustConverge(w.command, w.ends)
+	u.releaseLate(w.ends)
+	if w.reverse != "" {
+		u.mustConverge(w.reverse, opposite[w.ends])
+	}
+	u.mustBeWell()
+	for _, command := range w.again {
+		must(u.t, u.op, 0, u.args(command)...)
+	}
+	return u.endOf(disturbed) + ", " + u.endOf(again)
+}
+
+// endOf is a run in a word or two.
+func (u *patient) endOf(f harness.Finished) string {
+	a, accounted := f.Accounts[u.Name]
+	switch {
+	case f.Exit == -1:
+		return "killed"
+	case !accounted && f.Exit == 0:
+		return "nothing"
+	case !accounted:
+		return fmt.Sprintf("stopped, exit %d", f.Exit)
+	case a.Error == nil:
+		return a.Outcome
+	case a.Open:
+		return "stopped, open"
+	}
+	return "stopped"
 }
 
 // undisturbed lists the requests of an undisturbed run.
-func undisturbed(t *testing.T, image []byte, prepare []string, command string) []string {
-	u := newPatient(t, image, prepare)
-	args := u.args(command)
-	u.op.proxy.Reset(nil)
-	u.op.must(0, args...)
-	var names []string
-	for _, r := range u.op.proxy.Seen() {
-		names = append(names, r.Name())
-	}
-	if len(names) < 5 {
-		t.Fatalf("an undisturbed %s sent only %q", command, names)
+func undisturbed(t *testing.T, image []byte, w walk) []string {
+	u := newPatient(t, image, w.prepare)
+	args := u.args(w.command)
+	u.op.Proxy.Reset(nil)
+	must(t, u.op, 0, args...)
+	names := seen(u.op)
+	if len(names) < 4 {
+		t.Fatalf("an undisturbed %s sent only %q", w.command, names)
 	}
 	return names
 }
 
-// patient is one user, whose acknowledged writes are counted.
+func seen(op *harness.Operator) []string {
+	var names []string
+	for _, r := range op.Proxy.Seen() {
+		names = append(names, r.Name())
+	}
+	return names
+}
+
+// patient is one user with an operator of his own.
 type patient struct {
-	t      *testing.T
-	op     *operator
-	name   string
-	writes int
+	*harness.User
+	t        *testing.T
+	op       *harness.Operator
+	contents string // of everything but the counted writes
 }
 
 func newPatient(t *testing.T, image []byte, prepare []string) *patient {
-	u := &patient{t: t, op: newOperator(t), name: userNamed(t)}
-	putFile(t, u.name, image)
-	u.write()
+	t.Helper()
+	user, err := harness.NewUser(cloud, userNamed(t), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &patient{User: user, t: t, op: newOperator(t)}
+	u.contents = u.read()
 	for _, command := range prepare {
-		u.op.must(0, command, u.name)
+		must(t, u.op, 0, command, u.Name)
 		u.write()
 	}
 	return u
 }
 
-func userNamed(t *testing.T) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, t.Name()) + fmt.Sprint(time.Now().UnixNano())
-}
-
-// args is a command line for the user. gc wants the name of its plan, made just before, unless there is nothing left to free.
 func (u *patient) args(command string) []string {
-	args := []string{command, u.name}
+	u.t.Helper()
 	if command == "gc" {
-		args = append(args, "--older-than", "0s")
-		args = append(args, "--confirm", planOf(u.t, u.op.must(0, args...)))
+		return gcArgs(u.t, u.op, u.Name)
 	}
-	return args
+	return []string{command, u.Name}
 }
 
 func (u *patient) write() {
 	u.t.Helper()
-	query(u.t, u.name, "write", "insert into entries(n) values (?)", u.writes)
-	u.writes++
+	if err := u.Write(); err != nil {
+		u.t.Fatal(err)
+	}
 }
 
-func (u *patient) disturb(n int, fault func(*operator) faultproxy.Fault, command string) {
+// evict tells of a failure without ending the goroutine: it is called by the proxy.
+func (u *patient) evict() {
+	if err := evict(u.Name); err != nil {
+		u.t.Error(err)
+	}
+}
+
+// disturb runs the command and does something to its n-th request, which has to be the one that the walk is about.
+func (u *patient) disturb(command string, n int, name string, fault faultproxy.Fault) harness.Finished {
+	u.t.Helper()
 	args := u.args(command)
-	u.op.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+	u.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		if r.N == n {
-			return fault(u.op)
+			return fault
 		}
 		return faultproxy.Fault{}
 	})
-	u.op.run(args...)
-	u.checkWrites()
+	f, err := u.op.Run(args...)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if sent := seen(u.op); len(sent) <= n || sent[n] != name {
+		u.t.Fatalf("request %d was to be %s, and these were sent: %q", n, name, sent)
+	}
+	u.check()
+	return f
 }
 
 // mustConverge runs the command undisturbed and demands that it ends, that the right side serves, and that nothing is lost.
-func (u *patient) mustConverge(command, serves string) {
+func (u *patient) mustConverge(command, serves string) harness.Finished {
 	u.t.Helper()
-	u.op.must(0, u.args(command)...)
+	f := must(u.t, u.op, 0, u.args(command)...)
 	u.mustServe(serves)
+	return f
 }
 
 func (u *patient) releaseLate(serves string) {
 	u.t.Helper()
-	if _, err := u.op.proxy.Release(); err != nil {
+	late, err := u.op.Proxy.Release()
+	if err != nil {
 		u.t.Fatal(err)
 	}
-	u.mustServe(serves)
+	if late > 0 {
+		u.mustServe(serves)
+	}
 }
 
+// mustServe asks the side itself: a write is only ever taken by the one that has the authority.
 func (u *patient) mustServe(serves string) {
 	u.t.Helper()
 	u.write()
-	u.checkWrites()
-	var state struct{ Serves, Problem string }
-	out := u.op.must(0, "status", u.name)
-	line, _, _ := strings.Cut(out.stdout, "\n")
-	if err := json.Unmarshal([]byte(line), &state); err != nil {
-		u.t.Fatalf("status printed %q: %v", out.stdout, err)
+	if u.Side != serves {
+		u.t.Fatalf("the %s took the write, and the %s is to serve", u.Side, serves)
 	}
-	if state.Serves != serves || state.Problem != "" {
-		u.t.Fatalf("status %s", out.stdout)
+	u.check()
+}
+
+// mustBeWell demands that status knows of nothing that is left to do.
+func (u *patient) mustBeWell() {
+	u.t.Helper()
+	states, err := u.op.States(u.Name)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if s := states[u.Name]; s.Serves != u.Side || s.Problem != "" {
+		u.t.Fatalf("status says %+v", s)
 	}
 }
 
-// checkWrites demands every acknowledged write, once. Reads must work at every moment, whatever was just killed.
-func (u *patient) checkWrites() {
+// check demands every acknowledged write, once, and everything else as it was. Reads must work at every moment, whatever was just killed.
+func (u *patient) check() {
 	u.t.Helper()
-	rows := query(u.t, u.name, "read", "select count(*), count(distinct n), max(n) from entries")
-	want := fmt.Sprint([]any{float64(u.writes), float64(u.writes), float64(u.writes - 1)})
-	if got := fmt.Sprint(rows[0]); got != want {
-		u.t.Fatalf("entries: %s, want %s", got, want)
+	if err := u.Check(); err != nil {
+		u.t.Fatal(err)
 	}
+	if now := u.read(); now != u.contents {
+		u.t.Fatalf("the database holds %s, and once held %s", now, u.contents)
+	}
+}
+
+// read is every value of the tables that nobody writes, with its type.
+func (u *patient) read() string {
+	u.t.Helper()
+	rows, err := u.Query("read", `
+		select 'note', rowid, typeof(title), hex(title), typeof(body), hex(body), typeof(weight), printf('%!.17g', weight), typeof(image), hex(image) from notes
+		union all select 'pair', null, typeof(a), hex(a), typeof(b), cast(b as text), null, null, null, null from pairs
+		union all select 'title', null, typeof(title), hex(title), null, null, null, null, null, null from titles`)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return fmt.Sprint(rows)
 }
 
 // smallDatabase has what a move can get wrong in miniature: indexes, a trigger, a view, a sequence, blobs, REALs.
 func smallDatabase(t *testing.T) []byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "small.sqlite")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.Exec(`
-		create table entries(id integer primary key autoincrement, n integer not null unique);
+	image, err := harness.Image(harness.Schema + `
 		create table notes(title text, body text, weight real, image blob);
 		create index notes_title on notes(title collate nocase) where title is not null;
 		create trigger notes_log after insert on notes when new.weight < 0 begin delete from notes where rowid = new.rowid; end;
@@ -199,10 +282,6 @@ func smallDatabase(t *testing.T) []byte {
 		insert into pairs values ('x',9223372036854775807),('y',-9223372036854775808),('z',0);
 		pragma user_version = 7;
 	`)
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	image, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,16 +294,16 @@ func TestBlockedUserIsUntouched(t *testing.T) {
 	name := userNamed(t)
 	putFile(t, name, []byte("this is no database, but long enough to look like one to somebody who only counts bytes............"))
 	before, object := getFile(t, name)
-	f := op.must(1, "migrate", name)
-	if len(f.accounts) != 1 || f.accounts[0].Error == nil || f.accounts[0].Error.Kind != "not-sqlite" {
-		t.Errorf("accounts %+v", f.accounts)
+	f := must(t, op, 1, "migrate", name)
+	if a := f.Accounts[name]; a.Error == nil || a.Error.Kind != "not-sqlite" {
+		t.Errorf("accounts %+v", f.Accounts)
 	}
 	after, now := getFile(t, name)
 	if !bytes.Equal(before, after) || !now.LastModified.Equal(object.LastModified) {
 		t.Error("the object was touched")
 	}
-	for _, r := range op.proxy.Seen() {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	for _, r := range op.Proxy.Seen() {
+		if !slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method) {
 			t.Errorf("%s changed something", r.Name())
 		}
 	}

@@ -9,13 +9,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
 )
 
-// expired is how each service refuses a credential that was good a moment ago.
-var expired = map[string]faultproxy.Fault{
-	bucket: withBody(answers(403), "application/xml", `<?xml version="1.0"?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`),
-	flags:  withBody(answers(401), "application/json", `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}`),
-	worker: withBody(answers(401), "application/json", `{"error":{"kind":"unauthorized","message":"the token is not the Worker's DBMIGRATE_TOKEN"}}`),
-}
-
 // TestExpiry lets each credential expire at each request of migrate and of rollback in turn, and stay so.
 func TestExpiry(t *testing.T) {
 	for service, refusal := range expired {
@@ -23,32 +16,32 @@ func TestExpiry(t *testing.T) {
 			for n := range requests(t, service, c.command, c.before) {
 				t.Run(fmt.Sprintf("%s/%s/%02d", c.command, service, n), func(t *testing.T) {
 					t.Parallel()
-					op, users := prepared(t, c.before)
-					op.suffers(c.command, c.serves, users, fromOn(service, n, refusal), []string{"unauthorized"})
+					mustSuffer(t, prepared(t, c.before), c.command, c.serves, fromOn(service, n, refusal), []string{"unauthorized"})
 				})
 			}
 		}
 	}
 }
 
-func prepared(t *testing.T, before string) (*operator, []*subject) {
+// prepared is one user after the command before, if there is one.
+func prepared(t *testing.T, before string) team {
 	t.Helper()
-	op, users := newOperator(t), []*subject{newSubject(t)}
+	team := newTeam(t, 1)
 	if before != "" {
-		op.must(0, before, users[0].name)
-		users[0].write()
+		must(t, team.op, 0, before, team.users[0].Name)
+		mustWrite(t, team.users[0])
 	}
-	return op, users
+	return team
 }
 
 // requests counts what an undisturbed command sends to the service.
 func requests(t *testing.T, service, command, before string) int {
 	t.Helper()
-	op, users := prepared(t, before)
-	op.proxy.Reset(nil)
-	op.must(0, command, users[0].name)
+	team := prepared(t, before)
+	team.op.Proxy.Reset(nil)
+	must(t, team.op, 0, command, team.users[0].Name)
 	count := 0
-	for _, r := range op.proxy.Seen() {
+	for _, r := range team.op.Proxy.Seen() {
 		if strings.HasPrefix(r.Name(), service) {
 			count++
 		}

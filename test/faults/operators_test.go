@@ -1,13 +1,13 @@
 package faults
 
 import (
-	"strings"
+	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/harness"
 )
 
 // TestTwoOperators lets two operators work on the same user at once, with the same command and with opposite ones. One of them gets the user;
@@ -21,42 +21,42 @@ func TestTwoOperators(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			first, users := prepared(t, c.before)
-			second, u := newOperator(t), users[0]
+			team := prepared(t, c.before)
+			first, second, u := team.op, newOperator(t), team.users[0]
 			arrive := together(first, second)
-			var done [2]finished
+			var done [2]harness.Finished
 			var errs [2]error
 			var both sync.WaitGroup
-			both.Go(func() { done[0], errs[0] = first.run(c.first, u.name); arrive[0]() })
-			both.Go(func() { done[1], errs[1] = second.run(c.second, u.name); arrive[1]() })
+			both.Go(func() { done[0], errs[0] = first.Run(c.first, u.Name); arrive[0]() })
+			both.Go(func() { done[1], errs[1] = second.Run(c.second, u.Name); arrive[1]() })
 			both.Wait()
 			for i, f := range done {
-				t.Log(f.account())
-				a := f.accounts[u.name]
-				if errs[i] != nil || f.exit != 0 && (f.exit != 1 || a.Error == nil || a.Error.Kind != "superseded") {
+				t.Log(f.Line())
+				a := f.Accounts[u.Name]
+				if errs[i] != nil || f.Exit != 0 && (f.Exit != 1 || a.Error == nil || a.Error.Kind != "superseded") {
 					t.Fatalf("%v: %v", errs[i], f)
 				}
 			}
-			if done[0].exit != 0 && done[1].exit != 0 {
+			if done[0].Exit != 0 && done[1].Exit != 0 {
 				t.Fatalf("both were superseded: %v%v", done[0], done[1])
 			}
-			u.write()
-			u.check()
-			first.mustFinish("migrate", "store", users)
-			second.mustFinish("rollback", "file", users)
+			mustBeServed(t, u)
+			mustFinish(t, team, "migrate", "store")
+			team.op = second
+			mustFinish(t, team, "rollback", "file")
 		})
 	}
 }
 
 // together makes two operators wait for each other before their first claim, so that they really are at work at once. The returned functions are
 // for one that ended: it may have had nothing to claim, and nobody has to wait for it any more.
-func together(operators ...*operator) (arrive []func()) {
+func together(operators ...*harness.Operator) (arrive []func()) {
 	var all sync.WaitGroup
 	all.Add(len(operators))
 	for _, o := range operators {
 		once := sync.OnceFunc(all.Done)
 		arrive = append(arrive, once)
-		o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		o.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 			if r.Name() != "admin claim" {
 				return faultproxy.Fault{}
 			}
@@ -79,40 +79,35 @@ func TestInterrupt(t *testing.T) {
 	} {
 		t.Run(c.command+" at "+c.at, func(t *testing.T) {
 			t.Parallel()
-			op := newOperator(t)
-			var users []*subject
-			for range 6 {
-				users = append(users, newSubject(t))
-			}
+			team := newTeam(t, 6)
 			if c.before != "" {
-				op.must(0, append([]string{c.before}, names(users)...)...)
+				must(t, team.op, 0, append([]string{c.before}, team.names()...)...)
 			}
-			op.proxy.Reset(interruptAt(op, c.at))
-			f := op.must(130, append([]string{c.command, "--concurrency", "2"}, names(users)...)...)
-			op.proxy.Reset(nil)
-			t.Log(strings.TrimSpace(f.account()))
-			if !f.interrupted || f.notBegun == 0 || len(f.accounts) != len(users) {
+			team.op.Proxy.Reset(interruptAt(team.op, c.at))
+			f := must(t, team.op, 130, append([]string{c.command, "--concurrency", "2"}, team.names()...)...)
+			team.op.Proxy.Reset(nil)
+			t.Log(f.Line())
+			if !f.Summary.Interrupted || f.Summary.NotBegun == 0 || len(f.Accounts) != len(team.users) {
 				t.Fatalf("no clear account: %v", f)
 			}
-			for _, u := range users {
-				if f.accounts[u.name].Open {
-					t.Fatalf("%s was left open: %v", u.name, f)
+			for _, u := range team.users {
+				if f.Accounts[u.Name].Open {
+					t.Fatalf("%s was left open: %v", u.Name, f)
 				}
-				u.write()
-				u.check()
+				mustBeServed(t, u)
 			}
-			op.mustFinish(c.command, c.serves, users)
+			mustFinish(t, team, c.command, c.serves)
 		})
 	}
 }
 
 // interruptAt sends SIGINT when the second request of that name passes, once.
-func interruptAt(op *operator, name string) faultproxy.Rule {
+func interruptAt(op *harness.Operator, name string) faultproxy.Rule {
 	var seen atomic.Int64
 	return func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != name || seen.Add(1) != 2 {
 			return faultproxy.Fault{}
 		}
-		return faultproxy.Fault{Before: func() { op.process.Load().Signal(syscall.SIGINT) }}
+		return faultproxy.Fault{Before: func() { op.Signal(os.Interrupt) }}
 	}
 }

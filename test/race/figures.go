@@ -15,32 +15,49 @@ import (
 // figures gathers what a run measures. Its methods may be called from any goroutine.
 type figures struct {
 	acknowledged, refused, unknown, lost, duplicated atomic.Int64
-	epochs, evictions, restarts, killed              atomic.Int64
+	epochs, evictions, restarts, killed, audited     atomic.Int64
 
 	mu            sync.Mutex
-	writes, reads []time.Duration // latencies of the answered
+	writes, reads latencies // of the answered
 	longestWait   time.Duration
 	windows       map[migrate.Action][]time.Duration
 	outcomes      map[string]int64
 	in, out       int64 // cutovers into the Durable Object and back
 }
 
+// latencies are kept apart by who answered.
+type latencies struct{ byFile, byStore []time.Duration }
+
+func (l *latencies) add(took time.Duration, byFile bool) {
+	if byFile {
+		l.byFile = append(l.byFile, took)
+	} else {
+		l.byStore = append(l.byStore, took)
+	}
+}
+
+// found counts what an audit found.
+func (f *figures) found(x finding) {
+	f.lost.Add(int64(len(x.lost)))
+	f.duplicated.Add(int64(len(x.duplicated)))
+}
+
 // wrote counts an acknowledged write that took so long from its first attempt on. One that met a runtime which was not there (severed)
 // says nothing about cutovers.
-func (f *figures) wrote(took time.Duration, severed bool) {
+func (f *figures) wrote(took time.Duration, byFile, severed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if severed {
 		return
 	}
-	f.writes = append(f.writes, took)
+	f.writes.add(took, byFile)
 	f.longestWait = max(f.longestWait, took)
 }
 
-func (f *figures) didRead(took time.Duration) {
+func (f *figures) didRead(took time.Duration, byFile bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reads = append(f.reads, took)
+	f.reads.add(took, byFile)
 }
 
 // commanded counts how a command ended.
@@ -83,23 +100,28 @@ type Report struct {
 	Evictions, Restarts, Killed    int64
 	MigrateWindow, RollbackWindow  Spread // how long writes had to wait, by the operator's clock, per cutover
 	LongestWait                    time.Duration
-	WriteLatency, ReadLatency      Spread
+	Audited                        int64  // users whose entries were counted once more at the end
+	FileWrites, StoreWrites        Spread // latency of the acknowledged, from the first attempt on
+	FileReads, StoreReads          Spread
 	Outcomes                       map[string]int64
 }
 
 // Spread summarizes durations.
-type Spread struct{ Median, P99, Longest time.Duration }
+type Spread struct {
+	Count                int
+	Median, P99, Longest time.Duration
+}
 
 func spread(d []time.Duration) Spread {
 	if len(d) == 0 {
 		return Spread{}
 	}
 	d = slices.Sorted(slices.Values(d))
-	return Spread{Median: d[len(d)/2], P99: d[len(d)*99/100], Longest: d[len(d)-1]}
+	return Spread{Count: len(d), Median: d[len(d)/2], P99: d[len(d)*99/100], Longest: d[len(d)-1]}
 }
 
 func (s Spread) String() string {
-	return fmt.Sprintf("median %s, p99 %s, longest %s", millis(s.Median), millis(s.P99), millis(s.Longest))
+	return fmt.Sprintf("%d: median %s, p99 %s, longest %s", s.Count, millis(s.Median), millis(s.P99), millis(s.Longest))
 }
 
 func millis(d time.Duration) string {
@@ -118,7 +140,8 @@ func (f *figures) report(took time.Duration) Report {
 		Cycles: min(f.in, f.out), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
 		MigrateWindow: spread(f.windows[migrate.ActionMigrate]), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
-		LongestWait: f.longestWait, WriteLatency: spread(f.writes), ReadLatency: spread(f.reads), Outcomes: outcomes,
+		LongestWait: f.longestWait, Audited: f.audited.Load(), Outcomes: outcomes,
+		FileWrites: spread(f.writes.byFile), StoreWrites: spread(f.writes.byStore), FileReads: spread(f.reads.byFile), StoreReads: spread(f.reads.byStore),
 	}
 }
 
@@ -133,14 +156,17 @@ func (r Report) Markdown() string {
 	row("duplicated", r.Duplicated)
 	row("cycles (cutovers there and back)", r.Cycles)
 	row("histories checked for linearizability", r.Epochs)
+	row("users counted once more at the end", r.Audited)
 	row("writes refused by cutovers, and repeated by the client", r.Refused)
 	row("writes of unknown outcome", r.Unknown)
 	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
 	row("writes waited for a migrate", r.MigrateWindow)
 	row("writes waited for a rollback", r.RollbackWindow)
 	row("longest wait of a write, behind killed commands too", millis(r.LongestWait))
-	row("latency of writes", r.WriteLatency)
-	row("latency of reads", r.ReadLatency)
+	row("writes that the file took", r.FileWrites)
+	row("writes that the Durable Object took", r.StoreWrites)
+	row("reads that the file answered", r.FileReads)
+	row("reads that the Durable Object answered", r.StoreReads)
 	b.WriteString("\n| command and outcome | times |\n|---|---|\n")
 	for _, name := range sortedNames(r.Outcomes) {
 		row(name, r.Outcomes[name])

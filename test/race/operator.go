@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -17,39 +18,39 @@ import (
 
 // operator runs one command after the other on users of its choice, without asking what others are doing. Some of its commands die.
 type operator struct {
-	race    *race
+	world   *world
 	patient *migrate.Engine // repeats requests, as dbmigrate does
 	doomed  *migrate.Engine // dies at a request of mortality's choice
 	mortality
 }
 
-func newOperator(ctx context.Context, r *race, n int) (*operator, error) {
-	o := &operator{race: r}
+func newOperator(ctx context.Context, w *world, name string) (*operator, error) {
+	o := &operator{world: w}
 	var err error
-	if o.patient, err = r.engine(ctx, fmt.Sprintf("race-%d", n), nil); err != nil {
+	if o.patient, err = w.engine(ctx, name, nil); err != nil {
 		return nil, err
 	}
 	o.dieAfter(mostRequests) // it has to introduce itself first
-	o.doomed, err = r.engine(ctx, fmt.Sprintf("race-doomed-%d", n), &http.Client{Transport: &o.mortality})
+	o.doomed, err = w.engine(ctx, name+"-doomed", &http.Client{Transport: &o.mortality})
 	return o, err
 }
 
 // engine joins the real clients, like cmd/dbmigrate. With a doomed client none of them repeats a request.
-func (r *race) engine(ctx context.Context, run string, doomed *http.Client) (*migrate.Engine, error) {
+func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*migrate.Engine, error) {
 	attempts, retry := 0, doclient.DefaultRetry
 	if doomed != nil {
 		attempts, retry.Attempts = 1, 1
 	}
-	files, err := r2.New(r2.Config{Endpoint: r.stack.S3Endpoint, Bucket: r.stack.Bucket, AccessKeyID: r.stack.AccessKey,
-		SecretAccessKey: r.stack.SecretKey, HTTP: doomed, MaxAttempts: attempts})
+	files, err := r2.New(r2.Config{Endpoint: w.stack.S3Endpoint, Bucket: w.stack.Bucket, AccessKeyID: w.stack.AccessKey,
+		SecretAccessKey: w.stack.SecretKey, HTTP: doomed, MaxAttempts: attempts})
 	if err != nil {
 		return nil, err
 	}
-	flags, err := kv.New(kv.Config{NamespaceID: r.stack.NamespaceID, BaseURL: r.stack.KVBaseURL, HTTP: doomed, MaxAttempts: attempts})
+	flags, err := kv.New(kv.Config{NamespaceID: w.stack.NamespaceID, BaseURL: w.stack.KVBaseURL, HTTP: doomed, MaxAttempts: attempts})
 	if err != nil {
 		return nil, err
 	}
-	stores, err := doclient.New(doclient.Config{BaseURL: r.stack.URL, Token: r.stack.AdminToken, HTTP: doomed, Retry: retry})
+	stores, err := doclient.New(doclient.Config{BaseURL: w.stack.URL, Token: w.stack.AdminToken, HTTP: doomed, Retry: retry})
 	if err != nil {
 		return nil, err
 	}
@@ -61,24 +62,67 @@ func (r *race) engine(ctx context.Context, run string, doomed *http.Client) (*mi
 		Run: run, Version: "race"}, nil
 }
 
+// tripCommands is how many commands an operator gives to one user before he turns to another one.
+const tripCommands = 4
+
 // run ends when ctx does, after the command that is under way.
 func (o *operator) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		u := o.race.users[rand.IntN(len(o.race.users))]
-		killed := rand.Float64() < o.race.Kills
-		e := o.patient
-		if killed {
-			e = o.doomed
-			o.dieAfter(rand.IntN(mostRequests))
+		if err := o.trip(ctx, o.world.anybody()); err != nil {
+			return err
 		}
-		r := command(e, u)
-		if killed {
-			o.race.figure.killed.Add(1)
-			continue // what it says is not heard
+	}
+	return nil
+}
+
+// trip sends one user to and fro, and sometimes verifies him in between. Where he is at the beginning, and what the other operators
+// do to him meanwhile, it does not ask.
+func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
+	direction := rand.IntN(2)
+	for n := range tripCommands {
+		action := []migrate.Action{migrate.ActionMigrate, migrate.ActionRollback}[(direction+n)%2]
+		if rand.IntN(10) == 0 {
+			action = migrate.ActionVerify
 		}
-		o.race.figure.commanded(r)
-		if err := r.Err(); err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) {
-			return fmt.Errorf("%s %s: %w", r.Action, u, err)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := o.give(action, u); err != nil {
+			return err
+		}
+		o.rest(ctx)
+	}
+	return nil
+}
+
+func (o *operator) rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(rand.N(o.world.Rest + 1)):
+	}
+}
+
+// give runs one command, which may die, and judges its failure.
+func (o *operator) give(action migrate.Action, u userdb.UserID) error {
+	if rand.Float64() < o.world.Kills {
+		o.dieAfter(rand.IntN(mostRequests))
+		command(o.doomed, action, u) // what it says is not heard
+		o.world.figure.killed.Add(1)
+		return nil
+	}
+	r := command(o.patient, action, u)
+	o.world.figure.commanded(r)
+	if err := r.Err(); err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) {
+		return fmt.Errorf("%s %s: %w", r.Action, u, err)
+	}
+	return nil
+}
+
+// returnTrip moves a user there and back when nothing disturbs any more. No failure is expected now.
+func (o *operator) returnTrip(u userdb.UserID) error {
+	for _, action := range []migrate.Action{migrate.ActionMigrate, migrate.ActionVerify, migrate.ActionRollback} {
+		if err := command(o.patient, action, u).Err(); err != nil {
+			return fmt.Errorf("%s %s when all was over: %w", action, u, err)
 		}
 	}
 	return nil
@@ -93,18 +137,18 @@ func sawCutover(r migrate.Result) bool {
 	return r.Action == migrate.ActionVerify && strings.Contains(r.Err().Error(), "a cutover is under way or was left open")
 }
 
-// command runs migrate or rollback as often as each other, and verify now and then, with the flag written as in a fleet's run.
-func command(e *migrate.Engine, u userdb.UserID) migrate.Result {
-	action := migrate.ActionVerify
-	do := e.Verify
-	switch n := rand.IntN(20); {
-	case n < 9:
-		action, do = migrate.ActionMigrate, e.Migrate
-	case n < 18:
-		action, do = migrate.ActionRollback, func(ctx context.Context, u userdb.UserID) migrate.Result {
+// sawEvictions says whether the test threw the object out of memory at every attempt of a message, as it can when the machine is slow.
+func sawEvictions(err error) bool { return strings.Contains(err.Error(), "evicted by a test") }
+
+// command runs one command, with the flag written as in a fleet's run.
+func command(e *migrate.Engine, action migrate.Action, u userdb.UserID) migrate.Result {
+	do := map[migrate.Action]func(context.Context, userdb.UserID) migrate.Result{
+		migrate.ActionMigrate: e.Migrate,
+		migrate.ActionVerify:  e.Verify,
+		migrate.ActionRollback: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, migrate.RollbackOptions{})
-		}
-	}
+		},
+	}[action]
 	var result migrate.Result
 	e.Each(context.Background(), []userdb.UserID{u}, action, do, func(r migrate.Result) { result = r })
 	return result

@@ -18,8 +18,8 @@ func TestRace(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	report, err := Run(t.Context(), s, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Limit: 10 * time.Minute,
-		FilePause: 500 * time.Millisecond, EvictEvery: time.Second, RestartEvery: 15 * time.Second, Kills: 0.1, Log: t.Output()})
+	report, err := Run(t.Context(), []*stack.Stack{s}, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
+		FilePause: 500 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1, Log: t.Output()})
 	t.Log("\n" + report.Markdown())
 	if err != nil {
 		t.Fatal(err)

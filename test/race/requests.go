@@ -33,8 +33,8 @@ type answer struct {
 const ledgerQuery = "select n, coalesce((select op from entries order by rowid desc limit 1), 0) from counter"
 
 // append writes op and counts it, in one transaction.
-func (r *race) append(u userdb.UserID, op int64) (answer, error) {
-	a, rows, err := r.query(u, "write",
+func (w *world) append(u userdb.UserID, op int64) (answer, error) {
+	a, rows, err := w.query(u, "write",
 		statement{SQL: "insert into entries(op) values (?)", Params: []int64{op}},
 		statement{SQL: "update counter set n = n + 1 returning n"})
 	if err == nil && a.outcome == applied {
@@ -44,8 +44,8 @@ func (r *race) append(u userdb.UserID, op int64) (answer, error) {
 }
 
 // look reads the ledger.
-func (r *race) look(u userdb.UserID) (answer, error) {
-	a, rows, err := r.query(u, "read", statement{SQL: ledgerQuery})
+func (w *world) look(u userdb.UserID) (answer, error) {
+	a, rows, err := w.query(u, "read", statement{SQL: ledgerQuery})
 	if err == nil && a.outcome == applied {
 		a.ledger = ledger{n: rows[0][0][0], last: rows[0][0][1]}
 	}
@@ -53,8 +53,8 @@ func (r *race) look(u userdb.UserID) (answer, error) {
 }
 
 // readAll reads the ledger and every entry.
-func (r *race) readAll(u userdb.UserID) (answer, error) {
-	a, rows, err := r.query(u, "read", statement{SQL: ledgerQuery}, statement{SQL: "select op from entries order by rowid"})
+func (w *world) readAll(u userdb.UserID) (answer, error) {
+	a, rows, err := w.query(u, "read", statement{SQL: ledgerQuery}, statement{SQL: "select op from entries order by rowid"})
 	if err != nil || a.outcome != applied {
 		return a, err
 	}
@@ -71,19 +71,19 @@ type statement struct {
 }
 
 // query sends one request and returns the rows of each statement, if it was applied. Only answers that no application should ever get are errors.
-func (r *race) query(u userdb.UserID, mode string, statements ...statement) (answer, [][][]int64, error) {
+func (w *world) query(u userdb.UserID, mode string, statements ...statement) (answer, [][][]int64, error) {
 	body, err := json.Marshal(map[string]any{"mode": mode, "statements": statements})
 	if err != nil {
 		return answer{outcome: notSent}, nil, err
 	}
-	request, err := http.NewRequest(http.MethodPost, r.url+"/api/users/"+string(u)+"/query", bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, w.url+"/api/users/"+string(u)+"/query", bytes.NewReader(body))
 	if err != nil {
 		return answer{outcome: notSent}, nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+r.stack.AppToken)
+	request.Header.Set("Authorization", "Bearer "+w.stack.AppToken)
 	request.Header.Set("Content-Type", "application/json")
 	request.GetBody = nil // Go must not send a write again by itself
-	response, err := r.http.Do(request)
+	response, err := w.http.Do(request)
 	if err != nil {
 		return answer{outcome: withoutAnswer(err)}, nil, nil
 	}

@@ -2,6 +2,7 @@ package race
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -14,10 +15,12 @@ import (
 // fall into it, few enough for the check to take no time.
 const epochSteps = 25
 
-// witness makes one user's requests and checks what they showed.
+// witness makes one user's requests and checks what they showed. When the user has lived long enough it goes on with a new one.
 type witness struct {
-	race *race
-	user userdb.UserID
+	world *world
+	place int
+	user  userdb.UserID
+	past  []past
 
 	entries []int64            // the user's table at the end of the last epoch
 	unknown map[int64]interval // writes of which nobody knows whether they happened, and that no epoch's end has shown
@@ -27,33 +30,56 @@ type witness struct {
 	epoch  epoch
 }
 
-func newWitness(r *race, u userdb.UserID) *witness {
-	return &witness{race: r, user: u, unknown: map[int64]interval{}}
+// past is a user who has made room for another one.
+type past struct {
+	user    userdb.UserID
+	entries []int64
+	unknown map[int64]interval
+}
+
+func newWitness(w *world, place int) *witness { return &witness{world: w, place: place} }
+
+// adopt turns to a new user.
+func (w *witness) adopt(ctx context.Context) (err error) {
+	if w.user != "" {
+		w.past = append(w.past, past{w.user, w.entries, w.unknown})
+	}
+	w.entries, w.unknown, w.nextOp = nil, map[int64]interval{}, 0
+	w.user, err = w.world.bear(ctx, w.place)
+	return err
 }
 
 // run goes from epoch to epoch until ctx ends; then it checks the last one.
 func (w *witness) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		w.epoch = epoch{start: state{n: int64(len(w.entries))}}
-		if len(w.entries) > 0 {
-			w.epoch.start.last = w.entries[len(w.entries)-1]
-		}
-		var clients sync.WaitGroup
-		problems := make([]error, w.race.Clients)
-		for c := range w.race.Clients {
-			clients.Go(func() { problems[c] = w.client(ctx, c) })
-		}
-		clients.Wait()
-		for _, problem := range problems {
-			if problem != nil {
-				return fmt.Errorf("%s: %w", w.user, problem)
-			}
-		}
-		if err := w.closeEpoch(); err != nil {
+		if err := w.live(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.user, err)
+		}
+		if len(w.entries) >= w.world.Retire && ctx.Err() == nil {
+			if err := w.adopt(context.WithoutCancel(ctx)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// live is one epoch.
+func (w *witness) live(ctx context.Context) error {
+	w.epoch = epoch{start: state{n: int64(len(w.entries))}}
+	if len(w.entries) > 0 {
+		w.epoch.start.last = w.entries[len(w.entries)-1]
+	}
+	var clients sync.WaitGroup
+	problems := make([]error, w.world.Clients)
+	for c := range w.world.Clients {
+		clients.Go(func() { problems[c] = w.client(ctx, c) })
+	}
+	clients.Wait()
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	return w.closeEpoch()
 }
 
 // client makes its share of an epoch's requests: three writes, then a read, and so on, each client at another place of that round.
@@ -81,31 +107,31 @@ func (w *witness) write(ctx context.Context, c int) error {
 	first := time.Now()
 	severed := false
 	for {
-		called := time.Since(w.race.began)
-		answer, err := w.race.append(w.user, op)
-		seen := interval{called: called, returned: time.Since(w.race.began)}
+		called := time.Since(w.world.began)
+		answer, err := w.world.append(w.user, op)
+		seen := interval{called: called, returned: time.Since(w.world.began)}
 		switch {
 		case err != nil:
 			return err
 		case answer.outcome == applied:
 			w.acknowledged(c, op, answer.ledger.n, seen)
-			w.race.figure.wrote(time.Since(first), severed)
+			w.world.figure.wrote(time.Since(first), answer.byFile, severed)
 			if answer.byFile {
-				time.Sleep(rand.N(w.race.FilePause + 1))
+				time.Sleep(rand.N(w.world.FilePause + 1))
 			}
 			return nil
 		case answer.outcome == unknown:
 			w.mu.Lock()
 			w.unknown[op] = seen
 			w.mu.Unlock()
-			w.race.figure.unknown.Add(1)
+			w.world.figure.unknown.Add(1)
 			return nil
 		}
 		if answer.outcome == notSent {
 			severed = true
 			time.Sleep(50 * time.Millisecond) // the runtime restarts
 		} else {
-			w.race.figure.refused.Add(1)
+			w.world.figure.refused.Add(1)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -115,13 +141,13 @@ func (w *witness) write(ctx context.Context, c int) error {
 
 func (w *witness) read(c int) error {
 	begun := time.Now()
-	called := time.Since(w.race.began)
-	answer, err := w.race.look(w.user)
-	seen := interval{called: called, returned: time.Since(w.race.began)}
+	called := time.Since(w.world.began)
+	answer, err := w.world.look(w.user)
+	seen := interval{called: called, returned: time.Since(w.world.began)}
 	if err != nil || answer.outcome != applied {
 		return err
 	}
-	w.race.figure.didRead(time.Since(begun))
+	w.world.figure.didRead(time.Since(begun), answer.byFile)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.epoch.read(c, answer.ledger, seen)
@@ -139,7 +165,7 @@ func (w *witness) acknowledged(c int, op, n int64, seen interval) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.epoch.wrote(c, op, n, seen)
-	w.race.figure.acknowledged.Add(1)
+	w.world.figure.acknowledged.Add(1)
 }
 
 // epochEndPatience is how long the end of an epoch waits for an answer: a restart takes seconds, an operator that died between fence and switch leaves
@@ -148,18 +174,25 @@ const epochEndPatience = 2 * time.Minute
 
 // closeEpoch reads everything, now that no request is under way, and checks the epoch.
 func (w *witness) closeEpoch() error {
+	answer, seen, err := w.readAll(w.user)
+	if err != nil {
+		return err
+	}
+	w.epoch.read(w.world.Clients, answer.ledger, seen)
+	return w.judge(answer.entries, answer.ledger)
+}
+
+// readAll reads a user's whole ledger, and repeats that while the runtime restarts.
+func (w *witness) readAll(u userdb.UserID) (answer, interval, error) {
 	for deadline := time.Now().Add(epochEndPatience); ; {
-		called := time.Since(w.race.began)
-		answer, err := w.race.readAll(w.user)
-		if err != nil {
-			return err
-		}
-		if answer.outcome == applied {
-			w.epoch.read(w.race.Clients, answer.ledger, interval{called: called, returned: time.Since(w.race.began)})
-			return w.judge(answer.entries, answer.ledger)
+		called := time.Since(w.world.began)
+		answer, err := w.world.readAll(u)
+		seen := interval{called: called, returned: time.Since(w.world.began)}
+		if err != nil || answer.outcome == applied {
+			return answer, seen, err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no read was answered for %v", epochEndPatience)
+			return answer, seen, fmt.Errorf("no read was answered for %v", epochEndPatience)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -168,8 +201,7 @@ func (w *witness) closeEpoch() error {
 // judge compares what is there with what was acknowledged, and then asks for an order of events that explains all answers.
 func (w *witness) judge(now []int64, at ledger) error {
 	found := audit(w.entries, now, w.epoch.acknowledged, w.unknown)
-	w.race.figure.lost.Add(int64(len(found.lost)))
-	w.race.figure.duplicated.Add(int64(len(found.duplicated)))
+	w.world.figure.found(found)
 	if err := found.err(); err != nil {
 		return err
 	}
@@ -177,10 +209,27 @@ func (w *witness) judge(now []int64, at ledger) error {
 		return fmt.Errorf("the counter says %d and there are %d entries: half a transaction was applied", at.n, len(now))
 	}
 	for _, op := range found.appeared {
-		w.epoch.happened(w.race.Clients, op, w.unknown[op])
+		w.epoch.happened(w.world.Clients, op, w.unknown[op])
 		delete(w.unknown, op)
 	}
 	w.entries = now
-	w.race.figure.epochs.Add(1)
+	w.world.figure.epochs.Add(1)
 	return w.epoch.check()
+}
+
+// lastLook counts the entries of all users of this place once more, long after the last of their writes.
+func (w *witness) lastLook() error {
+	for _, p := range append(w.past, past{w.user, w.entries, w.unknown}) {
+		answer, _, err := w.readAll(p.user)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.user, err)
+		}
+		found := audit(p.entries, answer.entries, nil, p.unknown)
+		w.world.figure.found(found)
+		if err := found.err(); err != nil {
+			return fmt.Errorf("%s at the end: %w", p.user, err)
+		}
+		w.world.figure.audited.Add(1)
+	}
+	return nil
 }

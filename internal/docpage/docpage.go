@@ -1,0 +1,23 @@
+// Package docpage writes measured sections of pages anew, each between its own pair of comments.
+package docpage
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Replace puts text between `<!-- proof:NAME -->` and the next `<!-- end -->` of the page.
+func Replace(path, name, text string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- proof:"+name+" -->", "<!-- end -->"
+	before, rest, found := strings.Cut(string(page), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("write %s: it has no section %q", path, begin)
+	}
+	return os.WriteFile(path, []byte(before+begin+"\n\n"+strings.TrimSpace(text)+"\n\n"+end+after), 0o644)
+}

@@ -1,0 +1,88 @@
+// Package harness runs the real dbmigrate binary against a local Cloudflare, through a proxy that does to chosen requests what networks and
+// crashes do, and plays the users, whose acknowledged writes it counts. Tests of all kinds share it, and so does the soak.
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+)
+
+// Build compiles dbmigrate into dir and returns its path. root is the module's root.
+func Build(ctx context.Context, root, dir string) (string, error) {
+	binary := filepath.Join(dir, "dbmigrate")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/dbmigrate")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build dbmigrate: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// Operator runs dbmigrate with every request going through a proxy of its own.
+type Operator struct {
+	Proxy *faultproxy.Proxy
+
+	binary, home string
+	env          []string
+	process      atomic.Pointer[os.Process] // of the run under way
+}
+
+// NewOperator makes an operator on the stack. home is an empty folder of his own; Close ends his proxy.
+func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
+	proxy, err := faultproxy.New(cloud.URL)
+	if err != nil {
+		return nil, err
+	}
+	o := &Operator{Proxy: proxy, binary: binary, home: home, env: []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}}
+	for _, entry := range cloud.Env() {
+		o.env = append(o.env, strings.ReplaceAll(entry, cloud.URL, proxy.URL()))
+	}
+	return o, nil
+}
+
+// Close ends the proxy.
+func (o *Operator) Close() { o.Proxy.Close() }
+
+// Run starts dbmigrate with --output json and waits for its end. It may be called from any goroutine.
+func (o *Operator) Run(args ...string) (Finished, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(o.binary, append(args, "--output", "json")...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		return Finished{}, err
+	}
+	o.process.Store(cmd.Process)
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Finished{}, err
+	}
+	f := Finished{Command: strings.Join(args, " "), Exit: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String(),
+		Accounts: map[string]Account{}}
+	return f, f.parse()
+}
+
+// Must runs dbmigrate and demands the exit code.
+func (o *Operator) Must(exit int, args ...string) (Finished, error) {
+	f, err := o.Run(args...)
+	if err == nil && f.Exit != exit {
+		err = fmt.Errorf("want exit %d: %v", exit, f)
+	}
+	return f, err
+}
+
+// Signal sends a signal to the run under way, from within a request for example.
+func (o *Operator) Signal(s os.Signal) { o.process.Load().Signal(s) }
+
+// Kill is kill -9.
+func (o *Operator) Kill() { o.Signal(os.Kill) }

@@ -1,0 +1,61 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
+)
+
+var doc = flag.String("doc", "", "page whose section kill is written anew by TestWalk")
+
+// killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
+type killTable struct {
+	mu   sync.Mutex
+	rows []killRow
+}
+
+type killRow struct {
+	walk, point string
+	n           int
+	ends        []string // for each way: of the disturbed command, and of the same command after it
+}
+
+func (k *killTable) add(walk string, n int, point string, ends []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rows = append(k.rows, killRow{walk, point, n, ends})
+}
+
+// markdown has a row for each request of each command, and a column for each way.
+func (k *killTable) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d points of %d commands in %d ways: %d runs.\n\n| command | request |", len(k.rows), len(walked), len(ways), len(k.rows)*len(ways))
+	for _, way := range ways {
+		fmt.Fprintf(&b, " %s |", way.name)
+	}
+	fmt.Fprintf(&b, "\n|%s\n", strings.Repeat("---|", len(ways)+2))
+	slices.SortFunc(k.rows, func(a, b killRow) int { return order(a) - order(b) })
+	for _, r := range k.rows {
+		fmt.Fprintf(&b, "| %s | %d %s | %s |\n", r.walk, r.n+1, r.point, strings.Join(r.ends, " | "))
+	}
+	return b.String()
+}
+
+func order(r killRow) int {
+	return 1000*slices.IndexFunc(walked, func(w walk) bool { return w.name == r.walk }) + r.n
+}
+
+func (k *killTable) publish(t *testing.T) {
+	t.Log("\n" + k.markdown())
+	if *doc == "" || t.Failed() {
+		return
+	}
+	if err := docpage.Replace(*doc, "kill", k.markdown()); err != nil {
+		t.Error(err)
+	}
+}

