@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// The advice of a scan, promised in docs/scripting.md.
+const (
+	adviceNone     = "none"
+	adviceNote     = "note"     // from noteFrom
+	adviceMigrate  = "migrate"  // from the threshold
+	adviceMigrated = "migrated" // the Durable Object serves
+	adviceCheck    = "check"    // flag and file contradict each other: a command was cut off, or its flag is not written yet
+)
+
+// scanned is one line of a scan.
+type scanned struct {
+	User    userdb.UserID    `json:"user"`
+	Key     userdb.ObjectKey `json:"key"`
+	Bytes   int64            `json:"bytes"`
+	ETag    userdb.ETag      `json:"etag"`
+	Place   migrate.Place    `json:"place"`
+	Flagged bool             `json:"flagged"`
+	Advice  string           `json:"advice"`
+	Reason  string           `json:"reason,omitempty"`
+	Blocked []string         `json:"blocked,omitempty"`
+}
+
+// advise says what a scan alone can tell about one user.
+func advise(f migrate.Found, threshold int64) scanned {
+	s := scanned{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: adviceNone}
+	switch {
+	case f.Place == migrate.PlaceUnnameable:
+		s.Advice, s.Reason = adviceCheck, "its key holds what can be no user's id: move the object to another key first"
+	case f.Place == migrate.PlaceMissing:
+		s.Advice, s.Reason = adviceCheck, "a flag, but no file"
+	case f.Place == migrate.PlaceStore && f.Flagged:
+		s.Advice = adviceMigrated
+	case f.Place == migrate.PlaceStore:
+		s.Advice, s.Reason = adviceCheck, "the file is fenced, but there is no flag"
+	case f.Flagged:
+		s.Advice, s.Reason = adviceCheck, "a flag, but the file is not fenced"
+	case f.Bytes >= threshold:
+		s.Advice = adviceMigrate
+	case f.Bytes >= noteFrom:
+		s.Advice = adviceNote
+	}
+	return s
+}
+
+// lookDeep reads the files of users in R2 and notes what stands in their way.
+func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, atOnce int) error {
+	sizes := map[string]int64{}
+	for _, l := range lines {
+		if l.Place == migrate.PlaceR2 {
+			sizes[string(l.User)] = l.Bytes
+		}
+	}
+	progress := a.out.NewProgress("scan", sizes)
+	defer progress.Close()
+	return sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
+		if lines[i].Place != migrate.PlaceR2 {
+			return nil
+		}
+		err := lines[i].look(ctx, e)
+		progress.Finish(string(lines[i].User), len(lines[i].Blocked) == 0)
+		return err
+	})
+}
+
+func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {
+	found, err := e.Preflight(ctx, s.User)
+	switch userdb.KindOf(err) {
+	case "":
+		err = found.Err()
+	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.NotFound:
+	default:
+		return err
+	}
+	if err != nil {
+		s.Blocked = []string{err.Error()}
+	}
+	return nil
+}
