@@ -17,6 +17,8 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Tables   int       `json:"tables"` // that hold rows
 	Rows     int64     `json:"rows"`
+	// Entries are counted for databases that can be moved only.
+	Entries Entries `json:"entries"`
 }
 
 // NewReport sums up findings of CheckSchema, CheckIntegrity or RowCheckers; those of one reason about one object and column become one.
@@ -100,7 +102,11 @@ func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error
 	found.add(damage...)
 	found.add(rows...)
 	report.Findings, report.Level = found.list, found.level()
-	return report, nil
+	if report.Err() != nil {
+		return report, nil
+	}
+	report.Entries, err = f.CountEntries(ctx)
+	return report, err
 }
 
 // startIntegrityCheck runs the check beside the reading of the rows; the returned function waits for it.
