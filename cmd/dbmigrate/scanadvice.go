@@ -27,6 +27,14 @@ type scanned struct {
 	Advice  string           `json:"advice"`
 	Reason  string           `json:"reason,omitempty"`
 	Blocked []string         `json:"blocked,omitempty"`
+
+	// RowsWritten is what a move would write: rows and index entries, counted by --deep.
+	RowsWritten   *int64    `json:"rowsWritten,omitempty"`
+	GrowthPerWeek *float64  `json:"growthBytesPerWeek,omitempty"`
+	CrossesInDays *float64  `json:"crossesInDays,omitempty"`
+	Cost          *userCost `json:"cost,omitempty"`
+
+	over int // in so many scans, up to this one, the file was over the threshold
 }
 
 // advise says what a scan alone can tell about one user.
@@ -75,7 +83,10 @@ func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {
 	found, err := e.Preflight(ctx, s.User)
 	switch userdb.KindOf(err) {
 	case "":
-		err = found.Err()
+		if err = found.Err(); err == nil {
+			written := found.Entries.Total()
+			s.RowsWritten = &written
+		}
 	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.NotFound:
 	default:
 		return err

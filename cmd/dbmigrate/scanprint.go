@@ -22,6 +22,11 @@ type scanTotals struct {
 	Check        int   `json:"check"`
 	Blocked      int   `json:"blocked"`
 	Largest      int64 `json:"largestBytes"` // of those in R2
+	Crossing     int   `json:"crossing"`
+
+	Scans         int        `json:"scans,omitempty"` // of the whole bucket that the history holds
+	GrowthPerWeek *float64   `json:"growthBytesPerWeek,omitempty"`
+	Cost          *fleetCost `json:"cost,omitempty"`
 }
 
 func (t *scanTotals) add(s scanned) {
@@ -41,15 +46,17 @@ func (t *scanTotals) add(s scanned) {
 	if len(s.Blocked) > 0 {
 		t.Blocked++
 	}
+	if s.CrossesInDays != nil {
+		t.Crossing++
+	}
 	if s.Place == migrate.PlaceR2 {
 		t.Largest = max(t.Largest, s.Bytes)
 	}
 }
 
-func (a *app) printScan(lines []scanned, threshold int64) error {
-	sheet, totals := report.NewSheet(a.out, scanColumns), scanTotals{Threshold: threshold}
-	for _, l := range lines {
-		totals.add(l)
+func (a *app) printScan(s *survey) error {
+	sheet, totals := report.NewSheet(a.out, scanColumns), s.summary()
+	for _, l := range s.lines {
 		if err := sheet.Add(l); err != nil {
 			return err
 		}
@@ -58,10 +65,29 @@ func (a *app) printScan(lines []scanned, threshold int64) error {
 		return err
 	}
 	a.out.Say("scan: %s with %s; %d to migrate (from %s: %s), %d noted (from %s), %d migrated already%s",
-		plural(totals.Users, "user"), units.FormatSize(totals.Bytes), totals.Migrate, units.FormatSize(threshold), units.FormatSize(totals.MigrateBytes),
+		plural(totals.Users, "user"), units.FormatSize(totals.Bytes), totals.Migrate, units.FormatSize(totals.Threshold), units.FormatSize(totals.MigrateBytes),
 		totals.Note, units.FormatSize(noteFrom), totals.Migrated, totals.more())
+	if growth := s.trend.sentence(totals.Threshold); growth != "" {
+		a.out.Say("%s", growth)
+	}
+	for _, sentence := range s.cost.sentences() {
+		a.out.Say("%s", sentence)
+	}
 	a.out.StepSummaryOf("dbmigrate scan", totals.counts(), nil)
 	return nil
+}
+
+// summary completes the totals with what is of the whole bucket.
+func (s *survey) summary() *scanTotals {
+	t := &s.totals
+	t.Scans = len(s.trend.points)
+	if s.trend.known {
+		t.GrowthPerWeek = rounded(s.trend.perWeek, 1)
+	}
+	if s.cost.Users > 0 {
+		t.Cost = &s.cost
+	}
+	return t
 }
 
 func (t *scanTotals) more() string {
@@ -87,8 +113,11 @@ func (t *scanTotals) counts() []report.Count {
 var scanColumns = []report.Column[scanned]{
 	{Head: "USER", Field: "user", Text: func(s scanned) string { return string(s.User) }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: func(s scanned) string { return units.FormatSize(s.Bytes) }, Data: func(s scanned) string { return strconv.FormatInt(s.Bytes, 10) }},
+	{Head: "A WEEK", Field: "growthBytesPerWeek", Right: true, Text: growthText, Data: growthData},
 	{Head: "PLACE", Field: "place", Text: func(s scanned) string { return string(s.Place) }},
 	{Head: "ADVICE", Field: "advice", Text: adviceText, Data: func(s scanned) string { return s.Advice }, Style: adviceStyle},
+	{Head: "A MONTH", Field: "monthly", Right: true, Text: monthlyText, Data: monthlyData},
+	{Head: "CROSSES IN", Field: "crossesInDays", Right: true, Text: crossesText, Data: crossesData},
 	{Head: "REASON", Field: "reason", Text: func(s scanned) string { return s.Reason }},
 	{Head: "BLOCKED", Field: "blocked", Text: blockedText, Style: func(scanned) report.Style { return report.Bad }},
 }
@@ -113,3 +142,42 @@ func adviceStyle(s scanned) report.Style {
 }
 
 func blockedText(s scanned) string { return strings.Join(s.Blocked, "; ") }
+
+func growthText(s scanned) string {
+	if s.GrowthPerWeek == nil || *s.GrowthPerWeek == 0 {
+		return ""
+	}
+	return signedSize(*s.GrowthPerWeek)
+}
+
+func growthData(s scanned) string { return orEmpty(s.GrowthPerWeek) }
+
+func crossesText(s scanned) string {
+	if s.CrossesInDays == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0fd", *s.CrossesInDays)
+}
+
+func crossesData(s scanned) string { return orEmpty(s.CrossesInDays) }
+
+func monthlyText(s scanned) string {
+	if s.Cost == nil || s.Cost.Monthly == nil {
+		return ""
+	}
+	return signedUSD(*s.Cost.Monthly)
+}
+
+func monthlyData(s scanned) string {
+	if s.Cost == nil {
+		return ""
+	}
+	return orEmpty(s.Cost.Monthly)
+}
+
+func orEmpty(n *float64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*n, 'f', -1, 64)
+}

@@ -38,6 +38,7 @@ func TestStackStories(t *testing.T) {
 		"absent":    func(ts *testscript.TestScript, _ bool, args []string) { mustBeAbsent(ts, s, args) },
 		"capture":   capture,
 		"plan-name": planName,
+		"past":      func(ts *testscript.TestScript, _ bool, args []string) { past(ts, s, args) },
 		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
 	}
 	for name, command := range storyCommands {
@@ -49,7 +50,7 @@ func TestStackStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds:                commands,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, s.Env()...)
+			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"))
 			return nil
 		},
 	})
