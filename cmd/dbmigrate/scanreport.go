@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
@@ -12,7 +14,7 @@ import (
 )
 
 // pageRows is how many users a table of the page shows; a page of a hundred thousand would show nothing.
-const pageRows = 50
+const pageRows = 20
 
 // writeReport writes the page.
 func (s *survey) writeReport(path, bucket string) error {
@@ -27,7 +29,7 @@ func (s *survey) writeReport(path, bucket string) error {
 			{Label: "Moved already", Value: formatInteger(int64(t.Migrated)), Note: "in Durable Objects"},
 		},
 		Sizes: s.sizeClasses(), Growth: s.growthPicture(),
-		Crossing: s.usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *scanned) []string {
+		Crossing: s.soonest().usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *scanned) []string {
 			if l.CrossesInDays == nil {
 				return nil
 			}
@@ -69,6 +71,18 @@ func (s *survey) blockedNote() string {
 		return "scan --deep tells"
 	}
 	return "and stay in R2"
+}
+
+// soonest is those who will cross the threshold, in that order.
+func (s *survey) soonest() *survey {
+	crossing := &survey{}
+	for _, l := range s.lines {
+		if l.CrossesInDays != nil {
+			crossing.lines = append(crossing.lines, l)
+		}
+	}
+	slices.SortStableFunc(crossing.lines, func(a, b scanned) int { return cmp.Compare(*a.CrossesInDays, *b.CrossesInDays) })
+	return crossing
 }
 
 // usersWhere makes a table of the users for whom row gives one, largest first as the lines are.
