@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/history"
+	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -61,26 +61,26 @@ func (h *historyFlags) check() error {
 func (h *historyFlags) needed() bool { return h.file != "" || h.inR2 || h.consistent > 1 }
 
 // window is which scans count. Growth over more than three months says little about the next one.
-func (h *historyFlags) window() history.Window {
-	return history.Window{Apart: h.apart.Duration, Back: 90 * units.Day}
+func (h *historyFlags) window() scanlog.Window {
+	return scanlog.Window{Apart: h.apart.Duration, Back: 90 * units.Day}
 }
 
 // memory is an open place for histories. update hands out the history with which to record and read; it may be called again when, in the
 // bucket, another machine was faster.
 type memory interface {
-	update(ctx context.Context, do func(*history.History) error) error
+	update(ctx context.Context, do func(*scanlog.History) error) error
 }
 
 // recall finds the history before anything is scanned, so that one that is damaged or of another bucket stops the command at once. nil: there
 // is none, which a folder that cannot be written makes a warning unless the history is needed.
 func (a *app) recall(ctx context.Context, h *historyFlags, e *migrate.Engine, c config.Config) (memory, error) {
-	scope := history.Scope{Endpoint: c.R2Endpoint, Bucket: c.Bucket, Layout: e.Layout.String()}
+	scope := scanlog.Scope{Endpoint: c.R2Endpoint, Bucket: c.Bucket, Layout: e.Layout.String()}
 	if h.none {
 		return nil, nil
 	}
 	if h.inR2 {
 		m := &bucketMemory{files: e.Files, scope: scope, key: userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(scope) + ".sqlite")}
-		return m, m.once(ctx, func(*history.History) (bool, error) { return false, nil })
+		return m, m.once(ctx, func(*scanlog.History) (bool, error) { return false, nil })
 	}
 	path, err := a.historyPath(h.file, scope)
 	if err != nil && !h.needed() {
@@ -91,11 +91,11 @@ func (a *app) recall(ctx context.Context, h *historyFlags, e *migrate.Engine, c 
 		return nil, usageError("find a place for the history", "", err.Error(), "name one with --history")
 	}
 	m := fileMemory{path, scope}
-	return m, m.update(ctx, func(*history.History) error { return nil })
+	return m, m.update(ctx, func(*scanlog.History) error { return nil })
 }
 
 // historyPath is the file that was named, or one in the user's state folder (XDG Base Directory Specification), which it makes.
-func (a *app) historyPath(named string, scope history.Scope) (string, error) {
+func (a *app) historyPath(named string, scope scanlog.Scope) (string, error) {
 	if named != "" {
 		return named, nil
 	}
@@ -113,7 +113,7 @@ func (a *app) historyPath(named string, scope history.Scope) (string, error) {
 	return filepath.Join(dir, fileNamePart(scope.Bucket)+"-"+scopeDigest(scope)+".sqlite"), os.MkdirAll(dir, 0o700)
 }
 
-func scopeDigest(s history.Scope) string {
+func scopeDigest(s scanlog.Scope) string {
 	sum := sha256.Sum256([]byte(s.Endpoint + "\x00" + s.Bucket + "\x00" + s.Layout))
 	return hex.EncodeToString(sum[:6])
 }
@@ -131,11 +131,11 @@ func fileNamePart(s string) string {
 // fileMemory is a history on this machine.
 type fileMemory struct {
 	path  string
-	scope history.Scope
+	scope scanlog.Scope
 }
 
-func (m fileMemory) update(ctx context.Context, do func(*history.History) error) error {
-	h, err := history.Open(ctx, m.path, m.scope)
+func (m fileMemory) update(ctx context.Context, do func(*scanlog.History) error) error {
+	h, err := scanlog.Open(ctx, m.path, m.scope)
 	if err != nil {
 		return err
 	}
@@ -145,15 +145,15 @@ func (m fileMemory) update(ctx context.Context, do func(*history.History) error)
 // bucketMemory is a history in the bucket. It is changed by compare and set: what another machine wrote meanwhile is read again.
 type bucketMemory struct {
 	files migrate.Files
-	scope history.Scope
+	scope scanlog.Scope
 	key   userdb.ObjectKey
 }
 
-func (m *bucketMemory) update(ctx context.Context, do func(*history.History) error) error {
+func (m *bucketMemory) update(ctx context.Context, do func(*scanlog.History) error) error {
 	const tries = 8
 	var err error
 	for range tries {
-		err = m.once(ctx, func(h *history.History) (bool, error) { return true, do(h) })
+		err = m.once(ctx, func(h *scanlog.History) (bool, error) { return true, do(h) })
 		if userdb.KindOf(err) != userdb.Precondition {
 			return err
 		}
@@ -162,7 +162,7 @@ func (m *bucketMemory) update(ctx context.Context, do func(*history.History) err
 }
 
 // once fetches the history, lets do work on it and, if do says so, puts it back.
-func (m *bucketMemory) once(ctx context.Context, do func(*history.History) (bool, error)) error {
+func (m *bucketMemory) once(ctx context.Context, do func(*scanlog.History) (bool, error)) error {
 	dir, err := os.MkdirTemp("", "dbmigrate-history-")
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (m *bucketMemory) once(ctx context.Context, do func(*history.History) (bool
 		return err
 	}
 	put := false
-	err = fileMemory{path, m.scope}.update(ctx, func(h *history.History) (err error) {
+	err = fileMemory{path, m.scope}.update(ctx, func(h *scanlog.History) (err error) {
 		put, err = do(h)
 		return err
 	})
@@ -223,7 +223,7 @@ const crossingWithin = 30 * units.Day
 
 // fleetTrend is what the history says about the whole bucket.
 type fleetTrend struct {
-	points   []history.Point
+	points   []scanlog.Point
 	perWeek  float64
 	known    bool
 	crossing int // users who will cross the threshold within crossingWithin
@@ -241,12 +241,12 @@ func (s *survey) remember(ctx context.Context, m memory, o *scanOptions, run str
 			sizes[string(l.User)] = l.Bytes
 		}
 	}
-	return m.update(ctx, func(h *history.History) error {
-		if err := h.Record(ctx, history.Scan{Run: run, At: s.at, Prefix: o.prefix}, sizes); err != nil {
+	return m.update(ctx, func(h *scanlog.History) error {
+		if err := h.Record(ctx, scanlog.Scan{Run: run, At: s.at, Prefix: o.prefix}, sizes); err != nil {
 			return err
 		}
 		s.trend = fleetTrend{}
-		err := h.Trends(ctx, o.history.window(), func(user string, t history.Trend) {
+		err := h.Trends(ctx, o.history.window(), func(user string, t scanlog.Trend) {
 			if i, found := places[user]; found {
 				s.lines[i].follow(t, s.totals.Threshold)
 			}
@@ -262,7 +262,7 @@ func (s *survey) remember(ctx context.Context, m memory, o *scanOptions, run str
 }
 
 // follow notes what the history says about one user.
-func (l *scanned) follow(t history.Trend, threshold int64) {
+func (l *scanned) follow(t scanlog.Trend, threshold int64) {
 	l.over = t.Over(threshold)
 	l.GrowthPerWeek, l.CrossesInDays = nil, nil
 	if perWeek, known := t.PerWeek(); known {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dbmigrate/dbmigrate/internal/history"
+	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -28,8 +28,8 @@ func past(ts *testscript.TestScript, s *stack.Stack, args []string) {
 		sizes[user], err = units.ParseSize(size)
 		ts.Check(err)
 	}
-	h, err := history.Open(context.Background(), ts.MkAbs(args[0]), history.Scope{Endpoint: s.S3Endpoint, Bucket: s.Bucket, Layout: userdb.DefaultLayout})
+	h, err := scanlog.Open(context.Background(), ts.MkAbs(args[0]), scanlog.Scope{Endpoint: s.S3Endpoint, Bucket: s.Bucket, Layout: userdb.DefaultLayout})
 	ts.Check(err)
 	defer h.Close()
-	ts.Check(h.Record(context.Background(), history.Scan{Run: fmt.Sprint(days), At: time.Now().Add(-time.Duration(days) * units.Day)}, sizes))
+	ts.Check(h.Record(context.Background(), scanlog.Scan{Run: fmt.Sprint(days), At: time.Now().Add(-time.Duration(days) * units.Day)}, sizes))
 }

@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"pkg/migrate":         {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/sqlitefile/internal/capi", "pkg/verify", "internal/units"},
 	"pkg/report":          {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/sqlitefile/internal/capi", "pkg/verify", "pkg/migrate", "internal/units"},
 	"internal/cost":       nil,
-	"internal/history":    {"pkg/userdb"},
+	"internal/scanlog":    {"pkg/userdb"},
 	"internal/htmlreport": nil,
 	"internal/stack":      nil,
 	"internal/faultproxy": nil,

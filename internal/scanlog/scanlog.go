@@ -1,9 +1,9 @@
-// Package history keeps what scans saw: the size of each user's file, scan after scan, in a SQLite file. From it follow facts that one scan
+// Package scanlog keeps what scans saw: the size of each user's file, scan after scan, in a SQLite file. From it follow facts that one scan
 // cannot know: who is over a threshold for good, how fast users grow, who will cross the threshold.
 //
 // A history belongs to one bucket and one layout, and refuses any other. A scan is recorded in one transaction. A size is stored only when
 // it changed, so that a fleet that stands still costs nothing.
-package history
+package scanlog
 
 import (
 	"context"
