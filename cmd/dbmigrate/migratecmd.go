@@ -62,6 +62,7 @@ func newMigrate(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) },
 	}
 	o.addWhole(cmd.Flags())
+	o.addParts(cmd.Flags())
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")

@@ -48,6 +48,7 @@ func newRollback(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	o.addWhole(flags)
+	o.addParts(flags)
 	o.history.add(flags)
 	o.pace.add(flags)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")

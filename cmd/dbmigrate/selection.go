@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,17 +25,26 @@ type selection struct {
 	all       bool
 	percent   float64
 	prefix    string
+	exclude   []string
+	shardText string
 	marks     bool // every file is asked for its fence, whatever the flags say
 
-	named []userdb.UserID // by arguments and file
-	wide  bool            // the bucket has to be scanned
+	named    []userdb.UserID // by arguments and file
+	wide     bool            // the bucket has to be scanned
+	shard    shard
+	excluded map[userdb.UserID]bool
 }
 
-// addWhole adds what every command over users has; addNarrow what only migrate needs to go in waves.
+// addWhole adds what every command over users has, addParts what divides a fleet, and addNarrow what takes a share of it.
 func (s *selection) addWhole(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.all, "all", false, "every user that the bucket holds")
 	flags.StringVar(&s.usersFile, "users-file", "", "`file` with one user id a line; \"-\" is standard input, # begins a comment")
 	flags.StringVar(&s.prefix, "prefix", "", "only users whose id begins with this")
+}
+
+func (s *selection) addParts(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&s.exclude, "exclude", nil, "not this `user`, or the users of this file (a path with a slash in it, \"-\" is standard input); can be said again")
+	flags.StringVar(&s.shardText, "shard", "", "only this `part` of the users, such as 3/16 for the third of sixteen; auto: as the CI system or Kubernetes says")
 }
 
 func (s *selection) addNarrow(flags *pflag.FlagSet) {
@@ -45,8 +55,8 @@ func (s *selection) addNarrow(flags *pflag.FlagSet) {
 // read checks the command line and names the users that it names. Nothing has been asked of any server yet, so a bad id stops the command
 // before it begins.
 func (s *selection) read(args []string, stdin io.Reader) error {
-	if !(s.percent >= 0 && s.percent <= 100) {
-		return usageError("read --percent", fmt.Sprint(s.percent), "it is not between 0 and 100", "")
+	if err := s.readParts(stdin); err != nil {
+		return err
 	}
 	var chosen userSet
 	if len(args) > 0 {
@@ -72,36 +82,67 @@ func (s *selection) read(args []string, stdin io.Reader) error {
 	return nil
 }
 
-// resolve finds the chosen users and the sizes of their files, the largest first when the bucket was scanned, otherwise as named.
+// readParts reads what takes users away.
+func (s *selection) readParts(stdin io.Reader) (err error) {
+	if !(s.percent >= 0 && s.percent <= 100) {
+		return usageError("read --percent", fmt.Sprint(s.percent), "it is not between 0 and 100", "")
+	}
+	if s.usersFile == "-" && slices.Contains(s.exclude, "-") {
+		return usageError("read --exclude", "-", "--users-file reads standard input already", "put one of the two into a file")
+	}
+	switch s.shardText {
+	case "":
+	case "auto":
+		s.shard, err = shardFromEnvironment(os.Getenv)
+	default:
+		s.shard, err = parseShard(s.shardText)
+	}
+	if err != nil {
+		return err
+	}
+	s.excluded, err = readExcluded(s.exclude, stdin)
+	return err
+}
+
+// resolve finds the chosen users and the sizes of their files, the largest first when the bucket was scanned, otherwise as named. Whoever is
+// left out by the id alone costs no request.
 func (s *selection) resolve(ctx context.Context, e *migrate.Engine, say func(string, ...any)) ([]migrate.Found, error) {
 	var found []migrate.Found
 	var err error
 	if s.wide {
-		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks})
+		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks, Only: s.takesID})
 	} else {
-		found, err = lookUp(ctx, e, s.named)
+		found, err = lookUp(ctx, e, kept(s.named, s.takesID))
 	}
 	if err != nil {
 		return nil, err
 	}
-	var chosen []migrate.Found
-	for _, f := range found {
-		if s.takes(f) {
-			chosen = append(chosen, f)
-		}
-	}
-	if left := len(found) - len(chosen); left > 0 && !s.wide {
-		say("%d of the users named are left out by --over, --percent or --prefix", left)
+	chosen := kept(found, s.takes)
+	if left := len(s.named) - len(chosen); left > 0 && !s.wide {
+		say("%d of the users named are left out by the other flags", left)
 	}
 	return chosen, nil
+}
+
+func kept[T any](all []T, keep func(T) bool) []T {
+	var out []T
+	for _, one := range all {
+		if keep(one) {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // takes applies what can only take users away. A user that was named but has no file is kept, so that the command reports it.
 func (s *selection) takes(f migrate.Found) bool {
 	missing := f.Place == migrate.PlaceMissing && !s.wide
-	return strings.HasPrefix(string(f.User), s.prefix) &&
-		(f.Bytes >= s.over.bytes || missing) &&
-		share(f.User) < s.percent
+	return s.takesID(f.User) && (f.Bytes >= s.over.bytes || missing)
+}
+
+// takesID applies what needs no look at the user.
+func (s *selection) takesID(u userdb.UserID) bool {
+	return strings.HasPrefix(string(u), s.prefix) && share(u) < s.percent && s.shard.has(u) && !s.excluded[u]
 }
 
 // share is a user's fixed place between 0 and 100. It depends on nothing but the id, so that waves on any machine agree.
@@ -121,6 +162,11 @@ func (s *userSet) add(text string) error {
 	if err != nil {
 		return err
 	}
+	s.put(u)
+	return nil
+}
+
+func (s *userSet) put(u userdb.UserID) {
 	if s.has == nil {
 		s.has = map[userdb.UserID]bool{}
 	}
@@ -128,7 +174,6 @@ func (s *userSet) add(text string) error {
 		s.has[u] = true
 		s.users = append(s.users, u)
 	}
-	return nil
 }
 
 func (s *userSet) addArguments(args []string) error {

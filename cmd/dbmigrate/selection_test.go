@@ -52,6 +52,10 @@ func TestSelectionTakes(t *testing.T) {
 		"another prefix":            {selection{percent: 100, prefix: "b"}, alice, false},
 		"all of it":                 {selection{percent: 9, prefix: "al", over: sizeValue{bytes: 1}}, alice, true},
 		"named, without a file":     {selection{percent: 100, over: sizeValue{bytes: 1}}, migrate.Found{User: "alice", Place: migrate.PlaceMissing}, true},
+		"in the shard":              {selection{percent: 100, shard: shardOf(t, "alice", 16)}, alice, true},
+		"in another shard":          {selection{percent: 100, shard: shardOf(t, "bob", 16)}, alice, false},
+		"excluded":                  {selection{percent: 100, excluded: map[userdb.UserID]bool{"alice": true}}, alice, false},
+		"somebody else is excluded": {selection{percent: 100, excluded: map[userdb.UserID]bool{"bob": true}}, alice, true},
 		"flagged only, by its size": {selection{percent: 100, over: sizeValue{bytes: 1}, wide: true}, migrate.Found{User: "alice", Place: migrate.PlaceMissing}, false},
 	} {
 		if got := test.selection.takes(test.found); got != test.want {

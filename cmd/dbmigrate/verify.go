@@ -40,6 +40,8 @@ func newVerify(a *app) *cobra.Command {
 		},
 	}
 	o.addWhole(cmd.Flags())
+	o.addParts(cmd.Flags())
+	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
 	return cmd
 }

@@ -38,12 +38,16 @@ type ScanOptions struct {
 	Users []userdb.UserID
 	// Prefix is what the user ids begin with.
 	Prefix string
+	// Only, when set, says whose files are looked at; nobody else is found. It is asked before anything is requested for a user.
+	Only func(userdb.UserID) bool
 	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose listing shows the files
 	// themselves is read without HEADs, and Place follows the flag.
 	Marks bool
 	// Progress, when set, is told how many users were found so far.
 	Progress func(n int)
 }
+
+func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Only(u) }
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
 func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
@@ -61,7 +65,7 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 		return nil, err
 	}
 	for user, meta := range flags {
-		if !s.seen[user] {
+		if !s.seen[user] && opts.wants(user) {
 			s.found = append(s.found, Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta})
 		}
 	}
@@ -111,6 +115,7 @@ func (s *scanner) list(ctx context.Context) error {
 			switch {
 			case !ok:
 				heads = s.noteUnnameable(heads, string(o.Key))
+			case !s.opts.wants(u):
 			case plain && !s.opts.Marks:
 				s.add(u, o, s.flagPlace(u))
 			default:
@@ -118,10 +123,12 @@ func (s *scanner) list(ctx context.Context) error {
 			}
 		}
 		for _, folder := range folders {
-			if u, ok := s.Layout.UserOfFolder(folder); ok {
-				heads = append(heads, u)
-			} else {
+			u, ok := s.Layout.UserOfFolder(folder)
+			switch {
+			case !ok:
 				heads = s.noteUnnameable(heads, folder)
+			case s.opts.wants(u):
+				heads = append(heads, u)
 			}
 		}
 		return s.headAll(ctx, heads)
