@@ -35,11 +35,12 @@ func newR2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
 		SessionToken: c.SessionToken.Reveal(), Traffic: t})
 }
 
-func newKV(c config.Config, t userdb.Traffic) (*kv.Client, error) {
+func newKV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
 	if err := c.NeedKV(); err != nil {
 		return nil, err
 	}
-	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL, Traffic: t})
+	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL,
+		Budget: budget, Traffic: t})
 }
 
 func newWorker(c config.Config, t userdb.Traffic) (*doclient.Client, error) {
@@ -64,7 +65,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	if err != nil {
 		return nil, c, err
 	}
-	flags, err := newKV(c, a.traffic)
+	flags, err := newKV(c, a.apiBudget(), a.traffic)
 	if err != nil {
 		return nil, c, err
 	}
@@ -83,7 +84,8 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if err != nil {
 		return nil, err
 	}
-	e.Stores, e.Concurrency = worker, concurrency
+	e.Stores, e.Concurrency, e.Limiter = worker, concurrency, migrate.NewLimiter(concurrency)
+	a.traffic.listen(e.Limiter)
 	hello, err := worker.Hello(ctx)
 	if mayBeUnreachable && userdb.KindOf(err) == userdb.Unreachable {
 		a.out.Warn("%v: going on without the Durable Objects", err)

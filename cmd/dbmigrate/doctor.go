@@ -146,7 +146,7 @@ func checkR2(ctx context.Context, c config.Config) finding {
 
 func checkKV(ctx context.Context, c config.Config) finding {
 	const check, fix = "kv", `give the API token the account permission "Workers KV Storage Write" (in the dashboard: Workers KV Storage: Edit)`
-	client, err := newKV(c, nil)
+	client, err := newKV(c, 0, nil)
 	if err != nil {
 		return failed(check, err, fix)
 	}

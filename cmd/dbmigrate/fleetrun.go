@@ -19,10 +19,10 @@ import (
 // fleetRun does one thing to many users and keeps the account of it.
 type fleetRun struct {
 	*app
-	engine      *migrate.Engine
-	action      migrate.Action
-	do          func(context.Context, userdb.UserID) migrate.Result
-	maxFailures int // 0: no limit
+	engine *migrate.Engine
+	action migrate.Action
+	do     func(context.Context, userdb.UserID) migrate.Result
+	pace
 
 	sheet    *report.Sheet[migrate.Result]
 	progress *report.Progress
@@ -54,6 +54,7 @@ type account struct {
 }
 
 var (
+	errTooLong         = errors.New("stopped: --max-duration is over; users in flight were finished")
 	errTooManyFailures = errors.New("stopped: --max-failures is reached")
 	errRefused         = errors.New("stopped: a credential was refused, which would refuse every other user, too")
 	errNoStdout        = errors.New("stopped: standard output is gone")
@@ -71,6 +72,7 @@ func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	defer halt(nil)
 	r.halt = halt
 	forget := r.signals.during(r.sayStopping, r.stillOpen)
+	defer time.AfterFunc(r.longest(), func() { halt(errTooLong) }).Stop()
 	r.engine.Each(stop, ids, r.action, r.one, r.done)
 	forget()
 	r.progress.Close()

@@ -27,6 +27,7 @@ type app struct {
 	signals        *signals
 	traffic        *traffic
 	global         globalFlags
+	shards         int // how many processes share the account; 0 and 1: this one alone
 }
 
 func (a *app) output(format report.Format) *report.Output {

@@ -4,35 +4,10 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
-
-// defaultConcurrency keeps a Worker busy; one user's database is one Durable Object, hence one thread.
-const defaultConcurrency = 8
-
-// pace is how fast and how stubbornly a run over users goes.
-type pace struct {
-	concurrency int
-	maxFailures int
-}
-
-func (p *pace) add(flags *pflag.FlagSet) {
-	flags.IntVar(&p.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
-	flags.IntVar(&p.maxFailures, "max-failures", 0, "begin no more users after so many failures; 0 is no limit")
-}
-
-func (p *pace) check() error {
-	if p.concurrency < 1 || p.concurrency > 1000 {
-		return usageError("read --concurrency", "", "it is not between 1 and 1000", "")
-	}
-	if p.maxFailures < 0 {
-		return usageError("read --max-failures", "", "it is negative", "0 is no limit")
-	}
-	return nil
-}
 
 type migrateOptions struct {
 	selection
@@ -76,6 +51,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.read(args, a.stdin); err != nil {
 		return err
 	}
+	a.shards = o.shard.of
 	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
 	e, err := a.connect(ctx, environmentSet, o.concurrency, false)
 	if err != nil {
@@ -91,7 +67,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, maxFailures: o.maxFailures,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Migrate(ctx, u) }}
 	return run.run(ctx, users)
 }

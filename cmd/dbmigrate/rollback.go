@@ -76,7 +76,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.dryRun:
 		return a.previewRollback(ctx, e, users, o)
 	case o.rehearse:
-		run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, maxFailures: o.maxFailures, do: e.Rehearse}
+		run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, pace: o.pace, do: e.Rehearse}
 		return run.run(ctx, users)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
@@ -87,7 +87,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return err
 		}
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, maxFailures: o.maxFailures,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, o.RollbackOptions)
 		}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
@@ -19,6 +20,7 @@ type globalFlags struct {
 	format      string
 	file        string
 	environment string
+	apiBudget   int
 	values      config.Values
 }
 
@@ -62,6 +64,7 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&g.values.LocationHint, "location-hint", "", "where new Durable Objects are created, such as weur; they never move afterwards")
 	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "", "address of the S3 API (default: from account and jurisdiction)")
 	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
+	flags.IntVar(&g.apiBudget, "api-budget", kv.DefaultBudget, "Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")
 }
 
 func (a *app) applyGlobal(cmd *cobra.Command) error {
@@ -69,7 +72,7 @@ func (a *app) applyGlobal(cmd *cobra.Command) error {
 		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
 			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))
 	}
-	return nil
+	return a.global.checkBudget()
 }
 
 // knownCommand refuses what is no command, in one line.

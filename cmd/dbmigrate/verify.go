@@ -52,7 +52,7 @@ func (a *app) whole(cmd *cobra.Command, o *wholeOptions, args []string, action m
 	if err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: e, action: action, maxFailures: o.maxFailures, do: with(e)}
+	run := &fleetRun{app: a, engine: e, action: action, pace: o.pace, do: with(e)}
 	return run.run(cmd.Context(), users)
 }
 
@@ -63,6 +63,7 @@ func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, m
 	if err := o.read(args, a.stdin); err != nil {
 		return nil, nil, err
 	}
+	a.shards = o.shard.of
 	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, mayBeUnreachable)
 	if err != nil {
 		return nil, nil, err

@@ -4,6 +4,7 @@ package kv
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
 	"github.com/cloudflare/cloudflare-go/v7/option"
+	"golang.org/x/time/rate"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -42,6 +44,9 @@ type Config struct {
 	HTTP        *http.Client   // default: with a time limit of 2 minutes for a request; redirects are refused either way
 	Traffic     userdb.Traffic // told of every request; may be nil
 	MaxAttempts int            // for each request, default 8: enough to sit out the API's block of 5 minutes
+	// Budget is how many requests this client may send in any 5 minutes; default DefaultBudget, and no limit for a local BaseURL. Processes that
+	// work under one account at the same time have to divide it.
+	Budget int
 }
 
 // Client is one namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
@@ -53,6 +58,7 @@ type Client struct {
 	maxAttempts int
 	bulk        int // keys in one bulk write
 	gate        gate
+	budget      *rate.Limiter // nil: none
 	calls       atomic.Int64
 	traffic     userdb.Traffic
 }
@@ -82,6 +88,12 @@ func New(config Config) (*Client, error) {
 	if local {
 		c.bulk = localBulk
 	}
+	if config.Budget == 0 && !local {
+		config.Budget = DefaultBudget
+	}
+	if config.Budget > 0 {
+		c.budget = newBudget(config.Budget)
+	}
 	c.namespaces = cfkv.NewNamespaceService(
 		option.WithBaseURL(config.BaseURL),
 		option.WithAPIToken(config.Token),
@@ -107,6 +119,8 @@ func (config Config) validate(local bool) error {
 		return errors.New("no API token is given (CLOUDFLARE_API_TOKEN)")
 	case config.MaxAttempts < 0:
 		return errors.New("MaxAttempts cannot be negative")
+	case config.Budget != 0 && (config.Budget < MinBudget || config.Budget > MaxBudget):
+		return fmt.Errorf("the budget of API calls is not between %d and %d", MinBudget, MaxBudget)
 	}
 	return nil
 }

@@ -89,11 +89,14 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 	}
 	ctx := request.Context()
 	for failures := 1; ; failures++ {
-		if err := c.gate.pass(ctx); err != nil {
+		if err := c.mayGo(ctx); err != nil {
 			return nil, err
 		}
 		response, err := c.attempt(request, next)
 		verdict, again := judge(response, err)
+		if response != nil {
+			c.heed(response.Header)
+		}
 		if verdict == nil {
 			return response, nil
 		}
@@ -113,6 +116,14 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 			return nil, err
 		}
 	}
+}
+
+// mayGo waits for a place in the budget, and then until nobody's pause is left.
+func (c *Client) mayGo(ctx context.Context) error {
+	if err := c.spend(ctx); err != nil {
+		return err
+	}
+	return c.gate.pass(ctx)
 }
 
 // attempt sends the request once and reads the whole answer, so that a connection that breaks in it is retried too.

@@ -9,7 +9,7 @@ import (
 )
 
 // flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever his flag says, so it may lag; but a
-// command reports a user only once his flag is written.
+// command reports a user only once his flag is written. One call is under way at a time: what comes meanwhile goes into the next one.
 type flagQueue struct {
 	flags Flags
 
@@ -17,6 +17,8 @@ type flagQueue struct {
 	waiting []queuedFlag
 	coming  int // users who may still queue a change
 	timer   *time.Timer
+	delay   time.Duration
+	writing bool
 }
 
 type queuedFlag struct {
@@ -26,23 +28,26 @@ type queuedFlag struct {
 }
 
 const (
-	// flagDelay is how long a change waits for company.
-	flagDelay = time.Second
-	// flagBatch is when it no longer waits. Bulk calls take up to 10,000 pairs; wrangler itself sends 1,000.
-	flagBatch = 1000
+	// flagDelay is how long the first change waits for company; each call doubles the wait up to mostFlagDelay. A short run has its flags at once,
+	// and a long one asks the Cloudflare API, which allows 1,200 calls in five minutes for the whole account, for six calls a minute.
+	flagDelay     = time.Second
+	mostFlagDelay = 10 * time.Second
+	// flagBatch is when a change no longer waits: bulk calls take up to 10,000 pairs (developers.cloudflare.com/kv/api). A client whose server is slow
+	// for each key sends smaller pieces by itself.
+	flagBatch = 10_000
 )
 
 // newFlagQueue says how many users will come; the queue does not wait for company that cannot come.
-func newFlagQueue(flags Flags, users int) *flagQueue { return &flagQueue{flags: flags, coming: users} }
+func newFlagQueue(flags Flags, users int) *flagQueue {
+	return &flagQueue{flags: flags, coming: users, delay: flagDelay}
+}
 
 // forgo takes back the expectation of users who will not come after all.
 func (q *flagQueue) forgo(ctx context.Context, users int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.coming -= users
-	if q.coming == 0 {
-		q.flushLocked(ctx)
-	}
+	q.arrange(ctx)
 }
 
 // leave queues the change of a user who is done with everything else, and waits until it is written.
@@ -54,17 +59,7 @@ func (q *flagQueue) leave(ctx context.Context, u userdb.UserID, change FlagChang
 		done = make(chan error, 1)
 		q.waiting = append(q.waiting, queuedFlag{u, change, done})
 	}
-	switch {
-	case len(q.waiting) == 0:
-	case q.coming == 0 || len(q.waiting) >= flagBatch:
-		q.flushLocked(ctx)
-	case q.timer == nil:
-		q.timer = time.AfterFunc(flagDelay, func() {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.flushLocked(ctx)
-		})
-	}
+	q.arrange(ctx)
 	q.mu.Unlock()
 	if done == nil {
 		return nil
@@ -72,16 +67,42 @@ func (q *flagQueue) leave(ctx context.Context, u userdb.UserID, change FlagChang
 	return <-done
 }
 
-func (q *flagQueue) flushLocked(ctx context.Context) {
+// arrange sees to it that what waits is written, now or later. The caller holds the lock.
+func (q *flagQueue) arrange(ctx context.Context) {
+	switch {
+	case len(q.waiting) == 0 || q.writing:
+	case q.coming == 0 || len(q.waiting) >= flagBatch:
+		q.flush(ctx)
+	case q.timer == nil:
+		q.timer = time.AfterFunc(q.delay, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.flush(ctx)
+		})
+	}
+}
+
+// flush sends what waits. The caller holds the lock.
+func (q *flagQueue) flush(ctx context.Context) {
 	if q.timer != nil {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	batch := q.waiting
-	q.waiting = nil
-	if len(batch) > 0 {
-		go q.write(ctx, batch)
+	if q.writing || len(q.waiting) == 0 {
+		return
 	}
+	n := min(len(q.waiting), flagBatch)
+	batch := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	q.writing = true
+	go func() {
+		q.write(ctx, batch)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.writing = false
+		q.delay = min(2*q.delay, mostFlagDelay)
+		q.arrange(ctx)
+	}()
 }
 
 func (q *flagQueue) write(ctx context.Context, batch []queuedFlag) {

@@ -8,14 +8,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Each runs do for every user, Concurrency at a time, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
+// Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
 // user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
 func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result, done func(Result)) {
 	queue := newFlagQueue(e.Flags, len(users))
 	var (
 		wg      sync.WaitGroup
 		report  sync.Mutex
-		slots   = make(chan struct{}, max(1, e.Concurrency))
+		slots   = e.limiter()
 		account = func(r Result) {
 			report.Lock()
 			defer report.Unlock()
@@ -23,11 +23,7 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 		}
 	)
 	for i, u := range users {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
+		if slots.Acquire(ctx) != nil {
 			queue.forgo(context.WithoutCancel(ctx), len(users)-i)
 			for _, rest := range users[i:] {
 				account(interrupted(rest, action))
@@ -38,11 +34,18 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 		go func() {
 			defer wg.Done()
 			r := do(ctx, u)
-			<-slots
+			slots.Release()
 			account(e.writeFlag(ctx, queue, e.keepReceipt(ctx, r)))
 		}()
 	}
 	wg.Wait()
+}
+
+func (e *Engine) limiter() *Limiter {
+	if e.Limiter != nil {
+		return e.Limiter
+	}
+	return NewLimiter(e.Concurrency)
 }
 
 // writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs latency, not data, but it is

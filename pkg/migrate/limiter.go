@@ -1,0 +1,128 @@
+package migrate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Limiter says how many users may be in flight: a cap that the operator sets, and below it what the platform bears. It starts at a few, doubles while
+// nobody complains, halves when a server says that it is overloaded, and then grows by one each time that a whole round of users went well
+// (additive increase, multiplicative decrease). All clients of a run report into one Limiter. It is never under 1, so a run always goes on.
+type Limiter struct {
+	mu       sync.Mutex
+	cap      int
+	limit    float64
+	cautious bool // something was overloaded once: growth is additive from then on
+	inFlight int
+	until    time.Time // nobody is begun before
+	heldOff  time.Time // complaints until then are about what was sent before the last cut
+	by       userdb.Service
+	cuts     int
+	changed  chan struct{} // closed when somebody who waits may look again
+}
+
+const (
+	// firstLimit is how many users are begun at once before anything is known of the platform.
+	firstLimit = 8
+	// holdOff is how long after a cut further complaints do not cut again: they come from requests that were under way already.
+	holdOff = time.Second
+	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.
+	mostPause = 10 * time.Minute
+)
+
+// NewLimiter makes one with a cap of at least 1.
+func NewLimiter(most int) *Limiter {
+	most = max(1, most)
+	return &Limiter{cap: most, limit: float64(min(most, firstLimit)), changed: make(chan struct{})}
+}
+
+// Acquire waits for a place. It returns ctx's error when that ends first.
+func (l *Limiter) Acquire(ctx context.Context) error {
+	for ctx.Err() == nil {
+		wait, changed, ok := l.tryAcquire()
+		if ok {
+			return nil
+		}
+		var over <-chan time.Time
+		if wait > 0 {
+			over = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-over:
+		}
+	}
+	return ctx.Err()
+}
+
+// tryAcquire takes a place if there is one; otherwise it says how long nobody is begun, and what to wait for.
+func (l *Limiter) tryAcquire() (wait time.Duration, changed <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait = time.Until(l.until); wait > 0 || l.inFlight >= int(l.limit) {
+		return wait, l.changed, false
+	}
+	l.inFlight++
+	return 0, nil, true
+}
+
+// Release gives a place back. A user who was done is a sign that the platform bears what it gets.
+func (l *Limiter) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inFlight--
+	step := 1.0
+	if l.cautious {
+		step /= l.limit
+	}
+	if time.Now().After(l.heldOff) {
+		l.limit = min(float64(l.cap), l.limit+step)
+	}
+	l.wake()
+}
+
+// Called is told by the clients; a Limiter listens to complaints only.
+func (l *Limiter) Called(userdb.Service) {}
+
+// Throttled is told by the clients: a server refused for want of capacity (429, 503, an overloaded Durable Object) and wants to be left alone until then.
+func (l *Limiter) Throttled(who userdb.Service, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	wait := min(max(0, until.Sub(now)), mostPause)
+	if until = now.Add(wait); until.After(l.until) {
+		l.until = until
+	}
+	l.by = who
+	if now.Before(l.heldOff) {
+		return
+	}
+	l.heldOff = now.Add(max(holdOff, wait))
+	l.limit = max(1, l.limit/2)
+	l.cautious = true
+	l.cuts++
+}
+
+func (l *Limiter) wake() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Pressure is what a Limiter does at the moment.
+type Pressure struct {
+	Cap, Limit, InFlight int
+	Cuts                 int            // how often the limit was halved
+	By                   userdb.Service // who was overloaded last; "" nobody so far
+	Until                time.Time      // nobody is begun before; past or zero: no pause
+}
+
+// Pressure tells people why a run is slow.
+func (l *Limiter) Pressure() Pressure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Pressure{Cap: l.cap, Limit: int(l.limit), InFlight: l.inFlight, Cuts: l.cuts, By: l.by, Until: l.until}
+}

@@ -1,0 +1,117 @@
+package migrate
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+func limitOf(l *Limiter) int { return l.Pressure().Limit }
+
+func round(t *testing.T, l *Limiter) {
+	t.Helper()
+	n := limitOf(l)
+	for range n {
+		if err := l.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, more := l.tryAcquire(); more {
+		t.Fatalf("%d in flight, the limit is %d", n+1, n)
+	}
+	for range n {
+		l.Release()
+	}
+}
+
+func TestLimiterDoublesUntilTheCap(t *testing.T) {
+	l := NewLimiter(50)
+	for _, want := range []int{8, 16, 32, 50, 50} {
+		if got := limitOf(l); got != want {
+			t.Fatalf("limit %d, want %d", got, want)
+		}
+		round(t, l)
+	}
+}
+
+func TestLimiterShrinksAndGrowsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(8)
+		for _, want := range []int{4, 2, 1, 1} {
+			l.Throttled(userdb.ServiceWorker, time.Now())
+			l.Throttled(userdb.ServiceWorker, time.Now()) // of the same moment: one cut
+			if got := limitOf(l); got != want {
+				t.Fatalf("limit %d, want %d", got, want)
+			}
+			time.Sleep(holdOff + 1)
+		}
+		for _, want := range []int{2, 3, 4} { // one more for each round
+			for limitOf(l) < want {
+				round(t, l)
+			}
+			if got := limitOf(l); got != want {
+				t.Fatalf("limit %d, want %d", got, want)
+			}
+		}
+		for range 100 {
+			round(t, l)
+		}
+		if got := limitOf(l); got != 8 {
+			t.Fatalf("limit %d, want the cap", got)
+		}
+	})
+}
+
+func TestLimiterHonoursRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(8)
+		began := time.Now()
+		l.Throttled(userdb.ServiceR2, began.Add(30*time.Second))
+		if err := l.Acquire(t.Context()); err != nil || time.Since(began) != 30*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		l.Throttled(userdb.ServiceR2, time.Now().Add(100*time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if l.Acquire(ctx) == nil {
+			t.Error("begun in the pause")
+		}
+		if left := time.Until(l.Pressure().Until); left != mostPause-time.Second {
+			t.Errorf("%v left", left)
+		}
+	})
+}
+
+// A run over many users against a platform that bears 5 at once: it stays under the cap, comes to about 5, and ends.
+func TestEachFindsWhatThePlatformBears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const bears = 5
+		e := &Engine{Limiter: NewLimiter(64)}
+		var inFlight, most, late atomic.Int64
+		users := make([]userdb.UserID, 2000)
+		began := time.Now()
+		e.Each(t.Context(), users, ActionVerify, func(context.Context, userdb.UserID) Result {
+			n := inFlight.Add(1)
+			defer inFlight.Add(-1)
+			most.Store(max(most.Load(), n))
+			if n > bears {
+				e.Limiter.Throttled(userdb.ServiceWorker, time.Now())
+			}
+			if n > 2*bears && time.Since(began) > time.Minute {
+				late.Add(1)
+			}
+			time.Sleep(time.Second)
+			return Result{}
+		}, func(Result) {})
+		if most.Load() > 64 || late.Load() > 0 {
+			t.Errorf("%d at once, %d begun far above what the platform bears", most.Load(), late.Load())
+		}
+		if took := time.Since(began); took > time.Duration(len(users))*time.Second/2 {
+			t.Errorf("took %v: it did not grow back", took)
+		}
+	})
+}
