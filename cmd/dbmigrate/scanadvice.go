@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -33,6 +34,10 @@ type scanned struct {
 	GrowthPerWeek *float64  `json:"growthBytesPerWeek,omitempty"`
 	CrossesInDays *float64  `json:"crossesInDays,omitempty"`
 	Cost          *userCost `json:"cost,omitempty"`
+
+	// Of --deep (docs/preflight.md).
+	Verdict sqlitefile.Level     `json:"verdict,omitempty"`
+	Reasons []sqlitefile.Problem `json:"reasons,omitempty"`
 
 	over int // in so many scans, up to this one, the file was over the threshold
 }
@@ -80,14 +85,16 @@ func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, 
 }
 
 func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {
-	found, err := e.Preflight(ctx, s.User)
+	found, err := e.LookDeep(ctx, s.User)
 	switch userdb.KindOf(err) {
 	case "":
+		s.Verdict, s.Reasons = found.Verdict(), found.Problems()
 		if err = found.Err(); err == nil {
 			written := found.Entries.Total()
 			s.RowsWritten = &written
 		}
 	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.NotFound:
+		s.Verdict, s.Reasons = sqlitefile.Blocked, sqlitefile.ProblemsOf(err)
 	default:
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -137,9 +138,10 @@ type resultJSON struct {
 }
 
 type errorJSON struct {
-	Kind    userdb.Kind `json:"kind"`
-	Message string      `json:"message"`
-	Hint    string      `json:"hint,omitempty"`
+	Kind    userdb.Kind          `json:"kind"`
+	Message string               `json:"message"`
+	Hint    string               `json:"hint,omitempty"`
+	Reasons []sqlitefile.Problem `json:"reasons,omitempty"` // why the database cannot be moved as it is
 }
 
 // MarshalJSON writes the promised shape.
@@ -158,7 +160,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 }
 
 func errorOf(err error) *errorJSON {
-	out := &errorJSON{Kind: userdb.KindOf(err), Message: err.Error()}
+	out := &errorJSON{Kind: userdb.KindOf(err), Message: err.Error(), Reasons: sqlitefile.ProblemsOf(err)}
 	var e *userdb.Error
 	if errors.As(err, &e) {
 		out.Hint = e.Hint

@@ -8,7 +8,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-const wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
+const (
+	wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
+	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX makes the index anew"
+)
 
 // fail gives an error its operation and kind; one that has them already stays as it is. What SQLite calls corrupt is the file's fault.
 func fail(op, thing string, err error) error {

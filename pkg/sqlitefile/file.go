@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -97,9 +98,19 @@ func (f *File) describe(o *object) (Table, bool, error) {
 // openError is fail for Open: a schema that SQLite cannot read is damage, whatever code it gives that.
 func openError(path string, err error) error {
 	if capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
-		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
+		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: malformedObject(err), Detail: message(err), WayOut: wayOutDamaged})
 	}
 	return fail("open", path, err)
+}
+
+var malformedSchema = regexp.MustCompile(`^malformed database schema \((.*)\) - `)
+
+// malformedObject is the object that SQLite names when it cannot read the schema, "" for none.
+func malformedObject(err error) string {
+	if m := malformedSchema.FindStringSubmatch(message(err)); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // Header returns what a Durable Object cannot hold in its own header; versions are those without any fence.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
 
@@ -70,6 +71,25 @@ func judge(t *testing.T, path string) {
 	}
 	if report.Err() == nil {
 		wantRoundTrip(t, ctx, path)
+	}
+	wantNoHastyRefusal(t, ctx, path, report)
+}
+
+// wantNoHastyRefusal: what the first look refuses, the whole file is refused for, too.
+func wantNoHastyRefusal(t *testing.T, ctx context.Context, path string, whole Report) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skimmed := path + ".skimmed"
+	defer os.Remove(skimmed)
+	read := func(offset, length int64) ([]byte, error) { return content[offset:][:length], nil }
+	first, sure, err := FirstLook(ctx, skimmed, int64(len(content)), wire.DefaultLimits, read)
+	if err != nil {
+		t.Fatalf("no first look: %v", err)
+	}
+	if sure && whole.Err() == nil {
+		t.Fatalf("refused at first look for %+v, and the whole file is %s", first.Findings, whole.Level)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
@@ -23,17 +24,27 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 		return nil, fail("check integrity of", f.path, err)
 	}
 	defer conn.Close()
-	list, err := checkIntegrity(ctx, conn)
+	list, err := checkIntegrity(ctx, conn, f.ownerOfPage)
 	return list, fail("check integrity of", f.path, err)
 }
 
-func checkIntegrity(ctx context.Context, conn *capi.Conn) ([]Finding, error) {
+// ownerOfPage names the table or index whose root is that page, "" when there is none.
+func (f *File) ownerOfPage(root int64) string {
+	for i := range f.objects {
+		if f.objects[i].root == root {
+			return f.objects[i].Name
+		}
+	}
+	return ""
+}
+
+func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64) string) ([]Finding, error) {
 	defer conn.Watch(ctx)()
 	var merged findings
 	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", maxIntegrityMessages)
 	err := conn.Query(sql, nil, func(s *capi.Stmt) error {
 		if message := s.Text(0); message != "ok" {
-			merged.add(judgeIntegrity(message))
+			merged.add(judgeIntegrity(strings.TrimPrefix(message, "*** in database main ***\n"), owner))
 		}
 		return nil
 	})
@@ -57,10 +68,12 @@ var (
 	nullValue    = regexp.MustCompile(`(?s)^NULL value in (.*)\.([^.]*)$`)
 	strictValue  = regexp.MustCompile(`(?s)^non-\S+ value in (.*)\.([^.]*)$`)
 	changedValue = regexp.MustCompile(`(?s)^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
+	wrongIndex   = regexp.MustCompile(`(?s)^(?:row \d+ missing from|wrong # of entries in|non-unique entry in|row \d+ values differ from|rowid not at end-of-record for row \d+ of) index (.*)$`)
+	brokenTree   = regexp.MustCompile(`^(?:Tree|On tree page) (\d+)\b`)
 	fts5Index    = regexp.MustCompile(`(?s)^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
 )
 
-func judgeIntegrity(message string) Finding {
+func judgeIntegrity(message string, owner func(root int64) string) Finding {
 	for _, kind := range []struct {
 		message *regexp.Regexp
 		reason  Reason
@@ -78,7 +91,15 @@ func judgeIntegrity(message string) Finding {
 		return outOfStep(m[1], message)
 	}
 	first, _, _ := strings.Cut(message, "\n")
-	return Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: wayOutDamaged}
+	finding := Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: wayOutDamaged}
+	if m := brokenTree.FindStringSubmatch(message); m != nil {
+		root, _ := strconv.ParseInt(m[1], 10, 64) // 0 is no page
+		finding.Object = owner(root)
+	}
+	if m := wrongIndex.FindStringSubmatch(message); m != nil {
+		finding.Object, finding.WayOut = m[1], wayOutIndex
+	}
+	return finding
 }
 
 func outOfStep(table, detail string) Finding {

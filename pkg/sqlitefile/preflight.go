@@ -30,12 +30,17 @@ func NewReport(list []Finding) *Report {
 
 // Err is nil for a database that can be moved; otherwise a *userdb.Error of kind NotSQLite, Damaged or Blocked with the gravest finding in it.
 func (r *Report) Err() error {
-	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Level == r.Level && r.Level != Warning {
-			return &userdb.Error{Op: "preflight", Kind: f.kind(), Err: f, Hint: f.WayOut}
+	if r.Level.rank() < Fixable.rank() {
+		return nil
+	}
+	var grave []Finding
+	for _, f := range r.Findings {
+		if f.Level == r.Level {
+			grave = append(grave, f)
 		}
 	}
-	return nil
+	first := &grave[0]
+	return &userdb.Error{Op: "preflight", Kind: first.kind(), Err: &refusal{first, grave}, Hint: first.WayOut}
 }
 
 // findings gathers findings, merging those of one reason about one object and column.
@@ -157,6 +162,21 @@ func (f *File) checkRows(ctx context.Context, limits wire.Limits, rows *int64, s
 // CheckSchema checks all that can be known without reading the rows of ordinary tables: header, names, lengths, what SQLite with
 // a Durable Object's limits refuses, and the indexes of FTS5 tables over external content.
 func (f *File) CheckSchema(ctx context.Context, limits wire.Limits) ([]Finding, error) {
+	schema, err := f.checkSchemaAlone(ctx, limits)
+	if err != nil {
+		return nil, err
+	}
+	indexes, err := f.checkExternalIndexes(ctx)
+	if err != nil {
+		return nil, fail("check FTS5 indexes of", f.path, err)
+	}
+	found := findings{schema}
+	found.add(indexes...)
+	return found.list, nil
+}
+
+// checkSchemaAlone is CheckSchema without what needs other pages than the schema's.
+func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Finding, error) {
 	found := findings{}
 	found.add(f.checkHeader(limits)...)
 	var sound []wire.Object
@@ -178,11 +198,6 @@ func (f *File) CheckSchema(ctx context.Context, limits wire.Limits) ([]Finding, 
 		return nil, fail("check schema of", f.path, err)
 	}
 	found.add(refused...)
-	indexes, err := f.checkExternalIndexes(ctx)
-	if err != nil {
-		return nil, fail("check FTS5 indexes of", f.path, err)
-	}
-	found.add(indexes...)
 	return found.list, nil
 }
 

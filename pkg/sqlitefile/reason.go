@@ -52,6 +52,16 @@ const (
 	ReasonInvalidText  Reason = "invalid-text"  // text that is not valid in the file's UTF-16
 )
 
+// Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonDatabaseTooBig,
+		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
+		ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
+		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonInvalidText,
+	}
+}
+
 // Level says how grave a finding is.
 type Level string
 

@@ -20,6 +20,7 @@ const (
 type object struct {
 	wire.Object
 	info    tableInfo // for tables and views
+	root    int64     // page of the table's or index's tree, 0 where there is none
 	invalid error     // its name or its text is not valid in the file's encoding
 }
 
@@ -56,7 +57,7 @@ func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	var objects []object
-	err = conn.Query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid", nil, func(s *capi.Stmt) error {
+	err = conn.Query("SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rowid", nil, func(s *capi.Stmt) error {
 		o := object{}
 		for i, field := range []*string{&o.Type, &o.Name, &o.Table, &o.SQL} {
 			text, err := decodeText(s.Value(i).Bytes, encoding)
@@ -65,7 +66,7 @@ func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
 			}
 			*field = text
 		}
-		o.info = list[o.Name]
+		o.info, o.root = list[o.Name], s.Int(4)
 		o.info.module = moduleOf(o.SQL)
 		objects = append(objects, o)
 		return nil

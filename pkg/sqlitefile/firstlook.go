@@ -1,0 +1,53 @@
+package sqlitefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// FirstLook judges a file of size bytes that is elsewhere by its header and its schema, and reads no more of it than these. It is for refusing
+// early: sure is true when these alone block the file; then the report has what they show, and rows may have more. Everything else, damage
+// included, only the whole file can tell. It makes a file at path, which must not exist, and leaves it to the caller to remove.
+// An error means that the look could not be had; those of read are passed on.
+func FirstLook(ctx context.Context, path string, size int64, limits wire.Limits, read RangeReader) (report Report, sure bool, err error) {
+	s, err := newSkim(path, size, read)
+	if err != nil {
+		return Report{}, false, err
+	}
+	defer func() { err = errors.Join(err, s.to.Close()) }()
+	if err := s.take(0, SkimBytes); err != nil {
+		return Report{}, false, err
+	}
+	head, err := readHeader(path)
+	var finding *Finding
+	if errors.As(err, &finding) {
+		return *NewReport([]Finding{*finding}), true, nil
+	}
+	if err != nil {
+		return Report{}, false, fmt.Errorf("read header: %w", err)
+	}
+	if err := s.schema(head); errors.Is(err, errUnclear) {
+		return Report{}, false, nil
+	} else if err != nil {
+		return Report{}, false, err
+	}
+	return judgeSkimmed(ctx, path, limits)
+}
+
+func judgeSkimmed(ctx context.Context, path string, limits wire.Limits) (Report, bool, error) {
+	f, err := Open(ctx, path)
+	if err != nil {
+		return Report{}, false, ctx.Err() // it may need pages that are not here, such as the options of a full-text table
+	}
+	defer f.Close()
+	list, err := f.checkSchemaAlone(ctx, limits)
+	if err != nil {
+		return Report{}, false, err
+	}
+	report := *NewReport(list)
+	report.Tables = len(f.tables)
+	return report, report.Level == Blocked, nil
+}
