@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
 	"github.com/dbmigrate/dbmigrate/test/race"
 )
 
@@ -27,6 +28,7 @@ type options struct {
 	stacks           int
 	network          time.Duration
 	networkOperators int
+	doc              string
 }
 
 func main() {
@@ -42,10 +44,11 @@ func main() {
 	flag.DurationVar(&o.race.Rest, "rest", 3*time.Second, "longest pause of an operator between two commands")
 	flag.DurationVar(&o.race.FilePause, "file-pause", time.Second, "longest pause of a client after a write to a file; R2 takes one a second")
 	flag.DurationVar(&o.race.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
-	flag.DurationVar(&o.race.RestartEvery, "restart-every", 2*time.Minute, "how often a runtime is restarted; 0 is never")
+	flag.DurationVar(&o.race.RestartEvery, "restart-every", 3*time.Minute, "how often a runtime is restarted; 0 is never")
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
 	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
 	flag.IntVar(&o.networkOperators, "network-operators", 4, "operators whose network is in trouble, at once")
+	flag.StringVar(&o.doc, "doc", "", "page whose sections race and network are written anew by a run that ended well")
 	flag.Parse()
 	os.Exit(exitCode(soak(o)))
 }
@@ -68,28 +71,44 @@ var (
 	errShort       = errors.New("the time was over before the race had its cycles and its acknowledged writes; nothing was lost until then")
 )
 
+// parts run side by side; each has a section of the page.
+var parts = []struct {
+	name string
+	run  func(context.Context, options) (account string, err error)
+}{{"race", runRace}, {"network", runNetwork}}
+
 // soak runs both parts. A broken promise in one of them ends the other one, too; each prints its account all the same.
 func soak(o options) error {
 	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithCancel(signalled)
 	defer cancel()
-	parts := []func(context.Context, options) (string, error){runRace, runNetwork}
 	accounts, problems := make([]string, len(parts)), make([]error, len(parts))
 	var all sync.WaitGroup
 	for i, part := range parts {
 		all.Go(func() {
-			accounts[i], problems[i] = part(ctx, o)
+			accounts[i], problems[i] = part.run(ctx, o)
 			if problems[i] != nil && !errors.Is(problems[i], errShort) {
 				cancel()
 			}
 		})
 	}
 	all.Wait()
-	for _, account := range accounts {
-		fmt.Println(account)
+	for i, account := range accounts {
+		fmt.Printf("%s\n", account)
+		if problems[i] == nil {
+			problems[i] = publish(o.doc, parts[i].name, account)
+		}
 	}
 	return verdict(problems, signalled.Err() != nil)
+}
+
+// publish leaves the page as it is when there is none, or when the part was not run.
+func publish(doc, section, account string) error {
+	if doc == "" || account == "" {
+		return nil
+	}
+	return docpage.Replace(doc, section, account)
 }
 
 // verdict leaves out that one part was ended, when it was by the other one or by Ctrl-C.

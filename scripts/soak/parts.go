@@ -29,10 +29,13 @@ func runRace(ctx context.Context, o options) (account string, err error) {
 		stacks = append(stacks, s)
 	}
 	report, err := race.Run(ctx, stacks, o.race)
+	if err != nil && report.Took == 0 {
+		return "", err
+	}
 	if err == nil && (report.Cycles < o.race.Cycles || report.Acknowledged < o.race.Writes) {
 		err = errShort
 	}
-	return "## The race\n\n" + report.Markdown(), err
+	return report.Markdown(), err
 }
 
 func runNetwork(ctx context.Context, o options) (account string, err error) {
@@ -54,5 +57,5 @@ func runNetwork(ctx context.Context, o options) (account string, err error) {
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
 	report, err := faults.Run(ctx, s, binary, faults.Config{Length: o.network, Operators: o.networkOperators, Log: os.Stderr})
-	return "## The network\n\n" + report.Markdown(), err
+	return report.Markdown(), err
 }

@@ -23,6 +23,7 @@ func passing() []trouble {
 			trouble{name: "half an answer", where: where, times: 2, fault: faultproxy.Fault{CutHalf: true}},
 			trouble{name: "slow answers", where: where, times: 2, fault: faultproxy.Fault{Drip: 300 * time.Millisecond}},
 			trouble{name: "arrives, but answers 500", where: where, times: 1, fault: faultproxy.Fault{Status: 500, Body: "oh"}},
+			trouble{name: "arrives twice", where: where, times: 2, fault: faultproxy.Fault{Repeat: true}},
 		)
 	}
 	return append(all,
@@ -43,6 +44,8 @@ func lasting() []trouble {
 	}
 	return append(all,
 		trouble{name: "500 for ever", where: "R2 PUT", times: forever, fault: answers(500), stops: []string{"unreachable"}},
+		trouble{name: "truncated answer", where: flags, times: 2, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
+		trouble{name: "truncated answer", where: worker, times: 2, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
 		trouble{name: "truncated GET", where: "R2 GET", times: 1, from: 1, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error"}},
 		trouble{name: "truncated GET", where: "R2 GET", times: forever, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
 		trouble{name: "429 for ever", where: "admin ready", times: forever, fault: waitASecond(429), stops: []string{"throttled"}},
