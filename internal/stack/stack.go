@@ -30,7 +30,7 @@ const (
 )
 
 // startTimeout bounds one start when the caller's context does not: a cold CI machine needs several times the usual 2 s.
-const startTimeout = 2 * time.Minute
+const startTimeout = 5 * time.Minute
 
 // Options say what to start. The zero value starts worker/ of this repository on an empty state.
 type Options struct {

@@ -41,7 +41,7 @@ func main() {
 	flag.IntVar(&o.race.Retire, "retire", 500, "entries with which a user makes room for a new one")
 	flag.IntVar(&o.race.Clients, "clients", 4, "clients of each user")
 	flag.IntVar(&o.race.Operators, "operators", 4, "operators of each stack at once")
-	flag.DurationVar(&o.race.Rest, "rest", 3*time.Second, "longest pause of an operator between two commands")
+	flag.DurationVar(&o.race.Rest, "rest", 2*time.Second, "longest pause of an operator between two commands")
 	flag.DurationVar(&o.race.FilePause, "file-pause", time.Second, "longest pause of a client after a write to a file; R2 takes one a second")
 	flag.DurationVar(&o.race.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
 	flag.DurationVar(&o.race.RestartEvery, "restart-every", 3*time.Minute, "how often a runtime is restarted; 0 is never")

@@ -41,9 +41,18 @@ type long struct {
 	users  atomic.Int64
 	table  table
 	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex
+	findings []error
 }
 
-var errOver = errors.New("the time is over")
+// mostFindings are enough to stop for.
+const mostFindings = 20
+
+var (
+	errOver     = errors.New("the time is over")
+	errFindings = errors.New("too many commands failed")
+)
 
 // Run draws a trouble for each command, until the time is over or ctx ends: then trouble ends, too, and every command is allowed to finish.
 // An error is a command that lost something, left a user without service unsaid, or could not be finished by running it again.
@@ -65,18 +74,27 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 	defer timer.Stop()
 	var all sync.WaitGroup
 	for n := range config.Operators {
-		all.Go(func() {
-			if err := l.operate(ctx, filepath.Join(home, fmt.Sprint(n))); err != nil {
-				l.cancel(err)
-			}
-		})
+		all.Go(func() { l.found(l.operate(ctx, filepath.Join(home, fmt.Sprint(n)))) })
 	}
 	all.Go(func() { l.say(ctx, began) })
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, errOver) {
-		return l.table.report(time.Since(began)), err
+	if err := context.Cause(ctx); !errors.Is(err, errOver) && !errors.Is(err, errFindings) {
+		l.findings = append(l.findings, err)
 	}
-	return l.table.report(time.Since(began)), nil
+	return l.table.report(time.Since(began)), errors.Join(l.findings...)
+}
+
+// found keeps a broken promise. The run goes on with other users, for a whole account, until there are too many.
+func (l *long) found(err error) {
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(l.Log, "network: FAILED: %v\n", err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.findings = append(l.findings, err); len(l.findings) >= mostFindings {
+		l.cancel(errFindings)
+	}
 }
 
 func (l *long) say(ctx context.Context, began time.Time) {
@@ -109,9 +127,7 @@ func (l *long) operate(ctx context.Context, home string) error {
 			}
 			t.users = append(t.users, u)
 		}
-		if err := l.travel(ctx, t); err != nil {
-			return err
-		}
+		l.found(l.travel(ctx, t))
 	}
 	return nil
 }
@@ -125,10 +141,11 @@ func (l *long) travel(ctx context.Context, t team) error {
 		var hits atomic.Int64
 		f, err := t.suffers(stop.command, stop.serves, untilDone(ctx, tr.rule(&hits)), stops)
 		if err != nil {
-			return fmt.Errorf("%s, %s of %s, from request %d on, %d times: %w", stop.command, tr.name, tr.where, tr.from, tr.times, err)
+			l.table.add(tr.name, service, stop.command, Ends{Failed: 1})
+			return fmt.Errorf("%s, %s at %s, from request %d on, %d times: %w", stop.command, tr.name, tr.where, tr.from, tr.times, err)
 		}
 		if hits.Load() > 0 {
-			l.table.add(tr.name, service, stop.command, f)
+			l.table.add(tr.name, service, stop.command, endOf(f))
 		}
 	}
 	return nil
