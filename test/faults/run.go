@@ -55,7 +55,7 @@ var (
 )
 
 // Run draws a trouble for each command, until the time is over or ctx ends: then trouble ends, too, and every command is allowed to finish.
-// An error is a command that lost something, left a user without service unsaid, or could not be finished by running it again.
+// An error names the commands that lost something, left a user without service unsaid, or could not be finished by running them again.
 func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) (Report, error) {
 	began := time.Now()
 	l := &long{Config: config, cloud: cloud, binary: binary}
@@ -78,10 +78,11 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 	}
 	all.Go(func() { l.say(ctx, began) })
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, errOver) && !errors.Is(err, errFindings) {
-		l.findings = append(l.findings, err)
+	err = errors.Join(l.findings...)
+	if err == nil && !errors.Is(context.Cause(ctx), errOver) {
+		err = context.Cause(ctx)
 	}
-	return l.table.report(time.Since(began)), errors.Join(l.findings...)
+	return l.table.report(time.Since(began)), err
 }
 
 // found keeps a broken promise. The run goes on with other users, for a whole account, until there are too many.
