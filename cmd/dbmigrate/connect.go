@@ -17,14 +17,22 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// loadConfig resolves flags, environment and wrangler file.
+// loadConfig resolves flags, environment, dbmigrate.toml and wrangler file.
 func (a *app) loadConfig(environmentSet bool) (config.Config, error) {
+	in, err := a.configInput(environmentSet)
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(in)
+}
+
+func (a *app) configInput(environmentSet bool) (config.Input, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return config.Config{}, usageError("find the working folder", "", err.Error(), "")
+		return config.Input{}, usageError("find the working folder", "", err.Error(), "")
 	}
-	return config.Load(config.Input{Flags: a.global.values, File: a.global.file, Environment: a.global.environment, EnvironmentSet: environmentSet,
-		Dir: dir, Getenv: a.getenv})
+	return config.Input{Flags: a.global.values, File: a.global.file, Environment: a.global.environment, EnvironmentSet: environmentSet,
+		Profile: a.global.profile, Dir: dir, Getenv: a.getenv}, nil
 }
 
 func newR2(c config.Config, t userdb.Traffic) (*r2.Client, error) {

@@ -115,6 +115,12 @@ func failed(check string, err error, fix string) finding {
 
 func checkConfig(c config.Config) finding {
 	detail := "flags and environment"
+	if c.OwnFile != "" {
+		detail += ", " + c.OwnFile
+	}
+	if c.Profile != "" {
+		detail += ", profile " + c.Profile
+	}
 	if c.File != "" {
 		detail += ", " + c.File
 	}

@@ -21,6 +21,7 @@ type globalFlags struct {
 	file        string
 	environment string
 	apiBudget   int
+	profile     string
 	values      config.Values
 }
 
@@ -48,14 +49,15 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newVersion(a), newCompletion(a))
+	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newVersion(a), newCompletion(a))
 	return root
 }
 
 func (g *globalFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&g.format, "output", string(report.Table), "format of stdout: "+strings.Join(report.Formats, ", "))
-	flags.StringVar(&g.file, "config", "", "wrangler configuration to read `file` names, accounts and buckets from (default: looked for from here upward)")
+	flags.StringVar(&g.file, "config", "", "wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)")
 	flags.StringVar(&g.environment, "env", "", "wrangler environment; never guessed, \"\" is the top level")
+	flags.StringVar(&g.profile, "profile", "", "profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file")
 	flags.StringVar(&g.values.WorkerURL, "worker-url", "", "address of the Worker that mounts the admin routes")
 	flags.StringVar(&g.values.Bucket, "bucket", "", "R2 bucket of the databases")
 	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")

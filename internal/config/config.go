@@ -1,5 +1,5 @@
 // Package config finds out which account, bucket, namespace and Worker a command is about, and with which credentials.
-// Flags come first, then the environment, then the wrangler configuration of the working folder. Nothing is guessed: where two answers
+// Flags come first, then the environment, then dbmigrate.toml, then the wrangler configuration of the working folder. Nothing is guessed: where two answers
 // are possible, it asks. Credentials come from the environment only, because a process list shows flags.
 package config
 
@@ -30,8 +30,10 @@ type Input struct {
 	// Environment is the wrangler environment. EnvironmentSet tells an empty name (the top level, as with wrangler) from none.
 	Environment    string
 	EnvironmentSet bool
-	Dir            string
-	Getenv         func(string) string
+	// Profile is a profile of dbmigrate.toml; "" leaves it to DBMIGRATE_PROFILE.
+	Profile string
+	Dir     string
+	Getenv  func(string) string
 }
 
 // Config is the outcome. What a command does not need may be missing: see the Need methods.
@@ -43,6 +45,9 @@ type Config struct {
 	// File is the wrangler configuration that was read, "" when none was. Environment is the environment in it.
 	File        string
 	Environment string
+	// OwnFile is the dbmigrate.toml that was read, and Profile the profile in it; "" when none was.
+	OwnFile string
+	Profile string
 }
 
 // Load resolves the configuration. Its errors are of kind userdb.Usage.
@@ -53,7 +58,11 @@ func Load(in Input) (Config, error) {
 	}
 	environment := valuesOf(in.Getenv)
 	c := Config{Values: merge(in.Flags, environment), Credentials: credentials}
-	if c.needsFile() || in.File != "" || in.EnvironmentSet {
+	if err := c.addOwn(in, environment); err != nil {
+		return Config{}, err
+	}
+	// A profile stands alone: what it leaves out must not come from some other environment of a wrangler file.
+	if c.Profile == "" && !isOwn(in.File) && (c.needsFile() || in.File != "" || in.EnvironmentSet) {
 		if err := c.addFile(in, environment); err != nil {
 			return Config{}, err
 		}
@@ -63,6 +72,26 @@ func Load(in Input) (Config, error) {
 		c.R2Endpoint = r2Endpoint(c.AccountID, c.Jurisdiction)
 	}
 	return c, c.validate()
+}
+
+// addOwn takes what dbmigrate.toml says and nothing before it has said.
+func (c *Config) addOwn(in Input, environment Values) error {
+	own, path, profile, err := chooseOwn(in)
+	if err != nil || path == "" {
+		return err
+	}
+	if in.Flags.AccountID == "" && environment.AccountID != "" && own.AccountID != "" && environment.AccountID != own.AccountID {
+		return contradiction(path, own.AccountID, environment.AccountID)
+	}
+	if c.Bucket == "" || c.Bucket == own.Bucket {
+		c.Jurisdiction = own.Jurisdiction
+	}
+	c.Values, c.OwnFile, c.Profile = merge(c.Values, own.values()), path, profile
+	return nil
+}
+
+func contradiction(where, file, environment string) error {
+	return usage("choose account", "", fmt.Errorf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", where, file, environment), "say which with --account-id")
 }
 
 // needsFile says whether a wrangler file could still add something. A file that is not needed is not read, so that neither its faults nor
@@ -78,8 +107,7 @@ func (c *Config) addFile(in Input, environment Values) error {
 	}
 	// wrangler itself prefers the file here and other tools the variable, so a contradiction has to be solved by a person.
 	if in.Flags.AccountID == "" && environment.AccountID != "" && file.AccountID != "" && environment.AccountID != file.AccountID {
-		return usage("choose account", "", fmt.Errorf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", file.where(), file.AccountID, environment.AccountID),
-			"say which with --account-id")
+		return contradiction(file.where(), file.AccountID, environment.AccountID)
 	}
 	c.File, c.Environment = file.path, file.environment
 	c.AccountID = cmp.Or(c.AccountID, file.AccountID)
@@ -102,7 +130,7 @@ func (c *Config) addBucket(file *wranglerFile) error {
 	if err != nil {
 		return err
 	}
-	c.Bucket, c.Jurisdiction = cmp.Or(c.Bucket, bucket.Name), bucket.Jurisdiction
+	c.Bucket, c.Jurisdiction = cmp.Or(c.Bucket, bucket.Name), cmp.Or(c.Jurisdiction, bucket.Jurisdiction)
 	return nil
 }
 

@@ -104,7 +104,12 @@ func (c *Config) NeedWorker() error {
 
 func (c *Config) missing(what, how string) error {
 	where := "in flags, environment or a wrangler file"
-	if c.File != "" {
+	switch {
+	case c.Profile != "":
+		where = fmt.Sprintf("in flags, environment or the profile %q of %s", c.Profile, c.OwnFile)
+	case c.File == "" && c.OwnFile != "":
+		where = "in flags, environment or " + c.OwnFile
+	case c.File != "":
 		where = "in flags, environment or " + c.File
 		if c.Environment != "" {
 			where += fmt.Sprintf(" (environment %q; bindings are not inherited from the top level)", c.Environment)
