@@ -25,12 +25,11 @@ func TestOwnFileRanksBetweenEnvironmentAndWrangler(t *testing.T) {
 		env                                          map[string]string
 		account, bucket, namespace, endpoint, layout string
 	}{
-		"top level, filled up":             {Input{}, nil, "a", "b", "wk", "https://a.eu.r2.cloudflarestorage.com", "db/{user}.sqlite"},
-		"environment goes first":           {Input{}, map[string]string{"DBMIGRATE_BUCKET": "e"}, "a", "e", "wk", "https://a.r2.cloudflarestorage.com", "db/{user}.sqlite"},
-		"a profile stands alone":           {Input{Profile: "staging"}, nil, "s", "sb", "", "https://s.r2.cloudflarestorage.com", userdb.DefaultLayout},
-		"the variable":                     {Input{}, map[string]string{"DBMIGRATE_PROFILE": "staging"}, "s", "sb", "", "https://s.r2.cloudflarestorage.com", userdb.DefaultLayout},
-		"--env is of the wrangler file":    {Input{EnvironmentSet: true}, nil, "w", "wb", "wk", "https://w.r2.cloudflarestorage.com", userdb.DefaultLayout},
-		"--config is of the wrangler file": {Input{File: "wrangler.jsonc"}, nil, "w", "wb", "wk", "https://w.r2.cloudflarestorage.com", userdb.DefaultLayout},
+		"top level, filled up":          {Input{}, nil, "a", "b", "wk", "https://a.eu.r2.cloudflarestorage.com", "db/{user}.sqlite"},
+		"environment goes first":        {Input{}, map[string]string{"DBMIGRATE_BUCKET": "e"}, "a", "e", "wk", "https://a.r2.cloudflarestorage.com", "db/{user}.sqlite"},
+		"a profile stands alone":        {Input{Profile: "staging"}, nil, "s", "sb", "", "https://s.r2.cloudflarestorage.com", userdb.DefaultLayout},
+		"the variable":                  {Input{}, map[string]string{"DBMIGRATE_PROFILE": "staging"}, "s", "sb", "", "https://s.r2.cloudflarestorage.com", userdb.DefaultLayout},
+		"--env is of the wrangler file": {Input{EnvironmentSet: true}, nil, "w", "wb", "wk", "https://w.r2.cloudflarestorage.com", userdb.DefaultLayout},
 	} {
 		c, err := load(t, test.in, files, test.env)
 		if err != nil {
