@@ -27,31 +27,37 @@ type finding struct {
 const maxClockSkew = 7 * time.Minute
 
 func newDoctor(a *app) *cobra.Command {
-	return &cobra.Command{
+	var writes bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that everything can be reached and used",
 		Long: "Check R2, KV and the Worker by the smallest harmless request each, and say for each fault how to fix it, with the name of\n" +
-			"the permission at Cloudflare. Whether a token may write shows only when something is written; doctor does not.",
+			"the permission at Cloudflare. Whether a token may write shows only when something is written: --probe-writes writes an\n" +
+			"object under .dbmigrate/probe/ and a key that begins with dbmigrate-probe:, and deletes both at once.",
 		Example: "  dbmigrate doctor\n" +
-			"  dbmigrate doctor --env production\n" +
+			"  dbmigrate doctor --profile production --probe-writes\n" +
 			"  dbmigrate doctor --output json | jq 'select(.ok==false)'",
 		Annotations: manual{
-			reads:   "one page of a listing in R2 and in KV; the Worker's version, limits and clock",
-			changes: "nothing",
+			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock",
+			changes: "nothing; with --probe-writes an object and a key of its own, which it deletes",
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, writes) },
 	}
+	cmd.Flags().BoolVar(&writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
+	return cmd
 }
 
-func (a *app) doctor(cmd *cobra.Command) error {
+func (a *app) doctor(cmd *cobra.Command, writes bool) error {
 	c, err := a.loadConfig(cmd.Flags().Changed("env"))
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	findings := []finding{checkConfig(c), checkLayout(c), checkR2(ctx, c), checkKV(ctx, c)}
+	ctx, probe := cmd.Context(), newRun(time.Now())
+	findings := []finding{checkConfig(c), checkLayout(c)}
+	findings = append(findings, checkR2(ctx, c, writes, probe)...)
+	findings = append(findings, checkKV(ctx, c, writes, probe)...)
 	findings = append(findings, checkWorker(ctx, c, time.Now)...)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -137,31 +143,6 @@ func checkLayout(c config.Config) finding {
 	return finding{Check: "layout", OK: true, Detail: c.Layout}
 }
 
-func checkR2(ctx context.Context, c config.Config) finding {
-	const check, fix = "r2", `give the token the permission "Workers R2 Storage Bucket Item Write" (in the dashboard: Object Read & Write) for this bucket`
-	client, err := newR2(c, nil)
-	if err != nil {
-		return failed(check, err, fix)
-	}
-	err = client.List(ctx, "", "/", func([]userdb.Object, []string) error { return errFirstPage })
-	if !errors.Is(err, errFirstPage) && err != nil {
-		return failed(check, err, fix)
-	}
-	return finding{Check: check, OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"}
-}
-
-func checkKV(ctx context.Context, c config.Config) finding {
-	const check, fix = "kv", `give the API token the account permission "Workers KV Storage Write" (in the dashboard: Workers KV Storage: Edit)`
-	client, err := newKV(c, 0, nil)
-	if err != nil {
-		return failed(check, err, fix)
-	}
-	if err := probeFlags(ctx, client); err != nil {
-		return failed(check, err, fix)
-	}
-	return finding{Check: check, OK: true, Detail: "namespace " + c.KVNamespace + " can be listed"}
-}
-
 // checkWorker greets the Worker and looks at its answer.
 func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []finding {
 	const check, fix = "worker", "mount the admin routes in the Worker (docs/mount.md), set its secret with `wrangler secret put DBMIGRATE_TOKEN` and deploy it"
@@ -176,10 +157,10 @@ func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []f
 	}
 	// The Worker looked at its clock somewhere in between; the middle is the best guess.
 	local := before.Add(now().Sub(before) / 2)
-	return []finding{
+	return append([]finding{
 		{Check: check, OK: true, Detail: fmt.Sprintf("%s: dbmigrate Worker %s, protocol %d", c.WorkerURL, hello.Worker, hello.Protocol)},
 		checkLimits(hello.Limits), checkStore(hello), checkClock(hello, local),
-	}
+	}, checkWorkerLayout(hello, c)...)
 }
 
 func checkLimits(l wire.Limits) finding {
@@ -195,10 +176,5 @@ func checkStore(hello wire.Hello) finding {
 }
 
 func checkClock(hello wire.Hello, local time.Time) finding {
-	skew := local.Sub(time.UnixMilli(hello.NowMs)).Round(time.Millisecond)
-	detail := fmt.Sprintf("this machine is %s off the Worker", units.FormatDuration(skew.Abs()))
-	if skew.Abs() > maxClockSkew {
-		return finding{Check: "clock", Detail: detail, Fix: "set the clock: R2 refuses requests that are 15 minutes off, and gc counts ages by it"}
-	}
-	return finding{Check: "clock", OK: true, Detail: detail}
+	return checkSkew("clock", "the Worker", time.UnixMilli(hello.NowMs), local)[0]
 }

@@ -12,7 +12,8 @@ import (
 type migrateOptions struct {
 	selection
 	pace
-	dryRun bool
+	dryRun  bool
+	maxCost costCap
 }
 
 func newMigrate(a *app) *cobra.Command {
@@ -40,6 +41,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.addParts(cmd.Flags())
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
+	o.maxCost.add(cmd.Flags())
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
 	return cmd
 }
@@ -59,6 +61,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	}
 	users, err := o.resolve(ctx, e, a.out.Say)
 	if err != nil {
+		return err
+	}
+	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
 	if o.dryRun {

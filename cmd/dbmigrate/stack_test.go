@@ -38,6 +38,7 @@ func TestStackStories(t *testing.T) {
 		"absent":    func(ts *testscript.TestScript, _ bool, args []string) { mustBeAbsent(ts, s, args) },
 		"capture":   capture,
 		"plan-name": planName,
+		"nothing":   func(ts *testscript.TestScript, _ bool, args []string) { nothing(ts, s, args) },
 		"past":      func(ts *testscript.TestScript, _ bool, args []string) { past(ts, s, args) },
 		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
 	}
@@ -172,4 +173,16 @@ func planName(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("there is no plan in the output")
+}
+
+// nothing demands that no object has the prefix: "nothing prefix".
+func nothing(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: nothing prefix")
+	}
+	first, found, _, err := clientOf(ts, s).First(context.Background(), args[0])
+	ts.Check(err)
+	if found {
+		ts.Fatalf("there is %s", first.Key)
+	}
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	fixR2 = `give the token the R2 permission "Workers R2 Storage Bucket Item Write" (in the dashboard: Object Read & Write) for this bucket`
+	fixKV = `give the API token the account permission "Workers KV Storage Write" (in the dashboard: Workers KV Storage: Edit)`
+)
+
+// checkR2 lists one key, reads the object's description and first bytes, and, if asked to, writes and deletes an object of its own.
+func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []finding {
+	client, err := newR2(c, nil)
+	if err != nil {
+		return []finding{failed("r2", err, fixR2)}
+	}
+	before := time.Now()
+	first, found, now, err := client.First(ctx, "")
+	if err != nil {
+		return []finding{failed("r2", err, fixR2)}
+	}
+	list := []finding{{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"}, checkR2Read(ctx, client, first, found)}
+	if writes {
+		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe)))
+	}
+	return append(list, checkSkew("clock r2", "R2", now, middle(before))...)
+}
+
+func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, found bool) finding {
+	const check = "r2 read"
+	if !found {
+		return finding{Check: check, OK: true, Detail: "not tried: the bucket is empty"}
+	}
+	if _, err := client.Head(ctx, first.Key); err != nil {
+		return failed(check, err, fixR2)
+	}
+	if _, _, err := client.GetRange(ctx, first.Key, "", 0, 1); err != nil {
+		return failed(check, err, fixR2)
+	}
+	return finding{Check: check, OK: true, Detail: "objects can be read"}
+}
+
+func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) finding {
+	const check, text = "r2 write", "dbmigrate doctor --probe-writes\n"
+	if _, err := client.Put(ctx, key, strings.NewReader(text), int64(len(text)), userdb.PutOptions{IfNoneMatch: true}); err != nil {
+		return failed(check, err, fixR2)
+	}
+	if err := client.Delete(ctx, key); err != nil {
+		return failed(check, err, fixR2)
+	}
+	return finding{Check: check, OK: true, Detail: "an object was written and deleted: " + string(key)}
+}
+
+// checkKV lists a few flags with their metadata and, if asked to, writes and deletes a key of its own.
+func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []finding {
+	client, err := newKV(c, 0, nil)
+	if err != nil {
+		return []finding{failed("kv", err, fixKV)}
+	}
+	before := time.Now()
+	now, err := client.ProbeRead(ctx)
+	if err != nil {
+		return []finding{failed("kv", err, fixKV)}
+	}
+	list := []finding{{Check: "kv", OK: true, Detail: "namespace " + c.KVNamespace + " can be listed, with metadata"}}
+	if writes {
+		written := finding{Check: "kv write", OK: true, Detail: "a key was written and deleted"}
+		if err := client.ProbeWrite(ctx, probe); err != nil {
+			written = failed("kv write", err, fixKV)
+		}
+		list = append(list, written)
+	}
+	return append(list, checkSkew("clock kv", "the Cloudflare API", now, middle(before))...)
+}
+
+// checkWorkerLayout compares where the Worker's router looks for files with where dbmigrate does.
+func checkWorkerLayout(hello wire.Hello, c config.Config) []finding {
+	switch hello.Layout {
+	case "":
+		return nil
+	case c.Layout:
+		return []finding{{Check: "worker layout", OK: true, Detail: "the router looks for " + hello.Layout}}
+	}
+	return []finding{{Check: "worker layout", Detail: fmt.Sprintf("the Worker's router looks for %s, dbmigrate for %s", hello.Layout, c.Layout), Fix: "say --layout " + hello.Layout}}
+}
+
+// middle is the best guess of when, by this machine's clock, a server looked at its own for an answer that took from before until now.
+func middle(before time.Time) time.Time { return before.Add(time.Since(before) / 2) }
+
+// checkSkew compares a server's clock with this machine's; nothing where the server does not tell.
+func checkSkew(check, who string, server, local time.Time) []finding {
+	if server.IsZero() {
+		return nil
+	}
+	skew := local.Sub(server).Abs().Round(time.Millisecond)
+	detail := fmt.Sprintf("this machine is %s off %s", units.FormatDuration(skew), who)
+	if skew > maxClockSkew {
+		return []finding{{Check: check, Detail: detail, Fix: "set the clock: R2 refuses requests that are 15 minutes off, and gc counts ages by it"}}
+	}
+	return []finding{{Check: check, OK: true, Detail: detail}}
+}

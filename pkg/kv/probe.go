@@ -1,0 +1,55 @@
+package kv
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+const (
+	leastListPage  = 10
+	probeKeyPrefix = "dbmigrate-probe:" // no flag, and no application's key
+	probeSeconds   = 60                 // the shortest life that KV gives a key
+)
+
+// ProbeRead lists a few flags, with their metadata: the smallest request that shows whether a token may read. now is the server's
+// clock, from the Date of its answer; zero where it has none. Kinds as List.
+func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
+	var params cfkv.NamespaceKeyListParams
+	params.AccountID.Value, params.AccountID.Present = c.accountID, true
+	params.Prefix.Value, params.Prefix.Present = userdb.FlagPrefix, true
+	params.Limit.Value, params.Limit.Present = leastListPage, true
+	var answer *http.Response
+	if _, err := c.namespaces.Keys.List(ctx, c.namespaceID, params, option.WithResponseInto(&answer)); err != nil {
+		return now, fail(ctx, "list flags", "", err)
+	}
+	if answer != nil {
+		now, _ = http.ParseTime(answer.Header.Get("Date")) // zero when it is no time
+	}
+	return now, nil
+}
+
+// ProbeWrite writes a key of its own, which nobody reads and which dies within a minute, and deletes it, by the calls that flags are written with.
+func (c *Client) ProbeWrite(ctx context.Context, name string) error {
+	key := probeKeyPrefix + name
+	var pair cfkv.NamespaceBulkUpdateParamsBody
+	pair.Key.Value, pair.Key.Present = key, true
+	pair.Value.Value, pair.Value.Present = "probe", true
+	pair.ExpirationTTL.Value, pair.ExpirationTTL.Present = probeSeconds, true
+	write := cfkv.NamespaceBulkUpdateParams{Body: []cfkv.NamespaceBulkUpdateParamsBody{pair}}
+	write.AccountID.Value, write.AccountID.Present = c.accountID, true
+	if _, err := c.namespaces.BulkUpdate(ctx, c.namespaceID, write); err != nil {
+		return fail(ctx, "put", key, err)
+	}
+	remove := cfkv.NamespaceBulkDeleteParams{Body: []string{key}}
+	remove.AccountID.Value, remove.AccountID.Present = c.accountID, true
+	if _, err := c.namespaces.BulkDelete(ctx, c.namespaceID, remove); err != nil {
+		return fail(ctx, "delete", key, err)
+	}
+	return nil
+}
