@@ -76,8 +76,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.dryRun:
 		return a.previewRollback(ctx, e, users, o)
 	case o.rehearse:
-		run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, pace: o.pace, do: e.Rehearse}
-		return run.run(ctx, users)
+		return a.rehearseRollback(ctx, e, users, o)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err

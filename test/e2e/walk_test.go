@@ -186,7 +186,13 @@ func (u *patient) evict() {
 // disturb runs the command and does something to its n-th request, which has to be the one that the walk is about.
 func (u *patient) disturb(command string, n int, name string, fault faultproxy.Fault) harness.Finished {
 	u.t.Helper()
-	args := u.args(command)
+	f := u.disturbRun(u.args(command), n, name, fault)
+	u.check()
+	return f
+}
+
+func (u *patient) disturbRun(args []string, n int, name string, fault faultproxy.Fault) harness.Finished {
+	u.t.Helper()
 	u.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		if r.N == n {
 			return fault
@@ -200,7 +206,6 @@ func (u *patient) disturb(command string, n int, name string, fault faultproxy.F
 	if sent := seen(u.op); len(sent) <= n || sent[n] != name {
 		u.t.Fatalf("request %d was to be %s, and these were sent: %q", n, name, sent)
 	}
-	u.check()
 	return f
 }
 

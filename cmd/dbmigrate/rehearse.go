@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// rehearseRollback rehearses for everyone who was chosen, and says what the real one would take.
+func (a *app) rehearseRollback(ctx context.Context, e *migrate.Engine, users []migrate.Found, o *rollbackOptions) error {
+	var (
+		mu      sync.Mutex
+		longest time.Duration
+		whose   userdb.UserID
+	)
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, pace: o.pace,
+		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
+			r := e.Rehearse(ctx, u)
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Window > longest {
+				longest, whose = r.Window, u
+			}
+			return r
+		}}
+	err := run.run(ctx, users)
+	if whose != "" {
+		a.out.Say("the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
+			units.FormatDuration(time.Duration(run.account.TookMs)*time.Millisecond), whose, units.FormatDuration(longest))
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package migrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+func (f memoryFlags) Get(_ context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error) {
+	found := map[userdb.UserID]userdb.Flag{}
+	for _, u := range users {
+		if meta, there := f.flagged[u]; there {
+			found[u] = userdb.Flag{User: u, Meta: meta}
+		}
+	}
+	return found, nil
+}
+
+// TestExplainWithoutDurableObject: when it does not answer, or was set back, the file is kept, and the receipt in R2 still says what it is.
+func TestExplainWithoutDurableObject(t *testing.T) {
+	sum := sha256.Sum256(header())
+	m := newMemory()
+	fenced, err := userdb.WithFence(header(), 5, 6, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.put("alice/database.sqlite", fenced, time.Now())
+	m.put(ReceiptKey("alice", 5), receiptWith(t, hex.EncodeToString(sum[:])), time.Now())
+	m.flagged["alice"] = userdb.FlagMeta{Lineage: 5, Run: "r"}
+	for name, stores := range map[string]Stores{"it does not answer": gone{}, "it was set back": m} {
+		t.Run(name, func(t *testing.T) {
+			e := m.engine(t)
+			e.Stores, e.TempDir = stores, t.TempDir()
+			x, err := e.ExplainGC(context.Background(), "alice", GCOptions{})
+			if err != nil || x.Free || x.Bytes != 0 {
+				t.Errorf("%+v, %v", x, err)
+			}
+			var got []string
+			for _, p := range x.Proofs {
+				got = append(got, fmt.Sprint(p.Proof, " ", p.Holds))
+			}
+			if want := []string{"flag true", "fence true", "durable object false", "receipt in R2 true", "bytes true"}; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
