@@ -12,16 +12,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-func (f memoryFlags) Get(_ context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error) {
-	found := map[userdb.UserID]userdb.Flag{}
-	for _, u := range users {
-		if meta, there := f.flagged[u]; there {
-			found[u] = userdb.Flag{User: u, Meta: meta}
-		}
-	}
-	return found, nil
-}
-
 // TestExplainWithoutDurableObject: when it does not answer, or was set back, the file is kept, and the receipt in R2 still says what it is.
 func TestExplainWithoutDurableObject(t *testing.T) {
 	sum := sha256.Sum256(header())

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -20,36 +19,6 @@ type gone struct{ Stores }
 
 func (gone) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return wire.Status{}, &userdb.Error{Op: "status", Kind: userdb.Unreachable, Err: errors.New("no answer")}
-}
-
-func (f memoryFiles) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, opts userdb.PutOptions) (userdb.ETag, error) {
-	content, err := io.ReadAll(body)
-	if err != nil {
-		return "", err
-	}
-	old, there := f.objects[key]
-	if opts.IfNoneMatch && there || opts.IfMatch != "" && opts.IfMatch != old.ETag {
-		return "", &userdb.Error{Op: "put", Kind: userdb.Precondition}
-	}
-	f.put(key, content, time.Now())
-	o := f.objects[key]
-	o.Metadata = opts.Metadata
-	f.objects[key] = o
-	return o.ETag, nil
-}
-
-func (f memoryFiles) Head(_ context.Context, key userdb.ObjectKey) (userdb.Object, error) {
-	o, there := f.objects[key]
-	if !there {
-		return o, &userdb.Error{Op: "head", Kind: userdb.NotFound}
-	}
-	return o, nil
-}
-
-func (f memoryFiles) Delete(_ context.Context, key userdb.ObjectKey) error {
-	delete(f.objects, key)
-	delete(f.content, key)
-	return nil
 }
 
 // TestReceiptProvesTheKeptFile: with no Durable Object to ask, the receipt in R2 says whether the fenced file is the one that was migrated.
