@@ -59,7 +59,7 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 		})
 	t.Logf("%d users in %v, calls %v", users, time.Since(began), m.calls)
 	// A thousand flags a call; a slow machine may send a few that are not full.
-	if nothing != users || len(m.flagged) != 0 || m.calls["KV"] > 3*users/flagBatch {
+	if nothing != users || len(m.flagged) != 0 || m.calls["KV"] > 30 {
 		t.Errorf("%d of %d ended, %d flags are left, calls %v", nothing, users, len(m.flagged), m.calls)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,11 +21,11 @@ func TestWalkDiscard(t *testing.T) {
 	first.op.Proxy.Reset(nil)
 	must(t, first.op, 0, first.discard()...)
 	names := seen(first.op)
-	first.mustBeLeftBehind()
+	first.mustBeLeftBehind(map[userdb.ObjectKey]bool{})
 	for n, name := range names {
 		t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) {
 			t.Parallel()
-			u := newPatient(t, image, []string{"migrate"})
+			u, before := newPatient(t, image, []string{"migrate"}), map[userdb.ObjectKey]bool{}
 			for _, way := range ways {
 				t.Run(way.name, func(t *testing.T) {
 					u.t = t
@@ -35,7 +34,7 @@ func TestWalkDiscard(t *testing.T) {
 					if _, err := u.op.Proxy.Release(); err != nil {
 						t.Fatal(err)
 					}
-					u.mustBeLeftBehind()
+					u.mustBeLeftBehind(before)
 					must(t, u.op, 0, "migrate", u.Name)
 					u.write()
 				})
@@ -48,10 +47,11 @@ func (u *patient) discard() []string {
 	return []string{"rollback", u.Name, "--discard-writes", "--confirm", "discard the writes of " + u.Name}
 }
 
-// mustBeLeftBehind demands that the last write is in a file under the reserved prefix, and not with the user any more.
-func (u *patient) mustBeLeftBehind() {
+// mustBeLeftBehind demands that the last write is in a file under the reserved prefix, one that was not there before, and not with the user
+// any more.
+func (u *patient) mustBeLeftBehind(before map[userdb.ObjectKey]bool) {
 	u.t.Helper()
-	found, err := u.leftBehind(u.Writes - 1)
+	found, err := u.leftBehind(u.Writes-1, before)
 	if err != nil || !found {
 		u.t.Fatalf("entry %d was not left behind: %v", u.Writes-1, err)
 	}
@@ -62,26 +62,23 @@ func (u *patient) mustBeLeftBehind() {
 	}
 }
 
-var errFound = errors.New("found")
-
-func (u *patient) leftBehind(entry int) (bool, error) {
+func (u *patient) leftBehind(entry int, before map[userdb.ObjectKey]bool) (found bool, err error) {
 	prefix := userdb.ReservedPrefix + "left-behind/" + u.Name + "/"
-	err := bucket(u.t).List(context.Background(), prefix, "", func(objects []userdb.Object, _ []string) error {
+	err = bucket(u.t).List(context.Background(), prefix, "", func(objects []userdb.Object, _ []string) error {
 		for _, o := range objects {
+			if before[o.Key] {
+				continue
+			}
+			before[o.Key] = true
 			last, err := u.lastEntry(o.Key)
 			if err != nil {
 				return err
 			}
-			if last == entry {
-				return errFound
-			}
+			found = found || last == entry
 		}
 		return nil
 	})
-	if errors.Is(err, errFound) {
-		return true, nil
-	}
-	return false, err
+	return found, err
 }
 
 // lastEntry opens an object as the SQLite file that it is.
