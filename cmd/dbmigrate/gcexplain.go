@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -45,7 +46,7 @@ func verdict(u userdb.UserID, x migrate.Explanation) string {
 	if !x.Free {
 		return "gc: keeps the file of " + string(u) + ": not every proof holds"
 	}
-	return "gc: may free " + units.FormatSize(x.Bytes) + " of " + string(u) + " (" + dollarText(storageDollars(x.Bytes)) + " a month)"
+	return "gc: may free " + units.FormatSize(x.Bytes) + " of " + string(u) + " (" + dollarText(cost.R2Storage(x.Bytes)) + " a month)"
 }
 
 var proofColumns = []report.Column[migrate.Proof]{

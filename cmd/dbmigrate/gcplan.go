@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -45,7 +46,7 @@ type gcTotals struct {
 // sheetOfGC prints the plan, user by user, and returns its totals.
 func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) {
 	sheet := report.NewSheet(a.out, gcColumns(time.Now()))
-	totals := gcTotals{Action: string(migrate.ActionGC), DryRun: true, Plan: plan.Digest(), Free: len(plan.Free), FreeBytes: plan.Bytes(), FreeDollars: storageDollars(plan.Bytes()),
+	totals := gcTotals{Action: string(migrate.ActionGC), DryRun: true, Plan: plan.Digest(), Free: len(plan.Free), FreeBytes: plan.Bytes(), FreeDollars: cost.R2Storage(plan.Bytes()),
 		Keep: len(plan.Keep), NotMigrated: notMigrated, OlderThanSecs: int64(plan.OlderThan.Seconds()), ArchivePrefix: plan.ArchivePrefix}
 	for _, line := range gcLines(plan) {
 		if line.Error != nil {
@@ -114,11 +115,6 @@ func gcColumns(now time.Time) []report.Column[gcLine] {
 		}},
 	}
 }
-
-// r2DollarsPerByteMonth is R2's price of standard storage, $0.015 for a GB-month (developers.cloudflare.com/r2/pricing).
-const r2DollarsPerByteMonth = 0.015 / 1e9
-
-func storageDollars(bytes int64) float64 { return float64(bytes) * r2DollarsPerByteMonth }
 
 func dollarText(dollars float64) string {
 	if dollars > 0 && dollars < 0.01 {

@@ -65,3 +65,6 @@ func (r Request) LeastWritesShare() float64 {
 	}
 	return max(0, -r.Saving(0)/perWrite)
 }
+
+// R2Storage is what R2 asks for so many bytes, a month, beyond what is included.
+func R2Storage(bytes int64) float64 { return float64(bytes) / decimalGB * r2Stored.each }
