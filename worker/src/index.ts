@@ -11,6 +11,7 @@ export type {
   Side,
   StatementResult,
 } from "./query/types.ts";
+export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
 export { answerResponse, readQuery } from "./router/http.ts";
 export { createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";

@@ -5,35 +5,42 @@ import { checkEverything } from "../store/pragmas.ts";
 import { ruleFor } from "../store/states.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { BoundStatement } from "./parameters.ts";
+import type { LiveHub } from "../live/hub.ts";
+import type { Recorder } from "../live/recorder.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest, ParsedStatement } from "./request.ts";
 import { type StatementKind, parseStatement } from "./statement.ts";
 import type { NotActiveDetails, QueryResults, StatementResult } from "./types.ts";
 
+/** What a request runs on: the store, how it is read, and who is told of writes. */
+export interface QueryContext {
+  readonly store: StoreContext;
+  readonly reader: ExactReader;
+  readonly live: LiveHub;
+}
+
 /**
  * Runs a request in one transaction.
  * @throws WireError not-active, sql-error, write-in-read or integer-precision
  */
-export async function runQuery(
-  store: StoreContext,
-  reader: ExactReader,
-  request: ParsedRequest,
-): Promise<QueryResults> {
-  await checkEverything(store.storage);
+export async function runQuery(context: QueryContext, request: ParsedRequest): Promise<QueryResults> {
+  const { storage } = context.store;
+  await checkEverything(storage);
   try {
-    return store.storage.transactionSync(() => answer(store, reader, request));
+    return storage.transactionSync(() => answer(context, request));
   } catch (error) {
-    // What the reader learned of the schema may have been rolled back.
-    reader.forget();
+    // What was learned of the schema may have been rolled back.
+    context.reader.forget();
+    context.live.forget();
     throw error;
   }
 }
 
-function answer(store: StoreContext, reader: ExactReader, request: ParsedRequest): QueryResults {
-  const { state } = store.books;
+function answer(context: QueryContext, request: ParsedRequest): QueryResults {
+  const { state } = context.store.books;
   const rule = ruleFor(state, request.mode);
-  if (rule.answer === "ok") return runStatements(store, reader, request);
-  const sealed = rule.answer === "sealed-read" ? sealedRead(store, reader, request) : {};
+  if (rule.answer === "ok") return runStatements(context, request);
+  const sealed = rule.answer === "sealed-read" ? sealedRead(context, request) : {};
   throw notActive(state.phase, state.lin, sealed);
 }
 
@@ -44,23 +51,25 @@ export function notActive(phase: string, lin: number, sealed: Partial<NotActiveD
 }
 
 // What the statements give on the sealed data, their failure too: the caller decides whether it counts.
-function sealedRead(store: StoreContext, reader: ExactReader, request: ParsedRequest): Partial<NotActiveDetails> {
+function sealedRead(context: QueryContext, request: ParsedRequest): Partial<NotActiveDetails> {
   try {
-    return { result: runStatements(store, reader, request) };
+    return { result: runStatements(context, request) };
   } catch (error) {
     if (error instanceof WireError) return { error: error.info };
     throw error;
   }
 }
 
-function runStatements(store: StoreContext, reader: ExactReader, request: ParsedRequest): QueryResults {
+function runStatements({ store, reader, live }: QueryContext, request: ParsedRequest): QueryResults {
   const statements = request.statements.map(bind);
   const mayWrite = statements.some(({ kind }) => kind === "other");
   const watch = mayWrite ? new ChangeWatch(store.sql) : undefined;
-  const results = statements.map((statement, index) => runStatement(reader, statement, index));
+  const recorder = mayWrite ? live.record() : undefined;
+  const results = statements.map((statement, index) => runStatement(reader, recorder, statement, index));
   if (watch?.changed(results) === true) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
     store.books.countWrite();
+    live.commit(recorder);
   }
   return { results, side: "store" };
 }
@@ -77,13 +86,18 @@ function bind({ sql, params }: ParsedStatement, index: number): RunnableStatemen
   });
 }
 
-function runStatement(reader: ExactReader, { kind, bound }: RunnableStatement, index: number): StatementResult {
+function runStatement(
+  reader: ExactReader,
+  recorder: Recorder | undefined,
+  { kind, bound }: RunnableStatement,
+  index: number,
+): StatementResult {
   return atStatement(index, () => {
     if (kind === "rows") return reader.readRows(bound);
     if (kind === "compound") return reader.readPlain(bound);
     // It may change the schema, and with it the names of columns.
     reader.forget();
-    return reader.readPlain(bound);
+    return recorder?.run(bound) ?? reader.readPlain(bound);
   });
 }
 

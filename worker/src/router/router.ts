@@ -7,6 +7,7 @@ import { parseUserId } from "../wire/routes.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
+import { connectLive, noLive } from "./live.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Sides } from "./sides.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
@@ -35,6 +36,11 @@ export interface RouterConfig {
 export interface Router {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+  /**
+   * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). 409 `not-active` while the user is served from the file.
+   * Whoever may call this may read which rows of the user change: authenticate first.
+   */
+  live(user: string, request: Request): Promise<Response>;
 }
 
 const DEFAULT_DEADLINE_MS = 5000;
@@ -69,6 +75,9 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }
+    },
+    async live(user, request) {
+      return options.path === "r2" ? noLive() : connectLive(sides, user, request);
     },
   };
 }

@@ -47,6 +47,8 @@ export interface FileSide {
 export interface StoreSide {
   /** When it throws, nobody knows whether a write was applied, unless the error is `overloaded`. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+  /** Passes on a WebSocket upgrade: 101, or an error in the wire's form. */
+  live(user: string, request: Request): Promise<Response>;
 }
 
 export interface Sides {

@@ -1,5 +1,6 @@
 // The users' Durable Objects, through the Worker's binding.
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
+import { LIVE_PATH } from "../live/protocol.ts";
 import type { StoreSide } from "./sides.ts";
 
 /** What the router needs of a stub: UserDataStore and its subclasses have it. */
@@ -15,9 +16,18 @@ export class DurableStoreSide implements StoreSide {
   ) {}
 
   async query(user: string, request: QueryRequest): Promise<QueryAnswer> {
+    return this.stubOf(user).query(request);
+  }
+
+  async live(user: string, request: Request): Promise<Response> {
+    // The application's own headers stay behind: the object is told nothing but what it needs.
+    const upgrade = { headers: { upgrade: "websocket" }, signal: request.signal };
+    return this.stubOf(user).fetch(`https://store${LIVE_PATH}`, upgrade);
+  }
+
+  // A stub is broken for good after some errors, so each call takes a new one.
+  private stubOf(user: string): DurableObjectStub<Queryable> {
     const hint = this.locationHint?.(user);
-    // A stub is broken for good after some errors, so each call takes a new one.
-    const stub = this.namespace.get(this.namespace.idFromName(user), hint === undefined ? {} : { locationHint: hint });
-    return stub.query(request);
+    return this.namespace.get(this.namespace.idFromName(user), hint === undefined ? {} : { locationHint: hint });
   }
 }

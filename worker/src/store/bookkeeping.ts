@@ -166,6 +166,31 @@ export class Bookkeeping {
     this.#dropPrefix(`${PREFIX}digest:`);
   }
 
+  /** When live updates were last asked for, in milliseconds; undefined while nobody wants any (live/log.ts). */
+  get liveSince(): number | undefined {
+    return this.#read<number>("live:since");
+  }
+
+  set liveSince(time: number) {
+    this.#write("live:since", time);
+  }
+
+  liveEntry<T>(seq: number): T | undefined {
+    return this.#read<T>(`live:log:${seq}`);
+  }
+
+  putLiveEntry(seq: number, entry: unknown): void {
+    this.#write(`live:log:${seq}`, entry);
+  }
+
+  deleteLiveEntry(seq: number): void {
+    this.#kv.delete(`${PREFIX}live:log:${seq}`);
+  }
+
+  dropLive(): void {
+    this.#dropPrefix(`${PREFIX}live:`);
+  }
+
   /** Forgets everything about the content. State and write counter stay; the revision goes on. */
   wipe(): void {
     const revision = this.revision;

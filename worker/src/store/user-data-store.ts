@@ -1,6 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { ChangeWatch } from "../query/change-watch.ts";
 import type { AuthEnv } from "../auth.ts";
+import { watchExec } from "../live/watch-exec.ts";
+import { LiveHub } from "../live/hub.ts";
+import { LIVE_PATH } from "../live/protocol.ts";
 import { notActive, runQuery } from "../query/execute.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import { parseQueryRequest } from "../query/request.ts";
@@ -27,22 +30,22 @@ export const QUERY_PATH = "/query";
 export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObject<Env> {
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
+  readonly #live: LiveHub;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const { storage } = ctx;
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
     this.#reader = new ExactReader(storage.sql);
+    this.#live = new LiveHub(ctx, this.#store, this.#reader);
   }
 
-  /** Admin requests, which need the token, and POST /query, which only code that holds the binding can send. */
+  /** Admin requests, which need the token, and /query and /live, which only code that holds the binding can ask for. */
   override async fetch(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (isAdminPath(pathname)) {
-      this.#reader.forget();
-      return handleAdmin(this.#store, this.env, request);
-    }
+    if (isAdminPath(pathname)) return this.#admin(request);
     try {
+      if (pathname === LIVE_PATH) return this.#live.accept(request);
       if (pathname !== QUERY_PATH) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
       if (request.method !== "POST") throw methodNotAllowed(request.method, "POST");
       return Response.json(await this.#run(await readJson(request)), { headers: { "cache-control": "no-store" } });
@@ -76,17 +79,46 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
         const { state } = books;
         if (ruleFor(state, "write").answer !== "ok") throw notActive(state.phase, state.lin);
         const watch = new ChangeWatch(sql);
-        const result = work(sql);
+        const recorder = this.#live.record();
+        const result = work(recorder === undefined ? sql : watchExec(sql, recorder));
         if (result instanceof Promise) throw new Error("a transaction is synchronous: await before it or after it");
-        if (watch.changed()) books.countWrite();
+        if (watch.changed()) {
+          books.countWrite();
+          this.#live.commit(recorder);
+        }
         return result;
       });
     } finally {
       this.#reader.forget();
+      this.#live.forget();
+      this.#announce();
+    }
+  }
+
+  /** A message of a subscriber to live updates. A subclass that accepts sockets of its own calls this one for the others. */
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (this.#live.owns(socket)) await this.#live.receive(socket, message);
+  }
+
+  async #admin(request: Request): Promise<Response> {
+    this.#reader.forget();
+    this.#live.forget();
+    try {
+      return await handleAdmin(this.#store, this.env, request);
+    } finally {
+      this.#live.closeIfMoved();
     }
   }
 
   async #run(request: unknown) {
-    return runQuery(this.#store, this.#reader, parseQueryRequest(request));
+    const parsed = parseQueryRequest(request);
+    const results = await runQuery({ store: this.#store, reader: this.#reader, live: this.#live }, parsed);
+    if (parsed.mode === "write") this.#announce();
+    return results;
+  }
+
+  /** Nobody waits for it: a write is acknowledged whether or not somebody listens. */
+  #announce(): void {
+    this.ctx.waitUntil(this.#live.announce());
   }
 }

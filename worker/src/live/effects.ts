@@ -1,0 +1,70 @@
+// What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN) opens every b-tree that
+// it writes, those of triggers and of foreign key actions too. Triggers of our own would say more, and would change the schema.
+import { isPlatformName, isSqliteName } from "../store/catalog.ts";
+import type { Binding } from "../store/sql-text.ts";
+
+/** What running a statement may change. */
+export interface Effect {
+  /** The tables that it writes; null when it changes the schema, or what it changes cannot be told. */
+  readonly tables: readonly string[] | null;
+  /** Whether the statement alone does it: no trigger, no foreign key action. */
+  readonly alone: boolean;
+}
+
+const KEPT = 500;
+
+interface Instruction extends Record<string, SqlStorageValue> {
+  opcode: string;
+  p1: number;
+  p2: number;
+  p3: number;
+}
+
+/** Looks statements up and remembers them; `forget` is to be called when the schema may have changed. */
+export class Effects {
+  readonly #sql: SqlStorage;
+  readonly #known = new Map<string, Effect>();
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
+
+  of(statement: string, bindings: readonly Binding[]): Effect {
+    const known = this.#known.get(statement);
+    if (known !== undefined) return known;
+    const effect = this.#look(statement, bindings);
+    if (this.#known.size >= KEPT) this.#known.clear();
+    this.#known.set(statement, effect);
+    return effect;
+  }
+
+  #look(statement: string, bindings: readonly Binding[]): Effect {
+    const program = [...this.#sql.exec<Instruction>(`EXPLAIN ${statement}`, ...bindings)];
+    // A cookie is written where the schema changes; a virtual table writes b-trees that the program does not name.
+    if (program.some(({ opcode }) => /^(SetCookie|ParseSchema|VUpdate|VCreate|VDestroy)$/.test(opcode))) {
+      return { tables: null, alone: false };
+    }
+    const roots = program.flatMap(writtenRoot);
+    return { tables: this.#tablesOf(roots), alone: !program.some(({ opcode }) => opcode === "Program") };
+  }
+
+  #tablesOf(roots: readonly number[]): string[] {
+    if (roots.length === 0) return [];
+    const rows = this.#sql.exec<{ name: string }>(
+      "SELECT DISTINCT tbl_name AS name FROM sqlite_schema WHERE rootpage IN (SELECT value FROM json_each(?))",
+      JSON.stringify(roots),
+    );
+    return [...rows].map(({ name }) => name).filter((name) => !isSqliteName(name) && !isPlatformName(name));
+  }
+}
+
+// The main database is number 0; the others are SQLite's own scratch.
+function writtenRoot({ opcode, p1, p2, p3 }: Instruction): number[] {
+  if (opcode === "OpenWrite" && p3 === 0) return [p2];
+  if (opcode === "Clear" && p2 === 0) return [p1];
+  return [];
+}

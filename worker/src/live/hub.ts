@@ -1,0 +1,162 @@
+// Live updates of one store: who is subscribed, and what each is told when.
+//
+// A write transaction is announced only after it is durable: its number is noted, storage is synced, and only then are subscribers told up to
+// that number. Nothing is buffered for them: the log is the buffer, and a subscriber who does not keep up is told from it later, or to read anew.
+import type { ExactReader } from "../query/read-exact.ts";
+import type { StoreContext } from "../store/context.ts";
+import { WireError, messageOf } from "../wire/errors.ts";
+import { Effects } from "./effects.ts";
+import { LiveLog } from "./log.ts";
+import {
+  CLOSE,
+  LIVE_LIMITS,
+  type Position,
+  type ServerMessage,
+  type Subscription,
+  parseClientMessage,
+} from "./protocol.ts";
+import { Recorder } from "./recorder.ts";
+import { withRows } from "./rows.ts";
+import { Subscriber } from "./subscriber.ts";
+
+/** Tells our sockets from those that an application's subclass may accept. */
+const TAG = "dbmigrate:live";
+
+/** The live updates of one store. */
+export class LiveHub {
+  readonly #ctx: DurableObjectState;
+  readonly #store: StoreContext;
+  readonly #reader: ExactReader;
+  readonly #effects: Effects;
+  readonly #log: LiveLog;
+  /** The last transaction that is known to be on disk. */
+  #durable = 0;
+
+  constructor(ctx: DurableObjectState, store: StoreContext, reader: ExactReader) {
+    this.#ctx = ctx;
+    this.#store = store;
+    this.#reader = reader;
+    this.#effects = new Effects(store.sql);
+    this.#log = new LiveLog(store.books);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  /** The schema may have changed behind our back. */
+  forget(): void {
+    this.#effects.forget();
+  }
+
+  /** Notes what the transaction that begins now changes; undefined while nobody wants to know. */
+  record(): Recorder | undefined {
+    return this.#log.isOn ? new Recorder(this.#store.sql, this.#effects) : undefined;
+  }
+
+  /** Logs a write that was just counted, inside its transaction. */
+  commit(recorder: Recorder | undefined): void {
+    if (recorder !== undefined) this.#log.append({ changes: recorder.changes() });
+  }
+
+  /** Accepts a subscriber. @throws WireError bad-request, not-active or overloaded */
+  accept(request: Request): Response {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      throw new WireError("bad-request", "live updates: expected a WebSocket upgrade");
+    }
+    const { phase, lin } = this.#store.books.state;
+    if (phase !== "ACTIVE")
+      throw new WireError("not-active", `the store is ${phase}: it has no live updates`, { phase, lin });
+    if (this.#sockets().length >= LIVE_LIMITS.subscribers) {
+      throw new WireError("overloaded", `the user has ${LIVE_LIMITS.subscribers} subscribers already`);
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server, [TAG]);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** Whether the socket is one of ours. */
+  owns(socket: WebSocket): boolean {
+    return this.#ctx.getTags(socket).includes(TAG);
+  }
+
+  /** Takes a message of a subscriber. */
+  async receive(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    if (this.#closeMoved()) return;
+    const subscriber = new Subscriber(socket);
+    try {
+      const message = parseClientMessage(data);
+      if (message.type === "subscribe") await this.#subscribe(subscriber, message.subscription);
+      else subscriber.acknowledge(message.seq);
+      this.#pump(subscriber);
+    } catch (error) {
+      socket.close(CLOSE.badMessage, messageOf(error).slice(0, 120));
+    }
+  }
+
+  /** Tells everybody what has been written up to now, once it is durable. */
+  async announce(): Promise<void> {
+    const { books, storage } = this.#store;
+    const sockets = this.#sockets();
+    this.#log.endIfIdle(Date.now(), sockets.length);
+    if (sockets.length === 0) return;
+    const upto = books.writes;
+    await storage.sync();
+    this.#durable = Math.max(this.#durable, upto);
+    for (const socket of this.#sockets()) this.#pump(new Subscriber(socket));
+  }
+
+  /** Sends subscribers away when the user's database has left this object. Says whether it has. */
+  closeIfMoved(): void {
+    this.#closeMoved();
+  }
+
+  #closeMoved(): boolean {
+    if (this.#store.books.state.phase === "ACTIVE") return false;
+    for (const socket of this.#sockets()) {
+      new Subscriber(socket).send({ type: "resync", reason: "moved", ...this.#now() });
+      socket.close(CLOSE.moved, "the database left the Durable Object");
+    }
+    return true;
+  }
+
+  async #subscribe(subscriber: Subscriber, subscription: Subscription): Promise<void> {
+    this.#log.keepOn(Date.now());
+    const now = this.#now();
+    await this.#store.storage.sync();
+    this.#durable = Math.max(this.#durable, now.seq);
+    const { after } = subscription;
+    const continues = after !== null && after.lin === now.lin && after.seq <= now.seq;
+    subscriber.subscribe(subscription, continues ? after.seq : now.seq);
+    subscriber.send({ type: "hello", lin: now.lin, seq: continues ? after.seq : now.seq });
+    if (after !== null && !continues) subscriber.tell({ type: "resync", reason: "gap", ...now });
+  }
+
+  /** Tells one subscriber as much as is durable and as he has room for. */
+  #pump(subscriber: Subscriber): void {
+    for (let at = subscriber.at; at !== undefined && at < this.#durable && subscriber.hasRoom; at = subscriber.at) {
+      this.#tellNext(subscriber, at + 1);
+    }
+  }
+
+  #tellNext(subscriber: Subscriber, seq: number): void {
+    const { lin } = this.#store.books.state;
+    const entry = this.#log.read(seq);
+    if (entry === undefined) return subscriber.tell({ type: "resync", reason: "gap", lin, seq: this.#durable });
+    const wanted = subscriber.wanted(entry.changes);
+    if (wanted === undefined) return subscriber.skip(seq);
+    subscriber.tell({ type: "change", lin, seq, changes: this.#shown(subscriber, wanted) });
+  }
+
+  #shown(subscriber: Subscriber, changes: (ServerMessage & { type: "change" })["changes"]) {
+    if (changes === null || !subscriber.wantsRows) return changes;
+    const { sql } = this.#store;
+    return changes.map((change) => withRows(sql, this.#reader, change));
+  }
+
+  #now(): Position {
+    const { state, writes } = this.#store.books;
+    return { lin: state.lin, seq: writes };
+  }
+
+  #sockets(): WebSocket[] {
+    return this.#ctx.getWebSockets(TAG);
+  }
+}

@@ -1,0 +1,50 @@
+// The log of what the last write transactions changed: it is what a subscriber who was away is told from.
+import type { Bookkeeping } from "../store/bookkeeping.ts";
+import { LIVE_LIMITS, type TableChange } from "./protocol.ts";
+
+/** One write transaction. `changes` is null when everything may have changed. */
+export interface LogEntry {
+  readonly changes: readonly TableChange[] | null;
+}
+
+/** How long a log is kept up without a subscriber, in milliseconds: as long as it makes sense to be away. */
+const IDLE_MS = 3_600_000;
+
+/**
+ * The log of one store, in its bookkeeping, so that the transaction that changes the rows writes it. A store that nobody subscribed to has none and
+ * pays nothing.
+ */
+export class LiveLog {
+  readonly #books: Bookkeeping;
+
+  constructor(books: Bookkeeping) {
+    this.#books = books;
+  }
+
+  get isOn(): boolean {
+    return this.#books.liveSince !== undefined;
+  }
+
+  /** From here on transactions are logged. The clock of an absence starts anew. */
+  keepOn(now: number): void {
+    this.#books.liveSince = now;
+  }
+
+  /** Ends a log that nobody has listened to for long. */
+  endIfIdle(now: number, subscribers: number): void {
+    const since = this.#books.liveSince;
+    if (since === undefined || subscribers > 0 || now - since < IDLE_MS) return;
+    this.#books.dropLive();
+  }
+
+  /** Adds the transaction that has just been counted, and lets the oldest one go. */
+  append(entry: LogEntry): void {
+    const seq = this.#books.writes;
+    this.#books.putLiveEntry(seq, entry);
+    this.#books.deleteLiveEntry(seq - LIVE_LIMITS.logEntries);
+  }
+
+  read(seq: number): LogEntry | undefined {
+    return this.#books.liveEntry<LogEntry>(seq);
+  }
+}

@@ -1,0 +1,123 @@
+// The messages of live updates (docs/live-updates.md): JSON texts over one WebSocket.
+import type { ResultValue } from "../query/types.ts";
+import { WireError, badRequest } from "../wire/errors.ts";
+import { type JsonObject, asArray, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
+
+/** The path of live updates at a store. */
+export const LIVE_PATH = "/live";
+
+/** A place in the history of a user's store. `lin` names the history: another one continues nothing. */
+export interface Position {
+  readonly lin: number;
+  /** The number of the last write transaction that is behind. */
+  readonly seq: number;
+}
+
+/** What a write transaction changed in one table. */
+export interface TableChange {
+  readonly table: string;
+  /** The keys of the rows, in the order of the key's columns; null when only the table is known. */
+  readonly keys: readonly (readonly ResultValue[])[] | null;
+}
+
+/** The rows of a change as they are when the message is sent: null for a row that is gone. */
+export interface ChangedRows {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly ResultValue[] | null)[];
+}
+
+/** What the store sends. */
+export type ServerMessage =
+  | ({ readonly type: "hello" } & Position)
+  /** `changes` is null when everything may have changed, the schema too. */
+  | ({ readonly type: "change"; readonly changes: readonly (TableChange & Partial<ChangedRows>)[] | null } & Position)
+  /** Changes up to here were not told: read everything again. */
+  | ({ readonly type: "resync"; readonly reason: "gap" | "moved" } & Position);
+
+/** What a subscriber asks for. */
+export interface Subscription {
+  /** null: all tables. Names are compared as SQLite does, without regard to case in ASCII. */
+  readonly tables: readonly string[] | null;
+  readonly rows: boolean;
+  /** Where the subscriber was before; null: from now on. */
+  readonly after: Position | null;
+}
+
+export type ClientMessage =
+  { readonly type: "subscribe"; readonly subscription: Subscription } | { readonly type: "ack"; readonly seq: number };
+
+/** WebSocket close codes of ours (4000 to 4999 are an application's: RFC 6455, section 7.4.2). */
+export const CLOSE = {
+  /** The user's database left the Durable Object. Ask again later, not at once. */
+  moved: 4001,
+  /** A message was not understood. Asking again does not help. */
+  badMessage: 4002,
+} as const;
+
+/** How much one user and one subscriber may take. */
+export const LIVE_LIMITS = {
+  /** Subscribers of one user at once. */
+  subscribers: 256,
+  /** Bytes of one message from a subscriber. */
+  messageBytes: 16_384,
+  /** Tables named by one subscription; together at most `tableBytes`, since a socket keeps 16,384 bytes over hibernation. */
+  tables: 100,
+  tableBytes: 8_192,
+  /** Changes that a subscriber is sent before he acknowledges one. */
+  unacknowledged: 64,
+  /** Write transactions that the log holds. */
+  logEntries: 1_000,
+  /** Bytes of one entry; a larger one names its tables without keys. */
+  entryBytes: 8_192,
+  /** Rows that one message carries; more are named by key only. */
+  rows: 100,
+} as const;
+
+/** Reads a subscriber's message. @throws WireError bad-request */
+export function parseClientMessage(data: string | ArrayBuffer): ClientMessage {
+  if (typeof data !== "string") throw badRequest("message", "a text");
+  if (data.length > LIVE_LIMITS.messageBytes) throw badRequest("message", `at most ${LIVE_LIMITS.messageBytes} bytes`);
+  const message = asObject(parseJson(data), "message");
+  switch (message["type"]) {
+    case "subscribe":
+      return { type: "subscribe", subscription: parseSubscription(message) };
+    case "ack":
+      return { type: "ack", seq: count(message["seq"], "seq") };
+    default:
+      throw badRequest("type", '"subscribe" or "ack"');
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new WireError("bad-request", "message: expected JSON", undefined, { cause });
+  }
+}
+
+function parseSubscription(message: JsonObject): Subscription {
+  const { tables, rows, after } = message;
+  return {
+    tables: tables === undefined || tables === null ? null : parseTables(tables),
+    rows: asBoolean(rows ?? false, "rows"),
+    after: after === undefined || after === null ? null : parsePosition(asObject(after, "after")),
+  };
+}
+
+function parseTables(value: unknown): string[] {
+  const tables = asArray(value, "tables").map((name, index) => asString(name, `tables[${index}]`));
+  const bytes = tables.reduce((sum, name) => sum + new TextEncoder().encode(name).length + 3, 0);
+  if (tables.length > LIVE_LIMITS.tables || bytes > LIVE_LIMITS.tableBytes) {
+    throw badRequest("tables", `at most ${LIVE_LIMITS.tables} names of ${LIVE_LIMITS.tableBytes} bytes together`);
+  }
+  return tables;
+}
+
+function parsePosition(value: JsonObject): Position {
+  return { lin: count(value["lin"], "after.lin"), seq: count(value["seq"], "after.seq") };
+}
+
+function count(value: unknown, where: string): number {
+  return asInteger(value, where, 0, Number.MAX_SAFE_INTEGER);
+}

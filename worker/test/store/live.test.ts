@@ -1,0 +1,299 @@
+// Live updates: what a subscriber is told, when, and what happens when he falls behind, goes away or has to leave.
+import { runInDurableObject } from "cloudflare:test";
+import { beforeEach, describe, expect, it } from "vitest";
+import { CLOSE, LIVE_LIMITS } from "../../src/live/protocol.ts";
+import type { QueryAnswer } from "../../src/query/types.ts";
+import { Client, activeStore, bindings, table } from "./client.ts";
+import type { NotesStore } from "./entry.ts";
+import { TestSubscriber } from "./subscriber.ts";
+
+const SCHEMA = [
+  table("games", "CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT, score)"),
+  table("clips", "CREATE TABLE clips (id INTEGER PRIMARY KEY, game REFERENCES games ON DELETE CASCADE, title)"),
+  table("tags", "CREATE TABLE tags (a TEXT, b INTEGER, note, PRIMARY KEY (a, b)) WITHOUT ROWID"),
+  table("slots", "CREATE TABLE slots (id INTEGER PRIMARY KEY, name UNIQUE ON CONFLICT REPLACE)"),
+  table("audit", "CREATE TABLE audit (what)"),
+  table("watched", "CREATE TABLE watched (x)"),
+  {
+    type: "trigger",
+    name: "tr",
+    table: "watched",
+    sql: "CREATE TRIGGER tr AFTER INSERT ON watched BEGIN INSERT INTO audit VALUES (new.x); END",
+  },
+];
+
+let store: Client;
+beforeEach(async () => {
+  store = await activeStore(SCHEMA);
+});
+
+describe("what a write changed", () => {
+  const keyed = (name: string, ...keys: unknown[]) => [{ table: name, keys }];
+  const cases: [string, string[], unknown][] = [
+    ["an insert", ["INSERT INTO games (id, name) VALUES (7, 'go'), (8, 'chess')"], keyed("games", [7], [8])],
+    [
+      "a large key",
+      ["INSERT INTO games (id) VALUES (9223372036854775807)"],
+      keyed("games", [{ int: "9223372036854775807" }]),
+    ],
+    [
+      "an update",
+      ["INSERT INTO games (id) VALUES (1), (2)", "UPDATE games SET score = 5 WHERE id = 2"],
+      keyed("games", [1], [2]),
+    ],
+    [
+      "a delete",
+      ["INSERT INTO tags VALUES ('x', 1, 0), ('y', 2, 0)", "DELETE FROM tags WHERE a = 'y'"],
+      keyed("tags", ["x", 1], ["y", 2]),
+    ],
+    ["a hidden rowid", ["INSERT INTO audit VALUES (1)"], keyed("audit", [1])],
+    ["an upsert", ["INSERT INTO games (id) VALUES (1) ON CONFLICT DO UPDATE SET score = 1"], keyed("games", [1])],
+    [
+      "two tables",
+      ["INSERT INTO games (id) VALUES (1)", "INSERT INTO audit VALUES (0)"],
+      [...keyed("games", [1]), ...keyed("audit", [1])],
+    ],
+    [
+      "a changed key",
+      ["INSERT INTO games (id) VALUES (1)", "UPDATE games SET id = id + 1"],
+      [{ table: "games", keys: null }],
+    ],
+    [
+      "a changed rowid",
+      ["INSERT INTO audit VALUES (1)", "UPDATE audit SET rowid = 9"],
+      [{ table: "audit", keys: null }],
+    ],
+    ["REPLACE", ["REPLACE INTO slots VALUES (1, 'a')"], [{ table: "slots", keys: null }]],
+    [
+      "REPLACE by declaration",
+      ["INSERT INTO slots VALUES (1, 'a')", "INSERT INTO slots VALUES (2, 'a')"],
+      [{ table: "slots", keys: null }],
+    ],
+    [
+      "a trigger",
+      ["INSERT INTO watched VALUES (1)"],
+      expect.arrayContaining([
+        { table: "watched", keys: null },
+        { table: "audit", keys: null },
+      ]),
+    ],
+    [
+      "a cascade",
+      ["INSERT INTO games (id) VALUES (1)", "INSERT INTO clips VALUES (1, 1, 't')", "DELETE FROM games WHERE id = 1"],
+      expect.arrayContaining([
+        { table: "games", keys: null },
+        { table: "clips", keys: null },
+      ]),
+    ],
+    ["emptying a table", ["INSERT INTO audit VALUES (1)", "DELETE FROM audit"], keyed("audit", [1])],
+    ["the schema", ["CREATE TABLE more (a)"], null],
+    ["the schema and then rows", ["CREATE TABLE more (a)", "INSERT INTO more VALUES (1)"], null],
+  ];
+  it.each(cases)("%s", async (_name, statements, changes) => {
+    const subscriber = await TestSubscriber.connect(store);
+    const answer = await store.stub.query({ statements: statements.map((sql) => ({ sql })) });
+    expect(answer).toMatchObject({ ok: true });
+    expect(await subscriber.next()).toEqual({ type: "change", lin: 1, seq: 1, changes });
+  });
+
+  it("answers a statement as if nobody listened", async () => {
+    const insert = "INSERT INTO games (id, name) VALUES (3, 'x')";
+    const before = await (await activeStore(SCHEMA)).query(insert);
+    await TestSubscriber.connect(store);
+    const rowsRead = expect.any(Number); // the key is read, too
+    expect(await store.query(insert)).toEqual({
+      ...before,
+      results: [{ columns: [], rows: [], rowsRead, rowsWritten: 1 }],
+    });
+    expect(await store.query("UPDATE games SET name = 'y' RETURNING id, name")).toMatchObject({
+      results: [{ rows: [[3, "y"]] }],
+    });
+    expect(await store.query("EXPLAIN INSERT INTO games (id) VALUES (1)")).toMatchObject({ ok: true });
+  });
+
+  it("tells nothing of a write that failed, of a read, and of a statement that changed nothing", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    await store.query("INSERT INTO games (id) VALUES (1), (1)");
+    await store.query("SELECT * FROM games", [], "read");
+    await store.query("UPDATE games SET score = 1 WHERE id = 99");
+    await store.query("INSERT INTO games (id) VALUES (5)");
+    expect(await subscriber.next()).toMatchObject({ seq: 1, changes: [{ keys: [[5]] }] });
+  });
+
+  it("learns a schema that was changed and taken back", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    const failing = [
+      { sql: "ALTER TABLE audit RENAME TO other" },
+      { sql: "INSERT INTO other VALUES (1)" },
+      { sql: "SELEC" },
+    ];
+    await store.stub.query({ statements: failing });
+    await store.query("INSERT INTO audit VALUES (1)");
+    expect(await subscriber.next()).toMatchObject({ changes: [{ table: "audit" }] });
+  });
+
+  it("names tables alone when the keys are too many", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    await store.query("INSERT INTO games (name) SELECT value FROM json_each(?)", [
+      JSON.stringify(Array(4000).fill("x")),
+    ]);
+    expect(await subscriber.next()).toMatchObject({ changes: [{ table: "games", keys: null }] });
+  });
+
+  it("notes a subclass's own transactions by table", async () => {
+    const notes = new Client(bindings.NOTES as unknown as DurableObjectNamespace<NotesStore>);
+    await notes.import([table("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")]);
+    await notes.activate();
+    const subscriber = await TestSubscriber.connect(notes);
+    await (notes.stub as unknown as DurableObjectStub<NotesStore>).add("hello");
+    expect(await subscriber.next()).toMatchObject({ seq: 1, changes: [{ table: "notes", keys: null }] });
+  });
+});
+
+describe("a subscription", () => {
+  it("is about the tables that it names", async () => {
+    const subscriber = await TestSubscriber.connect(store, { tables: ["GAMES"] });
+    await store.query("INSERT INTO audit VALUES (1)");
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    expect(await subscriber.next()).toMatchObject({ seq: 2, changes: [{ table: "games", keys: [[1]] }] });
+  });
+
+  it("brings rows along, as they are now", async () => {
+    const subscriber = await TestSubscriber.connect(store, { rows: true });
+    await store.query("INSERT INTO tags VALUES ('x', 9007199254740993, x'01')");
+    expect(await subscriber.next()).toMatchObject({
+      changes: [{ columns: ["a", "b", "note"], rows: [["x", { int: "9007199254740993" }, { blob: "AQ==" }]] }],
+    });
+    await store.query("DELETE FROM tags");
+    expect(await subscriber.next()).toMatchObject({ changes: [{ rows: [null] }] });
+  });
+
+  it("goes on where it was cut off, over an eviction too", async () => {
+    const first = await TestSubscriber.connect(store);
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    const { lin, seq } = await first.next();
+    first.close();
+    await store.query("INSERT INTO games (id) VALUES (2)");
+    await store.evict();
+    const second = await TestSubscriber.connect(store, { after: { lin, seq } });
+    expect(await second.next()).toMatchObject({ seq: 2, changes: [{ keys: [[2]] }] });
+  });
+
+  it("survives hibernation", async () => {
+    const subscriber = await TestSubscriber.connect(store, { tables: ["games"] });
+    await store.evict();
+    await store.query("INSERT INTO audit VALUES (1)");
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    expect(await subscriber.next()).toMatchObject({ seq: 2 });
+  });
+
+  it.each([
+    ["another history", { lin: 99, seq: 0 }],
+    ["a place that was never reached", { lin: 1, seq: 5 }],
+  ])("begins anew after %s", async (_name, after) => {
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say({ type: "subscribe", after });
+    expect(await subscriber.next()).toEqual({ type: "hello", lin: 1, seq: 0 });
+    expect(await subscriber.next()).toEqual({ type: "resync", reason: "gap", lin: 1, seq: 0 });
+  });
+
+  it("begins anew where the log no longer reaches", async () => {
+    await store.query("INSERT INTO games (id) VALUES (1)"); // before anybody listened: no log
+    const subscriber = await TestSubscriber.connect(store, { after: { lin: 1, seq: 0 } });
+    expect(await subscriber.next()).toEqual({ type: "resync", reason: "gap", lin: 1, seq: 1 });
+  });
+
+  it("is sent no more than it acknowledges", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    const extra = 5;
+    for (let i = 0; i < LIVE_LIMITS.unacknowledged + extra; i++) await store.query("INSERT INTO audit VALUES (1)");
+    await subscriber.until(() => subscriber.received.length >= LIVE_LIMITS.unacknowledged);
+    await scheduler.wait(200);
+    expect(subscriber.received).toHaveLength(LIVE_LIMITS.unacknowledged);
+    subscriber.say({ type: "ack", seq: LIVE_LIMITS.unacknowledged });
+    await subscriber.until(() => subscriber.received.length === LIVE_LIMITS.unacknowledged + extra);
+    expect(subscriber.received.map(({ seq }) => seq)).toEqual(subscriber.received.map((_, index) => index + 1));
+  });
+
+  it("is told to read anew when it falls behind the log", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    const statements = [{ sql: "INSERT INTO audit VALUES (1)" }];
+    const writes = LIVE_LIMITS.unacknowledged + LIVE_LIMITS.logEntries + 2;
+    await runInDurableObject(store.stub, async (object) => {
+      for (let i = 0; i < writes; i++) await object.query({ statements });
+    });
+    await subscriber.until(() => subscriber.received.length >= LIVE_LIMITS.unacknowledged);
+    subscriber.say({ type: "ack", seq: LIVE_LIMITS.unacknowledged });
+    await subscriber.until(() => subscriber.received.length > LIVE_LIMITS.unacknowledged);
+    expect(subscriber.received.at(-1)).toEqual({ type: "resync", reason: "gap", lin: 1, seq: writes });
+  });
+
+  it.each([
+    ["no JSON", "{"],
+    ["another type", { type: "shout" }],
+    ["too long a text", "x".repeat(LIVE_LIMITS.messageBytes + 1)],
+    ["too many tables", { type: "subscribe", tables: Array(LIVE_LIMITS.tables + 1).fill("t") }],
+    ["tables that are none", { type: "subscribe", tables: [1] }],
+    ["a bad position", { type: "subscribe", after: { lin: 1, seq: -1 } }],
+  ])("is closed after %s", async (_name, message) => {
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say(message);
+    await subscriber.until(() => subscriber.closed !== undefined);
+    expect(subscriber.closed?.code).toBe(CLOSE.badMessage);
+  });
+
+  it("keeps a quiet connection alive", async () => {
+    const response = await store.stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
+    const socket = response.webSocket as WebSocket;
+    const pong = new Promise((resolve) => socket.addEventListener("message", ({ data }) => resolve(data)));
+    socket.accept();
+    socket.send("ping");
+    expect(await pong).toBe("pong");
+  });
+});
+
+describe("the way back", () => {
+  it("tells subscribers and sends them away", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    await store.claim("rollback");
+    expect(await subscriber.next()).toMatchObject({ type: "resync", reason: "moved" });
+    await subscriber.until(() => subscriber.closed !== undefined);
+    expect(subscriber.closed?.code).toBe(CLOSE.moved);
+    await expect(TestSubscriber.open(store)).rejects.toThrow("not-active");
+  });
+
+  it("goes on after a rollback that was taken back", async () => {
+    const first = await TestSubscriber.connect(store);
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    const { lin, seq } = await first.next();
+    await store.query("INSERT INTO games (id) VALUES (2)");
+    await store.claim("rollback");
+    await store.claim("migrate");
+    await store.activate();
+    const second = await TestSubscriber.connect(store, { after: { lin, seq } });
+    expect(await second.next()).toMatchObject({ seq: 2, changes: [{ keys: [[2]] }] });
+  });
+
+  it("begins anew after another migration, whatever was written in between", async () => {
+    const first = await TestSubscriber.connect(store);
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    const after = await first.next();
+    await store.claim("rollback");
+    await store.post("release", { gen: store.gen });
+    await store.import(SCHEMA);
+    await store.activate();
+    const second = await TestSubscriber.open(store);
+    second.say({ type: "subscribe", after: { lin: after.lin, seq: after.seq } });
+    await second.next();
+    expect(await second.next()).toMatchObject({ type: "resync", lin: 3 });
+  });
+});
+
+it("costs nothing while nobody listens", async () => {
+  const answer = (await store.query("INSERT INTO audit VALUES (1)")) as QueryAnswer;
+  expect(answer).toMatchObject({ results: [{ rowsWritten: 1 }] });
+  const kept = await runInDurableObject(store.stub, (_object, { storage }) => [
+    ...storage.kv.list({ prefix: "_dbmigrate:live" }),
+  ]);
+  expect(kept).toEqual([]);
+});
