@@ -8,8 +8,8 @@ import {
   readQuery,
   WireError,
 } from "../src/index.ts";
-import type { UserDataStore } from "../src/index.ts";
-import { isCaller } from "./caller.ts";
+import type { Router, UserDataStore } from "../src/index.ts";
+import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
 
 export { UserDataStore } from "../src/index.ts";
 
@@ -27,7 +27,7 @@ export interface Env {
   readonly DATABASE_PATH?: "auto" | "r2";
 }
 
-const QUERY_ROUTE = /^\/api\/users\/([^/]+)\/query$/;
+const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
@@ -44,22 +44,36 @@ export default {
 async function serve(request: Request, env: Env): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === "/healthz") return new Response("ok\n");
-  const segment = QUERY_ROUTE.exec(pathname)?.[1];
+  const [, segment, route] = USER_ROUTE.exec(pathname) ?? [];
   if (segment === undefined) throw new WireError("not-found", `no route ${pathname}`);
-  if (request.method !== "POST") throw new WireError("method-not-allowed", "the route takes POST", { allow: "POST" });
+  const method = route === "live" ? "GET" : "POST";
+  if (request.method !== method)
+    throw new WireError("method-not-allowed", `the route takes ${method}`, { allow: method });
   if (!isCaller(request, env.APP_TOKEN))
     throw new WireError("unauthorized", "the bearer token is not this application's");
-  return query(decodeUser(segment), request, env);
+  return route === "live" ? live(decodeUser(segment), request, env) : query(decodeUser(segment), request, env);
 }
 
 async function query(user: string, request: Request, env: Env): Promise<Response> {
-  const router = createRouter({
+  return answerResponse(await routerOf(env).query(user, await readQuery(request)));
+}
+
+/** A subprotocol that a client offers has to be taken up by the answer. */
+async function live(user: string, request: Request, env: Env): Promise<Response> {
+  const { status, webSocket, headers, body } = await routerOf(env).live(user, request);
+  if (webSocket === null) return new Response(body, { status, headers });
+  const offered = request.headers.get("sec-websocket-protocol") ?? "";
+  const taken = offered.includes(LIVE_PROTOCOL) ? { "sec-websocket-protocol": LIVE_PROTOCOL } : {};
+  return new Response(null, { status, webSocket, headers: taken });
+}
+
+function routerOf(env: Env): Router {
+  return createRouter({
     bucket: env.BUCKET,
     flags: env.FLAGS,
     store: env.USER_DATA,
     path: env.DATABASE_PATH ?? "auto",
   });
-  return answerResponse(await router.query(user, await readQuery(request)));
 }
 
 function decodeUser(segment: string): string {

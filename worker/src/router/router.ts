@@ -7,7 +7,7 @@ import { parseUserId } from "../wire/routes.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
-import { connectLive, noLive } from "./live.ts";
+import { connectLive } from "./live.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Sides } from "./sides.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
@@ -37,7 +37,7 @@ export interface Router {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
   /**
-   * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). 409 `not-active` while the user is served from the file.
+   * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is served from the file, it is closed at once with code 4001.
    * Whoever may call this may read which rows of the user change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
@@ -77,7 +77,7 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
       }
     },
     async live(user, request) {
-      return options.path === "r2" ? noLive() : connectLive(sides, user, request);
+      return connectLive(sides, user, request, options.path);
     },
   };
 }
