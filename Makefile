@@ -20,7 +20,7 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 build:
 	go build -trimpath -ldflags "-X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
 
-test: setup check-go check-worker model-quick test-worker test-go
+test: setup check-go check-worker model-quick test-worker test-go test-browser
 
 check-go:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -49,4 +49,4 @@ demo: setup build
 clean:
 	rm -rf bin worker/node_modules worker/.wrangler
 
-include scripts/bench/bench.mk scripts/fuzz/fuzz.mk scripts/model/model.mk scripts/soak/soak.mk
+include scripts/bench/bench.mk scripts/fuzz/fuzz.mk scripts/model/model.mk scripts/soak/soak.mk scripts/browser/browser.mk
