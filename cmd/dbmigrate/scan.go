@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -83,7 +83,7 @@ type survey struct {
 }
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions) error {
-	if err := errors.Join((&pace{concurrency: o.concurrency}).check(), o.history.check(), o.traffic.check(cmd.Flags())); err != nil {
+	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), o.history.check(), o.traffic.check(cmd.Flags())); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
