@@ -27,7 +27,7 @@ func outcomeStyle(r migrate.Result) report.Style {
 	switch r.Outcome {
 	case migrate.OutcomeFailed, migrate.OutcomeDifferent:
 		return report.Bad
-	case migrate.OutcomeToBeSealed, migrate.OutcomeDiscarded:
+	case migrate.OutcomeToBeSealed, migrate.OutcomeDiscarded, migrate.OutcomeQuarantined:
 		return report.Attention
 	case migrate.OutcomeKept, migrate.OutcomeNothing, migrate.OutcomeAlready, migrate.OutcomeInR2:
 		return report.Faint

@@ -23,6 +23,8 @@ type fleetRun struct {
 	action migrate.Action
 	do     func(context.Context, userdb.UserID) migrate.Result
 	pace
+	named   bool     // users were chosen by name: passing one over is no success
+	rollout *rollout // nil: everybody in one step
 
 	sheet    *report.Sheet[migrate.Result]
 	progress *report.Progress
@@ -51,6 +53,7 @@ type account struct {
 	Exit        int                     `json:"exit"`
 
 	failures []report.Failure
+	strict   bool // a user in quarantine makes the exit code 1
 }
 
 var (
@@ -63,7 +66,7 @@ var (
 // run goes through the users and ends with the exit code that the account says. The first signal stops beginning users; those in
 // flight end by themselves.
 func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
-	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}}
+	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}, strict: r.named}
 	r.sheet, r.began, r.inFlight = report.NewSheet(r.out, resultColumns), time.Now(), map[userdb.UserID]migrate.Stage{}
 	ids, sizes := idsAndSizes(users)
 	r.progress = r.out.NewProgress(string(r.action), sizes)
@@ -73,7 +76,11 @@ func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	r.halt = halt
 	forget := r.signals.during(r.sayStopping, r.stillOpen)
 	defer time.AfterFunc(r.longest(), func() { halt(errTooLong) }).Stop()
-	r.engine.Each(stop, ids, r.action, r.one, r.done)
+	if r.rollout != nil {
+		r.rollout.run(r, ctx, stop)
+	} else {
+		r.engine.Each(stop, ids, r.action, r.one, r.done)
+	}
 	forget()
 	r.progress.Close()
 	return r.end(ctx.Err() != nil, context.Cause(stop))
@@ -90,10 +97,14 @@ func idsAndSizes(users []migrate.Found) ([]userdb.UserID, map[string]int64) {
 
 // one works on one user. It does not use the run's context: a user who was begun is finished.
 func (r *fleetRun) one(_ context.Context, u userdb.UserID) migrate.Result {
-	r.mu.Lock()
-	r.inFlight[u] = ""
-	r.mu.Unlock()
+	r.begun(u)
 	return r.do(context.Background(), u)
+}
+
+func (r *fleetRun) begun(u userdb.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inFlight[u] = ""
 }
 
 func (r *fleetRun) observe(e migrate.Event) {
@@ -142,6 +153,20 @@ func (r *fleetRun) done(result migrate.Result) {
 	}
 }
 
+// afterwards takes the account of what was done to a user after his own: a wave was verified, or taken back.
+func (r *fleetRun) afterwards(result migrate.Result) {
+	r.mu.Lock()
+	delete(r.inFlight, result.User)
+	r.mu.Unlock()
+	r.count(result, false)
+	if err := result.Err(); err != nil {
+		r.out.Warn("%s %s: %v", result.Action, result.User, err)
+	}
+	if r.sheetErr == nil {
+		r.sheetErr = r.sheet.Add(result)
+	}
+}
+
 func (r *fleetRun) count(result migrate.Result, notBegun bool) {
 	a := &r.account
 	if notBegun {
@@ -155,7 +180,7 @@ func (r *fleetRun) count(result migrate.Result, notBegun bool) {
 			a.Failed++
 		}
 		a.failures = append(a.failures, report.Failure{User: string(result.User), Reason: err.Error()})
-	} else {
+	} else if result.Action == a.Action && result.Outcome != migrate.OutcomeQuarantined {
 		a.Bytes += result.Bytes
 	}
 	if result.Outcome == migrate.OutcomeToBeSealed {
@@ -212,7 +237,7 @@ func (a *account) exit() int {
 		return exitInterrupted
 	case a.Outcomes[migrate.OutcomeDifferent] > 0:
 		return exitDifferent
-	case a.Failed > 0 || a.NotBegun > 0:
+	case a.Failed > 0 || a.NotBegun > 0, a.strict && a.Outcomes[migrate.OutcomeQuarantined] > 0:
 		return exitFailed
 	}
 	return exitDone

@@ -1,19 +1,18 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type migrateOptions struct {
 	selection
 	pace
-	dryRun  bool
-	maxCost costCap
+	waveOptions
+	dryRun           bool
+	maxCost          costCap
+	retryQuarantined bool
 }
 
 func newMigrate(a *app) *cobra.Command {
@@ -23,17 +22,19 @@ func newMigrate(a *app) *cobra.Command {
 		Short: "Move users into their Durable Objects",
 		Long: "Move users from their file in R2 into their Durable Object, while they work.\n\n" +
 			"Each user is copied, compared table by table on both sides, and switched; writes wait for a moment only. A user who\n" +
-			"cannot be moved exactly is refused with the reason and stays in R2; the others go on. The same command again\n" +
-			"goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
+			"cannot be moved exactly is refused with the reason, stays in R2, and is passed over until the file changes; the others\n" +
+			"go on. The same command again goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
+			"--canary and --waves go step by step. After each step everybody whom it moved is verified, and a gate decides whether\n" +
+			"the next one begins.\n\n" +
 			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
 		Example: "  dbmigrate migrate alice bob\n" +
-			"  dbmigrate migrate --over 1MB --percent 10 --dry-run\n" +
-			"  dbmigrate migrate --all --concurrency 16 --max-failures 20 --output json > results.jsonl",
+			"  dbmigrate migrate --over 1MB --canary 5 --canary-pause 10m --waves 1,10,50,100 --rollback-on-gate\n" +
+			"  dbmigrate migrate --all --shard auto --max-duration 50m --output json > results.jsonl",
 		Annotations: manual{
 			reads:   "the users' files and flags, the state of their Durable Objects",
-			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER. Nothing with --dry-run",
+			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER; notes under .dbmigrate/ in the bucket. Nothing with --dry-run",
 			undo:    "dbmigrate rollback",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) },
 	}
@@ -42,12 +43,17 @@ func newMigrate(a *app) *cobra.Command {
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.maxCost.add(cmd.Flags())
+	o.waveOptions.add(cmd.Flags())
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
+	cmd.Flags().BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again whose file was refused before and has not changed")
 	return cmd
 }
 
 func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) error {
-	if err := o.check(); err != nil {
+	if err := o.pace.check(); err != nil {
+		return err
+	}
+	if err := o.waveOptions.check(cmd.Flags().Changed("gate-failures")); err != nil {
 		return err
 	}
 	if err := o.read(args, a.stdin); err != nil {
@@ -66,13 +72,23 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
+	guard, err := a.guard(ctx, e, o, users)
+	if err != nil {
+		return err
+	}
 	if o.dryRun {
-		return a.printPlan(users)
+		return a.printPlan(users, guard)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
+	if o.on() {
+		users = o.inWaves(users, a.out.Say)
+	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,
-		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Migrate(ctx, u) }}
+		do: guard.migrate, named: !o.wide}
+	if o.on() {
+		run.rollout = newRollout(o.waveOptions, e, users)
+	}
 	return run.run(ctx, users)
 }

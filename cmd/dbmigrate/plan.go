@@ -23,16 +23,21 @@ const (
 	planMigrate = "migrate"
 	planCheck   = "check" // fenced: migrated, or a command was cut off; migrate ends it
 	planFail    = "fail"  // no file
+	planSkip    = "skip"  // in quarantine
 )
 
-func planOf(f migrate.Found) planned {
+func planOf(f migrate.Found, guard *guarded) planned {
 	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceMissing: planFail}[f.Place]
+	if guard.reason(f) != "" {
+		plan = planSkip
+	}
 	return planned{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Plan: plan}
 }
 
 var planMeanings = map[string]string{
 	planCheck: "the file is fenced: migrated, or begun; migrate finds out and ends it",
 	planFail:  "there is no file",
+	planSkip:  "this version of the file was refused before; see --retry-quarantined",
 }
 
 var planColumns = []report.Column[planned]{
@@ -51,11 +56,11 @@ type planTotals struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func (a *app) printPlan(users []migrate.Found) error {
+func (a *app) printPlan(users []migrate.Found, guard *guarded) error {
 	sheet := report.NewSheet(a.out, planColumns)
 	totals := planTotals{Action: string(migrate.ActionMigrate), DryRun: true, Users: len(users)}
 	for _, f := range users {
-		p := planOf(f)
+		p := planOf(f, guard)
 		if p.Plan == planMigrate {
 			totals.Move++
 			totals.Bytes += p.Bytes

@@ -48,12 +48,16 @@ type statusTotals struct {
 	Neither  int `json:"neither"`
 	Problems int `json:"problems"`
 	Failed   int `json:"failed"`
+
+	Quarantined int `json:"quarantined"`
 }
 
 // stateLine is one user's state, or why it could not be found out.
 type stateLine struct {
 	migrate.State
-	Error *report.ErrorJSON `json:"error,omitempty"`
+	// Quarantined is why migrate does not try this version of the file again.
+	Quarantined userdb.Kind       `json:"quarantined,omitempty"`
+	Error       *report.ErrorJSON `json:"error,omitempty"`
 }
 
 func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error {
@@ -69,14 +73,19 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 		return err
 	}
 	users, totals := named.users, statusTotals{}
+	known, err := e.Quarantine.Load(cmd.Context(), o.prefix)
+	if err != nil {
+		return err
+	}
 	if len(args) == 0 {
-		if users, totals.File, err = leftR2(cmd.Context(), e, o.prefix); err != nil {
+		if users, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known); err != nil {
 			return err
 		}
 	}
 	lines := make([]stateLine, len(users))
 	err = sideBySide(cmd.Context(), len(users), o.concurrency, func(ctx context.Context, i int) error {
 		lines[i] = stateOf(ctx, e, users[i])
+		lines[i].Quarantined = known.Reason(users[i], lines[i].ETag)
 		return ctx.Err()
 	})
 	if err != nil {
@@ -85,13 +94,13 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	return a.printStatus(lines, totals)
 }
 
-// leftR2 names the users who are not simply in R2, and counts those who are.
-func leftR2(ctx context.Context, e *migrate.Engine, prefix string) ([]userdb.UserID, int, error) {
+// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not simply in R2.
+func leftR2(ctx context.Context, e *migrate.Engine, prefix string, known migrate.Quarantined) ([]userdb.UserID, int, error) {
 	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true})
 	if err != nil {
 		return nil, 0, err
 	}
-	left := notOnlyInR2(found)
+	left := kept(found, func(f migrate.Found) bool { return leftItsFile(f) || known.Reason(f.User, f.ETag) != "" })
 	ids, _ := idsAndSizes(left)
 	return ids, len(found) - len(left), nil
 }
@@ -118,6 +127,9 @@ func (t *statusTotals) add(l stateLine) {
 	}
 	if l.Problem != "" {
 		t.Problems++
+	}
+	if l.Quarantined != "" {
+		t.Quarantined++
 	}
 }
 
@@ -187,6 +199,8 @@ func problemText(l stateLine) string {
 	switch {
 	case l.Error != nil:
 		return l.Error.Message
+	case l.Quarantined != "":
+		return "in quarantine: " + string(l.Quarantined)
 	case l.Next != "":
 		return fmt.Sprintf("%s (next: %s)", l.Problem, l.Next)
 	}

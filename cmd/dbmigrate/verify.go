@@ -79,12 +79,8 @@ func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, m
 }
 
 // notOnlyInR2 keeps users of whom the bucket or the flags say that they left R2.
-func notOnlyInR2(found []migrate.Found) []migrate.Found {
-	var out []migrate.Found
-	for _, f := range found {
-		if f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceMissing {
-			out = append(out, f)
-		}
-	}
-	return out
+func notOnlyInR2(found []migrate.Found) []migrate.Found { return kept(found, leftItsFile) }
+
+func leftItsFile(f migrate.Found) bool {
+	return f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceMissing
 }

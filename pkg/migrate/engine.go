@@ -15,6 +15,8 @@ type Engine struct {
 	Flags  Flags
 	Stores Stores
 	Layout userdb.Layout
+	// Quarantine is asked and told by the command, not by Migrate; only migrate and status need it.
+	Quarantine *Quarantine
 
 	// Bucket names the bucket in receipts, so that a command on another one does not take its emptiness for the user's state.
 	Bucket string

@@ -98,6 +98,7 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	m.replaceFile(file)
 	if file.Size > maxPutBytes {
+		m.result.unfit = true
 		return tooLargeToPut("migrate", m.user, file.Size)
 	}
 	if m.g > 0 {
@@ -108,7 +109,9 @@ func (m *migration) admit(ctx context.Context) error {
 	if file.tombstone() {
 		return tombstoneWithoutStore(m.user, file.fileState)
 	}
-	return m.preflight(ctx, m.user, file)
+	err = m.preflight(ctx, m.user, file)
+	m.result.unfit = err != nil
+	return err
 }
 
 func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
@@ -119,7 +122,7 @@ func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
 func (m *migration) replaceFile(file *spool) {
 	m.file.remove()
 	m.file, m.copied = file, nil
-	m.result.Bytes = file.Size
+	m.result.Bytes, m.result.ETag = file.Size, file.ETag
 }
 
 func tombstoneWithoutStore(u userdb.UserID, file fileState) error {

@@ -43,8 +43,10 @@ const (
 	OutcomeInR2       Outcome = "in-r2"        // verify: the user is not migrated
 	OutcomeFreed      Outcome = "freed"        // gc: the file was replaced by a tombstone
 	OutcomeKept       Outcome = "kept"         // gc: the file stays, with a reason
-	OutcomeNotBegun   Outcome = "not-begun"    // the run ended before this user's turn; nothing was touched
-	OutcomeFailed     Outcome = "failed"       // see the error; the user is served by the side that served before, unless Open
+	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see Quarantine.
+	OutcomeQuarantined Outcome = "quarantined"
+	OutcomeNotBegun    Outcome = "not-begun" // the run ended before this user's turn; nothing was touched
+	OutcomeFailed      Outcome = "failed"    // see the error; the user is served by the side that served before, unless Open
 )
 
 // FlagChange is what has to be written to KV for a user.
@@ -63,7 +65,11 @@ type Result struct {
 	Rows    int64
 	Tables  int
 	Claim   userdb.Claim
-	Took    time.Duration
+	// ETag is the version of the file that migrate looked at; "" when it came to none.
+	ETag userdb.ETag
+	// Quarantine is why that version is not tried again.
+	Quarantine userdb.Kind
+	Took       time.Duration
 	// Window is how long the application's writes had to wait, from the fence (or the seal) to the switch.
 	Window time.Duration
 	// Open says that the command stopped between fence and switch and could not take it back: writes wait until a command is run again.
@@ -82,6 +88,7 @@ type Result struct {
 	// Archived is where gc put the file before it freed it.
 	Archived userdb.ObjectKey
 
+	unfit   bool // migrate: the file itself was refused, before anything was claimed
 	flag    FlagChange
 	receipt *wire.Receipt // of which R2 shall have a copy
 	err     error
@@ -134,6 +141,8 @@ type resultJSON struct {
 	FreedBytes  int64              `json:"freedBytes,omitempty"`
 	LeftBehind  userdb.ObjectKey   `json:"leftBehind,omitempty"`
 	Archived    userdb.ObjectKey   `json:"archived,omitempty"`
+	Quarantine  userdb.Kind        `json:"quarantine,omitempty"`
+	ETag        userdb.ETag        `json:"etag,omitempty"`
 	Error       *errorJSON         `json:"error,omitempty"`
 }
 
@@ -149,6 +158,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
 		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes,
 		LeftBehind: r.LeftBehind, Archived: r.Archived}
+	if r.Quarantine != "" {
+		out.Quarantine, out.ETag = r.Quarantine, r.ETag
+	}
 	if r.Window > 0 {
 		ms := r.Window.Milliseconds()
 		out.WindowMs = &ms

@@ -16,6 +16,7 @@ type State struct {
 	Lin     userdb.Claim  `json:"lin"`
 	File    string        `json:"file"` // none, plain, stamped, fenced, tombstone, not-a-database
 	Bytes   int64         `json:"bytes"`
+	ETag    userdb.ETag   `json:"-"`
 	Writes  int64         `json:"writesSince"` // application write transactions since the migration
 	At      int64         `json:"migratedAt,omitempty"`
 	Run     string        `json:"run,omitempty"`
@@ -43,7 +44,7 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size}
+	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size, ETag: file.ETag}
 	if r := st.Receipt; r != nil {
 		s.At, s.Run, s.Writes = r.MigratedAt, r.Run, st.Writes-st.WritesAtActivation
 	}

@@ -58,6 +58,14 @@ func (s *Sheet[T]) Add(record T) error {
 	return nil
 }
 
+// Note writes a line between the records, in JSON only.
+func (s *Sheet[T]) Note(v any) error {
+	if s.out.Format != JSON {
+		return nil
+	}
+	return s.addJSON(v)
+}
+
 // End writes the table. In JSON the summary, unless nil, comes as the last line; a table's reader gets it as talk, from the caller.
 func (s *Sheet[T]) End(summary any) error {
 	switch {

@@ -1,0 +1,113 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// quarantinePrefix holds one small object for each refused version of a file: .dbmigrate/quarantine/{user}/{ETag}/{reason}. All that a run has to
+// know is in the key, so one listing tells it about 1,000 of them, on any machine, and users who are well cost nothing. The content is for people.
+const quarantinePrefix = userdb.ReservedPrefix + "quarantine/"
+
+// QuarantineObjects is the part of the bucket that is dbmigrate's own.
+type QuarantineObjects interface {
+	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Delete(ctx context.Context, key userdb.ObjectKey) error
+}
+
+// Quarantine remembers which versions of which files cannot be moved, so that a nightly run does not download and refuse them again. A user is out of it
+// as soon as the file changes, because its ETag does.
+type Quarantine struct{ Objects QuarantineObjects }
+
+// Quarantined are the refused versions of users' files, and why they were refused.
+type Quarantined map[userdb.UserID]map[userdb.ETag]userdb.Kind
+
+// Reason is why this version of the user's file is not tried again; "" when it may be.
+func (q Quarantined) Reason(u userdb.UserID, version userdb.ETag) userdb.Kind { return q[u][version] }
+
+// Load lists everybody in quarantine whose id begins with prefix.
+func (q *Quarantine) Load(ctx context.Context, prefix string) (Quarantined, error) {
+	known := Quarantined{}
+	err := q.Objects.List(ctx, quarantinePrefix+prefix, "", func(objects []userdb.Object, _ []string) error {
+		for _, o := range objects {
+			known.read(o.Key)
+		}
+		return nil
+	})
+	return known, err
+}
+
+// read passes over a key that it does not understand: it may be from a later version.
+func (q Quarantined) read(key userdb.ObjectKey) {
+	parts := strings.Split(strings.TrimPrefix(string(key), quarantinePrefix), "/")
+	if len(parts) != 3 {
+		return
+	}
+	u, err := userdb.ParseUserID(parts[0])
+	if err != nil || parts[1] == "" || parts[2] == "" {
+		return
+	}
+	if q[u] == nil {
+		q[u] = map[userdb.ETag]userdb.Kind{}
+	}
+	q[u][userdb.ETag(`"`+parts[1]+`"`)] = userdb.Kind(parts[2])
+}
+
+func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) userdb.ObjectKey {
+	return userdb.ObjectKey(quarantinePrefix + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason))
+}
+
+// quarantining are refusals that this very file will meet again: those of the preflight, and Refused, which is the Durable Object's. A bucket lock is Blocked,
+// too, but no fault of the file, so the kind alone does not decide.
+var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.Refused}
+
+// Holds says whether a result puts the user into quarantine.
+func (q *Quarantine) Holds(r Result) bool {
+	kind := userdb.KindOf(r.Err())
+	return r.Action == ActionMigrate && r.ETag != "" && !r.Open && (r.unfit || kind == userdb.Refused) && slices.Contains(quarantining, kind)
+}
+
+// quarantineNote is the content of an object, for people.
+type quarantineNote struct {
+	User    userdb.UserID `json:"user"`
+	ETag    userdb.ETag   `json:"etag"`
+	Reason  userdb.Kind   `json:"reason"`
+	Message string        `json:"message"`
+	Run     string        `json:"run"`
+	At      time.Time     `json:"at"`
+}
+
+// Add puts the user of a refused migrate into quarantine.
+func (q *Quarantine) Add(ctx context.Context, r Result, run string, at time.Time) error {
+	reason := userdb.KindOf(r.Err())
+	body, err := json.Marshal(quarantineNote{r.User, r.ETag, reason, r.Err().Error(), run, at.UTC()})
+	if err != nil {
+		return err
+	}
+	_, err = q.Objects.Put(ctx, quarantineKey(r.User, r.ETag, reason), bytes.NewReader(body), int64(len(body)), userdb.PutOptions{ContentType: "application/json"})
+	return err
+}
+
+// Forget takes a user out, whatever the version of the file: he was moved.
+func (q *Quarantine) Forget(ctx context.Context, u userdb.UserID, known Quarantined) error {
+	for version, reason := range known[u] {
+		if err := q.Objects.Delete(ctx, quarantineKey(u, version, reason)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Skipped is the account of a user in quarantine, who was not touched.
+func Skipped(f Found, reason userdb.Kind) Result {
+	return Result{User: f.User, Action: ActionMigrate, Outcome: OutcomeQuarantined, Bytes: f.Bytes, ETag: f.ETag, Quarantine: reason,
+		Reason: "this version of the file was refused before (" + string(reason) + "); it is tried again when it changes, or with --retry-quarantined"}
+}
