@@ -1,6 +1,7 @@
 package harddb
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -31,6 +32,7 @@ var refusals = []refusal{
 	{feature{"text that is no UTF-16", (*builder).loneSurrogate}, sqlitefile.ReasonInvalidText, utf16leName},
 	{feature{"a name that is no UTF-8", (*builder).invalidName}, sqlitefile.ReasonTextEncoding, utf8Name},
 	{feature{"an overwritten page", (*builder).overwritten}, sqlitefile.ReasonDamaged, ""},
+	{feature{"an overflow chain that loops", (*builder).overflowLoop}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an index that does not fit", (*builder).wrongIndex}, sqlitefile.ReasonDamaged, ""},
 	{feature{"a truncated file", (*builder).truncated}, sqlitefile.ReasonTruncated, ""},
 	{feature{"an unfinished checkpoint", (*builder).unfinishedCheckpoint}, sqlitefile.ReasonWALLeftBehind, ""},
@@ -175,6 +177,22 @@ func (b *builder) overwritten() {
 			for i := range size {
 				content[(root-1)*size+i] = 0xff
 			}
+			return content
+		})
+	})
+}
+
+// overflowLoop makes the first overflow page of a row lead to itself; its number ends the only cell of the table, which ends the page.
+func (b *builder) overflowLoop() {
+	table := b.name()
+	b.execf("CREATE TABLE %s(a)", quote(table))
+	b.execf("INSERT INTO %s VALUES(zeroblob(300000))", quote(table))
+	b.last = append(b.last, func() {
+		size := b.number("PRAGMA page_size")
+		root := b.number("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" + strings.ReplaceAll(table, "'", "''") + "'")
+		b.patches = append(b.patches, func(content []byte) []byte {
+			first := content[root*size-4 : root*size]
+			copy(content[(int(binary.BigEndian.Uint32(first))-1)*size:], first)
 			return content
 		})
 	})

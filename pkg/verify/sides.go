@@ -16,8 +16,11 @@ type Stores interface {
 	ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error)
 }
 
-// leafBytes is the size of the export pages that carry the last rows of a search.
-const leafBytes = 256 << 10
+// The rows at the end of a search are few and small, or many, or large: export pages begin small and double.
+const (
+	firstLeafBytes = 4 << 10
+	leafBytes      = 256 << 10
+)
 
 // StoreSide is the Durable Object of a user as a Side.
 func StoreSide(stores Stores, u userdb.UserID) Side { return storeSide{stores, u} }
@@ -51,8 +54,8 @@ func (s storeSide) Rows(ctx context.Context, table string, after, upto wire.Key,
 
 // first reads n rows behind after.
 func (s storeSide) first(ctx context.Context, table string, after wire.Key, n int64, yield func(row []wire.Value) error) error {
-	for n > 0 {
-		page, err := s.stores.ExportRows(ctx, s.user, wire.ExportRequest{Table: table, After: after, MaxBytes: leafBytes})
+	for size := int64(firstLeafBytes); n > 0; size = min(2*size, leafBytes) {
+		page, err := s.stores.ExportRows(ctx, s.user, wire.ExportRequest{Table: table, After: after, MaxBytes: size})
 		if err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func (u user) free() {
 	if item == nil {
 		u.Fatalf("gc keeps the file: %s %v", kept.Reason, kept.Err())
 	}
-	if r := u.engine.GC(u.Context(), *item, flag.Meta, 0); r.Outcome != migrate.OutcomeFreed {
+	if r := u.engine.GC(u.Context(), *item, flag.Meta, migrate.GCOptions{}); r.Outcome != migrate.OutcomeFreed {
 		u.Fatalf("gc ended as %s: %s %v", r.Outcome, r.Reason, r.Err())
 	}
 }

@@ -79,23 +79,37 @@ func realText(i int) string {
 	return text
 }
 
-// TestVerifyFindsAndNamesEveryMutation changes one thing in a Durable Object past its own code, right after verify found both sides equal.
+// TestVerifyFindsAndNamesEveryMutation changes one thing in a Durable Object past its own code, right after verify found both sides equal, and prints
+// a table of what was found. MUTATION_ROUNDS repeats every kind at other places, MUTATION_SEED chooses which.
 func TestVerifyFindsAndNamesEveryMutation(t *testing.T) {
 	path := mutatedDatabase(t)
-	seed := uint64(setting(t, "MUTATION_SEED", 1))
+	seed, rounds := uint64(setting(t, "MUTATION_SEED", 1)), setting(t, "MUTATION_ROUNDS", 1)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for n := range mutations(1) {
-		i := 1 + random.IntN(mutatedRows)
-		m := mutations(i)[n]
-		t.Run(m.name, func(t *testing.T) {
-			u := migrated(t, fmt.Sprintf("mutation-%d-%d", seed, n), path)
-			u.mutate(m.sql...)
-			lines := u.wantDifferent()
-			t.Logf("named: %s", lines[0])
-			if !strings.HasPrefix(lines[0], m.want) {
-				t.Errorf("named\n%s\nwant first\n%s", strings.Join(lines, "\n"), m.want)
-			}
-		})
+	table := "| mutation | made | found and named |\n|---|---|---|\n"
+	for n, kind := range mutations(1) {
+		made, found := 0, 0
+		for round := range rounds {
+			m := mutations(1 + random.IntN(mutatedRows))[n]
+			t.Run(fmt.Sprint(m.name, " ", round), func(t *testing.T) {
+				made++
+				mustName(migrated(t, fmt.Sprintf("mutation-%d-%d-%d", seed, n, round), path), m)
+				if !t.Failed() {
+					found++
+				}
+			})
+		}
+		table += fmt.Sprintf("| %s | %d | %d |\n", kind.name, made, found)
+	}
+	t.Logf("seed %d\n%s", seed, table)
+}
+
+func mustName(u user, m mutation) {
+	u.Helper()
+	u.mutate(m.sql...)
+	lines := u.wantDifferent()
+	u.Logf("named: %s", lines[0])
+	if !strings.HasPrefix(lines[0], m.want) {
+		u.Errorf("named\n%s\nwant first\n%s", strings.Join(lines, "\n"), m.want)
 	}
 }
 
@@ -183,7 +197,7 @@ func TestGCKeepsTheFileOfAMutatedUser(t *testing.T) {
 	flag, ok := u.flag()
 	item, _ := u.engine.PlanGC(t.Context(), migrate.Found{User: u.id, Flagged: ok, Flag: flag.Meta}, 0)
 	u.mutate("DELETE FROM plain")
-	r := u.engine.GC(t.Context(), *item, flag.Meta, 0)
+	r := u.engine.GC(t.Context(), *item, flag.Meta, migrate.GCOptions{})
 	if r.Err() == nil || !strings.Contains(r.Err().Error(), "differs from what was imported") {
 		t.Errorf("gc ended as %s: %v", r.Outcome, r.Err())
 	}
