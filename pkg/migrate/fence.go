@@ -22,7 +22,7 @@ func (m *migration) fence(ctx context.Context) error {
 	defer cancel()
 	begun := m.now()
 	m.fenced = true
-	etag, err := m.putMarked(ctx, m.file, userdb.Mark{Kind: userdb.FenceMark, Lin: m.g, Non: m.g})
+	etag, err := m.putMarked(ctx, m.file, m.fenceMark())
 	if err != nil {
 		etag, err = m.fenceLanded(ctx, err)
 	}
@@ -32,6 +32,10 @@ func (m *migration) fence(ctx context.Context) error {
 	m.receipt = m.receiptFor(etag, begun.UnixMilli())
 	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
 	return nil
+}
+
+func (m *migration) fenceMark() userdb.Mark {
+	return userdb.Mark{Kind: userdb.FenceMark, Lin: m.g, Non: m.g}
 }
 
 // fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no effect.
@@ -92,12 +96,12 @@ func (e *Engine) putMarked(ctx context.Context, file *spool, mark userdb.Mark) (
 // replace puts the file, under the mark, in place of the version that was seen (or of none, where none was). The mark stands in the
 // metadata too, for a cheap HEAD; the bytes decide.
 func (e *Engine) replace(ctx context.Context, file *spool, seen fileState, mark userdb.Mark) (userdb.ETag, error) {
-	b, err := file.withMark(mark, e.random())
+	b, err := file.takeMarked(mark, e.random())
 	if err != nil {
 		return "", err
 	}
 	defer b.close()
 	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.absent,
-		Metadata: mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType}
-	return e.Files.Put(ctx, seen.Key, b, b.size, opts)
+		Metadata: mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType, MD5: b.md5()}
+	return e.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
 }

@@ -265,6 +265,9 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if err != nil {
 		return err
 	}
+	if err := m.file.markAhead(m.fenceMark(), m.random()); err != nil { // while the Durable Object has its turn
+		return err
+	}
 	begun := m.now()
 	report, err := m.Stores.Digest(ctx, m.user)
 	if err != nil {

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,6 +20,8 @@ type spool struct {
 	path string
 	head []byte // the SQLite header as it was stored
 	sha  string // SHA-256 of the bytes with their mark taken off, hex: the same before and after a fence
+
+	ahead *marked // what the next PUT will send, when it is known before
 }
 
 // download spools the object as it is now.
@@ -115,32 +116,9 @@ const sqliteContentType = "application/vnd.sqlite3"
 
 func (s *spool) remove() {
 	if s != nil {
+		s.ahead.close()
 		os.Remove(s.path)
 	}
-}
-
-// body is something to PUT.
-type body struct {
-	io.ReadSeeker
-	size  int64
-	close func() error
-}
-
-// withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
-func (s *spool) withMark(mark userdb.Mark, random io.Reader) (body, error) {
-	if s.tombstone() {
-		return s.tombstoneWith(mark)
-	}
-	f, err := os.Open(s.path)
-	if err != nil {
-		return body{}, err
-	}
-	head, err := markHead(s.head, mark, random)
-	if err != nil {
-		f.Close()
-		return body{}, fmt.Errorf("mark %s: %w", s.Key, err)
-	}
-	return body{io.NewSectionReader(&patched{f: f, head: head}, 0, s.Size), s.Size, f.Close}, nil
 }
 
 // markHead puts the mark into a SQLite header. Its random part makes the object's ETag one that never was before.
@@ -153,38 +131,4 @@ func markHead(head []byte, mark userdb.Mark, random io.Reader) ([]byte, error) {
 		return userdb.WithFence(head, mark.Lin, mark.Non, salt)
 	}
 	return userdb.WithStamp(head, mark.Stamp, salt)
-}
-
-func (s *spool) tombstoneWith(mark userdb.Mark) (body, error) {
-	raw, err := os.ReadFile(s.path)
-	if err != nil {
-		return body{}, err
-	}
-	stone, err := userdb.ParseTombstone(raw)
-	if err != nil {
-		return body{}, err
-	}
-	stone.Lin, stone.Non = mark.Lin, mark.Non
-	if raw, err = stone.Encode(); err != nil {
-		return body{}, err
-	}
-	return body{bytes.NewReader(raw), int64(len(raw)), func() error { return nil }}, nil
-}
-
-// patched reads head in place of the first bytes of f.
-type patched struct {
-	f    *os.File
-	head []byte
-}
-
-func (p *patched) ReadAt(b []byte, off int64) (int, error) {
-	if off >= int64(len(p.head)) {
-		return p.f.ReadAt(b, off)
-	}
-	n := copy(b, p.head[off:])
-	if n == len(b) {
-		return n, nil
-	}
-	m, err := p.f.ReadAt(b[n:], off+int64(n))
-	return n + m, err
 }

@@ -3,6 +3,7 @@ package r2
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"io"
 	"net/http"
@@ -71,6 +72,10 @@ func TestWhatAPutSends(t *testing.T) {
 		header := request.header
 		if header.Get("Content-Md5") != "mgNkuembtIDdJeHwKEyFVQ==" || header.Get("If-None-Match") != "*" || header.Get("X-Amz-Meta-Dbm-Fence") != "1" {
 			t.Errorf("headers %v", header)
+		}
+		// The body is proved by its MD5, which is signed, instead of a SHA-256 beside it.
+		if header.Get("X-Amz-Content-Sha256") != "UNSIGNED-PAYLOAD" || !strings.Contains(header.Get("Authorization"), "content-md5") {
+			t.Errorf("payload %q, signed headers in %q", header.Get("X-Amz-Content-Sha256"), header.Get("Authorization"))
 		}
 		if header.Get("Accept-Encoding") != "identity" || strings.Contains(header.Get("Authorization"), "accept-encoding") {
 			t.Errorf("Accept-Encoding %q, signed in %q", header.Get("Accept-Encoding"), header.Get("Authorization"))
@@ -264,4 +269,18 @@ func TestListingGoesThroughAllPages(t *testing.T) {
 	if second := server.log()[1].path; !strings.Contains(second, "continuation-token=more%2F%3D") {
 		t.Errorf("second request %s", second)
 	}
+}
+
+// A caller who brings the MD5 is believed, and R2 is the one to find a wrong one out.
+func TestPutTakesTheCallersMD5(t *testing.T) {
+	server := newFake(t, stored(etagOf("content")))
+	sum := md5.Sum([]byte("content"))
+	if _, err := server.client(t).Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{MD5: sum[:]}); err != nil {
+		t.Error(err)
+	}
+	if got := server.log()[0].header.Get("Content-Md5"); got != "mgNkuembtIDdJeHwKEyFVQ==" {
+		t.Errorf("Content-MD5 %q", got)
+	}
+	_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{MD5: sum[:5]})
+	checkError(t, err, userdb.Usage)
 }

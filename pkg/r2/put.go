@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -19,7 +20,11 @@ import (
 type PutOptions = userdb.PutOptions
 
 // Put writes size bytes, from the body's current position on, as one object, and returns the new ETag after checking
-// that it is the MD5 of what was sent. The body is read twice: once for the MD5, once (or more, in retries) to be sent.
+// that it is the MD5 of what was sent. The body is read to be sent, again in retries, and once before that where the
+// options do not bring the MD5.
+//
+// The MD5 travels as a signed header, and R2 refuses a body that it is not the MD5 of. So the SHA-256 of the body, which
+// S3's signature would add, proves nothing more; computing it costs both ends as much as the MD5.
 //
 // A repeated attempt can find the work of the one before, whose answer was lost, and report Precondition although the
 // PUT happened: read back before concluding that somebody else wrote. R2 takes one write a second for a key, so a
@@ -29,7 +34,10 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 	if err := validateOptions(options); err != nil {
 		return "", &userdb.Error{Op: "put", Thing: c.thing(key), Kind: userdb.Usage, Err: err}
 	}
-	sum, err := sumAndRewind(body, size)
+	sum, err := options.MD5, error(nil)
+	if sum == nil {
+		sum, err = sumAndRewind(body, size)
+	}
 	if err != nil {
 		return "", &userdb.Error{Op: "put", Thing: c.thing(key), Kind: userdb.Internal, Err: err}
 	}
@@ -38,7 +46,7 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 		ContentMD5: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		IfMatch:    optional(options.IfMatch), IfNoneMatch: ifNoneMatch(options),
 		Metadata: options.Metadata, ContentType: optionalText(options.ContentType),
-	})
+	}, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
 	if err != nil {
 		return "", c.fail(ctx, "put", key, writing, err)
 	}
@@ -64,6 +72,9 @@ func (c *Client) Delete(ctx context.Context, key userdb.ObjectKey) error {
 func validateOptions(o PutOptions) error {
 	if o.IfMatch != "" && o.IfNoneMatch {
 		return errors.New("IfMatch and IfNoneMatch exclude each other")
+	}
+	if o.MD5 != nil && len(o.MD5) != md5.Size {
+		return fmt.Errorf("an MD5 of %d bytes", len(o.MD5))
 	}
 	return checkMetadata(o.Metadata)
 }

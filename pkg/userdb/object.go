@@ -19,6 +19,7 @@ type PutOptions struct {
 	IfNoneMatch bool
 	Metadata    map[string]string
 	ContentType string
+	MD5         []byte // of the body, 16 bytes, where the caller has it already; without it Put reads the body once more
 }
 
 // Flag is a user's entry in KV: its key is the user's FlagKey, its value FlagValue.

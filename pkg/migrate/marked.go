@@ -1,0 +1,120 @@
+package migrate
+
+import (
+	"bytes"
+	"crypto/md5"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// marked is a spooled file under a mark, ready to be PUT. Its MD5 is computed in the background.
+type marked struct {
+	io.ReaderAt
+	mark   userdb.Mark
+	size   int64
+	file   *os.File // under ReaderAt; nil for a tombstone
+	summed chan struct{}
+	sum    []byte // once summed is closed; nil when the bytes could not be read, which the PUT will find out, too
+}
+
+// markAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time has come.
+func (s *spool) markAhead(mark userdb.Mark, random io.Reader) error {
+	m, err := s.withMark(mark, random)
+	if err != nil {
+		return err
+	}
+	s.ahead.close()
+	s.ahead = m
+	return nil
+}
+
+// takeMarked returns the bytes under the mark, those made ahead if they carry it. The caller closes them.
+func (s *spool) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
+	if m := s.ahead; m != nil && m.mark == mark {
+		s.ahead = nil // each PUT has a random part of its own
+		return m, nil
+	}
+	return s.withMark(mark, random)
+}
+
+// withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
+func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
+	m := &marked{mark: mark, size: s.Size, summed: make(chan struct{})}
+	if s.tombstone() {
+		raw, err := s.tombstoneWith(mark)
+		if err != nil {
+			return nil, err
+		}
+		m.ReaderAt, m.size = bytes.NewReader(raw), int64(len(raw))
+	} else {
+		head, err := markHead(s.head, mark, random)
+		if err != nil {
+			return nil, fmt.Errorf("mark %s: %w", s.Key, err)
+		}
+		if m.file, err = os.Open(s.path); err != nil {
+			return nil, err
+		}
+		m.ReaderAt = &patched{f: m.file, head: head}
+	}
+	go m.hash()
+	return m, nil
+}
+
+func (m *marked) hash() {
+	defer close(m.summed)
+	sum := md5.New()
+	if _, err := io.Copy(sum, m.body()); err == nil {
+		m.sum = sum.Sum(nil)
+	}
+}
+
+func (m *marked) body() *io.SectionReader { return io.NewSectionReader(m, 0, m.size) }
+
+func (m *marked) md5() []byte {
+	<-m.summed
+	return m.sum
+}
+
+func (m *marked) close() {
+	if m == nil {
+		return
+	}
+	<-m.summed
+	if m.file != nil {
+		m.file.Close()
+	}
+}
+
+func (s *spool) tombstoneWith(mark userdb.Mark) ([]byte, error) {
+	raw, err := os.ReadFile(s.path)
+	if err != nil {
+		return nil, err
+	}
+	stone, err := userdb.ParseTombstone(raw)
+	if err != nil {
+		return nil, err
+	}
+	stone.Lin, stone.Non = mark.Lin, mark.Non
+	return stone.Encode()
+}
+
+// patched reads head in place of the first bytes of f.
+type patched struct {
+	f    *os.File
+	head []byte
+}
+
+func (p *patched) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(p.head)) {
+		return p.f.ReadAt(b, off)
+	}
+	n := copy(b, p.head[off:])
+	if n == len(b) {
+		return n, nil
+	}
+	m, err := p.f.ReadAt(b[n:], off+int64(n))
+	return n + m, err
+}
