@@ -13,7 +13,7 @@ import (
 )
 
 // exportPageBytes is about how large an export page is.
-const exportPageBytes = 2 << 20
+const exportPageBytes = 1 << 20
 
 // exportFile builds the user's file from the Durable Object and proves it by the digest.
 func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.DatabaseDigest) (*spool, error) {

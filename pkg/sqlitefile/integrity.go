@@ -15,6 +15,10 @@ import (
 // maxIntegrityMessages is how many messages SQLite's integrity check gives at most.
 const maxIntegrityMessages = 100
 
+// integrityCache is more than reading rows needs: the check looks every row up in every index, and with 512 KiB that took half as much
+// processor time again on a file of 118 MB.
+const integrityCache = "PRAGMA cache_size=-2048"
+
 // CheckIntegrity runs SQLite's integrity check over the whole file: pages, tables, indexes, FTS5 and rtree. Foreign keys and CHECKs
 // that rows violate are no damage. It has a connection of its own and may run while another goroutine uses the File.
 // What is wrong comes as findings; an error means that the check could not be done.
@@ -24,6 +28,9 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 		return nil, fail("check integrity of", f.path, err)
 	}
 	defer conn.Close()
+	if err := conn.Exec(integrityCache); err != nil {
+		return nil, fail("check integrity of", f.path, err)
+	}
 	list, err := checkIntegrity(ctx, conn, f.ownerOfPage)
 	return list, fail("check integrity of", f.path, err)
 }
