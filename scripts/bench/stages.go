@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -16,7 +17,11 @@ var migrateStages = []struct {
 	{migrate.StageDownload, "GET to a scratch file, SHA-256 on the way"},
 	{migrate.StagePreflight, "every page and every row of the file, and its schema in a scratch database with a Durable Object's limits"},
 	{migrate.StageClaim, "the claim, and a look at the file"},
-	{migrate.StageCopy, "schema; read, hash, encode, send and insert side by side"},
+	{migrate.StageCopy, "schema; then the next four, side by side"},
+	{partRead, "· every row out of the file, by itself"},
+	{partEncode, "· hash and encode it, by itself"},
+	{partSend, "· the requests with the batches, one by one, where nothing is inserted"},
+	{partInsert, "· what inserting adds to that"},
 	{migrate.StageFinish, "indexes, views, triggers"},
 	{migrate.StageDigest, "the Durable Object digests what its tables hold"},
 	{migrate.StageFence, "conditional PUT of the file with the mark"},
@@ -73,6 +78,11 @@ func (w *world) stagesOf(ctx context.Context, size string) (map[migrate.Stage]se
 			return nil, nil, err
 		}
 		whole = append(whole, all)
+		parts, err := w.copyParts(ctx, db)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(each, parts)
 		each[stageWait] = cost{each[migrate.StageActivate].took - each[migrate.StageFence].took, each[migrate.StageActivate].runtime}
 		for stage, c := range each {
 			s := costs[stage]
