@@ -33,6 +33,8 @@ export class RowReader {
   readonly #sql: SqlStorage;
   readonly #rowCells: string;
   readonly #realCount: string;
+  /** The key, where it is the rowid, which grows from row to row. */
+  readonly #rowid: string | undefined;
   #realColumns: readonly string[] = [];
   #guess = FIRST_GUESS_ROWS;
 
@@ -42,6 +44,8 @@ export class RowReader {
     const columns = quotedColumns(shape);
     this.#rowCells = concatenation(columns.map(cellExpression));
     this.#realCount = balanced(columns.map(isReal), "+");
+    const [key] = shape.key;
+    if (key?.collation === null && !key.descending) this.#rowid = quoteName(key.name);
   }
 
   /**
@@ -70,15 +74,16 @@ export class RowReader {
   }
 
   #readRows(where: BoundExpression, limit: number): Chunk {
-    const rowsQuery = this.#select([`${this.#rowCells} AS r`, `${this.#realCount} AS n`], where, limit);
-    const query = `SELECT CAST(group_concat(r, '') AS BLOB), count(*), sum(n) FROM (${rowsQuery})`;
+    const columns = [`${this.#rowCells} AS r`, `${this.#realCount} AS n`, `${this.#rowid ?? "NULL"} AS k`];
+    const totals = "CAST(group_concat(r, '') AS BLOB), count(*), sum(n), CAST(max(k) AS TEXT)";
+    const query = `SELECT ${totals} FROM (${this.#select(columns, where, limit)})`;
     const [row] = this.#sql.exec(query, ...where.bindings).raw();
     const rows = Number(row?.[1] ?? 0);
     if (rows === 0) return noRows;
     const cells = new Uint8Array(row?.[0] as ArrayBuffer);
     this.#adapt(cells.length, rows);
     const reals = this.#readReals(where, limit, Number(row?.[2]));
-    return { rows, cells: [cells], reals, last: this.#readKey(where, rows - 1) };
+    return { rows, cells: [cells], reals, last: this.#lastKey(row?.[3], where, rows) };
   }
 
   #adapt(bytes: number, rows: number): void {
@@ -119,6 +124,12 @@ export class RowReader {
     const known = new Set(this.#realColumns);
     this.#realColumns = columns.filter((column, index) => row?.[index] === 1 || known.has(column));
     return this.#readRealColumns(where, limit, count);
+  }
+
+  // A rowid is the largest of its chunk. Other keys are read back, which walks over the chunk's rows once more.
+  #lastKey(largest: unknown, where: BoundExpression, rows: number): Key {
+    if (this.#rowid === undefined) return this.#readKey(where, rows - 1);
+    return [{ class: "integer", decimal: String(largest) }];
   }
 
   #readKey(where: BoundExpression, offset: number): Key {
@@ -163,10 +174,12 @@ export class RowReader {
 }
 
 function cellExpression(column: string): string {
-  const counted = `octet_length(${column}) || ':' || ${column}`;
+  const bytes = `octet_length(${column})`;
+  // concat() writes all parts into one buffer, where || makes a new string of each two.
   return (
-    `CASE typeof(${column}) WHEN 'text' THEN 'T' || ${counted} WHEN 'integer' THEN 'I' || ${column} || ';'` +
-    ` WHEN 'null' THEN 'N' WHEN 'real' THEN 'R' ELSE 'B' || ${counted} END`
+    `CASE typeof(${column}) WHEN 'text' THEN concat('T', ${bytes}, ':', ${column})` +
+    ` WHEN 'integer' THEN concat('I', ${column}, ';')` +
+    ` WHEN 'null' THEN 'N' WHEN 'real' THEN 'R' ELSE 'B' || ${bytes} || ':' || ${column} END`
   );
 }
 
