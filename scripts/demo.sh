@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export XDG_STATE_HOME=$work/state
 users=${DEMO_USERS:-36}
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

@@ -69,7 +69,8 @@ func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}, strict: r.named}
 	r.sheet, r.began, r.inFlight = report.NewSheet(r.out, resultColumns), time.Now(), map[userdb.UserID]migrate.Stage{}
 	ids, sizes := idsAndSizes(users)
-	r.progress = r.out.NewProgress(string(r.action), sizes)
+	r.watch.begin(r, total(sizes))
+	r.progress = r.out.NewProgress(string(r.action), sizes, r.live)
 	r.engine.Observe = r.observe
 	stop, halt := context.WithCancelCause(ctx)
 	defer halt(nil)
@@ -98,7 +99,11 @@ func idsAndSizes(users []migrate.Found) ([]userdb.UserID, map[string]int64) {
 // one works on one user. It does not use the run's context: a user who was begun is finished.
 func (r *fleetRun) one(_ context.Context, u userdb.UserID) migrate.Result {
 	r.begun(u)
-	return r.do(context.Background(), u)
+	result := r.do(context.Background(), u)
+	r.mu.Lock()
+	r.inFlight[u] = waitsForFlag
+	r.mu.Unlock()
+	return result
 }
 
 func (r *fleetRun) begun(u userdb.UserID) {
@@ -133,6 +138,7 @@ func (r *fleetRun) done(result migrate.Result) {
 	err := result.Err()
 	notBegun := result.Outcome == migrate.OutcomeNotBegun
 	r.count(result, notBegun)
+	r.watch.user(result)
 	if !notBegun {
 		r.progress.Finish(string(result.User), err == nil)
 		// A person at a terminal sees the number of failures in the bar, and the reasons in the table.
@@ -206,6 +212,7 @@ func (r *fleetRun) stillOpen() []string {
 	for _, u := range slices.Sorted(maps.Keys(r.inFlight)) {
 		lines = append(lines, fmt.Sprintf("open: %s (last step: %s)", u, orWord(string(r.inFlight[u]), "begun")))
 	}
+	r.watch.left()
 	return lines
 }
 
@@ -213,6 +220,7 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 	a := &r.account
 	a.Interrupted, a.TookMs = interrupted, time.Since(r.began).Milliseconds()
 	a.Exit = a.exit()
+	r.watch.end(a)
 	if err := r.sheet.End(map[string]any{"summary": a}); r.sheetErr == nil {
 		r.sheetErr = err
 	}

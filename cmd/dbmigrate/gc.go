@@ -21,6 +21,7 @@ const (
 )
 
 type gcOptions struct {
+	watchFlags
 	selection     selection
 	olderThan     ageValue
 	confirm       string
@@ -76,6 +77,7 @@ func newGC(a *app) *cobra.Command {
 	flags.Var(&o.maxDelete, "max-delete", "free no more than so many files (500) or bytes (20GB), the longest migrated first")
 	flags.StringVar(&o.archivePrefix, "archive-prefix", "", "first put each file, as it was, under this `prefix` of the bucket, such as archive/")
 	flags.BoolVar(&o.explain, "explain", false, "go through each proof for the users named, and change nothing")
+	o.watchFlags.add(flags, true)
 	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
 	return cmd
 }
@@ -86,6 +88,9 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	}
 	o.selection.all, o.selection.percent = true, 100
 	if err := o.selection.read(args, cmd.InOrStdin()); err != nil {
+		return err
+	}
+	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
 	ctx := cmd.Context()

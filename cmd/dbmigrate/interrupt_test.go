@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/audit"
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/runrecord"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -23,6 +25,7 @@ import (
 type operator struct {
 	stack *stack.Stack
 	proxy *faultproxy.Proxy
+	state string // where it keeps its records
 }
 
 func newOperator(t *testing.T, users ...string) *operator {
@@ -36,7 +39,8 @@ func newOperator(t *testing.T, users ...string) *operator {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
-	o := &operator{s, proxy}
+	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
+	o := &operator{s, proxy, t.TempDir()}
 	for _, user := range users {
 		o.putUser(t, user)
 	}
@@ -71,7 +75,7 @@ func (o *operator) putUser(t *testing.T, user string) {
 
 func (o *operator) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.Background(), "dbmigrate", args...)
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+o.state)
 	for _, entry := range o.stack.Env() {
 		cmd.Env = append(cmd.Env, strings.ReplaceAll(entry, o.stack.URL, o.proxy.URL()))
 	}

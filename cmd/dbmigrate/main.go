@@ -28,6 +28,8 @@ type app struct {
 	traffic        *traffic
 	global         globalFlags
 	shards         int // how many processes share the account; 0 and 1: this one alone
+	watch          watch
+	command        []string // as it was given, for records: without the ids of users
 }
 
 func (a *app) output(format report.Format) *report.Output {

@@ -9,6 +9,7 @@ import (
 type migrateOptions struct {
 	selection
 	pace
+	watchFlags
 	waveOptions
 	dryRun           bool
 	maxCost          costCap
@@ -44,6 +45,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.pace.add(cmd.Flags())
 	o.maxCost.add(cmd.Flags())
 	o.waveOptions.add(cmd.Flags())
+	o.watchFlags.add(cmd.Flags(), true)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
 	cmd.Flags().BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again whose file was refused before and has not changed")
 	return cmd
@@ -57,6 +59,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	if err := o.read(args, a.stdin); err != nil {
+		return err
+	}
+	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
 	a.shards = o.shard.of

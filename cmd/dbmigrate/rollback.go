@@ -51,6 +51,7 @@ func newRollback(a *app) *cobra.Command {
 	o.addParts(flags)
 	o.history.add(flags)
 	o.pace.add(flags)
+	o.watchFlags.add(flags, true)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")
 	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since")
 	flags.BoolVar(&o.rehearse, "rehearse", false, "do everything but the switch on a copy, and say how long it takes")
@@ -65,6 +66,9 @@ func newRollback(a *app) *cobra.Command {
 
 func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) error {
 	if err := o.contradiction(args); err != nil {
+		return err
+	}
+	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
 	ctx := cmd.Context()

@@ -38,7 +38,8 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		Args:          func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
 		RunE:          func(cmd *cobra.Command, _ []string) error { return noCommand(a, cmd) },
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			a.command = commandLine(cmd, args)
 			return a.applyGlobal(cmd)
 		},
 	}
@@ -49,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newVersion(a), newCompletion(a))
+	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a))
 	return root
 }
 

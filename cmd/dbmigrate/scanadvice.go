@@ -72,7 +72,7 @@ func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, 
 			sizes[string(l.User)] = l.Bytes
 		}
 	}
-	progress := a.out.NewProgress("scan", sizes)
+	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	return sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
 		if lines[i].Place != migrate.PlaceR2 {

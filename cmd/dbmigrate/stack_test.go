@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -42,6 +43,7 @@ func TestStackStories(t *testing.T) {
 		"past":      func(ts *testscript.TestScript, _ bool, args []string) { past(ts, s, args) },
 		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
 	}
+	maps.Copy(commands, seeCommands(s))
 	for name, command := range storyCommands {
 		commands[name] = command
 	}
@@ -51,7 +53,7 @@ func TestStackStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds:                commands,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"))
+			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"))
 			return nil
 		},
 	})

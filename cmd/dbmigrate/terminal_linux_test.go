@@ -63,7 +63,7 @@ func atTerminal(t *testing.T, o *operator, want int, typed map[string]string, ar
 func TestBarOnlyOnATerminal(t *testing.T) {
 	o := newOperator(t, "bar-a", "bar-b")
 	seen := atTerminal(t, o, exitFailed, nil, "migrate", "bar-a", "bar-missing")
-	for _, want := range []string{"\r", "\x1b[2K", "%", "migrate"} {
+	for _, want := range []string{"\r", "\x1b[J", "%", "migrate"} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("%q is missing on the terminal: %q", want, seen)
 		}

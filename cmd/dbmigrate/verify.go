@@ -12,6 +12,7 @@ import (
 type wholeOptions struct {
 	selection
 	pace
+	watchFlags
 }
 
 // everyone is for commands that do not go in waves. A user whom a cut-off command left fenced has no flag, so the files are asked.
@@ -43,11 +44,15 @@ func newVerify(a *app) *cobra.Command {
 	o.addParts(cmd.Flags())
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
+	o.watchFlags.add(cmd.Flags(), false)
 	return cmd
 }
 
 // whole runs an action over users who are migrated, or half-way, when the bucket is scanned, and over exactly those who are named otherwise.
 func (a *app) whole(cmd *cobra.Command, o *wholeOptions, args []string, action migrate.Action, with func(*migrate.Engine) func(context.Context, userdb.UserID) migrate.Result) error {
+	if err := a.watchRuns(&o.watchFlags); err != nil {
+		return err
+	}
 	e, users, err := a.prepareWhole(cmd, o, args, false)
 	if err != nil {
 		return err

@@ -27,6 +27,11 @@ var mayImport = map[string][]string{
 	"internal/stack":      nil,
 	"internal/faultproxy": nil,
 	"internal/units":      nil,
+	"internal/who":        nil,
+	"internal/statedir":   nil,
+	"internal/runrecord":  {"pkg/userdb", "internal/who"},
+	"internal/audit":      {"pkg/userdb", "internal/who", "internal/statedir"},
+	"internal/metrics":    {"pkg/userdb"},
 	"internal/nearest":    nil,
 }
 

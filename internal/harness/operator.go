@@ -13,7 +13,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/dbmigrate/dbmigrate/internal/audit"
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/runrecord"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
@@ -43,6 +45,7 @@ func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
 	o := &Operator{Proxy: proxy, binary: binary, home: home, env: []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}}
 	for _, entry := range cloud.Env() {
 		o.env = append(o.env, strings.ReplaceAll(entry, cloud.URL, proxy.URL()))

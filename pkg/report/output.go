@@ -40,11 +40,11 @@ type Options struct {
 	StepSummary string
 }
 
-// Output is one command's way of speaking. It is safe for concurrent use: lines never mix, and never hit a progress bar.
+// Output is one command's way of speaking. It is safe for concurrent use: lines never mix, and never hit the progress.
 type Output struct {
 	Options
-	mu  sync.Mutex
-	bar *bar
+	mu    sync.Mutex
+	block *block
 }
 
 // New makes an Output.
@@ -98,12 +98,12 @@ func (o *Output) talk(line string) {
 	_ = o.write(o.Err, []byte(line+"\n"))
 }
 
-// write moves the bar out of the way, writes, and puts it back.
+// write moves the block out of the way, writes, and puts it back.
 func (o *Output) write(w io.Writer, text []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.bar.hide()
+	o.block.hide()
 	_, err := w.Write(text)
-	o.bar.show()
+	o.block.show()
 	return err
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,18 +11,24 @@ import (
 )
 
 const (
-	// barEvery is how often a bar is drawn: often enough to look steady.
-	barEvery = 200 * time.Millisecond
+	// blockEvery is how often a terminal's block is drawn: often enough to look steady.
+	blockEvery = 200 * time.Millisecond
 	// lineEvery is how often a log gets a line: seldom enough to be read.
 	lineEvery = 30 * time.Second
 )
+
+// Live is what a run says of this moment.
+type Live struct {
+	InFlight int      // users who are worked on
+	Waiting  []string // who waits, and why: "40 users for their flags", "R2 throttles (3s)"
+}
 
 // Progress follows a run over many users. Bytes are those of the users' files, so that the ETA does not depend on who comes first.
 type Progress struct {
 	out  *Output
 	verb string
 	now  func() time.Time
-	bar  *bar // nil in a log
+	live func() Live
 
 	mu         sync.Mutex
 	began      time.Time
@@ -35,14 +42,14 @@ type Progress struct {
 	stop, stopped chan struct{}
 }
 
-// NewProgress begins to follow a run of verb over users and the sizes of their files. End it with Close.
-func (o *Output) NewProgress(verb string, planned map[string]int64) *Progress {
+// NewProgress begins to follow a run of verb over users and the sizes of their files. live, which may be nil, is asked at each drawing. End it with Close.
+func (o *Output) NewProgress(verb string, planned map[string]int64, live func() Live) *Progress {
 	every := lineEvery
 	if o.ErrTerminal {
-		every = barEvery
+		every = blockEvery
 	}
 	ticker := time.NewTicker(every)
-	p := o.follow(verb, planned, time.Now, ticker.C)
+	p := o.follow(verb, planned, live, time.Now, ticker.C)
 	go func() {
 		<-p.stopped
 		ticker.Stop()
@@ -50,14 +57,17 @@ func (o *Output) NewProgress(verb string, planned map[string]int64) *Progress {
 	return p
 }
 
-func (o *Output) follow(verb string, planned map[string]int64, now func() time.Time, tick <-chan time.Time) *Progress {
-	p := &Progress{out: o, verb: verb, now: now, began: now(), planned: planned, moved: map[string]int64{},
+func (o *Output) follow(verb string, planned map[string]int64, live func() Live, now func() time.Time, tick <-chan time.Time) *Progress {
+	if live == nil {
+		live = func() Live { return Live{} }
+	}
+	p := &Progress{out: o, verb: verb, now: now, live: live, began: now(), planned: planned, moved: map[string]int64{},
 		stop: make(chan struct{}), stopped: make(chan struct{})}
 	for _, size := range planned {
 		p.totalBytes += size
 	}
 	if o.ErrTerminal {
-		p.bar = o.attachBar(verb, p.totalBytes, len(planned))
+		o.attachBlock(verb, p.size())
 	}
 	go p.run(tick)
 	return p
@@ -99,43 +109,67 @@ func (p *Progress) Finish(user string, ok bool) {
 	}
 }
 
-// Close takes the bar away. Call it before the last lines are written.
+// Close takes the block away. Call it before the last lines are written.
 func (p *Progress) Close() {
 	close(p.stop)
 	<-p.stopped
-	p.out.detachBar()
+	p.out.detachBlock()
 }
 
 func (p *Progress) show() {
+	live := p.live()
 	p.mu.Lock()
-	done, text := p.doneBytes, p.line()
+	done, users, amount, who := p.doneBytes, p.users(), p.amount(), p.who(live)
 	if p.totalBytes == 0 {
 		done = int64(p.done)
 	}
 	p.mu.Unlock()
-	if p.bar == nil {
-		p.out.Say("%s: %s", p.verb, text)
+	if p.out.ErrTerminal {
+		p.out.draw(done, strings.Join(amount, ", "), strings.Join(slices.Concat(users, who), ", "))
 		return
 	}
-	p.out.draw(done, text)
+	p.out.Say("%s: %s", p.verb, strings.Join(slices.Concat(users, amount, who), ", "))
 }
 
-// line says how far the run is: users, bytes and rate (a bar shows these itself), and when it will be over.
-func (p *Progress) line() string {
-	total := p.done + len(p.planned)
-	parts := []string{fmt.Sprintf("%d/%d users", p.done, total)}
-	if p.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", p.failed))
+// size is what the bar counts: bytes, or users where no sizes are known.
+func (p *Progress) size() int64 {
+	if p.totalBytes > 0 {
+		return p.totalBytes
 	}
+	return int64(len(p.planned))
+}
+
+func (p *Progress) users() []string {
+	return []string{fmt.Sprintf("%d/%d users", p.done, p.done+len(p.planned))}
+}
+
+// amount says how many bytes are done, how fast, and when the rest will be.
+func (p *Progress) amount() []string {
+	var parts []string
 	elapsed := p.now().Sub(p.began)
-	rate := float64(p.doneBytes) / max(elapsed.Seconds(), 1e-3)
-	if p.bar == nil && p.totalBytes > 0 {
+	if p.totalBytes > 0 {
+		rate := float64(p.doneBytes) / max(elapsed.Seconds(), 1e-3)
 		parts = append(parts, units.FormatSize(p.doneBytes)+" of "+units.FormatSize(p.totalBytes), units.FormatSize(int64(rate))+"/s")
 	}
 	if eta, known := p.eta(elapsed); known {
 		parts = append(parts, "ETA "+eta.String())
 	}
-	return strings.Join(parts, ", ")
+	return parts
+}
+
+// who says how many users are where, and who is waited for.
+func (p *Progress) who(live Live) []string {
+	var parts []string
+	if live.InFlight > 0 {
+		parts = append(parts, fmt.Sprintf("%d in flight", live.InFlight))
+	}
+	if p.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", p.failed))
+	}
+	if len(live.Waiting) > 0 {
+		parts = append(parts, "waiting: "+strings.Join(live.Waiting, ", "))
+	}
+	return parts
 }
 
 // eta goes by bytes where sizes are known, by users otherwise.

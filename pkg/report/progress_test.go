@@ -43,10 +43,15 @@ func (c *clock) advance(p *Progress, d time.Duration) {
 
 func following(t *testing.T, terminal bool, planned map[string]int64) (*Progress, *clock, *lockedBuffer, *Output) {
 	t.Helper()
+	return followingLive(t, terminal, planned, nil)
+}
+
+func followingLive(t *testing.T, terminal bool, planned map[string]int64, live func() Live) (*Progress, *clock, *lockedBuffer, *Output) {
+	t.Helper()
 	var out lockedBuffer
 	o := New(Options{Out: &out, Err: &out, ErrTerminal: terminal})
 	c := &clock{now: time.Unix(0, 0), tick: make(chan time.Time)}
-	return o.follow("migrate", planned, func() time.Time { return c.now }, c.tick), c, &out, o
+	return o.follow("migrate", planned, live, func() time.Time { return c.now }, c.tick), c, &out, o
 }
 
 func TestProgressInALog(t *testing.T) {
@@ -74,27 +79,31 @@ func TestNoBarInALog(t *testing.T) {
 	if strings.ContainsAny(got, "\r\x1b") {
 		t.Errorf("a log is drawn on: %q", got)
 	}
-	if want := "hello\nmigrate: 0/1 users, 0 B of 10 B, 0 B/s\nmigrate: 1/1 users, 1 failed, 10 B of 10 B, 0 B/s\n"; got != want {
+	if want := "hello\nmigrate: 0/1 users, 0 B of 10 B, 0 B/s\nmigrate: 1/1 users, 10 B of 10 B, 0 B/s, 1 failed\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
+// Two lines, always in the same place: the bar with bytes, rate and ETA, and who is where.
 func TestProgressOnATerminal(t *testing.T) {
-	p, c, out, o := following(t, true, map[string]int64{"a": 1_000_000, "b": 3_000_000})
+	live := Live{InFlight: 8, Waiting: []string{"KV API throttles (23s)"}}
+	p, c, out, o := followingLive(t, true, map[string]int64{"a": 1_000_000, "b": 3_000_000}, func() Live { return live })
 	p.Moved("a", 1_000_000)
 	p.Finish("a", false)
 	c.advance(p, 10*time.Second)
 	o.Say("a failed")
 	p.Close()
 	got := out.take()
-	if !strings.Contains(got, "1/2 users, 1 failed, ETA 30s") || !strings.Contains(got, "(1.0/4.0 MB, ") {
-		t.Errorf("the bar lacks numbers: %q", got)
+	block := "migrate  25% [===>............] 1.00 MB of 4.00 MB, 100 KB/s, ETA 30s\n" +
+		"1/2 users, 8 in flight, 1 failed, waiting: KV API throttles (23s)"
+	if !strings.Contains(got, block) {
+		t.Errorf("the block lacks something: %q", got)
 	}
-	if !strings.Contains(got, "\x1b[2K\ra failed\n\r") {
-		t.Errorf("the line is not on a line of its own, or the bar does not come back: %q", got)
+	if !strings.Contains(got, "\r\x1b[1A\x1b[Ja failed\n"+block) {
+		t.Errorf("the line is not on a line of its own, or the block does not come back: %q", got)
 	}
-	if !strings.HasSuffix(got, "\x1b[2K\r") {
-		t.Errorf("the bar is left behind: %q", got)
+	if !strings.HasSuffix(got, block+"\r\x1b[1A\x1b[J") {
+		t.Errorf("the block is left behind: %q", got)
 	}
 }
 

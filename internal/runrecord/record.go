@@ -1,0 +1,101 @@
+// Package runrecord writes down what a run does, as it does it: run-<id>.jsonl on this machine, and a copy in R2 that any machine can read.
+// A record is a report: nothing is ever decided by it, and a run goes on when it cannot be written.
+package runrecord
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/who"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Version is the version of the record's lines (docs/scripting.md).
+const Version = 1
+
+// Begin is the first line of a record.
+type Begin struct {
+	Record  int      `json:"record"` // Version
+	Run     string   `json:"run"`
+	Action  string   `json:"action"`
+	At      int64    `json:"at"`      // Unix milliseconds
+	Command []string `json:"command"` // as it was given; user ids are counted, not listed
+	Version string   `json:"version"` // dbmigrate's own
+	Who     who.Who  `json:"who"`
+	Reason  string   `json:"reason,omitempty"`
+	Bucket  string   `json:"bucket"`
+	Layout  string   `json:"layout"`
+	Users   int      `json:"users"` // chosen
+	Bytes   int64    `json:"bytes"` // of their files
+}
+
+// End is the last line of a record.
+type End struct {
+	At      int64   `json:"at"`
+	Summary Summary `json:"summary"`
+}
+
+// Summary is what a reader takes from the summary of the run; see docs/scripting.md for the whole of it.
+type Summary struct {
+	Users       int            `json:"users"`
+	Outcomes    map[string]int `json:"outcomes"`
+	Failed      int            `json:"failed"`
+	NotBegun    int            `json:"notBegun"`
+	Open        []string       `json:"open"`
+	Bytes       int64          `json:"bytes"`
+	TookMs      int64          `json:"tookMs"`
+	Interrupted bool           `json:"interrupted"`
+	Exit        int            `json:"exit"`
+}
+
+// UserLine is what a reader takes from a user's line.
+type UserLine struct {
+	User    userdb.UserID `json:"user"`
+	Outcome string        `json:"outcome"`
+	Bytes   int64         `json:"bytes"`
+}
+
+// line is any line of a record.
+type line struct {
+	Begin *Begin `json:"begin"`
+	End   *End   `json:"end"`
+	UserLine
+}
+
+// Prefix is where the copies stand in the bucket.
+const Prefix = userdb.ReservedPrefix + "runs/"
+
+// Key is where the copy of a run's record stands in the bucket.
+func Key(run string) userdb.ObjectKey { return userdb.ObjectKey(Prefix + name(run)) }
+
+func name(run string) string { return "run-" + run + ".jsonl" }
+
+// runOf reads the run back out of a file's name or a key; "" is something else.
+func runOf(path string) string {
+	base := path[strings.LastIndexAny(path, "/\\")+1:]
+	run, found := strings.CutPrefix(base, "run-")
+	run, hasEnd := strings.CutSuffix(run, ".jsonl")
+	if !found || !hasEnd {
+		return ""
+	}
+	return run
+}
+
+// Files is the bucket, as far as records need it.
+type Files interface {
+	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
+	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
+	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+}
+
+func encode(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	return append(text, '\n'), err
+}
+
+// Millis is how records tell times.
+func Millis(t time.Time) int64 { return t.UnixMilli() }
