@@ -30,7 +30,7 @@ func newRollback(a *app) *cobra.Command {
 			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
 			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
 			"--run and --since read flags and receipts, a thousand users a call. Users whom a killed command left between fence and\n" +
-			"switch have neither: --all and `dbmigrate status` find them. Ways of choosing users intersect.\n\n" +
+			"switch have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n\n" +
 			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
 			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
 			"terminal or given with --confirm.",

@@ -93,7 +93,7 @@ func (s *survey) summary() *scanTotals {
 func (t *scanTotals) more() string {
 	text := ""
 	if t.Check > 0 {
-		text += fmt.Sprintf(", %d to check (see `dbmigrate status`)", t.Check)
+		text += fmt.Sprintf(", %d to check (see `dbmigrate status --deep`)", t.Check)
 	}
 	if t.Blocked > 0 {
 		text += fmt.Sprintf(", %d blocked", t.Blocked)

@@ -16,6 +16,9 @@ import (
 
 type statusOptions struct {
 	prefix      string
+	deep        bool
+	run         string
+	recordDir   string
 	concurrency int
 }
 
@@ -25,29 +28,37 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status [USER...]",
 		Short: "Say where each user lives, since when, and what is half-done",
 		Long: "Say who serves each user, the file or the Durable Object, since when and by which run, and which command ends what is\n" +
-			"half-done. Without users: everybody of whom bucket or flags say that they left R2; the others are counted.",
+			"half-done. Users who are named, or who are in a run's record (--run), are asked on both sides: that is the truth.\n\n" +
+			"Without users it shows everybody who has a flag, from the flags alone, and counts the others from a listing: a few requests for\n" +
+			"each thousand users, but hints. A user who was left between fence and switch may have no flag. --deep asks everybody's file,\n" +
+			"and both sides of all who left R2.",
 		Example: "  dbmigrate status\n" +
 			"  dbmigrate status alice bob\n" +
-			"  dbmigrate status --output json | jq 'select(.problem)'",
+			"  dbmigrate status --run 20261126T040000Z-9f3c21aa\n" +
+			"  dbmigrate status --deep --output json | jq 'select(.problem)'",
 		Annotations: manual{
-			reads:   "the flags, a listing of the bucket, both sides of each user shown",
+			reads:   "the flags and a listing of the bucket; both sides of users who are named, of a run's, and with --deep of all who left R2",
 			changes: "nothing",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, &o, args) },
 	}
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
+	cmd.Flags().BoolVar(&o.deep, "deep", false, "ask everybody's file, and both sides of all who left R2")
+	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
+	addRecordDir(cmd, &o.recordDir)
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
 	return cmd
 }
 
 // statusTotals is the summary of a status (docs/scripting.md).
 type statusTotals struct {
-	File     int `json:"file"`
-	Store    int `json:"store"`
-	Neither  int `json:"neither"`
-	Problems int `json:"problems"`
-	Failed   int `json:"failed"`
+	Source   string `json:"source"` // sides or flags
+	File     int    `json:"file"`
+	Store    int    `json:"store"`
+	Neither  int    `json:"neither"`
+	Problems int    `json:"problems"`
+	Failed   int    `json:"failed"`
 
 	Quarantined int `json:"quarantined"`
 }
@@ -55,6 +66,8 @@ type statusTotals struct {
 // stateLine is one user's state, or why it could not be found out.
 type stateLine struct {
 	migrate.State
+	Source  string `json:"source"`
+	Outcome string `json:"outcome,omitempty"` // in the run that was asked for
 	// Quarantined is why migrate does not try this version of the file again.
 	Quarantined userdb.Kind       `json:"quarantined,omitempty"`
 	Error       *report.ErrorJSON `json:"error,omitempty"`
@@ -68,23 +81,34 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := named.addArguments(args); err != nil {
 		return err
 	}
+	if err := o.contradiction(args); err != nil {
+		return err
+	}
 	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, false)
 	if err != nil {
 		return err
 	}
-	users, totals := named.users, statusTotals{}
+	users, totals, outcomes := named.users, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
+	if len(args) == 0 && o.run == "" && !o.deep {
+		return a.statusByFlags(cmd.Context(), e, o.prefix)
+	}
 	known, err := e.Quarantine.Load(cmd.Context(), o.prefix)
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 {
-		if users, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known); err != nil {
-			return err
-		}
+	switch {
+	case o.run != "":
+		users, outcomes, err = a.usersOfRun(cmd, o)
+	case o.deep:
+		users, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known)
+	}
+	if err != nil {
+		return err
 	}
 	lines := make([]stateLine, len(users))
 	err = sideBySide(cmd.Context(), len(users), o.concurrency, func(ctx context.Context, i int) error {
 		lines[i] = stateOf(ctx, e, users[i])
+		lines[i].Outcome = outcomes[users[i]]
 		lines[i].Quarantined = known.Reason(users[i], lines[i].ETag)
 		return ctx.Err()
 	})
@@ -109,9 +133,9 @@ func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) stateLine 
 	state, err := e.Status(ctx, u)
 	if err != nil {
 		described := report.ErrorOf(err)
-		return stateLine{State: migrate.State{User: u}, Error: &described}
+		return stateLine{State: migrate.State{User: u}, Source: sourceSides, Error: &described}
 	}
-	return stateLine{State: state}
+	return stateLine{State: state, Source: sourceSides}
 }
 
 func (t *statusTotals) add(l stateLine) {
@@ -155,6 +179,7 @@ func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
 var stateColumns = []report.Column[stateLine]{
 	{Head: "USER", Field: "user", Text: func(l stateLine) string { return string(l.User) }},
 	{Head: "SERVED BY", Field: "serves", Text: servesText, Data: func(l stateLine) string { return string(l.Serves) }, Style: servesStyle},
+	{Head: "OUTCOME", Field: "outcome", Text: func(l stateLine) string { return l.Outcome }},
 	{Head: "PHASE", Field: "phase", Text: func(l stateLine) string { return string(l.Phase) }},
 	{Head: "FILE", Field: "file", Text: func(l stateLine) string { return l.File }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: sizeText, Data: func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) }},

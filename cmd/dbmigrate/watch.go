@@ -40,7 +40,7 @@ func (a *app) watchRuns(f *watchFlags) error {
 	if err := audit.CheckReason(f.reason); err != nil {
 		return err
 	}
-	a.watch = watch{flags: *f}
+	a.watch = watch{on: true, flags: *f}
 	if f.metricsFile != "" {
 		if info, err := os.Stat(filepath.Dir(f.metricsFile)); err != nil || !info.IsDir() {
 			return usageError("read --metrics-file", f.metricsFile, "its folder is not there", "make the folder, or name another one")
@@ -57,6 +57,7 @@ func (a *app) watchRuns(f *watchFlags) error {
 
 // watch is what is told of one run: the run record, the audit line, the metrics. None of them ever fails a user; what cannot be written is a warning.
 type watch struct {
+	on       bool // by watchRuns
 	flags    watchFlags
 	listener net.Listener
 
@@ -75,6 +76,9 @@ const metricsEvery = 15 * time.Second
 
 // begin is called when the users are known, and before the first of them is begun.
 func (w *watch) begin(r *fleetRun, bytes int64) {
+	if !w.on {
+		return
+	}
 	w.warn, w.files = r.out.Warn, r.engine.Files
 	b := runrecord.Begin{Record: runrecord.Version, Run: r.engine.Run, Action: string(r.action), At: r.began.UnixMilli(), Command: r.command, Version: r.engine.Version,
 		Who: who.Am(r.getenv), Reason: w.flags.reason, Bucket: r.engine.Bucket, Layout: r.engine.Layout.String(), Users: r.account.Users, Bytes: bytes}
