@@ -8,14 +8,16 @@ func mutate(check, what, breaks string, definitions ...string) search {
 
 // The configurations in which mutations are searched. WRITERS=1 is one application write.
 var (
-	oneEach  = []string{"WRITERS=1"}
-	two      = append([]string{"A_COMMANDS=2"}, oneEach...)
-	three    = append([]string{"A_COMMANDS=3"}, oneEach...)
-	dies     = append([]string{"LATE=1", "CRASHES=1"}, oneEach...)
-	twoDie   = append([]string{"A_COMMANDS=2"}, dies...)
-	repeats  = append([]string{"LATE=1", "REPEATS=1"}, oneEach...)
-	reader   = append([]string{"READERS=1"}, oneEach...)
-	collects = append([]string{"GC=1"}, two...)
+	oneEach = []string{"WRITERS=1"}
+	two     = append([]string{"A_COMMANDS=2"}, oneEach...)
+	three   = append([]string{"A_COMMANDS=3"}, oneEach...)
+	dies    = append([]string{"LATE=1", "CRASHES=1"}, oneEach...)
+	twoDie  = append([]string{"A_COMMANDS=2"}, dies...)
+	repeats = append([]string{"LATE=1", "REPEATS=1"}, oneEach...)
+	reader  = append([]string{"READERS=1"}, oneEach...)
+	// One operator, who migrates; a rollback sends such writers back to the file.
+	unconditional = []string{"UNCONDITIONAL=2", "WRITERS=0", "A_COMMANDS=2", "B_COMMANDS=0", "SCRIPT=MIGRATE_ONLY", "LATE=1", "CRASHES=1", "PRECOPY=1"}
+	collects      = append([]string{"GC=1"}, two...)
 )
 
 func with(base []string, definitions ...string) []string {
@@ -82,6 +84,9 @@ var mutations = []search{
 	mutate("GC_ANY_PHASE", "gc does not ask the object", "AUTH", with(oneEach, "GC=1")...),
 	mutate("GC_DELETES", "gc deletes", "SPLIT", with(oneEach, "GC=1")...),
 	mutate("KEPT_FROM_TOMBSTONE", "a tombstone taken for the kept file", "LOSS", collects...),
+
+	mutate("NO_WAIT", "unconditional writers not waited for", "SPLIT", unconditional...),
+	pair("NO_SETTLE", "NO_WAIT", "no look for overwritten files", "LOSS", unconditional...),
 
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),

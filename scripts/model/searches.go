@@ -86,6 +86,10 @@ var searches = []search{
 		config: config("A_COMMANDS=2", "DELETES=1", "LATE=1", "CRASHES=1")},
 	{name: "deleted-created", what: "and routers create it anew (KEPT)", only: []string{"KEPT"},
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1")},
+	{name: "unconditional", what: "a writer without conditions, routed and waited for",
+		config: config(unconditional...)},
+	{name: "unconditional-early", what: "not waited for: nothing is lost silently (LOSS)", only: []string{"LOSS"},
+		config: config(with(unconditional, "NO_WAIT=1")...)},
 
 	{name: "writes-full", what: "2 writers x 2, 2+1 commands, pre-copy", size: full,
 		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1", "PRECOPY=1")},

@@ -14,9 +14,12 @@ end:	do
 #define MAY_SAVE (!FENCED(file) || WORKER_NO_FENCE)
 #endif
 
-#if WRITERS > 0
+#if WRITERS > 0 || UNCONDITIONAL > 0
 inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes--; printf("%d: application write acknowledged\n", _pid); print_state() }
 
+#endif
+
+#if WRITERS > 0
 /* A writer adds its own writes, one bit each from `next_bit` up, one after the other; it may stop at any time. An attempt that a side refuses
  * changes nothing, and the next one begins on either side again, so refusals leave no trace here; Visitor counts them. */
 proctype Writer(byte next_bit; byte writes) {
@@ -40,6 +43,28 @@ save:	atomic {
 		:: else -> skip
 		fi;
 		seen = 0; goto end
+	}
+}
+#endif
+
+#if UNCONDITIONAL > 0
+/* Writers that know no fence and save whatever is there by then. What is fenced when they load it SQLite refuses to write. `routed`: flags are
+ * set and KV's window is over, so that they all go through the router, whose saves are conditional. `in_flight`: loaded, not yet saved. */
+bit routed;
+byte in_flight;
+proctype OldWriter(byte next_bit; byte writes) {
+	int seen;
+	bit blind;
+end:	do
+	:: d_step { writes > 0 && TAKES_WRITES -> content = content | next_bit; acknowledge() }; check()
+	:: d_step { writes > 0 && !FENCED(file) -> seen = file; blind = !routed; in_flight = in_flight + blind }; goto save
+	od;
+save:	atomic {
+		if
+		:: blind || seen == file -> file = seen | next_bit; acknowledge(); check()
+		:: else -> skip
+		fi;
+		in_flight = in_flight - blind; blind = 0; seen = 0; goto end
 	}
 }
 #endif

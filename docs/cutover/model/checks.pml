@@ -180,6 +180,14 @@
 #define KEPT_FROM_TOMBSTONE 0 /* rollback takes a tombstone for the kept file */
 #endif
 
+/* Beside writers that know no fence. */
+#ifndef NO_WAIT
+#define NO_WAIT 0             /* migrate does not wait for requests that began before the flag */
+#endif
+#ifndef NO_SETTLE
+#define NO_SETTLE 0           /* ... and does not look afterwards whether its fence was overwritten */
+#endif
+
 /* The router. */
 #ifndef WORKER_NO_FENCE
 #define WORKER_NO_FENCE 0     /* the router does not look for a fence */

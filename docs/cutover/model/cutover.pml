@@ -6,6 +6,7 @@
  *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
  *   WRITERS, WRITES, READERS, READS, VISITORS
  *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1
+ *   UNCONDITIONAL           writes of one writer that knows no fence and saves unconditionally; migrate routes, waits and looks then
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SCRIPT                  FREE, or only migrates, or only rollbacks
  */
@@ -67,6 +68,9 @@
 #ifndef CREATES
 #define CREATES 0
 #endif
+#ifndef UNCONDITIONAL
+#define UNCONDITIONAL 0
+#endif
 
 #define FREE          0
 #define MIGRATE_ONLY  1
@@ -88,8 +92,8 @@
 #include "properties.pml"
 #include "store.pml"
 #include "network.pml"
-#include "operator.pml"
 #include "application.pml"
+#include "operator.pml"
 
 init {
 	atomic {
@@ -105,6 +109,9 @@ init {
 #endif
 #if WRITERS > 1
 		run Writer(1 << WRITES, WRITES);
+#endif
+#if UNCONDITIONAL > 0
+		run OldWriter(1 << (WRITERS * WRITES), UNCONDITIONAL);
 #endif
 #if READERS > 0
 		run Reader(READS);

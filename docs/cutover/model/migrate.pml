@@ -1,7 +1,13 @@
 /* migrate: pkg/migrate/migrate.go and fence.go. Included in the body of Operator. */
 
 /* (*migration).run: a user who is not in the object yet is downloaded and checked before the claim. The claim may find another phase. */
-migrate: atomic {
+migrate: skip;
+#if UNCONDITIONAL > 0
+/* Route, and wait out KV's window: then no writer begins at the file by itself. Wait out the longest request: then none is on its way. */
+	routed = 1;
+	(in_flight == 0 || NO_WAIT) -> skip;
+#endif
+	atomic {
 		if
 		:: file != ABSENT && !TOMBSTONE(file) -> seen = file; held = 1
 		:: skip

@@ -84,9 +84,24 @@ next:	atomic {
 #endif
 
 /* How a command ends. */
-in_store: atomic { printf("%d: migrate succeeds\n", _pid); end_command(DONE_STORE); goto next };
+in_store: skip;
+#if UNCONDITIONAL > 0
+/* Engine.Settle: nothing that began before the flag can still save, and the fence has to be there. */
+	(in_flight == 0 || NO_SETTLE) -> skip;
+	atomic {
+		if
+		:: LIN(file) != lin && !NO_SETTLE -> goto conflict
+		:: else -> skip
+		fi
+	};
+#endif
+	atomic { printf("%d: migrate succeeds\n", _pid); end_command(DONE_STORE); goto next };
 in_file: atomic { printf("%d: rollback succeeds\n", _pid); end_command(DONE_FILE); goto next };
-closed: atomic { printf("%d: fails, nothing left open\n", _pid); last_fails(); end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
+closed: atomic {
+#if UNCONDITIONAL > 0
+		routed = 0;  /* the flag of one who stays on the file is taken away */
+#endif
+		 printf("%d: fails, nothing left open\n", _pid); last_fails(); end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
 open: atomic { printf("%d: fails, left open\n", _pid); last_fails(); end_command(0); goto next };            /* failed; the account says that writes may wait until a re-run */
 superseded: atomic {
 		printf("%d: superseded\n", _pid);
