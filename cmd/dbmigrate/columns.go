@@ -25,7 +25,7 @@ var resultColumns = []report.Column[migrate.Result]{
 
 func outcomeStyle(r migrate.Result) report.Style {
 	switch r.Outcome {
-	case migrate.OutcomeFailed, migrate.OutcomeDifferent:
+	case migrate.OutcomeFailed, migrate.OutcomeDifferent, migrate.OutcomeOverwritten:
 		return report.Bad
 	case migrate.OutcomeToBeSealed, migrate.OutcomeDiscarded, migrate.OutcomeQuarantined:
 		return report.Attention

@@ -25,6 +25,8 @@ type fleetRun struct {
 	pace
 	named   bool     // users were chosen by name: passing one over is no success
 	rollout *rollout // nil: everybody in one step
+	// then is a last step for each user, which may take its time; nil for none.
+	then func(context.Context, migrate.Result) migrate.Result
 
 	sheet    *report.Sheet[migrate.Result]
 	progress *report.Progress
@@ -77,10 +79,13 @@ func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	r.halt = halt
 	forget := r.signals.during(r.sayStopping, r.stillOpen)
 	defer time.AfterFunc(r.longest(), func() { halt(errTooLong) }).Stop()
+	if r.then == nil {
+		r.then = func(_ context.Context, result migrate.Result) migrate.Result { return result }
+	}
 	if r.rollout != nil {
 		r.rollout.run(r, ctx, stop)
 	} else {
-		r.engine.Each(stop, ids, r.action, r.one, r.done)
+		r.engine.EachThen(stop, ids, r.action, r.one, r.then, r.done)
 	}
 	forget()
 	r.progress.Close()

@@ -14,6 +14,7 @@ type migrateOptions struct {
 	dryRun           bool
 	maxCost          costCap
 	retryQuarantined bool
+	writers          writersOptions
 }
 
 func newMigrate(a *app) *cobra.Command {
@@ -43,6 +44,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.addParts(cmd.Flags())
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
+	o.writers.add(cmd.Flags())
 	o.maxCost.add(cmd.Flags())
 	o.waveOptions.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
@@ -56,6 +58,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	if err := o.waveOptions.check(cmd.Flags().Changed("gate-failures")); err != nil {
+		return err
+	}
+	if err := o.writers.check(cmd.Flags()); err != nil {
 		return err
 	}
 	if err := o.read(args, a.stdin); err != nil {
@@ -94,6 +99,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		do: guard.migrate, named: !o.wide}
 	if o.on() {
 		run.rollout = newRollout(o.waveOptions, e, users)
+	}
+	if err := run.prepareFor(ctx, o.writers.procedure, users); err != nil {
+		return err
 	}
 	return run.run(ctx, users)
 }

@@ -11,6 +11,12 @@ import (
 // Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
 // user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
 func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result, done func(Result)) {
+	e.EachThen(ctx, users, action, do, func(_ context.Context, r Result) Result { return r }, done)
+}
+
+// EachThen is Each with one more step for each user, which comes after the flag and may take its time: it holds up no other user.
+func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result,
+	then func(context.Context, Result) Result, done func(Result)) {
 	queue := newFlagQueue(e.Flags, len(users))
 	var (
 		wg      sync.WaitGroup
@@ -35,7 +41,7 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 			defer wg.Done()
 			r := do(ctx, u)
 			slots.Release()
-			account(e.writeFlag(ctx, queue, e.keepReceipt(ctx, r)))
+			account(then(ctx, e.writeFlag(ctx, queue, e.keepReceipt(ctx, r))))
 		}()
 	}
 	wg.Wait()
@@ -54,7 +60,7 @@ func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
 	begun := e.now()
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.flag)
 	e.observe(Event{User: r.User, Stage: StageFlag, Took: e.now().Sub(begun)})
-	if err != nil {
+	if err != nil && r.err == nil { // a user who failed has a better reason
 		r.err = &userdb.Error{Op: "write the flag of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
 			Hint: "the user is served all the same; run the command again to write the flag"}
 	}

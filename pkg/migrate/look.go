@@ -20,6 +20,7 @@ type fileState struct {
 	userdb.Mark
 	what   userdb.FileKind
 	absent bool
+	locked bool // no SQLite writes it
 }
 
 // look reads the head of the user's object. An absent object is a state, not an error.
@@ -37,7 +38,7 @@ func (e *Engine) look(ctx context.Context, u userdb.UserID) (fileState, error) {
 
 // readState reads the mark of an object from its first lookBytes.
 func readState(obj userdb.Object, head []byte) (fileState, error) {
-	f := fileState{Object: obj, what: userdb.Classify(head)}
+	f := fileState{Object: obj, what: userdb.Classify(head), locked: userdb.Locked(head)}
 	var err error
 	switch f.what {
 	case userdb.SQLiteFile:
@@ -166,5 +167,5 @@ func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.S
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf("the file carries claim %d but its Durable Object knows only %d: the object's storage was lost, restored to an earlier time, or belongs to another namespace",
 			file.newest(), st.Gen),
-		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"the Durable Object was set back\""}
+		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
 }

@@ -128,7 +128,7 @@ func (m *migration) replaceFile(file *spool) {
 func tombstoneWithoutStore(u userdb.UserID, file fileState) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it", file.Key, file.Lin),
-		Hint: "see docs/runbook.md, \"the Durable Object was set back\""}
+		Hint: "see docs/runbook.md, \"The Durable Object was set back\""}
 }
 
 // alreadyActive ends a migrate that finds the user moved. A file that does not carry the fence of that move means that somebody
@@ -150,10 +150,7 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 }
 
 func fenceGone(u userdb.UserID, file fileState, st wire.Status) error {
-	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence: something other than dbmigrate wrote or deleted it",
-			st.Phase, st.Lin, file.Key, file.word()),
-		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"the fence is gone\""}
+	return overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.word()))
 }
 
 // resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file

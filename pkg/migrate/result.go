@@ -27,22 +27,23 @@ type Outcome string
 
 // The outcomes.
 const (
-	OutcomeMigrated   Outcome = "migrated"     // the Durable Object is authoritative now
-	OutcomeAlready    Outcome = "already"      // it was before
-	OutcomeResumed    Outcome = "resumed"      // a rollback that was begun was taken back; no data moved
-	OutcomeRestored   Outcome = "restored"     // the file is authoritative again, as it was: nothing had been written since
-	OutcomeExported   Outcome = "exported"     // the file is authoritative again, built from the Durable Object
-	OutcomeDiscarded  Outcome = "discarded"    // the file is authoritative again, as it was; newer writes were left behind
-	OutcomeLifted     Outcome = "lifted"       // an unfinished migration was taken back
-	OutcomeNothing    Outcome = "nothing"      // there was nothing to do
-	OutcomeToBeSealed Outcome = "to-be-sealed" // the file is authoritative; the Durable Object could not be reached and has to be sealed
-	OutcomeRehearsed  Outcome = "rehearsed"    // rehearse: everything but the switch was done on a copy; Window is how long it took
-	OutcomeEqual      Outcome = "equal"        // verify: both sides agree
-	OutcomeWritten    Outcome = "written"      // verify: the import is proved; the application has written since
-	OutcomeDifferent  Outcome = "different"    // verify: a difference that nothing explains
-	OutcomeInR2       Outcome = "in-r2"        // verify: the user is not migrated
-	OutcomeFreed      Outcome = "freed"        // gc: the file was replaced by a tombstone
-	OutcomeKept       Outcome = "kept"         // gc: the file stays, with a reason
+	OutcomeMigrated    Outcome = "migrated"     // the Durable Object is authoritative now
+	OutcomeAlready     Outcome = "already"      // it was before
+	OutcomeResumed     Outcome = "resumed"      // a rollback that was begun was taken back; no data moved
+	OutcomeOverwritten Outcome = "overwritten"  // the Durable Object is authoritative, but a writer that knows no fence overwrote the file
+	OutcomeRestored    Outcome = "restored"     // the file is authoritative again, as it was: nothing had been written since
+	OutcomeExported    Outcome = "exported"     // the file is authoritative again, built from the Durable Object
+	OutcomeDiscarded   Outcome = "discarded"    // the file is authoritative again, as it was; newer writes were left behind
+	OutcomeLifted      Outcome = "lifted"       // an unfinished migration was taken back
+	OutcomeNothing     Outcome = "nothing"      // there was nothing to do
+	OutcomeToBeSealed  Outcome = "to-be-sealed" // the file is authoritative; the Durable Object could not be reached and has to be sealed
+	OutcomeRehearsed   Outcome = "rehearsed"    // rehearse: everything but the switch was done on a copy; Window is how long it took
+	OutcomeEqual       Outcome = "equal"        // verify: both sides agree
+	OutcomeWritten     Outcome = "written"      // verify: the import is proved; the application has written since
+	OutcomeDifferent   Outcome = "different"    // verify: a difference that nothing explains
+	OutcomeInR2        Outcome = "in-r2"        // verify: the user is not migrated
+	OutcomeFreed       Outcome = "freed"        // gc: the file was replaced by a tombstone
+	OutcomeKept        Outcome = "kept"         // gc: the file stays, with a reason
 	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see Quarantine.
 	OutcomeQuarantined Outcome = "quarantined"
 	OutcomeNotBegun    Outcome = "not-begun" // the run ended before this user's turn; nothing was touched

@@ -89,6 +89,9 @@ func ParseMark(head []byte) (Mark, error) {
 	return m, nil
 }
 
+// Locked says whether a header carries the write version of a fence, which keeps every SQLite from writing the file.
+func Locked(head []byte) bool { return len(head) > writeVersionAt && head[writeVersionAt] == poison }
+
 // WithFence returns a copy of head that carries a fence and the poison. A fence that head already carries is replaced, and the
 // versions that it remembers are kept. It panics without MarkRandomBytes of random or when a claim is 0: both are mistakes of the program.
 // Errors: those of ParseMark.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// What --kv-window and --longest-request say by themselves. KV promises "60 seconds or more" (developers.cloudflare.com/kv/concepts/how-kv-works),
+// so a minute is not enough; a Worker's request may run longer than half a minute only where somebody made it so.
+const (
+	defaultKVWindow       = 2 * time.Minute
+	defaultLongestRequest = 30 * time.Second
+)
+
+// writersOptions say who else writes the files.
+type writersOptions struct {
+	writers   string
+	procedure migrate.Procedure
+}
+
+func (o *writersOptions) add(flags *pflag.FlagSet) {
+	flags.StringVar(&o.writers, "writers", string(migrate.WritersFenceAware),
+		"how the least careful writer saves a file: fence-aware (all go through the router), conditional (on the ETag), unconditional")
+	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow, "how long an old flag may still be read; only for writers that are not fence-aware")
+	flags.DurationVar(&o.procedure.LongestRequest, "longest-request", defaultLongestRequest,
+		"how long a request may take from reading the file to saving it; only for writers that are not fence-aware")
+}
+
+func (o *writersOptions) check(flags *pflag.FlagSet) error {
+	var err error
+	if o.procedure.Writers, err = migrate.ParseWriters(o.writers); err != nil {
+		return err
+	}
+	for _, name := range []string{"kv-window", "longest-request"} {
+		if flags.Changed(name) && !o.procedure.Routes() {
+			return usageError("read --"+name, "", "fence-aware writers are not waited for", "leave it out, or say --writers conditional or unconditional")
+		}
+	}
+	if o.procedure.KVWindow < 0 || o.procedure.LongestRequest < 0 {
+		return usageError("read --kv-window and --longest-request", "", "a duration is negative", "")
+	}
+	return nil
+}
+
+// prepareFor does what has to come before the first fence when there are writers that know none, and notes what has to come after it. An
+// interrupt while it waits leaves the run to say that nobody was begun.
+func (r *fleetRun) prepareFor(ctx context.Context, p migrate.Procedure, users []migrate.Found) error {
+	if !p.Routes() || len(users) == 0 {
+		return nil
+	}
+	do := r.do
+	r.do = func(ctx context.Context, u userdb.UserID) migrate.Result { return r.engine.Unroute(ctx, do(ctx, u)) }
+	if p.Settles() {
+		r.then = r.engine.Settle(p)
+	}
+	routed, err := r.engine.Route(ctx, users)
+	if err != nil {
+		return err
+	}
+	r.out.Say("%s of %d routed to their Durable Objects, which ask the file meanwhile; waiting %s for requests that have not seen it",
+		plural(routed, "user"), len(users), units.FormatDuration(p.Wait()))
+	p.Pause(ctx)
+	return nil
+}

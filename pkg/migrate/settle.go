@@ -1,0 +1,121 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// settlesAtOnce bounds how many fences are looked at together; waiting takes no place.
+const settlesAtOnce = 16
+
+// Settle returns the last step of a migrate beside unconditional writers: it waits until every save that had begun before the fence is over, and
+// looks whether the file still carries the fence. One that does not was overwritten: what was acknowledged then is in the file only. Both copies
+// are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once.
+func (e *Engine) Settle(p Procedure) func(context.Context, Result) Result {
+	places := make(chan struct{}, settlesAtOnce)
+	return func(ctx context.Context, r Result) Result {
+		if r.err != nil && !isOverwritten(r.err) {
+			return r
+		}
+		if r.err == nil && !pause(ctx, p.Wait()) {
+			r.Reason = "the look for overwritten files came early: run the command again"
+		}
+		places <- struct{}{}
+		defer func() { <-places }()
+		return e.settle(context.WithoutCancel(ctx), r)
+	}
+}
+
+func (e *Engine) settle(ctx context.Context, r Result) Result {
+	err := r.err
+	if err == nil {
+		err = e.fenceHolds(ctx, r)
+	}
+	if !isOverwritten(err) {
+		return r.with(err)
+	}
+	r.Outcome, r.err = OutcomeOverwritten, err
+	kept, err := e.keepOverwritten(ctx, r.User)
+	if err != nil {
+		r.err = fmt.Errorf("%w; and its present content could not be kept aside: %w", r.err, err)
+	} else if kept != "" {
+		r.Reason = fmt.Sprintf("what the file holds now is kept as %s", kept)
+	}
+	return r
+}
+
+// with turns an account into a failure, if there is one.
+func (r Result) with(err error) Result {
+	if err != nil && r.err == nil {
+		r.Outcome, r.err = OutcomeFailed, err
+	}
+	return r
+}
+
+// fenceHolds looks whether the file is what this migrate left. A user whom a newer command has claimed is that one's to look after.
+func (e *Engine) fenceHolds(ctx context.Context, r Result) error {
+	file, err := e.look(ctx, r.User)
+	if err != nil {
+		return err
+	}
+	st, err := e.Stores.Status(ctx, r.User)
+	if err != nil || st.Gen != r.Claim {
+		return err
+	}
+	if !file.fencedBy(st.Lin) {
+		return fenceGone(r.User, file, st)
+	}
+	if changedUnderFence(file, st.Receipt) {
+		return overwritten(r.User, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
+	}
+	return nil
+}
+
+// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
+// but not its mark.
+func changedUnderFence(file fileState, receipt *wire.Receipt) bool {
+	if file.tombstone() {
+		return false
+	}
+	ours := receipt != nil && file.Non == receipt.Claim
+	return !file.locked || ours && file.ETag != receipt.FencedETag
+}
+
+// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its fence.
+var errOverwritten = errors.New("something other than dbmigrate wrote or deleted it")
+
+func isOverwritten(err error) bool { return errors.Is(err, errOverwritten) }
+
+func overwritten(u userdb.UserID, cause error) error {
+	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict, Err: fmt.Errorf("%w: %w", cause, errOverwritten),
+		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\""}
+}
+
+// keepOverwritten copies the object aside, where no writer reaches it. The same content is kept once. An absent one has nothing to keep.
+func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.ObjectKey, error) {
+	file, err := e.download(ctx, u)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.remove()
+	f, err := os.Open(file.path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	key := userdb.ObjectKey(fmt.Sprintf("%soverwritten/%s/%s.sqlite", userdb.ReservedPrefix, u, strings.Trim(string(file.ETag), `"`)))
+	_, err = e.Files.Put(ctx, key, f, file.Size, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType})
+	if err != nil && userdb.KindOf(err) != userdb.Precondition {
+		return "", err
+	}
+	return key, nil
+}

@@ -1,0 +1,94 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Writers says how the least careful of the application's writers saves a user's file (docs/cutover.md, "Writers that know nothing of this").
+type Writers string
+
+// The writers that a migrate can be told of.
+const (
+	WritersFenceAware    Writers = "fence-aware"   // they look at the fence and save conditionally, as the router does
+	WritersConditional   Writers = "conditional"   // they save on condition of the ETag that they read, and know no fence
+	WritersUnconditional Writers = "unconditional" // they save whatever is there by then
+)
+
+// Procedure is how a migrate treats writers that know no fence: route first, then wait, then fence.
+type Procedure struct {
+	Writers Writers
+	// KVWindow is how long an old flag may still be read anywhere; LongestRequest how long a request may take from its read of the file to its
+	// save. A request that began at the file is over when both have passed since the flag was set.
+	KVWindow, LongestRequest time.Duration
+}
+
+// Routes says whether users are sent to their Durable Object before it has their data. It asks the file then, so nothing waits.
+func (p Procedure) Routes() bool {
+	return p.Writers == WritersConditional || p.Writers == WritersUnconditional
+}
+
+// Settles says whether the fence is looked at once more when everything that could overwrite it has ended.
+func (p Procedure) Settles() bool { return p.Writers == WritersUnconditional }
+
+// Wait is how long it takes until the last request that did not see the flag is over.
+func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
+
+// Route sets the flags of those who have none, in bulk, so that their requests go through the router before their file is fenced. A
+// flag before its time costs a request one more hop.
+func (e *Engine) Route(ctx context.Context, users []Found) (routed int, err error) {
+	var flags []userdb.Flag
+	for _, f := range users {
+		if !f.Flagged && f.Place != PlaceMissing {
+			flags = append(flags, userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}})
+		}
+	}
+	if len(flags) == 0 {
+		return 0, nil
+	}
+	if err := e.Flags.Put(ctx, flags); err != nil {
+		return 0, &userdb.Error{Op: "route users to their Durable Objects", Kind: userdb.KindOf(err), Err: err,
+			Hint: "no file was touched; run the command again, or take the flags away with rollback"}
+	}
+	return len(flags), nil
+}
+
+// Unroute takes the flag of a routed user away again who stays on the file.
+func (e *Engine) Unroute(ctx context.Context, r Result) Result {
+	if r.err == nil || r.Open {
+		return r
+	}
+	if s, err := e.Status(ctx, r.User); err == nil && s.Serves == SideFile {
+		r.dropFlag()
+	}
+	return r
+}
+
+// pause waits, and says whether it was left to wait to the end.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Pause waits, together for all users, until requests that have not seen their flag are over. It ends early with ctx, and nothing is
+// lost then: the same command begins with it again.
+func (p Procedure) Pause(ctx context.Context) { pause(ctx, p.Wait()) }
+
+// ParseWriters reads the value of --writers. Errors are of kind Usage.
+func ParseWriters(text string) (Writers, error) {
+	switch w := Writers(text); w {
+	case WritersFenceAware, WritersConditional, WritersUnconditional:
+		return w, nil
+	}
+	return "", &userdb.Error{Op: "read --writers", Thing: text, Kind: userdb.Usage,
+		Err: fmt.Errorf("it is none of %s, %s and %s", WritersFenceAware, WritersConditional, WritersUnconditional)}
+}
