@@ -31,32 +31,30 @@ func TestStackStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"database":  func(ts *testscript.TestScript, _ bool, args []string) { putDatabase(ts, s, args) },
-		"object":    func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, s, args) },
-		"fetch":     func(ts *testscript.TestScript, _ bool, args []string) { fetchObject(ts, s, args) },
-		"download":  func(ts *testscript.TestScript, _ bool, args []string) { downloadObject(ts, s, args) },
-		"absent":    func(ts *testscript.TestScript, _ bool, args []string) { mustBeAbsent(ts, s, args) },
-		"capture":   capture,
-		"plan-name": planName,
-		"nothing":   func(ts *testscript.TestScript, _ bool, args []string) { nothing(ts, s, args) },
-		"past":      func(ts *testscript.TestScript, _ bool, args []string) { past(ts, s, args) },
-		"query":     func(ts *testscript.TestScript, _ bool, args []string) { query(ts, s, args) },
-	}
-	maps.Copy(commands, seeCommands(s))
-	for name, command := range storyCommands {
-		commands[name] = command
-	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/stack",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                commands,
+		Cmds:                stackCommands(s),
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"))
 			return nil
 		},
 	})
+}
+
+// stackCommands are what stories can do with the local runtime.
+func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool, []string) {
+	commands := map[string]func(*testscript.TestScript, bool, []string){"capture": capture, "plan-name": planName}
+	for name, command := range map[string]func(*testscript.TestScript, *stack.Stack, []string){
+		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query,
+		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt,
+	} {
+		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) { command(ts, s, args) }
+	}
+	maps.Copy(commands, seeCommands(s))
+	maps.Copy(commands, storyCommands)
+	return commands
 }
 
 func clientOf(ts *testscript.TestScript, s *stack.Stack) *r2.Client {

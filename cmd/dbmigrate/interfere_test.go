@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+)
+
+// killedAt runs dbmigrate and kills it when it sends a certain request for the first time, which then never arrives:
+// "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as internal/faultproxy names them.
+func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	ctx, kill := context.WithCancel(context.Background())
+	defer kill()
+	lost := faultproxy.Fault{Swallow: true, Cut: true}
+	out, err := interfered(ctx, ts, s, args, func(reached bool) faultproxy.Fault {
+		if reached {
+			kill()
+		}
+		return lost // and so is whatever it sends in its last moment
+	})
+	if ctx.Err() == nil {
+		ts.Fatalf("%s was never sent: %v\n%s", args[0], err, out)
+	}
+}
+
+// supersededAt runs dbmigrate, and when it sends a certain request for the first time, somebody else's rollback of the user comes first:
+// "superseded-at 'admin ready' alice dbmigrate migrate alice".
+func supersededAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: superseded-at request user program [args...]")
+	}
+	other := func() {
+		cmd := exec.Command("dbmigrate", "rollback", args[1])
+		cmd.Env = append(os.Environ(), s.Env()...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(ts.Stderr(), "rollback: %v\n%s", err, out)
+		}
+	}
+	out, _ := interfered(context.Background(), ts, s, append(args[:1:1], args[2:]...), func(reached bool) (f faultproxy.Fault) {
+		if reached {
+			f.Before = other
+		}
+		return f
+	})
+	fmt.Fprint(ts.Stdout(), out)
+}
+
+// interfered runs a program whose way to the local runtime leads through a proxy: args are the name of a request, the program, its
+// arguments. From the first request of that name on, fault says what happens to each; reached is true for the first.
+func interfered(ctx context.Context, ts *testscript.TestScript, s *stack.Stack, args []string, fault func(reached bool) faultproxy.Fault) (string, error) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: request program [args...]")
+	}
+	proxy, err := faultproxy.New(s.URL)
+	ts.Check(err)
+	defer proxy.Close()
+	there := false
+	proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		reached := !there && r.Name() == args[0]
+		if there = there || reached; !there {
+			return faultproxy.Fault{}
+		}
+		return fault(reached)
+	})
+	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), os.Environ()
+	for _, entry := range s.Env() {
+		cmd.Env = append(cmd.Env, strings.ReplaceAll(entry, s.URL, proxy.URL()))
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
