@@ -82,7 +82,7 @@ func (o *rollout) move(stop context.Context, w wave, line *waveLine) {
 	ctx, lost := context.WithCancel(stop)
 	defer lost()
 	ids, _ := idsAndSizes(w.users)
-	o.engine.Each(ctx, ids, o.action, o.one, func(result migrate.Result) {
+	o.engine.EachThen(ctx, ids, o.action, o.one, o.then, func(result migrate.Result) {
 		o.done(result)
 		switch {
 		case result.Outcome == migrate.OutcomeNotBegun:
