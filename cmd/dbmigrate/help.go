@@ -45,10 +45,15 @@ func writeHelp(cmd *cobra.Command) {
 	section(w, "Effects", effects(cmd))
 	section(w, "Flags", flagList(cmd.NonInheritedFlags()))
 	section(w, "Global flags", flagList(cmd.InheritedFlags()))
-	section(w, "Exit codes", cmd.Annotations[noteExits])
-	if !cmd.HasParent() {
-		section(w, "Exit codes", manual{exits: []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted}}.annotations()[noteExits])
+	section(w, "Exit codes", exitList(cmd))
+}
+
+// exitList is a command's own exit codes, or all of them for the root.
+func exitList(cmd *cobra.Command) string {
+	if cmd.HasParent() {
+		return cmd.Annotations[noteExits]
 	}
+	return manual{exits: []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted}}.annotations()[noteExits]
 }
 
 func usageLine(cmd *cobra.Command) string {
