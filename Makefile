@@ -31,6 +31,7 @@ check-go:
 # Two packages at a time: each may run a local Cloudflare of its own.
 test-go: setup
 	go test -p 2 -timeout 30m ./...
+	cd deploy/lint && go test ./...
 
 check-worker: setup
 	cd worker && $(NODE) node_modules/typescript/bin/tsc --noEmit
