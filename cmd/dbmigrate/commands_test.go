@@ -56,11 +56,16 @@ var (
 	commandText = regexp.MustCompile("\\bdbmigrate ([a-z][^|;&>`\n)#]*)")
 )
 
-// shownCommands finds commands in code: everywhere in a YAML file, in the code of a Markdown page.
+// proseInYAML is what a YAML file says about itself.
+var proseInYAML = regexp.MustCompile(`(?m)#.*$|^name: .*$`)
+
+// shownCommands finds commands in code: everywhere but in the prose of a YAML file, in the code of a Markdown page.
 func shownCommands(ext, text string) []string {
 	text = strings.ReplaceAll(text, "\\\n", " ")
 	if ext == ".md" {
 		text = codeOf(text)
+	} else {
+		text = proseInYAML.ReplaceAllString(text, "")
 	}
 	var commands []string
 	for _, match := range commandText.FindAllStringSubmatch(text, -1) {
@@ -92,8 +97,8 @@ func faultOf(command string) string {
 	words := strings.Fields(command)
 	cmd := subcommand(words[0])
 	if cmd == nil {
-		if strings.ContainsAny(words[0], ":.,") {
-			return "" // the program's own output: "scan: 48 users"
+		if strings.ContainsAny(words[0], ":.,") || words[0] == "tombstone" {
+			return "" // the program's own output ("scan: 48 users"), and the first line of a tombstone
 		}
 		return "there is no such command"
 	}
