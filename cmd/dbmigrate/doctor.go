@@ -56,13 +56,22 @@ func (a *app) doctor(cmd *cobra.Command, writes bool) error {
 	}
 	ctx, probe := cmd.Context(), newRun(time.Now())
 	findings := []finding{checkConfig(c), checkLayout(c)}
-	findings = append(findings, checkR2(ctx, c, writes, probe)...)
-	findings = append(findings, checkKV(ctx, c, writes, probe)...)
-	findings = append(findings, checkWorker(ctx, c, time.Now)...)
+	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkR2(ctx, c, writes, probe) })...)
+	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkKV(ctx, c, writes, probe) })...)
+	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkWorker(ctx, c, time.Now) })...)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return a.printFindings(findings)
+}
+
+// doctorPatience bounds the checks of one service. A fleet's run repeats requests for minutes; who asks the doctor wants to know now.
+const doctorPatience = 10 * time.Second
+
+func patiently(ctx context.Context, check func(context.Context) []finding) []finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	return check(ctx)
 }
 
 func (a *app) printFindings(findings []finding) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -112,7 +113,9 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if throttled {
 			continue
 		}
-		if err := sleep(ctx, backoff(failures)); err != nil {
+		if err := sleep(ctx, backoff(failures)); errors.Is(err, context.DeadlineExceeded) {
+			return nil, verdict // it tells more than that the time is over
+		} else if err != nil {
 			return nil, err
 		}
 	}
