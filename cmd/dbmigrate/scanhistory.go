@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
+	"github.com/dbmigrate/dbmigrate/internal/statedir"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -99,17 +99,11 @@ func (a *app) historyPath(named string, scope scanlog.Scope) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	base := a.getenv("XDG_STATE_HOME")
-	if home := a.getenv("HOME"); !filepath.IsAbs(base) && home != "" {
-		base = filepath.Join(home, ".local", "state")
+	base, err := statedir.Dir(a.getenv)
+	if err != nil {
+		return "", err
 	}
-	if local := a.getenv("LOCALAPPDATA"); runtime.GOOS == "windows" && local != "" {
-		base = local
-	}
-	if !filepath.IsAbs(base) {
-		return "", errors.New("neither XDG_STATE_HOME nor HOME is set")
-	}
-	dir := filepath.Join(base, "dbmigrate", "history")
+	dir := filepath.Join(base, "history")
 	return filepath.Join(dir, fileNamePart(scope.Bucket)+"-"+scopeDigest(scope)+".sqlite"), os.MkdirAll(dir, 0o700)
 }
 
