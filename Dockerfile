@@ -5,13 +5,14 @@
 #   docker run --rm --env-file dbmigrate.env dbmigrate scan
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
+ENV GOCACHE=/go/build
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY cmd cmd
 COPY internal internal
 COPY pkg pkg
 ARG TARGETOS=linux TARGETARCH=amd64 VERSION=devel
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -X main.releaseVersion=$VERSION" -o /out/dbmigrate ./cmd/dbmigrate \
     && mkdir -m 1777 /out/tmp
