@@ -18,14 +18,14 @@ func (e *Engine) GC(ctx context.Context, item GCItem, flag userdb.FlagMeta, opts
 	err := e.free(ctx, item, flag, opts, &r)
 	if err == nil && r.Outcome == OutcomeKept {
 		// It was in the plan: that it stays is not what was asked for.
-		err = &userdb.Error{Op: "free", Thing: string(item.Key), Kind: userdb.Conflict, Err: errors.New(r.Reason), Hint: "the file stays; look at the plan again with `dbmigrate gc`"}
+		err = notFreed(item.Key, r.Reason)
 		r.Reason = ""
 	}
 	return r.end(e.now().Sub(started), err)
 }
 
 // GCMarked frees one file of a marked plan, as GC does. That the user went back since, or moved anew, is what a hold is for: the file is
-// kept, with the reason, and that is no failure.
+// kept, with the reason, and that is no failure. What cannot be proved any more is one.
 func (e *Engine) GCMarked(ctx context.Context, item GCItem, flag userdb.FlagMeta, flagged bool, opts GCOptions) Result {
 	started := e.now()
 	r := Result{User: item.User, Action: ActionGC, Bytes: item.Bytes, Outcome: OutcomeKept}
@@ -46,9 +46,10 @@ func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, op
 		r.Reason = reason
 		return err
 	}
-	if reason, err = e.storeDiffers(ctx, item.User, proof); err != nil || reason != "" {
-		r.Reason = reason
+	if differs, err := e.storeDiffers(ctx, item.User, proof); err != nil {
 		return err
+	} else if differs != "" {
+		return notFreed(item.Key, differs)
 	}
 	if reason, err = e.fencedBytesDiffer(ctx, item.User, proof, opts, r); err != nil || reason != "" {
 		r.Reason = reason
@@ -81,7 +82,7 @@ func (e *Engine) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof g
 	case file.ETag != proof.file.ETag:
 		return "the object changed while it was read", nil
 	case file.sha != proof.receipt.SourceSHA:
-		return "the object's bytes are not the ones that were fenced", nil
+		return "", notFreed(file.Key, "the object's bytes are not the ones that were fenced")
 	case opts.ArchivePrefix == "":
 		return "", nil
 	}
@@ -100,6 +101,11 @@ func (e *Engine) storeDiffers(ctx context.Context, u userdb.UserID, proof gcProo
 		return "the Durable Object differs from what was imported though the application wrote nothing: run `dbmigrate verify` for this user", nil
 	}
 	return "", nil
+}
+
+// notFreed is the failure to free what was to be freed.
+func notFreed(key userdb.ObjectKey, reason string) error {
+	return &userdb.Error{Op: "free", Thing: string(key), Kind: userdb.Conflict, Err: errors.New(reason), Hint: "the file stays; look at the plan again with `dbmigrate gc`"}
 }
 
 // tombstoneLanded says whether the PUT whose answer was lost took effect.

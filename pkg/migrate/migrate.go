@@ -73,7 +73,7 @@ func (m *migration) run(ctx context.Context) error {
 	case wire.OutcomeActive:
 		return m.alreadyActive(ctx, m.from.Status)
 	case wire.OutcomeResume:
-		err := m.resume(ctx, m.from.Lin)
+		err := m.resume(ctx, m.from.Status)
 		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded && m.from.file.fencedBy(m.from.Lin)
 		return err
 	case wire.OutcomeImport:
@@ -144,6 +144,9 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	if !file.fencedBy(st.Lin) {
 		return fenceGone(m.user, file, st)
 	}
+	if err := untouched(m.user, file, st); err != nil {
+		return err
+	}
 	m.result.Outcome = OutcomeAlready
 	m.result.flagOf(st)
 	return nil
@@ -155,7 +158,8 @@ func fenceGone(u userdb.UserID, file fileState, st wire.Status) error {
 
 // resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file
 // is fenced anew under our number, so that a PUT of that rollback that is still under way cannot match any more, and no data moves.
-func (m *migration) resume(ctx context.Context, lin userdb.Claim) error {
+func (m *migration) resume(ctx context.Context, st wire.Status) error {
+	lin := st.Lin
 	for range putTries {
 		file, err := m.look(ctx, m.user)
 		if err != nil {
@@ -172,6 +176,9 @@ func (m *migration) resume(ctx context.Context, lin userdb.Claim) error {
 		}
 		if !file.fencedBy(lin) {
 			return m.importAfterExport(ctx)
+		}
+		if err := untouched(m.user, file, st); err != nil {
+			return err
 		}
 		err = m.refence(ctx, file)
 		if userdb.KindOf(err) == userdb.Precondition {

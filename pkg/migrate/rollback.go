@@ -88,7 +88,7 @@ func (r *retreat) resume(ctx context.Context) error {
 	}
 	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}}
 	defer func() { m.file.remove() }()
-	return m.resume(ctx, c.Lin)
+	return m.resume(ctx, c.Status)
 }
 
 // finish makes the file authoritative under a claim that was granted.

@@ -68,6 +68,9 @@ func (r *retreat) maySeal(st wire.Status, file fileState) error {
 	if !file.absent && !file.fencedBy(st.Lin) && !file.exportedFrom(st.Lin) {
 		return fenceGone(r.user, file, st)
 	}
+	if err := untouched(r.user, file, st); err != nil {
+		return err
+	}
 	if st.DatabaseBytes > maxPutBytes {
 		return tooLargeToPut("roll back", r.user, st.DatabaseBytes)
 	}

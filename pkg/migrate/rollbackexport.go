@@ -23,6 +23,9 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 		if !file.fencedBy(st.Lin) && !file.absent {
 			return r.releaseExported(ctx, file, st)
 		}
+		if err := untouched(r.user, file, st); err != nil {
+			return err
+		}
 		err = r.putBack(ctx, st, file)
 		if userdb.KindOf(err) == userdb.Precondition {
 			continue
@@ -59,7 +62,7 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 // mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
 // has. With the word, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file fileState, st wire.Status) error {
-	if userdb.MetadataLifted(file.Object.Metadata) != st.Lin || st.Writes == st.WritesAtActivation {
+	if !liftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation {
 		return nil
 	}
 	if r.opts.DiscardWrites {
@@ -72,6 +75,12 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file fileState, st wire.St
 	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
 		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good, as a SQLite file in R2"}
+}
+
+// liftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
+// the bytes is then the lineage's own number, while an export's is the number of a later claim.
+func liftedAlone(file fileState, lin userdb.Claim) bool {
+	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp == lin
 }
 
 // putBack makes one attempt to put the file in place of the version just seen.

@@ -71,10 +71,15 @@ func (e *Engine) fenceHolds(ctx context.Context, r Result) error {
 	if !file.fencedBy(st.Lin) {
 		return fenceGone(r.User, file, st)
 	}
-	if changedUnderFence(file, st.Receipt) {
-		return overwritten(r.User, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
+	return untouched(r.User, file, st)
+}
+
+// untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.
+func untouched(u userdb.UserID, file fileState, st wire.Status) error {
+	if !file.fencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
+		return nil
 	}
-	return nil
+	return overwritten(u, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
 }
 
 // changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
