@@ -46,6 +46,8 @@ class Subscription {
   #socket = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #pulse;
   #attempts = 0;
   #heard = 0;
   #ended = false;
@@ -53,7 +55,7 @@ class Subscription {
   /** @param {Options} options */
   constructor(options) {
     this.options = options;
-    void this.#connect();
+    queueMicrotask(() => void this.#connect()); // not before the caller holds what subscribe returns
   }
 
   close() {
@@ -84,6 +86,7 @@ class Subscription {
     });
     socket.addEventListener("message", ({ data }) => current() && this.#receive(socket, String(data)));
     socket.addEventListener("close", ({ code, reason }) => current() && this.#closed(code, reason));
+    socket.addEventListener("error", () => undefined); // close follows
   }
 
   /**
@@ -110,8 +113,8 @@ class Subscription {
   /** @param {WebSocket} socket */
   #beat(socket) {
     this.#heard = Date.now();
-    const timer = setInterval(() => {
-      if (this.#socket !== socket) return clearInterval(timer);
+    clearInterval(this.#pulse);
+    this.#pulse = setInterval(() => {
       if (Date.now() - this.#heard > SILENCE_MS) return this.#closed(1006, "silence");
       socket.send("ping");
     }, PING_EVERY_MS);
@@ -122,6 +125,7 @@ class Subscription {
    * @param {string} reason
    */
   #closed(code, reason) {
+    clearInterval(this.#pulse);
     this.#socket?.close();
     this.#socket = null;
     if (code === CLOSE_BAD_MESSAGE) return this.#end("refused", reason);
@@ -154,6 +158,7 @@ class Subscription {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
     this.#socket?.close();
     this.#socket = null;
     this.#say(state, why);

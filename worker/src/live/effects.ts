@@ -12,6 +12,7 @@ export interface Effect {
 }
 
 const KEPT = 500;
+const KEPT_LENGTH = 2_000;
 
 interface Instruction extends Record<string, SqlStorageValue> {
   opcode: string;
@@ -36,10 +37,19 @@ export class Effects {
   of(statement: string, bindings: readonly Binding[]): Effect {
     const known = this.#known.get(statement);
     if (known !== undefined) return known;
-    const effect = this.#look(statement, bindings);
+    const effect = this.#tryLook(statement, bindings);
     if (this.#known.size >= KEPT) this.#known.clear();
-    this.#known.set(statement, effect);
+    if (statement.length <= KEPT_LENGTH) this.#known.set(statement, effect);
     return effect;
+  }
+
+  // What cannot be explained (it is wrong, too long with a word more, or explains itself) speaks for itself when it runs.
+  #tryLook(statement: string, bindings: readonly Binding[]): Effect {
+    try {
+      return this.#look(statement, bindings);
+    } catch {
+      return { tables: null, alone: false };
+    }
   }
 
   #look(statement: string, bindings: readonly Binding[]): Effect {

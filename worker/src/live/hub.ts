@@ -30,7 +30,7 @@ export class LiveHub {
   readonly #effects: Effects;
   readonly #log: LiveLog;
   /** The last transaction that is known to be on disk. */
-  #durable = 0;
+  #durable: number;
 
   constructor(ctx: DurableObjectState, store: StoreContext, reader: ExactReader) {
     this.#ctx = ctx;
@@ -38,6 +38,8 @@ export class LiveHub {
     this.#reader = reader;
     this.#effects = new Effects(store.sql);
     this.#log = new LiveLog(store.books);
+    // What an object finds when it wakes up is on disk.
+    this.#durable = store.books.writes;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
 
@@ -79,16 +81,22 @@ export class LiveHub {
 
   /** Takes a message of a subscriber. */
   async receive(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
-    if (this.#closeMoved()) return;
+    if (this.closeIfMoved()) return;
+    if (data === "ping") return socket.send("pong"); // where a subclass answers others by itself
     const subscriber = new Subscriber(socket);
     try {
       const message = parseClientMessage(data);
       if (message.type === "subscribe") await this.#subscribe(subscriber, message.subscription);
       else subscriber.acknowledge(message.seq);
-      this.#pump(subscriber);
     } catch (error) {
-      socket.close(CLOSE.badMessage, messageOf(error).slice(0, 120));
+      return close(socket, CLOSE.badMessage, messageOf(error));
     }
+    this.#serve(socket);
+  }
+
+  /** Answers a subscriber who leaves. */
+  leave(socket: WebSocket): void {
+    close(socket, 1000, "");
   }
 
   /** Tells everybody what has been written up to now, once it is durable. */
@@ -97,27 +105,29 @@ export class LiveHub {
     const sockets = this.#sockets();
     this.#log.endIfIdle(Date.now(), sockets.length);
     if (sockets.length === 0) return;
+    this.#log.keepOn(Date.now());
     const upto = books.writes;
     await storage.sync();
     this.#durable = Math.max(this.#durable, upto);
-    for (const socket of this.#sockets()) this.#pump(new Subscriber(socket));
+    for (const socket of this.#sockets()) this.#serve(socket);
   }
 
-  /** Sends subscribers away when the user's database has left this object. Says whether it has. */
-  closeIfMoved(): void {
-    this.#closeMoved();
-  }
-
-  #closeMoved(): boolean {
+  /** Sends subscribers away when the user's database has left this object, and says whether it has. Never throws: operators wait for it. */
+  closeIfMoved(): boolean {
     if (this.#store.books.state.phase === "ACTIVE") return false;
     for (const socket of this.#sockets()) {
-      new Subscriber(socket).send({ type: "resync", reason: "moved", ...this.#now() });
-      socket.close(CLOSE.moved, "the database left the Durable Object");
+      try {
+        new Subscriber(socket).send({ type: "resync", reason: "moved", ...this.#now() });
+      } catch {
+        // He hears it from the close.
+      }
+      close(socket, CLOSE.moved, "the database left the Durable Object");
     }
     return true;
   }
 
   async #subscribe(subscriber: Subscriber, subscription: Subscription): Promise<void> {
+    if (!this.#log.isOn) this.#effects.forget();
     this.#log.keepOn(Date.now());
     const now = this.#now();
     await this.#store.storage.sync();
@@ -127,6 +137,15 @@ export class LiveHub {
     subscriber.subscribe(subscription, continues ? after.seq : now.seq);
     subscriber.send({ type: "hello", lin: now.lin, seq: continues ? after.seq : now.seq });
     if (after !== null && !continues) subscriber.tell({ type: "resync", reason: "gap", ...now });
+  }
+
+  /** One subscriber's trouble is not another's: his connection ends, and he comes back. */
+  #serve(socket: WebSocket): void {
+    try {
+      this.#pump(new Subscriber(socket));
+    } catch (error) {
+      close(socket, CLOSE.trouble, messageOf(error));
+    }
   }
 
   /** Tells one subscriber as much as is durable and as he has room for. */
@@ -156,7 +175,16 @@ export class LiveHub {
     return { lin: state.lin, seq: writes };
   }
 
+  /** Those that are open: one whose close is not answered yet is listed still, and takes no more messages. */
   #sockets(): WebSocket[] {
-    return this.#ctx.getWebSockets(TAG);
+    return this.#ctx.getWebSockets(TAG).filter(({ readyState }) => readyState === WebSocket.READY_STATE_OPEN);
+  }
+}
+
+function close(socket: WebSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason.slice(0, 120));
+  } catch {
+    // It is closed already.
   }
 }

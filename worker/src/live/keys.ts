@@ -1,5 +1,6 @@
 // The keys of the rows that a statement changes: the statement is asked to return them.
-import type { KeyColumn, TableShape } from "../store/catalog.ts";
+import { type KeyColumn, type TableShape, tableShape } from "../store/catalog.ts";
+import { LIMITS } from "../wire/limits.ts";
 import { quoteName } from "../store/sql-text.ts";
 import type { BoundStatement } from "../query/parameters.ts";
 import { type Token, isKeyword, isSignificant } from "../query/tokens.ts";
@@ -8,6 +9,19 @@ import { emitBlob, emitInteger, emitReal } from "../query/values.ts";
 
 /** Names by which a statement can speak of a rowid. */
 const ROWID_NAMES = ["rowid", "_rowid_", "oid"];
+
+/** A result has at most 100 columns, and a key column takes two. */
+const MOST_KEY_COLUMNS = LIMITS.columns / 2;
+
+/** The shape of a table whose keys can be told; undefined for one that has none or whose columns take every name of the rowid. */
+export function keyedShape(sql: SqlStorage, table: string): TableShape | undefined {
+  try {
+    const shape = tableShape(sql, table);
+    return shape !== undefined && shape.key.length <= MOST_KEY_COLUMNS ? shape : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * The statement with a RETURNING clause for the key of its table, or undefined where that would not name every row that changes: it replaces
@@ -19,18 +33,27 @@ export function returningKeys(statement: BoundStatement, shape: TableShape): str
   if (!["INSERT", "UPDATE", "DELETE"].some((keyword) => isKeyword(verb, keyword))) return undefined;
   if (words.some((token) => isKeyword(token, "RETURNING") || isKeyword(token, "REPLACE"))) return undefined;
   if (!isKeyword(verb, "INSERT") && words.some((token) => isKeyword(token, "LIMIT"))) return undefined;
+  // SQLite empties a table at once, which no clause may hold up.
+  if (isKeyword(verb, "DELETE") && !words.some((token) => isKeyword(token, "WHERE"))) return undefined;
   if (mayChangeKey(words, shape)) return undefined;
   const cells = shape.key.map(({ name }) => exactCells(quoteName(name)));
-  return `${statement.sql()} RETURNING ${cells.join(", ")}`;
+  const text = `${statement.sql()} RETURNING ${cells.join(", ")}`;
+  return new TextEncoder().encode(text).length <= LIMITS.statementBytes ? text : undefined;
 }
 
-// Rather too careful: the key's name anywhere behind SET, before WHERE, is enough.
+// Rather too careful: the key's name anywhere between a SET and the WHERE that ends its assignments is enough.
 function mayChangeKey(words: readonly Token[], shape: TableShape): boolean {
   const names = new Set([...ROWID_NAMES, ...shape.key.map(({ name }: KeyColumn) => name.toLowerCase())]);
-  const set = words.findIndex((token) => isKeyword(token, "SET"));
-  if (set < 0) return false;
-  const where = words.findIndex((token, index) => index > set && isKeyword(token, "WHERE"));
-  return words.slice(set, where < 0 ? words.length : where).some((token) => names.has(plainName(token.text)));
+  let depth = 0;
+  let assigning = false;
+  for (const token of words) {
+    if (token.type === "open") depth++;
+    if (token.type === "close") depth--;
+    if (isKeyword(token, "SET")) assigning = true;
+    else if (depth === 0 && isKeyword(token, "WHERE")) assigning = false;
+    else if (assigning && names.has(plainName(token.text))) return true;
+  }
+  return false;
 }
 
 function plainName(text: string): string {

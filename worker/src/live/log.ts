@@ -9,6 +9,8 @@ export interface LogEntry {
 
 /** How long a log is kept up without a subscriber, in milliseconds: as long as it makes sense to be away. */
 const IDLE_MS = 3_600_000;
+/** How exact that is: each renewal is a row written. */
+const RENEWED_MS = 60_000;
 
 /**
  * The log of one store, in its bookkeeping, so that the transaction that changes the rows writes it. A store that nobody subscribed to has none and
@@ -27,7 +29,7 @@ export class LiveLog {
 
   /** From here on transactions are logged. The clock of an absence starts anew. */
   keepOn(now: number): void {
-    this.#books.liveSince = now;
+    if (now - (this.#books.liveSince ?? 0) >= RENEWED_MS) this.#books.liveSince = now;
   }
 
   /** Ends a log that nobody has listened to for long. */

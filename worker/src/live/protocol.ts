@@ -52,6 +52,8 @@ export const CLOSE = {
   moved: 4001,
   /** A message was not understood. Asking again does not help. */
   badMessage: 4002,
+  /** Something went wrong with this connection: come back. */
+  trouble: 4003,
 } as const;
 
 /** How much one user and one subscriber may take. */
@@ -62,15 +64,18 @@ export const LIVE_LIMITS = {
   messageBytes: 16_384,
   /** Tables named by one subscription; together at most `tableBytes`, since a socket keeps 16,384 bytes over hibernation. */
   tables: 100,
-  tableBytes: 8_192,
+  tableBytes: 4_096,
   /** Changes that a subscriber is sent before he acknowledges one. */
   unacknowledged: 64,
   /** Write transactions that the log holds. */
   logEntries: 1_000,
   /** Bytes of one entry; a larger one names its tables without keys. */
   entryBytes: 8_192,
-  /** Rows that one message carries; more are named by key only. */
+  /** Rows that one message carries, and their bytes; more are named by key only. */
   rows: 100,
+  rowBytes: 524_288,
+  /** Keys that a transaction may change in one table before it is named alone: no more fit into an entry. */
+  keys: 2_700,
 } as const;
 
 /** Reads a subscriber's message. @throws WireError bad-request */

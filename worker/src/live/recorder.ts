@@ -1,10 +1,9 @@
 // Gathers what one write transaction changes, while it runs.
 import type { BoundStatement } from "../query/parameters.ts";
 import type { StatementResult } from "../query/types.ts";
-import { tableShape } from "../store/catalog.ts";
 import type { Binding } from "../store/sql-text.ts";
 import type { Effects } from "./effects.ts";
-import { keyOf, returningKeys } from "./keys.ts";
+import { keyOf, keyedShape, returningKeys } from "./keys.ts";
 import { LIVE_LIMITS, type TableChange } from "./protocol.ts";
 
 /** The keys of one table as far as they are known. */
@@ -67,8 +66,8 @@ export class Recorder {
   }
 
   #runKeyed(table: string, statement: BoundStatement): StatementResult | undefined {
-    const shape = tableShape(this.#sql, table);
-    const text = shape && this.#replaces(table) ? undefined : shape && returningKeys(statement, shape);
+    const shape = this.#replaces(table) ? undefined : keyedShape(this.#sql, table);
+    const text = shape && returningKeys(statement, shape);
     if (text === undefined) return undefined;
     const cursor = this.#sql.exec(text, ...statement.bindings());
     for (const row of cursor.raw()) this.#noteKey(table, keyOf(row));
@@ -80,7 +79,7 @@ export class Recorder {
     if (known === null) return;
     const keys: Keys = known ?? new Map();
     keys.set(JSON.stringify(key), key);
-    this.#tables.set(table, keys);
+    this.#tables.set(table, keys.size > LIVE_LIMITS.keys ? null : keys);
   }
 
   // ON CONFLICT REPLACE in the declaration removes rows that no clause returns.

@@ -5,7 +5,7 @@ import { parseStatement } from "../query/statement.ts";
 import type { ResultValue } from "../query/types.ts";
 import { parseParam } from "../query/values.ts";
 import { type TableShape, tableShape } from "../store/catalog.ts";
-import { quoteName } from "../store/sql-text.ts";
+import { balanced, quoteName } from "../store/sql-text.ts";
 import { type ChangedRows, LIVE_LIMITS, type TableChange } from "./protocol.ts";
 
 /** Adds the rows, where their keys are known and they are not too many. */
@@ -17,14 +17,30 @@ export function withRows(
   const { table, keys } = change;
   const shape = keys !== null && keys.length <= LIVE_LIMITS.rows ? tableShape(sql, table) : undefined;
   if (keys === null || shape === undefined) return change;
-  const select = rowByKey(shape);
-  const results = keys.map((key) => reader.readRows(new BoundStatement(select, key.map(parameter))));
+  const statements = (columns: string) => {
+    const { tokens } = parseStatement(rowByKey(shape, columns));
+    return keys.map((key) => new BoundStatement(tokens, key.map(parameter)));
+  };
+  if (bytesOf(reader, statements(lengths(shape))) > LIVE_LIMITS.rowBytes) return change;
+  const results = statements("*").map((statement) => reader.readRows(statement));
   return { ...change, columns: results[0]?.columns ?? [], rows: results.map(({ rows }) => rows[0] ?? null) };
 }
 
-function rowByKey(shape: TableShape) {
+function rowByKey(shape: TableShape, columns: string): string {
   const conditions = shape.key.map(({ name }) => `${quoteName(name)} = ?`);
-  return parseStatement(`SELECT * FROM ${quoteName(shape.name)} WHERE ${conditions.join(" AND ")}`).tokens;
+  return `SELECT ${columns} FROM ${quoteName(shape.name)} WHERE ${conditions.join(" AND ")}`;
+}
+
+// Asked before the rows are read: a few large ones would fill the isolate.
+function lengths(shape: TableShape): string {
+  return balanced(
+    shape.columns.map((name) => `coalesce(octet_length(${quoteName(name)}), 0)`),
+    "+",
+  );
+}
+
+function bytesOf(reader: ExactReader, statements: readonly BoundStatement[]): number {
+  return statements.reduce((sum, statement) => sum + Number(reader.readRows(statement).rows[0]?.[0] ?? 0), 0);
 }
 
 function parameter(value: ResultValue, index: number) {

@@ -100,6 +100,11 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     if (this.#live.owns(socket)) await this.#live.receive(socket, message);
   }
 
+  /** A subscriber who leaves. As above for a subclass's own sockets. */
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    if (this.#live.owns(socket)) this.#live.leave(socket);
+  }
+
   async #admin(request: Request): Promise<Response> {
     this.#reader.forget();
     this.#live.forget();

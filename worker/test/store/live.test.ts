@@ -85,7 +85,7 @@ describe("what a write changed", () => {
         { table: "clips", keys: null },
       ]),
     ],
-    ["emptying a table", ["INSERT INTO audit VALUES (1)", "DELETE FROM audit"], keyed("audit", [1])],
+    ["emptying a table", ["INSERT INTO audit VALUES (1)", "DELETE FROM audit"], [{ table: "audit", keys: null }]],
     ["the schema", ["CREATE TABLE more (a)"], null],
     ["the schema and then rows", ["CREATE TABLE more (a)", "INSERT INTO more VALUES (1)"], null],
   ];
@@ -109,6 +109,14 @@ describe("what a write changed", () => {
       results: [{ rows: [[3, "y"]] }],
     });
     expect(await store.query("EXPLAIN INSERT INTO games (id) VALUES (1)")).toMatchObject({ ok: true });
+  });
+
+  it("does not fail a statement that has no room for more", async () => {
+    const subscriber = await TestSubscriber.connect(store);
+    const sql = `INSERT INTO games (name) VALUES ('${"x".repeat(99_950)}')`;
+    expect(await store.query(sql)).toMatchObject({ ok: true });
+    expect(await subscriber.next()).toMatchObject({ seq: 1 });
+    expect(await store.query("SELEC")).toMatchObject({ error: { message: expect.stringContaining('near "SELEC"') } });
   });
 
   it("tells nothing of a write that failed, of a read, and of a statement that changed nothing", async () => {
@@ -164,8 +172,16 @@ describe("a subscription", () => {
     expect(await subscriber.next()).toMatchObject({
       changes: [{ columns: ["a", "b", "note"], rows: [["x", { int: "9007199254740993" }, { blob: "AQ==" }]] }],
     });
-    await store.query("DELETE FROM tags");
+    await store.query("DELETE FROM tags WHERE a = 'x'");
     expect(await subscriber.next()).toMatchObject({ changes: [{ rows: [null] }] });
+  });
+
+  it("leaves rows out that are too large together", async () => {
+    const subscriber = await TestSubscriber.connect(store, { rows: true });
+    await store.query("INSERT INTO games (id, name) VALUES (1, zeroblob(400000)), (2, zeroblob(400000))");
+    const message = await subscriber.next();
+    expect(message).toMatchObject({ changes: [{ keys: [[1], [2]] }] });
+    expect(JSON.stringify(message).length).toBeLessThan(1000);
   });
 
   it("goes on where it was cut off, over an eviction too", async () => {
@@ -210,6 +226,7 @@ describe("a subscription", () => {
     await subscriber.until(() => subscriber.received.length >= LIVE_LIMITS.unacknowledged);
     await scheduler.wait(200);
     expect(subscriber.received).toHaveLength(LIVE_LIMITS.unacknowledged);
+    await store.evict(); // it slept before it was acknowledged
     subscriber.say({ type: "ack", seq: LIVE_LIMITS.unacknowledged });
     await subscriber.until(() => subscriber.received.length === LIVE_LIMITS.unacknowledged + extra);
     expect(subscriber.received.map(({ seq }) => seq)).toEqual(subscriber.received.map((_, index) => index + 1));
@@ -260,6 +277,15 @@ describe("the way back", () => {
     await subscriber.until(() => subscriber.closed !== undefined);
     expect(subscriber.closed?.code).toBe(CLOSE.moved);
     await expect(TestSubscriber.open(store)).rejects.toThrow("not-active");
+  });
+
+  it("waits for nobody who does not answer the close", async () => {
+    const response = await store.stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
+    expect(response.status).toBe(101); // and is never accepted on this end
+    await store.query("INSERT INTO games (id) VALUES (1)");
+    expect((await store.claim("rollback")).status).toBe(200);
+    expect((await store.digest()).status).toBe(200);
+    expect((await store.post("release", { gen: store.gen })).status).toBe(200);
   });
 
   it("goes on after a rollback that was taken back", async () => {
