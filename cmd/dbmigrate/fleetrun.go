@@ -25,6 +25,8 @@ type fleetRun struct {
 	pace
 	named   bool     // users were chosen by name: passing one over is no success
 	rollout *rollout // nil: everybody in one step
+	// before comes before the users of a run, or of each of its waves; nil for nothing.
+	before func(context.Context, []migrate.Found) error
 	// then is a last step for each user, which may take its time; nil for none.
 	then func(context.Context, migrate.Result) migrate.Result
 
@@ -170,6 +172,7 @@ func (r *fleetRun) afterwards(result migrate.Result) {
 	delete(r.inFlight, result.User)
 	r.mu.Unlock()
 	r.count(result, false)
+	r.watch.user(result)
 	if err := result.Err(); err != nil {
 		r.out.Warn("%s %s: %v", result.Action, result.User, err)
 	}
@@ -225,7 +228,6 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 	a := &r.account
 	a.Interrupted, a.TookMs = interrupted, time.Since(r.began).Milliseconds()
 	a.Exit = a.exit()
-	r.watch.end(a)
 	if err := r.sheet.End(map[string]any{"summary": a}); r.sheetErr == nil {
 		r.sheetErr = err
 	}
@@ -237,6 +239,7 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 		r.out.Warn("open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it", u, u, u)
 	}
 	r.out.StepSummaryOf("dbmigrate "+string(r.action), a.counts(), a.failures)
+	r.watch.end(a) // the last: its copies in R2 may take a minute, and nobody should wait so long to read who is open
 	if r.sheetErr != nil {
 		return fmt.Errorf("write results: %w", r.sheetErr)
 	}

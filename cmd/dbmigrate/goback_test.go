@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -72,5 +75,31 @@ func TestMaxDelete(t *testing.T) {
 		if err := new(limitValue).Set(typed); err == nil {
 			t.Errorf("--max-delete %s is accepted", typed)
 		}
+	}
+}
+
+// TestForwardTakesOnlyWhoWasMoved: a rollback touches users who were never moved, too, and undoing it must not move them.
+func TestForwardTakesOnlyWhoWasMoved(t *testing.T) {
+	command := (&rollbackOptions{}).forward(nil)
+	for outcome, want := range map[migrate.Outcome]bool{migrate.OutcomeRestored: true, migrate.OutcomeExported: true, migrate.OutcomeDiscarded: true,
+		migrate.OutcomeLifted: false, migrate.OutcomeNothing: false, migrate.OutcomeToBeSealed: false, migrate.OutcomeFailed: false} {
+		if got := strings.Contains(command, `.outcome=="`+string(outcome)+`"`); got != want {
+			t.Errorf("%s: %t in %s", outcome, got, command)
+		}
+	}
+	if strings.Contains(command, "!=") {
+		t.Errorf("it selects everybody but some: %s", command)
+	}
+}
+
+// TestRollbackByTimeKnowsItsShard: the budget of API calls is divided among the shards, whatever chooses the users.
+func TestRollbackByTimeKnowsItsShard(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	a := &app{getenv: func(string) string { return "" }, out: report.New(report.Options{Out: &stdout, Err: &stderr})}
+	cmd := newRollback(a)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs([]string{"--since", "1h", "--shard", "3/16"})
+	if err := cmd.ExecuteContext(t.Context()); err == nil || a.shards != 16 {
+		t.Errorf("%d shards, %v", a.shards, err)
 	}
 }

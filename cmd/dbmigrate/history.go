@@ -106,7 +106,7 @@ func latestRuns(latestFirst []migrate.Found) string {
 }
 
 // forward is the command that undoes a rollback of the same users. A rollback that went by time or share left no trace of whom it took back
-// but its own output.
+// but its own output. Only who was moved before goes forward: not those who were half-way, or had nothing to go back from.
 func (o *rollbackOptions) forward(args []string) string {
 	switch {
 	case len(args) > 0:
@@ -114,7 +114,7 @@ func (o *rollbackOptions) forward(args []string) string {
 	case o.usersFile != "":
 		return "dbmigrate migrate --users-file " + o.usersFile
 	}
-	return `jq -r 'select(.action=="rollback" and .outcome!="failed").user' ROLLBACK.jsonl | dbmigrate migrate --users-file -`
+	return `jq -r 'select(.action=="rollback" and (.outcome=="restored" or .outcome=="exported" or .outcome=="discarded")).user' ROLLBACK.jsonl | dbmigrate migrate --users-file -`
 }
 
 // sinceText is for people.

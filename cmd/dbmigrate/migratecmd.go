@@ -70,6 +70,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	a.shards = o.shard.of
+	o.marks = o.writers.procedure.Routes() // what the file says decides who is routed, not a flag
 	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
 	e, err := a.connect(ctx, environmentSet, o.concurrency, false)
 	if err != nil {
@@ -86,21 +87,21 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if o.on() {
+		users = o.inWaves(users, a.out.Say)
+	}
 	if o.dryRun {
 		return a.printPlan(users, guard)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
-	if o.on() {
-		users = o.inWaves(users, a.out.Say)
-	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,
 		do: guard.migrate, named: !o.wide}
+	run.follow(o.writers.procedure)
 	if o.on() {
 		run.rollout = newRollout(o.waveOptions, e, users)
-	}
-	if err := run.prepareFor(ctx, o.writers.procedure, users); err != nil {
+	} else if err := run.prepare(ctx, users); err != nil {
 		return err
 	}
 	return run.run(ctx, users)

@@ -143,6 +143,7 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 	if err := o.read(args, a.stdin); err != nil {
 		return nil, nil, err
 	}
+	a.shards = o.shard.of
 	ctx := cmd.Context()
 	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, o.StoreUnreachable)
 	if err != nil {

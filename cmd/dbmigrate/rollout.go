@@ -76,20 +76,26 @@ func (o *rollout) judge(line *waveLine, began time.Time) {
 	o.say(line)
 }
 
-// move begins nobody any more once so many failed that the gate is lost.
+// move begins nobody any more once so many failed that the gate is lost, nor when what has to come before a wave could not be done. Whom it
+// moved is moved whatever else failed, such as his flag: he is looked at, and taken back with the others.
 func (o *rollout) move(stop context.Context, w wave, line *waveLine) {
 	o.moved, o.look = nil, nil
 	ctx, lost := context.WithCancel(stop)
 	defer lost()
+	if err := o.prepare(ctx, w.users); err != nil {
+		o.halt(err)
+	}
 	ids, _ := idsAndSizes(w.users)
 	o.engine.EachThen(ctx, ids, o.action, o.one, o.then, func(result migrate.Result) {
 		o.done(result)
-		switch {
-		case result.Outcome == migrate.OutcomeNotBegun:
+		if result.Outcome == migrate.OutcomeNotBegun {
 			line.NotBegun++
 			return
-		case result.Err() != nil:
+		}
+		if result.Err() != nil {
 			line.Failed++
+		}
+		switch {
 		case result.Outcome == migrate.OutcomeMigrated, result.Outcome == migrate.OutcomeResumed:
 			o.moved, o.look = append(o.moved, result.User), append(o.look, result.User)
 		case result.Outcome == migrate.OutcomeAlready && w.canary:
@@ -102,9 +108,9 @@ func (o *rollout) move(stop context.Context, w wave, line *waveLine) {
 	})
 }
 
-// decide asks the gate. An interrupted run is not judged.
+// decide asks the gate. An interrupted run is not judged, nor a wave of which nobody was begun.
 func (o *rollout) decide(line *waveLine) {
-	if o.signal.Err() != nil {
+	if o.signal.Err() != nil || line.Users > 0 && line.NotBegun == line.Users {
 		line.Gate = gateSkipped
 		return
 	}

@@ -75,6 +75,9 @@ func (a *app) applyGlobal(cmd *cobra.Command) error {
 		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
 			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))
 	}
+	if err := refuseEmpty(cmd.Flags()); err != nil {
+		return err
+	}
 	return a.global.checkBudget()
 }
 

@@ -104,6 +104,19 @@ func (s *selection) readParts(stdin io.Reader) (err error) {
 	return err
 }
 
+// narrowing are the flags whose empty value would choose everybody.
+var narrowing = []string{"shard", "run", "users-file"}
+
+// refuseEmpty refuses a flag that was given without a value, as by a script whose variable is not set.
+func refuseEmpty(flags *pflag.FlagSet) error {
+	for _, name := range narrowing {
+		if f := flags.Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return usageError("read --"+name, "", "its value is empty, which would choose more users than were meant", "give a value, or leave the flag out; is a variable not set?")
+		}
+	}
+	return nil
+}
+
 // resolve finds the chosen users and the sizes of their files, the largest first when the bucket was scanned, otherwise as named. Whoever is
 // left out by the id alone costs no request.
 func (s *selection) resolve(ctx context.Context, e *migrate.Engine, say func(string, ...any)) ([]migrate.Found, error) {

@@ -69,6 +69,7 @@ type watch struct {
 	stop    []func()
 	warn    func(string, ...any)
 	files   migrate.Files
+	action  migrate.Action
 }
 
 // metricsEvery is how often --metrics-file is written; scrapes are seldom more frequent.
@@ -79,7 +80,7 @@ func (w *watch) begin(r *fleetRun, bytes int64) {
 	if !w.on {
 		return
 	}
-	w.warn, w.files = r.out.Warn, r.engine.Files
+	w.warn, w.files, w.action = r.out.Warn, r.engine.Files, r.action
 	b := runrecord.Begin{Record: runrecord.Version, Run: r.engine.Run, Action: string(r.action), At: r.began.UnixMilli(), Command: r.command, Version: r.engine.Version,
 		Who: who.Am(r.getenv), Reason: w.flags.reason, Bucket: r.engine.Bucket, Layout: r.engine.Layout.String(), Users: r.account.Users, Bytes: bytes}
 	if b.Users > 0 {
@@ -185,7 +186,7 @@ func every(d time.Duration, do func()) (stop func()) {
 	}
 }
 
-// user is told of each user who was begun, one at a time.
+// user is told of each user who was begun, one at a time, and again of one who was verified with a difference or taken back afterwards.
 func (w *watch) user(r migrate.Result) {
 	if r.Outcome == migrate.OutcomeNotBegun {
 		return
@@ -195,7 +196,7 @@ func (w *watch) user(r migrate.Result) {
 	}
 	if w.metrics != nil {
 		bytes := r.Bytes
-		if r.Err() != nil {
+		if r.Err() != nil || r.Action != w.action {
 			bytes = 0
 		}
 		w.metrics.Done(string(r.Outcome), bytes, r.Took, r.Window)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,6 +117,13 @@ func tell(t *testing.T, o waveOptions, users []migrate.Found, bad, wrong []userd
 
 func tellLooking(t *testing.T, o waveOptions, users []migrate.Found, bad []userdb.UserID, look func(userdb.UserID) migrate.Outcome) told {
 	t.Helper()
+	return tellPrepared(t, o, users, bad, look, nil)
+}
+
+// tellPrepared has something to do before each wave. Users named unflagged-... are moved, and then fail with something that could not be written.
+func tellPrepared(t *testing.T, o waveOptions, users []migrate.Found, bad []userdb.UserID, look func(userdb.UserID) migrate.Outcome,
+	before func(*told, []migrate.Found) error) told {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	out := report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON})
 	a := &app{out: out, signals: &signals{}}
@@ -131,8 +139,16 @@ func tellLooking(t *testing.T, o waveOptions, users []migrate.Found, bad []userd
 				return migrate.Result{User: u, Action: migrate.ActionMigrate, Outcome: migrate.OutcomeAlready}
 			}
 			story.moved = append(story.moved, u)
+			if strings.HasPrefix(string(u), "unflagged-") {
+				failed := refused
+				failed.User, failed.Outcome = u, migrate.OutcomeMigrated
+				return failed
+			}
 			return migrate.Result{User: u, Action: migrate.ActionMigrate, Outcome: migrate.OutcomeMigrated}
 		}}
+	if before != nil {
+		r.before = func(_ context.Context, users []migrate.Found) error { return before(&story, users) }
+	}
 	r.rollout = &rollout{waveOptions: o, waves: o.divide(users),
 		check: func(u userdb.UserID) migrate.Result {
 			return migrate.Result{User: u, Action: migrate.ActionVerify, Outcome: look(u)}
@@ -252,5 +268,48 @@ func TestRolloutTakesBackOnlyWhomItMoved(t *testing.T) {
 	s := tell(t, o, users, nil, []userdb.UserID{"there-1"})
 	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2"}) || s.waves[0].Verified != 3 || s.waves[0].Different != 1 || s.code != exitDifferent {
 		t.Errorf("%v back, %+v, exit %d", s.back, s.waves, s.code)
+	}
+}
+
+// Who is moved is looked at and taken back, even if his flag or receipt could not be written: that counts as a failure, and leaves him moved.
+func TestRolloutTakesBackWhomItMovedWithoutFlag(t *testing.T) {
+	users := []migrate.Found{{User: "new-1"}, {User: "unflagged-1"}, {User: "new-2"}}
+	s := tell(t, waveOptions{canary: 3, rollback: true, gate: gate{50}}, users, nil, []userdb.UserID{"unflagged-1"})
+	slices.Sort(s.back)
+	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2", "unflagged-1"}) || s.waves[0].Failed != 1 || s.waves[0].Different != 1 || s.code != exitDifferent {
+		t.Errorf("%v back, %+v, exit %d", s.back, s.waves, s.code)
+	}
+}
+
+// What has to come before a fence comes before each wave, for its users only.
+func TestRolloutPreparesEachWave(t *testing.T) {
+	users := fleet(100)
+	o := waveOptions{canary: 2, percents: percentList{50, 100}}
+	waves, prepared := o.divide(users), 0
+	look := func(userdb.UserID) migrate.Outcome { return migrate.OutcomeEqual }
+	s := tellPrepared(t, o, users, nil, look, func(story *told, these []migrate.Found) error {
+		ids, _ := idsAndSizes(these)
+		if !slices.Equal(ids, usersOf(waves[prepared])) || slices.ContainsFunc(ids, func(u userdb.UserID) bool { return slices.Contains(story.moved, u) }) {
+			t.Errorf("before wave %d: %v, and %d are moved", prepared, ids, len(story.moved))
+		}
+		prepared++
+		return nil
+	})
+	if prepared != 3 || len(s.moved) != 100 || s.code != exitDone {
+		t.Errorf("%d waves prepared, %d moved, exit %d", prepared, len(s.moved), s.code)
+	}
+}
+
+// A wave that could not be prepared is not begun, not judged, and the last one.
+func TestRolloutThatCannotPrepare(t *testing.T) {
+	users := fleet(100)
+	o := waveOptions{canary: 2}
+	if err := o.canaryPause.Set("1ms"); err != nil {
+		t.Fatal(err)
+	}
+	look := func(userdb.UserID) migrate.Outcome { return migrate.OutcomeEqual }
+	s := tellPrepared(t, o, users, nil, look, func(*told, []migrate.Found) error { return errors.New("KV does not answer") })
+	if len(s.moved) != 0 || len(s.waves) != 1 || s.waves[0].Gate != gateSkipped || s.summary.NotBegun != 100 || s.code != exitFailed {
+		t.Errorf("%d moved, %+v, exit %d", len(s.moved), s.waves, s.code)
 	}
 }

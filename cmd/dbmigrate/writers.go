@@ -48,17 +48,29 @@ func (o *writersOptions) check(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// prepareFor does what has to come before the first fence when there are writers that know none, and notes what has to come after it. An
-// interrupt while it waits leaves the run to say that nobody was begun.
-func (r *fleetRun) prepareFor(ctx context.Context, p migrate.Procedure, users []migrate.Found) error {
-	if !p.Routes() || len(users) == 0 {
-		return nil
+// follow makes the run heed writers that know no fence: what has to come before the first fence of some users, and after each of them.
+func (r *fleetRun) follow(p migrate.Procedure) {
+	if !p.Routes() {
+		return
 	}
 	do := r.do
 	r.do = func(ctx context.Context, u userdb.UserID) migrate.Result { return r.engine.Unroute(ctx, do(ctx, u)) }
 	if p.Settles() {
 		r.then = r.engine.Settle(p)
 	}
+	r.before = func(ctx context.Context, users []migrate.Found) error { return r.routeAndWait(ctx, p, users) }
+}
+
+// prepare does what has to come before the first of the users is begun.
+func (r *fleetRun) prepare(ctx context.Context, users []migrate.Found) error {
+	if r.before == nil || len(users) == 0 {
+		return nil
+	}
+	return r.before(ctx, users)
+}
+
+// routeAndWait ends early with ctx, which leaves the run to say that nobody was begun.
+func (r *fleetRun) routeAndWait(ctx context.Context, p migrate.Procedure, users []migrate.Found) error {
 	routed, err := r.engine.Route(ctx, users)
 	if err != nil {
 		return err

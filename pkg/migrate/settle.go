@@ -16,25 +16,38 @@ const settlesAtOnce = 16
 
 // Settle returns the last step of a migrate beside unconditional writers: it waits until every save that had begun before the fence is over, and
 // looks whether the file still carries the fence. One that does not was overwritten: what was acknowledged then is in the file only. Both copies
-// are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once.
+// are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails with Interrupted:
+// a later save would not have been seen.
 func (e *Engine) Settle(p Procedure) func(context.Context, Result) Result {
 	places := make(chan struct{}, settlesAtOnce)
 	return func(ctx context.Context, r Result) Result {
-		if r.err != nil && !isOverwritten(r.err) {
+		if !r.serves() && !isOverwritten(r.err) {
 			return r
 		}
-		if r.err == nil && !pause(ctx, p.Wait()) {
-			r.Reason = "the look for overwritten files came early: run the command again"
-		}
+		early := r.serves() && !pause(ctx, p.Wait())
 		places <- struct{}{}
 		defer func() { <-places }()
-		return e.settle(context.WithoutCancel(ctx), r)
+		r = e.settle(context.WithoutCancel(ctx), r)
+		if early {
+			r = r.with(lookedEarly(r.User))
+		}
+		return r
 	}
+}
+
+// serves says whether the user is moved, whatever could not be written about it. Nobody else has a fence of this migrate to look at.
+func (r Result) serves() bool {
+	return r.Outcome == OutcomeMigrated || r.Outcome == OutcomeAlready || r.Outcome == OutcomeResumed
+}
+
+func lookedEarly(u userdb.UserID) error {
+	return &userdb.Error{Op: "look for an overwritten file of", Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("the look for overwritten files came early"),
+		Hint: "run the command again"}
 }
 
 func (e *Engine) settle(ctx context.Context, r Result) Result {
 	err := r.err
-	if err == nil {
+	if !isOverwritten(err) {
 		err = e.fenceHolds(ctx, r)
 	}
 	if !isOverwritten(err) {
@@ -45,15 +58,15 @@ func (e *Engine) settle(ctx context.Context, r Result) Result {
 	if err != nil {
 		r.err = fmt.Errorf("%w; and its present content could not be kept aside: %w", r.err, err)
 	} else if kept != "" {
-		r.Reason = fmt.Sprintf("what the file holds now is kept as %s", kept)
+		r.addReason(fmt.Sprintf("what the file holds now is kept as %s", kept))
 	}
 	return r
 }
 
-// with turns an account into a failure, if there is one.
+// with makes an account fail that has not failed yet. Its outcome stays: the user is moved.
 func (r Result) with(err error) Result {
-	if err != nil && r.err == nil {
-		r.Outcome, r.err = OutcomeFailed, err
+	if r.err == nil {
+		r.err = err
 	}
 	return r
 }

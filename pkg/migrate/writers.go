@@ -37,12 +37,13 @@ func (p Procedure) Settles() bool { return p.Writers == WritersUnconditional }
 // Wait is how long it takes until the last request that did not see the flag is over.
 func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 
-// Route sets the flags of those who have none, in bulk, so that their requests go through the router before their file is fenced. A
-// flag before its time costs a request one more hop.
+// Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the router before it is fenced. It goes
+// by Place, which has to be what the file says: KV's list may still show a flag that was just deleted. The flag of a user who is in the
+// Durable Object, or on the way there, is not touched. A flag before its time costs a request one more hop.
 func (e *Engine) Route(ctx context.Context, users []Found) (routed int, err error) {
 	var flags []userdb.Flag
 	for _, f := range users {
-		if !f.Flagged && f.Place != PlaceMissing {
+		if f.Place == PlaceR2 {
 			flags = append(flags, userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}})
 		}
 	}
@@ -56,15 +57,27 @@ func (e *Engine) Route(ctx context.Context, users []Found) (routed int, err erro
 	return len(flags), nil
 }
 
-// Unroute takes the flag of a routed user away again who stays on the file.
+// Unroute takes the flag of a routed user away again who stays on the file: one who failed, or was passed over.
 func (e *Engine) Unroute(ctx context.Context, r Result) Result {
-	if r.err == nil || r.Open {
+	mayStay := r.err != nil && !r.Open || r.Outcome == OutcomeQuarantined
+	if !mayStay {
 		return r
 	}
-	if s, err := e.Status(ctx, r.User); err == nil && s.Serves == SideFile {
+	s, err := e.Status(ctx, r.User)
+	switch {
+	case err != nil:
+		r.addReason(fmt.Sprintf("the flag that routed the user was left, which costs a hop: %v", err))
+	case s.Serves == SideFile:
 		r.dropFlag()
 	}
 	return r
+}
+
+func (r *Result) addReason(reason string) {
+	if r.Reason != "" {
+		reason = r.Reason + "; " + reason
+	}
+	r.Reason = reason
 }
 
 // pause waits, and says whether it was left to wait to the end.
