@@ -9,7 +9,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dbmigrate/dbmigrate/internal/audit"
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/runrecord"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
@@ -61,6 +63,7 @@ func interfered(ctx context.Context, ts *testscript.TestScript, s *stack.Stack, 
 	proxy, err := faultproxy.New(s.URL)
 	ts.Check(err)
 	defer proxy.Close()
+	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
 	there := false
 	proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		reached := !there && r.Name() == args[0]
@@ -70,7 +73,7 @@ func interfered(ctx context.Context, ts *testscript.TestScript, s *stack.Stack, 
 		return fault(reached)
 	})
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
-	cmd.Dir, cmd.Env = ts.Getenv("WORK"), os.Environ()
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
 	for _, entry := range s.Env() {
 		cmd.Env = append(cmd.Env, strings.ReplaceAll(entry, s.URL, proxy.URL()))
 	}
