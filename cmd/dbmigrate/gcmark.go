@@ -26,6 +26,7 @@ func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan
 	if err != nil {
 		return err
 	}
+	a.leaveAct(e, actMark, totals.Free, totals.FreeBytes, map[string]any{"plan": mark.Plan, "due": dueText(mark)})
 	a.out.Say("gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
 		mark.Plan, units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"), dollarText(totals.FreeDollars), dueText(mark), mark.Plan)
 	if totals.Failed > 0 {
@@ -42,6 +43,7 @@ func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, plan string) erro
 		return usageError("unmark", plan, "no plan of that name is marked", "`dbmigrate gc --free-marked` lists those that wait")
 	}
 	if err == nil {
+		a.leaveAct(e, actUnmark, 0, 0, map[string]any{"plan": plan})
 		a.out.Say("gc: %s is no longer marked; nothing of it is freed", plan)
 	}
 	return err
