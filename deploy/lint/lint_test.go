@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/goreleaser/goreleaser/v2/pkg/config"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/rhysd/actionlint"
@@ -115,4 +116,15 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestReleases reads the release configuration as goreleaser does, which refuses what it does not know.
+func TestReleases(t *testing.T) {
+	project, err := config.LoadReader(bytes.NewReader(read(t, "../../.goreleaser.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(project.Builds) != 1 || len(project.SBOMs) != 1 || project.Checksum.NameTemplate == "" {
+		t.Errorf("%d builds, %d bills of materials, checksums in %q", len(project.Builds), len(project.SBOMs), project.Checksum.NameTemplate)
+	}
 }
