@@ -65,14 +65,14 @@ func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) use
 	return userdb.ObjectKey(quarantinePrefix + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason))
 }
 
-// quarantining are refusals that this very file will meet again: those of the preflight, and Refused, which is the Durable Object's. A bucket lock is Blocked,
-// too, but no fault of the file, so the kind alone does not decide.
-var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.Refused}
+// quarantining are refusals that this very file will meet again: those of the preflight. A bucket lock is Blocked, too, but no fault of the file, so the kind
+// alone does not decide. What the Durable Object refuses is tried again: it may have been out of memory.
+var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked}
 
 // Holds says whether a result puts the user into quarantine.
 func (q *Quarantine) Holds(r Result) bool {
 	kind := userdb.KindOf(r.Err())
-	return r.Action == ActionMigrate && r.ETag != "" && !r.Open && (r.unfit || kind == userdb.Refused) && slices.Contains(quarantining, kind)
+	return r.Action == ActionMigrate && r.ETag != "" && !r.Open && r.unfit && slices.Contains(quarantining, kind)
 }
 
 // quarantineNote is the content of an object, for people.

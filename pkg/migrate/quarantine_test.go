@@ -83,7 +83,7 @@ func TestQuarantineIsOfOneVersion(t *testing.T) {
 func TestQuarantineHolds(t *testing.T) {
 	q := &Quarantine{}
 	for kind, want := range map[userdb.Kind]bool{
-		userdb.NotSQLite: true, userdb.Damaged: true, userdb.Blocked: true, userdb.Refused: true,
+		userdb.NotSQLite: true, userdb.Damaged: true, userdb.Blocked: true, userdb.Refused: false,
 		userdb.NotFound: false, userdb.Unreachable: false, userdb.Throttled: false, userdb.Mismatch: false, userdb.Conflict: false,
 		userdb.Precondition: false, userdb.Superseded: false, userdb.Interrupted: false, userdb.Internal: false, userdb.Unauthorized: false,
 	} {
