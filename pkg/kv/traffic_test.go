@@ -46,6 +46,19 @@ func TestTrafficIsTold(t *testing.T) {
 	})
 }
 
+// An overloaded API slows a fleet down as a throttling one does.
+func TestTrafficIsToldOfOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen tally
+		api := &fake{steps: []step{refusal(503, 0, "overloaded"), refusal(503, 0, "overloaded"), refusal(503, 0, "overloaded")}}
+		c := api.client(t)
+		c.traffic = &seen
+		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); err == nil || seen.throttled != 2 || seen.who != userdb.ServiceKV {
+			t.Errorf("%v, told %+v", err, &seen)
+		}
+	})
+}
+
 // The last attempt is told, too: a limiter must not miss the worst case.
 func TestTrafficIsToldOfTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

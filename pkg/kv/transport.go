@@ -113,7 +113,11 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if throttled {
 			continue
 		}
-		if err := sleep(ctx, backoff(failures)); errors.Is(err, context.DeadlineExceeded) {
+		wait := backoff(failures)
+		if response != nil && response.StatusCode == http.StatusServiceUnavailable {
+			c.traffic.Throttled(userdb.ServiceKV, time.Now().Add(wait)) // overloaded: the others go slower, too
+		}
+		if err := sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
 			return nil, verdict // it tells more than that the time is over
 		} else if err != nil {
 			return nil, err
