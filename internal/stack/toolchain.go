@@ -110,6 +110,8 @@ func wranglerEnv(persistDir string) []string {
 		"WRANGLER_LOG_PATH="+filepath.Join(persistDir, "logs"),
 		"WRANGLER_CACHE_DIR="+filepath.Join(persistDir, "cache"),
 		"CLOUDFLARE_CF_FETCH_ENABLED=false", // request.cf from a placeholder instead of the Internet
+		// Its trace collector writes the spans of every request and statement to a database, on the thread that serves them.
+		"X_LOCAL_OBSERVABILITY=false",
 	)
 }
 
