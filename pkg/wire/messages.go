@@ -252,4 +252,5 @@ const (
 	KindOutcomeUnknown   = "outcome-unknown"
 	KindOverloaded       = "overloaded"
 	KindInternal         = "internal"
+	KindNotSplit         = "not-split"
 )

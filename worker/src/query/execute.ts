@@ -1,8 +1,9 @@
 // Runs the application's statements on a store: all of them, or none.
 import { WireError, messageOf } from "../wire/errors.ts";
+import type { Bookkeeping } from "../store/bookkeeping.ts";
 import type { StoreContext } from "../store/context.ts";
 import { checkEverything } from "../store/pragmas.ts";
-import { ruleFor } from "../store/states.ts";
+import { type Rule, ruleFor } from "../store/states.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { BoundStatement } from "./parameters.ts";
 import type { LiveHub } from "../live/hub.ts";
@@ -10,7 +11,7 @@ import type { Recorder } from "../live/recorder.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest, ParsedStatement } from "./request.ts";
 import { type StatementKind, parseStatement } from "./statement.ts";
-import type { NotActiveDetails, QueryResults, StatementResult } from "./types.ts";
+import type { Moment, NotActiveDetails, QueryMode, QueryResults, QueryScope, StatementResult } from "./types.ts";
 
 /** What a request runs on: the store, how it is read, and who is told of writes. */
 export interface QueryContext {
@@ -21,7 +22,7 @@ export interface QueryContext {
 
 /**
  * Runs a request in one transaction.
- * @throws WireError not-active, sql-error, write-in-read or integer-precision
+ * @throws WireError not-active, not-split, sql-error, write-in-read or integer-precision
  */
 export async function runQuery(context: QueryContext, request: ParsedRequest): Promise<QueryResults> {
   const { storage } = context.store;
@@ -37,17 +38,35 @@ export async function runQuery(context: QueryContext, request: ParsedRequest): P
 }
 
 function answer(context: QueryContext, request: ParsedRequest): QueryResults {
-  const { state } = context.store.books;
-  const rule = ruleFor(state, request.mode);
-  if (rule.answer === "ok") return runStatements(context, request);
-  const sealed = rule.answer === "sealed-read" ? sealedRead(context, request) : {};
-  throw notActive(state.phase, state.lin, sealed);
+  const { books } = context.store;
+  const { mode, scope } = request;
+  const rule = queryRule(books, scope, mode);
+  if (rule.answer === "sealed-read") throw notActive(books, sealedRead(context, request));
+  demandServing(books, rule);
+  const results = runStatements(context, request);
+  return scope === "cold" ? { ...results, moment: momentOf(books) } : results;
 }
 
-/** The refusal of every application request while another side may be authoritative. */
-export function notActive(phase: string, lin: number, sealed: Partial<NotActiveDetails> = {}): WireError {
-  const details: NotActiveDetails = { phase, lin, ...sealed };
-  return new WireError("not-active", `the store is ${phase}: ask the file`, { ...details });
+/** What becomes of an application's request now. */
+export function queryRule({ state }: Bookkeeping, scope: QueryScope, mode: QueryMode): Rule {
+  return ruleFor(state, scope === "cold" ? `cold-${mode}` : mode);
+}
+
+/** Refuses what another side may be authoritative for. @throws WireError not-active or not-split */
+export function demandServing(books: Bookkeeping, { answer }: Rule): void {
+  if (answer === "ok") return;
+  if (answer !== "not-split") throw notActive(books);
+  const moment = momentOf(books);
+  throw new WireError("not-split", `the store is ${moment.phase}: it holds no cold rows`, { ...moment });
+}
+
+function notActive(books: Bookkeeping, sealed: Partial<NotActiveDetails> = {}): WireError {
+  const details: NotActiveDetails = { ...momentOf(books), ...sealed };
+  return new WireError("not-active", `the store is ${details.phase}: ask the file`, { ...details });
+}
+
+function momentOf({ state: { phase, gen, lin }, writes }: Bookkeeping): Moment {
+  return { phase, gen, lin, writes };
 }
 
 // What the statements give on the sealed data, their failure too: the caller decides whether it counts.

@@ -1,6 +1,6 @@
 import { WireError, badRequest } from "../wire/errors.ts";
 import { asArray, asObject, asOneOf, asString } from "../wire/json.ts";
-import type { QueryMode } from "./types.ts";
+import type { QueryMode, QueryScope } from "./types.ts";
 import { type SqlParam, parseParam } from "./values.ts";
 
 /** The parameters of a statement: by position or by name. */
@@ -14,6 +14,7 @@ export interface ParsedStatement {
 export interface ParsedRequest {
   readonly statements: readonly ParsedStatement[];
   readonly mode: QueryMode;
+  readonly scope: QueryScope;
 }
 
 /** Reads a query request. @throws WireError bad-request */
@@ -21,7 +22,11 @@ export function parseQueryRequest(value: unknown): ParsedRequest {
   const request = asObject(value, "request");
   const statements = asArray(request["statements"], "statements").map(parseStatement);
   if (statements.length === 0) throw badRequest("statements", "at least one statement");
-  return { statements, mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]) };
+  return {
+    statements,
+    mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]),
+    scope: request["scope"] === undefined ? "hot" : asOneOf(request["scope"], "scope", ["hot", "cold"]),
+  };
 }
 
 function parseStatement(value: unknown, index: number): ParsedStatement {

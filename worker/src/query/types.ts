@@ -26,10 +26,15 @@ export interface QueryStatement {
 
 export type QueryMode = "read" | "write";
 
+/** Of a split user: the rows in the file, or those in the Durable Object (docs/split.md). */
+export type QueryScope = "hot" | "cold";
+
 export interface QueryRequest {
   readonly statements: readonly QueryStatement[];
   /** `write` when absent; a statement of a `read` request that writes rolls the request back. */
   readonly mode?: QueryMode;
+  /** `hot` when absent: the user's database, for a split user without the cold rows. `cold`: those alone, or `not-split`. */
+  readonly scope?: QueryScope;
 }
 
 export interface StatementResult {
@@ -42,18 +47,26 @@ export interface StatementResult {
 /** Which side answered. */
 export type Side = "file" | "store";
 
+/** What a store was when it answered. Between two answers of the same moment nothing of it changed. */
+export interface Moment {
+  readonly phase: string;
+  readonly gen: number;
+  readonly lin: number;
+  readonly writes: number;
+}
+
 export interface QueryResults {
   readonly results: readonly StatementResult[];
   readonly side: Side;
+  /** Of a cold answer. */
+  readonly moment?: Moment;
 }
 
 /** What `query` returns over RPC: an error of a known kind is an answer, since RPC would drop its kind. */
 export type QueryAnswer = ({ readonly ok: true } & QueryResults) | { readonly ok: false; readonly error: ErrorInfo };
 
-/** The details of a `not-active` error. In SEALED a read carries its result, computed on the sealed data. */
-export interface NotActiveDetails {
-  readonly phase: string;
-  readonly lin: number;
+/** The details of a `not-active` error. Where the file decides, a read carries its result, computed on the sealed data. */
+export interface NotActiveDetails extends Moment {
   readonly result?: QueryResults;
   /** In place of the result, where the statements fail on the sealed data. */
   readonly error?: ErrorInfo;

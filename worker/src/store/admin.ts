@@ -13,7 +13,7 @@ import { advanceDigest } from "./digest.ts";
 import { exportRows, exportSchema } from "./export.ts";
 import { finish } from "./finish.ts";
 import { statusOf } from "./guard.ts";
-import { activate, claim, ready, release, reset } from "./lifecycle.ts";
+import { activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
 import { applySchema } from "./schema.ts";
@@ -79,6 +79,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       parseKey(json["after"], "after"),
       asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
     ),
+  merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),
 };
 

@@ -1,13 +1,13 @@
-// claim, reset, ready, activate, release: the messages that move a store from phase to phase. Each is one transaction.
+// claim, reset, ready, activate, merge, release: the messages that move a store from phase to phase. Each is one transaction.
 import { WireError } from "../wire/errors.ts";
-import type { Claimed, DatabaseDigest, Intent, Status } from "../wire/messages.ts";
+import type { Claimed, DatabaseDigest, Intent, Phase, Status } from "../wire/messages.ts";
 import type { StoreContext } from "./context.ts";
 import { differences } from "./differences.ts";
 import { completeDigest } from "./digest.ts";
 import { isFinished } from "./finish.ts";
 import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "./guard.ts";
 import { checkEverything, setForeignKeys } from "./pragmas.ts";
-import { type Message, type Rule, ruleFor } from "./states.ts";
+import { type Message, type Rule, claimOf, ruleFor } from "./states.ts";
 import { wipe } from "./wipe.ts";
 
 /** What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same claim. */
@@ -22,7 +22,7 @@ export interface ClaimRequest {
  * @throws WireError claim-conflict
  */
 export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequest): Promise<Claimed> {
-  const message = intent === "migrate" ? "claim-migrate" : "claim-rollback";
+  const message = claimOf(intent);
   // An active store keeps its foreign keys on; one that is wiped needs them off.
   if (ruleFor(store.books.state, message).wipe === true) await setForeignKeys(store.storage, false);
   return store.storage.transactionSync(() => {
@@ -49,6 +49,11 @@ export async function reset(store: StoreContext, gen: number): Promise<Status> {
   return move(store, gen, "reset");
 }
 
+/** Says that the whole file of a split user is put next. @throws WireError */
+export function merge(store: StoreContext, gen: number): Status {
+  return move(store, gen, "merge");
+}
+
 /** Ends a rollback: the content goes, the claim counter stays. @throws WireError */
 export async function release(store: StoreContext, gen: number): Promise<Status> {
   await beginImportEvent(store, gen, "release");
@@ -63,9 +68,14 @@ export async function activate(store: StoreContext, gen: number): Promise<Status
     const rule = demandClaim(state, gen, "activate");
     if (rule.answer === "ok") apply(store, "activate", rule);
     // A resume goes on with the old content: the writes since its first activation still count.
-    if (rule.answer === "ok" && state.phase === "READY") store.books.markActivation();
+    if (rule.answer === "ok" && isFresh(state.phase)) store.books.markActivation();
     return statusOf(store);
   });
+}
+
+/** Whether the content was never open to the application. */
+function isFresh(phase: Phase): boolean {
+  return phase === "READY" || phase === "SPLIT_READY";
 }
 
 /**
@@ -106,7 +116,7 @@ function incomplete(store: StoreContext): WireError {
   });
 }
 
-// In READY the question is not whether the copy is right, but whether this is the same command's ready once more.
+// In READY and SPLIT_READY the question is not whether the copy is right, but whether this is the same command's ready once more.
 function mismatch(store: StoreContext, own: DatabaseDigest, demanded: DatabaseDigest, rule: Rule): WireError {
   const { phase } = store.books.state;
   if (rule.answer === "unchanged") {

@@ -1,5 +1,5 @@
-// The states of a user's Durable Object and what each message does in each (docs/cutover.md, section 2): a pure table.
-import type { Intent, Outcome, Phase } from "../wire/messages.ts";
+// The states of a user's Durable Object and what each message does in each (docs/cutover.md, docs/split.md): a pure table.
+import { type Intent, type Outcome, type Phase, phases } from "../wire/messages.ts";
 
 /** What moves through the table; everything else of a store hangs on it. */
 export interface State {
@@ -16,6 +16,7 @@ export const initialState: State = { phase: "EMPTY", gen: 0, lin: 0, intent: nul
 
 export const messages = [
   "claim-migrate",
+  "claim-split",
   "claim-rollback",
   "reset",
   "schema",
@@ -24,19 +25,22 @@ export const messages = [
   "digest",
   "ready",
   "activate",
+  "merge",
   "export",
   "release",
   "write",
   "read",
+  "cold-write",
+  "cold-read",
 ] as const;
 export type Message = (typeof messages)[number];
 
 /**
  * What a message does in a phase. `unchanged`: it had its effect already. `sealed-read`: not active, but the answer
- * carries the result on the sealed data.
+ * carries the result on the sealed data. `not-split`: the store holds no cold rows.
  */
 export interface Rule {
-  readonly answer: "ok" | "unchanged" | "wrong-phase" | "not-active" | "sealed-read";
+  readonly answer: "ok" | "unchanged" | "wrong-phase" | "not-active" | "not-split" | "sealed-read";
   /** The phase afterwards; the same when absent. */
   readonly to?: Phase;
   /** All content goes, in the same transaction. */
@@ -48,61 +52,170 @@ export interface Rule {
 
 const refused: Rule = { answer: "wrong-phase" };
 const notActive: Rule = { answer: "not-active" };
+const notSplit: Rule = { answer: "not-split" };
 const ok: Rule = { answer: "ok" };
 const unchanged: Rule = { answer: "unchanged" };
+const sealedRead: Rule = { answer: "sealed-read" };
 
 const startImport: Rule = { answer: "ok", to: "IMPORTING", wipe: true, lineage: "claim", outcome: "import" };
+const startSplit: Rule = { answer: "ok", to: "SPLITTING", wipe: true, lineage: "claim", outcome: "import" };
 const restartImport: Rule = { answer: "ok", to: "IMPORTING", wipe: true, lineage: "claim" };
+const restartSplit: Rule = { answer: "ok", to: "SPLITTING", wipe: true, lineage: "claim" };
 const lift: Rule = { answer: "ok", to: "EMPTY", wipe: true, lineage: "none", outcome: "lift" };
-const seal: Rule = { answer: "ok", to: "SEALED", outcome: "export" };
+const clear: Rule = { answer: "ok", to: "EMPTY", wipe: true, lineage: "none" };
 
-type Row = Readonly<Record<Phase, Rule>>;
+const to = (phase: Phase): Rule => ({ answer: "ok", to: phase });
+const stay = (outcome: Outcome): Rule => ({ answer: "ok", outcome });
+const seal = (phase: Phase, outcome: Outcome): Rule => ({ answer: "ok", to: phase, outcome });
 
-function row(EMPTY: Rule, IMPORTING: Rule, READY: Rule, ACTIVE: Rule, SEALED: Rule): Row {
-  return { EMPTY, IMPORTING, READY, ACTIVE, SEALED };
+/** A rule, or one that also depends on what the last claim was for and on whose import the content is. */
+type Cell = Rule | ((state: State) => Rule);
+
+/** The rule for each kind of claim; under the others the message is refused. */
+function under(rules: Partial<Record<Intent, Cell>>): Cell {
+  return (state) => resolve((state.intent === null ? undefined : rules[state.intent]) ?? refused, state);
 }
 
-const importingOnly = row(refused, ok, refused, refused, refused);
+/** Only for content of an earlier claim: what the present claim has imported is not thrown away by a late repetition. */
+function ofEarlierClaim(rule: Rule): Cell {
+  return ({ lin, gen }) => (lin === gen ? refused : rule);
+}
+
+type Row = Readonly<Record<Phase, Cell>>;
+
+/** A row in which every phase that is not named refuses. */
+function only(cells: Partial<Row>): Row {
+  return { ...everywhere(refused), ...cells };
+}
+
+function everywhere(cell: Cell): Row {
+  return Object.fromEntries(phases.map((phase) => [phase, cell])) as Row;
+}
+
+const whileImporting = only({ IMPORTING: ok, SPLITTING: ok });
 
 const table: Readonly<Record<Message, Row>> = {
-  "claim-migrate": row(
-    startImport,
-    startImport,
-    startImport,
-    { answer: "ok", outcome: "active" },
-    { answer: "ok", outcome: "resume" },
-  ),
-  "claim-rollback": row(lift, lift, lift, seal, seal),
-  reset: row(refused, restartImport, refused, refused, restartImport),
-  schema: importingOnly,
-  rows: importingOnly,
-  finish: importingOnly,
-  // Read-only; the pre-copy is verified before the fence, so IMPORTING answers too.
-  digest: row(refused, ok, ok, ok, ok),
-  ready: row(refused, { answer: "ok", to: "READY" }, unchanged, refused, refused),
-  activate: row(refused, refused, { answer: "ok", to: "ACTIVE" }, unchanged, { answer: "ok", to: "ACTIVE" }),
-  export: row(refused, refused, ok, ok, ok),
-  release: row(unchanged, refused, refused, refused, { answer: "ok", to: "EMPTY", wipe: true, lineage: "none" }),
-  write: row(notActive, notActive, notActive, ok, notActive),
-  read: row(notActive, notActive, notActive, ok, { answer: "sealed-read" }),
+  "claim-migrate": only({
+    EMPTY: startImport,
+    IMPORTING: startImport,
+    READY: startImport,
+    ACTIVE: stay("active"),
+    SEALED: stay("resume"),
+    SPLITTING: startImport,
+  }),
+  "claim-split": only({
+    EMPTY: startSplit,
+    IMPORTING: startSplit,
+    READY: startSplit,
+    SPLITTING: startSplit,
+    SPLIT_READY: stay("resume"),
+    COLD: stay("active"),
+    COLD_SEALED: stay("resume"),
+    MERGING: stay("resume"),
+  }),
+  "claim-rollback": {
+    EMPTY: lift,
+    IMPORTING: lift,
+    READY: lift,
+    ACTIVE: seal("SEALED", "export"),
+    SEALED: stay("export"),
+    SPLITTING: lift,
+    SPLIT_READY: stay("undo"),
+    COLD: seal("COLD_SEALED", "merge"),
+    COLD_SEALED: stay("merge"),
+    MERGING: stay("merge"),
+  },
+  reset: only({
+    IMPORTING: restartImport,
+    SEALED: restartImport,
+    SPLITTING: restartSplit,
+    SPLIT_READY: under({ split: ofEarlierClaim(restartSplit) }),
+    MERGING: under({ split: ofEarlierClaim(restartSplit) }),
+  }),
+  schema: whileImporting,
+  rows: whileImporting,
+  finish: whileImporting,
+  // Read-only; the pre-copy is verified before the fence, so a store that is importing answers too.
+  digest: { ...everywhere(ok), EMPTY: refused },
+  ready: only({
+    IMPORTING: to("READY"),
+    READY: unchanged,
+    SPLITTING: to("SPLIT_READY"),
+    SPLIT_READY: unchanged,
+  }),
+  // A rollback never reactivates what it sealed: only a migrate or a split that resumes may.
+  activate: only({
+    READY: under({ migrate: to("ACTIVE") }),
+    ACTIVE: under({ migrate: unchanged }),
+    SEALED: under({ migrate: to("ACTIVE") }),
+    SPLIT_READY: under({ split: to("COLD"), rollback: to("COLD_SEALED") }),
+    COLD: under({ split: unchanged }),
+    COLD_SEALED: under({ split: to("COLD"), rollback: unchanged }),
+    MERGING: under({ split: to("COLD") }),
+  }),
+  merge: only({
+    COLD_SEALED: under({ rollback: to("MERGING") }),
+    MERGING: under({ rollback: unchanged }),
+  }),
+  export: only({
+    READY: ok,
+    ACTIVE: ok,
+    SEALED: ok,
+    SPLIT_READY: ok,
+    COLD: ok,
+    COLD_SEALED: ok,
+    MERGING: ok,
+  }),
+  release: only({
+    EMPTY: unchanged,
+    SEALED: clear,
+    SPLIT_READY: under({ rollback: clear }),
+    MERGING: under({ rollback: clear }),
+  }),
+  // The user's database, or its hot rows: never answered by a store that holds only cold ones.
+  write: { ...everywhere(notActive), ACTIVE: ok },
+  read: { ...everywhere(notActive), ACTIVE: ok, SEALED: sealedRead },
+  // In SPLIT_READY and MERGING the file says whether the cold rows are here.
+  "cold-write": {
+    ...everywhere(notSplit),
+    SPLIT_READY: notActive,
+    COLD: ok,
+    COLD_SEALED: notActive,
+    MERGING: notActive,
+  },
+  "cold-read": {
+    ...everywhere(notSplit),
+    SPLIT_READY: sealedRead,
+    COLD: ok,
+    COLD_SEALED: ok,
+    MERGING: sealedRead,
+  },
 };
 
 /** What the message does in this state. */
 export function ruleFor(state: State, message: Message): Rule {
-  // A rollback claim never reactivates what it sealed: only a migrate that resumes may.
-  if (message === "activate" && state.intent !== "migrate") return refused;
-  return table[message][state.phase];
+  return resolve(table[message][state.phase], state);
+}
+
+function resolve(cell: Cell, state: State): Rule {
+  return typeof cell === "function" ? cell(state) : cell;
 }
 
 /** The state after a message whose rule is `rule`. */
 export function nextState(state: State, message: Message, rule: Rule): State {
-  const intent = claimIntent(message);
-  const gen = intent === null ? state.gen : state.gen + 1;
+  const intent = claimIntents[message];
+  const gen = intent === undefined ? state.gen : state.gen + 1;
   const lin = rule.lineage === "claim" ? gen : rule.lineage === "none" ? 0 : state.lin;
   return { phase: rule.to ?? state.phase, gen, lin, intent: intent ?? state.intent };
 }
 
-function claimIntent(message: Message): Intent | null {
-  if (message === "claim-migrate") return "migrate";
-  return message === "claim-rollback" ? "rollback" : null;
+const claimIntents: Partial<Record<Message, Intent>> = {
+  "claim-migrate": "migrate",
+  "claim-split": "split",
+  "claim-rollback": "rollback",
+};
+
+/** The message that a claim of this intent is. */
+export function claimOf(intent: Intent): Message {
+  return `claim-${intent}`;
 }

@@ -4,10 +4,10 @@ import type { AuthEnv } from "../auth.ts";
 import { watchExec } from "../live/watch-exec.ts";
 import { LiveHub } from "../live/hub.ts";
 import { LIVE_PATH } from "../live/protocol.ts";
-import { notActive, runQuery } from "../query/execute.ts";
+import { demandServing, queryRule, runQuery } from "../query/execute.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import { parseQueryRequest } from "../query/request.ts";
-import type { QueryAnswer } from "../query/types.ts";
+import type { QueryAnswer, QueryScope } from "../query/types.ts";
 import { readJson } from "../wire/body.ts";
 import { WireError, asWireError, errorResponse, methodNotAllowed } from "../wire/errors.ts";
 import { isAdminPath } from "../wire/routes.ts";
@@ -15,13 +15,17 @@ import { handleAdmin } from "./admin.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { StoreContext } from "./context.ts";
 import { demandChecks } from "./pragmas.ts";
-import { ruleFor } from "./states.ts";
 
 /** What a store reads from its environment. */
 export type StoreEnv = AuthEnv;
 
 /** The path of the query API. */
 export const QUERY_PATH = "/query";
+
+/** Of a subclass's transaction. */
+export interface TransactionOptions {
+  readonly scope?: QueryScope;
+}
 
 /**
  * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query` over RPC,
@@ -69,15 +73,15 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
    * Runs `work` in one transaction: the only way for a subclass to write. Writes that go past it are neither refused
    * while another side is authoritative nor counted, and a rollback would lose them.
    * @param work is synchronous; what it throws rolls the transaction back
-   * @throws WireError not-active
+   * @param options.scope `cold`: a transaction on the cold rows of a split user
+   * @throws WireError not-active, or not-split for scope `cold`
    */
-  protected transaction<T>(work: (sql: SqlStorage) => T): T {
+  protected transaction<T>(work: (sql: SqlStorage) => T, { scope = "hot" }: TransactionOptions = {}): T {
     const { storage, sql, books } = this.#store;
     demandChecks(sql);
     try {
       return storage.transactionSync(() => {
-        const { state } = books;
-        if (ruleFor(state, "write").answer !== "ok") throw notActive(state.phase, state.lin);
+        demandServing(books, queryRule(books, scope, "write"));
         const watch = new ChangeWatch(sql);
         const recorder = this.#live.record();
         const result = work(recorder === undefined ? sql : watchExec(sql, recorder));

@@ -42,6 +42,7 @@ export const errorKinds = {
   "outcome-unknown": { status: 502, retry: "with-idempotency-key" },
   overloaded: { status: 503, retry: "after-wait" },
   internal: { status: 500, retry: "yes" },
+  "not-split": { status: 409, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;

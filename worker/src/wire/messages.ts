@@ -3,16 +3,27 @@ import { badRequest } from "./errors.ts";
 import { asArray, asDigest, asInteger, asObject, asOneOf, asString } from "./json.ts";
 import { type ExactValue, emitWireValue, parseWireValue } from "./values.ts";
 
-export const phases = ["EMPTY", "IMPORTING", "READY", "ACTIVE", "SEALED"] as const;
-/** The state of a user's Durable Object (docs/cutover.md, section 2). */
+export const phases = [
+  "EMPTY",
+  "IMPORTING",
+  "READY",
+  "ACTIVE",
+  "SEALED",
+  "SPLITTING",
+  "SPLIT_READY",
+  "COLD",
+  "COLD_SEALED",
+  "MERGING",
+] as const;
+/** The state of a user's Durable Object (docs/cutover.md, docs/split.md). */
 export type Phase = (typeof phases)[number];
 
-export const intents = ["migrate", "rollback"] as const;
+export const intents = ["migrate", "split", "rollback"] as const;
 /** What a claim is for. */
 export type Intent = (typeof intents)[number];
 
 /** What a claim found, and so what its command does next. */
-export type Outcome = "import" | "active" | "resume" | "export" | "lift";
+export type Outcome = "import" | "active" | "resume" | "export" | "lift" | "undo" | "merge";
 
 /** A closed range of batch numbers. */
 export type BatchRange = readonly [number, number];

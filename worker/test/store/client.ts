@@ -116,9 +116,14 @@ export class Client {
     return parsePage(new Uint8Array(await response.arrayBuffer()));
   }
 
-  /** Everything up to READY for some tables, each in a batch of its own. */
-  async import(objects: readonly SentObject[], tables: Record<string, SentTable> = {}, more: object = {}) {
-    await this.claim("migrate");
+  /** Everything up to READY for some tables, each in a batch of its own; up to SPLIT_READY under a split claim. */
+  async import(
+    objects: readonly SentObject[],
+    tables: Record<string, SentTable> = {},
+    more: object = {},
+    intent = "migrate",
+  ) {
+    await this.claim(intent);
     await this.schema(objects, more);
     let seq = 0;
     for (const [name, table] of Object.entries(tables)) {
@@ -138,8 +143,8 @@ export class Client {
     return this.post("activate", { gen: this.gen });
   }
 
-  async query(sql: string, params: unknown = [], mode = "write") {
-    return this.stub.query({ statements: [{ sql, params }], mode });
+  async query(sql: string, params: unknown = [], mode = "write", scope = "hot") {
+    return this.stub.query({ statements: [{ sql, params }], mode, scope });
   }
 
   evict(): Promise<void> {

@@ -11,6 +11,7 @@ const gen = (client: Client) => ({ gen: client.gen });
 
 const messages: Record<string, (client: Client) => Promise<unknown>> = {
   "claim migrate": (client) => client.claim("migrate"),
+  "claim split": (client) => client.claim("split"),
   "claim rollback": (client) => client.claim("rollback"),
   reset: json("reset", gen),
   schema: (client) => client.schema(objects),
@@ -27,11 +28,14 @@ const messages: Record<string, (client: Client) => Promise<unknown>> = {
     });
   },
   activate: json("activate", gen),
+  merge: json("merge", gen),
   "export/schema": (client) => client.get("export/schema"),
   "export/rows": (client) => client.exportRows("t", null, 1000).then(() => ({ status: 200, json: {} }), parseThrown),
   release: json("release", gen),
   write: async (client) => rpc(await client.query("INSERT INTO t VALUES ('written')")),
   read: async (client) => rpc(await client.query("SELECT a FROM t", [], "read")),
+  "cold write": async (client) => rpc(await client.query("INSERT INTO t VALUES ('written')", [], "write", "cold")),
+  "cold read": async (client) => rpc(await client.query("SELECT a FROM t", [], "read", "cold")),
 };
 
 function parseThrown(error: Error) {
@@ -46,6 +50,7 @@ function rpc(answer: { ok: boolean }) {
 //                    EMPTY             IMPORTING         READY             ACTIVE            SEALED            RESUMED
 const expected = `
 claim migrate       | import IMPORTING gone gen +1 | import IMPORTING gone gen +1 | import IMPORTING gone gen +1 | active ACTIVE kept same +1 | resume SEALED kept same +1 | resume SEALED kept same +1
+claim split         | import SPLITTING gone gen +1 | import SPLITTING gone gen +1 | import SPLITTING gone gen +1 | - | - | -
 claim rollback      | lift EMPTY gone none +1 | lift EMPTY gone none +1 | lift EMPTY gone none +1 | export SEALED kept same +1 | export SEALED kept same +1 | export SEALED kept same +1
 reset               | wrong-phase EMPTY gone none = | ok IMPORTING gone gen = | wrong-phase READY kept same = | wrong-phase ACTIVE kept same = | ok IMPORTING gone gen = | ok IMPORTING gone gen =
 schema              | wrong-phase EMPTY gone none = | ok IMPORTING kept same = | wrong-phase READY kept same = | wrong-phase ACTIVE kept same = | wrong-phase SEALED kept same = | wrong-phase SEALED kept same =
@@ -55,20 +60,68 @@ digest              | wrong-phase EMPTY gone none = | ok IMPORTING kept same = |
 range               | wrong-phase EMPTY gone none = | ok IMPORTING kept same = | ok READY kept same = | ok ACTIVE kept same = | ok SEALED kept same = | ok SEALED kept same =
 ready               | wrong-phase EMPTY gone none = | ok READY kept same = | ok READY kept same = | wrong-phase ACTIVE kept same = | wrong-phase SEALED kept same = | wrong-phase SEALED kept same =
 activate            | wrong-phase EMPTY gone none = | wrong-phase IMPORTING kept same = | ok ACTIVE kept same = | ok ACTIVE kept same = | wrong-phase SEALED kept same = | ok ACTIVE kept same =
+merge               | wrong-phase EMPTY gone none = | - | - | - | - | -
 export/schema       | wrong-phase EMPTY gone none = | wrong-phase IMPORTING kept same = | ok READY kept same = | ok ACTIVE kept same = | ok SEALED kept same = | ok SEALED kept same =
 export/rows         | wrong-phase EMPTY gone none = | wrong-phase IMPORTING kept same = | ok READY kept same = | ok ACTIVE kept same = | ok SEALED kept same = | ok SEALED kept same =
 release             | ok EMPTY gone none = | wrong-phase IMPORTING kept same = | wrong-phase READY kept same = | wrong-phase ACTIVE kept same = | ok EMPTY gone none = | ok EMPTY gone none =
 write               | not-active EMPTY gone none = | not-active IMPORTING kept same = | not-active READY kept same = | ok ACTIVE kept same = | not-active SEALED kept same = | not-active SEALED kept same =
 read                | not-active EMPTY gone none = | not-active IMPORTING kept same = | not-active READY kept same = | ok ACTIVE kept same = | not-active SEALED kept same = | not-active SEALED kept same =
+cold write          | not-split EMPTY gone none = | not-split | not-split | not-split | not-split | not-split
+cold read           | not-split EMPTY gone none = | not-split | not-split | not-split | not-split | not-split
 `;
 
-const cases = expected
-  .trim()
-  .split("\n")
-  .flatMap((line) => {
-    const [message = "", ...cells] = line.split("|").map((cell) => cell.trim());
-    return Object.keys(phases).map((phase, index) => ({ message, phase, effect: cells[index] ?? "" }));
-  });
+// The same from docs/split.md, for the phases of split mode and what came last in them. One word: the answer, and nothing changed.
+const columns = [
+  "SPLITTING",
+  "SPLIT_READY",
+  "SPLIT_READY resumed",
+  "SPLIT_READY undone",
+  "COLD",
+  "COLD_SEALED",
+  "COLD_SEALED resumed",
+  "MERGING",
+  "MERGING resumed",
+];
+const expectedOfSplit = `
+claim migrate  | import IMPORTING gone gen +1 | - | - | - | - | - | - | - | -
+claim split    | import SPLITTING gone gen +1 | resume SPLIT_READY kept same +1 | resume SPLIT_READY kept same +1 | resume SPLIT_READY kept same +1 | active COLD kept same +1 | resume COLD_SEALED kept same +1 | resume COLD_SEALED kept same +1 | resume MERGING kept same +1 | resume MERGING kept same +1
+claim rollback | lift EMPTY gone none +1 | undo SPLIT_READY kept same +1 | undo SPLIT_READY kept same +1 | undo SPLIT_READY kept same +1 | merge COLD_SEALED kept same +1 | merge COLD_SEALED kept same +1 | merge COLD_SEALED kept same +1 | merge MERGING kept same +1 | merge MERGING kept same +1
+reset          | ok SPLITTING gone gen = | - | ok SPLITTING gone gen = | - | - | - | - | - | ok SPLITTING gone gen =
+schema         | ok | - | - | - | - | - | - | - | -
+rows           | ok | - | - | - | - | - | - | - | -
+finish         | ok | - | - | - | - | - | - | - | -
+digest         | ok | ok | ok | ok | ok | ok | ok | ok | ok
+range          | ok | ok | ok | ok | ok | ok | ok | ok | ok
+ready          | ok SPLIT_READY kept same = | ok | ok | ok | - | - | - | - | -
+activate       | - | ok COLD kept same = | ok COLD kept same = | ok COLD_SEALED kept same = | ok | ok | ok COLD kept same = | - | ok COLD kept same =
+merge          | - | - | - | - | - | ok MERGING kept same = | - | ok | -
+export/schema  | - | ok | ok | ok | ok | ok | ok | ok | ok
+export/rows    | - | ok | ok | ok | ok | ok | ok | ok | ok
+release        | - | - | - | ok EMPTY gone none = | - | - | - | ok EMPTY gone none = | -
+write          | not-active | not-active | not-active | not-active | not-active | not-active | not-active | not-active | not-active
+read           | not-active | not-active | not-active | not-active | not-active | not-active | not-active | not-active | not-active
+cold write     | not-split | not-active | not-active | not-active | ok | not-active | not-active | not-active | not-active
+cold read      | not-split | not-active | not-active | not-active | ok | ok | ok | not-active | not-active
+`;
+
+const fullColumns = Object.keys(phases).filter((phase) => !columns.includes(phase));
+const cases = [...casesOf(expected, fullColumns), ...casesOf(expectedOfSplit, columns)];
+
+function casesOf(text: string, columns: readonly string[]) {
+  return text
+    .trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [message = "", ...cells] = line.split("|").map((cell) => cell.trim());
+      return columns.map((phase, index) => ({ message, phase, effect: inFull(cells[index] ?? "", phase) }));
+    });
+}
+
+function inFull(effect: string, column: string): string {
+  if (effect.includes(" ")) return effect;
+  const phase = column === "RESUMED" ? "SEALED" : column.split(" ")[0];
+  return `${effect === "-" ? "wrong-phase" : effect} ${phase} kept same =`;
+}
 
 describe("every message in every phase", () => {
   it.each(cases)("$message in $phase: $effect", async ({ message, phase, effect }) => {
@@ -124,13 +177,13 @@ describe("claims", () => {
     expect((await client.get("status")).json).toEqual(before);
   });
 
-  const commands = ["reset", "schema", "rows", "finish", "ready", "activate", "release"];
+  const commands = ["reset", "schema", "rows", "finish", "ready", "activate", "merge", "release"];
   it.each(commands.flatMap((message) => Object.keys(phases).map((phase) => ({ message, phase }))))(
     "refuses $message of a superseded claim in $phase",
     async ({ message, phase }) => {
       const client = new Client();
       await phases[phase]?.(client);
-      await client.claim("migrate");
+      await client.claim(columns.includes(phase) ? "split" : "migrate");
       const before = (await client.get("status")).json;
       for (const stale of [client.gen - 1, client.gen + 1]) {
         const late = new Client(undefined, client.user);
