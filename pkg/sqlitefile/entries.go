@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 )
 
 // Entries counts what a Durable Object writes when it receives a database, and bills: each row, and each entry of each index.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"os"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )

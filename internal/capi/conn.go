@@ -31,6 +31,8 @@ const (
 	Create
 	// Memory is a private database without a file.
 	Memory
+	// Snapshot is Immutable with temporary tables in files of their own, for what must be kept while the database is read.
+	Snapshot
 )
 
 func (m Mode) flags() int32 {
@@ -70,11 +72,11 @@ func (m Mode) tempStore() string {
 
 // Conn is one connection.
 type Conn struct {
-	tls     *libc.TLS
-	db      uintptr
-	watched *watch
-	allowed *allowlist
-	open    map[*Stmt]struct{}
+	tls        *libc.TLS
+	db         uintptr
+	watched    *watch
+	authorizer *authorizer
+	open       map[*Stmt]struct{}
 }
 
 type watch struct {
@@ -99,8 +101,11 @@ func Open(path string, mode Mode) (*Conn, error) {
 
 func (c *Conn) openHandle(path string, mode Mode) error {
 	name := path
-	if mode == Immutable {
-		name = immutableURI(path)
+	switch mode {
+	case Immutable:
+		name = immutableURI(path, readAheadVFS)
+	case Snapshot:
+		name = immutableURI(path, "")
 	}
 	zName, err := c.cstring(name)
 	if err != nil {
@@ -123,14 +128,14 @@ func (c *Conn) openHandle(path string, mode Mode) error {
 }
 
 // immutableURI is the only place where a URI is used, and it is escaped: a path cannot smuggle in parameters.
-func immutableURI(path string) string {
+func immutableURI(path, vfs string) string {
 	slashed := filepath.ToSlash(path)
 	query := "immutable=1"
 	switch {
 	case filepath.VolumeName(path) != "":
 		slashed = "/" + slashed // sqlite.org/uri.html: file:///C:/...
-	case len(slashed) < maxVFSPath:
-		query += "&vfs=" + readAheadVFS
+	case vfs != "" && len(slashed) < maxVFSPath:
+		query += "&vfs=" + vfs
 	}
 	uri := url.URL{Scheme: "file", Path: slashed, RawQuery: query, OmitHost: !strings.HasPrefix(slashed, "/")}
 	return uri.String()

@@ -1,0 +1,49 @@
+package capi
+
+import (
+	"strings"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Action is what a statement that is being compiled is about to do: a code of SQLite (SQLITE_READ and so on) with its first two arguments.
+type Action struct {
+	Code          int32
+	First, Second string
+}
+
+// authorizer judges actions.
+type authorizer struct{ allow func(Action) bool }
+
+var authorizeFunc = func() uintptr {
+	f := authorize
+	return *(*uintptr)(unsafe.Pointer(&f))
+}()
+
+// Authorize lets allow judge what every statement that is compiled from now on does; SQLite refuses a statement that does something else.
+// With nil it judges no more.
+func (c *Conn) Authorize(allow func(Action) bool) error {
+	if allow == nil {
+		err := c.check(sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, 0, 0))
+		c.authorizer = nil
+		return err
+	}
+	c.authorizer = &authorizer{allow: allow}
+	return c.check(sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, authorizeFunc, uintptr(unsafe.Pointer(c.authorizer))))
+}
+
+// AllowFunctions makes SQLite refuse every SQL function outside of the given ones, named in lower case, with
+// "not authorized to use function: f", as a Durable Object does.
+func (c *Conn) AllowFunctions(functions map[string]bool) error {
+	return c.Authorize(func(a Action) bool { return a.Code != sqlite3.SQLITE_FUNCTION || functions[strings.ToLower(a.Second)] })
+}
+
+// authorize is called back by SQLite while it compiles a statement; judge is the Conn's authorizer, which the Conn keeps alive.
+func authorize(_ *libc.TLS, judge uintptr, code int32, first, second, _, _ uintptr) int32 {
+	if (*authorizer)(pointer(judge)).allow(Action{code, libc.GoString(first), libc.GoString(second)}) {
+		return sqlite3.SQLITE_OK
+	}
+	return sqlite3.SQLITE_DENY
+}

@@ -1,0 +1,93 @@
+package split
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// sequenceTable is where SQLite keeps the numbers of AUTOINCREMENT.
+const sequenceTable = "sqlite_sequence"
+
+// rollbackJournal are the header's versions with which SQLite writes a file without a write-ahead log beside it.
+var rollbackJournal = versions{1, 1}
+
+// copyUnmarked copies a database file to a new one without fence, stamp or write-ahead log.
+func copyUnmarked(from, to string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	head := make([]byte, userdb.HeaderBytes)
+	if _, err := io.ReadFull(source, head); err != nil {
+		return fmt.Errorf("read header of %s: %w", from, err)
+	}
+	if head, err = userdb.WithoutMark(head); err != nil {
+		return err
+	}
+	copied, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, copied.Close()) }()
+	rollbackJournal.put(head)
+	if _, err := copied.Write(head); err != nil {
+		return err
+	}
+	_, err = io.Copy(copied, source)
+	return err
+}
+
+// versionsAt is where the versions lie in the header.
+const versionsAt = 18
+
+func (v versions) put(head []byte) { copy(head[versionsAt:], v[:]) }
+
+// write gives a finished file its versions.
+func (v versions) write(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(v[:], versionsAt)
+	return errors.Join(err, file.Close())
+}
+
+// openWork opens a working copy with a second one attached under the given name: no journal, since a copy that goes wrong is thrown away.
+func openWork(path, second, name string) (*capi.Conn, error) {
+	conn, err := capi.Open(path, capi.ReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	conn.Limit(sqlite3.SQLITE_LIMIT_ATTACHED, 2) // the second copy, and what VACUUM INTO writes
+	if err := prepareWork(conn, second, name); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+func prepareWork(conn *capi.Conn, second, name string) error {
+	if err := conn.Exec("ATTACH ? AS "+name, text(second)); err != nil {
+		return err
+	}
+	var pragmas []string
+	for _, schema := range []string{"main", name} {
+		for _, pragma := range []string{"journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"} {
+			pragmas = append(pragmas, "PRAGMA "+schema+"."+pragma)
+		}
+	}
+	return execAll(conn, pragmas...)
+}
+
+// makeSequence makes an empty sqlite_sequence in a database that has none, in the only way that SQLite leaves open.
+func makeSequence(conn *capi.Conn, s *shape) error {
+	helper := "main." + quoteName(s.freeName("dbmigrate_helper"))
+	return execAll(conn, "CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE "+helper)
+}

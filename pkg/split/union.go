@@ -1,0 +1,346 @@
+package split
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Union writes to outPath, which must not exist, the database that holds the rows of both parts. What stands in the header, sqlite_stat1 and
+// the options of full-text tables are the hot part's; of each entry of sqlite_sequence the higher counts. A rowid that no column shows is
+// no key: where both parts use it, the cold row gets a new one.
+//
+// Errors: kind Conflict for schemas that differ and for a key on both sides, with the table and the keys. Then there is no file.
+func Union(ctx context.Context, hotPath, coldPath, outPath string) error {
+	err := union(ctx, hotPath, coldPath, outPath)
+	if err == nil {
+		if err = checkIntegrity(ctx, outPath, userdb.Mismatch); err != nil {
+			err = errors.Join(err, os.Remove(outPath))
+		}
+	}
+	return fail("join", hotPath, err)
+}
+
+func union(ctx context.Context, hotPath, coldPath, outPath string) (err error) {
+	m, err := newMerge(ctx, hotPath, coldPath)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(outPath); err == nil {
+		return fmt.Errorf("%s exists", outPath)
+	}
+	coldWork := outPath + ".cold-work"
+	defer func() { err = errors.Join(err, os.Remove(coldWork)) }()
+	if err := copyUnmarked(coldPath, coldWork); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(outPath))
+		}
+	}()
+	if err := copyUnmarked(hotPath, outPath); err != nil {
+		return err
+	}
+	if m.conn, err = openWork(outPath, coldWork, "cold"); err != nil {
+		return err
+	}
+	if err := errors.Join(m.run(ctx), m.conn.Close()); err != nil {
+		return err
+	}
+	return m.hot.mark.write(outPath)
+}
+
+// merge adds the rows of the attached database "cold" to those of "main".
+type merge struct {
+	conn      *capi.Conn
+	hot, cold *shape
+}
+
+func newMerge(ctx context.Context, hotPath, coldPath string) (*merge, error) {
+	hot, err := readShape(ctx, hotPath)
+	if err != nil {
+		return nil, err
+	}
+	cold, err := readShape(ctx, coldPath)
+	if err != nil {
+		return nil, err
+	}
+	return &merge{hot: hot, cold: cold}, sameSchema(hot.schema, cold.schema)
+}
+
+const hintSchemas = "change the schema of one side until both are the same, and go back again"
+
+// sameSchema compares what the rows need: the objects, and the encoding of text. The rest of the header is the hot part's.
+func sameSchema(hot, cold wire.Schema) error {
+	conflict := func(format string, args ...any) error {
+		return &userdb.Error{Op: "join", Kind: userdb.Conflict, Err: fmt.Errorf(format, args...), Hint: hintSchemas}
+	}
+	if hot.Header.Encoding != cold.Header.Encoding {
+		return conflict("the hot rows are in %s and the cold ones in %s", hot.Header.Encoding, cold.Header.Encoding)
+	}
+	if o := lacking(hot.Objects, cold.Objects); o != nil {
+		return conflict("the cold rows' schema has no %s %s like that of the hot ones", o.Type, o.Name)
+	}
+	if o := lacking(cold.Objects, hot.Objects); o != nil {
+		return conflict("the hot rows' schema has no %s %s like that of the cold ones", o.Type, o.Name)
+	}
+	return nil
+}
+
+// lacking is an object of the first schema that the second does not have, nil when there is none.
+func lacking(first, second []wire.Object) *wire.Object {
+	there := make(map[wire.Object]bool, len(second))
+	for _, o := range second {
+		there[o] = true
+	}
+	for i := range first {
+		if !there[first[i]] {
+			return &first[i]
+		}
+	}
+	return nil
+}
+
+func (m *merge) run(ctx context.Context) error {
+	defer m.conn.Watch(ctx)()
+	if err := m.saveSequence(); err != nil {
+		return err
+	}
+	if err := m.conn.Exec("BEGIN"); err != nil {
+		return err
+	}
+	for _, t := range m.hot.tables {
+		if err := m.add(&t.Table); err != nil {
+			return fmt.Errorf("join table %s: %w", t.Name, err)
+		}
+	}
+	for i := range m.hot.virtual {
+		if err := m.add(&m.hot.virtual[i]); err != nil {
+			return fmt.Errorf("join table %s: %w", m.hot.virtual[i].Name, err)
+		}
+	}
+	if err := m.rebuildIndexes(); err != nil {
+		return err
+	}
+	if err := m.joinSequence(); err != nil {
+		return fmt.Errorf("join sqlite_sequence: %w", err)
+	}
+	return m.conn.Exec("COMMIT")
+}
+
+// add inserts the cold rows of one table.
+func (m *merge) add(t *sqlitefile.Table) error {
+	cold := "cold." + quoteName(t.Name)
+	if rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM "+cold+")"); err != nil || rows == 0 {
+		return err
+	}
+	columns := importList(t, true)
+	insert := "INSERT INTO main." + quoteName(t.Name) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
+	if t.Rowid != "" && t.Kind == sqlitefile.RowidTable {
+		if err := m.checkUnique(t); err != nil {
+			return err
+		}
+		return m.addWithRowids(t, insert)
+	}
+	if err := m.checkKey(t, t.Key); err != nil {
+		return err
+	}
+	if err := m.checkUnique(t); err != nil {
+		return err
+	}
+	return m.insert(t, insert)
+}
+
+// addWithRowids adds rows whose rowid no column shows: first those whose rowid is free, then the others with new ones.
+func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
+	taken := " WHERE EXISTS (SELECT 1 FROM main." + quoteName(t.Name) + " AS m WHERE m." + t.Rowid + " = c." + t.Rowid + ")"
+	some, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+quoteName(t.Name)+" AS c"+taken+")")
+	if err != nil {
+		return err
+	}
+	if some == 0 {
+		return m.insert(t, insert)
+	}
+	held := "temp.dbmigrate_renumbered"
+	if err := m.conn.Exec("CREATE TABLE " + held + " AS SELECT c." + t.Rowid + " AS r FROM cold." + quoteName(t.Name) + " AS c" + taken); err != nil {
+		return err
+	}
+	in := "c." + t.Rowid + " IN (SELECT r FROM " + held + ")"
+	if err := m.insert(t, insert+" WHERE NOT "+in); err != nil {
+		return err
+	}
+	columns := importList(t, false)
+	again := "INSERT INTO main." + quoteName(t.Name) + "(" + columns + ") SELECT " + columns + " FROM cold." + quoteName(t.Name) + " AS c WHERE " + in
+	if columns == "" {
+		again = "INSERT INTO main." + quoteName(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
+	}
+	if err := m.insert(t, again); err != nil {
+		return err
+	}
+	return m.conn.Exec("DROP TABLE " + held)
+}
+
+// insert runs an INSERT; what SQLite finds twice is a conflict.
+func (m *merge) insert(t *sqlitefile.Table, sql string) error {
+	err := m.conn.Exec(sql)
+	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_CONSTRAINT {
+		return conflict(t.Name, "the cold rows do not fit beside the hot ones: %s", sqliteMessage(err))
+	}
+	return err
+}
+
+// importList lists the values that can be inserted.
+func importList(t *sqlitefile.Table, rowid bool) string {
+	var names []string
+	for _, name := range t.Import {
+		switch {
+		case name != t.Rowid:
+			names = append(names, quoteName(name))
+		case rowid:
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+const hintKeys = "delete or change the row on one side, and go back again; until then nothing changes"
+
+func conflict(table, format string, args ...any) error {
+	return &userdb.Error{Op: "join", Thing: "table " + table, Kind: userdb.Conflict, Err: fmt.Errorf(format, args...), Hint: hintKeys}
+}
+
+// checkKey refuses keys that stand on both sides.
+func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn) error {
+	var terms, shown []string
+	for _, k := range key {
+		name := quoteName(k.Name)
+		if k.Name == t.Rowid {
+			name = k.Name
+		}
+		equal := "m." + name
+		if t.Kind == sqlitefile.WithoutRowidTable || k.Name != t.Key[0].Name {
+			equal += " COLLATE " + quoteName(k.Collation)
+		}
+		terms = append(terms, equal+" = c."+name)
+		shown = append(shown, shownLiteral("c."+name))
+	}
+	from := " FROM cold." + quoteName(t.Name) + " AS c CROSS JOIN main." + quoteName(t.Name) + " AS m WHERE " + strings.Join(terms, " AND ")
+	rows, err := show(m.conn, "SELECT "+strings.Join(shown, " || ', ' || "), from)
+	if err != nil || rows == "" {
+		return err
+	}
+	return conflict(t.Name, "a row stands on both sides under the same %s: %s", keyNames(key), rows)
+}
+
+func keyNames(key []sqlitefile.KeyColumn) string {
+	var names []string
+	for _, k := range key {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkUnique does the same for the other keys of an ordinary table. Indexes over expressions or a part of the rows are left to the INSERT.
+func (m *merge) checkUnique(t *sqlitefile.Table) error {
+	if t.Kind == sqlitefile.VirtualTable {
+		return nil
+	}
+	var indexes []string
+	err := m.conn.Query(`SELECT name FROM pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`, []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
+		indexes = append(indexes, s.Text(0))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		key, err := m.indexKey(index)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(key, func(k sqlitefile.KeyColumn) bool { return k.Name == "" }) {
+			continue
+		}
+		if err := m.checkKey(t, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merge) indexKey(index string) (key []sqlitefile.KeyColumn, err error) {
+	err = m.conn.Query("SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno", []wire.Value{text(index)}, func(s *capi.Stmt) error {
+		key = append(key, sqlitefile.KeyColumn{Name: s.Text(0), Collation: s.Text(1)})
+		return nil
+	})
+	return key, err
+}
+
+// rebuildIndexes builds full-text indexes anew whose content got cold rows.
+func (m *merge) rebuildIndexes() error {
+	names, content := m.hot.externalIndexes()
+	for i, name := range names {
+		under, err := m.hot.tablesUnder(m.conn, content[i])
+		if err != nil {
+			return err
+		}
+		for _, t := range under {
+			rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+quoteName(t.Name)+")")
+			if err != nil {
+				return err
+			}
+			if rows == 0 {
+				continue
+			}
+			quoted := quoteName(name)
+			if err := m.conn.Exec("INSERT INTO main." + quoted + "(" + quoted + ") VALUES('rebuild')"); err != nil {
+				return fmt.Errorf("build the full-text index %s: %w", name, err)
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// saveSequence keeps the hot part's sqlite_sequence, which SQLite changes while rows are inserted.
+func (m *merge) saveSequence() error {
+	if !m.hot.sequence && !m.cold.sequence {
+		return nil
+	}
+	if !m.hot.sequence {
+		if err := makeSequence(m.conn, m.hot); err != nil {
+			return err
+		}
+	}
+	return m.conn.Exec("CREATE TEMP TABLE dbmigrate_sequence AS SELECT rowid AS r, name, seq FROM main.sqlite_sequence")
+}
+
+// joinSequence puts it back, with the cold part's entries where they are higher or missing.
+func (m *merge) joinSequence() error {
+	if !m.hot.sequence && !m.cold.sequence {
+		return nil
+	}
+	statements := []string{
+		"DELETE FROM main.sqlite_sequence",
+		"INSERT INTO main.sqlite_sequence(rowid, name, seq) SELECT r, name, seq FROM temp.dbmigrate_sequence ORDER BY r",
+	}
+	if m.cold.sequence {
+		statements = append(statements,
+			`UPDATE main.sqlite_sequence AS h SET seq = (SELECT max(c.seq) FROM cold.sqlite_sequence AS c WHERE c.name = h.name)
+				WHERE (SELECT max(c.seq) FROM cold.sqlite_sequence AS c WHERE c.name = h.name) > h.seq`,
+			`INSERT INTO main.sqlite_sequence(name, seq) SELECT name, seq FROM cold.sqlite_sequence AS c
+				WHERE NOT EXISTS (SELECT 1 FROM temp.dbmigrate_sequence AS h WHERE h.name IS c.name)`)
+	}
+	return execAll(m.conn, statements...)
+}
