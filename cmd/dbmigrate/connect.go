@@ -77,7 +77,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	if err != nil {
 		return nil, c, err
 	}
-	return &migrate.Engine{Files: files, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
+	return &migrate.Engine{Files: files, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
 		Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
 }
 

@@ -15,6 +15,7 @@ type migrateOptions struct {
 	maxCost          costCap
 	retryQuarantined bool
 	writers          writersOptions
+	mode             modeOptions
 }
 
 func newMigrate(a *app) *cobra.Command {
@@ -28,13 +29,17 @@ func newMigrate(a *app) *cobra.Command {
 			"go on. The same command again goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
 			"--canary and --waves go step by step. After each step everybody whom it moved is verified, and a gate decides whether\n" +
 			"the next one begins.\n\n" +
+			"--mode split moves only the rows that a policy calls cold; hot ones stay in the file, and the application asks both sides. A\n" +
+			"user who is split, or moved as a whole, the other way comes back to his file first; without --mode, split users stay as\n" +
+			"they are.\n\n" +
 			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
 		Example: "  dbmigrate migrate alice bob\n" +
 			"  dbmigrate migrate --over 1MB --canary 5 --canary-pause 10m --waves 1,10,50,100 --rollback-on-gate\n" +
+			"  dbmigrate migrate --over 1MB --mode split --policy cold.toml\n" +
 			"  dbmigrate migrate --all --shard auto --max-duration 50m --output json > results.jsonl",
 		Annotations: manual{
 			reads:   "the users' files and flags, the state of their Durable Objects",
-			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER; notes under .dbmigrate/ in the bucket. Nothing with --dry-run",
+			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER and split:USER; with --mode split the file itself; notes under .dbmigrate/ in the bucket. Nothing with --dry-run",
 			undo:    "dbmigrate rollback",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
 		}.annotations(),
@@ -44,6 +49,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.addParts(cmd.Flags())
 	o.addNarrow(cmd.Flags())
 	o.pace.add(cmd.Flags())
+	o.mode.add(cmd.Flags())
 	o.writers.add(cmd.Flags())
 	o.maxCost.add(cmd.Flags())
 	o.waveOptions.add(cmd.Flags())
@@ -61,6 +67,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	if err := o.writers.check(cmd.Flags()); err != nil {
+		return err
+	}
+	if err := o.mode.check(cmd.Flags(), o.writers.procedure.Writers); err != nil {
 		return err
 	}
 	if err := o.read(args, a.stdin); err != nil {

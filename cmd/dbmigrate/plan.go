@@ -27,7 +27,7 @@ const (
 )
 
 func planOf(f migrate.Found, guard *guarded) planned {
-	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceMissing: planFail}[f.Place]
+	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail}[f.Place]
 	if guard.reason(f) != "" {
 		plan = planSkip
 	}
@@ -35,7 +35,7 @@ func planOf(f migrate.Found, guard *guarded) planned {
 }
 
 var planMeanings = map[string]string{
-	planCheck: "the file is fenced: migrated, or begun; migrate finds out and ends it",
+	planCheck: "migrated, split, or begun; migrate finds out and ends it",
 	planFail:  "there is no file",
 	planSkip:  "this version of the file was refused before; see --retry-quarantined",
 }

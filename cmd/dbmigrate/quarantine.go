@@ -16,10 +16,11 @@ type guarded struct {
 	known      migrate.Quarantined
 	found      map[userdb.UserID]migrate.Found
 	retry      bool // --retry-quarantined
+	move       func(context.Context, userdb.UserID) migrate.Result
 }
 
 func (a *app) guard(ctx context.Context, e *migrate.Engine, o *migrateOptions, users []migrate.Found) (*guarded, error) {
-	g := &guarded{app: a, engine: e, quarantine: e.Quarantine, found: make(map[userdb.UserID]migrate.Found, len(users)), retry: o.retryQuarantined}
+	g := &guarded{app: a, engine: e, quarantine: e.Quarantine, found: make(map[userdb.UserID]migrate.Found, len(users)), retry: o.retryQuarantined, move: o.mode.move(e)}
 	for _, f := range users {
 		g.found[f.User] = f
 	}
@@ -40,7 +41,7 @@ func (g *guarded) migrate(ctx context.Context, u userdb.UserID) migrate.Result {
 	if reason := g.reason(g.found[u]); reason != "" {
 		return migrate.Skipped(g.found[u], reason)
 	}
-	r := g.engine.Migrate(ctx, u)
+	r := g.move(ctx, u)
 	switch {
 	case g.quarantine.Holds(r):
 		r.Quarantine = userdb.KindOf(r.Err())

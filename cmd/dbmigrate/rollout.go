@@ -96,7 +96,7 @@ func (o *rollout) move(stop context.Context, w wave, line *waveLine) {
 			line.Failed++
 		}
 		switch {
-		case result.Outcome == migrate.OutcomeMigrated, result.Outcome == migrate.OutcomeResumed:
+		case result.Outcome == migrate.OutcomeMigrated, result.Outcome == migrate.OutcomeSplit, result.Outcome == migrate.OutcomeResumed:
 			o.moved, o.look = append(o.moved, result.User), append(o.look, result.User)
 		case result.Outcome == migrate.OutcomeAlready && w.canary:
 			o.look = append(o.look, result.User)

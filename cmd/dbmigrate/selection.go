@@ -272,6 +272,9 @@ func lookUpOne(ctx context.Context, e *migrate.Engine, u userdb.UserID) (migrate
 		return migrate.Found{}, err
 	}
 	f.Bytes, f.ETag, f.Place = object.Size, object.ETag, migrate.PlaceR2
+	if userdb.MetadataHotOf(object.Metadata) != 0 {
+		f.Place = migrate.PlaceSplit
+	}
 	if userdb.MetadataFenced(object.Metadata) {
 		f.Place = migrate.PlaceStore
 	}

@@ -56,6 +56,7 @@ type statusTotals struct {
 	Source   string `json:"source"` // sides or flags
 	File     int    `json:"file"`
 	Store    int    `json:"store"`
+	Split    int    `json:"split,omitempty"`
 	Neither  int    `json:"neither"`
 	Problems int    `json:"problems"`
 	Failed   int    `json:"failed"`
@@ -146,6 +147,8 @@ func (t *statusTotals) add(l stateLine) {
 		t.File++
 	case l.Serves == migrate.SideStore:
 		t.Store++
+	case l.Serves == migrate.SideSplit:
+		t.Split++
 	default:
 		t.Neither++
 	}
@@ -168,7 +171,11 @@ func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say("status: %d in R2, %d in Durable Objects, %d in between; %s", totals.File, totals.Store, totals.Neither, plural(totals.Problems, "problem"))
+	split := ""
+	if totals.Split > 0 {
+		split = fmt.Sprintf("%d split, ", totals.Split)
+	}
+	a.out.Say("status: %d in R2, %d in Durable Objects, %s%d in between; %s", totals.File, totals.Store, split, totals.Neither, plural(totals.Problems, "problem"))
 	if totals.Failed > 0 {
 		a.out.Warn("status: %s could not be asked", plural(totals.Failed, "user"))
 		return ended(exitFailed)
@@ -195,6 +202,8 @@ func servesText(l stateLine) string {
 		return "R2"
 	case migrate.SideStore:
 		return "Durable Object"
+	case migrate.SideSplit:
+		return "R2 and Durable Object"
 	case migrate.SideNeither:
 		return "neither"
 	}
@@ -203,7 +212,7 @@ func servesText(l stateLine) string {
 
 func servesStyle(l stateLine) report.Style {
 	switch l.Serves {
-	case migrate.SideStore:
+	case migrate.SideStore, migrate.SideSplit:
 		return report.Good
 	case migrate.SideNeither:
 		return report.Bad

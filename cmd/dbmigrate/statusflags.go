@@ -82,6 +82,9 @@ func (a *app) statusByFlags(ctx context.Context, e *migrate.Engine, prefix strin
 func flagLine(f migrate.FlaggedUser) stateLine {
 	l := stateLine{Source: sourceFlags, State: migrate.State{User: f.User, Serves: migrate.SideStore, Gen: f.Meta.Gen, Lin: f.Meta.Lineage, Bytes: f.Meta.Bytes,
 		At: f.Meta.At, Run: f.Meta.Run}}
+	if f.Split {
+		l.Serves = migrate.SideSplit
+	}
 	if !f.Listed {
 		l.Problem, l.Next = "a flag, but nothing in the bucket", "dbmigrate status "+string(f.User)
 	}

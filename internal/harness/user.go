@@ -97,10 +97,18 @@ func (u *User) Check() error {
 	return nil
 }
 
+// ErrNotSplit is what a query of cold rows ends with while there are none: the file has them all.
+var ErrNotSplit = errors.New("the user is not split")
+
 // Query sends a statement and returns its rows.
 func (u *User) Query(mode, sql string, params ...any) ([][]any, error) {
+	return u.QueryIn("hot", mode, sql, params...)
+}
+
+// QueryIn is Query for the rows of one side: hot or cold. Errors: ErrNotSplit.
+func (u *User) QueryIn(scope, mode, sql string, params ...any) ([][]any, error) {
 	statement := map[string]any{"sql": sql, "params": append([]any{}, params...)}
-	body, err := json.Marshal(map[string]any{"mode": mode, "statements": []any{statement}})
+	body, err := json.Marshal(map[string]any{"mode": mode, "scope": scope, "statements": []any{statement}})
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +121,9 @@ func (u *User) Query(mode, sql string, params ...any) ([][]any, error) {
 			rows, side, err := parseAnswer(answer)
 			u.Side = side
 			return rows, err
+		}
+		if status == http.StatusConflict && bytes.Contains(answer, []byte(`"not-split"`)) {
+			return nil, ErrNotSplit
 		}
 		if status != http.StatusServiceUnavailable || time.Now().After(deadline) {
 			return nil, fmt.Errorf("%s for %s: HTTP %d %s", sql, u.Name, status, answer)

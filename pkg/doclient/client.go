@@ -215,6 +215,11 @@ func (c *Client) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (
 	return c.status(ctx, c.post("release", u, "/release", genBody{g}))
 }
 
+// Merge tells the sealed Durable Object of a split user that the PUT of the whole file comes next: the file is under its fence.
+func (c *Client) Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
+	return c.status(ctx, c.post("merge", u, "/merge", genBody{g}))
+}
+
 func (c *Client) get(op string, u userdb.UserID, route string) *call {
 	return &call{op: op, user: u, method: http.MethodGet, route: route, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
 }
@@ -238,6 +243,9 @@ func (c *Client) status(ctx context.Context, m *call) (wire.Status, error) {
 func (c *Client) checkStatus(m *call, s wire.Status) error {
 	switch s.Phase {
 	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Active, userdb.Sealed:
+		return nil
+	}
+	if s.Phase.Split() {
 		return nil
 	}
 	return c.protocolError(m, fmt.Errorf("phase %.20q is unknown", s.Phase))

@@ -49,8 +49,19 @@ type Config struct {
 	Budget int
 }
 
-// Client is one namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
+// Client is the flags of one kind in a namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
 type Client struct {
+	*connection
+	prefix string // what the keys begin with
+}
+
+// Split returns the flags of split users, split:{user}, over the same connection and budget.
+func (c *Client) Split() *Client { return &Client{c.connection, userdb.SplitFlagPrefix} }
+
+func (c *Client) keyOf(u userdb.UserID) string { return c.prefix + string(u) }
+
+// connection is one namespace.
+type connection struct {
 	namespaces  *cfkv.NamespaceService
 	accountID   string
 	namespaceID string
@@ -78,10 +89,10 @@ func New(config Config) (*Client, error) {
 	if err := config.validate(local); err != nil {
 		return nil, &userdb.Error{Op: "configure KV", Thing: config.NamespaceID, Kind: userdb.Usage, Err: err}
 	}
-	c := &Client{
+	c := &Client{prefix: userdb.FlagPrefix, connection: &connection{
 		accountID: config.AccountID, namespaceID: config.NamespaceID, local: local, maxAttempts: config.MaxAttempts, bulk: maxBulkWrite,
 		traffic: config.Traffic,
-	}
+	}}
 	if c.traffic == nil {
 		c.traffic = userdb.NoTraffic{}
 	}

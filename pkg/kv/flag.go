@@ -3,6 +3,7 @@ package kv
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -34,11 +35,9 @@ func decodeMeta(raw []byte) FlagMeta {
 	return meta
 }
 
-// userOfKey reads the user out of a flag's key; false for a key that can be no flag of ours.
-func userOfKey(key string) (userdb.UserID, bool) {
-	if len(key) < len(userdb.FlagPrefix) || key[:len(userdb.FlagPrefix)] != userdb.FlagPrefix {
-		return "", false
-	}
-	user, err := userdb.ParseUserID(key[len(userdb.FlagPrefix):])
-	return user, err == nil
+// userOfKey reads the user out of a flag's key; false for a key that can be no flag of that kind.
+func userOfKey(prefix, key string) (userdb.UserID, bool) {
+	name, ours := strings.CutPrefix(key, prefix)
+	user, err := userdb.ParseUserID(name)
+	return user, ours && err == nil
 }

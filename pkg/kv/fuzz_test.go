@@ -29,7 +29,7 @@ func FuzzUserOfKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		if user, ok := userOfKey(key); ok && (user.FlagKey() != key || userdb.UserID(key[len(userdb.FlagPrefix):]) != user) {
+		if user, ok := userOfKey(userdb.FlagPrefix, key); ok && (user.FlagKey() != key || userdb.UserID(key[len(userdb.FlagPrefix):]) != user) {
 			t.Errorf("%q is read as the flag of %q", key, user)
 		}
 	})
@@ -40,7 +40,7 @@ func FuzzReadValue(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		flag, ok, err := new(Client).readValue(t.Context(), "u", raw)
+		flag, ok, err := (&Client{connection: &connection{}}).readValue(t.Context(), "u", raw)
 		if ok && (err != nil || flag.User != "u") {
 			t.Errorf("%q is %+v, %v", raw, flag, err)
 		}

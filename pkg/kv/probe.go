@@ -8,7 +8,6 @@ import (
 	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 const (
@@ -22,7 +21,7 @@ const (
 func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
 	var params cfkv.NamespaceKeyListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
-	params.Prefix.Value, params.Prefix.Present = userdb.FlagPrefix, true
+	params.Prefix.Value, params.Prefix.Present = c.prefix, true
 	params.Limit.Value, params.Limit.Present = leastListPage, true
 	var answer *http.Response
 	if _, err := c.namespaces.Keys.List(ctx, c.namespaceID, params, option.WithResponseInto(&answer)); err != nil {

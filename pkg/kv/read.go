@@ -19,14 +19,14 @@ import (
 func (c *Client) List(ctx context.Context, prefix string, yield func([]Flag) error) error {
 	var params cfkv.NamespaceKeyListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
-	params.Prefix.Value, params.Prefix.Present = userdb.FlagPrefix+prefix, true
+	params.Prefix.Value, params.Prefix.Present = c.prefix+prefix, true
 	params.Limit.Value, params.Limit.Present = listPageSize, true
 	for {
 		page, err := c.namespaces.Keys.List(ctx, c.namespaceID, params)
 		if err != nil {
 			return fail(ctx, "list flags", prefix, err)
 		}
-		if flags := flagsOf(page.Result); len(flags) > 0 {
+		if flags := c.flagsOf(page.Result); len(flags) > 0 {
 			if err := yield(flags); err != nil {
 				return err
 			}
@@ -39,10 +39,10 @@ func (c *Client) List(ctx context.Context, prefix string, yield func([]Flag) err
 	}
 }
 
-func flagsOf(keys []cfkv.Key) []Flag {
+func (c *Client) flagsOf(keys []cfkv.Key) []Flag {
 	flags := make([]Flag, 0, len(keys))
 	for _, key := range keys {
-		if user, ok := userOfKey(key.Name); ok {
+		if user, ok := userOfKey(c.prefix, key.Name); ok {
 			flags = append(flags, Flag{User: user, Meta: decodeMeta([]byte(key.JSON.Metadata.Raw()))})
 		}
 	}
@@ -70,14 +70,14 @@ type bulkGetAnswer struct {
 func (c *Client) getBatch(ctx context.Context, users []userdb.UserID, found map[userdb.UserID]Flag) error {
 	var params cfkv.NamespaceBulkGetParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
-	params.Keys.Value, params.Keys.Present = keysOf(users), true
+	params.Keys.Value, params.Keys.Present = c.keysOf(users), true
 	params.WithMetadata.Value, params.WithMetadata.Present = true, true
 	var answer bulkGetAnswer
 	if _, err := c.namespaces.BulkGet(ctx, c.namespaceID, params, option.WithResponseBodyInto(&answer)); err != nil {
 		return err
 	}
 	for _, user := range users {
-		flag, ok, err := c.readValue(ctx, user, answer.Result.Values[user.FlagKey()])
+		flag, ok, err := c.readValue(ctx, user, answer.Result.Values[c.keyOf(user)])
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (c *Client) readValue(ctx context.Context, user userdb.UserID, raw json.Raw
 	}
 	flag := Flag{User: user}
 	if err := json.Unmarshal(raw, &flag.Value); err != nil {
-		return Flag{}, false, &badAnswer{fmt.Errorf("value of %s: %w", user.FlagKey(), err)}
+		return Flag{}, false, &badAnswer{fmt.Errorf("value of %s: %w", c.keyOf(user), err)}
 	}
 	if !c.local {
 		return flag, true, nil
@@ -132,10 +132,10 @@ func (c *Client) listedMeta(ctx context.Context, user userdb.UserID) (FlagMeta, 
 	return meta, err
 }
 
-func keysOf(users []userdb.UserID) []string {
+func (c *Client) keysOf(users []userdb.UserID) []string {
 	keys := make([]string, len(users))
 	for i, user := range users {
-		keys[i] = user.FlagKey()
+		keys[i] = c.keyOf(user)
 	}
 	return keys
 }

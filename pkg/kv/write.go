@@ -29,7 +29,7 @@ func (c *Client) Put(ctx context.Context, flags []Flag) error {
 	bodies := make(map[userdb.UserID]cfkv.NamespaceBulkUpdateParamsBody, len(flags))
 	var users []userdb.UserID
 	for _, flag := range flags {
-		body, err := pair(flag)
+		body, err := c.pair(flag)
 		if err != nil {
 			return &userdb.Error{Op: "put flag", Thing: string(flag.User), Kind: userdb.Usage, Err: err}
 		}
@@ -56,7 +56,7 @@ func (c *Client) Put(ctx context.Context, flags []Flag) error {
 func (c *Client) Delete(ctx context.Context, users []userdb.UserID) error {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
 	return c.inBatches(ctx, "delete flags", users, func(ctx context.Context, batch []userdb.UserID) ([]string, error) {
-		params := cfkv.NamespaceBulkDeleteParams{Body: keysOf(batch)}
+		params := cfkv.NamespaceBulkDeleteParams{Body: c.keysOf(batch)}
 		params.AccountID.Value, params.AccountID.Present = c.accountID, true
 		result, err := c.namespaces.BulkDelete(ctx, c.namespaceID, params)
 		if err != nil {
@@ -66,7 +66,7 @@ func (c *Client) Delete(ctx context.Context, users []userdb.UserID) error {
 	})
 }
 
-func pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err error) {
+func (c *Client) pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err error) {
 	if _, err := userdb.ParseUserID(string(flag.User)); err != nil {
 		return body, err
 	}
@@ -77,7 +77,7 @@ func pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err error) {
 	if flag.Value == "" {
 		flag.Value = userdb.FlagValue
 	}
-	body.Key.Value, body.Key.Present = flag.User.FlagKey(), true
+	body.Key.Value, body.Key.Present = c.keyOf(flag.User), true
 	body.Value.Value, body.Value.Present = flag.Value, true
 	body.Metadata.Value, body.Metadata.Present = meta, true
 	return body, nil
@@ -105,7 +105,7 @@ func (c *Client) untilAllWritten(ctx context.Context, batch []userdb.UserID, sen
 		if err != nil {
 			return batch, err
 		}
-		if batch = amongst(batch, keys); len(batch) == 0 {
+		if batch = c.amongst(batch, keys); len(batch) == 0 {
 			return nil, nil
 		}
 		if failures >= c.maxAttempts {
@@ -117,7 +117,7 @@ func (c *Client) untilAllWritten(ctx context.Context, batch []userdb.UserID, sen
 	}
 }
 
-func amongst(batch []userdb.UserID, keys []string) []userdb.UserID {
+func (c *Client) amongst(batch []userdb.UserID, keys []string) []userdb.UserID {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -127,7 +127,7 @@ func amongst(batch []userdb.UserID, keys []string) []userdb.UserID {
 	}
 	var left []userdb.UserID
 	for _, user := range batch {
-		if failed[user.FlagKey()] {
+		if failed[c.keyOf(user)] {
 			left = append(left, user)
 		}
 	}

@@ -11,10 +11,12 @@ import (
 
 // Engine runs the commands. All fields but the last block are needed; Engines hold no per-run state and may be used by many goroutines.
 type Engine struct {
-	Files  Files
-	Flags  Flags
-	Stores Stores
-	Layout userdb.Layout
+	Files Files
+	Flags Flags
+	// SplitFlags are the flags of split users.
+	SplitFlags Flags
+	Stores     Stores
+	Layout     userdb.Layout
 	// Quarantine is asked and told by the command, not by Migrate; only migrate and status need it.
 	Quarantine *Quarantine
 

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever his flag says, so it may lag; but a
 // command reports a user only once his flag is written. One call is under way at a time: what comes meanwhile goes into the next one.
 type flagQueue struct {
-	flags Flags
+	flags, split Flags
 
 	mu      sync.Mutex
 	waiting []queuedFlag
@@ -38,8 +39,8 @@ const (
 )
 
 // newFlagQueue says how many users will come; the queue does not wait for company that cannot come.
-func newFlagQueue(flags Flags, users int) *flagQueue {
-	return &flagQueue{flags: flags, coming: users, delay: flagDelay}
+func newFlagQueue(flags, split Flags, users int) *flagQueue {
+	return &flagQueue{flags: flags, split: split, coming: users, delay: flagDelay}
 }
 
 // forgo takes back the expectation of users who will not come after all.
@@ -55,7 +56,7 @@ func (q *flagQueue) leave(ctx context.Context, u userdb.UserID, change FlagChang
 	q.mu.Lock()
 	q.coming--
 	var done chan error
-	if change.Put != nil || change.Delete {
+	if !change.empty() {
 		done = make(chan error, 1)
 		q.waiting = append(q.waiting, queuedFlag{u, change, done})
 	}
@@ -106,27 +107,41 @@ func (q *flagQueue) flush(ctx context.Context) {
 }
 
 func (q *flagQueue) write(ctx context.Context, batch []queuedFlag) {
+	whole := writeFlags(ctx, q.flags, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete })
+	split := writeFlags(ctx, q.split, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit })
+	for _, f := range batch {
+		f.done <- errors.Join(whole(f.change), split(f.change))
+	}
+}
+
+// writeFlags writes what the batch changes in flags of one kind. It returns what became of a change.
+func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(FlagChange) (put *userdb.FlagMeta, del bool)) func(FlagChange) error {
 	var puts []userdb.Flag
 	var deletes []userdb.UserID
 	for _, f := range batch {
-		if f.change.Put != nil {
-			puts = append(puts, userdb.Flag{User: f.user, Meta: *f.change.Put})
-		} else {
+		if put, del := of(f.change); put != nil {
+			puts = append(puts, userdb.Flag{User: f.user, Meta: *put})
+		} else if del {
 			deletes = append(deletes, f.user)
 		}
 	}
 	var putErr, deleteErr error
+	if flags == nil {
+		puts, deletes = nil, nil // nobody keeps flags of this kind
+	}
 	if len(puts) > 0 {
-		putErr = q.flags.Put(ctx, puts)
+		putErr = flags.Put(ctx, puts)
 	}
 	if len(deletes) > 0 {
-		deleteErr = q.flags.Delete(ctx, deletes)
+		deleteErr = flags.Delete(ctx, deletes)
 	}
-	for _, f := range batch {
-		if f.change.Put != nil {
-			f.done <- putErr
-		} else {
-			f.done <- deleteErr
+	return func(c FlagChange) error {
+		switch put, del := of(c); {
+		case put != nil:
+			return putErr
+		case del:
+			return deleteErr
 		}
+		return nil
 	}
 }

@@ -17,7 +17,7 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 // EachThen is Each with one more step for each user, which comes after the flag and may take its time: it holds up no other user.
 func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result,
 	then func(context.Context, Result) Result, done func(Result)) {
-	queue := newFlagQueue(e.Flags, len(users))
+	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users))
 	var (
 		wg      sync.WaitGroup
 		report  sync.Mutex

@@ -97,6 +97,8 @@ func (e *Engine) mayFree(ctx context.Context, f Found, olderThan time.Duration) 
 		return gcProof{}, "freed before", nil
 	case !file.fenced():
 		return gcProof{}, "the file is not fenced: it is authoritative", nil
+	case file.Mark.Split:
+		return gcProof{}, "the user is split: the file has his hot rows", nil
 	}
 	st, err := e.Stores.Status(ctx, f.User)
 	if err != nil {

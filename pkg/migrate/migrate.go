@@ -40,6 +40,9 @@ type migration struct {
 	fenced  bool       // a PUT of our fence was sent: it is, or may come to be, in the file
 	receipt wire.Receipt
 	result  *Result
+
+	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
+	parts *parts
 }
 
 // Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left (docs/cutover.md, 3.1 and 3.2).
@@ -47,9 +50,16 @@ type migration struct {
 func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) Result {
 	started := e.now()
 	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}}
-	defer func() { m.file.remove() }()
+	defer m.forget()
 	err := m.run(ctx)
 	return m.result.end(e.now().Sub(started), err)
+}
+
+// forget removes what was spooled.
+func (m *migration) forget() {
+	m.file.remove()
+	m.parts.remove()
+	m.file, m.copied = nil, nil
 }
 
 func (m *migration) run(ctx context.Context) error {
@@ -59,6 +69,9 @@ func (m *migration) run(ctx context.Context) error {
 	st, err := m.Stores.Status(ctx, m.user)
 	if err != nil {
 		return err
+	}
+	if st.Phase.Split() && st.Phase != userdb.Splitting {
+		return m.leaveSplit(st)
 	}
 	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
 		if err := m.admit(ctx); err != nil {
@@ -111,6 +124,9 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	err = m.preflight(ctx, m.user, file)
 	m.result.unfit = err != nil
+	if err == nil && m.parts != nil {
+		err = m.divide(ctx) // a policy may refuse what another one moves: that is no fault of the file
+	}
 	return err
 }
 
@@ -121,6 +137,7 @@ func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
 
 func (m *migration) replaceFile(file *spool) {
 	m.file.remove()
+	m.parts.remove()
 	m.file, m.copied = file, nil
 	m.result.Bytes, m.result.ETag = file.Size, file.ETag
 }
@@ -197,8 +214,7 @@ func (m *migration) importAfterExport(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
 		return err
 	}
-	m.file.remove()
-	m.file = nil // what was looked at so far was not checked
+	m.forget() // what was looked at so far was not checked
 	return m.importAndSwitch(ctx)
 }
 
@@ -247,7 +263,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 			return err
 		}
 		m.file.remove()
-		m.file, m.copied = nil, nil
+		m.file = nil
 	}
 	return lostRaces("fence", m.user)
 }
@@ -258,6 +274,14 @@ func lostRaces(op string, u userdb.UserID) error {
 		Hint: "the user stays on the old path; run the command again when the user is less busy"}
 }
 
+// toCopy is what the Durable Object shall hold.
+func (m *migration) toCopy() *spool {
+	if m.parts != nil {
+		return m.parts.cold
+	}
+	return m.file
+}
+
 // copyAndCompare brings the spooled version into the Durable Object and compares both digests.
 func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if reset {
@@ -265,7 +289,7 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 			return err
 		}
 	}
-	proof, err := m.copyFile(ctx, m.user, m.g, m.file)
+	proof, err := m.copyFile(ctx, m.user, m.g, m.toCopy())
 	if err != nil {
 		return err
 	}
@@ -282,6 +306,9 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 		return copyDiffers(m.user, proof.digest, report.Digest)
 	}
 	m.copied = proof
+	if m.parts != nil {
+		m.parts.sent = proof
+	}
 	m.result.Rows, m.result.Tables = proof.rows, len(proof.digest.Tables)
 	return nil
 }
@@ -308,12 +335,22 @@ func (m *migration) switchOver(ctx context.Context) error {
 	if _, err := m.Stores.Ready(ctx, m.user, m.g, m.copied.digest, m.receipt); err != nil {
 		return err
 	}
+	if m.parts != nil {
+		if err := m.putHot(ctx); err != nil {
+			return err
+		}
+	}
 	st, err := m.Stores.Activate(ctx, m.user, m.g)
 	if err != nil {
 		return err
 	}
 	m.result.Window = m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
 	m.observe(Event{User: m.user, Stage: StageActivate, Took: m.result.Window})
+	if m.parts != nil {
+		m.result.Outcome = OutcomeSplit
+		m.result.splitFlagOf(st)
+		return nil
+	}
 	m.result.Outcome = OutcomeMigrated
 	m.result.flagOf(st)
 	return nil

@@ -10,17 +10,26 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Moved lists users who were migrated, as flags and receipts say, the latest first. It costs one call for a thousand flags and one for a
+// Moved lists users who were migrated or split, as flags and receipts say, the latest first. It costs one call for a thousand flags and one for a
 // thousand receipts. Users whose flag is missing or of an earlier migration (it lags, or a command was killed before it) are looked at
 // one by one, if their receipt was written since then; a zero time looks at all of them.
 //
 // A user whom a killed command left between fence and switch has neither flag nor receipt and is not found here: Scan with Marks does.
 func (e *Engine) Moved(ctx context.Context, prefix string, since time.Time) ([]Found, error) {
-	flags, err := e.flagMap(ctx, ScanOptions{Prefix: prefix})
+	flags, err := flagMap(ctx, e.Flags, ScanOptions{Prefix: prefix})
+	if err != nil {
+		return nil, err
+	}
+	split, err := flagMap(ctx, e.SplitFlags, ScanOptions{Prefix: prefix})
 	if err != nil {
 		return nil, err
 	}
 	var found []Found
+	for u, meta := range split {
+		if _, whole := flags[u]; !whole {
+			found = append(found, Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceSplit, Flag: meta})
+		}
+	}
 	for u, meta := range flags {
 		found = append(found, Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceStore, Flagged: true, Flag: meta})
 	}

@@ -52,4 +52,6 @@ type Stores interface {
 	ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error)
 	ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error)
 	Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
+	// Merge comes before the PUT of the whole file of a split user, under the fence.
+	Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 }

@@ -33,6 +33,7 @@ const (
 	WayExport  Way = "export"  // a file built from the Durable Object
 	WayDiscard Way = "discard" // the kept file, although something was written since
 	WayLift    Way = "lift"    // an unfinished migration is taken back
+	WayMerge   Way = "merge"   // a split user's cold rows go back into his file
 	WayFinish  Way = "finish"  // an earlier rollback is ended: its file is in place
 	WayNothing Way = "nothing"
 )
@@ -84,6 +85,10 @@ func wayBack(st wire.Status, file fileState, discard bool) Way {
 	switch {
 	case clean(st, file):
 		return WayNothing
+	case st.Phase == userdb.Merging && !file.fencedBy(st.Lin):
+		return WayFinish
+	case st.Phase.Split() && st.Phase != userdb.Splitting && !(st.Phase == userdb.SplitReady && file.fencedBy(st.Lin)):
+		return WayMerge
 	case !served:
 		return WayLift
 	case !file.absent && !file.fencedBy(st.Lin):

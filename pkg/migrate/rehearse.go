@@ -31,6 +31,10 @@ func (r *retreat) rehearse(ctx context.Context) error {
 		return err
 	}
 	r.result.Bytes = file.Size
+	if st.Phase.Split() {
+		r.result.Outcome, r.result.Reason = OutcomeNothing, "the user is split: a merge is not rehearsed"
+		return nil
+	}
 	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
 		r.result.Outcome, r.result.Reason = OutcomeNothing, "the Durable Object does not serve the user: nothing would be exported"
 		return nil

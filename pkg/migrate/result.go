@@ -28,6 +28,8 @@ type Outcome string
 // The outcomes.
 const (
 	OutcomeMigrated    Outcome = "migrated"     // the Durable Object is authoritative now
+	OutcomeSplit       Outcome = "split"        // cold rows are in the Durable Object now, hot ones in the file
+	OutcomeMerged      Outcome = "merged"       // a split user's file is whole again
 	OutcomeAlready     Outcome = "already"      // it was before
 	OutcomeResumed     Outcome = "resumed"      // a rollback that was begun was taken back; no data moved
 	OutcomeOverwritten Outcome = "overwritten"  // the Durable Object is authoritative, but a writer that knows no fence overwrote the file
@@ -54,7 +56,12 @@ const (
 type FlagChange struct {
 	Put    *userdb.FlagMeta
 	Delete bool
+	// The same for the flag of split mode.
+	PutSplit    *userdb.FlagMeta
+	DeleteSplit bool
 }
+
+func (c FlagChange) empty() bool { return c == FlagChange{} }
 
 // Result is the account of one user. Durations are of the operator's clock.
 type Result struct {
@@ -89,10 +96,12 @@ type Result struct {
 	// Archived is where gc put the file before it freed it.
 	Archived userdb.ObjectKey
 
-	unfit   bool // migrate: the file itself was refused, before anything was claimed
-	flag    FlagChange
-	receipt *wire.Receipt // of which R2 shall have a copy
-	err     error
+	cameBack bool // split: the user was brought back to the file first
+	wasSplit bool // rollback: the user was split
+	unfit    bool // migrate: the file itself was refused, before anything was claimed
+	flag     FlagChange
+	receipt  *wire.Receipt // of which R2 shall have a copy
+	err      error
 }
 
 // Err is the reason of a failure, nil otherwise.
@@ -113,15 +122,26 @@ func (r *Result) end(took time.Duration, err error) Result {
 
 // flagOf asks for the flag of a user who is in the Durable Object.
 func (r *Result) flagOf(st wire.Status) {
+	r.Claim, r.receipt = st.Gen, st.Receipt
+	r.flag = FlagChange{Put: flagMeta(st)}
+}
+
+// splitFlagOf asks for the flag of a user who is split. He must have none that says that he is in the Durable Object as a whole.
+func (r *Result) splitFlagOf(st wire.Status) {
+	r.Claim = st.Gen
+	r.flag = FlagChange{PutSplit: flagMeta(st), Delete: true}
+}
+
+func flagMeta(st wire.Status) *userdb.FlagMeta {
 	meta := &userdb.FlagMeta{Version: userdb.FlagMetaVersion, Lineage: st.Lin, Gen: st.Gen}
 	if st.Receipt != nil {
 		meta.At, meta.Run, meta.Bytes = st.Receipt.MigratedAt, st.Receipt.Run, st.Receipt.SourceBytes
 	}
-	r.Claim, r.receipt = st.Gen, st.Receipt
-	r.flag = FlagChange{Put: meta}
+	return meta
 }
 
-func (r *Result) dropFlag() { r.flag = FlagChange{Delete: true} }
+// dropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a split's.
+func (r *Result) dropFlag() { r.flag = FlagChange{Delete: true, DeleteSplit: r.wasSplit || r.Outcome == OutcomeNothing} }
 
 // resultJSON is the promised shape (docs/scripting.md).
 type resultJSON struct {

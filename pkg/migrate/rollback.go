@@ -26,10 +26,14 @@ type retreat struct {
 	g    userdb.Claim
 	// liftedFrom is the lineage whose fence is lifted without its Durable Object.
 	liftedFrom userdb.Claim
+	// hotOf is the lineage of the cold rows of a split user who stays split.
+	hotOf userdb.Claim
 	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
 	kept   *wire.Receipt
 	served bool // the file is authoritative: what is left is clean-up
-	result *Result
+	// impossible: no file can be made of the two parts of a split user.
+	impossible bool
+	result     *Result
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
@@ -58,17 +62,23 @@ func (r *retreat) run(ctx context.Context) error {
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
 	if err != nil {
 		// A claim whose answer was lost may have sealed the object.
-		r.result.Open = c.seen.Phase == userdb.Active && userdb.KindOf(err) != userdb.Superseded
+		served := c.seen.Phase == userdb.Active || c.seen.Phase == userdb.Cold
+		r.result.Open = served && userdb.KindOf(err) != userdb.Superseded
 		return err
 	}
 	err = r.finish(ctx, c)
-	if c.Outcome == wire.OutcomeExport {
+	if stopsWrites(c.Outcome) {
 		r.result.Window = r.now().Sub(begun)
 	}
-	if r.result.Open && isPermanent(err) {
-		r.result.Open = r.resume(ctx) != nil
+	if r.result.Open && (r.impossible || isPermanent(err)) {
+		r.result.Open = r.resume(ctx, c.Outcome) != nil
 	}
 	return err
+}
+
+// stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written there until then.
+func stopsWrites(o wire.Outcome) bool {
+	return o == wire.OutcomeExport || o == wire.OutcomeMerge || o == wire.OutcomeUndo
 }
 
 // isPermanent says whether the same command again would end the same way.
@@ -81,14 +91,20 @@ func isPermanent(err error) bool {
 }
 
 // resume gives the Durable Object back to the user when no file can be made of what it holds.
-func (r *retreat) resume(ctx context.Context) error {
-	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
+func (r *retreat) resume(ctx context.Context, found wire.Outcome) error {
+	m := &migration{Engine: r.Engine, user: r.user, result: &Result{User: r.user, Action: ActionMigrate}}
+	defer m.forget()
+	intent, resume := wire.IntentMigrate, m.resume
+	if found != wire.OutcomeExport {
+		m.parts = &parts{}
+		intent, resume = wire.IntentSplit, m.giveBack
+	}
+	c, err := r.claimAfter(ctx, r.user, intent, r.g)
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}}
-	defer func() { m.file.remove() }()
-	return m.resume(ctx, c.Status)
+	m.g = c.Gen
+	return resume(ctx, c.Status)
 }
 
 // finish makes the file authoritative under a claim that was granted.
@@ -100,6 +116,10 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 		err = r.bringBack(ctx, c.Status)
 	case wire.OutcomeLift:
 		err = r.lift(ctx)
+	case wire.OutcomeUndo:
+		err = r.undoSplit(ctx, c.Status)
+	case wire.OutcomeMerge:
+		err = r.merge(ctx, c.Status)
 	default:
 		err = unexpectedOutcome(r.user, c.Claimed)
 	}
@@ -107,7 +127,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 	if err == nil {
 		r.result.dropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {
-		r.result.Open = !r.served && (c.Outcome == wire.OutcomeExport || c.file.fenced())
+		r.result.Open = !r.served && (stopsWrites(c.Outcome) || c.file.fenced())
 	}
 	return err
 }

@@ -45,6 +45,9 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if r.opts.DiscardWrites && st.Phase.Split() && st.Phase != userdb.Splitting {
+		return false, splitNeedsStore(r.user)
+	}
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return false, err
@@ -62,6 +65,12 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
 func (r *retreat) maySeal(st wire.Status, file fileState) error {
+	if st.Phase == userdb.Cold && file.absent {
+		return hotFileGone(r.user, file.Key)
+	}
+	if st.Phase == userdb.Cold && st.DatabaseBytes+file.Size > maxPutBytes {
+		return tooLargeToPut("merge", r.user, st.DatabaseBytes+file.Size)
+	}
 	if st.Phase != userdb.Active || file.newest() > st.Gen {
 		return nil // a newer command came between the two looks: the claim decides
 	}

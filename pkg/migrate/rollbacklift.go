@@ -64,6 +64,9 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 		r.result.Outcome = OutcomeNothing
 		return nil
 	}
+	if file.Mark.Split {
+		return splitNeedsStore(r.user)
+	}
 	if file.tombstone() {
 		return tombstoneWithoutStore(r.user, file)
 	}

@@ -11,7 +11,7 @@ import (
 // be known, so the file itself is asked.
 func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) error {
 	begun := r.now()
-	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g, LiftedFrom: r.liftedFrom})
+	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g, LiftedFrom: r.liftedFrom, HotOf: r.hotOf})
 	if err != nil {
 		err = r.stampLanded(ctx, seen, err)
 	}

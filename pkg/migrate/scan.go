@@ -16,6 +16,7 @@ type Place string
 const (
 	PlaceR2      Place = "r2"      // the file is authoritative
 	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
+	PlaceSplit   Place = "split"   // the file has the hot rows, the Durable Object the cold ones
 	PlaceMissing Place = "missing" // a flag, but no object
 	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no command can move it.
 	PlaceUnnameable Place = "unnameable"
@@ -28,7 +29,7 @@ type Found struct {
 	Bytes   int64            `json:"bytes"`
 	ETag    userdb.ETag      `json:"etag"`
 	Place   Place            `json:"place"`
-	Flagged bool             `json:"flagged"`
+	Flagged bool             `json:"flagged"` // with the flag of one who is in the Durable Object as a whole
 	Flag    userdb.FlagMeta  `json:"-"`
 }
 
@@ -51,11 +52,15 @@ func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Onl
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
 func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
-	flags, err := e.flagMap(ctx, opts)
+	flags, err := flagMap(ctx, e.Flags, opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{Engine: e, opts: opts, flags: flags, seen: map[userdb.UserID]bool{}}
+	split, err := flagMap(ctx, e.SplitFlags, opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &scanner{Engine: e, opts: opts, flags: flags, split: split, seen: map[userdb.UserID]bool{}}
 	if len(opts.Users) > 0 {
 		err = s.headAll(ctx, opts.Users)
 	} else {
@@ -75,16 +80,20 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	return s.found, nil
 }
 
-func (e *Engine) flagMap(ctx context.Context, opts ScanOptions) (map[userdb.UserID]userdb.FlagMeta, error) {
+// flagMap reads the flags of one kind; nil has none.
+func flagMap(ctx context.Context, kind Flags, opts ScanOptions) (map[userdb.UserID]userdb.FlagMeta, error) {
 	flags := map[userdb.UserID]userdb.FlagMeta{}
+	if kind == nil {
+		return flags, nil
+	}
 	if len(opts.Users) > 0 {
-		found, err := e.Flags.Get(ctx, opts.Users)
+		found, err := kind.Get(ctx, opts.Users)
 		for u, f := range found {
 			flags[u] = f.Meta
 		}
 		return flags, err
 	}
-	err := e.Flags.List(ctx, opts.Prefix, func(page []userdb.Flag) error {
+	err := kind.List(ctx, opts.Prefix, func(page []userdb.Flag) error {
 		for _, f := range page {
 			flags[f.User] = f.Meta
 		}
@@ -97,6 +106,7 @@ type scanner struct {
 	*Engine
 	opts  ScanOptions
 	flags map[userdb.UserID]userdb.FlagMeta
+	split map[userdb.UserID]userdb.FlagMeta
 
 	mu    sync.Mutex
 	found []Found
@@ -147,6 +157,14 @@ func (s *scanner) flagPlace(u userdb.UserID) Place {
 	if _, flagged := s.flags[u]; flagged {
 		return PlaceStore
 	}
+	return s.splitPlace(u, userdb.Object{})
+}
+
+// splitPlace is the place of one who is not in the Durable Object as a whole. The object's metadata may have been dropped, and a flag may lag.
+func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
+	if _, flagged := s.split[u]; flagged || userdb.MetadataHotOf(o.Metadata) != 0 {
+		return PlaceSplit
+	}
 	return PlaceR2
 }
 
@@ -181,7 +199,7 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	if err != nil {
 		return err
 	}
-	place := PlaceR2
+	place := s.splitPlace(u, obj)
 	if userdb.MetadataFenced(obj.Metadata) {
 		place = PlaceStore
 	}
@@ -196,6 +214,9 @@ func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	meta, flagged := s.flags[u]
+	if place == PlaceSplit {
+		meta = s.split[u]
+	}
 	s.seen[u] = true
 	s.found = append(s.found, Found{User: u, Key: obj.Key, Bytes: obj.Size, ETag: obj.ETag, Place: place, Flagged: flagged, Flag: meta})
 	if s.opts.Progress != nil {

@@ -127,6 +127,9 @@ func markHead(head []byte, mark userdb.Mark, random io.Reader) ([]byte, error) {
 	if _, err := io.ReadFull(random, salt); err != nil {
 		return nil, err
 	}
+	if mark.Kind == userdb.FenceMark && mark.Split {
+		return userdb.WithSplitFence(head, mark.Lin, mark.Non, salt)
+	}
 	if mark.Kind == userdb.FenceMark {
 		return userdb.WithFence(head, mark.Lin, mark.Non, salt)
 	}

@@ -32,6 +32,8 @@ const (
 	SideFile    Side = "file"
 	SideStore   Side = "store"
 	SideNeither Side = "neither"
+	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
+	SideSplit Side = "split"
 )
 
 // Status asks both sides of one user. It changes nothing.
@@ -57,6 +59,8 @@ func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
 	switch {
 	case file.newest() > st.Gen:
 		return SideNeither, "the file knows a newer claim than the Durable Object, which was set back", "docs/runbook.md"
+	case st.Phase.Split():
+		return judgeSplit(st, file)
 	case st.Phase == userdb.Active && file.fencedBy(st.Lin):
 		return SideStore, "", ""
 	case st.Phase == userdb.Active:
@@ -71,6 +75,26 @@ func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
 		return SideFile, "a migration was begun: the user is not disturbed", "dbmigrate migrate or rollback"
 	}
 	return SideFile, "", ""
+}
+
+// judgeSplit applies the rule of docs/split.md.
+func judgeSplit(st wire.Status, file fileState) (serves Side, problem, next string) {
+	const splitOrBack = "dbmigrate migrate --mode split or rollback"
+	switch {
+	case file.absent:
+		return SideNeither, "the file of the hot rows is gone", "docs/runbook.md"
+	case st.Phase == userdb.Splitting && file.fenced():
+		return SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack
+	case st.Phase == userdb.Splitting:
+		return SideFile, "a split was begun: the user is not disturbed", splitOrBack
+	case file.fenced():
+		return SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack
+	case st.Phase == userdb.Merging:
+		return SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"
+	case st.Phase != userdb.Cold:
+		return SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack
+	}
+	return SideSplit, "", ""
 }
 
 // word is the file's state as docs/scripting.md lists them.

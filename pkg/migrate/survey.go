@@ -20,14 +20,23 @@ type FlaggedUser struct {
 	User   userdb.UserID
 	Meta   userdb.FlagMeta
 	Listed bool // the bucket lists something of his
+	Split  bool // his is the flag of a split user
 }
 
 // Survey costs one call of the API for a thousand flags, and one listing request for a thousand users.
 func (e *Engine) Survey(ctx context.Context, prefix string) (Survey, error) {
-	flags, err := e.flagMap(ctx, ScanOptions{Prefix: prefix})
+	flags, err := flagMap(ctx, e.Flags, ScanOptions{Prefix: prefix})
 	if err != nil {
 		return Survey{}, err
 	}
+	split, err := flagMap(ctx, e.SplitFlags, ScanOptions{Prefix: prefix})
+	if err != nil {
+		return Survey{}, err
+	}
+	for u := range flags {
+		delete(split, u)
+	}
+	maps.Copy(flags, split)
 	var s Survey
 	listed := map[userdb.UserID]bool{}
 	err = e.eachListed(ctx, prefix, func(u userdb.UserID) {
@@ -41,7 +50,8 @@ func (e *Engine) Survey(ctx context.Context, prefix string) (Survey, error) {
 		return Survey{}, err
 	}
 	for _, u := range slices.Sorted(maps.Keys(flags)) {
-		s.Flagged = append(s.Flagged, FlaggedUser{User: u, Meta: flags[u], Listed: listed[u]})
+		_, isSplit := split[u]
+		s.Flagged = append(s.Flagged, FlaggedUser{User: u, Meta: flags[u], Listed: listed[u], Split: isSplit})
 	}
 	return s, nil
 }

@@ -39,6 +39,9 @@ func (v *check) run(ctx context.Context) error {
 
 // compare holds the two sides against each other, as they were seen.
 func (v *check) compare(ctx context.Context, st wire.Status, file fileState) error {
+	if st.Phase == userdb.Cold {
+		return v.cold(ctx, st, file)
+	}
 	if st.Phase != userdb.Active {
 		return v.notActive(st, file)
 	}
@@ -56,15 +59,34 @@ func (v *check) compare(ctx context.Context, st wire.Status, file fileState) err
 	return v.store(ctx, st, kept)
 }
 
+// cold compares the cold rows of a split user with what was imported. The hot ones have been the application's since: nothing can be said of them but
+// that their file is a database without a fence.
+func (v *check) cold(ctx context.Context, st wire.Status, file fileState) error {
+	if file.absent || file.what != userdb.SQLiteFile {
+		return hotFileGone(v.user, file.Key)
+	}
+	if file.fenced() {
+		return v.notActive(st, file)
+	}
+	if st.Receipt == nil {
+		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
+	}
+	v.result.Bytes, v.result.Tables, v.result.Reason = file.Size, len(st.Receipt.Digest.Tables), "split: the cold rows were compared"
+	for _, t := range st.Receipt.Digest.Tables {
+		v.result.Rows += t.Rows
+	}
+	return v.store(ctx, st, nil)
+}
+
 // notActive reports a user who is not in the Durable Object.
 func (v *check) notActive(st wire.Status, file fileState) error {
 	v.result.Bytes = file.Size
 	switch {
 	case file.absent:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", file.Key)}
-	case file.fenced():
+	case file.fenced() || st.Phase.Split() && st.Phase != userdb.Splitting:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("a cutover is under way or was left open: the file is fenced by claim %d and the Durable Object is %s", file.Lin, st.Phase),
+			Err:  fmt.Errorf("a cutover is under way or was left open: the file is %s and the Durable Object is %s", file.word(), st.Phase),
 			Hint: "writes wait; run `dbmigrate migrate` or `dbmigrate rollback` for this user to end it"}
 	}
 	v.result.Outcome = OutcomeInR2

@@ -20,6 +20,7 @@ const (
 	markAt         = 72
 	markEnd        = 92
 	fenceMagic     = "DMF1"
+	splitMagic     = "DMS1" // a fence, too
 	stampMagic     = "DMU1"
 )
 
@@ -53,11 +54,17 @@ type Mark struct {
 	Non   Claim // fence: the claim of the command that wrote it
 	Stamp Claim // stamp: the claim that gave the file back
 
+	// Split marks a fence of split mode. Only a command that has told the Durable Object may lift it: what the object concludes from the fence's
+	// absence would be wrong otherwise.
+	Split bool
+
 	// Orig18 and Orig19 are the file's write and read version without any fence: 1 for a rollback journal, 2 for a write-ahead log.
 	Orig18, Orig19 byte
 
 	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object could not be reached.
 	LiftedFrom Claim
+	// HotOf, too: the lineage of the Durable Object that has the cold rows of this file.
+	HotOf Claim
 }
 
 // ErrNoHeader is returned for bytes that do not begin with a SQLite header.
@@ -70,9 +77,9 @@ func ParseMark(head []byte) (Mark, error) {
 		return Mark{}, ErrNoHeader
 	}
 	m := Mark{Orig18: head[writeVersionAt], Orig19: head[readVersionAt]}
-	switch string(head[markAt : markAt+4]) {
-	case fenceMagic:
-		m.Kind = FenceMark
+	switch magic := string(head[markAt : markAt+4]); magic {
+	case fenceMagic, splitMagic:
+		m.Kind, m.Split = FenceMark, magic == splitMagic
 		m.Lin = claimAt(head, markAt+4)
 		m.Non = claimAt(head, markAt+8)
 		m.Orig18, m.Orig19 = head[markAt+12], head[markAt+13]
@@ -96,13 +103,22 @@ func Locked(head []byte) bool { return len(head) > writeVersionAt && head[writeV
 // versions that it remembers are kept. It panics without MarkRandomBytes of random or when a claim is 0: both are mistakes of the program.
 // Errors: those of ParseMark.
 func WithFence(head []byte, lin, non Claim, random []byte) ([]byte, error) {
+	return withFence(head, fenceMagic, lin, non, random)
+}
+
+// WithSplitFence is WithFence with a fence of split mode.
+func WithSplitFence(head []byte, lin, non Claim, random []byte) ([]byte, error) {
+	return withFence(head, splitMagic, lin, non, random)
+}
+
+func withFence(head []byte, magic string, lin, non Claim, random []byte) ([]byte, error) {
 	old, err := ParseMark(head)
 	if err != nil {
 		return nil, fmt.Errorf("fence: %w", err)
 	}
 	mustMark(random, lin, non)
 	fenced := append([]byte(nil), head...)
-	mark := append([]byte(fenceMagic), 0, 0, 0, 0, 0, 0, 0, 0, old.Orig18, old.Orig19)
+	mark := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0, old.Orig18, old.Orig19)
 	binary.BigEndian.PutUint32(mark[4:], uint32(lin))
 	binary.BigEndian.PutUint32(mark[8:], uint32(non))
 	copy(fenced[markAt:markEnd], append(mark, random[:6]...))

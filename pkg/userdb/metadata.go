@@ -13,6 +13,8 @@ const (
 	metadataStamp = "dbmigrate-stamp" // the claim
 	// metadataLifted is not in the bytes: the lineage whose fence was lifted while its Durable Object could not be reached.
 	metadataLifted = "dbmigrate-lifted"
+	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of this file.
+	metadataHot = "dbmigrate-split"
 )
 
 // Metadata returns a copy of meta that says what the mark says.
@@ -22,6 +24,7 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 	delete(out, metadataFence)
 	delete(out, metadataStamp)
 	delete(out, metadataLifted)
+	delete(out, metadataHot)
 	switch m.Kind {
 	case FenceMark:
 		out[metadataFence] = fmt.Sprintf("%d.%d", m.Lin, m.Non)
@@ -31,8 +34,14 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 	if m.LiftedFrom != 0 {
 		out[metadataLifted] = fmt.Sprint(m.LiftedFrom)
 	}
+	if m.HotOf != 0 {
+		out[metadataHot] = fmt.Sprint(m.HotOf)
+	}
 	return out
 }
+
+// MetadataHotOf is the lineage of the Durable Object that has the cold rows, 0 for a file that is whole. It is for lists: a writer may drop it.
+func MetadataHotOf(meta map[string]string) Claim { return metadataClaim(meta, metadataHot) }
 
 // MetadataFenced says whether metadata speaks of a fence. S3 metadata names are case-insensitive.
 func MetadataFenced(meta map[string]string) bool {

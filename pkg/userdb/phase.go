@@ -12,6 +12,24 @@ const (
 	Sealed    Phase = "SEALED"
 )
 
+// The phases of split mode (docs/split.md). The Durable Object accepts writes of cold rows in Cold only, and never answers for hot ones.
+const (
+	Splitting  Phase = "SPLITTING"   // cold rows are being imported; the file is whole
+	SplitReady Phase = "SPLIT_READY" // under the fence: the PUT of the hot rows may be under way
+	Cold       Phase = "COLD"        // cold rows are here, hot ones in the file
+	ColdSealed Phase = "COLD_SEALED" // a merge was begun
+	Merging    Phase = "MERGING"     // under the fence: the PUT of the whole file may be under way
+)
+
+// Split says whether the phase is one of split mode.
+func (p Phase) Split() bool {
+	switch p {
+	case Splitting, SplitReady, Cold, ColdSealed, Merging:
+		return true
+	}
+	return false
+}
+
 // Claim is a number that a Durable Object hands out, one per command, always growing and never used again.
 // It stands in the file's marks as 32 bits. Zero is "none".
 type Claim uint32

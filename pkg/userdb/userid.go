@@ -18,6 +18,9 @@ const MaxUserIDBytes = 512 - len(FlagPrefix)
 // FlagPrefix starts the KV key of a user's flag. The value is "true"; absence means that the user lives in R2.
 const FlagPrefix = "migrated:"
 
+// SplitFlagPrefix starts the KV key of the flag of a split user, whose hot rows live in R2: such a user has no flag under FlagPrefix.
+const SplitFlagPrefix = "split:"
+
 // ParseUserID accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three.
 // It refuses the empty string, "." and "..", the name of ReservedPrefix, text that is not UTF-8, control characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
 func ParseUserID(s string) (UserID, error) {

@@ -44,6 +44,7 @@ type Intent string
 const (
 	IntentMigrate  Intent = "migrate"
 	IntentRollback Intent = "rollback"
+	IntentSplit    Intent = "split"
 )
 
 // Outcome tells a command what its claim found and what to do next.
@@ -56,6 +57,12 @@ const (
 	OutcomeResume Outcome = "resume"
 	OutcomeExport Outcome = "export"
 	OutcomeLift   Outcome = "lift"
+)
+
+// The outcomes of split mode: a rollback finds a split that may or may not have reached the file, or one that did.
+const (
+	OutcomeUndo  Outcome = "undo"
+	OutcomeMerge Outcome = "merge"
 )
 
 // Status is the state of a user's Durable Object.

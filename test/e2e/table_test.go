@@ -15,6 +15,9 @@ var doc = flag.String("doc", "", "page whose section kill is written anew by Tes
 
 // killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
 type killTable struct {
+	walks   []walk
+	section string // of the page
+
 	mu   sync.Mutex
 	rows []killRow
 }
@@ -34,20 +37,20 @@ func (k *killTable) add(walk string, n int, point string, ends []string) {
 // markdown has a row for each request of each command, and a column for each way.
 func (k *killTable) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d points of %d commands in %d ways: %d runs.\n\n| command | request |", len(k.rows), len(walked), len(ways), len(k.rows)*len(ways))
+	fmt.Fprintf(&b, "%d points of %d commands in %d ways: %d runs.\n\n| command | request |", len(k.rows), len(k.walks), len(ways), len(k.rows)*len(ways))
 	for _, way := range ways {
 		fmt.Fprintf(&b, " %s |", way.name)
 	}
 	fmt.Fprintf(&b, "\n|%s\n", strings.Repeat("---|", len(ways)+2))
-	slices.SortFunc(k.rows, func(a, b killRow) int { return order(a) - order(b) })
+	slices.SortFunc(k.rows, func(a, b killRow) int { return k.order(a) - k.order(b) })
 	for _, r := range k.rows {
 		fmt.Fprintf(&b, "| %s | %d %s | %s |\n", r.walk, r.n+1, r.point, strings.Join(r.ends, " | "))
 	}
 	return b.String()
 }
 
-func order(r killRow) int {
-	return 1000*slices.IndexFunc(walked, func(w walk) bool { return w.name == r.walk }) + r.n
+func (k *killTable) order(r killRow) int {
+	return 1000*slices.IndexFunc(k.walks, func(w walk) bool { return w.name == r.walk }) + r.n
 }
 
 func (k *killTable) publish(t *testing.T) {
@@ -55,7 +58,7 @@ func (k *killTable) publish(t *testing.T) {
 	if *doc == "" || t.Failed() {
 		return
 	}
-	if err := docpage.Replace(*doc, "kill", k.markdown()); err != nil {
+	if err := docpage.Replace(*doc, k.section, k.markdown()); err != nil {
 		t.Error(err)
 	}
 }

@@ -30,9 +30,17 @@ type walk struct {
 	reverse string   // the opposite command; empty when the command changes nothing
 	again   []string // commands after the opposite one that lead to the prepared state
 	fresh   bool     // each disturbance wants a user who never was moved
+	back    string   // who serves after the opposite command, if that is not said by opposite
 }
 
-var opposite = map[string]string{"store": "file", "file": "store"}
+var opposite = map[string]string{"store": "file", "file": "store", "split": "file"}
+
+func (w walk) afterReverse() string {
+	if w.back != "" {
+		return w.back
+	}
+	return opposite[w.ends]
+}
 
 // ways are what can happen to one request, in the order of the table's columns.
 var ways = []struct {
@@ -54,7 +62,7 @@ var ways = []struct {
 // must be there, with everything else in the database, and the user must be served, also when late messages of the dead command land at last.
 func TestWalk(t *testing.T) {
 	image := smallDatabase(t)
-	var table killTable
+	table := killTable{walks: walked, section: "kill"}
 	for _, w := range walked {
 		t.Run(w.name, func(t *testing.T) {
 			for n, name := range undisturbed(t, image, w) {
@@ -92,7 +100,7 @@ func (u *patient) undergo(w walk, n int, name string, fault faultproxy.Fault) st
 	again := u.mustConverge(w.command, w.ends)
 	u.releaseLate(w.ends)
 	if w.reverse != "" {
-		u.mustConverge(w.reverse, opposite[w.ends])
+		u.mustConverge(w.reverse, w.afterReverse())
 	}
 	u.mustBeWell()
 	for _, command := range w.again {
@@ -145,7 +153,9 @@ type patient struct {
 	*harness.User
 	t        *testing.T
 	op       *harness.Operator
-	contents string // of everything but the counted writes
+	contents string   // of everything but the counted writes
+	archive  *archive // nil in a database without cold rows
+	serves   string
 }
 
 func newPatient(t *testing.T, image []byte, prepare []string) *patient {
@@ -154,10 +164,10 @@ func newPatient(t *testing.T, image []byte, prepare []string) *patient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &patient{User: user, t: t, op: newOperator(t)}
+	u := &patient{User: user, t: t, op: newOperator(t), archive: newArchive(image)}
 	u.contents = u.read()
 	for _, command := range prepare {
-		must(t, u.op, 0, command, u.Name)
+		must(t, u.op, 0, u.args(command)...)
 		u.write()
 	}
 	return u
@@ -165,8 +175,13 @@ func newPatient(t *testing.T, image []byte, prepare []string) *patient {
 
 func (u *patient) args(command string) []string {
 	u.t.Helper()
-	if command == "gc" {
+	switch command {
+	case "gc":
 		return gcArgs(u.t, u.op, u.Name)
+	case "split":
+		return []string{"migrate", u.Name, "--mode", "split", "--policy", writePolicy(u.t)}
+	case "whole":
+		return []string{"migrate", u.Name, "--mode", "full"}
 	}
 	return []string{command, u.Name}
 }
@@ -233,9 +248,17 @@ func (u *patient) releaseLate(serves string) {
 // mustServe asks the side itself: a write is only ever taken by the one that has the authority.
 func (u *patient) mustServe(serves string) {
 	u.t.Helper()
+	u.serves = serves
 	u.write()
-	if u.Side != serves {
-		u.t.Fatalf("the %s took the write, and the %s is to serve", u.Side, serves)
+	hot := serves
+	if serves == "split" {
+		hot = "file"
+	}
+	if u.Side != hot {
+		u.t.Fatalf("the %s took the write, and the %s is to serve", u.Side, hot)
+	}
+	if u.archive != nil {
+		u.mustArchive(serves)
 	}
 	u.check()
 }
@@ -247,7 +270,7 @@ func (u *patient) mustBeWell() {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	if s := states[u.Name]; s.Serves != u.Side || s.Problem != "" {
+	if s := states[u.Name]; s.Serves != u.serves || s.Problem != "" {
 		u.t.Fatalf("status says %+v", s)
 	}
 }
@@ -257,6 +280,9 @@ func (u *patient) check() {
 	u.t.Helper()
 	if err := u.Check(); err != nil {
 		u.t.Fatal(err)
+	}
+	if u.archive != nil {
+		u.checkArchive()
 	}
 	if now := u.read(); now != u.contents {
 		u.t.Fatalf("the database holds %s, and once held %s", now, u.contents)

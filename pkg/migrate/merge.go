@@ -1,0 +1,197 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// merge brings the cold rows of a sealed Durable Object back into the file (docs/split.md).
+func (r *retreat) merge(ctx context.Context, st wire.Status) error {
+	cold, err := r.exportCold(ctx)
+	if err != nil {
+		return err
+	}
+	defer cold.remove()
+	hot, err := r.fenceHot(ctx, st)
+	if err != nil {
+		return err
+	}
+	if hot == nil {
+		return r.releaseMerged(ctx) // an earlier run put the whole file
+	}
+	defer hot.remove()
+	whole, err := r.unite(ctx, hot, cold)
+	if err != nil {
+		return err
+	}
+	defer whole.remove()
+	if _, err := r.Stores.Merge(ctx, r.user, r.g); err != nil {
+		return err
+	}
+	if err := r.putUnited(ctx, whole, hot.fileState); err != nil {
+		return err
+	}
+	r.result.Bytes = whole.Size
+	return r.releaseMerged(ctx)
+}
+
+func (r *retreat) releaseMerged(ctx context.Context) error {
+	r.result.Outcome, r.result.wasSplit = OutcomeMerged, true
+	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
+		return err // until then writes of cold rows wait
+	}
+	r.served = true
+	return nil
+}
+
+// exportCold builds a file from the sealed Durable Object and proves it.
+func (r *retreat) exportCold(ctx context.Context) (*spool, error) {
+	report, err := r.Stores.FreshDigest(ctx, r.user)
+	if err != nil {
+		return nil, err
+	}
+	return r.exportFile(ctx, r.user, *report.Digest)
+}
+
+// fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets our number, so that the PUT of that run
+// cannot match any more. Where the phase says that the file was fenced before, a file that is not is the work of that PUT: then nil is returned, since a
+// fence over it would say that the PUT never was.
+func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) {
+	for range putTries {
+		file, err := r.download(ctx, r.user)
+		if userdb.KindOf(err) == userdb.NotFound {
+			return nil, hotFileGone(r.user, r.Layout.Key(r.user))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if st.Phase != userdb.ColdSealed && !file.fencedBy(st.Lin) {
+			defer file.remove()
+			return nil, file.superseded("merge", r.user, r.g)
+		}
+		err = r.fenceOver(ctx, file, st.Lin)
+		if err == nil {
+			return file, nil
+		}
+		file.remove()
+		if userdb.KindOf(err) != userdb.Precondition {
+			return nil, err
+		}
+	}
+	return nil, lostRaces("fence", r.user)
+}
+
+// fenceOver puts the fence over the spooled version. Afterwards the spool stands for the fenced object.
+func (r *retreat) fenceOver(ctx context.Context, file *spool, lin userdb.Claim) error {
+	if err := file.superseded("merge", r.user, r.g); err != nil {
+		return err
+	}
+	if file.fenced() && file.Lin != lin {
+		return overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
+	}
+	etag, err := r.putMarked(ctx, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
+	if err != nil {
+		etag, err = r.fenceOverLanded(ctx, file, err)
+	}
+	file.ETag = etag
+	return err
+}
+
+func (r *retreat) fenceOverLanded(ctx context.Context, file *spool, putErr error) (userdb.ETag, error) {
+	if userdb.KindOf(putErr) == userdb.ProtocolError {
+		return "", putErr
+	}
+	now, err := r.lookAtHot(ctx)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
+	case now.fenced() && now.Non == r.g:
+		return now.ETag, nil
+	case now.ETag != file.ETag:
+		return "", &userdb.Error{Op: "fence", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
+	}
+	return "", putErr
+}
+
+// unite builds the whole file. What cannot be united is refused before the Durable Object is told of a merge.
+func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
+	path, err := r.freePath()
+	if err != nil {
+		return nil, err
+	}
+	whole := &spool{path: path}
+	if err = split.Union(ctx, hot.path, cold.path, path); err == nil {
+		err = whole.describeExport(hot.Key)
+	}
+	if err == nil && whole.Size > maxPutBytes {
+		err = tooLargeToPut("merge", r.user, whole.Size)
+	}
+	if err != nil {
+		r.impossible = userdb.KindOf(err) != userdb.Internal
+		whole.remove()
+		return nil, about(r.user, err)
+	}
+	whole.ContentType = hot.ContentType
+	return whole, nil
+}
+
+// putUnited puts the whole file over the fence. Any other content than the fenced one means that it took effect, now or in an earlier run.
+func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState) error {
+	err := r.putStamped(ctx, whole, fenced)
+	if userdb.KindOf(err) != userdb.Precondition {
+		return err
+	}
+	file, lookErr := r.lookAtHot(ctx)
+	if lookErr != nil {
+		return lookErr
+	}
+	if file.fenced() {
+		return err
+	}
+	return nil
+}
+
+func (r *retreat) lookAtHot(ctx context.Context) (fileState, error) {
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return fileState{}, err
+	}
+	if file.absent {
+		return fileState{}, hotFileGone(r.user, file.Key)
+	}
+	return file, file.superseded("merge", r.user, r.g)
+}
+
+// undoSplit takes back a split that may have reached the file or not. If not, the Durable Object is emptied under a fence that no PUT of the dead
+// command matches, and the fence is lifted last: a lift before would look as if the hot rows had been put.
+func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
+	hot, err := r.fenceHot(ctx, st)
+	if err != nil {
+		return err
+	}
+	if hot != nil {
+		hot.remove()
+		r.result.wasSplit = true
+		if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
+			return err
+		}
+		return r.lift(ctx)
+	}
+	st, err = r.Stores.Activate(ctx, r.user, r.g)
+	if err != nil {
+		return err
+	}
+	return r.merge(ctx, st)
+}
+
+// splitNeedsStore refuses what would decide about a split user without his Durable Object: where his rows are is concluded from the fence.
+func splitNeedsStore(u userdb.UserID) error {
+	return &userdb.Error{Op: "roll back", Thing: string(u), Kind: userdb.Conflict,
+		Err:  errors.New("the user is split: the Durable Object has rows that no file has"),
+		Hint: "hot rows are served from the file; roll back without --discard-writes when the Durable Object answers"}
+}

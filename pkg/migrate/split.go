@@ -1,0 +1,362 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// SplitOptions say which rows are cold.
+type SplitOptions struct {
+	Policy *split.Policy
+	// At is the moment by which the policy decides: one for a whole run, so that a repetition decides the same.
+	At time.Time
+}
+
+// parts is what the file of a user becomes in split mode: hot rows stay in it, cold ones go to the Durable Object.
+type parts struct {
+	SplitOptions
+	hot, cold *spool
+	sent      *copyProof // the cold part that the Durable Object has
+}
+
+func (p *parts) remove() {
+	if p == nil {
+		return
+	}
+	p.hot.remove()
+	p.cold.remove()
+	p.hot, p.cold = nil, nil
+}
+
+// Whole moves a user as Migrate does. One who is split comes back to the file first; Migrate passes over him.
+func (e *Engine) Whole(ctx context.Context, u userdb.UserID) Result {
+	st, err := e.Stores.Status(ctx, u)
+	if err != nil || !st.Phase.Split() || st.Phase == userdb.Splitting {
+		return e.Migrate(ctx, u)
+	}
+	back := e.Rollback(ctx, u, RollbackOptions{})
+	if back.err != nil {
+		back.Action = ActionMigrate
+		return back
+	}
+	r := e.Migrate(ctx, u)
+	r.flag.DeleteSplit = true
+	return r
+}
+
+// leaveSplit is what Migrate does with a user who is split.
+func (m *migration) leaveSplit(st wire.Status) error {
+	if st.Phase == userdb.Cold {
+		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is split; --mode full moves him as a whole"
+		return nil
+	}
+	return &userdb.Error{Op: "migrate", Thing: string(m.user), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("a split or a merge of the user was left open: the Durable Object is %s", st.Phase),
+		Hint: "end it with `dbmigrate migrate --mode split` or `dbmigrate rollback`"}
+}
+
+// Split moves the user's cold rows into the Durable Object, from whatever state earlier commands left (docs/split.md). A user who is in the
+// Durable Object as a whole, or whose rows are split otherwise than the policy says, comes back to the file first. The flags are not written:
+// the caller does that in bulk.
+func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) Result {
+	started := e.now()
+	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}, parts: &parts{SplitOptions: opts}}
+	defer m.forget()
+	err := m.runSplit(ctx)
+	cameBack := m.result.cameBack
+	r := m.result.end(e.now().Sub(started), err)
+	if err != nil && cameBack {
+		r.flag = FlagChange{Delete: true} // he is whole in R2 now
+	}
+	return r
+}
+
+func (m *migration) runSplit(ctx context.Context) error {
+	if _, err := userdb.ParseUserID(string(m.user)); err != nil {
+		return err
+	}
+	st, err := m.Stores.Status(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	switch st.Phase {
+	case userdb.Active, userdb.Sealed:
+		if err := m.comeBack(ctx); err != nil {
+			return err
+		}
+	case userdb.Cold:
+		if done, err := m.splitAlready(ctx, st); done || err != nil {
+			return err
+		}
+		if err := m.comeBack(ctx); err != nil {
+			return err
+		}
+	case userdb.SplitReady, userdb.ColdSealed, userdb.Merging:
+		return m.claimAndSplit(ctx)
+	}
+	if err := m.admit(ctx); err != nil {
+		return err
+	}
+	if m.parts.cold == nil {
+		return m.nothingCold()
+	}
+	return m.claimAndSplit(ctx)
+}
+
+// nothingCold: a file that an earlier command fenced is left to migrate and rollback.
+func (m *migration) nothingCold() error {
+	if m.file.fenced() {
+		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict,
+			Err:  fmt.Errorf("no row is cold, and %s is fenced by an unfinished migration", m.file.Key),
+			Hint: "`dbmigrate rollback` takes it back"}
+	}
+	m.result.Outcome, m.result.Reason = OutcomeNothing, "no row is cold by the policy"
+	return nil
+}
+
+// comeBack makes the user whole in R2, as rollback does.
+func (m *migration) comeBack(ctx context.Context) error {
+	r := m.Rollback(ctx, m.user, RollbackOptions{})
+	m.result.Open = r.Open
+	m.result.cameBack = r.err == nil
+	return r.err
+}
+
+// splitAlready says whether a split user has nothing more to move. Only his hot rows have to be looked at.
+func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, error) {
+	file, err := m.download(ctx, m.user)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return false, hotFileGone(m.user, m.Layout.Key(m.user))
+	}
+	if err != nil {
+		return false, err
+	}
+	m.replaceFile(file)
+	plan, err := split.NewPlan(ctx, file.path, m.parts.Policy, m.parts.At)
+	if err != nil {
+		return false, about(m.user, err)
+	}
+	if !plan.Empty() {
+		return false, nil
+	}
+	m.result.Outcome = OutcomeAlready
+	m.result.splitFlagOf(st)
+	if file.fenced() || file.Stamp != st.Gen {
+		// A command may have died before the last step of giving the user back, with a fence in the file or under way.
+		return true, m.claimAndSplit(ctx)
+	}
+	return true, nil
+}
+
+func hotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
+	return overwritten(u, fmt.Errorf("%s, which holds the user's hot rows, is gone", key))
+}
+
+func (m *migration) claimAndSplit(ctx context.Context) (err error) {
+	if m.from, err = m.claim(ctx, m.user, wire.IntentSplit); err != nil {
+		return err
+	}
+	m.g = m.from.Gen
+	switch m.from.Outcome {
+	case wire.OutcomeImport:
+		if m.parts.cold == nil {
+			m.forget() // it was not divided, or is whole only now
+		}
+		return m.importAndSwitch(ctx)
+	case wire.OutcomeActive:
+		return m.liftGivenBack(ctx, m.from.Status)
+	case wire.OutcomeResume:
+		err := m.resumeSplit(ctx, m.from.Status)
+		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded
+		return err
+	}
+	return unexpectedOutcome(m.user, m.from.Claimed)
+}
+
+// divide makes the two parts of the spooled file.
+func (m *migration) divide(ctx context.Context) error {
+	plan, err := split.NewPlan(ctx, m.file.path, m.parts.Policy, m.parts.At)
+	if err != nil {
+		return about(m.user, err)
+	}
+	if plan.Empty() && m.g > 0 {
+		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict, Err: errors.New("no row is cold by this policy any more"),
+			Hint: "the user is whole in R2, as before the split that was begun"}
+	}
+	if plan.Empty() {
+		return nil
+	}
+	hot, cold, err := plan.WriteParts(ctx, m.TempDir)
+	if err != nil {
+		return about(m.user, err)
+	}
+	m.parts.hot, m.parts.cold = &spool{path: hot}, &spool{path: cold}
+	if err := errors.Join(m.parts.hot.describeExport(m.file.Key), m.parts.cold.describeExport(m.file.Key)); err != nil {
+		return err
+	}
+	return m.keepCopy(ctx)
+}
+
+// keepCopy spares a second copy when the application wrote, but not to cold rows.
+func (m *migration) keepCopy(ctx context.Context) error {
+	if m.parts.sent == nil {
+		return nil
+	}
+	digest, err := m.digestFile(ctx, m.parts.cold)
+	if err == nil && digest.Database == m.parts.sent.digest.Database {
+		m.copied = m.parts.sent
+	}
+	return err
+}
+
+// putHot puts the hot rows in place of the fenced file. It is what moves the cold rows: before its effect the file has them, after it the
+// Durable Object. Nothing but this PUT takes the fence of this claim away while the Durable Object waits for it.
+func (m *migration) putHot(ctx context.Context) error {
+	hot, fenced := m.parts.hot, m.file.fileState
+	fenced.ETag = m.receipt.FencedETag
+	hot.ContentType = m.file.ContentType
+	begun := m.now()
+	_, err := m.replace(ctx, hot, fenced, userdb.Mark{Kind: userdb.StampMark, Stamp: m.g, HotOf: m.g})
+	if err != nil {
+		err = m.hotLanded(ctx, err)
+	}
+	m.observe(Event{User: m.user, Stage: StagePut, Bytes: hot.Size, Took: m.now().Sub(begun)})
+	return err
+}
+
+// hotLanded decides after a failed PUT whether it took effect.
+func (m *migration) hotLanded(ctx context.Context, putErr error) error {
+	if userdb.KindOf(putErr) == userdb.ProtocolError {
+		return putErr
+	}
+	file, err := m.look(ctx, m.user)
+	if err != nil {
+		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
+	}
+	if err := file.superseded("split", m.user, m.g); err != nil {
+		return err
+	}
+	if file.absent || file.fencedBy(m.g) {
+		return putErr
+	}
+	return nil
+}
+
+// resumeSplit goes on where a command stopped that came as far as a fence.
+func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
+	if st.Phase != userdb.SplitReady {
+		return m.giveBack(ctx, st)
+	}
+	for range putTries {
+		file, err := m.lookAtSplit(ctx, "resume the split of")
+		if err != nil {
+			return err
+		}
+		if !file.fencedBy(st.Lin) {
+			return m.activateSplit(ctx, OutcomeResumed)
+		}
+		// First of all the PUT of the dead command has to become impossible.
+		err = m.refence(ctx, file)
+		if userdb.KindOf(err) == userdb.Precondition {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return m.importAgain(ctx)
+	}
+	return lostRaces("resume the split of", m.user)
+}
+
+// importAgain begins anew, from a file that is whole.
+func (m *migration) importAgain(ctx context.Context) error {
+	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
+		return err
+	}
+	m.forget()
+	m.parts.sent = nil
+	return m.importAndSwitch(ctx)
+}
+
+func (m *migration) activateSplit(ctx context.Context, outcome Outcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	defer cancel()
+	st, err := m.Stores.Activate(ctx, m.user, m.g)
+	if err != nil {
+		return err
+	}
+	m.result.Outcome = outcome
+	m.result.splitFlagOf(st)
+	return nil
+}
+
+// giveBack takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in the file. No data moves.
+func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
+	for range putTries {
+		file, err := m.lookAtSplit(ctx, "give back")
+		if err != nil {
+			return err
+		}
+		if st.Phase == userdb.Merging && !file.fencedBy(st.Lin) {
+			if m.parts.Policy == nil {
+				return mergeIsDone(m.user)
+			}
+			return m.importAgain(ctx)
+		}
+		if st.Phase == userdb.Merging {
+			// First of all the PUT of the dead merge has to become impossible.
+			err := m.refence(ctx, file)
+			if userdb.KindOf(err) == userdb.Precondition {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := m.activateSplit(ctx, OutcomeResumed); err != nil {
+			return err
+		}
+		return m.liftGivenBack(ctx, st)
+	}
+	return lostRaces("give back", m.user)
+}
+
+func mergeIsDone(u userdb.UserID) error {
+	return &userdb.Error{Op: "give back", Thing: string(u), Kind: userdb.Conflict, Err: errors.New("the merge is done but for its clean-up"),
+		Hint: "run `dbmigrate rollback` again"}
+}
+
+// liftGivenBack frees the file of the hot rows once the Durable Object has opened for the cold ones. Even a file without a fence is touched: the
+// fence of a dead merge may be under way.
+func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	defer cancel()
+	lift := &retreat{Engine: m.Engine, user: m.user, g: m.g, hotOf: st.Lin, result: &Result{User: m.user, Action: ActionRollback}}
+	if err := lift.lift(ctx); err != nil {
+		return err
+	}
+	if m.result.Outcome == "" {
+		m.result.Outcome = OutcomeResumed
+		m.result.splitFlagOf(st)
+	}
+	m.result.Claim = m.g
+	return nil
+}
+
+// lookAtSplit looks at a file that must be there: it holds hot rows, whatever else.
+func (m *migration) lookAtSplit(ctx context.Context, op string) (fileState, error) {
+	file, err := m.look(ctx, m.user)
+	if err != nil {
+		return fileState{}, err
+	}
+	if file.absent {
+		return fileState{}, hotFileGone(m.user, file.Key)
+	}
+	return file, file.superseded(op, m.user, m.g)
+}
