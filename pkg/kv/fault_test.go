@@ -291,3 +291,24 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestSplitFlagsHaveKeysOfTheirOwn: both kinds of flags share a namespace, and neither may touch the other's keys.
+func TestSplitFlagsHaveKeysOfTheirOwn(t *testing.T) {
+	api := &fake{steps: []step{written, written, ok(`[{"name":"split:alice"},{"name":"migrated:bob"}]`)}}
+	c := api.client(t).Split()
+	if err := errors.Join(c.Put(t.Context(), []Flag{{User: "alice"}}), c.Delete(t.Context(), []userdb.UserID{"bob"})); err != nil {
+		t.Fatal(err)
+	}
+	if keys := [][]string{api.requests[0].keys, api.requests[1].keys}; fmt.Sprint(keys) != "[[split:alice] [split:bob]]" {
+		t.Errorf("keys %v", keys)
+	}
+	err := c.List(t.Context(), "al", func(flags []Flag) error {
+		if len(flags) != 1 || flags[0].User != "alice" {
+			t.Errorf("listed %v", flags)
+		}
+		return nil
+	})
+	if err != nil || !strings.Contains(api.requests[2].path, "prefix=split%3Aal") {
+		t.Errorf("%v, %s", err, api.requests[2].path)
+	}
+}

@@ -1,0 +1,112 @@
+package migrate
+
+import (
+	"context"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// TestFlagsOfSplitUsers: a split user has the flag of split users and never the one that says that the whole user is in the Durable Object, since an
+// older router takes that for a reason to send it hot rows.
+func TestFlagsOfSplitUsers(t *testing.T) {
+	whole, split := newMemory(), newMemory()
+	e := whole.engine(t)
+	e.SplitFlags = memoryFlags{nil, split}
+	whole.flagged["alice"], split.flagged["bob"] = userdb.FlagMeta{}, userdb.FlagMeta{}
+	report := func(u userdb.UserID, change func(*Result)) {
+		e.Each(context.Background(), []userdb.UserID{u}, ActionMigrate, func(context.Context, userdb.UserID) Result {
+			r := Result{User: u}
+			change(&r)
+			return r
+		}, func(r Result) {
+			if r.Err() != nil {
+				t.Error(r.Err())
+			}
+		})
+	}
+	report("alice", func(r *Result) { r.splitFlagOf(wire.Status{Lin: 3, Gen: 4}) })
+	if _, flagged := whole.flagged["alice"]; flagged || split.flagged["alice"].Lineage != 3 {
+		t.Errorf("after a split: %v, %v", whole.flagged, split.flagged)
+	}
+	report("bob", func(r *Result) { r.wasSplit = true; r.dropFlag() })
+	if _, flagged := split.flagged["bob"]; flagged {
+		t.Errorf("after a merge: %v", split.flagged)
+	}
+}
+
+// TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one whose file is whole.
+func TestPlaceOfSplitUsers(t *testing.T) {
+	for name, c := range map[string]struct {
+		meta    map[string]string
+		flagged bool
+		want    Place
+	}{
+		"whole":             {want: PlaceR2},
+		"metadata only":     {meta: userdb.Mark{HotOf: 3}.Metadata(nil), want: PlaceSplit},
+		"flag only":         {flagged: true, want: PlaceSplit},
+		"fenced, with both": {meta: userdb.Mark{Kind: userdb.FenceMark, Lin: 3, Non: 4}.Metadata(nil), flagged: true, want: PlaceStore},
+	} {
+		whole, split := newMemory(), newMemory()
+		e := whole.engine(t)
+		e.SplitFlags = memoryFlags{nil, split}
+		key := e.Layout.Key("alice")
+		whole.objects[key] = userdb.Object{Key: key, Size: 1, Metadata: c.meta}
+		if c.flagged {
+			split.flagged["alice"] = userdb.FlagMeta{}
+		}
+		found, err := e.Scan(context.Background(), ScanOptions{Users: []userdb.UserID{"alice"}})
+		if err != nil || len(found) != 1 || found[0].Place != c.want {
+			t.Errorf("%s: %+v %v", name, found, err)
+		}
+	}
+}
+
+// TestJudgeSplit: whom status calls the server of a split user.
+func TestJudgeSplit(t *testing.T) {
+	const lin, gen = 2, 3
+	fenced := fileState{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, what: userdb.SQLiteFile}
+	plain := fileState{what: userdb.SQLiteFile}
+	for _, c := range []struct {
+		phase          userdb.Phase
+		file           fileState
+		serves         Side
+		needsSomething bool
+	}{
+		{userdb.Splitting, plain, SideFile, true},
+		{userdb.Splitting, fenced, SideNeither, true},
+		{userdb.SplitReady, fenced, SideNeither, true},
+		{userdb.SplitReady, plain, SideSplit, true},
+		{userdb.Cold, plain, SideSplit, false},
+		{userdb.Cold, fenced, SideNeither, true},
+		{userdb.ColdSealed, plain, SideSplit, true},
+		{userdb.Merging, fenced, SideNeither, true},
+		{userdb.Merging, plain, SideFile, true},
+		{userdb.Cold, fileState{absent: true}, SideNeither, true},
+	} {
+		serves, problem, next := judge(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)
+		if serves != c.serves || (problem != "") != c.needsSomething || (next != "") != c.needsSomething {
+			t.Errorf("%s over a file that is %s: %s, %q, %q", c.phase, c.file.word(), serves, problem, next)
+		}
+	}
+}
+
+// TestFenceOfASplitIsNotLiftedAlone: where a split user's rows are is concluded from his fence, so the way without the Durable Object is closed to him.
+func TestFenceOfASplitIsNotLiftedAlone(t *testing.T) {
+	m := newMemory()
+	e := m.engine(t)
+	head := make([]byte, 100)
+	copy(head, "SQLite format 3\x00")
+	head[18], head[19] = 1, 1
+	fenced, err := userdb.WithSplitFence(head, 2, 3, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := e.Layout.Key("alice")
+	m.content[key], m.objects[key] = fenced, userdb.Object{Key: key, Size: 100, ETag: "1"}
+	r := &retreat{Engine: e, user: "alice", result: &Result{User: "alice"}}
+	if err := r.liftWithoutStore(context.Background()); userdb.KindOf(err) != userdb.Conflict || m.calls["R2 put"] > 0 {
+		t.Errorf("%v, calls %v", err, m.calls)
+	}
+}
