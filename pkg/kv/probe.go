@@ -7,7 +7,6 @@ import (
 
 	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
 	"github.com/cloudflare/cloudflare-go/v7/option"
-
 )
 
 const (

@@ -141,7 +141,9 @@ func flagMeta(st wire.Status) *userdb.FlagMeta {
 }
 
 // dropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a split's.
-func (r *Result) dropFlag() { r.flag = FlagChange{Delete: true, DeleteSplit: r.wasSplit || r.Outcome == OutcomeNothing} }
+func (r *Result) dropFlag() {
+	r.flag = FlagChange{Delete: true, DeleteSplit: r.wasSplit || r.Outcome == OutcomeNothing}
+}
 
 // resultJSON is the promised shape (docs/scripting.md).
 type resultJSON struct {

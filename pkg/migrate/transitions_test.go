@@ -69,8 +69,8 @@ func declaredPhases(t *testing.T) []string {
 // sentAs is which of the model's messages each of the engine's calls is. Status asks for the state itself.
 var sentAs = map[string][]string{
 	"Status":       nil,
-	"Claim":        {"claim-migrate", "claim-rollback", "claim-conflict"},
-	"Reset":        {"reset", "stale-claim"},
+	"Claim":        {"claim-migrate", "claim-rollback", "claim-split", "claim-conflict"},
+	"Reset":        {"reset", "reset-under-rollback", "reset-under-split", "reset-again-under-split", "stale-claim"},
 	"Schema":       {"schema"},
 	"Rows":         {"rows"},
 	"Finish":       {"finish"},
@@ -78,14 +78,15 @@ var sentAs = map[string][]string{
 	"FreshDigest":  {"digest"},
 	"Range":        {"digest"},
 	"Ready":        {"ready", "ready-other-digest"},
-	"Activate":     {"activate", "activate-under-rollback"},
+	"Activate":     {"activate", "activate-under-rollback", "activate-under-split"},
 	"ExportSchema": {"export"},
 	"ExportRows":   {"export"},
-	"Release":      {"release"},
+	"Release":      {"release", "release-under-rollback", "release-under-split"},
+	"Merge":        {"merge", "merge-under-rollback", "merge-under-split"},
 }
 
 // The application's messages do not come from the engine.
-var applications = []string{"read", "write"}
+var applications = []string{"read", "write", "cold-read", "cold-write"}
 
 func TestEveryCallIsModelled(t *testing.T) {
 	stores := reflect.TypeFor[Stores]()
@@ -114,6 +115,14 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 	for phase, row := range model(t) {
 		takesWrites := row["write"] != refused
 		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}
+		if st.Phase.Split() {
+			serves, problem, _ := judge(st, stamped)
+			takesCold := row["cold-write"] != refused
+			if takesWrites || serves == SideStore || (serves == SideSplit && problem == "") != takesCold {
+				t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v", phase, serves, problem, takesCold)
+			}
+			continue
+		}
 		serves, problem, _ := judge(st, fenced)
 		if (serves == SideStore) != takesWrites || (problem == "") != takesWrites {
 			t.Errorf("%s, fenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
