@@ -5,6 +5,7 @@ export type {
   QueryMode,
   QueryRequest,
   QueryResults,
+  QueryScope,
   QueryStatement,
   QueryValue,
   ResultValue,
@@ -13,8 +14,9 @@ export type {
 } from "./query/types.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
 export { answerResponse, readQuery } from "./router/http.ts";
-export { createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
+export type { BothAnswer } from "./router/cold.ts";
+export { type BothRequest, createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
-export { UserDataStore } from "./store/user-data-store.ts";
+export { type TransactionOptions, UserDataStore } from "./store/user-data-store.ts";
 export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";
 export { type ErrorInfo, type ErrorKind, errorResponse, WireError } from "./wire/errors.ts";

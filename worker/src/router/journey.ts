@@ -3,7 +3,8 @@
 import { type FileRun, runOnFile } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
-import { messageOf, WireError } from "../wire/errors.ts";
+import { WireError } from "../wire/errors.ts";
+import { busy, cutoverInProgress, demandSafeToRepeat, failed, outcomeUnknown } from "./failures.ts";
 import type { Fenced } from "./marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
@@ -124,9 +125,7 @@ export class Journey {
 
   /** An overloaded object refuses before it runs anything. After any other error a write may have been applied. */
   private async storeFailed(error: unknown): Promise<Next> {
-    if (isOverloaded(error))
-      throw new WireError("overloaded", `ask the Durable Object: ${messageOf(error)}`, undefined, { cause: error });
-    if (!this.reading) throw outcomeUnknown("ask the Durable Object", error);
+    demandSafeToRepeat(error, this.reading);
     return this.tryAgain("store", "ask the Durable Object", error);
   }
 
@@ -188,7 +187,7 @@ export class Journey {
   /** For errors of steps that change nothing. What the request itself is to blame for stays an error. */
   private async tryAgain(side: Side, operation: string, error: unknown): Promise<Side> {
     if (error instanceof WireError) throw error;
-    this.obstacle = new WireError("internal", `${operation}: ${messageOf(error)}`, undefined, { cause: error });
+    this.obstacle = failed(operation, error);
     await pause();
     return side;
   }
@@ -196,24 +195,4 @@ export class Journey {
 
 function isFenced(file: StoredFile): file is Copy {
   return file.mark.fenced;
-}
-
-function isOverloaded(error: unknown): boolean {
-  return error instanceof Error && "overloaded" in error && error.overloaded === true;
-}
-
-function cutoverInProgress(): WireError {
-  return new WireError(
-    "cutover-in-progress",
-    "the user's database is moving, and no side accepts this request yet; nothing was written",
-  );
-}
-
-function busy(message: string): WireError {
-  return new WireError("overloaded", message);
-}
-
-function outcomeUnknown(operation: string, cause: unknown): WireError {
-  const message = `${operation}: ${messageOf(cause)}: the write may have been applied or not; repeat it only with an idempotency key`;
-  return new WireError("outcome-unknown", message, undefined, { cause });
 }

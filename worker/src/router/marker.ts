@@ -2,7 +2,7 @@
 // SQLite ignores, so the ETag covers it; a copy in custom metadata is for people and never decides.
 
 const HEADER_BYTES = 100;
-const MARK = { offset: 72, fence: "DMF1", stamp: "DMU1" } as const;
+const MARK = { offset: 72, fence: "DMF1", splitFence: "DMS1", stamp: "DMU1" } as const;
 const TOMBSTONE = "dbmigrate tombstone 1\n";
 
 /** Enough of an object to classify any database file; a tombstone may be longer. */
@@ -19,6 +19,8 @@ export interface Fenced {
   readonly fenced: true;
   readonly lin: number;
   readonly non: number;
+  /** Whether it is a fence of split mode, under which a Durable Object holds cold rows only. */
+  readonly split: boolean;
   /** A tombstone is what gc leaves of a file: the fence and no content. */
   readonly kind: "file" | "tombstone";
 }
@@ -37,9 +39,13 @@ export function classify(bytes: Uint8Array): Mark {
   if (bytes.byteLength < HEADER_BYTES) return ABSENT;
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const first = header.getUint32(MARK.offset + 4);
-  switch (ascii(bytes.subarray(MARK.offset, MARK.offset + 4))) {
+  const magic = ascii(bytes.subarray(MARK.offset, MARK.offset + 4));
+  switch (magic) {
     case MARK.fence:
-      return { fenced: true, lin: first, non: header.getUint32(MARK.offset + 8), kind: "file" };
+    case MARK.splitFence: {
+      const non = header.getUint32(MARK.offset + 8);
+      return { fenced: true, lin: first, non, split: magic === MARK.splitFence, kind: "file" };
+    }
     case MARK.stamp:
       return { fenced: false, stamp: first };
     default:
@@ -57,7 +63,7 @@ function classifyTombstone(bytes: Uint8Array): Fenced {
   const record = parseRecord(text.split("\n", 1)[0] ?? "");
   const [lin, non] = [record["lin"], record["non"]];
   if (!isClaim(lin) || !isClaim(non)) throw new Error("read tombstone: it names no lineage and nonce");
-  return { fenced: true, lin, non, kind: "tombstone" };
+  return { fenced: true, lin, non, split: false, kind: "tombstone" };
 }
 
 function parseRecord(line: string): Record<string, unknown> {

@@ -1,9 +1,10 @@
 // What an application mounts: one function that answers queries of users, wherever their database lives.
 import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
-import { parseQueryRequest } from "../query/request.ts";
-import type { QueryAnswer, QueryRequest } from "../query/types.ts";
+import { type ParsedRequest, parseQueryRequest } from "../query/request.ts";
+import type { QueryAnswer, QueryRequest, QueryScope } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
+import { type BothAnswer, type ColdUser, queryCold, readBoth } from "./cold.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
@@ -37,11 +38,19 @@ export interface Router {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
   /**
+   * Reads the hot and the cold rows of a split user as they were at one moment (docs/split.md); of other users `hot` is everything and `cold` null. Never
+   * rejects.
+   */
+  queryBoth(user: string, request: BothRequest): Promise<BothAnswer>;
+  /**
    * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is served from the file, it is closed at once with code 4001.
    * Whoever may call this may read which rows of the user change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
 }
+
+/** Statements that only read. */
+export type BothRequest = Pick<QueryRequest, "statements">;
 
 const DEFAULT_DEADLINE_MS = 5000;
 
@@ -63,15 +72,27 @@ export function createRouter(config: RouterConfig): Router {
 
 /** A router between sides of any kind, for applications that wrap them. */
 export function routeBetween(sides: Sides, options: JourneyOptions): Router {
+  const cold = (user: string): ColdUser => ({ sides, user, deadlineMs: options.deadlineMs });
+  const hot = async (user: string, request: QueryRequest, parsed: ParsedRequest): Promise<QueryAnswer> => {
+    const start = options.path === "auto" && (await saysMigrated(sides, user)) ? "store" : "file";
+    return new Journey(sides, { user, request, parsed }, options).run(start);
+  };
   return {
     async query(user, request) {
       try {
-        const journey = new Journey(
-          sides,
-          { user: parseUserId(user), request, parsed: parseQueryRequest(request) },
-          options,
-        );
-        return await journey.run(options.path === "auto" && (await saysMigrated(sides, user)) ? "store" : "file");
+        const parsed = parseQueryRequest(request);
+        parseUserId(user);
+        return await (parsed.scope === "cold" ? queryCold(cold(user), request) : hot(user, request, parsed));
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
+    },
+    async queryBoth(user, { statements }) {
+      try {
+        const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
+        const parsed = parseQueryRequest(hotRequest);
+        parseUserId(user);
+        return await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }
@@ -80,6 +101,10 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
       return connectLive(sides, user, request, options.path);
     },
   };
+}
+
+function readOf(statements: QueryRequest["statements"], scope: QueryScope): QueryRequest {
+  return { statements, mode: "read", scope };
 }
 
 /** The flag is a hint: without it the file is asked, which knows. */

@@ -34,10 +34,10 @@ export function textsIn(file: Uint8Array): unknown[] {
   return (results[0]?.rows ?? []).map((row) => row[0]);
 }
 
-export function fenced(file: Uint8Array, lin: number, non: number): Uint8Array {
+export function fenced(file: Uint8Array, lin: number, non: number, magic = "DMF1"): Uint8Array {
   const copy = file.slice();
   const view = new DataView(copy.buffer);
-  copy.set(new TextEncoder().encode("DMF1"), 72);
+  copy.set(new TextEncoder().encode(magic), 72);
   view.setUint32(76, lin);
   view.setUint32(80, non);
   copy.set([file[18] ?? 0, file[19] ?? 0], 84);

@@ -1,8 +1,9 @@
 // Brings a user's real Durable Object into a phase, through the admin routes as the operator's tool does.
 import { handleAdmin } from "../../src/index.ts";
-import type { QueryAnswer } from "../../src/index.ts";
+import type { QueryAnswer, QueryScope } from "../../src/index.ts";
 import type { Phase } from "../../src/wire/messages.ts";
 import { userPath, type UserRoute } from "../../src/wire/routes.ts";
+import { batch, jFrame } from "../store/encode.ts";
 import { bindings } from "./fixtures.ts";
 
 /** The lineage of every store that these tests import: its first claim. */
@@ -23,9 +24,12 @@ const SCHEMA = {
   virtual: [],
 };
 
-/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on with the row "store". */
+const SPLIT_PHASES: readonly Phase[] = ["SPLITTING", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"];
+
+/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on, and in all phases of split mode, with the row "store". */
 export async function bringTo(phase: Phase, user: string): Promise<void> {
   if (phase === "EMPTY") return;
+  if (SPLIT_PHASES.includes(phase)) return bringToSplit(phase, user);
   await send(user, "claim", { intent: "migrate", seen: 0 });
   if (phase === "IMPORTING") return;
   await makeReady(user);
@@ -35,9 +39,24 @@ export async function bringTo(phase: Phase, user: string): Promise<void> {
   if (phase === "SEALED") await seal(user);
 }
 
-async function makeReady(user: string): Promise<void> {
+async function bringToSplit(phase: Phase, user: string): Promise<void> {
+  await send(user, "claim", { intent: "split", seen: 0 });
+  const steps: [Phase, () => Promise<unknown>][] = [
+    ["SPLITTING", () => makeReady(user, batch(jFrame("t", ["rowid", "a"], [[1n, "store"]])))],
+    ["SPLIT_READY", () => send(user, "activate", { gen: LINEAGE })],
+    ["COLD", () => seal(user)],
+    ["COLD_SEALED", () => send(user, "merge", { gen: LINEAGE + 1 })],
+  ];
+  for (const [before, step] of steps) {
+    if (phase === before) return;
+    await step();
+  }
+}
+
+async function makeReady(user: string, rows?: Uint8Array): Promise<void> {
   await send(user, "schema", { gen: LINEAGE, schema: SCHEMA });
-  await until(user, "finish", { gen: LINEAGE, batches: 0 }, "done");
+  if (rows !== undefined) await send(user, "rows", rows, `?gen=${LINEAGE}&seq=0`);
+  await until(user, "finish", { gen: LINEAGE, batches: rows === undefined ? 0 : 1 }, "done");
   const { digest } = await until(user, "digest", { budgetMs: 5000 }, "complete");
   await send(user, "ready", { gen: LINEAGE, digest, receipt: receipt(user, digest) });
 }
@@ -53,8 +72,8 @@ export async function release(user: string): Promise<void> {
 }
 
 /** Asks the store itself, past the router. */
-export async function queryStore(user: string, sql: string): Promise<QueryAnswer> {
-  return bindings.USER_DATA.getByName(user).query({ statements: [{ sql }] });
+export async function queryStore(user: string, sql: string, scope: QueryScope = "hot"): Promise<QueryAnswer> {
+  return bindings.USER_DATA.getByName(user).query({ statements: [{ sql }], scope });
 }
 
 function receipt(user: string, digest: unknown): Record<string, unknown> {
@@ -80,11 +99,19 @@ async function until(user: string, route: UserRoute, body: object, flag: string)
   }
 }
 
-async function send(user: string, route: UserRoute, body: object): Promise<Record<string, unknown>> {
-  const request = new Request(`https://worker.test${userPath(user, route)}`, {
+/** Sends a message of the operator's side. */
+export async function send(
+  user: string,
+  route: UserRoute,
+  body: object | Uint8Array,
+  search = "",
+): Promise<Record<string, unknown>> {
+  const binary = body instanceof Uint8Array;
+  const contentType = binary ? "application/octet-stream" : "application/json";
+  const request = new Request(`https://worker.test${userPath(user, route)}${search}`, {
     method: "POST",
-    headers: { authorization: "Bearer token-now", "content-type": "application/json" },
-    body: JSON.stringify(body),
+    headers: { authorization: "Bearer token-now", "content-type": contentType },
+    body: binary ? body : JSON.stringify(body),
   });
   const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "token-now" }, store: bindings.USER_DATA });
   if (response?.ok !== true) throw new Error(`${route}: ${await response?.text()}`);

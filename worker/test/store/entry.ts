@@ -1,5 +1,5 @@
 // The Worker that the store's tests run in.
-import { UserDataStore, type StoreEnv } from "../../src/store/user-data-store.ts";
+import { type TransactionOptions, UserDataStore, type StoreEnv } from "../../src/store/user-data-store.ts";
 
 export { UserDataStore };
 
@@ -12,6 +12,16 @@ export class NotesStore extends UserDataStore {
       sql.exec("INSERT INTO notes (text) VALUES (?)", text);
       return countNotes(sql);
     });
+  }
+
+  addCold(text: string): number | string {
+    return this.#tried(
+      (sql) => {
+        sql.exec("INSERT INTO notes (text) VALUES (?)", text);
+        return countNotes(sql);
+      },
+      { scope: "cold" },
+    );
   }
 
   addAndFail(text: string): number | string {
@@ -32,9 +42,9 @@ export class NotesStore extends UserDataStore {
     return this.#tried(countNotes);
   }
 
-  #tried<T>(work: (sql: SqlStorage) => T): T | string {
+  #tried<T>(work: (sql: SqlStorage) => T, options?: TransactionOptions): T | string {
     try {
-      return this.transaction(work);
+      return this.transaction(work, options);
     } catch (error) {
       return String((error as Error).message);
     }

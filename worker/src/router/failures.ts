@@ -1,0 +1,38 @@
+// What the router says when no side answers.
+import { messageOf, WireError } from "../wire/errors.ts";
+
+export function cutoverInProgress(): WireError {
+  return new WireError(
+    "cutover-in-progress",
+    "the user's database is moving, and no side accepts this request yet; nothing was written",
+  );
+}
+
+export function busy(message: string): WireError {
+  return new WireError("overloaded", message);
+}
+
+/** A step that changed nothing, and may be tried again. */
+export function failed(operation: string, cause: unknown): WireError {
+  return new WireError("internal", `${operation}: ${messageOf(cause)}`, undefined, { cause });
+}
+
+export function outcomeUnknown(operation: string, cause: unknown): WireError {
+  const message = `${operation}: ${messageOf(cause)}: the write may have been applied or not; repeat it only with an idempotency key`;
+  return new WireError("outcome-unknown", message, undefined, { cause });
+}
+
+/**
+ * Whether a Durable Object that failed may be asked again. An overloaded one refuses before it runs anything, and wants less; after any other error a
+ * write may have been applied.
+ * @throws WireError overloaded or outcome-unknown
+ */
+export function demandSafeToRepeat(cause: unknown, reading: boolean): void {
+  const operation = "ask the Durable Object";
+  if (isOverloaded(cause)) throw new WireError("overloaded", `${operation}: ${messageOf(cause)}`, undefined, { cause });
+  if (!reading) throw outcomeUnknown(operation, cause);
+}
+
+function isOverloaded(error: unknown): boolean {
+  return error instanceof Error && "overloaded" in error && error.overloaded === true;
+}
