@@ -2,7 +2,9 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
@@ -24,7 +26,26 @@ type check struct {
 	result *Result
 }
 
+// A verify that comes between the fence and the switch of another command looks again: a cutover takes a fraction of a second, and one that
+// a dead command left stays.
+const (
+	cutoverLooks = 5
+	cutoverPause = time.Second
+)
+
+// errBetween says that neither side took writes.
+var errBetween = errors.New("a cutover was left open, or is taking its time")
+
 func (v *check) run(ctx context.Context) error {
+	for look := 1; ; look++ {
+		err := v.once(ctx)
+		if !errors.Is(err, errBetween) || look == cutoverLooks || !pause(ctx, cutoverPause) {
+			return err
+		}
+	}
+}
+
+func (v *check) once(ctx context.Context) error {
 	st, err := v.Stores.Status(ctx, v.user)
 	if err != nil {
 		return err
@@ -86,8 +107,8 @@ func (v *check) notActive(st wire.Status, file fileState) error {
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", file.Key)}
 	case file.fenced() || st.Phase.Split() && st.Phase != userdb.Splitting:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("a cutover is under way or was left open: the file is %s and the Durable Object is %s", file.word(), st.Phase),
-			Hint: "writes wait; run `dbmigrate migrate` or `dbmigrate rollback` for this user to end it"}
+			Err:  fmt.Errorf("%w: the file is %s and the Durable Object is %s", errBetween, file.word(), st.Phase),
+			Hint: "writes wait; if no other command is at work on this user, run `dbmigrate migrate` or `dbmigrate rollback` to end it"}
 	}
 	v.result.Outcome = OutcomeInR2
 	return nil
