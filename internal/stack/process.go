@@ -80,6 +80,20 @@ func (p *process) stop() error {
 	return p.stopErr
 }
 
+// kill is stop without a warning.
+func (p *process) kill() error {
+	p.stopOnce.Do(func() {
+		group := p.cmd.Process.Pid
+		signalGroup(group, syscall.SIGKILL)
+		if !p.leaderEndsWithin(stopPatience) {
+			p.stopErr = fmt.Errorf("kill wrangler: process %d survives SIGKILL", group)
+		}
+		waitGroupGone(group, stragglerPatience)
+		p.watchdog.dismiss()
+	})
+	return p.stopErr
+}
+
 func (p *process) leaderEndsWithin(patience time.Duration) bool {
 	select {
 	case <-p.exited:

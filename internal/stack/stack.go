@@ -113,6 +113,9 @@ func (s *Stack) Restart(ctx context.Context) error {
 	return s.launch(ctx, s.URL[strings.LastIndex(s.URL, ":")+1:])
 }
 
+// Kill ends the runtime as kill -9 does, wherever it is at that moment. Restart starts it again.
+func (s *Stack) Kill() error { return s.process.kill() }
+
 // Stop ends every process of the stack and removes a temporary state folder. A second call does nothing.
 func (s *Stack) Stop() error {
 	return joinCleanup(s.process.stop(), s.removeTemporary())

@@ -95,6 +95,17 @@ func TestStackServesAndKeepsItsStateOverARestart(t *testing.T) {
 	if got := fetch(t, "GET", value, ""); got != "yes" {
 		t.Errorf("after the restart the value is %q", got)
 	}
+
+	fetch(t, "PUT", value, "newer")
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := fetch(t, "GET", value, ""); got != "newer" {
+		t.Errorf("after kill -9 the value is %q", got)
+	}
 }
 
 func TestStopLeavesNothingBehind(t *testing.T) {
