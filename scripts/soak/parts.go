@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/harness"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
@@ -35,7 +38,26 @@ func runRace(ctx context.Context, o options) (account string, err error) {
 	if err == nil && (report.Cycles < o.race.Cycles || report.Acknowledged < o.race.Writes) {
 		err = errShort
 	}
-	return report.Markdown(), err
+	return raceHead(o, err) + report.Markdown(), err
+}
+
+// raceHead says what raced on what, and whether it raced for as long as it was meant to.
+func raceHead(o options, err error) string {
+	head := fmt.Sprintf("%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each runtime; %d processors%s.\n\n",
+		o.stacks, o.race.Users, o.race.Clients, o.race.Operators, runtime.NumCPU(), load())
+	if errors.Is(err, errShort) {
+		head += fmt.Sprintf("**Cut short**: the time (`-limit %s`) was over before %d cycles and %d acknowledged writes.\n\n", o.race.Limit, o.race.Cycles, o.race.Writes)
+	}
+	return head
+}
+
+// load is how busy the machine was towards the end: with others at work on it, every duration of the account is theirs, too.
+func load() string {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	return ", load average " + strings.Fields(string(content))[2]
 }
 
 func runNetwork(ctx context.Context, o options) (account string, err error) {

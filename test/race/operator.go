@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -62,7 +61,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 		Run: run, Version: "race"}, nil
 }
 
-// tripCommands is how many commands an operator gives to one user before he turns to another one.
+// tripCommands is how many commands an operator gives to one user, at least, before he turns to another one.
 const tripCommands = 4
 
 // run ends when ctx does, after the command that is under way.
@@ -75,12 +74,11 @@ func (o *operator) run(ctx context.Context) error {
 	return nil
 }
 
-// trip sends one user to and fro, and sometimes verifies him in between. Where he is at the beginning, and what the other operators
-// do to him meanwhile, it does not ask.
+// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and ends with a migrate. Where the user is at the
+// beginning, and what the other operators do to him meanwhile, it does not ask.
 func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
-	direction := rand.IntN(2)
-	for n := range tripCommands {
-		action := []migrate.Action{migrate.ActionMigrate, migrate.ActionRollback}[(direction+n)%2]
+	for left := tripCommands + rand.IntN(2); left > 0; left-- {
+		action := []migrate.Action{migrate.ActionRollback, migrate.ActionMigrate}[left%2]
 		if rand.IntN(10) == 0 {
 			action = migrate.ActionVerify
 		}
@@ -90,16 +88,9 @@ func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
 		if err := o.give(action, u); err != nil {
 			return err
 		}
-		o.rest(ctx)
+		pause(ctx, stretched(o.world.Rest, -o.world.lead()))
 	}
 	return nil
-}
-
-func (o *operator) rest(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(rand.N(o.world.Rest + 1)):
-	}
 }
 
 // give runs one command, which may die, and judges its failure.
@@ -132,9 +123,9 @@ func (o *operator) returnTrip(u userdb.UserID) error {
 // run again; a conflict or a difference would say that data is in danger.
 var expected = []userdb.Kind{userdb.Superseded, userdb.Precondition, userdb.Throttled, userdb.Unreachable}
 
-// sawCutover says whether a verify came between the fence and the switch of another command, and says so.
+// sawCutover says whether a verify found what a killed command left between fence and switch, and says so.
 func sawCutover(r migrate.Result) bool {
-	return r.Action == migrate.ActionVerify && strings.Contains(r.Err().Error(), "a cutover is under way or was left open")
+	return r.Action == migrate.ActionVerify && strings.Contains(r.Err().Error(), "a cutover was left open, or is taking its time")
 }
 
 // sawEvictions says whether the test threw the object out of memory at every attempt of a message, as it can when the machine is slow.

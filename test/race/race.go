@@ -27,8 +27,9 @@ type Config struct {
 	// who made room are audited at the end.
 	Retire int
 	// FilePause is the longest pause of a client after a write to a file. R2 takes about one write a second for a key and the local
-	// runtime as many as it can; without a pause no migration would ever find a moment between two writes.
-	FilePause time.Duration
+	// runtime as many as it can; without a pause no migration would ever find a moment between two writes. Pause is the longest one after any other
+	// request: without it clients take the whole processor, every request of a command waits behind theirs, and hardly a command comes to an end.
+	FilePause, Pause time.Duration
 	// Rest is the longest pause of an operator between two commands: without one, users would hardly live on either side.
 	Rest time.Duration
 	// EvictEvery and RestartEvery are how often a Durable Object is thrown out of memory and the whole runtime is restarted, on each stack.
@@ -106,6 +107,17 @@ func (r *race) every(ctx context.Context, interval time.Duration, do func() erro
 			r.failOn(do())
 		}
 	}
+}
+
+// lead says how far writes are ahead of cycles (or behind, below zero) on the way to their numbers, as shares of them.
+func (r *race) lead() float64 {
+	return float64(r.figure.acknowledged.Load())/float64(max(1, r.Writes)) - float64(r.figure.cycles())/float64(max(1, r.Cycles))
+}
+
+// stretched is the longest pause of somebody who is so far ahead: clients and operators compete for one processor, and whoever is behind gets more of it.
+func stretched(longest time.Duration, lead float64) time.Duration {
+	const steepness, most = 500, 10
+	return time.Duration(float64(longest) * min(most, 1+steepness*max(0, lead)))
 }
 
 func (r *race) enough() error {

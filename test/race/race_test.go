@@ -19,7 +19,7 @@ func TestRace(t *testing.T) {
 		}
 	})
 	report, err := Run(t.Context(), []*stack.Stack{s}, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
-		FilePause: 500 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1, Log: t.Output()})
+		FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1, Log: t.Output()})
 	t.Log("\n" + report.Markdown())
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func (w *witness) client(ctx context.Context, c int) error {
 		}
 		var err error
 		if (step+c)%4 == 3 {
-			err = w.read(c)
+			err = w.read(ctx, c)
 		} else {
 			err = w.write(ctx, c)
 		}
@@ -116,9 +116,11 @@ func (w *witness) write(ctx context.Context, c int) error {
 		case answer.outcome == applied:
 			w.acknowledged(c, op, answer.ledger.n, seen)
 			w.world.figure.wrote(time.Since(first), answer.byFile, severed)
+			pauseAfter := w.world.Pause
 			if answer.byFile {
-				time.Sleep(rand.N(w.world.FilePause + 1))
+				pauseAfter = w.world.FilePause
 			}
+			pause(ctx, stretched(pauseAfter, w.world.lead()))
 			return nil
 		case answer.outcome == unknown:
 			w.mu.Lock()
@@ -139,7 +141,7 @@ func (w *witness) write(ctx context.Context, c int) error {
 	}
 }
 
-func (w *witness) read(c int) error {
+func (w *witness) read(ctx context.Context, c int) error {
 	begun := time.Now()
 	called := time.Since(w.world.began)
 	answer, err := w.world.look(w.user)
@@ -148,10 +150,17 @@ func (w *witness) read(c int) error {
 		return err
 	}
 	w.world.figure.didRead(time.Since(begun), answer.byFile)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.epoch.read(c, answer.ledger, seen)
+	w.looked(c, answer.ledger, seen)
+	pause(ctx, stretched(w.world.Pause, w.world.lead()))
 	return nil
+}
+
+// pause waits for a random time, at most for longest or until ctx ends.
+func pause(ctx context.Context, longest time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(rand.N(longest + 1)):
+	}
 }
 
 func (w *witness) newOp() int64 {
@@ -166,6 +175,12 @@ func (w *witness) acknowledged(c int, op, n int64, seen interval) {
 	defer w.mu.Unlock()
 	w.epoch.wrote(c, op, n, seen)
 	w.world.figure.acknowledged.Add(1)
+}
+
+func (w *witness) looked(c int, seen ledger, when interval) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.epoch.read(c, seen, when)
 }
 
 // epochEndPatience is how long the end of an epoch waits for an answer: a restart takes seconds, an operator that died between fence and switch leaves
