@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,8 @@ func Build(ctx context.Context, root, dir string) (string, error) {
 // Operator runs dbmigrate with every request going through a proxy of its own.
 type Operator struct {
 	Proxy *faultproxy.Proxy
+	// Hears, when set, is told what runs say on stderr, while they say it.
+	Hears func(text string)
 
 	binary, home string
 	env          []string
@@ -60,7 +63,7 @@ func (o *Operator) Close() { o.Proxy.Close() }
 func (o *Operator) Run(args ...string) (Finished, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(o.binary, append(args, "--output", "json")...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, &stderr
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, io.MultiWriter(&stderr, hearing{o.Hears})
 	if err := cmd.Start(); err != nil {
 		return Finished{}, err
 	}
@@ -73,6 +76,16 @@ func (o *Operator) Run(args ...string) (Finished, error) {
 	f := Finished{Command: strings.Join(args, " "), Exit: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String(),
 		Accounts: map[string]Account{}}
 	return f, f.parse()
+}
+
+// hearing passes on what is written, in the pieces in which it comes.
+type hearing struct{ tell func(string) }
+
+func (h hearing) Write(p []byte) (int, error) {
+	if h.tell != nil {
+		h.tell(string(p))
+	}
+	return len(p), nil
 }
 
 // Must runs dbmigrate and demands the exit code.

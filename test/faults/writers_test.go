@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -261,6 +262,68 @@ func TestUnconditionalWriterIsDetected(t *testing.T) {
 	o.Proxy.Reset(nil)
 	if again := must(t, o, 1, args...).Accounts[u.Name]; again.Outcome != "overwritten" {
 		t.Errorf("run again, it says %+v", again)
+	}
+}
+
+// TestInterruptedWait presses Ctrl-C, or has CI send SIGTERM, while the command waits for requests that have not seen the flag. Nobody was begun, the
+// router asks the file, and the same command goes on.
+func TestInterruptedWait(t *testing.T) {
+	for _, writers := range []string{"conditional", "unconditional"} {
+		for name, signal := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM} {
+			t.Run(writers+", "+name, func(t *testing.T) {
+				t.Parallel()
+				team := newTeam(t, 2)
+				command := append([]string{"migrate", "--writers", writers, "--longest-request", "0s"}, team.names()...)
+				team.op.Hears = func(text string) {
+					if strings.Contains(text, "waiting 1h") {
+						team.op.Signal(signal)
+					}
+				}
+				f := must(t, team.op, 130, append(command, "--kv-window", "1h")...)
+				if !f.Summary.Interrupted || f.Summary.NotBegun != len(team.users) {
+					t.Errorf("no clear account: %v", f)
+				}
+				for _, u := range team.users {
+					mustBeServed(t, u)
+					if u.Side != "file" {
+						t.Errorf("%s is served by the %s", u.Name, u.Side)
+					}
+				}
+				must(t, team.op, 0, append(command, "--kv-window", "0s")...)
+				for _, u := range team.users {
+					mustBeServed(t, u)
+					if u.Side != "store" {
+						t.Errorf("%s is served by the %s", u.Name, u.Side)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestInterruptedSettle sends the signal while the command waits for saves that may still overwrite the fence. The user is moved and served; that the look came
+// early is said, and the same command looks again.
+func TestInterruptedSettle(t *testing.T) {
+	for name, signal := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, u := newUser(t)
+			command := []string{"migrate", u.Name, "--writers", "unconditional", "--kv-window", "0s", "--longest-request", "2s"}
+			o.Proxy.Reset(at("admin activate", true, func() { o.Signal(signal) }))
+			f := must(t, o, 130, command...)
+			if a := f.Accounts[u.Name]; !f.Summary.Interrupted || a.Open || a.Error == nil || a.Error.Kind != "interrupted" {
+				t.Errorf("no clear account: %v", f)
+			}
+			mustBeServed(t, u)
+			if u.Side != "store" {
+				t.Errorf("served by the %s", u.Side)
+			}
+			o.Proxy.Reset(nil)
+			if again := must(t, o, 0, command...).Accounts[u.Name]; again.Outcome != "already" {
+				t.Errorf("run again, it says %+v", again)
+			}
+			mustBeServed(t, u)
+		})
 	}
 }
 
