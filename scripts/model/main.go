@@ -26,6 +26,7 @@ type options struct {
 	quick bool
 	write bool
 	trace string
+	doc   string
 	jobs  int
 	limit time.Duration
 }
@@ -36,6 +37,7 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "run a few small searches and mutations, in about a minute")
 	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
 	flag.StringVar(&o.trace, "trace", "", "print the counterexample of the search or mutation of this `name`, and end")
+	flag.StringVar(&o.doc, "doc", "", "`page` whose sections searches and mutations, and searches-full with -full, are written anew when nothing failed")
 	flag.IntVar(&o.jobs, "jobs", 2, "searches at a time; each may take 3.8 GB")
 	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "a search that takes longer counts as not complete")
 	flag.Parse()
@@ -56,11 +58,15 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	}
 	clean, broken := selectSearches(o.size())
 	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(clean), len(broken))
-	failed := runAll(ctx, out, clean, o) + runAll(ctx, out, broken, o)
-	if failed > 0 {
-		return fmt.Errorf("%d did not do what is expected of them", failed)
+	found, failed := runAll(ctx, out, clean, o)
+	breaks, unnoticed := runAll(ctx, out, broken, o)
+	if failed+unnoticed > 0 {
+		return fmt.Errorf("%d did not do what is expected of them", failed+unnoticed)
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil || o.doc == "" {
+		return err
+	}
+	return publish(o, found, breaks)
 }
 
 func (o options) size() size {
@@ -73,8 +79,8 @@ func (o options) size() size {
 	return usual
 }
 
-// runAll runs the searches, a few at a time, prints a line for each in their order, and returns how many failed.
-func runAll(ctx context.Context, out io.Writer, searches []search, o options) (failed int) {
+// runAll runs the searches, a few at a time, prints a line for each in their order, and returns what they found and how many failed.
+func runAll(ctx context.Context, out io.Writer, searches []search, o options) (found []finding, failed int) {
 	printHead(out)
 	slots := make(chan struct{}, o.jobs)
 	results := make([]chan result, len(searches))
@@ -89,13 +95,14 @@ func runAll(ctx context.Context, out io.Writer, searches []search, o options) (f
 	for i, s := range searches {
 		r := <-results[i]
 		printLine(out, s, r)
+		found = append(found, finding{s, r})
 		if r.fault(s) != "" {
 			failed++
 			io.WriteString(out, r.trace)
 		}
 	}
 	fmt.Fprintln(out)
-	return failed
+	return found, failed
 }
 
 func printTrace(ctx context.Context, out io.Writer, o options) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -114,5 +115,33 @@ func TestTransitionsAreTheModels(t *testing.T) {
 	t.Chdir("../..")
 	if err := transitions(t.Context(), false); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.md")
+	empty := func(name string) string { return "<!-- proof:" + name + " -->\nold\n<!-- end -->\n" }
+	if err := os.WriteFile(page, []byte(empty("searches")+empty("searches-full")+empty("mutations")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	searches := []finding{{search{name: "small", what: "a world"}, result{states: 1234567, complete: true}}, {search{name: "large", size: full}, result{states: 999, complete: true}}}
+	mutations := []finding{{search{name: "NO_FENCE", breaks: "LOSS"}, result{states: 1000, violated: "LOSS"}}}
+	if err := publish(options{doc: page, full: true}, searches, mutations); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| `small` | a world | 1,234,567 | yes |", "| `large` |  | 999 | yes |", "| `NO_FENCE` |  | LOSS | 1,000 states |"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "old") {
+		t.Errorf("something old is left:\n%s", text)
+	}
+	if publish(options{doc: page, quick: true}, searches, mutations) == nil {
+		t.Error("a quick run wrote the page")
 	}
 }
