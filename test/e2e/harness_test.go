@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 	code := 1
 	if err == nil {
-		options := stack.Options{ConfigPath: "../../worker/test-entry/wrangler.jsonc"}
+		options := stack.Options{ConfigPath: raceConfig}
 		code = stack.RunTests(m, options, func(s *stack.Stack) { cloud = s })
 	} else {
 		fmt.Fprintln(os.Stderr, err)
@@ -41,7 +41,12 @@ func TestMain(m *testing.M) {
 
 func newOperator(t *testing.T) *harness.Operator {
 	t.Helper()
-	op, err := harness.NewOperator(cloud, binary, t.TempDir())
+	return newOperatorOn(t, cloud)
+}
+
+func newOperatorOn(t *testing.T, s *stack.Stack) *harness.Operator {
+	t.Helper()
+	op, err := harness.NewOperator(s, binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +97,9 @@ func getFile(t *testing.T, user string) ([]byte, userdb.Object) {
 	}
 	return b.Bytes(), obj
 }
+
+// raceConfig is the Worker whose flags are noise.
+const raceConfig = "../../worker/test-entry/wrangler.jsonc"
 
 // evict throws the user's Durable Object out of memory: what it did not store is gone.
 func evict(user string) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -65,7 +66,7 @@ func TestWalk(t *testing.T) {
 	table := killTable{walks: walked, section: "kill"}
 	for _, w := range walked {
 		t.Run(w.name, func(t *testing.T) {
-			for n, name := range undisturbed(t, image, w) {
+			for n, name := range undisturbed(t, newPatient(t, image, w.prepare), w) {
 				t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) {
 					t.Parallel()
 					table.add(w.name, n, name, walkPoint(t, image, w, n, name))
@@ -128,8 +129,7 @@ func (u *patient) endOf(f harness.Finished) string {
 }
 
 // undisturbed lists the requests of an undisturbed run.
-func undisturbed(t *testing.T, image []byte, w walk) []string {
-	u := newPatient(t, image, w.prepare)
+func undisturbed(t *testing.T, u *patient, w walk) []string {
 	args := u.args(w.command)
 	u.op.Proxy.Reset(nil)
 	must(t, u.op, 0, args...)
@@ -160,11 +160,16 @@ type patient struct {
 
 func newPatient(t *testing.T, image []byte, prepare []string) *patient {
 	t.Helper()
-	user, err := harness.NewUser(cloud, userNamed(t), image)
+	return newPatientOn(t, cloud, image, prepare)
+}
+
+func newPatientOn(t *testing.T, s *stack.Stack, image []byte, prepare []string) *patient {
+	t.Helper()
+	user, err := harness.NewUser(s, userNamed(t), image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &patient{User: user, t: t, op: newOperator(t), archive: newArchive(image)}
+	u := &patient{User: user, t: t, op: newOperatorOn(t, s), archive: newArchive(image)}
 	u.contents = u.read()
 	for _, command := range prepare {
 		must(t, u.op, 0, u.args(command)...)

@@ -29,7 +29,7 @@ func TestWalkSplit(t *testing.T) {
 	table := killTable{walks: splitWalks, section: "kill-split"}
 	for _, w := range splitWalks {
 		t.Run(w.name, func(t *testing.T) {
-			for n, name := range undisturbed(t, image, w) {
+			for n, name := range undisturbed(t, newPatient(t, image, w.prepare), w) {
 				t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) {
 					t.Parallel()
 					table.add(w.name, n, name, walkPoint(t, image, w, n, name))

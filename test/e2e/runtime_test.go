@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+)
+
+var everywhere = flag.Bool("everywhere", false, "TestRuntimeKilled kills the runtime at every request, not only at the switch")
+
+// switches are the requests at which a short run kills the runtime: before it writes wait, after it the other side has the authority.
+var switches = map[string]string{"migrate": "admin activate", "rollback": "R2 PUT"}
+
+// TestRuntimeKilled kills the runtime with -9 at the requests of migrate and of rollback: R2, KV, the Worker and all Durable Objects at once, in the middle of whatever they
+// are doing. It starts again on what it left on the disk while the command is still trying. The command ends with a clear account; then the same one has to
+// end with 0, and the opposite one.
+func TestRuntimeKilled(t *testing.T) {
+	image := smallDatabase(t)
+	table := runtimeTable{killTable{walks: walked, section: "runtime"}}
+	t.Run("commands", func(t *testing.T) {
+		for _, w := range walked {
+			if point, walked := switches[w.name]; walked {
+				t.Run(w.name, func(t *testing.T) {
+					t.Parallel()
+					walkMortal(t, image, w, point, &table)
+				})
+			}
+		}
+	})
+	table.publish(t)
+}
+
+// walkMortal walks one command on a runtime of its own.
+func walkMortal(t *testing.T, image []byte, w walk, point string, table *runtimeTable) {
+	mortal, err := stack.Start(t.Context(), stack.Options{ConfigPath: raceConfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := mortal.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	names := undisturbed(t, newPatientOn(t, mortal, image, w.prepare), w)
+	for n, name := range names {
+		if *everywhere || n == slices.Index(names, point) {
+			t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) { table.add(w.name, n, name, killRuntimeAt(t, mortal, image, w, n, name)) })
+		}
+	}
+}
+
+// looks are the requests that have no effect.
+var looks = []string{"R2 GET", "R2 HEAD", "KV GET keys", "admin hello", "admin status", "admin digest"}
+
+// killRuntimeAt kills it before the request is sent, and after its effect, if it has one; the answer dies with the runtime.
+func killRuntimeAt(t *testing.T, mortal *stack.Stack, image []byte, w walk, n int, name string) (ends []string) {
+	for _, way := range []string{"before", "after"} {
+		if way == "after" && slices.Contains(looks, name) {
+			return append(ends, "")
+		}
+		t.Run(way, func(t *testing.T) {
+			u := newPatientOn(t, mortal, image, w.prepare)
+			back := make(chan error, 1)
+			kill := func() {
+				if err := mortal.Kill(); err != nil {
+					t.Error(err)
+				}
+				go func() { back <- mortal.Restart(context.Background()) }()
+			}
+			fault := faultproxy.Fault{Before: kill}
+			if way == "after" {
+				fault = faultproxy.Fault{After: kill, Cut: true}
+			}
+			killed := u.disturbRun(u.args(w.command), n, name, fault)
+			if err := <-back; err != nil {
+				t.Fatal(err)
+			}
+			u.check()
+			u.mustBeClear(killed)
+			again := u.mustConverge(w.command, w.ends)
+			u.mustConverge(w.reverse, opposite[w.ends])
+			u.mustBeWell()
+			ends = append(ends, u.endOf(killed)+", "+u.endOf(again))
+		})
+	}
+	return ends
+}
+
+// mustBeClear demands that a command that did not finish says so, of the user or of the whole run, and knows of no conflict and no difference.
+func (u *patient) mustBeClear(f harness.Finished) {
+	u.t.Helper()
+	a, accounted := f.Accounts[u.Name]
+	failed := accounted && a.Error != nil
+	switch {
+	case f.Exit != 0 && f.Exit != 1 && f.Exit != 2,
+		f.Exit == 0 && failed,
+		f.Exit == 1 && accounted && !failed,
+		failed && a.Error.Kind != "unreachable":
+		u.t.Fatalf("no clear account: %v", f)
+	}
+}
+
+// runtimeTable has a row for each request at which the runtime was killed.
+type runtimeTable struct{ killTable }
+
+func (r *runtimeTable) markdown() string {
+	var b strings.Builder
+	kills := 0
+	for _, row := range r.rows {
+		for _, end := range row.ends {
+			if end != "" {
+				kills++
+			}
+		}
+	}
+	fmt.Fprintf(&b, "The runtime was killed %d times, at %d points of 2 commands.\n\n", kills, len(r.rows))
+	b.WriteString("| command | request | killed before it is sent | killed after its effect |\n|---|---|---|---|\n")
+	slices.SortFunc(r.rows, func(a, b killRow) int { return r.order(a) - r.order(b) })
+	for _, row := range r.rows {
+		fmt.Fprintf(&b, "| %s | %d %s | %s |\n", row.walk, row.n+1, row.point, strings.Join(row.ends, " | "))
+	}
+	return b.String()
+}
+
+// publish writes only what every request was walked for.
+func (r *runtimeTable) publish(t *testing.T) {
+	t.Log("\n" + r.markdown())
+	if *doc == "" || !*everywhere || t.Failed() {
+		return
+	}
+	if err := docpage.Replace(*doc, r.section, r.markdown()); err != nil {
+		t.Error(err)
+	}
+}
