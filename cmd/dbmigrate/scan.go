@@ -20,8 +20,9 @@ const (
 )
 
 type scanOptions struct {
+	selection
 	threshold   sizeValue
-	prefix      string
+	policy      string
 	deep        bool
 	concurrency int
 	report      string
@@ -32,7 +33,7 @@ type scanOptions struct {
 func newScan(a *app) *cobra.Command {
 	o := scanOptions{threshold: sizeValue{bytes: recommendFrom}}
 	cmd := &cobra.Command{
-		Use:   "scan",
+		Use:   "scan [--policy FILE [USER...]]",
 		Short: "List users by the size of their databases, and say who should move",
 		Long: "List every user with a database in the bucket, the largest first, and say who should move: \"note\" from 512 KB,\n" +
 			"\"migrate\" from 1 MB (--threshold). Users who are migrated already are shown as such.\n\n" +
@@ -40,25 +41,31 @@ func newScan(a *app) *cobra.Command {
 			"who will cross the threshold within 30 days, and, with --consistent, who is over it for good.\n\n" +
 			"The cost of moving who should move is worked out from list prices: each month, and once. How much the application is\n" +
 			"used no scan can see: say it with --requests-per-day and --writes-share. --report writes it all as a page to show.\n\n" +
+			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: which rows\n" +
+			"of which tables are cold, and how large the file would be without them. docs/split.md describes the policy.\n\n" +
 			"Sizes are decimal, as Cloudflare's limits and prices are: 1 KB is 1,000 bytes and 1 MB is 1,000,000 bytes. Flags take\n" +
 			"KiB (1,024 bytes), MiB and GiB, too.",
 		Example: "  dbmigrate scan\n" +
 			"  dbmigrate scan --deep --requests-per-day 200 --writes-share 0.2 --report scan.html\n" +
+			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
 			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
 		Annotations: manual{
-			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep, the files",
+			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files",
 			changes: "nothing at Cloudflare but the history, with --history-r2; on this machine the history and the report",
 			undo:    "delete them; nothing else depends on them",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd, &o) },
+		Args: scanArguments(&o),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
 	flags.Var(&o.threshold, "threshold", "recommend moving from this size on")
-	flags.StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
+	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move")
+	o.addWhole(flags)
+	o.addParts(flags)
+	o.addNarrow(flags)
 	flags.BoolVar(&o.deep, "deep", false, "read each file that is still in R2 and say what a Durable Object could not hold")
-	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many files --deep reads at once")
+	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many files --deep and --policy read at once")
 	flags.StringVar(&o.report, "report", "", "write a page about it all to this HTML `file`, which needs no network")
 	o.history.add(flags)
 	o.traffic.add(flags)
@@ -82,9 +89,12 @@ type survey struct {
 	cost   fleetCost
 }
 
-func (a *app) scan(cmd *cobra.Command, o *scanOptions) error {
-	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), o.history.check(), o.traffic.check(cmd.Flags())); err != nil {
+func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
+	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), o.history.check(), o.traffic.check(cmd.Flags()), checkPolicyFlags(cmd, o.policy)); err != nil {
 		return err
+	}
+	if o.policy != "" {
+		return a.scanPolicy(cmd, o, args)
 	}
 	ctx := cmd.Context()
 	e, c, err := a.connectReading(cmd.Flags().Changed("env"))

@@ -31,8 +31,9 @@ type versions [2]byte
 // table is an ordinary table.
 type table struct {
 	sqlitefile.Table
-	sql  string
-	rule TableRule
+	sql     string
+	rule    TableRule
+	primary []string // the columns of its primary key, if it has one
 }
 
 // readShape reads the file at path. A database that sqlitefile cannot read exactly is refused as it says.
@@ -151,13 +152,19 @@ func (t *table) keyOf(alias string) []string {
 	return key
 }
 
-// quotedKey lists the key as SQL literals for people, long ones cut.
+// quotedKey lists the key as SQL literals for people, long ones cut: the primary key, or the rowid where there is none.
 func (t *table) quotedKey(alias string) string {
-	var parts []string
-	for _, k := range t.keyOf(alias) {
-		parts = append(parts, shownLiteral(k))
+	key := t.keyOf(alias)
+	if len(t.primary) > 0 {
+		key = nil
+		for _, name := range t.primary {
+			key = append(key, alias+"."+quoteName(name))
+		}
 	}
-	return strings.Join(parts, " || ', ' || ")
+	for i, k := range key {
+		key[i] = shownLiteral(k)
+	}
+	return strings.Join(key, " || ', ' || ")
 }
 
 // shownLiteral is an expression's value as an SQL literal, cut when it is long.
@@ -187,11 +194,17 @@ func (t *table) column(name string) (string, bool) {
 	return "", false
 }
 
-// primaryKey are the columns of the table's primary key in its order.
-func (t *table) primaryKey(conn *capi.Conn) (columns []string, err error) {
-	err = conn.Query("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk", []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
-		columns = append(columns, s.Text(0))
-		return nil
-	})
-	return columns, err
+// readPrimaryKeys finds out the columns of the tables' primary keys, in their order.
+func (s *shape) readPrimaryKeys(conn *capi.Conn) error {
+	for _, t := range s.tables {
+		t.primary = nil
+		err := conn.Query("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk", []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
+			t.primary = append(t.primary, s.Text(0))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read primary key of %s: %w", t.Name, err)
+		}
+	}
+	return nil
 }

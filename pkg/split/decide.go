@@ -56,6 +56,9 @@ func (d *decision) prepare(p *Policy) (err error) {
 	if err := d.conn.Configure(sqlite3.SQLITE_DBCONFIG_DQS_DML, false); err != nil {
 		return err
 	}
+	if err := d.shape.readPrimaryKeys(d.conn); err != nil {
+		return err
+	}
 	if d.relations, err = d.shape.readRelations(d.conn); err != nil {
 		return err
 	}

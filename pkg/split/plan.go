@@ -29,11 +29,11 @@ type Plan struct {
 
 // TablePlan says what would move of one table.
 type TablePlan struct {
-	Name     string
-	ColdRows int64
-	HotRows  int64
+	Name     string `json:"name"`
+	ColdRows int64  `json:"coldRows"`
+	HotRows  int64  `json:"hotRows"`
 	// ColdBytes is the length of the cold rows' values, numbers as text.
-	ColdBytes int64
+	ColdBytes int64 `json:"coldBytes"`
 }
 
 // ColdRows is the number of rows that would move.

@@ -36,7 +36,7 @@ func (s *shape) readRelations(conn *capi.Conn) ([]*relation, error) {
 		}
 		relations = append(relations, declared...)
 		for _, reference := range t.rule.References {
-			r, err := s.statedRelation(conn, t, reference)
+			r, err := s.statedRelation(t, reference)
 			if err != nil {
 				return nil, err
 			}
@@ -71,51 +71,45 @@ func (s *shape) declaredRelations(conn *capi.Conn, t *table) ([]*relation, error
 				reference.To = append(reference.To, rows[i].to)
 			}
 		}
-		r, fault, err := s.resolve(conn, t, reference)
-		if err != nil {
-			return nil, err
-		}
-		if fault == "" {
+		if r, fault := s.resolve(t, reference); fault == "" {
 			relations = append(relations, r)
 		}
 	}
 	return relations, nil
 }
 
-func (s *shape) statedRelation(conn *capi.Conn, t *table, reference Reference) (*relation, error) {
-	r, fault, err := s.resolve(conn, t, reference)
-	if err == nil && fault != "" {
-		err = blocked(t.Name, hintPolicy, "the policy's reference to %s: %s", reference.Table, fault)
+func (s *shape) statedRelation(t *table, reference Reference) (*relation, error) {
+	r, fault := s.resolve(t, reference)
+	if fault != "" {
+		return nil, blocked(t.Name, hintPolicy, "the policy's reference to %s: %s", reference.Table, fault)
 	}
-	return r, err
+	return r, nil
 }
 
 // resolve finds the tables and columns of a reference; fault says what is not there.
-func (s *shape) resolve(conn *capi.Conn, t *table, reference Reference) (r *relation, fault string, err error) {
+func (s *shape) resolve(t *table, reference Reference) (r *relation, fault string) {
 	parent := s.table(reference.Table)
 	if parent == nil {
-		return nil, "there is no table of that name", nil
+		return nil, "there is no table of that name"
 	}
 	to := reference.To
 	if len(to) == 0 {
-		if to, err = parent.primaryKey(conn); err != nil {
-			return nil, "", err
-		}
+		to = parent.primary
 	}
 	if len(to) != len(reference.Columns) {
-		return nil, fmt.Sprintf("%d columns refer to a key of %d", len(reference.Columns), len(to)), nil
+		return nil, fmt.Sprintf("columns refer to a key of another number of columns (%d to %d)", len(reference.Columns), len(to))
 	}
 	r = &relation{child: t, parent: parent}
 	for i := range to {
 		from, found := t.column(reference.Columns[i])
 		if !found {
-			return nil, "there is no column " + reference.Columns[i], nil
+			return nil, "there is no column " + reference.Columns[i]
 		}
 		name, found := parent.column(to[i])
 		if !found {
-			return nil, "it has no column " + to[i], nil
+			return nil, "it has no column " + to[i]
 		}
 		r.childColumns, r.parentColumns = append(r.childColumns, from), append(r.parentColumns, name)
 	}
-	return r, "", nil
+	return r, ""
 }

@@ -3,34 +3,41 @@ package split_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
-	"github.com/dbmigrate/dbmigrate/internal/appdb"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// at is the moment of the tests.
+// at is the moment of the tests: 1,795,676,400 seconds since 1970.
 var at = time.Date(2026, 11, 26, 7, 0, 0, 0, time.UTC)
 
 // policy reads a policy from the text of a TOML file.
 func policy(t *testing.T, text string) *split.Policy {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "policy.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := split.LoadPolicy(path)
+	p, err := split.LoadPolicy(written(t, "policy.toml", text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func written(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // database makes a file with the given statements.
@@ -56,7 +63,7 @@ func change(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// rows are a query's rows, as text, joined.
+// rows are a query's rows, one column as text, joined by spaces.
 func rows(t *testing.T, path, query string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?immutable=1")
@@ -64,11 +71,27 @@ func rows(t *testing.T, path, query string) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	var joined sql.NullString
-	if err := db.QueryRow("SELECT group_concat(r, ' ') FROM (SELECT (" + query + ")").Scan(&joined); err != nil {
+	found, err := db.Query(query)
+	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	return joined.String
+	defer found.Close()
+	var texts []string
+	for found.Next() {
+		var text string
+		if err := found.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, " ")
+}
+
+func wantRows(t *testing.T, path, query, want string) {
+	t.Helper()
+	if got := rows(t, path, query); got != want {
+		t.Errorf("%s: %s gives %q, want %q", filepath.Ext(path), query, got, want)
+	}
 }
 
 func digest(t *testing.T, path string) wire.DatabaseDigest {
@@ -85,34 +108,39 @@ func digest(t *testing.T, path string) wire.DatabaseDigest {
 	return d
 }
 
-const appPolicy = `
-[tables.games]
-where = "played_at < (:now - 400 * 86400) * 1000"
-[tables.clips]
-ids = "application"
-[tables.exports]
-where = "status IN ('done', 'failed') AND finished_at < :now - 400 * 86400"
-ids = "application"
-references = [{ columns = ["project_id"], table = "projects", to = ["id"] }]
-[tables.projects]
-where = "created_at < (:now - 800 * 86400) * 1000"
-`
+// parts splits a database.
+func parts(t *testing.T, path string, p *split.Policy) (hot, cold string) {
+	t.Helper()
+	plan, err := split.NewPlan(context.Background(), path, p, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hot, cold, err = plan.WriteParts(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hot, cold
+}
 
-func TestApplicationDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "user.sqlite")
-	if _, err := appdb.Build(context.Background(), path, 1, appdb.M); err != nil {
-		t.Fatal(err)
+// union joins two parts.
+func union(t *testing.T, hot, cold string) (string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "whole.sqlite")
+	err := split.Union(context.Background(), hot, cold, path)
+	if _, statErr := os.Stat(path); err != nil && !errors.Is(statErr, os.ErrNotExist) {
+		t.Errorf("a failed union left its file behind (%v)", err)
 	}
-	start := time.Now()
-	plan, err := split.NewPlan(context.Background(), path, policy(t, appPolicy), at)
-	if err != nil {
-		t.Fatal(err)
+	return path, err
+}
+
+func wantError(t *testing.T, err error, kind userdb.Kind, words ...string) {
+	t.Helper()
+	if userdb.KindOf(err) != kind {
+		t.Errorf("kind %q, want %q: %v", userdb.KindOf(err), kind, err)
 	}
-	t.Logf("%+v %v", plan, time.Since(start))
-	start = time.Now()
-	hot, cold, err := plan.WriteParts(context.Background(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	for _, w := range words {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("%q is not in: %v", w, err)
+		}
 	}
-	t.Log(hot, cold, plan.HotBytes, time.Since(start))
 }

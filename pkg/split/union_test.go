@@ -1,0 +1,67 @@
+package split_test
+
+import (
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// divided splits the family and lets both sides go on.
+func divided(t *testing.T, more ...string) (hot, cold string) {
+	t.Helper()
+	return parts(t, database(t, append(family, more...)...), policy(t, "[tables.games]\nwhere = 'played < 15'"))
+}
+
+func TestUnionTakesBothSides(t *testing.T) {
+	hot, cold := divided(t)
+	change(t, hot, "INSERT INTO games(played) VALUES(40)", "DELETE FROM games WHERE id = 3", "UPDATE games SET played = 21 WHERE id = 2", "PRAGMA user_version = 5")
+	change(t, cold, "UPDATE clips SET old = 7 WHERE id = 'a'", "INSERT INTO games VALUES(100, 1)", "DELETE FROM tags")
+	whole, err := union(t, hot, cold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, whole, "SELECT id || ':' || played FROM games ORDER BY id", "1:10 2:21 4:40 100:1")
+	wantRows(t, whole, "SELECT id FROM clips WHERE old = 7", "a")
+	wantRows(t, whole, "SELECT id FROM tags ORDER BY id", "t2 t3 t4")
+	wantRows(t, whole, "SELECT seq FROM sqlite_sequence", "100")
+	wantRows(t, whole, "PRAGMA user_version", "5")
+}
+
+func TestUnionConflicts(t *testing.T) {
+	unique := []string{"CREATE TABLE u(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, mail TEXT COLLATE NOCASE, UNIQUE(mail))", "CREATE UNIQUE INDEX big ON u(upper(id)) WHERE id > 'm'",
+		"INSERT INTO u VALUES('a', 1, 'a@x'), ('n', 1, NULL), ('z', 3, NULL)"}
+	for _, test := range []struct {
+		name      string
+		hot, cold []string
+		want      []string
+	}{
+		{"a number", []string{"INSERT INTO games VALUES(1, 99)"}, nil, []string{"join table games: a row stands on both sides under the same id: 1"}},
+		{"a key without rowid", nil, []string{"INSERT INTO seasons VALUES('summer', 5)"}, []string{"join table seasons", "the same name: 'summer'"}},
+		{"a text key", []string{"INSERT INTO clips VALUES('a', 3, 0), ('b', 3, 0)"}, nil, []string{"join table clips", "the same id: 'a'; 'b'"}},
+		{"a long key", []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 3, 0)"}, []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 1, 0)"}, []string{"xxxx...", "delete or change the row on one side"}},
+		{"a unique column in another case", []string{"UPDATE u SET mail = 'A@X'"}, nil, []string{"join table u", "the same mail: 'a@x'"}},
+		{"a partial index over an expression", []string{"INSERT INTO u VALUES('N', 3, NULL), ('N2', 3, NULL)", "UPDATE u SET id = 'nN' WHERE id = 'N'"}, []string{"UPDATE u SET id = 'Nn' WHERE id = 'a'", "UPDATE u SET id = 'NN' WHERE id = 'n'", "UPDATE u SET id = 'nn' WHERE id = 'NN'"}, []string{"join table u", "big"}},
+		{"another schema", []string{"ALTER TABLE games ADD COLUMN extra"}, nil, []string{"the cold rows' schema has no table games like that of the hot ones", "until both are the same"}},
+		{"another object", nil, []string{"CREATE INDEX more ON games(played)"}, []string{"the hot rows' schema has no index more"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			hot, cold := divided(t, unique...)
+			change(t, hot, test.hot...)
+			change(t, cold, test.cold...)
+			_, err := union(t, hot, cold)
+			wantError(t, err, userdb.Conflict, test.want...)
+		})
+	}
+}
+
+// A rowid that nobody sees is no key.
+func TestUnionNumbersHiddenRowidsAnew(t *testing.T) {
+	path := database(t, "CREATE TABLE t(v)", "INSERT INTO t(rowid, v) VALUES(1, 'hot'), (2, 'cold'), (3, 'cold')")
+	hot, cold := parts(t, path, policy(t, "[tables.t]\nwhere = \"v = 'cold'\""))
+	change(t, hot, "INSERT INTO t(rowid, v) VALUES(2, 'new')")
+	whole, err := union(t, hot, cold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, whole, "SELECT rowid || v FROM t ORDER BY rowid", "1hot 2new 3cold 4cold")
+}
