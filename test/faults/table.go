@@ -63,14 +63,16 @@ func (e Ends) plus(o Ends) Ends {
 }
 
 func (e Ends) String() string {
-	if e == (Ends{}) {
-		return ""
+	var parts []string
+	for _, part := range []struct {
+		count int
+		what  string
+	}{{e.Finished, "finished"}, {e.Stopped, "stopped"}, {e.Open, "open"}, {e.Failed, "**failed**"}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.what))
+		}
 	}
-	text := fmt.Sprintf("%d, %d, %d", e.Finished, e.Stopped, e.Open)
-	if e.Failed > 0 {
-		text += fmt.Sprintf(", **%d failed**", e.Failed)
-	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func (t *table) report(took time.Duration) Report {
