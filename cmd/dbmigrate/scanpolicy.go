@@ -125,14 +125,14 @@ func (a *app) lookSplits(ctx context.Context, e *migrate.Engine, found []migrate
 	lines, sizes := make([]splitLine, len(found)), map[string]int64{}
 	for i, f := range found {
 		lines[i] = splitLine{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Verdict: splitNoFile}
-		if f.Place == migrate.PlaceR2 {
+		if hasRows(f.Place) {
 			sizes[string(f.User)] = f.Bytes
 		}
 	}
 	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	err := sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
-		if lines[i].Place != migrate.PlaceR2 {
+		if !hasRows(lines[i].Place) {
 			return nil
 		}
 		err := lines[i].look(ctx, e, policy, at)
@@ -141,6 +141,9 @@ func (a *app) lookSplits(ctx context.Context, e *migrate.Engine, found []migrate
 	})
 	return lines, err
 }
+
+// hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is split.
+func hasRows(p migrate.Place) bool { return p == migrate.PlaceR2 || p == migrate.PlaceSplit }
 
 func (l *splitLine) look(ctx context.Context, e *migrate.Engine, policy *split.Policy, at time.Time) error {
 	plan, found, err := e.LookSplit(ctx, l.User, policy, at)

@@ -1,0 +1,26 @@
+package split_test
+
+import (
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/test/corpus"
+)
+
+// Real files that nobody of this project wrote are divided, too, or refused with a name.
+func TestCorpus(t *testing.T) {
+	divided := map[string]bool{}
+	for _, name := range corpus.Names() {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(2) {
+				if splitInHalves(t, corpus.Copy(t, name), seed) {
+					divided[name] = true
+				}
+			}
+		})
+	}
+	for _, name := range []string{"chinook.sqlite", "northwind.db", "firefox-places.sqlite"} {
+		if !divided[name] {
+			t.Errorf("%s was not divided", name)
+		}
+	}
+}
