@@ -108,7 +108,7 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
 	}
-	e.Limits = hello.Limits
+	e.Limits, e.Marker, e.MarkBytes = hello.Limits, worker, hello.MarkBytes
 	return e, nil
 }
 

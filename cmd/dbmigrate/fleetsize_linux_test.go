@@ -1,24 +1,29 @@
 package main
 
 import (
+	"bytes"
+	"crypto/md5"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/appdb"
 )
 
 // largeFleet is a bucket and a namespace of any size that take no room: users are numbers, one in ten has a flag. It answers what a scan asks
 // for, page by page as R2 and KV do, and counts the calls.
 type largeFleet struct {
 	users int
+	file  []byte // everybody's, for a scan that reads files; none for one that does not
 	mu    sync.Mutex
 	calls map[string]int
 }
@@ -34,6 +39,10 @@ func (f *largeFleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("list-type") == "2":
 		f.count("R2 list")
 		f.folders(w, query.Get("continuation-token"))
+	case f.file != nil:
+		f.count("R2 file")
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(f.file)))
+		http.ServeContent(w, r, "", time.Unix(1_760_000_000, 0), bytes.NewReader(f.file))
 	case r.Method == http.MethodHead:
 		f.count("R2 head")
 		number, _ := strconv.Atoi(strings.Split(r.URL.Path, "/")[2][len("user-"):])
@@ -94,21 +103,9 @@ func TestScanOfALargeFleet(t *testing.T) {
 		users = n
 	}
 	f := &largeFleet{users: users, calls: map[string]int{}}
-	server := httptest.NewServer(f)
-	defer server.Close()
-	cmd := exec.Command("dbmigrate", "scan", "--output", "json")
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "CLOUDFLARE_ACCOUNT_ID=acc", "CLOUDFLARE_API_TOKEN=t", "CLOUDFLARE_API_BASE_URL="+server.URL,
-		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=key", "AWS_ENDPOINT_URL_S3="+server.URL, "DBMIGRATE_BUCKET=users", "DBMIGRATE_KV_NAMESPACE=ns",
-		"DBMIGRATE_WORKER_URL="+server.URL)
-	var talk strings.Builder
-	cmd.Stderr = &talk
 	began := time.Now()
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, &talk)
-	}
-	if lines := strings.Count(string(out), "\n"); lines != users+1 {
+	out, peak := f.scan(t)
+	if lines := strings.Count(out, "\n"); lines != users+1 {
 		t.Errorf("%d lines for %d users", lines, users)
 	}
 	pages := func(n int) int { return (n + fleetPage - 1) / fleetPage }
@@ -117,6 +114,73 @@ func TestScanOfALargeFleet(t *testing.T) {
 			t.Errorf("%s: %d calls, want %d", call, f.calls[call], want)
 		}
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	t.Logf("%d users: %v, peak memory %d MB, %s", users, f.calls, usage.Maxrss*1024/1_000_000, time.Since(began).Round(time.Second))
+	t.Logf("%d users: %v, peak memory %d MB, %s", users, f.calls, peak/1_000_000, time.Since(began).Round(time.Second))
+}
+
+// TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not with the number of users. DBMIGRATE_FLEET=1000
+// makes the second fleet as large as docs/performance.md says.
+func TestMemoryOfADeepScan(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "user.sqlite")
+	if _, err := appdb.Build(t.Context(), path, 1, appdb.S); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := 96
+	if n, err := strconv.Atoi(os.Getenv("DBMIGRATE_FLEET")); err == nil {
+		many = n
+	}
+	var peaks []int64
+	for _, users := range []int{16, many} {
+		f := &largeFleet{users: users, file: file, calls: map[string]int{}}
+		out, peak := f.scan(t, "--deep")
+		if ready := strings.Count(out, `"verdict":"ready"`); ready != users {
+			t.Fatalf("%d of %d users are ready: %.500s", ready, users, out)
+		}
+		peaks = append(peaks, peak)
+	}
+	t.Logf("files of %d bytes, 8 at once: peak memory %d MB with 16 users, %d MB with %d", len(file), peaks[0]/1_000_000, peaks[1]/1_000_000, many)
+	if room := int64(12 << 20); peaks[1] > peaks[0]+room {
+		t.Errorf("%d users take %d bytes more than 16: less than %d was allowed", many, peaks[1]-peaks[0], room)
+	}
+}
+
+// scan runs the program against the fleet and says how much memory it had at most.
+func (f *largeFleet) scan(t *testing.T, flags ...string) (stdout string, peak int64) {
+	t.Helper()
+	server := httptest.NewServer(f)
+	defer server.Close()
+	cmd := exec.Command("dbmigrate", append([]string{"scan", "--output", "json"}, flags...)...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "CLOUDFLARE_ACCOUNT_ID=acc", "CLOUDFLARE_API_TOKEN=t", "CLOUDFLARE_API_BASE_URL="+server.URL,
+		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=key", "AWS_ENDPOINT_URL_S3="+server.URL, "DBMIGRATE_BUCKET=users", "DBMIGRATE_KV_NAMESPACE=ns",
+		"DBMIGRATE_WORKER_URL="+server.URL)
+	var out, talk strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("%v: %s", err, &talk)
+			}
+			return out.String(), peak
+		case <-time.After(5 * time.Millisecond):
+			peak = max(peak, highWater(cmd.Process.Pid))
+		}
+	}
+}
+
+// highWater is the most memory that the process had so far. (Of a child that ended, the kernel reports no less than its parent had.)
+func highWater(pid int) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kib, _ := strconv.ParseInt(strings.TrimSpace(strings.SplitN(after, " kB", 2)[0]), 10, 64)
+	return kib << 10
 }

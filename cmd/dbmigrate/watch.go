@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -209,14 +210,16 @@ func (w *watch) end(a *account) {
 		stop()
 	}
 	now := time.Now()
+	var last sync.WaitGroup
 	if w.record != nil {
 		w.record.End(now, a)
-		w.keeper.End()
+		last.Go(w.keeper.End)
 	}
 	if w.act != nil {
 		w.act.State, w.act.EndAt, w.act.Summary = audit.Ended, now.UnixMilli(), a
 		w.writeAct()
 	}
+	last.Wait()
 }
 
 // left is told when a second signal ends the command at once. The record keeps its lines, and has no end: nobody knows how the open users ended.

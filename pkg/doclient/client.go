@@ -179,6 +179,21 @@ func (c *Client) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d w
 	return c.status(ctx, c.post("make ready", u, "/ready", body))
 }
 
+// Mark lets the Worker replace the user's file by itself under a fence. Precondition: the file is not, or no longer, the version that was read. A
+// message that is repeated finds the work of the one before and reports Precondition, too: read back before concluding that somebody else wrote.
+func (c *Client) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
+	m := c.post("mark the file of", u, "/mark", req)
+	m.timeout = c.timeouts.Rows // it has megabytes to move
+	var out wire.Marked
+	if err := c.decode(ctx, m, &out); err != nil {
+		return "", err
+	}
+	if out.ETag != req.MD5 {
+		return "", c.protocolError(m, fmt.Errorf("the bytes under the mark have MD5 %s, and the Worker answers ETag %.40q", req.MD5, out.ETag))
+	}
+	return userdb.ETag(`"` + out.ETag + `"`), nil
+}
+
 // Activate makes the Durable Object the side that serves the user.
 func (c *Client) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.post("activate", u, "/activate", genBody{g}))

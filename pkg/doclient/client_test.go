@@ -159,6 +159,7 @@ func TestFaultsOfOneAnswer(t *testing.T) {
 		{"rows-refused", answerError(422, wire.KindRowsRefused, "{}"), userdb.Refused, 1, ""},
 		{"bad-batch", answerError(400, wire.KindBadBatch, "{}"), userdb.ProtocolError, 1, ""},
 		{"another version", answerError(400, wire.KindProtocolVersion, "{}"), userdb.ProtocolError, 1, "update"},
+		{"file-changed", answerError(412, wire.KindFileChanged, "{}"), userdb.Precondition, 1, ""},
 		{"no such table", answerError(404, wire.KindNotFound, "{}"), userdb.NotFound, 1, ""},
 	}
 	for _, c := range cases {
@@ -306,6 +307,13 @@ func TestMessages(t *testing.T) {
 		{"fresh digest", `{"phase":"READY","gen":5,"lin":5,"writes":0,"complete":true,"digest":` + string(digestJSON) + `}`, func(c *Client) error { _, err := c.FreshDigest(ctx, "u"); return err }, "POST", "/users/u/digest", `{"budgetMs":5000,"fresh":true}`},
 		{"range", `{"rows":0,"digest":"","last":null,"writes":0,"phase":"ACTIVE"}`, func(c *Client) error { _, err := c.Range(ctx, "u", wire.RangeRequest{Table: "t"}); return err }, "POST", "/users/u/range", `{"table":"t","after":null,"upto":null}`},
 		{"ready", goodStatus, func(c *Client) error { _, err := c.Ready(ctx, "u", 5, digest, wire.Receipt{User: "u"}); return err }, "POST", "/users/u/ready", `"receipt":{"user":"u"`},
+		{"mark", `{"etag":"00ff"}`, func(c *Client) error {
+			got, err := c.Mark(ctx, "u", wire.MarkRequest{ETag: "aa", Modified: 7, Head: []byte("SQL"), MD5: "00ff", Metadata: map[string]string{"dbmigrate-fence": "5.5"}})
+			if err == nil && got != `"00ff"` {
+				t.Errorf("the ETag is %s", got)
+			}
+			return err
+		}, "POST", "/users/u/mark", `{"etag":"aa","modified":7,"head":"U1FM","md5":"00ff","metadata":{"dbmigrate-fence":"5.5"}}`},
 		{"activate", goodStatus, func(c *Client) error { _, err := c.Activate(ctx, "u", 5); return err }, "POST", "/users/u/activate", `{"gen":5}`},
 		{"export schema", `{"schema":{},"writes":1,"phase":"SEALED"}`, func(c *Client) error { _, err := c.ExportSchema(ctx, "u"); return err }, "GET", "/users/u/export/schema", ""},
 		{"export rows", string(page), func(c *Client) error {
@@ -347,4 +355,12 @@ func TestMessages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// R2 would not have taken bytes with another MD5, so whoever answers so is not to be believed.
+func TestMarkWithAnotherETag(t *testing.T) {
+	w := newWorker(t, answerJSON(200, `{"etag":"ee"}`))
+	client, _ := w.client(t)
+	_, err := client.Mark(context.Background(), "ann", wire.MarkRequest{MD5: "00ff"})
+	wantKind(t, err, userdb.ProtocolError)
 }

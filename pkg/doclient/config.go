@@ -71,7 +71,7 @@ func withoutUser(raw string) string {
 // Timeouts bound a single attempt, from dialling to the last byte of the answer; the context bounds the whole call.
 type Timeouts struct {
 	Message time.Duration // every message but rows
-	Rows    time.Duration // a batch of rows, which has megabytes to send
+	Rows    time.Duration // a batch of rows or a mark, which have megabytes to send or to move
 }
 
 // DefaultTimeouts leave room for a Durable Object that is starting: most messages are answered within milliseconds.

@@ -139,6 +139,7 @@ var kinds = map[string]userdb.Kind{
 	wire.KindDigestMismatch:   userdb.Mismatch,
 	wire.KindSchemaRefused:    userdb.Refused,
 	wire.KindRowsRefused:      userdb.Refused,
+	wire.KindFileChanged:      userdb.Precondition,
 	wire.KindNotActive:        userdb.Conflict,
 	wire.KindCutover:          userdb.Throttled,
 	wire.KindOverloaded:       userdb.Throttled,

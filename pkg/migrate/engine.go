@@ -24,6 +24,9 @@ type Engine struct {
 	Bucket string
 	// Limits are the platform's, as the Worker states them.
 	Limits wire.Limits
+	// Marker puts the fence into files of up to MarkBytes, which the Worker states. Others are uploaded once more.
+	Marker    Marker
+	MarkBytes int64
 	// TempDir holds the spooled files of the users in flight; "" means the system's.
 	TempDir string
 	// Run names this run in receipts and flags; Version is dbmigrate's own.

@@ -2,7 +2,10 @@ package migrate
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -22,7 +25,7 @@ func (m *migration) fence(ctx context.Context) error {
 	defer cancel()
 	begun := m.now()
 	m.fenced = true
-	etag, err := m.putMarked(ctx, m.file, m.fenceMark())
+	etag, err := m.putFence(ctx, m.user, m.file, m.fenceMark())
 	if err != nil {
 		etag, err = m.fenceLanded(ctx, err)
 	}
@@ -80,7 +83,7 @@ func (m *migration) refence(ctx context.Context, state fileState) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	_, err = m.putMarked(ctx, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g, Split: state.Split})
+	_, err = m.putFence(ctx, m.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g, Split: state.Split})
 	if err == nil {
 		return nil
 	}
@@ -88,20 +91,38 @@ func (m *migration) refence(ctx context.Context, state fileState) error {
 	return err
 }
 
-// putMarked puts the spooled bytes with the mark in their header, on condition that the object is still the spooled version.
-func (e *Engine) putMarked(ctx context.Context, file *spool, mark userdb.Mark) (userdb.ETag, error) {
-	return e.replace(ctx, file, file.fileState, mark)
+// putFence puts the spooled bytes with the fence in their header, on condition that the object is still the spooled version. The Worker does it
+// where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
+func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *spool, mark userdb.Mark) (userdb.ETag, error) {
+	b, err := file.takeMarked(mark, e.random())
+	if err != nil {
+		return "", err
+	}
+	defer b.close()
+	if e.Marker != nil && b.size <= e.MarkBytes && b.head != nil && b.md5() != nil {
+		etag, err := e.Marker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(file.ETag), `"`), Modified: file.LastModified.Unix(),
+			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
+		var refused *wire.RemoteError
+		if err == nil || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
+			return etag, err
+		}
+	}
+	return e.putMarked(ctx, b, file, file.fileState)
 }
 
-// replace puts the file, under the mark, in place of the version that was seen (or of none, where none was). The mark stands in the
-// metadata too, for a cheap HEAD; the bytes decide.
+// replace puts the file, under the mark, in place of the version that was seen (or of none, where none was).
 func (e *Engine) replace(ctx context.Context, file *spool, seen fileState, mark userdb.Mark) (userdb.ETag, error) {
 	b, err := file.takeMarked(mark, e.random())
 	if err != nil {
 		return "", err
 	}
 	defer b.close()
+	return e.putMarked(ctx, b, file, seen)
+}
+
+// putMarked uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
+func (e *Engine) putMarked(ctx context.Context, b *marked, file *spool, seen fileState) (userdb.ETag, error) {
 	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.absent,
-		Metadata: mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType, MD5: b.md5()}
+		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType, MD5: b.md5()}
 	return e.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
 }

@@ -15,6 +15,7 @@ type marked struct {
 	io.ReaderAt
 	mark   userdb.Mark
 	size   int64
+	head   []byte   // the header with the mark; nil for a tombstone
 	file   *os.File // under ReaderAt; nil for a tombstone
 	summed chan struct{}
 	sum    []byte // once summed is closed; nil when the bytes could not be read, which the PUT will find out, too
@@ -57,7 +58,7 @@ func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 		if m.file, err = os.Open(s.path); err != nil {
 			return nil, err
 		}
-		m.ReaderAt = &patched{f: m.file, head: head}
+		m.ReaderAt, m.head = &patched{f: m.file, head: head}, head
 	}
 	go m.hash()
 	return m, nil

@@ -94,7 +94,7 @@ func (r *retreat) fenceOver(ctx context.Context, file *spool, lin userdb.Claim) 
 	if file.fenced() && file.Lin != lin {
 		return overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
 	}
-	etag, err := r.putMarked(ctx, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
+	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
 	if err != nil {
 		etag, err = r.fenceOverLanded(ctx, file, err)
 	}

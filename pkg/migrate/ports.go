@@ -55,3 +55,8 @@ type Stores interface {
 	// Merge comes before the PUT of the whole file of a split user, under the fence.
 	Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 }
+
+// Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing travels.
+type Marker interface {
+	Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
+}

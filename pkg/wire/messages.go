@@ -35,6 +35,22 @@ type Hello struct {
 	Store    string `json:"store"`
 	Layout   string `json:"layout"` // of the Worker's router, "" from one that does not say
 	Limits   Limits `json:"limits"`
+	// MarkBytes is the largest file into which the Worker puts a fence (MarkRequest), 0 where it does not.
+	MarkBytes int64 `json:"markBytes"`
+}
+
+// MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is the version that was read.
+type MarkRequest struct {
+	ETag     string            `json:"etag"`     // of that version, without quotes
+	Modified int64             `json:"modified"` // when it was written, Unix seconds: another bucket may hold the same bytes
+	Head     []byte            `json:"head"`
+	MD5      string            `json:"md5"`      // of the whole file under that header, hex
+	Metadata map[string]string `json:"metadata"` // what the object's metadata says of the mark; the rest stays
+}
+
+// Marked is the answer.
+type Marked struct {
+	ETag string `json:"etag"` // without quotes
 }
 
 // Intent is what a claim is for.
@@ -251,6 +267,7 @@ const (
 	KindDigestMismatch   = "digest-mismatch"
 	KindSchemaRefused    = "schema-refused"
 	KindRowsRefused      = "rows-refused"
+	KindFileChanged      = "file-changed"
 	KindNotActive        = "not-active"
 	KindSQLError         = "sql-error"
 	KindWriteInRead      = "write-in-read"

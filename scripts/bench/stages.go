@@ -24,9 +24,9 @@ var migrateStages = []struct {
 	{partInsert, "· what inserting adds to that"},
 	{migrate.StageFinish, "indexes, views, triggers"},
 	{migrate.StageDigest, "the Durable Object digests what its tables hold"},
-	{migrate.StageFence, "conditional PUT of the file with the mark"},
+	{migrate.StageFence, "the Worker replaces the file by itself under the mark, conditionally"},
 	{migrate.StageActivate, "from the fence's beginning to the switch: fence, ready, activate"},
-	{stageWait, "what of that comes after the PUT's answer; before the PUT's effect no write waits"},
+	{stageWait, "what of that comes after the fence's answer; before the fence's effect no write waits"},
 	{migrate.StageFlag, "KV, one bulk call"},
 }
 

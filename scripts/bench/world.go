@@ -80,7 +80,7 @@ func (w *world) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.engine = &migrate.Engine{Files: w.bucket, Flags: flags, Stores: stores, Layout: layout, Limits: hello.Limits,
+	w.engine = &migrate.Engine{Files: w.bucket, Flags: flags, Stores: stores, Layout: layout, Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes,
 		TempDir: w.dir, Run: "bench", Version: "bench", Concurrency: 1}
 	return nil
 }

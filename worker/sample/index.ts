@@ -31,7 +31,7 @@ const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    const admin = await handleAdmin(request, { env, store: env.USER_DATA });
+    const admin = await handleAdmin(request, { env, store: env.USER_DATA, bucket: env.BUCKET });
     if (admin !== null) return admin;
     try {
       return await serve(request, env);

@@ -2,11 +2,14 @@
 // the application's routes.
 import { authorize, type AuthEnv } from "../auth.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
-import { LIMITS, PROTOCOL_VERSION } from "../wire/limits.ts";
+import { readJson } from "../wire/body.ts";
+import { asObject } from "../wire/json.ts";
+import { LIMITS, MARK_BYTES, PROTOCOL_VERSION } from "../wire/limits.ts";
 import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
-import { DEFAULT_LAYOUT } from "../router/layout.ts";
+import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
+import { markFile, parseMarkRequest } from "./mark.ts";
 
 /** What the admin routes need of the Worker. */
 export interface AdminConfig {
@@ -14,6 +17,8 @@ export interface AdminConfig {
   readonly env: AuthEnv;
   /** The users' Durable Objects: UserDataStore or a subclass. */
   readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
+  /** The users' files, as the router has them. Without it dbmigrate uploads a file once more to mark it. */
+  readonly bucket?: R2Bucket;
   /** The router's layout. dbmigrate is told, so that it never moves an object that the router does not look at. */
   readonly layout?: string;
 }
@@ -33,11 +38,12 @@ export async function handleAdmin(request: Request, config: AdminConfig): Promis
 async function answer(
   request: Request,
   pathname: string,
-  { store, layout = DEFAULT_LAYOUT }: AdminConfig,
+  { store, bucket, layout = DEFAULT_LAYOUT }: AdminConfig,
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
-  if (route.kind === "hello") return hello(layout);
+  if (route.kind === "hello") return hello(layout, bucket !== undefined);
+  if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
   try {
     return await stub.fetch(request);
@@ -55,7 +61,13 @@ function unreachable(cause: unknown): WireError {
   });
 }
 
-function hello(layout: string): Response {
+async function mark(request: Request, bucket: R2Bucket | undefined, key: string): Promise<Response> {
+  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  const wanted = parseMarkRequest(asObject(await readJson(request), "body"));
+  return Response.json(await markFile(bucket, key, wanted), { headers: { "cache-control": "no-store" } });
+}
+
+function hello(layout: string, marks: boolean): Response {
   const body = {
     protocol: PROTOCOL_VERSION,
     worker: version,
@@ -63,6 +75,7 @@ function hello(layout: string): Response {
     store: "sqlite",
     layout,
     limits: LIMITS,
+    markBytes: marks ? MARK_BYTES : 0,
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }

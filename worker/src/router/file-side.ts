@@ -76,6 +76,6 @@ function attributesOf(object: R2Object): FileAttributes {
 }
 
 /** R2 takes about one write a second per key and refuses the others: 429, code 10058. */
-function isThrottled(error: unknown): boolean {
+export function isThrottled(error: unknown): boolean {
   return /\(10058\)|TooManyRequests|reduce your concurrent request rate/i.test(messageOf(error));
 }

@@ -89,7 +89,7 @@ export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Re
     authorize(request, env);
     const url = new URL(request.url);
     const found = parseAdminRoute(request.method, url.pathname);
-    if (found.kind === "hello") throw new WireError("not-found", "the Worker answers hello, not the store");
+    if (found.kind !== "user") throw new WireError("not-found", `the Worker answers ${found.kind}, not the store`);
     const answer = await endpoints[found.route](store, await readInput(request, found.route, url.searchParams));
     // The output gate holds the answer until it is true on disk; a failing disk becomes an error here.
     await store.storage.sync();

@@ -34,6 +34,7 @@ export const errorKinds = {
   "digest-mismatch": { status: 422, retry: "no" },
   "schema-refused": { status: 422, retry: "no" },
   "rows-refused": { status: 422, retry: "no" },
+  "file-changed": { status: 412, retry: "no" },
   "not-active": { status: 409, retry: "other-side" },
   "sql-error": { status: 400, retry: "no" },
   "write-in-read": { status: 400, retry: "no" },

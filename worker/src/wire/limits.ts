@@ -20,5 +20,8 @@ export const LIMITS = {
   databaseBytes: 10_000_000_000,
 } as const;
 
+/** The largest file that the Worker puts a mark into: R2 to R2 within a request. */
+export const MARK_BYTES = 128 * 1024 * 1024;
+
 /** The largest integer up to which every JavaScript number is exact. */
 export const MAX_EXACT_INTEGER = 2 ** 53;

@@ -38,8 +38,11 @@ export const userRoutes = {
 
 export type UserRoute = keyof typeof userRoutes;
 
+/** `mark` is about the user's file; the Worker answers it, as it does hello. */
 export type AdminRoute =
-  { readonly kind: "hello" } | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
+  | { readonly kind: "hello" }
+  | { readonly kind: "mark"; readonly user: string }
+  | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
 
 /** Whether the path belongs to the admin protocol, known route or not. */
 export function isAdminPath(pathname: string): boolean {
@@ -58,6 +61,10 @@ export function parseAdminRoute(method: string, pathname: string): AdminRoute {
   }
   const match = /^\/users\/([^/]+)\/(.+)$/.exec(path);
   const route = match?.[2];
+  if (match !== null && route === "mark") {
+    if (method !== "POST") throw methodNotAllowed(method, "POST");
+    return { kind: "mark", user: decodeUserId(match[1] ?? "") };
+  }
   if (match === null || !isUserRoute(route)) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
   const allowed = userRoutes[route].method;
   if (method !== allowed) throw methodNotAllowed(method, allowed);

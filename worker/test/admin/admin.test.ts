@@ -107,6 +107,14 @@ it("hello states version and limits", async () => {
   });
 });
 
+it.each([
+  ["without", {}, 0],
+  ["with", { bucket: bindings.BUCKET }, 128 * 1024 * 1024],
+])("%s a bucket hello says how large a file it marks: %o %o", async (_name, config, expected) => {
+  const hello = await (await ask(HELLO, { config }))?.json<{ markBytes: number }>();
+  expect(hello?.markBytes).toBe(expected);
+});
+
 describe("location", () => {
   const touched: unknown[] = [];
   const store = {

@@ -1,0 +1,137 @@
+// Puts the mark of a cutover into a user's file (docs/wire-format.md, section 9). The file travels from R2 to R2, not over the
+// operator's line, and R2 refuses it unless its MD5 is the one that the operator computed from the bytes that were checked.
+import { isThrottled } from "../router/file-side.ts";
+import { classify, isTombstone } from "../router/marker.ts";
+import { fromBase64 } from "../wire/base64.ts";
+import { WireError, badRequest } from "../wire/errors.ts";
+import { type JsonObject, asInteger, asObject, asString } from "../wire/json.ts";
+import { MARK_BYTES } from "../wire/limits.ts";
+
+const HEADER_BYTES = 100;
+const FIRST_READ_BYTES = 64 * 1024;
+const POISON = 255;
+
+/** A header with its mark, for one version of the file. */
+export interface MarkRequest {
+  readonly etag: string;
+  /** When that version was written, in seconds: another bucket may hold the same bytes. */
+  readonly modified: number;
+  readonly head: Uint8Array;
+  /** MD5 of the whole file under that header. */
+  readonly md5: string;
+  /** What the object's metadata says of the mark. All other metadata stays. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** @throws WireError bad-request */
+export function parseMarkRequest(body: JsonObject): MarkRequest {
+  const head = fromBase64(asString(body["head"], "head"), "head");
+  if (!isFencedHeader(head)) throw badRequest("head", "a SQLite header with a fence");
+  return {
+    etag: hexIn(body, "etag", /^[0-9a-f]{32}(-\d+)?$/),
+    modified: asInteger(body["modified"], "modified", 0, Number.MAX_SAFE_INTEGER),
+    head,
+    md5: hexIn(body, "md5", /^[0-9a-f]{32}$/),
+    metadata: markMetadata(asObject(body["metadata"], "metadata")),
+  };
+}
+
+function isFencedHeader(head: Uint8Array): boolean {
+  return head.length === HEADER_BYTES && !isTombstone(head) && classify(head).fenced && head[18] === POISON;
+}
+
+function hexIn(body: JsonObject, name: string, form: RegExp): string {
+  const text = asString(body[name], name);
+  if (!form.test(text)) throw badRequest(name, "lower-case hex digits");
+  return text;
+}
+
+function markMetadata(given: JsonObject): Record<string, string> {
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (!isOurs(name)) throw badRequest("metadata", "names that begin with dbmigrate-");
+    metadata[name] = asString(value, name);
+  }
+  return metadata;
+}
+
+function isOurs(name: string): boolean {
+  return /^dbmigrate-[a-z]+$/i.test(name);
+}
+
+/** Replaces the file by itself under the mark, if it still is that version. @throws WireError file-changed */
+export async function markFile(bucket: R2Bucket, key: string, wanted: MarkRequest): Promise<{ etag: string }> {
+  const object = await bucket.get(key, { onlyIf: { etagMatches: wanted.etag } });
+  if (object === null || !("body" in object)) throw fileChanged(key);
+  if (!isSameDate(object.uploaded, wanted.modified)) return refuse(object, fileChanged(key));
+  if (object.size > MARK_BYTES) return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
+  const { readable, writable } = new FixedLengthStream(object.size);
+  const sent = sendMarked(object.body, writable, wanted.head).catch((cause: unknown) => asError(cause));
+  const saved = await save(bucket, object, readable, wanted, sent);
+  if (saved === null) throw fileChanged(key);
+  return { etag: saved.etag };
+}
+
+function fileChanged(key: string): WireError {
+  return new WireError("file-changed", `${key} is not, or no longer, the version that was read`);
+}
+
+async function refuse(object: R2ObjectBody, error: WireError): Promise<never> {
+  await object.body.cancel();
+  throw error;
+}
+
+/** HTTP knows dates by the second. */
+function isSameDate(uploaded: Date, seconds: number): boolean {
+  return Math.abs(uploaded.getTime() / 1000 - seconds) <= 1;
+}
+
+async function save(
+  bucket: R2Bucket,
+  object: R2ObjectBody,
+  readable: ReadableStream,
+  { etag, md5, metadata }: MarkRequest,
+  sent: Promise<Error | undefined>,
+): Promise<R2Object | null> {
+  const kept = Object.entries(object.customMetadata ?? {}).filter(([name]) => !isOurs(name));
+  try {
+    return await bucket.put(object.key, readable, {
+      onlyIf: { etagMatches: etag },
+      md5,
+      customMetadata: { ...Object.fromEntries(kept), ...metadata },
+      ...(object.httpMetadata && { httpMetadata: object.httpMetadata }),
+      ...(object.storageClass && { storageClass: object.storageClass }),
+    });
+  } catch (cause) {
+    if (isThrottled(cause))
+      throw new WireError("overloaded", `${object.key}: R2 asks to slow down`, undefined, { cause });
+    throw (await sent) ?? cause;
+  }
+}
+
+/** Sends the file with `head` in place of its own header, from which it may differ in the mark only. */
+async function sendMarked(file: ReadableStream, to: WritableStream, head: Uint8Array): Promise<undefined> {
+  const reader = file.getReader({ mode: "byob" });
+  const { value: start } = await reader.readAtLeast(HEADER_BYTES, new Uint8Array(FIRST_READ_BYTES));
+  reader.releaseLock();
+  if (start === undefined || !differsInMarkOnly(start, head)) {
+    const refused = badRequest("head", "the header of this file, but for its mark");
+    await Promise.all([file.cancel(refused), to.abort(refused)]);
+    throw refused;
+  }
+  start.set(head);
+  const writer = to.getWriter();
+  await writer.write(start);
+  writer.releaseLock();
+  await file.pipeTo(to);
+}
+
+function differsInMarkOnly(start: Uint8Array, head: Uint8Array): boolean {
+  return (
+    start.length >= HEADER_BYTES && head.every((byte, at) => byte === start[at] || at === 18 || (at >= 72 && at < 92))
+  );
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
+}

@@ -1,0 +1,152 @@
+import { createHash } from "node:crypto";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type AdminConfig, handleAdmin } from "../../src/index.ts";
+import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "../router/fixtures.ts";
+
+const { BUCKET } = bindings;
+const file = database("a", "b".repeat(300_000));
+let user: string;
+
+beforeEach(() => {
+  user = newUser();
+});
+
+const md5Of = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
+
+/** What dbmigrate sends for `marked` over the object as it is now. */
+async function messageFor(marked: Uint8Array): Promise<Record<string, unknown>> {
+  const object = await BUCKET.head(fileKey(user));
+  return {
+    etag: object?.etag ?? md5Of(file),
+    modified: Math.floor((object?.uploaded.getTime() ?? 0) / 1000),
+    head: Buffer.from(marked.subarray(0, 100)).toString("base64"),
+    md5: md5Of(marked),
+    metadata: { "dbmigrate-fence": "3.4" },
+  };
+}
+
+async function send(body: unknown, config: Partial<AdminConfig> = { bucket: BUCKET }): Promise<unknown> {
+  const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/mark`, {
+    method: "POST",
+    headers: { authorization: "Bearer t", "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "t" }, store: bindings.USER_DATA, ...config });
+  const answer = await response?.json<{ error?: { kind: string } }>();
+  return answer?.error?.kind ?? answer;
+}
+
+/** The MD5 of what the bucket has. */
+async function stored(): Promise<string | undefined> {
+  const object = await BUCKET.get(fileKey(user));
+  return object === null ? undefined : md5Of(new Uint8Array(await object.arrayBuffer()));
+}
+
+it("replaces the file by itself under the fence, and keeps what else the object says", async () => {
+  const httpMetadata = { contentType: "application/vnd.sqlite3", cacheControl: "no-store" };
+  const customMetadata = { owner: "the application", "dbmigrate-stamp": "2" };
+  await BUCKET.put(fileKey(user), file, { httpMetadata, customMetadata });
+  const marked = fenced(file, 3, 4);
+  expect(await send(await messageFor(marked))).toEqual({ etag: md5Of(marked) });
+  expect(await stored()).toBe(md5Of(marked));
+  const after = await BUCKET.head(fileKey(user));
+  expect(after?.customMetadata).toEqual({ owner: "the application", "dbmigrate-fence": "3.4" });
+  expect(after?.httpMetadata).toMatchObject(httpMetadata);
+});
+
+it("puts a new fence in place of an old one", async () => {
+  await BUCKET.put(fileKey(user), fenced(file, 3, 3));
+  const marked = fenced(file, 3, 9);
+  expect(await send(await messageFor(marked))).toEqual({ etag: md5Of(marked) });
+  expect(await stored()).toBe(md5Of(marked));
+});
+
+describe("another version is left alone", () => {
+  it("when it was written before", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const message = await messageFor(fenced(file, 3, 3));
+    const newer = database("newer");
+    await BUCKET.put(fileKey(user), newer);
+    expect(await send(message)).toBe("file-changed");
+    expect(await stored()).toBe(md5Of(newer));
+  });
+
+  it("when it is written between our read and our write", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const message = await messageFor(fenced(file, 3, 3));
+    const newer = database("newer");
+    const overtaken = {
+      get: BUCKET.get.bind(BUCKET),
+      put: async (...given: Parameters<R2Bucket["put"]>) => {
+        await BUCKET.put(fileKey(user), newer);
+        return BUCKET.put(...given);
+      },
+    } as unknown as R2Bucket;
+    expect(await send(message, { bucket: overtaken })).toBe("file-changed");
+    expect(await stored()).toBe(md5Of(newer));
+  });
+
+  it("when the same bytes have another date, as in another bucket", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const message = await messageFor(fenced(file, 3, 3));
+    expect(await send({ ...message, modified: (message["modified"] as number) - 60 })).toBe("file-changed");
+    expect(await stored()).toBe(md5Of(file));
+  });
+
+  it("when there is none", async () => {
+    expect(await send(await messageFor(fenced(file, 3, 3)))).toBe("file-changed");
+    expect(await stored()).toBeUndefined();
+  });
+});
+
+describe("refuses", () => {
+  const flipped = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
+
+  it.each([
+    ["no mark", file],
+    ["a stamp: only a fence is put in this way", stamped(file, 3)],
+    ["a fence that lets SQLite write", flipped(fenced(file, 3, 3), 18)],
+    ["a tombstone", tombstone(3, 3, 200)],
+    ["another page count", flipped(fenced(file, 3, 3), 31)],
+    ["another file's first byte", flipped(fenced(file, 3, 3), 0)],
+  ])("%s", async (_name, marked) => {
+    await BUCKET.put(fileKey(user), file);
+    expect(await send(await messageFor(marked))).toBe("bad-request");
+    expect(await stored()).toBe(md5Of(file));
+  });
+
+  it.each([
+    ["an ETag that is none", { etag: "*" }],
+    ["an MD5 that is none", { md5: "x" }],
+    ["a short header", { head: "AAAA" }],
+    ["metadata of the application", { metadata: { owner: "me" } }],
+    ["metadata that is no text", { metadata: { "dbmigrate-fence": 3 } }],
+    ["no date", { modified: null }],
+  ])("%s", async (_name, wrong) => {
+    await BUCKET.put(fileKey(user), file);
+    expect(await send({ ...(await messageFor(fenced(file, 3, 3))), ...wrong })).toBe("bad-request");
+    expect(await stored()).toBe(md5Of(file));
+  });
+
+  it("bytes that are not those which were checked", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const message = { ...(await messageFor(fenced(file, 3, 3))), md5: md5Of(file) };
+    expect(await send(message)).toBe("internal");
+    expect(await stored()).toBe(md5Of(file));
+  });
+
+  it("everything without a bucket, and hello does not offer it", async () => {
+    await BUCKET.put(fileKey(user), file);
+    expect(await send(await messageFor(fenced(file, 3, 3)), {})).toBe("not-found");
+    expect(await stored()).toBe(md5Of(file));
+  });
+});
+
+it("R2's wish for a slower pace is passed on", async () => {
+  await BUCKET.put(fileKey(user), file);
+  const throttled = {
+    get: BUCKET.get.bind(BUCKET),
+    put: async () => Promise.reject(new Error("put: Reduce your concurrent request rate for the same object. (10058)")),
+  } as unknown as R2Bucket;
+  expect(await send(await messageFor(fenced(file, 3, 3)), { bucket: throttled })).toBe("overloaded");
+});
