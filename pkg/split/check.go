@@ -1,6 +1,7 @@
 package split
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,7 @@ func (d *decision) check() error {
 		}
 	}
 	for _, t := range d.shape.tables {
-		if err := d.checkNumbers(t); err != nil {
+		if err := cmp.Or(d.checkNumbers(t), d.checkTriggers(t)); err != nil {
 			return err
 		}
 	}

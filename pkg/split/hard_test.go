@@ -96,7 +96,7 @@ func halves(ctx context.Context, path string, seed uint64) (*split.Policy, error
 		if table.Kind == sqlitefile.VirtualTable || table.Name == "sqlite_sequence" || table.Name == "sqlite_stat1" {
 			continue
 		}
-		rule := split.TableRule{ApplicationIDs: true}
+		rule := split.TableRule{ApplicationIDs: true, AcceptTriggers: true}
 		if (uint64(i)+seed)%2 == 0 && len(table.Columns) > 0 {
 			rule.Where = fmt.Sprintf(`length(quote("%s")) %% 2 = %d`, doubled(table.Columns[(i+int(seed))%len(table.Columns)].Name), seed/2%2)
 		}

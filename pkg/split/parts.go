@@ -69,10 +69,8 @@ func (p *Plan) writeParts(ctx context.Context, f parts) error {
 	if err := f.remove(f.hotWork, f.coldWork); err != nil {
 		return err
 	}
-	for _, part := range []string{f.hot, f.cold} {
-		if err := completePart(part, f.source, shape); err != nil {
-			return err
-		}
+	if err := completeParts(f, shape); err != nil {
+		return err
 	}
 	if err := prove(ctx, f); err != nil {
 		return err
@@ -138,6 +136,9 @@ func (d *decision) deleteRows() error {
 	if err := d.emptyVirtual(); err != nil {
 		return err
 	}
+	if err := d.lowerSequence(); err != nil {
+		return fmt.Errorf("divide sqlite_sequence: %w", err)
+	}
 	return d.conn.Exec("COMMIT")
 }
 
@@ -159,6 +160,32 @@ func (d *decision) deleteFrom(t *table) error {
 		return err
 	}
 	return d.deleteEach(t.main(), rowid, "SELECT k0 FROM "+d.sets[t].cold)
+}
+
+// lowerSequence leaves the cold copy the AUTOINCREMENT numbers of its own rows, so that it stays the same while hot rows are added. The hot copy
+// keeps all of them.
+func (d *decision) lowerSequence() error {
+	if !d.shape.sequence {
+		return nil
+	}
+	if err := d.conn.Exec("DELETE FROM cold.sqlite_sequence WHERE name NOT IN (SELECT name FROM cold.sqlite_schema WHERE type = 'table')"); err != nil {
+		return err
+	}
+	for _, t := range d.shape.tables {
+		cold, err := d.coldRows(t)
+		if err != nil {
+			return err
+		}
+		sql := "DELETE FROM cold.sqlite_sequence WHERE name = ?1"
+		if cold > 0 && t.Kind == sqlitefile.RowidTable {
+			highest := "(SELECT max(k0) FROM " + d.sets[t].cold + ")"
+			sql = "UPDATE cold.sqlite_sequence SET seq = " + highest + " WHERE name = ?1 AND typeof(seq) = 'integer' AND seq > " + highest
+		}
+		if err := d.conn.Exec(sql, text(t.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // emptyVirtual empties the virtual tables of the cold copy, whose ordinary tables hold only cold rows already.
@@ -193,14 +220,14 @@ func isFTS5(sql string) bool {
 	return false
 }
 
-// completePart gives a file that VACUUM INTO wrote what VACUUM loses: a sqlite_sequence that no table needs any more, and the versions.
-func completePart(path, source string, s *shape) error {
+// completeParts gives the files that VACUUM INTO wrote what it loses: a sqlite_sequence that no table needs any more, and the versions.
+func completeParts(f parts, s *shape) error {
 	if s.sequence {
-		if err := restoreSequence(path, source, s); err != nil {
+		if err := restoreSequence(f.hot, f.source, s); err != nil {
 			return fmt.Errorf("restore sqlite_sequence: %w", err)
 		}
 	}
-	return s.mark.write(path)
+	return errors.Join(s.mark.write(f.hot), s.mark.write(f.cold))
 }
 
 func restoreSequence(path, source string, s *shape) (err error) {

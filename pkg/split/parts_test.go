@@ -61,6 +61,33 @@ func TestApplicationDatabase(t *testing.T) {
 	wantRows(t, hot, "SELECT (SELECT seq FROM sqlite_sequence) = "+rows(t, path, "SELECT seq FROM sqlite_sequence"), "1")
 }
 
+// Hot rows that come and go leave the cold part as it is, so that it need not be copied again: AUTOINCREMENT's counter as well.
+func TestColdPartStaysWhileHotRowsChange(t *testing.T) {
+	path, p := database(t, family...), policy(t, "[tables.games]\nwhere = 'played < 25'")
+	hot, before := parts(t, path, p)
+	wantRows(t, hot, "SELECT seq FROM sqlite_sequence", "3")
+	wantRows(t, before, "SELECT seq FROM sqlite_sequence", "2")
+	change(t, path, "INSERT INTO games(played) VALUES(70)", "DELETE FROM games WHERE id = 3", "CREATE TABLE other(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE other")
+	_, after := parts(t, path, p)
+	if digest(t, before).Database != digest(t, after).Database {
+		t.Error("the cold part changed")
+	}
+}
+
+// Counters that somebody set lower than the rows that are there, or to no number, stay what they are.
+func TestStrangeCounters(t *testing.T) {
+	path := database(t, append(family, "UPDATE sqlite_sequence SET seq = 1", "INSERT INTO sqlite_sequence VALUES('gone', 9), ('games', NULL), (NULL, 3), ('games', 'x')")...)
+	hot, cold := parts(t, path, policy(t, "[tables.games]\nwhere = 'played < 25'"))
+	wantRows(t, hot, "SELECT count(*) FROM sqlite_sequence", "5")
+	whole, err := union(t, hot, cold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if digest(t, whole).Database != digest(t, path).Database {
+		t.Error("together the parts are another database")
+	}
+}
+
 // A rowid that no column shows stays, in a table without an index, too: VACUUM alone would number these rows anew.
 func TestHiddenRowidsStay(t *testing.T) {
 	path := database(t, "CREATE TABLE t(v)", "INSERT INTO t(rowid, v) VALUES(-5, 'a'), (3, 'b'), (70, 'a'), (900, 'b')")

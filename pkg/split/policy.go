@@ -36,6 +36,8 @@ type TableRule struct {
 	FollowOwn bool
 	// ApplicationIDs promises that the application chooses the table's INTEGER PRIMARY KEY values, never SQLite.
 	ApplicationIDs bool
+	// AcceptTriggers promises that the table's triggers need no row of the other side.
+	AcceptTriggers bool
 	// References are foreign keys that the schema does not declare.
 	References []Reference
 }
@@ -183,7 +185,7 @@ func (p *Policy) addTables(tables section) error {
 }
 
 func parseRule(s section) (rule TableRule, err error) {
-	if err := s.only("where", "follow", "ids", "references"); err != nil {
+	if err := s.only("where", "follow", "ids", "triggers", "references"); err != nil {
 		return rule, err
 	}
 	if rule.Where, err = s.text("where"); err != nil {
@@ -198,6 +200,9 @@ func parseRule(s section) (rule TableRule, err error) {
 		return rule, err
 	}
 	if rule.ApplicationIDs, err = s.choice("ids", "sqlite", "application"); err != nil {
+		return rule, err
+	}
+	if rule.AcceptTriggers, err = s.choice("triggers", "refuse", "accept"); err != nil {
 		return rule, err
 	}
 	rule.References, err = s.references()

@@ -337,10 +337,15 @@ func (m *merge) joinSequence() error {
 	}
 	if m.cold.sequence {
 		statements = append(statements,
-			`UPDATE main.sqlite_sequence AS h SET seq = (SELECT max(c.seq) FROM cold.sqlite_sequence AS c WHERE c.name = h.name)
-				WHERE (SELECT max(c.seq) FROM cold.sqlite_sequence AS c WHERE c.name = h.name) > h.seq`,
+			"UPDATE main.sqlite_sequence AS h SET seq = "+highest("cold.sqlite_sequence")+" WHERE typeof(h.seq) = 'integer' AND "+
+				highest("cold.sqlite_sequence")+" > "+highest("temp.dbmigrate_sequence"),
 			`INSERT INTO main.sqlite_sequence(name, seq) SELECT name, seq FROM cold.sqlite_sequence AS c
 				WHERE NOT EXISTS (SELECT 1 FROM temp.dbmigrate_sequence AS h WHERE h.name IS c.name)`)
 	}
 	return execAll(m.conn, statements...)
+}
+
+// highest is the highest number that a table has under the name of row h.
+func highest(table string) string {
+	return "(SELECT max(c.seq) FROM " + table + " AS c WHERE c.name = h.name AND typeof(c.seq) = 'integer')"
 }

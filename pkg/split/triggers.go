@@ -1,0 +1,77 @@
+package split
+
+import (
+	"slices"
+
+	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// checkTriggers refuses cold rows in a table with triggers, unless the policy accepts them: on either side a trigger sees the rows of that side
+// only. One that leads to a virtual table is refused even then: that table's rows stay hot, and would no more belong to the row.
+func (d *decision) checkTriggers(t *table) error {
+	triggers, err := d.shape.triggersOf(d.conn, t)
+	if err != nil || len(triggers) == 0 {
+		return err
+	}
+	cold, err := d.coldRows(t)
+	if err != nil || cold == 0 {
+		return err
+	}
+	if trigger, virtual := d.shape.leadsToVirtual(triggers); virtual != "" {
+		return blocked(t.Name, "keep the table hot", "%d rows are cold, and its trigger %s leads to the virtual table %s, whose rows stay hot", cold, trigger, virtual)
+	}
+	if t.rule.AcceptTriggers {
+		return nil
+	}
+	return blocked(t.Name, `if its triggers need no row of the other side, say triggers = "accept" for the table in the policy; else keep it hot`,
+		"%d rows are cold, and it has the trigger %s, which would see the rows of one side only", cold, triggers[0].Name)
+}
+
+// triggersOf are the triggers of a table and those of the views that read it.
+func (s *shape) triggersOf(conn *capi.Conn, t *table) ([]wire.Object, error) {
+	var list []wire.Object
+	for _, o := range s.schema.Objects {
+		if o.Type != "trigger" {
+			continue
+		}
+		on := s.table(o.Table)
+		if on == nil {
+			under, err := s.tablesUnder(conn, o.Table)
+			if err != nil {
+				continue // a broken view's trigger cannot fire
+			}
+			if slices.Contains(under, t) {
+				on = t
+			}
+		}
+		if on == t {
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+// leadsToVirtual looks for a virtual table whose name stands in one of the triggers, or in a trigger of a table or view whose name stands there, and
+// so on. It returns the first trigger and that table's name, "" for none.
+func (s *shape) leadsToVirtual(triggers []wire.Object) (trigger, virtual string) {
+	for _, first := range triggers {
+		reached := []wire.Object{first}
+		for i := 0; i < len(reached); i++ {
+			for _, token := range scanTokens(reached[i].SQL) {
+				name := fold(unquoted(token))
+				for _, v := range s.schema.Virtual {
+					if fold(v.Name) == name {
+						return first.Name, v.Name
+					}
+				}
+				for _, o := range s.schema.Objects {
+					if o.Type == "trigger" && fold(o.Table) == name && !slices.Contains(reached, o) {
+						reached = append(reached, o)
+					}
+				}
+			}
+		}
+	}
+	return "", ""
+}
