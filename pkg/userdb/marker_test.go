@@ -33,6 +33,20 @@ func TestFenceIsWrittenAsTheProtocolSays(t *testing.T) {
 	}
 }
 
+func TestSplitFenceIsWrittenAsTheProtocolSays(t *testing.T) {
+	fenced, err := WithSplitFence(testHeader(2, 2), 7, 0x01020304, testRandom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []byte("DMS1\x00\x00\x00\x07\x01\x02\x03\x04\x02\x02abcdef")
+	if got := fenced[72:92]; !bytes.Equal(got, want) || fenced[18] != 255 {
+		t.Errorf("mark is %q and the write version %d, want %q and 255", got, fenced[18], want)
+	}
+	if m := mustParse(t, fenced); m != (Mark{Kind: FenceMark, Split: true, Lin: 7, Non: 0x01020304, Orig18: 2, Orig19: 2}) {
+		t.Errorf("read back: %+v", m)
+	}
+}
+
 func TestStampIsWrittenAsTheProtocolSays(t *testing.T) {
 	stamped, err := WithStamp(testHeader(1, 1), 0x0a0b0c0d, testRandom)
 	if err != nil {

@@ -1,6 +1,7 @@
 // A sample application: one route of its own, with a token of its own, and the two things that dbmigrate needs mounted.
 import {
   answerResponse,
+  bothResponse,
   createRouter,
   errorResponse,
   handleAdmin,
@@ -27,7 +28,7 @@ export interface Env {
   readonly DATABASE_PATH?: "auto" | "r2";
 }
 
-const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|live)$/;
+const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
@@ -51,11 +52,18 @@ async function serve(request: Request, env: Env): Promise<Response> {
     throw new WireError("method-not-allowed", `the route takes ${method}`, { allow: method });
   if (!isCaller(request, env.APP_TOKEN))
     throw new WireError("unauthorized", "the bearer token is not this application's");
-  return route === "live" ? live(decodeUser(segment), request, env) : query(decodeUser(segment), request, env);
+  const user = decodeUser(segment);
+  if (route === "live") return live(user, request, env);
+  return route === "both" ? both(user, request, env) : query(user, request, env);
 }
 
 async function query(user: string, request: Request, env: Env): Promise<Response> {
   return answerResponse(await routerOf(env).query(user, await readQuery(request)));
+}
+
+/** What a page needs that shows old rows among new ones: of a split user they lie in two databases. */
+async function both(user: string, request: Request, env: Env): Promise<Response> {
+  return bothResponse(await routerOf(env).queryBoth(user, await readQuery(request)));
 }
 
 /** A subprotocol that a client offers has to be taken up by the answer. */

@@ -13,7 +13,7 @@ export type {
   StatementResult,
 } from "./query/types.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
-export { answerResponse, readQuery } from "./router/http.ts";
+export { answerResponse, bothResponse, readQuery } from "./router/http.ts";
 export type { BothAnswer } from "./router/cold.ts";
 export { type BothRequest, createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import sample, { type Env } from "../../sample/index.ts";
 import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
+import { bringTo } from "../router/store-driver.ts";
 
 const env: Env = { ...bindings, APP_TOKEN: "app-token", DBMIGRATE_TOKEN: "token-now" };
 
@@ -54,6 +55,27 @@ describe("the sample application", () => {
   it("keeps its token and the operator's apart", async () => {
     expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "app-token" })).status).toBe(401);
     expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-now" })).status).toBe(200);
+  });
+
+  it("reads both halves of a split user, and the one of another", async () => {
+    const user = newUser();
+    await bindings.BUCKET.put(fileKey(user), database("new"));
+    const hot = { results: [{ rows: [["new"]] }], side: "file" };
+    expect(await (await ask(`/api/users/${user}/both`, { body: select })).json()).toMatchObject({ hot, cold: null });
+    await bringTo("COLD", user);
+    const answer = await (await ask(`/api/users/${user}/both`, { body: select })).json();
+    expect(answer).toMatchObject({ hot, cold: { results: [{ rows: [["store"]] }], side: "store" } });
+    expect((answer as { cold: object }).cold).not.toHaveProperty("moment");
+    const cold = await ask(`/api/users/${user}/query`, { body: { ...select, scope: "cold" } });
+    expect(await cold.json()).toMatchObject({ results: [{ rows: [["store"]] }] });
+    const wrong = await ask(`/api/users/${user}/both`, { body: { statements: [{ sql: "DELETE FROM t" }] } });
+    expect(wrong.status).toBe(400);
+  });
+
+  it("says with 409 that a user has no cold rows", async () => {
+    const answer = await ask(`/api/users/${newUser()}/query`, { body: { ...select, scope: "cold" } });
+    expect(answer.status).toBe(409);
+    expect(await answer.json()).toMatchObject({ error: { kind: "not-split" } });
   });
 
   it("has the emergency switch", async () => {
