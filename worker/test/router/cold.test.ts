@@ -5,7 +5,7 @@ import type { BothAnswer, FileSide, QueryAnswer, QueryRequest, Router, Sides, St
 import { R2FileSide } from "../../src/router/file-side.ts";
 import { DurableStoreSide } from "../../src/router/store-side.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped } from "./fixtures.ts";
-import { bringTo, LINEAGE, queryStore, seal, send } from "./store-driver.ts";
+import { bringTo, LINEAGE, queryStore, seal, send, splitAnew } from "./store-driver.ts";
 
 const READ: QueryRequest = { statements: [{ sql: "SELECT a FROM t ORDER BY rowid" }], mode: "read", scope: "cold" };
 const WRITE: QueryRequest = { statements: [{ sql: "INSERT INTO t VALUES ('mine')" }], scope: "cold" };
@@ -107,7 +107,10 @@ describe("a cold read", () => {
     await fence(["hot", "store"], LINEAGE);
     await bringTo("SPLIT_READY", user);
     await claimSplit(LINEAGE);
-    const again = async () => (await send(user, "reset", { gen: LINEAGE + 1 }), fence(["hot", "store"], LINEAGE + 1));
+    const again = async () => {
+      await put(fenced(database("hot", "store"), LINEAGE + 1, LINEAGE + 1, "DMS1"));
+      await splitAnew(user, LINEAGE + 1);
+    };
     const look = before(1, again, files.look.bind(files));
     expect(texts(await router({ files: { look } }).query(user, READ))).toBe("not-split");
   });
@@ -142,7 +145,7 @@ describe("a cold write", () => {
     await put(database("hot"));
     await bringTo("COLD_SEALED", user);
     const giveBack = async () => (await claimSplit(LINEAGE + 1), activate(LINEAGE + 2));
-    const query = before(2, giveBack, store.query.bind(store));
+    const query = before(3, giveBack, store.query.bind(store));
     expect(await router({ store: { query } }).query(user, WRITE)).toMatchObject({ ok: true, side: "store" });
     expect(texts(await queryStore(user, READ.statements[0]?.sql ?? "", "cold"))).toEqual(["store", "mine"]);
   });
@@ -200,8 +203,12 @@ describe("both halves", () => {
   it("are everything and nothing for a user who moved as a whole, however much he writes", async () => {
     await put(fenced(database("old"), LINEAGE, LINEAGE));
     await bringTo("ACTIVE", user);
-    const get = before(1, () => queryStore(user, "INSERT INTO t VALUES ('new')"), files.get.bind(files));
-    expect(halves(await both({ files: { get } }))).toEqual([["store", "new"], null]);
+    const query: StoreSide["query"] = async (u, request) => {
+      await queryStore(user, "INSERT INTO t VALUES ('new')");
+      return store.query(u, request);
+    };
+    const answer = await both({ store: { query }, deadlineMs: 0 });
+    expect(answer).toMatchObject({ ok: true, hot: { side: "store" }, cold: null });
   });
 
   it("never write", async () => {

@@ -32,7 +32,7 @@ export async function bringTo(phase: Phase, user: string): Promise<void> {
   if (SPLIT_PHASES.includes(phase)) return bringToSplit(phase, user);
   await send(user, "claim", { intent: "migrate", seen: 0 });
   if (phase === "IMPORTING") return;
-  await makeReady(user);
+  await makeReady(user, LINEAGE);
   if (phase === "READY") return;
   await send(user, "activate", { gen: LINEAGE });
   await queryStore(user, "INSERT INTO t VALUES ('store')");
@@ -42,7 +42,7 @@ export async function bringTo(phase: Phase, user: string): Promise<void> {
 async function bringToSplit(phase: Phase, user: string): Promise<void> {
   await send(user, "claim", { intent: "split", seen: 0 });
   const steps: [Phase, () => Promise<unknown>][] = [
-    ["SPLITTING", () => makeReady(user, batch(jFrame("t", ["rowid", "a"], [[1n, "store"]])))],
+    ["SPLITTING", () => makeReady(user, LINEAGE, coldRow)],
     ["SPLIT_READY", () => send(user, "activate", { gen: LINEAGE })],
     ["COLD", () => seal(user)],
     ["COLD_SEALED", () => send(user, "merge", { gen: LINEAGE + 1 })],
@@ -53,12 +53,20 @@ async function bringToSplit(phase: Phase, user: string): Promise<void> {
   }
 }
 
-async function makeReady(user: string, rows?: Uint8Array): Promise<void> {
-  await send(user, "schema", { gen: LINEAGE, schema: SCHEMA });
-  if (rows !== undefined) await send(user, "rows", rows, `?gen=${LINEAGE}&seq=0`);
-  await until(user, "finish", { gen: LINEAGE, batches: rows === undefined ? 0 : 1 }, "done");
+const coldRow = batch(jFrame("t", ["rowid", "a"], [[1n, "store"]]));
+
+/** Throws away what an earlier claim has imported, and brings it again. */
+export async function splitAnew(user: string, gen: number): Promise<void> {
+  await send(user, "reset", { gen });
+  await makeReady(user, gen, coldRow);
+}
+
+async function makeReady(user: string, gen: number, rows?: Uint8Array): Promise<void> {
+  await send(user, "schema", { gen, schema: SCHEMA });
+  if (rows !== undefined) await send(user, "rows", rows, `?gen=${gen}&seq=0`);
+  await until(user, "finish", { gen, batches: rows === undefined ? 0 : 1 }, "done");
   const { digest } = await until(user, "digest", { budgetMs: 5000 }, "complete");
-  await send(user, "ready", { gen: LINEAGE, digest, receipt: receipt(user, digest) });
+  await send(user, "ready", { gen, digest, receipt: receipt(user, digest) });
 }
 
 /** Begins a rollback: the store takes no more writes. */

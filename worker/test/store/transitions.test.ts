@@ -117,9 +117,7 @@ describe("a store", () => {
       await phases[phase]?.(client);
       await setCondition(client, conditions[message]);
       const before = await status(client);
-      await client.evict();
       const answer = await send(client);
-      await client.evict();
       const after = await status(client);
       expect({ phase: before.phase, leadsTo: answered(answer) ? after.phase : "refused" }).toEqual({
         phase,
