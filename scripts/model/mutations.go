@@ -18,6 +18,13 @@ var (
 	// One operator, who migrates; a rollback sends such writers back to the file.
 	unconditional = []string{"UNCONDITIONAL=2", "WRITERS=0", "A_COMMANDS=2", "B_COMMANDS=0", "SCRIPT=MIGRATE_ONLY", "LATE=1", "CRASHES=1", "PRECOPY=1"}
 	collects      = append([]string{"GC=1"}, two...)
+
+	// Split mode: one operator before the last command, and one write of a cold row.
+	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
+	splitDies      = with(splits, "LATE=1", "CRASHES=1")
+	splitsTwoDie   = with(splitDies, "A_COMMANDS=2")
+	splitsThreeDie = with(splits, "A_COMMANDS=3", "LATE=1", "CRASHES=2")
+	splitReader    = with(splits, "READERS=1")
 )
 
 func with(base []string, definitions ...string) []string {
@@ -94,6 +101,37 @@ var mutations = []search{
 	mutate("READ_NO_FILE_RECHECK", "no second look at the file", "READ", reader...),
 	mutate("READ_NO_SEAL_RECHECK", "no second look under SEALED", "READ", reader...),
 	mutate("READ_ANY_FENCE", "second look takes any lineage", "READ", with(reader, "A_COMMANDS=2")...),
+
+	mutate("NO_COLD_SEAL", "no seal before the merge", "LOSS", splits...),
+	mutate("WRITE_IN_COLD_SEALED", "writes in COLD_SEALED", "LOSS", splits...),
+	mutate("SPLIT_OVER_READY", "split imports over SPLIT_READY", "LOSS", splitDies...),
+	mutate("RESET_NOLIN", "a repeated reset", "LOSS", with(splitDies, "REPEATS=1")...),
+	mutate("MERGE_NOGEN", "merge without gen", "LOSS", with(splits, "A_COMMANDS=4", "LATE=1", "CRASHES=2")...),
+
+	mutate("READY_BEFORE_FENCE", "ready before the fence", "LOSS", with(splits, "PRECOPY=1")...),
+	mutate("HOT_UNCOND", "hot file's PUT not conditional", "LOSS", "SPLIT_MODE=1", "HOT_WRITES=0"),
+	mutate("COLD_BEFORE_HOT", "activate before the hot file's PUT", "LOSS", splitDies...),
+	mutate("SPLIT_RESET_NOREFENCE", "reset of SPLIT_READY without a fence", "LOSS", splitDies...),
+	mutate("COLD_NOCLAIM", "\"already split\" without a claim", "AVAIL", splitsTwoDie...),
+	mutate("COLD_NOTOUCH", "unfenced hot file not touched", "AVAIL", splitsThreeDie...),
+	mutate("GIVE_BACK_NOREFENCE", "MERGING given back without a fence", "LOSS", splitsTwoDie...),
+	mutate("GIVE_BACK_LIFT_FIRST", "MERGING given back, file first", "LOSS", splitsThreeDie...),
+	mutate("UNDO_NOREFENCE", "undo without a fence", "LOSS", splitDies...),
+	mutate("UNDO_LIFT_FIRST", "undo lifts before the release", "TWICE", splitDies...),
+	mutate("UNDO_LIFT_UNKNOWN", "undo lifts after a release unanswered", "TWICE", with(splitsTwoDie, "FAILURES=1")...),
+	mutate("NO_MERGE_MESSAGE", "merge not sent", "LOSS", splitsTwoDie...),
+	mutate("MERGE_BEFORE_FENCE", "merge sent before the fence", "LOSS", splitsTwoDie...),
+	mutate("FENCE_HOT_NOGEN", "hot file fenced without gen (VACUUM)", "TWICE", "SPLIT_MODE=1", "HOT_WRITES=0", "A_COMMANDS=2", "VACUUMS=1"),
+	mutate("MERGE_NOREFENCE", "merge takes another claim's fence", "LOSS", splitsThreeDie...),
+	mutate("WHOLE_UNCOND", "whole file's PUT not conditional", "TWICE", splitsTwoDie...),
+	mutate("LIFTS", "a fence lifted without the object", "TWICE", splits...),
+
+	mutate("SPLIT_READY_NO_LOOK", "SPLIT_READY's answer without a look", "READ", with(splitReader, "LATE=1", "CRASHES=1")...),
+	mutate("NO_SECOND_ASK", "... without a second question", "READ", with(splitReader, "LATE=1", "CRASHES=1")...),
+	mutate("MERGING_NO_LOOK", "MERGING's answer without a look", "READ", splitReader...),
+	mutate("NOT_SPLIT_NO_ASK", "\"not split\" without a second question", "READ", splitReader...),
+	mutate("BOTH_NO_STATE", "queryBoth: states not compared", "READ", splitReader...),
+	mutate("BOTH_NO_COUNTER", "queryBoth: cold writes in between", "READ", with(splitReader, "HOT_WRITES=1")...),
 }
 
 // pair drops a second line of defence together with the check that it stands behind.
@@ -105,7 +143,11 @@ func pair(check, behind, what, breaks string, definitions ...string) search {
 
 // secondLines are checks that are kept although the model breaks nothing without them, and why.
 var secondLines = map[string]string{
-	"ACTIVATE_NOPHASE": "the command that owns the claim sends activate only after ready; the check guards against a defect in the command",
-	"RELEASE_NOPHASE":  "only the owner of the claim sends release; the same",
-	"ROWS_NODEDUP":     "the model's batches replace a key range; real ones insert, so a repeated batch would fail or double rows",
+	"ACTIVATE_NOPHASE":  "the command that owns the claim sends activate only after ready; the check guards against a defect in the command",
+	"RELEASE_NOPHASE":   "only the owner of the claim sends release; the same",
+	"RESET_NOINTENT":    "a claim number has one intent, and the number is compared; guards against a defect in a command",
+	"RELEASE_NOINTENT":  "the same",
+	"MERGE_NOINTENT":    "the same",
+	"MERGING_NOREFENCE": "both PUTs would write what is frozen in both parts; with the fence the first one's cannot land",
+	"ROWS_NODEDUP":      "the model's batches replace a key range; real ones insert, so a repeated batch would fail or double rows",
 }

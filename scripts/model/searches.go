@@ -91,6 +91,29 @@ var searches = []search{
 	{name: "unconditional-early", what: "not waited for: nothing is lost silently (LOSS)", only: []string{"LOSS"},
 		config: config(with(unconditional, "NO_WAIT=1")...)},
 
+	{name: "split", size: quick, what: "split and merge, 1 hot and 1 cold write, 1 death, 1 late",
+		config: config("SPLIT_MODE=1", "B_COMMANDS=0", "LATE=1", "CRASHES=1")},
+	{name: "split-two", what: "two operators, 2+1 commands, 1 cold write",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "HOT_WRITES=0", "LATE=1", "CRASHES=1")},
+	{name: "split-cycles", what: "3 commands, 2 deaths, 1 late",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=3", "B_COMMANDS=0", "HOT_WRITES=0", "LATE=1", "CRASHES=2")},
+	{name: "split-writes", what: "2 cold writes and a hot one, pre-copy",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "COLD_WRITES=2", "PRECOPY=1", "LATE=1", "CRASHES=1")},
+	{name: "split-failures", what: "2 unanswered, gives up, 1 death, 1 late",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "HOT_WRITES=0", "FAILURES=2", "GIVES_UP=1", "LATE=1", "CRASHES=1")},
+	{name: "split-repeated", what: "messages arrive twice, pre-copy, 1 death",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "PRECOPY=1", "HOT_WRITES=0", "REPEATS=1", "LATE=1", "CRASHES=1")},
+	{name: "split-beside", what: "the last command beside living older ones",
+		config: config("SPLIT_MODE=1", "BESIDE", "HOT_WRITES=0", "LATE=1", "FAILURES=1", "GIVES_UP=1")},
+	{name: "split-vacuum", what: "2 VACUUMs drop stamps, 1 death, 1 late",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "VACUUMS=2", "LATE=1", "CRASHES=1")},
+	{name: "split-full-mode", what: "migrate, split and rollback of the same user",
+		config: config("SPLIT_MODE=1", "FULL_TOO=1", "A_COMMANDS=2", "B_COMMANDS=0", "HOT_WRITES=0", "LATE=1", "CRASHES=1")},
+	{name: "split-reader", what: "reader: scope cold and queryBoth, 1 death",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "READERS=1", "HOT_WRITES=0", "LATE=1", "CRASHES=1")},
+	{name: "split-reader-writes", what: "the same, 3 commands, a hot write",
+		config: config("SPLIT_MODE=1", "A_COMMANDS=3", "B_COMMANDS=0", "READERS=1")},
+
 	{name: "writes-full", what: "2 writers x 2, 2+1 commands, pre-copy", size: full,
 		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1", "PRECOPY=1")},
 	{name: "two-deaths-full", what: "2 writers x 2, 2+1 commands, 2 deaths, 1 late", size: full,
@@ -117,7 +140,7 @@ func selectSearches(of size) (clean, broken []search) {
 		}
 	}
 	for _, m := range mutations {
-		if of > quick || slices.Equal(m.config[1:], oneEach) {
+		if of > quick || slices.Equal(m.config[1:], oneEach) || slices.Equal(m.config[1:], splits) {
 			broken = append(broken, m)
 		}
 	}

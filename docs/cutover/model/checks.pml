@@ -207,3 +207,105 @@
 #ifndef READ_ANY_FENCE
 #define READ_ANY_FENCE 0      /* that second look accepts any lineage */
 #endif
+
+/* Split mode: the object. */
+#ifndef NO_COLD_SEAL
+#define NO_COLD_SEAL 0        /* a rollback claim leaves COLD as it is */
+#endif
+#ifndef SPLIT_OVER_READY
+#define SPLIT_OVER_READY 0    /* a split claim on SPLIT_READY imports again */
+#endif
+#ifndef RESET_NOLIN
+#define RESET_NOLIN 0         /* a reset throws away what its own claim has imported */
+#endif
+#ifndef RESET_NOINTENT
+#define RESET_NOINTENT 0      /* a reset under a rollback's claim does as well */
+#endif
+#ifndef MERGE_NOGEN
+#define MERGE_NOGEN 0         /* merge does not compare the claim */
+#endif
+#ifndef MERGE_NOINTENT
+#define MERGE_NOINTENT 0      /* merge does not ask for a rollback's claim */
+#endif
+#ifndef RELEASE_NOINTENT
+#define RELEASE_NOINTENT 0    /* release of a split user does not ask for a rollback's claim */
+#endif
+#ifndef WRITE_IN_COLD_SEALED
+#define WRITE_IN_COLD_SEALED 0 /* the object takes writes of cold rows in COLD_SEALED too */
+#endif
+
+/* Split mode: the commands. */
+#ifndef READY_BEFORE_FENCE
+#define READY_BEFORE_FENCE 0  /* ready comes before the fence */
+#endif
+#ifndef HOT_UNCOND
+#define HOT_UNCOND 0          /* the hot file's PUT has no If-Match */
+#endif
+#ifndef COLD_BEFORE_HOT
+#define COLD_BEFORE_HOT 0     /* activate comes before the hot file's PUT */
+#endif
+#ifndef SPLIT_RESET_NOREFENCE
+#define SPLIT_RESET_NOREFENCE 0 /* resume of SPLIT_READY does not fence again before it resets */
+#endif
+#ifndef COLD_NOCLAIM
+#define COLD_NOCLAIM 0        /* a split that finds COLD and a file stamped by the last claim takes no claim */
+#endif
+#ifndef COLD_NOTOUCH
+#define COLD_NOTOUCH 0        /* a split that finds COLD leaves a file alone that carries no fence */
+#endif
+#ifndef GIVE_BACK_NOREFENCE
+#define GIVE_BACK_NOREFENCE 0 /* give-back from MERGING does not fence again */
+#endif
+#ifndef GIVE_BACK_LIFT_FIRST
+#define GIVE_BACK_LIFT_FIRST 0 /* give-back from MERGING lifts the fence before it activates */
+#endif
+#ifndef UNDO_LIFT_FIRST
+#define UNDO_LIFT_FIRST 0     /* undo lifts the fence before the release */
+#endif
+#ifndef UNDO_LIFT_UNKNOWN
+#define UNDO_LIFT_UNKNOWN 0   /* undo lifts the fence when the release was not answered */
+#endif
+#ifndef UNDO_NOREFENCE
+#define UNDO_NOREFENCE 0      /* undo does not fence again before the release */
+#endif
+#ifndef NO_MERGE_MESSAGE
+#define NO_MERGE_MESSAGE 0    /* merge is not sent */
+#endif
+#ifndef MERGE_BEFORE_FENCE
+#define MERGE_BEFORE_FENCE 0  /* merge is sent before the hot file is fenced */
+#endif
+#ifndef FENCE_HOT_NOGEN
+#define FENCE_HOT_NOGEN 0     /* a merge fences the hot file without asking whether its claim is still the last one */
+#endif
+#ifndef MERGE_NOREFENCE
+#define MERGE_NOREFENCE 0     /* a merge takes a fence that is there already as it is */
+#endif
+#ifndef MERGING_NOREFENCE
+#define MERGING_NOREFENCE 0   /* a merge that another one began does not fence again */
+#endif
+#ifndef WHOLE_UNCOND
+#define WHOLE_UNCOND 0        /* the whole file's PUT has no If-Match */
+#endif
+#ifndef LIFTS
+#define LIFTS 0               /* how often somebody lifts a fence without telling the object */
+#endif
+
+/* Split mode: the router. */
+#ifndef SPLIT_READY_NO_LOOK
+#define SPLIT_READY_NO_LOOK 0 /* the answer of SPLIT_READY counts without a look at the file */
+#endif
+#ifndef MERGING_NO_LOOK
+#define MERGING_NO_LOOK 0     /* ... that of MERGING */
+#endif
+#ifndef NO_SECOND_ASK
+#define NO_SECOND_ASK 0       /* ... that of SPLIT_READY without a second question to the object */
+#endif
+#ifndef NOT_SPLIT_NO_ASK
+#define NOT_SPLIT_NO_ASK 0    /* "not split" is answered without a second question to the object */
+#endif
+#ifndef BOTH_NO_STATE
+#define BOTH_NO_STATE 0       /* queryBoth does not compare the object's states */
+#endif
+#ifndef BOTH_NO_COUNTER
+#define BOTH_NO_COUNTER 0     /* queryBoth does not look whether cold rows changed in between */
+#endif

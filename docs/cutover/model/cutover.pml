@@ -8,6 +8,8 @@
  *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1
  *   UNCONDITIONAL           writes of one writer that knows no fence and saves unconditionally; migrate routes, waits and looks then
  *   BESIDE                  the last command begins beside older ones that still run, not after them
+ *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
+ *   COLD_WRITES             how many of the writes are to cold rows, 1 or 2; VACUUMS: how many stamps the application drops; ABA: unnoticed
  *   SCRIPT                  FREE, or only migrates, or only rollbacks
  */
 
@@ -68,6 +70,18 @@
 #ifndef CREATES
 #define CREATES 0
 #endif
+#ifndef SPLIT_MODE
+#define SPLIT_MODE 0
+#endif
+#ifndef FULL_TOO
+#define FULL_TOO 0
+#endif
+#ifndef VACUUMS
+#define VACUUMS 0
+#endif
+#ifndef ABA
+#define ABA 0
+#endif
 #ifndef UNCONDITIONAL
 #define UNCONDITIONAL 0
 #endif
@@ -92,7 +106,11 @@
 #include "properties.pml"
 #include "store.pml"
 #include "network.pml"
+#if SPLIT_MODE
+#include "splitapplication.pml"
+#else
 #include "application.pml"
+#endif
 #include "operator.pml"
 
 init {
@@ -104,10 +122,16 @@ init {
 		run Operator(B_COMMANDS, 0);
 #endif
 		run Operator(1, 1);
-#if WRITERS > 0
+#if SPLIT_MODE && HOT_WRITES > 0
+		run Writer(1, HOT_WRITES, 0);
+#endif
+#if SPLIT_MODE
+		run Writer(4 >> (COLD_WRITES - 1), COLD_WRITES, 1);
+#endif
+#if WRITERS > 0 && !SPLIT_MODE
 		run Writer(1, WRITES);
 #endif
-#if WRITERS > 1
+#if WRITERS > 1 && !SPLIT_MODE
 		run Writer(1 << WRITES, WRITES);
 #endif
 #if UNCONDITIONAL > 0

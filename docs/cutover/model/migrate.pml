@@ -35,6 +35,7 @@ migrate: skip;
 			:: phase == SEALED -> seen = 0; held = 0; x = 0; goto resume
 			:: phase == IMPORTING -> goto fetch
 			fi
+		:: IS(REFUSED); goto refused  /* the user is split */
 		:: IS(LOST); goto crashed  /* only where a removed check makes a claim miss its own gen */
 		fi
 	};
@@ -171,8 +172,8 @@ fence:	atomic {
 		fenced = 1;
 		if
 		:: NO_FENCE || (FENCE_REUSED && FENCED(seen)) -> answer = YES
-		:: FENCE_UNCOND -> send(PUT, 0, ANY, FENCED_FILE(CONTENT(seen), g, g))
-		:: else -> send(PUT, 0, seen, FENCED_FILE(CONTENT(seen), g, g))
+		:: FENCE_UNCOND -> send(PUT, 0, ANY, FENCED_FILE(BYTES(seen), g, g))
+		:: else -> send(PUT, 0, seen, FENCED_FILE(BYTES(seen), g, g))
 		fi;
 		if
 		:: IS(YES); goto switch_over

@@ -7,7 +7,7 @@
  * that look can only stop the command, and NUMBERS says that it never does. */
 
 /* An export of a lineage is stamped after it. Where stamps can vanish the metadata, which is not in the model, still has them. */
-#define EXPORTED(f, lineage) (!FENCED(f) && (STAMP(f) >= (lineage) || VACUUM || NO_STAMP))
+#define EXPORTED(f, lineage) (!FENCED(f) && (STAMP(f) >= (lineage) || VACUUM || VACUUMS || NO_STAMP))
 #define CLEAN(status_gen) (phase == EMPTY && !FENCED(file) && STAMP(file) == (status_gen))
 #define SUPERSEDED(f) (!NO_STALE_MARK && (NON(f) > g || (!NO_STALE_STAMP && STAMP(f) > g)))
 
@@ -26,7 +26,12 @@ inline end_command(how) {
 	forget()
 }
 
-inline forget() { g = 0; l = 0; seen = 0; held = 0; copied = 0; dirty = 0; fenced = 0; inside = 0; x = 0; answer = 0 }
+#if SPLIT_MODE
+#define forget_merging() merging = 0
+#else
+#define forget_merging() skip
+#endif
+inline forget() { g = 0; l = 0; seen = 0; held = 0; copied = 0; dirty = 0; fenced = 0; inside = 0; x = 0; answer = 0; forget_merging() }
 
 /* The claim was given. */
 inline claimed() {
@@ -60,6 +65,9 @@ proctype Operator(byte commands; bit last) {
 	bit dirty;     /* the object may hold rows under this claim */
 	bit fenced;    /* a fence PUT was sent */
 	bit inside;    /* our fence is in the file */
+#if SPLIT_MODE
+	bit merging;   /* rollback: the object is MERGING */
+#endif
 	byte x;        /* migrate: all was clean before the claim; rollback: the gen in the status, then the content to put back */
 
 next:	atomic {
@@ -68,7 +76,12 @@ next:	atomic {
 		:: commands == 0 -> goto over
 		:: else -> commands--;
 			if
+#if !SPLIT_MODE || FULL_TOO
 			:: SCRIPT != ROLLBACK_ONLY -> printf("%d: MIGRATE\n", _pid); goto migrate
+#endif
+#if SPLIT_MODE
+			:: SCRIPT != ROLLBACK_ONLY -> printf("%d: SPLIT\n", _pid); goto split
+#endif
 			:: SCRIPT != MIGRATE_ONLY -> printf("%d: ROLLBACK\n", _pid); goto rollback
 #if GC
 			:: !last -> unclaimed--; printf("%d: GC\n", _pid); goto collect
@@ -77,8 +90,14 @@ next:	atomic {
 		fi
 	};
 
+#if !SPLIT_MODE || FULL_TOO
 #include "migrate.pml"
+#endif
 #include "rollback.pml"
+#if SPLIT_MODE
+#include "split.pml"
+#include "merge.pml"
+#endif
 #if GC
 #include "gc.pml"
 #endif
@@ -96,6 +115,9 @@ in_store: skip;
 	};
 #endif
 	atomic { printf("%d: migrate succeeds\n", _pid); end_command(DONE_STORE); goto next };
+#if SPLIT_MODE
+in_cold: atomic { printf("%d: split succeeds\n", _pid); end_command(DONE_SPLIT); goto next };
+#endif
 in_file: atomic { printf("%d: rollback succeeds\n", _pid); end_command(DONE_FILE); goto next };
 closed: atomic {
 #if UNCONDITIONAL > 0
@@ -112,6 +134,7 @@ superseded: atomic {
 		end_command(0); goto next
 	};
 conflict: atomic { printf("%d: reports a conflict\n", _pid); alarm(); end_command(0); goto next };
+refused:  atomic { printf("%d: refused\n", _pid); end_command(0); goto next };  /* by the claim: nothing changed */
 crashed:  atomic { end_command(0); goto next };
 #if GC
 collected: atomic { forget(); goto next };                   /* gc took no claim, and was not counted as one that may */

@@ -3,6 +3,7 @@
 
 #ifndef ONLY
 #define WITH_AUTH
+#define WITH_TWICE
 #define WITH_SPLIT
 #define WITH_LINEAGE
 #define WITH_NUMBERS
@@ -16,16 +17,37 @@
 #endif
 
 /* 1 means violated. They are variables for the sake of their names: as long as all is well they are 0 in every state. */
-bit AUTH, SPLIT, LINEAGE, NUMBERS, LOSS, KEPT, AVAIL, READ, HOPS, ALARM, FINISHES;
+bit AUTH, TWICE, SPLIT, LINEAGE, NUMBERS, LOSS, KEPT, AVAIL, READ, HOPS, ALARM, FINISHES;
 
 #define HOLD(name, holds) name = !(holds); assert(!name)
+
+#if SPLIT_MODE && READERS > 0
+#define NOT_SPLIT 255
+int moments;      /* the contents that were authoritative since a read began, one bit each; 0 while none is under way */
+bit cold_stayed;  /* the cold rows were the object's ever since */
+bit cold_seen;    /* ... at one of these moments */
+/* The contents whose cold part is this one. */
+#if COLD_WRITES == 1
+#define COLD_AMONG(cold_part) (15 << (cold_part))
+#else
+#define COLD_AMONG(cold_part) (3 << (cold_part))
+#endif
+#endif
 
 /* After every change of the file, the object or the acknowledged writes. */
 inline check() {
 	d_step {
 		skip;
+#if SPLIT_MODE && READERS > 0
+		moments = (moments == 0 -> 0 : moments | (1 << AUTHORITATIVE));
+		cold_stayed = cold_stayed && COLD_IN_STORE;
+		cold_seen = moments != 0 && (cold_seen || COLD_IN_STORE);
+#endif
 #ifdef WITH_AUTH
 		HOLD(AUTH, SUBSET(acked, AUTHORITATIVE));
+#endif
+#if defined(WITH_TWICE) && SPLIT_MODE
+		HOLD(TWICE, !COLD_IN_STORE || (COLD_PART(CONTENT(file)) == 0 && HOT_PART(content) == 0));
 #endif
 #ifdef WITH_SPLIT
 		HOLD(SPLIT, !(phase == ACTIVE && !FENCED(file)));
@@ -83,6 +105,24 @@ inline check_read(must, result) {
 	skip
 #endif
 }
+
+#if SPLIT_MODE && READERS > 0
+/* A read of cold rows, and one of both parts, answer what was true at one moment. */
+inline check_cold_read(answer_) {
+#ifdef WITH_READ
+	d_step { HOLD(READ, (answer_ == NOT_SPLIT -> !cold_stayed : cold_seen && (moments & COLD_AMONG(answer_)) != 0)) }
+#else
+	skip
+#endif
+}
+inline check_both_read(hot_, cold_) {
+#ifdef WITH_READ
+	d_step { HOLD(READ, (cold_ == NOT_SPLIT -> ((moments >> hot_) & 1) : ((hot_ & cold_) == 0 && ((moments >> (hot_ | cold_)) & 1)))) }
+#else
+	skip
+#endif
+}
+#endif
 
 inline check_hops(hops) {
 #ifdef WITH_HOPS

@@ -29,12 +29,19 @@ claim_it: atomic {
 			claimed();
 			if
 			:: phase == EMPTY -> seen = 0; held = 0; goto lift
-			:: else -> goto bring_back
+#if SPLIT_MODE
+			:: phase == SPLIT_READY -> seen = 0; held = 0; goto undo
+			:: IS_SPLIT && phase != SPLIT_READY -> seen = 0; held = 0; goto merge
+#endif
+#if !SPLIT_MODE || FULL_TOO
+			:: phase == ACTIVE || phase == SEALED -> goto bring_back
+#endif
 			fi
 		:: IS(LOST); goto crashed
 		fi
 	};
 
+#if !SPLIT_MODE || FULL_TOO
 /* (*retreat).bringBack */
 bring_back: atomic {
 		if
@@ -78,8 +85,8 @@ bring_back: atomic {
 /* (*retreat).putStamped and stampLanded */
 put_back: atomic {
 		if
-		:: EXPORT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(x, g))
-		:: else -> send(PUT, 0, seen, UNFENCED_FILE(x, g))
+		:: EXPORT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(x | COUNTER(seen), g))
+		:: else -> send(PUT, 0, seen, UNFENCED_FILE(x | COUNTER(seen), g))
 		fi;
 		if
 		:: IS(YES); seen = 0; x = 0; if :: RELEASE_FIRST -> goto in_file :: else -> goto release_it fi
@@ -133,6 +140,7 @@ release_then_touch: atomic {
 		:: IS(UNKNOWN); goto closed
 		fi
 	};
+#endif
 
 /* (*retreat).lift: even a file without a fence is touched. */
 lift:	atomic {
@@ -152,8 +160,8 @@ lift:	atomic {
 	};
 	atomic {
 		if
-		:: LIFT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(CONTENT(seen), g))
-		:: else -> send(PUT, 0, seen, UNFENCED_FILE(CONTENT(seen), g))
+		:: LIFT_UNCOND -> send(PUT, 0, ANY, UNFENCED_FILE(BYTES(seen), g))
+		:: else -> send(PUT, 0, seen, UNFENCED_FILE(BYTES(seen), g))
 		fi;
 		if
 		:: IS(YES); goto in_file

@@ -5,31 +5,47 @@
  * another gen than its sender had seen. UNKNOWN: no answer came; the effect happened, or comes later, or never. */
 mtype = { YES, REFUSED, STALE, LOST, UNKNOWN };
 
-mtype = { CLAIM_MIGRATE, CLAIM_ROLLBACK, RESET, ROWS, MAKE_READY, ACTIVATE, RELEASE, PUT };
+mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, RESET, ROWS, MAKE_READY, ACTIVATE, MERGE, RELEASE, PUT };
 
-#define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY)
+#define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY || phase == SPLITTING)
 
 inline wipe() { content = 0; applied = 0; receipt = 0 }
 
 inline claim_migrate() {
-	migrating = 1; answer = YES;
 	if
-	:: (UNFINISHED || (IMPORT_OVER_ACTIVE && phase == ACTIVE) || (IMPORT_OVER_SEALED && phase == SEALED)) ->
-		if
-		:: CLAIM_IMPORT_NOBUMP && (phase == IMPORTING || phase == READY) -> skip
-		:: else -> gen++
-		fi;
-		wipe(); lin = gen; phase = IMPORTING
+	:: IS_SPLIT -> answer = REFUSED
 	:: else ->
+		intent = TO_STORE; answer = YES;
 		if
-		:: (CLAIM_SEALED_NOBUMP && phase == SEALED) || (CLAIM_ACTIVE_NOBUMP && phase == ACTIVE) -> skip
-		:: else -> gen++
+		:: (UNFINISHED || (IMPORT_OVER_ACTIVE && phase == ACTIVE) || (IMPORT_OVER_SEALED && phase == SEALED)) ->
+			if
+			:: CLAIM_IMPORT_NOBUMP && (phase == IMPORTING || phase == READY) -> skip
+			:: else -> gen++
+			fi;
+			wipe(); lin = gen; phase = IMPORTING
+		:: else ->
+			if
+			:: (CLAIM_SEALED_NOBUMP && phase == SEALED) || (CLAIM_ACTIVE_NOBUMP && phase == ACTIVE) -> skip
+			:: else -> gen++
+			fi
+		fi
+	fi
+}
+
+inline claim_split() {
+	if
+	:: phase == ACTIVE || phase == SEALED -> answer = REFUSED
+	:: else ->
+		intent = TO_SPLIT; answer = YES; gen++;
+		if
+		:: UNFINISHED || (SPLIT_OVER_READY && phase == SPLIT_READY) -> wipe(); lin = gen; phase = SPLITTING
+		:: else -> skip
 		fi
 	fi
 }
 
 inline claim_rollback() {
-	migrating = 0; answer = YES;
+	intent = TO_FILE; answer = YES;
 	if
 	:: UNFINISHED ->
 		if
@@ -43,21 +59,27 @@ inline claim_rollback() {
 		:: else -> gen++
 		fi;
 		if
-		:: NO_SEAL && phase == ACTIVE -> skip
-		:: else -> phase = SEALED
+		:: phase == ACTIVE && !NO_SEAL -> phase = SEALED
+		:: phase == COLD && !NO_COLD_SEAL -> phase = COLD_SEALED
+		:: else -> skip
 		fi
 	fi
 }
 
+/* Between the hot file's PUT and the activate, and between the whole file's and the release, a reset of what an earlier claim has imported
+ * is a split's; its repetition must not wipe what it has imported itself. */
+#define RESETS_SPLIT(by) \
+	((phase == SPLIT_READY || phase == MERGING) && (intent == TO_SPLIT || RESET_NOINTENT) && (lin != (by) || RESET_NOLIN))
 inline reset(by) {
 	if
 	:: (by) != gen && !RESET_NOGEN -> answer = STALE
 	:: else ->
 		if
-		:: phase == IMPORTING || phase == SEALED || RESET_NOPHASE ->
+		:: phase == IMPORTING || phase == SEALED || phase == SPLITTING || RESETS_SPLIT(by) || RESET_NOPHASE ->
 			wipe(); lin = (by); answer = YES;
 			if
 			:: phase == SEALED -> phase = IMPORTING
+			:: phase == SPLIT_READY || phase == MERGING -> phase = SPLITTING
 			:: else -> skip
 			fi
 		:: else -> answer = REFUSED
@@ -73,7 +95,7 @@ inline rows(by, batch) {
 	:: (by) != gen && !ROWS_NOGEN -> answer = STALE
 	:: else ->
 		if
-		:: phase != IMPORTING && !ROWS_NOPHASE -> answer = REFUSED
+		:: phase != IMPORTING && phase != SPLITTING && !ROWS_NOPHASE -> answer = REFUSED
 		:: else ->
 			answer = YES;
 			if
@@ -91,7 +113,8 @@ inline make_ready(by, digest) {
 		if
 		:: (phase == IMPORTING || READY_NOPHASE) && (content == (digest) || READY_NODIGEST) ->
 			phase = READY; receipt = content; answer = YES
-		:: phase == READY && !READY_NOPHASE && content == (digest) -> answer = YES
+		:: phase == SPLITTING && content == (digest) -> phase = SPLIT_READY; receipt = content; answer = YES
+		:: ((phase == READY && !READY_NOPHASE) || phase == SPLIT_READY) && content == (digest) -> answer = YES
 		:: else -> answer = REFUSED
 		fi
 	fi
@@ -102,8 +125,22 @@ inline activate(by) {
 	:: (by) != gen && !ACTIVATE_NOGEN -> answer = STALE
 	:: else ->
 		if
-		:: ((phase == READY || phase == ACTIVE || phase == SEALED) && (migrating || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
+		:: ((phase == READY || phase == ACTIVE || phase == SEALED) && (intent == TO_STORE || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
 			phase = ACTIVE; answer = YES
+		:: IS_SPLIT && intent == TO_SPLIT && !ACTIVATE_NOPHASE -> phase = COLD; answer = YES
+		:: (phase == SPLIT_READY || phase == COLD_SEALED) && intent == TO_FILE && !ACTIVATE_NOPHASE && !ACTIVATE_NOINTENT ->
+			phase = COLD_SEALED; answer = YES
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+
+inline start_merge(by) {
+	if
+	:: (by) != gen && !MERGE_NOGEN -> answer = STALE
+	:: else ->
+		if
+		:: (phase == COLD_SEALED || phase == MERGING || (NO_COLD_SEAL && phase == COLD)) && (intent == TO_FILE || MERGE_NOINTENT) -> phase = MERGING; answer = YES
 		:: else -> answer = REFUSED
 		fi
 	fi
@@ -115,7 +152,7 @@ inline release(by) {
 	:: else ->
 		if
 		:: phase == EMPTY && !RELEASE_NOPHASE -> answer = YES
-		:: phase == SEALED || RELEASE_NOPHASE ->
+		:: phase == SEALED || RELEASE_NOPHASE || ((phase == SPLIT_READY || phase == MERGING) && (intent == TO_FILE || RELEASE_NOINTENT)) ->
 			wipe(); lin = 0; phase = EMPTY; answer = YES;
 			if
 			:: GEN_RESET -> gen = 0
@@ -129,18 +166,23 @@ inline release(by) {
 /* `by` is the sender's claim; for claims it is the gen that the sender saw. */
 inline tell_store(message, by, body) {
 	if
-	:: (message == CLAIM_MIGRATE || message == CLAIM_ROLLBACK) && (by) != gen && !CLAIM_NOCAS -> answer = LOST
+	:: (message == CLAIM_MIGRATE || message == CLAIM_SPLIT || message == CLAIM_ROLLBACK) && (by) != gen && !CLAIM_NOCAS -> answer = LOST
 	:: else ->
 		if
 		:: message == CLAIM_MIGRATE -> claim_migrate()
+		:: message == CLAIM_SPLIT -> claim_split()
 		:: message == CLAIM_ROLLBACK -> claim_rollback()
 		:: message == RESET -> reset(by)
 		:: message == ROWS -> rows(by, body)
 		:: message == MAKE_READY -> make_ready(by, body)
 		:: message == ACTIVATE -> activate(by)
+		:: message == MERGE -> start_merge(by)
 		:: message == RELEASE -> release(by)
 		fi
 	fi
 }
 
 #define TAKES_WRITES (phase == ACTIVE || (WRITE_IN_READY && phase == READY) || (WRITE_IN_SEALED && phase == SEALED) || (WRITE_IN_IMPORTING && phase == IMPORTING))
+#define TAKES_COLD_WRITES (phase == COLD || (WRITE_IN_COLD_SEALED && phase == COLD_SEALED))
+/* The object answers reads of cold rows; in SPLIT_READY and MERGING the file says whether the answer counts. */
+#define ANSWERS_COLD_READS IS_SPLIT
