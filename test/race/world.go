@@ -104,7 +104,7 @@ func (w *world) evict() error {
 
 // restart ends the Worker, its Durable Objects and the local R2 and KV at once, every other time with kill -9, and starts them again on their state.
 func (w *world) restart() error {
-	if w.restarts++; w.restarts%2 == 0 {
+	if w.restarts++; w.restarts%2 == 1 {
 		if err := w.stack.Kill(); err != nil {
 			return fmt.Errorf("kill the runtime: %w", err)
 		}
