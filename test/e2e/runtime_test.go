@@ -94,7 +94,8 @@ func killRuntimeAt(t *testing.T, mortal *stack.Stack, image []byte, w walk, n in
 	return ends
 }
 
-// mustBeClear demands that a command that did not finish says so, of the user or of the whole run, and knows of no conflict and no difference.
+// mustBeClear demands that a command that did not finish says so, of the user or of the whole run, knows of no conflict and no difference, and says that the user
+// is open if nobody takes writes.
 func (u *patient) mustBeClear(f harness.Finished) {
 	u.t.Helper()
 	a, accounted := f.Accounts[u.Name]
@@ -105,6 +106,13 @@ func (u *patient) mustBeClear(f harness.Finished) {
 		f.Exit == 1 && accounted && !failed,
 		failed && a.Error.Kind != "unreachable":
 		u.t.Fatalf("no clear account: %v", f)
+	}
+	states, err := u.op.States(u.Name)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if states[u.Name].Serves == "neither" && !a.Open {
+		u.t.Fatalf("not said to be open, and nobody takes writes: %v", f)
 	}
 }
 
