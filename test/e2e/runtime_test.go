@@ -50,6 +50,9 @@ func walkMortal(t *testing.T, image []byte, w walk, point string, table *runtime
 		}
 	})
 	names := undisturbed(t, newPatientOn(t, mortal, image, w.prepare), w)
+	if !slices.Contains(names, point) {
+		t.Fatalf("%s sends no %s, but %q", w.command, point, names)
+	}
 	for n, name := range names {
 		if *everywhere || n == slices.Index(names, point) {
 			t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) { table.add(w.name, n, name, killRuntimeAt(t, mortal, image, w, n, name)) })
