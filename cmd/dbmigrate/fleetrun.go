@@ -133,6 +133,7 @@ func (r *fleetRun) observe(e migrate.Event) {
 // bytesStage is the slow step whose bytes tell how far a run is.
 var bytesStage = map[migrate.Action]migrate.Stage{
 	migrate.ActionMigrate:  migrate.StageCopy,
+	migrate.ActionThaw:     migrate.StageCopy,
 	migrate.ActionRollback: migrate.StagePut,
 	migrate.ActionRehearse: migrate.StagePut,
 }

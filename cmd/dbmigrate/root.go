@@ -50,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a), newMan(a))
+	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newThaw(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a), newMan(a))
 	return root
 }
 

@@ -20,6 +20,7 @@ const (
 	ActionVerify   Action = "verify"
 	ActionGC       Action = "gc"
 	ActionRehearse Action = "rehearse" // of a rollback
+	ActionThaw     Action = "thaw"     // of rows of a split user
 )
 
 // Outcome is how an action ended. Outcomes are promised in docs/scripting.md.

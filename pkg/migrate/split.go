@@ -16,6 +16,8 @@ type SplitOptions struct {
 	Policy *split.Policy
 	// At is the moment by which the policy decides: one for a whole run, so that a repetition decides the same.
 	At time.Time
+	// Thaw brings rows back that the policy, with its exceptions, does not call cold any more. Users who are not split are passed over.
+	Thaw bool
 }
 
 // parts is what the file of a user becomes in split mode: hot rows stay in it, cold ones go to the Durable Object.
@@ -67,12 +69,14 @@ func (m *migration) leaveSplit(st wire.Status) error {
 func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) Result {
 	started := e.now()
 	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}, parts: &parts{SplitOptions: opts}}
+	if opts.Thaw {
+		m.result.Action = ActionThaw
+	}
 	defer m.forget()
 	err := m.runSplit(ctx)
-	cameBack := m.result.cameBack
 	r := m.result.end(e.now().Sub(started), err)
-	if err != nil && cameBack {
-		r.flag = FlagChange{Delete: true} // he is whole in R2 now
+	if r.cameBack && r.Outcome != OutcomeSplit {
+		r.flag = FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
 	}
 	return r
 }
@@ -84,6 +88,10 @@ func (m *migration) runSplit(ctx context.Context) error {
 	st, err := m.Stores.Status(ctx, m.user)
 	if err != nil {
 		return err
+	}
+	if m.parts.Thaw && !st.Phase.Split() {
+		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is not split"
+		return nil
 	}
 	switch st.Phase {
 	case userdb.Active, userdb.Sealed:
@@ -142,7 +150,7 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 	if err != nil {
 		return false, about(m.user, err)
 	}
-	if !plan.Empty() {
+	if !plan.Empty() || m.parts.Thaw {
 		return false, nil
 	}
 	m.result.Outcome = OutcomeAlready

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+type thawOptions struct {
+	selection
+	pace
+	watchFlags
+	policyFile string
+	where      string
+}
+
+func newThaw(a *app) *cobra.Command {
+	var o thawOptions
+	o.percent = 100
+	cmd := &cobra.Command{
+		Use:   "thaw USER... --policy FILE --where 'TABLE: EXPRESSION'",
+		Short: "Bring cold rows of split users back into their files",
+		Long: "Bring rows of split users back from the Durable Object into the file. Rows for which the expression is true are hot again, with\n" +
+			"the rows that follow them; all others are split anew as the policy says. The user's parts are joined for that, checked, and\n" +
+			"divided again: writes wait twice, as in a rollback and in a split. A run that is killed between the two leaves him whole in R2: `migrate --mode\n" +
+			"split` divides him again.\n\n" +
+			"The next `migrate --mode split` with the same policy calls the rows cold again, unless the application has changed them by then\n" +
+			"so that it does not. A user of whom no cold row is left is whole in R2 afterwards.",
+		Example: "  dbmigrate thaw alice --policy cold.toml --where \"games: id IN (7, 9)\"\n" +
+			"  dbmigrate thaw --users-file users.txt --policy cold.toml --where \"projects: name LIKE 'Finals%'\"",
+		Annotations: manual{
+			reads:   "both sides of the users",
+			changes: "their files and their Durable Objects' content; the KV flags split:USER",
+			undo:    "dbmigrate migrate --mode split --policy FILE",
+			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+		}.annotations(),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.thaw(cmd, &o, args) },
+	}
+	o.addWhole(cmd.Flags())
+	o.pace.add(cmd.Flags())
+	o.watchFlags.add(cmd.Flags(), true)
+	cmd.Flags().StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
+	cmd.Flags().StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
+	return cmd
+}
+
+func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
+	if err := o.pace.check(); err != nil {
+		return err
+	}
+	policy, err := o.policy()
+	if err != nil {
+		return err
+	}
+	if err := o.read(args, a.stdin); err != nil {
+		return err
+	}
+	if err := a.watchRuns(&o.watchFlags); err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, false)
+	if err != nil {
+		return err
+	}
+	users, err := o.resolve(ctx, e, a.out.Say)
+	if err != nil {
+		return err
+	}
+	if o.wide {
+		users = kept(users, func(f migrate.Found) bool { return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore })
+	}
+	if err := probeFlags(ctx, e.Flags); err != nil {
+		return err
+	}
+	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true}
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionThaw, pace: o.pace,
+		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Split(ctx, u, opts) }}
+	return run.run(ctx, users)
+}
+
+// policy is the file's, with the rows to thaw as an exception.
+func (o *thawOptions) policy() (*split.Policy, error) {
+	table, where, ok := strings.Cut(o.where, ":")
+	if !ok || o.policyFile == "" {
+		return nil, usageError("read flags", "", "a thaw needs to be told which rows, and which rows stay cold",
+			"say --where 'TABLE: EXPRESSION' and --policy FILE")
+	}
+	policy, err := split.LoadPolicy(o.policyFile)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Except(strings.TrimSpace(table), strings.TrimSpace(where))
+}
