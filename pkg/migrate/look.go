@@ -157,15 +157,16 @@ func (e *Engine) samePlace(u userdb.UserID, receipt *wire.Receipt) error {
 // storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
 // made between our two looks is no such case, so the Durable Object is asked once more.
 func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file fileState) error {
-	if file.newest() <= st.Gen {
+	newest := max(file.newest(), userdb.MetadataHotOf(file.Object.Metadata))
+	if newest <= st.Gen {
 		return nil
 	}
 	st, err := e.Stores.Status(ctx, u)
-	if err != nil || file.newest() <= st.Gen {
+	if err != nil || newest <= st.Gen {
 		return err
 	}
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf("the file carries claim %d but its Durable Object knows only %d: the object's storage was lost, restored to an earlier time, or belongs to another namespace",
-			file.newest(), st.Gen),
+			newest, st.Gen),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
 }

@@ -12,6 +12,12 @@ import (
 
 // merge brings the cold rows of a sealed Durable Object back into the file (docs/split.md).
 func (r *retreat) merge(ctx context.Context, st wire.Status) error {
+	if st.Phase == userdb.Merging {
+		done, err := r.mergedBefore(ctx, st)
+		if done || err != nil {
+			return err
+		}
+	}
 	cold, err := r.exportCold(ctx)
 	if err != nil {
 		return err
@@ -22,7 +28,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	if hot == nil {
-		return r.releaseMerged(ctx) // an earlier run put the whole file
+		return r.merge(ctx, st) // the PUT of an earlier run came between
 	}
 	defer hot.remove()
 	whole, err := r.unite(ctx, hot, cold)
@@ -33,11 +39,24 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 	if _, err := r.Stores.Merge(ctx, r.user, r.g); err != nil {
 		return err
 	}
-	if err := r.putUnited(ctx, whole, hot.fileState); err != nil {
+	if err := r.putUnited(ctx, whole, hot.fileState, st); err != nil {
 		return err
 	}
 	r.result.Bytes = whole.Size
 	return r.releaseMerged(ctx)
+}
+
+// mergedBefore ends a merge whose whole file an earlier run put in place.
+func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error) {
+	file, err := r.lookAtHot(ctx)
+	if err != nil || file.fencedBy(st.Lin) {
+		return false, err
+	}
+	if err := wholeArrived(r.user, file, st); err != nil {
+		return false, err
+	}
+	r.result.Bytes = file.Size
+	return true, r.releaseMerged(ctx)
 }
 
 func (r *retreat) releaseMerged(ctx context.Context) error {
@@ -132,7 +151,6 @@ func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
 		err = tooLargeToPut("merge", r.user, whole.Size)
 	}
 	if err != nil {
-		r.impossible = userdb.KindOf(err) != userdb.Internal
 		whole.remove()
 		return nil, about(r.user, err)
 	}
@@ -140,8 +158,8 @@ func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
 	return whole, nil
 }
 
-// putUnited puts the whole file over the fence. Any other content than the fenced one means that it took effect, now or in an earlier run.
-func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState) error {
+// putUnited puts the whole file over the fence. When the fence is gone although the PUT failed, it took effect, now or in an earlier run.
+func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState, st wire.Status) error {
 	err := r.putStamped(ctx, whole, fenced)
 	if userdb.KindOf(err) != userdb.Precondition {
 		return err
@@ -153,7 +171,7 @@ func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState)
 	if file.fenced() {
 		return err
 	}
-	return nil
+	return wholeArrived(r.user, file, st)
 }
 
 func (r *retreat) lookAtHot(ctx context.Context) (fileState, error) {
@@ -182,11 +200,35 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 		}
 		return r.lift(ctx)
 	}
-	st, err = r.Stores.Activate(ctx, r.user, r.g)
+	file, err := r.lookAtHot(ctx)
+	if err == nil {
+		err = hotArrived(r.user, file, st)
+	}
 	if err != nil {
 		return err
 	}
+	if st, err = r.Stores.Activate(ctx, r.user, r.g); err != nil {
+		return err
+	}
 	return r.merge(ctx, st)
+}
+
+// giveBack opens both sides of a split user again whose merge failed. In other phases nothing was moved that could be given back.
+func (r *retreat) giveBack(ctx context.Context) error {
+	st, err := r.Stores.Status(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	if st.Gen != r.g || st.Phase != userdb.ColdSealed && st.Phase != userdb.Merging {
+		return fmt.Errorf("the Durable Object is %s", st.Phase)
+	}
+	c, err := r.claimAfter(ctx, r.user, wire.IntentSplit, r.g)
+	if err != nil {
+		return err
+	}
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}, parts: &parts{}}
+	defer m.forget()
+	return m.giveBack(ctx, c.Status)
 }
 
 // splitNeedsStore refuses what would decide about a split user without his Durable Object: where his rows are is concluded from the fence.

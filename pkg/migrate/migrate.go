@@ -17,6 +17,14 @@ func switchTime(bytes int64) time.Duration {
 	return 2*time.Minute + time.Duration(bytes>>18)*time.Second
 }
 
+// switchTime is longer for a split, in which the hot rows are put besides, and taking it back may be a whole merge.
+func (m *migration) switchTime() time.Duration {
+	if m.parts != nil {
+		return 4 * switchTime(m.result.Bytes)
+	}
+	return switchTime(m.result.Bytes)
+}
+
 // maxPutBytes is the largest object that R2 takes in one PUT, 4.995 GiB (developers.cloudflare.com/r2/platform/limits). The fence has to be one.
 const maxPutBytes = 4_995 << 30 / 1000
 
@@ -43,6 +51,8 @@ type migration struct {
 
 	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
 	parts *parts
+	// stillSplit: the split could not be taken back, and both sides serve.
+	stillSplit bool
 }
 
 // Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left (docs/cutover.md, 3.1 and 3.2).
@@ -121,6 +131,9 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	if file.tombstone() {
 		return tombstoneWithoutStore(m.user, file.fileState)
+	}
+	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
+		return hotWithoutCold(m.user, file.fileState, lin)
 	}
 	err = m.preflight(ctx, m.user, file)
 	m.result.unfit = err != nil
@@ -324,7 +337,7 @@ func copyDiffers(u userdb.UserID, file wire.DatabaseDigest, store *wire.Database
 
 // switchOver runs from the fence to the activation. An interrupt does not stop it.
 func (m *migration) switchOver(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
 	if m.copied == nil {
 		if err := m.copyAndCompare(ctx, true); err != nil {
@@ -363,14 +376,14 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	if userdb.KindOf(cause) == userdb.Superseded {
 		return cause
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
 	undo := m.undo(ctx)
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}
 	file, err := m.look(ctx, m.user)
-	m.result.Open = err != nil || file.fenced()
+	m.result.Open = err != nil || file.fenced() || m.parts != nil && m.fenced && !m.stillSplit
 	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
 }
 
@@ -384,5 +397,9 @@ func (m *migration) undo(ctx context.Context) error {
 		return nil
 	}
 	back := &retreat{Engine: m.Engine, user: m.user, result: &Result{User: m.user, Action: ActionRollback}}
-	return back.finish(ctx, c)
+	err = back.finish(ctx, c)
+	if err != nil && stopsWrites(c.Outcome) && back.result.Open {
+		m.stillSplit = back.giveBack(ctx) == nil
+	}
+	return err
 }

@@ -38,7 +38,7 @@ func (e *Engine) Moved(ctx context.Context, prefix string, since time.Time) ([]F
 		return nil, err
 	}
 	for u, claim := range newest {
-		if flags[u].Lineage >= claim {
+		if max(flags[u].Lineage, split[u].Lineage) >= claim {
 			delete(newest, u)
 		}
 	}
@@ -106,7 +106,11 @@ func (e *Engine) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]
 
 func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
 	file, err := e.look(ctx, u)
-	if err != nil || !file.fencedBy(claim) {
+	place := PlaceStore
+	if userdb.MetadataHotOf(file.Object.Metadata) == claim {
+		place = PlaceSplit
+	}
+	if err != nil || place == PlaceStore && !file.fencedBy(claim) {
 		return Found{}, false, err
 	}
 	receipt, err := e.ReceiptCopy(ctx, u, claim)
@@ -114,5 +118,5 @@ func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Clai
 		return Found{}, false, err
 	}
 	meta := userdb.FlagMeta{Lineage: claim, At: receipt.MigratedAt, Run: receipt.Run, Bytes: receipt.SourceBytes}
-	return Found{User: u, Key: file.Key, Bytes: receipt.SourceBytes, ETag: file.ETag, Place: PlaceStore, Flag: meta}, true, nil
+	return Found{User: u, Key: file.Key, Bytes: receipt.SourceBytes, ETag: file.ETag, Place: place, Flag: meta}, true, nil
 }

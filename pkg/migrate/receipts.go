@@ -42,7 +42,7 @@ func (e *Engine) keepReceipt(ctx context.Context, r Result) Result {
 	if r.receipt == nil || r.err != nil {
 		return r
 	}
-	if err := e.putReceipt(context.WithoutCancel(ctx), *r.receipt, r.Outcome == OutcomeMigrated); err != nil {
+	if err := e.putReceipt(context.WithoutCancel(ctx), *r.receipt, r.Outcome == OutcomeMigrated || r.Outcome == OutcomeSplit); err != nil {
 		r.err = &userdb.Error{Op: "keep the receipt of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
 			Hint: "the user is served by the Durable Object all the same; run the command again to write the receipt to R2"}
 	}

@@ -129,7 +129,7 @@ func (r *Result) flagOf(st wire.Status) {
 
 // splitFlagOf asks for the flag of a user who is split. He must have none that says that he is in the Durable Object as a whole.
 func (r *Result) splitFlagOf(st wire.Status) {
-	r.Claim = st.Gen
+	r.Claim, r.receipt = st.Gen, st.Receipt
 	r.flag = FlagChange{PutSplit: flagMeta(st), Delete: true}
 }
 

@@ -31,9 +31,7 @@ type retreat struct {
 	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
 	kept   *wire.Receipt
 	served bool // the file is authoritative: what is left is clean-up
-	// impossible: no file can be made of the two parts of a split user.
-	impossible bool
-	result     *Result
+	result *Result
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
@@ -70,10 +68,17 @@ func (r *retreat) run(ctx context.Context) error {
 	if stopsWrites(c.Outcome) {
 		r.result.Window = r.now().Sub(begun)
 	}
-	if r.result.Open && (r.impossible || isPermanent(err)) {
-		r.result.Open = r.resume(ctx, c.Outcome) != nil
-	}
+	r.result.Open = r.result.Open && !r.goesBack(ctx, c.Outcome, err)
 	return err
+}
+
+// goesBack returns a user, whose rollback failed under way, to where he was. A user whom the Durable Object has as a whole waits for the same command,
+// unless it would end the same way; the two sides of a split user can open again at once.
+func (r *retreat) goesBack(ctx context.Context, found wire.Outcome, failed error) bool {
+	if found != wire.OutcomeExport {
+		return r.giveBack(ctx) == nil
+	}
+	return isPermanent(failed) && r.resume(ctx) == nil
 }
 
 // stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written there until then.
@@ -91,20 +96,14 @@ func isPermanent(err error) bool {
 }
 
 // resume gives the Durable Object back to the user when no file can be made of what it holds.
-func (r *retreat) resume(ctx context.Context, found wire.Outcome) error {
-	m := &migration{Engine: r.Engine, user: r.user, result: &Result{User: r.user, Action: ActionMigrate}}
-	defer m.forget()
-	intent, resume := wire.IntentMigrate, m.resume
-	if found != wire.OutcomeExport {
-		m.parts = &parts{}
-		intent, resume = wire.IntentSplit, m.giveBack
-	}
-	c, err := r.claimAfter(ctx, r.user, intent, r.g)
+func (r *retreat) resume(ctx context.Context) error {
+	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
 	if err != nil {
 		return err
 	}
-	m.g = c.Gen
-	return resume(ctx, c.Status)
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}}
+	defer m.forget()
+	return m.resume(ctx, c.Status)
 }
 
 // finish makes the file authoritative under a claim that was granted.

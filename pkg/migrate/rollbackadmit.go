@@ -65,7 +65,7 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
 func (r *retreat) maySeal(st wire.Status, file fileState) error {
-	if st.Phase == userdb.Cold && file.absent {
+	if st.Phase == userdb.Cold && file.what != userdb.SQLiteFile {
 		return hotFileGone(r.user, file.Key)
 	}
 	if st.Phase == userdb.Cold && st.DatabaseBytes+file.Size > maxPutBytes {

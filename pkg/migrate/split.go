@@ -94,14 +94,14 @@ func (m *migration) runSplit(ctx context.Context) error {
 		return nil
 	}
 	switch st.Phase {
-	case userdb.Active, userdb.Sealed:
-		if err := m.comeBack(ctx); err != nil {
-			return err
-		}
-	case userdb.Cold:
+	case userdb.Active, userdb.Cold:
 		if done, err := m.splitAlready(ctx, st); done || err != nil {
 			return err
 		}
+		if err := m.comeBack(ctx); err != nil {
+			return err
+		}
+	case userdb.Sealed:
 		if err := m.comeBack(ctx); err != nil {
 			return err
 		}
@@ -112,21 +112,23 @@ func (m *migration) runSplit(ctx context.Context) error {
 		return err
 	}
 	if m.parts.cold == nil {
-		return m.nothingCold()
+		return m.nothingCold(ctx, st)
 	}
 	return m.claimAndSplit(ctx)
 }
 
-// nothingCold: a file that an earlier command fenced is left to migrate and rollback.
-func (m *migration) nothingCold() error {
-	if m.file.fenced() {
-		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("no row is cold, and %s is fenced by an unfinished migration", m.file.Key),
-			Hint: "`dbmigrate rollback` takes it back"}
+// nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
+func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
+	if st.Phase != userdb.Empty && !m.result.cameBack || m.file.fenced() {
+		if err := m.comeBack(ctx); err != nil {
+			return err
+		}
 	}
-	m.result.Outcome, m.result.Reason = OutcomeNothing, "no row is cold by the policy"
+	m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
 	return nil
 }
+
+const noRowIsCold = "no row is cold by the policy"
 
 // comeBack makes the user whole in R2, as rollback does.
 func (m *migration) comeBack(ctx context.Context) error {
@@ -136,8 +138,34 @@ func (m *migration) comeBack(ctx context.Context) error {
 	return r.err
 }
 
-// splitAlready says whether a split user has nothing more to move. Only his hot rows have to be looked at.
+// splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked on a copy whether he can be split, so
+// that a refusal leaves him where he is.
 func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, error) {
+	if st.Phase == userdb.Cold {
+		none, err := m.noHotRowIsCold(ctx)
+		if err != nil {
+			return false, err
+		}
+		if none && !m.parts.Thaw {
+			m.result.Outcome = OutcomeAlready
+			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
+		}
+	}
+	for try := 1; ; try++ {
+		none, err := m.rehearseSplit(ctx, st)
+		if kind := userdb.KindOf(err); (kind == userdb.Conflict || kind == userdb.Mismatch) && try < rehearseTries {
+			continue // the application wrote meanwhile
+		}
+		if err == nil && none && st.Phase == userdb.Active {
+			m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+			return true, nil
+		}
+		return false, err
+	}
+}
+
+// noHotRowIsCold looks at the file of a split user.
+func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 	file, err := m.download(ctx, m.user)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return false, hotFileGone(m.user, m.Layout.Key(m.user))
@@ -146,20 +174,48 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		return false, err
 	}
 	m.replaceFile(file)
-	plan, err := split.NewPlan(ctx, file.path, m.parts.Policy, m.parts.At)
+	return m.nothingMoves(ctx, file.path)
+}
+
+func (m *migration) nothingMoves(ctx context.Context, path string) (bool, error) {
+	plan, err := split.NewPlan(ctx, path, m.parts.Policy, m.parts.At)
 	if err != nil {
 		return false, about(m.user, err)
 	}
-	if !plan.Empty() || m.parts.Thaw {
-		return false, nil
+	return plan.Empty(), nil
+}
+
+// rehearseSplit asks the policy about everything that the user has, on a copy.
+func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (nothing bool, err error) {
+	report, err := m.Stores.FreshDigest(ctx, m.user)
+	if err != nil {
+		return false, err
 	}
-	m.result.Outcome = OutcomeAlready
-	m.result.splitFlagOf(st)
-	if file.fenced() || file.Stamp != st.Gen {
-		// A command may have died before the last step of giving the user back, with a fence in the file or under way.
-		return true, m.claimAndSplit(ctx)
+	copied, err := m.exportFile(ctx, m.user, *report.Digest)
+	if err != nil {
+		return false, err
 	}
-	return true, nil
+	defer func() { copied.remove() }()
+	if st.Phase == userdb.Cold {
+		path, err := m.freePath()
+		if err != nil {
+			return false, err
+		}
+		cold := copied
+		defer cold.remove()
+		copied = &spool{path: path}
+		if err := split.Union(ctx, m.file.path, cold.path, path); err != nil {
+			return false, about(m.user, err)
+		}
+	}
+	return m.nothingMoves(ctx, copied.path)
+}
+
+// hotWithoutCold refuses to take the hot rows of a user for all that he has.
+func hotWithoutCold(u userdb.UserID, file fileState, lin userdb.Claim) error {
+	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them", file.Key, lin),
+		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
 }
 
 func hotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
@@ -178,13 +234,28 @@ func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 		}
 		return m.importAndSwitch(ctx)
 	case wire.OutcomeActive:
-		return m.liftGivenBack(ctx, m.from.Status)
+		return m.open(m.touchHot(ctx))
 	case wire.OutcomeResume:
-		err := m.resumeSplit(ctx, m.from.Status)
-		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded
-		return err
+		return m.resumeSplit(ctx, m.from.Status)
 	}
 	return unexpectedOutcome(m.user, m.from.Claimed)
+}
+
+// open says of an error that writes may wait until another command ends what was begun.
+func (m *migration) open(err error) error {
+	m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded
+	return err
+}
+
+// touchHot ends what a command may have left undone that died before the last step of giving the user back: its fence may be in the file or under
+// way. A file that the newest command stamped needs no touch.
+func (m *migration) touchHot(ctx context.Context) error {
+	if file := m.from.file; !file.fenced() && file.Stamp == m.from.seen.Gen {
+		m.result.Claim = m.g
+		m.result.splitFlagOf(m.from.Status)
+		return nil
+	}
+	return m.liftGivenBack(ctx, m.from.Status)
 }
 
 // divide makes the two parts of the spooled file.
@@ -253,7 +324,7 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if file.absent || file.fencedBy(m.g) {
 		return putErr
 	}
-	return nil
+	return hotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g})
 }
 
 // resumeSplit goes on where a command stopped that came as far as a fence.
@@ -264,10 +335,13 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 	for range putTries {
 		file, err := m.lookAtSplit(ctx, "resume the split of")
 		if err != nil {
-			return err
+			return m.open(err)
 		}
 		if !file.fencedBy(st.Lin) {
-			return m.activateSplit(ctx, OutcomeResumed)
+			if err := hotArrived(m.user, file, st); err != nil {
+				return m.open(err)
+			}
+			return m.open(m.activateSplit(ctx, OutcomeResumed))
 		}
 		// First of all the PUT of the dead command has to become impossible.
 		err = m.refence(ctx, file)
@@ -275,17 +349,34 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 			continue
 		}
 		if err != nil {
-			return err
+			return m.open(err)
 		}
 		return m.importAgain(ctx)
 	}
-	return lostRaces("resume the split of", m.user)
+	return m.open(lostRaces("resume the split of", m.user))
+}
+
+// hotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
+// have the cold rows, too.
+func hotArrived(u userdb.UserID, file fileState, st wire.Status) error {
+	if file.exportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
+		return nil
+	}
+	return fenceGone(u, file, st)
+}
+
+// wholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
+func wholeArrived(u userdb.UserID, file fileState, st wire.Status) error {
+	if file.exportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
+		return nil
+	}
+	return fenceGone(u, file, st)
 }
 
 // importAgain begins anew, from a file that is whole.
 func (m *migration) importAgain(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
-		return err
+		return m.open(err)
 	}
 	m.forget()
 	m.parts.sent = nil
@@ -306,16 +397,16 @@ func (m *migration) activateSplit(ctx context.Context, outcome Outcome) error {
 
 // giveBack takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in the file. No data moves.
 func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
+	if st.Phase != userdb.ColdSealed && st.Phase != userdb.Merging {
+		return m.open(unexpectedOutcome(m.user, wire.Claimed{Status: st, Outcome: wire.OutcomeResume}))
+	}
 	for range putTries {
 		file, err := m.lookAtSplit(ctx, "give back")
 		if err != nil {
-			return err
+			return m.open(err)
 		}
 		if st.Phase == userdb.Merging && !file.fencedBy(st.Lin) {
-			if m.parts.Policy == nil {
-				return mergeIsDone(m.user)
-			}
-			return m.importAgain(ctx)
+			return m.splitAfterMerge(ctx, file, st)
 		}
 		if st.Phase == userdb.Merging {
 			// First of all the PUT of the dead merge has to become impossible.
@@ -324,15 +415,26 @@ func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 				continue
 			}
 			if err != nil {
-				return err
+				return m.open(err)
 			}
 		}
 		if err := m.activateSplit(ctx, OutcomeResumed); err != nil {
-			return err
+			return m.open(err)
 		}
-		return m.liftGivenBack(ctx, st)
+		return m.open(m.liftGivenBack(ctx, st))
 	}
-	return lostRaces("give back", m.user)
+	return m.open(lostRaces("give back", m.user))
+}
+
+// splitAfterMerge goes on when the merge is in the file: the file is whole, and the sealed copy is old.
+func (m *migration) splitAfterMerge(ctx context.Context, file fileState, st wire.Status) error {
+	if err := wholeArrived(m.user, file, st); err != nil {
+		return m.open(err)
+	}
+	if m.parts.Policy == nil {
+		return m.open(mergeIsDone(m.user))
+	}
+	return m.importAgain(ctx)
 }
 
 func mergeIsDone(u userdb.UserID) error {
@@ -351,8 +453,8 @@ func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 	}
 	if m.result.Outcome == "" {
 		m.result.Outcome = OutcomeResumed
-		m.result.splitFlagOf(st)
 	}
+	m.result.splitFlagOf(st)
 	m.result.Claim = m.g
 	return nil
 }
@@ -366,5 +468,6 @@ func (m *migration) lookAtSplit(ctx context.Context, op string) (fileState, erro
 	if file.absent {
 		return fileState{}, hotFileGone(m.user, file.Key)
 	}
+	m.result.Bytes = file.Size
 	return file, file.superseded(op, m.user, m.g)
 }
