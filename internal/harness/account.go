@@ -83,7 +83,8 @@ func (f Finished) Line() string {
 // State is what status says about a user.
 type State struct {
 	User    string
-	Serves  string // file, store or neither
+	Serves  string // file, store, split or neither
+	Phase   string
 	Problem string
 }
 

@@ -68,6 +68,9 @@ func TestJudgeSplit(t *testing.T) {
 	const lin, gen = 2, 3
 	fenced := fileState{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, what: userdb.SQLiteFile}
 	plain := fileState{what: userdb.SQLiteFile}
+	stamped := func(by userdb.Claim) fileState {
+		return fileState{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by}, what: userdb.SQLiteFile}
+	}
 	for _, c := range []struct {
 		phase          userdb.Phase
 		file           fileState
@@ -77,12 +80,14 @@ func TestJudgeSplit(t *testing.T) {
 		{userdb.Splitting, plain, SideFile, true},
 		{userdb.Splitting, fenced, SideNeither, true},
 		{userdb.SplitReady, fenced, SideNeither, true},
+		{userdb.SplitReady, stamped(lin), SideSplit, true},
 		{userdb.SplitReady, plain, SideSplit, true},
 		{userdb.Cold, plain, SideSplit, false},
 		{userdb.Cold, fenced, SideNeither, true},
 		{userdb.ColdSealed, plain, SideSplit, true},
 		{userdb.Merging, fenced, SideNeither, true},
-		{userdb.Merging, plain, SideFile, true},
+		{userdb.Merging, stamped(gen), SideFile, true},
+		{userdb.Merging, plain, SideSplit, true},
 		{userdb.Cold, fileState{absent: true}, SideNeither, true},
 	} {
 		serves, problem, next := judge(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)

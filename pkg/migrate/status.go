@@ -89,6 +89,8 @@ func judgeSplit(st wire.Status, file fileState) (serves Side, problem, next stri
 		return SideFile, "a split was begun: the user is not disturbed", splitOrBack
 	case file.fenced():
 		return SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack
+	case st.Phase == userdb.Merging && wholeArrived("", file, st) != nil, st.Phase == userdb.SplitReady && hotArrived("", file, st) != nil:
+		return SideSplit, "the fence is gone: something overwrote the file", "docs/runbook.md"
 	case st.Phase == userdb.Merging:
 		return SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"
 	case st.Phase != userdb.Cold:

@@ -117,6 +117,9 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}
 		if st.Phase.Split() {
 			serves, problem, _ := judge(st, stamped)
+			if st.Phase == userdb.Merging && serves != SideFile {
+				t.Errorf("MERGING, and the whole file is in place: served by %s", serves)
+			}
 			takesCold := row["cold-write"] != refused
 			if takesWrites || serves == SideStore || (serves == SideSplit && problem == "") != takesCold {
 				t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v", phase, serves, problem, takesCold)

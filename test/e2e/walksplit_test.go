@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/harness"
 )
 
@@ -141,4 +142,39 @@ func (u *patient) onSide(scope, sql string) [][]any {
 		u.t.Fatalf("read the %s rows: %v", scope, err)
 	}
 	return rows
+}
+
+// TestMergeNeedsTheWholeFile: a file that lost its fence to a writer who knows none has not been merged, whatever the Durable Object waits for. The cold
+// rows, of which there is no other copy, stay.
+func TestMergeNeedsTheWholeFile(t *testing.T) {
+	image := archiveDatabase(t)
+	u := newPatient(t, image, []string{"split"})
+	merge := walk{name: "merge", prepare: []string{"split"}, command: "rollback"}
+	last := -1
+	for n, name := range undisturbed(t, newPatient(t, image, merge.prepare), merge) {
+		if name == "R2 PUT" {
+			last = n
+		}
+	}
+	u.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		if r.N == last {
+			return faultproxy.Fault{Before: u.op.Kill, Swallow: true}
+		}
+		return faultproxy.Fault{}
+	})
+	if _, err := u.op.Run(u.args("rollback")...); err != nil {
+		t.Fatal(err)
+	}
+	u.op.Proxy.Reset(nil)
+	putFile(t, u.Name, image) // as from a backup
+	for range 2 {
+		f := must(t, u.op, 1, u.args("rollback")...)
+		if a := f.Accounts[u.Name]; a.Error == nil || a.Error.Kind != "conflict" {
+			t.Fatalf("rollback over a file that lost its fence: %v", f)
+		}
+	}
+	states, err := u.op.States(u.Name)
+	if err != nil || states[u.Name].Problem == "" || states[u.Name].Phase != "MERGING" {
+		t.Errorf("status says %+v, %v", states[u.Name], err)
+	}
 }
