@@ -93,7 +93,10 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 			defer file.remove()
 			return nil, file.superseded("merge", r.user, r.g)
 		}
-		err = r.fenceOver(ctx, file, st.Lin)
+		err = r.stillOurs(ctx, file)
+		if err == nil {
+			err = r.fenceOver(ctx, file, st.Lin)
+		}
 		if err == nil {
 			return file, nil
 		}
@@ -103,6 +106,20 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 		}
 	}
 	return nil, lostRaces("fence", r.user)
+}
+
+// stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the newest. An application's VACUUM may have
+// wiped the stamp of a newer command's whole file, and a fence of this lineage over that would say that the file was never made whole. A newer command that
+// claims later changes the version, so this fence cannot match any more.
+func (r *retreat) stillOurs(ctx context.Context, file *spool) error {
+	if file.fenced() {
+		return nil // no application writes a fenced file
+	}
+	st, err := r.Stores.Status(ctx, r.user)
+	if err == nil && st.Gen != r.g {
+		err = supersededBy("merge", r.user, r.g, st.Gen, errors.New("the file may be whole"))
+	}
+	return err
 }
 
 // fenceOver puts the fence over the spooled version. Afterwards the spool stands for the fenced object.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -271,7 +272,7 @@ func (m *migration) divide(ctx context.Context) error {
 	if plan.Empty() {
 		return nil
 	}
-	hot, cold, err := plan.WriteParts(ctx, m.TempDir)
+	hot, cold, err := plan.WriteParts(ctx, filepath.Dir(m.file.path))
 	if err != nil {
 		return about(m.user, err)
 	}

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,34 @@ func (v versions) write(path string) error {
 	}
 	_, err = file.WriteAt(v[:], versionsAt)
 	return errors.Join(err, file.Close())
+}
+
+// Where the file change counter lies in the header, and the number that it had when SQLite last wrote the header (sqlite.org/fileformat2.html, 1.3.6).
+const (
+	changeCounterAt   = 24
+	versionValidForAt = 92
+)
+
+// outnumber gives a part a file change counter beyond that of the file it was made from. SQLite only ever counts up, so no file of the user will be
+// byte for byte one that he had before: a message about that one, which is still under way, must not match.
+func outnumber(source, part string) error {
+	head := make([]byte, userdb.HeaderBytes)
+	from, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(from, head)
+	if err := errors.Join(err, from.Close()); err != nil {
+		return err
+	}
+	next := binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(head[changeCounterAt:])+1)
+	to, err := os.OpenFile(part, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, counted := to.WriteAt(next, changeCounterAt)
+	_, valid := to.WriteAt(next, versionValidForAt)
+	return errors.Join(counted, valid, to.Close())
 }
 
 // openWork opens a working copy with a second one attached under the given name: no journal, since a copy that goes wrong is thrown away.

@@ -72,6 +72,9 @@ func (p *Plan) writeParts(ctx context.Context, f parts) error {
 	if err := completeParts(f, shape); err != nil {
 		return err
 	}
+	if err := outnumber(f.source, f.hot); err != nil {
+		return err
+	}
 	if err := prove(ctx, f); err != nil {
 		return err
 	}

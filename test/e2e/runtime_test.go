@@ -14,7 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
-var everywhere = flag.Bool("everywhere", false, "TestRuntimeKilled kills the runtime at every request, not only at the switch")
+var everywhere = flag.Bool("everywhere", false, "TestRuntimeKilled kills the runtime at every request, not only at the switch, and TestWalkSplit walks every command of split mode")
 
 // switches are the requests at which a short run kills the runtime: before it writes wait, after it the other side has the authority.
 var switches = map[string]string{"migrate": "admin activate", "rollback": "R2 PUT"}
