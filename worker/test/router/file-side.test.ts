@@ -50,7 +50,7 @@ describe("get and save", () => {
     await BUCKET.put(fileKey(user), database("old"), { customMetadata: { "dbmigrate-fence": "1.1" } });
     expect((await side.get(user)).mark).toEqual({ fenced: false, stamp: 0 });
     await BUCKET.put(fileKey(user), fenced(database("old"), 2, 3));
-    expect((await side.get(user)).mark).toEqual({ fenced: true, lin: 2, non: 3, kind: "file" });
+    expect((await side.get(user)).mark).toEqual({ fenced: true, lin: 2, non: 3, split: false, kind: "file" });
   });
 
   it("tells throttling, which wrote nothing, from errors that may have", async () => {
@@ -87,12 +87,12 @@ describe("look", () => {
     ["an absent object", null, { fenced: false, stamp: 0 }],
     ["an empty object", new Uint8Array(0), { fenced: false, stamp: 0 }],
     ["a database", database("one"), { fenced: false, stamp: 0 }],
-    ["a fenced database", fenced(database("one"), 2, 3), { fenced: true, lin: 2, non: 3, kind: "file" }],
-    ["a tombstone", tombstone(2, 3), { fenced: true, lin: 2, non: 3, kind: "tombstone" }],
+    ["a fenced database", fenced(database("one"), 2, 3), { fenced: true, lin: 2, non: 3, split: false, kind: "file" }],
+    ["a tombstone", tombstone(2, 3), { fenced: true, lin: 2, non: 3, split: false, kind: "tombstone" }],
     [
       "a tombstone longer than the first look",
       tombstone(2, 3, 10_000),
-      { fenced: true, lin: 2, non: 3, kind: "tombstone" },
+      { fenced: true, lin: 2, non: 3, split: false, kind: "tombstone" },
     ],
   ])("reads the mark of %s", async (_name, bytes, mark) => {
     const put = bytes === null ? null : await BUCKET.put(fileKey(user), bytes);
