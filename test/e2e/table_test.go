@@ -11,7 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/docpage"
 )
 
-var doc = flag.String("doc", "", "page whose section kill is written anew by TestWalk")
+var doc = flag.String("doc", "", "page whose sections kill, kill-split and runtime are written anew by the walks")
 
 // killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
 type killTable struct {
