@@ -175,6 +175,17 @@ func about(u userdb.UserID, err error) error {
 	return &named
 }
 
+// aboutTable names the user in an error that speaks of one of his tables.
+func aboutTable(u userdb.UserID, err error) error {
+	var e *userdb.Error
+	if !errors.As(err, &e) || e.Thing == "" || e.Kind != userdb.Blocked && e.Kind != userdb.Conflict {
+		return about(u, err)
+	}
+	named := *e
+	named.Thing, named.Err = string(u), fmt.Errorf("%s: %w", e.Thing, e.Err)
+	return &named
+}
+
 // Preflight downloads a user's file and checks everything, every row of it. It changes nothing.
 func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
 	file, err := e.download(ctx, u)

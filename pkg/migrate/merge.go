@@ -169,7 +169,7 @@ func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
 	}
 	if err != nil {
 		whole.remove()
-		return nil, about(r.user, err)
+		return nil, aboutTable(r.user, err)
 	}
 	whole.ContentType = hot.ContentType
 	return whole, nil

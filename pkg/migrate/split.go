@@ -181,7 +181,7 @@ func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 func (m *migration) nothingMoves(ctx context.Context, path string) (bool, error) {
 	plan, err := split.NewPlan(ctx, path, m.parts.Policy, m.parts.At)
 	if err != nil {
-		return false, about(m.user, err)
+		return false, aboutTable(m.user, err)
 	}
 	return plan.Empty(), nil
 }
@@ -206,7 +206,7 @@ func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (nothing 
 		defer cold.remove()
 		copied = &spool{path: path}
 		if err := split.Union(ctx, m.file.path, cold.path, path); err != nil {
-			return false, about(m.user, err)
+			return false, aboutTable(m.user, err)
 		}
 	}
 	return m.nothingMoves(ctx, copied.path)
@@ -263,7 +263,7 @@ func (m *migration) touchHot(ctx context.Context) error {
 func (m *migration) divide(ctx context.Context) error {
 	plan, err := split.NewPlan(ctx, m.file.path, m.parts.Policy, m.parts.At)
 	if err != nil {
-		return about(m.user, err)
+		return aboutTable(m.user, err)
 	}
 	if plan.Empty() && m.g > 0 {
 		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict, Err: errors.New("no row is cold by this policy any more"),
@@ -274,7 +274,7 @@ func (m *migration) divide(ctx context.Context) error {
 	}
 	hot, cold, err := plan.WriteParts(ctx, filepath.Dir(m.file.path))
 	if err != nil {
-		return about(m.user, err)
+		return aboutTable(m.user, err)
 	}
 	m.parts.hot, m.parts.cold = &spool{path: hot}, &spool{path: cold}
 	if err := errors.Join(m.parts.hot.describeExport(m.file.Key), m.parts.cold.describeExport(m.file.Key)); err != nil {

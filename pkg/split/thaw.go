@@ -20,7 +20,7 @@ func (p *Policy) Except(table, where string) (*Policy, error) {
 	if err := checkExpression(where); err != nil {
 		return refuse(err, "write one SQL expression over the columns of the table")
 	}
-	rule.Where = fmt.Sprintf("(%s) AND NOT coalesce((%s), 0)", rule.Where, where)
+	rule.Where = fmt.Sprintf("(%s\n) AND NOT coalesce((%s\n), 0)", rule.Where, where) // either may end in a comment
 	excepted := *p
 	excepted.Tables = maps.Clone(p.Tables)
 	excepted.Tables[table] = rule
