@@ -56,7 +56,13 @@ func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error
 		return false, err
 	}
 	r.result.Bytes = file.Size
-	return true, r.releaseMerged(ctx)
+	if err := r.releaseMerged(ctx); err != nil {
+		return true, err
+	}
+	// The fence of a command that was overtaken may have come over the whole file since, as in full mode.
+	err = r.lift(ctx)
+	r.result.Outcome = OutcomeMerged
+	return true, err
 }
 
 func (r *retreat) releaseMerged(ctx context.Context) error {
@@ -93,7 +99,7 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 			defer file.remove()
 			return nil, file.superseded("merge", r.user, r.g)
 		}
-		err = r.stillOurs(ctx, file)
+		err = r.stillOurs(ctx, "merge", r.user, r.g, file)
 		if err == nil {
 			err = r.fenceOver(ctx, file, st.Lin)
 		}
@@ -109,15 +115,15 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 }
 
 // stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the newest. An application's VACUUM may have
-// wiped the stamp of a newer command's whole file, and a fence of this lineage over that would say that the file was never made whole. A newer command that
-// claims later changes the version, so this fence cannot match any more.
-func (r *retreat) stillOurs(ctx context.Context, file *spool) error {
+// wiped the stamp of a newer command's file, so the file does not tell; and a fence of this lineage over a whole file would say that it was never made whole. A
+// newer command that claims later changes the version, so this fence cannot match any more.
+func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g userdb.Claim, file *spool) error {
 	if file.fenced() {
 		return nil // no application writes a fenced file
 	}
-	st, err := r.Stores.Status(ctx, r.user)
-	if err == nil && st.Gen != r.g {
-		err = supersededBy("merge", r.user, r.g, st.Gen, errors.New("the file may be whole"))
+	st, err := e.Stores.Status(ctx, u)
+	if err == nil && st.Gen != g {
+		err = supersededBy(op, u, g, st.Gen, errors.New("the file was written again"))
 	}
 	return err
 }

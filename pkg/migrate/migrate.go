@@ -262,6 +262,9 @@ func (m *migration) untilFenced(ctx context.Context) error {
 			if err := m.admit(ctx); err != nil {
 				return err
 			}
+			if err := m.stillOurs(ctx, "migrate", m.user, m.g, m.file); err != nil {
+				return err
+			}
 		}
 		if err := m.file.superseded("migrate", m.user, m.g); err != nil {
 			return err
