@@ -108,6 +108,9 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
 	}
+	if a.splits && !hello.Split {
+		return nil, usageError("check the Worker", c.WorkerURL, "it does not know split mode", "deploy a Worker of this version first; nothing was changed")
+	}
 	e.Limits, e.Marker, e.MarkBytes = hello.Limits, worker, hello.MarkBytes
 	return e, nil
 }

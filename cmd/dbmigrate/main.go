@@ -27,7 +27,8 @@ type app struct {
 	signals        *signals
 	traffic        *traffic
 	global         globalFlags
-	shards         int // how many processes share the account; 0 and 1: this one alone
+	shards         int  // how many processes share the account; 0 and 1: this one alone
+	splits         bool // the command needs a Worker that knows split mode
 	watch          watch
 	command        []string // as it was given, for records: without the ids of users
 }

@@ -64,6 +64,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
+	a.splits = true
 	ctx := cmd.Context()
 	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, false)
 	if err != nil {

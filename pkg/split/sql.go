@@ -17,14 +17,6 @@ func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, 
 // quoteText quotes a string.
 func quoteText(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-func quoteNames(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = quoteName(name)
-	}
-	return strings.Join(quoted, ", ")
-}
-
 func text(s string) wire.Value { return wire.Value{Class: wire.Text, Bytes: []byte(s)} }
 
 // execAll runs statements one after the other.

@@ -37,6 +37,8 @@ type Hello struct {
 	Limits   Limits `json:"limits"`
 	// MarkBytes is the largest file into which the Worker puts a fence (MarkRequest), 0 where it does not.
 	MarkBytes int64 `json:"markBytes"`
+	// Split says that the Worker knows split mode (docs/split.md).
+	Split bool `json:"split"`
 }
 
 // MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is the version that was read.

@@ -76,6 +76,7 @@ function hello(layout: string, marks: boolean): Response {
     layout,
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
+    split: true,
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }

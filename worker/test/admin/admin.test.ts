@@ -111,8 +111,8 @@ it.each([
   ["without", {}, 0],
   ["with", { bucket: bindings.BUCKET }, 128 * 1024 * 1024],
 ])("%s a bucket hello says how large a file it marks: %o %o", async (_name, config, expected) => {
-  const hello = await (await ask(HELLO, { config }))?.json<{ markBytes: number }>();
-  expect(hello?.markBytes).toBe(expected);
+  const hello = await (await ask(HELLO, { config }))?.json<{ markBytes: number; split: boolean }>();
+  expect(hello).toMatchObject({ markBytes: expected, split: true });
 });
 
 describe("location", () => {
