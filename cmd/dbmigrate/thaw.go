@@ -33,6 +33,7 @@ func newThaw(a *app) *cobra.Command {
 			"The next `migrate --mode split` with the same policy calls the rows cold again, unless the application has changed them by then\n" +
 			"so that it does not. A user of whom no cold row is left is whole in R2 afterwards.",
 		Example: "  dbmigrate thaw alice --policy cold.toml --where \"games: id IN (7, 9)\"\n" +
+			"  dbmigrate thaw alice bob --policy cold.toml --where \"games: played_at > 1767225600000\"\n" +
 			"  dbmigrate thaw --users-file users.txt --policy cold.toml --where \"projects: name LIKE 'Finals%'\"",
 		Annotations: manual{
 			reads:   "both sides of the users",
