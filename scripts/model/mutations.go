@@ -24,6 +24,7 @@ var (
 	splitDies      = with(splits, "LATE=1", "CRASHES=1")
 	splitsTwoDie   = with(splitDies, "A_COMMANDS=2")
 	splitsThreeDie = with(splits, "A_COMMANDS=3", "LATE=1", "CRASHES=2")
+	splitVacuum    = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "A_COMMANDS=2", "VACUUMS=1"}
 	splitReader    = with(splits, "READERS=1")
 )
 
@@ -121,7 +122,9 @@ var mutations = []search{
 	mutate("UNDO_LIFT_UNKNOWN", "undo lifts after a release unanswered", "TWICE", with(splitsTwoDie, "FAILURES=1")...),
 	mutate("NO_MERGE_MESSAGE", "merge not sent", "LOSS", splitsTwoDie...),
 	mutate("MERGE_BEFORE_FENCE", "merge sent before the fence", "LOSS", splitsTwoDie...),
-	mutate("FENCE_HOT_NOGEN", "hot file fenced without gen (VACUUM)", "TWICE", "SPLIT_MODE=1", "HOT_WRITES=0", "A_COMMANDS=2", "VACUUMS=1"),
+	mutate("FENCE_HOT_NOGEN", "hot file fenced without gen (VACUUM)", "TWICE", splitVacuum...),
+	mutate("FETCH_NOGEN", "a file read again fenced without gen (VACUUM)", "ALARM", splitVacuum...),
+	pair("MERGED_NOTOUCH", "FETCH_NOGEN", "file of a finished merge not touched", "AVAIL", with(splitVacuum, "LATE=1", "CRASHES=1")...),
 	mutate("MERGE_NOREFENCE", "merge takes another claim's fence", "LOSS", splitsThreeDie...),
 	mutate("WHOLE_UNCOND", "whole file's PUT not conditional", "TWICE", splitsTwoDie...),
 	mutate("LIFTS", "a fence lifted without the object", "TWICE", splits...),

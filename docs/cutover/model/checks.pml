@@ -117,6 +117,9 @@
 #ifndef ABORT_FILE_ONLY
 #define ABORT_FILE_ONLY 0     /* rollback of an unfinished migration lifts the fence without telling the object */
 #endif
+#ifndef FETCH_NOGEN
+#define FETCH_NOGEN 0         /* a version that was read under the claim is fenced without asking whether the claim is still the last one */
+#endif
 #ifndef LIFT_UNCOND
 #define LIFT_UNCOND 0         /* the lift has no If-Match */
 #endif
@@ -282,6 +285,9 @@
 #endif
 #ifndef MERGING_NOREFENCE
 #define MERGING_NOREFENCE 0   /* a merge that another one began does not fence again */
+#endif
+#ifndef MERGED_NOTOUCH
+#define MERGED_NOTOUCH 0      /* the file of a merge that an earlier run finished is left alone */
 #endif
 #ifndef WHOLE_UNCOND
 #define WHOLE_UNCOND 0        /* the whole file's PUT has no If-Match */

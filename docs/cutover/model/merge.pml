@@ -68,7 +68,25 @@ merge: atomic {
 		fi;
 		if
 		:: LIN(file) == l -> goto fence_hot
-		:: else -> goto merge_release  /* an earlier run has put the whole file */
+		:: else -> goto merged_before
+		fi
+	};
+/* (*retreat).mergedBefore: an earlier run has put the whole file. */
+merged_before: atomic {
+		merging = 0;
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: else -> skip
+		fi;
+		if
+		:: EXPORTED(file, l) -> send(RELEASE, g, 0, 0)
+		:: else -> goto conflict
+		fi;
+		if
+		:: IS(YES); if :: MERGED_NOTOUCH -> goto in_file :: else -> goto lift fi
+		:: IS(STALE); goto superseded
+		:: IS(REFUSED); goto open
+		:: IS(UNKNOWN); goto open
 		fi
 	};
 fence_hot: atomic {
@@ -77,14 +95,18 @@ fence_hot: atomic {
 		:: else -> seen = file
 		fi;
 		if
-		:: merging && LIN(seen) != l -> seen = 0; goto merge_release
+		:: merging && LIN(seen) != l -> seen = 0; goto merged_before
 		:: else -> skip
 		fi
 	};
-	/* The object is asked after the file: a newer command's marks may have gone with a VACUUM of the file that it put. */
+	/* stillOurs, as in migrate.pml: here a fence over a whole file would say that it was never made whole. */
 	atomic {
 		if
-		:: gen != g && !FENCE_HOT_NOGEN -> goto superseded
+		:: gen != g && !FENCED(seen) && !FENCE_HOT_NOGEN -> goto superseded
+		:: else -> skip
+		fi;
+		if
+		:: FENCED(seen) && LIN(seen) != l -> goto conflict
 		:: else -> skip
 		fi
 	};
@@ -94,7 +116,7 @@ fence_hot: atomic {
 		:: else -> skip
 		fi;
 		if
-		:: (MERGE_NOREFENCE && !merging && LIN(seen) == l) || (MERGING_NOREFENCE && merging) -> answer = YES
+		:: (MERGE_NOREFENCE && !merging && LIN(seen) == l) || (MERGING_NOREFENCE && merging) -> goto build_whole
 		:: else -> send(PUT, 0, seen, FENCED_FILE(BYTES(seen), l, g))
 		fi;
 		if

@@ -115,13 +115,22 @@ import_after_export: atomic {
 /* (*migration).untilFenced */
 fetch:	atomic {
 		if
-		:: held -> skip
+		:: held -> goto fetched
 		:: else ->
 			if
 			:: file == ABSENT || TOMBSTONE(file) -> goto give_up
 			:: else -> seen = file; held = 1
 			fi
-		fi;
+		fi
+	};
+	/* stillOurs: a newer command's stamp may have gone with a VACUUM. One that claims from here on changes this version. */
+	atomic {
+		if
+		:: gen != g && !FENCED(seen) && !FETCH_NOGEN -> goto superseded
+		:: else -> skip
+		fi
+	};
+fetched: atomic {
 		if
 		:: SUPERSEDED(seen) -> goto superseded
 		:: else -> skip

@@ -154,7 +154,7 @@ give_back_activate: atomic {
 /* (*migration).untilFenced, with the cold rows for a content: if only hot ones changed since they were copied, the copy stays. */
 split_fetch: atomic {
 		if
-		:: held -> skip
+		:: held -> goto split_fetched
 		:: else ->
 			if
 			:: SUPERSEDED(file) -> goto superseded
@@ -165,7 +165,16 @@ split_fetch: atomic {
 			:: else -> skip
 			fi;
 			seen = file; held = 1
-		fi;
+		fi
+	};
+	/* stillOurs: a newer command's stamp may have gone with a VACUUM. One that claims from here on changes this version. */
+	atomic {
+		if
+		:: gen != g && !FENCED(seen) && !FETCH_NOGEN -> goto superseded
+		:: else -> skip
+		fi
+	};
+split_fetched: atomic {
 		if
 		:: SUPERSEDED(seen) -> goto superseded
 		:: else -> skip
