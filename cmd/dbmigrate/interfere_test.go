@@ -45,7 +45,21 @@ func supersededAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 			fmt.Fprintf(ts.Stderr(), "rollback: %v\n%s", err, out)
 		}
 	}
-	out, _ := interfered(context.Background(), ts, s, append(args[:1:1], args[2:]...), func(reached bool) (f faultproxy.Fault) {
+	ranBefore(ts, s, other, append(args[:1:1], args[2:]...))
+}
+
+// askedAt runs dbmigrate, and before it sends a certain request for the first time, the application asks for rows of the user to be thawed:
+// "asked-at 'admin claim' alice table expression dbmigrate thaw alice --requested".
+func askedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) < 6 {
+		ts.Fatalf("usage: asked-at request user table expression program [args...]")
+	}
+	ranBefore(ts, s, func() { thaw(ts, s, args[1:4]) }, append(args[:1:1], args[4:]...))
+}
+
+// ranBefore runs a program and prints its output; before the first request of a name, args[0], something else happens.
+func ranBefore(ts *testscript.TestScript, s *stack.Stack, other func(), args []string) {
+	out, _ := interfered(context.Background(), ts, s, args, func(reached bool) (f faultproxy.Fault) {
 		if reached {
 			f.Before = other
 		}

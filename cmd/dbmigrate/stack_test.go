@@ -47,8 +47,8 @@ func TestStackStories(t *testing.T) {
 func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"capture": capture, "plan-name": planName}
 	for name, command := range map[string]func(*testscript.TestScript, *stack.Stack, []string){
-		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query,
-		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt,
+		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query, "thaw": thaw,
+		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt, "asked-at": askedAt,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) { command(ts, s, args) }
 	}
@@ -146,9 +146,22 @@ func query(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: query user mode sql")
 	}
-	body, err := json.Marshal(map[string]any{"mode": args[1], "statements": []any{map[string]string{"sql": args[2]}}})
+	ask(ts, s, args[0], "query", map[string]any{"mode": args[1], "statements": []any{map[string]string{"sql": args[2]}}}, http.StatusOK)
+}
+
+// thaw asks the sample application to have cold rows brought back: "thaw user table expression".
+func thaw(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: thaw user table expression")
+	}
+	ask(ts, s, args[0], "thaw", map[string]string{"table": args[1], "where": args[2]}, http.StatusAccepted)
+}
+
+// ask sends a message to the sample application and prints the answer.
+func ask(ts *testscript.TestScript, s *stack.Stack, user, route string, message any, want int) {
+	body, err := json.Marshal(message)
 	ts.Check(err)
-	request, err := http.NewRequest(http.MethodPost, s.URL+"/api/users/"+args[0]+"/query", bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/api/users/"+user+"/"+route, bytes.NewReader(body))
 	ts.Check(err)
 	request.Header.Set("Authorization", "Bearer "+s.AppToken)
 	request.Header.Set("Content-Type", "application/json")
@@ -157,8 +170,8 @@ func query(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	ts.Check(err)
-	if answer.StatusCode != http.StatusOK {
-		ts.Fatalf("query %s: %s: %s", strings.Join(args, " "), answer.Status, text)
+	if answer.StatusCode != want {
+		ts.Fatalf("%s %s: %s: %s", route, body, answer.Status, text)
 	}
 	fmt.Fprintln(ts.Stdout(), string(text))
 }

@@ -18,23 +18,25 @@ type thawOptions struct {
 	watchFlags
 	policyFile string
 	where      string
+	requested  bool
 }
 
 func newThaw(a *app) *cobra.Command {
 	var o thawOptions
 	o.percent = 100
 	cmd := &cobra.Command{
-		Use:   "thaw USER... --policy FILE --where 'TABLE: EXPRESSION'",
+		Use:   "thaw USER... --policy FILE {--where 'TABLE: EXPRESSION' | --requested}",
 		Short: "Bring cold rows of split users back into their files",
-		Long: "Bring rows of split users back from the Durable Object into the file. Rows for which the expression is true are hot again, with\n" +
-			"the rows that follow them; all others are split anew as the policy says. The user's parts are joined for that, checked, and\n" +
+		Long: "Bring rows of split users back from the Durable Object into the file: those for which an expression is true (--where), or those for\n" +
+			"which the application has asked its router (--requested; `migrate --mode split` brings these, too). They are hot again, with the rows\n" +
+			"that follow them; all others are split anew as the policy says. The user's parts are joined for that, checked, and\n" +
 			"divided again: writes wait twice, as in a rollback and in a split. A run that is killed between the two leaves him whole in R2: `migrate --mode\n" +
 			"split` divides him again.\n\n" +
 			"The next `migrate --mode split` with the same policy calls the rows cold again, unless the application has changed them by then\n" +
 			"so that it does not. A user of whom no cold row is left is whole in R2 afterwards.",
 		Example: "  dbmigrate thaw alice --policy cold.toml --where \"games: id IN (7, 9)\"\n" +
 			"  dbmigrate thaw alice bob --policy cold.toml --where \"games: played_at > 1767225600000\"\n" +
-			"  dbmigrate thaw --users-file users.txt --policy cold.toml --where \"projects: name LIKE 'Finals%'\"",
+			"  dbmigrate thaw --all --policy cold.toml --requested",
 		Annotations: manual{
 			reads:   "both sides of the users",
 			changes: "their files and their Durable Objects' content; the KV flags split:USER",
@@ -48,6 +50,8 @@ func newThaw(a *app) *cobra.Command {
 	o.watchFlags.add(cmd.Flags(), true)
 	cmd.Flags().StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
 	cmd.Flags().StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
+	cmd.Flags().BoolVar(&o.requested, "requested", false, "bring back the rows for which the application has asked")
+	cmd.MarkFlagsMutuallyExclusive("where", "requested")
 	return cmd
 }
 
@@ -81,7 +85,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
-	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true}
+	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true, Requested: o.requested}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionThaw, pace: o.pace,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Split(ctx, u, opts) }}
 	return run.run(ctx, users)
@@ -90,13 +94,13 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 // policy is the file's, with the rows to thaw as an exception.
 func (o *thawOptions) policy() (*split.Policy, error) {
 	table, where, ok := strings.Cut(o.where, ":")
-	if !ok || o.policyFile == "" {
+	if !ok && !o.requested || o.policyFile == "" {
 		return nil, usageError("read flags", "", "a thaw needs to be told which rows, and which rows stay cold",
-			"say --where 'TABLE: EXPRESSION' and --policy FILE")
+			"say --where 'TABLE: EXPRESSION' or --requested, and --policy FILE")
 	}
 	policy, err := split.LoadPolicy(o.policyFile)
-	if err != nil {
-		return nil, err
+	if err != nil || o.requested {
+		return policy, err
 	}
 	return policy.Except(strings.TrimSpace(table), strings.TrimSpace(where))
 }

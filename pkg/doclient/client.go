@@ -230,6 +230,13 @@ func (c *Client) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (
 	return c.status(ctx, c.post("release", u, "/release", genBody{g}))
 }
 
+// Thaws reads which rows the application wants back in the file.
+func (c *Client) Thaws(ctx context.Context, u userdb.UserID) ([]wire.Thaw, error) {
+	var out wire.Thaws
+	err := c.decode(ctx, c.get("read the requests to thaw of", u, "/thaws"), &out)
+	return out.Thaws, err
+}
+
 // Merge tells the sealed Durable Object of a split user that the PUT of the whole file comes next: the file is under its fence.
 func (c *Client) Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.post("merge", u, "/merge", genBody{g}))

@@ -12,6 +12,11 @@ import (
 
 // merge brings the cold rows of a sealed Durable Object back into the file (docs/split.md).
 func (r *retreat) merge(ctx context.Context, st wire.Status) error {
+	if r.opts.sealed != nil {
+		if err := r.opts.sealed(ctx, st); err != nil {
+			return err
+		}
+	}
 	if st.Phase == userdb.Merging {
 		done, err := r.mergedBefore(ctx, st)
 		if done || err != nil {

@@ -363,7 +363,7 @@ func (m *migration) switchOver(ctx context.Context) error {
 	m.result.Window = m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
 	m.observe(Event{User: m.user, Stage: StageActivate, Took: m.result.Window})
 	if m.parts != nil {
-		m.result.Outcome = OutcomeSplit
+		m.result.Outcome, m.result.Reason = OutcomeSplit, m.parts.thawed()
 		m.result.splitFlagOf(st)
 		return nil
 	}

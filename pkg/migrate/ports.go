@@ -52,6 +52,8 @@ type Stores interface {
 	ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error)
 	ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error)
 	Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
+	// Thaws are the rows of a split user that the application wants back in the file.
+	Thaws(ctx context.Context, u userdb.UserID) ([]wire.Thaw, error)
 	// Merge comes before the PUT of the whole file of a split user, under the fence.
 	Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 }

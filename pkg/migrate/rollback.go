@@ -16,6 +16,9 @@ type RollbackOptions struct {
 	StoreUnreachable bool
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.
 	WithoutCopy bool
+
+	// sealed is called of a split user before his cold rows leave the Durable Object, and may stop that.
+	sealed func(context.Context, wire.Status) error
 }
 
 // retreat is one user's way back into the file under one claim.

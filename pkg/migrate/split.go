@@ -19,14 +19,21 @@ type SplitOptions struct {
 	At time.Time
 	// Thaw brings rows back that the policy, with its exceptions, does not call cold any more. Users who are not split are passed over.
 	Thaw bool
+	// Requested passes, under Thaw, over users for whom the application has asked nothing.
+	Requested bool
 }
 
 // parts is what the file of a user becomes in split mode: hot rows stay in it, cold ones go to the Durable Object.
 type parts struct {
 	SplitOptions
+	asked     []wire.Thaw // what the application wants back in the file
+	keptCold  int64       // how many of these rows cannot be hot
 	hot, cold *spool
 	sent      *copyProof // the cold part that the Durable Object has
 }
+
+// rules are the policy with what the application has asked for.
+func (p *parts) rules() *split.Policy { return p.Policy.Keep(p.asked) }
 
 func (p *parts) remove() {
 	if p == nil {
@@ -94,6 +101,13 @@ func (m *migration) runSplit(ctx context.Context) error {
 		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is not split"
 		return nil
 	}
+	if err := m.readThaws(ctx, st); err != nil {
+		return err
+	}
+	if m.parts.Requested && len(m.parts.asked) == 0 {
+		m.result.Outcome, m.result.Reason = OutcomeNothing, "the application has asked for no row"
+		return nil
+	}
 	switch st.Phase {
 	case userdb.Active, userdb.Cold:
 		if done, err := m.splitAlready(ctx, st); done || err != nil {
@@ -118,6 +132,30 @@ func (m *migration) runSplit(ctx context.Context) error {
 	return m.claimAndSplit(ctx)
 }
 
+// readThaws reads what the application wants back in the file. A sealed object takes no more requests, and an empty one has forgotten them.
+func (m *migration) readThaws(ctx context.Context, st wire.Status) (err error) {
+	if st.Thaws == len(m.parts.asked) {
+		return nil
+	}
+	m.parts.asked, err = m.Stores.Thaws(ctx, m.user)
+	return err
+}
+
+// thawed says what became of the rows that the application wanted back.
+func (p *parts) thawed() string {
+	var rows int64
+	for _, thaw := range p.asked {
+		rows += int64(len(thaw.Keys))
+	}
+	switch {
+	case rows == 0:
+		return ""
+	case p.keptCold == 0:
+		return fmt.Sprintf("%d rows are hot again, as the application asked", rows)
+	}
+	return fmt.Sprintf("%d of %d rows are hot again, as the application asked; the others refer to rows that are cold", rows-p.keptCold, rows)
+}
+
 // nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
 func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 	if st.Phase != userdb.Empty && !m.result.cameBack || m.file.fenced() {
@@ -133,7 +171,7 @@ const noRowIsCold = "no row is cold by the policy"
 
 // comeBack makes the user whole in R2, as rollback does.
 func (m *migration) comeBack(ctx context.Context) error {
-	r := m.Rollback(ctx, m.user, RollbackOptions{})
+	r := m.Rollback(ctx, m.user, RollbackOptions{sealed: m.readThaws})
 	m.result.Open = r.Open
 	m.result.cameBack = r.err == nil
 	return r.err
@@ -147,7 +185,7 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		if err != nil {
 			return false, err
 		}
-		if none && !m.parts.Thaw {
+		if none && !m.parts.Thaw && len(m.parts.asked) == 0 {
 			m.result.Outcome = OutcomeAlready
 			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
 		}
@@ -179,7 +217,7 @@ func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 }
 
 func (m *migration) nothingMoves(ctx context.Context, path string) (bool, error) {
-	plan, err := split.NewPlan(ctx, path, m.parts.Policy, m.parts.At)
+	plan, err := split.NewPlan(ctx, path, m.parts.rules(), m.parts.At)
 	if err != nil {
 		return false, aboutTable(m.user, err)
 	}
@@ -261,7 +299,7 @@ func (m *migration) touchHot(ctx context.Context) error {
 
 // divide makes the two parts of the spooled file.
 func (m *migration) divide(ctx context.Context) error {
-	plan, err := split.NewPlan(ctx, m.file.path, m.parts.Policy, m.parts.At)
+	plan, err := split.NewPlan(ctx, m.file.path, m.parts.rules(), m.parts.At)
 	if err != nil {
 		return aboutTable(m.user, err)
 	}
@@ -269,6 +307,7 @@ func (m *migration) divide(ctx context.Context) error {
 		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict, Err: errors.New("no row is cold by this policy any more"),
 			Hint: "the user is whole in R2, as before the split that was begun"}
 	}
+	m.parts.keptCold = plan.KeptCold
 	if plan.Empty() {
 		return nil
 	}

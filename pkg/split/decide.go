@@ -38,6 +38,9 @@ func decide(ctx context.Context, conn *capi.Conn, s *shape, p *Policy, at time.T
 			return nil, err
 		}
 	}
+	if err := d.keepThawed(p.thawed); err != nil {
+		return nil, err
+	}
 	if err := d.takeChildren(); err != nil {
 		return nil, err
 	}

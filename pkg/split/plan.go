@@ -23,6 +23,9 @@ type Plan struct {
 	// HotBytes is how large the hot file is, and 0 before WriteParts made it.
 	HotBytes int64
 
+	// KeptCold is how many rows stay cold although they were asked for (Policy.Keep): a row that they refer to is cold.
+	KeptCold int64
+
 	path   string
 	policy *Policy
 }
@@ -77,6 +80,9 @@ func (p *Plan) make(ctx context.Context) error {
 	defer conn.Close()
 	d, err := decide(ctx, conn, shape, p.policy, p.At)
 	if err != nil {
+		return err
+	}
+	if p.KeptCold, err = d.coldThawed(p.policy.thawed); err != nil {
 		return err
 	}
 	return d.measure(ctx, p)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // Policy says which rows are cold (docs/split.md, "The policy").
@@ -26,6 +27,8 @@ type Policy struct {
 	Tables map[string]TableRule
 
 	path string
+	// thawed are rows that stay hot whatever the rules say.
+	thawed []wire.Thaw
 }
 
 // TableRule is what a policy says about one table.

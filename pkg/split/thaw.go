@@ -3,8 +3,12 @@ package split
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // Except returns the policy with one exception: rows of the table for which where is true are not cold by its rule. A row that follows a cold parent is cold all the
@@ -25,4 +29,59 @@ func (p *Policy) Except(table, where string) (*Policy, error) {
 	excepted.Tables = maps.Clone(p.Tables)
 	excepted.Tables[table] = rule
 	return &excepted, nil
+}
+
+// Keep returns the policy with these rows as exceptions: none of them is cold by its table's rule. As with Except, one that follows a cold parent is cold all the same.
+// Rows that a database does not have are no exception of it.
+func (p *Policy) Keep(rows []wire.Thaw) *Policy {
+	excepted := *p
+	excepted.thawed = slices.Concat(p.thawed, rows)
+	return &excepted
+}
+
+// keepThawed takes the rows that were asked for out of those that their tables' rules call cold.
+func (d *decision) keepThawed(asked []wire.Thaw) error {
+	return d.eachThawed(asked, func(t *table, key wire.Key) error {
+		return d.conn.Exec("DELETE FROM "+d.sets[t].cold+" AS c WHERE "+t.isKey("c"), key...)
+	})
+}
+
+// coldThawed counts the rows that were asked for and are cold all the same.
+func (d *decision) coldThawed(asked []wire.Thaw) (rows int64, err error) {
+	err = d.eachThawed(asked, func(t *table, key wire.Key) error {
+		return d.conn.Query("SELECT 1 FROM "+d.sets[t].cold+" AS c WHERE "+t.isKey("c"), key, func(*capi.Stmt) error {
+			rows++
+			return nil
+		})
+	})
+	return rows, err
+}
+
+// eachThawed leaves out tables that are gone, and keys of another shape: the table was another one when they were asked for.
+func (d *decision) eachThawed(asked []wire.Thaw, do func(*table, wire.Key) error) error {
+	for _, thaw := range asked {
+		t := d.shape.table(thaw.Table)
+		if t == nil {
+			continue
+		}
+		columns := len(t.keyOf("c"))
+		for _, key := range thaw.Keys {
+			if len(key) != columns {
+				continue
+			}
+			if err := do(t, key); err != nil {
+				return fmt.Errorf("thaw rows of table %s: %w", t.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// isKey compares a row of the table's key set with a key that is bound.
+func (t *table) isKey(alias string) string {
+	terms := make([]string, len(t.keyOf(alias)))
+	for i := range terms {
+		terms[i] = fmt.Sprintf("%s.k%d = ?", alias, i)
+	}
+	return strings.Join(terms, " AND ")
 }

@@ -94,6 +94,19 @@ type Status struct {
 	DatabaseBytes      int64        `json:"databaseBytes"`
 	Batches            Applied      `json:"batches"`
 	Receipt            *Receipt     `json:"receipt"`
+	// Thaws is how many requests of the application to thaw rows wait, 0 from a Worker that knows none.
+	Thaws int `json:"thaws"`
+}
+
+// Thaw names rows of a split user that the application wants back in the file, by their keys when it asked.
+type Thaw struct {
+	Table string `json:"table"`
+	Keys  []Key  `json:"keys"`
+}
+
+// Thaws are all that wait.
+type Thaws struct {
+	Thaws []Thaw `json:"thaws"`
 }
 
 // Applied lists the batches that a Durable Object holds, as closed ranges of sequence numbers.

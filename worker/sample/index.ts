@@ -7,6 +7,8 @@ import {
   handleAdmin,
   parseUserId,
   readQuery,
+  readThaw,
+  thawResponse,
   WireError,
 } from "../src/index.ts";
 import type { Router, UserDataStore } from "../src/index.ts";
@@ -28,7 +30,7 @@ export interface Env {
   readonly DATABASE_PATH?: "auto" | "r2";
 }
 
-const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|live)$/;
+const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|thaw|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
@@ -54,6 +56,7 @@ async function serve(request: Request, env: Env): Promise<Response> {
     throw new WireError("unauthorized", "the bearer token is not this application's");
   const user = decodeUser(segment);
   if (route === "live") return live(user, request, env);
+  if (route === "thaw") return thaw(user, request, env);
   return route === "both" ? both(user, request, env) : query(user, request, env);
 }
 
@@ -64,6 +67,11 @@ async function query(user: string, request: Request, env: Env): Promise<Response
 /** What a page needs that shows old rows among new ones: of a split user they lie in two databases. */
 async function both(user: string, request: Request, env: Env): Promise<Response> {
   return bothResponse(await routerOf(env).queryBoth(user, await readQuery(request)));
+}
+
+/** Old rows that somebody works with again. */
+async function thaw(user: string, request: Request, env: Env): Promise<Response> {
+  return thawResponse(await routerOf(env).thaw(user, await readThaw(request)));
 }
 
 /** A subprotocol that a client offers has to be taken up by the answer. */

@@ -12,8 +12,9 @@ export type {
   Side,
   StatementResult,
 } from "./query/types.ts";
+export type { ThawAnswer, ThawRequest } from "./query/thaw-request.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
-export { answerResponse, bothResponse, readQuery } from "./router/http.ts";
+export { answerResponse, bothResponse, readQuery, readThaw, thawResponse } from "./router/http.ts";
 export type { BothAnswer } from "./router/cold.ts";
 export { type BothRequest, createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";

@@ -37,7 +37,8 @@ function parseStatement(value: unknown, index: number): ParsedStatement {
   return { sql, params: parseParams(statement["params"] ?? [], `${where}.params`) };
 }
 
-function parseParams(value: unknown, where: string): Params {
+/** @throws WireError bad-request */
+export function parseParams(value: unknown, where: string): Params {
   if (Array.isArray(value)) return value.map((item, index) => parseParam(item, `${where}[${index}]`));
   const named = Object.entries(asObject(value, where));
   return new Map(named.map(([name, item]) => [name, parseParam(item, `${where}.${name}`)]));

@@ -1,5 +1,6 @@
 // The cold rows of a split user (docs/split.md). They are in the Durable Object or in the file. The object knows, but for two phases: under the fence,
 // a PUT that moves rows may have happened or not, and the file says which. What it says counts if the object is still what it was.
+import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { Moment, QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
 import { cutoverInProgress, demandSafeToRepeat, failed } from "./failures.ts";
@@ -84,6 +85,22 @@ export function readBoth(
     if (!before) return { ok: true, hot, cold: null };
     if (said.answer === undefined) return new Again();
     return said.answer.ok ? { ok: true, hot, cold: said.answer } : said.answer;
+  });
+}
+
+/**
+ * Has the object note cold rows that shall come back into the file, or answers `not-split`.
+ * @throws WireError when the object takes no note before the deadline: it is moving, or cannot be reached
+ */
+export function noteThaw(user: ColdUser, request: ThawRequest): Promise<ThawAnswer> {
+  return untilAnswered(user, async () => {
+    try {
+      const answer = await user.sides.store.thaw(user.user, request);
+      return !answer.ok && answer.error.kind === "not-active" ? new Again() : answer;
+    } catch (error) {
+      demandSafeToRepeat(error, true);
+      return new Again(failed("ask the Durable Object", error));
+    }
   });
 }
 

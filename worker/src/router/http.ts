@@ -1,5 +1,6 @@
 // The query API over HTTP.
 import { parseQueryRequest } from "../query/request.ts";
+import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts";
 import { readJson } from "../wire/body.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
@@ -24,11 +25,24 @@ export function bothResponse(answer: BothAnswer): Response {
   return json({ hot: shown(answer.hot), cold: answer.cold && shown(answer.cold) });
 }
 
+/** What is to be thawed, in a request's JSON body. @throws WireError unsupported-media-type, too-large or bad-request */
+export async function readThaw(request: Request): Promise<ThawRequest> {
+  const value = await readJson(request);
+  parseThawRequest(value);
+  return value as ThawRequest;
+}
+
+/** 202 with the number of rows that were noted, or the error's own status. */
+export function thawResponse(answer: ThawAnswer): Response {
+  if (!answer.ok) return errorResponse(new WireError(answer.error.kind, answer.error.message, answer.error.details));
+  return json({ rows: answer.rows }, 202);
+}
+
 /** Without what only the router needs. */
 function shown({ results, side }: QueryResults): Pick<QueryResults, "results" | "side"> {
   return { results, side };
 }
 
-function json(body: object): Response {
-  return Response.json(body, { headers: { "cache-control": "no-store" } });
+function json(body: object, status = 200): Response {
+  return Response.json(body, { status, headers: { "cache-control": "no-store" } });
 }

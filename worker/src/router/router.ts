@@ -1,10 +1,11 @@
 // What an application mounts: one function that answers queries of users, wherever their database lives.
 import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
 import { type ParsedRequest, parseQueryRequest } from "../query/request.ts";
+import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest, QueryScope } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
-import { type BothAnswer, type ColdUser, queryCold, readBoth } from "./cold.ts";
+import { type BothAnswer, type ColdUser, noteThaw, queryCold, readBoth } from "./cold.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
@@ -42,6 +43,11 @@ export interface Router {
    * rejects.
    */
   queryBoth(user: string, request: BothRequest): Promise<BothAnswer>;
+  /**
+   * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw --requested` does; until then they are where
+   * they are. The error `not-split` says that the user's rows are all in one place. Never rejects.
+   */
+  thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /**
    * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is served from the file, it is closed at once with code 4001.
    * Whoever may call this may read which rows of the user change: authenticate first.
@@ -93,6 +99,15 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
         const parsed = parseQueryRequest(hotRequest);
         parseUserId(user);
         return await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
+    },
+    async thaw(user, request) {
+      try {
+        parseThawRequest(request);
+        parseUserId(user);
+        return await noteThaw(cold(user), request);
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }

@@ -1,4 +1,5 @@
 // The three things a router talks to. Each may be slow, stale or failing; the interfaces say how that shows.
+import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
 import type { Mark } from "./marker.ts";
 
@@ -47,6 +48,8 @@ export interface FileSide {
 export interface StoreSide {
   /** When it throws, nobody knows whether a write was applied, unless the error is `overloaded`. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+  /** Notes rows to thaw. When it throws, nobody knows whether they were noted: to note them twice is the same. */
+  thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /** Passes on a WebSocket upgrade: 101, or an error in the wire's form. */
   live(user: string, request: Request): Promise<Response>;
 }

@@ -1,4 +1,5 @@
 // The users' Durable Objects, through the Worker's binding.
+import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
 import { LIVE_PATH } from "../live/protocol.ts";
 import type { StoreSide } from "./sides.ts";
@@ -6,6 +7,7 @@ import type { StoreSide } from "./sides.ts";
 /** What the router needs of a stub: UserDataStore and its subclasses have it. */
 export interface Queryable extends Rpc.DurableObjectBranded {
   query(request: QueryRequest): Promise<QueryAnswer>;
+  thaw(request: ThawRequest): Promise<ThawAnswer>;
 }
 
 /** Durable Objects behind the interface. */
@@ -17,6 +19,10 @@ export class DurableStoreSide implements StoreSide {
 
   async query(user: string, request: QueryRequest): Promise<QueryAnswer> {
     return this.stubOf(user).query(request);
+  }
+
+  async thaw(user: string, request: ThawRequest): Promise<ThawAnswer> {
+    return this.stubOf(user).thaw(request);
   }
 
   async live(user: string, request: Request): Promise<Response> {

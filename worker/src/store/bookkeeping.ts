@@ -44,6 +44,12 @@ export interface LastClaim {
   readonly outcome: Outcome;
 }
 
+/** Rows of a table that the application wants back in the file: their keys, as JSON values of the wire. */
+export interface KeptThaw {
+  readonly table: string;
+  readonly keys: readonly (readonly unknown[])[];
+}
+
 /** The bookkeeping of one store. Every method is one synchronous read or write of storage. */
 export class Bookkeeping {
   readonly #kv: SyncKvStorage;
@@ -189,6 +195,22 @@ export class Bookkeeping {
 
   dropLive(): void {
     this.#dropPrefix(`${PREFIX}live:`);
+  }
+
+  /** How many requests to thaw wait. */
+  get thawsWaiting(): number {
+    return this.#read<number>("thaws") ?? 0;
+  }
+
+  keepThaw(thaw: KeptThaw): void {
+    this.#write(`thaw:${this.thawsWaiting}`, thaw);
+    this.#write("thaws", this.thawsWaiting + 1);
+  }
+
+  thaws(): KeptThaw[] {
+    return Array.from({ length: this.thawsWaiting }, (_, index) => this.#read<KeptThaw>(`thaw:${index}`)).filter(
+      (thaw) => thaw !== undefined,
+    );
   }
 
   /** Forgets everything about the content. State and write counter stay; the revision goes on. */

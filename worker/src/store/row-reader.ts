@@ -192,12 +192,14 @@ function concatenation(parts: readonly string[]): string {
   return `concat(${concatenation(parts.slice(0, CONCAT_ARGUMENTS))}, ${concatenation(parts.slice(CONCAT_ARGUMENTS))})`;
 }
 
-function exactColumns(column: string): string {
+/** Two result columns that show a value exactly, for `exactValue`. */
+export function exactColumns(column: string): string {
   const value = `CASE typeof(${column}) WHEN 'integer' THEN CAST(${column} AS TEXT) WHEN 'real' THEN ${column}`;
   return `typeof(${column}), ${value} ELSE CAST(${column} AS BLOB) END`;
 }
 
-function exactValue(storageClass: unknown, value: unknown): ExactValue {
+/** The value that two result columns of `exactColumns` show. */
+export function exactValue(storageClass: unknown, value: unknown): ExactValue {
   if (storageClass === "integer") return { class: "integer", decimal: String(value) };
   if (storageClass === "real") return { class: "real", number: Number(value) };
   if (storageClass === "text" || storageClass === "blob") {

@@ -7,6 +7,7 @@ import { LIVE_PATH } from "../live/protocol.ts";
 import { demandServing, queryRule, runQuery } from "../query/execute.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import { parseQueryRequest } from "../query/request.ts";
+import { parseThawRequest, type ThawAnswer } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryScope } from "../query/types.ts";
 import { readJson } from "../wire/body.ts";
 import { WireError, asWireError, errorResponse, methodNotAllowed } from "../wire/errors.ts";
@@ -15,6 +16,7 @@ import { handleAdmin } from "./admin.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { StoreContext } from "./context.ts";
 import { demandChecks } from "./pragmas.ts";
+import { noteThaw } from "./thaw.ts";
 
 /** What a store reads from its environment. */
 export type StoreEnv = AuthEnv;
@@ -64,6 +66,17 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   async query(request: unknown): Promise<QueryAnswer> {
     try {
       return { ok: true, ...(await this.#run(request)) };
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    }
+  }
+
+  /**
+   * Notes cold rows of a split user that shall come back into the file (docs/split.md); `dbmigrate thaw --requested` brings them. Errors are answers.
+   */
+  async thaw(request: unknown): Promise<ThawAnswer> {
+    try {
+      return { ok: true, rows: noteThaw(this.#store, parseThawRequest(request)) };
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
     }

@@ -39,6 +39,8 @@ export interface Status {
   readonly batches: { readonly applied: readonly BatchRange[] };
   /** What `ready` brought, unread: it belongs to the operator's side. */
   readonly receipt: unknown;
+  /** How many requests of the application to thaw rows wait. */
+  readonly thaws: number;
 }
 
 export interface Claimed extends Status {

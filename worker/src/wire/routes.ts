@@ -32,6 +32,7 @@ export const userRoutes = {
   activate: { method: "POST", body: "json" },
   "export/schema": { method: "GET", body: "none" },
   "export/rows": { method: "POST", body: "json" },
+  thaws: { method: "GET", body: "none" },
   merge: { method: "POST", body: "json" },
   release: { method: "POST", body: "json" },
 } as const satisfies Record<string, RouteRule>;

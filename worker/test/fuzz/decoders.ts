@@ -8,6 +8,7 @@ import values from "../../../pkg/wire/testdata/vectors/values.json" with { type:
 import { parseLocationHint } from "../../src/admin/location.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import { countBeforeLimit, endsWithValues, parseStatement } from "../../src/query/statement.ts";
+import { parseThawRequest } from "../../src/query/thaw-request.ts";
 import { tokenize } from "../../src/query/tokens.ts";
 import { parseParam } from "../../src/query/values.ts";
 import { objectKeys } from "../../src/router/layout.ts";
@@ -156,6 +157,14 @@ export const targets: readonly Target[] = [
       demand(param.type !== "integer" || BigInt.asIntN(64, param.value) === param.value, "an INTEGER beyond 64 bits");
       demand(param.type !== "real" || !Number.isNaN(param.value), "a REAL that is NaN");
     },
+  ),
+  jsonTarget(
+    "parseThawRequest",
+    [
+      { table: "games", where: "id = ? OR name = ?", params: [7, { blob: "AA==" }] },
+      { table: "t", where: ":a", params: { a: 1 } },
+    ],
+    (value) => demand(parseThawRequest(value).where.trim() !== "", "a request for no rows"),
   ),
   jsonTarget(
     "parseQueryRequest",

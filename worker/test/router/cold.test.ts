@@ -1,7 +1,16 @@
 // The cold rows of a split user while something else happens between two steps of the router. The sides are real.
 import { beforeEach, describe, expect, it } from "vitest";
 import { routeBetween } from "../../src/index.ts";
-import type { BothAnswer, FileSide, QueryAnswer, QueryRequest, Router, Sides, StoreSide } from "../../src/index.ts";
+import type {
+  BothAnswer,
+  FileSide,
+  QueryAnswer,
+  QueryRequest,
+  Router,
+  Sides,
+  StoreSide,
+  ThawRequest,
+} from "../../src/index.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
 import { DurableStoreSide } from "../../src/router/store-side.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped } from "./fixtures.ts";
@@ -28,7 +37,12 @@ function router(parts: { files?: Partial<FileSide>; store?: Partial<StoreSide>; 
       save: (r, b) => files.save(r, b),
       ...parts.files,
     },
-    store: { query: (u, r) => store.query(u, r), live: (u, r) => store.live(u, r), ...parts.store },
+    store: {
+      query: (u, r) => store.query(u, r),
+      thaw: (u, r) => store.thaw(u, r),
+      live: (u, r) => store.live(u, r),
+      ...parts.store,
+    },
   };
   return routeBetween(sides, { path: "auto", deadlineMs: parts.deadlineMs ?? 5000, maxFileBytes: 1_000_000 });
 }
@@ -137,6 +151,35 @@ describe("a cold read", () => {
     const wrong: QueryRequest = { statements: [{ sql: "SELECT b FROM t" }], mode: "read", scope: "cold" };
     expect(texts(await router({}).query(user, wrong))).toBe("sql-error");
     expect(halves(await router({}).queryBoth(user, wrong))).toBe("sql-error");
+  });
+});
+
+describe("a request to thaw", () => {
+  const request: ThawRequest = { table: "t", where: "a = ?", params: ["store"] };
+
+  it("waits for a merge that is given back", async () => {
+    await bringTo("COLD_SEALED", user);
+    const giveBack = async () => (await claimSplit(LINEAGE + 1), activate(LINEAGE + 2));
+    const thaw = before(3, giveBack, store.thaw.bind(store));
+    expect(await router({ store: { thaw } }).thaw(user, request)).toEqual({ ok: true, rows: 1 });
+  });
+
+  it("is made again when its answer was lost", async () => {
+    await bringTo("COLD", user);
+    const thaw = before(1, () => Promise.reject(new Error("the line is dead")), store.thaw.bind(store));
+    expect(await router({ store: { thaw } }).thaw(user, request)).toEqual({ ok: true, rows: 1 });
+  });
+
+  it("says at the deadline that the user is moving", async () => {
+    await bringTo("MERGING", user);
+    const answer = await router({ deadlineMs: 0 }).thaw(user, request);
+    expect(answer).toMatchObject({ error: { kind: "cutover-in-progress" } });
+  });
+
+  it("finds a user who is not split", async () => {
+    await put(database("hot"));
+    expect(await router({}).thaw(user, request)).toMatchObject({ error: { kind: "not-split" } });
+    expect(await router({}).thaw("a/b", request)).toMatchObject({ error: { kind: "bad-request" } });
   });
 });
 

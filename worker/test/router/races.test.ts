@@ -42,7 +42,12 @@ function router(parts: {
       save: (r, b) => files.save(r, b),
       ...parts.files,
     },
-    store: { query: (u, r) => store.query(u, r), live: (u, r) => store.live(u, r), ...parts.store },
+    store: {
+      query: (u, r) => store.query(u, r),
+      thaw: (u, r) => store.thaw(u, r),
+      live: (u, r) => store.live(u, r),
+      ...parts.store,
+    },
   };
   return routeBetween(sides, {
     path: parts.path ?? "auto",
