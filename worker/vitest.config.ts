@@ -19,10 +19,12 @@ export default defineConfig({
             main: "test/store/entry.ts",
             miniflare: {
               compatibilityDate: "2026-08-01",
-              compatibilityFlags: ["nodejs_compat"],
+              // What the sample's later date switches on: timers and waitUntil keep an object in memory.
+              compatibilityFlags: ["nodejs_compat", "durable_object_io_tasks_prevent_eviction"],
               bindings: { DBMIGRATE_TOKEN: "token-now", DBMIGRATE_TOKEN_PREVIOUS: "token-before" },
               durableObjects: {
                 STORE: { className: "UserDataStore", useSQLite: true },
+                COUNTED: { className: "CountedStore", useSQLite: true },
                 NOTES: { className: "NotesStore", useSQLite: true },
                 CLOSED: { className: "ClosedStore", useSQLite: true },
               },

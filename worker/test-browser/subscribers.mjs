@@ -1,67 +1,115 @@
-// Measures live updates: many subscribers of one user, and how long a write takes from its acknowledgement to each of them.
+// Measures live updates: how long a write takes from its acknowledgement to many subscribers of one user, and what memory they cost.
 // `make live-bench` runs it on the local runtime and prints Markdown.
-import { spawnSync } from "node:child_process";
-import { subscribe } from "../client/live.js";
+import { peak, resetPeak, resident, workerd } from "./bench-memory.mjs";
+import { listen, newUser, query, until, write } from "./bench-user.mjs";
 
-const url = process.env["DBMIGRATE_WORKER_URL"];
-const token = process.env["APP_TOKEN"];
 const WRITES = 100;
+const MEMORY_WRITES = 20;
+/** The runtime throws an object out of memory after 10 s without a request. */
+const IDLE_MS = 15_000;
+/** Connections that are made at once. */
+const TOGETHER = 32;
+/** One user has at most 256 subscribers. */
+const MOST = 256;
 
-console.log(
-  "| subscribers | write to acknowledgement, median | acknowledgement to the last subscriber, median | p99 | told |",
-);
-console.log("|---|---|---|---|---|");
-for (const count of [1, 10, 100, 250]) await measure(count);
+await memory([0, 64, 256, 1024]); // first: what the runtime once had it does not give back
+console.log();
+await deliveries([1, 10, 100, 250]);
 
-async function measure(count) {
-  const user = `live-${count}-${process.pid}`;
-  await query(user, "CREATE TABLE t (id INTEGER PRIMARY KEY, v)");
-  const migrated = spawnSync("../bin/dbmigrate", ["migrate", user], { encoding: "utf8" });
-  if (migrated.status !== 0) throw new Error(migrated.stderr);
+async function deliveries(counts) {
+  console.log(
+    "| subscribers | write to acknowledgement, median | acknowledgement to the last subscriber, median | p99 | told |",
+  );
+  console.log("|---|---|---|---|---|");
+  for (const count of counts) await deliver(count);
+}
+
+async function deliver(count) {
+  const user = await newUser(`live-${count}`);
   const told = new Map();
-  const all = await Promise.all(Array.from({ length: count }, () => listen(user, told)));
+  const note = ({ seq }) => told.set(seq, { times: (told.get(seq)?.times ?? 0) + 1, last: performance.now() });
+  const all = await Promise.all(Array.from({ length: count }, () => listen(user, note)));
   const writes = [];
-  const deliveries = [];
-  for (let i = 0; i < WRITES; i++) {
+  const delays = [];
+  for (let seq = 1; seq <= WRITES; seq++) {
     const begun = performance.now();
-    await query(user, "INSERT INTO t (v) VALUES (1)");
+    await write(user);
     const acknowledged = performance.now();
     writes.push(acknowledged - begun);
-    deliveries.push((await everybody(told, i + 1, count)) - acknowledged);
+    await until(() => told.get(seq)?.times >= count);
+    delays.push(told.get(seq).last - acknowledged);
   }
   for (const subscription of all) subscription.close();
   const sum = [...told.values()].reduce((total, { times }) => total + times, 0);
   console.log(
-    `| ${count} | ${ms(writes, 0.5)} | ${ms(deliveries, 0.5)} | ${ms(deliveries, 0.99)} | ${sum} of ${count * WRITES} |`,
+    `| ${count} | ${ms(writes, 0.5)} | ${ms(delays, 0.5)} | ${ms(delays, 0.99)} | ${sum} of ${count * WRITES} |`,
   );
 }
 
-function listen(user, told) {
-  return new Promise((resolve) => {
-    const subscription = subscribe({
-      url: `${url.replace("http", "ws")}/api/users/${user}/live`,
-      protocols: ["dbmigrate-live", `bearer.${token}`],
-      onResync: () => resolve(subscription),
-      onChange: ({ seq }) => {
-        const entry = told.get(seq) ?? { times: 0, last: 0 };
-        told.set(seq, { times: entry.times + 1, last: performance.now() });
-      },
-    });
-  });
+/** What workerd grows by with more and more subscribers, who stay. Every user is there from the beginning. */
+async function memory(counts) {
+  console.log(
+    "| subscribers | idle | written to, at most | idle again | a subscriber | objects thrown out of memory while idle | told of the next write |",
+  );
+  console.log("|---|---|---|---|---|---|---|");
+  const users = [];
+  for (let i = 0; i * MOST < Math.max(...counts); i++) users.push(await newUser(`memory-${i}`));
+  await writeToAll(users); // what the first writes need is not the subscribers'
+  await idle();
+  const pid = workerd();
+  const base = resident(pid);
+  console.error(`workerd had ${base.toFixed(1)} MB before`);
+  const grown = () => resident(pid) - base;
+  const all = [];
+  let told = 0;
+  for (const count of counts) {
+    await connect(all, count, users, () => told++);
+    const used = users.slice(0, Math.max(1, Math.ceil(count / MOST)));
+    await idle();
+    const before = grown();
+    resetPeak(pid);
+    told = 0;
+    await writeToAll(used);
+    await until(() => told >= count * MEMORY_WRITES);
+    const busy = peak(pid) - base;
+    await idle();
+    const after = grown();
+    const out = await thrownOut(used);
+    told = 0;
+    for (const user of used) await write(user);
+    await until(() => told >= count);
+    const each = count === 0 ? "" : `${((after * 1000) / count).toFixed(0)} KB`;
+    console.log(
+      `| ${count} of ${used.length} user${used.length === 1 ? "" : "s"} | ${mb(before)} | ${mb(busy)} | ${mb(after)} | ${each} | ${out} of ${used.length} | ${told} of ${count} |`,
+    );
+  }
+  for (const subscription of all) subscription.close();
 }
 
-async function everybody(told, seq, count) {
-  while ((told.get(seq)?.times ?? 0) < count) await new Promise((resolve) => setTimeout(resolve, 1));
-  return told.get(seq).last;
+/** Adds subscribers up to a count, and fills one user after the other. */
+async function connect(all, count, users, onChange) {
+  while (all.length < count) {
+    const user = users[Math.floor(all.length / MOST)];
+    all.push(...(await Promise.all(Array.from({ length: TOGETHER }, () => listen(user, onChange)))));
+  }
 }
 
-async function query(user, sql) {
-  const response = await fetch(`${url}/api/users/${user}/query`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ statements: [{ sql }] }),
-  });
-  if (!response.ok) throw new Error(await response.text());
+async function writeToAll(users) {
+  for (let i = 0; i < MEMORY_WRITES; i++) await Promise.all(users.map(write));
+}
+
+/** How many objects began anew after the last writes: SQLite counts the rows that a connection changed, which lasts as long as its object. */
+async function thrownOut(users) {
+  const counts = await Promise.all(users.map((user) => query(user, "SELECT total_changes()", "read")));
+  return counts.filter(([[changed]]) => changed < MEMORY_WRITES).length;
+}
+
+function idle() {
+  return new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+}
+
+function mb(value) {
+  return `${value >= 0 ? "+" : ""}${value.toFixed(1)} MB`;
 }
 
 function ms(values, share) {

@@ -1,11 +1,12 @@
 // What an operator's side does with one store.
 import { env } from "cloudflare:workers";
 import { evictDurableObject } from "cloudflare:test";
-import type { NotesStore, UserDataStore } from "./entry.ts";
+import type { CountedStore, NotesStore, UserDataStore } from "./entry.ts";
 import { type Row, batch, encodeRows, jFrame, rangeDigest, sha256, tableDigest, bytes } from "./encode.ts";
 
 interface TestEnv {
   readonly STORE: DurableObjectNamespace<UserDataStore>;
+  readonly COUNTED: DurableObjectNamespace<CountedStore>;
   readonly NOTES: DurableObjectNamespace<NotesStore>;
   readonly CLOSED: DurableObjectNamespace<UserDataStore>;
 }

@@ -55,6 +55,28 @@ function countNotes(sql: SqlStorage): number {
   return Number(sql.exec("SELECT count(*) AS n FROM notes").one()["n"]);
 }
 
+/** Counts what happens to each object. The counts are the Worker's, so they outlive the object, and reading them does not wake it. */
+export class CountedStore extends UserDataStore {
+  /** How often an object came into memory, by its id. */
+  static readonly made = new Map<string, number>();
+  /** How many messages of subscribers it was called for. */
+  static readonly messages = new Map<string, number>();
+
+  constructor(ctx: DurableObjectState, env: StoreEnv) {
+    super(ctx, env);
+    count(CountedStore.made, ctx.id);
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    count(CountedStore.messages, this.ctx.id);
+    await super.webSocketMessage(socket, message);
+  }
+}
+
+function count(counts: Map<string, number>, id: DurableObjectId): void {
+  counts.set(id.toString(), (counts.get(id.toString()) ?? 0) + 1);
+}
+
 /** A store of a Worker without the admin secret. */
 export class ClosedStore extends UserDataStore {
   constructor(ctx: DurableObjectState, _env: StoreEnv) {

@@ -6,6 +6,7 @@ const PATIENCE_MS = 10_000;
 
 export class TestSubscriber {
   readonly received: ServerMessage[] = [];
+  pongs = 0;
   closed: { code: number; reason: string } | undefined;
   readonly #socket: WebSocket;
   #wake: () => void = () => undefined;
@@ -13,7 +14,8 @@ export class TestSubscriber {
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.addEventListener("message", ({ data }) => {
-      this.received.push(JSON.parse(String(data)) as ServerMessage);
+      if (data === "pong") this.pongs++;
+      else this.received.push(JSON.parse(String(data)) as ServerMessage);
       this.#wake();
     });
     socket.addEventListener("close", ({ code, reason }) => {
@@ -34,6 +36,10 @@ export class TestSubscriber {
     const response = await store.stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
     if (response.webSocket === null) throw new Error(`${response.status}: ${await response.text()}`);
     return new TestSubscriber(response.webSocket);
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.READY_STATE_OPEN;
   }
 
   say(message: unknown): void {
