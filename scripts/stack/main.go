@@ -69,7 +69,8 @@ func serve(s *stack.Stack, out io.Writer) error {
 }
 
 // runCommand gives the command time to react to a signal: the stack must outlive it. A terminal's Ctrl-C reaches the
-// command by itself, and a second one would mean something else to it, so only SIGTERM is passed on.
+// command by itself, and a second one would mean something else to it, so only SIGTERM is passed on. The command and
+// wrangler are both children of this process: worker/test-browser/bench-memory.mjs finds the runtime by that.
 func runCommand(command, env []string) (int, error) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
