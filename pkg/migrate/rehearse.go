@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -42,19 +43,30 @@ func (r *retreat) rehearse(ctx context.Context) error {
 	if err := r.maySeal(st, file); err != nil {
 		return err
 	}
+	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error { return r.rehearseOnce(ctx, file) })
+}
+
+// despiteWrites attempts what reads a Durable Object that is not sealed, and attempts it anew when the application wrote meanwhile: what was read is of two
+// moments then, and its contradictions say nothing. st is the object's state before.
+func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, st wire.Status, attempt func() error) error {
 	for try := 1; ; try++ {
-		err := r.rehearseOnce(ctx, file)
-		if userdb.KindOf(err) != userdb.Conflict && userdb.KindOf(err) != userdb.Mismatch {
+		err := attempt()
+		if kind := userdb.KindOf(err); kind != userdb.Conflict && kind != userdb.Mismatch {
 			return err
 		}
-		now, statusErr := r.Stores.Status(ctx, r.user)
-		if statusErr != nil || now.Writes == st.Writes {
+		now, statusErr := e.Stores.Status(ctx, u)
+		switch {
+		case statusErr != nil:
+			return fmt.Errorf("%w; and before that: %w", statusErr, err) // nobody can tell whether that is real
+		case now.Gen != st.Gen:
+			return supersededBy(op, u, st.Gen, now.Gen, err)
+		case now.Writes == st.Writes:
 			return err // nobody wrote: the contradiction is real
+		case try == rehearseTries:
+			return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Precondition, Err: errors.New("the application wrote during every attempt to look at a copy"),
+				Hint: "the user stays as he was; run the command again when he is less busy, or roll him back first, which stops the writes"}
 		}
-		if st = now; try == rehearseTries {
-			return &userdb.Error{Op: "rehearse", Thing: string(r.user), Kind: userdb.Conflict, Err: errors.New("the application wrote during every attempt"),
-				Hint: "the real rollback seals the Durable Object first; rehearse when the user is less busy"}
-		}
+		st = now
 	}
 }
 

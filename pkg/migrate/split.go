@@ -67,7 +67,7 @@ func (m *migration) leaveSplit(st wire.Status) error {
 		return nil
 	}
 	return &userdb.Error{Op: "migrate", Thing: string(m.user), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("a split or a merge of the user was left open: the Durable Object is %s", st.Phase),
+		Err:  fmt.Errorf("a split or a merge of the user was left open, or is under way: the Durable Object is %s", st.Phase),
 		Hint: "end it with `dbmigrate migrate --mode split` or `dbmigrate rollback`"}
 }
 
@@ -190,17 +190,16 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
 		}
 	}
-	for try := 1; ; try++ {
-		none, err := m.rehearseSplit(ctx, st)
-		if kind := userdb.KindOf(err); (kind == userdb.Conflict || kind == userdb.Mismatch) && try < rehearseTries {
-			continue // the application wrote meanwhile
-		}
-		if err == nil && none && st.Phase == userdb.Active {
-			m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
-			return true, nil
-		}
-		return false, err
+	none := false
+	err := m.despiteWrites(ctx, "split", m.user, st, func() (err error) {
+		none, err = m.rehearseSplit(ctx, st)
+		return err
+	})
+	if err == nil && none && st.Phase == userdb.Active {
+		m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+		return true, nil
 	}
+	return false, err
 }
 
 // noHotRowIsCold looks at the file of a split user.
