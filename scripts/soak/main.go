@@ -1,9 +1,9 @@
-// Command soak proves the live move for long, on local runtimes, and prints the account as Markdown. Two parts run side by side: clients
-// race against operators (test/race), and operators work while R2, KV or the Worker are in trouble (test/faults):
+// Command soak proves the live move for long, on local runtimes, and prints the account as Markdown. Three parts run side by side: clients
+// race against operators (test/race), once over users who are moved as a whole and once over users who are split, and operators work while R2, KV or the Worker are in trouble (test/faults):
 //
 //	go run ./scripts/soak -cycles 1000 -writes 100000 -limit 1h -network 1h
 //
-// The race ends when both of its numbers are reached or its time is over, the network part after its time. It exits with 1 when a write was lost, came twice
+// A race ends when both of its numbers are reached or its time is over, the network part after its time. It exits with 1 when a write was lost, came twice
 // or was read wrongly, when a command left no clear account, or when the race's time was over first; with 130 after Ctrl-C, with the account until then.
 package main
 
@@ -25,7 +25,7 @@ import (
 // options are the command line.
 type options struct {
 	race             race.Config
-	stacks           int
+	stacks, split    int
 	network          time.Duration
 	networkOperators int
 	doc              string
@@ -37,6 +37,7 @@ func main() {
 	flag.Int64Var(&o.race.Writes, "writes", 100_000, "acknowledged writes")
 	flag.DurationVar(&o.race.Limit, "limit", 80*time.Minute, "the race's longest time")
 	flag.IntVar(&o.stacks, "stacks", 4, "local runtimes that race side by side")
+	flag.IntVar(&o.split, "split", 1, "how many of them race over users who are split, for their share of -cycles and -writes")
 	flag.IntVar(&o.race.Users, "users", 4, "users of each stack who are moved at a time")
 	flag.IntVar(&o.race.Retire, "retire", 500, "entries with which a user makes room for a new one")
 	flag.IntVar(&o.race.Clients, "clients", 3, "clients of each user")
@@ -49,8 +50,12 @@ func main() {
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
 	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
 	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators whose network is in trouble, at once")
-	flag.StringVar(&o.doc, "doc", "", "page whose sections race and network are written anew by a run that broke no promise; one that was cut short says so")
+	flag.StringVar(&o.doc, "doc", "", "page whose sections race, race-split and network are written anew by a run that broke no promise; one that was cut short says so")
 	flag.Parse()
+	if o.split < 0 || o.split > o.stacks || o.stacks < 1 {
+		fmt.Fprintf(os.Stderr, "soak: -split is %d, and there are -stacks %d\n", o.split, o.stacks)
+		os.Exit(2)
+	}
 	os.Exit(exitCode(soak(o)))
 }
 
@@ -76,9 +81,9 @@ var (
 var parts = []struct {
 	name string
 	run  func(context.Context, options) (account string, err error)
-}{{"race", runRace}, {"network", runNetwork}}
+}{{"race", runRace}, {"race-split", runSplitRace}, {"network", runNetwork}}
 
-// soak runs both parts. A broken promise in one of them ends the other one, too; each prints its account all the same.
+// soak runs all parts. A broken promise in one of them ends the others, too; each prints its account all the same.
 func soak(o options) error {
 	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -112,7 +117,7 @@ func publish(doc, section, account string) error {
 	return docpage.Replace(doc, section, account)
 }
 
-// verdict leaves out that one part was ended, when it was by the other one or by Ctrl-C.
+// verdict leaves out that one part was ended, when it was by another one or by Ctrl-C.
 func verdict(problems []error, interrupted bool) error {
 	var real []error
 	for _, problem := range problems {

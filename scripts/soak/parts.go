@@ -14,8 +14,21 @@ import (
 	"github.com/dbmigrate/dbmigrate/test/race"
 )
 
+// runRace races over users who are moved as a whole.
 func runRace(ctx context.Context, o options) (account string, err error) {
-	if o.race.Cycles == 0 && o.race.Writes == 0 {
+	return raceOn(ctx, o.race.Share(o.stacks-o.split, o.stacks), o.stacks-o.split)
+}
+
+// runSplitRace races over users who are split.
+func runSplitRace(ctx context.Context, o options) (account string, err error) {
+	config := o.race.Share(o.split, o.stacks)
+	config.Split = true
+	return raceOn(ctx, config, o.split)
+}
+
+// raceOn races on so many local runtimes.
+func raceOn(ctx context.Context, config race.Config, runtimes int) (account string, err error) {
+	if config.Cycles == 0 && config.Writes == 0 {
 		return "", nil
 	}
 	var stacks []*stack.Stack
@@ -24,29 +37,29 @@ func runRace(ctx context.Context, o options) (account string, err error) {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	for range o.stacks {
+	for range runtimes {
 		s, err := stack.Start(ctx, stack.Options{ConfigPath: race.WorkerConfig})
 		if err != nil {
 			return "", err
 		}
 		stacks = append(stacks, s)
 	}
-	report, err := race.Run(ctx, stacks, o.race)
+	report, err := race.Run(ctx, stacks, config)
 	if err != nil && report.Took == 0 {
 		return "", err
 	}
-	if err == nil && (report.Cycles < o.race.Cycles || report.Acknowledged < o.race.Writes) {
+	if err == nil && (report.Cycles < config.Cycles || report.Acknowledged < config.Writes) {
 		err = errShort
 	}
-	return raceHead(o, err) + report.Markdown(), err
+	return raceHead(config, runtimes, err) + report.Markdown(), err
 }
 
 // raceHead says what raced on what, and whether it raced for as long as it was meant to.
-func raceHead(o options, err error) string {
+func raceHead(config race.Config, runtimes int, err error) string {
 	head := fmt.Sprintf("%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each runtime; %d processors%s.\n\n",
-		o.stacks, o.race.Users, o.race.Clients, o.race.Operators, runtime.NumCPU(), load())
+		runtimes, config.Users, config.Clients, config.Operators, runtime.NumCPU(), load())
 	if errors.Is(err, errShort) {
-		head += fmt.Sprintf("**Cut short**: the time (`-limit %s`) was over before %d cycles and %d acknowledged writes.\n\n", o.race.Limit, o.race.Cycles, o.race.Writes)
+		head += fmt.Sprintf("**Cut short**: the time (`-limit %s`) was over before %d cycles and %d acknowledged writes.\n\n", config.Limit, config.Cycles, config.Writes)
 	}
 	return head
 }

@@ -16,9 +16,11 @@ import (
 type figures struct {
 	acknowledged, refused, unknown, lost, duplicated atomic.Int64
 	epochs, evictions, restarts, killed, audited     atomic.Int64
+	turns, twice, missing                            atomic.Int64 // of split users
 
 	mu            sync.Mutex
 	writes, reads latencies // of the answered
+	both          []time.Duration
 	longestWait   time.Duration
 	windows       map[migrate.Action][]time.Duration
 	outcomes      map[string]int64
@@ -60,6 +62,18 @@ func (f *figures) didRead(took time.Duration, byFile bool) {
 	f.reads.add(took, byFile)
 }
 
+func (f *figures) didReadBoth(took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.both = append(f.both, took)
+}
+
+// looked counts what a read of everything found.
+func (f *figures) looked(s snapshot) {
+	f.twice.Add(int64(len(s.twice)))
+	f.missing.Add(int64(len(s.missing)))
+}
+
 // commanded counts how a command ended.
 func (f *figures) commanded(r migrate.Result) {
 	f.mu.Lock()
@@ -73,9 +87,12 @@ func (f *figures) commanded(r migrate.Result) {
 	}
 	f.outcomes[name]++
 	switch r.Outcome {
-	case migrate.OutcomeMigrated, migrate.OutcomeResumed:
+	case migrate.OutcomeMigrated, migrate.OutcomeResumed, migrate.OutcomeSplit:
 		f.in++
-	case migrate.OutcomeRestored, migrate.OutcomeExported:
+		if r.Action == migrate.ActionThaw {
+			f.out++ // before that
+		}
+	case migrate.OutcomeRestored, migrate.OutcomeExported, migrate.OutcomeMerged:
 		f.out++
 	}
 	if r.Window > 0 && r.Err() == nil {
@@ -98,12 +115,19 @@ type Report struct {
 	Epochs                         int64 // histories that were checked
 	Refused, Unknown               int64 // answers: nothing was written; nobody knows
 	Evictions, Restarts, Killed    int64
-	MigrateWindow, RollbackWindow  Spread // how long writes had to wait, by the operator's clock, per cutover
-	LongestWait                    time.Duration
-	Audited                        int64  // users whose entries were counted once more at the end
-	FileWrites, StoreWrites        Spread // latency of the acknowledged, from the first attempt on
-	FileReads, StoreReads          Spread
-	Outcomes                       map[string]int64
+	// How long writes had to wait, by the operator's clock, per cutover.
+	MigrateWindow, RollbackWindow, ThawWindow Spread
+	LongestWait                               time.Duration
+	Audited                                   int64  // users whose entries were counted once more at the end
+	FileWrites, StoreWrites                   Spread // latency of the acknowledged, from the first attempt on
+	FileReads, StoreReads                     Spread
+	Outcomes                                  map[string]int64
+
+	// Of users who are split.
+	Split          bool
+	Twice, Missing int64  // rows that a read of both halves found in both, or in neither
+	Turns          int64  // requests that did not find their row on the side that they asked, and asked the other one
+	BothReads      Spread // reads of both halves
 }
 
 // Spread summarizes durations.
@@ -128,7 +152,7 @@ func millis(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-func (f *figures) report(took time.Duration) Report {
+func (f *figures) report(split bool, took time.Duration) Report {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	outcomes := make(map[string]int64, len(f.outcomes))
@@ -140,8 +164,10 @@ func (f *figures) report(took time.Duration) Report {
 		Cycles: min(f.in, f.out), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
 		MigrateWindow: spread(f.windows[migrate.ActionMigrate]), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
+		ThawWindow:  spread(f.windows[migrate.ActionThaw]),
 		LongestWait: f.longestWait, Audited: f.audited.Load(), Outcomes: outcomes,
 		FileWrites: spread(f.writes.byFile), StoreWrites: spread(f.writes.byStore), FileReads: spread(f.reads.byFile), StoreReads: spread(f.reads.byStore),
+		Split: split, Twice: f.twice.Load(), Missing: f.missing.Load(), Turns: f.turns.Load(), BothReads: spread(f.both),
 	}
 }
 
@@ -154,6 +180,9 @@ func (r Report) Markdown() string {
 	row("acknowledged writes", r.Acknowledged)
 	row("lost", r.Lost)
 	row("duplicated", r.Duplicated)
+	if r.Split {
+		row("rows that a read of both halves found in both, in neither", fmt.Sprintf("%d, %d", r.Twice, r.Missing))
+	}
 	row("cycles (cutovers there and back)", r.Cycles)
 	row("histories checked for linearizability", r.Epochs)
 	row("users counted once more at the end", r.Audited)
@@ -162,11 +191,18 @@ func (r Report) Markdown() string {
 	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
 	row("writes waited for a migrate", r.MigrateWindow)
 	row("writes waited for a rollback", r.RollbackWindow)
+	if r.Split {
+		row("writes waited for a thaw", r.ThawWindow)
+	}
 	row("longest wait of a write, behind killed commands too", millis(r.LongestWait))
 	row("writes that the file took", r.FileWrites)
 	row("writes that the Durable Object took", r.StoreWrites)
 	row("reads that the file answered", r.FileReads)
 	row("reads that the Durable Object answered", r.StoreReads)
+	if r.Split {
+		row("reads of both halves", r.BothReads)
+		row("requests that did not find the row on the side that they asked", r.Turns)
+	}
 	b.WriteString("\n| command and outcome | times |\n|---|---|\n")
 	for _, name := range sortedNames(r.Outcomes) {
 		row(name, r.Outcomes[name])

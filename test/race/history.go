@@ -13,34 +13,62 @@ import (
 // interval is when a request was sent and answered, since the run's begin.
 type interval struct{ called, returned time.Duration }
 
-// ledger is what a user's database shows: a counter, and the number of the write that came last.
+// part names one of the two ledgers that a user has. The archive's rows are those that the policy of split mode calls cold; users who are never split
+// leave it empty.
+type part int
+
+const (
+	present part = iota
+	archive
+	parts // how many there are
+)
+
+func (p part) String() string { return [...]string{"present", "archive"}[p] }
+
+// ledger is what a user's database shows of a part: a counter, and the number of the write that came last.
 type ledger struct{ n, last int64 }
 
-// state is the ledger as the model has it.
-type state = ledger
+// state is what the model has of a user.
+type state [parts]ledger
 
-// step is the input of an operation in a history: a write of op, or a read.
+// deed is what a request does.
+type deed int
+
+const (
+	write      deed = iota // to one part
+	look                   // at one part
+	lookAtBoth             // of one moment
+)
+
+func (d deed) String() string { return [...]string{"write", "look", "look at both"}[d] }
+
+// step is the input of an operation in a history.
 type step struct {
-	write bool
-	op    int64
+	deed deed
+	part part
+	op   int64 // of a write
 }
 
 // nothingSeen is the output of a write whose answer was lost.
 const nothingSeen = -1
 
-// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends its number and increments the
-// counter, whose new value it answers; a read answers both.
+// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends its number to a part and increments the
+// counter of that, whose new value it answers; a look answers the part, or both.
 func modelFrom(start state) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return start },
 		Step: func(before, input, output any) (bool, any) {
 			now, in := before.(state), input.(step)
-			if !in.write {
-				return output.(ledger) == now, now
+			switch in.deed {
+			case lookAtBoth:
+				return output.(state) == now, now
+			case look:
+				return output.(ledger) == now[in.part], now
 			}
-			after := state{n: now.n + 1, last: in.op}
+			after := now
+			after[in.part] = ledger{n: now[in.part].n + 1, last: in.op}
 			seen := output.(ledger).n
-			return seen == after.n || seen == nothingSeen, after
+			return seen == after[in.part].n || seen == nothingSeen, after
 		},
 		DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
 	}
@@ -49,26 +77,30 @@ func modelFrom(start state) porcupine.Model {
 // epoch is a bounded piece of one user's history, between two moments at which no request was under way.
 type epoch struct {
 	start        state
-	acknowledged []int64
+	acknowledged [parts][]int64
 	history      []porcupine.Operation
 }
 
-func (e *epoch) wrote(client int, op, n int64, seen interval) {
-	e.acknowledged = append(e.acknowledged, op)
-	e.add(client, step{write: true, op: op}, ledger{n: n}, seen)
+func (e *epoch) wrote(client int, p part, op, n int64, seen interval) {
+	e.acknowledged[p] = append(e.acknowledged[p], op)
+	e.add(client, step{deed: write, part: p, op: op}, ledger{n: n}, seen)
 }
 
-func (e *epoch) read(client int, answer ledger, seen interval) {
-	e.add(client, step{}, answer, seen)
+func (e *epoch) looked(client int, p part, answer ledger, seen interval) {
+	e.add(client, step{deed: look, part: p}, answer, seen)
+}
+
+func (e *epoch) lookedAtBoth(client int, answer state, seen interval) {
+	e.add(client, step{deed: lookAtBoth}, answer, seen)
 }
 
 // happened adds a write that was never acknowledged and is there all the same: it took effect at any time since it was sent. (Those that
 // are not there have no part in any order of what was seen.)
-func (e *epoch) happened(client int, op int64, seen interval) {
-	e.add(client, step{write: true, op: op}, ledger{n: nothingSeen}, interval{called: seen.called, returned: math.MaxInt64})
+func (e *epoch) happened(client int, p part, op int64, seen interval) {
+	e.add(client, step{deed: write, part: p, op: op}, ledger{n: nothingSeen}, interval{called: seen.called, returned: math.MaxInt64})
 }
 
-func (e *epoch) add(client int, input step, output ledger, seen interval) {
+func (e *epoch) add(client int, input step, output any, seen interval) {
 	e.history = append(e.history, porcupine.Operation{ClientId: client, Input: input, Output: output,
 		Call: int64(seen.called), Return: int64(seen.returned)})
 }
@@ -105,7 +137,7 @@ type finding struct {
 	appeared   []int64 // writes of unknown outcome that are there
 }
 
-// audit compares a user's entries with those before and with what was acknowledged since.
+// audit compares the entries of a part with those before and with what was acknowledged since.
 func audit(before, now, acknowledged []int64, unknown map[int64]interval) finding {
 	var f finding
 	count := make(map[int64]int, len(now))

@@ -18,41 +18,55 @@ func TestCheck(t *testing.T) {
 		ok   bool
 	}{
 		{"writes and reads in order", func(e *epoch) {
-			e.wrote(0, 1, 1, at(0, 10))
-			e.read(1, ledger{1, 1}, at(11, 20))
-			e.wrote(0, 2, 2, at(21, 30))
+			e.wrote(0, present, 1, 1, at(0, 10))
+			e.looked(1, present, ledger{1, 1}, at(11, 20))
+			e.wrote(0, present, 2, 2, at(21, 30))
 		}, true},
 		{"a read beside a write sees either", func(e *epoch) {
-			e.wrote(0, 1, 1, at(0, 100))
-			e.read(1, ledger{1, 1}, at(10, 20))
-			e.read(2, ledger{0, 0}, at(5, 20))
+			e.wrote(0, present, 1, 1, at(0, 100))
+			e.looked(1, present, ledger{1, 1}, at(10, 20))
+			e.looked(2, present, ledger{0, 0}, at(5, 20))
 		}, true},
 		{"an acknowledged write is not in a later read", func(e *epoch) {
-			e.wrote(0, 1, 1, at(0, 10))
-			e.read(1, ledger{0, 0}, at(11, 20))
+			e.wrote(0, present, 1, 1, at(0, 10))
+			e.looked(1, present, ledger{0, 0}, at(11, 20))
 		}, false},
 		{"a read goes back behind another one", func(e *epoch) {
-			e.wrote(0, 1, 1, at(0, 100))
-			e.read(1, ledger{1, 1}, at(10, 20))
-			e.read(2, ledger{0, 0}, at(21, 30))
+			e.wrote(0, present, 1, 1, at(0, 100))
+			e.looked(1, present, ledger{1, 1}, at(10, 20))
+			e.looked(2, present, ledger{0, 0}, at(21, 30))
 		}, false},
 		{"two writes on two sides get the same number", func(e *epoch) {
-			e.wrote(0, 1, 1, at(0, 10))
-			e.wrote(1, 2, 1, at(5, 15))
+			e.wrote(0, present, 1, 1, at(0, 10))
+			e.wrote(1, present, 2, 1, at(5, 15))
 		}, false},
 		{"a write of unknown outcome explains what is seen", func(e *epoch) {
-			e.wrote(0, 1, 2, at(20, 30))
-			e.happened(1, 7, at(0, 10))
-			e.read(2, ledger{2, 1}, at(31, 40))
+			e.wrote(0, present, 1, 2, at(20, 30))
+			e.happened(1, present, 7, at(0, 10))
+			e.looked(2, present, ledger{2, 1}, at(31, 40))
 		}, true},
 		{"a write of unknown outcome lands much later", func(e *epoch) {
-			e.happened(1, 7, at(0, 10))
-			e.read(2, ledger{0, 0}, at(31, 40))
-			e.read(2, ledger{1, 7}, at(51, 60))
+			e.happened(1, present, 7, at(0, 10))
+			e.looked(2, present, ledger{0, 0}, at(31, 40))
+			e.looked(2, present, ledger{1, 7}, at(51, 60))
 		}, true},
 		{"a write takes effect before it was sent", func(e *epoch) {
-			e.read(2, ledger{1, 1}, at(0, 10))
-			e.wrote(0, 1, 1, at(11, 20))
+			e.looked(2, present, ledger{1, 1}, at(0, 10))
+			e.wrote(0, present, 1, 1, at(11, 20))
+		}, false},
+		{"each part counts for itself", func(e *epoch) {
+			e.wrote(0, present, 1, 1, at(0, 10))
+			e.wrote(1, archive, 2, 1, at(5, 15))
+			e.lookedAtBoth(2, state{{1, 1}, {1, 2}}, at(16, 20))
+		}, true},
+		{"an acknowledged write is not in a later look at both", func(e *epoch) {
+			e.wrote(0, archive, 1, 1, at(0, 10))
+			e.lookedAtBoth(2, state{}, at(11, 20))
+		}, false},
+		{"a look at both is of two moments", func(e *epoch) {
+			e.wrote(0, present, 1, 1, at(0, 10))
+			e.wrote(0, archive, 2, 1, at(11, 20))
+			e.lookedAtBoth(2, state{{0, 0}, {1, 2}}, at(0, 30))
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,9 +7,6 @@ import (
 	"sync"
 )
 
-// mostRequests is more than a command sends, so that some of the doomed live.
-const mostRequests = 30
-
 // mortality is the transport of a command that dies: at its last request, which arrives or does not, and whose answer nobody hears. From
 // then on nothing is sent.
 type mortality struct {

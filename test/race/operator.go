@@ -29,7 +29,7 @@ func newOperator(ctx context.Context, w *world, name string) (*operator, error) 
 	if o.patient, err = w.engine(ctx, name, nil); err != nil {
 		return nil, err
 	}
-	o.dieAfter(mostRequests) // it has to introduce itself first
+	o.dieAfter(w.custom.mostRequests) // it has to introduce itself first
 	o.doomed, err = w.engine(ctx, name+"-doomed", &http.Client{Transport: &o.mortality})
 	return o, err
 }
@@ -57,7 +57,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 	if err != nil {
 		return nil, err
 	}
-	return &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout(), Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes, Concurrency: 1,
+	return &migrate.Engine{Files: files, Flags: flags, SplitFlags: flags.Split(), Stores: stores, Layout: layout(), Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes, Concurrency: 1,
 		Run: run, Version: "race"}, nil
 }
 
@@ -74,18 +74,20 @@ func (o *operator) run(ctx context.Context) error {
 	return nil
 }
 
-// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and ends with a migrate. Where the user is at the
-// beginning, and what the other operators do to him meanwhile, it does not ask.
+// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and ends with the way there. Where the user is at
+// the beginning, and what the other operators do to him meanwhile, it does not ask.
 func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
+	ways := [][]order{o.world.custom.back, o.world.custom.there}
 	for left := tripCommands + rand.IntN(2); left > 0; left-- {
-		action := []migrate.Action{migrate.ActionRollback, migrate.ActionMigrate}[left%2]
+		way := ways[left%2]
+		next := way[rand.IntN(len(way))]
 		if rand.IntN(10) == 0 {
-			action = migrate.ActionVerify
+			next = verify
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := o.give(action, u); err != nil {
+		if err := o.give(next, u); err != nil {
 			return err
 		}
 		pause(ctx, stretched(o.world.Rest, -o.world.lead()))
@@ -94,14 +96,14 @@ func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
 }
 
 // give runs one command, which may die, and judges its failure.
-func (o *operator) give(action migrate.Action, u userdb.UserID) error {
+func (o *operator) give(next order, u userdb.UserID) error {
 	if rand.Float64() < o.world.Kills {
-		o.dieAfter(rand.IntN(mostRequests))
-		command(o.doomed, action, u) // what it says is not heard
+		o.dieAfter(rand.IntN(o.world.custom.mostRequests))
+		next.run(o.doomed, u) // what it says is not heard
 		o.world.figure.killed.Add(1)
 		return nil
 	}
-	r := command(o.patient, action, u)
+	r := next.run(o.patient, u)
 	o.world.figure.commanded(r)
 	if err := r.Err(); err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) {
 		return fmt.Errorf("%s %s: %w", r.Action, u, err)
@@ -109,11 +111,11 @@ func (o *operator) give(action migrate.Action, u userdb.UserID) error {
 	return nil
 }
 
-// returnTrip moves a user there and back when nothing disturbs any more. No failure is expected now.
-func (o *operator) returnTrip(u userdb.UserID) error {
-	for _, action := range []migrate.Action{migrate.ActionMigrate, migrate.ActionVerify, migrate.ActionRollback} {
-		if err := command(o.patient, action, u).Err(); err != nil {
-			return fmt.Errorf("%s %s when all was over: %w", action, u, err)
+// farewell gives a user a last round of orders when nothing disturbs any more. No failure is expected now.
+func (o *operator) farewell(u userdb.UserID) error {
+	for _, last := range o.world.custom.farewell {
+		if err := last.run(o.patient, u).Err(); err != nil {
+			return fmt.Errorf("%s %s when all was over: %w", last.action, u, err)
 		}
 	}
 	return nil
@@ -123,24 +125,12 @@ func (o *operator) returnTrip(u userdb.UserID) error {
 // run again; a conflict or a difference would say that data is in danger.
 var expected = []userdb.Kind{userdb.Superseded, userdb.Precondition, userdb.Throttled, userdb.Unreachable}
 
-// sawCutover says whether a verify found what a killed command left between fence and switch, and says so.
+// sawCutover says whether a command found what a killed one left between fence and switch, or what another one is at, and says so.
 func sawCutover(r migrate.Result) bool {
-	return r.Action == migrate.ActionVerify && strings.Contains(r.Err().Error(), "a cutover was left open, or is taking its time")
+	says := r.Err().Error()
+	return r.Action == migrate.ActionVerify && strings.Contains(says, "a cutover was left open, or is taking its time") ||
+		r.Action == migrate.ActionMigrate && strings.Contains(says, "a split or a merge of the user was left open, or is under way")
 }
 
 // sawEvictions says whether the test threw the object out of memory at every attempt of a message, as it can when the machine is slow.
 func sawEvictions(err error) bool { return strings.Contains(err.Error(), "evicted by a test") }
-
-// command runs one command, with the flag written as in a fleet's run.
-func command(e *migrate.Engine, action migrate.Action, u userdb.UserID) migrate.Result {
-	do := map[migrate.Action]func(context.Context, userdb.UserID) migrate.Result{
-		migrate.ActionMigrate: e.Migrate,
-		migrate.ActionVerify:  e.Verify,
-		migrate.ActionRollback: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			return e.Rollback(ctx, u, migrate.RollbackOptions{})
-		},
-	}[action]
-	var result migrate.Result
-	e.Each(context.Background(), []userdb.UserID{u}, action, do, func(r migrate.Result) { result = r })
-	return result
-}

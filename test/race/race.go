@@ -1,4 +1,4 @@
-// Package race lets many clients write and read through the router while operators move their users to and fro, and proves from what the
+// Package race lets many clients write and read through the router while operators move their users to and fro, as a whole or split, and proves from what the
 // clients saw that nothing acknowledged was lost, nothing came twice, and every read was of the present (docs/cutover.md). test/race runs it
 // briefly; scripts/soak for as long as one likes.
 package race
@@ -21,8 +21,10 @@ const WorkerConfig = "worker/test-entry/wrangler.jsonc"
 // Config says how much is raced. A run ends when both Cycles and Writes are reached, or after Limit.
 type Config struct {
 	Users, Clients, Operators int // Users and Operators are for each stack, Clients for each user
-	Cycles, Writes            int64
-	Limit                     time.Duration
+	// Split races over users who are split, merged, thawed and moved as a whole (docs/split.md); otherwise all are moved as a whole.
+	Split          bool
+	Cycles, Writes int64
+	Limit          time.Duration
 	// Retire is the number of entries with which a user makes room for a new one: databases stay small however long a run is. Those
 	// who made room are audited at the end.
 	Retire int
@@ -40,9 +42,16 @@ type Config struct {
 	Log io.Writer
 }
 
+// Share is what n of so many stacks have to do.
+func (c Config) Share(n, of int) Config {
+	c.Cycles, c.Writes = c.Cycles*int64(n)/int64(of), c.Writes*int64(n)/int64(of)
+	return c
+}
+
 // race is one run.
 type race struct {
 	Config
+	custom custom
 	figure figures
 	http   *http.Client
 	began  time.Time
@@ -57,7 +66,7 @@ var (
 // Run races on fresh stacks that were started with WorkerConfig. A local runtime uses one processor, so several of them race side by side.
 // An error means that a promise was broken or the run could not be made or was interrupted; the report holds what was measured until then.
 func Run(ctx context.Context, stacks []*stack.Stack, config Config) (Report, error) {
-	r := &race{Config: config, began: time.Now(), http: &http.Client{
+	r := &race{Config: config, custom: customOf(config), began: time.Now(), http: &http.Client{
 		Timeout:   time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: config.Users * config.Clients},
 	}}
@@ -69,7 +78,7 @@ func Run(ctx context.Context, stacks []*stack.Stack, config Config) (Report, err
 	if err == nil || errors.Is(err, context.Canceled) {
 		err = errors.Join(err, r.audit(worlds))
 	}
-	return r.figure.report(time.Since(r.began)), err
+	return r.figure.report(r.Split, time.Since(r.began)), err
 }
 
 // raceAll returns when everybody has stopped: operators finish the command that they are at, clients the request.
@@ -128,7 +137,7 @@ func (r *race) enough() error {
 }
 
 func (r *race) say() error {
-	now := r.figure.report(time.Since(r.began))
+	now := r.figure.report(r.Split, time.Since(r.began))
 	fmt.Fprintf(r.Log, "race: %s: %d cycles, %d acknowledged writes, %d lost\n", now.Took.Round(time.Second), now.Cycles, now.Acknowledged, now.Lost)
 	return nil
 }

@@ -7,8 +7,20 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
-// TestRace is a short race. `make soak` is the long one.
-func TestRace(t *testing.T) {
+// short is a short race. `make soak` is the long one.
+var short = Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
+	FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1}
+
+func TestRace(t *testing.T) { onStack(t, short) }
+
+// TestRaceSplit races over users who are split.
+func TestRaceSplit(t *testing.T) {
+	config := short
+	config.Split, config.Writes = true, 300 // some of which dawdle
+	onStack(t, config)
+}
+
+func onStack(t *testing.T, config Config) {
 	s, err := stack.Start(t.Context(), stack.Options{ConfigPath: "../../" + WorkerConfig})
 	if err != nil {
 		t.Fatal(err)
@@ -18,13 +30,16 @@ func TestRace(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	report, err := Run(t.Context(), []*stack.Stack{s}, Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
-		FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1, Log: t.Output()})
+	config.Log = t.Output()
+	report, err := Run(t.Context(), []*stack.Stack{s}, config)
 	t.Log("\n" + report.Markdown())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Lost != 0 || report.Duplicated != 0 || report.Cycles < 5 || report.Acknowledged < 500 {
-		t.Errorf("lost %d, duplicated %d, cycles %d, acknowledged %d", report.Lost, report.Duplicated, report.Cycles, report.Acknowledged)
+	if report.Lost != 0 || report.Duplicated != 0 || report.Twice != 0 || report.Missing != 0 {
+		t.Errorf("lost %d, duplicated %d, in both halves %d, in neither %d", report.Lost, report.Duplicated, report.Twice, report.Missing)
+	}
+	if report.Cycles < config.Cycles || report.Acknowledged < config.Writes {
+		t.Errorf("cycles %d, acknowledged %d", report.Cycles, report.Acknowledged)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 
@@ -16,53 +17,79 @@ import (
 type outcome int
 
 const (
-	applied outcome = iota // acknowledged
-	refused                // the answer promises that nothing was written
-	unknown                // no answer, or one that leaves it open
-	notSent                // no connection
+	applied   outcome = iota // acknowledged
+	elsewhere                // the side that was asked does not have the rows; nothing was written
+	refused                  // the answer promises that nothing was written
+	unknown                  // no answer, or one that leaves it open
+	notSent                  // no connection
 )
 
 // answer is an outcome with what an acknowledged request showed.
 type answer struct {
-	outcome outcome
-	byFile  bool // the file answered, not the Durable Object
-	ledger  ledger
-	entries []int64 // of readAll, in the order in which they were written
+	outcome  outcome
+	byFile   bool // the file answered, not the Durable Object
+	ledger   ledger
+	snapshot snapshot // of readAll
 }
 
-const ledgerQuery = "select n, coalesce((select op from entries order by rowid desc limit 1), 0) from counter"
+// scope says which half of a split user's database a request means.
+type scope string
 
-// append writes op and counts it, in one transaction.
-func (w *world) append(u userdb.UserID, op int64) (answer, error) {
-	a, rows, err := w.query(u, "write",
-		statement{SQL: "insert into entries(op) values (?)", Params: []int64{op}},
-		statement{SQL: "update counter set n = n + 1 returning n"})
-	if err == nil && a.outcome == applied {
-		a.ledger = ledger{n: rows[1][0][0], last: op}
+const (
+	hot  scope = "" // what the router takes requests for that name none
+	cold scope = "cold"
+)
+
+// append writes op to a part and counts it, in one transaction, which does nothing where the counter of the part is not.
+func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, error) {
+	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: []statement{
+		{SQL: "update counter set n = n + 1, last = ? where archived = ? returning n, last", Params: []int64{op, int64(p)}},
+		{SQL: "insert into entries(archived, op, n) select archived, last, n from counter where archived = ?", Params: []int64{int64(p)}}}})
+	return a.withLedger(reply), err
+}
+
+// look reads a part's ledger.
+func (w *world) look(u userdb.UserID, p part, in scope) (answer, error) {
+	a, reply, err := w.query(u, query{Mode: "read", Scope: in, Statements: []statement{
+		{SQL: "select n, last from counter where archived = ?", Params: []int64{int64(p)}}}})
+	return a.withLedger(reply), err
+}
+
+// withLedger adds the ledger that the first statement answered, if there was one.
+func (a answer) withLedger(r reply) answer {
+	if a.outcome != applied {
+		return a
 	}
-	return a, err
-}
-
-// look reads the ledger.
-func (w *world) look(u userdb.UserID) (answer, error) {
-	a, rows, err := w.query(u, "read", statement{SQL: ledgerQuery})
-	if err == nil && a.outcome == applied {
-		a.ledger = ledger{n: rows[0][0][0], last: rows[0][0][1]}
+	rows := r.Results[0].Rows
+	if len(rows) == 0 {
+		a.outcome = elsewhere
+		return a
 	}
-	return a, err
+	a.ledger = ledger{n: rows[0][0], last: rows[0][1]}
+	return a
 }
 
-// readAll reads the ledger and every entry.
+// readAll reads both ledgers and every entry; of users who are split, both halves.
 func (w *world) readAll(u userdb.UserID) (answer, error) {
-	a, rows, err := w.query(u, "read", statement{SQL: ledgerQuery}, statement{SQL: "select op from entries order by rowid"})
-	if err != nil || a.outcome != applied {
+	if w.Split {
+		a, reply, err := w.post(u, "both", query{Statements: []statement{{SQL: counterQuery}, {SQL: splitEntriesQuery}}})
+		if err == nil && a.outcome == applied {
+			a.snapshot = assemble(reply.halves()...)
+		}
 		return a, err
 	}
-	a.ledger = ledger{n: rows[0][0][0], last: rows[0][0][1]}
-	for _, row := range rows[1] {
-		a.entries = append(a.entries, row[0])
+	a, reply, err := w.query(u, query{Mode: "read", Statements: []statement{{SQL: counterQuery}, {SQL: entriesQuery}}})
+	if err == nil && a.outcome == applied {
+		a.snapshot = assemble(reply.half)
 	}
-	return a, nil
+	return a, err
+}
+
+// query is a request's body.
+type query struct {
+	Mode       string      `json:"mode,omitempty"`
+	Scope      scope       `json:"scope,omitempty"`
+	Statements []statement `json:"statements"`
 }
 
 type statement struct {
@@ -70,27 +97,59 @@ type statement struct {
 	Params []int64 `json:"params,omitempty"`
 }
 
-// query sends one request and returns the rows of each statement, if it was applied. Only answers that no application should ever get are errors.
-func (w *world) query(u userdb.UserID, mode string, statements ...statement) (answer, [][][]int64, error) {
-	body, err := json.Marshal(map[string]any{"mode": mode, "statements": statements})
-	if err != nil {
-		return answer{outcome: notSent}, nil, err
+// reply is a response's body: one half, or both, or an error.
+type reply struct {
+	half
+	Hot, Cold *half
+	Error     struct {
+		Kind string `json:"kind"`
+	} `json:"error"`
+}
+
+type half struct {
+	Side    string   `json:"side"`
+	Results []result `json:"results"`
+}
+
+// result is that of one statement.
+type result struct {
+	Rows [][]int64 `json:"rows"`
+}
+
+// halves are those of an answer to a read of both; a user who is not split has one.
+func (r reply) halves() []half {
+	if r.Cold == nil {
+		return []half{*r.Hot}
 	}
-	request, err := http.NewRequest(http.MethodPost, w.url+"/api/users/"+string(u)+"/query", bytes.NewReader(body))
+	return []half{*r.Hot, *r.Cold}
+}
+
+func (w *world) query(u userdb.UserID, q query) (answer, reply, error) { return w.post(u, "query", q) }
+
+// post sends one request. Only answers that no application should ever get are errors.
+func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, error) {
+	body, err := json.Marshal(q)
 	if err != nil {
-		return answer{outcome: notSent}, nil, err
+		return answer{outcome: notSent}, reply{}, err
+	}
+	request, err := http.NewRequest(http.MethodPost, w.url+"/api/users/"+string(u)+"/"+route, bytes.NewReader(body))
+	if err != nil {
+		return answer{outcome: notSent}, reply{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+w.stack.AppToken)
 	request.Header.Set("Content-Type", "application/json")
+	if rand.Float64() < w.custom.dawdlers {
+		request.Header.Set("Test-Dawdle-Ms", "600") // worker/test-entry/stale.ts
+	}
 	request.GetBody = nil // Go must not send a write again by itself
 	response, err := w.http.Do(request)
 	if err != nil {
-		return answer{outcome: withoutAnswer(err)}, nil, nil
+		return answer{outcome: withoutAnswer(err)}, reply{}, nil
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return answer{outcome: unknown}, nil, nil
+		return answer{outcome: unknown}, reply{}, nil
 	}
 	return understand(response.StatusCode, text)
 }
@@ -104,28 +163,18 @@ func withoutAnswer(err error) outcome {
 	return unknown
 }
 
-func understand(status int, text []byte) (answer, [][][]int64, error) {
-	var body struct {
-		Side    string `json:"side"`
-		Results []struct {
-			Rows [][]int64 `json:"rows"`
-		} `json:"results"`
-		Error struct {
-			Kind string `json:"kind"`
-		} `json:"error"`
-	}
-	parsed := json.Unmarshal(text, &body) == nil
+func understand(status int, text []byte) (answer, reply, error) {
+	var r reply
+	parsed := json.Unmarshal(text, &r) == nil
 	switch {
 	case status == http.StatusOK && parsed:
-		var rows [][][]int64
-		for _, result := range body.Results {
-			rows = append(rows, result.Rows)
-		}
-		return answer{byFile: body.Side == "file"}, rows, nil
-	case body.Error.Kind == "cutover-in-progress" || body.Error.Kind == "overloaded":
-		return answer{outcome: refused}, nil, nil
-	case body.Error.Kind == "outcome-unknown" || body.Error.Kind == "internal" || status >= 500:
-		return answer{outcome: unknown}, nil, nil
+		return answer{byFile: r.Side == "file"}, r, nil
+	case r.Error.Kind == "not-split":
+		return answer{outcome: elsewhere}, r, nil
+	case r.Error.Kind == "cutover-in-progress" || r.Error.Kind == "overloaded":
+		return answer{outcome: refused}, r, nil
+	case r.Error.Kind == "outcome-unknown" || r.Error.Kind == "internal" || status >= 500:
+		return answer{outcome: unknown}, r, nil
 	}
-	return answer{outcome: unknown}, nil, fmt.Errorf("the application got HTTP %d: %s", status, text)
+	return answer{outcome: unknown}, r, fmt.Errorf("the application got HTTP %d: %s", status, text)
 }

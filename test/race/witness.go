@@ -22,19 +22,35 @@ type witness struct {
 	user  userdb.UserID
 	past  []past
 
-	entries []int64            // the user's table at the end of the last epoch
-	unknown map[int64]interval // writes of which nobody knows whether they happened, and that no epoch's end has shown
+	books books
 
 	mu     sync.Mutex
 	nextOp int64
 	epoch  epoch
 }
 
+// books are what is known of a user's parts.
+type books struct {
+	state   state              // at the end of the last epoch
+	entries [parts][]int64     // then
+	unknown [parts]uncertainty // that no epoch's end has shown
+}
+
+// uncertainty are writes of which nobody knows whether they happened, and when they were sent.
+type uncertainty map[int64]interval
+
+// length is how many entries the user has.
+func (b *books) length() (n int) {
+	for _, entries := range b.entries {
+		n += len(entries)
+	}
+	return n
+}
+
 // past is a user who has made room for another one.
 type past struct {
-	user    userdb.UserID
-	entries []int64
-	unknown map[int64]interval
+	user  userdb.UserID
+	books books
 }
 
 func newWitness(w *world, place int) *witness { return &witness{world: w, place: place} }
@@ -42,9 +58,9 @@ func newWitness(w *world, place int) *witness { return &witness{world: w, place:
 // adopt turns to a new user.
 func (w *witness) adopt(ctx context.Context) (err error) {
 	if w.user != "" {
-		w.past = append(w.past, past{w.user, w.entries, w.unknown})
+		w.past = append(w.past, past{w.user, w.books})
 	}
-	w.entries, w.unknown, w.nextOp = nil, map[int64]interval{}, 0
+	w.books, w.nextOp = books{unknown: [parts]uncertainty{{}, {}}}, 0
 	w.user, err = w.world.bear(ctx, w.place)
 	return err
 }
@@ -55,7 +71,7 @@ func (w *witness) run(ctx context.Context) error {
 		if err := w.live(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.user, err)
 		}
-		if len(w.entries) >= w.world.Retire && ctx.Err() == nil {
+		if w.books.length() >= w.world.Retire && ctx.Err() == nil {
 			if err := w.adopt(context.WithoutCancel(ctx)); err != nil {
 				return err
 			}
@@ -66,10 +82,7 @@ func (w *witness) run(ctx context.Context) error {
 
 // live is one epoch.
 func (w *witness) live(ctx context.Context) error {
-	w.epoch = epoch{start: state{n: int64(len(w.entries))}}
-	if len(w.entries) > 0 {
-		w.epoch.start.last = w.entries[len(w.entries)-1]
-	}
+	w.epoch = epoch{start: w.books.state}
 	var clients sync.WaitGroup
 	problems := make([]error, w.world.Clients)
 	for c := range w.world.Clients {
@@ -82,39 +95,44 @@ func (w *witness) live(ctx context.Context) error {
 	return w.closeEpoch()
 }
 
-// client makes its share of an epoch's requests: three writes, then a read, and so on, each client at another place of that round.
+// client makes its share of an epoch's requests: the deeds of the round, each client from another place of it on.
 func (w *witness) client(ctx context.Context, c int) error {
-	for step := range epochSteps {
+	round := w.world.custom.round
+	for n := range epochSteps {
 		if ctx.Err() != nil {
 			return nil
 		}
-		var err error
-		if (step+c)%4 == 3 {
-			err = w.read(ctx, c)
-		} else {
-			err = w.write(ctx, c)
-		}
-		if err != nil {
+		if err := w.do(ctx, c, round[(n+c)%len(round)]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (w *witness) do(ctx context.Context, c int, s step) error {
+	switch s.deed {
+	case write:
+		return w.write(ctx, c, s.part)
+	case look:
+		return w.look(ctx, c, s.part)
+	}
+	return w.lookAtBoth(ctx, c)
+}
+
 // write makes one write and repeats it, under the same number, for as long as it is refused: "nothing was written" has to be true.
-func (w *witness) write(ctx context.Context, c int) error {
+func (w *witness) write(ctx context.Context, c int, p part) error {
 	op := w.newOp()
 	first := time.Now()
 	severed := false
-	for {
+	for at := w.world.search(p); ; {
 		called := time.Since(w.world.began)
-		answer, err := w.world.append(w.user, op)
+		answer, err := w.world.append(w.user, p, at.scope, op)
 		seen := interval{called: called, returned: time.Since(w.world.began)}
 		switch {
 		case err != nil:
 			return err
 		case answer.outcome == applied:
-			w.acknowledged(c, op, answer.ledger.n, seen)
+			w.acknowledged(c, p, op, answer.ledger.n, seen)
 			w.world.figure.wrote(time.Since(first), answer.byFile, severed)
 			pauseAfter := w.world.Pause
 			if answer.byFile {
@@ -124,15 +142,18 @@ func (w *witness) write(ctx context.Context, c int) error {
 			return nil
 		case answer.outcome == unknown:
 			w.mu.Lock()
-			w.unknown[op] = seen
+			w.books.unknown[p][op] = seen
 			w.mu.Unlock()
 			w.world.figure.unknown.Add(1)
 			return nil
-		}
-		if answer.outcome == notSent {
+		case answer.outcome == elsewhere:
+			if err := at.turn(); err != nil {
+				return err
+			}
+		case answer.outcome == notSent:
 			severed = true
 			time.Sleep(50 * time.Millisecond) // the runtime restarts
-		} else {
+		default:
 			w.world.figure.refused.Add(1)
 		}
 		if ctx.Err() != nil {
@@ -141,16 +162,40 @@ func (w *witness) write(ctx context.Context, c int) error {
 	}
 }
 
-func (w *witness) read(ctx context.Context, c int) error {
+func (w *witness) look(ctx context.Context, c int, p part) error {
+	for at := w.world.search(p); ; {
+		begun := time.Now()
+		called := time.Since(w.world.began)
+		answer, err := w.world.look(w.user, p, at.scope)
+		seen := interval{called: called, returned: time.Since(w.world.began)}
+		if err == nil && answer.outcome == elsewhere {
+			if err := at.turn(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil || answer.outcome != applied {
+			return err
+		}
+		w.world.figure.didRead(time.Since(begun), answer.byFile)
+		w.mu.Lock()
+		w.epoch.looked(c, p, answer.ledger, seen)
+		w.mu.Unlock()
+		pause(ctx, stretched(w.world.Pause, w.world.lead()))
+		return nil
+	}
+}
+
+func (w *witness) lookAtBoth(ctx context.Context, c int) error {
 	begun := time.Now()
-	called := time.Since(w.world.began)
-	answer, err := w.world.look(w.user)
-	seen := interval{called: called, returned: time.Since(w.world.began)}
-	if err != nil || answer.outcome != applied {
+	seen, when, err := w.readAllOnce(w.user)
+	if err != nil || seen == nil {
 		return err
 	}
-	w.world.figure.didRead(time.Since(begun), answer.byFile)
-	w.looked(c, answer.ledger, seen)
+	w.world.figure.didReadBoth(time.Since(begun))
+	w.mu.Lock()
+	w.epoch.lookedAtBoth(c, seen.state, when)
+	w.mu.Unlock()
 	pause(ctx, stretched(w.world.Pause, w.world.lead()))
 	return nil
 }
@@ -170,17 +215,11 @@ func (w *witness) newOp() int64 {
 	return w.nextOp
 }
 
-func (w *witness) acknowledged(c int, op, n int64, seen interval) {
+func (w *witness) acknowledged(c int, p part, op, n int64, seen interval) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.epoch.wrote(c, op, n, seen)
+	w.epoch.wrote(c, p, op, n, seen)
 	w.world.figure.acknowledged.Add(1)
-}
-
-func (w *witness) looked(c int, seen ledger, when interval) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.epoch.read(c, seen, when)
 }
 
 // epochEndPatience is how long the end of an epoch waits for an answer: a restart takes seconds, an operator that died between fence and switch leaves
@@ -189,60 +228,74 @@ const epochEndPatience = 2 * time.Minute
 
 // closeEpoch reads everything, now that no request is under way, and checks the epoch.
 func (w *witness) closeEpoch() error {
-	answer, seen, err := w.readAll(w.user)
+	now, seen, err := w.readAll(w.user)
 	if err != nil {
 		return err
 	}
-	w.epoch.read(w.world.Clients, answer.ledger, seen)
-	return w.judge(answer.entries, answer.ledger)
+	w.epoch.lookedAtBoth(w.world.Clients, now.state, seen)
+	return w.judge(now)
 }
 
-// readAll reads a user's whole ledger, and repeats that while the runtime restarts.
-func (w *witness) readAll(u userdb.UserID) (answer, interval, error) {
+// readAll reads everything that a user has, and repeats that while the runtime restarts.
+func (w *witness) readAll(u userdb.UserID) (*snapshot, interval, error) {
 	for deadline := time.Now().Add(epochEndPatience); ; {
-		called := time.Since(w.world.began)
-		answer, err := w.world.readAll(u)
-		seen := interval{called: called, returned: time.Since(w.world.began)}
-		if err != nil || answer.outcome == applied {
-			return answer, seen, err
+		now, seen, err := w.readAllOnce(u)
+		if err != nil || now != nil {
+			return now, seen, err
 		}
 		if time.Now().After(deadline) {
-			return answer, seen, fmt.Errorf("no read was answered for %v", epochEndPatience)
+			return nil, seen, fmt.Errorf("no read was answered for %v", epochEndPatience)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
+// readAllOnce returns nil when there was no answer, and an error when rows are there twice or not at all.
+func (w *witness) readAllOnce(u userdb.UserID) (*snapshot, interval, error) {
+	called := time.Since(w.world.began)
+	answer, err := w.world.readAll(u)
+	seen := interval{called: called, returned: time.Since(w.world.began)}
+	if err != nil || answer.outcome != applied {
+		return nil, seen, err
+	}
+	w.world.figure.looked(answer.snapshot)
+	if err := answer.snapshot.err(); err != nil {
+		return nil, seen, fmt.Errorf("a read from %v to %v: %w", seen.called, seen.returned, err)
+	}
+	return &answer.snapshot, seen, nil
+}
+
 // judge compares what is there with what was acknowledged, and then asks for an order of events that explains all answers.
-func (w *witness) judge(now []int64, at ledger) error {
-	found := audit(w.entries, now, w.epoch.acknowledged, w.unknown)
-	w.world.figure.found(found)
-	if err := found.err(); err != nil {
-		return err
+func (w *witness) judge(now *snapshot) error {
+	for p := range parts {
+		found := audit(w.books.entries[p], now.entries[p], w.epoch.acknowledged[p], w.books.unknown[p])
+		w.world.figure.found(found)
+		if err := found.err(); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		for _, op := range found.appeared {
+			w.epoch.happened(w.world.Clients, p, op, w.books.unknown[p][op])
+			delete(w.books.unknown[p], op)
+		}
 	}
-	if at.n != int64(len(now)) {
-		return fmt.Errorf("the counter says %d and there are %d entries: half a transaction was applied", at.n, len(now))
-	}
-	for _, op := range found.appeared {
-		w.epoch.happened(w.world.Clients, op, w.unknown[op])
-		delete(w.unknown, op)
-	}
-	w.entries = now
+	w.books.state, w.books.entries = now.state, now.entries
 	w.world.figure.epochs.Add(1)
 	return w.epoch.check()
 }
 
 // lastLook counts the entries of all users of this place once more, long after the last of their writes.
 func (w *witness) lastLook() error {
-	for _, p := range append(w.past, past{w.user, w.entries, w.unknown}) {
-		answer, _, err := w.readAll(p.user)
+	for _, old := range append(w.past, past{w.user, w.books}) {
+		now, _, err := w.readAll(old.user)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.user, err)
+			return fmt.Errorf("%s: %w", old.user, err)
 		}
-		found := audit(p.entries, answer.entries, nil, p.unknown)
-		w.world.figure.found(found)
-		if err := found.err(); err != nil {
-			return fmt.Errorf("%s at the end: %w", p.user, err)
+		for p := range parts {
+			found := audit(old.books.entries[p], now.entries[p], nil, old.books.unknown[p])
+			w.world.figure.found(found)
+			if err := found.err(); err != nil {
+				return fmt.Errorf("%s at the end, %s: %w", old.user, p, err)
+			}
 		}
 		w.world.figure.audited.Add(1)
 	}

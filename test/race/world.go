@@ -116,10 +116,10 @@ func (w *world) restart() error {
 	return nil
 }
 
-// audit moves the users of now there and back, whatever dead commands left of them, and counts the entries of everybody who ever was.
+// audit moves the users of now once more, whatever dead commands left of them, and counts the entries of everybody who ever was.
 func (w *world) audit() error {
 	for _, witness := range w.witnesses {
-		if err := w.operators[0].returnTrip(witness.user); err != nil {
+		if err := w.operators[0].farewell(witness.user); err != nil {
 			return err
 		}
 		if err := witness.lastLook(); err != nil {

@@ -1,7 +1,8 @@
-// The sample application for the race (test/race): its flags are noise, and its Durable Objects can be evicted. Nothing here is part of what
-// users deploy.
+// The sample application for the race (test/race): its flags are noise, its Durable Objects can be evicted, and requests can be
+// made to dawdle. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Base } from "../src/index.ts";
+import { slow, slowStubs } from "./delay.ts";
 
 /** A Durable Object that a test can throw out of memory, whatever it is doing at that moment. */
 export class UserDataStore extends Base {
@@ -14,13 +15,22 @@ interface RaceEnv extends Env {
   readonly USER_DATA: DurableObjectNamespace<UserDataStore>;
 }
 
+/** A request with this header takes its time between the things that it does: each begins up to so many milliseconds later. */
+const DAWDLE = "test-dawdle-ms";
+
+function dawdling(env: RaceEnv, ms: number): RaceEnv {
+  if (ms === 0) return env;
+  const delay = () => Math.random() * ms;
+  return { ...env, BUCKET: slow(env.BUCKET, delay), USER_DATA: slowStubs(env.USER_DATA, delay) };
+}
+
 const EVICT_ROUTE = /^\/test\/evict\/([a-z0-9-]+)$/;
 
 export default {
   async fetch(request: Request, env: RaceEnv): Promise<Response> {
     const user = EVICT_ROUTE.exec(new URL(request.url).pathname)?.[1];
     if (user !== undefined) return evict(user, env);
-    return sample.fetch(request, { ...env, FLAGS: stale(env.FLAGS) });
+    return sample.fetch(request, { ...dawdling(env, Number(request.headers.get(DAWDLE))), FLAGS: stale(env.FLAGS) });
   },
 } satisfies ExportedHandler<RaceEnv>;
 

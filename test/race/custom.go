@@ -1,0 +1,133 @@
+package race
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// custom is what the clients and the operators of a race do.
+type custom struct {
+	round       []step  // of each client, again and again
+	there, back []order // one of which an operator gives in turn
+	farewell    []order // that each user gets when all is over
+	// dawdlers is the share of requests that take their time between the things that they do: what they saw first may not hold any more when they come to
+	// what follows.
+	dawdlers float64
+	// mostRequests is more than a command sends, so that some of the doomed live.
+	mostRequests int
+}
+
+func customOf(c Config) custom {
+	if c.Split {
+		return splitCustom
+	}
+	return wholeCustom
+}
+
+// wholeCustom moves users as a whole.
+var wholeCustom = custom{
+	round:        []step{{deed: write}, {deed: write}, {deed: write}, {deed: look}},
+	there:        []order{move},
+	back:         []order{rollback},
+	farewell:     []order{move, verify, rollback},
+	mostRequests: 30,
+}
+
+// splitCustom splits and merges users, now and then as a whole, and brings single rows back. A way back may as well be one that a command goes by itself
+// before it goes on: a split of a user who is split or in the Durable Object, a thaw, a move as a whole.
+var splitCustom = custom{
+	round: []step{{deed: write, part: present}, {deed: lookAtBoth}, {deed: write, part: archive}, {deed: look, part: archive}, {deed: lookAtBoth},
+		{deed: write, part: present}, {deed: write, part: archive}, {deed: lookAtBoth}, {deed: look, part: present}},
+	there:        []order{divide, divide, divide, whole},
+	back:         []order{rollback, rollback, thawCounter, thawEntries, divide, whole},
+	farewell:     []order{divide, verify, thawEntries, thawCounter, whole, verify, divide, rollback},
+	dawdlers:     0.25,
+	mostRequests: 60,
+}
+
+// order is a command.
+type order struct {
+	action migrate.Action
+	do     func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result
+}
+
+var (
+	move     = order{migrate.ActionMigrate, (*migrate.Engine).Migrate}
+	verify   = order{migrate.ActionVerify, (*migrate.Engine).Verify}
+	rollback = order{migrate.ActionRollback, func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
+		return e.Rollback(ctx, u, migrate.RollbackOptions{})
+	}}
+
+	whole       = order{migrate.ActionMigrate, (*migrate.Engine).Whole}
+	divide      = order{migrate.ActionMigrate, splitBy(archived)}
+	thawCounter = order{migrate.ActionThaw, thawing("counter", "true")}
+	thawEntries = order{migrate.ActionThaw, thawing("entries", "n % 3 = 1")}
+)
+
+// archived calls the rows of the archive cold. The trigger needs none but the row itself.
+var archived = &split.Policy{Tables: map[string]split.TableRule{
+	"entries": {Where: "archived = 1"},
+	"counter": {Where: "archived = 1", AcceptTriggers: true},
+	"notes":   {Where: "archived = 1"},
+}}
+
+func splitBy(policy *split.Policy) func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result {
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
+		return e.Split(ctx, u, migrate.SplitOptions{Policy: policy, At: time.Now()})
+	}
+}
+
+func thawing(table, where string) func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result {
+	policy, err := archived.Except(table, where)
+	if err != nil {
+		panic(err) // constants of our own
+	}
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
+		return e.Split(ctx, u, migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true})
+	}
+}
+
+// run gives the order to one user, with the flag written as in a fleet's run.
+func (o order) run(e *migrate.Engine, u userdb.UserID) migrate.Result {
+	var result migrate.Result
+	do := func(ctx context.Context, u userdb.UserID) migrate.Result { return o.do(e, ctx, u) }
+	e.Each(context.Background(), []userdb.UserID{u}, o.action, do, func(r migrate.Result) { result = r })
+	return result
+}
+
+// search is a client's way to a row that operators move: as an application does it, it asks the side where the policy has the row, and, if that does not
+// have it, the other one.
+type search struct {
+	race   *race
+	part   part
+	scopes []scope
+	turns  int
+	scope  scope
+}
+
+func (r *race) search(p part) search {
+	scopes := []scope{hot}
+	if r.Split && p == archive {
+		scopes = []scope{cold, hot}
+	}
+	return search{race: r, part: p, scopes: scopes, scope: scopes[0]}
+}
+
+// mostTurns is more than anybody needs: between two of them the row has to move, which takes longer than many requests.
+const mostTurns = 20
+
+// turn is what follows after a side that does not have the row.
+func (s *search) turn() error {
+	s.turns++
+	s.race.figure.turns.Add(1)
+	if len(s.scopes) == 1 || s.turns > mostTurns {
+		return fmt.Errorf("the counter of the %s is nowhere, after %d requests", s.part, s.turns)
+	}
+	s.scope = s.scopes[s.turns%len(s.scopes)]
+	return nil
+}
