@@ -191,7 +191,7 @@ var stateColumns = []report.Column[stateLine]{
 	{Head: "FILE", Field: "file", Text: func(l stateLine) string { return l.File }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: sizeText, Data: func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) }},
 	{Head: "WRITES SINCE", Field: "writesSince", Right: true, Text: func(l stateLine) string { return orNothing(l.Writes) }},
-	{Head: "TO THAW", Field: "thaws", Right: true, Text: func(l stateLine) string { return orNothing(int64(l.Thaws)) }},
+	{Head: "TO THAW", Field: "thaws", Right: true, Text: func(l stateLine) string { return orNothing(l.Thaws) }},
 	{Head: "MIGRATED", Field: "migratedAt", Text: migratedText, Data: func(l stateLine) string { return orNothing(l.At) }},
 	{Head: "RUN", Field: "run", Text: func(l stateLine) string { return l.Run }},
 	{Head: "PROBLEM", Field: "problem", Text: problemText, Data: func(l stateLine) string { return l.Problem }, Style: func(stateLine) report.Style { return report.Attention }},

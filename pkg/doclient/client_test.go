@@ -315,7 +315,7 @@ func TestMessages(t *testing.T) {
 			return err
 		}, "POST", "/users/u/mark", `{"etag":"aa","modified":7,"head":"U1FM","md5":"00ff","metadata":{"dbmigrate-fence":"5.5"}}`},
 		{"activate", goodStatus, func(c *Client) error { _, err := c.Activate(ctx, "u", 5); return err }, "POST", "/users/u/activate", `{"gen":5}`},
-		{"thaws", `{"thaws":[{"table":"games","keys":[[{"int":"7"}]]}]}`, func(c *Client) error { _, err := c.Thaws(ctx, "u"); return err }, "GET", "/users/u/thaws", ""},
+		{"thaws", `{"thaws":[{"table":"games","columns":["id"],"keys":[[{"int":"7"}]]}]}`, func(c *Client) error { _, err := c.Thaws(ctx, "u"); return err }, "GET", "/users/u/thaws", ""},
 		{"export schema", `{"schema":{},"writes":1,"phase":"SEALED"}`, func(c *Client) error { _, err := c.ExportSchema(ctx, "u"); return err }, "GET", "/users/u/export/schema", ""},
 		{"export rows", string(page), func(c *Client) error {
 			got, err := c.ExportRows(ctx, "u", wire.ExportRequest{Table: "t", MaxBytes: 100})

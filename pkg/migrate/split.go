@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -27,7 +29,7 @@ type SplitOptions struct {
 type parts struct {
 	SplitOptions
 	asked     []wire.Thaw // what the application wants back in the file
-	keptCold  int64       // how many of these rows cannot be hot
+	askedRows int64       // how many of these rows there are
 	hot, cold *spool
 	sent      *copyProof // the cold part that the Durable Object has
 }
@@ -104,7 +106,7 @@ func (m *migration) runSplit(ctx context.Context) error {
 	if err := m.readThaws(ctx, st); err != nil {
 		return err
 	}
-	if m.parts.Requested && len(m.parts.asked) == 0 {
+	if m.parts.Requested && len(m.parts.asked) == 0 && st.Phase == userdb.Cold {
 		m.result.Outcome, m.result.Reason = OutcomeNothing, "the application has asked for no row"
 		return nil
 	}
@@ -132,28 +134,30 @@ func (m *migration) runSplit(ctx context.Context) error {
 	return m.claimAndSplit(ctx)
 }
 
-// readThaws reads what the application wants back in the file. A sealed object takes no more requests, and an empty one has forgotten them.
-func (m *migration) readThaws(ctx context.Context, st wire.Status) (err error) {
-	if st.Thaws == len(m.parts.asked) {
+// readThaws reads what the application wants back in the file, on top of what was known: another command may have brought that home already, and it is
+// to stay there. A sealed object takes no more requests.
+func (m *migration) readThaws(ctx context.Context, st wire.Status) error {
+	if st.Thaws == 0 {
 		return nil
 	}
-	m.parts.asked, err = m.Stores.Thaws(ctx, m.user)
+	noted, err := m.Stores.Thaws(ctx, m.user)
+	for _, thaw := range noted {
+		if !slices.ContainsFunc(m.parts.asked, func(known wire.Thaw) bool { return reflect.DeepEqual(known, thaw) }) {
+			m.parts.asked = append(m.parts.asked, thaw)
+		}
+	}
 	return err
 }
 
 // thawed says what became of the rows that the application wanted back.
 func (p *parts) thawed() string {
-	var rows int64
-	for _, thaw := range p.asked {
-		rows += int64(len(thaw.Keys))
-	}
 	switch {
-	case rows == 0:
+	case len(p.asked) == 0:
 		return ""
-	case p.keptCold == 0:
-		return fmt.Sprintf("%d rows are hot again, as the application asked", rows)
+	case p.askedRows == 0:
+		return "the rows for which the application asked are gone"
 	}
-	return fmt.Sprintf("%d of %d rows are hot again, as the application asked; the others refer to rows that are cold", rows-p.keptCold, rows)
+	return fmt.Sprintf("rows are hot as the application asked: %d", p.askedRows)
 }
 
 // nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
@@ -164,6 +168,9 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 		}
 	}
 	m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+	if thawed := m.parts.thawed(); thawed != "" {
+		m.result.Reason += "; " + thawed
+	}
 	return nil
 }
 
@@ -265,10 +272,15 @@ func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 		return err
 	}
 	m.g = m.from.Gen
+	known := len(m.parts.asked)
+	if err := m.readThaws(ctx, m.from.Status); err != nil {
+		m.result.Open = m.from.Outcome == wire.OutcomeResume || m.from.file.fenced()
+		return err
+	}
 	switch m.from.Outcome {
 	case wire.OutcomeImport:
-		if m.parts.cold == nil {
-			m.forget() // it was not divided, or is whole only now
+		if m.parts.cold == nil || len(m.parts.asked) > known {
+			m.forget() // it was not divided, or is whole only now, or otherwise than by what is asked
 		}
 		return m.importAndSwitch(ctx)
 	case wire.OutcomeActive:
@@ -306,7 +318,7 @@ func (m *migration) divide(ctx context.Context) error {
 		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict, Err: errors.New("no row is cold by this policy any more"),
 			Hint: "the user is whole in R2, as before the split that was begun"}
 	}
-	m.parts.keptCold = plan.KeptCold
+	m.parts.askedRows = plan.Asked
 	if plan.Empty() {
 		return nil
 	}

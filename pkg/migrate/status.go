@@ -20,7 +20,7 @@ type State struct {
 	Writes  int64         `json:"writesSince"` // application write transactions since the migration
 	At      int64         `json:"migratedAt,omitempty"`
 	Run     string        `json:"run,omitempty"`
-	Thaws   int           `json:"thaws,omitempty"` // requests of the application to thaw rows that wait
+	Thaws   int64         `json:"thaws,omitempty"` // rows that the application wants back in the file
 	Problem string        `json:"problem,omitempty"`
 	Next    string        `json:"next,omitempty"` // the command that ends the problem
 }
@@ -47,9 +47,12 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size, ETag: file.ETag, Thaws: st.Thaws}
+	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size, ETag: file.ETag}
 	if r := st.Receipt; r != nil {
 		s.At, s.Run, s.Writes = r.MigratedAt, r.Run, st.Writes-st.WritesAtActivation
+	}
+	if st.Phase.Split() {
+		s.Thaws = st.Thaws
 	}
 	s.Serves, s.Problem, s.Next = judge(st, file)
 	return s, nil

@@ -54,29 +54,55 @@ func TestExcept(t *testing.T) {
 	}
 }
 
-// TestKeep: single rows are the policy's exception, by key; with them their children.
+// TestKeep: single rows are the policy's exception, by primary key; with them everything that hangs together with them.
 func TestKeep(t *testing.T) {
-	p := policy(t, "[tables.t]\nwhere = 'old'\n[tables.k]\nwhere = '1'\n[tables.c]\n")
+	p := policy(t, "[tables.t]\nwhere = 'old'\n[tables.k]\nwhere = '1'\n[tables.c]\n[tables.n]\nwhere = 'up IS NULL'\nids = 'application'")
 	source := database(t, "CREATE TABLE t(id TEXT PRIMARY KEY, old INTEGER)", "CREATE TABLE c(id TEXT PRIMARY KEY, t TEXT REFERENCES t)",
-		"CREATE TABLE k(a, b TEXT COLLATE NOCASE, PRIMARY KEY(b DESC, a)) WITHOUT ROWID",
-		"INSERT INTO t(rowid, id, old) VALUES (-5, 'a', 1), (6, 'b', 1), (7, 'c', 0)", "INSERT INTO c(rowid, id, t) VALUES (1, 'a1', 'a'), (2, 'b1', 'b')",
-		"INSERT INTO k VALUES (1, 'x'), (2.5, 'x'), (x'00ff', 'y')")
+		"CREATE TABLE k(a, b TEXT COLLATE NOCASE, PRIMARY KEY(b COLLATE BINARY DESC, a)) WITHOUT ROWID", "CREATE TABLE n(id INTEGER PRIMARY KEY, up INTEGER REFERENCES n)",
+		"INSERT INTO t(rowid, id, old) VALUES (-5, 'a', 1), (6, 'b', 1), (7, 'c', 0), (8, 'd', 1)", "INSERT INTO c VALUES ('a1', 'a'), ('a2', 'a'), ('b1', 'b'), ('d1', 'd')",
+		"INSERT INTO k VALUES (1, 'x'), (1, 'X'), (2.5, 'x'), (x'00ff', 'y')", "INSERT INTO n VALUES (1, NULL), (2, 1), (3, 2), (4, NULL), (5, 4)")
+	text, number := wire.TextValue, wire.IntValue
+	id := []string{"ID"}
 	kept := p.Keep([]wire.Thaw{
-		{Table: "t", Keys: []wire.Key{{wire.IntValue(-5)}, {wire.IntValue(7)}, {wire.IntValue(99)}, {wire.IntValue(6), wire.IntValue(6)}, {}}},
-		{Table: "c", Keys: []wire.Key{{wire.IntValue(1)}, {wire.IntValue(2)}}}, // the second one's parent is cold
-		{Table: "gone", Keys: []wire.Key{{wire.IntValue(1)}}},
-	}).Keep([]wire.Thaw{{Table: "k", Keys: []wire.Key{{wire.TextValue("X"), wire.RealValue(2.5)}, {wire.TextValue("y"), wire.BlobValue([]byte{0, 255})}}}})
+		{Table: "T", Columns: id, Keys: []wire.Key{{text("a")}, {text("a")}, {text("c")}, {text("gone")}, {text("b"), text("b")}, {}}},
+		{Table: "c", Columns: id, Keys: []wire.Key{{text("d1")}}}, // and so its parent
+		{Table: "n", Columns: id, Keys: []wire.Key{{number(2)}}},  // from the middle of a chain
+		{Table: "gone", Columns: id, Keys: []wire.Key{{number(1)}}}, {Table: "t", Columns: []string{"renamed"}, Keys: []wire.Key{{text("b")}}},
+	}).Keep([]wire.Thaw{{Table: "k", Columns: []string{"b", "a"}, Keys: []wire.Key{{text("X"), number(1)}, {text("x"), wire.RealValue(2.5)}, {text("y"), wire.BlobValue([]byte{0, 255})}}}})
 	plan, err := split.NewPlan(context.Background(), source, kept, at)
-	if err != nil || plan.KeptCold != 1 {
-		t.Fatalf("%d rows were asked for and stay cold, want 1; %v", plan.KeptCold, err)
+	if err != nil || plan.Asked != 7 {
+		t.Fatalf("%d of the rows are there, want 7; %v", plan.Asked, err)
 	}
 	hot, cold := parts(t, source, kept)
-	wantRows(t, hot, "SELECT id FROM t UNION ALL SELECT id FROM c ORDER BY 1", "a a1 c")
+	wantRows(t, hot, "SELECT id FROM t UNION ALL SELECT id FROM c ORDER BY 1", "a a1 a2 c d d1")
 	wantRows(t, cold, "SELECT id FROM t UNION ALL SELECT id FROM c ORDER BY 1", "b b1")
-	wantRows(t, hot, "SELECT typeof(a) FROM k ORDER BY 1", "blob real")
-	wantRows(t, cold, "SELECT a FROM k", "1")
+	wantRows(t, hot, "SELECT b || typeof(a) FROM k ORDER BY b COLLATE BINARY, 1", "Xinteger xreal yblob")
+	wantRows(t, cold, "SELECT b || a FROM k", "x1")
+	wantRows(t, hot, "SELECT id FROM n ORDER BY 1", "1 2 3")
+	wantRows(t, cold, "SELECT id FROM n ORDER BY 1", "4 5")
 
 	// The policy itself has no exceptions now.
 	hot, _ = parts(t, source, p)
 	wantRows(t, hot, "SELECT id FROM t", "c")
+}
+
+// TestKeepTearsNothing: a row that is asked for may have parents of two kinds, and stands under crossing = "refuse".
+func TestKeepTearsNothing(t *testing.T) {
+	source := database(t, "CREATE TABLE g(id TEXT PRIMARY KEY)", "CREATE TABLE p(id TEXT PRIMARY KEY)",
+		"CREATE TABLE c(id TEXT PRIMARY KEY, g TEXT REFERENCES g, p TEXT REFERENCES p)", "CREATE TABLE own(id TEXT PRIMARY KEY, c TEXT REFERENCES c)",
+		"INSERT INTO g VALUES ('g1'), ('g2')", "INSERT INTO p VALUES ('p1'), ('p2')", "INSERT INTO c VALUES ('c1', 'g1', 'p1'), ('c2', 'g2', 'p2')", "INSERT INTO own VALUES ('o1', 'c1'), ('o2', 'c2')")
+	kept := policy(t, "[tables.g]\nwhere = '1'\n[tables.p]\nwhere = '1'\n[tables.c]\n[tables.own]\nwhere = '1'\nfollow = 'own'").
+		Keep([]wire.Thaw{{Table: "p", Columns: []string{"id"}, Keys: []wire.Key{{wire.TextValue("p1")}}}})
+	hot, cold := parts(t, source, kept)
+	const all = "SELECT id FROM g UNION ALL SELECT id FROM p UNION ALL SELECT id FROM c UNION ALL SELECT id FROM own ORDER BY 1"
+	wantRows(t, hot, all, "c1 g1 o1 p1")
+	wantRows(t, cold, all, "c2 g2 o2 p2")
+}
+
+// TestKeepInUTF16: the keys come in UTF-8.
+func TestKeepInUTF16(t *testing.T) {
+	source := database(t, "PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t(id TEXT PRIMARY KEY)", "INSERT INTO t VALUES ('größe'), ('maß')")
+	kept := policy(t, "[tables.t]\nwhere = '1'").Keep([]wire.Thaw{{Table: "t", Columns: []string{"id"}, Keys: []wire.Key{{wire.TextValue("größe")}}}})
+	hot, _ := parts(t, source, kept)
+	wantRows(t, hot, "SELECT id FROM t", "größe")
 }

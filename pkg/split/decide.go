@@ -21,6 +21,7 @@ type decision struct {
 	shape     *shape
 	relations []*relation
 	sets      map[*table]*keySet
+	asked     int64 // how many rows are hot because the application asked for them
 }
 
 // keySet names the temporary tables of one table: its cold keys, those that the last step changed, and those that this one changes.
@@ -38,10 +39,11 @@ func decide(ctx context.Context, conn *capi.Conn, s *shape, p *Policy, at time.T
 			return nil, err
 		}
 	}
-	if err := d.keepThawed(p.thawed); err != nil {
+	if err := d.takeChildren(); err != nil {
 		return nil, err
 	}
-	if err := d.takeChildren(); err != nil {
+	var err error
+	if d.asked, err = d.keepThawed(p.thawed); err != nil {
 		return nil, err
 	}
 	if err := d.keepHot(p.StayHot); err != nil {
@@ -238,6 +240,11 @@ func (d *decision) keepHot(nothingCrosses bool) error {
 			}
 		}
 	}
+	return d.spreadHot(nothingCrosses)
+}
+
+// spreadHot makes the marked rows hot, then those that follow them, or that would refer across, and so on.
+func (d *decision) spreadHot(nothingCrosses bool) error {
 	for {
 		changed, err := d.advance(d.removeNext)
 		if err != nil || !changed {

@@ -23,8 +23,8 @@ type Plan struct {
 	// HotBytes is how large the hot file is, and 0 before WriteParts made it.
 	HotBytes int64
 
-	// KeptCold is how many rows stay cold although they were asked for (Policy.Keep): a row that they refer to is cold.
-	KeptCold int64
+	// Asked is how many of the rows are there that Policy.Keep names; they are hot.
+	Asked int64
 
 	path   string
 	policy *Policy
@@ -82,9 +82,7 @@ func (p *Plan) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.KeptCold, err = d.coldThawed(p.policy.thawed); err != nil {
-		return err
-	}
+	p.Asked = d.asked
 	return d.measure(ctx, p)
 }
 

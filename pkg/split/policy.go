@@ -27,7 +27,7 @@ type Policy struct {
 	Tables map[string]TableRule
 
 	path string
-	// thawed are rows that stay hot whatever the rules say.
+	// thawed are rows that are hot whatever the rules say.
 	thawed []wire.Thaw
 }
 

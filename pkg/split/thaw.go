@@ -31,57 +31,75 @@ func (p *Policy) Except(table, where string) (*Policy, error) {
 	return &excepted, nil
 }
 
-// Keep returns the policy with these rows as exceptions: none of them is cold by its table's rule. As with Except, one that follows a cold parent is cold all the same.
-// Rows that a database does not have are no exception of it.
+// Keep returns the policy with these rows as exceptions: they are hot, with every row that refers to one of them or to which one of them refers, and so on, so that
+// no reference is torn. Rows that a database does not have are no exception of it.
 func (p *Policy) Keep(rows []wire.Thaw) *Policy {
 	excepted := *p
 	excepted.thawed = slices.Concat(p.thawed, rows)
 	return &excepted
 }
 
-// keepThawed takes the rows that were asked for out of those that their tables' rules call cold.
-func (d *decision) keepThawed(asked []wire.Thaw) error {
-	return d.eachThawed(asked, func(t *table, key wire.Key) error {
-		return d.conn.Exec("DELETE FROM "+d.sets[t].cold+" AS c WHERE "+t.isKey("c"), key...)
-	})
-}
-
-// coldThawed counts the rows that were asked for and are cold all the same.
-func (d *decision) coldThawed(asked []wire.Thaw) (rows int64, err error) {
-	err = d.eachThawed(asked, func(t *table, key wire.Key) error {
-		return d.conn.Query("SELECT 1 FROM "+d.sets[t].cold+" AS c WHERE "+t.isKey("c"), key, func(*capi.Stmt) error {
-			rows++
-			return nil
-		})
-	})
-	return rows, err
-}
-
-// eachThawed leaves out tables that are gone, and keys of another shape: the table was another one when they were asked for.
-func (d *decision) eachThawed(asked []wire.Thaw, do func(*table, wire.Key) error) error {
-	for _, thaw := range asked {
-		t := d.shape.table(thaw.Table)
-		if t == nil {
-			continue
+// keepThawed makes the rows hot that were asked for. It returns how many of them there are.
+func (d *decision) keepThawed(asked []wire.Thaw) (rows int64, err error) {
+	if len(asked) == 0 {
+		return 0, nil
+	}
+	for i, t := range d.shape.tables {
+		set := "temp." + quoteName(d.shape.freeName(fmt.Sprintf("dbmigrate_asked_%d", i)))
+		if err := d.conn.Exec("CREATE TABLE " + set + t.keyTable()); err != nil {
+			return 0, err
 		}
-		columns := len(t.keyOf("c"))
-		for _, key := range thaw.Keys {
-			if len(key) != columns {
+		for _, thaw := range asked {
+			if d.shape.table(thaw.Table) != t {
 				continue
 			}
-			if err := do(t, key); err != nil {
-				return fmt.Errorf("thaw rows of table %s: %w", t.Name, err)
+			if err := d.find(t, thaw, set); err != nil {
+				return 0, fmt.Errorf("find the rows of table %s that were asked for: %w", t.Name, err)
 			}
+		}
+		found, err := number(d.conn, "SELECT count(*) FROM "+set)
+		if err != nil {
+			return 0, err
+		}
+		rows += found
+		if err := d.mark(t, "c", " FROM "+set+" AS k CROSS JOIN "+t.main()+" AS c WHERE "+t.found("c")+" AND "+d.isCold(t, "c")); err != nil {
+			return 0, err
+		}
+	}
+	return rows, d.spreadHot(true)
+}
+
+// find puts the keys of the rows that were asked for into a key set. Where the table's columns are others by now, nothing can be said of its rows.
+func (d *decision) find(t *table, thaw wire.Thaw, set string) error {
+	var terms []string
+	for _, name := range thaw.Columns {
+		if !slices.ContainsFunc(t.Import, func(column string) bool { return fold(column) == fold(name) }) {
+			return nil
+		}
+		// The first finds the row by an index, the second tells apart what a collation calls equal.
+		column := "c." + quoteName(name)
+		terms = append(terms, column+" = ?", "+"+column+" COLLATE BINARY = ?")
+	}
+	sql := "INSERT OR IGNORE INTO " + set + " SELECT " + strings.Join(t.keyOf("c"), ", ") + " FROM " + t.main() + " AS c WHERE " + strings.Join(terms, " AND ")
+	stmt, err := d.conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for _, key := range thaw.Keys {
+		if len(key) != len(thaw.Columns) || len(key) == 0 {
+			continue
+		}
+		var twice wire.Key
+		for _, value := range key {
+			twice = append(twice, value, value)
+		}
+		if err := stmt.Bind(twice, capi.UTF8); err != nil {
+			return err
+		}
+		if err := stmt.Run(); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// isKey compares a row of the table's key set with a key that is bound.
-func (t *table) isKey(alias string) string {
-	terms := make([]string, len(t.keyOf(alias)))
-	for i := range terms {
-		terms[i] = fmt.Sprintf("%s.k%d = ?", alias, i)
-	}
-	return strings.Join(terms, " AND ")
 }

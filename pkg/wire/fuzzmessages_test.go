@@ -15,7 +15,7 @@ func FuzzMessages(f *testing.F) {
 		`{"protocol":1,"limits":{"batchBytes":1}}`, `{"phase":"READY","gen":3,"batches":{"applied":[[0,4]]},"receipt":{"claim":3},"outcome":"import"}`,
 		`{"schema":{"header":{"pageSize":4096,"internal":["sqlite_sequence"]},"objects":[{"type":"table","name":"t","sql":"CREATE TABLE t(a)"}],"virtual":[{"name":"f","load":"rebuild","config":[[{"text":"cGdzeg=="},{"int":"4"}]]}]}}`,
 		`{"complete":true,"digest":{"database":"00","schema":"00","tables":[{"name":"t","rows":1,"digest":"00"}]}}`, `{"rows":1,"digest":"00","last":[{"int":"5"}]}`, `{"table":"t","columns":["a"],"last":[null]}`,
-		`{"thaws":[{"table":"t","keys":[[{"int":"7"}],[{"text":"YQ=="},null]]}]}`,
+		`{"thaws":[{"table":"t","columns":["a"],"keys":[[{"int":"7"}],[{"text":"YQ=="},null]]}]}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -94,17 +94,18 @@ type Status struct {
 	DatabaseBytes      int64        `json:"databaseBytes"`
 	Batches            Applied      `json:"batches"`
 	Receipt            *Receipt     `json:"receipt"`
-	// Thaws is how many requests of the application to thaw rows wait, 0 from a Worker that knows none.
-	Thaws int `json:"thaws"`
+	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want none.
+	Thaws int64 `json:"thaws"`
 }
 
-// Thaw names rows of a split user that the application wants back in the file, by their keys when it asked.
+// Thaw names rows of a split user that the application wants back in the file.
 type Thaw struct {
-	Table string `json:"table"`
-	Keys  []Key  `json:"keys"`
+	Table   string   `json:"table"`
+	Columns []string `json:"columns"` // of the table's primary key
+	Keys    []Key    `json:"keys"`    // the values of these columns, for each row
 }
 
-// Thaws are all that wait.
+// Thaws are all of them.
 type Thaws struct {
 	Thaws []Thaw `json:"thaws"`
 }

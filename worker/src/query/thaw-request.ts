@@ -2,6 +2,7 @@ import { type JsonObject, asObject, asString } from "../wire/json.ts";
 import { badRequest } from "../wire/errors.ts";
 import { type Params, parseParams } from "./request.ts";
 import type { ErrorInfo } from "../wire/errors.ts";
+import { tokenize } from "./tokens.ts";
 import type { QueryStatement } from "./types.ts";
 
 /** Which cold rows are to come back into the file. */
@@ -26,9 +27,11 @@ export interface ParsedThaw {
 /** @throws WireError bad-request */
 export function parseThawRequest(value: unknown): ParsedThaw {
   const request = asObject(value, "request");
+  const where = sqlText(request, "where");
+  if (!isClosed(where)) throw badRequest("where", "one SQL expression, with every parenthesis and comment closed");
   return {
     table: sqlText(request, "table"),
-    where: sqlText(request, "where"),
+    where,
     params: parseParams(request["params"] ?? [], "params"),
   };
 }
@@ -38,4 +41,19 @@ function sqlText(request: JsonObject, field: string): string {
   if (!text.isWellFormed()) throw badRequest(field, "text without a lone surrogate");
   if (text.trim() === "") throw badRequest(field, "text");
   return text;
+}
+
+/** Whether it stays within the parentheses that are put around it. */
+function isClosed(expression: string): boolean {
+  let depth = 0;
+  for (const { type, text } of tokenize(expression)) {
+    if (type === "semicolon" || (type === "comment" && isUnended(text))) return false;
+    if (type === "open") depth++;
+    if (type === "close" && --depth < 0) return false;
+  }
+  return depth === 0;
+}
+
+function isUnended(comment: string): boolean {
+  return comment.startsWith("/*") && !(comment.length >= 4 && comment.endsWith("*/"));
 }

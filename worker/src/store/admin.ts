@@ -17,7 +17,6 @@ import { activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
 import { applySchema } from "./schema.ts";
-import { waitingThaws } from "./thaw.ts";
 
 const MAX_DIGEST_BUDGET_MS = 25_000;
 const MAX_BATCH = 2 ** 31 - 1;
@@ -80,7 +79,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       parseKey(json["after"], "after"),
       asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
     ),
-  thaws: (store) => waitingThaws(store),
+  thaws: ({ books }) => ({ thaws: books.thaws }),
   merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),
 };

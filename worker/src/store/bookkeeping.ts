@@ -11,9 +11,11 @@ const PREFIX = "_dbmigrate:";
 const STATE = PREFIX + "state";
 const WRITES = PREFIX + "writes";
 const LAST_CLAIM = PREFIX + "claim";
+const THAWS = PREFIX + "thaws";
+const THAW_ROWS = PREFIX + "thawRows";
 
-/** What survives a wipe: the claim counter and the write counter never go back. */
-const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM]);
+/** What survives a wipe: the claim counter and the write counter never go back, and a thaw is a wipe and an import. */
+const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM, THAWS, THAW_ROWS]);
 
 /** What the schema message said and SQLite does not hold. */
 export interface StoredSchema {
@@ -44,10 +46,15 @@ export interface LastClaim {
   readonly outcome: Outcome;
 }
 
-/** Rows of a table that the application wants back in the file: their keys, as JSON values of the wire. */
+/** The primary key of a row, as JSON values of the wire. */
+export type KeptKey = readonly unknown[];
+
+/** Rows of a table that the application wants back in the file. */
 export interface KeptThaw {
   readonly table: string;
-  readonly keys: readonly (readonly unknown[])[];
+  /** Of the primary key. */
+  readonly columns: readonly string[];
+  readonly keys: readonly KeptKey[];
 }
 
 /** The bookkeeping of one store. Every method is one synchronous read or write of storage. */
@@ -197,23 +204,27 @@ export class Bookkeeping {
     this.#dropPrefix(`${PREFIX}live:`);
   }
 
-  /** How many requests to thaw wait. */
-  get thawsWaiting(): number {
-    return this.#read<number>("thaws") ?? 0;
+  /** What the application wants back in the file. */
+  get thaws(): readonly KeptThaw[] {
+    return this.#read<KeptThaw[]>("thaws") ?? [];
   }
 
-  keepThaw(thaw: KeptThaw): void {
-    this.#write(`thaw:${this.thawsWaiting}`, thaw);
-    this.#write("thaws", this.thawsWaiting + 1);
+  /** How many rows these are. */
+  get thawRows(): number {
+    return this.#read<number>("thawRows") ?? 0;
   }
 
-  thaws(): KeptThaw[] {
-    return Array.from({ length: this.thawsWaiting }, (_, index) => this.#read<KeptThaw>(`thaw:${index}`)).filter(
-      (thaw) => thaw !== undefined,
-    );
+  noteThaws(thaws: readonly KeptThaw[], rows: number): void {
+    this.#write("thaws", thaws);
+    this.#write("thawRows", rows);
   }
 
-  /** Forgets everything about the content. State and write counter stay; the revision goes on. */
+  dropThaws(): void {
+    this.#kv.delete(THAWS);
+    this.#kv.delete(THAW_ROWS);
+  }
+
+  /** Forgets everything about the content. State and write counter stay, and what is to be thawed; the revision goes on. */
   wipe(): void {
     const revision = this.revision;
     this.#dropPrefix(PREFIX);

@@ -122,6 +122,29 @@ export function virtualModule(sql: SqlStorage, name: string): string {
   return module.replace(/^["'`[]|["'`\]]$/g, "").toLowerCase();
 }
 
+/** The columns that a table declares as its primary key, in that order; none where it declares none. */
+export interface DeclaredKey {
+  /** The table's name as it stands in the schema. */
+  readonly table: string;
+  readonly columns: readonly string[];
+}
+
+/** Of an ordinary table that is the user's; undefined when there is none of that name, whatever its case. */
+export function declaredKey(sql: SqlStorage, table: string): DeclaredKey | undefined {
+  const found = userTables(sql).find(({ name, type }) => type === "table" && asciiLower(name) === asciiLower(table));
+  if (found === undefined) return undefined;
+  const keyed = columnEntries(sql, found.name).filter(({ keyPosition }) => keyPosition > 0);
+  return {
+    table: found.name,
+    columns: keyed.sort((a, b) => a.keyPosition - b.keyPosition).map(({ name }) => name),
+  };
+}
+
+// SQLite folds the case of ASCII letters only.
+function asciiLower(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
 function shapeOf(sql: SqlStorage, entry: TableEntry): TableShape {
   const columns = columnEntries(sql, entry.name);
   const stored = columns.filter(({ hidden }) => hidden === HIDDEN_NORMAL || hidden === HIDDEN_STORED);

@@ -62,6 +62,6 @@ export function statusOf({ books, sql }: StoreContext): Status {
     databaseBytes: sql.databaseSize,
     batches: { applied: books.applied },
     receipt: books.receipt,
-    thaws: books.thawsWaiting,
+    thaws: books.thawRows,
   };
 }

@@ -38,6 +38,7 @@ export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequ
     const rule = demandPhase(state, message);
     if (rule.outcome === undefined) throw new Error(`${message} has no outcome in ${state.phase}`);
     apply(store, message, rule);
+    if (rule.wipe === true && intent === "migrate") store.books.dropThaws();
     if (id !== undefined) store.books.lastClaim = { gen: store.books.state.gen, id, outcome: rule.outcome };
     return { ...statusOf(store), outcome: rule.outcome };
   });
@@ -69,6 +70,8 @@ export async function activate(store: StoreContext, gen: number): Promise<Status
     if (rule.answer === "ok") apply(store, "activate", rule);
     // A resume goes on with the old content: the writes since its first activation still count.
     if (rule.answer === "ok" && isFresh(state.phase)) store.books.markActivation();
+    // Whoever divided the user had read them, and none can have come since.
+    if (rule.answer === "ok" && state.phase === "SPLIT_READY") store.books.dropThaws();
     return statusOf(store);
   });
 }

@@ -39,7 +39,7 @@ export interface Status {
   readonly batches: { readonly applied: readonly BatchRange[] };
   /** What `ready` brought, unread: it belongs to the operator's side. */
   readonly receipt: unknown;
-  /** How many requests of the application to thaw rows wait. */
+  /** How many rows the application wants back in the file. */
   readonly thaws: number;
 }
 

@@ -20,13 +20,16 @@ const SCHEMA = {
     readVersion: 1,
     internal: [],
   },
-  objects: [{ type: "table", name: "t", table: "t", sql: "CREATE TABLE t(a)" }],
+  objects: [
+    { type: "table", name: "t", table: "t", sql: "CREATE TABLE t(a)" },
+    { type: "table", name: "keyed", table: "keyed", sql: "CREATE TABLE keyed(id INTEGER PRIMARY KEY)" },
+  ],
   virtual: [],
 };
 
 const SPLIT_PHASES: readonly Phase[] = ["SPLITTING", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"];
 
-/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on, and in all phases of split mode, with the row "store". */
+/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on, and in all phases of split mode, with the row "store"; and an empty table keyed. */
 export async function bringTo(phase: Phase, user: string): Promise<void> {
   if (phase === "EMPTY") return;
   if (SPLIT_PHASES.includes(phase)) return bringToSplit(phase, user);
