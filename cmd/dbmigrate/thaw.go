@@ -51,7 +51,6 @@ func newThaw(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
 	cmd.Flags().StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
 	cmd.Flags().BoolVar(&o.requested, "requested", false, "bring back the rows for which the application has asked")
-	cmd.MarkFlagsMutuallyExclusive("where", "requested")
 	return cmd
 }
 
@@ -93,10 +92,17 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 
 // policy is the file's, with the rows to thaw as an exception.
 func (o *thawOptions) policy() (*split.Policy, error) {
+	refuse := func(reason string) error {
+		return usageError("read flags", "", reason, "say --policy FILE, and --where 'TABLE: EXPRESSION' or --requested")
+	}
 	table, where, ok := strings.Cut(o.where, ":")
-	if !ok && !o.requested || o.policyFile == "" {
-		return nil, usageError("read flags", "", "a thaw needs to be told which rows, and which rows stay cold",
-			"say --where 'TABLE: EXPRESSION' or --requested, and --policy FILE")
+	switch {
+	case o.policyFile == "":
+		return nil, refuse("a thaw needs to be told which rows stay cold")
+	case o.requested == (o.where != ""):
+		return nil, refuse("a thaw needs to be told which rows, in one way")
+	case !o.requested && !ok:
+		return nil, refuse("--where names no table: there is no colon in it")
 	}
 	policy, err := split.LoadPolicy(o.policyFile)
 	if err != nil || o.requested {

@@ -72,7 +72,7 @@ func (e *Engine) PlanGC(ctx context.Context, f Found, olderThan time.Duration) (
 		MigratedAt: proof.receipt.MigratedAt}, r
 }
 
-const noFlag = "no flag: the user is not, or not completely, migrated"
+const noFlag = "no flag: the user is not, or not completely, migrated as a whole"
 
 // gcProof is everything that has to hold before a file may go.
 type gcProof struct {

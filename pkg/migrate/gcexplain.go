@@ -61,7 +61,7 @@ func (x *explainer) run(ctx context.Context, opts GCOptions) error {
 	if flagged {
 		x.add(true, true, "flag", "%s says: migrated by run %s, claim %d", x.user.FlagKey(), flag.Meta.Run, flag.Meta.Lineage)
 	} else {
-		x.add(true, false, "flag", "there is no %s: the user is not, or not completely, migrated", x.user.FlagKey())
+		x.add(true, false, "flag", "there is no %s: the user is not, or not completely, migrated as a whole", x.user.FlagKey())
 	}
 	file, err := x.look(ctx, x.user)
 	if err != nil {

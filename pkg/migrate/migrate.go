@@ -360,8 +360,9 @@ func (m *migration) switchOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.result.Window = m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
-	m.observe(Event{User: m.user, Stage: StageActivate, Took: m.result.Window})
+	window := m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
+	m.result.Window += window // a user who came back first has waited before
+	m.observe(Event{User: m.user, Stage: StageActivate, Took: window})
 	if m.parts != nil {
 		m.result.Outcome, m.result.Reason = OutcomeSplit, m.parts.thawed()
 		m.result.splitFlagOf(st)

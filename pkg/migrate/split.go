@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ func (e *Engine) Whole(ctx context.Context, u userdb.UserID) Result {
 		return back
 	}
 	r := e.Migrate(ctx, u)
+	r.Took, r.Window = r.Took+back.Took, r.Window+back.Window
 	r.flag.DeleteSplit = true
 	return r
 }
@@ -84,11 +86,26 @@ func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) 
 	}
 	defer m.forget()
 	err := m.runSplit(ctx)
+	if err != nil && m.result.cameBack && userdb.KindOf(err) != userdb.Superseded {
+		err = wholeNow(u, err)
+	}
 	r := m.result.end(e.now().Sub(started), err)
 	if r.cameBack && r.Outcome != OutcomeSplit {
 		r.flag = FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
 	}
 	return r
+}
+
+// wholeNow says of a user who came back to be split anew, and was not, where he is.
+func wholeNow(u userdb.UserID, err error) error {
+	var reason *userdb.Error
+	if errors.As(err, &reason) {
+		bare := *reason
+		bare.Hint = "" // it is for a user who was whole before
+		err = &bare
+	}
+	return &userdb.Error{Op: "split anew", Thing: string(u), Kind: userdb.KindOf(err), Err: err,
+		Hint: "both halves are joined, and the user is whole in R2: `dbmigrate migrate --mode split` with the policy splits him"}
 }
 
 func (m *migration) runSplit(ctx context.Context) error {
@@ -100,6 +117,9 @@ func (m *migration) runSplit(ctx context.Context) error {
 		return err
 	}
 	if m.parts.Thaw && !st.Phase.Split() {
+		if file, err := m.look(ctx, m.user); err != nil || file.absent && st.Phase == userdb.Empty {
+			return cmp.Or(err, noFile("thaw rows of", m.user, m.Layout.Key(m.user)))
+		}
 		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is not split"
 		return nil
 	}
@@ -168,6 +188,9 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 		}
 	}
 	m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+	if st.Phase.Split() && st.Phase != userdb.Splitting {
+		m.result.Outcome, m.result.Reason = OutcomeMerged, "no row is cold any more, and the user is whole in R2"
+	}
 	if thawed := m.parts.thawed(); thawed != "" {
 		m.result.Reason += "; " + thawed
 	}
@@ -179,7 +202,7 @@ const noRowIsCold = "no row is cold by the policy"
 // comeBack makes the user whole in R2, as rollback does.
 func (m *migration) comeBack(ctx context.Context) error {
 	r := m.Rollback(ctx, m.user, RollbackOptions{sealed: m.readThaws})
-	m.result.Open = r.Open
+	m.result.Open, m.result.Window = r.Open, r.Window
 	m.result.cameBack = r.err == nil
 	return r.err
 }
@@ -187,26 +210,40 @@ func (m *migration) comeBack(ctx context.Context) error {
 // splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked on a copy whether he can be split, so
 // that a refusal leaves him where he is.
 func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, error) {
+	hotStay := false
 	if st.Phase == userdb.Cold {
 		none, err := m.noHotRowIsCold(ctx)
 		if err != nil {
 			return false, err
 		}
+		hotStay = none
 		if none && !m.parts.Thaw && len(m.parts.asked) == 0 {
 			m.result.Outcome = OutcomeAlready
 			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
 		}
 	}
-	none := false
+	var would rehearsal
 	err := m.despiteWrites(ctx, "split", m.user, st, func() (err error) {
-		none, err = m.rehearseSplit(ctx, st)
+		would, err = m.rehearseSplit(ctx, st)
 		return err
 	})
-	if err == nil && none && st.Phase == userdb.Active {
+	switch {
+	case err != nil:
+		return false, err
+	case st.Phase == userdb.Active && would.empty:
 		m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
 		return true, nil
+	case st.Phase == userdb.Cold && hotStay && would.same && len(m.parts.asked) == 0:
+		m.result.Outcome, m.result.Reason = OutcomeNothing, "no cold row is meant, or none that could be hot without a row that stays cold"
+		return true, nil
 	}
-	return false, err
+	return false, nil
+}
+
+// rehearsal is what a split would do.
+type rehearsal struct {
+	empty bool // no row would be cold
+	same  bool // of each table as many rows as now
 }
 
 // noHotRowIsCold looks at the file of a split user.
@@ -219,41 +256,55 @@ func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	m.replaceFile(file)
-	return m.nothingMoves(ctx, file.path)
-}
-
-func (m *migration) nothingMoves(ctx context.Context, path string) (bool, error) {
-	plan, err := split.NewPlan(ctx, path, m.parts.rules(), m.parts.At)
+	plan, err := m.plan(ctx, file.path)
 	if err != nil {
-		return false, aboutTable(m.user, err)
+		return false, err
 	}
 	return plan.Empty(), nil
 }
 
+func (m *migration) plan(ctx context.Context, path string) (*split.Plan, error) {
+	plan, err := split.NewPlan(ctx, path, m.parts.rules(), m.parts.At)
+	return plan, aboutTable(m.user, err)
+}
+
 // rehearseSplit asks the policy about everything that the user has, on a copy.
-func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (nothing bool, err error) {
+func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (rehearsal, error) {
 	report, err := m.Stores.FreshDigest(ctx, m.user)
 	if err != nil {
-		return false, err
+		return rehearsal{}, err
 	}
 	copied, err := m.exportFile(ctx, m.user, *report.Digest)
 	if err != nil {
-		return false, err
+		return rehearsal{}, err
 	}
 	defer func() { copied.remove() }()
 	if st.Phase == userdb.Cold {
 		path, err := m.freePath()
 		if err != nil {
-			return false, err
+			return rehearsal{}, err
 		}
 		cold := copied
 		defer cold.remove()
 		copied = &spool{path: path}
 		if err := split.Union(ctx, m.file.path, cold.path, path); err != nil {
-			return false, aboutTable(m.user, err)
+			return rehearsal{}, aboutTable(m.user, err)
 		}
 	}
-	return m.nothingMoves(ctx, copied.path)
+	plan, err := m.plan(ctx, copied.path)
+	if err != nil {
+		return rehearsal{}, err
+	}
+	return rehearsal{empty: plan.Empty(), same: sameRows(plan, report.Digest)}, nil
+}
+
+// sameRows compares how many rows of each table would be cold with how many are.
+func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
+	rows := map[string]int64{}
+	for _, t := range cold.Tables {
+		rows[t.Name] = t.Rows
+	}
+	return !slices.ContainsFunc(plan.Tables, func(t split.TablePlan) bool { return t.ColdRows != rows[t.Name] })
 }
 
 // hotWithoutCold refuses to take the hot rows of a user for all that he has.

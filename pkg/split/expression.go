@@ -89,7 +89,7 @@ func checkSteady(tokens []string) error {
 		switch {
 		case unsteady[word]:
 			return fmt.Errorf("%s, which gives another value the next time: use %s or %s, the fixed moment of the run", token, nowParameter, todayParameter)
-		case asksDates && token[0] == '\'' && slices.Contains([]string{"now", "localtime", "utc"}, strings.ToLower(unquoted(token))):
+		case asksDates && token[0] == '\'' && slices.Contains([]string{"now", "subsec", "subsecond", "localtime", "utc"}, strings.ToLower(unquoted(token))):
 			return fmt.Errorf("%s, which gives another value at another time or place: use %s or %s, the fixed moment of the run in UTC", token, nowParameter, todayParameter)
 		case dateFunctions[word] && momentless(word, tokens[i+1:]):
 			return fmt.Errorf("%s without a moment means the present one, and a second run would decide otherwise: give it %s or a column", token, nowParameter)
