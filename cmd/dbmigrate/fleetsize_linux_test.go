@@ -148,7 +148,8 @@ func TestMemoryOfADeepScan(t *testing.T) {
 		peaks = append(peaks, peak)
 	}
 	t.Logf("files of %d bytes, 8 at once: peak memory %d MB with 16 users, %d MB with %d", len(file), peaks[0]/1_000_000, peaks[1]/1_000_000, many)
-	if room := int64(12 << 20); peaks[1] > peaks[0]+room {
+	// The collector's timing alone is worth some megabytes; what grows with the users would hold the files, or a good part of them.
+	if room := int64(many-16) * int64(len(file)) / 4; peaks[1] > peaks[0]+room {
 		t.Errorf("%d users take %d bytes more than 16: less than %d was allowed", many, peaks[1]-peaks[0], room)
 	}
 }

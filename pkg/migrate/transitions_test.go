@@ -69,6 +69,7 @@ func declaredPhases(t *testing.T) []string {
 // sentAs is which of the model's messages each of the engine's calls is. Status asks for the state itself.
 var sentAs = map[string][]string{
 	"Status":       nil,
+	"Thaws":        nil, // reads what the application has noted, which no rule of the protocol asks for
 	"Claim":        {"claim-migrate", "claim-rollback", "claim-split", "claim-conflict"},
 	"Reset":        {"reset", "reset-under-rollback", "reset-under-split", "reset-again-under-split", "stale-claim"},
 	"Schema":       {"schema"},
