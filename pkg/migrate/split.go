@@ -188,7 +188,7 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 		}
 	}
 	m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
-	if st.Phase.Split() && st.Phase != userdb.Splitting {
+	if st.Phase == userdb.Cold {
 		m.result.Outcome, m.result.Reason = OutcomeMerged, "no row is cold any more, and the user is whole in R2"
 	}
 	if thawed := m.parts.thawed(); thawed != "" {

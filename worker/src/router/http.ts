@@ -3,39 +3,46 @@ import { parseQueryRequest } from "../query/request.ts";
 import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts";
 import { readJson } from "../wire/body.ts";
-import { errorResponse, WireError } from "../wire/errors.ts";
+import { type ErrorInfo, errorResponse, WireError } from "../wire/errors.ts";
 import type { BothAnswer } from "./cold.ts";
 
 /** The query in a request's JSON body. @throws WireError unsupported-media-type, too-large or bad-request */
-export async function readQuery(request: Request): Promise<QueryRequest> {
-  const value = await readJson(request);
-  parseQueryRequest(value);
-  return value as QueryRequest;
+export function readQuery(request: Request): Promise<QueryRequest> {
+  return readChecked(request, parseQueryRequest);
 }
 
 /** The answer as a response: 200 with the results, or the error's own status, with Retry-After where waiting helps. */
 export function answerResponse(answer: QueryAnswer): Response {
-  if (!answer.ok) return errorResponse(new WireError(answer.error.kind, answer.error.message, answer.error.details));
+  if (!answer.ok) return refusal(answer.error);
   return json(shown(answer));
 }
 
 /** Both halves as a response: 200 with `hot` and `cold`, which is null for users who are not split, or the error's own status. */
 export function bothResponse(answer: BothAnswer): Response {
-  if (!answer.ok) return errorResponse(new WireError(answer.error.kind, answer.error.message, answer.error.details));
+  if (!answer.ok) return refusal(answer.error);
   return json({ hot: shown(answer.hot), cold: answer.cold && shown(answer.cold) });
 }
 
 /** What is to be thawed, in a request's JSON body. @throws WireError unsupported-media-type, too-large or bad-request */
-export async function readThaw(request: Request): Promise<ThawRequest> {
-  const value = await readJson(request);
-  parseThawRequest(value);
-  return value as ThawRequest;
+export function readThaw(request: Request): Promise<ThawRequest> {
+  return readChecked(request, parseThawRequest);
 }
 
 /** 202 with the number of rows that were noted, or the error's own status. */
 export function thawResponse(answer: ThawAnswer): Response {
-  if (!answer.ok) return errorResponse(new WireError(answer.error.kind, answer.error.message, answer.error.details));
+  if (!answer.ok) return refusal(answer.error);
   return json({ rows: answer.rows }, 202);
+}
+
+/** The body as it came, once `check` has understood it: the router reads it again. */
+async function readChecked<T>(request: Request, check: (value: unknown) => unknown): Promise<T> {
+  const value = await readJson(request);
+  check(value);
+  return value as T;
+}
+
+function refusal({ kind, message, details }: ErrorInfo): Response {
+  return errorResponse(new WireError(kind, message, details));
 }
 
 /** Without what only the router needs. */

@@ -209,7 +209,7 @@ export class Bookkeeping {
     return this.#read<KeptThaw[]>("thaws") ?? [];
   }
 
-  /** How many rows these are. */
+  /** How many rows these are, kept by itself: every status tells it, and `thaws` may be a megabyte. */
   get thawRows(): number {
     return this.#read<number>("thawRows") ?? 0;
   }

@@ -14,7 +14,7 @@ import { exactColumns, exactValue } from "./row-reader.ts";
 import { quoteName } from "./sql-text.ts";
 
 /** Rows that one request may ask for. */
-export const MAX_THAW_ROWS = 1000;
+const MAX_THAW_ROWS = 1000;
 
 // All notes are one value of the key-value side, which takes 2 MB.
 const MAX_NOTES_BYTES = 1_000_000;
