@@ -8,13 +8,13 @@ VERSION ?=
 
 .PHONY: setup build test check-go test-go check-worker test-worker fmt demo clean
 
-# wrangler and vitest want a newer node than many systems have: package.json brings one.
+# wrangler and vitest want a newer node than many systems have: package.json brings one. npm's warnings that this one is too old are about nothing.
 setup: worker/node_modules/.package-lock.json
 	go mod download
 	scripts/model/setup.sh
 
 worker/node_modules/.package-lock.json: worker/package-lock.json
-	cd worker && npm ci
+	cd worker && npm ci --loglevel=error
 	touch $@
 
 build:
