@@ -1,10 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
 func TestQuantile(t *testing.T) {
@@ -82,5 +87,44 @@ func TestStatusFieldReadsThisProcess(t *testing.T) {
 	}
 	if _, err := statusField(os.Getpid(), "VmNothing"); err == nil {
 		t.Error("a field that is not there was read")
+	}
+}
+
+func TestBlockSizeFillsABlockWithinLimits(t *testing.T) {
+	for each, want := range map[time.Duration]int{0: 500, time.Microsecond: 500, blockTime / 100: 100, blockTime: 5, time.Hour: 5} {
+		if got := blockSize(each); got != want {
+			t.Errorf("requests of %v: a block of %d, want %d", each, got, want)
+		}
+	}
+}
+
+func TestABlockCountsOnlyWhenTheExpectedSideAnsweredAllOfIt(t *testing.T) {
+	var status int
+	var answer string
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/test/repeat/25/api/users/u/query" {
+			status = http.StatusNotFound
+		}
+		rw.WriteHeader(status)
+		fmt.Fprint(rw, answer)
+	}))
+	defer server.Close()
+	w := &world{cloud: &stack.Stack{URL: server.URL}}
+	for _, test := range []struct {
+		name   string
+		status int
+		answer string
+		counts bool
+	}{
+		{"all by the file", 200, `{"answered":25,"side":"file"}`, true},
+		{"all by the store", 200, `{"answered":25,"side":"store"}`, false},
+		{"some by the store", 200, `{"answered":25,"side":"file and store"}`, false},
+		{"too few", 200, `{"answered":2,"side":"file"}`, false},
+		{"an error", 503, `{"answered":25,"side":"file"}`, false},
+	} {
+		status, answer = test.status, test.answer
+		if _, err := w.block(t.Context(), "u", appRequests[0], 1, "file", 25); (err == nil) != test.counts {
+			t.Errorf("%s: %v", test.name, err)
+		}
 	}
 }

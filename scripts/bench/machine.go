@@ -13,14 +13,11 @@ import (
 
 // machine describes what was measured on, without naming it.
 func machine(ctx context.Context, w *world) (string, error) {
-	memory, load := "", ""
+	memory := ""
 	if content, err := os.ReadFile("/proc/meminfo"); err == nil {
 		var kib int64
 		fmt.Sscanf(string(content), "MemTotal: %d kB", &kib)
 		memory = fmt.Sprintf(", %d GB of memory", (kib<<10)/1e9)
-	}
-	if content, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = "; load average when it began: " + strings.Join(strings.Fields(string(content))[:3], ", ")
 	}
 	sqlite, err := exec.CommandContext(ctx, "sqlite3", "--version").Output()
 	if err != nil {
@@ -36,7 +33,16 @@ func machine(ctx context.Context, w *world) (string, error) {
 	}
 	return fmt.Sprintf("Measured %s on %d cores (%s)%s, %s, a local disk; Go %s, wrangler %s, workerd %s, the `sqlite3` shell %s%s.",
 		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), processor(), memory, runtime.GOOS, strings.TrimPrefix(runtime.Version(), "go"),
-		wrangler, workerd, strings.Fields(string(sqlite))[0], load), nil
+		wrangler, workerd, strings.Fields(string(sqlite))[0], load()), nil
+}
+
+// load says how busy the machine is now, where that is known.
+func load() string {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	return "; load average when it began: " + strings.Join(strings.Fields(string(content))[:3], ", ")
 }
 
 func processor() string {

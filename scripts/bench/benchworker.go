@@ -1,0 +1,31 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+)
+
+// withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts) and whose calls take longer by these delays.
+func (w *world) withBenchWorker(ctx context.Context, r2Delay, storeDelay time.Duration) (*world, error) {
+	cloud, err := stack.Start(ctx, stack.Options{
+		WorkerDir:  w.worker,
+		ConfigPath: filepath.Join(cmp.Or(w.worker, "worker"), "test-entry", "bench.wrangler.jsonc"),
+		Vars:       map[string]string{"R2_DELAY_MS": inMilliseconds(r2Delay), "STORE_DELAY_MS": inMilliseconds(storeDelay)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	other := &world{options: w.options, dir: w.dir, binary: w.binary, built: w.built, cloud: cloud}
+	if err := other.connect(ctx); err != nil {
+		return nil, errors.Join(err, cloud.Stop())
+	}
+	return other, nil
+}
+
+func inMilliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
