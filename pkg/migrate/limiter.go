@@ -11,12 +11,14 @@ import (
 // Limiter says how many users may be in flight: a cap that the operator sets, and below it what the platform bears. It starts at a few, doubles while
 // nobody complains, halves when a server says that it is overloaded, and then grows by one each time that a whole round of users went well
 // (additive increase, multiplicative decrease). All clients of a run report into one Limiter. It is never under 1, so a run always goes on.
+// Of the users in flight it lets only some import at a time, see Import.
 type Limiter struct {
 	mu       sync.Mutex
 	cap      int
 	limit    float64
 	cautious bool // something was overloaded once: growth is additive from then on
 	inFlight int
+	imports  int       // users in flight who have their turn to import
 	until    time.Time // nobody is begun before
 	heldOff  time.Time // complaints until then are about what was sent before the last cut
 	by       userdb.Service
@@ -29,6 +31,8 @@ const (
 	firstLimit = 8
 	// holdOff is how long after a cut further complaints do not cut again: they come from requests that were under way already.
 	holdOff = time.Second
+	// usersPerImport is how many users in flight there are to one who imports: the import is about a third of a user's way.
+	usersPerImport = 3
 	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.
 	mostPause = 10 * time.Minute
 )
@@ -40,9 +44,24 @@ func NewLimiter(most int) *Limiter {
 }
 
 // Acquire waits for a place. It returns ctx's error when that ends first.
-func (l *Limiter) Acquire(ctx context.Context) error {
+func (l *Limiter) Acquire(ctx context.Context) error { return l.await(ctx, l.tryAcquire) }
+
+// Import waits for a user's turn to import, which one in three of the users that the Limiter lets may have at a time. Users who began together
+// would otherwise stay together, as in a convoy: all import at once, and then all do something else, while nobody imports. The caller gives the
+// turn back with end. A nil Limiter lets everybody. It returns ctx's error when that ends first.
+func (l *Limiter) Import(ctx context.Context) (end func(), err error) {
+	if l == nil {
+		return func() {}, nil
+	}
+	if err := l.await(ctx, l.tryImport); err != nil {
+		return nil, err
+	}
+	return l.imported, nil
+}
+
+func (l *Limiter) await(ctx context.Context, try func() (time.Duration, <-chan struct{}, bool)) error {
 	for ctx.Err() == nil {
-		wait, changed, ok := l.tryAcquire()
+		wait, changed, ok := try()
 		if ok {
 			return nil
 		}
@@ -68,6 +87,23 @@ func (l *Limiter) tryAcquire() (wait time.Duration, changed <-chan struct{}, ok 
 	}
 	l.inFlight++
 	return 0, nil, true
+}
+
+func (l *Limiter) tryImport() (wait time.Duration, changed <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.imports*usersPerImport >= int(l.limit) {
+		return 0, l.changed, false
+	}
+	l.imports++
+	return 0, nil, true
+}
+
+func (l *Limiter) imported() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.imports--
+	l.wake()
 }
 
 // Release gives a place back. A user who was done is a sign that the platform bears what it gets.

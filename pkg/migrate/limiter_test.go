@@ -2,12 +2,14 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 func limitOf(l *Limiter) int { return l.Pressure().Limit }
@@ -112,6 +114,80 @@ func TestEachFindsWhatThePlatformBears(t *testing.T) {
 		}
 		if took := time.Since(began); took > time.Duration(len(users))*time.Second/2 {
 			t.Errorf("took %v: it did not grow back", took)
+		}
+	})
+}
+
+func TestOneInThreeMayImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(8)
+		var ends []func()
+		for range 3 {
+			end, err := l.Import(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, end)
+		}
+		var fourth atomic.Bool
+		go func() {
+			end, err := l.Import(t.Context())
+			fourth.Store(err == nil)
+			end()
+		}()
+		if synctest.Wait(); fourth.Load() {
+			t.Fatal("4 of 8 import")
+		}
+		ends[0]()
+		if synctest.Wait(); !fourth.Load() {
+			t.Fatal("a turn was given back, and nobody took it")
+		}
+		l.Throttled(userdb.ServiceWorker, time.Now()) // 4 in flight: 2 of them import
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := l.Import(ctx); err != context.DeadlineExceeded {
+			t.Errorf("%v: 3 of 4 import", err)
+		}
+		if end, err := NewLimiter(1).Import(t.Context()); err != nil {
+			t.Error(err)
+		} else {
+			end()
+		}
+	})
+}
+
+// resetting is a Durable Object that is asked to forget what it holds.
+type resetting struct{ Stores }
+
+var errAsked = errors.New("asked to reset")
+
+func (resetting) Reset(context.Context, userdb.UserID, userdb.Claim) (wire.Status, error) {
+	return wire.Status{}, errAsked
+}
+
+// When all turns are taken, a copy waits, but for one under the fence, for which the user's writes wait.
+func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMemory()
+		w.put("alice/database.sqlite", append(header(), "the rest of the file"...), time.Now())
+		e := w.engine(t)
+		e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
+		if _, err := e.Limiter.Import(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m := &migration{Engine: e, user: "alice", g: 7, result: &Result{}}
+		var err error
+		if m.file, err = m.download(t.Context(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+		defer m.file.remove()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := m.untilFenced(ctx); err != context.DeadlineExceeded {
+			t.Errorf("%v: it did not wait for its turn", err)
+		}
+		if err := m.switchOver(t.Context()); !errors.Is(err, errAsked) {
+			t.Errorf("%v: it waited under the fence", err)
 		}
 	})
 }

@@ -270,7 +270,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 			return err
 		}
 		if m.copied == nil && try < fenceTries {
-			if err := m.copyAndCompare(ctx, try > 0); err != nil {
+			if err := m.copyInTurn(ctx, try > 0); err != nil {
 				return err
 			}
 		}
@@ -296,6 +296,16 @@ func (m *migration) toCopy() *spool {
 		return m.parts.cold
 	}
 	return m.file
+}
+
+// copyInTurn waits until the Limiter lets the user import. Under the fence nobody waits for a turn: the user's writes wait for him.
+func (m *migration) copyInTurn(ctx context.Context, reset bool) error {
+	end, err := m.Limiter.Import(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return m.copyAndCompare(ctx, reset)
 }
 
 // copyAndCompare brings the spooled version into the Durable Object and compares both digests.

@@ -34,7 +34,7 @@ func fleet(ctx context.Context, w *world) (string, error) {
 	}
 	var imports intervals
 	engine := *w.engine
-	engine.Concurrency, engine.Observe = fleetConcurrency, imports.observe
+	engine.Limiter, engine.Observe = migrate.NewLimiter(fleetConcurrency), imports.observe
 	var failed error
 	processes := append(workerds(), os.Getpid())
 	used := cpuTime(processes)
