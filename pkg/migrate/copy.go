@@ -13,10 +13,10 @@ import (
 
 const (
 	// batchBytes is about how large a request with rows is. A Durable Object inserts batches from 0.25 to 4 MB equally fast; small ones
-	// let it begin early and cost little memory.
-	batchBytes = 1 << 20
-	// batchesInFlight keeps the Durable Object busy while requests travel.
-	batchesInFlight = 3
+	// cost little memory, and large ones few requests.
+	batchBytes = 2 << 20
+	// batchesInFlight keeps the Durable Object busy: it inserts one while the next travels.
+	batchesInFlight = 2
 )
 
 // copyProof is what was sent: the digest of the file, computed while its rows streamed.
@@ -186,12 +186,12 @@ func aboutTable(u userdb.UserID, err error) error {
 	return &named
 }
 
-// Preflight downloads a user's file and checks everything, every row of it. It changes nothing.
+// Preflight downloads a user's file, checks everything, every row of it, and counts what a move would write. It changes nothing.
 func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
 	file, err := e.download(ctx, u)
 	if err != nil {
 		return sqlitefile.Report{}, err
 	}
 	defer file.remove()
-	return sqlitefile.PreflightWithin(ctx, file.path, e.Limits)
+	return sqlitefile.Survey(ctx, file.path, e.Limits)
 }

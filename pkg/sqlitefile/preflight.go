@@ -17,7 +17,7 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Tables   int       `json:"tables"` // that hold rows
 	Rows     int64     `json:"rows"`
-	// Entries are counted for databases that can be moved only.
+	// Entries are counted by Survey, for databases that can be moved only.
 	Entries Entries `json:"entries"`
 }
 
@@ -76,6 +76,21 @@ func Preflight(ctx context.Context, path string) (Report, error) {
 
 // PreflightWithin is Preflight with the limits that a Worker stated.
 func PreflightWithin(ctx context.Context, path string, limits wire.Limits) (Report, error) {
+	return preflightFile(ctx, path, limits, (*File).Preflight)
+}
+
+// Survey is PreflightWithin that counts the entries, too, for those who want to know what a move would write.
+func Survey(ctx context.Context, path string, limits wire.Limits) (Report, error) {
+	return preflightFile(ctx, path, limits, func(f *File, ctx context.Context, limits wire.Limits) (Report, error) {
+		report, err := f.Preflight(ctx, limits)
+		if err == nil && report.Err() == nil {
+			report.Entries, err = f.CountEntries(ctx)
+		}
+		return report, err
+	})
+}
+
+func preflightFile(ctx context.Context, path string, limits wire.Limits, check func(*File, context.Context, wire.Limits) (Report, error)) (Report, error) {
 	f, err := Open(ctx, path)
 	var finding *Finding
 	if errors.As(err, &finding) {
@@ -84,7 +99,7 @@ func PreflightWithin(ctx context.Context, path string, limits wire.Limits) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	report, err := f.Preflight(ctx, limits)
+	report, err := check(f, ctx, limits)
 	return report, errors.Join(err, f.Close())
 }
 
@@ -107,11 +122,7 @@ func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error
 	found.add(damage...)
 	found.add(rows...)
 	report.Findings, report.Level = found.list, found.level()
-	if report.Err() != nil {
-		return report, nil
-	}
-	report.Entries, err = f.CountEntries(ctx)
-	return report, err
+	return report, nil
 }
 
 // startIntegrityCheck runs the check beside the reading of the rows; the returned function waits for it.

@@ -23,7 +23,7 @@ func NewBatcher(limits Limits, batchBytes int64, emit func(body []byte, rows int
 	b := &Batcher{maxBytes: int(min(batchBytes, limits.BatchBytes)), limit: int(limits.BatchBytes), emit: emit,
 		free: make(chan []byte, keptBodies)}
 	b.frame = NewFrame("", nil, min(limits.FrameBytes, int64(b.maxBytes)))
-	b.batch = NewBatch(nil)
+	b.batch = NewBatch(b.buffer())
 	return b
 }
 
@@ -94,9 +94,9 @@ func (b *Batcher) Flush() error {
 }
 
 func (b *Batcher) send() error {
-	body, rows := b.batch.Bytes(), b.batch.Rows()
+	err := b.emit(b.batch.Bytes(), b.batch.Rows()) // may wait until a body has come back, which is then the next
 	b.batch = NewBatch(b.buffer())
-	return b.emit(body, rows)
+	return err
 }
 
 func (b *Batcher) buffer() []byte {
