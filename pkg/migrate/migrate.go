@@ -112,7 +112,7 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
-	file, err := m.download(ctx, m.user)
+	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return noFile("migrate", m.user, m.Layout.Key(m.user))
 	}

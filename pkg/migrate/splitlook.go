@@ -13,7 +13,7 @@ import (
 // LookSplit says what a split of a user's file by the policy would move at that moment. It changes nothing. A file that a Durable Object
 // cannot hold is refused as by Migrate: report says why, and the plan is nil.
 func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (plan *split.Plan, report sqlitefile.Report, err error) {
-	report, sure, err := e.firstLook(ctx, u)
+	report, _, sure, err := e.firstLook(ctx, u)
 	if err == nil && sure {
 		return nil, report, report.Err()
 	}

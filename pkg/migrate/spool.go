@@ -26,6 +26,11 @@ type spool struct {
 
 // download spools the object as it is now.
 func (e *Engine) download(ctx context.Context, u userdb.UserID) (*spool, error) {
+	return e.downloadPast(ctx, u, io.Discard)
+}
+
+// downloadPast shows a guard every byte before it is spooled. The guard's error ends the download.
+func (e *Engine) downloadPast(ctx context.Context, u userdb.UserID, guard io.Writer) (*spool, error) {
 	begun := e.now()
 	f, err := os.CreateTemp(e.TempDir, "dbmigrate-*.sqlite")
 	if err != nil {
@@ -33,7 +38,7 @@ func (e *Engine) download(ctx context.Context, u userdb.UserID) (*spool, error) 
 	}
 	sp := &spool{path: f.Name()}
 	sum := &unmarkedSum{hash: sha256.New()}
-	sp.Object, err = e.Files.Get(ctx, e.Layout.Key(u), "", io.MultiWriter(f, sum))
+	sp.Object, err = e.Files.Get(ctx, e.Layout.Key(u), "", io.MultiWriter(guard, f, sum))
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = sp.readMark()
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,13 +82,26 @@ func (c *countedFiles) GetRange(ctx context.Context, key userdb.ObjectKey, ifMat
 	return content, object, err
 }
 
+func (c *countedFiles) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error) {
+	return c.Files.Get(ctx, key, ifMatch, io.MultiWriter(c, w))
+}
+
+func (c *countedFiles) Write(p []byte) (int, error) {
+	c.bytes += int64(len(p))
+	return len(p), nil
+}
+
+// many makes a file of 50 MB, with a schema that cannot be moved beside it.
+func many(t *testing.T, blocked string) string {
+	path := filepath.Join(t.TempDir(), "many.sqlite")
+	makeMany(t, path, `CREATE TABLE large(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO large SELECT zeroblob(10000) FROM n;`+blocked)
+	return path
+}
+
 // The first look at a file of 50 MB that cannot be moved takes its schema and leaves the rows where they are.
 func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "blocked.sqlite")
-	makeMany(t, path, `CREATE TABLE large(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO large SELECT zeroblob(10000) FROM n;
-		CREATE VIEW refused AS SELECT sqlite_version()`)
 	u := newUser(t, "look-deep")
-	object := u.upload(path)
+	object := u.upload(many(t, "CREATE VIEW refused AS SELECT sqlite_version()"))
 	counted := &countedFiles{Files: u.engine.Files}
 	u.engine.Files = counted
 	report, err := u.engine.LookDeep(t.Context(), u.id)
@@ -96,8 +112,49 @@ func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 	if report.Verdict() != sqlitefile.Blocked || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonFunction || problems[0].Object != "refused" {
 		t.Errorf("%s: %+v", report.Verdict(), problems)
 	}
-	t.Logf("%d of %d bytes", counted.bytes, object.Size)
-	if object.Size < 50_000_000 || counted.bytes > 4*sqlitefile.SkimBytes {
-		t.Errorf("%d of %d bytes were read", counted.bytes, object.Size)
+	counted.demandLittle(t, object)
+}
+
+func (c *countedFiles) demandLittle(t *testing.T, object userdb.Object) {
+	t.Helper()
+	t.Logf("%d of %d bytes", c.bytes, object.Size)
+	if object.Size < 50_000_000 || c.bytes > 6*sqlitefile.SkimBytes {
+		t.Errorf("%d of %d bytes were read", c.bytes, object.Size)
 	}
+}
+
+// A migrate refuses what its header and schema block without downloading it, and moves what they do not block.
+func TestMigrateDownloadsLittleOfABlockedFile(t *testing.T) {
+	encrypted := filepath.Join(t.TempDir(), "encrypted.sqlite")
+	if err := os.WriteFile(encrypted, randomBytes(50<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		path string
+		want userdb.Kind
+	}{
+		"schema":    {many(t, "CREATE VIEW refused AS SELECT sqlite_version()"), userdb.Blocked},
+		"encrypted": {encrypted, userdb.NotSQLite},
+		"healthy":   {many(t, ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t, "first-look-"+name)
+			object := u.upload(c.path)
+			counted := &countedFiles{Files: u.engine.Files}
+			u.engine.Files = counted
+			r := u.engine.Migrate(t.Context(), u.id)
+			if userdb.KindOf(r.Err()) != c.want || r.ETag != object.ETag || r.Bytes != object.Size {
+				t.Fatalf("%v; %d bytes, ETag %s, and it has %d and %s", r.Err(), r.Bytes, r.ETag, object.Size, object.ETag)
+			}
+			if c.want != "" {
+				counted.demandLittle(t, object)
+			}
+		})
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return b
 }
