@@ -51,7 +51,7 @@ func (m Mode) flags() int32 {
 // The page caches are small on purpose: tables are read and written once, in order.
 const (
 	readCacheKiB  = 512
-	writeCacheKiB = 2048 // also what one run of a sort takes when an index is made
+	writeCacheKiB = 2048 // also what one run of a sort takes, unless that is told otherwise
 )
 
 func (m Mode) cacheKiB() int {

@@ -41,6 +41,7 @@ type call struct {
 	media   string // of body
 	binary  bool   // the answer is binary
 	maxRead int64  // of the answer
+	buffer  []byte // for the answer, used where it is large enough
 	timeout time.Duration
 }
 
@@ -113,7 +114,7 @@ func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
 		return answer{}, connectionFailure(ctx, err)
 	}
 	defer resp.Body.Close()
-	got, err := readAnswer(resp, m.maxRead)
+	got, err := readAnswer(resp, m.maxRead, m.buffer)
 	if err != nil {
 		f := connectionFailure(ctx, err)
 		if errors.Is(err, errTooLong) {
@@ -167,7 +168,7 @@ func (b *ownBody) Close() error {
 
 var errTooLong = errors.New("the answer is longer than any answer to this message")
 
-func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
+func readAnswer(resp *http.Response, limit int64, buffer []byte) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer)) // cut off or too long, the status alone decides
 		return body, nil
@@ -175,10 +176,10 @@ func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
 		return nil, errTooLong
 	}
-	var out bytes.Buffer
-	if resp.ContentLength > 0 {
-		out.Grow(int(resp.ContentLength) + bytes.MinRead)
+	if need := resp.ContentLength + bytes.MinRead; need > int64(cap(buffer)) {
+		buffer = make([]byte, 0, max(need, 2*int64(cap(buffer))))
 	}
+	out := bytes.NewBuffer(buffer[:0])
 	n, err := out.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if err == nil && n > limit {
 		err = errTooLong

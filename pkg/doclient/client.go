@@ -211,6 +211,7 @@ func (c *Client) ExportRows(ctx context.Context, u userdb.UserID, req wire.Expor
 	m := c.post("export rows of", u, "/export/rows", req)
 	m.binary = true
 	m.maxRead = req.MaxBytes + pageSlack
+	m.buffer = req.Buffer
 	body, err := c.do(ctx, m)
 	if err != nil {
 		return nil, err

@@ -107,6 +107,37 @@ func TestAnswersAreNotReadBeyondTheirLimit(t *testing.T) {
 	wantKind(t, err, userdb.ProtocolError)
 }
 
+// The memory of a page that nobody reads any more is used for the next one, and only where that fits.
+func TestAnExportPageUsesTheMemoryOfAnother(t *testing.T) {
+	w := newWorker(t, func(rw http.ResponseWriter, _ *http.Request) {
+		page := wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "t", Columns: []string{"a"}, Rows: 1, Last: wire.Key{wire.IntValue(7)}, Done: true}}
+		page.Cells, page.Reals = wire.AppendRow(nil, nil, []wire.Value{wire.IntValue(7)})
+		rw.Header().Set("Content-Type", mediaBinary)
+		_, _ = rw.Write(wire.AppendExportPage(nil, &page))
+	})
+	client, _ := w.client(t)
+	read := func(buffer []byte) *wire.ExportPage {
+		page, err := client.ExportRows(context.Background(), "ann", wire.ExportRequest{Table: "t", MaxBytes: 1000, Buffer: buffer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = page.Each(func(row []wire.Value) error {
+			if !row[0].Equal(wire.IntValue(7)) {
+				t.Errorf("the row is %v", row)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return page
+	}
+	small := read(make([]byte, 3))
+	if again := read(small.Body); &again.Body[0] != &small.Body[0] {
+		t.Error("the second page lies elsewhere")
+	}
+}
+
 func TestFinishRepeatsUntilDone(t *testing.T) {
 	w := newWorker(t, answerJSON(200, `{"done":false,"remaining":2}`), answerJSON(200, `{"done":false,"remaining":1}`), answerJSON(200, `{"done":true,"remaining":0}`))
 	client, _ := w.client(t)

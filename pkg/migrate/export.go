@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -14,6 +15,9 @@ import (
 
 // exportPageBytes is about how large an export page is.
 const exportPageBytes = 1 << 20
+
+// pagesInMemory are one that is inserted and one that arrives. Their memory is used again for every page of the user.
+const pagesInMemory = 2
 
 // exportFile builds the user's file from the Durable Object and proves it by the digest.
 func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.DatabaseDigest) (*spool, error) {
@@ -69,37 +73,64 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables
 	if err != nil {
 		return err
 	}
+	x := &exporter{Engine: e, user: u, into: b, writes: exported.Writes, buffers: make(chan []byte, pagesInMemory)}
+	for range pagesInMemory {
+		x.buffers <- nil // a page's own length says how much it needs
+	}
 	for _, table := range tables {
 		if table.Rows == 0 {
 			continue
 		}
-		if err := e.exportTable(ctx, u, b, table.Name, exported.Writes); err != nil {
+		if err := x.table(ctx, table.Name); err != nil {
 			return errors.Join(err, b.Abort())
 		}
 	}
+	x.release()
 	return b.Finish(ctx)
 }
 
-// exportTable fetches one page while the page before is inserted.
-func (e *Engine) exportTable(ctx context.Context, u userdb.UserID, b *sqlitefile.Builder, table string, writes int64) error {
+// exporter reads a Durable Object's tables, page by page, into a file.
+type exporter struct {
+	*Engine
+	user    userdb.UserID
+	into    *sqlitefile.Builder
+	writes  int64       // of the Durable Object when its schema was read
+	buffers chan []byte // the memory of pages that nobody reads
+}
+
+// table fetches one page while the page before is inserted.
+func (x *exporter) table(ctx context.Context, table string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for p := range e.exportPages(ctx, u, table) {
+	for p := range x.pages(ctx, table) {
 		if p.err != nil {
 			return p.err
 		}
-		if p.Writes != writes {
-			return &userdb.Error{Op: "export", Thing: string(u), Kind: userdb.Conflict, Err: errors.New("the Durable Object was written to while it was read")}
+		if p.Writes != x.writes {
+			return &userdb.Error{Op: "export", Thing: string(x.user), Kind: userdb.Conflict, Err: errors.New("the Durable Object was written to while it was read")}
 		}
-		into, err := b.Into(table, p.Columns)
+		into, err := x.into.Into(table, p.Columns)
 		if err != nil {
 			return err
 		}
 		if err := p.Each(into.Add); err != nil {
 			return err
 		}
+		x.buffers <- p.Body
 	}
 	return ctx.Err()
+}
+
+// release gives the pages' memory back to the system, because what comes next needs memory that is not Go's: SQLite sorts for indexes, and checks
+// the file. Small databases are spared the garbage collection.
+func (x *exporter) release() {
+	held := 0
+	for range pagesInMemory {
+		held += cap(<-x.buffers)
+	}
+	if held >= exportPageBytes {
+		debug.FreeOSMemory()
+	}
 }
 
 type exportedPage struct {
@@ -107,13 +138,18 @@ type exportedPage struct {
 	err error
 }
 
-func (e *Engine) exportPages(ctx context.Context, u userdb.UserID, table string) <-chan exportedPage {
-	pages := make(chan exportedPage, 1)
+func (x *exporter) pages(ctx context.Context, table string) <-chan exportedPage {
+	pages := make(chan exportedPage)
 	go func() {
 		defer close(pages)
-		var after wire.Key
+		req := wire.ExportRequest{Table: table, MaxBytes: exportPageBytes}
 		for {
-			page, err := e.Stores.ExportRows(ctx, u, wire.ExportRequest{Table: table, After: after, MaxBytes: exportPageBytes})
+			select {
+			case req.Buffer = <-x.buffers:
+			case <-ctx.Done():
+				return
+			}
+			page, err := x.Stores.ExportRows(ctx, x.user, req)
 			select {
 			case pages <- exportedPage{page, err}:
 			case <-ctx.Done():
@@ -122,7 +158,7 @@ func (e *Engine) exportPages(ctx context.Context, u userdb.UserID, table string)
 			if err != nil || page.Done {
 				return
 			}
-			after = page.Last
+			req.After = page.Last
 		}
 	}()
 	return pages

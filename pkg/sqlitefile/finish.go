@@ -49,7 +49,10 @@ func (b *Builder) complete(ctx context.Context) error {
 		in.stmt.Close()
 	}
 	b.inserters = nil
-	for _, kind := range createOrder[1:] {
+	if err := b.createIndexes(); err != nil {
+		return err
+	}
+	for _, kind := range createOrder[2:] {
 		if err := b.createObjects(kind); err != nil {
 			return err
 		}
@@ -68,6 +71,23 @@ func (b *Builder) complete(ctx context.Context) error {
 		fmt.Sprintf("PRAGMA application_id=%d", b.schema.Header.ApplicationID),
 		"COMMIT",
 	)
+}
+
+// A sort for an index takes as much memory as the page cache may have, doubling what it has as it grows, and SQLite's allocator here keeps every
+// size that was outgrown. Of a file with pages of 4 KiB, SQLite sorts 1000 KiB at once, or more.
+const (
+	sortCache  = "PRAGMA cache_size=-1000"
+	buildCache = "PRAGMA cache_size=-2048"
+)
+
+func (b *Builder) createIndexes() error {
+	if err := b.execAll(sortCache); err != nil {
+		return err
+	}
+	if err := b.createObjects("index"); err != nil {
+		return err
+	}
+	return b.execAll(buildCache)
 }
 
 // rebuildFTS5 builds the indexes over external content, also of tables that an application made in its Durable Object and that the

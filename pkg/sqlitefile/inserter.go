@@ -152,6 +152,7 @@ func (in *Inserter) Add(row []wire.Value) error {
 	if err := in.stmt.Run(); err != nil {
 		return in.refused(row, err)
 	}
+	clear(in.values) // they would keep the whole page that the row came in
 	return nil
 }
 

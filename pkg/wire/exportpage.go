@@ -22,9 +22,10 @@ type ExportHeader struct {
 	Gen     userdb.Claim `json:"gen"`
 }
 
-// ExportPage is one export page; cells and reals alias the body that it was parsed from.
+// ExportPage is one export page; cells and reals alias the body that it was parsed from, nothing else does.
 type ExportPage struct {
 	ExportHeader
+	Body  []byte
 	Cells []byte
 	Reals []byte
 }
@@ -39,7 +40,7 @@ func ParseExportPage(body []byte) (*ExportPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &ExportPage{}
+	p := &ExportPage{Body: body}
 	if err := json.Unmarshal(header, &p.ExportHeader); err != nil { // newer Workers may say more
 		return nil, r.malformed(len(pageMagic), "header: "+err.Error())
 	}

@@ -230,6 +230,9 @@ type ExportRequest struct {
 	Table    string `json:"table"`
 	After    Key    `json:"after"`
 	MaxBytes int64  `json:"maxBytes"`
+
+	// Buffer is memory for the answer, which is used where it is large enough: the Body of a page that nobody reads any more, or nil.
+	Buffer []byte `json:"-"`
 }
 
 // ExportSchema is the schema as the Durable Object has it now.
