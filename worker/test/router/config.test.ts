@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createRouter } from "../../src/index.ts";
 import type { RouterConfig } from "../../src/index.ts";
 import { KvFlagHint } from "../../src/router/flag-hint.ts";
@@ -49,6 +49,27 @@ describe("the flag", () => {
     const user = newUser();
     if (value !== null) await bindings.FLAGS.put(`migrated:${user}`, value);
     expect(await new KvFlagHint(bindings.FLAGS, 30).isMigrated(user)).toBe(expected);
+  });
+
+  it("is asked once in ten seconds for a user who has moved, by all routers of an isolate, and each time for the others", async () => {
+    const asked: string[] = [];
+    const flags = {
+      get: async (key: string) => {
+        asked.push(key);
+        return key === "migrated:moved" ? "true" : null;
+      },
+    } as unknown as KVNamespace;
+    const ask = async (user: string) => new KvFlagHint(flags, undefined).isMigrated(user);
+    vi.useFakeTimers();
+    try {
+      for (let i = 0; i < 3; i++) expect([await ask("moved"), await ask("other")]).toEqual([true, false]);
+      expect(asked).toEqual(["migrated:moved", "migrated:other", "migrated:other", "migrated:other"]);
+      vi.advanceTimersByTime(10_000);
+      expect(await ask("moved")).toBe(true);
+      expect(asked.slice(4)).toEqual(["migrated:moved"]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each([
