@@ -14,7 +14,7 @@ import (
 const (
 	// batchBytes is about how large a request with rows is. A Durable Object inserts batches from 0.25 to 4 MB equally fast; small ones
 	// cost little memory, and large ones few requests.
-	batchBytes = 2 << 20
+	batchBytes = 3 << 19
 	// batchesInFlight keeps the Durable Object busy: it inserts one while the next travels.
 	batchesInFlight = 2
 )
