@@ -32,7 +32,8 @@ type Engine struct {
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
 	Run, Version string
 
-	// Concurrency is how many users are in flight at once, at most; at least 1. Limiter, when set, decides instead: one that the clients report into.
+	// Concurrency is how many users are in flight at once, at most; at least 1. Limiter, when set, decides instead, and on who imports:
+	// one that the clients report into.
 	Concurrency int
 	Limiter     *Limiter
 	// Observe, when set, is told of each step. It is called from many goroutines and must not block.

@@ -128,7 +128,7 @@ func (x *exporter) release() {
 	for range pagesInMemory {
 		held += cap(<-x.buffers)
 	}
-	if held >= exportPageBytes {
+	if held >= pagesInMemory*exportPageBytes {
 		debug.FreeOSMemory()
 	}
 }

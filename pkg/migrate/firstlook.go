@@ -78,8 +78,12 @@ func statedBytes(head []byte) int64 {
 	return page * int64(binary.BigEndian.Uint32(head[28:]))
 }
 
-// downloadToMove is download but for a large file whose header and schema show that it cannot be moved: it stays where it is.
+// downloadToMove is download but for a large file whose header and schema show that it cannot be moved: it stays where it is. Under a claim there
+// is no time for it.
 func (m *migration) downloadToMove(ctx context.Context) (*spool, error) {
+	if m.g > 0 {
+		return m.download(ctx, m.user)
+	}
 	file, err := m.downloadPast(ctx, m.user, &largeFiles{})
 	if !errors.Is(err, errLarge) {
 		return file, err

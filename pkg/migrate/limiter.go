@@ -18,7 +18,7 @@ type Limiter struct {
 	limit    float64
 	cautious bool // something was overloaded once: growth is additive from then on
 	inFlight int
-	imports  int       // users in flight who have their turn to import
+	imports  int       // users in flight who import
 	until    time.Time // nobody is begun before
 	heldOff  time.Time // complaints until then are about what was sent before the last cut
 	by       userdb.Service
@@ -31,8 +31,10 @@ const (
 	firstLimit = 8
 	// holdOff is how long after a cut further complaints do not cut again: they come from requests that were under way already.
 	holdOff = time.Second
-	// usersPerImport is how many users in flight there are to one who imports: the import is about a third of a user's way.
+	// usersPerImport is how many users in flight there are to one who imports: the import is a third of a small user's way, and half of a large one's.
 	usersPerImport = 3
+	// importPatience is several imports of small users, who are many, and no time for a large one, whose import others need not wait for.
+	importPatience = time.Second
 	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.
 	mostPause = 10 * time.Minute
 )
@@ -44,24 +46,9 @@ func NewLimiter(most int) *Limiter {
 }
 
 // Acquire waits for a place. It returns ctx's error when that ends first.
-func (l *Limiter) Acquire(ctx context.Context) error { return l.await(ctx, l.tryAcquire) }
-
-// Import waits for a user's turn to import, which one in three of the users that the Limiter lets may have at a time. Users who began together
-// would otherwise stay together, as in a convoy: all import at once, and then all do something else, while nobody imports. The caller gives the
-// turn back with end. A nil Limiter lets everybody. It returns ctx's error when that ends first.
-func (l *Limiter) Import(ctx context.Context) (end func(), err error) {
-	if l == nil {
-		return func() {}, nil
-	}
-	if err := l.await(ctx, l.tryImport); err != nil {
-		return nil, err
-	}
-	return l.imported, nil
-}
-
-func (l *Limiter) await(ctx context.Context, try func() (time.Duration, <-chan struct{}, bool)) error {
+func (l *Limiter) Acquire(ctx context.Context) error {
 	for ctx.Err() == nil {
-		wait, changed, ok := try()
+		wait, changed, ok := l.tryAcquire()
 		if ok {
 			return nil
 		}
@@ -78,6 +65,29 @@ func (l *Limiter) await(ctx context.Context, try func() (time.Duration, <-chan s
 	return ctx.Err()
 }
 
+// Import waits for a user's turn to import, which one in three of the users that the Limiter lets may have at a time. Users who began together
+// would otherwise stay together, as in a convoy: all import at once, and then all do something else, while nobody imports. It is no bound:
+// nobody waits for longer than importPatience, or than ctx lasts. The caller gives the turn back with end. A nil Limiter lets everybody.
+func (l *Limiter) Import(ctx context.Context) (end func()) {
+	if l == nil {
+		return func() {}
+	}
+	patience := time.After(importPatience)
+	for waiting := true; ; {
+		changed, ok := l.tryImport(waiting)
+		if ok {
+			return l.imported
+		}
+		select {
+		case <-ctx.Done():
+			waiting = false
+		case <-patience:
+			waiting = false
+		case <-changed:
+		}
+	}
+}
+
 // tryAcquire takes a place if there is one; otherwise it says how long nobody is begun, and what to wait for.
 func (l *Limiter) tryAcquire() (wait time.Duration, changed <-chan struct{}, ok bool) {
 	l.mu.Lock()
@@ -89,14 +99,15 @@ func (l *Limiter) tryAcquire() (wait time.Duration, changed <-chan struct{}, ok 
 	return 0, nil, true
 }
 
-func (l *Limiter) tryImport() (wait time.Duration, changed <-chan struct{}, ok bool) {
+// tryImport takes a turn if there is one, or if the user has waited enough; otherwise it says what to wait for.
+func (l *Limiter) tryImport(waiting bool) (changed <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.imports*usersPerImport >= int(l.limit) {
-		return 0, l.changed, false
+	if waiting && l.imports*usersPerImport >= int(l.limit) {
+		return l.changed, false
 	}
 	l.imports++
-	return 0, nil, true
+	return nil, true
 }
 
 func (l *Limiter) imported() {

@@ -118,40 +118,37 @@ func TestEachFindsWhatThePlatformBears(t *testing.T) {
 	})
 }
 
-func TestOneInThreeMayImport(t *testing.T) {
+func TestOneInThreeImports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(8)
+		l, begun := NewLimiter(8), time.Now()
 		var ends []func()
 		for range 3 {
-			end, err := l.Import(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			ends = append(ends, end)
+			ends = append(ends, l.Import(t.Context()))
 		}
 		var fourth atomic.Bool
 		go func() {
-			end, err := l.Import(t.Context())
-			fourth.Store(err == nil)
+			end := l.Import(t.Context())
+			fourth.Store(true)
 			end()
 		}()
 		if synctest.Wait(); fourth.Load() {
 			t.Fatal("4 of 8 import")
 		}
 		ends[0]()
-		if synctest.Wait(); !fourth.Load() {
+		if synctest.Wait(); !fourth.Load() || time.Since(begun) > 0 {
 			t.Fatal("a turn was given back, and nobody took it")
 		}
 		l.Throttled(userdb.ServiceWorker, time.Now()) // 4 in flight: 2 of them import
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, err := l.Import(ctx); err != context.DeadlineExceeded {
-			t.Errorf("%v: 3 of 4 import", err)
+		l.Import(t.Context())
+		if waited := time.Since(begun); waited != importPatience {
+			t.Errorf("waited %v: nobody gives a turn back, and one is bound to go ahead", waited)
 		}
-		if end, err := NewLimiter(1).Import(t.Context()); err != nil {
-			t.Error(err)
-		} else {
-			end()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		l.Import(ctx)
+		NewLimiter(1).Import(t.Context())
+		if waited := time.Since(begun); waited != importPatience {
+			t.Errorf("waited %v", waited)
 		}
 	})
 }
@@ -159,35 +156,48 @@ func TestOneInThreeMayImport(t *testing.T) {
 // resetting is a Durable Object that is asked to forget what it holds.
 type resetting struct{ Stores }
 
-var errAsked = errors.New("asked to reset")
+var errAsked = errors.New("asked")
 
 func (resetting) Reset(context.Context, userdb.UserID, userdb.Claim) (wire.Status, error) {
 	return wire.Status{}, errAsked
 }
 
-// When all turns are taken, a copy waits, but for one under the fence, for which the user's writes wait.
+// When all turns are taken, a first copy waits; one under a fence, or after a lost race, does not.
 func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newMemory()
-		w.put("alice/database.sqlite", append(header(), "the rest of the file"...), time.Now())
-		e := w.engine(t)
-		e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
-		if _, err := e.Limiter.Import(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		m := &migration{Engine: e, user: "alice", g: 7, result: &Result{}}
-		var err error
-		if m.file, err = m.download(t.Context(), "alice"); err != nil {
-			t.Fatal(err)
-		}
-		defer m.file.remove()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := m.untilFenced(ctx); err != context.DeadlineExceeded {
-			t.Errorf("%v: it did not wait for its turn", err)
-		}
-		if err := m.switchOver(t.Context()); !errors.Is(err, errAsked) {
-			t.Errorf("%v: it waited under the fence", err)
-		}
-	})
+	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		head []byte
+		run  func(*migration, context.Context) error
+		want time.Duration
+	}{
+		"first copy":                    {header(), (*migration).untilFenced, importPatience},
+		"under a dead command's fence":  {fenced, (*migration).untilFenced, 0},
+		"copy that follows our own one": {header(), (*migration).switchOver, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newMemory()
+				w.put("alice/database.sqlite", append(c.head, "no page, so a copy fails at once"...), time.Now())
+				e := w.engine(t)
+				e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
+				e.Limiter.Import(t.Context())
+				m := &migration{Engine: e, user: "alice", g: 7, result: &Result{}}
+				var err error
+				if m.file, err = m.download(t.Context(), "alice"); err != nil {
+					t.Fatal(err)
+				}
+				defer m.file.remove()
+				begun := time.Now()
+				if err := c.run(m, t.Context()); err == nil {
+					t.Error("it went well")
+				}
+				if waited := time.Since(begun); waited != c.want {
+					t.Errorf("waited %v, want %v", waited, c.want)
+				}
+			})
+		})
+	}
 }

@@ -269,12 +269,18 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		if err := m.file.superseded("migrate", m.user, m.g); err != nil {
 			return err
 		}
-		if m.copied == nil && try < fenceTries {
-			if err := m.copyInTurn(ctx, try > 0); err != nil {
-				return err
-			}
+		var err error
+		switch {
+		case m.copied != nil || try >= fenceTries:
+		case try == 0:
+			err = m.copyInTurn(ctx)
+		default: // the application was faster: the less time until the fence the better
+			err = m.copyAndCompare(ctx, true)
 		}
-		err := m.fence(ctx)
+		if err != nil {
+			return err
+		}
+		err = m.fence(ctx)
 		if userdb.KindOf(err) != userdb.Precondition {
 			return err
 		}
@@ -298,14 +304,13 @@ func (m *migration) toCopy() *spool {
 	return m.file
 }
 
-// copyInTurn waits until the Limiter lets the user import. Under the fence nobody waits for a turn: the user's writes wait for him.
-func (m *migration) copyInTurn(ctx context.Context, reset bool) error {
-	end, err := m.Limiter.Import(ctx)
-	if err != nil {
-		return err
+// copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command that died, nobody waits for a turn:
+// the user's writes wait for him.
+func (m *migration) copyInTurn(ctx context.Context) error {
+	if !m.file.fenced() {
+		defer m.Limiter.Import(ctx)()
 	}
-	defer end()
-	return m.copyAndCompare(ctx, reset)
+	return m.copyAndCompare(ctx, false)
 }
 
 // copyAndCompare brings the spooled version into the Durable Object and compares both digests.

@@ -16,13 +16,16 @@ type Batcher struct {
 // keptBodies is how many bodies Recycle keeps; more only wait for the garbage collector.
 const keptBodies = 8
 
+// framesPerBatch is how many full frames fill a batch: one of more than half of it would leave the rest empty.
+const framesPerBatch = 2
+
 // NewBatcher returns a Batcher that hands each batch of at most batchBytes to emit; only a single row
 // that is longer by itself makes a longer one, up to limits.BatchBytes. The body belongs to emit's side
 // until that gives it back with Recycle, so it may be sent while the next is being filled.
 func NewBatcher(limits Limits, batchBytes int64, emit func(body []byte, rows int) error) *Batcher {
 	b := &Batcher{maxBytes: int(min(batchBytes, limits.BatchBytes)), limit: int(limits.BatchBytes), emit: emit,
 		free: make(chan []byte, keptBodies)}
-	b.frame = NewFrame("", nil, min(limits.FrameBytes, int64(b.maxBytes)))
+	b.frame = NewFrame("", nil, min(limits.FrameBytes, int64(b.maxBytes)/framesPerBatch))
 	b.batch = NewBatch(b.buffer())
 	return b
 }

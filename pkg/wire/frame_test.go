@@ -217,7 +217,7 @@ func TestLongRowsTravelAsCells(t *testing.T) {
 	long := wire.TextValue(strings.Repeat("l", wire.MaxJSONBRow))
 	limit := wire.TextValue(strings.Repeat("l", wire.MaxJSONBRow-len("\xeb....\xea....")))
 	rows := [][]wire.Value{{wire.IntValue(1)}, {long}, {limit}, {wire.IntValue(2)}}
-	frames := encodeFrames(t, []string{"a"}, rows, 1<<20)
+	frames := encodeFrames(t, []string{"a"}, rows, 1<<21)
 	checkFrames(t, db, frames, rows)
 	kinds := ""
 	for _, f := range frames {

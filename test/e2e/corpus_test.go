@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/harness"
@@ -24,6 +26,8 @@ var refused = map[string]string{
 // TestCorpus moves every real file into a Durable Object and back. The way back goes through gc, so that the file is built anew from the
 // Durable Object and not merely unfenced; an independent program compares it with the original.
 func TestCorpus(t *testing.T) {
+	table := "| file | bytes | what became of it |\n|---|---|---|\n"
+	defer func() { publish(t, "corpus", table) }()
 	for _, name := range corpus.Names() {
 		t.Run(name, func(t *testing.T) {
 			path := corpus.Copy(t, name)
@@ -33,16 +37,20 @@ func TestCorpus(t *testing.T) {
 			}
 			op, user := newOperator(t), userNamed(t)
 			putFile(t, user, original)
+			end := "moved, freed, built anew from the Durable Object: the same"
 			if reason, blocked := refused[name]; blocked {
-				mustRefuse(t, op, user, original, reason)
+				end = "refused, untouched: " + strings.ReplaceAll(mustRefuse(t, op, user, original, reason), "|", "\\|")
 			} else {
 				mustComeBack(t, op, user, path)
 			}
+			table += fmt.Sprintf("| %s | %d | %s |\n", name, len(original), end)
 		})
 	}
 }
 
-func mustRefuse(t *testing.T, op *harness.Operator, user string, original []byte, reason string) {
+// mustRefuse returns the reason that the operator is told.
+func mustRefuse(t *testing.T, op *harness.Operator, user string, original []byte, reason string) string {
+	t.Helper()
 	_, before := getFile(t, user)
 	f := must(t, op, 1, "migrate", user)
 	message := f.Accounts[user].Error.Message
@@ -59,6 +67,7 @@ func mustRefuse(t *testing.T, op *harness.Operator, user string, original []byte
 			t.Error("a flag was written")
 		}
 	}
+	return strings.TrimPrefix(message, "preflight "+user+": ")
 }
 
 func mustComeBack(t *testing.T, op *harness.Operator, user, path string) {

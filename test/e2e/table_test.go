@@ -11,7 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/docpage"
 )
 
-var doc = flag.String("doc", "", "page whose sections kill, kill-split and runtime are written anew by the walks")
+var doc = flag.String("doc", "", "page whose sections corpus, kill, kill-split and runtime are written anew")
 
 // killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
 type killTable struct {
@@ -53,12 +53,15 @@ func (k *killTable) order(r killRow) int {
 	return 1000*slices.IndexFunc(k.walks, func(w walk) bool { return w.name == r.walk }) + r.n
 }
 
-func (k *killTable) publish(t *testing.T) {
-	t.Log("\n" + k.markdown())
+func (k *killTable) publish(t *testing.T) { publish(t, k.section, k.markdown()) }
+
+// publish writes a section of the page, if there is one, of a test that passed.
+func publish(t *testing.T, section, text string) {
+	t.Log("\n" + text)
 	if *doc == "" || t.Failed() {
 		return
 	}
-	if err := docpage.Replace(*doc, k.section, k.markdown()); err != nil {
+	if err := docpage.Replace(*doc, section, text); err != nil {
 		t.Error(err)
 	}
 }

@@ -100,7 +100,7 @@ func TestVerifyFindsAndNamesEveryMutation(t *testing.T) {
 		}
 		table += fmt.Sprintf("| %s | %d | %d |\n", kind.name, made, found)
 	}
-	t.Logf("seed %d\n%s", seed, table)
+	publish(t, "mutations", fmt.Sprintf("Seed %d.\n\n%s", seed, table))
 }
 
 func mustName(u user, m mutation) {

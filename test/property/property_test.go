@@ -2,12 +2,19 @@ package property
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -17,8 +24,10 @@ import (
 // TestHardDatabasesComeBackOrAreRefused takes databases from seeds: each comes back from its Durable Object exactly as it went in, or is
 // refused for the right reason with nothing changed. HARDDB_SEEDS runs more of them, HARDDB_FIRST begins with another seed.
 func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
-	first := setting(t, "HARDDB_FIRST", 0)
-	for seed := first; seed < first+setting(t, "HARDDB_SEEDS", 24); seed++ {
+	first, seeds := setting(t, "HARDDB_FIRST", 0), setting(t, "HARDDB_SEEDS", 24)
+	var ends ends
+	t.Cleanup(func() { publish(t, "hard", ends.markdown(first, seeds)) }) // when the last of them has ended
+	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "original.sqlite")
@@ -34,10 +43,48 @@ func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 			}()
 			if made.Refusal != "" {
 				mustRefuse(u, path, made.Refusal)
+				ends.add("refused, untouched: `" + string(made.Refusal) + "`")
 			} else {
 				mustComeBack(u, path, made.Virtual)
+				ends.add("moved, freed, built anew from the Durable Object: the same")
 			}
 		})
+	}
+}
+
+// ends counts what became of databases.
+type ends struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (e *ends) add(end string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.count == nil {
+		e.count = map[string]int{}
+	}
+	e.count[end]++
+}
+
+func (e *ends) markdown(first, seeds int) string {
+	text := fmt.Sprintf("Seeds %d to %d.\n\n| what became of it | databases |\n|---|---|\n", first, first+seeds-1)
+	for _, end := range slices.SortedFunc(maps.Keys(e.count), func(a, b string) int { return cmp.Or(e.count[b]-e.count[a], strings.Compare(a, b)) }) {
+		text += fmt.Sprintf("| %s | %d |\n", end, e.count[end])
+	}
+	return text
+}
+
+var doc = flag.String("doc", "", "page whose sections hard and mutations are written anew")
+
+// publish writes a section of the page, if there is one, of a test that passed.
+func publish(t *testing.T, section, text string) {
+	t.Log("\n" + text)
+	if *doc == "" || t.Failed() {
+		return
+	}
+	if err := docpage.Replace(*doc, section, text); err != nil {
+		t.Error(err)
 	}
 }
 

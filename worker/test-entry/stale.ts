@@ -30,9 +30,17 @@ export default {
   async fetch(request: Request, env: RaceEnv): Promise<Response> {
     const user = EVICT_ROUTE.exec(new URL(request.url).pathname)?.[1];
     if (user !== undefined) return evict(user, env);
-    return sample.fetch(request, { ...dawdling(env, Number(request.headers.get(DAWDLE))), FLAGS: stale(env.FLAGS) });
+    return sample.fetch(request, { ...dawdling(env, Number(request.headers.get(DAWDLE))), FLAGS: flagsOf(env) });
   },
 } satisfies ExportedHandler<RaceEnv>;
+
+let remembered: KVNamespace | undefined;
+
+/** What an isolate remembers of flags belongs to the binding: half of the requests share one, and the others know nothing. */
+function flagsOf({ FLAGS }: RaceEnv): KVNamespace {
+  remembered ??= stale(FLAGS);
+  return Math.random() < 0.5 ? remembered : stale(FLAGS);
+}
 
 /** The call itself fails, since the object that should answer it is gone: that is its success. */
 async function evict(user: string, env: RaceEnv): Promise<Response> {

@@ -60,7 +60,10 @@ export type BothRequest = Pick<QueryRequest, "statements">;
 
 const DEFAULT_DEADLINE_MS = 5000;
 
-/** Makes a router from a Worker's bindings. It keeps no state: make one per request or one per isolate. @throws Error for a bad config */
+/**
+ * Makes a router from a Worker's bindings: one per request or one per isolate. What is remembered belongs to the isolate: for ten seconds, who has moved.
+ * @throws Error for a bad config
+ */
 export function createRouter(config: RouterConfig): Router {
   const { path = "auto", deadlineMs = DEFAULT_DEADLINE_MS, maxFileBytes = DEFAULT_MAX_FILE_BYTES } = config;
   if (config.flagCacheTtl !== undefined && config.flagCacheTtl < MIN_FLAG_CACHE_TTL) {

@@ -1,0 +1,106 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// changing is a bucket in which something happens before the second range is read: a first look is one range here, and then comes the look at the mark.
+type changing struct {
+	memoryFiles
+	between func()
+}
+
+func (c changing) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+	if c.calls["R2 get"] == 1 {
+		c.between()
+	}
+	return c.memoryFiles.GetRange(ctx, key, ifMatch, offset, length)
+}
+
+// Only what is certain of the version that was judged, and of a file that dbmigrate left no mark on, is refused before it is read.
+func TestRefuseUnread(t *testing.T) {
+	const key = userdb.ObjectKey("alice/database.sqlite")
+	noise := bytes.Repeat([]byte("no SQLite file, "), 8192)
+	change := func(w *memory, f func(*userdb.Object)) {
+		o := w.objects[key]
+		f(&o)
+		w.objects[key] = o
+	}
+	for name, c := range map[string]struct {
+		before  func(*memory)
+		between func(*memory)
+		want    userdb.Kind
+	}{
+		"no SQLite file": {want: userdb.NotSQLite},
+		"more than a PUT takes": {want: userdb.Blocked, before: func(w *memory) {
+			change(w, func(o *userdb.Object) { o.Size = maxPutBytes + 1 })
+		}},
+		"another version meanwhile": {between: func(w *memory) { w.put(key, noise, time.Now().Add(time.Hour)) }},
+		"deleted meanwhile":         {between: func(w *memory) { delete(w.objects, key) }},
+		"the hot rows of a split user": {before: func(w *memory) {
+			change(w, func(o *userdb.Object) { o.Metadata = map[string]string{"dbmigrate-split": "7"} })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newMemory()
+			w.put(key, noise, time.Now())
+			if c.before != nil {
+				c.before(w)
+			}
+			e := w.engine(t)
+			e.Files = changing{memoryFiles{nil, w}, func() {
+				if c.between != nil {
+					c.between(w)
+				}
+			}}
+			m := &migration{Engine: e, user: "alice", result: &Result{}}
+			judged := w.objects[key]
+			err := m.refuseUnread(t.Context())
+			if userdb.KindOf(err) != c.want || m.result.unfit != (c.want != "") {
+				t.Fatalf("%v, unfit %v", err, m.result.unfit)
+			}
+			if err != nil && (m.result.ETag != judged.ETag || m.result.Bytes != judged.Size) {
+				t.Errorf("the account is of %s with %d bytes", m.result.ETag, m.result.Bytes)
+			}
+		})
+	}
+}
+
+func TestLargeFilesAreLookedAtFirst(t *testing.T) {
+	large := header()
+	large[16], large[28] = 16, 1 // 2^24 pages of 4,096 bytes
+	for name, c := range map[string]struct {
+		head []byte
+		more int
+		ends bool
+	}{
+		"a large file":              {large, sqlitefile.SkimBytes, true},
+		"the beginning of one":      {large, sqlitefile.SkimBytes - userdb.HeaderBytes, false},
+		"a small file":              {header(), sqlitefile.SkimBytes, false},
+		"no SQLite file":            {bytes.Repeat([]byte("x"), 100), sqlitefile.SkimBytes, true},
+		"a small one that is none":  {bytes.Repeat([]byte("x"), 100), 1000, false},
+		"an empty object, or a bit": {nil, 3, false},
+	} {
+		for _, step := range []int{7, 64 << 10, 1 << 20} {
+			t.Run(fmt.Sprint(name, " by ", step), func(t *testing.T) {
+				rest, guard := append(c.head[:len(c.head):len(c.head)], make([]byte, c.more)...), &largeFiles{}
+				var err error
+				for err == nil && len(rest) > 0 {
+					n := min(step, len(rest))
+					_, err = guard.Write(rest[:n])
+					rest = rest[n:]
+				}
+				if (err == errLarge) != c.ends {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
