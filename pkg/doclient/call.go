@@ -114,6 +114,9 @@ func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
 		return answer{}, connectionFailure(ctx, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return c.refusal(ctx, m, resp)
+	}
 	got, err := readAnswer(resp, m.maxRead, m.buffer)
 	if err != nil {
 		f := connectionFailure(ctx, err)
@@ -123,6 +126,17 @@ func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
 		return answer{status: resp.StatusCode}, f
 	}
 	return answer{status: resp.StatusCode, body: got}, c.judge(resp, got, m.binary)
+}
+
+// refusal reads an error answer. Where the status says enough, it may be too long or cut off; where only its text says what is meant, what was cut
+// off is no answer at all.
+func (c *Client) refusal(ctx context.Context, m *call, resp *http.Response) (answer, *failure) {
+	body, cut := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
+	f := c.judge(resp, body, m.binary)
+	if cut != nil && f != nil && f.kind == userdb.ProtocolError {
+		f = connectionFailure(ctx, cut)
+	}
+	return answer{status: resp.StatusCode, body: body}, f
 }
 
 func (c *Client) request(ctx context.Context, m *call, body io.ReadCloser) (*http.Request, error) {
@@ -169,10 +183,6 @@ func (b *ownBody) Close() error {
 var errTooLong = errors.New("the answer is longer than any answer to this message")
 
 func readAnswer(resp *http.Response, limit int64, buffer []byte) ([]byte, error) {
-	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer)) // cut off or too long, the status alone decides
-		return body, nil
-	}
 	if resp.ContentLength > limit {
 		return nil, errTooLong
 	}

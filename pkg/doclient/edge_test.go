@@ -236,3 +236,26 @@ func TestJitterStaysBelowTheCeiling(t *testing.T) {
 		t.Error("the last attempt is followed by another")
 	}
 }
+
+// An error answer that is cut off says nothing where its text would have said what is meant: the message is sent again.
+func TestARefusalThatIsCutOffIsNoAnswer(t *testing.T) {
+	cut := func(status int) http.HandlerFunc {
+		return func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", mediaJSON)
+			rw.Header().Set("Content-Length", "200")
+			rw.WriteHeader(status)
+			_, _ = rw.Write([]byte(`{"error":{"kind":"file-cha`))
+			rw.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}
+	changed := answerJSON(412, `{"error":{"kind":"file-changed","message":"m"}}`)
+	w := newWorker(t, cut(412), changed)
+	client, _ := w.client(t)
+	_, err := client.Mark(context.Background(), "ann", wire.MarkRequest{})
+	wantKind(t, err, userdb.Precondition)
+	w = newWorker(t, cut(401), changed)
+	client, _ = w.client(t)
+	_, err = client.Mark(context.Background(), "ann", wire.MarkRequest{})
+	wantKind(t, err, userdb.Unauthorized)
+}
