@@ -89,6 +89,9 @@ func (m *migration) run(ctx context.Context) error {
 		}
 	}
 	if m.from, err = m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
+		if now := m.from.seen; now.Phase.Split() && now.Phase != userdb.Splitting { // another operator's split came between the two looks
+			return m.leaveSplit(now)
+		}
 		return err
 	}
 	m.g = m.from.Gen
