@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"testing"
 )
 
 // Replace puts text between `<!-- proof:NAME -->` and the next `<!-- end -->` of the page.
@@ -20,4 +21,16 @@ func Replace(path, name, text string) error {
 		return fmt.Errorf("write %s: it has no section %q", path, begin)
 	}
 	return os.WriteFile(path, []byte(before+begin+"\n\n"+strings.TrimSpace(text)+"\n\n"+end+after), 0o644)
+}
+
+// Publish logs what a test measured and, if the test passed, writes it into the page; an empty path is no page.
+func Publish(t testing.TB, path, name, text string) {
+	t.Helper()
+	t.Log("\n" + text)
+	if path == "" || t.Failed() {
+		return
+	}
+	if err := Replace(path, name, text); err != nil {
+		t.Error(err)
+	}
 }

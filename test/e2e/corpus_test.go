@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/harness"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
@@ -27,7 +28,7 @@ var refused = map[string]string{
 // Durable Object and not merely unfenced; an independent program compares it with the original.
 func TestCorpus(t *testing.T) {
 	table := "| file | bytes | what became of it |\n|---|---|---|\n"
-	defer func() { publish(t, "corpus", table) }()
+	defer func() { docpage.Publish(t, *doc, "corpus", table) }()
 	for _, name := range corpus.Names() {
 		t.Run(name, func(t *testing.T) {
 			path := corpus.Copy(t, name)

@@ -143,11 +143,9 @@ func (r *runtimeTable) markdown() string {
 
 // publish writes only what every request was walked for.
 func (r *runtimeTable) publish(t *testing.T) {
-	t.Log("\n" + r.markdown())
-	if *doc == "" || !*everywhere || t.Failed() {
-		return
+	page := *doc
+	if !*everywhere {
+		page = ""
 	}
-	if err := docpage.Replace(*doc, r.section, r.markdown()); err != nil {
-		t.Error(err)
-	}
+	docpage.Publish(t, page, r.section, r.markdown())
 }

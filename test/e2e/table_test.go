@@ -53,15 +53,4 @@ func (k *killTable) order(r killRow) int {
 	return 1000*slices.IndexFunc(k.walks, func(w walk) bool { return w.name == r.walk }) + r.n
 }
 
-func (k *killTable) publish(t *testing.T) { publish(t, k.section, k.markdown()) }
-
-// publish writes a section of the page, if there is one, of a test that passed.
-func publish(t *testing.T, section, text string) {
-	t.Log("\n" + text)
-	if *doc == "" || t.Failed() {
-		return
-	}
-	if err := docpage.Replace(*doc, section, text); err != nil {
-		t.Error(err)
-	}
-}
+func (k *killTable) publish(t *testing.T) { docpage.Publish(t, *doc, k.section, k.markdown()) }

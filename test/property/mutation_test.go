@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/docpage"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -100,7 +101,7 @@ func TestVerifyFindsAndNamesEveryMutation(t *testing.T) {
 		}
 		table += fmt.Sprintf("| %s | %d | %d |\n", kind.name, made, found)
 	}
-	publish(t, "mutations", fmt.Sprintf("Seed %d.\n\n%s", seed, table))
+	docpage.Publish(t, *doc, "mutations", fmt.Sprintf("Seed %d.\n\n%s", seed, table))
 }
 
 func mustName(u user, m mutation) {

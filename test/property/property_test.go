@@ -26,7 +26,7 @@ import (
 func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 	first, seeds := setting(t, "HARDDB_FIRST", 0), setting(t, "HARDDB_SEEDS", 24)
 	var ends ends
-	t.Cleanup(func() { publish(t, "hard", ends.markdown(first, seeds)) }) // when the last of them has ended
+	t.Cleanup(func() { docpage.Publish(t, *doc, "hard", ends.markdown(first, seeds)) }) // when the last of them has ended
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -76,17 +76,6 @@ func (e *ends) markdown(first, seeds int) string {
 }
 
 var doc = flag.String("doc", "", "page whose sections hard and mutations are written anew")
-
-// publish writes a section of the page, if there is one, of a test that passed.
-func publish(t *testing.T, section, text string) {
-	t.Log("\n" + text)
-	if *doc == "" || t.Failed() {
-		return
-	}
-	if err := docpage.Replace(*doc, section, text); err != nil {
-		t.Error(err)
-	}
-}
 
 // mustComeBack moves the file into the Durable Object, frees it, and lets it be built anew.
 func mustComeBack(u user, path string, virtual []string) {
