@@ -198,7 +198,7 @@ func (t *table) column(name string) (string, bool) {
 func (s *shape) readPrimaryKeys(conn *capi.Conn) error {
 	for _, t := range s.tables {
 		t.primary = nil
-		err := conn.Query("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk", []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
+		err := conn.Query("SELECT name FROM temp.pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk", []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
 			t.primary = append(t.primary, s.Text(0))
 			return nil
 		})

@@ -54,7 +54,7 @@ func (s *shape) declaredRelations(conn *capi.Conn, t *table) ([]*relation, error
 		from, to string
 	}
 	var rows []row
-	const sql = `SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?, 'main') ORDER BY id, seq`
+	const sql = `SELECT id, "table", "from", "to" FROM temp.pragma_foreign_key_list(?, 'main') ORDER BY id, seq`
 	err := conn.Query(sql, []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
 		rows = append(rows, row{s.Int(0), s.Text(1), s.Text(2), s.Text(3)})
 		return nil

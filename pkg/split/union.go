@@ -257,7 +257,7 @@ func (m *merge) checkUnique(t *sqlitefile.Table) error {
 		return nil
 	}
 	var indexes []string
-	err := m.conn.Query(`SELECT name FROM pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`, []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
+	err := m.conn.Query(`SELECT name FROM temp.pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`, []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
 		indexes = append(indexes, s.Text(0))
 		return nil
 	})
@@ -280,7 +280,7 @@ func (m *merge) checkUnique(t *sqlitefile.Table) error {
 }
 
 func (m *merge) indexKey(index string) (key []sqlitefile.KeyColumn, err error) {
-	err = m.conn.Query("SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno", []wire.Value{text(index)}, func(s *capi.Stmt) error {
+	err = m.conn.Query("SELECT name, coll FROM temp.pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno", []wire.Value{text(index)}, func(s *capi.Stmt) error {
 		key = append(key, sqlitefile.KeyColumn{Name: s.Text(0), Collation: s.Text(1)})
 		return nil
 	})

@@ -87,7 +87,7 @@ type tableInfo struct {
 
 func listTables(conn *capi.Conn) (map[string]tableInfo, error) {
 	list := map[string]tableInfo{}
-	err := conn.Query("SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = 'main'", nil, func(s *capi.Stmt) error {
+	err := conn.Query("SELECT name, type, wr, strict FROM temp.pragma_table_list WHERE schema = 'main'", nil, func(s *capi.Stmt) error {
 		list[s.Text(0)] = tableInfo{kind: s.Text(1), withoutRowid: s.Int(2) != 0, strict: s.Int(3) != 0}
 		return nil
 	})
@@ -191,7 +191,7 @@ type tableColumns []tableColumn
 
 func readColumns(conn *capi.Conn, table string, strict bool) (tableColumns, error) {
 	var columns tableColumns
-	err := conn.Query(`SELECT name, type, "notnull", pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid`, textParams(table), func(s *capi.Stmt) error {
+	err := conn.Query(`SELECT name, type, "notnull", pk, hidden FROM temp.pragma_table_xinfo(?, 'main') ORDER BY cid`, textParams(table), func(s *capi.Stmt) error {
 		c := tableColumn{Column: Column{Name: s.Text(0), Declared: s.Text(1), NotNull: s.Int(2) != 0}, primary: s.Int(3)}
 		c.Affinity = affinityOf(c.Declared, strict)
 		switch s.Int(4) {
@@ -259,7 +259,7 @@ func (columns tableColumns) rowidName() string {
 // primaryIndex returns the columns of the index that holds the primary key, and nil if there is none.
 func primaryIndex(conn *capi.Conn, table string) ([]KeyColumn, error) {
 	var key []KeyColumn
-	const sql = `SELECT x.name, x.coll, x."desc" FROM pragma_index_list(?, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x
+	const sql = `SELECT x.name, x.coll, x."desc" FROM temp.pragma_index_list(?, 'main') AS l, temp.pragma_index_xinfo(l.name, 'main') AS x
 		WHERE l.origin = 'pk' AND x.key = 1 ORDER BY x.seqno`
 	err := conn.Query(sql, textParams(table), func(s *capi.Stmt) error {
 		key = append(key, KeyColumn{Name: s.Text(0), Collation: s.Text(1), Desc: s.Int(2) != 0})

@@ -1,7 +1,7 @@
 // What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN) opens every b-tree that
 // it writes, those of triggers and of foreign key actions too. Triggers of our own would say more, and would change the schema.
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
-import type { Binding } from "../store/sql-text.ts";
+import { type Binding, tableFunction } from "../store/sql-text.ts";
 
 /** What running a statement may change. */
 export interface Effect {
@@ -65,7 +65,7 @@ export class Effects {
   #tablesOf(roots: readonly number[]): string[] {
     if (roots.length === 0) return [];
     const rows = this.#sql.exec<{ name: string }>(
-      "SELECT DISTINCT tbl_name AS name FROM sqlite_schema WHERE rootpage IN (SELECT value FROM json_each(?))",
+      `SELECT DISTINCT tbl_name AS name FROM sqlite_schema WHERE rootpage IN (SELECT value FROM ${tableFunction("json_each")}(?))`,
       JSON.stringify(roots),
     );
     return [...rows].map(({ name }) => name).filter((name) => !isSqliteName(name) && !isPlatformName(name));

@@ -7,8 +7,14 @@ import { countBeforeLimit, endsWithValues } from "./statement.ts";
 import type { ResultValue, StatementResult } from "./types.ts";
 import { emitBlob, emitInteger, emitReal } from "./values.ts";
 
-// The application's statement cannot refer to it by accident.
-const RESULT = "_dbmigrate_result_";
+/** A name that the statement does not hold, so that it cannot refer to its own result. */
+function resultName(statement: string): string {
+  const text = statement.toLowerCase();
+  let name = "_dbmigrate_result_";
+  while (text.includes(name)) name += "_";
+  return name;
+}
+
 const NAMES_KEPT = 500;
 
 type Cell = SqlStorageValue | undefined;
@@ -37,8 +43,10 @@ export class ExactReader {
     const columns = this.#columnNames(statement);
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
     const names = columns.map((_, index) => `c${index}`);
-    const inner = `WITH ${RESULT}(${names.join(", ")}) AS MATERIALIZED (${statement.sql()})`;
-    const cursor = this.#sql.exec(`${inner} ${query.sql(names)}`, ...statement.bindings());
+    const sql = statement.sql();
+    const result = resultName(sql);
+    const inner = `WITH ${result}(${names.join(", ")}) AS MATERIALIZED (${sql})`;
+    const cursor = this.#sql.exec(`${inner} ${query.sql(names, result)}`, ...statement.bindings());
     const rows = query.assemble([...cursor.raw()].map(exactRow));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
@@ -79,22 +87,22 @@ export class ExactReader {
 
 /** How the rows of the result are asked for and put together again. */
 interface RowsQuery {
-  sql(names: readonly string[]): string;
+  sql(names: readonly string[], from: string): string;
   assemble(rows: ResultValue[][]): ResultValue[][];
 }
 
 const oneQuery: RowsQuery = {
-  sql: (names) => `SELECT ${names.join(", ")}, ${classes(names)} FROM ${RESULT}`,
+  sql: (names, from) => `SELECT ${names.join(", ")}, ${classes(names)} FROM ${from}`,
   assemble: (rows) => rows,
 };
 
 // A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all first halves
 // first.
 const twoHalves: RowsQuery = {
-  sql: (names) => {
+  sql: (names, from) => {
     const middle = names.length >> 1;
     const halves = [names.slice(0, middle), names.slice(middle)];
-    return halves.map((half) => `SELECT ${half.join(", ")}, ${classes(half)} FROM ${RESULT}`).join(" UNION ALL ");
+    return halves.map((half) => `SELECT ${half.join(", ")}, ${classes(half)} FROM ${from}`).join(" UNION ALL ");
   },
   assemble: (rows) => {
     const count = rows.length >> 1;

@@ -2,7 +2,7 @@
 import { isKeyword, isSignificant, tokenize } from "../query/tokens.ts";
 import { compareBytes } from "../wire/binary.ts";
 import { type ObjectType, type SchemaObject, internalTables, objectTypes } from "../wire/messages.ts";
-import { quoteName } from "./sql-text.ts";
+import { tableFunction } from "./sql-text.ts";
 
 /** One column of a row's key, in key order. */
 export interface KeyColumn {
@@ -59,7 +59,7 @@ export function userTables(sql: SqlStorage): TableEntry[] {
 
 function tableEntries(sql: SqlStorage): TableEntry[] {
   const rows = sql.exec<{ name: string; type: string; wr: number }>(
-    "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'",
+    `SELECT name, type, wr FROM ${tableFunction("pragma_table_list")} WHERE schema = 'main'`,
   );
   return [...rows].map(({ name, type, wr }) => ({ name, type, withoutRowid: wr === 1 }));
 }
@@ -67,7 +67,7 @@ function tableEntries(sql: SqlStorage): TableEntry[] {
 // One table, without listing the others: a database may have thousands, and this is asked for each of them.
 function tableEntry(sql: SqlStorage, name: string): TableEntry | undefined {
   const rows = sql.exec<{ name: string; type: string; wr: number }>(
-    "SELECT name, type, wr FROM pragma_table_list(?) WHERE schema = 'main'",
+    `SELECT name, type, wr FROM ${tableFunction("pragma_table_list")}(?) WHERE schema = 'main'`,
     name,
   );
   const row = [...rows].find((candidate) => candidate.name === name);
@@ -106,7 +106,7 @@ function holdsRows(sql: SqlStorage, entry: TableEntry): boolean {
 }
 
 function hasTableNamed(sql: SqlStorage, name: string): boolean {
-  return [...sql.exec("SELECT 1 FROM pragma_table_list(?) WHERE schema = 'main'", name)].length > 0;
+  return [...sql.exec(`SELECT 1 FROM ${tableFunction("pragma_table_list")}(?) WHERE schema = 'main'`, name)].length > 0;
 }
 
 function isInternalTable(name: string): boolean {
@@ -164,7 +164,7 @@ function shapeOf(sql: SqlStorage, entry: TableEntry): TableShape {
 
 function columnEntries(sql: SqlStorage, table: string): ColumnEntry[] {
   const rows = sql.exec<{ name: string; pk: number; hidden: number }>(
-    "SELECT name, pk, hidden FROM pragma_table_xinfo(?) ORDER BY cid",
+    `SELECT name, pk, hidden FROM ${tableFunction("pragma_table_xinfo")}(?) ORDER BY cid`,
     table,
   );
   return [...rows].map(({ name, pk, hidden }) => ({ name, keyPosition: pk, hidden }));
@@ -189,7 +189,12 @@ function rowidName(table: string, columns: readonly ColumnEntry[]): string {
 }
 
 function primaryKeyIndex(sql: SqlStorage, table: string): string | undefined {
-  return [...sql.exec<{ name: string }>("SELECT name FROM pragma_index_list(?) WHERE origin = 'pk'", table)][0]?.name;
+  return [
+    ...sql.exec<{ name: string }>(
+      `SELECT name FROM ${tableFunction("pragma_index_list")}(?) WHERE origin = 'pk'`,
+      table,
+    ),
+  ][0]?.name;
 }
 
 // The columns of a WITHOUT ROWID key as its index has them: a column that the declaration repeats stands there once.
@@ -197,7 +202,7 @@ function primaryKey(sql: SqlStorage, table: string): KeyColumn[] {
   const index = primaryKeyIndex(sql, table);
   if (index === undefined) throw new Error(`table ${table}: no primary key`);
   const rows = sql.exec<{ name: string; coll: string; desc: number }>(
-    `SELECT name, coll, "desc" FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno`,
+    `SELECT name, coll, "desc" FROM ${tableFunction("pragma_index_xinfo")}(?) WHERE key = 1 ORDER BY seqno`,
     index,
   );
   return [...rows].map(({ name, coll, desc }) => ({ name, collation: coll, descending: desc === 1 }));
@@ -226,9 +231,4 @@ export function schemaObject(sql: SqlStorage, type: ObjectType, name: string): S
 /** Whether the database has a table of SQLite's own. */
 export function hasTable(sql: SqlStorage, name: string): boolean {
   return [...sql.exec("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", name)].length > 0;
-}
-
-/** The columns of a shape as SQL. */
-export function quotedColumns(shape: TableShape): string[] {
-  return shape.columns.map(quoteName);
 }

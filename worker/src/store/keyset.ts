@@ -2,7 +2,7 @@
 import { badRequest } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { KeyColumn, TableShape } from "./catalog.ts";
-import { type BoundExpression, exactExpression, quoteName } from "./sql-text.ts";
+import { type BoundExpression, exactExpression, quoteName, rowColumn } from "./sql-text.ts";
 
 /**
  * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the index: the
@@ -57,7 +57,7 @@ function compare(column: KeyColumn | undefined, operator: string, value: ExactVa
 
 // The index may order by another collation than the column's own.
 function operand(column: KeyColumn): string {
-  const name = quoteName(column.name);
+  const name = rowColumn(column.name);
   return column.collation === null ? name : `${name} COLLATE ${quoteName(column.collation)}`;
 }
 

@@ -2,9 +2,9 @@
 import { encodeCell } from "../wire/cells.ts";
 import { messageOf } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
-import { type TableShape, quotedColumns } from "./catalog.ts";
+import type { TableShape } from "./catalog.ts";
 import { all, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
-import { type Binding, type BoundExpression, balanced, quoteName } from "./sql-text.ts";
+import { type Binding, type BoundExpression, ROW, balanced, quoteName, rowColumn } from "./sql-text.ts";
 
 /** Some consecutive rows. */
 export interface Chunk {
@@ -41,11 +41,11 @@ export class RowReader {
   constructor(sql: SqlStorage, shape: TableShape) {
     this.#sql = sql;
     this.shape = shape;
-    const columns = quotedColumns(shape);
+    const columns = rowColumns(shape);
     this.#rowCells = concatenation(columns.map(cellExpression));
     this.#realCount = balanced(columns.map(isReal), "+");
     const [key] = shape.key;
-    if (key?.collation === null && !key.descending) this.#rowid = quoteName(key.name);
+    if (key?.collation === null && !key.descending) this.#rowid = rowColumn(key.name);
   }
 
   /**
@@ -116,7 +116,7 @@ export class RowReader {
   }
 
   #learnRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
-    const columns = quotedColumns(this.shape).slice(this.shape.hiddenRowid ? 1 : 0);
+    const columns = rowColumns(this.shape).slice(this.shape.hiddenRowid ? 1 : 0);
     const flags = columns.map((column, index) => `${isReal(column)} AS r${index}`);
     const found = columns.map((_, index) => `max(r${index})`).join(", ");
     const query = `SELECT ${found} FROM (${this.#select(flags, where, limit)})`;
@@ -134,7 +134,7 @@ export class RowReader {
 
   #readKey(where: BoundExpression, offset: number): Key {
     return this.#readExact(
-      this.shape.key.map(({ name }) => quoteName(name)),
+      this.shape.key.map(({ name }) => rowColumn(name)),
       where,
       offset,
     );
@@ -142,7 +142,7 @@ export class RowReader {
 
   // A row whose cells are too long for one string.
   #readLongRow(where: BoundExpression): Chunk {
-    const values = this.#readExact(quotedColumns(this.shape), where, 0);
+    const values = this.#readExact(rowColumns(this.shape), where, 0);
     if (values.length === 0) return noRows;
     const numbers = values.flatMap((value) => (value.class === "real" ? [value.number] : []));
     const reals = new DataView(new ArrayBuffer(numbers.length * 8));
@@ -168,9 +168,13 @@ export class RowReader {
   }
 
   #select(expressions: readonly string[], where: BoundExpression, limit: number, offset = 0): string {
-    const from = `SELECT ${expressions.join(", ")} FROM ${quoteName(this.shape.name)} WHERE ${where.sql}`;
+    const from = `SELECT ${expressions.join(", ")} FROM ${quoteName(this.shape.name)} AS ${ROW} WHERE ${where.sql}`;
     return `${from} ORDER BY ${keyOrder(this.shape)} LIMIT ${limit} OFFSET ${offset}`;
   }
+}
+
+function rowColumns(shape: TableShape): string[] {
+  return shape.columns.map(rowColumn);
 }
 
 function cellExpression(column: string): string {

@@ -9,7 +9,7 @@ import { takesRows } from "./catalog.ts";
 import type { StoreContext } from "./context.ts";
 import { beginImportEvent, demandClaim } from "./guard.ts";
 import { withoutChecks } from "./pragmas.ts";
-import { exactLiteral, ownBuffer, quoteName } from "./sql-text.ts";
+import { exactLiteral, ownBuffer, quoteName, tableFunction } from "./sql-text.ts";
 
 export interface RowsAnswer {
   readonly seq: number;
@@ -78,7 +78,7 @@ export function insertFrame(sql: SqlStorage, frame: Frame): void {
 
 function insertTogether(sql: SqlStorage, frame: JsonbFrame): number {
   const values = [...frame.plan].map((plan, index) => jsonbValue("value", plan, index));
-  const query = `${insertInto(frame)} SELECT ${values.join(", ")} FROM jsonb_each(?)`;
+  const query = `${insertInto(frame)} SELECT ${values.join(", ")} FROM ${tableFunction("jsonb_each")}(?)`;
   refuseErrors(frame.table, () => sql.exec(query, ownBuffer(frame.jsonb)));
   return Number(sql.exec("SELECT changes()").raw().next().value?.[0] ?? 0);
 }
@@ -87,7 +87,7 @@ function insertRowByRow(sql: SqlStorage, frame: JsonbFrame): number {
   const values = [...frame.plan].map((plan, index) => jsonbValue("?1", plan, index));
   const query = `${insertInto(frame)} VALUES (${values.join(", ")})`;
   return refuseErrors(frame.table, () => {
-    const rows = [...sql.exec("SELECT value FROM jsonb_each(?)", ownBuffer(frame.jsonb)).raw()];
+    const rows = [...sql.exec(`SELECT value FROM ${tableFunction("jsonb_each")}(?)`, ownBuffer(frame.jsonb)).raw()];
     for (const [row] of rows) sql.exec(query, row);
     return rows.length;
   });

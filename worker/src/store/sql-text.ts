@@ -15,6 +15,25 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** The alias under which the rows of a user's table are read. */
+export const ROW = "_dbmigrate_row";
+
+/**
+ * A column of the row that is read. A bare name could mean an alias of the result list instead: in ORDER BY, aliases
+ * win over columns.
+ */
+export function rowColumn(name: string): string {
+  return `${ROW}.${quoteName(name)}`;
+}
+
+/**
+ * One of SQLite's own table-valued functions. Under its bare name a user's table is found first; schema temp holds no
+ * tables, so the name there always means the function.
+ */
+export function tableFunction(name: string): string {
+  return `temp.${name}`;
+}
+
 /** A string literal. */
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
