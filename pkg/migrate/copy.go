@@ -135,6 +135,9 @@ func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefi
 		return wire.TableDigest{}, err
 	}
 	rows, digest := hasher.Sum()
+	if err := db.DemandCensus(ctx, t, rows); err != nil {
+		return wire.TableDigest{}, err
+	}
 	return wire.NewTableDigest(t.Name, rows, digest), nil
 }
 

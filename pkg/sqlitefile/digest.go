@@ -26,6 +26,9 @@ func (f *File) Digest(ctx context.Context) (wire.DatabaseDigest, error) {
 			return wire.DatabaseDigest{}, err
 		}
 		rows, digest := hasher.Sum()
+		if err := f.DemandCensus(ctx, t, rows); err != nil {
+			return wire.DatabaseDigest{}, err
+		}
 		tables = append(tables, wire.NewTableDigest(t.Name, rows, digest))
 	}
 	return wire.DatabaseDigestOf(wire.SchemaDigest(schema), tables), nil

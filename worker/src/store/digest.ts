@@ -11,6 +11,7 @@ import { demandTable } from "./export.ts";
 import { demandPhase } from "./guard.ts";
 import { hashRows } from "./range.ts";
 import { RowReader } from "./row-reader.ts";
+import { quoteName } from "./sql-text.ts";
 
 /** How many rows make a page. */
 const PAGE_ROWS = 2048;
@@ -137,8 +138,28 @@ function digestTable(store: StoreContext, shape: TableShape, from: Progress, bud
   keepPages(store, from.done.length, from.pages, pages);
   const count = from.pages + pages.length;
   if (!ended) return { ...from, rows, pages: count, after };
+  demandCensus(store.sql, shape.name, rows);
   const done = { name: shape.name, rows, digest: joinPages(store, from.done.length, count) };
   return { ...from, done: [...from.done, done], rows: 0, pages: 0, after: null };
+}
+
+/**
+ * Holds what the reader saw against a census that shares nothing with it: a plain count without keys, order or pages. A
+ * reader that skips or repeats rows does so in digest and export alike, so their agreement alone proves nothing.
+ */
+function demandCensus(sql: SqlStorage, table: string, rows: number): void {
+  const counted = Number(
+    sql
+      .exec(`SELECT count(*) FROM ${quoteName(table)} NOT INDEXED`)
+      .raw()
+      .next().value?.[0],
+  );
+  if (counted === rows) return;
+  throw new WireError("digest-mismatch", `table ${table.slice(0, 200)} has ${counted} rows, and ${rows} were read`, {
+    table,
+    counted,
+    read: rows,
+  });
 }
 
 function pagesEntry(table: number, entry: number): string {
