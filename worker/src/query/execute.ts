@@ -85,12 +85,24 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const watch = mayWrite ? new ChangeWatch(store.sql) : undefined;
   const recorder = mayWrite ? live.record() : undefined;
   const results = statements.map((statement, index) => runStatement(reader, recorder, statement, index));
-  if (watch?.changed(results) === true) {
+  // What happened decides, not what the text looks like.
+  if (watch?.changed(results) ?? wroteRows(results)) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
     store.books.countWrite();
-    live.commit(recorder);
+    live.commit(recorder ?? unforeseen(live));
   }
   return { results, side: "store" };
+}
+
+function wroteRows(results: readonly StatementResult[]): boolean {
+  return results.some(({ rowsWritten }) => rowsWritten > 0);
+}
+
+// Statements that looked like reads wrote: any table may have changed.
+function unforeseen(live: LiveHub): Recorder | undefined {
+  const recorder = live.record();
+  recorder?.noteEverything();
+  return recorder;
 }
 
 interface RunnableStatement {

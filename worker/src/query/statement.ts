@@ -32,6 +32,7 @@ export function parseStatement(sql: string): Statement {
   const all = tokenize(sql);
   const significant = all.filter(isSignificant);
   const tokens = oneStatement(all, significant);
+  refuseUnclosed(tokens);
   const words = tokens.filter(isSignificant);
   refuseSettings(words);
   return { kind: kindOf(words), tokens };
@@ -45,6 +46,34 @@ function oneStatement(all: readonly Token[], significant: readonly Token[]): rea
   const last = significant[end - 1];
   if (first === undefined || last === undefined) throw new WireError("sql-error", "the text holds no statement");
   return all.slice(all.indexOf(first), all.indexOf(last) + 1);
+}
+
+// The text is put between parentheses: what closes more than it opens would end them, and go on as it likes.
+function refuseUnclosed(tokens: readonly Token[]): void {
+  let depth = 0;
+  for (const { type, text } of tokens) {
+    if (type === "open") depth++;
+    if (type === "close") depth--;
+    if (depth < 0 || !isClosed(text)) break;
+  }
+  if (depth !== 0 || !tokens.every(({ text }) => isClosed(text))) {
+    throw new WireError(
+      "sql-error",
+      "the statement is not closed in itself: a parenthesis, a quote or a comment is open",
+    );
+  }
+}
+
+const closings: Readonly<Record<string, RegExp>> = {
+  "'": /^'(?:[^']|'')*'$/,
+  '"': /^"(?:[^"]|"")*"$/,
+  "`": /^`(?:[^`]|``)*`$/,
+  "[": /^\[[^\]]*\]$/,
+};
+
+function isClosed(text: string): boolean {
+  if (text.startsWith("/*")) return text.length > 3 && text.endsWith("*/");
+  return closings[text[0] ?? ""]?.test(text) ?? true;
 }
 
 // A trigger's body holds statements of its own and ends with "; END".
