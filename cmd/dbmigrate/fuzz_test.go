@@ -24,7 +24,7 @@ func FuzzUsersFile(f *testing.F) {
 				t.Errorf("%q comes twice", user)
 			}
 			seen[user] = true
-			if _, err := userdb.ParseUserID(string(user)); err != nil || !slices.ContainsFunc(strings.Split(string(text), "\n"), func(line string) bool { return withoutComment(line) == string(user) }) {
+			if _, err := userdb.ParseUserID(string(user)); err != nil || !slices.ContainsFunc(strings.Split(strings.TrimPrefix(string(text), byteOrderMark), "\n"), func(line string) bool { return withoutComment(line) == string(user) }) {
 				t.Errorf("%q is no line of %q (%v)", user, text, err)
 			}
 		}

@@ -222,6 +222,9 @@ func (s userSet) both(other userSet) userSet {
 	return out
 }
 
+// byteOrderMark begins files that some editors and spreadsheets write.
+const byteOrderMark = "\uFEFF"
+
 func readUsersFile(path string, stdin io.Reader) (userSet, error) {
 	r := stdin
 	if path != "-" {
@@ -235,7 +238,11 @@ func readUsersFile(path string, stdin io.Reader) (userSet, error) {
 	var set userSet
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
-		line := withoutComment(lines.Text())
+		text := lines.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		line := withoutComment(text)
 		if line == "" {
 			continue
 		}

@@ -2,6 +2,7 @@ package r2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -20,12 +21,16 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 	input := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: optionalText(prefix), Delimiter: optionalText(delimiter)}
 	input.EncodingType = types.EncodingTypeUrl // XML cannot carry control characters, and any key may hold some
 	pages := s3.NewListObjectsV2Paginator(c.s3, input)
+	before := ""
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return c.fail(ctx, "list", userdb.ObjectKey(prefix), reading, err)
 		}
 		objects, folders, err := readPage(out)
+		if err == nil {
+			before, err = nextToken(out, before)
+		}
 		if err != nil {
 			return &userdb.Error{Op: "list", Thing: c.thing(userdb.ObjectKey(prefix)), Kind: userdb.ProtocolError, Err: err, Hint: hintEndpoint}
 		}
@@ -34,6 +39,20 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 		}
 	}
 	return nil
+}
+
+// nextToken refuses a listing that says it goes on and cannot: without a token it would end early, with the same one it would never end.
+func nextToken(out *s3.ListObjectsV2Output, before string) (string, error) {
+	token := aws.ToString(out.NextContinuationToken)
+	switch {
+	case !aws.ToBool(out.IsTruncated):
+		return "", nil
+	case token == "":
+		return "", errors.New("the listing is cut off: it says that more follows, and not where")
+	case token == before:
+		return "", errors.New("the listing does not go on: it repeats its continuation token")
+	}
+	return token, nil
 }
 
 func readPage(out *s3.ListObjectsV2Output) ([]Object, []string, error) {
