@@ -89,7 +89,7 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   if (watch?.changed(results) ?? wroteRows(results)) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
     store.books.countWrite();
-    live.commit(recorder ?? unforeseen(live));
+    live.commit(recorderOf(live, recorder, statements, results));
   }
   return { results, side: "store" };
 }
@@ -98,11 +98,18 @@ function wroteRows(results: readonly StatementResult[]): boolean {
   return results.some(({ rowsWritten }) => rowsWritten > 0);
 }
 
-// Statements that looked like reads wrote: any table may have changed.
-function unforeseen(live: LiveHub): Recorder | undefined {
-  const recorder = live.record();
-  recorder?.noteEverything();
-  return recorder;
+// A statement that looked like a read and wrote was not recorded: any table may have changed.
+function recorderOf(
+  live: LiveHub,
+  recorder: Recorder | undefined,
+  statements: readonly RunnableStatement[],
+  results: readonly StatementResult[],
+): Recorder | undefined {
+  const unforeseen = results.some(({ rowsWritten }, index) => rowsWritten > 0 && statements[index]?.kind !== "other");
+  if (!unforeseen) return recorder;
+  const all = live.record();
+  all?.noteEverything();
+  return all;
 }
 
 interface RunnableStatement {

@@ -50,14 +50,15 @@ function oneStatement(all: readonly Token[], significant: readonly Token[]): rea
 
 // The text is put between parentheses: what closes more than it opens would end them, and go on as it likes.
 function refuseUnclosed(tokens: readonly Token[]): void {
-  // An open quote runs to the end of the text, and SQLite refuses it in its own words before anything is composed.
-  if (!tokens.every(({ text }) => isClosed(text))) return;
   let depth = 0;
   for (const { type } of tokens) {
     if (type === "open") depth++;
     if (type === "close" && --depth < 0) break;
   }
-  if (depth !== 0) throw new WireError("sql-error", "the statement's parentheses do not match");
+  // Behind an open quote nothing can be counted. SQLite refuses such a text, and in its own words.
+  if (depth < 0 || (depth > 0 && tokens.every(({ text }) => isClosed(text)))) {
+    throw new WireError("sql-error", "the statement's parentheses do not match");
+  }
 }
 
 const closings: Readonly<Record<string, RegExp>> = {

@@ -45,7 +45,7 @@ function rowsByText(): Row[] {
   return Array.from({ length: ROWS }, (_, i): Row => [`k${100 + i}`, BigInt(ROWS - i), i % 2 === 0 ? i + 0.5 : "b"]);
 }
 
-/** Tables whose key, and whose name, is the word. */
+/** Tables that have the word as their key or as their name. */
 function tablesOf(word: string, index: number) {
   const [q, other] = [quote(word), quote(`other_${word}`)];
   const found = [

@@ -9,6 +9,7 @@ const known = [
   "SELECT 7,'admin' LIMIT 1) REPLACE INTO u(id,role,x) WITH q AS (SELECT 1",
   "SELECT 1) DELETE FROM u WHERE id IN (SELECT 1",
   "SELECT 1 /* ) INSERT INTO u(id) VALUES (9) -- ",
+  "SELECT 7 LIMIT 1) DELETE FROM u '",
   "WITH q AS (SELECT 8) INSERT INTO u(id) SELECT * FROM q",
   "DELETE FROM u",
   "DROP TABLE u",
@@ -59,7 +60,7 @@ it("refuses a read that writes, and keeps every row", async () => {
 
 it("says what is not closed in itself", async () => {
   const store = await activeStore([users]);
-  for (const sql of known.slice(0, 2)) {
+  for (const sql of [...known.slice(0, 2), "SELECT 7 LIMIT 1) DELETE FROM u '"]) {
     expect(await store.query(sql, [], "write")).toMatchObject({ ok: false, error: { kind: "sql-error" } });
   }
 });
