@@ -81,9 +81,25 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 		Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
 }
 
+// purpose is what a command needs of the Durable Objects.
+type purpose int
+
+const (
+	looksAtObjects   purpose = iota // or brings users back: what a wrong deployment took in must be able to leave it
+	fillsObjects                    // and so refuses a deployment whose objects could not serve
+	doWithoutObjects                // where they cannot be reached
+)
+
+func orWithout(mayBeUnreachable bool) purpose {
+	if mayBeUnreachable {
+		return doWithoutObjects
+	}
+	return looksAtObjects
+}
+
 // connect makes an engine with everything. The Worker is asked who it is before anything is changed: another protocol version, a refused token
 // or a wrong address ends the command here. Only a command that may do without the Durable Objects goes on when the Worker does not answer.
-func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int, mayBeUnreachable bool) (*migrate.Engine, error) {
+func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int, why purpose) (*migrate.Engine, error) {
 	e, c, err := a.connectReading(environmentSet)
 	if err != nil {
 		return nil, err
@@ -95,15 +111,18 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	e.Stores, e.Concurrency, e.Limiter = worker, concurrency, migrate.NewLimiter(concurrency)
 	a.traffic.listen(e.Limiter)
 	hello, err := worker.Hello(ctx)
-	if mayBeUnreachable && userdb.KindOf(err) == userdb.Unreachable {
+	if why == doWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
 		a.out.Warn("%v: going on without the Durable Objects", err)
 		return e, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if hello.Store != storeSQLite {
-		return nil, usageError("check the Worker", c.WorkerURL, "its Durable Object class is not backed by SQLite", sqliteFix)
+	if err := objectsServe(hello, c.WorkerURL); err != nil {
+		if why == fillsObjects {
+			return nil, err
+		}
+		a.out.Warn("%v", err)
 	}
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
@@ -114,11 +133,6 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	e.Limits, e.Marker, e.MarkBytes = hello.Limits, worker, hello.MarkBytes
 	return e, nil
 }
-
-const (
-	storeSQLite = "sqlite"
-	sqliteFix   = "declare the class under new_sqlite_classes in a new migration; a class cannot be changed later"
-)
 
 // probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to learn that it may not.
 func probeFlags(ctx context.Context, flags migrate.Flags) error {

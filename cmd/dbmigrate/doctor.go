@@ -38,7 +38,7 @@ func newDoctor(a *app) *cobra.Command {
 			"  dbmigrate doctor --profile production --probe-writes\n" +
 			"  dbmigrate doctor --output json | jq 'select(.ok==false)'",
 		Annotations: manual{
-			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock",
+			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock; one Durable Object that stores nothing answers SELECT 1",
 			changes: "nothing; with --probe-writes an object and a key of its own, which it deletes",
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
@@ -168,7 +168,7 @@ func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []f
 	local := before.Add(now().Sub(before) / 2)
 	return append([]finding{
 		{Check: check, OK: true, Detail: fmt.Sprintf("%s: dbmigrate Worker %s, protocol %d", c.WorkerURL, hello.Worker, hello.Protocol)},
-		checkLimits(hello.Limits), checkStore(hello), checkClock(hello, local),
+		checkLimits(hello.Limits), checkStore(hello, c.WorkerURL), checkClock(hello, local),
 	}, checkWorkerLayout(hello, c)...)
 }
 
@@ -177,11 +177,16 @@ func checkLimits(l wire.Limits) finding {
 		units.FormatSize(l.CellBytes), l.Columns, units.FormatSize(l.DatabaseBytes), units.FormatSize(l.BatchBytes))}
 }
 
-func checkStore(hello wire.Hello) finding {
-	if hello.Store != storeSQLite {
-		return finding{Check: "durable objects", Detail: fmt.Sprintf("the class is backed by %q", hello.Store), Fix: sqliteFix}
+// checkStore looks at what a real Durable Object said.
+func checkStore(hello wire.Hello, url string) finding {
+	const check = "durable objects"
+	if err := objectsServe(hello, url); err != nil {
+		return failed(check, err, "")
 	}
-	return finding{Check: "durable objects", OK: true, Detail: "the class is backed by SQLite"}
+	if at := hello.Object.Worker; at != hello.Worker {
+		return finding{Check: check, OK: true, Detail: fmt.Sprintf("one answered, backed by SQLite; it still runs version %s: deployments reach running objects later", at)}
+	}
+	return finding{Check: check, OK: true, Detail: "one answered over RPC, backed by SQLite"}
 }
 
 func checkClock(hello wire.Hello, local time.Time) finding {

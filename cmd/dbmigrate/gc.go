@@ -98,7 +98,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := own.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, o.explain)
+	e, err := own.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain))
 	if err != nil {
 		return err
 	}

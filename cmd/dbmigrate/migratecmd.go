@@ -81,7 +81,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	a.shards, a.splits = o.shard.of, o.mode.policy != nil
 	o.marks = o.writers.procedure.Routes() // what the file says decides who is routed, not a flag
 	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
-	e, err := a.connect(ctx, environmentSet, o.concurrency, false)
+	e, err := a.connect(ctx, environmentSet, o.concurrency, fillsObjects)
 	if err != nil {
 		return err
 	}

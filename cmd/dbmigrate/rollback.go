@@ -145,7 +145,7 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 	}
 	a.shards = o.shard.of
 	ctx := cmd.Context()
-	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, o.StoreUnreachable)
+	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, orWithout(o.StoreUnreachable))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -85,7 +85,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := o.contradiction(args); err != nil {
 		return err
 	}
-	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, false)
+	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, looksAtObjects)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (f *bigFleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.folderPage(w, r)
 	case strings.HasSuffix(r.URL.Path, "/hello"):
 		f.hellos.Add(1)
-		answerJSON(w, wire.Hello{Protocol: wire.Version, Worker: "test", Limits: wire.DefaultLimits, Store: storeSQLite, Layout: userdb.DefaultLayout, NowMs: time.Now().UnixMilli()})
+		answerJSON(w, wire.Hello{Protocol: wire.Version, Worker: "test", Limits: wire.DefaultLimits, Object: &wire.ObjectReport{Answers: true, Worker: "test"}, Layout: userdb.DefaultLayout, NowMs: time.Now().UnixMilli()})
 	default:
 		f.odd.Add(1)
 		http.Error(w, r.Method+" "+r.URL.Path, http.StatusTeapot)

@@ -70,7 +70,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	}
 	a.splits = true
 	ctx := cmd.Context()
-	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, false)
+	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, fillsObjects)
 	if err != nil {
 		return err
 	}

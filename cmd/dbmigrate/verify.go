@@ -69,7 +69,7 @@ func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, m
 		return nil, nil, err
 	}
 	a.shards = o.shard.of
-	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, mayBeUnreachable)
+	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, orWithout(mayBeUnreachable))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -39,7 +39,25 @@ type Hello struct {
 	MarkBytes int64 `json:"markBytes"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
+	// Object is what a real Durable Object said; nil from a Worker that asks none.
+	Object *ObjectReport `json:"object"`
 }
+
+// ObjectReport says whether a Durable Object answered one RPC call with the result of one SQL statement.
+type ObjectReport struct {
+	Answers bool   `json:"answers"`
+	Worker  string `json:"worker"`  // the version of the code that the object runs
+	Cause   string `json:"cause"`   // one of the Probe constants, where it does not answer
+	Message string `json:"message"` // the platform's words for it
+}
+
+// Why no object answers.
+const (
+	ProbeNoRPC      = "rpc-missing"
+	ProbeNoSQLite   = "no-sqlite"
+	ProbeWrongClass = "wrong-class"
+	ProbeFailed     = "failed"
+)
 
 // MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is the version that was read.
 type MarkRequest struct {

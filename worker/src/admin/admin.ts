@@ -10,6 +10,7 @@ import { version } from "../../package.json";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { markFile, parseMarkRequest } from "./mark.ts";
+import { probeObject, type ProbeReport } from "./probe.ts";
 
 /** What the admin routes need of the Worker. */
 export interface AdminConfig {
@@ -42,7 +43,7 @@ async function answer(
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
-  if (route.kind === "hello") return hello(layout, bucket !== undefined);
+  if (route.kind === "hello") return hello(layout, bucket !== undefined, await probeObject(store));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
   try {
@@ -67,12 +68,14 @@ async function mark(request: Request, bucket: R2Bucket | undefined, key: string)
   return Response.json(await markFile(bucket, key, wanted), { headers: { "cache-control": "no-store" } });
 }
 
-function hello(layout: string, marks: boolean): Response {
+function hello(layout: string, marks: boolean, object: ProbeReport): Response {
   const body = {
     protocol: PROTOCOL_VERSION,
     worker: version,
     now: Date.now(),
-    store: "sqlite",
+    // Older commands look at this only.
+    store: object.answers ? "sqlite" : object.cause,
+    object,
     layout,
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,

@@ -1,4 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
+import { version } from "../../package.json";
+import type { Introduction } from "../admin/probe.ts";
 import { ChangeWatch } from "../query/change-watch.ts";
 import type { AuthEnv } from "../auth.ts";
 import { watchExec } from "../live/watch-exec.ts";
@@ -80,6 +82,12 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
     }
+  }
+
+  /** What hello asks an object of its own: it stores nothing. Any object answers, whatever its phase. */
+  async dbmigrateProbe(): Promise<Introduction> {
+    const { value } = this.ctx.storage.sql.exec<{ value: number }>("SELECT 1 AS value").one();
+    return { worker: version, sql: value };
   }
 
   /**

@@ -115,6 +115,31 @@ it.each([
   expect(hello).toMatchObject({ markBytes: expected, split: true });
 });
 
+describe("hello asks a real object", () => {
+  const sql = "SQL is not enabled for this Durable Object class. To enable it, set `new_sqlite_classes`";
+  const refuse = (message: string) => () => Promise.reject(new Error(message));
+
+  it("which answers", async () => {
+    const hello = await (await ask(HELLO))?.json();
+    expect(hello).toMatchObject({ object: { answers: true, worker: expect.stringMatching(/^\d+\.\d+\.\d+$/) } });
+  });
+
+  it.each([
+    ["a stub without methods", undefined, "rpc-missing"],
+    ["a class without SQLite", refuse(sql), "no-sqlite"],
+    ["another class", refuse('The RPC receiver does not implement the method "dbmigrateProbe".'), "wrong-class"],
+    ["an object that fails", refuse("Network connection lost."), "failed"],
+    ["an object that answers nonsense", async () => ({ worker: "0.0.0", sql: 2 }), "failed"],
+  ])("%s", async (_name, dbmigrateProbe, cause) => {
+    const store = {
+      idFromName: (name: string) => name,
+      get: () => ({ dbmigrateProbe }),
+    } as unknown as AdminConfig["store"];
+    const hello = await (await ask(HELLO, { config: { store } }))?.json();
+    expect(hello).toMatchObject({ store: cause, object: { answers: false, cause, message: expect.any(String) } });
+  });
+});
+
 describe("location", () => {
   const touched: unknown[] = [];
   const store = {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dbmigrate/dbmigrate/internal/stack"
+)
+
+// TestWrongDeployments runs the sample under settings with which no migrated user could be served. Nobody may be moved into such a deployment, and doctor
+// and migrate name the setting. Commands that only look, or bring back, say so and go on.
+func TestWrongDeployments(t *testing.T) {
+	for _, c := range []struct{ name, date, classes, says string }{
+		{"rpc", "2024-04-02", "new_sqlite_classes", "compatibility_date to 2024-04-03"},
+		{"sqlite", "2026-11-01", "new_classes", "new_sqlite_classes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := stack.Start(t.Context(), stack.Options{ConfigPath: deployment(t, c.date, c.classes)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			testscript.Run(t, testscript.Params{
+				Files:               []string{filepath.Join("testdata", "wrongdeployment.txtar")},
+				RequireExplicitExec: true,
+				Cmds:                storyCommands,
+				Setup: func(env *testscript.Env) error {
+					env.Vars = append(append(env.Vars, s.Env()...), "SAYS="+c.says, "XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"))
+					return nil
+				},
+			})
+		})
+	}
+}
+
+// deployment is the sample's wrangler configuration with another date and another way to declare the class.
+func deployment(t *testing.T, date, classes string) string {
+	t.Helper()
+	worker, err := filepath.Abs("../../worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(worker, "test-entry", "wrangler.jsonc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := string(text)
+	for old, changed := range map[string]string{
+		`"stale.ts"`:           fmt.Sprintf("%q", filepath.Join(worker, "sample", "index.ts")),
+		`"2026-11-01"`:         fmt.Sprintf("%q", date),
+		`"new_sqlite_classes"`: fmt.Sprintf("%q", classes),
+	} {
+		if !strings.Contains(config, old) {
+			t.Fatalf("the configuration holds no %s", old)
+		}
+		config = strings.Replace(config, old, changed, 1)
+	}
+	path := filepath.Join(t.TempDir(), "wrangler.jsonc")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,50 @@
+// What hello learns from a real Durable Object. The Worker alone cannot tell whether its class has SQLite and whether RPC works: both are settings of
+// the deployment, and with a wrong one every request of every migrated user fails.
+import { messageOf } from "../wire/errors.ts";
+import type { AdminConfig } from "./admin.ts";
+
+/** The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has answered. */
+const PROBE_NAME = ".dbmigrate/probe";
+
+/** What an object says of itself. */
+export interface Introduction {
+  /** Of the code that the object runs: a deployment reaches running objects later. */
+  readonly worker: string;
+  /** The value of one SQL statement. */
+  readonly sql: unknown;
+}
+
+/** Why no object answered; pkg/wire names the same. */
+export type ProbeCause = "rpc-missing" | "no-sqlite" | "wrong-class" | "failed";
+
+/** The outcome, as hello tells it. */
+export type ProbeReport =
+  | { readonly answers: true; readonly worker: string }
+  | { readonly answers: false; readonly cause: ProbeCause; readonly message: string };
+
+interface Probed {
+  readonly dbmigrateProbe?: () => Promise<Introduction>;
+}
+
+/** Makes one RPC call to an object, which runs one SQL statement. Never rejects. */
+export async function probeObject(store: AdminConfig["store"]): Promise<ProbeReport> {
+  try {
+    const stub = store.get(store.idFromName(PROBE_NAME)) as unknown as Probed;
+    // Where RPC works, a stub has every method; where it does not, none.
+    if (typeof stub.dbmigrateProbe !== "function") return no("rpc-missing", "a Durable Object's stub has no methods");
+    const { worker, sql } = await stub.dbmigrateProbe();
+    return sql === 1 ? { answers: true, worker } : no("failed", "SELECT 1 gave something else");
+  } catch (cause) {
+    return no(causeOf(messageOf(cause)), messageOf(cause));
+  }
+}
+
+function no(cause: ProbeCause, message: string): ProbeReport {
+  return { answers: false, cause, message: message.slice(0, 500) };
+}
+
+function causeOf(message: string): ProbeCause {
+  if (/SQL is not enabled|new_sqlite_classes/.test(message)) return "no-sqlite";
+  if (/does not implement the method|does not support RPC/.test(message)) return "wrong-class";
+  return "failed";
+}
