@@ -82,20 +82,16 @@ function sealedRead(context: QueryContext, request: ParsedRequest): Partial<NotA
 function runStatements({ store, reader, live }: QueryContext, request: ParsedRequest): QueryResults {
   const statements = request.statements.map(bind);
   const mayWrite = statements.some(({ kind }) => kind === "other");
-  const watch = mayWrite ? new ChangeWatch(store.sql) : undefined;
+  const watch = new ChangeWatch(store.sql);
   const recorder = mayWrite ? live.record() : undefined;
   const results = statements.map((statement, index) => runStatement(reader, recorder, statement, index));
   // What happened decides, not what the text looks like.
-  if (watch?.changed(results) ?? wroteRows(results)) {
+  if (watch.changed(results)) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
     store.books.countWrite();
     live.commit(recorderOf(live, recorder, statements, results));
   }
   return { results, side: "store" };
-}
-
-function wroteRows(results: readonly StatementResult[]): boolean {
-  return results.some(({ rowsWritten }) => rowsWritten > 0);
 }
 
 // A statement that looked like a read and wrote was not recorded: any table may have changed.
@@ -106,7 +102,7 @@ function recorderOf(
   results: readonly StatementResult[],
 ): Recorder | undefined {
   const unforeseen = results.some(({ rowsWritten }, index) => rowsWritten > 0 && statements[index]?.kind !== "other");
-  if (!unforeseen) return recorder;
+  if (recorder !== undefined && !unforeseen) return recorder;
   const all = live.record();
   all?.noteEverything();
   return all;
