@@ -67,6 +67,8 @@ var mutations = []search{
 	mutate("CLAIM_IMPORT_NOBUMP", "claim on IMPORTING takes no number", "FINISHES", dies...),
 	mutate("CLAIM_ABORT_NOBUMP", "abort takes no number", "AVAIL", dies...),
 	mutate("GEN_RESET", "wipe sets gen back", "AVAIL", two...),
+	mutate("WAKE_NO_LOOK", "no look at the mark when the object starts", "LOSS", with(oneEach, "RESTORES=1")...),
+	mutate("WAKE_NO_LINEAGE", "... that compares the counter only", "LOSS", with(twoDie, "RESTORES=1")...),
 	mutate("IMPORT_OVER_ACTIVE", "migrate imports over ACTIVE", "LOSS", oneEach...),
 	mutate("IMPORT_OVER_SEALED", "migrate imports over SEALED", "LOSS", two...),
 
@@ -84,7 +86,7 @@ var mutations = []search{
 	mutate("GIVEUP_CLAIM_ONLY", "failed migrate leaves the file alone", "AVAIL", "LATE=1", "CRASHES=1", "WRITERS=0", "FAILURES=1", "GIVES_UP=1"),
 	mutate("GIVEUP_FRESH_CLAIM", "failed migrate claims anew", "AVAIL", "LATE=1", "WRITERS=0", "FAILURES=1", "BESIDE"),
 	mutate("NOTHING_NOSTAMP", "\"nothing to do\" without stamp = gen", "AVAIL", "LATE=1", "CRASHES=1", "WRITERS=0", "FAILURES=1"),
-	mutate("FOREIGN_TAKEN", "somebody's file taken for an export", "KEPT", with(two, "DELETES=1", "CREATES=1", "WRITES=2")...),
+	pair("FOREIGN_TAKEN", "CREATE_NO_ASK", "somebody's file taken for an export", "KEPT", with(two, "DELETES=1", "CREATES=1", "WRITES=2")...),
 	mutate("ACTIVE_NOSTALE", "fence judged without a newer claim", "ALARM", "A_COMMANDS=2", "WRITERS=0"),
 	mutate("SEAL_NOSTALE", "the same before a rollback's claim", "ALARM", "A_COMMANDS=3", "WRITERS=0"),
 
@@ -98,6 +100,7 @@ var mutations = []search{
 
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),
+	mutate("CREATE_NO_ASK", "an absent file created without asking", "LOSS", with(two, "DELETES=1", "CREATES=1")...),
 	mutate("WORKER_NO_FALLBACK", "router stays with the object", "HOPS", "WRITERS=0", "VISITORS=1"),
 	mutate("READ_NO_FILE_RECHECK", "no second look at the file", "READ", reader...),
 	mutate("READ_NO_SEAL_RECHECK", "no second look under SEALED", "READ", reader...),

@@ -1,8 +1,9 @@
 /* The application's requests, through the router (worker/src/router). The flag in KV is noise: every request begins on either side. */
 
 #if DELETES > 0
-/* Somebody deletes the fenced object of a user who was migrated. Then routers that create what is absent (CREATES) acknowledge writes on both
- * sides, and all that can be asked for is that no command destroys one of them (KEPT). */
+/* Somebody deletes the fenced object of a user who was migrated. Routers that create what is absent (CREATES) ask the object first, and create
+ * nothing beside one that is alive. Without that they acknowledge writes on both sides, and all that can be asked for is that no command destroys
+ * one of them (KEPT). */
 byte deletes = DELETES;
 active proctype Outsider() {
 end:	do
@@ -13,6 +14,33 @@ end:	do
 #else
 #define MAY_SAVE (!FENCED(file) || WORKER_NO_FENCE)
 #endif
+
+#if RESTORES > 0
+/* Somebody sets the object back to a moment when it was active, while the file is the authority: point-in-time recovery after a rollback. Its
+ * claim counter goes back as well. The object starts anew (`unchecked`), and compares itself with the file's mark before it serves. Its lineage
+ * counts as well as its counter: a dead command's claim can land late and raise the counter again (WAKE_NO_LINEAGE). */
+byte restores = RESTORES;
+bit unchecked;
+bit kept;
+byte kept_gen, kept_lin, kept_content;
+active proctype Recovery() {
+end:	do
+	:: atomic { !kept && phase == ACTIVE && LIN(file) == lin -> kept = 1; kept_gen = gen; kept_lin = lin; kept_content = content }
+	:: atomic { kept && restores > 0 && phase != ACTIVE && !FENCED(file) ->
+		restores--; unchecked = 1;
+		phase = ACTIVE; gen = kept_gen; lin = kept_lin; content = kept_content; receipt = kept_content; intent = TO_STORE;
+		printf("%d: sets the object back\n", _pid); print_state(); check() }
+	od
+}
+#define BEHIND      (NEWEST(file) > gen || (!WAKE_NO_LINEAGE && (FENCED(file) -> LIN(file) > lin : STAMP(file) >= lin)))
+#define MARK_ALLOWS (!unchecked || !BEHIND || WAKE_NO_LOOK)
+#define HAS_LOOKED  unchecked = 0
+#else
+#define MARK_ALLOWS true
+#define HAS_LOOKED  skip
+#endif
+/* What an object that is alive holds is not in the file. */
+#define ALIVE (phase == ACTIVE || phase == SEALED)
 
 #if WRITERS > 0 || UNCONDITIONAL > 0
 inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes--; printf("%d: application write acknowledged\n", _pid); print_state() }
@@ -25,11 +53,27 @@ inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; write
 proctype Writer(byte next_bit; byte writes) {
 	int seen;
 end:	do
-	:: d_step { writes > 0 && TAKES_WRITES ->
-		content = content | next_bit; acknowledge()
+	:: d_step { writes > 0 && TAKES_WRITES && MARK_ALLOWS ->
+		HAS_LOOKED; content = content | next_bit; acknowledge()
 	   }; check()
-	:: d_step { writes > 0 && MAY_SAVE -> seen = file; printf("%d: application GETs the file\n", _pid) }; goto save
+	:: d_step { writes > 0 && MAY_SAVE -> seen = file; printf("%d: application GETs the file\n", _pid) };
+#if DELETES > 0
+		if
+		:: seen == ABSENT && !CREATE_NO_ASK -> goto ask
+		:: else -> goto save
+		fi
+#else
+		goto save
+#endif
 	od;
+#if DELETES > 0
+ask:	atomic {
+		if
+		:: ALIVE -> seen = 0; goto end
+		:: else -> goto save
+		fi
+	};
+#endif
 save:	atomic {
 		if
 		:: ETAG(seen) == ETAG(file) || WORKER_UNCOND ->

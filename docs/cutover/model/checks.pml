@@ -106,6 +106,12 @@
 #ifndef GEN_RESET
 #define GEN_RESET 0           /* release sets gen back */
 #endif
+#ifndef WAKE_NO_LOOK
+#define WAKE_NO_LOOK 0        /* an object that starts does not compare its counter with the file's mark */
+#endif
+#ifndef WAKE_NO_LINEAGE
+#define WAKE_NO_LINEAGE 0     /* ... or compares the counter only, not the lineage */
+#endif
 #ifndef IMPORT_OVER_ACTIVE
 #define IMPORT_OVER_ACTIVE 0  /* a migrate claim on ACTIVE imports again */
 #endif
@@ -197,6 +203,9 @@
 #endif
 #ifndef WORKER_UNCOND
 #define WORKER_UNCOND 0       /* the router's save has no If-Match */
+#endif
+#ifndef CREATE_NO_ASK
+#define CREATE_NO_ASK 0       /* the router creates an absent file without asking the object */
 #endif
 #ifndef WORKER_NO_FALLBACK
 #define WORKER_NO_FALLBACK 0  /* the router does not go to the file when the object refuses */

@@ -5,7 +5,7 @@
  *   LATE                    messages that can be under way without their sender, 0-2
  *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
  *   WRITERS, WRITES, READERS, READS, VISITORS
- *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1
+ *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1, RESTORES 0|1
  *   UNCONDITIONAL           writes of one writer that knows no fence and saves unconditionally; migrate routes, waits and looks then
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
@@ -69,6 +69,9 @@
 #endif
 #ifndef CREATES
 #define CREATES 0
+#endif
+#ifndef RESTORES
+#define RESTORES 0
 #endif
 #ifndef SPLIT_MODE
 #define SPLIT_MODE 0

@@ -25,6 +25,12 @@ migrate: skip;
 		:: x == gen + 1 -> x = 1
 		:: else -> x = 0
 		fi;
+#if RESTORES > 0
+		if
+		:: NEWEST(file) > gen -> goto conflict  /* storeNotSetBack */
+		:: else -> skip
+		fi;
+#endif
 		send(CLAIM_MIGRATE, gen, 0, 0);
 		if
 		:: IS(UNKNOWN); goto open

@@ -3,6 +3,12 @@
 /* (*retreat).nothingToDo and maySeal: the status, then the file. */
 rollback: atomic {
 		if
+#if RESTORES > 0
+		:: NEWEST(file) > gen -> goto conflict  /* storeNotSetBack */
+		:: else -> skip
+		fi;
+		if
+#endif
 		:: CLAIM_AFTER_LOOK -> seen = file; held = 1; goto claim_it
 		:: !CLAIM_AFTER_LOOK && phase == EMPTY -> x = gen
 		:: !CLAIM_AFTER_LOOK && phase == ACTIVE -> x = gen; l = lin
@@ -22,6 +28,12 @@ claim_it: atomic {
 		:: ABORT_FILE_ONLY && UNFINISHED -> claimed(); goto lift
 		:: else -> skip
 		fi;
+#if RESTORES > 0
+		if
+		:: NEWEST(file) > gen -> goto conflict
+		:: else -> skip
+		fi;
+#endif
 		send(CLAIM_ROLLBACK, gen, 0, 0);
 		if
 		:: IS(UNKNOWN); goto open
