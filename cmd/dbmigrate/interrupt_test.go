@@ -26,6 +26,8 @@ type operator struct {
 	stack *stack.Stack
 	proxy *faultproxy.Proxy
 	state string // where it keeps its records
+	// scratch is its folder for temporary files.
+	scratch string
 }
 
 func newOperator(t *testing.T, users ...string) *operator {
@@ -40,7 +42,7 @@ func newOperator(t *testing.T, users ...string) *operator {
 	}
 	t.Cleanup(proxy.Close)
 	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
-	o := &operator{s, proxy, t.TempDir()}
+	o := &operator{s, proxy, t.TempDir(), t.TempDir()}
 	for _, user := range users {
 		o.putUser(t, user)
 	}
@@ -75,7 +77,7 @@ func (o *operator) putUser(t *testing.T, user string) {
 
 func (o *operator) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.Background(), "dbmigrate", args...)
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+o.state)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+o.state, "TMPDIR="+o.scratch)
 	for _, entry := range o.stack.Env() {
 		cmd.Env = append(cmd.Env, strings.ReplaceAll(entry, o.stack.URL, o.proxy.URL()))
 	}
@@ -180,6 +182,60 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	}
 	wantExit(t, next, exitDone, again)
 	wantIn(t, again, `"outcomes":{"already":1,"migrated":2}`)
+	o.wantNoScratch(t)
+}
+
+// wantNoScratch: nothing of the users' rows is left on this machine.
+func (o *operator) wantNoScratch(t *testing.T) {
+	t.Helper()
+	left, err := os.ReadDir(o.scratch)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A killed run leaves its copies in a folder that only its owner can enter; the next run removes them, whatever it is about.
+func TestKilledRunIsSweptByTheNext(t *testing.T) {
+	o, output := newOperator(t, "killed-a"), newWatched()
+	cmd := o.command("migrate", "killed-a", "--output", "json")
+	cmd.Stdout, cmd.Stderr = output, output
+	started, gone := make(chan struct{}), make(chan struct{})
+	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		if r.Name() != "admin ready" {
+			return faultproxy.Fault{}
+		}
+		return faultproxy.Fault{Swallow: true, Before: func() {
+			<-started
+			cmd.Process.Kill()
+			<-gone
+		}}
+	})
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(started)
+	_ = cmd.Wait() // it was killed
+	close(gone)
+	left, err := os.ReadDir(o.scratch)
+	if err != nil || len(left) != 1 {
+		t.Fatalf("left behind: %v, %v", left, err)
+	}
+	if info, err := left[0].Info(); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if copies, err := filepath.Glob(filepath.Join(o.scratch, "*", "*.sqlite")); err != nil || len(copies) == 0 {
+		t.Errorf("the killed run left no copy to sweep: %v", err)
+	}
+	o.proxy.Reset(nil)
+	for _, args := range [][]string{{"status", "killed-a"}, {"migrate", "killed-a"}} {
+		next := o.command(args...)
+		next.Stdout, next.Stderr = output, output
+		if err := next.Start(); err != nil {
+			t.Fatal(err)
+		}
+		wantExit(t, next, exitDone, output)
+		o.wantNoScratch(t)
+	}
 }
 
 // The second one leaves at once, even between fence and switch, and says who is open; the same command again ends it.
@@ -206,6 +262,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	close(started)
 	wantExit(t, cmd, exitInterrupted, output)
 	close(gone)
+	o.wantNoScratch(t)
 	wantIn(t, output, "left at once, with 1 user in flight", "open: leave-a (last step: fence)")
 
 	o.proxy.Reset(nil)

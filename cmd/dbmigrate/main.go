@@ -8,13 +8,14 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: newTraffic()}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: newTraffic(), scratch: scratch.In(os.TempDir())}
 	a.out = a.output(formatAsked(os.Args[1:]))
-	a.signals = watchSignals(a.out)
+	a.signals = watchSignals(a.out, a.leave)
 	os.Exit(a.execute(os.Args[1:]))
 }
 
@@ -26,6 +27,7 @@ type app struct {
 	out            *report.Output
 	signals        *signals
 	traffic        *traffic
+	scratch        *scratch.Dir
 	global         globalFlags
 	shards         int  // how many processes share the account; 0 and 1: this one alone
 	splits         bool // the command needs a Worker that knows split mode
@@ -46,6 +48,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // execute runs one command line and returns its exit code; the error has been written then.
 func (a *app) execute(args []string) int {
+	defer a.leave()
 	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(a.signals.stop)
@@ -54,6 +57,13 @@ func (a *app) execute(args []string) int {
 		a.out.Error(err, code)
 	}
 	return code
+}
+
+// leave removes the run's scratch files. It is done at every exit that a program can have a say in; what a kill leaves, the next run sweeps.
+func (a *app) leave() {
+	if err := a.scratch.Remove(); err != nil {
+		a.out.Warn("remove the run's scratch files: %v", err)
+	}
 }
 
 // formatAsked reads --output before cobra does, so that an error in the command line itself already has the form that was asked for.

@@ -79,7 +79,7 @@ func (a *app) recall(ctx context.Context, h *historyFlags, e *migrate.Engine, c 
 		return nil, nil
 	}
 	if h.inR2 {
-		m := &bucketMemory{files: e.Files, scope: scope, key: userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(scope) + ".sqlite")}
+		m := &bucketMemory{files: e.Files, scratch: e.Scratch, scope: scope, key: userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(scope) + ".sqlite")}
 		return m, m.once(ctx, func(*scanlog.History) (bool, error) { return false, nil })
 	}
 	path, err := a.historyPath(h.file, scope)
@@ -138,9 +138,10 @@ func (m fileMemory) update(ctx context.Context, do func(*scanlog.History) error)
 
 // bucketMemory is a history in the bucket. It is changed by compare and set: what another machine wrote meanwhile is read again.
 type bucketMemory struct {
-	files migrate.Files
-	scope scanlog.Scope
-	key   userdb.ObjectKey
+	files   migrate.Files
+	scratch migrate.Scratch
+	scope   scanlog.Scope
+	key     userdb.ObjectKey
 }
 
 func (m *bucketMemory) update(ctx context.Context, do func(*scanlog.History) error) error {
@@ -157,7 +158,11 @@ func (m *bucketMemory) update(ctx context.Context, do func(*scanlog.History) err
 
 // once fetches the history, lets do work on it and, if do says so, puts it back.
 func (m *bucketMemory) once(ctx context.Context, do func(*scanlog.History) (bool, error)) error {
-	dir, err := os.MkdirTemp("", "dbmigrate-history-")
+	base, err := m.scratch.Path()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(base, "dbmigrate-history-")
 	if err != nil {
 		return err
 	}

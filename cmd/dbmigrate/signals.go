@@ -10,7 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-// signals turns Ctrl-C (and SIGTERM, which CI systems send) into two steps: the first one ends stop, so that nothing new is begun; the second one leaves
+// signals turns Ctrl-C (and SIGTERM, which CI systems send, and SIGHUP, which a lost terminal sends) into two steps: the first one ends stop, so that nothing new is begun; the second one leaves
 // at once. Leaving at once is safe: every command converges from wherever another one was cut off.
 type signals struct {
 	stop context.Context
@@ -20,11 +20,14 @@ type signals struct {
 	onQuit func() []string // names what is left open
 }
 
-func watchSignals(out *report.Output) *signals {
+func watchSignals(out *report.Output, leave func()) *signals {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &signals{stop: ctx}
 	arrived := make(chan os.Signal, 2)
 	signal.Notify(arrived, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(arrived, syscall.SIGHUP)
+	}
 	// A reader of stdout that goes away must not kill a command between fence and switch. Writes report it instead.
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
@@ -32,7 +35,7 @@ func watchSignals(out *report.Output) *signals {
 		cancel()
 		s.stopping()
 		<-arrived
-		s.quit(out)
+		s.quit(out, leave)
 	}()
 	return s
 }
@@ -57,7 +60,7 @@ func (s *signals) stopping() {
 	}
 }
 
-func (s *signals) quit(out *report.Output) {
+func (s *signals) quit(out *report.Output, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.onQuit != nil {
@@ -65,5 +68,6 @@ func (s *signals) quit(out *report.Output) {
 			out.Warn("%s", line)
 		}
 	}
+	leave()
 	os.Exit(exitInterrupted)
 }

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/units":      nil,
 	"internal/who":        nil,
 	"internal/statedir":   nil,
+	"internal/scratch":    nil,
 	"internal/runrecord":  {"pkg/userdb", "internal/who"},
 	"internal/audit":      {"pkg/userdb", "internal/who", "internal/statedir"},
 	"internal/metrics":    {"pkg/userdb"},

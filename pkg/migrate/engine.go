@@ -3,6 +3,7 @@ package migrate
 import (
 	"crypto/rand"
 	"io"
+	"os"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -27,8 +28,8 @@ type Engine struct {
 	// Marker puts the fence into files of up to MarkBytes, which the Worker states. Others are uploaded once more.
 	Marker    Marker
 	MarkBytes int64
-	// TempDir holds the spooled files of the users in flight; "" means the system's.
-	TempDir string
+	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary files.
+	Scratch Scratch
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
 	Run, Version string
 
@@ -73,6 +74,29 @@ const (
 	StageRelease   Stage = "release"
 	StageFlag      Stage = "flag"
 )
+
+// Scratch is a private folder of the run.
+type Scratch interface {
+	Path() (string, error)
+	Remove() error
+}
+
+// scratchDir is where a spooled file goes.
+func (e *Engine) scratchDir() (string, error) {
+	if e.Scratch == nil {
+		return os.TempDir(), nil
+	}
+	return e.Scratch.Path()
+}
+
+// spoolFile makes a new file in it.
+func (e *Engine) spoolFile() (*os.File, error) {
+	dir, err := e.scratchDir()
+	if err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(dir, "dbmigrate-*.sqlite")
+}
 
 func (e *Engine) now() time.Time {
 	if e.Now != nil {

@@ -37,7 +37,7 @@ func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.Data
 
 // freePath names a scratch file that does not exist yet.
 func (e *Engine) freePath() (string, error) {
-	f, err := os.CreateTemp(e.TempDir, "dbmigrate-*.sqlite")
+	f, err := e.spoolFile()
 	if err != nil {
 		return "", fmt.Errorf("create export file: %w", err)
 	}

@@ -32,7 +32,11 @@ func (e *Engine) firstLook(ctx context.Context, u userdb.UserID) (report sqlitef
 	if err != nil {
 		return sqlitefile.Report{}, object, false, err
 	}
-	dir, err := os.MkdirTemp(e.TempDir, "dbmigrate-schema-")
+	base, err := e.scratchDir()
+	if err != nil {
+		return sqlitefile.Report{}, object, false, err
+	}
+	dir, err := os.MkdirTemp(base, "dbmigrate-schema-")
 	if err != nil {
 		return sqlitefile.Report{}, object, false, fmt.Errorf("create folder for the schema: %w", err)
 	}

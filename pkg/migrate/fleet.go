@@ -39,12 +39,23 @@ func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action Act
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			ended := false
+			defer e.leaveNothing(&ended)
 			r := do(ctx, u)
 			slots.Release()
 			account(then(ctx, e.writeFlag(ctx, queue, e.keepReceipt(ctx, r))))
+			ended = true
 		}()
 	}
 	wg.Wait()
+}
+
+// leaveNothing removes the spooled files when a goroutine panics, which ends the process without asking any other. It does not recover: the
+// trace stays whole.
+func (e *Engine) leaveNothing(ended *bool) {
+	if !*ended && e.Scratch != nil {
+		_ = e.Scratch.Remove() // what is left, the next run sweeps
+	}
 }
 
 func (e *Engine) limiter() *Limiter {

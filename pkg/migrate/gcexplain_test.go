@@ -26,7 +26,7 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 	for name, stores := range map[string]Stores{"it does not answer": gone{}, "it was set back": m} {
 		t.Run(name, func(t *testing.T) {
 			e := m.engine(t)
-			e.Stores, e.TempDir = stores, t.TempDir()
+			e.Stores = stores
 			x, err := e.ExplainGC(context.Background(), "alice", GCOptions{})
 			if err != nil || x.Free || x.Bytes != 0 {
 				t.Errorf("%+v, %v", x, err)

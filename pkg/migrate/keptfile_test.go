@@ -47,7 +47,7 @@ func TestReceiptProvesTheKeptFile(t *testing.T) {
 				m.put(ReceiptKey("alice", 5), c.receipt, time.Now())
 			}
 			e := m.engine(t)
-			e.Stores, e.TempDir = gone{}, t.TempDir()
+			e.Stores = gone{}
 			r := e.Rollback(context.Background(), "alice", RollbackOptions{DiscardWrites: true, StoreUnreachable: true})
 			mark, err := userdb.ParseMark(m.content["alice/database.sqlite"])
 			if err != nil {

@@ -32,7 +32,7 @@ func (e *Engine) download(ctx context.Context, u userdb.UserID) (*spool, error) 
 // downloadPast shows a guard every byte before it is spooled. The guard's error ends the download.
 func (e *Engine) downloadPast(ctx context.Context, u userdb.UserID, guard io.Writer) (*spool, error) {
 	begun := e.now()
-	f, err := os.CreateTemp(e.TempDir, "dbmigrate-*.sqlite")
+	f, err := e.spoolFile()
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -81,7 +82,7 @@ func (w *world) connect(ctx context.Context) error {
 		return err
 	}
 	w.engine = &migrate.Engine{Files: w.bucket, Flags: flags, Stores: stores, Layout: layout, Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes,
-		TempDir: w.dir, Run: "bench", Version: "bench", Concurrency: 1}
+		Scratch: scratch.In(w.dir), Run: "bench", Version: "bench", Concurrency: 1}
 	return nil
 }
 

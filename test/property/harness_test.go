@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -44,7 +45,7 @@ func newEngine(t *testing.T) *migrate.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, TempDir: t.TempDir(), Concurrency: 1, Run: "property"}
+	return &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, Scratch: scratch.In(t.TempDir()), Concurrency: 1, Run: "property"}
 }
 
 // user is one user of a test.
