@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,10 @@ type fleetRun struct {
 	action migrate.Action
 	do     func(context.Context, userdb.UserID) migrate.Result
 	pace
-	named   bool     // users were chosen by name: passing one over is no success
-	rollout *rollout // nil: everybody in one step
+	// flagsUnread says that the users were chosen without the flags, so that some may be missing.
+	flagsUnread bool
+	named       bool     // users were chosen by name: passing one over is no success
+	rollout     *rollout // nil: everybody in one step
 	// before comes before the users of a run, or of each of its waves; nil for nothing.
 	before func(context.Context, []migrate.Found) error
 	// then is a last step for each user, which may take its time; nil for none.
@@ -55,9 +58,13 @@ type account struct {
 	TookMs      int64                   `json:"tookMs"`
 	Interrupted bool                    `json:"interrupted"`
 	Exit        int                     `json:"exit"`
+	// FlagsLeft are the users of whom only the flag is left to be written or deleted; FlagsUnread says that KV did not tell who has one.
+	FlagsLeft   []userdb.UserID `json:"flagsLeft,omitempty"`
+	FlagsUnread bool            `json:"flagsUnread,omitempty"`
 
-	failures []report.Failure
-	strict   bool // a user in quarantine makes the exit code 1
+	flagError error // of the first of FlagsLeft
+	failures  []report.Failure
+	strict    bool // a user in quarantine makes the exit code 1
 }
 
 var (
@@ -70,7 +77,7 @@ var (
 // run goes through the users and ends with the exit code that the account says. The first signal stops beginning users; those in
 // flight end by themselves.
 func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
-	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}, strict: r.named}
+	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}, FlagsUnread: r.flagsUnread, strict: r.named}
 	r.sheet, r.began, r.inFlight = report.NewSheet(r.out, resultColumns), time.Now(), map[userdb.UserID]migrate.Stage{}
 	ids, sizes := idsAndSizes(users)
 	r.watch.begin(r, total(sizes))
@@ -148,9 +155,9 @@ func (r *fleetRun) done(result migrate.Result) {
 	r.count(result, notBegun)
 	r.watch.user(result)
 	if !notBegun {
-		r.progress.Finish(string(result.User), err == nil)
+		r.progress.Finish(string(result.User), err == nil || isBack(result))
 		// A person at a terminal sees the number of failures in the bar, and the reasons in the table.
-		if err != nil && !(r.out.ErrTerminal && r.out.Format == report.Table) {
+		if err != nil && !isBack(result) && !(r.out.ErrTerminal && r.out.Format == report.Table) {
 			r.out.Warn("%s %s: %v", r.action, result.User, err)
 		}
 	}
@@ -160,11 +167,17 @@ func (r *fleetRun) done(result migrate.Result) {
 		}
 	}
 	switch {
+	case isBack(result):
 	case userdb.KindOf(err) == userdb.Unauthorized:
 		r.halt(errRefused)
 	case r.maxFailures > 0 && r.account.Failed >= r.maxFailures:
 		r.halt(errTooManyFailures)
 	}
+}
+
+// isBack says that a rollback has done everything but delete the flag, which decides nothing: that stops nobody else, and is no failure of the user.
+func isBack(result migrate.Result) bool {
+	return result.Action == migrate.ActionRollback && result.FlagLeft()
 }
 
 // afterwards takes the account of what was done to a user after his own: a wave was verified, or taken back.
@@ -174,7 +187,7 @@ func (r *fleetRun) afterwards(result migrate.Result) {
 	r.mu.Unlock()
 	r.count(result, false)
 	r.watch.user(result)
-	if err := result.Err(); err != nil {
+	if err := result.Err(); err != nil && !isBack(result) {
 		r.out.Warn("%s %s: %v", result.Action, result.User, err)
 	}
 	if r.sheetErr == nil {
@@ -190,7 +203,11 @@ func (r *fleetRun) count(result migrate.Result, notBegun bool) {
 	}
 	a.Outcomes[result.Outcome]++
 	a.FreedBytes += result.FreedBytes
-	if err := result.Err(); err != nil {
+	if result.FlagLeft() {
+		a.FlagsLeft = append(a.FlagsLeft, result.User)
+		a.flagError = cmp.Or(a.flagError, result.Err())
+	}
+	if err := result.Err(); err != nil && !isBack(result) {
 		if result.Outcome != migrate.OutcomeDifferent {
 			a.Failed++
 		}
@@ -229,6 +246,7 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 	a := &r.account
 	a.Interrupted, a.TookMs = interrupted, time.Since(r.began).Milliseconds()
 	a.Exit = a.exit()
+	slices.Sort(a.FlagsLeft)
 	if err := r.sheet.End(map[string]any{"summary": a}); r.sheetErr == nil {
 		r.sheetErr = err
 	}
@@ -238,6 +256,9 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 	r.out.Say("%s", a.sentence())
 	for _, u := range a.Open {
 		r.out.Warn("open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it", u, u, u)
+	}
+	if len(a.FlagsLeft) > 0 {
+		r.out.Warn("flags left: %s of %s: %v", plural(len(a.FlagsLeft), "flag"), someOf(a.FlagsLeft), a.flagError)
 	}
 	r.out.StepSummaryOf("dbmigrate "+string(r.action), a.counts(), a.failures)
 	r.watch.end(a) // the last: its copies in R2 may take a minute, and nobody should wait so long to read who is open
@@ -254,7 +275,7 @@ func (a *account) exit() int {
 		return exitInterrupted
 	case a.Outcomes[migrate.OutcomeDifferent] > 0:
 		return exitDifferent
-	case a.Failed > 0 || a.NotBegun > 0, a.strict && a.Outcomes[migrate.OutcomeQuarantined] > 0:
+	case a.Failed > 0 || a.NotBegun > 0 || len(a.FlagsLeft) > 0 || a.FlagsUnread, a.strict && a.Outcomes[migrate.OutcomeQuarantined] > 0:
 		return exitFailed
 	}
 	return exitDone
@@ -281,6 +302,19 @@ func (a *account) sentence() string {
 		text += "; interrupted: run the same command again to go on"
 	}
 	return text
+}
+
+// someOf names a few users.
+func someOf(users []userdb.UserID) string {
+	const few = 5
+	var names []string
+	for _, u := range users[:min(few, len(users))] {
+		names = append(names, string(u))
+	}
+	if more := len(users) - few; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (a *account) counts() []report.Count {

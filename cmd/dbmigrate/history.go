@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/runrecord"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -65,7 +67,7 @@ func (h *history) began(now time.Time) time.Time {
 // moved finds the users who are meant, the latest first.
 func (h *history) moved(ctx context.Context, e *migrate.Engine, s *selection, warn func(string, ...any)) ([]migrate.Found, error) {
 	now := time.Now()
-	all, err := e.Moved(ctx, s.prefix, h.began(now))
+	all, err := e.Moved(ctx, migrate.ScanOptions{Prefix: s.prefix, WithoutFlags: s.unread}, h.began(now))
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +85,53 @@ func (h *history) moved(ctx context.Context, e *migrate.Engine, s *selection, wa
 		warn("no user is in a Durable Object by run %s%s", h.run, latestRuns(all))
 	}
 	return meant, nil
+}
+
+// withRecorded adds the users of the run's record whom neither flags nor receipts showed, where the file is still as that run left it. A run
+// without a record has told everything already.
+func (a *app) withRecorded(cmd *cobra.Command, e *migrate.Engine, o *rollbackOptions, users []migrate.Found) ([]migrate.Found, error) {
+	c, err := a.loadConfig(cmd.Flags().Changed("env"))
+	if err != nil {
+		return nil, err
+	}
+	place, err := a.records(c, o.recordDir)
+	if err != nil {
+		return nil, err
+	}
+	chosen := map[userdb.UserID]bool{}
+	for _, f := range users {
+		chosen[f.User] = true
+	}
+	var lines []runrecord.UserLine
+	run, err := place.Load(cmd.Context(), o.run, func(l runrecord.UserLine) {
+		if l.Claim != 0 && !chosen[l.User] && (o.wide || slices.Contains(o.named, l.User)) {
+			lines = append(lines, l)
+		}
+	})
+	if err != nil {
+		a.out.Warn("the record of run %s cannot be read, so only receipts tell who is meant: %v", o.run, err)
+		return users, nil
+	}
+	if run.Bucket != c.Bucket {
+		return users, nil
+	}
+	recorded := make([]*migrate.Found, len(lines))
+	err = sideBySide(cmd.Context(), len(lines), looksAtOnce, func(ctx context.Context, i int) error {
+		meta := userdb.FlagMeta{Run: o.run, At: run.At, Bytes: lines[i].Bytes}
+		f, moved, err := e.Recorded(ctx, lines[i].User, lines[i].Claim, meta)
+		if moved && o.selection.takes(f) && o.history.takes(f, time.Now()) {
+			recorded[i] = &f
+		}
+		return err
+	})
+	for _, f := range recorded {
+		if f != nil && !chosen[f.User] {
+			chosen[f.User] = true
+			users = append(users, *f)
+		}
+	}
+	migrate.SortLatestFirst(users)
+	return users, err
 }
 
 func (h *history) takes(f migrate.Found, now time.Time) bool {

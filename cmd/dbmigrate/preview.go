@@ -36,6 +36,8 @@ type previewTotals struct {
 	Writes int64               `json:"writes"`
 	Bytes  int64               `json:"bytes"`
 	Failed int                 `json:"failed"`
+
+	FlagsUnread bool `json:"flagsUnread,omitempty"`
 }
 
 // previewRollback says what a rollback would do. Every line is asked for side by side and printed in the order of the rollback.
@@ -59,12 +61,12 @@ func (a *app) previewRollback(ctx context.Context, e *migrate.Engine, users []mi
 	if err != nil {
 		return err
 	}
-	return a.printPreview(lines)
+	return a.printPreview(lines, o.flagsUnread)
 }
 
-func (a *app) printPreview(lines []previewLine) error {
+func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
 	sheet := report.NewSheet(a.out, previewColumns)
-	totals := previewTotals{Action: string(migrate.ActionRollback), DryRun: true, Users: len(lines), Plans: map[migrate.Way]int{}}
+	totals := previewTotals{Action: string(migrate.ActionRollback), DryRun: true, Users: len(lines), Plans: map[migrate.Way]int{}, FlagsUnread: flagsUnread}
 	for _, l := range lines {
 		totals.add(l)
 		if err := sheet.Add(l); err != nil {
@@ -77,7 +79,7 @@ func (a *app) printPreview(lines []previewLine) error {
 	a.showRows(lines)
 	a.out.Say("dry run: %s, %s since their migration; %d would fail; nothing was changed", plural(totals.Users, "user"),
 		plural(int(totals.Writes), "write transaction"), totals.Failed)
-	if totals.Failed > 0 {
+	if totals.Failed > 0 || flagsUnread {
 		return ended(exitFailed)
 	}
 	return nil

@@ -17,7 +17,7 @@ func (a *app) rehearseRollback(ctx context.Context, e *migrate.Engine, users []m
 		longest time.Duration
 		whose   userdb.UserID
 	)
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, pace: o.pace,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionRehearse, pace: o.pace, flagsUnread: o.flagsUnread,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			r := e.Rehearse(ctx, u)
 			mu.Lock()

@@ -30,7 +30,8 @@ func newRollback(a *app) *cobra.Command {
 			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
 			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
 			"--run and --since read flags and receipts, a thousand users a call. Users whom a killed command left between fence and\n" +
-			"switch have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n\n" +
+			"switch have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n" +
+			"When the Cloudflare API does not answer, users go back all the same: the flags are left, and the next run deletes them.\n\n" +
 			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
 			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
 			"terminal or given with --confirm.",
@@ -82,15 +83,12 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.rehearse:
 		return a.rehearseRollback(ctx, e, users, o)
 	}
-	if err := probeFlags(ctx, e.Flags); err != nil {
-		return err
-	}
 	if o.DiscardWrites && len(users) > 0 {
 		if err := a.confirmDiscard(ctx, e, users, o); err != nil {
 			return err
 		}
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace, flagsUnread: o.flagsUnread,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, o.RollbackOptions)
 		}}
@@ -128,6 +126,7 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 	if err := o.history.check(); err != nil {
 		return nil, nil, err
 	}
+	o.withoutFlags(a)
 	chosen := o.byTime() || cmd.Flags().Changed("to-percent")
 	o.all = o.all || chosen && len(args) == 0 && o.usersFile == ""
 	if !o.byTime() {
@@ -150,5 +149,8 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 		return nil, nil, err
 	}
 	users, err := o.moved(ctx, e, &o.selection, a.out.Warn)
+	if err == nil && o.flagsUnread && o.run != "" {
+		users, err = a.withRecorded(cmd, e, o, users)
+	}
 	return e, o.goingBack(users), err
 }

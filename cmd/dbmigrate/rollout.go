@@ -145,7 +145,7 @@ func (o *rollout) takeBack() (back int) {
 		return o.undo(u)
 	}
 	o.engine.Each(context.Background(), o.moved, migrate.ActionRollback, do, func(result migrate.Result) {
-		if result.Err() == nil {
+		if result.Err() == nil || isBack(result) {
 			back++
 		}
 		o.afterwards(result)

@@ -119,13 +119,17 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 
 // survey looks at every user, then at the past, then at the prices.
 func (a *app) survey(ctx context.Context, o *scanOptions, e *migrate.Engine, past memory) (*survey, error) {
-	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.prefix})
+	o.withoutFlags(a)
+	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.prefix, WithoutFlags: o.unread})
 	if err != nil {
 		return nil, err
 	}
-	s := &survey{at: time.Now(), deep: o.deep, lines: make([]scanned, len(found)), totals: scanTotals{Threshold: o.threshold.bytes}}
+	s := &survey{at: time.Now(), deep: o.deep, lines: make([]scanned, len(found)), totals: scanTotals{Threshold: o.threshold.bytes, FlagsUnread: o.flagsUnread}}
 	for i, f := range found {
 		s.lines[i] = advise(f, o.threshold.bytes)
+		if o.flagsUnread && f.Place == migrate.PlaceStore {
+			s.lines[i].Advice, s.lines[i].Reason = adviceMigrated, "by its fence alone: the flags could not be read"
+		}
 	}
 	if o.deep {
 		if err := a.lookDeep(ctx, e, s.lines, o.concurrency); err != nil {

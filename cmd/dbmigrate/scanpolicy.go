@@ -109,6 +109,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	o.withoutFlags(a)
 	found, err := o.resolve(ctx, e, a.out.Say)
 	if err != nil {
 		return err
@@ -118,7 +119,10 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	return a.printSplits(lines, at)
+	if err := a.printSplits(lines, at); err != nil || !o.flagsUnread {
+		return err
+	}
+	return ended(exitFailed)
 }
 
 func (a *app) lookSplits(ctx context.Context, e *migrate.Engine, found []migrate.Found, atOnce int, policy *split.Policy, at time.Time) ([]splitLine, error) {

@@ -27,6 +27,8 @@ type scanTotals struct {
 	Scans         int        `json:"scans,omitempty"` // of the whole bucket that the history holds
 	GrowthPerWeek *float64   `json:"growthBytesPerWeek,omitempty"`
 	Cost          *fleetCost `json:"cost,omitempty"`
+
+	FlagsUnread bool `json:"flagsUnread,omitempty"`
 }
 
 func (t *scanTotals) add(s scanned) {
@@ -74,6 +76,9 @@ func (a *app) printScan(s *survey) error {
 		a.out.Say("%s", sentence)
 	}
 	a.out.StepSummaryOf("dbmigrate scan", totals.counts(), nil)
+	if totals.FlagsUnread {
+		return ended(exitFailed)
+	}
 	return nil
 }
 

@@ -33,6 +33,17 @@ type selection struct {
 	wide     bool            // the bucket has to be scanned
 	shard    shard
 	excluded map[userdb.UserID]bool
+
+	unread      func(error) // is told that the flags cannot be read; nil: the command needs them
+	flagsUnread bool        // the users were chosen without the flags
+}
+
+// withoutFlags lets the command go on when the flags cannot be read: KV decides nothing, and the files tell who left R2.
+func (s *selection) withoutFlags(a *app) {
+	s.unread = func(err error) {
+		s.flagsUnread = true
+		a.out.Warn("%v: going on without the flags; a user who has a flag and no fenced file is not found", err)
+	}
 }
 
 // addWhole adds what every command over users has, addParts what divides a fleet, and addNarrow what takes a share of it.
@@ -123,7 +134,7 @@ func (s *selection) resolve(ctx context.Context, e *migrate.Engine, say func(str
 	var found []migrate.Found
 	var err error
 	if s.wide {
-		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks, Only: s.takesID})
+		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks, Only: s.takesID, WithoutFlags: s.unread})
 	} else {
 		found, err = lookUp(ctx, e, kept(s.named, s.takesID))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +66,7 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 func (a *app) statusByFlags(ctx context.Context, e *migrate.Engine, prefix string) error {
 	s, err := e.Survey(ctx, prefix)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; `dbmigrate status USER...` and --deep do without the flags", err)
 	}
 	lines := make([]stateLine, len(s.Flagged))
 	for i, f := range s.Flagged {

@@ -53,11 +53,12 @@ func (a *app) whole(cmd *cobra.Command, o *wholeOptions, args []string, action m
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
+	o.withoutFlags(a)
 	e, users, err := a.prepareWhole(cmd, o, args, false)
 	if err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: e, action: action, pace: o.pace, do: with(e)}
+	run := &fleetRun{app: a, engine: e, action: action, pace: o.pace, flagsUnread: o.flagsUnread, do: with(e)}
 	return run.run(cmd.Context(), users)
 }
 

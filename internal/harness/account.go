@@ -33,6 +33,11 @@ type Summary struct {
 	Interrupted bool   `json:"interrupted"`
 	NotBegun    int    `json:"notBegun"`
 	Plan        string `json:"plan"`
+
+	Run         string   `json:"run"`
+	Failed      int      `json:"failed"`
+	FlagsLeft   []string `json:"flagsLeft"`
+	FlagsUnread bool     `json:"flagsUnread"`
 }
 
 // String is everything, for a failure's message.

@@ -56,6 +56,7 @@ type UserLine struct {
 	User    userdb.UserID `json:"user"`
 	Outcome string        `json:"outcome"`
 	Bytes   int64         `json:"bytes"`
+	Claim   userdb.Claim  `json:"claim"`
 }
 
 // line is any line of a record.

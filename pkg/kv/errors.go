@@ -102,6 +102,12 @@ func fail(ctx context.Context, op, thing string, err error) error {
 	switch {
 	case errors.As(err, &already):
 		return err
+	case patienceOver(ctx):
+		said := saidBefore(ctx)
+		result.Kind, result.Hint, result.Err = said.kind, said.hint, said
+		if left := new(UnwrittenError); errors.As(err, &left) {
+			result.Err = &UnwrittenError{Users: left.Users, Err: said}
+		}
 	case ctx.Err() != nil: // not errors.Is on err: the HTTP client's own time limit looks the same
 		result.Kind = userdb.Interrupted
 	case errors.As(err, &judged):

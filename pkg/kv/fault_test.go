@@ -250,8 +250,8 @@ func TestAnInterruptEndsEveryWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := &fake{steps: []step{first}}
-				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-				defer cancel()
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Millisecond, cancel)
 				checkError(t, api.client(t).Put(ctx, []Flag{{User: "ann"}}), userdb.Interrupted)
 				if len(api.requests) != 1 {
 					t.Errorf("%d requests", len(api.requests))
@@ -310,5 +310,36 @@ func TestSplitFlagsHaveKeysOfTheirOwn(t *testing.T) {
 	})
 	if err != nil || !strings.Contains(api.requests[2].path, "prefix=split%3Aal") {
 		t.Errorf("%v, %s", err, api.requests[2].path)
+	}
+}
+
+// TestPatienceEndsWithWhatTheAPISaid: a caller who waits no longer learns why it would have had to, and whose flags are left.
+func TestPatienceEndsWithWhatTheAPISaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		first step
+		want  userdb.Kind
+		says  string
+	}{
+		"pause":     {refusal(429, 10429, "slow down", "Retry-After: 300"), userdb.Throttled, "slow down"},
+		"outage":    {step{status: 503}, userdb.Unreachable, "503"},
+		"refused":   {refusal(403, 10000, "Authentication error"), userdb.Unauthorized, "Authentication error"},
+		"transport": {step{err: errors.New("connection refused")}, userdb.Unreachable, "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := &fake{steps: []step{c.first}}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				err := api.client(t).Delete(ctx, []userdb.UserID{"ann"})
+				checkError(t, err, c.want, c.says)
+				left := new(UnwrittenError)
+				if !errors.As(err, &left) || len(left.Users) != 1 {
+					t.Errorf("left are %v", left.Users)
+				}
+				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				checkError(t, api.client(t).List(ctx, "", func([]Flag) error { return nil }), c.want, c.says)
+			})
+		})
 	}
 }

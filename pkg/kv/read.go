@@ -17,6 +17,7 @@ import (
 // Keys that name no valid user are passed over. An error from yield ends the listing and is returned as it is.
 // KV is eventually consistent: a flag of the last minute may be missing, one just deleted may still be there.
 func (c *Client) List(ctx context.Context, prefix string, yield func([]Flag) error) error {
+	ctx = listening(ctx)
 	var params cfkv.NamespaceKeyListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
 	params.Prefix.Value, params.Prefix.Present = c.prefix+prefix, true
@@ -51,6 +52,7 @@ func (c *Client) flagsOf(keys []cfkv.Key) []Flag {
 
 // Get looks up the flags of the given users, 100 in a call; users without a flag are absent from the answer.
 func (c *Client) Get(ctx context.Context, users []userdb.UserID) (map[userdb.UserID]Flag, error) {
+	ctx = listening(ctx)
 	found := make(map[userdb.UserID]Flag)
 	for batch := range slices.Chunk(users, maxBulkGet) {
 		if err := c.getBatch(ctx, batch, found); err != nil {

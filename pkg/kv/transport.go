@@ -101,6 +101,10 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if verdict == nil {
 			return response, nil
 		}
+		if ctx.Err() != nil {
+			return nil, verdict
+		}
+		remember(ctx, verdict)
 		throttled := verdict.throttled()
 		if throttled {
 			pause := retryAfter(response, failures)
@@ -117,12 +121,38 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if response != nil && response.StatusCode == http.StatusServiceUnavailable {
 			c.traffic.Throttled(userdb.ServiceKV, time.Now().Add(wait)) // overloaded: the others go slower, too
 		}
-		if err := sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
-			return nil, verdict // it tells more than that the time is over
-		} else if err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// heard is the API's last refusal within one call of this package. The SDK forgets it when the caller's time is over.
+type heard struct{ last *answer }
+
+type heardKey struct{}
+
+func listening(ctx context.Context) context.Context {
+	return context.WithValue(ctx, heardKey{}, &heard{})
+}
+
+func remember(ctx context.Context, verdict *answer) {
+	if h, ok := ctx.Value(heardKey{}).(*heard); ok {
+		h.last = verdict
+	}
+}
+
+// patienceOver says whether the caller's time for the request is over, rather than the caller stopped.
+func patienceOver(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+}
+
+// saidBefore is what the API answered to the last attempt: it tells more than that the time is over.
+func saidBefore(ctx context.Context) *answer {
+	if h, ok := ctx.Value(heardKey{}).(*heard); ok && h.last != nil {
+		return h.last
+	}
+	return &answer{kind: userdb.Unreachable, text: "no answer within the time for it", hint: hintOutage}
 }
 
 // mayGo waits for a place in the budget, and then until nobody's pause is left.

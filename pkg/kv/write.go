@@ -22,6 +22,9 @@ func (e *UnwrittenError) Error() string { return e.Err.Error() }
 
 func (e *UnwrittenError) Unwrap() error { return e.Err }
 
+// Unwritten are the users of the error.
+func (e *UnwrittenError) Unwritten() []userdb.UserID { return e.Users }
+
 // Put writes flags, up to 10,000 in one call of the API. KV reports keys that did not reach all its stores; those are
 // written again, with growing pauses, before they become an error. KV takes one write a second for a key.
 // Kinds: Usage (nothing was sent), Unauthorized, NotFound (the namespace), Throttled, Unreachable.
@@ -87,6 +90,7 @@ func (c *Client) pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err e
 type write func(ctx context.Context, batch []userdb.UserID) ([]string, error)
 
 func (c *Client) inBatches(ctx context.Context, op string, users []userdb.UserID, send write) error {
+	ctx = listening(ctx)
 	for start := 0; start < len(users); start += c.bulk {
 		end := min(start+c.bulk, len(users))
 		left, err := c.untilAllWritten(ctx, users[start:end], send)

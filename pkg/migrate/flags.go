@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -13,6 +14,9 @@ import (
 // command reports a user only once his flag is written. One call is under way at a time: what comes meanwhile goes into the next one.
 type flagQueue struct {
 	flags, split Flags
+	// patience bounds how long a call of so many users may take; nil: as long as the client tries.
+	patience func(users int) time.Duration
+	down     error // why the last call failed, when the service itself was the reason; one call at a time sets it
 
 	mu      sync.Mutex
 	waiting []queuedFlag
@@ -36,11 +40,25 @@ const (
 	// flagBatch is when a change no longer waits: bulk calls take up to 10,000 pairs (developers.cloudflare.com/kv/api). A client whose server is slow
 	// for each key sends smaller pieces by itself.
 	flagBatch = 10_000
+	// flagProbe is how long a service that was down may take for one user's flag, before the others are sent.
+	flagProbe = 5 * time.Second
+	// flagRollback is how long a rollback tries to delete flags: the users are back, and the operator waits. Slow servers need flagRollbackEach more
+	// for each flag.
+	flagRollback     = 30 * time.Second
+	flagRollbackEach = 20 * time.Millisecond
 )
 
+func rollbackPatience(users int) time.Duration {
+	return flagRollback + time.Duration(users)*flagRollbackEach
+}
+
 // newFlagQueue says how many users will come; the queue does not wait for company that cannot come.
-func newFlagQueue(flags, split Flags, users int) *flagQueue {
-	return &flagQueue{flags: flags, split: split, coming: users, delay: flagDelay}
+func newFlagQueue(flags, split Flags, users int, action Action) *flagQueue {
+	q := &flagQueue{flags: flags, split: split, coming: users, delay: flagDelay}
+	if action == ActionRollback {
+		q.patience = rollbackPatience
+	}
+	return q
 }
 
 // forgo takes back the expectation of users who will not come after all.
@@ -106,16 +124,97 @@ func (q *flagQueue) flush(ctx context.Context) {
 	}()
 }
 
+// write sends the batch. After a call that found the service down, one user's flag is sent first, for a short time: the others do not wait for
+// retries that were made in vain a moment ago.
 func (q *flagQueue) write(ctx context.Context, batch []queuedFlag) {
+	if q.down != nil {
+		if q.send(ctx, batch[:1], flagProbe)[0] != nil {
+			for _, f := range batch {
+				f.done <- q.down
+			}
+			return
+		}
+		q.down = nil
+		batch[0].done <- nil
+		batch = batch[1:]
+	}
+	limit := time.Duration(0)
+	if q.patience != nil {
+		limit = q.patience(len(batch))
+	}
+	for i, err := range q.send(ctx, batch, limit) {
+		if isDown(err) {
+			q.down = &userdb.Error{Op: "write flags", Thing: "KV", Kind: userdb.KindOf(err), Err: causeOf(err), Hint: hintOf(err)}
+		}
+		batch[i].done <- err
+	}
+}
+
+// isDown says whether a call failed because of the service, so that it would fail for every other user, too.
+func isDown(err error) bool {
+	switch userdb.KindOf(err) {
+	case userdb.Unreachable, userdb.Throttled, userdb.Unauthorized:
+		return true
+	}
+	return false
+}
+
+// causeOf drops the names of the users of one call, which say nothing to the users of another.
+func causeOf(err error) error {
+	var e *userdb.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+func hintOf(err error) string {
+	var e *userdb.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
+
+// send makes the batch's calls, within the limit if there is one, and says of each user what became of the flag.
+func (q *flagQueue) send(ctx context.Context, batch []queuedFlag, limit time.Duration) []error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	whole := writeFlags(ctx, q.flags, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete })
 	split := writeFlags(ctx, q.split, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit })
-	for _, f := range batch {
-		f.done <- errors.Join(whole(f.change), split(f.change))
+	errs := make([]error, len(batch))
+	for i, f := range batch {
+		errs[i] = cmp.Or(whole(f), split(f))
+	}
+	return errs
+}
+
+// unwritten is an error that knows whose flags are left; those of all others in the call are written.
+type unwritten interface{ Unwritten() []userdb.UserID }
+
+// failureOf says of each user of a call that failed whether the flag is left.
+func failureOf(err error) func(userdb.UserID) error {
+	var some unwritten
+	if !errors.As(err, &some) {
+		return func(userdb.UserID) error { return err }
+	}
+	left := map[userdb.UserID]bool{}
+	for _, u := range some.Unwritten() {
+		left[u] = true
+	}
+	return func(u userdb.UserID) error {
+		if left[u] {
+			return err
+		}
+		return nil
 	}
 }
 
 // writeFlags writes what the batch changes in flags of one kind. It returns what became of a change.
-func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(FlagChange) (put *userdb.FlagMeta, del bool)) func(FlagChange) error {
+func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(FlagChange) (put *userdb.FlagMeta, del bool)) func(queuedFlag) error {
 	var puts []userdb.Flag
 	var deletes []userdb.UserID
 	for _, f := range batch {
@@ -135,12 +234,13 @@ func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(Fl
 	if len(deletes) > 0 {
 		deleteErr = flags.Delete(ctx, deletes)
 	}
-	return func(c FlagChange) error {
-		switch put, del := of(c); {
+	putFailed, deleteFailed := failureOf(putErr), failureOf(deleteErr)
+	return func(f queuedFlag) error {
+		switch put, del := of(f.change); {
 		case put != nil:
-			return putErr
+			return putFailed(f.user)
 		case del:
-			return deleteErr
+			return deleteFailed(f.user)
 		}
 		return nil
 	}

@@ -17,7 +17,7 @@ func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action,
 // EachThen is Each with one more step for each user, which comes after the flag and may take its time: it holds up no other user.
 func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result,
 	then func(context.Context, Result) Result, done func(Result)) {
-	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users))
+	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users), action)
 	var (
 		wg      sync.WaitGroup
 		report  sync.Mutex
@@ -72,8 +72,12 @@ func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.flag)
 	e.observe(Event{User: r.User, Stage: StageFlag, Took: e.now().Sub(begun)})
 	if err != nil && r.err == nil { // a user who failed has a better reason
-		r.err = &userdb.Error{Op: "write the flag of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
-			Hint: "the user is served all the same; run the command again to write the flag"}
+		r.flagLeft = true
+		op, hint := "write the flag of", "the user is served all the same; run the command again to write the flag"
+		if r.flag.Delete && r.flag.PutSplit == nil {
+			op, hint = "delete the flag of", "the file serves the user all the same; run the command again to delete the flag"
+		}
+		r.err = &userdb.Error{Op: op, Thing: string(r.User), Kind: userdb.KindOf(err), Err: err, Hint: hint}
 	}
 	return r
 }

@@ -136,7 +136,11 @@ func (l *Limiter) Release() {
 func (l *Limiter) Called(userdb.Service) {}
 
 // Throttled is told by the clients: a server refused for want of capacity (429, 503, an overloaded Durable Object) and wants to be left alone until then.
+// KV is not heard: flags are written in bulk, after the switch, and no user's move waits for them.
 func (l *Limiter) Throttled(who userdb.Service, until time.Time) {
+	if who == userdb.ServiceKV {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()

@@ -15,12 +15,9 @@ import (
 // one by one, if their receipt was written since then; a zero time looks at all of them.
 //
 // A user whom a killed command left between fence and switch has neither flag nor receipt and is not found here: Scan with Marks does.
-func (e *Engine) Moved(ctx context.Context, prefix string, since time.Time) ([]Found, error) {
-	flags, err := flagMap(ctx, e.Flags, ScanOptions{Prefix: prefix})
-	if err != nil {
-		return nil, err
-	}
-	split, err := flagMap(ctx, e.SplitFlags, ScanOptions{Prefix: prefix})
+// Of opts, Prefix and WithoutFlags count; without flags the receipts alone tell.
+func (e *Engine) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
+	flags, split, _, err := e.readFlags(ctx, ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags})
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +30,7 @@ func (e *Engine) Moved(ctx context.Context, prefix string, since time.Time) ([]F
 	for u, meta := range flags {
 		found = append(found, Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceStore, Flagged: true, Flag: meta})
 	}
-	newest, err := e.newestReceipts(ctx, prefix, since)
+	newest, err := e.newestReceipts(ctx, opts.Prefix, since)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +101,27 @@ func (e *Engine) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]
 	return found, failed
 }
 
-func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
-	file, err := e.look(ctx, u)
-	place := PlaceStore
-	if userdb.MetadataHotOf(file.Object.Metadata) == claim {
-		place = PlaceSplit
+// Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so. It needs neither flag nor receipt.
+func (e *Engine) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (Found, bool, error) {
+	file, place, moved, err := e.movedFile(ctx, u, claim)
+	meta.Lineage = claim
+	return Found{User: u, Key: file.Key, Bytes: meta.Bytes, ETag: file.ETag, Place: place, Flag: meta}, moved, err
+}
+
+// movedFile says whether the file is under the fence of the claim, or split by it.
+func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file fileState, place Place, moved bool, err error) {
+	if file, err = e.look(ctx, u); err != nil {
+		return file, PlaceStore, false, err
 	}
-	if err != nil || place == PlaceStore && !file.fencedBy(claim) {
+	if userdb.MetadataHotOf(file.Object.Metadata) == claim {
+		return file, PlaceSplit, true, nil
+	}
+	return file, PlaceStore, file.fencedBy(claim), nil
+}
+
+func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
+	file, place, moved, err := e.movedFile(ctx, u, claim)
+	if err != nil || !moved {
 		return Found{}, false, err
 	}
 	receipt, err := e.ReceiptCopy(ctx, u, claim)

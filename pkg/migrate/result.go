@@ -100,6 +100,7 @@ type Result struct {
 	cameBack bool // split: the user was brought back to the file first
 	wasSplit bool // rollback: the user was split
 	unfit    bool // migrate: the file itself was refused, before anything was claimed
+	flagLeft bool // everything is done but the flag, and err says why
 	flag     FlagChange
 	receipt  *wire.Receipt // of which R2 shall have a copy
 	err      error
@@ -107,6 +108,9 @@ type Result struct {
 
 // Err is the reason of a failure, nil otherwise.
 func (r Result) Err() error { return r.err }
+
+// FlagLeft says that everything was done but the user's flag, which decides nothing: the next run writes or deletes it.
+func (r Result) FlagLeft() bool { return r.flagLeft }
 
 // end closes the account.
 func (r *Result) end(took time.Duration, err error) Result {
@@ -167,6 +171,7 @@ type resultJSON struct {
 	Archived    userdb.ObjectKey   `json:"archived,omitempty"`
 	Quarantine  userdb.Kind        `json:"quarantine,omitempty"`
 	ETag        userdb.ETag        `json:"etag,omitempty"`
+	FlagLeft    bool               `json:"flagLeft,omitempty"`
 	Error       *errorJSON         `json:"error,omitempty"`
 }
 
@@ -181,7 +186,7 @@ type errorJSON struct {
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
 		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes,
-		LeftBehind: r.LeftBehind, Archived: r.Archived}
+		LeftBehind: r.LeftBehind, Archived: r.Archived, FlagLeft: r.flagLeft}
 	if r.Quarantine != "" {
 		out.Quarantine, out.ETag = r.Quarantine, r.ETag
 	}

@@ -62,6 +62,9 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	}
 	if !file.fenced() {
 		r.result.Outcome = OutcomeNothing
+		if userdb.MetadataHotOf(file.Object.Metadata) == 0 {
+			r.result.flag = FlagChange{Delete: true} // a run before this one may have left it
+		}
 		return nil
 	}
 	if file.Mark.Split {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -44,22 +45,24 @@ type ScanOptions struct {
 	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose listing shows the files
 	// themselves is read without HEADs, and Place follows the flag.
 	Marks bool
+	// WithoutFlags, when set, is told why the flags cannot be read, and the scan goes on without them: the marks of the files decide. Users who have
+	// a flag and no fenced file are not found then.
+	WithoutFlags func(error)
 	// Progress, when set, is told how many users were found so far.
 	Progress func(n int)
+
+	firstAnswer func() // is told that KV answers
 }
 
 func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Only(u) }
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
 func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
-	flags, err := flagMap(ctx, e.Flags, opts)
+	flags, split, read, err := e.readFlags(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	split, err := flagMap(ctx, e.SplitFlags, opts)
-	if err != nil {
-		return nil, err
-	}
+	opts.Marks = opts.Marks || !read
 	s := &scanner{Engine: e, opts: opts, flags: flags, split: split, seen: map[userdb.UserID]bool{}}
 	if len(opts.Users) > 0 {
 		err = s.headAll(ctx, opts.Users)
@@ -80,6 +83,34 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	return s.found, nil
 }
 
+// flagPatience is how long the first answer of KV may take before a command that can do without flags goes on without them.
+const flagPatience = 20 * time.Second
+
+// readFlags reads the flags of both kinds. read is false when they cannot be read and opts say that the command does without.
+func (e *Engine) readFlags(ctx context.Context, opts ScanOptions) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
+	waits := ctx
+	if opts.WithoutFlags != nil {
+		var stop context.CancelCauseFunc
+		waits, stop = context.WithCancelCause(ctx)
+		defer stop(nil)
+		over := time.AfterFunc(flagPatience, func() { stop(context.DeadlineExceeded) })
+		defer over.Stop()
+		opts.firstAnswer = func() { over.Stop() }
+	}
+	whole, err = flagMap(waits, e.Flags, opts)
+	if err == nil {
+		split, err = flagMap(waits, e.SplitFlags, opts)
+	}
+	switch {
+	case err == nil:
+		return whole, split, true, nil
+	case opts.WithoutFlags == nil || ctx.Err() != nil:
+		return nil, nil, false, err
+	}
+	opts.WithoutFlags(err)
+	return map[userdb.UserID]userdb.FlagMeta{}, map[userdb.UserID]userdb.FlagMeta{}, false, nil
+}
+
 // flagMap reads the flags of one kind; nil has none.
 func flagMap(ctx context.Context, kind Flags, opts ScanOptions) (map[userdb.UserID]userdb.FlagMeta, error) {
 	flags := map[userdb.UserID]userdb.FlagMeta{}
@@ -94,6 +125,9 @@ func flagMap(ctx context.Context, kind Flags, opts ScanOptions) (map[userdb.User
 		return flags, err
 	}
 	err := kind.List(ctx, opts.Prefix, func(page []userdb.Flag) error {
+		if opts.firstAnswer != nil {
+			opts.firstAnswer()
+		}
 		for _, f := range page {
 			flags[f.User] = f.Meta
 		}

@@ -25,11 +25,7 @@ type FlaggedUser struct {
 
 // Survey costs one call of the API for a thousand flags, and one listing request for a thousand users.
 func (e *Engine) Survey(ctx context.Context, prefix string) (Survey, error) {
-	flags, err := flagMap(ctx, e.Flags, ScanOptions{Prefix: prefix})
-	if err != nil {
-		return Survey{}, err
-	}
-	split, err := flagMap(ctx, e.SplitFlags, ScanOptions{Prefix: prefix})
+	flags, split, _, err := e.readFlags(ctx, ScanOptions{Prefix: prefix})
 	if err != nil {
 		return Survey{}, err
 	}

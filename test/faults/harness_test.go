@@ -105,3 +105,17 @@ func mustBeServed(t *testing.T, u *harness.User) {
 		t.Fatal(err)
 	}
 }
+
+// newTeamOf is a team whose names begin with the prefix and end with a dash and a digit.
+func newTeamOf(t *testing.T, prefix string, users int) team {
+	t.Helper()
+	team := team{op: newOperator(t)}
+	for n := range users {
+		u, err := harness.NewUser(cloud, fmt.Sprintf("%s-%d", prefix, n), image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		team.users = append(team.users, u)
+	}
+	return team
+}

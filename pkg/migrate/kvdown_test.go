@@ -1,0 +1,179 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// downFlags is KV as a client sees it that does not answer: every call takes as long as the client's attempts, or as its caller waits.
+type downFlags struct {
+	Flags
+	kind userdb.Kind
+
+	mu      sync.Mutex
+	calls   int
+	up      bool
+	partly  []userdb.UserID // the only users of a call whose flags are left
+	deleted []userdb.UserID
+}
+
+const clientTries = 68 * time.Second
+
+func (f *downFlags) Delete(ctx context.Context, users []userdb.UserID) error {
+	f.mu.Lock()
+	f.calls++
+	up := f.up
+	f.mu.Unlock()
+	if up {
+		f.deleted = append(f.deleted, users...)
+		return nil
+	}
+	select {
+	case <-time.After(clientTries):
+	case <-ctx.Done():
+	}
+	err := &userdb.Error{Op: "delete flags", Thing: fmt.Sprint(users), Kind: f.kind, Err: errors.New("answer 503")}
+	if f.partly != nil {
+		err.Err = someLeft{f.partly, err.Err}
+	}
+	return err
+}
+
+func (f *downFlags) List(ctx context.Context, _ string, _ func([]userdb.Flag) error) error {
+	return f.Delete(ctx, nil)
+}
+
+type someLeft struct {
+	users []userdb.UserID
+	error
+}
+
+func (s someLeft) Unwritten() []userdb.UserID { return s.users }
+
+// rollBack rolls users back who come a second apart, and returns their accounts and how long it took.
+func rollBack(t *testing.T, flags Flags, n int) ([]Result, time.Duration) {
+	t.Helper()
+	e, began := &Engine{Flags: flags, Concurrency: 1}, time.Now()
+	var accounts []Result
+	e.Each(t.Context(), users(n), ActionRollback, func(_ context.Context, u userdb.UserID) Result {
+		time.Sleep(time.Second)
+		return Result{User: u, Action: ActionRollback, Outcome: OutcomeRestored, flag: FlagChange{Delete: true}}
+	}, func(r Result) { accounts = append(accounts, r) })
+	return accounts, time.Since(began)
+}
+
+// TestOnlyTheFirstWaitsForKV: once KV is found down, nobody else waits for its retries, and everybody is said to be back with a flag left.
+func TestOnlyTheFirstWaitsForKV(t *testing.T) {
+	for _, kind := range []userdb.Kind{userdb.Unreachable, userdb.Throttled, userdb.Unauthorized} {
+		synctest.Test(t, func(t *testing.T) {
+			const n = 100
+			accounts, took := rollBack(t, &downFlags{kind: kind}, n)
+			for _, r := range accounts {
+				if !r.FlagLeft() || userdb.KindOf(r.Err()) != kind || r.Outcome != OutcomeRestored {
+					t.Fatalf("%s: %s with %v", r.User, r.Outcome, r.Err())
+				}
+			}
+			if len(accounts) != n || took > n*time.Second+rollbackPatience(n)+2*flagProbe {
+				t.Errorf("%s: %d accounts in %v", kind, len(accounts), took)
+			}
+		})
+	}
+}
+
+// TestKVComesBack: a service that answers again gets the flags of everybody who comes then.
+func TestKVComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flags := &downFlags{kind: userdb.Unreachable}
+		time.AfterFunc(time.Minute, func() {
+			flags.mu.Lock()
+			defer flags.mu.Unlock()
+			flags.up = true
+		})
+		accounts, _ := rollBack(t, flags, 200)
+		left := 0
+		for _, r := range accounts {
+			if r.FlagLeft() {
+				left++
+			}
+		}
+		if left == 0 || left+len(flags.deleted) != 200 || left > 80 {
+			t.Errorf("%d flags left, %d deleted", left, len(flags.deleted))
+		}
+	})
+}
+
+// TestOnlyUnwrittenFlagsAreLeft: KV names keys that it did not delete; the others of the call are done.
+func TestOnlyUnwrittenFlagsAreLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		accounts, _ := rollBack(t, &downFlags{kind: userdb.Unreachable, partly: []userdb.UserID{"u00001"}}, 2)
+		var left []userdb.UserID
+		for _, r := range accounts {
+			if r.FlagLeft() {
+				left = append(left, r.User)
+			}
+		}
+		if !slices.Equal(left, []userdb.UserID{"u00001"}) {
+			t.Errorf("left are the flags of %v", left)
+		}
+	})
+}
+
+// TestKVSlowsNobody: flags are written after the switch, so KV's complaints begin no fewer users.
+func TestKVSlowsNobody(t *testing.T) {
+	l := NewLimiter(8)
+	l.Throttled(userdb.ServiceKV, time.Now().Add(time.Hour))
+	if p := l.Pressure(); p.Cuts != 0 || time.Now().Before(p.Until) || p.Limit != 8 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestWithoutFlags: where the flags cannot be read, marks and receipts tell who left R2, and the caller is told once.
+func TestWithoutFlags(t *testing.T) {
+	for name, find := range map[string]func(*testing.T, *Engine, ScanOptions) ([]Found, error){
+		"scan": func(t *testing.T, e *Engine, o ScanOptions) ([]Found, error) { return e.Scan(t.Context(), o) },
+		"moved": func(t *testing.T, e *Engine, o ScanOptions) ([]Found, error) {
+			return e.Moved(t.Context(), o, time.Time{})
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			mark := userdb.Mark{Kind: userdb.FenceMark, Lin: 1, Non: 1}
+			head, err := userdb.WithFence(header(), 1, 1, make([]byte, userdb.MarkRandomBytes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.put("moved/database.sqlite", head, time.Now())
+			o := m.objects["moved/database.sqlite"]
+			o.Metadata = mark.Metadata(nil)
+			m.objects["moved/database.sqlite"] = o
+			m.put(ReceiptKey("moved", 1), receiptOf("moved", 1, time.Now(), "r"), time.Now())
+			m.put("plain/database.sqlite", header(), time.Now())
+			e := m.engine(t)
+			e.Flags = &downFlags{kind: userdb.Unauthorized}
+			if _, err := find(t, e, ScanOptions{}); userdb.KindOf(err) != userdb.Unauthorized {
+				t.Errorf("%s needs the flags and ends with %v", name, err)
+			}
+			told, began := 0, time.Now()
+			found, err := find(t, e, ScanOptions{WithoutFlags: func(error) { told++ }})
+			if err != nil || told != 1 || time.Since(began) > flagPatience {
+				t.Fatalf("%s: %v, told %d times after %v", name, err, told, time.Since(began))
+			}
+			for _, f := range found {
+				if want := map[userdb.UserID]Place{"moved": PlaceStore, "plain": PlaceR2}[f.User]; f.Place != want {
+					t.Errorf("%s: %s is in %s", name, f.User, f.Place)
+				}
+			}
+			if len(found) == 0 || !slices.ContainsFunc(found, func(f Found) bool { return f.User == "moved" }) {
+				t.Errorf("%s finds %v", name, found)
+			}
+		})
+	}
+}
