@@ -314,4 +314,6 @@ const (
 	KindOverloaded       = "overloaded"
 	KindInternal         = "internal"
 	KindNotSplit         = "not-split"
+	KindFileMissing      = "file-missing"
+	KindSetBack          = "set-back"
 )

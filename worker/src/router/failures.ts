@@ -8,6 +8,15 @@ export function cutoverInProgress(): WireError {
   );
 }
 
+/** Somebody deleted it: only dbmigrate can bring it back from what the object holds. */
+export function fileMissing(key: string, phase: string): WireError {
+  return new WireError(
+    "file-missing",
+    `${key} is not there, and the Durable Object, which is ${phase}, holds rows of this user: somebody deleted the file; nothing was written (docs/runbook.md, "The fence is gone")`,
+    { phase },
+  );
+}
+
 export function busy(message: string): WireError {
   return new WireError("overloaded", message);
 }

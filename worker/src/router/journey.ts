@@ -3,15 +3,19 @@
 import { type FileRun, runOnFile } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
-import { WireError } from "../wire/errors.ts";
-import { busy, cutoverInProgress, demandSafeToRepeat, failed, outcomeUnknown } from "./failures.ts";
+import { type ErrorInfo, WireError } from "../wire/errors.ts";
+import { busy, cutoverInProgress, demandSafeToRepeat, failed, fileMissing, outcomeUnknown } from "./failures.ts";
 import type { Fenced } from "./marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
+import { type Observer, type RouterReport, tell } from "./report.ts";
 import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
 
 /** What a step leads to: an answer, or the side to ask next. */
 type Next = QueryAnswer | Side;
+
+/** A report about the user whose request this is. */
+type Report = RouterReport extends infer R ? (R extends RouterReport ? Omit<R, "user"> : never) : never;
 
 /** Both sides, and the first one again: every request gets that, however slow a side is. */
 const FULL_ROUND = 3;
@@ -24,7 +28,12 @@ export interface JourneyOptions {
   readonly path: "auto" | "r2";
   readonly deadlineMs: number;
   readonly maxFileBytes: number;
+  /** Is told what somebody has to look at; the log when absent. */
+  readonly observe?: Observer | undefined;
 }
+
+/** In these phases the file alone has the user's rows: where there is none, there are none. */
+const HOLDS_NOTHING: ReadonlySet<string> = new Set(["EMPTY", "IMPORTING", "READY", "SPLITTING"]);
 
 /** What one user asks. */
 export interface Query {
@@ -37,6 +46,8 @@ export interface Query {
 /** One request of one user. */
 export class Journey {
   private copy: Copy | undefined;
+  /** The file was looked for and is not there. Whether the user is a new one, the Durable Object knows. */
+  private missing: StoredFile | undefined;
   /** What to tell the caller if the deadline passes now. */
   private obstacle = cutoverInProgress();
   private readonly reading: boolean;
@@ -68,12 +79,21 @@ export class Journey {
     } catch (error) {
       return this.tryAgain("file", "read the database file", error);
     }
+    this.missing = undefined;
     if (isFenced(file)) {
       if (this.options.path === "r2") return this.answerWithoutStore(file);
       this.copy = file;
       return "store";
     }
     this.copy = undefined;
+    if (file.etag === null && this.options.path === "auto") {
+      this.missing = file;
+      return "store";
+    }
+    return this.useFile(file);
+  }
+
+  private useFile(file: StoredFile): QueryAnswer | Promise<Next> {
     return this.reading ? this.answerFrom(file) : this.write(file);
   }
 
@@ -118,9 +138,35 @@ export class Journey {
     } catch (error) {
       return this.storeFailed(error);
     }
+    if (!answer.ok && answer.error.kind === "set-back") return this.storeSetBack(answer.error);
     const refusal = notActive(answer);
-    if (refusal === undefined) return answer;
+    if (refusal === undefined) {
+      if (this.missing !== undefined) this.report({ kind: "file-missing", phase: "ACTIVE" });
+      return answer;
+    }
+    if (this.missing !== undefined) return this.whileMissing(this.missing, refusal);
     return this.reading ? this.readWhileNotActive(refusal) : this.writeWhileNotActive();
+  }
+
+  /** The object's word came after the look at the file: a save of the new file still meets whoever creates it in between. */
+  private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {
+    if (HOLDS_NOTHING.has(phase)) return this.useFile(file);
+    this.report({ kind: "file-missing", phase });
+    this.obstacle = fileMissing(file.key, phase);
+    await pause();
+    return "file";
+  }
+
+  /** An open file has the authority then. Under a fence nobody has it, and waiting mends nothing. */
+  private storeSetBack({ kind, message, details }: ErrorInfo): Next {
+    this.report({ kind: "set-back", message });
+    this.obstacle = new WireError(kind, message, details);
+    if (this.copy !== undefined || this.missing !== undefined) throw this.obstacle;
+    return "file";
+  }
+
+  private report(seen: Report): void {
+    tell(this.options.observe, { ...seen, user: this.query.user });
   }
 
   /** An overloaded object refuses before it runs anything. After any other error a write may have been applied. */

@@ -11,6 +11,7 @@ import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive } from "./live.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
+import type { Observer } from "./report.ts";
 import type { Sides } from "./sides.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
 
@@ -33,6 +34,8 @@ export interface RouterConfig {
   readonly maxFileBytes?: number;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
+  /** Is told of users whom somebody has to look at; `console.warn` when absent. */
+  readonly observe?: Observer;
 }
 
 export interface Router {
@@ -76,7 +79,7 @@ export function createRouter(config: RouterConfig): Router {
     files: new R2FileSide(config.bucket, objectKeys(config.layout ?? DEFAULT_LAYOUT), maxFileBytes),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
-  return routeBetween(sides, { path, deadlineMs, maxFileBytes });
+  return routeBetween(sides, { path, deadlineMs, maxFileBytes, observe: config.observe });
 }
 
 /** A router between sides of any kind, for applications that wrap them. */

@@ -44,6 +44,8 @@ export const errorKinds = {
   overloaded: { status: 503, retry: "after-wait" },
   internal: { status: 500, retry: "yes" },
   "not-split": { status: 409, retry: "no" },
+  "file-missing": { status: 503, retry: "after-wait" },
+  "set-back": { status: 503, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;

@@ -3,8 +3,13 @@
 import { describe, expect, it } from "vitest";
 import { createRouter } from "../../src/index.ts";
 import type { QueryAnswer, QueryMode } from "../../src/index.ts";
+import type { RouterReport } from "../../src/index.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "./fixtures.ts";
+import { type Phase, phases } from "../../src/wire/messages.ts";
 import { bringTo, LINEAGE, queryStore } from "./store-driver.ts";
+
+/** The object holds rows that are in no file. */
+const ALIVE: readonly string[] = ["ACTIVE", "SEALED", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"];
 
 const FLAGS = ["absent", "true", "failing"] as const;
 const FILES = [
@@ -22,19 +27,23 @@ const MODES = ["read", "write"] as const;
 interface Case {
   readonly flag: (typeof FLAGS)[number];
   readonly file: (typeof FILES)[number];
-  readonly phase: (typeof PHASES)[number];
+  readonly phase: Phase;
   readonly mode: QueryMode;
 }
 
-type Expected = "file" | "store" | "refused";
+type Expected = "file" | "store" | "refused" | "missing";
 
 const CASES: Case[] = FLAGS.flatMap((flag) =>
-  FILES.flatMap((file) => PHASES.flatMap((phase) => MODES.map((mode) => ({ flag, file, phase, mode })))),
+  FILES.flatMap((file) =>
+    (file === "absent" ? phases : PHASES).flatMap((phase) => MODES.map((mode) => ({ flag, file, phase, mode }))),
+  ),
 );
 
 function expected({ flag, file, phase, mode }: Case): Expected {
   const isFenced = !["absent", "unfenced", "stamped"].includes(file);
   const sameLineage = !file.includes("another");
+  // Whoever finds no file asks the store, and creates none beside one that is alive.
+  if (file === "absent" && ALIVE.includes(phase)) return phase === "ACTIVE" ? "store" : "missing";
   // An open file beside an active store is a state that the protocol excludes; whoever is asked first answers.
   if (!isFenced) return phase === "ACTIVE" && flag === "true" ? "store" : "file";
   if (phase === "ACTIVE") return "store";
@@ -63,8 +72,9 @@ async function arrange(user: string, { flag, file, phase }: Case): Promise<Uint8
 
 const failingKv = { get: () => Promise.reject(new Error("KV is down")) } as unknown as KVNamespace;
 
-function ask(user: string, { flag, mode }: Case): Promise<QueryAnswer> {
+function ask(user: string, { flag, mode }: Case, observe: (report: RouterReport) => void): Promise<QueryAnswer> {
   const router = createRouter({
+    observe,
     bucket: bindings.BUCKET,
     flags: flag === "failing" ? failingKv : bindings.FLAGS,
     store: bindings.USER_DATA,
@@ -87,13 +97,22 @@ describe("the side that answers", () => {
   it.concurrent.each(CASES)("flag $flag, file $file, store $phase, $mode", { timeout: 30_000 }, async (given) => {
     const user = newUser();
     const before = await arrange(user, given);
-    const answer = await ask(user, given);
+    const reports: RouterReport[] = [];
+    const answer = await ask(user, given, (report) => reports.push(report));
+    // With its flag true an active store answers before anybody looks for the file.
+    const noticed =
+      given.file === "absent" && ALIVE.includes(given.phase) && (given.phase !== "ACTIVE" || given.flag !== "true");
+    expect(reports.some(({ kind }) => kind === "file-missing")).toBe(noticed);
     const mine = given.mode === "write" ? ["mine"] : [];
 
     switch (expected(given)) {
       case "refused":
         expect(answer).toMatchObject({ ok: false, error: { kind: "cutover-in-progress" } });
         expect(await stored(user)).toEqual(before);
+        break;
+      case "missing":
+        expect(answer).toMatchObject({ ok: false, error: { kind: "file-missing", details: { phase: given.phase } } });
+        expect(await stored(user)).toBeNull();
         break;
       case "store":
         expect(answer).toMatchObject({ ok: true, side: "store" });
