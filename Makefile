@@ -50,4 +50,4 @@ demo: setup build
 clean:
 	rm -rf bin worker/node_modules worker/.wrangler
 
-include scripts/bench/bench.mk scripts/fuzz/fuzz.mk scripts/model/model.mk scripts/soak/soak.mk scripts/browser/browser.mk
+include scripts/bench/bench.mk scripts/fuzz/fuzz.mk scripts/model/model.mk scripts/soak/soak.mk scripts/browser/browser.mk scripts/simulate/simulate.mk

@@ -1,0 +1,112 @@
+package simulation
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var mutate = flag.Bool("mutations", false, "remove each check, one at a time, and demand that a life finds it")
+
+// mutation removes one check from the code. All but those in internal/testkit are the product's own.
+type mutation struct{ name, file, old, new string }
+
+const (
+	engine = "pkg/migrate/"
+	model  = "internal/testkit/world/"
+)
+
+// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them.
+var mutations = []mutation{
+	{"the PUT of a fence or a stamp is not conditional", engine + "fence.go", "IfMatch: seen.ETag, IfNoneMatch: seen.absent,", ""},
+	{"a resume keeps the old nonce", engine + "fence.go", "Lin: state.Lin, Non: m.g, Split", "Lin: state.Lin, Non: state.Non, Split"},
+	{"a newer nonce or stamp stops nobody", engine + "look.go", "if f.newest() <= g {", "if true {"},
+	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g, LiftedFrom", "Stamp: 1, LiftedFrom"},
+	{"no second copy when the file changed before the fence", engine + "migrate.go", "m.file, m.copied = file, nil", "m.file = file"},
+	{"the digest is not compared, and the second copy does not begin anew", engine + "migrate.go", "if report.Digest == nil || report.Digest.Database != proof.digest.Database {", "if false {"},
+	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
+	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.fencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
+	{"a resume does not fence again", engine + "migrate.go", "err = m.refence(ctx, file)\n", "\n"},
+	{"a migrate that gives up leaves its fence", engine + "migrate.go", "if !m.fenced && m.from.fromClean() {", "if true {"},
+	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.fencedBy(st.Lin) && !file.absent {", "if false {"},
+	{"a rollback releases before the PUT", engine + "rollbackexport.go", "err = r.putBack(ctx, st, file)", "_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)"},
+	{"a rollback leaves a file without fence alone", engine + "rollbacklift.go", "if file.what != userdb.SQLiteFile {", "if !file.fenced() {"},
+	{"every file counts as exported from the object", engine + "look.go", "return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin", "return true"},
+	{"the rollback exports without a seal", model + "states.go", "return goTo(userdb.Sealed).with(wire.OutcomeExport)", "return goTo(s.Phase).with(wire.OutcomeExport)"},
+	{"the object takes writes while it is sealed", model + "states.go", "return rule{ok: s.is(userdb.Active), to: s.Phase}\n\tcase Read:", "return rule{ok: s.is(userdb.Active, userdb.Sealed), to: s.Phase}\n\tcase Read:"},
+	{"messages do not check the claim", model + "object.go", "if g != o.state.Gen {", "if false {"},
+	{"a claim is not compared and set", model + "object.go", "if req.Seen != o.state.Gen {", "if false {"},
+	{"a wipe forgets the claims", model + "states.go", "s.Lin = 0\n", "s.Lin, s.Gen = 0, 1\n"},
+	{"a migrate claim seals nothing and wipes an active object", model + "states.go", "case s.is(userdb.Active):\n\t\t\treturn keep(s).with(wire.OutcomeActive)", "case s.is(userdb.Active):\n\t\t\treturn begin(userdb.Importing).with(wire.OutcomeImport)"},
+	{"the router saves unconditionally", model + "router.go", "opts = userdb.PutOptions{IfMatch: file.ETag, Metadata", "opts = userdb.PutOptions{Metadata"},
+	{"the router creates a file over another", model + "router.go", "opts := userdb.PutOptions{IfNoneMatch: file == nil}", "opts := userdb.PutOptions{}"},
+	{"the router does not look at the fence", model + "router.go", "if mark.Kind == userdb.FenceMark {\n\t\tj.copy", "if false {\n\t\tj.copy"},
+	{"a sealed answer counts without a second look", model + "router.go", "mark.Kind == userdb.FenceMark && mark.Lin == got.state.Lin {", "mark.Kind < 9 {"},
+	{"a fenced copy counts without a second look", model + "router.go", "err == nil && file != nil && file.ETag == j.copy.ETag {", "err == nil && file != nil {"},
+	{"the Worker's mark is not conditional", model + "object.go", "IfMatch: seen.ETag, Metadata: meta", "Metadata: meta"},
+}
+
+// TestMutations removes each check from the code and demands that some life fails within the time.
+func TestMutations(t *testing.T) {
+	if !*mutate {
+		t.Log("pass -mutations (make proof) to remove each check; only the table is checked here")
+	}
+	for _, m := range mutations {
+		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
+			overlay := m.overlay(t)
+			if *mutate {
+				t.Parallel()
+				m.run(t, overlay)
+			}
+		})
+	}
+}
+
+// overlay writes the mutated file and what tells the compiler to take it.
+func (m mutation) overlay(t *testing.T) string {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, m.file)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), m.old); n != 1 {
+		t.Fatalf("the check stands in %s %d times, not once: the mutation has to follow the code", m.file, n)
+	}
+	mutated := filepath.Join(t.TempDir(), "mutated.go")
+	if err := os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(t.TempDir(), "overlay.json")
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}
+
+var brokenBy = regexp.MustCompile(`(?m)^.*seed \d+: .*`)
+
+func (m mutation) run(t *testing.T, overlay string) {
+	out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, ".", "-run", "TestLives", "-for", limit.String()).CombinedOutput()
+	if err == nil {
+		t.Errorf("%s: no life of %v found it:\n%s", m.name, *limit, out)
+		return
+	}
+	found := brokenBy.FindString(string(out))
+	if found == "" {
+		t.Fatalf("%s: %s", m.name, out)
+	}
+	t.Logf("%s: %s", m.name, strings.TrimSpace(found))
+}

@@ -1,0 +1,344 @@
+// Package simulation lets one user's application and several operators live through minutes of trouble in milliseconds:
+// requests are lost, late and doubled, flags are old, commands die anywhere. Time is virtual, and one seed is one life.
+package simulation
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+const user = userdb.UserID("alice")
+
+// Figures are what a life was made of.
+type Figures struct {
+	Acknowledged, Unknown, Refused, Reads   int
+	Commands, Moved, Back, Died, FailedOpen int
+}
+
+// Add adds another life's.
+func (f *Figures) Add(g Figures) {
+	f.Acknowledged += g.Acknowledged
+	f.Unknown += g.Unknown
+	f.Refused += g.Refused
+	f.Reads += g.Reads
+	f.Commands += g.Commands
+	f.Moved += g.Moved
+	f.Back += g.Back
+	f.Died += g.Died
+	f.FailedOpen += g.FailedOpen
+}
+
+// life is one run of the simulation.
+type life struct {
+	*world.World
+	seed  uint64
+	late  sync.WaitGroup
+	log   io.Writer
+	began time.Time
+
+	pace time.Duration // the longest pause of anybody
+
+	mu      sync.Mutex
+	written witness
+	figures Figures
+	broken  []string
+}
+
+// Live runs one life inside a synctest bubble. An error names the promise that was broken.
+func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
+	l := &life{World: world.New(scratch), seed: seed, log: log, began: time.Now(), written: newWitness()}
+	dice := l.dice("life", 0)
+	calm := l.router("calm", 0, world.Trouble{})
+	if dice.IntN(4) > 0 {
+		for i := range 1 + dice.IntN(20) {
+			if err := l.write(calm, fmt.Sprintf("first-%d", i)); err != nil {
+				return l.figures, fmt.Errorf("write before anything happened: %w", err)
+			}
+		}
+	} // else the file is absent until somebody writes
+	var actors sync.WaitGroup
+	trouble := troubles[dice.IntN(len(troubles))]
+	l.pace = paces[dice.IntN(len(paces))]
+	for i := range 1 + dice.IntN(3) {
+		actors.Go(func() { l.application(i, trouble) })
+	}
+	for i := range 1 + dice.IntN(3) {
+		actors.Go(func() { l.operator(i, trouble) })
+	}
+	actors.Wait()
+	l.late.Wait() // a late request may still hit what is settled now
+	return l.figures, l.end()
+}
+
+// Crowded lives find other faults than long ones, in which flags grow old and requests come late.
+var paces = []time.Duration{300 * time.Millisecond, 2 * time.Second, 12 * time.Second}
+
+var troubles = []world.Trouble{
+	{},
+	{Slow: 0.1},
+	{Lost: 0.02, NoAnswer: 0.02, Slow: 0.05},
+	{Late: 0.03, Twice: 0.05, NoAnswer: 0.03, Slow: 0.05},
+	{Lost: 0.1, Late: 0.05, Twice: 0.1, NoAnswer: 0.1, Slow: 0.1},
+}
+
+// dice are one actor's chances: they do not depend on who else is there.
+func (l *life) dice(kind string, number int) *rand.Rand {
+	sum := uint64(14695981039346656037)
+	for _, b := range []byte(kind) {
+		sum = (sum ^ uint64(b)) * 1099511628211
+	}
+	return rand.New(rand.NewPCG(l.seed, sum+uint64(number)))
+}
+
+func (l *life) say(format string, args ...any) {
+	if l.log == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(l.log, "%9.3f  %s\n", time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (l *life) router(kind string, number int, trouble world.Trouble) *world.Router {
+	dice := l.dice(kind, number)
+	age := func() time.Duration { return time.Duration(dice.Int64N(int64(time.Minute))) }
+	if trouble == (world.Trouble{}) {
+		age = func() time.Duration { return 0 }
+	}
+	return &world.Router{World: l.World, Network: world.NewLine(l.dice(kind+" line", number), trouble, &l.late),
+		FlagAge: age, Deadline: 5 * time.Second}
+}
+
+// application writes and reads until the operators had their time.
+func (l *life) application(number int, trouble world.Trouble) {
+	dice := l.dice("application", number)
+	router := l.router("router", number, trouble)
+	for i := range 8 + dice.IntN(12) {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		if dice.IntN(3) == 0 {
+			if _, err := l.read(router); err != nil {
+				l.say("application %d: read: %v", number, err)
+			}
+			continue
+		}
+		id := fmt.Sprintf("%d-%d", number, i)
+		err := l.write(router, id)
+		l.say("application %d: write %s: %v", number, id, orDone(err))
+	}
+}
+
+func orDone(err error) any {
+	if err == nil {
+		return "done"
+	}
+	return err
+}
+
+func (l *life) write(r *world.Router, id string) error {
+	err := r.Do(context.Background(), user, world.Query{Write: true, Run: func(c *sql.Conn) error {
+		ctx := context.Background()
+		if _, err := c.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS log (id TEXT)"); err != nil {
+			return err
+		}
+		_, err := c.ExecContext(ctx, "INSERT INTO log VALUES (?)", id)
+		return err
+	}})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch err {
+	case nil:
+		l.written.acknowledged[id] = true
+		l.figures.Acknowledged++
+	case world.ErrRefused:
+		l.written.refused[id] = true
+		l.figures.Refused++
+	case world.ErrUnknown:
+		l.figures.Unknown++
+	default:
+		l.broken = append(l.broken, fmt.Sprintf("write %s failed: %v", id, err))
+	}
+	return err
+}
+
+// read demands everything that was acknowledged, or shown to anybody, before it began.
+func (l *life) read(r *world.Router) ([]string, error) {
+	l.mu.Lock()
+	demanded := l.written.visible()
+	l.mu.Unlock()
+	var found []string
+	err := r.Do(context.Background(), user, world.Query{Run: func(c *sql.Conn) error {
+		found = nil
+		rows, err := c.QueryContext(context.Background(), "SELECT id FROM log")
+		if err != nil && strings.Contains(err.Error(), "no such table") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			found = append(found, id)
+		}
+		return rows.Err()
+	}})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == world.ErrRefused || err == world.ErrUnknown {
+		return nil, err
+	}
+	if err != nil {
+		l.broken = append(l.broken, fmt.Sprintf("a read failed: %v", err))
+		return nil, err
+	}
+	l.figures.Reads++
+	if wrong := l.written.check(demanded, found); wrong != "" {
+		l.broken = append(l.broken, fmt.Sprintf("a read at %.3f s: %s", time.Since(l.began).Seconds(), wrong))
+	}
+	return found, nil
+}
+
+// operator runs commands, some of which die.
+func (l *life) operator(number int, trouble world.Trouble) {
+	dice := l.dice("operator", number)
+	for i := range 3 + dice.IntN(6) {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		line := world.NewLine(l.dice("operator line", 100*number+i), trouble, &l.late)
+		if dice.IntN(2) == 0 {
+			line.DieAfter(dice.IntN(25))
+		}
+		l.command(fmt.Sprintf("operator %d, command %d", number, i), dice.IntN(2) == 0, line)
+	}
+}
+
+// command runs migrate or rollback.
+func (l *life) command(name string, forward bool, line *world.Line) migrate.Result {
+	e := l.OverLine(name, line)
+	e.Random = chances{l.dice(name, 1)}
+	if l.dice(name, 2).IntN(2) == 0 {
+		e.MarkBytes = 0 // the fence goes up from the operator's side
+	}
+	action, do := migrate.ActionRollback, func(ctx context.Context, u userdb.UserID) migrate.Result {
+		return e.Rollback(ctx, u, migrate.RollbackOptions{})
+	}
+	if forward {
+		action, do = migrate.ActionMigrate, e.Migrate
+	}
+	l.say("%s: %s", name, action)
+	var result migrate.Result
+	e.Each(context.Background(), []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
+	l.say("%s: %s, died %v, open %v: %v", name, result.Outcome, line.Died(), result.Open, orDone(result.Err()))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.figures.Commands++
+	switch {
+	case line.Died():
+		l.figures.Died++
+	case result.Open:
+		l.figures.FailedOpen++
+	case forward && result.Err() == nil:
+		l.figures.Moved++
+	case result.Err() == nil:
+		l.figures.Back++
+	}
+	return result
+}
+
+type chances struct{ dice *rand.Rand }
+
+func (c chances) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(c.dice.Uint32())
+	}
+	return len(p), nil
+}
+
+// end brings the user to one side, undisturbed, and demands every acknowledged write there, and that a new one is taken.
+func (l *life) end() error {
+	forward := l.dice("end", 0).IntN(2) == 0
+	if err := l.settle(forward); err != nil {
+		return err
+	}
+	for i := range 2 {
+		router := l.router("last", i, world.Trouble{})
+		if i == 1 {
+			router.FlagAge = func() time.Duration { return time.Minute }
+		}
+		if _, err := l.read(router); err != nil {
+			return fmt.Errorf("nobody is served in the end: read: %w", err)
+		}
+		if err := l.write(router, fmt.Sprintf("last-%d", i)); err != nil {
+			return fmt.Errorf("nobody is served in the end: write: %w", err)
+		}
+		if _, err := l.read(router); err != nil {
+			return err
+		}
+	}
+	if len(l.broken) > 0 {
+		return fmt.Errorf("%s", strings.Join(l.broken, "\n"))
+	}
+	return nil
+}
+
+func (l *life) settle(forward bool) error {
+	const tries = 3
+	var err error
+	for i := range tries {
+		r := l.command(fmt.Sprintf("last command %d", i), forward, world.NewLine(l.dice("last line", i), world.Trouble{}, &l.late))
+		err = r.Err()
+		if err == nil || userdb.KindOf(err) == userdb.NotFound {
+			return nil // a user who never wrote has nothing to move
+		}
+	}
+	return fmt.Errorf("a last, undisturbed command does not end: %w", err)
+}
+
+// witness knows what the application was told.
+type witness struct {
+	acknowledged, refused, shown map[string]bool
+}
+
+func newWitness() witness {
+	return witness{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+}
+
+// visible is what every read from now on has to show.
+func (w *witness) visible() map[string]bool {
+	all := maps.Clone(w.acknowledged)
+	maps.Copy(all, w.shown)
+	return all
+}
+
+func (w *witness) check(demanded map[string]bool, found []string) string {
+	slices.Sort(found)
+	if once := slices.Compact(slices.Clone(found)); len(once) != len(found) {
+		return fmt.Sprintf("a write is there twice: %v", found)
+	}
+	for _, id := range found {
+		if w.refused[id] {
+			return fmt.Sprintf("%s was refused, and is there", id)
+		}
+		w.shown[id] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(demanded)) {
+		if _, there := slices.BinarySearch(found, id); !there {
+			return fmt.Sprintf("LOST %s, which was acknowledged or shown before: %v", id, found)
+		}
+	}
+	return ""
+}
