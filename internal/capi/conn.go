@@ -7,8 +7,10 @@ package capi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -25,7 +27,7 @@ type Mode uint8
 const (
 	// Immutable reads the file as it is and never writes: no locks, no journal, no write-ahead log beside it.
 	Immutable Mode = iota
-	// ReadWrite opens an existing file.
+	// ReadWrite opens an existing file, which has no journal beside it.
 	ReadWrite
 	// Create makes the file, or opens it.
 	Create
@@ -99,9 +101,26 @@ func Open(path string, mode Mode) (*Conn, error) {
 	return c, nil
 }
 
+// journals are what SQLite, when it opens a file for writing, replays into it.
+var journals = []string{"-journal", "-wal"}
+
+// CheckAlone refuses a file that has a journal or log beside it. Nothing here leaves one, so it is somebody else's, and SQLite would replay it.
+func CheckAlone(path string) error {
+	for _, suffix := range journals {
+		if _, err := os.Lstat(path + suffix); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s%s lies beside the file, and dbmigrate did not make it: replaying it would change the file", filepath.Base(path), suffix)
+		}
+	}
+	return nil
+}
+
 func (c *Conn) openHandle(path string, mode Mode) error {
 	name := path
 	switch mode {
+	case ReadWrite:
+		if err := CheckAlone(path); err != nil {
+			return fmt.Errorf("open %s: %w", path, err)
+		}
 	case Immutable:
 		name = immutableURI(path, readAheadVFS)
 	case Snapshot:

@@ -99,7 +99,7 @@ func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *spool, mar
 		return "", err
 	}
 	defer b.close()
-	if e.Marker != nil && b.size <= e.MarkBytes && b.head != nil && b.md5() != nil {
+	if e.Marker != nil && b.size <= e.MarkBytes && b.head != nil {
 		etag, err := e.Marker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(file.ETag), `"`), Modified: file.LastModified.Unix(),
 			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
 		var refused *wire.RemoteError

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -22,16 +21,16 @@ func (e *Engine) archive(ctx context.Context, u userdb.UserID, file *spool, proo
 		return "", &userdb.Error{Op: "archive", Thing: string(u), Kind: userdb.Usage, Err: fmt.Errorf("%s would be the database of user %s", key, other),
 			Hint: "choose another --archive-prefix"}
 	}
-	f, err := os.Open(file.path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
 	head, err := userdb.WithoutMark(file.head)
 	if err != nil {
 		return "", err
 	}
+	f, sum, err := file.open(head)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
 	plain := io.NewSectionReader(&patched{f: f, head: head}, 0, file.Size)
-	_, err = e.Files.Put(ctx, key, plain, file.Size, userdb.PutOptions{ContentType: sqliteContentType})
+	_, err = e.Files.Put(ctx, key, plain, file.Size, userdb.PutOptions{ContentType: sqliteContentType, MD5: sum})
 	return key, err
 }

@@ -3,7 +3,6 @@ package migrate
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -36,11 +35,12 @@ func (r *retreat) saveLeftBehind(ctx context.Context, digest wire.DatabaseDigest
 
 // putWhole puts the spooled bytes as they are.
 func (e *Engine) putWhole(ctx context.Context, key userdb.ObjectKey, file *spool, opts userdb.PutOptions) error {
-	f, err := os.Open(file.path)
+	f, sum, err := file.open(nil)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	opts.MD5 = sum
 	_, err = e.Files.Put(ctx, key, f, file.Size, opts)
 	return err
 }

@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"crypto/md5"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,8 @@ type marked struct {
 	head   []byte   // the header with the mark; nil for a tombstone
 	file   *os.File // under ReaderAt; nil for a tombstone
 	summed chan struct{}
-	sum    []byte // once summed is closed; nil when the bytes could not be read, which the PUT will find out, too
+	sum    []byte // once summed is closed, with err
+	err    error  // why the bytes must not be sent
 }
 
 // markAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time has come.
@@ -32,13 +34,23 @@ func (s *spool) markAhead(mark userdb.Mark, random io.Reader) error {
 	return nil
 }
 
-// takeMarked returns the bytes under the mark, those made ahead if they carry it. The caller closes them.
+// takeMarked returns the bytes under the mark, those made ahead if they carry it, and only if they are those that were checked. The caller
+// closes them.
 func (s *spool) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
-	if m := s.ahead; m != nil && m.mark == mark {
+	m := s.ahead
+	if m != nil && m.mark == mark {
 		s.ahead = nil // each PUT has a random part of its own
-		return m, nil
+	} else {
+		var err error
+		if m, err = s.withMark(mark, random); err != nil {
+			return nil, err
+		}
 	}
-	return s.withMark(mark, random)
+	if err := m.intact(); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
 }
 
 // withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
@@ -50,6 +62,9 @@ func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 			return nil, err
 		}
 		m.ReaderAt, m.size = bytes.NewReader(raw), int64(len(raw))
+		sum := md5.Sum(raw)
+		m.sum = sum[:]
+		close(m.summed)
 	} else {
 		head, err := markHead(s.head, mark, random)
 		if err != nil {
@@ -59,25 +74,24 @@ func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 			return nil, err
 		}
 		m.ReaderAt, m.head = &patched{f: m.file, head: head}, head
+		go func() {
+			defer close(m.summed)
+			m.sum, m.err = s.sums(m.file, head)
+		}()
 	}
-	go m.hash()
 	return m, nil
 }
 
-func (m *marked) hash() {
-	defer close(m.summed)
-	sum := md5.New()
-	if _, err := io.Copy(sum, m.body()); err == nil {
-		m.sum = sum.Sum(nil)
-	}
+// intact waits for the hash, and says whether the bytes are those that were checked.
+func (m *marked) intact() error {
+	<-m.summed
+	return m.err
 }
 
 func (m *marked) body() *io.SectionReader { return io.NewSectionReader(m, 0, m.size) }
 
-func (m *marked) md5() []byte {
-	<-m.summed
-	return m.sum
-}
+// md5 is of bytes that are intact.
+func (m *marked) md5() []byte { return m.sum }
 
 func (m *marked) close() {
 	if m == nil {
@@ -93,6 +107,11 @@ func (s *spool) tombstoneWith(mark userdb.Mark) ([]byte, error) {
 	raw, err := os.ReadFile(s.path)
 	if err != nil {
 		return nil, err
+	}
+	sum := &unmarkedSum{hash: sha256.New()}
+	sum.Write(raw)
+	if sum.hex() != s.sha {
+		return nil, s.changed()
 	}
 	stone, err := userdb.ParseTombstone(raw)
 	if err != nil {

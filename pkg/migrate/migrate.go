@@ -339,11 +339,26 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if report.Digest == nil || report.Digest.Database != proof.digest.Database {
 		return copyDiffers(m.user, proof.digest, report.Digest)
 	}
+	if err := m.sentWhatWasChecked(); err != nil {
+		return err
+	}
 	m.copied = proof
 	if m.parts != nil {
 		m.parts.sent = proof
 	}
 	m.result.Rows, m.result.Tables = proof.rows, len(proof.digest.Tables)
+	return nil
+}
+
+// sentWhatWasChecked reads the spooled bytes once more, after their rows were sent: a copy that something on this machine changed is not what
+// the user has.
+func (m *migration) sentWhatWasChecked() error {
+	if err := m.file.ahead.intact(); err != nil {
+		return err
+	}
+	if m.parts != nil {
+		return m.parts.cold.unchanged()
+	}
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -125,13 +124,13 @@ func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.O
 		return "", err
 	}
 	defer file.remove()
-	f, err := os.Open(file.path)
+	f, sum, err := file.open(nil)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	key := userdb.ObjectKey(fmt.Sprintf("%soverwritten/%s/%s.sqlite", userdb.ReservedPrefix, u, strings.Trim(string(file.ETag), `"`)))
-	_, err = e.Files.Put(ctx, key, f, file.Size, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType})
+	_, err = e.Files.Put(ctx, key, f, file.Size, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType, MD5: sum})
 	if err != nil && userdb.KindOf(err) != userdb.Precondition {
 		return "", err
 	}

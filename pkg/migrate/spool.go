@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -113,7 +114,73 @@ func (s *spool) describeExport(key userdb.ObjectKey) error {
 		return err
 	}
 	s.Object = userdb.Object{Key: key, Size: info.Size(), ContentType: sqliteContentType}
-	return s.readMark()
+	if err := s.readMark(); err != nil {
+		return err
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := &unmarkedSum{hash: sha256.New()}
+	_, err = io.Copy(sum, f)
+	s.sha = sum.hex()
+	return err
+}
+
+// open opens the spooled bytes, with head in place of their own where one is given, for a PUT. The MD5 binds the PUT to what was read here, and
+// what was read here is what was checked.
+func (s *spool) open(head []byte) (*os.File, []byte, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	sum, err := s.sums(f, head)
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, sum, nil
+}
+
+// unchanged says whether the spooled bytes still are those that were downloaded, or built.
+func (s *spool) unchanged() error {
+	f, _, err := s.open(nil)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// sums reads the spooled file once, for the MD5 of its bytes under head. Other bytes than were spooled are an error.
+func (s *spool) sums(f *os.File, head []byte) ([]byte, error) {
+	plain, sent := &unmarkedSum{hash: sha256.New()}, &patchedSum{Hash: md5.New(), head: head}
+	if _, err := io.Copy(io.MultiWriter(plain, sent), io.NewSectionReader(f, 0, s.Size+1)); err != nil {
+		return nil, err
+	}
+	if plain.hex() != s.sha {
+		return nil, s.changed()
+	}
+	return sent.Sum(nil), nil
+}
+
+func (s *spool) changed() error {
+	return &userdb.Error{Op: "send", Thing: string(s.Key), Kind: userdb.Mismatch,
+		Err:  errors.New("its copy on this machine is not what was checked any more"),
+		Hint: "find out what writes to the folder for temporary files, or whether its disk fails; the user's file was not replaced"}
+}
+
+// patchedSum hashes what patched reads.
+type patchedSum struct {
+	hash.Hash
+	head []byte // what is left of it
+}
+
+func (s *patchedSum) Write(p []byte) (int, error) {
+	n := min(len(s.head), len(p))
+	s.Hash.Write(s.head[:n])
+	s.Hash.Write(p[n:])
+	s.head = s.head[n:]
+	return len(p), nil
 }
 
 // sqliteContentType is SQLite's registered media type (IANA).

@@ -131,6 +131,9 @@ func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Rece
 	}
 	digest, err := v.digestFile(ctx, file)
 	if err == nil {
+		err = file.unchanged()
+	}
+	if err == nil {
 		if diffs := verify.Databases(receipt.Digest, digest); len(diffs) > 0 {
 			err = v.differ("what was imported and the kept file", digestLines(diffs))
 		}

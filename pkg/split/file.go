@@ -91,6 +91,9 @@ func outnumber(source, part string) error {
 
 // openWork opens a working copy with a second one attached under the given name: no journal, since a copy that goes wrong is thrown away.
 func openWork(path, second, name string) (*capi.Conn, error) {
+	if err := capi.CheckAlone(second); err != nil {
+		return nil, err
+	}
 	conn, err := capi.Open(path, capi.ReadWrite)
 	if err != nil {
 		return nil, err
