@@ -18,7 +18,7 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 	touch $@
 
 build:
-	go build -trimpath -ldflags "-X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
+	go build -trimpath -ldflags "-s -w -X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
 
 test: setup check-go check-worker model-quick test-worker test-go test-browser
 
