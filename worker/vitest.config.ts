@@ -40,7 +40,7 @@ export default defineConfig({
             miniflare: { compatibilityDate: "2026-08-01", bindings: { DBMIGRATE_TOKEN: "token-now" } },
           }),
         ],
-        test: { name: "worker", testTimeout: 60_000, include: ["test/{admin,router,file,sample}/**/*.test.ts"] },
+        test: { name: "worker", testTimeout: 60_000, include: ["test/{admin,router,file,sample,differential}/**/*.test.ts"] },
       },
     ],
   },

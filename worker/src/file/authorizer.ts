@@ -1,6 +1,9 @@
 // What a statement may not do. A Durable Object denies the same (workerd's SqliteDatabase::isAuthorized), so an application meets
 // the same refusals before and after its users move.
 
+import { storeFunctions } from "./functions.ts";
+import { isReservedName } from "./reserved.ts";
+
 const OK = 0;
 const DENY = 1;
 
@@ -19,6 +22,7 @@ const ACTION = {
   ATTACH: 24,
   DETACH: 25,
   CREATE_VTABLE: 29,
+  FUNCTION: 31, // with nothing and the function's name
   SAVEPOINT: 32,
 } as const;
 
@@ -42,17 +46,18 @@ const CREATING: ReadonlySet<number> = new Set([
   ACTION.CREATE_VTABLE,
 ]);
 
-/** Pragmas that a store runs with any argument. */
-const PRAGMAS: ReadonlySet<string> = new Set([
-  "foreign_key_check",
+const MODULES: ReadonlySet<string> = new Set(["fts5", "fts5vocab", "rtree", "rtree_i32"]);
+
+/** Pragmas that a store runs with any argument, or none. */
+const PRAGMAS: ReadonlySet<string> = new Set(["foreign_key_check", "quick_check", "table_list"]);
+
+/** Pragmas about one table or index. */
+const PRAGMAS_OF_OBJECT: ReadonlySet<string> = new Set([
   "foreign_key_list",
   "index_info",
   "index_list",
   "index_xinfo",
-  "optimize",
-  "quick_check",
   "table_info",
-  "table_list",
   "table_xinfo",
 ]);
 
@@ -88,10 +93,13 @@ export function authorize(action: number, first: string, second: string, schema:
 
 function mayDo(action: number, first: string, second: string, schema: string): boolean {
   if (action === ACTION.PRAGMA) return mayRunPragma(first.toLowerCase(), second);
-  if (CREATING.has(action)) return schema !== "temp";
+  if (action === ACTION.FUNCTION) return storeFunctions.has(second.toLowerCase());
+  if (action === ACTION.CREATE_VTABLE && !MODULES.has(second.toLowerCase())) return false;
+  if (CREATING.has(action)) return schema !== "temp" && !isReservedName(first);
   return !DENIED.has(action);
 }
 
 function mayRunPragma(name: string, argument: string): boolean {
-  return PRAGMAS.has(name) || (argument === "" && PRAGMAS_TO_READ.has(name));
+  if (name === "optimize") return /^(0x[0-9a-f]+|\d+)?$/i.test(argument);
+  return PRAGMAS.has(name) || (argument === "" ? PRAGMAS_TO_READ : PRAGMAS_OF_OBJECT).has(name);
 }

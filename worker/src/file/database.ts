@@ -2,7 +2,10 @@
 import type { QueryMode } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
 import { asOurselves } from "./authorizer.ts";
+import { primary, withCode } from "./codes.ts";
+import { asStoreSays } from "./functions.ts";
 import { clearWalFlags } from "./image.ts";
+import { limitLikeStore, dropModules } from "./limits.ts";
 import { encodeText, type Pointer } from "./memory.ts";
 import { allocate, type Sqlite, sqlite, withBytes, withText } from "./sqlite.ts";
 
@@ -81,13 +84,15 @@ export class FileDatabase {
     if (code === 0) return;
     // A fenced file is poisoned: SQLite stops a write before it is known whether it would have changed anything.
     if (primary(code) === CODE.READONLY && this.options.mode === "read") throw writeInRead();
-    throw sqliteError(code, this.message(code));
+    const { c } = this.lib;
+    const extended = c.sqlite3_extended_errcode(this.handle);
+    throw sqliteError(primary(extended) === primary(code) ? extended : code, this.message(code));
   }
 
   private message(code: number): string {
     const { c, memory } = this.lib;
     const said = memory.cString(c.sqlite3_errmsg(this.handle));
-    return said === "" || said === "not an error" ? memory.cString(c.sqlite3_errstr(code)) : said;
+    return said === "" || said === "not an error" ? memory.cString(c.sqlite3_errstr(code)) : asStoreSays(said);
   }
 
   private load(image: Uint8Array): void {
@@ -115,7 +120,15 @@ export class FileDatabase {
     set(DBCONFIG.ENABLE_FKEY, 1);
     set(DBCONFIG.DQS_DML, 1);
     set(DBCONFIG.DQS_DDL, 1);
+    dropModules(this.lib, this.handle);
+    this.loadSchema();
+    limitLikeStore(this.lib, this.handle);
     this.check(c.sqlite3_set_authorizer(this.handle, this.lib.authorizer, 0));
+  }
+
+  /** Reads the whole schema, which SQLite would do at the first statement. */
+  private loadSchema(): void {
+    this.execute("SELECT 1 FROM sqlite_schema LIMIT 0");
   }
 
   /** Runs a statement of ours, which the authorizer would deny to the application. */
@@ -149,11 +162,6 @@ export function writeInRead(): WireError {
   return new WireError("write-in-read", "a statement of a read request wrote");
 }
 
-/** The primary result code of an extended one. */
-function primary(code: number): number {
-  return code & 0xff;
-}
-
 /** What the file or the machine is to blame for is not the application's sql-error. */
 function sqliteError(code: number, message: string): WireError {
   switch (primary(code)) {
@@ -170,6 +178,6 @@ function sqliteError(code: number, message: string): WireError {
     case CODE.NOTADB:
       return new WireError("internal", `read the database file: ${message}: restore it from a backup`);
     default:
-      return new WireError("sql-error", message);
+      return new WireError("sql-error", withCode(message, code));
   }
 }

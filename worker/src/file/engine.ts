@@ -1,12 +1,15 @@
 // The R2 path's database engine: a file's bytes and a request in, an answer and, if something changed, new bytes out.
 import { Buffer } from "node:buffer";
 import type { ParsedRequest } from "../query/request.ts";
+import { bindStatement, runStatement } from "../query/statements.ts";
+import { ExactReader } from "../query/read-exact.ts";
 import type { QueryMode, StatementResult } from "../query/types.ts";
-import { messageOf, WireError } from "../wire/errors.ts";
+import { WireError } from "../wire/errors.ts";
 import { FileDatabase, writeInRead } from "./database.ts";
+import { FileSql } from "./file-sql.ts";
 import { refuseUtf16, withWalFlagsOf } from "./image.ts";
+import { refuseReservedRename } from "./reserved.ts";
 import { discardSqlite, releaseLargeSqlite } from "./sqlite.ts";
-import { runStatement } from "./statement.ts";
 
 /**
  * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and the copy to save.
@@ -74,20 +77,15 @@ function withDatabase<T>(file: Uint8Array, mode: QueryMode, maxBytes: number, us
 
 /** A statement that fails ends the request; closing the database then drops what was not committed. */
 function inTransaction(db: FileDatabase, { statements }: ParsedRequest): StatementResult[] {
+  const bound = statements.map(bindStatement);
   db.begin();
-  const results = statements.map((statement, index) => atStatement(index, () => runStatement(db, statement)));
+  const reader = new ExactReader(new FileSql(db));
+  const results = bound.map((statement, index) => {
+    const result = runStatement(reader, statement, index, (bound) => refuseReservedRename(bound.tokens));
+    return { ...result, rowsRead: result.rows.length };
+  });
   db.commit();
   return results;
-}
-
-/** Errors say which statement it was. */
-function atStatement<T>(index: number, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause;
-    throw new WireError(cause.kind, messageOf(cause), { statement: index }, { cause });
-  }
 }
 
 /** What to save: null when the database is byte for byte what it was. */

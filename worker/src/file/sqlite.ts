@@ -17,6 +17,9 @@ interface SqliteExports {
   sqlite3_close_v2(db: Pointer): number;
   sqlite3_errmsg(db: Pointer): Pointer;
   sqlite3_errstr(code: number): Pointer;
+  sqlite3_extended_errcode(db: Pointer): number;
+  sqlite3_limit(db: Pointer, id: number, value: number): number;
+  sqlite3_drop_modules(db: Pointer, keep: Pointer): number;
   sqlite3__wasm_db_config_ip(db: Pointer, option: number, value: number, out: Pointer): number;
   sqlite3_set_authorizer(db: Pointer, callback: Pointer, argument: Pointer): number;
   sqlite3_deserialize(db: Pointer, schema: Pointer, data: Pointer, size: bigint, room: bigint, flags: number): number;
@@ -26,10 +29,7 @@ interface SqliteExports {
   sqlite3_prepare_v3(db: Pointer, sql: Pointer, bytes: number, flags: number, out: Pointer, tail: Pointer): number;
   sqlite3_finalize(statement: Pointer): number;
   sqlite3_step(statement: Pointer): number;
-  sqlite3_bind_parameter_count(statement: Pointer): number;
-  sqlite3_bind_parameter_name(statement: Pointer, index: number): Pointer;
   sqlite3_bind_null(statement: Pointer, index: number): number;
-  sqlite3_bind_int64(statement: Pointer, index: number, value: bigint): number;
   sqlite3_bind_double(statement: Pointer, index: number, value: number): number;
   sqlite3_bind_text(statement: Pointer, index: number, text: Pointer, bytes: number, destructor: number): number;
   sqlite3_bind_blob(statement: Pointer, index: number, blob: Pointer, bytes: number, destructor: number): number;

@@ -1,16 +1,16 @@
 // Runs the application's statements on a store: all of them, or none.
-import { WireError, messageOf } from "../wire/errors.ts";
+import { WireError } from "../wire/errors.ts";
 import type { Bookkeeping } from "../store/bookkeeping.ts";
 import type { StoreContext } from "../store/context.ts";
 import { checkEverything } from "../store/pragmas.ts";
 import { type Rule, ruleFor } from "../store/states.ts";
+import { DeferredKeys } from "./deferred-keys.ts";
 import { ChangeWatch } from "./change-watch.ts";
-import { BoundStatement } from "./parameters.ts";
 import type { LiveHub } from "../live/hub.ts";
 import type { Recorder } from "../live/recorder.ts";
 import type { ExactReader } from "./read-exact.ts";
-import type { ParsedRequest, ParsedStatement } from "./request.ts";
-import { type StatementKind, parseStatement } from "./statement.ts";
+import type { ParsedRequest } from "./request.ts";
+import { type RunnableStatement, bindStatement, runStatement } from "./statements.ts";
 import type { Moment, NotActiveDetails, QueryMode, QueryResults, QueryScope, StatementResult } from "./types.ts";
 
 /** What a request runs on: the store, how it is read, and who is told of writes. */
@@ -80,11 +80,16 @@ function sealedRead(context: QueryContext, request: ParsedRequest): Partial<NotA
 }
 
 function runStatements({ store, reader, live }: QueryContext, request: ParsedRequest): QueryResults {
-  const statements = request.statements.map(bind);
+  const statements = request.statements.map(bindStatement);
+  if (statements.some(asksForChanges)) store.books.forgetChanges();
   const mayWrite = statements.some(({ kind }) => kind === "other");
   const watch = new ChangeWatch(store.sql);
+  const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
   const recorder = mayWrite ? live.record() : undefined;
-  const results = statements.map((statement, index) => runStatement(reader, recorder, statement, index));
+  const results = statements.map((statement, index) =>
+    runStatement(reader, statement, index, (bound) => recorder?.run(bound)),
+  );
+  deferred?.check();
   // What happened decides, not what the text looks like.
   if (watch.changed(results)) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
@@ -92,6 +97,10 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
     live.commit(recorderOf(live, recorder, statements, results));
   }
   return { results, side: "store" };
+}
+
+function asksForChanges({ bound }: RunnableStatement): boolean {
+  return bound.tokens.some(({ text }) => /^["'`[]?changes["'`\]]?$/i.test(text));
 }
 
 // A statement that looked like a read and wrote was not recorded: any table may have changed.
@@ -106,41 +115,4 @@ function recorderOf(
   const all = live.record();
   all?.noteEverything();
   return all;
-}
-
-interface RunnableStatement {
-  readonly kind: StatementKind;
-  readonly bound: BoundStatement;
-}
-
-function bind({ sql, params }: ParsedStatement, index: number): RunnableStatement {
-  return atStatement(index, () => {
-    const { kind, tokens } = parseStatement(sql);
-    return { kind, bound: new BoundStatement(tokens, params) };
-  });
-}
-
-function runStatement(
-  reader: ExactReader,
-  recorder: Recorder | undefined,
-  { kind, bound }: RunnableStatement,
-  index: number,
-): StatementResult {
-  return atStatement(index, () => {
-    if (kind === "rows") return reader.readRows(bound);
-    if (kind === "compound") return reader.readPlain(bound);
-    // It may change the schema, and with it the names of columns.
-    reader.forget();
-    return recorder?.run(bound) ?? reader.readPlain(bound);
-  });
-}
-
-// Errors say which statement it was; what SQLite says becomes sql-error.
-function atStatement<T>(index: number, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    const kind = cause instanceof WireError ? cause.kind : "sql-error";
-    throw new WireError(kind, messageOf(cause), { statement: index }, { cause });
-  }
 }

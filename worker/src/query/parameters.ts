@@ -35,16 +35,21 @@ export class BoundStatement {
       .join("");
   }
 
+  /** The SQL of some of the tokens, to stand behind the statement: what it says of parameters, it says by number. */
+  repeated(tokens: readonly Token[]): string {
+    return tokens.map((token) => this.#tokenSql(token, `?${this.#indexes.get(token)}`)).join("");
+  }
+
   /** What the parameters of the first `count` tokens are bound to. */
   bindings(count = this.tokens.length): Binding[] {
     const used = this.tokens.slice(0, count).map((token) => this.#indexes.get(token) ?? 0);
     return this.#values.slice(0, Math.max(0, ...used)).map(toBinding);
   }
 
-  #tokenSql(token: Token): string {
+  #tokenSql(token: Token, parameter = token.text): string {
     const index = this.#indexes.get(token);
-    if (index === undefined || this.#values[index - 1]?.type !== "integer") return token.text;
-    return CAST_START + token.text + CAST_END;
+    if (index === undefined) return token.text;
+    return this.#values[index - 1]?.type === "integer" ? CAST_START + parameter + CAST_END : parameter;
   }
 }
 

@@ -1,9 +1,13 @@
 // Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL, and
 // INTEGERs beyond 2^53.
-import { WireError } from "../wire/errors.ts";
+import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS, MAX_EXACT_INTEGER } from "../wire/limits.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
-import { countBeforeLimit, endsWithValues } from "./statement.ts";
+import type { Cell, Sql } from "./sql.ts";
+import { quoteName, quoteText } from "../store/sql-text.ts";
+import { parseReturning } from "./returning.ts";
+import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues } from "./statement.ts";
+import type { Token } from "./tokens.ts";
 import type { ResultValue, StatementResult } from "./types.ts";
 import { emitBlob, emitInteger, emitReal } from "./values.ts";
 
@@ -17,18 +21,31 @@ function resultName(statement: string): string {
 
 const NAMES_KEPT = 500;
 
-type Cell = SqlStorageValue | undefined;
+/** The table of the schema, whose rows are also known by their rowids. */
+const SCHEMA = ["sqlite_schema", "sqlite_master"];
+const ROWID: ReadonlySet<string> = new Set(["rowid", "oid", "_rowid_"]);
+
+/** Of a compound SELECT, VALUES of several rows counting as one. */
+const MOST_PARTS = 5;
+
+/** Whether SQLite refused a text for its size, before anything of it ran. */
+function isPastLimit(error: unknown): boolean {
+  return /Expression tree is too large|too many|statement too long|parser stack overflow/.test(messageOf(error));
+}
 
 /**
  * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query of their
  * own; `forget` is to be called when the schema may have changed.
  */
 export class ExactReader {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
+  readonly #hidden: readonly string[];
   readonly #names = new Map<string, readonly string[]>();
 
-  constructor(sql: SqlStorage) {
+  /** @param hidden tables that are not the application's: its statements do not find them in the schema */
+  constructor(sql: Sql, hidden: readonly string[] = []) {
     this.#sql = sql;
+    this.#hidden = hidden;
   }
 
   forget(): void {
@@ -41,25 +58,90 @@ export class ExactReader {
    */
   readRows(statement: BoundStatement): StatementResult {
     const columns = this.#columnNames(statement);
+    return this.#readWrapped(statement, columns, statement.sql());
+  }
+
+  /**
+   * Runs a compound SELECT in the same way. The outer SELECT would read each column with the affinity of the first part, and make a REAL of
+   * an INTEGER: so an empty part without affinity goes before it. With five parts there is no room for one more.
+   * @throws WireError integer-precision where it has five parts
+   */
+  readCompound(statement: BoundStatement): StatementResult {
+    const { tokens } = statement;
+    if (countParts(tokens) >= MOST_PARTS) return this.readPlain(statement);
+    const columns = this.#columnNames(statement);
+    const empty = `SELECT ${columns.map(() => "CAST(NULL AS BLOB)").join(", ")} WHERE 0 UNION ALL `;
+    const sql = statement.sql();
+    const behind = statement.sql(countBeforeVerb(tokens)).length;
+    return this.#readWrapped(statement, columns, sql.slice(0, behind) + empty + sql.slice(behind));
+  }
+
+  #readWrapped(statement: BoundStatement, columns: readonly string[], sql: string): StatementResult {
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
     const names = columns.map((_, index) => `c${index}`);
-    const sql = statement.sql();
     const result = resultName(sql);
-    const inner = `WITH ${result}(${names.join(", ")}) AS MATERIALIZED (${sql})`;
+    const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS MATERIALIZED (${sql})`;
     const cursor = this.#sql.exec(`${inner} ${query.sql(names, result)}`, ...statement.bindings());
     const rows = query.assemble([...cursor.raw()].map(exactRow));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
 
   /**
-   * Runs any other statement. What it answers (a compound SELECT, RETURNING, PRAGMA, EXPLAIN) is read as numbers.
+   * Runs any other statement. What RETURNING answers is read exactly where it can be asked for twice, and anything else as numbers.
    * @throws WireError integer-precision
    */
+  readOther(statement: BoundStatement): StatementResult {
+    const marks = this.#marksOfReturning(statement);
+    if (marks === undefined) return this.readPlain(statement);
+    try {
+      return this.#readMarked(statement, marks);
+    } catch (error) {
+      if (!isPastLimit(error)) throw error;
+      return this.readPlain(statement);
+    }
+  }
+
+  #readMarked(statement: BoundStatement, marks: string): StatementResult {
+    const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
+    const rows = [...cursor.raw()].map(markedRow);
+    const columns = cursor.columnNames.slice(0, -1).map(originalName);
+    return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
+  }
+
+  /** One more result column for a RETURNING clause: the classes of the others. */
+  #marksOfReturning(statement: BoundStatement): string | undefined {
+    const returning = parseReturning(statement.tokens);
+    if (returning === undefined) return undefined;
+    const expressions = returning.items.flatMap((item) =>
+      item === "*" ? this.#columnsOf(returning.table) : [`(${statement.repeated(item)})`],
+    );
+    return expressions.length > 0 && expressions.length < LIMITS.columns ? classes(expressions) : undefined;
+  }
+
+  #columnsOf(table: string): string[] {
+    try {
+      return this.#sql.exec(`SELECT * FROM ${table} LIMIT 0`).columnNames.map(quoteName);
+    } catch {
+      return [];
+    }
+  }
+
+  /** Runs a statement, and reads every number of the answer as a JavaScript number. @throws WireError integer-precision */
   readPlain(statement: BoundStatement): StatementResult {
     const cursor = this.#sql.exec(statement.sql(), ...statement.bindings());
     const rows = [...cursor.raw()].map((row) => row.map(plainValue));
     const columns = cursor.columnNames.map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
+  }
+
+  /** Under the names of the schema's table, what it says of the application's objects. */
+  #ownSchema(tokens: readonly Token[]): string {
+    const words = tokens.map(({ text }) => text.toLowerCase());
+    if (this.#hidden.length === 0 || words.some((word) => ROWID.has(word))) return "";
+    const rows = `SELECT * FROM main.sqlite_schema WHERE tbl_name NOT IN (${this.#hidden.map(quoteText).join(", ")})`;
+    return SCHEMA.filter((name) => words.includes(name))
+      .map((name) => `${name} AS (${rows}), `)
+      .join("");
   }
 
   #columnNames(statement: BoundStatement): readonly string[] {
@@ -122,29 +204,49 @@ function classes(names: readonly string[]): string {
 }
 
 // The last cell says what the others are.
-function exactRow(row: readonly Cell[]): ResultValue[] {
+function exactRow(row: readonly (Cell | undefined)[]): ResultValue[] {
+  return readByMarks(row, exactValue);
+}
+
+/** The same where marks and values were computed one after the other: what random() gave is not believed. */
+function markedRow(row: readonly (Cell | undefined)[]): ResultValue[] {
+  return readByMarks(row, (cell, mark) => (isLike(cell, mark) ? exactValue(cell, mark) : plainValue(cell)));
+}
+
+/** `i`, `r` or `-`, or the digits of an INTEGER beyond 2^53. */
+type Mark = string;
+
+function exactValue(cell: Cell | undefined, mark: Mark): ResultValue {
+  if (mark === "r") return emitReal(Number(cell));
+  return mark === "i" || mark === "-" ? nonNumber(cell) : emitInteger(BigInt(mark));
+}
+
+function isLike(cell: Cell | undefined, mark: Mark): boolean {
+  if (typeof cell !== "number") return mark === "-";
+  return mark === "r" || (mark === "i" ? Number.isInteger(cell) : mark !== "-" && Number(mark) === cell);
+}
+
+type Read = (cell: Cell | undefined, mark: Mark) => ResultValue;
+
+function readByMarks(row: readonly (Cell | undefined)[], read: Read): ResultValue[] {
   const marks = String(row[row.length - 1]);
   const values: ResultValue[] = [];
   let at = 0;
   for (let i = 0; i < row.length - 1; i++) {
-    const mark = marks[at++];
-    if (mark === "I") {
-      const end = marks.indexOf(";", at);
-      values.push(emitInteger(BigInt(marks.slice(at, end))));
-      at = end + 1;
-    } else if (mark === "r") values.push(emitReal(Number(row[i])));
-    else values.push(nonNumber(row[i]));
+    const end = marks[at] === "I" ? marks.indexOf(";", at) : at;
+    values.push(read(row[i], end > at ? marks.slice(at + 1, end) : (marks[at] ?? "-")));
+    at = end + 1;
   }
   return values;
 }
 
 // Also INTEGERs that a number shows exactly.
-function nonNumber(cell: Cell): ResultValue {
+function nonNumber(cell: Cell | undefined): ResultValue {
   if (cell === undefined || cell === null) return null;
   return cell instanceof ArrayBuffer ? emitBlob(new Uint8Array(cell)) : (cell as string | number);
 }
 
-function plainValue(cell: Cell): ResultValue {
+function plainValue(cell: Cell | undefined): ResultValue {
   if (typeof cell !== "number") return nonNumber(cell);
   if (!Number.isInteger(cell) || Object.is(cell, -0)) return emitReal(cell);
   if (Math.abs(cell) < MAX_EXACT_INTEGER) return cell;
@@ -152,7 +254,7 @@ function plainValue(cell: Cell): ResultValue {
   if (Math.abs(cell) > 2 ** 63) return emitReal(cell);
   throw new WireError(
     "integer-precision",
-    "the answer of a compound SELECT, RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
+    "the answer of a compound SELECT of five parts, RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
       "return CAST(column AS TEXT), or SELECT it in a statement of its own",
   );
 }

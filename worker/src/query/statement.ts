@@ -35,6 +35,7 @@ export function parseStatement(sql: string): Statement {
   refuseUnclosed(tokens);
   const words = tokens.filter(isSignificant);
   refuseSettings(words);
+  refuseTransaction(words);
   return { kind: kindOf(words), tokens };
 }
 
@@ -84,10 +85,34 @@ function statementEnd(tokens: readonly Token[]): number {
 }
 
 function kindOf(words: readonly Token[]): StatementKind {
-  const verb = isKeyword(words[0], "WITH") ? verbBehindWith(words) : words[0];
+  const verb = verbOf(words);
   if (!isKeyword(verb, "SELECT") && !isKeyword(verb, "VALUES")) return "other";
-  const joined = findOutside(words, (token) => COMPOUND.some((keyword) => isKeyword(token, keyword)));
-  return joined < 0 ? "rows" : "compound";
+  return joints(words) === 0 ? "rows" : "compound";
+}
+
+function verbOf(words: readonly Token[]): Token | undefined {
+  return isKeyword(words[0], "WITH") ? verbBehindWith(words) : words[0];
+}
+
+/** How many operators join the parts of a compound SELECT. */
+function joints(words: readonly Token[]): number {
+  let depth = 0;
+  return words.filter((token) => {
+    if (token.type === "open") depth++;
+    if (token.type === "close") depth--;
+    return depth === 0 && COMPOUND.some((keyword) => isKeyword(token, keyword));
+  }).length;
+}
+
+/** How many parts a compound SELECT has. */
+export function countParts(tokens: readonly Token[]): number {
+  return joints(tokens) + 1;
+}
+
+/** How many of the tokens stand in front of the verb: those of WITH. */
+export function countBeforeVerb(tokens: readonly Token[]): number {
+  const verb = verbOf(tokens.filter(isSignificant));
+  return verb === undefined ? 0 : tokens.indexOf(verb);
 }
 
 // The first token behind a closing parenthesis that neither goes on with the list nor belongs to a table's head.
@@ -114,6 +139,18 @@ function refuseSettings(words: readonly Token[]): void {
   }
 }
 
+// Each side would refuse them in words of its own.
+function refuseTransaction(words: readonly Token[]): void {
+  const first = words.find((token) => !/^(EXPLAIN|QUERY|PLAN)$/i.test(token.text));
+  if (!["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].some((keyword) => isKeyword(first, keyword)))
+    return;
+  const name = first?.text.toUpperCase();
+  throw new WireError(
+    "sql-error",
+    `${name}: not authorized: all statements of a request are one transaction: SQLITE_AUTH`,
+  );
+}
+
 /** How many of the tokens stand in front of the statement's own LIMIT; all of them when it has none. */
 export function countBeforeLimit(tokens: readonly Token[]): number {
   const at = findOutside(tokens, (token) => isKeyword(token, "LIMIT"));
@@ -127,8 +164,8 @@ export function endsWithValues(tokens: readonly Token[]): boolean {
   return isKeyword(reversed[at], "VALUES");
 }
 
-// Finds a token outside all parentheses.
-function findOutside(tokens: readonly Token[], wanted: (token: Token) => boolean): number {
+/** Finds a token outside all parentheses. */
+export function findOutside(tokens: readonly Token[], wanted: (token: Token) => boolean): number {
   let depth = 0;
   return tokens.findIndex((token) => {
     if (token.type === "open") depth++;

@@ -65,6 +65,11 @@ export class Bookkeeping {
     this.#kv = kv;
   }
 
+  /** Sets changes() back to 0, by deleting what is not there: an application is not to see what somebody else's request changed. */
+  forgetChanges(): void {
+    this.#kv.delete(PREFIX + "nothing");
+  }
+
   get state(): State {
     return this.#kv.get<State>(STATE) ?? initialState;
   }

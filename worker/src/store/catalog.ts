@@ -40,6 +40,9 @@ const HIDDEN_STORED = 3;
 
 const ROWID_NAMES = ["rowid", "_rowid_", "oid"];
 
+/** Tables that are the platform's. */
+export const PLATFORM_TABLES = ["_cf_KV", "_cf_METADATA", "_cf_EXTERNALS", "__miniflare_do_name"];
+
 /** Names that are the platform's: Cloudflare's own tables, and one that the local runtime makes. */
 export function isPlatformName(name: string): boolean {
   return /^_cf_/i.test(name) || name === "__miniflare_do_name";

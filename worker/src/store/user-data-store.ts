@@ -7,6 +7,7 @@ import { watchExec } from "../live/watch-exec.ts";
 import { LiveHub } from "../live/hub.ts";
 import { LIVE_PATH } from "../live/protocol.ts";
 import { demandServing, queryRule, runQuery } from "../query/execute.ts";
+import { PLATFORM_TABLES } from "./catalog.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import { parseQueryRequest } from "../query/request.ts";
 import { parseThawRequest, type ThawAnswer } from "../query/thaw-request.ts";
@@ -44,7 +45,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     super(ctx, env);
     const { storage } = ctx;
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
-    this.#reader = new ExactReader(storage.sql);
+    this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES);
     this.#live = new LiveHub(ctx, this.#store, this.#reader);
   }
 

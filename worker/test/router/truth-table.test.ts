@@ -133,7 +133,10 @@ async function expectAnswerOfFile(
 ): Promise<void> {
   if (given.file === "absent" && given.mode === "read") {
     // As an empty database, and nothing is created.
-    expect(answer).toMatchObject({ ok: false, error: { kind: "sql-error", message: "no such table: t" } });
+    expect(answer).toMatchObject({
+      ok: false,
+      error: { kind: "sql-error", message: "no such table: t: SQLITE_ERROR" },
+    });
     expect(await stored(user)).toBeNull();
     return;
   }

@@ -1,0 +1,119 @@
+// exec() of a Durable Object's SqlStorage, on an open file: the same bindings, the same values, the same words in errors.
+import type { Binding } from "../query/parameters.ts";
+import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
+import { WireError } from "../wire/errors.ts";
+import type { FileDatabase } from "./database.ts";
+import { decodeText, encodeText, type Pointer } from "./memory.ts";
+import { withBytes } from "./sqlite.ts";
+
+/** What sqlite3_step answers while there are rows, and at the end. */
+const ROW = 100;
+const DONE = 101;
+/** Storage classes, as sqlite3_column_type answers them; the fifth is NULL. */
+const CLASS = { INTEGER: 1, REAL: 2, TEXT: 3, BLOB: 4 } as const;
+/** Tells SQLite to copy what is bound, so that our copy can be freed at once. */
+const TRANSIENT = -1;
+
+/** Runs statements on a file, each to its end. */
+export class FileSql implements Sql {
+  constructor(private readonly db: FileDatabase) {}
+
+  /** `rowsRead` counts the rows returned and `rowsWritten` the rows changed: files are not billed by row. */
+  exec(query: string, ...bindings: Binding[]): SqlCursor {
+    return this.withPrepared(query, (prepared) => {
+      bindings.forEach((binding, i) => this.db.check(this.bind(prepared, i + 1, binding)));
+      const changedBefore = this.db.totalChanges();
+      const columnNames = this.columnNames(prepared);
+      const rows = this.allRows(prepared, columnNames.length);
+      const rowsWritten = Number(this.db.totalChanges() - changedBefore);
+      return { columnNames, rowsRead: rows.length, rowsWritten, raw: () => rows };
+    });
+  }
+
+  /** Prepares the only statement of a text, and finalizes it afterwards. */
+  private withPrepared<T>(sql: string, use: (prepared: Pointer) => T): T {
+    const { lib } = this.db;
+    if (sql.includes("\0")) throw new WireError("sql-error", "the SQL text holds a NUL character");
+    const text = encodeText(`${sql}\0`);
+    return withBytes(lib, text, (at) => {
+      const end = at + text.byteLength - 1;
+      const first = this.prepare(at, end);
+      try {
+        if (first.prepared === 0) throw new WireError("sql-error", "the text holds no statement");
+        this.refuseSecondStatement(first.tail, end);
+        return use(first.prepared);
+      } finally {
+        lib.c.sqlite3_finalize(first.prepared);
+      }
+    });
+  }
+
+  /** Prepares the first statement of a text; `prepared` is 0 when there is none, `tail` is where it ended. */
+  private prepare(at: Pointer, end: Pointer): { prepared: Pointer; tail: Pointer } {
+    const { lib, handle } = this.db;
+    return withBytes(lib, new Uint8Array(8), (out) => {
+      this.db.check(lib.c.sqlite3_prepare_v3(handle, at, end - at, 0, out, out + 4));
+      return { prepared: lib.memory.readInt32(out), tail: lib.memory.readInt32(out + 4) };
+    });
+  }
+
+  private refuseSecondStatement(tail: Pointer, end: Pointer): void {
+    const { prepared } = this.prepare(tail, end);
+    if (prepared === 0) return;
+    this.db.lib.c.sqlite3_finalize(prepared);
+    throw new WireError("sql-error", "one entry holds one statement, and this one holds more");
+  }
+
+  private bind(prepared: Pointer, index: number, binding: Binding): number {
+    const { lib } = this.db;
+    const { c } = lib;
+    if (binding === null) return c.sqlite3_bind_null(prepared, index);
+    if (typeof binding === "number") return c.sqlite3_bind_double(prepared, index, binding);
+    if (typeof binding === "string") {
+      const bytes = encodeText(binding);
+      return withBytes(lib, bytes, (at) => c.sqlite3_bind_text(prepared, index, at, bytes.byteLength, TRANSIENT));
+    }
+    const bytes = new Uint8Array(binding);
+    return withBytes(lib, bytes, (at) => c.sqlite3_bind_blob(prepared, index, at, bytes.byteLength, TRANSIENT));
+  }
+
+  private columnNames(prepared: Pointer): string[] {
+    const { c, memory } = this.db.lib;
+    return Array.from({ length: c.sqlite3_column_count(prepared) }, (_, i) =>
+      memory.cString(c.sqlite3_column_name(prepared, i)),
+    );
+  }
+
+  private allRows(prepared: Pointer, columns: number): Cell[][] {
+    const rows: Cell[][] = [];
+    for (;;) {
+      const code = this.db.lib.c.sqlite3_step(prepared);
+      if (code === DONE) return rows;
+      if (code !== ROW) this.db.check(code);
+      rows.push(Array.from({ length: columns }, (_, i) => this.cell(prepared, i)));
+    }
+  }
+
+  private cell(prepared: Pointer, index: number): Cell {
+    const { c } = this.db.lib;
+    switch (c.sqlite3_column_type(prepared, index)) {
+      case CLASS.INTEGER:
+        return Number(c.sqlite3_column_int64(prepared, index));
+      case CLASS.REAL:
+        return c.sqlite3_column_double(prepared, index);
+      case CLASS.TEXT:
+        // The pointer first: asking for UTF-8 may convert, and the length is that of what was asked for.
+        return decodeText(this.bytes(prepared, index, c.sqlite3_column_text(prepared, index)));
+      case CLASS.BLOB:
+        return this.bytes(prepared, index, c.sqlite3_column_blob(prepared, index)).slice().buffer;
+      default:
+        return null;
+    }
+  }
+
+  private bytes(prepared: Pointer, index: number, at: Pointer): Uint8Array<ArrayBuffer> {
+    const length = this.db.lib.c.sqlite3_column_bytes(prepared, index);
+    if (at === 0 && length > 0) throw new Error("read a value: SQLite ran out of memory");
+    return this.db.lib.memory.view(at, length) as Uint8Array<ArrayBuffer>;
+  }
+}
