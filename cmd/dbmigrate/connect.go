@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
@@ -80,7 +81,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	}
 	scratch.Sweep(os.TempDir())
 	return &migrate.Engine{Files: files, Scratch: a.scratch, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
-		Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
+		Checks: checker.NewPool(checker.DefaultBudget), Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
 }
 
 // purpose is what a command needs of the Durable Objects.

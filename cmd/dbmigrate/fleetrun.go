@@ -86,6 +86,7 @@ func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	stop, halt := context.WithCancelCause(ctx)
 	defer halt(nil)
 	r.halt = halt
+	r.engine.Stopping = stop
 	forget := r.signals.during(r.sayStopping, r.stillOpen)
 	defer time.AfterFunc(r.longest(), func() { halt(errTooLong) }).Stop()
 	if r.then == nil {

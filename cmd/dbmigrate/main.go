@@ -8,11 +8,13 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
 func main() {
+	checker.ServeIfAsked()
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: newTraffic(), scratch: scratch.In(os.TempDir())}
 	a.out = a.output(formatAsked(os.Args[1:]))
 	a.signals = watchSignals(a.out, a.leave)

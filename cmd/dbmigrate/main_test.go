@@ -13,10 +13,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 )
 
 func TestMain(m *testing.M) {
+	checker.ServeIfAsked()
 	testscript.Main(stoppingStack{m}, map[string]func(){"dbmigrate": main})
 }
 

@@ -93,7 +93,7 @@ func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {
 			written := found.Entries.Total()
 			s.RowsWritten = &written
 		}
-	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.NotFound:
+	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly, userdb.NotFound:
 		s.Verdict, s.Reasons = sqlitefile.Blocked, sqlitefile.ProblemsOf(err)
 	default:
 		return err

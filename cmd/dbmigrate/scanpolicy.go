@@ -157,7 +157,7 @@ func (l *splitLine) look(ctx context.Context, e *migrate.Engine, policy *split.P
 		return nil
 	case userdb.NotFound:
 		return nil
-	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked:
+	case userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly:
 		l.Verdict, l.Blocked, l.Reasons = splitBlocked, []string{err.Error()}, found.Problems()
 		return nil
 	}

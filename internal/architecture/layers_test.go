@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"pkg/migrate":         {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/split", "internal/capi", "internal/nearest", "pkg/verify", "internal/units"},
 	"pkg/report":          {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/split", "internal/capi", "internal/nearest", "pkg/verify", "pkg/migrate", "internal/units"},
 	"internal/cost":       nil,
+	"internal/checker":    {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi"},
 	"internal/scanlog":    {"pkg/userdb"},
 	"internal/htmlreport": nil,
 	"internal/stack":      nil,

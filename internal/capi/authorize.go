@@ -1,6 +1,7 @@
 package capi
 
 import (
+	"errors"
 	"strings"
 	"unsafe"
 
@@ -32,6 +33,20 @@ func (c *Conn) Authorize(allow func(Action) bool) error {
 	}
 	c.authorizer = &authorizer{allow: allow}
 	return c.check(sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, authorizeFunc, uintptr(unsafe.Pointer(c.authorizer))))
+}
+
+// WithoutSelects runs use while no SELECT can be compiled. SQLite compiles a SELECT of every view when it lists the tables, and views
+// of views can make that endless.
+func (c *Conn) WithoutSelects(use func() error) error {
+	before := c.authorizer
+	if err := c.Authorize(func(a Action) bool { return a.Code != sqlite3.SQLITE_SELECT && (before == nil || before.allow(a)) }); err != nil {
+		return err
+	}
+	err := use()
+	if before == nil {
+		return errors.Join(err, c.Authorize(nil))
+	}
+	return errors.Join(err, c.Authorize(before.allow))
 }
 
 // AllowFunctions makes SQLite refuse every SQL function outside of the given ones, named in lower case, with

@@ -48,6 +48,17 @@ func IsDamage(err error) bool {
 	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 }
 
+// IsNoMemory says whether SQLite was refused the memory that it asked for.
+func IsNoMemory(err error) bool {
+	return errors.Is(err, errNoMemory) || PrimaryCode(err) == sqlite3.SQLITE_NOMEM
+}
+
+// IsNoRoom says whether SQLite could not write a file: the disk is full, or the file would become larger than this process may make it.
+func IsNoRoom(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Primary() == sqlite3.SQLITE_FULL || e.Code == sqlite3.SQLITE_IOERR_WRITE)
+}
+
 // IsTooBig says whether a value or a statement was over a limit of length.
 func IsTooBig(err error) bool { return PrimaryCode(err) == sqlite3.SQLITE_TOOBIG }
 

@@ -159,7 +159,7 @@ func (e *Engine) digestFile(ctx context.Context, file *spool) (wire.DatabaseDige
 // refused while nothing has changed anywhere.
 func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) error {
 	begun := e.now()
-	report, err := sqlitefile.PreflightWithin(ctx, file.path, e.Limits)
+	report, err := e.checks().Preflight(ctx, file.path, e.Limits)
 	if err != nil {
 		return err
 	}
@@ -196,5 +196,5 @@ func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Rep
 		return sqlitefile.Report{}, err
 	}
 	defer file.remove()
-	return sqlitefile.Survey(ctx, file.path, e.Limits)
+	return e.checks().Survey(ctx, file.path, e.Limits)
 }

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"os"
@@ -30,6 +31,10 @@ type Engine struct {
 	MarkBytes int64
 	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary files.
 	Scratch Scratch
+	// Checks open users' files; nil: in this process, without a budget.
+	Checks Checks
+	// Stopping ends when no more users are begun; nil: never. A check that goes on for long is given up then.
+	Stopping context.Context
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
 	Run, Version string
 

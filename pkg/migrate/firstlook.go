@@ -48,7 +48,7 @@ func (e *Engine) firstLook(ctx context.Context, u userdb.UserID) (report sqlitef
 		content, _, err := e.Files.GetRange(ctx, key, object.ETag, offset, length)
 		return content, err
 	}
-	report, sure, err = sqlitefile.FirstLook(ctx, filepath.Join(dir, "schema.sqlite"), object.Size, e.Limits, read)
+	report, sure, err = sqlitefile.FirstLook(ctx, filepath.Join(dir, "schema.sqlite"), object.Size, e.Limits, read, e.checks().JudgeSkimmed)
 	return report, object, sure, err
 }
 
@@ -100,7 +100,9 @@ func (m *migration) downloadToMove(ctx context.Context) (*spool, error) {
 
 // refuseUnread leaves what it is not sure of, and files under a mark, to the way of every file.
 func (m *migration) refuseUnread(ctx context.Context) error {
-	report, object, sure, err := m.firstLook(ctx, m.user)
+	looking, done := m.untilStopped(ctx)
+	report, object, sure, err := m.firstLook(looking, m.user)
+	done()
 	if userdb.KindOf(err) == userdb.Precondition { // the application saved a new version meanwhile
 		return nil
 	}

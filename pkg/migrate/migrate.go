@@ -138,7 +138,12 @@ func (m *migration) admit(ctx context.Context) error {
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
 		return hotWithoutCold(m.user, file.fileState, lin)
 	}
-	err = m.preflight(ctx, m.user, file)
+	checking, done := ctx, context.CancelFunc(func() {})
+	if m.g == 0 {
+		checking, done = m.untilStopped(ctx)
+	}
+	err = m.preflight(checking, m.user, file)
+	done()
 	m.result.unfit = err != nil
 	if err == nil && m.parts != nil {
 		err = m.divide(ctx) // a policy may refuse what another one moves: that is no fault of the file

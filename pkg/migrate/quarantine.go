@@ -67,7 +67,7 @@ func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) use
 
 // quarantining are refusals that this very file will meet again: those of the preflight. A bucket lock is Blocked, too, but no fault of the file, so the kind
 // alone does not decide. What the Durable Object refuses is tried again: it may have been out of memory.
-var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked}
+var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly}
 
 // Holds says whether a result puts the user into quarantine.
 func (q *Quarantine) Holds(r Result) bool {

@@ -25,7 +25,7 @@ func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.P
 		return nil, report, err
 	}
 	defer file.remove()
-	report, err = sqlitefile.PreflightWithin(ctx, file.path, e.Limits)
+	report, err = e.checks().Preflight(ctx, file.path, e.Limits)
 	if err := errors.Join(err, report.Err()); err != nil {
 		return nil, report, err
 	}

@@ -10,6 +10,7 @@ import (
 
 const (
 	wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
+	wayOutCostly  = "look for views of views, recursive queries, expressions that make large values; drop or simplify them"
 	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX makes the index anew"
 )
 
@@ -29,6 +30,19 @@ func fail(op, thing string, err error) error {
 	}
 	return &userdb.Error{Op: op, Thing: thing, Kind: kind, Err: err}
 }
+
+// endsCheck says whether an error tells nothing of the file, but of the time, the memory and the disk that a check may take.
+func endsCheck(err error) bool {
+	return capi.IsInterrupt(err) || capi.IsNoMemory(err) || capi.IsNoRoom(err)
+}
+
+// tooCostly is the finding for what a check may not take; object is empty where it is not known.
+func tooCostly(object, detail string) *Finding {
+	return &Finding{Level: Blocked, Reason: ReasonTooCostly, Object: object, Detail: detail, WayOut: wayOutCostly}
+}
+
+// TooCostly reports that a check was given up, since it took more time or memory than a file of this size may.
+func TooCostly(detail string) Report { return *NewReport([]Finding{*tooCostly("", detail)}) }
 
 // message is what SQLite says, without its number.
 func message(err error) string {

@@ -11,8 +11,8 @@ import (
 // FirstLook judges a file of size bytes that is elsewhere by its header and its schema, and reads no more of it than these. It is for refusing
 // early: sure is true when these alone block the file; then the report has what they show, and rows may have more. Everything else, damage
 // included, only the whole file can tell. It makes a file at path, which must not exist, and leaves it to the caller to remove.
-// An error means that the look could not be had; those of read are passed on.
-func FirstLook(ctx context.Context, path string, size int64, limits wire.Limits, read RangeReader) (report Report, sure bool, err error) {
+// An error means that the look could not be had; those of read are passed on. Judge is JudgeSkimmed, or does the same elsewhere.
+func FirstLook(ctx context.Context, path string, size int64, limits wire.Limits, read RangeReader, judge Judge) (report Report, sure bool, err error) {
 	s, err := newSkim(path, size, read)
 	if err != nil {
 		return Report{}, false, err
@@ -34,10 +34,14 @@ func FirstLook(ctx context.Context, path string, size int64, limits wire.Limits,
 	} else if err != nil {
 		return Report{}, false, err
 	}
-	return judgeSkimmed(ctx, path, limits)
+	return judge(ctx, path, limits)
 }
 
-func judgeSkimmed(ctx context.Context, path string, limits wire.Limits) (Report, bool, error) {
+// Judge judges a file that has no more than its header and its schema, with the limits that a Worker stated.
+type Judge func(ctx context.Context, path string, limits wire.Limits) (report Report, sure bool, err error)
+
+// JudgeSkimmed is the Judge that opens the file in this process.
+func JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (Report, bool, error) {
 	f, err := Open(ctx, path)
 	if err != nil {
 		return Report{}, false, ctx.Err() // it may need pages that are not here, such as the options of a full-text table

@@ -46,7 +46,7 @@ func (e *elsewhere) read(offset, length int64) ([]byte, error) {
 
 func firstLook(t *testing.T, e *elsewhere) (sqlitefile.Report, bool) {
 	t.Helper()
-	report, sure, err := sqlitefile.FirstLook(t.Context(), filepath.Join(t.TempDir(), "skimmed"), e.size, wire.DefaultLimits, e.read)
+	report, sure, err := sqlitefile.FirstLook(t.Context(), filepath.Join(t.TempDir(), "skimmed"), e.size, wire.DefaultLimits, e.read, sqlitefile.JudgeSkimmed)
 	if err != nil {
 		t.Fatal(err)
 	}

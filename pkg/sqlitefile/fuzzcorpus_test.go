@@ -84,7 +84,7 @@ func wantNoHastyRefusal(t *testing.T, ctx context.Context, path string, whole Re
 	skimmed := path + ".skimmed"
 	defer os.Remove(skimmed)
 	read := func(offset, length int64) ([]byte, error) { return content[offset:][:length], nil }
-	first, sure, err := FirstLook(ctx, skimmed, int64(len(content)), wire.DefaultLimits, read)
+	first, sure, err := FirstLook(ctx, skimmed, int64(len(content)), wire.DefaultLimits, read, JudgeSkimmed)
 	if err != nil {
 		t.Fatalf("no first look: %v", err)
 	}

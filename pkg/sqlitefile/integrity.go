@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -28,6 +30,7 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 		return nil, fail("check integrity of", f.path, err)
 	}
 	defer conn.Close()
+	conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
 	if err := conn.Exec(integrityCache); err != nil {
 		return nil, fail("check integrity of", f.path, err)
 	}
@@ -58,8 +61,11 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64)
 	switch {
 	case err == nil:
 		return merged.list, nil
-	case capi.IsInterrupt(err):
+	case endsCheck(err):
 		return nil, err
+	case capi.IsTooBig(err):
+		merged.add(*tooCostly("", errTooLong.Error()))
+		return merged.list, nil
 	}
 	// The check itself fails where an index needs a collation or a function that is not there; the schema's findings name that.
 	if finding := storeLacks("", err); finding != nil {
@@ -69,6 +75,9 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64)
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
 	return merged.list, nil
 }
+
+// errTooLong is about values of the file, or such as its expressions make.
+var errTooLong = fmt.Errorf("SQLite's check of it makes a value of more than %d bytes", readLengthLimit)
 
 // What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe program for integrity_check).
 var (
@@ -134,14 +143,19 @@ func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err er
 	}
 	defer conn.Close()
 	defer conn.Watch(ctx)()
+	conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
 	if err := conn.Exec("PRAGMA journal_mode=OFF"); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		quoted := quoteName(name)
 		err := conn.Exec("INSERT INTO " + quoted + "(" + quoted + ", rank) VALUES('integrity-check', 1)")
-		if capi.IsInterrupt(err) {
+		if endsCheck(err) {
 			return nil, err
+		}
+		if capi.IsTooBig(err) {
+			list = append(list, *tooCostly(name, errTooLong.Error()))
+			continue
 		}
 		if err != nil {
 			list = append(list, outOfStep(name, err.Error()))

@@ -119,6 +119,9 @@ func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error
 	if err := errors.Join(err, integrityErr); err != nil {
 		return Report{}, err
 	}
+	if slices.ContainsFunc(rows, func(f Finding) bool { return f.Reason == ReasonRowTooLarge }) {
+		damage = slices.DeleteFunc(damage, func(f Finding) bool { return f.Reason == ReasonTooCostly }) // it met the same value
+	}
 	found.add(damage...)
 	found.add(rows...)
 	report.Findings, report.Level = found.list, found.level()

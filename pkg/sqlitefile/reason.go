@@ -23,6 +23,7 @@ const (
 	ReasonWALLeftBehind  Reason = "wal-left-behind" // its content lies in a write-ahead log that was not uploaded
 	ReasonWALMode        Reason = "wal-mode"        // a warning: writes may lie in such a log
 	ReasonDatabaseTooBig Reason = "database-too-large"
+	ReasonTooCostly      Reason = "too-costly" // to check it takes more time or memory than a file of this size may
 
 	// The schema.
 	ReasonTooManyColumns  Reason = "too-many-columns"
@@ -55,7 +56,7 @@ const (
 // Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonDatabaseTooBig,
+		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonDatabaseTooBig, ReasonTooCostly,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
 		ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonInvalidText,
@@ -122,6 +123,8 @@ func (f *Finding) kind() userdb.Kind {
 		return userdb.NotSQLite
 	case ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind:
 		return userdb.Damaged
+	case ReasonTooCostly:
+		return userdb.TooCostly
 	}
 	return userdb.Blocked
 }

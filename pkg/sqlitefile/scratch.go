@@ -17,7 +17,15 @@ import (
 // modules. The schema is made in it, so that SQLite itself says what a Durable Object would refuse, without guessing at the SQL.
 type scratch struct {
 	conn *capi.Conn
+	// reads counts what the statements of one object read of columns, wherever views are written out.
+	reads int
 }
+
+// mostReads is how many columns the statements of one object may read when they are compiled. Views of views double with every level, and
+// SQLite cannot be stopped while it compiles: a file of 8 KB took minutes. A Durable Object could not run such a statement anyway.
+const mostReads = 10_000
+
+var errTooCostly = fmt.Errorf("to compile it takes more than %d references to columns", mostReads)
 
 // storeLimits are a Durable Object's limits on statements (docs: durable-objects/platform/limits; the undocumented ones were tried).
 var storeLimits = map[int32]int32{
@@ -60,7 +68,19 @@ func (s *scratch) becomeStore() error {
 	if err := s.conn.KeepModules(storeModules...); err != nil {
 		return err
 	}
-	return s.conn.AllowFunctions(storeFunctions)
+	return s.conn.Authorize(s.allow)
+}
+
+// allow judges what a statement is about to do as a Durable Object does, and ends those that take too much.
+func (s *scratch) allow(a capi.Action) bool {
+	switch a.Code {
+	case sqlite3.SQLITE_READ:
+		s.reads++
+		return s.reads <= mostReads
+	case sqlite3.SQLITE_FUNCTION:
+		return storeFunctions[strings.ToLower(a.Second)]
+	}
+	return true
 }
 
 func (s *scratch) close() { s.conn.Close() }
@@ -79,9 +99,13 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 			if o.Type != kind || dependent && !made[o.Table] {
 				continue // the table's own finding says it all
 			}
+			s.reads = 0
 			err := s.checkOne(o)
-			if capi.IsInterrupt(err) {
+			if endsCheck(err) {
 				return nil, err
+			}
+			if s.reads > mostReads {
+				return append(list, *tooCostly(o.Name, errTooCostly.Error())), nil // what builds on it takes more still
 			}
 			if err != nil {
 				list = append(list, *refusedCreate(o.Name, err))
@@ -131,15 +155,28 @@ func (s *scratch) checkTrigger(o wire.Object) error {
 // compile returns the error of a statement if it shows that a Durable Object lacks something. Other errors do not count: a view or
 // trigger that names a missing column or table fails in the file just as well.
 func (s *scratch) compile(statement string) error {
-	stmt, err := s.conn.Prepare("EXPLAIN " + statement)
-	if err == nil {
-		stmt.Close()
-		return nil
+	err := s.prepare(statement)
+	if capi.IsNoMemory(err) { // or its program is longer than a Durable Object's may be, of which SQLite says the same
+		s.reads = 0
+		s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, anyLength)
+		err = s.prepare(statement)
+		s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, storeLimits[sqlite3.SQLITE_LIMIT_VDBE_OP])
 	}
-	if capi.IsInterrupt(err) || storeLacks("", err) != nil {
+	if endsCheck(err) || err != nil && storeLacks("", err) != nil {
 		return err
 	}
 	return nil
+}
+
+// anyLength is more than any limit of SQLite: it then takes the highest that it was built with.
+const anyLength = 1<<31 - 1
+
+func (s *scratch) prepare(statement string) error {
+	stmt, err := s.conn.Prepare("EXPLAIN " + statement)
+	if err == nil {
+		stmt.Close()
+	}
+	return err
 }
 
 var errTextChanges = errors.New("SQLite would store another text than the file has")
@@ -202,6 +239,7 @@ var lacks = []struct {
 	{regexp.MustCompile(`no such tokenizer: `), ReasonTokenizer, "use unicode61, ascii, porter or trigram"},
 	{regexp.MustCompile(`too many terms in compound SELECT`), ReasonCompoundSelect, "split it into views of at most five terms"},
 	{regexp.MustCompile(`Expression tree is too large|parser stack overflow`), ReasonExpressionDepth, "split the expression"},
+	{regexp.MustCompile(`too many references to `), ReasonTooCostly, wayOutCostly},
 	// SQLite writes the CREATE text into sqlite_schema by a statement of its own, which is longer than the text.
 	{regexp.MustCompile(`string or blob too big|statement too long`), ReasonStatementLength, "shorten the CREATE text: at most 100,000 bytes with what SQLite adds to it"},
 	{regexp.MustCompile(`too many columns|too many result columns|too many terms in .* BY clause`), ReasonTooManyColumns, "split the table, index or view: at most 100 columns"},

@@ -87,9 +87,11 @@ type tableInfo struct {
 
 func listTables(conn *capi.Conn) (map[string]tableInfo, error) {
 	list := map[string]tableInfo{}
-	err := conn.Query("SELECT name, type, wr, strict FROM temp.pragma_table_list WHERE schema = 'main'", nil, func(s *capi.Stmt) error {
-		list[s.Text(0)] = tableInfo{kind: s.Text(1), withoutRowid: s.Int(2) != 0, strict: s.Int(3) != 0}
-		return nil
+	err := conn.WithoutSelects(func() error {
+		return conn.Query("PRAGMA main.table_list", nil, func(s *capi.Stmt) error {
+			list[s.Text(1)] = tableInfo{kind: s.Text(2), withoutRowid: s.Int(4) != 0, strict: s.Int(5) != 0}
+			return nil
+		})
 	})
 	return list, err
 }

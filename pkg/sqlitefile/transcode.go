@@ -13,11 +13,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
+// CopySuffix is what the name of the UTF-8 copy of a UTF-16 file has more than that file's. A process that is killed leaves it.
+const CopySuffix = ".utf8"
+
 // transcode copies the rows of a UTF-16 file to a UTF-8 database beside it and reads them from there. Text keys come in another
 // order in UTF-16 than in a Durable Object, which is always UTF-8; in the copy SQLite itself puts them in the right one.
 // A text that is not valid UTF-16, and any value that the copy would not hold exactly, is refused with a *Finding.
 func (f *File) transcode(ctx context.Context) error {
-	path := f.path + ".utf8"
+	path := f.path + CopySuffix
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("copy to UTF-8: %w", err)
 	}

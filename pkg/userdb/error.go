@@ -16,6 +16,7 @@ const (
 	NotSQLite     Kind = "not-sqlite"     // the bytes are no SQLite database
 	Damaged       Kind = "damaged"        // SQLite's own check, or ours, finds the file damaged
 	Blocked       Kind = "blocked"        // preflight: a Durable Object cannot hold it exactly
+	TooCostly     Kind = "too-costly"     // preflight: to check it takes too much time or memory
 	Unauthorized  Kind = "unauthorized"   // credentials missing or refused
 	Unreachable   Kind = "unreachable"    // no answer, after retries
 	Throttled     Kind = "throttled"      // 429 or overloaded, after retries

@@ -1,0 +1,55 @@
+package migrate
+
+import (
+	"context"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Checks are the ways in which a user's file is opened for the first time. Nothing else opens a version of a file that they have not let
+// pass. What takes more than it may is a report with the reason too-costly.
+type Checks interface {
+	Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
+	// Survey is Preflight that counts the entries, too.
+	Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
+	JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (report sqlitefile.Report, sure bool, err error)
+}
+
+// checksHere are without a budget, in this process.
+type checksHere struct{}
+
+func (checksHere) Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
+	return sqlitefile.PreflightWithin(ctx, path, limits)
+}
+
+func (checksHere) Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
+	return sqlitefile.Survey(ctx, path, limits)
+}
+
+func (checksHere) JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, bool, error) {
+	return sqlitefile.JudgeSkimmed(ctx, path, limits)
+}
+
+func (e *Engine) checks() Checks {
+	if e.Checks == nil {
+		return checksHere{}
+	}
+	return e.Checks
+}
+
+// lastChecks is how long a check may go on after the command was told to stop. Most files take far less, and their users are finished.
+const lastChecks = 3 * time.Second
+
+// untilStopped ends a while after e.Stopping does: a file under check may take minutes, and nothing has been claimed yet.
+func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if e.Stopping == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	stop := context.AfterFunc(e.Stopping, func() {
+		time.AfterFunc(lastChecks, func() { cancel(context.Cause(e.Stopping)) })
+	})
+	return ctx, func() { stop(); cancel(nil) }
+}
