@@ -115,6 +115,12 @@ export class LiveHub {
   /** Sends subscribers away when the user's database has left this object, and says whether it has. Never throws: operators wait for it. */
   closeIfMoved(): boolean {
     if (this.#store.books.state.phase === "ACTIVE") return false;
+    this.sendAway();
+    return true;
+  }
+
+  /** Tells every subscriber to ask elsewhere. Never throws. */
+  sendAway(): void {
     for (const socket of this.#sockets()) {
       try {
         new Subscriber(socket).send({ type: "resync", reason: "moved", ...this.#now() });
@@ -123,7 +129,6 @@ export class LiveHub {
       }
       close(socket, CLOSE.moved, "the database left the Durable Object");
     }
-    return true;
   }
 
   async #subscribe(subscriber: Subscriber, subscription: Subscription): Promise<void> {

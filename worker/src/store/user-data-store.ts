@@ -20,9 +20,12 @@ import { Bookkeeping } from "./bookkeeping.ts";
 import type { StoreContext } from "./context.ts";
 import { demandChecks } from "./pragmas.ts";
 import { noteThaw } from "./thaw.ts";
+import { WakeCheck } from "./wake.ts";
 
-/** What a store reads from its environment. */
-export type StoreEnv = AuthEnv;
+/** What a store reads from its environment. `BUCKET` are the users' files: with it a store looks at its own when it wakes up. */
+export interface StoreEnv extends AuthEnv {
+  readonly BUCKET?: R2Bucket;
+}
 
 /** The path of the query API. */
 export const QUERY_PATH = "/query";
@@ -40,6 +43,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
   readonly #live: LiveHub;
+  readonly #wake: WakeCheck;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -47,6 +51,33 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
     this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES);
     this.#live = new LiveHub(ctx, this.#store, this.#reader);
+    this.#wake = new WakeCheck(this.#store.books, this.filesOf(env));
+    // Nothing is delivered meanwhile: `transaction` has no time to wait.
+    if (this.#wake.isDue) void ctx.blockConcurrencyWhile(() => this.#lookAtFile());
+  }
+
+  /**
+   * The users' files, of which the object looks at its own when it wakes up: `env.BUCKET`. A subclass whose binding has another name overrides it; it is
+   * called while the object is being made.
+   */
+  protected filesOf(env: Env): R2Bucket | undefined {
+    return env.BUCKET;
+  }
+
+  /** Subscribers are sent away, too, by an object that must not serve. */
+  async #lookAtFile(): Promise<void> {
+    await this.#wake.look();
+    try {
+      this.#wake.demand();
+    } catch {
+      this.#live.sendAway();
+    }
+  }
+
+  /** @throws WireError set-back */
+  async #demandCurrent(): Promise<void> {
+    if (this.#wake.isDue) await this.#wake.look();
+    this.#wake.demand();
   }
 
   /** Admin requests, which need the token, and /query and /live, which only code that holds the binding can ask for. */
@@ -54,7 +85,10 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     const { pathname } = new URL(request.url);
     if (isAdminPath(pathname)) return this.#admin(request);
     try {
-      if (pathname === LIVE_PATH) return this.#live.accept(request);
+      if (pathname === LIVE_PATH) {
+        await this.#demandCurrent();
+        return this.#live.accept(request);
+      }
       if (pathname !== QUERY_PATH) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
       if (request.method !== "POST") throw methodNotAllowed(request.method, "POST");
       return Response.json(await this.#run(await readJson(request)), { headers: { "cache-control": "no-store" } });
@@ -79,6 +113,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
    */
   async thaw(request: unknown): Promise<ThawAnswer> {
     try {
+      await this.#demandCurrent();
       return { ok: true, rows: noteThaw(this.#store, parseThawRequest(request)) };
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
@@ -96,10 +131,11 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
    * while another side is authoritative nor counted, and a rollback would lose them.
    * @param work is synchronous; what it throws rolls the transaction back
    * @param options.scope `cold`: a transaction on the cold rows of a split user
-   * @throws WireError not-active, or not-split for scope `cold`
+   * @throws WireError not-active, set-back, or not-split for scope `cold`
    */
   protected transaction<T>(work: (sql: SqlStorage) => T, { scope = "hot" }: TransactionOptions = {}): T {
     const { storage, sql, books } = this.#store;
+    this.#wake.demand();
     demandChecks(sql);
     try {
       return storage.transactionSync(() => {
@@ -143,6 +179,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
 
   async #run(request: unknown) {
     const parsed = parseQueryRequest(request);
+    await this.#demandCurrent();
     const results = await runQuery({ store: this.#store, reader: this.#reader, live: this.#live }, parsed);
     if (parsed.mode === "write") this.#announce();
     return results;
