@@ -40,6 +40,8 @@ type fleetRun struct {
 	sheetErr error
 	account  account
 
+	sick map[userdb.UserID]bool // whose object R2 would not show while it showed others: what it refuses of them says nothing of a credential
+
 	mu       sync.Mutex
 	inFlight map[userdb.UserID]migrate.Stage
 }
@@ -79,6 +81,12 @@ var (
 func (r *fleetRun) run(ctx context.Context, users []migrate.Found) error {
 	r.account = account{Action: r.action, Run: r.engine.Run, Users: len(users), Outcomes: map[migrate.Outcome]int{}, Open: []userdb.UserID{}, FlagsUnread: r.flagsUnread, strict: r.named}
 	r.sheet, r.began, r.inFlight = report.NewSheet(r.out, resultColumns), time.Now(), map[userdb.UserID]migrate.Stage{}
+	r.sick = map[userdb.UserID]bool{}
+	for _, f := range users {
+		if f.Place == migrate.PlaceUnreadable {
+			r.sick[f.User] = true
+		}
+	}
 	ids, sizes := idsAndSizes(users)
 	r.watch.begin(r, total(sizes))
 	r.progress = r.out.NewProgress(string(r.action), sizes, r.live)
@@ -169,7 +177,7 @@ func (r *fleetRun) done(result migrate.Result) {
 	}
 	switch {
 	case isBack(result):
-	case userdb.KindOf(err) == userdb.Unauthorized:
+	case userdb.KindOf(err) == userdb.Unauthorized && !r.sick[result.User]:
 		r.halt(errRefused)
 	case r.maxFailures > 0 && r.account.Failed >= r.maxFailures:
 		r.halt(errTooManyFailures)

@@ -135,6 +135,9 @@ func (a *app) withRecorded(cmd *cobra.Command, e *migrate.Engine, o *rollbackOpt
 }
 
 func (h *history) takes(f migrate.Found, now time.Time) bool {
+	if f.Place == migrate.PlaceUnreadable && f.Flag.Run == "" {
+		return true // nothing says when, or by which run: the command says what it is
+	}
 	return (h.run == "" || f.Flag.Run == h.run) &&
 		(h.since.typed == "" || f.Flag.At >= now.Add(-h.since.Duration).UnixMilli())
 }

@@ -27,7 +27,7 @@ const (
 )
 
 func planOf(f migrate.Found, guard *guarded) planned {
-	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail}[f.Place]
+	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail, migrate.PlaceUnreadable: planFail}[f.Place]
 	if guard.reason(f) != "" {
 		plan = planSkip
 	}
@@ -45,7 +45,14 @@ var planColumns = []report.Column[planned]{
 	{Head: "SIZE", Field: "bytes", Right: true, Text: func(p planned) string { return units.FormatSize(p.Bytes) }, Data: func(p planned) string { return strconv.FormatInt(p.Bytes, 10) }},
 	{Head: "PLACE", Field: "place", Text: func(p planned) string { return string(p.Place) }},
 	{Head: "PLAN", Field: "plan", Text: func(p planned) string { return p.Plan }},
-	{Head: "MEANING", Field: "meaning", Text: func(p planned) string { return planMeanings[p.Plan] }},
+	{Head: "MEANING", Field: "meaning", Text: meaningText},
+}
+
+func meaningText(p planned) string {
+	if p.Place == migrate.PlaceUnreadable {
+		return "the object cannot be read"
+	}
+	return planMeanings[p.Plan]
 }
 
 type planTotals struct {

@@ -50,7 +50,7 @@ func (a *app) previewRollback(ctx context.Context, e *migrate.Engine, users []mi
 	err := sideBySide(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
 		var err error
 		if lines[i].Preview, err = e.Preview(ctx, users[i].User, opts); err != nil && ctx.Err() == nil {
-			if userdb.KindOf(err) == userdb.Unauthorized {
+			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != migrate.PlaceUnreadable {
 				return err
 			}
 			described := report.ErrorOf(err)

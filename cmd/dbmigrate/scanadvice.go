@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -39,6 +41,8 @@ type scanned struct {
 	Verdict sqlitefile.Level     `json:"verdict,omitempty"`
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"`
 
+	Error *report.ErrorJSON `json:"error,omitempty"` // why R2 does not show the object
+
 	over int // in so many scans, up to this one, the file was over the threshold
 }
 
@@ -46,6 +50,8 @@ type scanned struct {
 func advise(f migrate.Found, threshold int64) scanned {
 	s := scanned{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: adviceNone}
 	switch {
+	case f.Place == migrate.PlaceUnreadable:
+		s.fail(f.Err)
 	case f.Place == migrate.PlaceUnnameable:
 		s.Advice, s.Reason = adviceCheck, "its key holds what can be no user's id: move the object to another key first"
 	case f.Place == migrate.PlaceMissing:
@@ -64,6 +70,12 @@ func advise(f migrate.Found, threshold int64) scanned {
 	return s
 }
 
+// fail notes that the object cannot be read.
+func (s *scanned) fail(err error) {
+	described := report.ErrorOf(err)
+	s.Advice, s.Reason, s.Error = adviceCheck, "the object cannot be read: "+described.Message, &described
+}
+
 // lookDeep reads the files of users in R2 and notes what stands in their way.
 func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, atOnce int) error {
 	sizes := map[string]int64{}
@@ -74,14 +86,19 @@ func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, 
 	}
 	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
-	return sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
+	var sick migrate.Sick
+	err := sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
 		if lines[i].Place != migrate.PlaceR2 {
 			return nil
 		}
 		err := lines[i].look(ctx, e)
-		progress.Finish(string(lines[i].User), len(lines[i].Blocked) == 0)
-		return err
+		if err != nil {
+			lines[i].fail(err)
+		}
+		progress.Finish(string(lines[i].User), err == nil && len(lines[i].Blocked) == 0)
+		return sick.Saw(err)
 	})
+	return cmp.Or(err, sick.Most())
 }
 
 func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {

@@ -25,6 +25,7 @@ const (
 	splitReady   = "ready"   // rows would move
 	splitNothing = "nothing" // no row is cold
 	splitBlocked = "blocked" // the policy does not fit, or a Durable Object could not hold the database
+	splitFailed  = "failed"  // the object cannot be read
 	splitNoFile  = "no-file" // nothing in R2 to split: no file, or the Durable Object serves
 )
 
@@ -43,6 +44,7 @@ type splitLine struct {
 
 	Blocked []string             `json:"blocked,omitempty"`
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"`
+	Error   *report.ErrorJSON    `json:"error,omitempty"`
 }
 
 // splitTotals is the summary.
@@ -54,6 +56,7 @@ type splitTotals struct {
 	Nothing   int    `json:"nothing"`
 	Blocked   int    `json:"blocked"`
 	NoFile    int    `json:"noFile"`
+	Failed    int    `json:"failed,omitempty"`
 	ColdRows  int64  `json:"coldRows"`
 	ColdBytes int64  `json:"coldBytes"`
 	HotBytes  int64  `json:"hotBytes"`
@@ -119,7 +122,8 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := a.printSplits(lines, at); err != nil || !o.flagsUnread {
+	failed := slices.ContainsFunc(lines, func(l splitLine) bool { return l.Error != nil })
+	if err := a.printSplits(lines, at); err != nil || !o.flagsUnread && !failed {
 		return err
 	}
 	return ended(exitFailed)
@@ -129,21 +133,34 @@ func (a *app) lookSplits(ctx context.Context, e *migrate.Engine, found []migrate
 	lines, sizes := make([]splitLine, len(found)), map[string]int64{}
 	for i, f := range found {
 		lines[i] = splitLine{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Verdict: splitNoFile}
+		if f.Place == migrate.PlaceUnreadable {
+			lines[i].fail(f.Err)
+		}
 		if hasRows(f.Place) {
 			sizes[string(f.User)] = f.Bytes
 		}
 	}
 	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
+	var sick migrate.Sick
 	err := sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
 		if !hasRows(lines[i].Place) {
 			return nil
 		}
 		err := lines[i].look(ctx, e, policy, at)
-		progress.Finish(string(lines[i].User), len(lines[i].Blocked) == 0)
-		return err
+		if err != nil {
+			lines[i].fail(err)
+		}
+		progress.Finish(string(lines[i].User), err == nil && len(lines[i].Blocked) == 0)
+		return sick.Saw(err)
 	})
-	return lines, err
+	return lines, cmp.Or(err, sick.Most())
+}
+
+// fail notes that the object cannot be read.
+func (l *splitLine) fail(err error) {
+	described := report.ErrorOf(err)
+	l.Verdict, l.Error = splitFailed, &described
 }
 
 // hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is split.
@@ -208,6 +225,8 @@ func (t *splitTotals) add(l splitLine) {
 		t.Nothing++
 	case splitBlocked:
 		t.Blocked++
+	case splitFailed:
+		t.Failed++
 	case splitNoFile:
 		t.NoFile++
 	}
@@ -221,14 +240,21 @@ var splitColumns = []report.Column[splitLine]{
 	{Head: "COLD ROWS", Field: "coldRows", Right: true, Text: func(l splitLine) string { return orNothing(l.ColdRows) }},
 	{Head: "COLD", Field: "coldBytes", Right: true, Text: coldText, Data: func(l splitLine) string { return orNothing(l.ColdBytes) }},
 	{Head: "TABLES", Field: "tables", Text: splitTablesText},
-	{Head: "BLOCKED", Field: "blocked", Text: func(l splitLine) string { return strings.Join(l.Blocked, "; ") }, Style: func(splitLine) report.Style { return report.Bad }},
+	{Head: "BLOCKED", Field: "blocked", Text: refusedText, Style: func(splitLine) report.Style { return report.Bad }},
+}
+
+func refusedText(l splitLine) string {
+	if l.Error != nil {
+		return l.Error.Message
+	}
+	return strings.Join(l.Blocked, "; ")
 }
 
 func splitStyle(l splitLine) report.Style {
 	switch l.Verdict {
 	case splitReady:
 		return report.Attention
-	case splitBlocked:
+	case splitBlocked, splitFailed:
 		return report.Bad
 	}
 	return report.Faint

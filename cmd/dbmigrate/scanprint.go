@@ -29,6 +29,7 @@ type scanTotals struct {
 	Cost          *fleetCost `json:"cost,omitempty"`
 
 	FlagsUnread bool `json:"flagsUnread,omitempty"`
+	Failed      int  `json:"failed,omitempty"`
 }
 
 func (t *scanTotals) add(s scanned) {
@@ -47,6 +48,9 @@ func (t *scanTotals) add(s scanned) {
 	}
 	if len(s.Blocked) > 0 {
 		t.Blocked++
+	}
+	if s.Error != nil {
+		t.Failed++
 	}
 	if s.CrossesInDays != nil {
 		t.Crossing++
@@ -76,7 +80,10 @@ func (a *app) printScan(s *survey) error {
 		a.out.Say("%s", sentence)
 	}
 	a.out.StepSummaryOf("dbmigrate scan", totals.counts(), nil)
-	if totals.FlagsUnread {
+	if totals.Failed > 0 {
+		a.out.Warn("scan: %s cannot be read", plural(totals.Failed, "object"))
+	}
+	if totals.FlagsUnread || totals.Failed > 0 {
 		return ended(exitFailed)
 	}
 	return nil

@@ -136,7 +136,7 @@ func (s *selection) resolve(ctx context.Context, e *migrate.Engine, say func(str
 	if s.wide {
 		found, err = e.Scan(ctx, migrate.ScanOptions{Prefix: s.prefix, Marks: s.marks, Only: s.takesID, WithoutFlags: s.unread})
 	} else {
-		found, err = lookUp(ctx, e, kept(s.named, s.takesID))
+		found, err = e.LookUp(ctx, kept(s.named, s.takesID))
 	}
 	if err != nil {
 		return nil, err
@@ -158,10 +158,11 @@ func kept[T any](all []T, keep func(T) bool) []T {
 	return out
 }
 
-// takes applies what can only take users away. A user that was named but has no file is kept, so that the command reports it.
+// takes applies what can only take users away. A user that was named but has no file is kept, so that the command reports it,
+// and so is one whose object cannot be read.
 func (s *selection) takes(f migrate.Found) bool {
-	missing := f.Place == migrate.PlaceMissing && !s.wide
-	return s.takesID(f.User) && (f.Bytes >= s.over.bytes || missing)
+	unknown := f.Place == migrate.PlaceMissing && !s.wide || f.Place == migrate.PlaceUnreadable
+	return s.takesID(f.User) && (f.Bytes >= s.over.bytes || unknown)
 }
 
 // takesID applies what needs no look at the user.
@@ -267,34 +268,5 @@ func readUsersFile(path string, stdin io.Reader) (userSet, error) {
 	return set, nil
 }
 
-// looksAtOnce keeps HEAD requests side by side; they are small.
+// looksAtOnce keeps small requests side by side.
 const looksAtOnce = 32
-
-// lookUp asks for the size of each named user's file. A user without one is Missing: the command that follows says what that means.
-func lookUp(ctx context.Context, e *migrate.Engine, users []userdb.UserID) ([]migrate.Found, error) {
-	found := make([]migrate.Found, len(users))
-	err := sideBySide(ctx, len(users), looksAtOnce, func(ctx context.Context, i int) (err error) {
-		found[i], err = lookUpOne(ctx, e, users[i])
-		return err
-	})
-	return found, err
-}
-
-func lookUpOne(ctx context.Context, e *migrate.Engine, u userdb.UserID) (migrate.Found, error) {
-	f := migrate.Found{User: u, Key: e.Layout.Key(u), Place: migrate.PlaceMissing}
-	object, err := e.Files.Head(ctx, f.Key)
-	if userdb.KindOf(err) == userdb.NotFound {
-		return f, nil
-	}
-	if err != nil {
-		return migrate.Found{}, err
-	}
-	f.Bytes, f.ETag, f.Place = object.Size, object.ETag, migrate.PlaceR2
-	if userdb.MetadataHotOf(object.Metadata) != 0 {
-		f.Place = migrate.PlaceSplit
-	}
-	if userdb.MetadataFenced(object.Metadata) {
-		f.Place = migrate.PlaceStore
-	}
-	return f, nil
-}

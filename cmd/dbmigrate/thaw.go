@@ -79,7 +79,9 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		return err
 	}
 	if o.wide {
-		users = kept(users, func(f migrate.Found) bool { return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore })
+		users = kept(users, func(f migrate.Found) bool {
+			return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceUnreadable
+		})
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err

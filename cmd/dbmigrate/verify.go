@@ -88,5 +88,5 @@ func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, m
 func notOnlyInR2(found []migrate.Found) []migrate.Found { return kept(found, leftItsFile) }
 
 func leftItsFile(f migrate.Found) bool {
-	return f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceMissing
+	return f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceMissing || f.Place == migrate.PlaceUnreadable
 }

@@ -83,6 +83,9 @@ type gcProof struct {
 
 // mayFree proves that the user's file may go, or gives the reason why not.
 func (e *Engine) mayFree(ctx context.Context, f Found, olderThan time.Duration) (gcProof, string, error) {
+	if f.Place == PlaceUnreadable {
+		return gcProof{}, "", f.Err
+	}
 	if !f.Flagged {
 		return gcProof{}, noFlag, nil
 	}

@@ -3,11 +3,13 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // Moved lists users who were migrated or split, as flags and receipts say, the latest first. It costs one call for a thousand flags and one for a
@@ -119,12 +121,30 @@ func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Cl
 	return file, PlaceStore, file.fencedBy(claim), nil
 }
 
+// unreadable is a user whose file does not say whether the migration of the receipt still holds: the command that follows asks again, and fails for
+// this user alone.
+func (e *Engine) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
+	f := Found{User: u, Key: e.Layout.Key(u), Place: PlaceUnreadable, Err: err, Flag: userdb.FlagMeta{Lineage: claim}}
+	if receipt != nil {
+		f.Flag.At, f.Flag.Run, f.Flag.Bytes = receipt.MigratedAt, receipt.Run, receipt.SourceBytes
+	}
+	return f
+}
+
+func isInterrupted(err error) bool {
+	return err != nil && (userdb.KindOf(err) == userdb.Interrupted || errors.Is(err, context.Canceled))
+}
+
 func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
 	file, place, moved, err := e.movedFile(ctx, u, claim)
-	if err != nil || !moved {
+	if isInterrupted(err) || err == nil && !moved {
 		return Found{}, false, err
 	}
+	unreadable := err
 	receipt, err := e.ReceiptCopy(ctx, u, claim)
+	if unreadable != nil {
+		return e.unreadable(u, claim, receipt, unreadable), true, nil
+	}
 	if err != nil || receipt == nil {
 		return Found{}, false, err
 	}

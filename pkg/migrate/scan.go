@@ -21,6 +21,8 @@ const (
 	PlaceMissing Place = "missing" // a flag, but no object
 	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no command can move it.
 	PlaceUnnameable Place = "unnameable"
+	// PlaceUnreadable is an object of which R2 says nothing but an error. It is one user's failure, and holds up nobody else.
+	PlaceUnreadable Place = "unreadable"
 )
 
 // Found is one user that a scan found. Bytes is the size of the object.
@@ -32,6 +34,7 @@ type Found struct {
 	Place   Place            `json:"place"`
 	Flagged bool             `json:"flagged"` // with the flag of one who is in the Durable Object as a whole
 	Flag    userdb.FlagMeta  `json:"-"`
+	Err     error            `json:"-"` // why the object is unreadable
 }
 
 // ScanOptions narrow a scan.
@@ -68,6 +71,9 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 		err = s.headAll(ctx, opts.Users)
 	} else {
 		err = s.list(ctx)
+	}
+	if err == nil {
+		err = s.sick.Most()
 	}
 	if err != nil {
 		return nil, err
@@ -142,6 +148,7 @@ type scanner struct {
 	flags map[userdb.UserID]userdb.FlagMeta
 	split map[userdb.UserID]userdb.FlagMeta
 
+	sick  Sick
 	mu    sync.Mutex
 	found []Found
 	seen  map[userdb.UserID]bool
@@ -159,7 +166,7 @@ func (s *scanner) list(ctx context.Context) error {
 			switch {
 			case !ok:
 				heads = s.noteUnnameable(heads, string(o.Key))
-			case !s.opts.wants(u):
+			case !s.opts.wants(u) || s.has(u):
 			case plain && !s.opts.Marks:
 				s.add(u, o, s.flagPlace(u))
 			default:
@@ -171,12 +178,19 @@ func (s *scanner) list(ctx context.Context) error {
 			switch {
 			case !ok:
 				heads = s.noteUnnameable(heads, folder)
-			case s.opts.wants(u):
+			case s.opts.wants(u) && !s.has(u):
 				heads = append(heads, u)
 			}
 		}
 		return s.headAll(ctx, heads)
 	})
+}
+
+// has says whether the user was found before: a listing may give a folder on several pages.
+func (s *scanner) has(u userdb.UserID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[u]
 }
 
 // noteUnnameable keeps what cannot be a user from being passed over in silence.
@@ -203,35 +217,20 @@ func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
 }
 
 func (s *scanner) headAll(ctx context.Context, users []userdb.UserID) error {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, headsAtOnce)
-	errs := make(chan error, len(users))
-	for _, u := range users {
-		slots <- struct{}{}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			defer func() { <-slots }()
-			errs <- s.head(ctx, u)
-		}()
-	}
-	wg.Wait()
-	close(errs)
-	for err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachHead(ctx, len(users), func(ctx context.Context, i int) error { return s.head(ctx, users[i]) })
 }
 
 func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	obj, err := s.Files.Head(ctx, s.Layout.Key(u))
 	if userdb.KindOf(err) == userdb.NotFound {
-		return nil // a folder without a database: videos only
+		return s.sick.Saw(nil) // a folder without a database: videos only
+	}
+	if stop := s.sick.Saw(err); stop != nil {
+		return stop
 	}
 	if err != nil {
-		return err
+		s.addUnreadable(u, err)
+		return nil
 	}
 	place := s.splitPlace(u, obj)
 	if userdb.MetadataFenced(obj.Metadata) {
@@ -242,6 +241,14 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	}
 	s.add(u, obj, place)
 	return nil
+}
+
+func (s *scanner) addUnreadable(u userdb.UserID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	meta, flagged := s.flags[u]
+	s.seen[u] = true
+	s.found = append(s.found, Found{User: u, Key: s.Layout.Key(u), Place: PlaceUnreadable, Flagged: flagged, Flag: meta, Err: err})
 }
 
 func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,7 +22,7 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 	input := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: optionalText(prefix), Delimiter: optionalText(delimiter)}
 	input.EncodingType = types.EncodingTypeUrl // XML cannot carry control characters, and any key may hold some
 	pages := s3.NewListObjectsV2Paginator(c.s3, input)
-	before := ""
+	tokens, given := map[string]bool{}, lastPage{}
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
@@ -29,30 +30,49 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 		}
 		objects, folders, err := readPage(out)
 		if err == nil {
-			before, err = nextToken(out, before)
+			err = goesOn(out, tokens)
 		}
 		if err != nil {
 			return &userdb.Error{Op: "list", Thing: c.thing(userdb.ObjectKey(prefix)), Kind: userdb.ProtocolError, Err: err, Hint: hintEndpoint}
 		}
-		if err := yield(objects, folders); err != nil {
+		if err := yield(given.fresh(objects, folders)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// nextToken refuses a listing that says it goes on and cannot: without a token it would end early, with the same one it would never end.
-func nextToken(out *s3.ListObjectsV2Output, before string) (string, error) {
+// goesOn refuses a listing that says it goes on and cannot: without a token it would end early, with one that it gave before it would never end.
+func goesOn(out *s3.ListObjectsV2Output, tokens map[string]bool) error {
 	token := aws.ToString(out.NextContinuationToken)
 	switch {
 	case !aws.ToBool(out.IsTruncated):
-		return "", nil
+		return nil
 	case token == "":
-		return "", errors.New("the listing is cut off: it says that more follows, and not where")
-	case token == before:
-		return "", errors.New("the listing does not go on: it repeats its continuation token")
+		return errors.New("the listing is cut off: it says that more follows, and not where")
+	case tokens[token]:
+		return errors.New("the listing does not go on: it repeats its continuation token")
 	}
-	return token, nil
+	tokens[token] = true
+	return nil
+}
+
+// lastPage is what the page before gave. A server may give the last entry of a page again, or a folder on each page that its objects are on; whoever
+// reads the listing would take such a user for two.
+type lastPage struct{ objects, folders map[string]bool }
+
+// fresh leaves out what this page or the one before gave already.
+func (p *lastPage) fresh(objects []Object, folders []string) ([]Object, []string) {
+	before := *p
+	p.objects, p.folders = map[string]bool{}, map[string]bool{}
+	return slices.DeleteFunc(objects, func(o Object) bool { return again(string(o.Key), before.objects, p.objects) }),
+		slices.DeleteFunc(folders, func(folder string) bool { return again(folder, before.folders, p.folders) })
+}
+
+func again(name string, before, now map[string]bool) bool {
+	given := before[name] || now[name]
+	now[name] = true
+	return given
 }
 
 func readPage(out *s3.ListObjectsV2Output) ([]Object, []string, error) {
