@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // ask puts a question to the person at the terminal. Ctrl-C is an answer, too.
 func (a *app) ask(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(a.stderr, question)
+	fmt.Fprint(a.stderr, plain.Text(question)) // it may hold names from files
 	answer := make(chan string, 1)
 	go func() {
 		// An end of input is an empty answer: it confirms nothing.

@@ -98,9 +98,12 @@ func (w *watch) stateDir(getenv func(string) string) string {
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
-	if err != nil {
-		w.warn("keep records on this machine: %v (set XDG_STATE_HOME, or --record-dir); the copies in R2 are kept", err)
-		dir = filepath.Join(os.TempDir(), "dbmigrate")
+	if err == nil {
+		return dir
+	}
+	w.warn("keep records on this machine: %v (set XDG_STATE_HOME, or --record-dir); the copies in R2 are kept", err)
+	if dir, err = statedir.Fallback(os.TempDir()); err != nil {
+		w.warn("keep records on this machine: %v", err)
 	}
 	return dir
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -114,19 +113,11 @@ func FindOwn(dir, named string) (*Own, error) {
 		}
 		return readOwn(named)
 	}
-	for ; ; dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, OwnName)
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && !info.IsDir():
-			return readOwn(path)
-		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
-			return nil, usage("look for", path, err, "")
-		}
-		if dir == filepath.Dir(dir) {
-			return nil, nil
-		}
+	path, err := look(dir, OwnName)
+	if err != nil || path == "" {
+		return nil, err
 	}
+	return readOwn(path)
 }
 
 func readOwn(path string) (*Own, error) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,18 +73,8 @@ func wranglerPath(in Input) (string, error) {
 		return path, nil
 	}
 	for _, name := range wranglerNames {
-		for dir := in.Dir; ; dir = filepath.Dir(dir) {
-			path := filepath.Join(dir, name)
-			info, err := os.Stat(path)
-			if err == nil && !info.IsDir() {
-				return path, nil
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-				return "", usage("look for", path, err, "")
-			}
-			if dir == filepath.Dir(dir) {
-				break
-			}
+		if path, err := look(in.Dir, name); err != nil || path != "" {
+			return path, err
 		}
 	}
 	return "", nil

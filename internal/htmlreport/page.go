@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
 // Page is what the page shows. Empty parts are left out.
@@ -64,7 +66,22 @@ var text string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{"width": width, "line": line, "area": area}).Parse(text))
 
 // Write writes the page.
-func Write(w io.Writer, p Page) error { return page.Execute(w, p) }
+func Write(w io.Writer, p Page) error { return page.Execute(w, p.readable()) }
+
+// readable escapes what html/template lets through, since HTML has no need to: control characters, and what turns the direction of writing.
+func (p Page) readable() Page {
+	p.Bucket = plain.Text(p.Bucket)
+	for _, t := range []*Table{&p.Crossing, &p.Moves, &p.Blocked} {
+		rows := make([][]string, len(t.Rows))
+		for i, row := range t.Rows {
+			for _, cell := range row {
+				rows[i] = append(rows[i], plain.Text(cell))
+			}
+		}
+		t.Rows = rows
+	}
+	return p
+}
 
 // WriteFile writes the page to a file, which is replaced as a whole or not at all.
 func WriteFile(path string, p Page) (err error) {

@@ -6,7 +6,35 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
+
+// Names of users and buckets add no element, no attribute and no control character to the page.
+func TestHostileNames(t *testing.T) {
+	tags := regexp.MustCompile(`<[^>]*>`)
+	written := func(name string) string {
+		p := full()
+		table := Table{Heads: []string{"User"}, Rows: [][]string{{name}}}
+		p.Bucket, p.Crossing, p.Moves, p.Blocked = name, table, table, table
+		var b strings.Builder
+		if err := Write(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	want := tags.FindAllString(written("x"), -1)
+	for _, name := range plain.Hostile() {
+		text := written(name)
+		if got := tags.FindAllString(text, -1); strings.Join(got, "") != strings.Join(want, "") {
+			t.Errorf("%q changed the elements of the page", name)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("%q left a control character in the page", name)
+		}
+	}
+}
 
 const hostile = `</td><script>alert(1)</script>"' onload=x javascript:`
 

@@ -9,6 +9,8 @@ import (
 	"github.com/rivo/uniseg"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
 // block is the steady part of a terminal: a bar with bytes, rate and ETA, and under it who is where. All methods work on nil, which is no
@@ -76,9 +78,9 @@ func (b *block) show() {
 		return
 	}
 	width := b.width()
-	lines := []string{fit(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail), width)}
+	lines := []string{fit(plain.Text(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail)), width)}
 	if b.under != "" {
-		lines = append(lines, fit(b.under, width))
+		lines = append(lines, fit(plain.Text(b.under), width))
 	}
 	// Errors of a drawing are a terminal's that went away.
 	_, _ = io.WriteString(b.w, b.back(width)+strings.Join(lines, "\n"))

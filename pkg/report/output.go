@@ -14,6 +14,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -52,18 +53,18 @@ func New(o Options) *Output { return &Output{Options: o} }
 
 // Say writes one line of talk.
 func (o *Output) Say(format string, args ...any) {
-	o.talk(printable(fmt.Sprintf(format, args...)))
+	o.talk(plain.Text(fmt.Sprintf(format, args...)))
 }
 
 // Warn writes one line of talk that a person should not miss.
 func (o *Output) Warn(format string, args ...any) {
-	o.talk(o.errStyle(Attention).paint(printable(fmt.Sprintf(format, args...))))
+	o.talk(o.errStyle(Attention).paint(plain.Text(fmt.Sprintf(format, args...))))
 }
 
 // Error writes why the command failed, as the last thing that it says.
 func (o *Output) Error(err error, exit int) {
 	if o.Format != JSON {
-		o.talk(o.errStyle(Bad).paint("dbmigrate:") + " " + printable(err.Error()))
+		o.talk(o.errStyle(Bad).paint("dbmigrate:") + " " + plain.Text(err.Error()))
 		return
 	}
 	line, marshalErr := json.Marshal(struct {
@@ -73,7 +74,7 @@ func (o *Output) Error(err error, exit int) {
 	if marshalErr != nil {
 		line = []byte(marshalErr.Error())
 	}
-	o.talk(string(line))
+	o.talk(string(plain.JSON(line)))
 }
 
 // ErrorJSON is the promised shape of an error.

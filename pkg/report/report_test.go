@@ -54,7 +54,7 @@ func TestSheet(t *testing.T) {
 		"NO_COLOR":            {Options{Format: Table, OutTerminal: true}, []record{{"a", 1, "x"}}, "USER  SIZE  NOTE\na      1 B  x\n"},
 		"colour, not a tty":   {Options{Format: Table, Colour: true}, []record{{"a", 1, "x"}}, "USER  SIZE  NOTE\na      1 B  x\n"},
 		"json":                {Options{Format: JSON}, []record{alice, {"<b>", 1, ""}}, "{\"user\":\"alice\",\"bytes\":1200}\n{\"user\":\"<b>\",\"bytes\":1}\n{\"users\":2}\n"},
-		"csv":                 {Options{Format: CSV}, []record{alice, umlaut}, "user,bytes,note\nalice,1200,\n\"jürgen,\x1b[2J\",7,\"\"\"bad\"\"\"\n"},
+		"csv":                 {Options{Format: CSV}, []record{alice, umlaut}, "user,bytes,note\nalice,1200,\n\"jürgen,\\x1b[2J\",7,\"\"\"bad\"\"\"\n"},
 		"csv without records": {Options{Format: CSV}, nil, "user,bytes,note\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

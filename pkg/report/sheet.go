@@ -2,11 +2,12 @@ package report
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"strings"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
 // Column is one column of a Sheet.
@@ -49,7 +50,7 @@ func (s *Sheet[T]) Add(record T) error {
 	}
 	row := make([]cell, len(s.columns))
 	for i, c := range s.columns {
-		row[i].text = printable(c.Text(record))
+		row[i].text = plain.Text(c.Text(record))
 		if c.Style != nil {
 			row[i].style = c.Style(record)
 		}
@@ -88,7 +89,7 @@ func (s *Sheet[T]) addJSON(v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	return s.out.write(s.out.Out, b.Bytes())
+	return s.out.write(s.out.Out, plain.JSON(b.Bytes()))
 }
 
 func (s *Sheet[T]) addCSV(record T) error {
@@ -119,12 +120,20 @@ func (s *Sheet[T]) header() []byte {
 	return csvLine(names)
 }
 
+// csvLine writes cells that are no formulas. Some spreadsheets part cells at semicolons, so these are quoted, too.
 func csvLine(values []string) []byte {
 	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	// A bytes.Buffer takes everything.
-	_ = w.Write(values)
-	w.Flush()
+	for i, value := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		value = plain.Cell(value)
+		if strings.ContainsAny(value, "\",;'") || strings.HasPrefix(value, " ") {
+			value = `"` + strings.ReplaceAll(value, `"`, `""`) + `"`
+		}
+		b.WriteString(value)
+	}
+	b.WriteByte('\n')
 	return b.Bytes()
 }
 

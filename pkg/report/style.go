@@ -1,11 +1,5 @@
 package report
 
-import (
-	"strconv"
-	"strings"
-	"unicode"
-)
-
 // Style is what a piece of text means to the reader; a terminal shows it as a colour.
 type Style int
 
@@ -39,21 +33,4 @@ func (o *Output) outStyle(s Style) Style {
 		return s
 	}
 	return Plain
-}
-
-// printable escapes what would move a terminal's cursor, change its colours or break a line, and bytes that are not UTF-8.
-func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(unicode.ReplacementChar)):
-			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i]), 16))
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
 }

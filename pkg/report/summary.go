@@ -3,7 +3,10 @@ package report
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
 // Failure is one user who could not be done, for a summary.
@@ -45,7 +48,7 @@ func markdown(title string, counts []Count, failures []Failure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n|  |  |\n|---|---|\n", title)
 	for _, c := range counts {
-		fmt.Fprintf(&b, "| %s | %s |\n", c.Name, c.Value)
+		fmt.Fprintf(&b, "| %s | %s |\n", markdownCell(c.Name), markdownCell(c.Value))
 	}
 	if len(failures) > 0 {
 		b.WriteString("\n| user | reason |\n|---|---|\n")
@@ -60,10 +63,13 @@ func markdown(title string, counts []Count, failures []Failure) string {
 	return b.String()
 }
 
+// www begins what GitHub makes a link of without a scheme.
+var www = regexp.MustCompile(`(?i)(www)\.`)
+
 // markdownCell keeps text from being read as Markdown or HTML: names and messages are other people's.
 func markdownCell(s string) string {
 	var b strings.Builder
-	for _, r := range printable(s) {
+	for _, r := range plain.Text(s) {
 		switch r {
 		case '<':
 			b.WriteString("&lt;")
@@ -71,11 +77,11 @@ func markdownCell(s string) string {
 			b.WriteString("&gt;")
 		case '&':
 			b.WriteString("&amp;")
-		case '|', '\\', '`', '*', '_', '[', ']', '!', '#', '~', '@':
+		case '|', '\\', '`', '*', '_', '[', ']', '!', '#', '~', '@', '$', ':':
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
 			b.WriteRune(r)
 		}
 	}
-	return b.String()
+	return www.ReplaceAllString(b.String(), "$1&#46;")
 }

@@ -103,10 +103,14 @@ function whyNotUserId(user: string): string | undefined {
   if (!user.isWellFormed()) return "it is not UTF-8";
   if (new TextEncoder().encode(user).length > room) return `a KV key leaves room for ${room} bytes`;
   if (user === "." || user === "..") return "it would be read as a folder";
+  if (user === RESERVED_NAME) return "dbmigrate keeps its own records under this name";
   if (/[/\\%?#]/.test(user)) return "it holds one of / \\ % ? #, which a path or URL reads differently";
   if (/\p{Cc}/u.test(user)) return "it holds a control character";
   return undefined;
 }
+
+/** The folder of the bucket in which dbmigrate keeps what is its own: the default layout would lead this user into it. */
+const RESERVED_NAME = ".dbmigrate";
 
 /** The path of a user's admin route. */
 export function userPath(user: string, route: UserRoute): string {

@@ -58,7 +58,7 @@ describe("routes", () => {
     expect(await kindOf(response)).toBe(expected);
   });
 
-  it.each(["", "%2e", "..", "a%2Fb", "a%5Cb", "a%00b", "%ff", "x".repeat(504)])(
+  it.each(["", "%2e", "..", ".dbmigrate", "a%2Fb", "a%5Cb", "a%00b", "%ff", "x".repeat(504)])(
     "refuses the user id %j",
     async (id) => {
       const url = `https://worker.test/_dbmigrate/v1/users/${id}/status`;

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package statedir
+
+import "io/fs"
+
+// ours: the system does not say, so a folder that is there already is not used.
+func ours(fs.FileInfo) bool { return false }

@@ -1,0 +1,14 @@
+//go:build unix
+
+package statedir
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+func ours(info fs.FileInfo) bool {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	return known && int(stat.Uid) == os.Geteuid()
+}
