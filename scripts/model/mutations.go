@@ -15,9 +15,11 @@ var (
 	twoDie  = append([]string{"A_COMMANDS=2"}, dies...)
 	repeats = append([]string{"LATE=1", "REPEATS=1"}, oneEach...)
 	reader  = append([]string{"READERS=1"}, oneEach...)
-	// One operator, who migrates; a rollback sends such writers back to the file.
-	unconditional = []string{"UNCONDITIONAL=2", "WRITERS=0", "A_COMMANDS=2", "B_COMMANDS=0", "SCRIPT=MIGRATE_ONLY", "LATE=1", "CRASHES=1", "PRECOPY=1"}
-	collects      = append([]string{"GC=1"}, two...)
+	// A backend that saves unconditionally; unawaited commands do not wait for it, and are migrates of one operator.
+	unconditional      = []string{"UNCONDITIONAL=1", "WRITERS=0", "PRECOPY=1"}
+	unconditionalTwice = []string{"UNCONDITIONAL=2", "WRITERS=0", "PRECOPY=1"}
+	unawaited          = with(unconditional, "NO_WAIT=1", "NO_LAST_LOOK=1", "A_COMMANDS=2", "B_COMMANDS=0", "SCRIPT=MIGRATE_ONLY", "LATE=1", "CRASHES=1")
+	collects           = append([]string{"GC=1"}, two...)
 
 	// Split mode: one operator before the last command, and one write of a cold row.
 	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
@@ -95,8 +97,11 @@ var mutations = []search{
 	mutate("GC_DELETES", "gc deletes", "SPLIT", with(oneEach, "GC=1")...),
 	mutate("KEPT_FROM_TOMBSTONE", "a tombstone taken for the kept file", "LOSS", collects...),
 
-	mutate("NO_WAIT", "unconditional writers not waited for", "SPLIT", unconditional...),
-	pair("NO_SETTLE", "NO_WAIT", "no look for overwritten files", "LOSS", unconditional...),
+	mutate("ROUTER_SAVES", "router saves files beside an old path", "LOSS", unconditional...),
+	mutate("NO_POISON", "old path's SQLite writes what is fenced", "LOSS", unconditional...),
+	mutate("NO_WAIT", "old path not waited for", "SPLIT", unconditional...),
+	mutate("NO_LAST_LOOK", "fence not looked at before the switch", "SPLIT", unconditional...),
+	mutate("NO_SETTLE", "nor after it", "LOSS", unawaited...),
 
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),

@@ -92,23 +92,34 @@ save:	atomic {
 #endif
 
 #if UNCONDITIONAL > 0
-/* Writers that know no fence and save whatever is there by then. What is fenced when they load it SQLite refuses to write. `routed`: flags are
- * set and KV's window is over, so that they all go through the router, whose saves are conditional. `in_flight`: loaded, not yet saved. */
-bit routed;
-byte in_flight;
+/* A backend that knows no fence. It serialises its own requests of one user, and each request goes one of two ways, by a flag that may say anything:
+ * the old path, which loads the file and saves whatever is there by then, or the router, which does not save files here. What is fenced when it is
+ * loaded SQLite refuses to write. The lock covers the old path only. */
+bit in_flight;  /* a request of the old path has loaded the file and has not ended: there is one at a time */
+byte awaited;   /* the commands that wait for its end, one bit each */
+
+inline old_path_ends() { in_flight = 0; awaited = 0; seen = 0 }
+
 proctype OldWriter(byte next_bit; byte writes) {
 	int seen;
-	bit blind;
 end:	do
 	:: d_step { writes > 0 && TAKES_WRITES -> content = content | next_bit; acknowledge() }; check()
-	:: d_step { writes > 0 && !FENCED(file) -> seen = file; blind = !routed; in_flight = in_flight + blind }; goto save
+	:: d_step { writes > 0 && !in_flight && (!FENCED(file) || NO_POISON) -> seen = file; in_flight = 1; printf("%d: the old path GETs the file\n", _pid) }; goto save
+	:: d_step { writes > 0 && ROUTER_SAVES && MAY_SAVE -> seen = file; printf("%d: the router GETs the file\n", _pid) }; goto router_save
 	od;
 save:	atomic {
 		if
-		:: blind || seen == file -> file = seen | next_bit; acknowledge(); check()
+		:: file = seen | next_bit; acknowledge(); old_path_ends(); check()
+		:: old_path_ends()  /* it fails, or dies */
+		fi;
+		goto end
+	};
+router_save: atomic {
+		if
+		:: ETAG(seen) == ETAG(file) -> file = seen | next_bit; acknowledge(); check()
 		:: else -> skip
 		fi;
-		in_flight = in_flight - blind; blind = 0; seen = 0; goto end
+		seen = 0; goto end
 	}
 }
 #endif

@@ -189,12 +189,21 @@
 #define KEPT_FROM_TOMBSTONE 0 /* rollback takes a tombstone for the kept file */
 #endif
 
-/* Beside writers that know no fence. */
+/* Beside a backend that knows no fence and saves unconditionally. */
+#ifndef ROUTER_SAVES
+#define ROUTER_SAVES 0        /* the router saves its files, too */
+#endif
+#ifndef NO_POISON
+#define NO_POISON 0           /* its SQLite writes what is fenced */
+#endif
 #ifndef NO_WAIT
-#define NO_WAIT 0             /* migrate does not wait for requests that began before the flag */
+#define NO_WAIT 0             /* migrate does not wait, behind its fence, for requests that loaded before it */
+#endif
+#ifndef NO_LAST_LOOK
+#define NO_LAST_LOOK 0        /* ... and does not look then whether its fence was overwritten */
 #endif
 #ifndef NO_SETTLE
-#define NO_SETTLE 0           /* ... and does not look afterwards whether its fence was overwritten */
+#define NO_SETTLE 0           /* ... and does not look once more after the switch */
 #endif
 
 /* The router. */

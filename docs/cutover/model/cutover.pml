@@ -6,7 +6,7 @@
  *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
  *   WRITERS, WRITES, READERS, READS, VISITORS
  *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, CREATES 0|1, RESTORES 0|1
- *   UNCONDITIONAL           writes of one writer that knows no fence and saves unconditionally; migrate routes, waits and looks then
+ *   UNCONDITIONAL           writes of each of a backend's two requesters; it knows no fence and saves unconditionally; migrate waits and looks
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
  *   COLD_WRITES             how many of the writes are to cold rows, 1 or 2; VACUUMS: how many stamps the application drops; ABA: unnoticed
@@ -138,7 +138,8 @@ init {
 		run Writer(1 << WRITES, WRITES);
 #endif
 #if UNCONDITIONAL > 0
-		run OldWriter(1 << (WRITERS * WRITES), UNCONDITIONAL);
+		run OldWriter(1, UNCONDITIONAL);
+		run OldWriter(1 << UNCONDITIONAL, UNCONDITIONAL);
 #endif
 #if READERS > 0
 		run Reader(READS);

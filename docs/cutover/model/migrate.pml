@@ -1,12 +1,13 @@
-/* migrate: pkg/migrate/migrate.go and fence.go. Included in the body of Operator. */
+/* migrate: pkg/migrate/migrate.go, fence.go and oldpath.go. Included in the body of Operator. */
+
+#if UNCONDITIONAL > 0
+#define BEHIND_FENCE old_path
+#else
+#define BEHIND_FENCE ready
+#endif
 
 /* (*migration).run: a user who is not in the object yet is downloaded and checked before the claim. The claim may find another phase. */
 migrate: skip;
-#if UNCONDITIONAL > 0
-/* Route, and wait out KV's window: then no writer begins at the file by itself. Wait out the longest request: then none is on its way. */
-	routed = 1;
-	(in_flight == 0 || NO_WAIT) -> skip;
-#endif
 	atomic {
 		if
 		:: file != ABSENT && !TOMBSTONE(file) -> seen = file; held = 1
@@ -176,7 +177,7 @@ copy:	atomic {
 #endif
 	atomic {
 		if
-		:: inside -> goto ready
+		:: inside -> goto BEHIND_FENCE
 		:: ACTIVATE_FIRST -> goto ready
 		:: else -> goto fence
 		fi
@@ -216,10 +217,24 @@ switch_over: atomic {
 		held = 0; inside = 1; seen = CONTENT(seen);
 		if
 		:: ACTIVATE_FIRST -> goto in_store
-		:: !ACTIVATE_FIRST && copied -> goto ready
+		:: !ACTIVATE_FIRST && copied -> goto BEHIND_FENCE
 		:: else -> goto copy
 		fi
 	};
+/* (*migration).outwaitOldPath: beside writers that save unconditionally, the requests that loaded before the fence have to end before the object may
+ * serve, and none of them may have overwritten the fence: what it acknowledged is in the file only. */
+#if UNCONDITIONAL > 0
+old_path: atomic { awaited = awaited | (in_flight << _pid) };
+	(NO_WAIT || ((awaited >> _pid) & 1) == 0) -> skip;
+	atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: !SUPERSEDED(file) && (file == FENCED_FILE(seen, g, g) || NO_LAST_LOOK) -> goto ready
+		:: !SUPERSEDED(file) && file != FENCED_FILE(seen, g, g) && !NO_LAST_LOOK -> seen = 0; copied = 0; inside = 0; goto fetch
+		:: GIVES_UP && failures > 0 -> failures--; goto give_up
+		fi
+	};
+#endif
 ready:	atomic {
 		if
 		:: NO_RECOPY -> send(MAKE_READY, g, content, 0)  /* the digest is the pre-copy's */

@@ -105,11 +105,11 @@ next:	atomic {
 /* How a command ends. */
 in_store: skip;
 #if UNCONDITIONAL > 0
-/* Engine.Settle: nothing that began before the flag can still save, and the fence has to be there. */
+/* Engine.Settle: a look for a request that took longer than the operator said. A user whom a newer command has claimed is that one's to look after. */
 	(in_flight == 0 || NO_SETTLE) -> skip;
 	atomic {
 		if
-		:: LIN(file) != lin && !NO_SETTLE -> goto conflict
+		:: LIN(file) != lin && gen == g && !NO_SETTLE -> goto conflict
 		:: else -> skip
 		fi
 	};
@@ -119,11 +119,7 @@ in_store: skip;
 in_cold: atomic { printf("%d: split succeeds\n", _pid); end_command(DONE_SPLIT); goto next };
 #endif
 in_file: atomic { printf("%d: rollback succeeds\n", _pid); end_command(DONE_FILE); goto next };
-closed: atomic {
-#if UNCONDITIONAL > 0
-		routed = 0;  /* the flag of one who stays on the file is taken away */
-#endif
-		 printf("%d: fails, nothing left open\n", _pid); last_fails(); end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
+closed: atomic { printf("%d: fails, nothing left open\n", _pid); last_fails(); end_command(DONE_CLOSED); goto next };  /* failed; the account says that the user is served */
 open: atomic { printf("%d: fails, left open\n", _pid); last_fails(); end_command(0); goto next };            /* failed; the account says that writes may wait until a re-run */
 superseded: atomic {
 		printf("%d: superseded\n", _pid);
