@@ -133,7 +133,8 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if a.splits && !hello.Split {
 		return nil, usageError("check the Worker", c.WorkerURL, "it does not know split mode", "deploy a Worker of this version first; nothing was changed")
 	}
-	e.Limits, e.Marker, e.MarkBytes = hello.Limits, worker, hello.MarkBytes
+	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
+	a.oldPath = hello.SavesFiles != nil && !*hello.SavesFiles
 	return e, nil
 }
 

@@ -33,6 +33,7 @@ type app struct {
 	global         globalFlags
 	shards         int  // how many processes share the account; 0 and 1: this one alone
 	splits         bool // the command needs a Worker that knows split mode
+	oldPath        bool // the Worker says that an old path of the application saves files
 	watch          watch
 	command        []string // as it was given, for records: without the ids of users
 }

@@ -85,6 +85,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := o.writers.agree(a.oldPath, cmd.Flags().Changed("writers"), a.splits, a.out.Say); err != nil {
+		return err
+	}
 	users, err := o.resolve(ctx, e, a.out.Say)
 	if err != nil {
 		return err

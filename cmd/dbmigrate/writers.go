@@ -38,7 +38,7 @@ func (o *writersOptions) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	for _, name := range []string{"kv-window", "longest-request"} {
-		if flags.Changed(name) && !o.procedure.Routes() {
+		if flags.Changed(name) && o.procedure.Writers == migrate.WritersFenceAware {
 			return usageError("read --"+name, "", "fence-aware writers are not waited for", "leave it out, or say --writers conditional or unconditional")
 		}
 	}
@@ -48,16 +48,40 @@ func (o *writersOptions) check(flags *pflag.FlagSet) error {
 	return nil
 }
 
+const (
+	notMounted = "mount the Worker with savesFiles: false first (docs/mount.md), or make the save conditional: it is one line"
+	oldPathWhy = "the Worker says savesFiles: false: an old path of the application saves files without conditions"
+)
+
+// agree compares what was said with what the Worker says. Beside an old path that saves without conditions a router that saves files, too, loses what it
+// acknowledged. Where nothing was said the Worker decides.
+func (o *writersOptions) agree(oldPath, said, splits bool, say func(string, ...any)) error {
+	switch p := &o.procedure; {
+	case p.Outwaits() && !oldPath:
+		return usageError("read --writers", o.writers, "the Worker's router saves files as well, and what it acknowledges could be overwritten", notMounted)
+	case oldPath && splits:
+		return usageError("read --mode", modeSplit, oldPathWhy+"; the hot rows would stay in a file that nobody may save", "remove the old path first")
+	case oldPath && p.Writers == migrate.WritersFenceAware && said:
+		return usageError("read --writers", o.writers, oldPathWhy, "say --writers unconditional, or mount the Worker without that once the old path is gone")
+	case oldPath && p.Writers == migrate.WritersFenceAware:
+		p.Writers = migrate.WritersUnconditional
+		say("%s: going on as with --writers unconditional", oldPathWhy)
+	}
+	return nil
+}
+
 // follow makes the run heed writers that know no fence: what has to come before the first fence of some users, and after each of them.
 func (r *fleetRun) follow(p migrate.Procedure) {
+	r.engine.Procedure = p
+	if p.Settles() {
+		r.then = r.engine.Settle(p)
+		r.out.Say("each user's writes wait %s behind the fence, for requests of the old path that loaded before it", units.FormatDuration(p.LongestRequest))
+	}
 	if !p.Routes() {
 		return
 	}
 	do := r.do
 	r.do = func(ctx context.Context, u userdb.UserID) migrate.Result { return r.engine.Unroute(ctx, do(ctx, u)) }
-	if p.Settles() {
-		r.then = r.engine.Settle(p)
-	}
 	r.before = func(ctx context.Context, users []migrate.Found) error { return r.routeAndWait(ctx, p, users) }
 }
 

@@ -53,7 +53,7 @@ type User struct {
 
 // NewUser gives the user a file, which needs the table of Schema, and writes once.
 func NewUser(cloud *stack.Stack, name string, image []byte) (*User, error) {
-	u := &User{Name: name, cloud: cloud}
+	u := UserOf(cloud, name)
 	bucket, err := Bucket(cloud)
 	if err != nil {
 		return nil, err
@@ -63,6 +63,9 @@ func NewUser(cloud *stack.Stack, name string, image []byte) (*User, error) {
 	}
 	return u, u.Write()
 }
+
+// UserOf is a user whose file is somebody else's business.
+func UserOf(cloud *stack.Stack, name string) *User { return &User{Name: name, cloud: cloud} }
 
 // Bucket is a way to R2 beside every proxy.
 func Bucket(cloud *stack.Stack) (*r2.Client, error) {
@@ -129,6 +132,19 @@ func (u *User) QueryIn(scope, mode, sql string, params ...any) ([][]any, error) 
 			return nil, fmt.Errorf("%s for %s: HTTP %d %s", sql, u.Name, status, answer)
 		}
 	}
+}
+
+// Try sends one write once. Errors say what was answered instead.
+func (u *User) Try(sql string, params ...any) error {
+	body, err := json.Marshal(map[string]any{"mode": "write", "statements": []any{map[string]any{"sql": sql, "params": params}}})
+	if err != nil {
+		return err
+	}
+	status, answer, err := u.post(body)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s for %s: HTTP %d %s", sql, u.Name, status, answer)
+	}
+	return err
 }
 
 func (u *User) post(body []byte) (int, []byte, error) {

@@ -194,6 +194,21 @@ func (c *Client) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest
 	return userdb.ETag(`"` + out.ETag + `"`), nil
 }
 
+// Fence lets the Worker fence the user's file as it is by then. Precondition: the application was faster every time. Superseded: a newer command is there.
+// A message that is repeated fences once more, which is the same.
+func (c *Client) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
+	m := c.post("fence the file of", u, "/fence", req)
+	m.timeout = c.timeouts.Rows
+	var out wire.Fenced
+	if err := c.decode(ctx, m, &out); err != nil {
+		return wire.Fenced{}, err
+	}
+	if out.ETag == "" || out.Source == "" {
+		return wire.Fenced{}, c.protocolError(m, errors.New("the Worker names no ETag"))
+	}
+	return out, nil
+}
+
 // Activate makes the Durable Object the side that serves the user.
 func (c *Client) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.post("activate", u, "/activate", genBody{g}))

@@ -314,6 +314,13 @@ func TestMessages(t *testing.T) {
 			}
 			return err
 		}, "POST", "/users/u/mark", `{"etag":"aa","modified":7,"head":"U1FM","md5":"00ff","metadata":{"dbmigrate-fence":"5.5"}}`},
+		{"fence", `{"etag":"00ff","source":"aa"}`, func(c *Client) error {
+			got, err := c.Fence(ctx, "u", wire.FenceRequest{Gen: 5, Metadata: map[string]string{"dbmigrate-fence": "5.5"}})
+			if err == nil && (got.ETag != "00ff" || got.Source != "aa") {
+				t.Errorf("fenced %+v", got)
+			}
+			return err
+		}, "POST", "/users/u/fence", `{"gen":5,"metadata":{"dbmigrate-fence":"5.5"}}`},
 		{"activate", goodStatus, func(c *Client) error { _, err := c.Activate(ctx, "u", 5); return err }, "POST", "/users/u/activate", `{"gen":5}`},
 		{"thaws", `{"thaws":[{"table":"games","columns":["id"],"keys":[[{"int":"7"}]]}]}`, func(c *Client) error { _, err := c.Thaws(ctx, "u"); return err }, "GET", "/users/u/thaws", ""},
 		{"export schema", `{"schema":{},"writes":1,"phase":"SEALED"}`, func(c *Client) error { _, err := c.ExportSchema(ctx, "u"); return err }, "GET", "/users/u/export/schema", ""},

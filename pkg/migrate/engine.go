@@ -29,6 +29,10 @@ type Engine struct {
 	// Marker puts the fence into files of up to MarkBytes, which the Worker states. Others are uploaded once more.
 	Marker    Marker
 	MarkBytes int64
+	// FenceBytes is the largest file that Marker fences as it is by then; 0 where it does not.
+	FenceBytes int64
+	// Procedure is how a migrate treats writers that know no fence.
+	Procedure Procedure
 	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary files.
 	Scratch Scratch
 	// Checks open users' files; nil: in this process, without a budget.
@@ -73,6 +77,7 @@ const (
 	StageFinish    Stage = "finish"
 	StageDigest    Stage = "digest"
 	StageFence     Stage = "fence"
+	StageOldPath   Stage = "old path" // waiting for requests that loaded before the fence
 	StageActivate  Stage = "activate"
 	StageExport    Stage = "export"
 	StagePut       Stage = "put"

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -33,6 +34,37 @@ func (m *migration) fence(ctx context.Context) error {
 		return err
 	}
 	m.receipt = m.receiptFor(etag, begun.UnixMilli())
+	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
+	return nil
+}
+
+// mayFenceAsItIs says whether the Worker can fence the file without being told which version. The size is that of the last version that was seen.
+func (m *migration) mayFenceAsItIs() bool {
+	return m.Marker != nil && m.FenceBytes > 0 && m.result.Bytes <= m.FenceBytes
+}
+
+// fenceAsItIs lets the Worker fence whatever the file is by then, and downloads that. The file of a busy user is never again the version that was
+// downloaded; the Worker reads and writes next to it.
+func (m *migration) fenceAsItIs(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	defer cancel()
+	begun := m.now()
+	m.fenced = true
+	landed, err := m.Marker.Fence(ctx, m.user, wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)})
+	if userdb.KindOf(err) == userdb.Precondition {
+		return lostRaces("fence", m.user)
+	}
+	if err := m.admit(ctx); err != nil {
+		return err
+	}
+	if !m.file.fenced() || m.file.Non != m.g {
+		return cmp.Or(err, errFenceOverwritten)
+	}
+	m.receipt = m.receiptFor(m.file.ETag, begun.UnixMilli())
+	m.receipt.SourceETag = userdb.ETag(landed.Source)
 	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
 	return nil
 }

@@ -36,6 +36,10 @@ func (w *workerMarks) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequ
 	return w.objects[key].ETag, w.err
 }
 
+func (w *workerMarks) Fence(context.Context, userdb.UserID, wire.FenceRequest) (wire.Fenced, error) {
+	return wire.Fenced{}, errors.New("no test asks for it")
+}
+
 func TestFenceThroughTheWorker(t *testing.T) {
 	remote := func(kind userdb.Kind, wireKind string) error {
 		return &userdb.Error{Op: "mark", Kind: kind, Err: &wire.RemoteError{Kind: wireKind}}

@@ -46,6 +46,8 @@ type migration struct {
 	file    *spool     // the version of the file that is being moved
 	copied  *copyProof // what the Durable Object holds of it, nil when it holds something else
 	fenced  bool       // a PUT of our fence was sent: it is, or may come to be, in the file
+	hurried bool       // the application was faster too often: fence first, and copy behind the fence
+	flagged bool       // the flag was set before the switch
 	receipt wire.Receipt
 	result  *Result
 
@@ -254,6 +256,9 @@ func (m *migration) activateResumed(ctx context.Context) error {
 // importAndSwitch copies while the user works on, fences, and activates; the Durable Object is IMPORTING under our claim.
 func (m *migration) importAndSwitch(ctx context.Context) error {
 	err := m.untilFenced(ctx)
+	if err == nil && m.Procedure.Outwaits() {
+		err = m.untilOldPathEnded(ctx)
+	}
 	if err == nil {
 		err = m.switchOver(ctx)
 	}
@@ -266,6 +271,16 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 // untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the fenced content.
 func (m *migration) untilFenced(ctx context.Context) error {
 	for try := range fenceTries + putTries {
+		m.hurried = m.hurried || try >= fenceTries
+		if m.hurried && m.mayFenceAsItIs() {
+			err := m.fenceAsItIs(ctx)
+			if !errors.Is(err, errFenceOverwritten) {
+				return err
+			}
+			m.file.remove()
+			m.file = nil
+			continue
+		}
 		if m.file == nil {
 			if err := m.admit(ctx); err != nil {
 				return err
@@ -279,7 +294,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		}
 		var err error
 		switch {
-		case m.copied != nil || try >= fenceTries:
+		case m.copied != nil || m.hurried:
 		case try == 0:
 			err = m.copyInTurn(ctx)
 		default: // the application was faster: the less time until the fence the better
@@ -421,6 +436,9 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
 	undo := m.undo(ctx)
+	if undo == nil && m.flagged {
+		m.result.dropFlag()
+	}
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}

@@ -61,4 +61,6 @@ type Stores interface {
 // Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing travels.
 type Marker interface {
 	Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
+	// Fence fences the file as it is by then, which an operator far away from a busy user cannot.
+	Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error)
 }

@@ -13,8 +13,8 @@ import (
 // settlesAtOnce bounds how many fences are looked at together; waiting takes no place.
 const settlesAtOnce = 16
 
-// Settle returns the last step of a migrate beside unconditional writers: it waits until every save that had begun before the fence is over, and
-// looks whether the file still carries the fence. One that does not was overwritten: what was acknowledged then is in the file only. Both copies
+// Settle returns the last step of a migrate beside unconditional writers. Their requests were waited for before the switch; this is the look for one that
+// took longer than the operator said. A file without the fence was overwritten: what was acknowledged then is in the file only. Both copies
 // are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails with Interrupted:
 // a later save would not have been seen.
 func (e *Engine) Settle(p Procedure) func(context.Context, Result) Result {
@@ -23,7 +23,7 @@ func (e *Engine) Settle(p Procedure) func(context.Context, Result) Result {
 		if !r.serves() && !isOverwritten(r.err) {
 			return r
 		}
-		early := r.serves() && !pause(ctx, p.Wait())
+		early := r.serves() && !pause(ctx, p.LongestRequest)
 		places <- struct{}{}
 		defer func() { <-places }()
 		r = e.settle(context.WithoutCancel(ctx), r)

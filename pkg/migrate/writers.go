@@ -18,23 +18,28 @@ const (
 	WritersUnconditional Writers = "unconditional" // they save whatever is there by then
 )
 
-// Procedure is how a migrate treats writers that know no fence: route first, then wait, then fence.
+// Procedure is how a migrate treats writers that know no fence. Beside conditional ones: route first, wait, and fence then. Beside unconditional ones:
+// fence first, wait for those that loaded before the fence, and switch then; the router never saves a file there.
 type Procedure struct {
 	Writers Writers
 	// KVWindow is how long an old flag may still be read anywhere; LongestRequest how long a request may take from its read of the file to its
-	// save. A request that began at the file is over when both have passed since the flag was set.
+	// save, whether that is answered or not. A request that began at the file is over when both have passed since the flag was set, and one that
+	// loaded before the fence when the second has passed since that.
 	KVWindow, LongestRequest time.Duration
 }
 
 // Routes says whether users are sent to their Durable Object before it has their data. It asks the file then, so nothing waits.
 func (p Procedure) Routes() bool {
-	return p.Writers == WritersConditional || p.Writers == WritersUnconditional
+	return p.Writers == WritersConditional
 }
+
+// Outwaits says whether the requests that loaded before the fence have to end before the Durable Object may serve.
+func (p Procedure) Outwaits() bool { return p.Writers == WritersUnconditional }
 
 // Settles says whether the fence is looked at once more when everything that could overwrite it has ended.
 func (p Procedure) Settles() bool { return p.Writers == WritersUnconditional }
 
-// Wait is how long it takes until the last request that did not see the flag is over.
+// Wait is, after routing, how long it takes until the last request that did not see the flag is over.
 func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 
 // Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the router before it is fenced. It goes

@@ -86,7 +86,7 @@ func TestSettleCutShort(t *testing.T) {
 	m.put("ann/database.sqlite", header(), time.Now())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	settle := m.engine(t).Settle(Procedure{Writers: WritersUnconditional, KVWindow: time.Hour})
+	settle := m.engine(t).Settle(Procedure{Writers: WritersUnconditional, LongestRequest: time.Hour})
 	r := settle(ctx, Result{User: "ann", Outcome: OutcomeMigrated, Claim: 5}) // claimed by somebody else since: nothing to look at
 	if r.Outcome != OutcomeMigrated || userdb.KindOf(r.err) != userdb.Interrupted || !strings.Contains(r.err.Error(), "run the command again") {
 		t.Errorf("%s, %v", r.Outcome, r.err)

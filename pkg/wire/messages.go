@@ -37,10 +37,14 @@ type Hello struct {
 	Limits   Limits `json:"limits"`
 	// MarkBytes is the largest file into which the Worker puts a fence (MarkRequest), 0 where it does not.
 	MarkBytes int64 `json:"markBytes"`
+	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does not.
+	FenceBytes int64 `json:"fenceBytes"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
 	// Object is what a real Durable Object said; nil from a Worker that asks none.
 	Object *ObjectReport `json:"object"`
+	// SavesFiles is false where the router leaves the files to an old path of the application; nil from a Worker that does not say.
+	SavesFiles *bool `json:"savesFiles"`
 }
 
 // ObjectReport says whether a Durable Object answered one RPC call with the result of one SQL statement.
@@ -68,7 +72,20 @@ type MarkRequest struct {
 	Metadata map[string]string `json:"metadata"` // what the object's metadata says of the mark; the rest stays
 }
 
-// Marked is the answer.
+// FenceRequest asks the Worker to fence a user's file as it is by then, on condition that gen is the last claim.
+type FenceRequest struct {
+	Gen      userdb.Claim      `json:"gen"`
+	Split    bool              `json:"split,omitempty"`
+	Metadata map[string]string `json:"metadata"` // as in MarkRequest
+}
+
+// Fenced is the answer: the object under the fence, and the version that it was made from. ETags are without quotes.
+type Fenced struct {
+	ETag   string `json:"etag"`
+	Source string `json:"source"`
+}
+
+// Marked is the answer to a MarkRequest.
 type Marked struct {
 	ETag string `json:"etag"` // without quotes
 }

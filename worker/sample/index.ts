@@ -16,7 +16,7 @@ import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
 
 export { UserDataStore } from "../src/index.ts";
 
-/** The bindings of wrangler.jsonc, the secrets, and one variable. */
+/** The bindings of wrangler.jsonc, the secrets, and two variables. */
 export interface Env {
   readonly BUCKET: R2Bucket;
   readonly FLAGS: KVNamespace;
@@ -28,13 +28,20 @@ export interface Env {
   readonly DBMIGRATE_TOKEN_PREVIOUS?: string;
   /** `r2` sends all traffic to the files: the emergency switch. */
   readonly DATABASE_PATH?: "auto" | "r2";
+  /** `unconditional` says that an old path of the application still saves files without conditions: this Worker then never saves one. */
+  readonly OLD_PATH?: "none" | "unconditional";
 }
 
 const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|thaw|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    const admin = await handleAdmin(request, { env, store: env.USER_DATA, bucket: env.BUCKET });
+    const admin = await handleAdmin(request, {
+      env,
+      store: env.USER_DATA,
+      bucket: env.BUCKET,
+      savesFiles: savesFiles(env),
+    });
     if (admin !== null) return admin;
     try {
       return await serve(request, env);
@@ -89,7 +96,12 @@ function routerOf(env: Env): Router {
     flags: env.FLAGS,
     store: env.USER_DATA,
     path: env.DATABASE_PATH ?? "auto",
+    savesFiles: savesFiles(env),
   });
+}
+
+function savesFiles({ OLD_PATH = "none" }: Env): boolean {
+  return OLD_PATH !== "unconditional";
 }
 
 function decodeUser(segment: string): string {

@@ -41,7 +41,7 @@ func New(scratch string) *World {
 // Engine returns an engine of one operator, who reaches the world through files, flags, stores and marker.
 func (w *World) Engine(run string, files migrate.Files, stores migrate.Stores, marker migrate.Marker) *migrate.Engine {
 	return &migrate.Engine{Files: files, Flags: w.Flags, SplitFlags: w.SplitFlags, Stores: stores, Layout: w.Layout,
-		Bucket: "bucket", Limits: wire.DefaultLimits, Marker: marker, MarkBytes: 1 << 20, Scratch: folder(w.scratch), Run: run, Version: "test",
+		Bucket: "bucket", Limits: wire.DefaultLimits, Marker: marker, MarkBytes: 1 << 20, FenceBytes: 1 << 20, Scratch: folder(w.scratch), Run: run, Version: "test",
 		Concurrency: 1}
 }
 

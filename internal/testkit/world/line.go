@@ -325,3 +325,7 @@ func (s lineStores) Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) 
 func (s lineStores) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
 	return ask(s.line, func() (userdb.ETag, error) { return s.to.Mark(ctx, u, req) })
 }
+
+func (s lineStores) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
+	return ask(s.line, func() (wire.Fenced, error) { return s.to.Fence(ctx, u, req) })
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -290,15 +291,7 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	if err != nil || !sameSecond(seen.LastModified, req.Modified) || len(seen.body) < len(req.Head) {
 		return "", refuse(wire.KindFileChanged, "%s is not, or no longer, the version that was read", key)
 	}
-	meta := map[string]string{}
-	for name, value := range seen.Metadata {
-		if len(name) < 10 || name[:10] != "dbmigrate-" {
-			meta[name] = value
-		}
-	}
-	for name, value := range req.Metadata {
-		meta[name] = value
-	}
+	meta := remarked(seen.Metadata, req.Metadata)
 	content := append(append([]byte(nil), req.Head...), seen.body[len(req.Head):]...)
 	etag, err := b.put(key, content, userdb.PutOptions{IfMatch: seen.ETag, Metadata: meta, ContentType: seen.ContentType})
 	if err != nil {
@@ -309,6 +302,51 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	}
 	return etag, nil
 }
+
+// remarked is an object's metadata with another mark.
+func remarked(old, mark map[string]string) map[string]string {
+	meta := map[string]string{}
+	for name, value := range old {
+		if len(name) < 10 || name[:10] != "dbmigrate-" {
+			meta[name] = value
+		}
+	}
+	for name, value := range mark {
+		meta[name] = value
+	}
+	return meta
+}
+
+// Fence puts a fence into the user's file as it is now, if the claim is the last one and the file shows no newer one.
+func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
+	b, key := o.world.Bucket, o.world.Layout.Key(u)
+	seen, err := b.read("fence", key, "")
+	if err != nil {
+		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s is not there", key)
+	}
+	mark, err := userdb.ParseMark(seen.body)
+	if err != nil {
+		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s: %v", key, err)
+	}
+	if st, err := o.Status(ctx, u); err != nil || st.Gen != req.Gen || max(mark.Non, mark.Stamp) > req.Gen {
+		return wire.Fenced{}, refuse(wire.KindStaleClaim, "claim %d was superseded", req.Gen)
+	}
+	put := userdb.WithFence
+	if req.Split {
+		put = userdb.WithSplitFence
+	}
+	content, err := put(seen.body, req.Gen, req.Gen, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		return wire.Fenced{}, err
+	}
+	etag, err := b.put(key, content, userdb.PutOptions{IfMatch: seen.ETag, Metadata: remarked(seen.Metadata, req.Metadata), ContentType: seen.ContentType})
+	if err != nil {
+		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s changed", key)
+	}
+	return wire.Fenced{ETag: unquoted(etag), Source: unquoted(seen.ETag)}, nil
+}
+
+func unquoted(etag userdb.ETag) string { return strings.Trim(string(etag), `"`) }
 
 func sameSecond(at time.Time, seconds int64) bool {
 	return at.Unix()-seconds <= 1 && seconds-at.Unix() <= 1

@@ -3,12 +3,13 @@
 import { authorize, type AuthEnv } from "../auth.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { readJson } from "../wire/body.ts";
-import { asObject } from "../wire/json.ts";
-import { LIMITS, MARK_BYTES, PROTOCOL_VERSION } from "../wire/limits.ts";
+import { asInteger, asObject } from "../wire/json.ts";
+import { FENCE_BYTES, LIMITS, MARK_BYTES, PROTOCOL_VERSION } from "../wire/limits.ts";
 import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
+import { fenceFile, parseFenceRequest } from "./fence.ts";
 import { markFile, parseMarkRequest } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
 
@@ -22,6 +23,8 @@ export interface AdminConfig {
   readonly bucket?: R2Bucket;
   /** The router's layout. dbmigrate is told, so that it never moves an object that the router does not look at. */
   readonly layout?: string;
+  /** The router's savesFiles. dbmigrate is told: beside an old path that saves without conditions it needs a router that does not. */
+  readonly savesFiles?: boolean;
 }
 
 /** Answers a request under the admin prefix; null for any other path, which is the application's. */
@@ -39,18 +42,38 @@ export async function handleAdmin(request: Request, config: AdminConfig): Promis
 async function answer(
   request: Request,
   pathname: string,
-  { store, bucket, layout = DEFAULT_LAYOUT }: AdminConfig,
+  { store, bucket, layout = DEFAULT_LAYOUT, savesFiles = true }: AdminConfig,
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
-  if (route.kind === "hello") return hello(layout, bucket !== undefined, await probeObject(store));
+  if (route.kind === "hello") return hello(layout, bucket !== undefined, savesFiles, await probeObject(store));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
+  if (route.kind === "fence")
+    return fence(request, bucket, objectKeys(layout)(route.user), () => lastClaim(stub, request));
+  return ask(stub, request);
+}
+
+/** A stub of any class that answers the admin routes. */
+type Fetcher = Pick<DurableObjectStub, "fetch">;
+
+async function ask(stub: Fetcher, request: Request): Promise<Response> {
   try {
     return await stub.fetch(request);
   } catch (cause) {
     throw unreachable(cause);
   }
+}
+
+/** The object's last claim, by its status. */
+async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<number> {
+  const status = new URL("status", url);
+  const response = await ask(
+    stub,
+    new Request(status, { headers: { authorization: headers.get("authorization") ?? "" } }),
+  );
+  const body = asObject(await response.json(), "status");
+  return asInteger(body["gen"], "status.gen", 0, Number.MAX_SAFE_INTEGER);
 }
 
 /** Admin messages are idempotent, so the caller may repeat one whose answer was lost. */
@@ -68,7 +91,18 @@ async function mark(request: Request, bucket: R2Bucket | undefined, key: string)
   return Response.json(await markFile(bucket, key, wanted), { headers: { "cache-control": "no-store" } });
 }
 
-function hello(layout: string, marks: boolean, object: ProbeReport): Response {
+async function fence(
+  request: Request,
+  bucket: R2Bucket | undefined,
+  key: string,
+  claim: () => Promise<number>,
+): Promise<Response> {
+  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  const wanted = parseFenceRequest(asObject(await readJson(request), "body"));
+  return Response.json(await fenceFile(bucket, key, wanted, claim), { headers: { "cache-control": "no-store" } });
+}
+
+function hello(layout: string, marks: boolean, savesFiles: boolean, object: ProbeReport): Response {
   const body = {
     protocol: PROTOCOL_VERSION,
     worker: version,
@@ -79,6 +113,8 @@ function hello(layout: string, marks: boolean, object: ProbeReport): Response {
     layout,
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
+    fenceBytes: marks ? FENCE_BYTES : 0,
+    savesFiles,
     split: true,
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });

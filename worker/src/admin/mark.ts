@@ -7,9 +7,9 @@ import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject, asString } from "../wire/json.ts";
 import { MARK_BYTES } from "../wire/limits.ts";
 
-const HEADER_BYTES = 100;
+export const HEADER_BYTES = 100;
 const FIRST_READ_BYTES = 64 * 1024;
-const POISON = 255;
+export const POISON = 255;
 
 /** A header with its mark, for one version of the file. */
 export interface MarkRequest {
@@ -46,7 +46,7 @@ function hexIn(body: JsonObject, name: string, form: RegExp): string {
   return text;
 }
 
-function markMetadata(given: JsonObject): Record<string, string> {
+export function markMetadata(given: JsonObject): Record<string, string> {
   const metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
     if (!isOurs(name)) throw badRequest("metadata", "names that begin with dbmigrate-");
@@ -55,7 +55,7 @@ function markMetadata(given: JsonObject): Record<string, string> {
   return metadata;
 }
 
-function isOurs(name: string): boolean {
+export function isOurs(name: string): boolean {
   return /^dbmigrate-[a-z]+$/i.test(name);
 }
 
@@ -72,7 +72,7 @@ export async function markFile(bucket: R2Bucket, key: string, wanted: MarkReques
   return { etag: saved.etag };
 }
 
-function fileChanged(key: string): WireError {
+export function fileChanged(key: string): WireError {
   return new WireError("file-changed", `${key} is not, or no longer, the version that was read`);
 }
 

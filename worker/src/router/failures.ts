@@ -17,6 +17,14 @@ export function fileMissing(key: string, phase: string): WireError {
   );
 }
 
+/** An old path of the application is the only one that may save the file, and the request came here all the same. */
+export function savedElsewhere(key: string): WireError {
+  return new WireError(
+    "cutover-in-progress",
+    `${key} is saved by the application's old path alone (savesFiles: false), and the Durable Object does not serve this user yet or any more; nothing was written`,
+  );
+}
+
 export function busy(message: string): WireError {
   return new WireError("overloaded", message);
 }

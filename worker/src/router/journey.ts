@@ -4,7 +4,15 @@ import { type FileRun, runOnFile } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
-import { busy, cutoverInProgress, demandSafeToRepeat, failed, fileMissing, outcomeUnknown } from "./failures.ts";
+import {
+  busy,
+  cutoverInProgress,
+  demandSafeToRepeat,
+  failed,
+  fileMissing,
+  outcomeUnknown,
+  savedElsewhere,
+} from "./failures.ts";
 import type { Fenced } from "./marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
@@ -30,6 +38,8 @@ export interface JourneyOptions {
   readonly maxFileBytes: number;
   /** Is told what somebody has to look at; the log when absent. */
   readonly observe?: Observer | undefined;
+  /** False: an old path of the application saves the files, and this router never does. Default true. */
+  readonly savesFiles?: boolean;
 }
 
 /** In these phases the file alone has the user's rows: where there is none, there are none. */
@@ -101,6 +111,7 @@ export class Journey {
   private async write(file: StoredFile): Promise<Next> {
     const { results, changed } = this.runOn(file);
     if (changed === null) return { ok: true, results, side: "file" };
+    if (this.options.savesFiles === false) return this.leaveToOldPath(file);
     switch (await this.save(file, changed)) {
       case "saved":
         return { ok: true, results, side: "file" };
@@ -112,6 +123,16 @@ export class Journey {
         await pauseAfterThrottling();
         return "file";
     }
+  }
+
+  /**
+   * Whoever saves without conditions erases what somebody else has saved since it read. So where an old path does, nobody else saves: not in the
+   * window of a cutover, not over a fence that it has overwritten, not by a flag that is out of date. The user may be moving: that is worth a wait.
+   */
+  private async leaveToOldPath(file: StoredFile): Promise<Next> {
+    this.obstacle = savedElsewhere(file.key);
+    await pause();
+    return "file";
   }
 
   private async save(file: StoredFile, bytes: Uint8Array): Promise<SaveOutcome> {

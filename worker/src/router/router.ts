@@ -32,6 +32,11 @@ export interface RouterConfig {
   readonly deadlineMs?: number;
   /** Largest file that is opened in memory, in bytes. Default 32 MiB: an isolate has 128 MB, and a write holds the file three times. */
   readonly maxFileBytes?: number;
+  /**
+   * Default true. False says that an old path of the application still saves files, whatever is there by then (docs/mount.md): this router then reads
+   * files and never saves one. Say the same to handleAdmin, so that dbmigrate knows.
+   */
+  readonly savesFiles?: boolean;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
   /** Is told of users whom somebody has to look at; `console.warn` when absent. */
@@ -69,6 +74,7 @@ const DEFAULT_DEADLINE_MS = 5000;
  */
 export function createRouter(config: RouterConfig): Router {
   const { path = "auto", deadlineMs = DEFAULT_DEADLINE_MS, maxFileBytes = DEFAULT_MAX_FILE_BYTES } = config;
+  const { savesFiles = true } = config;
   if (config.flagCacheTtl !== undefined && config.flagCacheTtl < MIN_FLAG_CACHE_TTL) {
     throw new Error(
       `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,
@@ -79,7 +85,7 @@ export function createRouter(config: RouterConfig): Router {
     files: new R2FileSide(config.bucket, objectKeys(config.layout ?? DEFAULT_LAYOUT), maxFileBytes),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
-  return routeBetween(sides, { path, deadlineMs, maxFileBytes, observe: config.observe });
+  return routeBetween(sides, { path, deadlineMs, maxFileBytes, savesFiles, observe: config.observe });
 }
 
 /** A router between sides of any kind, for applications that wrap them. */

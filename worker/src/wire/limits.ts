@@ -23,5 +23,8 @@ export const LIMITS = {
 /** The largest file that the Worker puts a mark into: R2 to R2 within a request. */
 export const MARK_BYTES = 128 * 1024 * 1024;
 
+/** The largest file that the Worker fences by itself, in memory: what is larger no router writes, either. */
+export const FENCE_BYTES = 32 * 1024 * 1024;
+
 /** The largest integer up to which every JavaScript number is exact. */
 export const MAX_EXACT_INTEGER = 2 ** 53;

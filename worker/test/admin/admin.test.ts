@@ -182,3 +182,11 @@ it.each([
   const store = { idFromName: () => "id", get: () => ({ fetch }) } as unknown as AdminConfig["store"];
   expect(await summary(await ask("/_dbmigrate/v1/users/alice/status", { config: { store } }))).toEqual(expected);
 });
+
+it.each([
+  ["", {}, true],
+  [" not", { savesFiles: false }, false],
+])("hello says that the router does%s save files", async (_name, config, expected) => {
+  const hello = await (await ask(HELLO, { config }))?.json<object>();
+  expect(hello).toMatchObject({ savesFiles: expected });
+});

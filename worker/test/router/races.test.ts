@@ -33,6 +33,7 @@ function router(parts: {
   migrated?: boolean;
   deadlineMs?: number;
   path?: "r2";
+  savesFiles?: boolean;
 }): Router {
   const sides: Sides = {
     flag: { isMigrated: async () => parts.migrated ?? false },
@@ -53,6 +54,7 @@ function router(parts: {
     path: parts.path ?? "auto",
     deadlineMs: parts.deadlineMs ?? 5000,
     maxFileBytes: 1_000_000,
+    savesFiles: parts.savesFiles ?? true,
   });
 }
 
@@ -327,5 +329,59 @@ describe('path "r2"', () => {
         error: { kind: "cutover-in-progress" },
       });
     }
+  });
+});
+
+describe("beside an old path that saves without conditions (savesFiles: false) the router saves no file", () => {
+  const refused = { ok: false, error: { kind: "cutover-in-progress" } };
+
+  it.each([
+    ["a file", false, undefined],
+    ["a file, by an old flag", true, undefined],
+    ["a file, under the emergency switch", true, "r2"],
+  ] as const)("%s", async (_name, migrated, path) => {
+    const before = database("old");
+    await put(before);
+    const answer = await router({ migrated, savesFiles: false, deadlineMs: 1, ...(path && { path }) }).query(
+      user,
+      insert("x"),
+    );
+    expect(answer).toMatchObject(refused);
+    expect(answerResponse(answer).headers.get("retry-after")).toBe("1");
+    expect(await fileTexts()).toEqual(["old"]);
+  });
+
+  it("nor one that is not there", async () => {
+    const create: QueryRequest = { statements: [{ sql: "CREATE TABLE t(a)" }] };
+    expect(await router({ savesFiles: false, deadlineMs: 1 }).query(user, create)).toMatchObject(refused);
+    expect(await bindings.BUCKET.head(fileKey(user))).toBeNull();
+  });
+
+  it("nor over a fence that the old path has overwritten", async () => {
+    await bringTo("READY", user);
+    await put(database("overwritten"));
+    const answer = await router({ migrated: true, savesFiles: false, deadlineMs: 1 }).query(user, insert("x"));
+    expect(answer).toMatchObject(refused);
+    expect(await fileTexts()).toEqual(["overwritten"]);
+  });
+
+  it("but reads one", async () => {
+    await put(database("old"));
+    expect(await router({ savesFiles: false }).query(user, READ)).toMatchObject({ ok: true, side: "file" });
+  });
+
+  it("and waits for the Durable Object", async () => {
+    await put(database("old"));
+    const save = onceBefore(
+      async () => {
+        await bringTo("ACTIVE", user);
+        await put(fenced(database("old"), LINEAGE, LINEAGE));
+      },
+      (u: string) => files.get(u),
+    );
+    let asked = 0;
+    const get = (u: string) => (asked++ === 0 ? files.get(u) : save(u));
+    const answer = await router({ savesFiles: false, files: { get } }).query(user, insert("x"));
+    expect(answer).toMatchObject({ ok: true, side: "store" });
   });
 });

@@ -1,0 +1,131 @@
+// Fences a user's file as it is now (docs/wire-format.md, section 9). A file that is written all the time is never again the version that an operator has
+// read; here reading and writing are a moment apart. What is fenced in this way is checked and copied behind the fence.
+import { Buffer } from "node:buffer";
+import { createHash, randomFillSync } from "node:crypto";
+import { isThrottled } from "../router/file-side.ts";
+import { classify, isTombstone, type Mark } from "../router/marker.ts";
+import { WireError, badRequest } from "../wire/errors.ts";
+import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
+import { FENCE_BYTES } from "../wire/limits.ts";
+import { fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
+
+/** For so long the Worker races with the application. */
+const PATIENCE_MS = 20_000;
+/** Between two tries when R2 asks to slow down; a router waits longer. */
+const THROTTLED_MS = 250;
+const MAGIC = { full: "DMF1", split: "DMS1" } as const;
+const SQLITE = "SQLite format 3\0";
+const MAX_CLAIM = 0xffff_ffff;
+
+/** A fence whose lineage and nonce are the claim. */
+export interface FenceRequest {
+  readonly claim: number;
+  readonly split: boolean;
+  /** What the object's metadata says of the mark. All other metadata stays. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The object under the fence, and the version that it was made from. */
+export interface FencedFile {
+  readonly etag: string;
+  readonly source: string;
+}
+
+/** @throws WireError bad-request */
+export function parseFenceRequest(body: JsonObject): FenceRequest {
+  const split = body["split"] ?? false;
+  if (typeof split !== "boolean") throw badRequest("split", "a boolean");
+  return {
+    claim: asInteger(body["gen"], "gen", 1, MAX_CLAIM),
+    split,
+    metadata: markMetadata(asObject(body["metadata"], "metadata")),
+  };
+}
+
+/**
+ * Puts the fence into whatever the file is by then. Each try reads the file, then asks for the object's last claim, then writes on condition of what was read:
+ * so a request that arrives late, after a newer command, changes nothing.
+ * @throws WireError stale-claim, file-changed when the application was faster every time, too-large
+ */
+export async function fenceFile(
+  bucket: R2Bucket,
+  key: string,
+  wanted: FenceRequest,
+  lastClaim: () => Promise<number>,
+): Promise<FencedFile> {
+  const deadline = Date.now() + PATIENCE_MS;
+  do {
+    const object = await bucket.get(key);
+    if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
+    const bytes = await contentOf(object);
+    demandNewest(classify(bytes), wanted.claim);
+    if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
+    const saved = await save(bucket, object, putFence(bytes, wanted), wanted);
+    if (saved !== null) return { etag: saved.etag, source: object.etag };
+  } while (Date.now() < deadline);
+  throw fileChanged(key);
+}
+
+async function contentOf(object: R2ObjectBody): Promise<Uint8Array> {
+  if (object.size > FENCE_BYTES) {
+    await object.body.cancel();
+    throw new WireError("too-large", `${object.key}: over ${FENCE_BYTES} bytes`);
+  }
+  const bytes = new Uint8Array(await object.arrayBuffer());
+  if (isTombstone(bytes) || !isDatabase(bytes)) throw fileChanged(object.key);
+  const { md5 } = object.checksums;
+  if (md5 !== undefined && Buffer.from(md5).toString("hex") !== md5Of(bytes))
+    throw new WireError("internal", `${object.key} did not arrive as R2 has it`);
+  return bytes;
+}
+
+function isDatabase(bytes: Uint8Array): boolean {
+  return bytes.length >= HEADER_BYTES && SQLITE === String.fromCharCode(...bytes.subarray(0, SQLITE.length));
+}
+
+function md5Of(bytes: Uint8Array): string {
+  return createHash("md5").update(bytes).digest("hex");
+}
+
+function demandNewest(mark: Mark, claim: number): void {
+  if ((mark.fenced ? mark.non : mark.stamp) > claim) throw stale(claim);
+}
+
+function stale(claim: number): WireError {
+  return new WireError("stale-claim", `claim ${claim} was superseded`);
+}
+
+/** Under an older fence the versions that it remembers are kept. */
+function putFence(bytes: Uint8Array, { claim, split }: FenceRequest): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  if (!classify(bytes).fenced) bytes.copyWithin(84, 18, 20);
+  bytes.set(new TextEncoder().encode(split ? MAGIC.split : MAGIC.full), 72);
+  view.setUint32(76, claim);
+  view.setUint32(80, claim);
+  randomFillSync(bytes, 86, 6);
+  bytes[18] = POISON;
+  return bytes;
+}
+
+/** Null when the object is another one by now, or R2 asks to slow down. */
+async function save(
+  bucket: R2Bucket,
+  { key, etag, customMetadata, httpMetadata, storageClass }: R2Object,
+  bytes: Uint8Array,
+  { metadata }: FenceRequest,
+): Promise<R2Object | null> {
+  const kept = Object.entries(customMetadata ?? {}).filter(([name]) => !isOurs(name));
+  try {
+    return await bucket.put(key, bytes, {
+      onlyIf: { etagMatches: etag },
+      md5: md5Of(bytes),
+      customMetadata: { ...Object.fromEntries(kept), ...metadata },
+      ...(httpMetadata && { httpMetadata }),
+      ...(storageClass && { storageClass }),
+    });
+  } catch (cause) {
+    if (!isThrottled(cause)) throw cause;
+    await new Promise((resolve) => setTimeout(resolve, THROTTLED_MS));
+    return null;
+  }
+}

@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import { beforeEach, describe, expect, it } from "vitest";
+import { handleAdmin } from "../../src/index.ts";
+import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "../router/fixtures.ts";
+
+const { BUCKET } = bindings;
+const file = database("a", "b".repeat(300_000));
+let user: string;
+
+beforeEach(() => {
+  user = newUser();
+});
+
+const md5Of = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
+const metadata = { "dbmigrate-fence": "3.3" };
+
+interface Around {
+  readonly bucket?: Partial<R2Bucket>;
+  /** The object's last claim. */
+  readonly gen?: () => number | Promise<number>;
+}
+
+async function fence(body: unknown, { bucket = BUCKET, gen = () => 3 }: Around = {}): Promise<unknown> {
+  const store = {
+    idFromName: (name: string) => name,
+    get: () => ({ fetch: async () => Response.json({ gen: await gen() }) }),
+  } as unknown as typeof bindings.USER_DATA;
+  const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/fence`, {
+    method: "POST",
+    headers: { authorization: "Bearer t", "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "t" }, store, bucket: bucket as R2Bucket });
+  const answer = await response?.json<{ error?: { kind: string } }>();
+  return answer?.error?.kind ?? answer;
+}
+
+async function stored(): Promise<Uint8Array> {
+  const object = await BUCKET.get(fileKey(user));
+  return new Uint8Array((await object?.arrayBuffer()) ?? new ArrayBuffer(0));
+}
+
+/** Bytes 86 to 91 of a mark are random. */
+const withoutSalt = (bytes: Uint8Array): string => md5Of(bytes.map((byte, at) => (at >= 86 && at < 92 ? 0 : byte)));
+
+/** A bucket in which somebody else writes before each of so many PUTs. */
+function busy(times: number): Partial<R2Bucket> {
+  return {
+    get: BUCKET.get.bind(BUCKET),
+    put: async (...given: Parameters<R2Bucket["put"]>) => {
+      if (times-- > 0) await BUCKET.put(fileKey(user), database(`write ${times}`));
+      return BUCKET.put(...given);
+    },
+  } as unknown as Partial<R2Bucket>;
+}
+
+it.each([
+  ["a plain file", file, "DMF1"],
+  ["a stamped one", stamped(file, 2), "DMF1"],
+  ["for split mode", file, "DMS1"],
+])("fences the file as it is: %s", async (_name, before, magic) => {
+  const httpMetadata = { contentType: "application/vnd.sqlite3", cacheControl: "no-store" };
+  await BUCKET.put(fileKey(user), before, {
+    httpMetadata,
+    customMetadata: { owner: "the application", "dbmigrate-stamp": "2" },
+  });
+  const answer = await fence({ gen: 3, split: magic === "DMS1", metadata });
+  const after = await stored();
+  expect(answer).toEqual({ etag: md5Of(after), source: md5Of(before) });
+  expect(withoutSalt(after)).toBe(withoutSalt(fenced(before, 3, 3, magic)));
+  const object = await BUCKET.head(fileKey(user));
+  expect(object?.customMetadata).toEqual({ owner: "the application", ...metadata });
+  expect(object?.httpMetadata).toMatchObject(httpMetadata);
+});
+
+it("keeps the versions that an older fence remembers", async () => {
+  await BUCKET.put(fileKey(user), fenced(file, 2, 2));
+  await fence({ gen: 3, metadata });
+  expect(withoutSalt(await stored())).toBe(withoutSalt(fenced(file, 3, 3)));
+});
+
+it("goes on while others are faster", async () => {
+  await BUCKET.put(fileKey(user), file);
+  expect(await fence({ gen: 3, metadata }, { bucket: busy(25) })).toMatchObject({ source: md5Of(database("write 0")) });
+});
+
+describe("changes nothing", () => {
+  it.each([
+    ["under a newer fence", fenced(file, 4, 4), "stale-claim"],
+    ["under a newer stamp", stamped(file, 4), "stale-claim"],
+    ["over a tombstone", tombstone(2, 2, 200), "file-changed"],
+    ["in what is no database", new Uint8Array(200), "file-changed"],
+    ["in what is too short for one", file.slice(0, 99), "file-changed"],
+  ])("%s", async (_name, before, kind) => {
+    await BUCKET.put(fileKey(user), before);
+    expect(await fence({ gen: 3, metadata })).toBe(kind);
+    expect(md5Of(await stored())).toBe(md5Of(before));
+  });
+
+  it("where there is no file", async () => {
+    expect(await fence({ gen: 3, metadata })).toBe("file-changed");
+    expect(await BUCKET.head(fileKey(user))).toBeNull();
+  });
+
+  it("when the object knows a newer claim, though the file's stamp went with a VACUUM", async () => {
+    await BUCKET.put(fileKey(user), file);
+    expect(await fence({ gen: 3, metadata }, { gen: () => 4 })).toBe("stale-claim");
+    expect(md5Of(await stored())).toBe(md5Of(file));
+  });
+
+  it("when a newer command has come and gone since the object was asked", async () => {
+    await BUCKET.put(fileKey(user), file);
+    let asked = 0;
+    const gen = async (): Promise<number> => {
+      if (asked++ > 0) return 4;
+      await BUCKET.put(fileKey(user), stamped(file, 4));
+      return 3;
+    };
+    expect(await fence({ gen: 3, metadata }, { gen })).toBe("stale-claim");
+    expect((await stored()).subarray(72, 76)).toEqual(new TextEncoder().encode("DMU1"));
+  });
+
+  it.each([
+    ["no claim", {}],
+    ["claim 0", { gen: 0 }],
+    ["a claim that is no u32", { gen: 2 ** 32 }],
+    ["a split that is no boolean", { gen: 3, split: 1 }],
+    ["somebody else's metadata", { gen: 3, metadata: { owner: "x" } }],
+  ])("on a bad request: %s", async (_name, body) => {
+    await BUCKET.put(fileKey(user), file);
+    expect(await fence({ metadata, ...body })).toBe("bad-request");
+    expect(md5Of(await stored())).toBe(md5Of(file));
+  });
+});
