@@ -80,7 +80,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 		return nil, c, err
 	}
 	scratch.Sweep(os.TempDir())
-	return &migrate.Engine{Files: files, Scratch: a.scratch, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
+	return &migrate.Engine{Files: files, WriteProof: new(migrate.WriteProof), Scratch: a.scratch, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
 		Checks: checker.NewPool(checker.DefaultBudget), Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
 }
 

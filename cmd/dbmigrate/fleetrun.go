@@ -73,6 +73,7 @@ var (
 	errTooLong         = errors.New("stopped: --max-duration is over; users in flight were finished")
 	errTooManyFailures = errors.New("stopped: --max-failures is reached")
 	errRefused         = errors.New("stopped: a credential was refused, which would refuse every other user, too")
+	errOperators       = errors.New("stopped: the failure is not the user's, and every other user would meet it, too")
 	errNoStdout        = errors.New("stopped: standard output is gone")
 )
 
@@ -123,6 +124,7 @@ func idsAndSizes(users []migrate.Found) ([]userdb.UserID, map[string]int64) {
 func (r *fleetRun) one(_ context.Context, u userdb.UserID) migrate.Result {
 	r.begun(u)
 	result := r.do(context.Background(), u)
+	r.haltIfOperators(result) // before the next user can begin
 	r.mu.Lock()
 	r.inFlight[u] = waitsForFlag
 	r.mu.Unlock()
@@ -175,12 +177,20 @@ func (r *fleetRun) done(result migrate.Result) {
 			r.halt(errNoStdout)
 		}
 	}
+	r.haltIfOperators(result)
+	if !isBack(result) && r.maxFailures > 0 && r.account.Failed >= r.maxFailures {
+		r.halt(errTooManyFailures)
+	}
+}
+
+// haltIfOperators ends the run when a failure is the operator's own. The first cause is kept.
+func (r *fleetRun) haltIfOperators(result migrate.Result) {
 	switch {
 	case isBack(result):
-	case userdb.KindOf(err) == userdb.Unauthorized && !r.sick[result.User]:
+	case userdb.KindOf(result.Err()) == userdb.Unauthorized && !r.sick[result.User]:
 		r.halt(errRefused)
-	case r.maxFailures > 0 && r.account.Failed >= r.maxFailures:
-		r.halt(errTooManyFailures)
+	case result.StopsRun:
+		r.halt(errOperators)
 	}
 }
 

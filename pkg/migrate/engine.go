@@ -46,6 +46,8 @@ type Engine struct {
 	// one that the clients report into.
 	Concurrency int
 	Limiter     *Limiter
+	// WriteProof, when set, remembers for all users of a run whether the command may write to the bucket.
+	WriteProof *WriteProof
 	// Observe, when set, is told of each step. It is called from many goroutines and must not block.
 	Observe func(Event)
 	// Now is the operator's clock, for receipts; time.Now when nil.

@@ -53,6 +53,8 @@ type migration struct {
 
 	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
 	parts *parts
+	// reopens: a rollback is taken back, and nothing may be imported.
+	reopens bool
 	// stillSplit: the split could not be taken back, and both sides serve.
 	stillSplit bool
 }
@@ -213,6 +215,9 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		}
 		if !file.fencedBy(lin) && !file.exportedFrom(lin) {
 			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+		}
+		if !file.fencedBy(lin) && m.reopens {
+			return cannotReopen(m.user, file, lin)
 		}
 		if !file.fencedBy(lin) {
 			return m.importAfterExport(ctx)

@@ -83,6 +83,8 @@ type Result struct {
 	Window time.Duration
 	// Open says that the command stopped between fence and switch and could not take it back: writes wait until a command is run again.
 	Open bool
+	// StopsRun says that the failure is the operator's own, such as a token that may not write: every other user would meet it.
+	StopsRun bool
 	// Writes are the application's write transactions since the migration, for verify.
 	Writes int64
 	// Changes are the tables that differ, for verify.

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -34,6 +35,8 @@ type retreat struct {
 	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
 	kept   *wire.Receipt
 	served bool // the file is authoritative: what is left is clean-up
+	// stops: the Durable Object took writes when it was looked at, and the claim will end that.
+	stops  bool
 	result *Result
 }
 
@@ -58,6 +61,9 @@ func (r *retreat) run(ctx context.Context) error {
 	if err := r.canDiscard(ctx); err != nil {
 		return err
 	}
+	if err := r.canFinish(ctx); err != nil {
+		return err
+	}
 	ctx = context.WithoutCancel(ctx)
 	begun := r.now()
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
@@ -71,17 +77,30 @@ func (r *retreat) run(ctx context.Context) error {
 	if stopsWrites(c.Outcome) {
 		r.result.Window = r.now().Sub(begun)
 	}
-	r.result.Open = r.result.Open && !r.goesBack(ctx, c.Outcome, err)
+	if r.result.Open {
+		err = r.goesBack(ctx, c, err)
+	}
 	return err
 }
 
-// goesBack returns a user, whose rollback failed under way, to where he was. A user whom the Durable Object has as a whole waits for the same command,
-// unless it would end the same way; the two sides of a split user can open again at once.
-func (r *retreat) goesBack(ctx context.Context, found wire.Outcome, failed error) bool {
-	if found != wire.OutcomeExport {
-		return r.giveBack(ctx) == nil
+// goesBack opens the Durable Object again after a rollback that failed under way, and returns what then is to be said of it. A user whom the
+// Durable Object has as a whole waits for the same command where that may help; the two sides of a split user can open again at once.
+func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
+	var err error
+	switch {
+	case c.Outcome != wire.OutcomeExport:
+		err = r.giveBack(ctx)
+	case isPermanent(failed):
+		err = r.reopen(ctx, c.Lin)
+	default:
+		return failed
 	}
-	return isPermanent(failed) && r.resume(ctx) == nil
+	if err != nil {
+		return fmt.Errorf("%w; writes wait, because the Durable Object could not be opened again: %w", failed, err)
+	}
+	r.result.Open = false
+	r.result.Reason = "the rollback was taken back: the user is served as before"
+	return failed
 }
 
 // stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written there until then.
@@ -89,24 +108,41 @@ func stopsWrites(o wire.Outcome) bool {
 	return o == wire.OutcomeExport || o == wire.OutcomeMerge || o == wire.OutcomeUndo
 }
 
-// isPermanent says whether the same command again would end the same way.
+// isPermanent says whether the same command again, a moment later, is likely to end the same way: something has to be mended first. What passes by
+// itself, or is another command's, is not.
 func isPermanent(err error) bool {
 	switch userdb.KindOf(err) {
-	case userdb.Blocked, userdb.Damaged, userdb.Mismatch, userdb.NotSQLite:
-		return true
+	case userdb.Unreachable, userdb.Throttled, userdb.Precondition, userdb.Superseded, userdb.Interrupted:
+		return false
 	}
-	return false
+	return true
 }
 
-// resume gives the Durable Object back to the user when no file can be made of what it holds.
-func (r *retreat) resume(ctx context.Context) error {
+// reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is allowed only while the file is fenced by
+// the lineage: then the object has the newest data, and a fence under a new number stops a PUT of ours that is still under way.
+func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
+	file, err := r.look(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	if !file.fencedBy(lin) {
+		return cannotReopen(r.user, file, lin)
+	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}}
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, reopens: true, result: &Result{User: r.user, Action: ActionMigrate}}
 	defer m.forget()
 	return m.resume(ctx, c.Status)
+}
+
+// cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent, and the sealed object may then be
+// the only copy, so nothing is thrown away.
+func cannotReopen(u userdb.UserID, file fileState, lin userdb.Claim) error {
+	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.word(), lin),
+		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it; if not, or if there is no file, remove it and roll back"}
 }
 
 // finish makes the file authoritative under a claim that was granted.

@@ -60,7 +60,20 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		r.result.dropFlag()
 		return true, nil
 	}
+	r.stops = st.Phase == userdb.Active || st.Phase == userdb.Cold
 	return false, r.maySeal(st, file)
+}
+
+// canFinish proves, before the seal stops the user's writes, what the rollback needs to end it.
+func (r *retreat) canFinish(ctx context.Context) error {
+	if !r.stops {
+		return nil
+	}
+	if err := r.canWrite(ctx); err != nil {
+		r.result.StopsRun = forEverybody(err)
+		return fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
+	}
+	return nil
 }
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.

@@ -22,6 +22,7 @@ const (
 	hintClock    = "set this machine's clock: it is more than 15 minutes off"
 	hintEndpoint = "check the endpoint (https://<account id>.r2.cloudflarestorage.com) and what stands between here and there"
 	hintThrottle = "R2 takes one write a second for a key; run again with less concurrency"
+	hintStored   = "something between here and R2 limits or alters uploads, or R2 does not take this one; " + hintEndpoint
 	hintBucket   = "check the bucket's name, and the endpoint's account and jurisdiction"
 )
 
@@ -114,9 +115,20 @@ func classifyAnswer(answer *response, needs access) (userdb.Kind, string) {
 		return userdb.Throttled, hintThrottle
 	case status >= 500 && status != http.StatusNotImplemented:
 		return userdb.Unreachable, "run again; see www.cloudflarestatus.com if it lasts"
+	case needs == writing && refusesUpload(answer):
+		return userdb.NotStored, hintStored
 	default: // redirects, 400 and 501: this is not the R2 that we know
 		return userdb.ProtocolError, hintEndpoint
 	}
+}
+
+// refusesUpload says whether the answer is about the body or the headers of this upload. A 400 without a code may be anybody's.
+func refusesUpload(answer *response) bool {
+	switch answer.status {
+	case http.StatusRequestEntityTooLarge, http.StatusLengthRequired, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return answer.status == http.StatusBadRequest && answer.code != ""
 }
 
 func permissionHint(needs access) string {

@@ -29,7 +29,7 @@ type PutOptions = userdb.PutOptions
 // A repeated attempt can find the work of the one before, whose answer was lost, and report Precondition although the
 // PUT happened: read back before concluding that somebody else wrote. R2 takes one write a second for a key, so a
 // Throttled answer is waited for 1 s and more before it is returned.
-// Kinds: Precondition, Unauthorized, Throttled, Unreachable (it may have happened), ProtocolError.
+// Kinds: Precondition, Unauthorized, Throttled, Unreachable (it may have happened), NotStored, ProtocolError (altered bytes may be there now).
 func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, options PutOptions) (userdb.ETag, error) {
 	if err := validateOptions(options); err != nil {
 		return "", &userdb.Error{Op: "put", Thing: c.thing(key), Kind: userdb.Usage, Err: err}

@@ -28,6 +28,8 @@ const (
 	ProtocolError Kind = "protocol-error" // the other side does not speak our protocol
 	Interrupted   Kind = "interrupted"    // the operator or a deadline stopped it
 	Internal      Kind = "internal"       // everything else
+	NotStored     Kind = "not-stored"     // R2, or something on the way, refused what was uploaded
+	NoSpace       Kind = "no-space"       // the disk of the machine that runs the command is full
 )
 
 // Error says what was being done (Op), to what (Thing), why it failed (Err) and the way out (Hint, may be empty).

@@ -66,6 +66,10 @@ resume:	atomic {
 			:: (LIN(file) == l || (RESUME_NOLIN && FENCED(file))) -> seen = file
 			:: else ->
 				if
+				:: x == 1 -> x = 0; goto open  /* a rollback that reopens */
+				:: else -> skip
+				fi;
+				if
 				:: EXPORTED(file, l) || FOREIGN_TAKEN -> goto import_after_export
 				:: else -> goto conflict
 				fi
@@ -78,7 +82,7 @@ resume:	atomic {
 		:: else -> send(PUT, 0, seen, REFENCED(seen, g))
 		fi;
 		if
-		:: IS(YES); seen = 0; goto activate_resumed
+		:: IS(YES); seen = 0; x = 0; goto activate_resumed
 		:: IS(LOST); goto refence_landed
 		:: IS(UNKNOWN); goto refence_landed
 		fi
@@ -89,7 +93,7 @@ refence_landed: atomic {
 		:: SUPERSEDED(file) -> goto superseded
 		:: else ->
 			if
-			:: FENCED(file) && NON(file) == g -> seen = 0; goto activate_resumed
+			:: FENCED(file) && NON(file) == g -> seen = 0; x = 0; goto activate_resumed
 			:: else ->
 				if
 				:: file != seen -> seen = 0; goto resume

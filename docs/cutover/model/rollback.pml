@@ -115,7 +115,8 @@ put_back_landed: atomic {
 			:: else ->
 				if
 				:: file != seen -> seen = 0; x = 0; goto bring_back
-				:: else -> goto open
+				:: file == seen -> goto open
+				:: file == seen && GIVES_UP && failures > 0 -> failures--; goto take_back  /* the PUT was refused for good */
 				fi
 			fi
 		fi
@@ -130,12 +131,16 @@ release_it: atomic {
 		fi
 	};
 
-/* (*retreat).resume: the object goes back to the user. */
+/* (*retreat).reopen: the object goes back to the user, if the file still has the fence. `x` says so to `resume`, which imports nothing then. */
 take_back: atomic {
 		seen = 0; x = 0;
+		if
+		:: LIN(file) != l -> goto open
+		:: else -> skip
+		fi;
 		send(CLAIM_MIGRATE, g, 0, 0);
 		if
-		:: IS(YES); g = gen; l = lin; goto resume
+		:: IS(YES); g = gen; l = lin; x = 1; goto resume
 		:: IS(LOST); goto superseded
 		:: IS(UNKNOWN); goto open
 		fi
