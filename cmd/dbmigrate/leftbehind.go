@@ -96,7 +96,7 @@ func changedTables(before, now wire.DatabaseDigest) []string {
 	}
 	var names []string
 	for _, t := range now.Tables {
-		if was[t.Name] != t {
+		if !was[t.Name].Same(t) {
 			names = append(names, "table "+t.Name)
 		}
 		delete(was, t.Name)

@@ -21,8 +21,10 @@ const (
 
 // copyProof is what was sent: the digest of the file, computed while its rows streamed.
 type copyProof struct {
-	digest wire.DatabaseDigest
-	rows   int64
+	digest  wire.DatabaseDigest
+	rows    int64
+	read    []*wire.Tally // of each of the file's tables
+	counted chan error    // one value, when the census of the file is in digest
 }
 
 // copyFile streams the spooled file into the Durable Object: reading, hashing, encoding, sending and inserting overlap.
@@ -32,25 +34,48 @@ func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, 
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
-	schema, err := db.Schema()
+	proof, batches, err := e.sendFile(ctx, u, g, db)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := e.Stores.Schema(ctx, u, g, schema); err != nil {
-		return nil, err
-	}
-	proof, batches, err := e.sendRows(ctx, u, g, db, schema)
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, db.Close())
 	}
 	e.observe(Event{User: u, Stage: StageCopy, Bytes: file.Size, Took: e.now().Sub(begun)})
+	// The Durable Object has its turn, in which this side has nothing else to do.
+	go func() { proof.counted <- errors.Join(proof.count(ctx, db), db.Close()) }()
 	begun = e.now()
 	if err := e.Stores.Finish(ctx, u, g, batches); err != nil {
-		return nil, err
+		return nil, errors.Join(err, <-proof.counted)
 	}
 	e.observe(Event{User: u, Stage: StageFinish, Took: e.now().Sub(begun)})
 	return proof, nil
+}
+
+// sendFile sends the schema and every row, and says how many batches that were.
+func (e *Engine) sendFile(ctx context.Context, u userdb.UserID, g userdb.Claim, db *sqlitefile.File) (*copyProof, int64, error) {
+	schema, err := db.Schema()
+	if err != nil {
+		return nil, 0, err
+	}
+	if _, err := e.Stores.Schema(ctx, u, g, schema); err != nil {
+		return nil, 0, err
+	}
+	return e.sendRows(ctx, u, g, db, schema)
+}
+
+// count takes the census of the file, and holds what was sent against it.
+func (p *copyProof) count(ctx context.Context, db *sqlitefile.File) error {
+	for i := range db.Tables() {
+		t := &db.Tables()[i]
+		census, err := db.DemandCensus(ctx, t, p.read[i])
+		if err != nil {
+			return err
+		}
+		for j := range p.digest.Tables {
+			if p.digest.Tables[j].Name == t.Name {
+				p.digest.Tables[j].Census = census
+			}
+		}
+	}
+	return nil
 }
 
 // sendRows sends every row of every table, and says how many batches that were.
@@ -104,13 +129,15 @@ func (s *sender) send(ctx context.Context, body []byte) error {
 }
 
 func (s *sender) readAll(ctx context.Context, db *sqlitefile.File, schema wire.Schema) (*copyProof, error) {
-	proof := &copyProof{}
+	proof := &copyProof{counted: make(chan error, 1)}
 	var tables []wire.TableDigest
 	for i := range db.Tables() {
-		digest, err := s.readTable(ctx, db, &db.Tables()[i])
+		tally := db.Tables()[i].Tally()
+		digest, err := s.readTable(ctx, db, &db.Tables()[i], tally)
 		if err != nil {
 			return nil, err
 		}
+		proof.read = append(proof.read, tally)
 		tables = append(tables, digest)
 		proof.rows += digest.Rows
 	}
@@ -118,13 +145,16 @@ func (s *sender) readAll(ctx context.Context, db *sqlitefile.File, schema wire.S
 	return proof, nil
 }
 
-func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefile.Table) (wire.TableDigest, error) {
+func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefile.Table, tally *wire.Tally) (wire.TableDigest, error) {
 	hasher := wire.NewTableHasher()
 	if err := s.batcher.Table(t.Name, t.Import); err != nil {
 		return wire.TableDigest{}, err
 	}
 	insert := make([]wire.Value, len(t.ImportCells))
 	err := db.Rows(ctx, t, nil, func(row []wire.Value) error {
+		if err := t.Count(tally, row); err != nil {
+			return err
+		}
 		hasher.Add(row)
 		for i, cell := range t.ImportCells {
 			insert[i] = row[cell]
@@ -135,9 +165,6 @@ func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefi
 		return wire.TableDigest{}, err
 	}
 	rows, digest := hasher.Sum()
-	if err := db.DemandCensus(ctx, t, rows); err != nil {
-		return wire.TableDigest{}, err
-	}
 	return wire.NewTableDigest(t.Name, rows, digest), nil
 }
 

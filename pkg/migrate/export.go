@@ -55,10 +55,10 @@ func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *spool, 
 	if err != nil {
 		return err
 	}
-	if got.Database != want.Database {
+	if got.Database != want.Database || want.CensusDifference(got) != "" {
 		return &userdb.Error{Op: "compare the export of", Thing: string(u), Kind: userdb.Mismatch,
 			Err:  errors.New(verify.Summary(verify.Databases(want, got))),
-			Hint: "the Durable Object keeps everything; `dbmigrate migrate` takes it into service again"}
+			Hint: hintExport}
 	}
 	return nil
 }
@@ -81,13 +81,32 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables
 		if table.Rows == 0 {
 			continue
 		}
-		if err := x.table(ctx, table.Name); err != nil {
+		err := x.table(ctx, table.Name)
+		if err == nil {
+			err = allReceived(u, table, b.Received(table.Name))
+		}
+		if err != nil {
 			return errors.Join(err, b.Abort())
 		}
 	}
 	x.release()
 	return b.Finish(ctx)
 }
+
+// allReceived holds what came of a table against what the Durable Object counted in it.
+func allReceived(u userdb.UserID, table wire.TableDigest, received wire.Census) error {
+	difference := table.Census.Difference(received)
+	if received.Rows != table.Rows {
+		difference = fmt.Sprintf("%d against %d rows", table.Rows, received.Rows)
+	}
+	if difference == "" {
+		return nil
+	}
+	return &userdb.Error{Op: "export", Thing: string(u), Kind: userdb.Mismatch, Hint: hintExport,
+		Err: fmt.Errorf("table %.100q: what the Durable Object has and what came differ: %s", table.Name, difference)}
+}
+
+const hintExport = "the Durable Object keeps everything; `dbmigrate migrate` takes it into service again"
 
 // exporter reads a Durable Object's tables, page by page, into a file.
 type exporter struct {
@@ -115,6 +134,11 @@ func (x *exporter) table(ctx context.Context, table string) error {
 		}
 		if err := p.Each(into.Add); err != nil {
 			return err
+		}
+		if p.Rows > 0 {
+			if err := into.EndPage(p.Last); err != nil {
+				return err
+			}
 		}
 		x.buffers <- p.Body
 	}

@@ -352,17 +352,12 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if err != nil {
 		return err
 	}
-	if err := m.file.markAhead(m.fenceMark(), m.random()); err != nil { // while the Durable Object has its turn
+	store, err := m.digestCopy(ctx)
+	if err := errors.Join(err, <-proof.counted); err != nil {
 		return err
 	}
-	begun := m.now()
-	report, err := m.Stores.Digest(ctx, m.user)
-	if err != nil {
-		return err
-	}
-	m.observe(Event{User: m.user, Stage: StageDigest, Took: m.now().Sub(begun)})
-	if report.Digest == nil || report.Digest.Database != proof.digest.Database {
-		return copyDiffers(m.user, proof.digest, report.Digest)
+	if store == nil || store.Database != proof.digest.Database || proof.digest.CensusDifference(*store) != "" {
+		return copyDiffers(m.user, proof.digest, store)
 	}
 	if err := m.sentWhatWasChecked(); err != nil {
 		return err
@@ -385,6 +380,20 @@ func (m *migration) sentWhatWasChecked() error {
 		return m.parts.cold.unchanged()
 	}
 	return nil
+}
+
+// digestCopy waits for the Durable Object's digest of what it holds.
+func (m *migration) digestCopy(ctx context.Context) (*wire.DatabaseDigest, error) {
+	if err := m.file.markAhead(m.fenceMark(), m.random()); err != nil { // while the Durable Object has its turn
+		return nil, err
+	}
+	begun := m.now()
+	report, err := m.Stores.Digest(ctx, m.user)
+	if err != nil {
+		return nil, err
+	}
+	m.observe(Event{User: m.user, Stage: StageDigest, Took: m.now().Sub(begun)})
+	return report.Digest, nil
 }
 
 func copyDiffers(u userdb.UserID, file wire.DatabaseDigest, store *wire.DatabaseDigest) error {

@@ -144,7 +144,7 @@ func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 	}
 	var out []TableChange
 	for _, t := range now.Tables {
-		if was[t.Name] != t {
+		if !was[t.Name].Same(t) {
 			out = append(out, TableChange{Name: t.Name, Before: was[t.Name].Rows, Now: t.Rows})
 		}
 		delete(was, t.Name)

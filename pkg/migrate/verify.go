@@ -181,7 +181,7 @@ func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
 	}
 	var out []wire.TableDigest
 	for _, t := range now.Tables {
-		if was[t.Name] != t {
+		if !was[t.Name].Same(t) {
 			out = append(out, t)
 		}
 	}

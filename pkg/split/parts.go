@@ -307,7 +307,7 @@ func digestOf(ctx context.Context, path string) (wire.DatabaseDigest, error) {
 // compareDigests names the first difference, "" for none.
 func compareDigests(want, got wire.DatabaseDigest) string {
 	if want.Database == got.Database {
-		return ""
+		return want.CensusDifference(got)
 	}
 	if want.Schema != got.Schema {
 		return "the schema differs"
@@ -318,7 +318,7 @@ func compareDigests(want, got wire.DatabaseDigest) string {
 			return "table " + table.Name + " is missing"
 		case got.Tables[i].Rows != table.Rows:
 			return fmt.Sprintf("table %s has %d rows and not %d", table.Name, got.Tables[i].Rows, table.Rows)
-		case got.Tables[i] != table:
+		case !got.Tables[i].Same(table):
 			return "rows of table " + table.Name + " differ"
 		}
 	}

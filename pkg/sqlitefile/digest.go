@@ -18,18 +18,20 @@ func (f *File) Digest(ctx context.Context) (wire.DatabaseDigest, error) {
 	hasher := wire.NewTableHasher()
 	for i := range f.tables {
 		t := &f.tables[i]
+		tally := t.Tally()
 		err := f.Rows(ctx, t, nil, func(row []wire.Value) error {
 			hasher.Add(row)
-			return nil
+			return t.Count(tally, row)
 		})
 		if err != nil {
 			return wire.DatabaseDigest{}, err
 		}
 		rows, digest := hasher.Sum()
-		if err := f.DemandCensus(ctx, t, rows); err != nil {
+		table := wire.NewTableDigest(t.Name, rows, digest)
+		if table.Census, err = f.DemandCensus(ctx, t, tally); err != nil {
 			return wire.DatabaseDigest{}, err
 		}
-		tables = append(tables, wire.NewTableDigest(t.Name, rows, digest))
+		tables = append(tables, table)
 	}
 	return wire.DatabaseDigestOf(wire.SchemaDigest(schema), tables), nil
 }

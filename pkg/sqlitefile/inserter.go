@@ -20,6 +20,7 @@ type Inserter struct {
 	stmt    *capi.Stmt
 	values  []wire.Value
 	convert *rowConverter // nil for a UTF-8 file
+	tally   *wire.Tally   // of what came
 }
 
 // Insert inserts rows whose values stand in the order of columns; see Into.
@@ -49,6 +50,8 @@ func (b *Builder) Into(table string, columns []string) (*Inserter, error) {
 	}
 	if old := b.inserters[table]; old != nil {
 		old.stmt.Close()
+		return nil, &userdb.Error{Op: "insert into table", Thing: table, Kind: userdb.ProtocolError,
+			Err: errors.New("its columns changed between two pages")}
 	}
 	b.inserters[table] = in
 	return in, nil
@@ -82,10 +85,43 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	if in.stmt, err = b.conn.Prepare(sql); err != nil {
 		return nil, err
 	}
+	in.tally = wire.NewTally(in.keyCells(), described.Kind != WithoutRowidTable)
+	if b.anyOrder {
+		in.tally.AnyOrder()
+	}
 	if b.text != capi.UTF8 {
 		in.convert = &rowConverter{appendText: appendUTF16, order: orderOf(b.schema.Header.Encoding)}
 	}
 	return in, nil
+}
+
+// keyCells says where the key stands in the rows that come, whose columns may stand in another order than the table's.
+func (in *Inserter) keyCells() []wire.KeyCell {
+	cells := in.table.keyCells()
+	for i, k := range in.table.Key {
+		cells[i].Cell = slices.Index(in.columns, k.Name)
+		if cells[i].Cell < 0 {
+			cells[i].Cell = 0 // the rowid under another of its names, which stands first
+		}
+	}
+	return cells
+}
+
+// EndPage ends a page of rows, of which last is the key that the sender begins the next page behind: a gap in between would not show.
+func (in *Inserter) EndPage(last wire.Key) error {
+	if in.tally.EndsAt(last) {
+		return nil
+	}
+	return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.Mismatch, Hint: hintMisread,
+		Err: fmt.Errorf("a page says that it ends at row %s, and its last row is another", formatKey(last))}
+}
+
+// Received is the census of what came for a table.
+func (b *Builder) Received(table string) wire.Census {
+	if in := b.inserters[table]; in != nil {
+		return in.tally.Census()
+	}
+	return wire.Census{}
 }
 
 // describe finds the table in the new file; shadow tables and SQLite's other tables are none to insert into.
@@ -153,6 +189,9 @@ func (in *Inserter) Add(row []wire.Value) error {
 		return in.refused(row, err)
 	}
 	clear(in.values) // they would keep the whole page that the row came in
+	if err := in.tally.Add(row); err != nil {
+		return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.Mismatch, Err: err, Hint: hintMisread}
+	}
 	return nil
 }
 

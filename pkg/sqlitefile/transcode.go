@@ -62,6 +62,7 @@ func (f *File) beginCopy(path string) (*Builder, error) {
 }
 
 func (f *File) copyRows(ctx context.Context, b *Builder) error {
+	b.anyOrder = true
 	f.conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
 	defer f.conn.Watch(ctx)()
 	for i := range f.tables {

@@ -18,6 +18,7 @@ const (
 	Extra   Kind = "extra"   // the right side has it, the left one does not
 	Count   Kind = "count"   // tables of different numbers of rows
 	Content Kind = "content" // tables of as many rows, or whole databases, with different digests
+	Census  Kind = "census"  // tables with the same digest that hold something else: a reader is at fault
 	Schema  Kind = "schema"  // header fields, CREATE texts, or the schema digests
 	Value   Kind = "value"   // cells of one storage class
 	Type    Kind = "type"    // cells of different storage classes
@@ -38,6 +39,8 @@ func (d Difference) String() string {
 		return d.Object + " is missing on the right: " + d.Left
 	case Extra:
 		return d.Object + " is extra on the right: " + d.Right
+	case Census:
+		return d.Object + " was read wrongly, since digests agree and plain scans do not: " + d.Left
 	}
 	return fmt.Sprintf("%s: %s against %s", d.Object, d.Left, d.Right)
 }
@@ -88,6 +91,8 @@ func table(l, r wire.TableDigest, found bool) (Difference, bool) {
 		return Difference{Count, object, rowsText(l.Rows), rowsText(r.Rows)}, true
 	case l.Digest != r.Digest:
 		return Difference{Content, object, rowsText(l.Rows) + " with " + digestText(l.Digest), rowsText(r.Rows) + " with " + digestText(r.Digest)}, true
+	case l.Census.Difference(r.Census) != "":
+		return Difference{Kind: Census, Object: object, Left: l.Census.Difference(r.Census)}, true
 	}
 	return Difference{}, false
 }

@@ -81,6 +81,20 @@ func (d DatabaseDigest) Validate() error {
 	return nil
 }
 
+// CensusDifference names the first table of which both sides have a census, and in what these differ, from d's point of view; "" for none.
+func (d DatabaseDigest) CensusDifference(other DatabaseDigest) string {
+	others := map[string]Census{}
+	for _, t := range other.Tables {
+		others[t.Name] = t.Census
+	}
+	for _, t := range d.Tables {
+		if difference := t.Census.Difference(others[t.Name]); difference != "" {
+			return fmt.Sprintf("table %.100q: %s", t.Name, difference)
+		}
+	}
+	return ""
+}
+
 func databaseSum(schema [32]byte, sorted []TableDigest) (sum [32]byte, err error) {
 	h := sha256.New()
 	h.Write(schema[:])
@@ -91,6 +105,9 @@ func databaseSum(schema [32]byte, sorted []TableDigest) (sum [32]byte, err error
 		}
 		if t.Rows < 0 {
 			return sum, fmt.Errorf("table %.80q: it has %d rows", t.Name, t.Rows)
+		}
+		if t.Census.Taken() && t.Census.Rows != t.Rows {
+			return sum, fmt.Errorf("table %.80q: it has %d rows, and its census %d", t.Name, t.Rows, t.Census.Rows)
 		}
 		if t.Rows == 0 {
 			continue // an empty sqlite_sequence is the same as none, and other empty tables stand in the schema digest

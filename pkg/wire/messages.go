@@ -216,11 +216,17 @@ type FinishAnswer struct {
 	Remaining int  `json:"remaining"`
 }
 
-// TableDigest is the digest of one table, in hex, and its row count.
+// TableDigest is the digest of one table, in hex, its row count, and its census: the zero one from a side that takes none.
 type TableDigest struct {
 	Name   string `json:"name"`
 	Rows   int64  `json:"rows"`
 	Digest string `json:"digest"`
+	Census Census `json:"census,omitzero"`
+}
+
+// Same says whether both have the same digest. Their censuses may come from versions of which one takes none.
+func (t TableDigest) Same(other TableDigest) bool {
+	return t.Name == other.Name && t.Rows == other.Rows && t.Digest == other.Digest
 }
 
 // DatabaseDigest is the digest of everything that a database holds; Tables are sorted by name as bytes.

@@ -126,12 +126,17 @@ func buildDigests() digestFile {
 
 func buildDatabases(schema [32]byte) []databaseVector {
 	digests := func(name string, n int) wire.TableDigest {
-		h := wire.NewTableHasher()
+		h, tally := wire.NewTableHasher(), wire.NewTally([]wire.KeyCell{{Cell: 0}}, true)
 		for i := range n {
 			h.Add(generatedRow(i))
+			if err := tally.Add(generatedRow(i)); err != nil {
+				panic(err)
+			}
 		}
 		rows, digest := h.Sum()
-		return wire.NewTableDigest(name, rows, digest)
+		table := wire.NewTableDigest(name, rows, digest)
+		table.Census = tally.Census()
+		return table
 	}
 	var out []databaseVector
 	for _, d := range []struct {

