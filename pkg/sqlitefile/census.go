@@ -98,7 +98,7 @@ func (t *Table) keyCells() []wire.KeyCell {
 // Count adds a row that was read to a tally of t. A row out of order is a Mismatch.
 func (t *Table) Count(tally *wire.Tally, row []wire.Value) error {
 	if err := tally.Add(row); err != nil {
-		return misread(t.Name, err)
+		return readWrongly(t.Name, err)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (f *File) DemandCensus(ctx context.Context, t *Table, read *wire.Tally) (wi
 		return counted, err
 	}
 	if read := read.Census(); read != counted {
-		return counted, misread(t.Name, differs(counted, read))
+		return counted, readWrongly(t.Name, differs(counted, read))
 	}
 	return counted, nil
 }
@@ -129,7 +129,7 @@ func differs(counted, read wire.Census) error {
 
 const hintMisread = "dbmigrate read this table wrongly, or the file changed meanwhile; nothing was switched. Run the command again, and if it fails again, please report the table's CREATE text"
 
-// misread says that the reader, not the data, is at fault.
-func misread(table string, err error) error {
+// readWrongly says that the reader, not the data, is at fault.
+func readWrongly(table string, err error) error {
 	return &userdb.Error{Op: "count rows of", Thing: table, Kind: userdb.Mismatch, Err: err, Hint: hintMisread}
 }

@@ -41,8 +41,14 @@ func (f *File) RowsIn(ctx context.Context, t *Table, r Range, yield func(row []w
 		return fail("read table", t.Name, err)
 	}
 	defer conn.Watch(ctx)()
-	scan := scan{conn: conn, table: t, r: r, yield: yield, row: make([]wire.Value, len(t.Cells))}
-	if err := scan.run(); err != nil && !errors.Is(err, ErrStop) {
+	read := func(yield func(row []wire.Value) error) error {
+		scan := scan{conn: conn, table: t, r: r, yield: yield, row: make([]wire.Value, len(t.Cells))}
+		return scan.run()
+	}
+	if capi.DamageRows != nil && r.After == nil && r.Upto == nil && r.Limit == 0 {
+		read = capi.DamageRows(t.Name, read)
+	}
+	if err := read(yield); err != nil && !errors.Is(err, ErrStop) {
 		return readError(conn, t, err)
 	}
 	return nil

@@ -170,7 +170,8 @@ function demandCensus(sql: SqlStorage, shape: TableShape, read: Counted): Census
 
 // The reader is at fault, not the data.
 function misread(table: string, reason: string, counted: number | null, read: number): WireError {
-  return new WireError("digest-mismatch", `table ${table.slice(0, 200)}: ${reason}`, { table, counted, read });
+  const message = `table ${table.slice(0, 200)}: ${reason}; the object's reader is at fault, not its data`;
+  return new WireError("digest-mismatch", message, { table, counted, read });
 }
 
 function hashPage(reader: RowReader, after: Key | null, tally: Tally): HashedRows {
