@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -199,7 +200,7 @@ func newUser(t *testing.T, id string) user {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return user{t, &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, TempDir: t.TempDir(), Concurrency: 1, Run: "misread"}, userdb.UserID(id)}
+	return user{t, &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, Scratch: scratch.In(t.TempDir()), Concurrency: 1, Run: "misread"}, userdb.UserID(id)}
 }
 
 func (u user) upload(path string) {
