@@ -18,6 +18,8 @@ var refusals = []refusal{
 	{feature{"an unknown collation", (*builder).collation}, sqlitefile.ReasonCollation, ""},
 	{feature{"a compound SELECT of six terms", (*builder).compound}, sqlitefile.ReasonCompoundSelect, ""},
 	{feature{"a deep expression", (*builder).depth}, sqlitefile.ReasonExpressionDepth, ""},
+	{feature{"a long chain of triggers", (*builder).chain}, sqlitefile.ReasonTriggerDepth, ""},
+	{feature{"a long pattern", (*builder).pattern}, sqlitefile.ReasonLikePattern, ""},
 	{feature{"contentless full text", (*builder).contentless}, sqlitefile.ReasonContentless, ""},
 	{feature{"full text with locales", (*builder).locale}, sqlitefile.ReasonFTS5Locale, ""},
 	{feature{"full text out of step", (*builder).outOfStep}, sqlitefile.ReasonFTS5OutOfStep, ""},
@@ -67,7 +69,6 @@ func (b *builder) module() {
 
 func (b *builder) function() {
 	b.exec(strings.NewReplacer("NAME", quote(b.name()), "OTHER", quote(b.name())).Replace(pick(b, []string{
-		"CREATE VIEW NAME AS SELECT sqlite_version()",
 		"CREATE TABLE NAME(a CHECK (power(a, 2) > 0))",
 		"CREATE TABLE NAME(a DEFAULT (log10(100)))",
 		"CREATE TABLE NAME(a, b AS (json_pretty(a)))",
@@ -88,6 +89,25 @@ func (b *builder) compound() {
 
 func (b *builder) depth() {
 	b.execf("CREATE TABLE %s(a CHECK (a%s > 0))", b.quote(b.name()), strings.Repeat(" + a", 120))
+}
+
+func (b *builder) chain() {
+	name := b.simple("chain")
+	for i := range 12 {
+		b.execf("CREATE TABLE %s%d(a)", name, i)
+	}
+	for i := range 11 {
+		b.execf("CREATE TRIGGER %[1]s_%[2]d AFTER INSERT ON %[1]s%[2]d BEGIN INSERT INTO %[1]s%[3]d VALUES(new.a); END", name, i, i+1)
+	}
+}
+
+func (b *builder) pattern() {
+	b.exec(strings.NewReplacer("NAME", quote(b.name()), "OTHER", quote(b.name()), "LONG", strings.Repeat("long ", 11)).Replace(pick(b, []string{
+		"CREATE TABLE NAME(a CHECK (a NOT LIKE '%LONG%'))",
+		"CREATE TABLE NAME(a, b AS (a GLOB 'LONG*'))",
+		"CREATE TABLE NAME(a); CREATE INDEX OTHER ON NAME(a) WHERE a LIKE 'LONG%'",
+		"CREATE TABLE NAME(a); CREATE TRIGGER OTHER AFTER INSERT ON NAME WHEN new.a LIKE 'LONG%' BEGIN SELECT 1; END",
+	})))
 }
 
 func (b *builder) contentless() {

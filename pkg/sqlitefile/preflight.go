@@ -207,12 +207,33 @@ func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Find
 			found.add(*hiddenRowid(t))
 		}
 	}
+	if finding := schemaTooBig(sound, limits); finding != nil {
+		found.add(*finding)
+		return found.list, nil // what is too large to be kept is too large to be tried
+	}
 	refused, err := checkInScratch(ctx, sound)
 	if err != nil {
 		return nil, fail("check schema of", f.path, err)
 	}
 	found.add(refused...)
 	return found.list, nil
+}
+
+// schemaTooBig adds up what a Durable Object reads of its schema as one value, to know whether it has changed.
+func schemaTooBig(objects []wire.Object, limits wire.Limits) *Finding {
+	const perObject = 16 // the page number and what separates the parts
+	size, largest := 0, wire.Object{}
+	for _, o := range objects {
+		size += len(o.Type) + len(o.Name) + len(o.SQL) + perObject
+		if len(o.SQL) > len(largest.SQL) {
+			largest = o
+		}
+	}
+	if int64(size) <= limits.CellBytes {
+		return nil
+	}
+	return &Finding{Level: Blocked, Reason: ReasonSchemaTooBig, Object: largest.Name, WayOut: "shorten the CREATE texts, this one first, or drop what is not used",
+		Detail: fmt.Sprintf("the CREATE texts have %d bytes together, and a Durable Object holds %d in one value", size, limits.CellBytes)}
 }
 
 func checkInScratch(ctx context.Context, objects []wire.Object) ([]Finding, error) {

@@ -24,8 +24,53 @@ func columns(n int) string {
 	return strings.Join(names, ", ")
 }
 
+// chain is n triggers, each fired by the one before.
+func chain(n int) []string {
+	list := []string{"CREATE TABLE t0(a)"}
+	for i := range n {
+		list = append(list, fmt.Sprintf("CREATE TABLE t%d(a)", i+1),
+			fmt.Sprintf("CREATE TRIGGER g%d AFTER INSERT ON t%d BEGIN INSERT INTO t%d VALUES(new.a); END", i, i, i+1))
+	}
+	return list
+}
+
+// manyTexts are n tables with CREATE texts of some size.
+func manyTexts(n, size int) []string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("CREATE TABLE t%d(a /* %s */)", i, strings.Repeat("x", size)))
+	}
+	return list
+}
+
+// What a Durable Object makes and cannot use is a warning: it is moved, and comes back, as it is.
+func TestPreflightWarnsOfWhatIsMadeAndNotUsed(t *testing.T) {
+	long := strings.Repeat("x", 51)
+	for _, c := range []struct {
+		name       string
+		statements []string
+		level      Level
+	}{
+		{"a view over too many columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, Warning},
+		{"a view with a refused function", []string{"CREATE VIEW v AS SELECT log10(1)"}, Warning},
+		{"a view with an unknown function", []string{"CREATE VIEW v AS SELECT my_own(1)"}, Warning},
+		{"a view with a long pattern", []string{"CREATE VIEW v AS SELECT 'a' LIKE '" + long + "'"}, Warning},
+		{"a trigger with an unknown function", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT my_own(1); END"}, Warning},
+		{"a trigger with a function that SQLite has", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT power(1, 2); END"}, Blocked},
+		{"a trigger with a long pattern", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 'a' LIKE '" + long + "'; END"}, Blocked},
+		{"a view of six terms, which no Durable Object makes", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6"}, Blocked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if report := preflight(t, makeFile(t, c.statements...)); report.Level != c.level || len(report.Findings) != 1 {
+				t.Errorf("want one finding of level %s: %+v", c.level, report)
+			}
+		})
+	}
+}
+
 // Every case is a database that an application could have made.
 func TestPreflightFindsInTheSchema(t *testing.T) {
+	long := strings.Repeat("x", 51)
 	deep := strings.Repeat("(1+", 101) + "1" + strings.Repeat(")", 101)
 	for _, c := range []struct {
 		name       string
@@ -70,6 +115,17 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 		{"functions in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER UPDATE OF a ON t BEGIN SELECT if(new.a, 1, 2); END"}, ReasonFunction, "tr"},
 		{"functions in WHEN", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr BEFORE DELETE ON t WHEN my_own(old.a) BEGIN SELECT 1; END"}, ReasonFunction, "tr"},
 		{"functions in INSTEAD OF", []string{"CREATE VIEW v AS SELECT 1 AS a", "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT my_own(new.a); END"}, ReasonFunction, "tr"},
+		{"a pattern of 50 bytes", []string{"CREATE TABLE t(a CHECK (a LIKE '" + long[:50] + "'))", "CREATE INDEX i ON t(a) WHERE a GLOB '" + long[:50] + "'"}, "", ""},
+		{"a long pattern in CHECK", []string{"CREATE TABLE t(a CHECK (a NOT LIKE /* x */ ('" + long + "')))"}, ReasonLikePattern, "t"},
+		{"a long pattern in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE a GLOB '" + long + "'"}, ReasonLikePattern, "i"},
+		{"a long pattern in a generated column", []string{"CREATE TABLE t(a, b AS (a LIKE '" + long + "') STORED)"}, ReasonLikePattern, "t"},
+		{"a long pattern in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t WHEN new.a LIKE '" + long + "' BEGIN SELECT 1; END"}, ReasonLikePattern, "tr"},
+		{"a long pattern in a view", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT * FROM t WHERE like('" + long + "', a)"}, ReasonLikePattern, "v"},
+		{"a long text that is no pattern", []string{"CREATE TABLE t(a CHECK (a LIKE 'x' OR a = '" + long + "'))"}, "", ""},
+		{"ten triggers in a chain", chain(10), "", ""},
+		{"eleven triggers in a chain", chain(11), ReasonTriggerDepth, "t0"},
+		{"a schema of 2 MB", manyTexts(21, 95_000), "", ""},
+		{"a schema of more than 2 MB", manyTexts(22, 95_000), ReasonSchemaTooBig, "t10"},
 		{"REGEXP", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a FROM t WHERE a REGEXP 'x'"}, ReasonFunction, "v"},
 		{"what is no function", []string{
 			"CREATE TABLE power(log10 VARCHAR(10) NOT NULL DEFAULT (abs(-1)), k DECIMAL(10, 2) REFERENCES power(log10), UNIQUE (log10), CHECK (k IN (1, 2)))",

@@ -35,6 +35,9 @@ const (
 	ReasonCollation       Reason = "collation"        // a collating sequence likewise
 	ReasonCompoundSelect  Reason = "compound-select"  // too many terms in UNION, EXCEPT, INTERSECT
 	ReasonExpressionDepth Reason = "expression-depth" // too deep an expression
+	ReasonTriggerDepth    Reason = "trigger-depth"    // too long a chain of triggers and foreign key actions
+	ReasonLikePattern     Reason = "like-pattern"     // too long a pattern of LIKE or GLOB
+	ReasonSchemaTooBig    Reason = "schema-too-large" // the CREATE texts together
 	ReasonSchemaRefused   Reason = "schema-refused"   // anything else for which SQLite refuses a CREATE
 	ReasonTextChanges     Reason = "text-changes"     // SQLite would store another CREATE text than the file has
 	ReasonTextEncoding    Reason = "text-encoding"    // a name or a CREATE text that is not valid in the file's encoding
@@ -58,7 +61,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonDatabaseTooBig, ReasonTooCostly,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
-		ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
+		ReasonTriggerDepth, ReasonLikePattern, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonInvalidText,
 	}
 }

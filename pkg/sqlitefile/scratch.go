@@ -107,18 +107,26 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 			if s.reads > mostReads {
 				return append(list, *tooCostly(o.Name, errTooCostly.Error())), nil // what builds on it takes more still
 			}
-			if err != nil {
+			var finding *Finding
+			switch {
+			case errors.As(err, &finding):
+				list, err = append(list, *finding), nil // it is made all the same
+			case err != nil:
 				list = append(list, *refusedCreate(o.Name, err))
+			default:
+				list = append(list, longPatterns(o)...)
 			}
 			if !dependent {
 				made[o.Name] = err == nil
 			}
 		}
 	}
-	return list, nil
+	deep, err := s.checkDepth(objects)
+	return append(list, deep...), err
 }
 
-// checkOne makes one object, looks whether SQLite stores its text as it was, and compiles what an application will compile.
+// checkOne makes one object, looks whether SQLite stores its text as it was, and compiles what an application will compile. A *Finding
+// is about an object that a Durable Object makes, too.
 func (s *scratch) checkOne(o wire.Object) error {
 	if !isCreateOf(o) {
 		return fmt.Errorf("its text is not one that makes this %s", o.Type)
@@ -135,7 +143,7 @@ func (s *scratch) checkOne(o wire.Object) error {
 	}
 	switch o.Type {
 	case "view":
-		return s.compile("SELECT * FROM " + quoteName(o.Name))
+		return asUse(o, s.compile("SELECT * FROM "+quoteName(o.Name)))
 	case "trigger":
 		return s.checkTrigger(o)
 	}
@@ -144,12 +152,68 @@ func (s *scratch) checkOne(o wire.Object) error {
 
 // checkTrigger compiles the writes that fire the trigger. Then the trigger goes, so that it is not found again behind the next one.
 func (s *scratch) checkTrigger(o wire.Object) error {
+	drop := "DROP TRIGGER " + quoteName(o.Name)
 	for _, statement := range s.writes(o.Table) {
 		if err := s.compile(statement); err != nil {
-			return err
+			return errors.Join(asUse(o, err), s.conn.Exec(drop))
 		}
 	}
-	return s.conn.Exec("DROP TRIGGER " + quoteName(o.Name))
+	return s.conn.Exec(drop)
+}
+
+// unknownFunction is what SQLite says of a function that it does not have either, here or in any file.
+var unknownFunction = regexp.MustCompile(`no such function: `)
+
+// asUse is the finding for a view or trigger that a Durable Object makes, and cannot use. A view is read by those who ask for it. A trigger
+// stops every write of its table: it blocks, unless SQLite by itself could not run it in the file either.
+func asUse(o wire.Object, err error) error {
+	if err == nil || endsCheck(err) {
+		return err
+	}
+	finding := storeLacks(o.Name, err)
+	if o.Type == "view" {
+		finding.Level, finding.Detail = Warning, "the view is moved, and a SELECT from it fails: "+finding.Detail
+	} else if unknownFunction.MatchString(err.Error()) {
+		finding.Level, finding.Detail = Warning, "the trigger is moved, and what fires it fails, as it does in SQLite without this function: "+finding.Detail
+	}
+	return finding
+}
+
+// checkDepth makes all triggers together, and compiles what fires them: chains of triggers and foreign key actions have a limit.
+func (s *scratch) checkDepth(objects []wire.Object) ([]Finding, error) {
+	s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, anyLength) // each trigger was measured alone
+	if err := s.conn.Exec("PRAGMA foreign_keys = ON"); err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		if o.Type == "trigger" && isCreateOf(o) {
+			if err := s.conn.Exec(o.SQL); endsCheck(err) {
+				return nil, err
+			}
+		}
+	}
+	var list []Finding
+	for _, o := range objects {
+		if o.Type != "table" && o.Type != "view" {
+			continue
+		}
+		s.reads = 0
+		for _, statement := range s.writes(o.Name) {
+			err := s.prepare(statement)
+			switch {
+			case endsCheck(err):
+				return nil, err
+			case s.reads > mostReads:
+				return append(list, *tooCostly(o.Name, errTooCostly.Error())), nil
+			}
+			if err != nil && strings.Contains(err.Error(), "triggers nested too deep") {
+				list = append(list, Finding{Level: Blocked, Reason: ReasonTriggerDepth, Object: o.Name, WayOut: "join some of the triggers or foreign key actions: at most 10 in a chain",
+					Detail: "a write of it fires more than 10 triggers or foreign key actions, each by the one before: " + message(err)})
+				break
+			}
+		}
+	}
+	return list, nil
 }
 
 // compile returns the error of a statement if it shows that a Durable Object lacks something. Other errors do not count: a view or
