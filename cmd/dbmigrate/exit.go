@@ -53,7 +53,7 @@ func exitCode(err error) int {
 		return r.code
 	}
 	switch userdb.KindOf(err) {
-	case userdb.Usage, userdb.BadUserID, userdb.Unauthorized, userdb.ProtocolError, userdb.Unreachable, userdb.NotFound:
+	case userdb.Usage, userdb.BadUserID, userdb.Unauthorized, userdb.ProtocolError, userdb.Unreachable, userdb.NotFound, userdb.EdgeBlocked:
 		return exitUsage
 	case userdb.Mismatch:
 		return exitDifferent

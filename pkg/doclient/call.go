@@ -133,7 +133,7 @@ func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
 func (c *Client) refusal(ctx context.Context, m *call, resp *http.Response) (answer, *failure) {
 	body, cut := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	f := c.judge(resp, body, m.binary)
-	if cut != nil && f != nil && f.kind == userdb.ProtocolError {
+	if cut != nil && f != nil && (f.kind == userdb.ProtocolError || f.kind == userdb.EdgeBlocked) {
 		f = connectionFailure(ctx, cut)
 	}
 	return answer{status: resp.StatusCode, body: body}, f

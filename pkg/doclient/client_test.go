@@ -129,12 +129,12 @@ func TestFaultsOfOneAnswer(t *testing.T) {
 		tries   int
 		text    string // expected in the error
 	}{
-		{"login page with 200", answerHTML(200), userdb.Unauthorized, 1, "Cloudflare Access"},
-		{"redirect to a login page", answerHTML(302, "Location", "https://team.example/login?secret=1"), userdb.Unauthorized, 1, "redirects to team.example"},
-		{"permanent redirect", answerHTML(308, "Location", "/elsewhere"), userdb.Unauthorized, 1, "never followed"},
-		{"403 page", answerHTML(403), userdb.Unauthorized, 1, "Cloudflare Access"},
+		{"page with 200", answerHTML(200), userdb.EdgeBlocked, 1, "Cloudflare Access"},
+		{"redirect", answerHTML(302, "Location", "https://team.example/login?secret=1"), userdb.EdgeBlocked, 1, "redirects to team.example"},
+		{"permanent redirect", answerHTML(308, "Location", "/elsewhere"), userdb.EdgeBlocked, 1, "never followed"},
+		{"403 page", answerHTML(403), userdb.EdgeBlocked, 1, "Cloudflare Access"},
 		{"404 page", answerHTML(404), userdb.ProtocolError, 1, "Worker's URL"},
-		{"success without a media type", func(w http.ResponseWriter, _ *http.Request) { w.Header()["Content-Type"] = nil }, userdb.Unauthorized, 1, "no media type"},
+		{"success without a media type", func(w http.ResponseWriter, _ *http.Request) { w.Header()["Content-Type"] = nil }, userdb.EdgeBlocked, 1, "no media type"},
 		{"other JSON", answerJSON(200, `{"phase":"ODD"}`), userdb.ProtocolError, 1, "ODD"},
 		{"broken JSON", answerJSON(200, `{"phase":`), userdb.ProtocolError, 1, "not the JSON"},
 		{"502 page", answerHTML(502), userdb.Unreachable, 4, "after 4 attempts"},

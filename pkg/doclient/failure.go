@@ -20,13 +20,14 @@ type failure struct {
 	hint       string
 	again      bool // the same message may be sent again
 	retryAfter time.Duration
+	everybody  bool // the account is meant, not this user
 }
 
 // throttled says whether the platform asked us to slow down. A user in the middle of a cutover asks to wait, too, but for nobody else.
 func (f *failure) throttled(status int) bool {
 	var remote *wire.RemoteError
 	if errors.As(f.err, &remote) {
-		return remote.Kind == wire.KindOverloaded || status == http.StatusTooManyRequests
+		return f.everybody || remote.Kind == wire.KindOverloaded || status == http.StatusTooManyRequests
 	}
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
@@ -72,36 +73,15 @@ func (c *Client) judge(resp *http.Response, body []byte, wantBinary bool) *failu
 			return remoteFailure(remote)
 		}
 	}
-	return foreignFailure(resp, media, wire.ParseRetryAfter(retryAfter, c.now()))
-}
-
-// foreignFailure is for an answer that the Worker's admin routes did not write: the platform, Access or another site did.
-func foreignFailure(resp *http.Response, media string, retryAfter time.Duration) *failure {
-	status := resp.StatusCode
-	err := fmt.Errorf("HTTP %d with %s instead of an answer of the protocol", status, orDefault(media, "no media type"))
-	switch {
-	case status == http.StatusTooManyRequests:
-		return &failure{kind: userdb.Throttled, err: err, again: true, retryAfter: retryAfter, hint: "run fewer users at once"}
-	case status >= 500:
-		return &failure{kind: userdb.Unreachable, err: err, again: repeatable(status), retryAfter: retryAfter, hint: "see the Worker's logs"}
-	case status >= 300 && status < 400:
-		if to, e := resp.Location(); e == nil {
-			err = fmt.Errorf("HTTP %d redirects to %s, and redirects are never followed", status, to.Host)
-		}
-		return &failure{kind: userdb.Unauthorized, err: err, hint: hintAccess}
-	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusOK && media != mediaJSON && media != mediaBinary:
-		return &failure{kind: userdb.Unauthorized, err: err, hint: hintAccess}
-	}
-	return &failure{kind: userdb.ProtocolError, err: err, hint: hintURL}
-}
-
-// repeatable leaves out the 5xx that say "never": not implemented, and the HTTP version.
-func repeatable(status int) bool {
-	return status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+	return foreignFailure(resp, media, body, wire.ParseRetryAfter(retryAfter, c.now()))
 }
 
 func remoteFailure(e *wire.RemoteError) *failure {
 	f := &failure{kind: kindOf(e), err: e, retryAfter: e.RetryAfter}
+	if t, known := troubleOf(e); known {
+		f.kind, f.hint, f.again, f.everybody = t.kind, t.hint, t.again, t.kind == userdb.Throttled
+		return f
+	}
 	switch e.Kind {
 	case wire.KindOverloaded, wire.KindCutover, wire.KindInternal:
 		f.again = true

@@ -27,6 +27,7 @@ const (
 	Refused       Kind = "refused"        // the Durable Object refused schema or rows
 	ProtocolError Kind = "protocol-error" // the other side does not speak our protocol
 	Interrupted   Kind = "interrupted"    // the operator or a deadline stopped it
+	EdgeBlocked   Kind = "edge-blocked"   // something in front of the Worker answered in its place
 	Internal      Kind = "internal"       // everything else
 	NotStored     Kind = "not-stored"     // R2, or something on the way, refused what was uploaded
 	NoSpace       Kind = "no-space"       // the disk of the machine that runs the command is full

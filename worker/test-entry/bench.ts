@@ -1,14 +1,22 @@
 // The sample application for scripts/bench: it can send itself a request many times, and calls to R2 and to Durable Objects can take longer, by what
 // a network between them and the Worker would add. The times are assumptions of whoever measures. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
+import { UserDataStore as Store } from "../src/index.ts";
 import { slow, slowStubs } from "./delay.ts";
-
-export { UserDataStore } from "../src/index.ts";
 
 interface BenchEnv extends Env {
   /** Milliseconds that each call of the bucket, or of a Durable Object, takes longer. */
   readonly R2_DELAY_MS: string;
   readonly STORE_DELAY_MS: string;
+  /** `off`: objects do not look at their files when they wake up. */
+  readonly WAKE_CHECK: string;
+}
+
+/** The store, with or without its look at the file's mark. */
+export class UserDataStore extends Store<BenchEnv> {
+  protected override filesOf(env: BenchEnv): R2Bucket | undefined {
+    return env.WAKE_CHECK === "off" ? undefined : super.filesOf(env);
+  }
 }
 
 const REPEAT_ROUTE = /^\/test\/repeat\/([1-9]\d*)(\/.*)$/;

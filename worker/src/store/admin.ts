@@ -105,6 +105,8 @@ async function readInput(request: Request, route: UserRoute, query: URLSearchPar
   switch (userRoutes[route].body) {
     case "json":
       return { ...nothing, json: asObject(await readJson(request), "body") };
+    case "hidden-json":
+      return { ...nothing, json: asObject(await readJson(request, "application/octet-stream"), "body") };
     case "binary":
       return { ...nothing, bytes: await readBinary(request) };
     case "none":

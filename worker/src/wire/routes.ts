@@ -11,7 +11,7 @@ export const FLAG_PREFIX = "migrated:";
 
 const MAX_FLAG_KEY_BYTES = 512;
 
-export type BodyKind = "none" | "json" | "binary";
+export type BodyKind = "none" | "json" | "binary" | "hidden-json";
 
 interface RouteRule {
   readonly method: "GET" | "POST";
@@ -23,7 +23,7 @@ export const userRoutes = {
   status: { method: "GET", body: "none" },
   claim: { method: "POST", body: "json" },
   reset: { method: "POST", body: "json" },
-  schema: { method: "POST", body: "json" },
+  schema: { method: "POST", body: "hidden-json" },
   rows: { method: "POST", body: "binary" },
   finish: { method: "POST", body: "json" },
   digest: { method: "POST", body: "json" },

@@ -97,6 +97,9 @@ describe("malformed messages", () => {
     ["claim", '{"intent":"migrate","seen":0.5}', json, "400 bad-request"],
     ["reset", "{}", json, "400 bad-request"],
     ["schema", '{"gen":1}', json, "400 bad-request"],
+    ["schema", '{"gen":1}', binary, "400 bad-request"],
+    ["schema", '{"gen":1}', { "content-type": "text/plain" }, "415 unsupported-media-type"],
+    ["claim", '{"intent":"migrate","seen":0}', binary, "415 unsupported-media-type"],
     ["schema", '{"gen":1,"schema":{"header":{},"objects":[]}}', json, "400 bad-request"],
     ["schema", JSON.stringify({ gen: 1, schema: { header, objects: [{}] } }), json, "400 bad-request"],
     [
