@@ -237,7 +237,7 @@ func (b *builder) unfinishedCheckpoint() {
 	b.wal = true
 	b.last = append(b.last, func() {
 		size := b.number("PRAGMA page_size")
-		b.patches = append(b.patches, func(content []byte) []byte { return append(content, make([]byte, size)...) })
+		b.patches = append(b.patches, func(content []byte) []byte { return append(content, []byte(strings.Repeat("w", int(size)))...) })
 	})
 }
 

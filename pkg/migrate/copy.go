@@ -223,5 +223,15 @@ func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Rep
 		return sqlitefile.Report{}, err
 	}
 	defer file.remove()
-	return e.checks().Survey(ctx, file.path, e.Limits)
+	report, err := e.checks().Survey(ctx, file.path, e.Limits)
+	if err != nil {
+		return report, err
+	}
+	beside, err := e.beside(ctx, u)
+	if err != nil || len(beside) == 0 {
+		return report, err
+	}
+	both := sqlitefile.NewReport(append(beside, report.Findings...))
+	both.Tables, both.Rows = report.Tables, report.Rows
+	return *both, nil
 }

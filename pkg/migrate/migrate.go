@@ -119,6 +119,7 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
+	beside := m.lookBeside(ctx, m.user)
 	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return noFile("migrate", m.user, m.Layout.Key(m.user))
@@ -141,6 +142,9 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
 		return hotWithoutCold(m.user, file.fileState, lin)
+	}
+	if err := beside(); err != nil {
+		return err // the file's version says nothing of it, so it does not go into quarantine
 	}
 	checking, done := ctx, context.CancelFunc(func() {})
 	if m.g == 0 {

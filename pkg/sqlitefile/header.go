@@ -1,6 +1,7 @@
 package sqlitefile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -56,10 +57,38 @@ func readHeader(path string) (*header, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
-	if finding := h.judge(h.raw[:n]); finding != nil {
+	finding := h.judge(h.raw[:n])
+	if finding != nil && finding.Reason == ReasonWALLeftBehind && h.u32(schemaCookieAt) != 0 {
+		zeros, err := onlyZeros(f, h.pages()*int64(h.pageSize()))
+		if err != nil {
+			return nil, err
+		}
+		if zeros {
+			finding = nil // room that was made ahead, not pages of a checkpoint
+		}
+	}
+	if finding != nil {
 		return nil, refuse("open", path, finding)
 	}
 	return h, nil
+}
+
+// onlyZeros says whether nothing but zeros stands in the file from offset on.
+func onlyZeros(f *os.File, offset int64) (bool, error) {
+	block, none := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := f.ReadAt(block, offset)
+		if !bytes.Equal(block[:n], none[:n]) {
+			return false, nil
+		}
+		offset += int64(n)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return true, err
+		}
+	}
 }
 
 func (h *header) judge(head []byte) *Finding {
@@ -126,6 +155,7 @@ func (h *header) judgeLog() *Finding {
 		finding.Detail = "write-ahead-log mode, and the file itself was never given a table: its content lies in a -wal file"
 	case pages > 0 && h.size > pages*int64(h.pageSize()):
 		finding.Detail = fmt.Sprintf("write-ahead-log mode, and %d bytes where the header says %d: a checkpoint did not end", h.size, pages*int64(h.pageSize()))
+		finding.WayOut = "upload the file with its -wal checkpointed; where there is no -wal any more and the content is right, VACUUM writes the file anew"
 	default:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package sqlitefile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -297,7 +300,7 @@ func TestPreflightFindsInTheFile(t *testing.T) {
 		{"cut off", good[:len(good)-100], ReasonTruncated, userdb.Damaged},
 		{"a header only", good[:100], ReasonTruncated, userdb.Damaged},
 		{"another page size", changed(16, 3, 0), ReasonDamaged, userdb.Damaged},
-		{"a checkpoint that did not end", append(changed(18, 2, 2), make([]byte, 4096)...), ReasonWALLeftBehind, userdb.Damaged},
+		{"a checkpoint that did not end", append(changed(18, 2, 2), bytes.Repeat([]byte{1}, 4096)...), ReasonWALLeftBehind, userdb.Damaged},
 		{"a later format", changed(18, 3, 3), ReasonNewerFormat, userdb.NotSQLite},
 		{"poison without a fence", changed(18, 255), ReasonNewerFormat, userdb.NotSQLite},
 		{"a broken schema page", changed(100, make([]byte, 12)...), ReasonDamaged, userdb.Damaged},
@@ -318,6 +321,53 @@ func TestPreflightFindsInTheFile(t *testing.T) {
 				f.Close()
 			} else if findingIn(t, err).Reason != c.reason {
 				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
+// Zeros behind the last page are room that was made ahead. Anything else is refused, and VACUUM is a way out that works.
+func TestTailsOfWriteAheadLogFiles(t *testing.T) {
+	good, err := os.ReadFile(makeFile(t, "PRAGMA page_size=4096", "CREATE TABLE t(a)", "INSERT INTO t VALUES(7)", "PRAGMA journal_mode=WAL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		tail []byte
+		want Reason
+	}{
+		"a page of zeros":     {make([]byte, 4096), ReasonWALMode},
+		"some zeros":          {make([]byte, 100), ReasonWALMode},
+		"many zeros":          {make([]byte, 1<<20), ReasonWALMode},
+		"a page":              {bytes.Repeat([]byte{1}, 4096), ReasonWALLeftBehind},
+		"zeros, then one bit": {append(make([]byte, 200_000), 1), ReasonWALLeftBehind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tail.db")
+			if err := os.WriteFile(path, append(slices.Clone(good), c.tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			report := preflight(t, path)
+			if got := reasonsOf(report.Findings); !slices.Equal(got, []Reason{c.want}) {
+				t.Fatalf("%+v", report)
+			}
+			if c.want == ReasonWALMode {
+				return
+			}
+			if !strings.Contains(report.Findings[0].WayOut, "VACUUM") {
+				t.Errorf("the way out is %q", report.Findings[0].WayOut)
+			}
+			conn, err := capi.Open(path, capi.ReadWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Limit(sqlite3.SQLITE_LIMIT_ATTACHED, 2) // VACUUM attaches what it writes
+			execAll(t, conn, "VACUUM")
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if report := preflight(t, path); report.Err() != nil {
+				t.Errorf("after VACUUM: %+v", report)
 			}
 		})
 	}

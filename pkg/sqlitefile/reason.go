@@ -22,6 +22,8 @@ const (
 	ReasonDamaged        Reason = "damaged"         // SQLite's integrity check
 	ReasonWALLeftBehind  Reason = "wal-left-behind" // its content lies in a write-ahead log that was not uploaded
 	ReasonWALMode        Reason = "wal-mode"        // a warning: writes may lie in such a log
+	ReasonLogBeside      Reason = "wal-beside"      // such a log lies beside the file in the bucket
+	ReasonJournalBeside  Reason = "journal-beside"  // a hot journal does
 	ReasonDatabaseTooBig Reason = "database-too-large"
 	ReasonTooCostly      Reason = "too-costly" // to check it takes more time or memory than a file of this size may
 
@@ -59,7 +61,7 @@ const (
 // Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonDatabaseTooBig, ReasonTooCostly,
+		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
 		ReasonTriggerDepth, ReasonLikePattern, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonInvalidText,
@@ -124,7 +126,7 @@ func (f *Finding) kind() userdb.Kind {
 	switch f.Reason {
 	case ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat:
 		return userdb.NotSQLite
-	case ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind:
+	case ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonLogBeside, ReasonJournalBeside:
 		return userdb.Damaged
 	case ReasonTooCostly:
 		return userdb.TooCostly

@@ -1,0 +1,55 @@
+package migrate
+
+import (
+	"context"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// beside finds a write-ahead log or a hot journal that lies beside the database in the bucket. What a log holds is not in the file, and what a
+// hot journal would take back is. SQLite ignores objects that do not begin like these, and so does this.
+func (e *Engine) beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
+	var list []sqlitefile.Finding
+	for _, suffix := range []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix} {
+		key := e.Layout.Key(u) + userdb.ObjectKey(suffix)
+		object, err := e.Files.Head(ctx, key)
+		if userdb.KindOf(err) == userdb.NotFound || err == nil && object.Size < sqlitefile.BesideBytes {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		head, _, err := e.Files.GetRange(ctx, key, "", 0, sqlitefile.BesideBytes)
+		if userdb.KindOf(err) == userdb.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if finding := sqlitefile.Beside(string(key), head); finding != nil {
+			list = append(list, *finding)
+		}
+	}
+	return list, nil
+}
+
+// lookBeside does so while the file is downloaded; the returned function waits for the outcome, which refuses the user by name.
+func (e *Engine) lookBeside(ctx context.Context, u userdb.UserID) func() error {
+	type outcome struct {
+		list []sqlitefile.Finding
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		list, err := e.beside(ctx, u)
+		done <- outcome{list, err}
+	}()
+	return func() error {
+		found := <-done
+		if found.err != nil {
+			return found.err
+		}
+		return about(u, sqlitefile.NewReport(found.list).Err())
+	}
+}
