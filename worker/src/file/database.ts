@@ -121,6 +121,9 @@ export class FileDatabase {
     set(DBCONFIG.DQS_DML, 1);
     set(DBCONFIG.DQS_DDL, 1);
     dropModules(this.lib, this.handle);
+    withText(this.lib, "load_extension", (name) => {
+      for (const count of [1, 2]) this.check(c.sqlite3_overload_function(this.handle, name, count));
+    });
     this.loadSchema();
     limitLikeStore(this.lib, this.handle);
     this.check(c.sqlite3_set_authorizer(this.handle, this.lib.authorizer, 0));

@@ -22,6 +22,8 @@ export const storeFunctions: ReadonlySet<string> = new Set(
      jsonb_set jsonb_tree -> ->>`,
     // Full-text search and rtree.
     `highlight bm25 snippet match rtreecheck`,
+    // It is there, and refuses when it is called.
+    `load_extension`,
     // What ALTER TABLE calls. Nobody else can: SQLite says that there are none.
     `sqlite_rename_column sqlite_rename_table sqlite_rename_test sqlite_rename_quotefix sqlite_drop_column sqlite_fail
      sqlite_add_constraint sqlite_drop_constraint sqlite_find_constraint`,
@@ -40,7 +42,7 @@ const ABSENT: ReadonlySet<string> = new Set([
 
 /** What a Durable Object says where SQLite says `message` here. */
 export function asStoreSays(message: string): string {
-  if (message === "no such function: load_extension") return "not authorized";
+  if (message === "unable to use function load_extension in the requested context") return "not authorized";
   const [, name] =
     /^(?:not authorized to use function: |wrong number of arguments to function )(\w+)(?:\(\))?$/.exec(message) ?? [];
   return name !== undefined && ABSENT.has(name.toLowerCase()) ? `no such function: ${name}` : message;

@@ -19,6 +19,7 @@ interface SqliteExports {
   sqlite3_errstr(code: number): Pointer;
   sqlite3_extended_errcode(db: Pointer): number;
   sqlite3_limit(db: Pointer, id: number, value: number): number;
+  sqlite3_overload_function(db: Pointer, name: Pointer, arguments_: number): number;
   sqlite3_drop_modules(db: Pointer, keep: Pointer): number;
   sqlite3__wasm_db_config_ip(db: Pointer, option: number, value: number, out: Pointer): number;
   sqlite3_set_authorizer(db: Pointer, callback: Pointer, argument: Pointer): number;
