@@ -454,9 +454,7 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
 	undo := m.undo(ctx)
-	if undo == nil && m.flagged {
-		m.result.dropFlag()
-	}
+	m.result.unflag = undo == nil && m.flagged
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}

@@ -101,6 +101,7 @@ type Result struct {
 
 	cameBack bool // split: the user was brought back to the file first
 	wasSplit bool // rollback: the user was split
+	unflag   bool // failed, and taken back: the flag that was set before the switch goes
 	unfit    bool // migrate: the file itself was refused, before anything was claimed
 	flagLeft bool // everything is done but the flag, and err says why
 	flag     FlagChange
@@ -122,7 +123,7 @@ func (r *Result) end(took time.Duration, err error) Result {
 		if r.Action == ActionVerify && userdb.KindOf(err) == userdb.Mismatch {
 			r.Outcome = OutcomeDifferent
 		}
-		r.flag = FlagChange{}
+		r.flag = FlagChange{Delete: r.unflag}
 	}
 	return *r
 }

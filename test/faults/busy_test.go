@@ -10,12 +10,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/harness"
 )
 
-var busyUsers = flag.Int("busy-users", 5, "how many users TestBusyUsers moves there")
+var busyUsers = flag.Int("busy-users", 2, "how many users TestBusyUsers moves there")
 
 // busyClients write to each of these users at the same time, and never pause.
-const busyClients = 4
+const busyClients = 3
 
-// TestBusyUsers: an application that writes a file again and again, next to it, is no reason for a cutover to fail.
+// TestBusyUsers: an application that writes a file again and again, next to it, is no reason for a cutover to fail. A hundred of them: test/simulation.
 func TestBusyUsers(t *testing.T) {
 	t.Parallel()
 	const together = 5

@@ -57,7 +57,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 	if err != nil {
 		return nil, err
 	}
-	return &migrate.Engine{Files: files, Flags: flags, SplitFlags: flags.Split(), Stores: stores, Layout: layout(), Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes, Concurrency: 1,
+	return &migrate.Engine{Files: files, Flags: flags, SplitFlags: flags.Split(), Stores: stores, Layout: layout(), Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes, FenceBytes: hello.FenceBytes, Concurrency: 1,
 		Run: run, Version: "race"}, nil
 }
 
