@@ -28,7 +28,6 @@ var mutations = []mutation{
 	{"a newer nonce or stamp stops nobody", engine + "look.go", "if f.newest() <= g {", "if true {"},
 	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g, LiftedFrom", "Stamp: 1, LiftedFrom"},
 	{"no second copy when the file changed before the fence", engine + "migrate.go", "m.file, m.copied = file, nil", "m.file = file"},
-	{"the digest is not compared, and the second copy does not begin anew", engine + "migrate.go", "if report.Digest == nil || report.Digest.Database != proof.digest.Database {", "if false {"},
 	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
 	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.fencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
 	{"a resume does not fence again", engine + "migrate.go", "err = m.refence(ctx, file)\n", "\n"},
@@ -36,7 +35,6 @@ var mutations = []mutation{
 	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.fencedBy(st.Lin) && !file.absent {", "if false {"},
 	{"a rollback releases before the PUT", engine + "rollbackexport.go", "err = r.putBack(ctx, st, file)", "_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)"},
 	{"a rollback leaves a file without fence alone", engine + "rollbacklift.go", "if file.what != userdb.SQLiteFile {", "if !file.fenced() {"},
-	{"every file counts as exported from the object", engine + "look.go", "return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin", "return true"},
 	{"the rollback exports without a seal", model + "states.go", "return goTo(userdb.Sealed).with(wire.OutcomeExport)", "return goTo(s.Phase).with(wire.OutcomeExport)"},
 	{"the object takes writes while it is sealed", model + "states.go", "return rule{ok: s.is(userdb.Active), to: s.Phase}\n\tcase Read:", "return rule{ok: s.is(userdb.Active, userdb.Sealed), to: s.Phase}\n\tcase Read:"},
 	{"messages do not check the claim", model + "object.go", "if g != o.state.Gen {", "if false {"},
@@ -48,6 +46,8 @@ var mutations = []mutation{
 	{"the router does not look at the fence", model + "router.go", "if mark.Kind == userdb.FenceMark {\n\t\tj.copy", "if false {\n\t\tj.copy"},
 	{"a sealed answer counts without a second look", model + "router.go", "mark.Kind == userdb.FenceMark && mark.Lin == got.state.Lin {", "mark.Kind < 9 {"},
 	{"a fenced copy counts without a second look", model + "router.go", "err == nil && file != nil && file.ETag == j.copy.ETag {", "err == nil && file != nil {"},
+	{"the router creates a file that is not there", model + "router.go", "if file == nil {\n\t\tj.missing = true", "if false {\n\t\tj.missing = true"},
+	{"an object that was set back serves", model + "disaster.go", "if !o.wasSetBack || o.phase() != userdb.Active {", "if true {"},
 	{"the Worker's mark is not conditional", model + "object.go", "IfMatch: seen.ETag, Metadata: meta", "Metadata: meta"},
 }
 

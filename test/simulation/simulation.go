@@ -25,6 +25,7 @@ const user = userdb.UserID("alice")
 type Figures struct {
 	Acknowledged, Unknown, Refused, Reads   int
 	Commands, Moved, Back, Died, FailedOpen int
+	Deleted, SetBack                        int
 }
 
 // Add adds another life's.
@@ -38,6 +39,8 @@ func (f *Figures) Add(g Figures) {
 	f.Back += g.Back
 	f.Died += g.Died
 	f.FailedOpen += g.FailedOpen
+	f.Deleted += g.Deleted
+	f.SetBack += g.SetBack
 }
 
 // life is one run of the simulation.
@@ -51,6 +54,10 @@ type life struct {
 	pace time.Duration // the longest pause of anybody
 
 	mu      sync.Mutex
+	running int  // commands under way
+	begun   int  // commands in all
+	deleted bool // the user's file, while the object served
+	setBack bool // the object's storage, after a rollback
 	written witness
 	figures Figures
 	broken  []string
@@ -77,6 +84,12 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	for i := range 1 + dice.IntN(3) {
 		actors.Go(func() { l.operator(i, trouble) })
 	}
+	switch dice.IntN(6) {
+	case 0:
+		actors.Go(l.deletion)
+	case 1:
+		actors.Go(l.recovery)
+	}
 	actors.Wait()
 	l.late.Wait() // a late request may still hit what is settled now
 	return l.figures, l.end()
@@ -87,7 +100,7 @@ var paces = []time.Duration{300 * time.Millisecond, 2 * time.Second, 12 * time.S
 
 var troubles = []world.Trouble{
 	{},
-	{Slow: 0.1},
+	{Slow: 0.4},
 	{Lost: 0.02, NoAnswer: 0.02, Slow: 0.05},
 	{Late: 0.03, Twice: 0.05, NoAnswer: 0.03, Slow: 0.05},
 	{Lost: 0.1, Late: 0.05, Twice: 0.1, NoAnswer: 0.1, Slow: 0.1},
@@ -213,6 +226,50 @@ func (l *life) read(r *world.Router) ([]string, error) {
 	return found, nil
 }
 
+// deletion waits until the object serves, and deletes the file.
+func (l *life) deletion() {
+	dice := l.dice("deletion", 0)
+	for range 10 {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		if l.DeleteFile(user) {
+			l.say("the file is deleted")
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.deleted = true
+			l.figures.Deleted++
+			return
+		}
+	}
+}
+
+// recovery sets the object's storage back to a moment when it served, once the user was rolled back since.
+func (l *life) recovery() {
+	dice := l.dice("recovery", 0)
+	var snapshot *world.Snapshot
+	for range 20 {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		if s := l.Objects.Snapshot(user); snapshot == nil && s != nil {
+			snapshot = s
+		}
+		if snapshot != nil && l.Objects.SetBack(user, snapshot) {
+			l.say("the object is set back to claim %d", l.claimOf())
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.setBack = true
+			l.figures.SetBack++
+			return
+		}
+	}
+}
+
+func (l *life) claimOf() userdb.Claim {
+	st, err := l.Objects.Status(context.Background(), user)
+	if err != nil {
+		return 0
+	}
+	return st.Gen
+}
+
 // operator runs commands, some of which die.
 func (l *life) operator(number int, trouble world.Trouble) {
 	dice := l.dice("operator", number)
@@ -241,7 +298,11 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	}
 	l.say("%s: %s", name, action)
 	var result migrate.Result
+	alone := l.alone()
 	e.Each(context.Background(), []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
+	if alone() && !line.Died() && !result.Open && !l.served() {
+		l.accuse("%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before", name, result.Outcome, orDone(result.Err()))
+	}
 	l.say("%s: %s, died %v, open %v: %v", name, result.Outcome, line.Died(), result.Open, orDone(result.Err()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -259,6 +320,33 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	return result
 }
 
+// alone begins to watch whether a command is the only one under way, on a user who is served. The function that it returns says so at the end.
+func (l *life) alone() func() bool {
+	served := l.served()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running++
+	l.begun++
+	number, undisturbed := l.begun, served && l.running == 1
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.running--
+		return undisturbed && l.begun == number && !l.deleted && !l.setBack
+	}
+}
+
+// served says whether one side takes the user's writes.
+func (l *life) served() bool {
+	return l.World.Serves(user)
+}
+
+func (l *life) accuse(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = append(l.broken, fmt.Sprintf(format, args...))
+}
+
 type chances struct{ dice *rand.Rand }
 
 func (c chances) Read(p []byte) (int, error) {
@@ -270,9 +358,11 @@ func (c chances) Read(p []byte) (int, error) {
 
 // end brings the user to one side, undisturbed, and demands every acknowledged write there, and that a new one is taken.
 func (l *life) end() error {
-	forward := l.dice("end", 0).IntN(2) == 0
-	if err := l.settle(forward); err != nil {
-		return err
+	forward := l.dice("end", 0).IntN(2) == 0 && !l.deleted // only a rollback makes the file again
+	if !l.setBack {                                        // what was set back is a person's to look at, and the user is served meanwhile
+		if err := l.settle(forward); err != nil {
+			return err
+		}
 	}
 	for i := range 2 {
 		router := l.router("last", i, world.Trouble{})

@@ -31,6 +31,7 @@ type object struct {
 	writes, atActivation int64
 	receipt              *wire.Receipt
 	content              *content // nil when it holds none
+	wasSetBack           bool
 }
 
 func (o *Objects) of(u userdb.UserID) *object {
@@ -291,6 +292,7 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	if err != nil || !sameSecond(seen.LastModified, req.Modified) || len(seen.body) < len(req.Head) {
 		return "", refuse(wire.KindFileChanged, "%s is not, or no longer, the version that was read", key)
 	}
+	time.Sleep(markTakes) // the file travels from R2 to R2
 	meta := remarked(seen.Metadata, req.Metadata)
 	content := append(append([]byte(nil), req.Head...), seen.body[len(req.Head):]...)
 	etag, err := b.put(key, content, userdb.PutOptions{IfMatch: seen.ETag, Metadata: meta, ContentType: seen.ContentType})
@@ -347,6 +349,8 @@ func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequ
 }
 
 func unquoted(etag userdb.ETag) string { return strings.Trim(string(etag), `"`) }
+
+const markTakes = 50 * time.Millisecond
 
 func sameSecond(at time.Time, seconds int64) bool {
 	return at.Unix()-seconds <= 1 && seconds-at.Unix() <= 1

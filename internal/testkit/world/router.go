@@ -56,6 +56,8 @@ type journey struct {
 	q    Query
 	copy *stored // a fenced file, as it was seen before the object was asked
 	mark userdb.Mark
+	// missing: the file was looked for and is not there. Whether the user is a new one, the object knows.
+	missing bool
 }
 
 // Do answers a query. Errors: ErrRefused, ErrUnknown, or what the query itself failed with.
@@ -95,11 +97,20 @@ func (j *journey) askFile(ctx context.Context) (side, error) {
 	if err != nil {
 		return answered, err
 	}
+	j.missing = false
 	if mark.Kind == userdb.FenceMark {
 		j.copy, j.mark = file, mark
 		return objectSide, nil
 	}
 	j.copy = nil
+	if file == nil {
+		j.missing = true
+		return objectSide, nil
+	}
+	return j.useFile(ctx, file)
+}
+
+func (j *journey) useFile(ctx context.Context, file *stored) (side, error) {
 	if !j.q.Write {
 		return answered, j.runOnCopy(ctx, file)
 	}
@@ -200,10 +211,19 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 		return nil
 	})
 	switch {
+	case err == nil && failed == errSetBack && (j.copy != nil || j.missing):
+		return answered, ErrRefused
+	case err == nil && failed == errSetBack:
+		return fileSide, nil
 	case err == nil && failed != nil:
 		return answered, failed
 	case err == nil && got.state.Phase == userdb.Active:
 		return answered, nil
+	case err == nil && j.missing && holdsNothing(got.state.Phase):
+		return j.useFile(ctx, nil)
+	case err == nil && j.missing:
+		pause()
+		return fileSide, nil
 	case err == nil && j.q.Write:
 		if j.copy != nil {
 			pause()
@@ -216,6 +236,11 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 	}
 	pause()
 	return objectSide, nil
+}
+
+// holdsNothing: in these phases the file alone has the user's rows.
+func holdsNothing(phase userdb.Phase) bool {
+	return in(phase, []userdb.Phase{userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting})
 }
 
 func (j *journey) readWhileNotActive(ctx context.Context, got answer) (side, error) {
@@ -246,6 +271,9 @@ func (o *Objects) query(ctx context.Context, u userdb.UserID, q Query) (answer, 
 	return with(o, u, func(o *object) (answer, error) {
 		o.state.Phase = o.phase()
 		got := answer{state: o.state}
+		if o.isBehind(u) {
+			return got, errSetBack
+		}
 		m := Read
 		if q.Write {
 			m = Write
