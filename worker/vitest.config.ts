@@ -37,10 +37,18 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "wrangler.jsonc" },
-            miniflare: { compatibilityDate: "2026-08-01", bindings: { DBMIGRATE_TOKEN: "token-now" } },
+            miniflare: {
+              compatibilityDate: "2026-08-01",
+              bindings: { DBMIGRATE_TOKEN: "token-now" },
+              d1Databases: ["D1"], // to compare with
+            },
           }),
         ],
-        test: { name: "worker", testTimeout: 60_000, include: ["test/{admin,router,file,sample,differential}/**/*.test.ts"] },
+        test: {
+          name: "worker",
+          testTimeout: 60_000,
+          include: ["test/{admin,d1,router,file,sample,differential}/**/*.test.ts"],
+        },
       },
     ],
   },

@@ -13,6 +13,7 @@ export type {
   StatementResult,
 } from "./query/types.ts";
 export type { ThawAnswer, ThawRequest } from "./query/thaw-request.ts";
+export { userDatabase, type UserDatabaseOptions } from "./d1/user-database.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
 export { answerResponse, bothResponse, readQuery, readThaw, thawResponse } from "./router/http.ts";
 export type { BothAnswer } from "./router/cold.ts";

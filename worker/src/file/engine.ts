@@ -1,7 +1,8 @@
 // The R2 path's database engine: a file's bytes and a request in, an answer and, if something changed, new bytes out.
 import { Buffer } from "node:buffer";
 import type { ParsedRequest } from "../query/request.ts";
-import { bindStatement, runStatement } from "../query/statements.ts";
+import { withCounts } from "../query/counts.ts";
+import { bindStatement, type RunnableStatement, runStatement } from "../query/statements.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import type { QueryMode, StatementResult } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
@@ -76,14 +77,18 @@ function withDatabase<T>(file: Uint8Array, mode: QueryMode, maxBytes: number, us
 }
 
 /** A statement that fails ends the request; closing the database then drops what was not committed. */
-function inTransaction(db: FileDatabase, { statements }: ParsedRequest): StatementResult[] {
+function inTransaction(db: FileDatabase, { statements, counts }: ParsedRequest): StatementResult[] {
   const bound = statements.map(bindStatement);
   db.begin();
-  const reader = new ExactReader(new FileSql(db));
-  const results = bound.map((statement, index) => {
+  const sql = new FileSql(db);
+  const reader = new ExactReader(sql);
+  const run = (statement: RunnableStatement, index: number) => {
     const result = runStatement(reader, statement, index, (bound) => refuseReservedRename(bound.tokens));
     return { ...result, rowsRead: result.rows.length };
-  });
+  };
+  const results = bound.map((statement, index) =>
+    counts ? withCounts(sql, () => run(statement, index)) : run(statement, index),
+  );
   db.commit();
   return results;
 }

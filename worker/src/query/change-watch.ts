@@ -1,11 +1,12 @@
+import type { Sql } from "./sql.ts";
 import type { StatementResult } from "./types.ts";
 
 /** Finds out whether anything was written since it was made. */
 export class ChangeWatch {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
   readonly #before: string;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
     this.#before = fingerprint(sql);
   }
@@ -16,7 +17,7 @@ export class ChangeWatch {
 }
 
 // rowsWritten alone misses DROP TABLE, total_changes() misses every change of the schema.
-function fingerprint(sql: SqlStorage): string {
+function fingerprint(sql: Sql): string {
   const schema = "SELECT group_concat(concat_ws(' ', type, name, rootpage, sql), ';') FROM sqlite_schema";
-  return sql.exec(`SELECT total_changes(), (${schema})`).raw().next().value?.join(";") ?? "";
+  return sql.exec(`SELECT total_changes(), (${schema})`).raw()[Symbol.iterator]().next().value?.join(";") ?? "";
 }

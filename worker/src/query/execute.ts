@@ -6,6 +6,7 @@ import { checkEverything } from "../store/pragmas.ts";
 import { type Rule, ruleFor } from "../store/states.ts";
 import { DeferredKeys } from "./deferred-keys.ts";
 import { ChangeWatch } from "./change-watch.ts";
+import { withCounts } from "./counts.ts";
 import type { LiveHub } from "../live/hub.ts";
 import type { Recorder } from "../live/recorder.ts";
 import type { ExactReader } from "./read-exact.ts";
@@ -86,8 +87,10 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const watch = new ChangeWatch(store.sql);
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
   const recorder = mayWrite ? live.record() : undefined;
+  const run = (statement: RunnableStatement, index: number) =>
+    runStatement(reader, statement, index, (bound) => recorder?.run(bound));
   const results = statements.map((statement, index) =>
-    runStatement(reader, statement, index, (bound) => recorder?.run(bound)),
+    request.counts ? withCounts(store.sql, () => run(statement, index)) : run(statement, index),
   );
   deferred?.check();
   // What happened decides, not what the text looks like.

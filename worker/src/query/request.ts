@@ -1,5 +1,5 @@
 import { WireError, badRequest } from "../wire/errors.ts";
-import { asArray, asObject, asOneOf, asString } from "../wire/json.ts";
+import { asArray, asBoolean, asObject, asOneOf, asString } from "../wire/json.ts";
 import type { QueryMode, QueryScope } from "./types.ts";
 import { type SqlParam, parseParam } from "./values.ts";
 
@@ -15,6 +15,7 @@ export interface ParsedRequest {
   readonly statements: readonly ParsedStatement[];
   readonly mode: QueryMode;
   readonly scope: QueryScope;
+  readonly counts: boolean;
 }
 
 /** Reads a query request. @throws WireError bad-request */
@@ -25,6 +26,7 @@ export function parseQueryRequest(value: unknown): ParsedRequest {
   return {
     statements,
     mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]),
+    counts: request["counts"] !== undefined && asBoolean(request["counts"], "counts"),
     scope: request["scope"] === undefined ? "hot" : asOneOf(request["scope"], "scope", ["hot", "cold"]),
   };
 }

@@ -33,6 +33,8 @@ export interface QueryRequest {
   readonly statements: readonly QueryStatement[];
   /** `write` when absent; a statement of a `read` request that writes rolls the request back. */
   readonly mode?: QueryMode;
+  /** Each result then says how many rows its statement changed, and the rowid of the last row that it inserted. */
+  readonly counts?: boolean;
   /** `hot` when absent: the user's database, for a split user without the cold rows. `cold`: those alone, or `not-split`. */
   readonly scope?: QueryScope;
 }
@@ -42,6 +44,12 @@ export interface StatementResult {
   readonly rows: readonly (readonly ResultValue[])[];
   readonly rowsRead: number;
   readonly rowsWritten: number;
+  /** Where the request asks for counts: whether the statement changed rows or the schema. */
+  readonly changed?: boolean;
+  /** Where the request asks for counts: rows changed, by triggers and cascades, too. */
+  readonly changes?: number;
+  /** Where the request asks for counts: the rowid of the row inserted last, 0 when the statement changed nothing. */
+  readonly lastRowId?: ResultValue;
 }
 
 /** Which side answered. */

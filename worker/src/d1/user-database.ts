@@ -1,0 +1,178 @@
+// A user's database in the shape of a D1 database, for applications and libraries that speak D1 already: Drizzle, Kysely, hand-written SQL.
+import { parseStatement } from "../query/statement.ts";
+import type { QueryAnswer, QueryMode, QueryStatement, QueryValue, StatementResult } from "../query/types.ts";
+import type { Router } from "../router/router.ts";
+import { d1Error, execError, notFound } from "./errors.ts";
+import { bindValue, readValue } from "./values.ts";
+
+export interface UserDatabaseOptions {
+  /**
+   * Values as `router.query` gives them, where D1 loses something: INTEGERs beyond 2^53 as `{ int }`, BLOBs as `{ blob }`, whole REALs as `{ real }`.
+   * Default false: D1's own forms.
+   */
+  readonly exact?: boolean;
+}
+
+type Asker = Pick<Router, "query">;
+
+/** A user's database, wherever it lives, as a D1Database. It holds no state: make one for each request. */
+export function userDatabase(router: Asker, user: string, options: UserDatabaseOptions = {}): D1Database {
+  return new UserDatabase(new Session(router, user, options.exact ?? false));
+}
+
+/** Asks for one user. */
+class Session {
+  constructor(
+    private readonly router: Asker,
+    private readonly user: string,
+    private readonly exact: boolean,
+  ) {}
+
+  /** All statements in one transaction. @throws Error as D1 does */
+  async run(statements: readonly QueryStatement[]): Promise<Answered[]> {
+    const begun = Date.now();
+    const mode = statements.every(onlyReads) ? "read" : "write";
+    let answer = await this.ask(statements, mode);
+    // What looked like a read and wrote had no effect.
+    if (!answer.ok && answer.error.kind === "write-in-read") answer = await this.ask(statements, "write");
+    if (!answer.ok) throw d1Error(answer.error);
+    const { results, side } = answer;
+    const duration = Date.now() - begun;
+    return results.map((result) => ({ result, side, duration, exact: this.exact }));
+  }
+
+  private ask(statements: readonly QueryStatement[], mode: QueryMode): Promise<QueryAnswer> {
+    return this.router.query(this.user, { statements, mode, counts: true });
+  }
+}
+
+function onlyReads({ sql }: QueryStatement): boolean {
+  try {
+    const { kind, tokens } = parseStatement(sql);
+    return kind !== "other" || /^(explain|pragma)$/i.test(tokens[0]?.text ?? "");
+  } catch {
+    return false; // whoever runs it says what is wrong
+  }
+}
+
+/** One statement's result, and what came with it. */
+interface Answered {
+  readonly result: StatementResult;
+  readonly side: string;
+  readonly duration: number;
+  readonly exact: boolean;
+}
+
+class UserDatabase implements D1Database {
+  constructor(private readonly session: Session) {}
+
+  prepare(query: string): D1PreparedStatement {
+    return new Prepared(this.session, query, []);
+  }
+
+  async batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
+    if (statements.length === 0) return [];
+    const ours = statements.map((statement) => {
+      if (!(statement instanceof Prepared)) throw new TypeError("batch: a statement of another database");
+      return statement.query;
+    });
+    return (await this.session.run(ours)).map((answered) => resultOf<T>(answered));
+  }
+
+  async exec(query: string): Promise<D1ExecResult> {
+    const lines = query.trim().split("\n");
+    const begun = Date.now();
+    try {
+      await this.session.run(lines.map((sql) => ({ sql })));
+    } catch (error) {
+      throw execError(error, lines);
+    }
+    return { count: lines.length, duration: Date.now() - begun };
+  }
+
+  // One writer, and every read sees every write: each session is the newest there is.
+  withSession(): D1DatabaseSession {
+    return Object.assign(Object.create(this) as UserDatabase, { getBookmark: () => null });
+  }
+
+  async dump(): Promise<ArrayBuffer> {
+    throw d1Error({ kind: "bad-request", message: "dump is not supported: `dbmigrate` reads whole databases" });
+  }
+}
+
+class Prepared implements D1PreparedStatement {
+  readonly query: QueryStatement;
+
+  constructor(
+    private readonly session: Session,
+    sql: string,
+    params: readonly QueryValue[],
+  ) {
+    this.query = { sql, params };
+  }
+
+  bind(...values: unknown[]): D1PreparedStatement {
+    return new Prepared(this.session, this.query.sql, values.map(bindValue));
+  }
+
+  first<T = unknown>(column: string): Promise<T | null>;
+  first<T = Record<string, unknown>>(): Promise<T | null>;
+  async first<T>(column?: string): Promise<T | null> {
+    const [row] = rowObjects(await this.one());
+    if (row === undefined) return null;
+    if (column === undefined) return row as T;
+    if (!Object.hasOwn(row, column)) throw notFound(column);
+    return row[column] as T;
+  }
+
+  async all<T = Record<string, unknown>>(): Promise<D1Result<T>> {
+    return resultOf<T>(await this.one());
+  }
+
+  run<T = Record<string, unknown>>(): Promise<D1Result<T>> {
+    return this.all<T>();
+  }
+
+  raw<T = unknown[]>(options: { columnNames: true }): Promise<[string[], ...T[]]>;
+  raw<T = unknown[]>(options?: { columnNames?: false }): Promise<T[]>;
+  async raw<T>(options?: { columnNames?: boolean }): Promise<unknown> {
+    const answered = await this.one();
+    const rows = rowsOf(answered) as T[];
+    return options?.columnNames === true ? [[...answered.result.columns], ...rows] : rows;
+  }
+
+  private async one(): Promise<Answered> {
+    const [answered] = await this.session.run([this.query]);
+    if (answered === undefined) throw new Error("an answer without a result");
+    return answered;
+  }
+}
+
+function rowsOf({ result, exact }: Answered): unknown[][] {
+  return result.rows.map((row) => row.map((value) => (exact ? value : readValue(value))));
+}
+
+/** Of columns that share a name, the last one stays, as in D1. */
+function rowObjects(answered: Answered): Record<string, unknown>[] {
+  const { columns } = answered.result;
+  return rowsOf(answered).map((row) => Object.fromEntries(row.map((value, index) => [columns[index] ?? "", value])));
+}
+
+function resultOf<T>(answered: Answered): D1Result<T> {
+  const { result, side, duration } = answered;
+  const changes = result.changes ?? 0;
+  return {
+    success: true,
+    results: rowObjects(answered) as T[],
+    meta: {
+      served_by: `dbmigrate.${side}`,
+      duration,
+      changes,
+      last_row_id: Number(readValue(result.lastRowId ?? 0)),
+      changed_db: result.changed ?? false,
+      size_after: 0, // neither side tells
+      rows_read: result.rowsRead,
+      rows_written: result.rowsWritten,
+    },
+  };
+}

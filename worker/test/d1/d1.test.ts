@@ -1,0 +1,194 @@
+// One program on a real D1 and on a user's database, on both sides: the same answers and the same errors.
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { createRouter, userDatabase } from "../../src/index.ts";
+import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
+import { bringTo, LINEAGE } from "../router/store-driver.ts";
+
+const { D1 } = env as unknown as { readonly D1: D1Database };
+
+const router = createRouter({ bucket: bindings.BUCKET, flags: bindings.FLAGS, store: bindings.USER_DATA });
+
+type Step = (db: D1Database) => Promise<unknown>;
+
+const all =
+  (sql: string, ...values: unknown[]): Step =>
+  (db) =>
+    db
+      .prepare(sql)
+      .bind(...values)
+      .all();
+const of =
+  (sql: string, use: (statement: D1PreparedStatement) => Promise<unknown>): Step =>
+  (db) =>
+    use(db.prepare(sql));
+
+/** A statement that inserts nothing: D1 then repeats the rowid of an earlier one, which a file's connection never saw. */
+const changing =
+  (sql: string): Step =>
+  async (db) => {
+    const { results, success, meta } = await db.prepare(sql).run();
+    return { results, success, meta: { ...meta, last_row_id: 0 } };
+  };
+
+/** Run in this order. */
+const program: readonly Step[] = [
+  all("CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT UNIQUE, score REAL, cover BLOB, any)"),
+  all("CREATE TABLE clips (id INTEGER PRIMARY KEY, game INTEGER REFERENCES games(id) ON DELETE CASCADE, title)"),
+  all("INSERT INTO games (name, score) VALUES (?, ?)", "go", 1.5),
+  all(
+    "INSERT INTO games (name, score, cover) VALUES (?, ?, ?), (?, ?, ?)",
+    "chess",
+    5,
+    new Uint8Array([1, 2, 255]),
+    "x",
+    null,
+    [0, 9],
+  ),
+  all("INSERT INTO games (name, any) VALUES (?1, ?2) RETURNING *", "returned", true),
+  all("INSERT INTO clips (game, title) SELECT id, name FROM games"),
+  all("SELECT * FROM games ORDER BY id"),
+  all("SELECT id, id AS id, name FROM games ORDER BY id LIMIT 1"),
+  all("SELECT * FROM games WHERE id = ?", 99),
+  all(
+    "SELECT 5.0 AS whole, 2.5 AS half, 1e300 AS large, 9007199254740993 AS long, NULL AS none, x'00ff' AS bytes, 'é' AS text",
+  ),
+  all("SELECT typeof(?) AS t, ? AS v", "s", "s"),
+  all("SELECT typeof(?) AS t, ? AS v", 7, 7),
+  all("SELECT typeof(?) AS t, ? AS v", 7.5, 7.5),
+  all("SELECT typeof(?) AS t, ? AS v", -0, -0),
+  all("SELECT typeof(?) AS t, ? AS v", 1e300, 9007199254740992),
+  all("SELECT typeof(?) AS t, ? AS v", NaN, Infinity),
+  all("SELECT quote(?) AS q", new Uint16Array([1, 256])),
+  all("SELECT typeof(?) AS t, ? AS v", null, null),
+  all("SELECT typeof(?) AS t, ? AS v", false, false),
+  all("SELECT typeof(?) AS t, ? AS v", new Uint8Array([3]).buffer, new Uint8Array([3])),
+  all("SELECT 1 AS a UNION SELECT 2 AS a"),
+  changing("UPDATE games SET score = score + 1 WHERE score IS NOT NULL"),
+  changing("DELETE FROM games WHERE name = 'x'"),
+  all("SELECT count(*) AS n FROM clips"),
+  all("PRAGMA table_info(clips)"),
+  all("WITH n(i) AS (VALUES (1), (2)) INSERT INTO clips (title) SELECT i FROM n"),
+  of("SELECT * FROM games ORDER BY id", (s) => s.first()),
+  of("SELECT * FROM games ORDER BY id", (s) => s.first("name")),
+  of("SELECT * FROM games WHERE 0", (s) => s.first("name")),
+  of("SELECT * FROM games", (s) => s.first("nope")),
+  of("SELECT id, id, name FROM games ORDER BY id", (s) => s.raw()),
+  of("SELECT id, id, name FROM games ORDER BY id", (s) => s.raw({ columnNames: true })),
+  of("SELECT * FROM games WHERE 0", (s) => s.raw({ columnNames: true })),
+  of("INSERT INTO games (name) VALUES ('run')", (s) => s.run()),
+  (db) =>
+    db.batch([
+      db.prepare("INSERT INTO games (name) VALUES (?)").bind("b1"),
+      db.prepare("SELECT count(*) AS n FROM games"),
+    ]),
+  (db) =>
+    db.batch([
+      db.prepare("INSERT INTO games (name) VALUES ('b2')"),
+      db.prepare("INSERT INTO games (name) VALUES ('go')"),
+    ]),
+  all("SELECT count(*) AS n FROM games"),
+  async (db) => ({
+    ...(await db.exec("INSERT INTO clips (title) VALUES ('e1')\nINSERT INTO clips (title) VALUES ('e2')")),
+    duration: 0,
+  }),
+  (db) => db.exec("INSERT INTO nowhere VALUES (1)\nINSERT INTO clips (title) VALUES ('e3')"),
+  all("INSERT INTO games (name) VALUES ('go')"),
+  all("INSERT INTO clips (game) VALUES (12345)"),
+  all("SELECT nope FROM games"),
+  all("SELECT * FROM nowhere"),
+  all("SELEC 1"),
+  async (db) => db.prepare("SELECT ?").bind(undefined),
+  async (db) => db.prepare("SELECT ?").bind(7n),
+  async (db) => db.prepare("SELECT ?").bind({ a: 1 }),
+  async (db) => (await db.withSession("first-primary").prepare("SELECT count(*) AS n FROM clips").all()).results,
+];
+
+/** Timings, server names and sizes are each server's own; rows read and written are for bills. */
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable);
+  if (typeof value !== "object" || value === null || !("meta" in value)) return value;
+  const { changes, last_row_id, changed_db } = (value as D1Result).meta;
+  return { ...value, meta: { changes, changed_db, ...(changes > 0 && { last_row_id }) } };
+}
+
+async function outcome(step: Step, db: D1Database): Promise<unknown> {
+  try {
+    return comparable(await step(db));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const cause = error.cause instanceof Error ? error.cause.message : "";
+    // Where in the text the error is, is not told here.
+    return [error.message, cause].map((text) => text.replace(/ at offset \d+/, ""));
+  }
+}
+
+async function inFile(): Promise<D1Database> {
+  return userDatabase(router, newUser());
+}
+
+async function inObject(): Promise<D1Database> {
+  const user = newUser();
+  await bringTo("ACTIVE", user);
+  await bindings.BUCKET.put(fileKey(user), fenced(database("x"), LINEAGE, LINEAGE));
+  return userDatabase(router, user);
+}
+
+describe.each([
+  ["a file", inFile],
+  ["a Durable Object", inObject],
+])("a user in %s", (_, make) => {
+  it("answers as D1 does", async () => {
+    for (const name of ["games", "clips"])
+      await D1.prepare(`DROP TABLE IF EXISTS ${name === "games" ? "clips" : "games"}`).run();
+    const db = await make();
+    for (const [index, step] of program.entries()) {
+      const wanted = await outcome(step, D1);
+      expect(await outcome(step, db), `step ${index}: ${String(step)}`).toEqual(wanted);
+    }
+  });
+
+  it("keeps every digit and byte where asked to", async () => {
+    const db = userDatabase(router, newUser(), { exact: true });
+    expect((await db.prepare("SELECT 9007199254740993 AS i, 5.0 AS r, x'00ff' AS b").all()).results).toEqual([
+      { i: { int: "9007199254740993" }, r: { real: "5.0" }, b: { blob: "AP8=" } },
+    ]);
+  });
+});
+
+describe("errors of a move", () => {
+  const failing = (kind: string) =>
+    userDatabase({ query: async () => ({ ok: false, error: { kind, message: "said" } }) as never }, "user");
+  const messageOf = (kind: string) =>
+    failing(kind)
+      .prepare("SELECT 1")
+      .all()
+      .then(
+        () => "answered",
+        (error: Error) => [error.message, (error.cause as { kind?: string }).kind],
+      );
+
+  it("says that the connection was lost where the request may be repeated", async () => {
+    expect(await messageOf("cutover-in-progress")).toEqual([
+      "D1_ERROR: Network connection lost. said",
+      "cutover-in-progress",
+    ]);
+    expect(await messageOf("outcome-unknown")).toEqual(["D1_ERROR: said", "outcome-unknown"]);
+  });
+
+  it("repeats a read that wrote as a write", async () => {
+    const modes: unknown[] = [];
+    const db = userDatabase(
+      {
+        query: async (_, { mode }) => {
+          modes.push(mode);
+          if (mode === "read") return { ok: false, error: { kind: "write-in-read", message: "it wrote" } };
+          return { ok: true, side: "file", results: [{ columns: ["a"], rows: [[1]], rowsRead: 0, rowsWritten: 1 }] };
+        },
+      },
+      "user",
+    );
+    expect(await db.prepare("SELECT 1 AS a").first("a")).toBe(1);
+    expect(modes).toEqual(["read", "write"]);
+  });
+});
