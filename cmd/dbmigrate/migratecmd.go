@@ -95,6 +95,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
+	if err := a.refuseExpiry(ctx, e, users); err != nil {
+		return err
+	}
 	guard, err := a.guard(ctx, e, o, users)
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// lifecycleRules is the one query that a path is told with.
+const lifecycleRules = "?lifecycle"
+
 // Request is what a Rule sees of one request. N counts from 0 in the order of arrival since the last Reset.
 type Request struct {
 	N      int
@@ -29,6 +32,8 @@ func (r Request) Name() string {
 	switch {
 	case strings.Contains(r.Path, "/.dbmigrate/probe/"): // what is put and deleted only to see whether that is allowed
 		return "R2 probe " + r.Method
+	case strings.HasSuffix(r.Path, lifecycleRules): // no object's, and no listing
+		return "R2 lifecycle"
 	case strings.Contains(r.Path, "/r2/s3/"):
 		return "R2 " + r.Method
 	case strings.Contains(r.Path, "/storage/kv/"):
@@ -142,6 +147,9 @@ func (p *Proxy) decide(r *http.Request) Fault {
 		return Fault{}
 	}
 	seen := Request{N: len(p.seen), Method: r.Method, Path: r.URL.Path}
+	if r.URL.Query().Has("lifecycle") {
+		seen.Path += lifecycleRules
+	}
 	p.seen = append(p.seen, seen)
 	if p.rule == nil {
 		return Fault{}

@@ -78,6 +78,26 @@ func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	return between(folder, l.prefix, l.suffix[:end+len(delimiter)])
 }
 
+// CoveredBy says whose databases stand under keys that begin with prefix: many users', or only one user's, or nobody's.
+func (l Layout) CoveredBy(prefix string) (many bool, only UserID) {
+	if strings.HasPrefix(l.prefix, prefix) {
+		return true, ""
+	}
+	rest, inside := strings.CutPrefix(prefix, l.prefix)
+	switch {
+	case !inside || Reserved(prefix):
+		return false, ""
+	case l.suffix == "" || !strings.Contains(rest, l.suffix[:1]):
+		return true, ""
+	}
+	for at := range rest {
+		if u, err := ParseUserID(rest[:at]); err == nil && strings.HasPrefix(l.suffix, rest[at:]) {
+			return false, u
+		}
+	}
+	return !strings.Contains(rest, delimiter), ""
+}
+
 // ListPlan says how to find all users without listing what else is in the bucket: list prefix with delimiter. If plain,
 // the objects of that listing are the databases (UserOf), with size and ETag. Otherwise its common prefixes are the
 // users' folders (UserOfFolder), and each needs a HEAD.

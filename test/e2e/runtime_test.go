@@ -61,7 +61,7 @@ func walkMortal(t *testing.T, image []byte, w walk, point string, table *runtime
 }
 
 // looks are the requests that have no effect.
-var looks = []string{"R2 GET", "R2 HEAD", "KV GET keys", "admin hello", "admin status", "admin digest"}
+var looks = []string{"R2 GET", "R2 HEAD", "R2 lifecycle", "KV GET keys", "admin hello", "admin status", "admin digest"}
 
 // killRuntimeAt kills it before the request is sent, and after its effect, if it has one; the answer dies with the runtime.
 func killRuntimeAt(t *testing.T, mortal *stack.Stack, image []byte, w walk, n int, name string) (ends []string) {

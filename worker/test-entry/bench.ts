@@ -8,14 +8,15 @@ interface BenchEnv extends Env {
   /** Milliseconds that each call of the bucket, or of a Durable Object, takes longer. */
   readonly R2_DELAY_MS: string;
   readonly STORE_DELAY_MS: string;
-  /** `off`: objects do not look at their files when they wake up. */
+  /** `odd`: only the objects of users with an odd number look at their files when they wake up. */
   readonly WAKE_CHECK: string;
 }
 
 /** The store, with or without its look at the file's mark. */
 export class UserDataStore extends Store<BenchEnv> {
   protected override filesOf(env: BenchEnv): R2Bucket | undefined {
-    return env.WAKE_CHECK === "off" ? undefined : super.filesOf(env);
+    const even = /[02468]$/.test(this.ctx.id.name ?? "");
+    return env.WAKE_CHECK === "odd" && even ? undefined : super.filesOf(env);
   }
 }
 

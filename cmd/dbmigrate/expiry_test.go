@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// ruled is a bucket with lifecycle rules.
+type ruled struct {
+	migrate.Files
+	rules []r2.Expiry
+	err   error
+}
+
+func (b ruled) Expiries(context.Context) ([]r2.Expiry, error) { return b.rules, b.err }
+
+// The fence of a user who has moved is never written again, so a rule that deletes by age ends it some day.
+func TestLifecycleRules(t *testing.T) {
+	unreadable := &userdb.Error{Op: "read", Kind: userdb.Unauthorized, Err: errors.New("AccessDenied"), Hint: "another hint"}
+	for _, c := range []struct {
+		name            string
+		bucket          ruled
+		refused, doctor string // texts of the refusal; "" where there is none
+		warned          bool
+	}{
+		{"no rules", ruled{}, "", "no rule", false},
+		{"a rule for everything", ruled{rules: []r2.Expiry{{ID: "clean", Days: 90}}}, `"clean" deletes`, `after 90 days`, false},
+		{"a rule for some users", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "al", Days: 90}}}, `under "al"`, `under "al"`, false},
+		{"a rule for one who moves", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "alice/", Days: 90}}}, `under "alice/"`, "no rule", false},
+		{"a rule for the archive", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "archive/", Days: 90}}}, "", "no rule", false},
+		{"rules that the token may not read", ruled{err: unreadable}, "", "not known", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			layout, err := userdb.ParseLayout(userdb.DefaultLayout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &app{out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.Table})}
+			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
+			err = a.refuseExpiry(t.Context(), e, []migrate.Found{{User: "alice"}})
+			if (err != nil) != (c.refused != "") || err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
+				t.Errorf("migrate: %v", err)
+			}
+			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned || strings.Contains(stderr.String(), "another hint") {
+				t.Errorf("warned %v: %s", got, &stderr)
+			}
+			if f := checkExpiry(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(f.Detail, c.doctor) {
+				t.Errorf("doctor: %+v", f)
+			}
+		})
+	}
+}
