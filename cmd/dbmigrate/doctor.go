@@ -169,7 +169,7 @@ func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []f
 	return append([]finding{
 		{Check: check, OK: true, Detail: fmt.Sprintf("%s: dbmigrate Worker %s, protocol %d", c.WorkerURL, hello.Worker, hello.Protocol)},
 		checkLimits(hello.Limits), checkStore(hello, c.WorkerURL), checkClock(hello, local),
-	}, checkWorkerLayout(hello, c)...)
+	}, append(checkWorkerLayout(hello, c), checkFileSaves(hello)...)...)
 }
 
 func checkLimits(l wire.Limits) finding {

@@ -83,6 +83,14 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 	return append(list, checkSkew("clock kv", "the Cloudflare API", now, middle(before))...)
 }
 
+// checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to say.
+func checkFileSaves(hello wire.Hello) []finding {
+	if hello.SavesFiles == nil || *hello.SavesFiles {
+		return nil
+	}
+	return []finding{{Check: "file saves", OK: true, Detail: "the router leaves them to an old path (savesFiles: false): migrate goes on as with --writers unconditional"}}
+}
+
 // checkWorkerLayout compares where the Worker's router looks for files with where dbmigrate does.
 func checkWorkerLayout(hello wire.Hello, c config.Config) []finding {
 	switch hello.Layout {

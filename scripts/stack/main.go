@@ -27,6 +27,17 @@ func main() {
 	flag.StringVar(&options.WorkerDir, "worker", "", "folder with wrangler.jsonc and node_modules (default: worker/ of this module)")
 	flag.StringVar(&options.ConfigPath, "config", "", "another wrangler configuration")
 	flag.StringVar(&options.PersistDir, "persist", "", "state folder to keep (default: a temporary one)")
+	flag.Func("var", "`NAME=value` of the Worker, such as OLD_PATH=unconditional; repeat it for more", func(text string) error {
+		name, value, found := strings.Cut(text, "=")
+		if !found || name == "" {
+			return errors.New("it is not NAME=value")
+		}
+		if options.Vars == nil {
+			options.Vars = map[string]string{}
+		}
+		options.Vars[name] = value
+		return nil
+	})
 	verbose := flag.Bool("verbose", false, "show wrangler's output on stderr")
 	flag.Parse()
 	if *verbose {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// TestWritersAgreeWithTheWorker: what was said, or not said, of the writers, beside what the Worker says.
+func TestWritersAgreeWithTheWorker(t *testing.T) {
+	for _, c := range []struct {
+		writers       migrate.Writers
+		said, oldPath bool
+		splits        bool
+		want          migrate.Writers // "": refused
+	}{
+		{writers: migrate.WritersFenceAware, want: migrate.WritersFenceAware},
+		{writers: migrate.WritersFenceAware, said: true, want: migrate.WritersFenceAware},
+		{writers: migrate.WritersFenceAware, splits: true, want: migrate.WritersFenceAware},
+		{writers: migrate.WritersFenceAware, oldPath: true, want: migrate.WritersUnconditional},
+		{writers: migrate.WritersFenceAware, said: true, oldPath: true},
+		{writers: migrate.WritersFenceAware, splits: true, oldPath: true},
+		{writers: migrate.WritersConditional, said: true, want: migrate.WritersConditional},
+		{writers: migrate.WritersConditional, said: true, oldPath: true, want: migrate.WritersConditional},
+		{writers: migrate.WritersUnconditional, said: true},
+		{writers: migrate.WritersUnconditional, said: true, oldPath: true, want: migrate.WritersUnconditional},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			o := &writersOptions{writers: string(c.writers), procedure: migrate.Procedure{Writers: c.writers}}
+			err := o.agree(c.oldPath, c.said, c.splits, func(string, ...any) {})
+			if c.want == "" {
+				if userdb.KindOf(err) != userdb.Usage {
+					t.Errorf("not refused: %v", err)
+				}
+				return
+			}
+			if err != nil || o.procedure.Writers != c.want {
+				t.Errorf("%v, %v", o.procedure.Writers, err)
+			}
+		})
+	}
+}
