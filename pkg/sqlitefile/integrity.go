@@ -35,6 +35,12 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 		return nil, fail("check integrity of", f.path, err)
 	}
 	list, err := checkIntegrity(ctx, conn, f.ownerOfPage)
+	if err == nil && len(list) > 0 {
+		stop := conn.Watch(ctx)
+		list = f.computedElsewhere(conn, list)
+		stop()
+		err = ctx.Err()
+	}
 	return list, fail("check integrity of", f.path, err)
 }
 
@@ -72,6 +78,10 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64)
 		merged.add(*finding)
 		return merged.list, nil
 	}
+	if m := fts5Broken.FindStringSubmatch(message(err)); m != nil {
+		merged.add(outOfStep(m[1], message(err))) // the check ended there; once the index is built anew, it goes on
+		return merged.list, nil
+	}
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
 	return merged.list, nil
 }
@@ -86,6 +96,8 @@ var (
 	changedValue = regexp.MustCompile(`(?s)^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
 	wrongIndex   = regexp.MustCompile(`(?s)^(?:row \d+ missing from|wrong # of entries in|non-unique entry in|row \d+ values differ from|rowid not at end-of-record for row \d+ of) index (.*)$`)
 	brokenTree   = regexp.MustCompile(`^(?:Tree|On tree page) (\d+)\b`)
+	fts5Broken   = regexp.MustCompile(`(?s)^fts5: corruption (?:found reading blob -?\d+ from|on page \d+, segment \d+,|in) table "(.*)"$`)
+	fts5Unread   = regexp.MustCompile(`(?s)^unable to validate the inverted index for FTS5 table main\.(.*): .*$`)
 	fts5Index    = regexp.MustCompile(`(?s)^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
 )
 
@@ -105,6 +117,11 @@ func judgeIntegrity(message string, owner func(root int64) string) Finding {
 	}
 	if m := fts5Index.FindStringSubmatch(message); m != nil {
 		return outOfStep(m[1], message)
+	}
+	for _, broken := range []*regexp.Regexp{fts5Unread, fts5Broken} {
+		if m := broken.FindStringSubmatch(message); m != nil {
+			return outOfStep(m[1], message)
+		}
 	}
 	first, _, _ := strings.Cut(message, "\n")
 	finding := Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: wayOutDamaged}

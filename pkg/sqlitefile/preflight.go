@@ -157,12 +157,17 @@ func (f *File) checkRows(ctx context.Context, limits wire.Limits, rows *int64, s
 			continue // the schema's finding
 		}
 		checker := NewRowChecker(t, limits)
-		err := f.Rows(ctx, t, nil, func(row []wire.Value) error {
-			checker.Check(row)
-			*rows++
-			return nil
-		})
+		stored, end, err := f.newStoredChecker(ctx, t)
+		if err == nil {
+			err = f.Rows(ctx, t, nil, func(row []wire.Value) error {
+				checker.Check(row)
+				*rows++
+				return stored.check(row)
+			})
+		}
+		end()
 		list = append(list, checker.Findings()...)
+		list = append(list, stored.findings()...)
 		var finding *Finding
 		if errors.As(err, &finding) {
 			list = append(list, *finding)

@@ -20,6 +20,7 @@ const (
 	ReasonNewerFormat    Reason = "newer-format"    // a format version that SQLite 3 does not know, and no fence
 	ReasonTruncated      Reason = "truncated"       // shorter than its header says
 	ReasonDamaged        Reason = "damaged"         // SQLite's integrity check
+	ReasonIndexComputed  Reason = "index-computed"  // a warning: another version of SQLite computed an index
 	ReasonWALLeftBehind  Reason = "wal-left-behind" // its content lies in a write-ahead log that was not uploaded
 	ReasonWALMode        Reason = "wal-mode"        // a warning: writes may lie in such a log
 	ReasonLogBeside      Reason = "wal-beside"      // such a log lies beside the file in the bucket
@@ -51,20 +52,21 @@ const (
 	ReasonStatistics      Reason = "statistics"       // sqlite_stat4 or older statistics, which a Durable Object cannot hold
 
 	// The rows.
-	ReasonRowTooLarge  Reason = "row-too-large"
-	ReasonValueChanges Reason = "value-changes" // its column's affinity would change the value on insert
-	ReasonNotNull      Reason = "not-null"      // NULL in a NOT NULL column
-	ReasonStrictType   Reason = "strict-type"   // a value that a STRICT table refuses
-	ReasonInvalidText  Reason = "invalid-text"  // text that is not valid in the file's UTF-16
+	ReasonRowTooLarge    Reason = "row-too-large"
+	ReasonValueChanges   Reason = "value-changes"   // its column's affinity would change the value on insert
+	ReasonNotNull        Reason = "not-null"        // NULL in a NOT NULL column
+	ReasonStrictType     Reason = "strict-type"     // a value that a STRICT table refuses
+	ReasonStoredComputed Reason = "stored-computed" // a STORED column holds what another version of SQLite computed
+	ReasonInvalidText    Reason = "invalid-text"    // text that is not valid in the file's UTF-16
 )
 
 // Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly,
+		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
 		ReasonTriggerDepth, ReasonLikePattern, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
-		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonInvalidText,
+		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText,
 	}
 }
 
