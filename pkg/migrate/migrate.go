@@ -66,7 +66,20 @@ func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) Result {
 	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}}
 	defer m.forget()
 	err := m.run(ctx)
-	return m.result.end(e.now().Sub(started), err)
+	return e.unlessDeleted(ctx, m.result.end(e.now().Sub(started), err))
+}
+
+// unlessDeleted looks, once the Durable Object serves the user, whether the application deleted the file behind its fence: then it may have meant
+// to delete the user, who lives on in the Durable Object. Where the look fails, the user is moved all the same, and status tells.
+func (e *Engine) unlessDeleted(ctx context.Context, r Result) Result {
+	if r.err != nil || r.Outcome != OutcomeMigrated && r.Outcome != OutcomeSplit {
+		return r
+	}
+	key := e.Layout.Key(r.User)
+	if _, err := e.Files.Head(context.WithoutCancel(ctx), key); userdb.KindOf(err) != userdb.NotFound {
+		return r
+	}
+	return r.with(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
 }
 
 // forget removes what was spooled.

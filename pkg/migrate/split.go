@@ -89,7 +89,7 @@ func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) 
 	if err != nil && m.result.cameBack && userdb.KindOf(err) != userdb.Superseded {
 		err = wholeNow(u, err)
 	}
-	r := m.result.end(e.now().Sub(started), err)
+	r := e.unlessDeleted(ctx, m.result.end(e.now().Sub(started), err))
 	if r.cameBack && r.Outcome != OutcomeSplit {
 		r.flag = FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
 	}
