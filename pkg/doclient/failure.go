@@ -123,6 +123,7 @@ var kinds = map[string]userdb.Kind{
 	wire.KindNotActive:        userdb.Conflict,
 	wire.KindCutover:          userdb.Throttled,
 	wire.KindOverloaded:       userdb.Throttled,
+	wire.KindTooCostly:        userdb.TooCostly,
 }
 
 func kindOf(e *wire.RemoteError) userdb.Kind {

@@ -335,6 +335,7 @@ const (
 	KindCutover          = "cutover-in-progress"
 	KindOutcomeUnknown   = "outcome-unknown"
 	KindOverloaded       = "overloaded"
+	KindTooCostly        = "too-costly"
 	KindInternal         = "internal"
 	KindNotSplit         = "not-split"
 	KindFileMissing      = "file-missing"

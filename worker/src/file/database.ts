@@ -1,12 +1,14 @@
 // One database file, open in memory.
 import type { QueryMode } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
+import { QUERY_LIMITS } from "../wire/limits.ts";
 import { asOurselves } from "./authorizer.ts";
 import { primary, withCode } from "./codes.ts";
 import { asStoreSays } from "./functions.ts";
 import { clearWalFlags } from "./image.ts";
 import { limitLikeStore, dropModules } from "./limits.ts";
 import { encodeText, type Pointer } from "./memory.ts";
+import { beginSteps, STEPS_AT_ONCE } from "./steps.ts";
 import { allocate, type Sqlite, sqlite, withBytes, withText } from "./sqlite.ts";
 
 /** sqlite3.h */
@@ -16,16 +18,22 @@ const SERIALIZE_NOCOPY = 1;
 const FCNTL_SIZE_LIMIT = 36;
 const DBCONFIG = { ENABLE_FKEY: 1002, DEFENSIVE: 1010, DQS_DML: 1013, DQS_DDL: 1014, TRUSTED_SCHEMA: 1017 } as const;
 /** Primary result codes, the low byte of an extended one. */
-const CODE = { NOMEM: 7, READONLY: 8, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
+const CODE = { NOMEM: 7, READONLY: 8, INTERRUPT: 9, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
 
 /** Of files made here: what SQLite uses elsewhere, and Durable Objects always; this build of SQLite would take 8192. */
 const NEW_PAGE_SIZE = 4096;
+
+/** SQLite's memory: the file as it is and while it is moved to grow, and what SQLite needs to sort and to join. */
+const FILE_COPIES = 4;
+const OWN_BYTES = 64 * 1024 * 1024;
 
 export interface OpenOptions {
   /** What the request says that it does. */
   readonly mode: QueryMode;
   /** Bytes that the database may grow to. */
   readonly maxBytes: number;
+  /** Steps of SQLite's virtual machine that the request may take; QUERY_LIMITS.fileSteps when absent. */
+  readonly steps?: number;
 }
 
 /** An open file. Close it always: its memory is not garbage-collected. */
@@ -36,9 +44,15 @@ export class FileDatabase {
     private readonly options: OpenOptions,
   ) {}
 
+  private get steps(): number {
+    return this.options.steps ?? QUERY_LIMITS.fileSteps;
+  }
+
   /** Opens a copy of `image`; an empty one is an empty database. */
   static open(image: Uint8Array, options: OpenOptions): FileDatabase {
     const lib = sqlite();
+    lib.memory.limit = OWN_BYTES + FILE_COPIES * options.maxBytes;
+    lib.memory.refused = false;
     const db = new FileDatabase(lib, openMemory(lib), options);
     try {
       db.load(image);
@@ -84,6 +98,9 @@ export class FileDatabase {
     if (code === 0) return;
     // A fenced file is poisoned: SQLite stops a write before it is known whether it would have changed anything.
     if (primary(code) === CODE.READONLY && this.options.mode === "read") throw writeInRead();
+    if (primary(code) === CODE.INTERRUPT) throw tooCostly(`${this.steps} steps of SQLite`);
+    if (primary(code) === CODE.NOMEM && this.lib.memory.refused)
+      throw tooCostly(`${this.lib.memory.limit} bytes of memory`);
     const { c } = this.lib;
     const extended = c.sqlite3_extended_errcode(this.handle);
     throw sqliteError(primary(extended) === primary(code) ? extended : code, this.message(code));
@@ -127,6 +144,8 @@ export class FileDatabase {
     this.loadSchema();
     limitLikeStore(this.lib, this.handle);
     this.check(c.sqlite3_set_authorizer(this.handle, this.lib.authorizer, 0));
+    beginSteps(this.steps);
+    c.sqlite3_progress_handler(this.handle, STEPS_AT_ONCE, this.lib.progress, 0);
   }
 
   /** Reads the whole schema, which SQLite would do at the first statement. */
@@ -158,6 +177,10 @@ function openMemory(lib: Sqlite): Pointer {
       throw sqliteError(code, memory.cString(c.sqlite3_errstr(code)));
     }),
   );
+}
+
+function tooCostly(what: string): WireError {
+  return new WireError("too-costly", `the request takes more than ${what}: ask for less at once`);
 }
 
 /** The refusal of a read request that wrote. */

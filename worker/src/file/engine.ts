@@ -4,9 +4,9 @@ import type { ParsedRequest } from "../query/request.ts";
 import { withCounts } from "../query/counts.ts";
 import { bindStatement, type RunnableStatement, runStatement } from "../query/statements.ts";
 import { ExactReader } from "../query/read-exact.ts";
-import type { QueryMode, StatementResult } from "../query/types.ts";
+import type { StatementResult } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
-import { FileDatabase, writeInRead } from "./database.ts";
+import { FileDatabase, type OpenOptions, writeInRead } from "./database.ts";
 import { FileSql } from "./file-sql.ts";
 import { refuseUtf16, withWalFlagsOf } from "./image.ts";
 import { refuseReservedRename } from "./reserved.ts";
@@ -25,13 +25,19 @@ export interface FileRun {
 
 /**
  * Runs a request on a database file, all statements in one transaction. `file` is not changed; an empty one is an empty database.
- * @throws WireError sql-error, write-in-read, too-large (over `maxBytes`, now or by this request), internal (damaged, UTF-16)
+ * @throws WireError sql-error, write-in-read, too-costly, too-large (over `maxBytes`, now or by this request), internal (damaged, UTF-16)
  */
-export function runOnFile(file: Uint8Array, request: ParsedRequest, maxBytes = DEFAULT_MAX_FILE_BYTES): FileRun {
+export function runOnFile(
+  file: Uint8Array,
+  request: ParsedRequest,
+  maxBytes = DEFAULT_MAX_FILE_BYTES,
+  steps?: number,
+): FileRun {
+  const bounds = steps === undefined ? { maxBytes } : { maxBytes, steps };
   refuseTooLarge(file.byteLength, maxBytes);
   refuseUtf16(file);
   try {
-    return request.mode === "read" ? readFile(file, request, maxBytes) : writeFile(file, request, maxBytes);
+    return request.mode === "read" ? readFile(file, request, bounds) : writeFile(file, request, bounds);
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) discardSqlite(); // a trap leaves its memory in an unknown state
     throw error;
@@ -51,8 +57,10 @@ export function refuseTooLarge(bytes: number, maxBytes: number): void {
   );
 }
 
-function readFile(file: Uint8Array, request: ParsedRequest, maxBytes: number): FileRun {
-  return withDatabase(file, "read", maxBytes, (db) => {
+type Bounds = Omit<OpenOptions, "mode">;
+
+function readFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
+  return withDatabase(file, { mode: "read", ...bounds }, (db) => {
     const results = inTransaction(db, request);
     // As in a Durable Object: what counts is whether something was written, not whether a statement could have.
     if (db.totalChanges() > 0n || changedImage(file, db.image()) !== null) throw writeInRead();
@@ -60,15 +68,15 @@ function readFile(file: Uint8Array, request: ParsedRequest, maxBytes: number): F
   });
 }
 
-function writeFile(file: Uint8Array, request: ParsedRequest, maxBytes: number): FileRun {
-  return withDatabase(file, "write", maxBytes, (db) => {
+function writeFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
+  return withDatabase(file, { mode: "write", ...bounds }, (db) => {
     const results = inTransaction(db, request);
     return { results, changed: changedImage(file, db.image()) };
   });
 }
 
-function withDatabase<T>(file: Uint8Array, mode: QueryMode, maxBytes: number, use: (db: FileDatabase) => T): T {
-  const db = FileDatabase.open(file, { mode, maxBytes });
+function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileDatabase) => T): T {
+  const db = FileDatabase.open(file, options);
   try {
     return use(db);
   } finally {

@@ -1,5 +1,6 @@
 // exec() of a Durable Object's SqlStorage, on an open file: the same bindings, the same values, the same words in errors.
 import type { Binding } from "../query/parameters.ts";
+import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
 import { WireError } from "../wire/errors.ts";
 import type { FileDatabase } from "./database.ts";
@@ -13,6 +14,9 @@ const DONE = 101;
 const CLASS = { INTEGER: 1, REAL: 2, TEXT: 3, BLOB: 4 } as const;
 /** Tells SQLite to copy what is bound, so that our copy can be freed at once. */
 const TRANSIENT = -1;
+
+/** A row of more than 99 columns is read as two (src/query/read-exact.ts). */
+const MOST_ROWS_FOR_ONE = 2;
 
 /** Runs statements on a file, each to its end. */
 export class FileSql implements Sql {
@@ -86,11 +90,14 @@ export class FileSql implements Sql {
 
   private allRows(prepared: Pointer, columns: number): Cell[][] {
     const rows: Cell[][] = [];
+    const budget = new ResultBudget();
     for (;;) {
       const code = this.db.lib.c.sqlite3_step(prepared);
       if (code === DONE) return rows;
       if (code !== ROW) this.db.check(code);
-      rows.push(Array.from({ length: columns }, (_, i) => this.cell(prepared, i)));
+      const row = Array.from({ length: columns }, (_, i) => this.cell(prepared, i));
+      budget.take(row, MOST_ROWS_FOR_ONE);
+      rows.push(row);
     }
   }
 

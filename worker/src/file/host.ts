@@ -92,6 +92,8 @@ function growth(memory: LinearMemory): Record<string, HostFunction> {
     emscripten_get_heap_max: () => MAX_MEMORY,
     emscripten_resize_heap: (requested: number) => {
       const missing = (requested >>> 0) - memory.size;
+      memory.refused = requested >>> 0 > memory.limit;
+      if (memory.refused) return 0;
       try {
         memory.memory.grow(Math.ceil(missing / PAGE));
         return 1;

@@ -16,6 +16,10 @@ export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** Reads and writes of the memory that the C side and we share. */
 export class LinearMemory {
+  /** What the open file's request may make of it, in bytes, and whether more was asked for. */
+  limit = Infinity;
+  refused = false;
+
   constructor(readonly memory: WebAssembly.Memory) {}
 
   /** Size of the whole memory in bytes; it grows and never shrinks. */

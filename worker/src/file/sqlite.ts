@@ -1,9 +1,11 @@
 /// <reference path="./wasm.d.ts" />
 // One instance of SQLite per isolate, made when the first file is opened.
 import authorizerModule from "./authorizer.wasm?module";
+import progressModule from "./progress.wasm?module";
 import sqliteModule from "@sqlite.org/sqlite-wasm/sqlite3.wasm?module";
 import { authorize } from "./authorizer.ts";
 import { hostImports } from "./host.ts";
+import { countSteps } from "./steps.ts";
 import { encodeText, LinearMemory, type Pointer } from "./memory.ts";
 
 /** The C functions that we call, as the WebAssembly build exports them (int64 is bigint, pointers are numbers). */
@@ -23,6 +25,7 @@ interface SqliteExports {
   sqlite3_drop_modules(db: Pointer, keep: Pointer): number;
   sqlite3__wasm_db_config_ip(db: Pointer, option: number, value: number, out: Pointer): number;
   sqlite3_set_authorizer(db: Pointer, callback: Pointer, argument: Pointer): number;
+  sqlite3_progress_handler(db: Pointer, steps: number, callback: Pointer, argument: Pointer): void;
   sqlite3_deserialize(db: Pointer, schema: Pointer, data: Pointer, size: bigint, room: bigint, flags: number): number;
   sqlite3_serialize(db: Pointer, schema: Pointer, size: Pointer, flags: number): Pointer;
   sqlite3_file_control(db: Pointer, schema: Pointer, operation: number, argument: Pointer): number;
@@ -50,6 +53,8 @@ export interface Sqlite {
   memory: LinearMemory;
   /** Function pointer for sqlite3_set_authorizer. */
   authorizer: Pointer;
+  /** Function pointer for sqlite3_progress_handler. */
+  progress: Pointer;
 }
 
 /** What the official build declares for its imported memory (Emscripten's INITIAL_MEMORY and MAXIMUM_MEMORY, in pages). */
@@ -82,12 +87,13 @@ function instantiate(): Sqlite {
   c.__wasm_call_ctors();
   const code = c.sqlite3_initialize();
   if (code !== 0) throw new Error(`start SQLite: ${memory.cString(c.sqlite3_errstr(code))}`);
-  return { c, memory, authorizer: installAuthorizer(c, memory) };
+  return { c, memory, authorizer: installAuthorizer(c, memory), progress: installProgress(c) };
 }
 
 /**
  * Puts `authorize` where C can call it. A table takes only WebAssembly functions, and Workers may not compile one at run time:
- * authorizer.wasm is the smallest module that hands its import (host.authorize, six i32 to i32) out again as an export.
+ * authorizer.wasm is the smallest module that hands its import (host.authorize, six i32 to i32) out again as an export. The module
+ * progress.wasm does the same with host.progress, i32 to i32.
  */
 function installAuthorizer(c: SqliteExports, memory: LinearMemory): Pointer {
   const text = (at: Pointer): string => memory.cString(at);
@@ -95,7 +101,14 @@ function installAuthorizer(c: SqliteExports, memory: LinearMemory): Pointer {
     authorize: (_argument: Pointer, action: number, first: Pointer, second: Pointer, schema: Pointer) =>
       authorize(action, text(first), text(second), text(schema)),
   };
-  const callback = new WebAssembly.Instance(authorizerModule, { host }).exports.authorize;
+  return install(c, new WebAssembly.Instance(authorizerModule, { host }).exports.authorize);
+}
+
+function installProgress(c: SqliteExports): Pointer {
+  return install(c, new WebAssembly.Instance(progressModule, { host: { progress: countSteps } }).exports.progress);
+}
+
+function install(c: SqliteExports, callback: unknown): Pointer {
   const index = c.__indirect_function_table.grow(1);
   c.__indirect_function_table.set(index, callback);
   return index;

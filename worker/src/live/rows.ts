@@ -17,6 +17,7 @@ export function withRows(
   const { table, keys } = change;
   const shape = keys !== null && keys.length <= LIVE_LIMITS.rows ? tableShape(sql, table) : undefined;
   if (keys === null || shape === undefined) return change;
+  reader.begin();
   const statements = (columns: string) => {
     const { tokens } = parseStatement(rowByKey(shape, columns));
     return keys.map((key) => new BoundStatement(tokens, key.map(parameter)));

@@ -28,6 +28,7 @@ export interface QueryContext {
 export async function runQuery(context: QueryContext, request: ParsedRequest): Promise<QueryResults> {
   const { storage } = context.store;
   await checkEverything(storage);
+  context.reader.begin();
   try {
     return storage.transactionSync(() => answer(context, request));
   } catch (error) {

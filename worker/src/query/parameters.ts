@@ -87,12 +87,19 @@ function numberOf(token: Token): number | undefined {
 const MAX_PARAMETERS = 1000;
 
 function resolveValues(indexes: ReadonlyMap<Token, number>, params: Params): SqlParam[] {
-  const count = Math.max(0, ...indexes.values());
+  const count = highest(indexes.values());
   if (count > MAX_PARAMETERS) throw wrong("variable number must be between ?1 and ?100");
   if (params instanceof Map) return namedValues(indexes, params, count);
   const values = params as readonly SqlParam[];
   if (values.length !== count) throw wrong(`the statement has ${count} parameters, and ${values.length} values came`);
   return [...values];
+}
+
+// Math.max(...) takes its arguments from the stack, which a long text would exhaust.
+function highest(numbers: Iterable<number>): number {
+  let most = 0;
+  for (const number of numbers) most = Math.max(most, number);
+  return most;
 }
 
 function namedValues(

@@ -1,12 +1,13 @@
 // Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL, and
 // INTEGERs beyond 2^53.
 import { WireError, messageOf } from "../wire/errors.ts";
-import { LIMITS, MAX_EXACT_INTEGER } from "../wire/limits.ts";
+import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
+import { ResultBudget } from "./budget.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
 import type { Cell, Sql } from "./sql.ts";
 import { quoteName, quoteText } from "../store/sql-text.ts";
 import { parseReturning } from "./returning.ts";
-import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues } from "./statement.ts";
+import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues, isOrdered } from "./statement.ts";
 import type { Token } from "./tokens.ts";
 import type { ResultValue, StatementResult } from "./types.ts";
 import { emitBlob, emitInteger, emitReal } from "./values.ts";
@@ -41,6 +42,7 @@ export class ExactReader {
   readonly #sql: Sql;
   readonly #hidden: readonly string[];
   readonly #names = new Map<string, readonly string[]>();
+  #budget = new ResultBudget();
 
   /** @param hidden tables that are not the application's: its statements do not find them in the schema */
   constructor(sql: Sql, hidden: readonly string[] = []) {
@@ -50,6 +52,11 @@ export class ExactReader {
 
   forget(): void {
     this.#names.clear();
+  }
+
+  /** Another request begins, with a budget of its own. */
+  begin(): void {
+    this.#budget = new ResultBudget();
   }
 
   /**
@@ -80,9 +87,10 @@ export class ExactReader {
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
     const names = columns.map((_, index) => `c${index}`);
     const result = resultName(sql);
-    const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS MATERIALIZED (${sql})`;
+    const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS MATERIALIZED (${sql}${lastRow(statement.tokens)})`;
     const cursor = this.#sql.exec(`${inner} ${query.sql(names, result)}`, ...statement.bindings());
-    const rows = query.assemble([...cursor.raw()].map(exactRow));
+    const raw = this.#budget.of(cursor.raw(), query.parts);
+    const rows = query.assemble(Array.from(raw, exactRow));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
 
@@ -103,7 +111,7 @@ export class ExactReader {
 
   #readMarked(statement: BoundStatement, marks: string): StatementResult {
     const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
-    const rows = [...cursor.raw()].map(markedRow);
+    const rows = Array.from(this.#budget.of(cursor.raw()), markedRow);
     const columns = cursor.columnNames.slice(0, -1).map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
@@ -129,7 +137,7 @@ export class ExactReader {
   /** Runs a statement, and reads every number of the answer as a JavaScript number. @throws WireError integer-precision */
   readPlain(statement: BoundStatement): StatementResult {
     const cursor = this.#sql.exec(statement.sql(), ...statement.bindings());
-    const rows = [...cursor.raw()].map((row) => row.map(plainValue));
+    const rows = Array.from(this.#budget.of(cursor.raw()), (row) => row.map(plainValue));
     const columns = cursor.columnNames.map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
@@ -167,13 +175,23 @@ export class ExactReader {
   }
 }
 
+// The rows are all there before the first one is read, so a SELECT without end has to be ended within. One row more than are allowed,
+// for the budget to see. A SELECT that has its rows in an order makes all of them first, whatever its limit.
+function lastRow(tokens: readonly Token[]): string {
+  const bounded = countBeforeLimit(tokens) < tokens.length || isOrdered(tokens) || endsWithValues(tokens);
+  return bounded ? "" : ` LIMIT ${QUERY_LIMITS.resultRows + 1}`;
+}
+
 /** How the rows of the result are asked for and put together again. */
 interface RowsQuery {
+  /** How many rows of the answer make one of the result. */
+  readonly parts: number;
   sql(names: readonly string[], from: string): string;
   assemble(rows: ResultValue[][]): ResultValue[][];
 }
 
 const oneQuery: RowsQuery = {
+  parts: 1,
   sql: (names, from) => `SELECT ${names.join(", ")}, ${classes(names)} FROM ${from}`,
   assemble: (rows) => rows,
 };
@@ -181,6 +199,7 @@ const oneQuery: RowsQuery = {
 // A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all first halves
 // first.
 const twoHalves: RowsQuery = {
+  parts: 2,
   sql: (names, from) => {
     const middle = names.length >> 1;
     const halves = [names.slice(0, middle), names.slice(middle)];

@@ -1,5 +1,6 @@
 import { WireError, badRequest } from "../wire/errors.ts";
 import { asArray, asBoolean, asObject, asOneOf, asString } from "../wire/json.ts";
+import { QUERY_LIMITS } from "../wire/limits.ts";
 import type { QueryMode, QueryScope } from "./types.ts";
 import { type SqlParam, parseParam } from "./values.ts";
 
@@ -18,10 +19,10 @@ export interface ParsedRequest {
   readonly counts: boolean;
 }
 
-/** Reads a query request. @throws WireError bad-request */
+/** Reads a query request. @throws WireError bad-request or too-costly */
 export function parseQueryRequest(value: unknown): ParsedRequest {
   const request = asObject(value, "request");
-  const statements = asArray(request["statements"], "statements").map(parseStatement);
+  const statements = asAtMost(request["statements"], "statements", QUERY_LIMITS.statements).map(parseStatement);
   if (statements.length === 0) throw badRequest("statements", "at least one statement");
   return {
     statements,
@@ -39,9 +40,24 @@ function parseStatement(value: unknown, index: number): ParsedStatement {
   return { sql, params: parseParams(statement["params"] ?? [], `${where}.params`) };
 }
 
-/** @throws WireError bad-request */
+/** @throws WireError bad-request or too-costly */
 export function parseParams(value: unknown, where: string): Params {
-  if (Array.isArray(value)) return value.map((item, index) => parseParam(item, `${where}[${index}]`));
+  if (Array.isArray(value)) {
+    refuseMore(value.length, where, QUERY_LIMITS.parameters);
+    return value.map((item, index) => parseParam(item, `${where}[${index}]`));
+  }
   const named = Object.entries(asObject(value, where));
+  refuseMore(named.length, where, QUERY_LIMITS.parameters);
   return new Map(named.map(([name, item]) => [name, parseParam(item, `${where}.${name}`)]));
+}
+
+function asAtMost(value: unknown, where: string, limit: number): readonly unknown[] {
+  const list = asArray(value, where);
+  refuseMore(list.length, where, limit);
+  return list;
+}
+
+function refuseMore(count: number, where: string, limit: number): void {
+  if (count <= limit) return;
+  throw new WireError("too-costly", `${where}: ${count} are more than the ${limit} of one request`, { limit });
 }

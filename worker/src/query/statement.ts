@@ -1,5 +1,6 @@
 // What a statement is, as far as it decides how its result is read.
 import { WireError } from "../wire/errors.ts";
+import { LIMITS } from "../wire/limits.ts";
 import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
 
 /**
@@ -29,6 +30,7 @@ const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
 
 /** Reads the one statement of a text. @throws WireError sql-error */
 export function parseStatement(sql: string): Statement {
+  if (sql.length > LIMITS.statementBytes) throw new WireError("sql-error", "statement too long: SQLITE_TOOBIG");
   const all = tokenize(sql);
   const significant = all.filter(isSignificant);
   const tokens = oneStatement(all, significant);
@@ -155,6 +157,11 @@ function refuseTransaction(words: readonly Token[]): void {
 export function countBeforeLimit(tokens: readonly Token[]): number {
   const at = findOutside(tokens, (token) => isKeyword(token, "LIMIT"));
   return at < 0 ? tokens.length : at;
+}
+
+/** Whether the statement itself has an ORDER BY. */
+export function isOrdered(tokens: readonly Token[]): boolean {
+  return findOutside(tokens, (token) => isKeyword(token, "ORDER")) >= 0;
 }
 
 /** Whether the last part of a compound is VALUES, which takes no LIMIT. */

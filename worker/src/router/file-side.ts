@@ -1,7 +1,8 @@
 // The users' files in R2, through the Worker's binding.
 import { refuseTooLarge } from "../file/engine.ts";
-import { messageOf } from "../wire/errors.ts";
-import { ABSENT, classify, isTombstone, type Mark, PEEK_BYTES } from "./marker.ts";
+import { messageOf, WireError } from "../wire/errors.ts";
+import { TOMBSTONE_BYTES } from "../wire/limits.ts";
+import { ABSENT, classify, isTombstone, PEEK_BYTES } from "./marker.ts";
 import type { FileAttributes, FileSide, Look, SaveOutcome, StoredFile } from "./sides.ts";
 
 const NOTHING: Look = { etag: null, mark: ABSENT };
@@ -20,6 +21,7 @@ export class R2FileSide implements FileSide {
     if (object === null) return { ...NOTHING, key, bytes: new Uint8Array(0), attributes: {} };
     if (object.size > this.maxFileBytes) return this.getLarge(user, object);
     const bytes = new Uint8Array(await object.arrayBuffer());
+    refuseLongTombstone(bytes, object);
     return { key, etag: object.etag, mark: classify(bytes), bytes, attributes: attributesOf(object) };
   }
 
@@ -55,16 +57,27 @@ export class R2FileSide implements FileSide {
     const object = await this.bucket.get(this.keyOf(user), { range: { offset: 0, length: PEEK_BYTES } });
     if (object === null) return NOTHING;
     const start = new Uint8Array(await object.arrayBuffer());
-    const whole = isTombstone(start) && object.size > PEEK_BYTES;
-    return whole ? this.lookAtAll(user) : { etag: object.etag, mark: classify(start) };
+    if (!isTombstone(start) || object.size <= PEEK_BYTES) return { etag: object.etag, mark: classify(start) };
+    return this.lookAtTombstone(user);
   }
 
-  private async lookAtAll(user: string): Promise<Look> {
-    const object = await this.bucket.get(this.keyOf(user));
+  private async lookAtTombstone(user: string): Promise<Look> {
+    const object = await this.bucket.get(this.keyOf(user), { range: { offset: 0, length: TOMBSTONE_BYTES } });
     if (object === null) return NOTHING;
-    const mark: Mark = classify(new Uint8Array(await object.arrayBuffer()));
-    return { etag: object.etag, mark };
+    const start = new Uint8Array(await object.arrayBuffer());
+    refuseLongTombstone(start, object);
+    return { etag: object.etag, mark: classify(start) };
   }
+}
+
+/** What it fences is unknown, and must not be taken for unfenced. @throws WireError internal */
+function refuseLongTombstone(start: Uint8Array, { key, size }: R2Object): void {
+  if (size <= TOMBSTONE_BYTES || !isTombstone(start)) return;
+  throw new WireError(
+    "internal",
+    `read ${key}: it begins like a tombstone of dbmigrate, which has at most ${TOMBSTONE_BYTES} bytes, and has ${size}: ` +
+      "find out who wrote it, and restore the user's file",
+  );
 }
 
 function attributesOf(object: R2Object): FileAttributes {

@@ -43,6 +43,7 @@ export const errorKinds = {
   "outcome-unknown": { status: 502, retry: "with-idempotency-key" },
   overloaded: { status: 503, retry: "after-wait" },
   internal: { status: 500, retry: "yes" },
+  "too-costly": { status: 422, retry: "no" },
   "not-split": { status: 409, retry: "no" },
   "file-missing": { status: 503, retry: "after-wait" },
   "set-back": { status: 503, retry: "no" },

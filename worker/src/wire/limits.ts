@@ -20,6 +20,25 @@ export const LIMITS = {
   databaseBytes: 10_000_000_000,
 } as const;
 
+/** What one request of an application may cost, on either side: a few seconds, and what an isolate of 128 MB has room for. */
+export const QUERY_LIMITS = {
+  /** Statements of a request. */
+  statements: 10_000,
+  /** Values for the parameters of one statement. SQLite in a Durable Object takes no more than 100. */
+  parameters: 10_000,
+  /** Objects and arrays in each other, of a JSON body. */
+  jsonDepth: 64,
+  /** Rows of all results together. */
+  resultRows: 100_000,
+  /** Of all values of all results together: characters of texts, bytes of BLOBs in base64, 8 for a number. */
+  resultBytes: 15_000_000,
+  /** Steps of SQLite's virtual machine over a file. In a Durable Object nobody counts them: the platform's limit of CPU time holds. */
+  fileSteps: 100_000_000,
+} as const;
+
+/** The largest tombstone that is read (as dbmigrate does); longer ones are no tombstones of dbmigrate. */
+export const TOMBSTONE_BYTES = 16 * 1024;
+
 /** The largest file that the Worker puts a mark into: R2 to R2 within a request. */
 export const MARK_BYTES = 128 * 1024 * 1024;
 

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { R2FileSide } from "../../src/router/file-side.ts";
+import { PEEK_BYTES } from "../../src/router/marker.ts";
+import { TOMBSTONE_BYTES } from "../../src/wire/limits.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "./fixtures.ts";
 
 const MAX = 1_000_000;
@@ -107,5 +109,42 @@ describe("look", () => {
     const again = await side.look(user, read);
     expect(again.etag).not.toBe(read.etag);
     expect(again.mark).toMatchObject({ lin: 4, non: 5 });
+  });
+});
+
+// Somebody's object that begins like a tombstone: what it fences is unknown, and no more of it is read than a tombstone has.
+describe("an object that begins like a tombstone", () => {
+  const first = "dbmigrate tombstone 1\n";
+  const long = new Uint8Array(MAX + 1);
+  long.set(new TextEncoder().encode(first));
+  const ranges: unknown[] = [];
+  const watched = new Proxy(BUCKET, {
+    get: (bucket, name) => {
+      const member: unknown = Reflect.get(bucket, name, bucket);
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]) => {
+        if (name === "get") ranges.push((args[1] as R2GetOptions | undefined)?.range ?? "all");
+        return member.apply(bucket, args) as unknown;
+      };
+    },
+  });
+
+  it.each([
+    ["is refused at once", long],
+    ["is refused where it could be opened, too", long.subarray(0, TOMBSTONE_BYTES + 1)],
+  ])("%s", async (_name, bytes) => {
+    await BUCKET.put(fileKey(user), bytes);
+    await expect(side.get(user)).rejects.toMatchObject({ kind: "internal" });
+    await expect(side.look(user)).rejects.toThrow(`has ${bytes.length}`);
+  });
+
+  it("is read up to a bound", async () => {
+    await BUCKET.put(fileKey(user), long);
+    ranges.length = 0;
+    await expect(new R2FileSide(watched, fileKey, MAX).look(user)).rejects.toThrow("begins like a tombstone");
+    expect(ranges).toEqual([
+      { offset: 0, length: PEEK_BYTES },
+      { offset: 0, length: TOMBSTONE_BYTES },
+    ]);
   });
 });
