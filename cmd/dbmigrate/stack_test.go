@@ -45,7 +45,7 @@ func TestStackStories(t *testing.T) {
 
 // stackCommands are what stories can do with the local runtime.
 func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool, []string) {
-	commands := map[string]func(*testscript.TestScript, bool, []string){"capture": capture, "plan-name": planName}
+	commands := map[string]func(*testscript.TestScript, bool, []string){"capture": capture, "plan-name": planName, "sqlite": runSQL, "same": sameContent}
 	for name, command := range map[string]func(*testscript.TestScript, *stack.Stack, []string){
 		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query, "thaw": thaw,
 		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt, "asked-at": askedAt,

@@ -21,6 +21,9 @@ type Stmt struct {
 
 // Prepare compiles exactly one statement; text behind it, other than white space and comments, is an error.
 func (c *Conn) Prepare(sql string) (*Stmt, error) {
+	if Trace != nil {
+		Trace(sql)
+	}
 	zSQL, err := c.cstring(sql)
 	if err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", err)

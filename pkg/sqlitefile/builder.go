@@ -25,7 +25,8 @@ type Builder struct {
 }
 
 // stagedSequence takes rows for sqlite_sequence until the end, because SQLite changes that table while others are filled.
-// It is a temporary table, so statements name the schema: a user's table may have the same name.
+// It is a temporary table, which SQLite finds before a user's own of that name: an index or trigger of that one would become temporary too. So
+// it gets a name that no object has (freeName).
 const stagedSequence = "dbmigrate_staged_sequence"
 
 // Create makes the file at path, which must not exist, with all tables of the schema, empty.
@@ -89,7 +90,7 @@ func (b *Builder) begin() error {
 		"PRAGMA journal_mode=OFF",
 		"PRAGMA synchronous=OFF",
 		"PRAGMA locking_mode=EXCLUSIVE",
-		"CREATE TEMP TABLE "+stagedSequence+"(name, seq)",
+		"CREATE TEMP TABLE "+b.staged()+"(name, seq)",
 		"BEGIN",
 	)
 	if err != nil {
@@ -137,7 +138,7 @@ func (b *Builder) createObjects(kind string) error {
 func (b *Builder) createInternal() error {
 	has := func(name string) bool { return slices.Contains(b.schema.Header.Internal, name) }
 	if has(sequenceTable) {
-		helper := quoteName(b.freeName())
+		helper := quoteName(b.freeName("dbmigrate_helper"))
 		if err := b.execAll("CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE "+helper); err != nil {
 			return err
 		}
@@ -150,13 +151,15 @@ func (b *Builder) createInternal() error {
 }
 
 // freeName is a name that no object has.
-func (b *Builder) freeName() string {
-	name := "dbmigrate_helper"
+func (b *Builder) freeName(name string) string {
 	for slices.ContainsFunc(b.schema.Objects, func(o wire.Object) bool { return strings.EqualFold(o.Name, name) }) {
 		name += "_"
 	}
 	return name
 }
+
+// staged is the name of the temporary table for sqlite_sequence.
+func (b *Builder) staged() string { return quoteName(b.freeName(stagedSequence)) }
 
 // configureFTS5 sets FTS5's options before any row arrives, since some shape the index.
 func (b *Builder) configureFTS5() error {

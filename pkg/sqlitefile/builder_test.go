@@ -212,3 +212,11 @@ func TestFullTextTablesThatNoMessageLists(t *testing.T) {
 	}
 	wantAbsent(t, path)
 }
+
+// A temporary table of ours would be found before a user's table of the same name, and take its index and trigger.
+func TestObjectsOfATableWithOurNameStayWithIt(t *testing.T) {
+	f := openFile(t, makeFile(t, "CREATE TABLE "+stagedSequence+"(a INTEGER PRIMARY KEY AUTOINCREMENT, b)", "INSERT INTO "+stagedSequence+" VALUES(5, 'x')",
+		"CREATE INDEX by_b ON "+stagedSequence+"(b)", "CREATE TRIGGER after_all AFTER DELETE ON "+stagedSequence+" BEGIN SELECT 1; END"))
+	again := openFile(t, rebuild(t, f))
+	wantSameDigest(t, digestOf(t, again), digestOf(t, f))
+}

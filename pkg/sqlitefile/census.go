@@ -28,7 +28,7 @@ func (f *File) Census(ctx context.Context, t *Table) (wire.Census, error) {
 	}
 	defer conn.Watch(ctx)()
 	var c wire.Census
-	err = conn.Query(t.censusSQL(), nil, func(s *capi.Stmt) error {
+	err = conn.Query(t.CensusSQL(), nil, func(s *capi.Stmt) error {
 		if s.Int(0) == 0 {
 			return nil
 		}
@@ -42,7 +42,8 @@ func (f *File) Census(ctx context.Context, t *Table) (wire.Census, error) {
 	return c, nil
 }
 
-func (t *Table) censusSQL() string {
+// CensusSQL is the query of a census.
+func (t *Table) CensusSQL() string {
 	rowid := t.rowidName()
 	var weights, nulls []string
 	for _, cell := range t.Cells {

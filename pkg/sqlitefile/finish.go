@@ -124,7 +124,7 @@ func (b *Builder) fillSequence() error {
 		return nil
 	}
 	return b.execAll("DELETE FROM "+sequenceTable,
-		"INSERT INTO main."+sequenceTable+"(rowid, name, seq) SELECT rowid, name, seq FROM temp."+stagedSequence+" ORDER BY rowid")
+		"INSERT INTO main."+sequenceTable+"(rowid, name, seq) SELECT rowid, name, seq FROM temp."+b.staged()+" ORDER BY rowid")
 }
 
 // restoreTexts puts back CREATE texts that SQLite stores in another form than they were given. SQLite does this to texts that it did

@@ -79,7 +79,7 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	}
 	target := "main." + quoteName(table)
 	if table == sequenceTable {
-		target = "temp." + stagedSequence
+		target = "temp." + b.staged()
 	}
 	sql := "INSERT INTO " + target + "(" + strings.Join(names, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(names)-1) + ")"
 	if in.stmt, err = b.conn.Prepare(sql); err != nil {

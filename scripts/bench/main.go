@@ -53,6 +53,7 @@ var sections = []section{
 	{"machine", machine},
 	{"pairs", pairs},
 	{"stages", stageTable},
+	{"census", census},
 	{"peers", peers},
 	{"memory", memory},
 	{"runtime", runtimeMemory},
@@ -65,7 +66,7 @@ var sections = []section{
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 9, "pairs that are measured of each kind")
-	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas: machine, pairs, stages, peers, memory, runtime, fleet, latency, latency-simulated, wake-up")
+	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up")
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
 	flag.StringVar(&o.doc, "doc", "", "page whose measured sections are written anew; without it they are only printed")
 	flag.StringVar(&o.tempDir, "temp", "", "folder for databases and spooled files (default: the system's)")

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -77,7 +79,7 @@ const (
 
 func TestEveryCommandRefusesADamagedReader(t *testing.T) {
 	for kind, statements := range tables {
-		path := makeDatabase(t, statements)
+		path := makeDatabase(t, schema, statements)
 		for how := range damages {
 			for _, where := range []string{inTheFile, inTheStore, inTheExport} {
 				t.Run(strings.Join([]string{kind, how, where}, " "), func(t *testing.T) {
@@ -168,7 +170,7 @@ func damageFile(change func([][]wire.Value) [][]wire.Value) func(string, capi.Re
 	}
 }
 
-func makeDatabase(t *testing.T, statements string) string {
+func makeDatabase(t *testing.T, statements ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "misread.sqlite")
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -176,7 +178,7 @@ func makeDatabase(t *testing.T, statements string) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(schema + statements); err != nil {
+	if _, err := db.Exec("BEGIN;" + strings.Join(statements, ";\n") + ";COMMIT"); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -215,10 +217,21 @@ func (u user) upload(path string) {
 }
 
 // write goes through the application's route, so that nothing but the Durable Object has it.
-func (u user) write(statement string) {
+func (u user) write(statements ...string) {
 	u.Helper()
+	type statement struct {
+		SQL string `json:"sql"`
+	}
+	var all []statement
+	for _, s := range statements {
+		all = append(all, statement{s})
+	}
+	body, err := json.Marshal(map[string]any{"statements": all})
+	if err != nil {
+		u.Fatal(err)
+	}
 	req, err := http.NewRequestWithContext(u.Context(), http.MethodPost, cloud.URL+"/api/users/"+string(u.id)+"/query",
-		strings.NewReader(`{"statements":[{"sql":"`+statement+`"}]}`))
+		bytes.NewReader(body))
 	if err != nil {
 		u.Fatal(err)
 	}
@@ -228,8 +241,9 @@ func (u user) write(statement string) {
 	if err != nil {
 		u.Fatal(err)
 	}
-	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
-		u.Fatalf("write: HTTP %d %v", resp.StatusCode, err)
+	defer resp.Body.Close()
+	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		u.Fatalf("write: HTTP %d %v %.500s", resp.StatusCode, err, answer)
 	}
 }
 
@@ -253,14 +267,7 @@ func (u user) must(r migrate.Result, want migrate.Outcome) {
 
 func (u user) demandEveryRow() {
 	u.Helper()
-	var b bytes.Buffer
-	if _, err := u.engine.Files.Get(u.Context(), u.engine.Layout.Key(u.id), "", &b); err != nil {
-		u.Fatal(err)
-	}
-	path := filepath.Join(u.TempDir(), "back.sqlite")
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-		u.Fatal(err)
-	}
+	path := u.fetch()
 	db, err := sql.Open("sqlite", "file:"+path)
 	if err != nil {
 		u.Fatal(err)
@@ -271,5 +278,24 @@ func (u user) demandEveryRow() {
 	err = db.QueryRow("SELECT count(*), sum(name = 'written'), total(price * n) FROM items").Scan(&rows, &written, &prices)
 	if err != nil || rows != 700 || written != 1 || prices < 1 {
 		u.Errorf("%d rows came back, %d of them written, with prices of %f: %v", rows, written, prices, err)
+	}
+}
+
+// fetch downloads what the user's file is now.
+func (u user) fetch() string {
+	u.Helper()
+	var b bytes.Buffer
+	if _, err := u.engine.Files.Get(u.Context(), u.engine.Layout.Key(u.id), "", &b); err != nil {
+		u.Fatal(err)
+	}
+	path := filepath.Join(u.TempDir(), "back.sqlite")
+	writeFile(u.T, path, b.Bytes())
+	return path
+}
+
+func writeFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
