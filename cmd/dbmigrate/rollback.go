@@ -61,6 +61,8 @@ func newRollback(a *app) *cobra.Command {
 	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind")
 	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
+	flags.BoolVar(&o.EndForeignMarks, "end-foreign-marks", false,
+		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
 	flags.StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes asks for")
 	return cmd
 }
@@ -109,6 +111,8 @@ func (o *rollbackOptions) contradiction(args []string) error {
 		return without("--confirm", "--discard-writes", "leave it out: nothing is lost without --discard-writes")
 	case o.WithoutCopy && !o.DiscardWrites:
 		return without("--without-copy", "--discard-writes", "leave it out: nothing is left behind without --discard-writes")
+	case o.EndForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
+		return usageError("read flags", "", "--end-foreign-marks stands alone: it moves nobody", "leave the other flags out; dbmigrate status shows whom it concerns")
 	case o.dryRun && o.rehearse:
 		return usageError("read flags", "", "--dry-run only looks, and --rehearse works on a copy", "choose one of them")
 	case o.rehearse && o.DiscardWrites:

@@ -157,7 +157,7 @@ func (e *Engine) samePlace(u userdb.UserID, receipt *wire.Receipt) error {
 // storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
 // made between our two looks is no such case, so the Durable Object is asked once more.
 func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file fileState) error {
-	newest := max(file.newest(), userdb.MetadataHotOf(file.Object.Metadata))
+	newest := file.shown()
 	if newest <= st.Gen {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.S
 		return err
 	}
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf("the file carries claim %d but its Durable Object knows only %d: the object's storage was lost, restored to an earlier time, or belongs to another namespace",
+		Err: fmt.Errorf("a foreign mark: the file carries claim %d but its Durable Object knows only %d: the file was copied from another user or bucket, or the object's storage was lost, restored to an earlier time, or belongs to another namespace",
 			newest, st.Gen),
-		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
+		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\"; `dbmigrate rollback --end-foreign-marks` lets the file serve as it is"}
 }

@@ -17,6 +17,8 @@ type RollbackOptions struct {
 	StoreUnreachable bool
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.
 	WithoutCopy bool
+	// EndForeignMarks does nothing but end foreign marks.
+	EndForeignMarks bool
 
 	// sealed is called of a split user before his cold rows leave the Durable Object, and may stop that.
 	sealed func(context.Context, wire.Status) error
@@ -50,6 +52,9 @@ func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOpt
 }
 
 func (r *retreat) run(ctx context.Context) error {
+	if r.opts.EndForeignMarks {
+		return r.endForeignMark(ctx)
+	}
 	done, err := r.nothingToDo(ctx)
 	if done || err != nil {
 		return err

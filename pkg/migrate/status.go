@@ -61,8 +61,8 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
 // judge applies the authority rule of docs/cutover.md.
 func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
 	switch {
-	case file.newest() > st.Gen:
-		return SideNeither, "the file knows a newer claim than the Durable Object, which was set back", "docs/runbook.md"
+	case file.shown() > st.Gen:
+		return SideNeither, "the file knows a newer claim than the Durable Object: a foreign mark, or the object was set back", "dbmigrate rollback --end-foreign-marks, by docs/runbook.md"
 	case st.Phase.Split():
 		return judgeSplit(st, file)
 	case st.Phase == userdb.Active && file.fencedBy(st.Lin):

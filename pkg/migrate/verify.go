@@ -60,6 +60,9 @@ func (v *check) once(ctx context.Context) error {
 
 // compare holds the two sides against each other, as they were seen.
 func (v *check) compare(ctx context.Context, st wire.Status, file fileState) error {
+	if err := v.storeNotSetBack(ctx, v.user, st, file); err != nil {
+		return err
+	}
 	if st.Phase == userdb.Cold {
 		return v.cold(ctx, st, file)
 	}
