@@ -219,6 +219,10 @@ func aboutTable(u userdb.UserID, err error) error {
 // Preflight downloads a user's file, checks everything, every row of it, and counts what a move would write. It changes nothing.
 func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
 	file, err := e.download(ctx, u)
+	var encoded *userdb.EncodedError
+	if errors.As(err, &encoded) {
+		return sqlitefile.Encoded(encoded.Object.Headers.Coding()), nil
+	}
 	if err != nil {
 		return sqlitefile.Report{}, err
 	}

@@ -155,6 +155,14 @@ func (e *Engine) replace(ctx context.Context, file *spool, seen fileState, mark 
 // putMarked uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
 func (e *Engine) putMarked(ctx context.Context, b *marked, file *spool, seen fileState) (userdb.ETag, error) {
 	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.absent,
-		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: file.ContentType, MD5: b.md5()}
+		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
 	return e.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
+}
+
+// contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and an absent object had none.
+func contentType(seen fileState, file *spool) string {
+	if seen.absent || seen.tombstone() && seen.ContentType == "text/plain" {
+		return file.ContentType
+	}
+	return seen.ContentType
 }

@@ -32,6 +32,9 @@ func (e *Engine) firstLook(ctx context.Context, u userdb.UserID) (report sqlitef
 	if err != nil {
 		return sqlitefile.Report{}, object, false, err
 	}
+	if coding := object.Headers.Coding(); coding != "" {
+		return sqlitefile.Encoded(coding), object, true, nil
+	}
 	base, err := e.scratchDir()
 	if err != nil {
 		return sqlitefile.Report{}, object, false, err

@@ -127,6 +127,7 @@ func (e *Engine) putTombstone(ctx context.Context, item GCItem, proof gcProof) (
 		return 0, err
 	}
 	_, err = e.Files.Put(ctx, item.Key, bytes.NewReader(body), int64(len(body)), userdb.PutOptions{IfMatch: item.ETag,
-		Metadata: userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}.Metadata(proof.file.Object.Metadata), ContentType: "text/plain"})
+		Metadata:    userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}.Metadata(proof.file.Object.Metadata),
+		ContentType: proof.file.ContentType, Headers: proof.file.Headers}) // what the file has to get back one day
 	return int64(len(body)), err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -136,6 +137,12 @@ func (m *migration) admit(ctx context.Context) error {
 	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return noFile("migrate", m.user, m.Layout.Key(m.user))
+	}
+	var encoded *userdb.EncodedError
+	if errors.As(err, &encoded) {
+		m.result.Bytes, m.result.ETag, m.result.unfit = encoded.Object.Size, encoded.Object.ETag, true
+		report := sqlitefile.Encoded(encoded.Object.Headers.Coding())
+		return about(m.user, report.Err())
 	}
 	if err != nil {
 		return err

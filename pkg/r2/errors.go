@@ -23,6 +23,7 @@ const (
 	hintEndpoint = "check the endpoint (https://<account id>.r2.cloudflarestorage.com) and what stands between here and there"
 	hintThrottle = "R2 takes one write a second for a key; run again with less concurrency"
 	hintStored   = "something between here and R2 limits or alters uploads, or R2 does not take this one; " + hintEndpoint
+	hintEncoded  = "store the database itself, without Content-Encoding"
 	hintBucket   = "check the bucket's name, and the endpoint's account and jurisdiction"
 )
 

@@ -100,7 +100,9 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 	}{
 		{"longer body", 3, PutOptions{}, userdb.Internal},
 		{"shorter body", 5, PutOptions{}, userdb.Internal},
-		{"umlaut", 4, PutOptions{Metadata: map[string]string{"dbm-by": "jürgen"}}, userdb.Usage},
+		{"umlaut in a name", 4, PutOptions{Metadata: map[string]string{"größe": "5"}}, userdb.Usage},
+		{"no UTF-8", 4, PutOptions{Metadata: map[string]string{"dbm-by": "j\xfcrgen"}}, userdb.Usage},
+		{"a control character", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a\u0085b"}}, userdb.Usage},
 		{"line break", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a\r\nb"}}, userdb.Usage},
 		{"outer space", 4, PutOptions{Metadata: map[string]string{"dbm-by": "a "}}, userdb.Usage},
 		{"upper case name", 4, PutOptions{Metadata: map[string]string{"Dbm": "a"}}, userdb.Usage},
@@ -115,6 +117,18 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 				t.Error("something was sent")
 			}
 		})
+	}
+}
+
+// TestEncodedMetadataIsCountedDecoded: R2's limit is about the text, and it travels up to three times as long.
+func TestEncodedMetadataIsCountedDecoded(t *testing.T) {
+	server := newFake(t, stored(etagOf("body")))
+	bio := "=?UTF-8?Q?" + strings.Repeat("=C3=A9", 1400) + "?="
+	if _, err := server.client(t).Put(t.Context(), "k", strings.NewReader("body"), 4, PutOptions{Metadata: map[string]string{"bio": bio}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.log()[0].header.Get("X-Amz-Meta-Bio"); got != bio {
+		t.Errorf("sent %q", got)
 	}
 }
 

@@ -30,6 +30,9 @@ func (c *Client) head(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.
 	return Object{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: userdb.ETag(aws.ToString(out.ETag)),
 		LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata, ContentType: aws.ToString(out.ContentType),
+		Headers: userdb.Headers{CacheControl: aws.ToString(out.CacheControl), ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentEncoding: aws.ToString(out.ContentEncoding), ContentLanguage: aws.ToString(out.ContentLanguage),
+			Expires: aws.ToString(out.ExpiresString), StorageClass: string(out.StorageClass)},
 	}, nil
 }
 
@@ -136,6 +139,11 @@ func (t *transfer) rangeHeader() *string {
 
 // accept checks that an answer continues this transfer, whatever a cache or proxy between made of the request.
 func (t *transfer) accept(out *s3.GetObjectOutput) error {
+	headers := headersOf(out)
+	if headers.Coding() != "" && t.rangeHeader() == nil {
+		object := Object{Key: t.key, Size: aws.ToInt64(out.ContentLength), ETag: userdb.ETag(aws.ToString(out.ETag)), Headers: headers}
+		return &userdb.Error{Op: "get", Thing: t.client.thing(t.key), Kind: userdb.Blocked, Err: &userdb.EncodedError{Object: object}, Hint: hintEncoded}
+	}
 	size, err := t.wholeSize(out)
 	if err != nil {
 		return t.protocolError(err)
@@ -146,11 +154,17 @@ func (t *transfer) accept(out *s3.GetObjectOutput) error {
 	}
 	t.etag = etag
 	t.object = Object{Key: t.key, Size: size, ETag: etag, LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
-		ContentType: aws.ToString(out.ContentType)}
+		ContentType: aws.ToString(out.ContentType), Headers: headers}
 	if t.end < 0 || t.end > size {
 		t.end = size
 	}
 	return nil
+}
+
+func headersOf(out *s3.GetObjectOutput) userdb.Headers {
+	return userdb.Headers{CacheControl: aws.ToString(out.CacheControl), ContentDisposition: aws.ToString(out.ContentDisposition),
+		ContentEncoding: aws.ToString(out.ContentEncoding), ContentLanguage: aws.ToString(out.ContentLanguage),
+		Expires: aws.ToString(out.ExpiresString), StorageClass: string(out.StorageClass)}
 }
 
 func (t *transfer) wholeSize(out *s3.GetObjectOutput) (int64, error) {

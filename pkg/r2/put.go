@@ -12,11 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// PutOptions make a PUT conditional and describe the object. Metadata is ASCII; see MaxMetadataBytes.
+// PutOptions make a PUT conditional and describe the object. See MaxMetadataBytes for metadata.
 type PutOptions = userdb.PutOptions
 
 // Put writes size bytes, from the body's current position on, as one object, and returns the new ETag after checking
@@ -46,7 +48,10 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 		ContentMD5: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		IfMatch:    optional(options.IfMatch), IfNoneMatch: ifNoneMatch(options),
 		Metadata: options.Metadata, ContentType: optionalText(options.ContentType),
-	}, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
+		CacheControl: optionalText(options.Headers.CacheControl), ContentDisposition: optionalText(options.Headers.ContentDisposition),
+		ContentEncoding: optionalText(options.Headers.ContentEncoding), ContentLanguage: optionalText(options.Headers.ContentLanguage),
+		StorageClass: types.StorageClass(options.Headers.StorageClass),
+	}, s3.WithAPIOptions(asItIs(options)...))
 	if err != nil {
 		return "", c.fail(ctx, "put", key, writing, err)
 	}
@@ -57,6 +62,15 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 			Hint: "something between here and R2 alters uploads, and the object may hold altered bytes now; " + hintEndpoint}
 	}
 	return etag, nil
+}
+
+// asItIs sends the body without a SHA-256, and Expires as the text that it is: the SDK knows it as a time only.
+func asItIs(options PutOptions) []signOption {
+	list := []signOption{v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware}
+	if options.Headers.Expires != "" {
+		list = append(list, smithyhttp.SetHeaderValue("Expires", options.Headers.Expires))
+	}
+	return list
 }
 
 // Delete removes an object; one that is absent is no error. R2 has no conditional delete, so a delete can hit a version

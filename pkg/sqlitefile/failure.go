@@ -2,6 +2,7 @@ package sqlitefile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
@@ -43,6 +44,12 @@ func tooCostly(object, detail string) *Finding {
 
 // TooCostly reports that a check was given up, since it took more time or memory than a file of this size may.
 func TooCostly(detail string) Report { return *NewReport([]Finding{*tooCostly("", detail)}) }
+
+// Encoded reports that the object has a Content-Encoding: what a reader gets depends on who decodes it on the way.
+func Encoded(coding string) Report {
+	return *NewReport([]Finding{{Level: Blocked, Reason: ReasonContentEncoding, Detail: fmt.Sprintf("the object is stored with Content-Encoding %q", coding),
+		WayOut: "store the database itself, without Content-Encoding"}})
+}
 
 // message is what SQLite says, without its number.
 func message(err error) string {

@@ -13,20 +13,21 @@ type Reason string
 // The reasons. Each stands in a Finding with the object that it is about; ways out are in Finding.WayOut.
 const (
 	// The file itself.
-	ReasonEmptyFile      Reason = "empty-file"      // no byte at all
-	ReasonNotSQLite      Reason = "not-sqlite"      // no SQLite header
-	ReasonTombstone      Reason = "tombstone"       // what gc leaves of a file
-	ReasonEncrypted      Reason = "encrypted"       // no header, and bytes that look random
-	ReasonNewerFormat    Reason = "newer-format"    // a format version that SQLite 3 does not know, and no fence
-	ReasonTruncated      Reason = "truncated"       // shorter than its header says
-	ReasonDamaged        Reason = "damaged"         // SQLite's integrity check
-	ReasonIndexComputed  Reason = "index-computed"  // a warning: another version of SQLite computed an index
-	ReasonWALLeftBehind  Reason = "wal-left-behind" // its content lies in a write-ahead log that was not uploaded
-	ReasonWALMode        Reason = "wal-mode"        // a warning: writes may lie in such a log
-	ReasonLogBeside      Reason = "wal-beside"      // such a log lies beside the file in the bucket
-	ReasonJournalBeside  Reason = "journal-beside"  // a hot journal does
-	ReasonDatabaseTooBig Reason = "database-too-large"
-	ReasonTooCostly      Reason = "too-costly" // to check it takes more time or memory than a file of this size may
+	ReasonEmptyFile       Reason = "empty-file"      // no byte at all
+	ReasonNotSQLite       Reason = "not-sqlite"      // no SQLite header
+	ReasonTombstone       Reason = "tombstone"       // what gc leaves of a file
+	ReasonEncrypted       Reason = "encrypted"       // no header, and bytes that look random
+	ReasonNewerFormat     Reason = "newer-format"    // a format version that SQLite 3 does not know, and no fence
+	ReasonTruncated       Reason = "truncated"       // shorter than its header says
+	ReasonDamaged         Reason = "damaged"         // SQLite's integrity check
+	ReasonIndexComputed   Reason = "index-computed"  // a warning: another version of SQLite computed an index
+	ReasonWALLeftBehind   Reason = "wal-left-behind" // its content lies in a write-ahead log that was not uploaded
+	ReasonWALMode         Reason = "wal-mode"        // a warning: writes may lie in such a log
+	ReasonLogBeside       Reason = "wal-beside"      // such a log lies beside the file in the bucket
+	ReasonJournalBeside   Reason = "journal-beside"  // a hot journal does
+	ReasonDatabaseTooBig  Reason = "database-too-large"
+	ReasonTooCostly       Reason = "too-costly"       // to check it takes more time or memory than a file of this size may
+	ReasonContentEncoding Reason = "content-encoding" // the object says of itself that its bytes are encoded
 
 	// The schema.
 	ReasonTooManyColumns  Reason = "too-many-columns"
@@ -63,7 +64,7 @@ const (
 // Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly,
+		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly, ReasonContentEncoding,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
 		ReasonTriggerDepth, ReasonLikePattern, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText,

@@ -1,8 +1,11 @@
 package userdb
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
-// Object is what a HEAD, GET or listing says of one object. Size is in bytes. Metadata and ContentType are empty in listings, which do not carry them.
+// Object is what a HEAD, GET or listing says of one object. Size is in bytes. Metadata, ContentType and Headers are empty in listings, which do not carry them.
 type Object struct {
 	Key          ObjectKey
 	Size         int64
@@ -10,6 +13,30 @@ type Object struct {
 	LastModified time.Time
 	ContentType  string
 	Metadata     map[string]string
+	Headers      Headers
+}
+
+// Headers are what an object carries for those who download it, as HTTP says it, and its storage class. A PUT replaces them all, so whoever writes
+// a file back says them again.
+type Headers struct {
+	CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Expires string
+	StorageClass                                                                string
+}
+
+// Coding is the content coding under which the bytes lie, "" for none. What S3 clients leave of their own way to upload is none.
+func (h Headers) Coding() string {
+	switch h.ContentEncoding {
+	case "identity", "aws-chunked":
+		return ""
+	}
+	return h.ContentEncoding
+}
+
+// EncodedError says that an object has a Content-Encoding: what arrives depends on who decodes it on the way.
+type EncodedError struct{ Object Object }
+
+func (e *EncodedError) Error() string {
+	return "it is stored with Content-Encoding " + strconv.Quote(e.Object.Headers.ContentEncoding)
 }
 
 // PutOptions are the conditions and headers of a PUT. At most one of IfMatch and IfNoneMatch is set; IfNoneMatch stands for
@@ -19,6 +46,7 @@ type PutOptions struct {
 	IfNoneMatch bool
 	Metadata    map[string]string
 	ContentType string
+	Headers     Headers
 	MD5         []byte // of the body, 16 bytes, where the caller has it already; without it Put reads the body once more
 }
 
