@@ -21,7 +21,10 @@ export default defineConfig({
               compatibilityDate: "2026-08-01",
               // What the sample's later date switches on: timers and waitUntil keep an object in memory.
               compatibilityFlags: ["nodejs_compat", "durable_object_io_tasks_prevent_eviction"],
-              bindings: { DBMIGRATE_TOKEN: "token-now", DBMIGRATE_TOKEN_PREVIOUS: "token-before" },
+              bindings: {
+                DBMIGRATE_TOKEN: "token-of-the-operator-now",
+                DBMIGRATE_TOKEN_PREVIOUS: "token-of-the-operator-before",
+              },
               durableObjects: {
                 STORE: { className: "UserDataStore", useSQLite: true },
                 COUNTED: { className: "CountedStore", useSQLite: true },
@@ -39,7 +42,7 @@ export default defineConfig({
             wrangler: { configPath: "wrangler.jsonc" },
             miniflare: {
               compatibilityDate: "2026-08-01",
-              bindings: { DBMIGRATE_TOKEN: "token-now" },
+              bindings: { DBMIGRATE_TOKEN: "token-of-the-operator-now" },
               d1Databases: ["D1"], // to compare with
             },
           }),

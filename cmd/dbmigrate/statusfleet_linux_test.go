@@ -100,7 +100,7 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 			cmd := exec.Command("dbmigrate", "status", "--output", format)
 			cmd.Dir = t.TempDir()
 			cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "CLOUDFLARE_API_TOKEN=t", "CLOUDFLARE_ACCOUNT_ID=a", "AWS_ACCESS_KEY_ID=k",
-				"AWS_SECRET_ACCESS_KEY=s", "DBMIGRATE_TOKEN=t", "DBMIGRATE_WORKER_URL=" + server.URL, "DBMIGRATE_BUCKET=b", "DBMIGRATE_KV_NAMESPACE=n",
+				"AWS_SECRET_ACCESS_KEY=s", "DBMIGRATE_TOKEN=token-of-the-operator", "DBMIGRATE_WORKER_URL=" + server.URL, "DBMIGRATE_BUCKET=b", "DBMIGRATE_KV_NAMESPACE=n",
 				"AWS_ENDPOINT_URL_S3=" + server.URL, "CLOUDFLARE_API_BASE_URL=" + server.URL}
 			var talk strings.Builder
 			cmd.Stderr = &talk

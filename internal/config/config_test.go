@@ -194,7 +194,7 @@ func TestNeeds(t *testing.T) {
 	}{
 		"R2":     {c.NeedR2, []func(){func() { c.Bucket = "b" }, func() { c.R2Endpoint = "https://e" }, func() { c.AccessKeyID = "id" }}},
 		"KV":     {c.NeedKV, []func(){func() { c.KVNamespace = "k" }, func() { c.AccountID = "a" }, func() { c.APIToken = "t" }}},
-		"Worker": {c.NeedWorker, []func(){func() { c.WorkerURL = "https://w" }, func() { c.Token = "t" }}},
+		"Worker": {c.NeedWorker, []func(){func() { c.WorkerURL = "https://w" }, func() { c.Token = "fifteen-bytes-x" }, func() { c.Token = "sixteen-bytes-xx" }}},
 	} {
 		c = Config{}
 		for i, give := range test.give {

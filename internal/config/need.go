@@ -91,6 +91,9 @@ func (c *Config) NeedKV() error {
 	return nil
 }
 
+// MinTokenBytes is the shortest admin token; the Worker keeps its admin routes closed with a shorter one.
+const MinTokenBytes = 16
+
 // NeedWorker says what is missing to reach the Durable Objects.
 func (c *Config) NeedWorker() error {
 	switch {
@@ -98,6 +101,9 @@ func (c *Config) NeedWorker() error {
 		return c.missing("Worker URL", "--worker-url or DBMIGRATE_WORKER_URL; a wrangler file names it only by a custom domain")
 	case c.Token == "":
 		return c.missing("admin token", "DBMIGRATE_TOKEN, the value of the Worker's secret of that name (`wrangler secret put DBMIGRATE_TOKEN`)")
+	case len(c.Token) < MinTokenBytes:
+		return usage("read DBMIGRATE_TOKEN", "", fmt.Errorf("it has fewer than %d bytes, and could be guessed", MinTokenBytes),
+			"set a random one, such as `openssl rand -hex 32` makes, here and with `wrangler secret put DBMIGRATE_TOKEN`")
 	}
 	return nil
 }

@@ -7,14 +7,23 @@ export interface AuthEnv {
   readonly DBMIGRATE_TOKEN_PREVIOUS?: string;
 }
 
+/** The shortest secret, in bytes. The admin routes take a token from anywhere, as often as it is tried; a short one can be guessed. */
+export const MIN_TOKEN_BYTES = 16;
+
 /**
  * Checks the bearer token of an admin request.
- * @throws WireError `closed` when no secret is set, `unauthorized` when the token is missing or wrong
+ * @throws WireError `closed` when no secret is set, or one that is too short, `unauthorized` when the token is missing or wrong
  */
 export function authorize(request: Request, env: AuthEnv): void {
   const accepted = [env.DBMIGRATE_TOKEN, env.DBMIGRATE_TOKEN_PREVIOUS].filter(isSet);
   if (accepted.length === 0) {
     throw new WireError("closed", "no admin secret is configured: set it with `wrangler secret put DBMIGRATE_TOKEN`");
+  }
+  if (accepted.some(isShort)) {
+    throw new WireError(
+      "closed",
+      `DBMIGRATE_TOKEN and DBMIGRATE_TOKEN_PREVIOUS need at least ${MIN_TOKEN_BYTES} bytes: set a random one with \`wrangler secret put\``,
+    );
   }
   const token = bearerToken(request);
   if (token === undefined) throw new WireError("unauthorized", "the Authorization header carries no bearer token");
@@ -25,6 +34,10 @@ export function authorize(request: Request, env: AuthEnv): void {
 
 function isSet(secret: string | undefined): secret is string {
   return typeof secret === "string" && secret !== "";
+}
+
+function isShort(secret: string): boolean {
+  return new TextEncoder().encode(secret).length < MIN_TOKEN_BYTES;
 }
 
 function bearerToken(request: Request): string | undefined {

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { type AdminConfig, handleAdmin } from "../../src/index.ts";
 import { bindings } from "../router/fixtures.ts";
 
-const TOKENS = { DBMIGRATE_TOKEN: "token-now", DBMIGRATE_TOKEN_PREVIOUS: "token-before" };
+const TOKENS = {
+  DBMIGRATE_TOKEN: "token-of-the-operator-now",
+  DBMIGRATE_TOKEN_PREVIOUS: "token-of-the-operator-before",
+};
 const HELLO = "/_dbmigrate/v1/hello";
 
 interface Given {
@@ -14,7 +17,7 @@ interface Given {
 
 async function ask(
   path: string,
-  { method = "GET", token = "token-now", headers, config }: Given = {},
+  { method = "GET", token = "token-of-the-operator-now", headers, config }: Given = {},
 ): Promise<Response | null> {
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const request = new Request(`https://worker.test${path}`, { method, headers: { ...authorization, ...headers } });
@@ -79,7 +82,22 @@ describe("authentication comes before anything else", () => {
   });
 
   it("takes the token before the current one, during a rotation", async () => {
-    expect(await summary(await ask(HELLO, { token: "token-before" }))).toEqual([200, "ok"]);
+    expect(await summary(await ask(HELLO, { token: "token-of-the-operator-before" }))).toEqual([200, "ok"]);
+  });
+
+  it.each([
+    { DBMIGRATE_TOKEN: "fifteen-bytes-x" },
+    { DBMIGRATE_TOKEN: "token-of-the-operator-now", DBMIGRATE_TOKEN_PREVIOUS: "short" },
+    { DBMIGRATE_TOKEN: "short", DBMIGRATE_TOKEN_PREVIOUS: "token-of-the-operator-now" },
+  ])("is closed with a secret that can be guessed: %o", async (env) => {
+    for (const token of [null, env.DBMIGRATE_TOKEN, env.DBMIGRATE_TOKEN_PREVIOUS ?? "x", "token-of-the-operator-now"]) {
+      expect(await summary(await ask(HELLO, { token, config: { env } }))).toEqual([503, "closed"]);
+    }
+    const sixteen = { DBMIGRATE_TOKEN: "sixteen-bytes-xx" };
+    expect(await summary(await ask(HELLO, { token: "sixteen-bytes-xx", config: { env: sixteen } }))).toEqual([
+      200,
+      "ok",
+    ]);
   });
 
   it.each([{}, { DBMIGRATE_TOKEN: "" }])("is closed without a secret: %o", async (env) => {

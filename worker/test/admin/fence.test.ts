@@ -27,10 +27,14 @@ async function fence(body: unknown, { bucket = BUCKET, gen = () => 3 }: Around =
   } as unknown as typeof bindings.USER_DATA;
   const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/fence`, {
     method: "POST",
-    headers: { authorization: "Bearer t", "content-type": "application/json" },
+    headers: { authorization: "Bearer token-of-the-operator", "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "t" }, store, bucket: bucket as R2Bucket });
+  const response = await handleAdmin(request, {
+    env: { DBMIGRATE_TOKEN: "token-of-the-operator" },
+    store,
+    bucket: bucket as R2Bucket,
+  });
   const answer = await response?.json<{ error?: { kind: string } }>();
   return answer?.error?.kind ?? answer;
 }

@@ -28,10 +28,14 @@ async function messageFor(marked: Uint8Array): Promise<Record<string, unknown>> 
 async function send(body: unknown, config: Partial<AdminConfig> = { bucket: BUCKET }): Promise<unknown> {
   const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/mark`, {
     method: "POST",
-    headers: { authorization: "Bearer t", "content-type": "application/json" },
+    headers: { authorization: "Bearer token-of-the-operator", "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "t" }, store: bindings.USER_DATA, ...config });
+  const response = await handleAdmin(request, {
+    env: { DBMIGRATE_TOKEN: "token-of-the-operator" },
+    store: bindings.USER_DATA,
+    ...config,
+  });
   const answer = await response?.json<{ error?: { kind: string } }>();
   return answer?.error?.kind ?? answer;
 }

@@ -121,10 +121,13 @@ export async function send(
   const contentType = binary ? "application/octet-stream" : "application/json";
   const request = new Request(`https://worker.test${userPath(user, route)}${search}`, {
     method: "POST",
-    headers: { authorization: "Bearer token-now", "content-type": contentType },
+    headers: { authorization: "Bearer token-of-the-operator-now", "content-type": contentType },
     body: binary ? body : JSON.stringify(body),
   });
-  const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: "token-now" }, store: bindings.USER_DATA });
+  const response = await handleAdmin(request, {
+    env: { DBMIGRATE_TOKEN: "token-of-the-operator-now" },
+    store: bindings.USER_DATA,
+  });
   if (response?.ok !== true) throw new Error(`${route}: ${await response?.text()}`);
   return response.json();
 }

@@ -3,7 +3,7 @@ import sample, { type Env } from "../../sample/index.ts";
 import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
 import { bringTo } from "../router/store-driver.ts";
 
-const env: Env = { ...bindings, APP_TOKEN: "app-token", DBMIGRATE_TOKEN: "token-now" };
+const env: Env = { ...bindings, APP_TOKEN: "app-token", DBMIGRATE_TOKEN: "token-of-the-operator-now" };
 
 function ask(
   path: string,
@@ -35,7 +35,7 @@ describe("the sample application", () => {
   });
 
   it.each([
-    ["another token", { token: "token-now" }, 401],
+    ["another token", { token: "token-of-the-operator-now" }, 401],
     ["GET", { method: "GET" }, 405],
     ["a body without statements", { body: {} }, 400],
     ["bad SQL", { body: { statements: [{ sql: "SELEC" }] } }, 400],
@@ -54,7 +54,7 @@ describe("the sample application", () => {
 
   it("keeps its token and the operator's apart", async () => {
     expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "app-token" })).status).toBe(401);
-    expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-now" })).status).toBe(200);
+    expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-of-the-operator-now" })).status).toBe(200);
   });
 
   it("reads both halves of a split user, and the one of another", async () => {

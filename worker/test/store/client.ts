@@ -61,7 +61,12 @@ export class Client {
     this.stub = namespace.getByName(user);
   }
 
-  raw(method: string, route: string, init: RequestInit = {}, token: string | null = "token-now"): Promise<Response> {
+  raw(
+    method: string,
+    route: string,
+    init: RequestInit = {},
+    token: string | null = "token-of-the-operator-now",
+  ): Promise<Response> {
     const headers = new Headers(init.headers);
     if (token !== null) headers.set("authorization", `Bearer ${token}`);
     const url = `https://worker.test/_dbmigrate/v1/users/${encodeURIComponent(this.user)}/${route}`;

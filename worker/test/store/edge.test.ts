@@ -10,11 +10,11 @@ async function kindOf(response: Response): Promise<string> {
 
 describe("authorization", () => {
   it.each([
-    ["token-now", "200 ok"],
-    ["token-before", "200 ok"],
+    ["token-of-the-operator-now", "200 ok"],
+    ["token-of-the-operator-before", "200 ok"],
     [null, "401 unauthorized"],
     ["token-no", "401 unauthorized"],
-    ["token-now2", "401 unauthorized"],
+    ["token-of-the-operator-now2", "401 unauthorized"],
     ["", "401 unauthorized"],
   ])("token %s: %s", async (token, expected) => {
     expect(await kindOf(await new Client().raw("GET", "status", {}, token))).toBe(expected);
@@ -33,7 +33,7 @@ describe("authorization", () => {
 
   it("is closed while no secret is set, even to the empty token", async () => {
     const client = new Client(bindings.CLOSED);
-    for (const token of ["", "token-now", null]) {
+    for (const token of ["", "token-of-the-operator-now", null]) {
       expect(await kindOf(await client.raw("GET", "status", {}, token))).toBe("503 closed");
     }
   });
@@ -62,14 +62,14 @@ describe("routes", () => {
     "refuses the user id %j",
     async (id) => {
       const url = `https://worker.test/_dbmigrate/v1/users/${id}/status`;
-      const request = new Request(url, { headers: { authorization: "Bearer token-now" } });
+      const request = new Request(url, { headers: { authorization: "Bearer token-of-the-operator-now" } });
       expect(await kindOf(await new Client().stub.fetch(request))).toMatch(/^(400 bad-request|404 not-found)$/);
     },
   );
 
   it("does not answer hello, nor anything outside its routes", async () => {
     const { stub } = new Client();
-    const headers = { authorization: "Bearer token-now" };
+    const headers = { authorization: "Bearer token-of-the-operator-now" };
     for (const path of ["/_dbmigrate/v1/hello", "/_dbmigrate/v2/users/a/status", "/", "/query/x"]) {
       expect(await kindOf(await stub.fetch(`https://worker.test${path}`, { headers }))).toBe("404 not-found");
     }
