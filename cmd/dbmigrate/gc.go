@@ -193,6 +193,8 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 		return a.markGC(ctx, e, plan, o, len(found)-len(candidates))
 	case o.confirm == "":
 		return a.printGCPlan(plan, o, len(found)-len(candidates))
+	case o.confirm != plan.Digest() && firstFailure(plan) != nil:
+		return fmt.Errorf("nothing was freed, the plan cannot be made again: %w", firstFailure(plan))
 	case o.confirm != plan.Digest():
 		return usageError("free files", "", fmt.Sprintf("the plan is %s now, not %s: nothing was freed", plan.Digest(), o.confirm),
 			"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`")
@@ -202,6 +204,16 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 		flags[f.User] = f.Flag
 	}
 	return a.executeGC(ctx, e, plan, flags)
+}
+
+// firstFailure is why a user could not be looked at, if there is one.
+func firstFailure(plan migrate.GCPlan) error {
+	for _, r := range plan.Keep {
+		if r.Err() != nil {
+			return r.Err()
+		}
+	}
+	return nil
 }
 
 // gcScan looks at the named users, or at everybody. Users that were named but of whom nobody is left (an empty file, two lists with nobody in
