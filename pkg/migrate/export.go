@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -90,7 +91,30 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables
 		}
 	}
 	x.release()
-	return b.Finish(ctx)
+	info, err := os.Stat(path)
+	if err != nil {
+		return errors.Join(err, b.Abort())
+	}
+	return finishWithin(ctx, u, b, finishTime(info.Size()))
+}
+
+// finishTime is how long the indexes of a built file may take, and its check. The user's writes wait for it.
+func finishTime(bytes int64) time.Duration {
+	return time.Minute + time.Duration(bytes>>20)*2*time.Second
+}
+
+var errFinishTooLong = errors.New("its indexes and its check take too long")
+
+// finishWithin ends what the Durable Object's schema may make endless, such as a full-text index over a view without end.
+func finishWithin(ctx context.Context, u userdb.UserID, b *sqlitefile.Builder, most time.Duration) error {
+	bounded, cancel := context.WithTimeoutCause(ctx, most, errFinishTooLong)
+	defer cancel()
+	err := b.Finish(bounded)
+	if err == nil || context.Cause(bounded) != errFinishTooLong {
+		return err
+	}
+	return &userdb.Error{Op: "build the file of", Thing: string(u), Kind: userdb.TooCostly, Err: fmt.Errorf("%w: more than %s", errFinishTooLong, most),
+		Hint: "look for indexes and full-text tables in the Durable Object that compute a lot, and drop them"}
 }
 
 // allReceived holds what came of a table against what the Durable Object counted in it.

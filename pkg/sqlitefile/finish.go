@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -155,6 +156,9 @@ func (b *Builder) restoreTexts() error {
 	return b.conn.Exec("PRAGMA writable_schema=OFF")
 }
 
+// unproven are findings of the integrity check that no finished file may have: it is damaged, or the check did not come to its end.
+var unproven = []Reason{ReasonDamaged, ReasonFTS5OutOfStep, ReasonTooCostly}
+
 // prove reads the finished file as a stranger would.
 func (b *Builder) prove(ctx context.Context) error {
 	f, err := Open(ctx, b.path)
@@ -167,7 +171,7 @@ func (b *Builder) prove(ctx context.Context) error {
 		return err
 	}
 	for i := range damage {
-		if damage[i].Reason == ReasonDamaged || damage[i].Reason == ReasonFTS5OutOfStep {
+		if slices.Contains(unproven, damage[i].Reason) {
 			return refuse("check the finished file", b.path, &damage[i])
 		}
 	}
