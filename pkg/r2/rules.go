@@ -48,7 +48,8 @@ func expiryOf(rule types.LifecycleRule) (Expiry, bool) {
 	if e.Days == 0 && e.Date.IsZero() {
 		return Expiry{}, false
 	}
-	e.Prefix = aws.ToString(rule.Prefix) //nolint:staticcheck // the older form, which R2 still answers
+	//lint:ignore SA1019 rules of the older form may still be there, and they delete as well
+	e.Prefix = aws.ToString(rule.Prefix)
 	if f := rule.Filter; f != nil {
 		e.Prefix = aws.ToString(f.Prefix)
 		if f.And != nil {

@@ -25,6 +25,8 @@ export interface AdminConfig {
   readonly layout?: string;
   /** The router's savesFiles. dbmigrate is told: beside an old path that saves without conditions it needs a router that does not. */
   readonly savesFiles?: boolean;
+  /** The router's. A hint that dbmigrate sends comes first; without either, an object is created near whoever touches it first, for good. */
+  readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
 }
 
 /** Answers a request under the admin prefix; null for any other path, which is the application's. */
@@ -42,12 +44,13 @@ export async function handleAdmin(request: Request, config: AdminConfig): Promis
 async function answer(
   request: Request,
   pathname: string,
-  { store, bucket, layout = DEFAULT_LAYOUT, savesFiles = true }: AdminConfig,
+  { store, bucket, layout = DEFAULT_LAYOUT, savesFiles = true, locationHint: hintOf }: AdminConfig,
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
-  const locationHint = parseLocationHint(request.headers.get(LOCATION_HEADER));
+  const given = parseLocationHint(request.headers.get(LOCATION_HEADER));
   if (route.kind === "hello") return hello(layout, bucket !== undefined, savesFiles, await probeObject(store));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
+  const locationHint = given ?? hintOf?.(route.user);
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
   if (route.kind === "fence")
     return fence(request, bucket, objectKeys(layout)(route.user), () => lastClaim(stub, request));

@@ -176,6 +176,16 @@ describe("location", () => {
     },
   );
 
+  it("is the router's where dbmigrate sends none", async () => {
+    const config = { store, locationHint: (user: string) => (user === "alice" ? "weur" : undefined) } as const;
+    await ask("/_dbmigrate/v1/users/alice/status", { config });
+    expect(touched.at(-1)).toEqual(["alice", { locationHint: "weur" }]);
+    await ask("/_dbmigrate/v1/users/bob/status", { config });
+    expect(touched.at(-1)).toEqual(["bob", {}]);
+    await ask("/_dbmigrate/v1/users/alice/status", { headers: { "x-dbmigrate-location": "oc" }, config });
+    expect(touched.at(-1)).toEqual(["alice", { locationHint: "oc" }]);
+  });
+
   it("is none without the header", async () => {
     await ask("/_dbmigrate/v1/users/alice/status", { config: { store } });
     expect(touched.at(-1)).toEqual(["alice", {}]);
