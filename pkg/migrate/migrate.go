@@ -381,7 +381,7 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 		return err
 	}
 	if store == nil || store.Database != proof.digest.Database || proof.digest.CensusDifference(*store) != "" {
-		return copyDiffers(m.user, proof.digest, store)
+		return m.copyDiffers(ctx, proof.digest, store)
 	}
 	if err := m.sentWhatWasChecked(); err != nil {
 		return err
@@ -420,13 +420,16 @@ func (m *migration) digestCopy(ctx context.Context) (*wire.DatabaseDigest, error
 	return report.Digest, nil
 }
 
-func copyDiffers(u userdb.UserID, file wire.DatabaseDigest, store *wire.DatabaseDigest) error {
+func (m *migration) copyDiffers(ctx context.Context, file wire.DatabaseDigest, store *wire.DatabaseDigest) error {
 	if store == nil {
 		store = &wire.DatabaseDigest{}
 	}
-	return &userdb.Error{Op: "compare the import of", Thing: string(u), Kind: userdb.Mismatch,
-		Err:  errors.New(verify.Summary(verify.Databases(file, *store))),
-		Hint: "the user stays on the old path; nothing was switched"}
+	lines := m.nameCopied(ctx, m.user, m.toCopy().path, *store, verify.Databases(file, *store))
+	m.result.Differences = lines
+	return &userdb.Error{Op: "compare the import of", Thing: string(m.user), Kind: userdb.Mismatch,
+		Err: fmt.Errorf("the file and the Durable Object differ: %s", verify.SummaryOf(lines)),
+		Hint: "the user stays on the old path; nothing was switched. Probably something wrote into the Durable Object past its own code while it imported, or SQLite stored a " +
+			"value as another one: run the command again, and if it fails again, please report what differs and the table's CREATE text"}
 }
 
 // switchOver runs from the fence to the activation. An interrupt does not stop it.

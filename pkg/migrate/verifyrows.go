@@ -20,6 +20,7 @@ type namer struct {
 	user  userdb.UserID
 	file  *sqlitefile.File
 	store wire.DatabaseDigest // the tables that it has
+	side  func(*sqlitefile.Table) verify.Side
 	lines []string
 }
 
@@ -61,8 +62,25 @@ func (v *check) compareRows(ctx context.Context, kept *spool, store wire.Databas
 		return nil, err
 	}
 	n := &namer{Engine: v.Engine, user: v.user, file: file, store: store}
+	n.side = func(*sqlitefile.Table) verify.Side { return verify.StoreSide(v.Stores, v.user) }
 	err = n.run(ctx, exported.Schema, digests)
 	return n.lines, err
+}
+
+// nameCopied names what differs between the file that was copied and the Durable Object that imports it, which says nothing of its schema yet.
+func (e *Engine) nameCopied(ctx context.Context, u userdb.UserID, path string, store wire.DatabaseDigest, digests []verify.Difference) []string {
+	lines := digestLines(digests)
+	file, err := sqlitefile.Open(ctx, path)
+	if err != nil {
+		return lines
+	}
+	defer file.Close()
+	n := &namer{Engine: e, user: u, file: file, store: store}
+	n.side = func(t *sqlitefile.Table) verify.Side { return verify.ImportingSide(e.Stores, u, len(t.Cells)) }
+	if err := n.tables(ctx, nil, digests); err != nil {
+		lines = append(lines, fmt.Sprintf("not everything could be named: %v", err))
+	}
+	return append(n.lines, lines...)
 }
 
 func (n *namer) run(ctx context.Context, store wire.Schema, digests []verify.Difference) error {
@@ -75,6 +93,11 @@ func (n *namer) run(ctx context.Context, store wire.Schema, digests []verify.Dif
 		changed[d.Object] = true
 		n.lines = append(n.lines, d.String())
 	}
+	return n.tables(ctx, changed, digests)
+}
+
+// tables names the rows of the tables whose digests differ, but not of those whose schema changed.
+func (n *namer) tables(ctx context.Context, changed map[string]bool, digests []verify.Difference) error {
 	differ := map[string]bool{}
 	for _, d := range digests {
 		differ[d.Object] = true
@@ -102,7 +125,7 @@ func (n *namer) rows(ctx context.Context, t *sqlitefile.Table) error {
 	if room <= 0 {
 		return nil
 	}
-	found, err := verify.Rows(ctx, rowShape(t), fileSide{n.file, t}, verify.StoreSide(n.Stores, n.user), room)
+	found, err := verify.Rows(ctx, rowShape(t), fileSide{n.file, t}, n.side(t), room)
 	for _, d := range found {
 		n.lines = append(n.lines, d.String())
 	}

@@ -255,6 +255,8 @@ type RangeRequest struct {
 	After Key    `json:"after"`
 	Upto  Key    `json:"upto"`
 	Limit int64  `json:"limit,omitempty"`
+	// Content asks for the rows themselves, which come when they are short, or only one.
+	Content bool `json:"content,omitempty"`
 }
 
 // RangeDigest answers a RangeRequest.
@@ -264,6 +266,9 @@ type RangeDigest struct {
 	Last   Key          `json:"last"`
 	Writes int64        `json:"writes"`
 	Phase  userdb.Phase `json:"phase"`
+	// Cells and Reals are the rows, nil when they did not come.
+	Cells []byte `json:"cells,omitempty"`
+	Reals []byte `json:"reals,omitempty"`
 }
 
 // ExportRequest asks for one page of a table's rows behind After, of about MaxBytes.

@@ -67,6 +67,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       after: parseKey(json["after"], "after"),
       upto: parseKey(json["upto"], "upto"),
       limit: limitOf(json["limit"]),
+      content: asBoolean(json["content"] ?? false, "content"),
     }),
   ready: (store, { json }) =>
     ready(store, genOf(json), parseDatabaseDigest(json["digest"]), asObject(json["receipt"], "receipt")),

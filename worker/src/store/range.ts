@@ -5,7 +5,7 @@ import { type Key, emitKey } from "../wire/values.ts";
 import type { StoreContext } from "./context.ts";
 import { demandTable } from "./export.ts";
 import { demandPhase } from "./guard.ts";
-import { RowReader } from "./row-reader.ts";
+import { type Chunk, RowReader } from "./row-reader.ts";
 import type { Tally } from "./tally.ts";
 
 /** The digest of consecutive rows. */
@@ -27,6 +27,7 @@ export function hashRows(
   upto: Key | null,
   limit: number,
   tally?: Tally,
+  keep?: (chunk: Chunk) => void,
 ): HashedRows {
   const hash = createHash("sha256");
   const reals: Uint8Array[] = [];
@@ -41,6 +42,7 @@ export function hashRows(
       bytes += cells.length;
     }
     tally?.add(chunk.cells, chunk.reals);
+    keep?.(chunk);
     reals.push(chunk.reals);
     rows += chunk.rows;
     last = chunk.last;
@@ -55,6 +57,8 @@ export interface RangeRequest {
   readonly upto: Key | null;
   /** In rows; Infinity for none. */
   readonly limit: number;
+  /** Whether the rows themselves are wanted; they come when they are short, or only one. */
+  readonly content?: boolean;
 }
 
 export interface RangeDigest {
@@ -63,13 +67,33 @@ export interface RangeDigest {
   readonly last: unknown;
   readonly writes: number;
   readonly phase: Phase;
+  readonly cells?: string;
+  readonly reals?: string;
 }
 
+// Above it the asker has to ask for fewer rows.
+const CONTENT_BYTES = 1024 * 1024;
+
 /** The digest of a range of a table, to find out where two sides differ. @throws WireError wrong-phase or not-found */
-export function rangeDigest(store: StoreContext, { table, after, upto, limit }: RangeRequest): RangeDigest {
+export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDigest {
+  const { table, after, upto, limit, content = false } = request;
   const { state, writes } = store.books;
   demandPhase(state, "digest");
   const reader = new RowReader(store.sql, demandTable(store.sql, table));
-  const { rows, digest, last } = hashRows(reader, after, upto, limit);
-  return { rows, digest: Buffer.from(digest).toString("hex"), last: emitKey(last), writes, phase: state.phase };
+  const kept: Chunk[] = [];
+  let room = CONTENT_BYTES;
+  const keep = (chunk: Chunk) => {
+    room -= chunk.cells.reduce((sum, part) => sum + part.length, 0);
+    if (room >= 0 || limit === 1) kept.push(chunk);
+  };
+  const { rows, digest, last } = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined);
+  const answer = { rows, digest: Buffer.from(digest).toString("hex"), last: emitKey(last), writes, phase: state.phase };
+  return content && (room >= 0 || limit === 1) ? { ...answer, ...contentOf(kept) } : answer;
+}
+
+function contentOf(chunks: readonly Chunk[]): { cells: string; reals: string } {
+  return {
+    cells: Buffer.concat(chunks.flatMap(({ cells }) => cells)).toString("base64"),
+    reals: Buffer.concat(chunks.map(({ reals }) => reals)).toString("base64"),
+  };
 }
