@@ -19,6 +19,7 @@ export { answerResponse, bothResponse, readQuery, readThaw, thawResponse } from 
 export type { BothAnswer } from "./router/cold.ts";
 export { type BothRequest, createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
 export type { Observer, RouterReport } from "./router/report.ts";
+export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
 export { type TransactionOptions, UserDataStore } from "./store/user-data-store.ts";
 export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";

@@ -34,7 +34,12 @@ export interface OpenOptions {
   readonly maxBytes: number;
   /** Steps of SQLite's virtual machine that the request may take; QUERY_LIMITS.fileSteps when absent. */
   readonly steps?: number;
+  /** Whether a Durable Object's limits hold, as when absent, or SQLite's own. */
+  readonly rules?: FileRules;
 }
+
+/** `store`: the limits, functions, modules and names of a Durable Object. `sqlite`: those of SQLite. */
+export type FileRules = "store" | "sqlite";
 
 /** An open file. Close it always: its memory is not garbage-collected. */
 export class FileDatabase {
@@ -137,15 +142,21 @@ export class FileDatabase {
     set(DBCONFIG.ENABLE_FKEY, 1);
     set(DBCONFIG.DQS_DML, 1);
     set(DBCONFIG.DQS_DDL, 1);
-    dropModules(this.lib, this.handle);
-    withText(this.lib, "load_extension", (name) => {
-      for (const count of [1, 2]) this.check(c.sqlite3_overload_function(this.handle, name, count));
-    });
-    this.loadSchema();
-    limitLikeStore(this.lib, this.handle);
+    if (this.options.rules !== "sqlite") this.becomeStore();
     this.check(c.sqlite3_set_authorizer(this.handle, this.lib.authorizer, 0));
     beginSteps(this.steps);
     c.sqlite3_progress_handler(this.handle, STEPS_AT_ONCE, this.lib.progress, 0);
+  }
+
+  /** The schema is loaded in between: what is in the file is served as far as it can be. */
+  private becomeStore(): void {
+    const { lib, handle } = this;
+    dropModules(lib, handle);
+    withText(lib, "load_extension", (name) => {
+      for (const count of [1, 2]) this.check(lib.c.sqlite3_overload_function(handle, name, count));
+    });
+    this.loadSchema();
+    limitLikeStore(lib, handle);
   }
 
   /** Reads the whole schema, which SQLite would do at the first statement. */

@@ -6,7 +6,8 @@ import { bindStatement, type RunnableStatement, runStatement } from "../query/st
 import { ExactReader } from "../query/read-exact.ts";
 import type { StatementResult } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
-import { FileDatabase, type OpenOptions, writeInRead } from "./database.ts";
+import { leniently } from "./authorizer.ts";
+import { FileDatabase, type FileRules, type OpenOptions, writeInRead } from "./database.ts";
 import { FileSql } from "./file-sql.ts";
 import { refuseUtf16, withWalFlagsOf } from "./image.ts";
 import { refuseReservedRename } from "./reserved.ts";
@@ -32,12 +33,14 @@ export function runOnFile(
   request: ParsedRequest,
   maxBytes = DEFAULT_MAX_FILE_BYTES,
   steps?: number,
+  rules: FileRules = "store",
 ): FileRun {
-  const bounds = steps === undefined ? { maxBytes } : { maxBytes, steps };
+  const bounds = { maxBytes, rules, ...(steps !== undefined && { steps }) };
   refuseTooLarge(file.byteLength, maxBytes);
   refuseUtf16(file);
+  const run = (): FileRun => (request.mode === "read" ? readFile : writeFile)(file, request, bounds);
   try {
-    return request.mode === "read" ? readFile(file, request, bounds) : writeFile(file, request, bounds);
+    return rules === "store" ? run() : leniently(run);
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) discardSqlite(); // a trap leaves its memory in an unknown state
     throw error;
@@ -61,7 +64,7 @@ type Bounds = Omit<OpenOptions, "mode">;
 
 function readFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
   return withDatabase(file, { mode: "read", ...bounds }, (db) => {
-    const results = inTransaction(db, request);
+    const results = inTransaction(db, request, bounds);
     // As in a Durable Object: what counts is whether something was written, not whether a statement could have.
     if (db.totalChanges() > 0n || changedImage(file, db.image()) !== null) throw writeInRead();
     return { results, changed: null };
@@ -70,7 +73,7 @@ function readFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): Fil
 
 function writeFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
   return withDatabase(file, { mode: "write", ...bounds }, (db) => {
-    const results = inTransaction(db, request);
+    const results = inTransaction(db, request, bounds);
     return { results, changed: changedImage(file, db.image()) };
   });
 }
@@ -85,13 +88,15 @@ function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileD
 }
 
 /** A statement that fails ends the request; closing the database then drops what was not committed. */
-function inTransaction(db: FileDatabase, { statements, counts }: ParsedRequest): StatementResult[] {
+function inTransaction(db: FileDatabase, { statements, counts }: ParsedRequest, { rules }: Bounds): StatementResult[] {
   const bound = statements.map(bindStatement);
   db.begin();
   const sql = new FileSql(db);
   const reader = new ExactReader(sql);
   const run = (statement: RunnableStatement, index: number) => {
-    const result = runStatement(reader, statement, index, (bound) => refuseReservedRename(bound.tokens));
+    const result = runStatement(reader, statement, index, (bound) =>
+      rules === "store" ? refuseReservedRename(bound.tokens) : undefined,
+    );
     return { ...result, rowsRead: result.rows.length };
   };
   const results = bound.map((statement, index) =>

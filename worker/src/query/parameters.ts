@@ -83,8 +83,8 @@ function numberOf(token: Token): number | undefined {
   return /^\?\d+$/.test(token.text) ? Number(token.text.slice(1)) : undefined;
 }
 
-// SQLite here takes no more than 100 parameters; the bound only keeps ?999999999 from costing memory before it says so.
-const MAX_PARAMETERS = 1000;
+// SQLite's own limit. A Durable Object takes 100, and says so; the bound only keeps ?999999999 from costing memory before.
+const MAX_PARAMETERS = 32_766;
 
 function resolveValues(indexes: ReadonlyMap<Token, number>, params: Params): SqlParam[] {
   const count = highest(indexes.values());

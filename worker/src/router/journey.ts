@@ -1,6 +1,6 @@
 // One request on its way between the file and the Durable Object (docs/cutover.md, sections 4 and 5). The flag chose the start;
 // from there each side says whether it may answer. Nothing here depends on the flag being right.
-import { type FileRun, runOnFile } from "../file/engine.ts";
+import type { FileRun } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
@@ -13,6 +13,7 @@ import {
   outcomeUnknown,
   savedElsewhere,
 } from "./failures.ts";
+import { type LimitsMode, runWithin } from "./limits.ts";
 import type { Fenced } from "./marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
@@ -31,7 +32,11 @@ const FULL_ROUND = 3;
 /** A fenced file as it was seen before the Durable Object was asked. */
 type Copy = StoredFile & { readonly mark: Fenced };
 
+/** So much of a statement goes into a report. */
+const REPORTED_SQL = 1000;
+
 export interface JourneyOptions {
+  readonly limits?: LimitsMode | undefined;
   /** `r2` is the emergency switch: files answer everything, whatever flags and Durable Objects say. */
   readonly path: "auto" | "r2";
   readonly deadlineMs: number;
@@ -243,7 +248,10 @@ export class Journey {
   private runOn(file: StoredFile): FileRun {
     if (file.bytes === null)
       throw new WireError("too-large", `open ${file.key}: it is too large for this Worker's memory`);
-    return runOnFile(file.bytes, this.query.parsed, this.options.maxFileBytes);
+    const { limits = "enforce", maxFileBytes } = this.options;
+    return runWithin(limits, file.bytes, this.query.parsed, maxFileBytes, (sql, message) =>
+      this.report({ kind: "fails-after-move", message, sql: sql.slice(0, REPORTED_SQL) }),
+    );
   }
 
   private async waitForCutover(): Promise<void> {

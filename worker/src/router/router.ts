@@ -10,6 +10,7 @@ import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive } from "./live.ts";
+import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
 import type { Sides } from "./sides.ts";
@@ -37,6 +38,11 @@ export interface RouterConfig {
    * files and never saves one. Say the same to handleAdmin, so that dbmigrate knows.
    */
   readonly savesFiles?: boolean;
+  /**
+   * What becomes of statements on a file that a Durable Object would refuse: too many parameters, functions that it lacks. Default `enforce`: they are
+   * refused. `report`: they are answered, and `observe` is told which will fail after the move.
+   */
+  readonly limits?: LimitsMode;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
   /** Is told of users whom somebody has to look at; `console.warn` when absent. */
@@ -85,7 +91,14 @@ export function createRouter(config: RouterConfig): Router {
     files: new R2FileSide(config.bucket, objectKeys(config.layout ?? DEFAULT_LAYOUT), maxFileBytes),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
-  return routeBetween(sides, { path, deadlineMs, maxFileBytes, savesFiles, observe: config.observe });
+  return routeBetween(sides, {
+    path,
+    deadlineMs,
+    limits: config.limits,
+    maxFileBytes,
+    savesFiles,
+    observe: config.observe,
+  });
 }
 
 /** A router between sides of any kind, for applications that wrap them. */
