@@ -54,6 +54,8 @@ type Engine struct {
 	Now func() time.Time
 	// Random fills the random part of marks; crypto/rand when nil.
 	Random io.Reader
+
+	freeOn func(dir string) (int64, error) // for tests
 }
 
 // Event is one step of one user.

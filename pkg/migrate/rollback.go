@@ -39,6 +39,7 @@ type retreat struct {
 	served bool // the file is authoritative: what is left is clean-up
 	// stops: the Durable Object took writes when it was looked at, and the claim will end that.
 	stops  bool
+	need   int64 // bytes on the operator's disk
 	result *Result
 }
 
@@ -66,9 +67,11 @@ func (r *retreat) run(ctx context.Context) error {
 	if err := r.canDiscard(ctx); err != nil {
 		return err
 	}
-	if err := r.canFinish(ctx); err != nil {
+	release, err := r.canFinish(ctx)
+	if err != nil {
 		return err
 	}
+	defer release()
 	ctx = context.WithoutCancel(ctx)
 	begun := r.now()
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
@@ -85,6 +88,8 @@ func (r *retreat) run(ctx context.Context) error {
 	if r.result.Open {
 		err = r.goesBack(ctx, c, err)
 	}
+	err = noSpace(err)
+	r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace
 	return err
 }
 

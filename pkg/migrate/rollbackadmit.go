@@ -61,19 +61,45 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	r.stops = st.Phase == userdb.Active || st.Phase == userdb.Cold
+	r.need = st.DatabaseBytes + file.Size
+	if st.Phase == userdb.Cold {
+		r.need *= 2 // both parts, and the whole
+	}
 	return false, r.maySeal(st, file)
 }
 
-// canFinish proves, before the seal stops the user's writes, what the rollback needs to end it.
-func (r *retreat) canFinish(ctx context.Context) error {
+// canFinish proves, before the seal stops the user's writes, what the rollback needs to end it: the right to write, and room for the copies. The
+// caller releases the room.
+func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 	if !r.stops {
-		return nil
+		return func() {}, nil
 	}
 	if err := r.canWrite(ctx); err != nil {
 		r.result.StopsRun = forEverybody(err)
-		return fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
+		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
 	}
-	return nil
+	release, err = r.makeRoom()
+	if err != nil {
+		r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace
+		return nil, fmt.Errorf("nothing was sealed, because the file could not be built: %w", err)
+	}
+	return release, nil
+}
+
+func (r *retreat) makeRoom() (release func(), err error) {
+	dir, err := r.scratchDir()
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	proof := r.WriteProof
+	if proof == nil {
+		proof = new(WriteProof)
+	}
+	free := r.freeOn
+	if free == nil {
+		free = freeOn
+	}
+	return proof.disk.reserve(r.need, func() (int64, error) { return free(dir) })
 }
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.

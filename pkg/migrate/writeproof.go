@@ -17,6 +17,7 @@ const probeFolder = userdb.ReservedPrefix + "probe/"
 type WriteProof struct {
 	mu      sync.Mutex
 	attempt *writeAttempt
+	disk    diskSpace
 }
 
 type writeAttempt struct {

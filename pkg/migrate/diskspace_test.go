@@ -1,0 +1,74 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// TestFullDiskSealsNobody: a rollback for whose copies there is no room refuses before the claim, and says that the run is to stop.
+func TestFullDiskSealsNobody(t *testing.T) {
+	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory()
+	m.put("alice/database.sqlite", fenced, time.Now())
+	object := m.objects["alice/database.sqlite"]
+	object.ETag = `"fenced"`
+	m.objects["alice/database.sqlite"] = object
+	e := m.engine(t)
+	claims := new(atomic.Int64)
+	e.Stores, e.freeOn = counting{serving{}, claims}, func(string) (int64, error) { return int64(len(fenced)) - 1, nil }
+	r := e.Rollback(t.Context(), "alice", RollbackOptions{})
+	if userdb.KindOf(r.Err()) != userdb.NoSpace || !r.StopsRun || r.Open || claims.Load() != 0 {
+		t.Errorf("%v, stops the run %v, open %v, %d claims", r.Err(), r.StopsRun, r.Open, claims.Load())
+	}
+}
+
+// TestRoomIsWaitedFor: a user who has to wait for the room of others gets it when they end.
+func TestRoomIsWaitedFor(t *testing.T) {
+	var d diskSpace
+	free := func() (int64, error) { return 10, nil }
+	release, err := d.reserve(7, free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() {
+		_, err := d.reserve(5, free)
+		got <- err
+	}()
+	release()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFullDiskHasItsKind(t *testing.T) {
+	full := fmt.Errorf("write what arrived: %w", syscall.ENOSPC)
+	if err := noSpace(full); userdb.KindOf(err) != userdb.NoSpace || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	if other := errors.New("no"); noSpace(other) != other || noSpace(nil) != nil {
+		t.Error("another error changed")
+	}
+}
+
+// counting counts the claims.
+type counting struct {
+	serving
+	claims *atomic.Int64
+}
+
+func (c counting) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
+	c.claims.Add(1)
+	return c.serving.Claim(ctx, u, req)
+}
