@@ -25,7 +25,7 @@ type Config struct {
 }
 
 // stops are the kinds of error with which a command may stop in some trouble. A conflict or a difference would say that data is in danger.
-var stops = []string{"unauthorized", "protocol-error", "unreachable", "throttled"}
+var stops = []string{"unauthorized", "protocol-error", "edge-blocked", "unreachable", "throttled"}
 
 // trip are the commands that one pair of users goes through, and who serves after each. Gone through twice, it also migrates again.
 var trip = []struct{ command, serves string }{

@@ -37,7 +37,7 @@ func passing() []trouble {
 func lasting() []trouble {
 	var all []trouble
 	for _, where := range []string{bucket, flags, worker, "R2 PUT", "KV PUT", "KV POST", "admin rows", "admin schema", "admin digest", "admin activate", "admin release"} {
-		refusals := []string{"unauthorized", "protocol-error"}
+		refusals := []string{"unauthorized", "protocol-error", "edge-blocked"}
 		all = append(all,
 			trouble{name: "login page", where: where, times: forever, fault: loginPage, stops: refusals},
 			trouble{name: "redirect", where: where, times: forever, fault: redirect, stops: refusals})
