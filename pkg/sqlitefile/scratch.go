@@ -109,6 +109,8 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 			}
 			var finding *Finding
 			switch {
+			case errors.As(err, &finding) && finding.Reason == ReasonTooCostly:
+				return append(list, *finding), nil // and so does everything that builds on it
 			case errors.As(err, &finding):
 				list, err = append(list, *finding), nil // it is made all the same
 			case err != nil:
@@ -171,6 +173,9 @@ func asUse(o wire.Object, err error) error {
 		return err
 	}
 	finding := storeLacks(o.Name, err)
+	if finding.Reason == ReasonTooCostly {
+		return finding // a Durable Object that lists its tables compiles it
+	}
 	if o.Type == "view" {
 		finding.Level, finding.Detail = Warning, "the view is moved, and a SELECT from it fails: "+finding.Detail
 	} else if unknownFunction.MatchString(err.Error()) {
