@@ -109,9 +109,10 @@ export class ExactReader {
     }
   }
 
+  // All rows are read before one is judged: a cursor that is left in the middle keeps its table locked.
   #readMarked(statement: BoundStatement, marks: string): StatementResult {
     const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
-    const rows = Array.from(this.#budget.of(cursor.raw()), markedRow);
+    const rows = [...this.#budget.of(cursor.raw())].map(markedRow);
     const columns = cursor.columnNames.slice(0, -1).map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
@@ -137,7 +138,7 @@ export class ExactReader {
   /** Runs a statement, and reads every number of the answer as a JavaScript number. @throws WireError integer-precision */
   readPlain(statement: BoundStatement): StatementResult {
     const cursor = this.#sql.exec(statement.sql(), ...statement.bindings());
-    const rows = Array.from(this.#budget.of(cursor.raw()), (row) => row.map(plainValue));
+    const rows = [...this.#budget.of(cursor.raw())].map((row) => row.map(plainValue));
     const columns = cursor.columnNames.map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
