@@ -89,6 +89,8 @@ func remoteFailure(e *wire.RemoteError) *failure {
 		f.hint = hintToken
 	case wire.KindClosed:
 		f.hint = "give the Worker its admin secret: wrangler secret put DBMIGRATE_TOKEN"
+	case wire.KindMetadataNames:
+		f.hint = "write the object again with metadata names of small ASCII letters, digits and hyphens; the user stays on the old path"
 	case wire.KindStaleClaim:
 		f.hint = "another command took this user over; nothing more was changed here"
 	case wire.KindClaimConflict:
@@ -120,6 +122,7 @@ var kinds = map[string]userdb.Kind{
 	wire.KindSchemaRefused:    userdb.Refused,
 	wire.KindRowsRefused:      userdb.Refused,
 	wire.KindFileChanged:      userdb.Precondition,
+	wire.KindMetadataNames:    userdb.Blocked,
 	wire.KindNotActive:        userdb.Conflict,
 	wire.KindCutover:          userdb.Throttled,
 	wire.KindOverloaded:       userdb.Throttled,

@@ -25,8 +25,14 @@ func (m *migration) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	begun := m.now()
+	before := m.fenced
 	m.fenced = true
 	etag, err := m.putFence(ctx, m.user, m.file, m.fenceMark())
+	if namesRefused(err) {
+		// The Worker refuses this object every time, so no fence of ours can be under way, and the file is not touched to stop one.
+		m.fenced, m.result.unfit = before, true
+		return err
+	}
 	if err != nil {
 		etag, err = m.fenceLanded(ctx, err)
 	}
@@ -52,8 +58,13 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	begun := m.now()
+	before := m.fenced
 	m.fenced = true
 	landed, err := m.Marker.Fence(ctx, m.user, wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)})
+	if namesRefused(err) {
+		m.fenced, m.result.unfit = before, true
+		return err
+	}
 	if userdb.KindOf(err) == userdb.Precondition {
 		return lostRaces("fence", m.user)
 	}
@@ -123,6 +134,12 @@ func (m *migration) refence(ctx context.Context, state fileState) error {
 	return err
 }
 
+// namesRefused says whether the Worker found that the object's metadata could not come back as it is.
+func namesRefused(err error) bool {
+	var refused *wire.RemoteError
+	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
+}
+
 // putFence puts the spooled bytes with the fence in their header, on condition that the object is still the spooled version. The Worker does it
 // where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
 func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *spool, mark userdb.Mark) (userdb.ETag, error) {
@@ -135,7 +152,7 @@ func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *spool, mar
 		etag, err := e.Marker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(file.ETag), `"`), Modified: file.LastModified.Unix(),
 			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
 		var refused *wire.RemoteError
-		if err == nil || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
+		if err == nil || namesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
 			return etag, err
 		}
 	}

@@ -345,4 +345,5 @@ const (
 	KindNotSplit         = "not-split"
 	KindFileMissing      = "file-missing"
 	KindSetBack          = "set-back"
+	KindMetadataNames    = "metadata-names"
 )

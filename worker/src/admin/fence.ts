@@ -7,7 +7,7 @@ import { classify, isTombstone, type Mark } from "../router/marker.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES } from "../wire/limits.ts";
-import { fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
+import { demandPortableNames, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
 
 /** For so long the Worker races with the application. */
 const PATIENCE_MS = 20_000;
@@ -45,7 +45,7 @@ export function parseFenceRequest(body: JsonObject): FenceRequest {
 /**
  * Puts the fence into whatever the file is by then. Each try reads the file, then asks for the object's last claim, then writes on condition of what was read:
  * so a request that arrives late, after a newer command, changes nothing.
- * @throws WireError stale-claim, file-changed when the application was faster every time, too-large
+ * @throws WireError stale-claim, file-changed when the application was faster every time, too-large, metadata-names
  */
 export async function fenceFile(
   bucket: R2Bucket,
@@ -59,6 +59,7 @@ export async function fenceFile(
     if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
     const bytes = await contentOf(object);
     demandNewest(classify(bytes), wanted.claim);
+    demandPortableNames(object, bytes);
     if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
     const saved = await save(bucket, object, putFence(bytes, wanted), wanted);
     if (saved !== null) return { etag: saved.etag, source: object.etag };

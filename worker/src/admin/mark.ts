@@ -66,7 +66,7 @@ export async function markFile(bucket: R2Bucket, key: string, wanted: MarkReques
   if (!isSameDate(object.uploaded, wanted.modified)) return refuse(object, fileChanged(key));
   if (object.size > MARK_BYTES) return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
   const { readable, writable } = new FixedLengthStream(object.size);
-  const sent = sendMarked(object.body, writable, wanted.head).catch((cause: unknown) => asError(cause));
+  const sent = sendMarked(object, writable, wanted.head).catch((cause: unknown) => asError(cause));
   const saved = await save(bucket, object, readable, wanted, sent);
   if (saved === null) throw fileChanged(key);
   return { etag: saved.etag };
@@ -110,12 +110,13 @@ async function save(
 }
 
 /** Sends the file with `head` in place of its own header, from which it may differ in the mark only. */
-async function sendMarked(file: ReadableStream, to: WritableStream, head: Uint8Array): Promise<undefined> {
+async function sendMarked(object: R2ObjectBody, to: WritableStream, head: Uint8Array): Promise<undefined> {
+  const file = object.body;
   const reader = file.getReader({ mode: "byob" });
   const { value: start } = await reader.readAtLeast(HEADER_BYTES, new Uint8Array(FIRST_READ_BYTES));
   reader.releaseLock();
-  if (start === undefined || !differsInMarkOnly(start, head)) {
-    const refused = badRequest("head", "the header of this file, but for its mark");
+  const refused = unfit(object, start, head);
+  if (start === undefined || refused !== undefined) {
     await Promise.all([file.cancel(refused), to.abort(refused)]);
     throw refused;
   }
@@ -124,6 +125,38 @@ async function sendMarked(file: ReadableStream, to: WritableStream, head: Uint8A
   await writer.write(start);
   writer.releaseLock();
   await file.pipeTo(to);
+}
+
+function unfit(object: R2Object, start: Uint8Array | undefined, head: Uint8Array): Error | undefined {
+  if (start === undefined || !differsInMarkOnly(start, head))
+    return badRequest("head", "the header of this file, but for its mark");
+  try {
+    demandPortableNames(object, start);
+    return undefined;
+  } catch (cause) {
+    return asError(cause);
+  }
+}
+
+/**
+ * Refuses to take over an object whose metadata could not go back: over S3, which brings the file back, names lose their capitals, and those beyond
+ * ASCII do not travel at all. A file that is fenced already is taken over: its user moved before.
+ * @throws WireError metadata-names
+ */
+export function demandPortableNames({ key, customMetadata }: R2Object, start: Uint8Array): void {
+  if (classify(start).fenced) return;
+  const names = Object.keys(customMetadata ?? {}).filter(
+    (name) => !isOurs(name) && !/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name),
+  );
+  if (names.length === 0) return;
+  const listed = names.slice(0, 5).map((name) => JSON.stringify(name.slice(0, 100)));
+  throw new WireError(
+    "metadata-names",
+    `${key}: the names of its metadata would not come back as they are: ${listed.join(", ")}`,
+    {
+      names: names.slice(0, 5),
+    },
+  );
 }
 
 function differsInMarkOnly(start: Uint8Array, head: Uint8Array): boolean {

@@ -47,6 +47,7 @@ export const errorKinds = {
   "not-split": { status: 409, retry: "no" },
   "file-missing": { status: 503, retry: "after-wait" },
   "set-back": { status: 503, retry: "no" },
+  "metadata-names": { status: 422, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;

@@ -46,6 +46,26 @@ async function stored(): Promise<string | undefined> {
   return object === null ? undefined : md5Of(new Uint8Array(await object.arrayBuffer()));
 }
 
+it.each([
+  ["displayName", false],
+  ["größe", false],
+  ["with space", false],
+  ["display-name", true],
+  ["x_1.y", true],
+  ["dbmigrate-Stamp", true],
+])("takes over an object with the metadata %s: %s", async (name, taken) => {
+  await BUCKET.put(fileKey(user), file, { customMetadata: { [name]: "value in any script: é" } });
+  const marked = fenced(file, 3, 4);
+  expect(await send(await messageFor(marked))).toEqual(taken ? { etag: md5Of(marked) } : "metadata-names");
+  expect(await stored()).toBe(md5Of(taken ? marked : file));
+});
+
+it("fences again whoever moved with such a name before", async () => {
+  await BUCKET.put(fileKey(user), fenced(file, 2, 2), { customMetadata: { displayName: "x" } });
+  const marked = fenced(file, 2, 4);
+  expect(await send(await messageFor(marked))).toEqual({ etag: md5Of(marked) });
+});
+
 it("replaces the file by itself under the fence, and keeps what else the object says", async () => {
   const httpMetadata = { contentType: "application/vnd.sqlite3", cacheControl: "no-store" };
   const customMetadata = { owner: "the application", "dbmigrate-stamp": "2" };
