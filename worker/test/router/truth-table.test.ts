@@ -31,7 +31,7 @@ interface Case {
   readonly mode: QueryMode;
 }
 
-type Expected = "file" | "store" | "refused" | "missing";
+type Expected = "file" | "store" | "refused" | "missing" | "set-back";
 
 const CASES: Case[] = FLAGS.flatMap((flag) =>
   FILES.flatMap((file) =>
@@ -39,7 +39,17 @@ const CASES: Case[] = FLAGS.flatMap((flag) =>
   ),
 );
 
-function expected({ flag, file, phase, mode }: Case): Expected {
+/** The file shows a claim that this object never gave out, or that it went back: its storage was set back, and it does not serve. */
+const isSetBack = ({ file, phase }: Case): boolean =>
+  phase === "ACTIVE" && (file === "stamped" || file.includes("another"));
+
+function expected(given: Case): Expected {
+  if (!isSetBack(given)) return expectedOfCurrent(given);
+  // An open file has the authority then; under a fence nobody has.
+  return given.file === "stamped" ? "file" : "set-back";
+}
+
+function expectedOfCurrent({ flag, file, phase, mode }: Case): Expected {
   const isFenced = !["absent", "unfenced", "stamped"].includes(file);
   const sameLineage = !file.includes("another");
   // Whoever finds no file asks the store, and creates none beside one that is alive.
@@ -110,6 +120,10 @@ describe("the side that answers", () => {
         expect(answer).toMatchObject({ ok: false, error: { kind: "cutover-in-progress" } });
         expect(await stored(user)).toEqual(before);
         break;
+      case "set-back":
+        expect(answer).toMatchObject({ ok: false, error: { kind: "set-back" } });
+        expect(await stored(user)).toEqual(before);
+        break;
       case "missing":
         expect(answer).toMatchObject({ ok: false, error: { kind: "file-missing", details: { phase: given.phase } } });
         expect(await stored(user)).toBeNull();
@@ -146,5 +160,8 @@ async function expectAnswerOfFile(
   const file = await stored(user);
   if (given.mode === "read") expect(file).toEqual(before);
   else expect(textsIn(file ?? new Uint8Array(0))).toEqual(after);
-  if (given.phase === "ACTIVE") expect(lastRows(await queryStore(user, "SELECT a FROM t"))).toEqual(["store"]);
+  if (given.phase !== "ACTIVE") return;
+  const beside = await queryStore(user, "SELECT a FROM t");
+  if (isSetBack(given)) expect(beside).toMatchObject({ ok: false, error: { kind: "set-back" } });
+  else expect(lastRows(beside)).toEqual(["store"]);
 }
