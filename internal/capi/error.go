@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -13,6 +14,8 @@ import (
 type Error struct {
 	Code    int32 // the extended result code; its low 8 bits are the primary one
 	Message string
+	// System is the operating system's error number of a failed read or write, 0 for none.
+	System int32
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s (SQLite error %d)", e.Message, e.Code) }
@@ -59,6 +62,13 @@ func IsNoRoom(err error) bool {
 	return errors.As(err, &e) && (e.Primary() == sqlite3.SQLITE_FULL || e.Code == sqlite3.SQLITE_IOERR_WRITE)
 }
 
+// IsFileTooLarge says whether SQLite would have made a file larger than this process may make one. A quota that is used up, or a broken disk, is
+// another thing.
+func IsFileTooLarge(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == sqlite3.SQLITE_IOERR_WRITE && syscall.Errno(e.System) == syscall.EFBIG
+}
+
 // IsTooBig says whether a value or a statement was over a limit of length.
 func IsTooBig(err error) bool { return PrimaryCode(err) == sqlite3.SQLITE_TOOBIG }
 
@@ -75,8 +85,10 @@ func (c *Conn) failure(rc int32) error {
 		return &InterruptError{Cause: context.Cause(c.watched.ctx)}
 	}
 	message := libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, rc))
+	var system int32
 	if c.db != 0 && sqlite3.Xsqlite3_extended_errcode(c.tls, c.db) == rc {
 		message = libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))
+		system = sqlite3.Xsqlite3_system_errno(c.tls, c.db)
 	}
-	return &Error{Code: rc, Message: message}
+	return &Error{Code: rc, Message: message, System: system}
 }

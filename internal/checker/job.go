@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -77,7 +75,7 @@ func (j job) do() answer {
 		return answer{Late: true}
 	case capi.IsNoMemory(err):
 		return answer{Greedy: true}
-	case capi.IsNoRoom(err) && capi.PrimaryCode(err) != sqlite3.SQLITE_FULL:
+	case capi.IsFileTooLarge(err):
 		return answer{Sprawling: true}
 	}
 	return answer{Failed: describe(err)}

@@ -24,7 +24,7 @@ export function userDatabase(router: Asker, user: string, options: UserDatabaseO
 class Session {
   constructor(
     private readonly router: Asker,
-    private readonly user: string,
+    readonly user: string,
     private readonly exact: boolean,
   ) {}
 
@@ -73,7 +73,9 @@ class UserDatabase implements D1Database {
   async batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
     if (statements.length === 0) return [];
     const ours = statements.map((statement) => {
-      if (!(statement instanceof Prepared)) throw new TypeError("batch: a statement of another database");
+      if (!(statement instanceof Prepared) || statement.user !== this.session.user) {
+        throw new TypeError("batch: a statement of another database");
+      }
       return statement.query;
     });
     return (await this.session.run(ours)).map((answered) => resultOf<T>(answered));
@@ -109,6 +111,10 @@ class Prepared implements D1PreparedStatement {
     params: readonly QueryValue[],
   ) {
     this.query = { sql, params };
+  }
+
+  get user(): string {
+    return this.session.user;
   }
 
   bind(...values: unknown[]): D1PreparedStatement {

@@ -26,6 +26,8 @@ const NEW_PAGE_SIZE = 4096;
 /** SQLite's memory: the file as it is and while it is moved to grow, and what SQLite needs to sort and to join. */
 const FILE_COPIES = 4;
 const OWN_BYTES = 64 * 1024 * 1024;
+/** A request may make this much of a small file. */
+const ROOM_TO_GROW = 4 * 1024 * 1024;
 
 export interface OpenOptions {
   /** What the request says that it does. */
@@ -56,7 +58,7 @@ export class FileDatabase {
   /** Opens a copy of `image`; an empty one is an empty database. */
   static open(image: Uint8Array, options: OpenOptions): FileDatabase {
     const lib = sqlite();
-    lib.memory.limit = OWN_BYTES + FILE_COPIES * options.maxBytes;
+    lib.memory.limit = OWN_BYTES + FILE_COPIES * Math.min(options.maxBytes, Math.max(image.byteLength, ROOM_TO_GROW));
     lib.memory.refused = false;
     const db = new FileDatabase(lib, openMemory(lib), options);
     try {

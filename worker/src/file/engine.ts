@@ -42,11 +42,16 @@ export function runOnFile(
   try {
     return rules === "store" ? run() : leniently(run);
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) discardSqlite(); // a trap leaves its memory in an unknown state
+    // A trap or an exhausted stack leaves its memory in an unknown state, whatever was wrapped around it.
+    if (!isOurs(error)) discardSqlite();
     throw error;
   } finally {
     releaseLargeSqlite();
   }
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof WireError && (error.cause === undefined || isOurs(error.cause));
 }
 
 /** @throws WireError too-large */

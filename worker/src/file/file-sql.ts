@@ -2,7 +2,7 @@
 import type { Binding } from "../query/parameters.ts";
 import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
-import { WireError } from "../wire/errors.ts";
+import { messageOf, WireError } from "../wire/errors.ts";
 import type { FileDatabase } from "./database.ts";
 import { decodeText, encodeText, type Pointer } from "./memory.ts";
 import { withBytes } from "./sqlite.ts";
@@ -24,6 +24,15 @@ export class FileSql implements Sql {
 
   /** `rowsRead` counts the rows returned and `rowsWritten` the rows changed: files are not billed by row. */
   exec(query: string, ...bindings: Binding[]): SqlCursor {
+    try {
+      return this.run(query, bindings);
+    } catch (cause) {
+      if (cause instanceof WireError) throw cause;
+      throw new WireError("internal", `run a statement on the file: ${messageOf(cause)}`, undefined, { cause });
+    }
+  }
+
+  private run(query: string, bindings: readonly Binding[]): SqlCursor {
     return this.withPrepared(query, (prepared) => {
       bindings.forEach((binding, i) => this.db.check(this.bind(prepared, i + 1, binding)));
       const changedBefore = this.db.totalChanges();

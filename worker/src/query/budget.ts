@@ -3,6 +3,7 @@ import { WireError } from "../wire/errors.ts";
 import { QUERY_LIMITS } from "../wire/limits.ts";
 import type { Cell } from "./sql.ts";
 
+/** Of a number, and of any value beside its content. */
 const NUMBER_BYTES = 8;
 
 /** What is left of the rows and bytes of one request. */
@@ -16,9 +17,15 @@ export class ResultBudget {
    * @throws WireError too-costly
    */
   *of<Row extends readonly (Cell | undefined)[]>(rows: Iterable<Row>, parts = 1): Generator<Row> {
-    for (const row of rows) {
-      this.take(row, parts);
-      yield row;
+    const iterator = rows[Symbol.iterator]();
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+      try {
+        this.take(next.value, parts);
+      } catch (error) {
+        drain(iterator);
+        throw error;
+      }
+      yield next.value;
     }
   }
 
@@ -30,9 +37,19 @@ export class ResultBudget {
   }
 }
 
+/** A cursor that is left in the middle keeps every table of the database from being dropped, until it is collected. */
+function drain(rows: Iterator<readonly (Cell | undefined)[]>): void {
+  let bytes = 4 * QUERY_LIMITS.resultBytes;
+  for (let left = 2 * QUERY_LIMITS.resultRows; left > 0 && bytes > 0; left--) {
+    const { done, value } = rows.next();
+    if (done === true) return;
+    for (const cell of value) bytes -= bytesOf(cell);
+  }
+}
+
 function bytesOf(cell: Cell | undefined): number {
-  if (typeof cell === "string") return cell.length;
-  if (cell instanceof ArrayBuffer) return Math.ceil(cell.byteLength / 3) * 4;
+  if (typeof cell === "string") return NUMBER_BYTES + cell.length;
+  if (cell instanceof ArrayBuffer) return NUMBER_BYTES + Math.ceil(cell.byteLength / 3) * 4;
   return NUMBER_BYTES;
 }
 
