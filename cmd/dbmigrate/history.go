@@ -77,7 +77,13 @@ func (h *history) moved(ctx context.Context, e *migrate.Engine, s *selection, wa
 	}
 	var meant []migrate.Found
 	for _, f := range all {
-		if (s.wide || named[f.User]) && s.takes(f) && h.takes(f, now) {
+		if !(s.wide || named[f.User]) || !s.takes(f) {
+			continue
+		}
+		if f.Err != nil && f.Place != migrate.PlaceUnreadable {
+			s.flagsUnread = true // somebody may be missing, so the command does not end with 0
+			warn("%s is in a Durable Object, and nothing says since when: %v; name the user if it is meant", f.User, f.Err)
+		} else if h.takes(f, now) {
 			meant = append(meant, f)
 		}
 	}
@@ -119,6 +125,9 @@ func (a *app) withRecorded(cmd *cobra.Command, e *migrate.Engine, o *rollbackOpt
 	err = sideBySide(cmd.Context(), len(lines), looksAtOnce, func(ctx context.Context, i int) error {
 		meta := userdb.FlagMeta{Run: o.run, At: run.At, Bytes: lines[i].Bytes}
 		f, moved, err := e.Recorded(ctx, lines[i].User, lines[i].Claim, meta)
+		if err != nil && !isCancelled(err) { // one sick object: the command that follows says what it is
+			f.Place, f.Err, moved, err = migrate.PlaceUnreadable, err, true, nil
+		}
 		if moved && o.selection.takes(f) && o.history.takes(f, time.Now()) {
 			recorded[i] = &f
 		}

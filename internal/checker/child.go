@@ -69,7 +69,12 @@ func (c *child) end() {
 // ranOutOfMemory says whether an ended process said so.
 func (c *child) ranOutOfMemory() bool {
 	said := c.said.String()
-	return strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory")
+	for _, words := range []string{"out of memory", "cannot allocate memory", "pthread_create failed"} {
+		if strings.Contains(said, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // lastWords keeps the beginning of what a process says before it dies: Go puts the reason first.

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -70,9 +72,10 @@ func TestRemoveWhileOthersWrite(t *testing.T) {
 	d := In(t.TempDir())
 	path := pathOf(t, d)
 	var writers sync.WaitGroup
+	var stop atomic.Bool
 	for range 4 {
 		writers.Go(func() {
-			for {
+			for !stop.Load() {
 				f, err := os.CreateTemp(path, "rows")
 				if err != nil {
 					return
@@ -81,7 +84,11 @@ func TestRemoveWhileOthersWrite(t *testing.T) {
 			}
 		})
 	}
+	for left, _ := os.ReadDir(path); len(left) == 0; left, _ = os.ReadDir(path) {
+		runtime.Gosched()
+	}
 	err := d.Remove()
+	stop.Store(true)
 	writers.Wait()
 	if _, statErr := os.Lstat(path); err != nil || !errors.Is(statErr, os.ErrNotExist) {
 		t.Errorf("%v, %v", err, statErr)

@@ -44,7 +44,7 @@ var codes = map[string]saying{
 	"1020": {userdb.EdgeBlocked, "a firewall rule of the zone (WAF) blocked it", hintSkip, false},
 	"1027": {userdb.Throttled, "the free plan's requests of this day are used up", "wait until midnight UTC, or use the paid plan", false},
 	"1101": {userdb.Unreachable, "the Worker threw an exception", "see the Worker's logs", true},
-	"1102": {userdb.EdgeBlocked, "the Worker used more CPU time or memory than it may", hintCPU, false},
+	"1102": {userdb.Unreachable, "the Worker used more CPU time or memory than it may", hintCPU, false},
 }
 
 // edgeSays recognises an answer that Cloudflare's edge gave in place of the Worker.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -133,7 +134,10 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
-	beside := m.lookBeside(ctx, m.user)
+	looking, stop := context.WithCancel(ctx)
+	beside := sync.OnceValue(m.lookBeside(looking, m.user))
+	defer beside() // nothing goes on behind the user's account, also where the download fails
+	defer stop()
 	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return noFile("migrate", m.user, m.Layout.Key(m.user))

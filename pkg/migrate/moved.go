@@ -142,11 +142,15 @@ func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Clai
 	}
 	unreadable := err
 	receipt, err := e.ReceiptCopy(ctx, u, claim)
-	if unreadable != nil {
-		return e.unreadable(u, claim, receipt, unreadable), true, nil
-	}
-	if err != nil || receipt == nil {
+	switch {
+	case isInterrupted(err):
 		return Found{}, false, err
+	case unreadable != nil:
+		return e.unreadable(u, claim, receipt, unreadable), true, nil
+	case err != nil: // it is moved, and nothing says when and by which run: the caller names the user, and goes on with the others
+		return Found{User: u, Key: file.Key, Bytes: file.Size, ETag: file.ETag, Place: place, Flag: userdb.FlagMeta{Lineage: claim}, Err: err}, true, nil
+	case receipt == nil:
+		return Found{}, false, nil
 	}
 	meta := userdb.FlagMeta{Lineage: claim, At: receipt.MigratedAt, Run: receipt.Run, Bytes: receipt.SourceBytes}
 	return Found{User: u, Key: file.Key, Bytes: receipt.SourceBytes, ETag: file.ETag, Place: place, Flag: meta}, true, nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,14 +36,23 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 	if err := conn.Exec(integrityCache); err != nil {
 		return nil, fail("check integrity of", f.path, err)
 	}
-	list, err := checkIntegrity(ctx, conn, f.ownerOfPage)
+	list, cutOff, err := f.judgeFile(ctx, conn, maxIntegrityMessages)
+	if err == nil && cutOff && !slices.ContainsFunc(list, func(finding Finding) bool { return finding.Level != Warning }) {
+		list, _, err = f.judgeFile(ctx, conn, math.MaxInt32) // what SQLite did not come to say may be damage
+	}
+	return list, fail("check integrity of", f.path, err)
+}
+
+// judgeFile ends after that many of SQLite's messages; cutOff says that it did.
+func (f *File) judgeFile(ctx context.Context, conn *capi.Conn, most int) (list []Finding, cutOff bool, err error) {
+	list, messages, err := checkIntegrity(ctx, conn, f.ownerOfPage, most)
 	if err == nil && len(list) > 0 {
 		stop := conn.Watch(ctx)
 		list = f.computedElsewhere(conn, list)
 		stop()
 		err = ctx.Err()
 	}
-	return list, fail("check integrity of", f.path, err)
+	return list, messages >= most, err
 }
 
 // ownerOfPage names the table or index whose root is that page, "" when there is none.
@@ -54,36 +65,37 @@ func (f *File) ownerOfPage(root int64) string {
 	return ""
 }
 
-func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64) string) ([]Finding, error) {
+func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64) string, most int) (list []Finding, messages int, err error) {
 	defer conn.Watch(ctx)()
 	var merged findings
-	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", maxIntegrityMessages)
-	err := conn.Query(sql, nil, func(s *capi.Stmt) error {
+	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", most)
+	err = conn.Query(sql, nil, func(s *capi.Stmt) error {
 		if message := s.Text(0); message != "ok" {
+			messages++
 			merged.add(judgeIntegrity(strings.TrimPrefix(message, "*** in database main ***\n"), owner))
 		}
 		return nil
 	})
 	switch {
 	case err == nil:
-		return merged.list, nil
+		return merged.list, messages, nil
 	case endsCheck(err):
-		return nil, err
+		return nil, messages, err
 	case capi.IsTooBig(err):
 		merged.add(*tooCostly("", errTooLong.Error()))
-		return merged.list, nil
+		return merged.list, messages, nil
 	}
 	// The check itself fails where an index needs a collation or a function that is not there; the schema's findings name that.
 	if finding := storeLacks("", err); finding != nil {
 		merged.add(*finding)
-		return merged.list, nil
+		return merged.list, messages, nil
 	}
 	if m := fts5Broken.FindStringSubmatch(message(err)); m != nil {
 		merged.add(outOfStep(m[1], message(err))) // the check ended there; once the index is built anew, it goes on
-		return merged.list, nil
+		return merged.list, messages, nil
 	}
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
-	return merged.list, nil
+	return merged.list, messages, nil
 }
 
 // errTooLong is about values of the file, or such as its expressions make.

@@ -26,7 +26,8 @@ import (
 const (
 	writersPerUser = 4
 	upload         = 500 * time.Millisecond // the longest pause between loading a file and saving it
-	longestRequest = "3s"                   // with the load and the save themselves, on a busy machine
+	longestRequest = "10s"                  // with the load and the save themselves, on a busy machine
+	giveUpAfter    = 3 * time.Second        // a request that is older saves nothing: the backend keeps its word
 	staleFor       = 3 * time.Second        // for so long a flag that was read once may be believed
 )
 
@@ -175,11 +176,15 @@ func (u *client) save(p pending) error {
 }
 
 func (u *client) oldPath(n int) error {
+	begun := time.Now()
 	p, err := u.load(n)
 	if err != nil {
 		return err
 	}
 	time.Sleep(time.Duration(rand.Int64N(int64(upload))))
+	if time.Since(begun) > giveUpAfter {
+		return errors.New("it is too late to save")
+	}
 	return u.save(p)
 }
 

@@ -220,7 +220,7 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 	case err == nil && got.state.Phase == userdb.Active:
 		return answered, nil
 	case err == nil && j.missing && holdsNothing(got.state.Phase):
-		return j.useFile(ctx, nil)
+		return j.useAbsent(ctx)
 	case err == nil && j.missing:
 		pause()
 		return fileSide, nil
@@ -236,6 +236,14 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 	}
 	pause()
 	return objectSide, nil
+}
+
+// useAbsent looks once more: a rollback may have put the file back, and emptied the object, between the two answers.
+func (j *journey) useAbsent(ctx context.Context) (side, error) {
+	if file, err := j.get(ctx); err != nil || file != nil {
+		return fileSide, nil
+	}
+	return j.useFile(ctx, nil)
 }
 
 // holdsNothing: in these phases the file alone has the user's rows.

@@ -6,6 +6,8 @@ import type { AdminConfig } from "./admin.ts";
 /** The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has answered. */
 const PROBE_NAME = ".dbmigrate/probe";
 
+const PATIENCE_MS = 5000;
+
 /** What an object says of itself. */
 export interface Introduction {
   /** Of the code that the object runs: a deployment reaches running objects later. */
@@ -32,10 +34,22 @@ export async function probeObject(store: AdminConfig["store"]): Promise<ProbeRep
     const stub = store.get(store.idFromName(PROBE_NAME)) as unknown as Probed;
     // Where RPC works, a stub has every method; where it does not, none.
     if (typeof stub.dbmigrateProbe !== "function") return no("rpc-missing", "a Durable Object's stub has no methods");
-    const { worker, sql } = await stub.dbmigrateProbe();
+    const { worker, sql } = await inTime(stub.dbmigrateProbe());
     return sql === 1 ? { answers: true, worker } : no("failed", "SELECT 1 gave something else");
   } catch (cause) {
     return no(causeOf(messageOf(cause)), messageOf(cause));
+  }
+}
+
+/** One object that hangs must not hold up hello, and with it every command. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no Durable Object answered within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    clearTimeout(timer);
+    answer.catch(() => undefined); // who is late is not listened to
   }
 }
 

@@ -176,11 +176,17 @@ export class Journey {
 
   /** The object's word came after the look at the file: a save of the new file still meets whoever creates it in between. */
   private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {
-    if (HOLDS_NOTHING.has(phase)) return this.useFile(file);
+    if (HOLDS_NOTHING.has(phase)) return this.useAbsent(file);
     this.report({ kind: "file-missing", phase });
     this.obstacle = fileMissing(file.key, phase);
     await pause();
     return "file";
+  }
+
+  /** A rollback may have put the file back, and emptied the object, between the two answers. */
+  private async useAbsent(file: StoredFile): Promise<Next> {
+    const look = await this.lookAgain();
+    return look?.etag === null ? this.useFile(file) : "file";
   }
 
   /** An open file has the authority then. Under a fence nobody has it, and waiting mends nothing. */
