@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // short is a budget under which files that are well are checked many times over, and others are not waited for long.
-var short = Budget{Floor: 4 * time.Second, PerMiB: time.Second, Memory: 256 << 20}
+var short = Budget{Floor: 4 * time.Second, PerMiB: time.Second, Memory: 512 << 20}
 
 func newPool(t *testing.T, b Budget) *Pool {
 	t.Helper()

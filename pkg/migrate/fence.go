@@ -71,7 +71,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	if err := m.admit(ctx); err != nil {
 		return err
 	}
-	if !m.file.fenced() || m.file.Non != m.g {
+	if !m.file.carries(m.g) {
 		return cmp.Or(err, errFenceOverwritten)
 	}
 	m.receipt = m.receiptFor(m.file.ETag, begun.UnixMilli())
@@ -96,7 +96,7 @@ func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag,
 	if err := file.superseded("fence", m.user, m.g); err != nil {
 		return "", err
 	}
-	if file.fenced() && file.Non == m.g {
+	if file.carries(m.g) {
 		return file.ETag, nil
 	}
 	if file.ETag != m.file.ETag {

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -71,6 +72,10 @@ func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
 	begun := e.now()
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.flag)
 	e.observe(Event{User: r.User, Stage: StageFlag, Took: e.now().Sub(begun)})
+	if err != nil && r.unflag { // the flag that was set ahead keeps the user's writes away from the old path
+		r.flagLeft, r.Open = true, true
+		r.addReason(fmt.Sprintf("the flag that was set before the switch could not be deleted, and sends writes to a router that does not save the file: %v", err))
+	}
 	if err != nil && r.err == nil { // a user who failed has a better reason
 		r.flagLeft = true
 		op, hint := "write the flag of", "the user is served all the same; run the command again to write the flag"

@@ -68,6 +68,11 @@ func (f fileState) exportedFrom(lin userdb.Claim) bool {
 	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin
 }
 
+// carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take off its lock.
+func (f fileState) carries(g userdb.Claim) bool {
+	return f.fenced() && f.Non == g && (f.locked || f.tombstone())
+}
+
 func (f fileState) tombstone() bool { return f.what == userdb.TombstoneFile }
 
 // superseded stops a command whose claim g is older than what the file shows.

@@ -157,7 +157,7 @@ func (r *retreat) fenceOverLanded(ctx context.Context, file *spool, putErr error
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
-	case now.fenced() && now.Non == r.g:
+	case now.carries(r.g):
 		return now.ETag, nil
 	case now.ETag != file.ETag:
 		return "", &userdb.Error{Op: "fence", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}

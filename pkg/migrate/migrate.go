@@ -77,9 +77,13 @@ func (e *Engine) unlessDeleted(ctx context.Context, r Result) Result {
 	if r.err != nil || r.Outcome != OutcomeMigrated && r.Outcome != OutcomeSplit {
 		return r
 	}
-	key := e.Layout.Key(r.User)
-	if _, err := e.Files.Head(context.WithoutCancel(ctx), key); userdb.KindOf(err) != userdb.NotFound {
+	key, ctx := e.Layout.Key(r.User), context.WithoutCancel(ctx)
+	file, err := e.look(ctx, r.User)
+	if err != nil || file.fenced() || !file.absent && r.Outcome == OutcomeSplit {
 		return r
+	}
+	if !file.absent { // made anew, or overwritten: unless a newer command has taken the user back
+		return r.with(e.fenceHolds(ctx, r))
 	}
 	return r.with(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
 }
@@ -480,23 +484,23 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
-	undo := m.undo(ctx)
+	undo := m.undo(ctx, cause)
 	m.result.unflag = undo == nil && m.flagged
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}
 	file, err := m.look(ctx, m.user)
-	m.result.Open = err != nil || file.fenced() || m.parts != nil && m.fenced && !m.stillSplit
+	m.result.Open = err != nil || file.fenced() || m.flagged || m.parts != nil && m.fenced && !m.stillSplit
 	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
 }
 
-func (m *migration) undo(ctx context.Context) error {
+func (m *migration) undo(ctx context.Context, cause error) error {
 	c := claimed{file: m.from.file}
 	var err error
 	if c.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentRollback, m.g); err != nil {
 		return err
 	}
-	if !m.fenced && m.from.fromClean() {
+	if !m.fenced && (m.from.fromClean() || namesRefused(cause) && !m.from.file.fenced()) {
 		return nil
 	}
 	back := &retreat{Engine: m.Engine, user: m.user, result: &Result{User: m.user, Action: ActionRollback}}

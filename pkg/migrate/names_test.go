@@ -46,9 +46,11 @@ func TestRefusedNamesLeaveTheFileAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.Engine("run", w.Bucket, w.Objects, refusesNames{w.Objects})
-	result := e.Migrate(t.Context(), user)
-	if userdb.KindOf(result.Err()) != userdb.Blocked || result.Open {
-		t.Errorf("got %s (open: %v): %v", result.Outcome, result.Open, result.Err())
+	for try := range 2 { // the second one finds an object that was claimed, and a file without a stamp
+		result := e.Migrate(t.Context(), user)
+		if userdb.KindOf(result.Err()) != userdb.Blocked || result.Open {
+			t.Errorf("try %d: got %s (open: %v): %v", try, result.Outcome, result.Open, result.Err())
+		}
 	}
 	after, err := w.Bucket.Head(t.Context(), key)
 	if err != nil {

@@ -80,11 +80,15 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 	}
 	release, err = r.makeRoom()
 	if err != nil {
-		r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace
+		// A user who is larger than the disk says nothing of the others.
+		r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace && r.need <= fitsAnywhere
 		return nil, fmt.Errorf("nothing was sealed, because the file could not be built: %w", err)
 	}
 	return release, nil
 }
+
+// fitsAnywhere is a need that a disk with any room to work in has room for.
+const fitsAnywhere = 64 << 20
 
 func (r *retreat) makeRoom() (release func(), err error) {
 	dir, err := r.scratchDir()

@@ -53,13 +53,13 @@ async function wakeBeside([, phase, file, customMetadata = {}]: Given): Promise<
 const ask = (user: string, phase: Phase, sql: string) => queryStore(user, sql, phase === "COLD" ? "cold" : "hot");
 
 describe("beside", () => {
-  it.concurrent.each(named(SERVES))("$name it serves: $phase", async ({ phase, given }) => {
+  it.each(named(SERVES))("$name it serves: $phase", async ({ phase, given }) => {
     const user = await wakeBeside(given);
     expect(await ask(user, phase, "INSERT INTO t VALUES ('more')")).toMatchObject({ ok: true });
     expect(await ask(user, phase, "SELECT a FROM t")).toMatchObject({ ok: true, side: "store" });
   });
 
-  it.concurrent.each(named(REFUSES))("$name it does not: $phase", async ({ phase, given }) => {
+  it.each(named(REFUSES))("$name it does not: $phase", async ({ phase, given }) => {
     const user = await wakeBeside(given);
     const refusal = { ok: false, error: { kind: "set-back", details: { phase, gen: 1, lin: 1 } } };
     expect(await ask(user, phase, "INSERT INTO t VALUES ('more')")).toMatchObject(refusal);
@@ -74,7 +74,7 @@ describe("beside", () => {
     expect(await stub.thaw({ table: "t", where: "1" })).toMatchObject(refusal);
   });
 
-  it.concurrent.each(named(ELSEWHERE))("any file it is asked by commands in $phase", async ({ given }) => {
+  it.each(named(ELSEWHERE))("any file it is asked by commands in $phase", async ({ given }) => {
     const user = await wakeBeside(given);
     expect(await queryStore(user, "SELECT 1")).toMatchObject({ ok: false, error: { kind: "not-active" } });
   });
