@@ -93,6 +93,13 @@ describe("writers on the file", () => {
     expect(await fileTexts()).toEqual(["first", "other", "mine"]);
   });
 
+  it("looks again before it takes a user for a new one: a rollback put the file back", async () => {
+    const query = onceBefore(async () => put(stamped(database("there"), 2)), store.query.bind(store));
+    const answer = await router({ store: { query } }).query(user, READ);
+    expect(answer).toMatchObject({ ok: true, side: "file" });
+    expect(texts(answer)).toEqual(["there"]);
+  });
+
   it("follows a fence that was set while it wrote", async () => {
     await put(database("first"));
     await bringTo("ACTIVE", user);
