@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -85,6 +86,9 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.rehearse:
 		return a.rehearseRollback(ctx, e, users, o)
 	}
+	if err := a.flagsCanGo(ctx, e, o); err != nil {
+		return err
+	}
 	if o.DiscardWrites && len(users) > 0 {
 		if err := a.confirmDiscard(ctx, e, users, o); err != nil {
 			return err
@@ -95,6 +99,18 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return e.Rollback(ctx, u, o.RollbackOptions)
 		}}
 	return run.run(ctx, users)
+}
+
+// flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes to a router that saves no file, and
+// they could write before.
+func (a *app) flagsCanGo(ctx context.Context, e *migrate.Engine, o *rollbackOptions) error {
+	if !a.oldPath || o.StoreUnreachable {
+		return nil
+	}
+	if err := probeFlags(ctx, e.Flags); err != nil {
+		return fmt.Errorf("nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w", err)
+	}
+	return nil
 }
 
 // contradiction refuses flags that do not go together, before anything is asked of anybody.
