@@ -89,7 +89,7 @@ type purpose int
 
 const (
 	looksAtObjects   purpose = iota // or brings users back: what a wrong deployment took in must be able to leave it
-	fillsObjects                    // and so refuses a deployment whose objects could not serve
+	fillsObjects                    // and so refuses a deployment with objects that could not serve
 	doWithoutObjects                // where they cannot be reached
 )
 

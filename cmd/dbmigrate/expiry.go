@@ -37,7 +37,7 @@ func due(rule r2.Expiry) string {
 	return "on " + rule.Date.Format(time.DateOnly)
 }
 
-// refuseExpiry stops a migrate whose users a rule covers. Rules that cannot be read are the operator's to look at: most tokens may not read them.
+// refuseExpiry stops a migrate of users that a rule covers. Rules that cannot be read are the operator's to look at: most tokens may not read them.
 func (a *app) refuseExpiry(ctx context.Context, e *migrate.Engine, users []migrate.Found) error {
 	bucket, knows := e.Files.(expiries)
 	if !knows || len(users) == 0 {

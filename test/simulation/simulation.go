@@ -270,7 +270,7 @@ func (l *life) claimOf() userdb.Claim {
 	return st.Gen
 }
 
-// operator runs commands, some of which die.
+// operator runs commands, and some of them die.
 func (l *life) operator(number int, trouble world.Trouble) {
 	dice := l.dice("operator", number)
 	for i := range 3 + dice.IntN(6) {

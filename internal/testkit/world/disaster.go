@@ -10,7 +10,7 @@ import (
 // errSetBack is an object's answer when the file shows that the object's storage was set back.
 var errSetBack = errors.New("the file's mark is newer than the object's claim")
 
-// DeleteFile deletes the file of a user whose object serves, as a clean-up job or a lifecycle rule may. It says whether it did.
+// DeleteFile deletes the file of a user with an object that serves, as a clean-up job or a lifecycle rule may. It says whether it did.
 func (w *World) DeleteFile(u userdb.UserID) bool {
 	deleted, _ := with(w.Objects, u, func(o *object) (bool, error) {
 		w.Bucket.mu.Lock()
@@ -86,7 +86,7 @@ func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 	return done
 }
 
-// isBehind is what an object that wakes up finds in the file's mark. Only one whose storage was set back has a reason to look, since time does not
+// isBehind is what an object that wakes up finds in the file's mark. Only one with a storage that was set back has a reason to look, since time does not
 // wake objects here.
 func (o *object) isBehind(u userdb.UserID) bool {
 	if !o.wasSetBack || o.phase() != userdb.Active {

@@ -37,7 +37,7 @@ func (f *Flags) newest(u userdb.UserID) *userdb.Flag {
 	return versions[len(versions)-1].flag
 }
 
-// SeenAs says whether a location whose cache is as old as age sees the user's flag.
+// SeenAs says whether a location with a cache as old as age sees the user's flag.
 func (f *Flags) SeenAs(u userdb.UserID, age time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,7 +51,7 @@ func (f *Flags) SeenAs(u userdb.UserID, age time.Duration) bool {
 	return seen
 }
 
-// List yields all flags of users whose ids begin with prefix, without values.
+// List yields all flags of users with ids that begin with prefix, without values.
 func (f *Flags) List(_ context.Context, prefix string, yield func([]userdb.Flag) error) error {
 	f.mu.Lock()
 	var flags []userdb.Flag

@@ -109,7 +109,7 @@ func (l *Line) laterBy() time.Duration {
 	return mostLate >> l.dice.IntN(10)
 }
 
-// deliverLater runs op, of whose result nobody hears.
+// deliverLater runs op; nobody hears of its result.
 func (l *Line) deliverLater(op func() error) {
 	by := l.laterBy()
 	l.late.Go(func() {
@@ -179,7 +179,7 @@ func ask[T any](l *Line, op func() (T, error)) (T, error) {
 	return value, err
 }
 
-// OverLine makes an engine whose requests go over the line.
+// OverLine makes an engine with all its requests over the line.
 func (w *World) OverLine(run string, l *Line) *migrate.Engine {
 	e := w.Engine(run, lineFiles{l, w.Bucket}, lineStores{l, w.Objects}, lineStores{l, w.Objects})
 	e.Flags, e.SplitFlags = lineFlags{l, w.Flags}, lineFlags{l, w.SplitFlags}

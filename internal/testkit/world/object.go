@@ -149,7 +149,7 @@ func (o *Objects) move(u userdb.UserID, g userdb.Claim, m Message) (wire.Status,
 	})
 }
 
-// Reset begins the import anew.
+// Reset begins the import again.
 func (o *Objects) Reset(_ context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return o.move(u, g, Reset)
 }

@@ -13,7 +13,7 @@ import (
 // ErrRefused is the answer to a request that certainly had no effect: 503, try again.
 var ErrRefused = errors.New("no side takes the request now; nothing was written")
 
-// ErrUnknown is the answer to a write of which nobody knows whether it had an effect.
+// ErrUnknown is the answer to a write that may or may not have had an effect.
 var ErrUnknown = errors.New("the outcome is unknown")
 
 // Network is what lies between a router and the sides. A request that fails there with ErrLost had no effect; one that

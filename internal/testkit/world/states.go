@@ -8,7 +8,7 @@ import (
 // Message is one that a Durable Object gets, by the name that docs/cutover/transitions.json gives it.
 type Message string
 
-// The messages whose rule depends on the phase.
+// The messages with a rule for each phase.
 const (
 	Reset     Message = "reset"
 	Schema    Message = "schema"

@@ -139,7 +139,7 @@ function unfit(object: R2Object, start: Uint8Array | undefined, head: Uint8Array
 }
 
 /**
- * Refuses to take over an object whose metadata could not go back: over S3, which brings the file back, names lose their capitals, and those beyond
+ * Refuses to take over an object with metadata that could not go back: over S3, which brings the file back, names lose their capitals, and those beyond
  * ASCII do not travel at all. A file that is fenced already is taken over: its user moved before.
  * @throws WireError metadata-names
  */

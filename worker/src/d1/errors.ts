@@ -1,7 +1,7 @@
 // D1's errors. Applications look at their texts.
 import type { ErrorInfo } from "../wire/errors.ts";
 
-// D1 users repeat a request whose error holds this; nothing was applied then.
+// D1 users repeat a request when the error holds this; nothing was applied then.
 const RETRYABLE: ReadonlySet<string> = new Set(["cutover-in-progress", "overloaded", "not-active"]);
 const RETRY_TEXT = "Network connection lost.";
 

@@ -51,7 +51,7 @@ function onlyReads({ sql }: QueryStatement): boolean {
     const { kind, tokens } = parseStatement(sql);
     return kind !== "other" || /^(explain|pragma)$/i.test(tokens[0]?.text ?? "");
   } catch {
-    return false; // whoever runs it says what is wrong
+    return false; // running it says what is wrong
   }
 }
 

@@ -35,7 +35,7 @@ export class DeferredKeys {
     return new Map([...tables].map(({ name }) => [name, this.#countIn(name, check)]));
   }
 
-  // SQLite cannot check a key whose parent has no unique column. It refuses by itself each write that touches such a key, and no other.
+  // SQLite cannot check a key to a parent without a unique column. It refuses by itself each write that touches such a key, and no other.
   #countIn(table: string, check: string): number {
     try {
       return this.#sql.exec<{ n: number }>(check, table).one().n;

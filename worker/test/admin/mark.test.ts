@@ -60,7 +60,7 @@ it.each([
   expect(await stored()).toBe(md5Of(taken ? marked : file));
 });
 
-it("fences again whoever moved with such a name before", async () => {
+it("fences a user again who moved with such a name before", async () => {
   await BUCKET.put(fileKey(user), fenced(file, 2, 2), { customMetadata: { displayName: "x" } });
   const marked = fenced(file, 2, 4);
   expect(await send(await messageFor(marked))).toEqual({ etag: md5Of(marked) });

@@ -52,7 +52,7 @@ function expected(given: Case): Expected {
 function expectedOfCurrent({ flag, file, phase, mode }: Case): Expected {
   const isFenced = !["absent", "unfenced", "stamped"].includes(file);
   const sameLineage = !file.includes("another");
-  // Whoever finds no file asks the store, and creates none beside one that is alive.
+  // A request that finds no file asks the store, and creates none beside one that is alive.
   if (file === "absent" && ALIVE.includes(phase)) return phase === "ACTIVE" ? "store" : "missing";
   // An open file beside an active store is a state that the protocol excludes; whoever is asked first answers.
   if (!isFenced) return phase === "ACTIVE" && flag === "true" ? "store" : "file";

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { activeStore, table } from "./client.ts";
 import type { QueryAnswer } from "../../src/query/types.ts";
 
-it("writes beside a deferred key whose parent has no unique column", async () => {
+it("writes beside a deferred key to a parent without a unique column", async () => {
   const store = await activeStore([
     table("p", "CREATE TABLE p (id INTEGER PRIMARY KEY, code TEXT)"),
     table("c", "CREATE TABLE c (x REFERENCES p(code) DEFERRABLE INITIALLY DEFERRED)"),
