@@ -31,7 +31,7 @@ var mutations = []mutation{
 	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
 	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.fencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
 	{"a resume does not fence again", engine + "migrate.go", "err = m.refence(ctx, file)\n", "\n"},
-	{"a migrate that gives up leaves its fence", engine + "migrate.go", "if !m.fenced && m.from.fromClean() {", "if true {"},
+	{"a migrate that gives up leaves its fence", engine + "migrate.go", "if !m.fenced && (m.from.fromClean() ||", "if true || (m.from.fromClean() ||"},
 	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.fencedBy(st.Lin) && !file.absent {", "if false {"},
 	{"a rollback releases before the PUT", engine + "rollbackexport.go", "err = r.putBack(ctx, st, file)", "_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)"},
 	{"a rollback leaves a file without fence alone", engine + "rollbacklift.go", "if file.what != userdb.SQLiteFile {", "if !file.fenced() {"},
