@@ -34,22 +34,11 @@ func (e *Engine) beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Find
 	return list, nil
 }
 
-// lookBeside does so while the file is downloaded; the returned function waits for the outcome, which refuses the user by name.
-func (e *Engine) lookBeside(ctx context.Context, u userdb.UserID) func() error {
-	type outcome struct {
-		list []sqlitefile.Finding
-		err  error
+// lookBeside refuses by name a user with such an object beside the file.
+func (e *Engine) lookBeside(ctx context.Context, u userdb.UserID) error {
+	list, err := e.beside(ctx, u)
+	if err != nil {
+		return err
 	}
-	done := make(chan outcome, 1)
-	go func() {
-		list, err := e.beside(ctx, u)
-		done <- outcome{list, err}
-	}()
-	return func() error {
-		found := <-done
-		if found.err != nil {
-			return found.err
-		}
-		return about(u, sqlitefile.NewReport(found.list).Err())
-	}
+	return about(u, sqlitefile.NewReport(list).Err())
 }

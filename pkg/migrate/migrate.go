@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -138,10 +137,6 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
-	looking, stop := context.WithCancel(ctx)
-	beside := sync.OnceValue(m.lookBeside(looking, m.user))
-	defer beside() // nothing goes on behind the user's account, also where the download fails
-	defer stop()
 	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return noFile("migrate", m.user, m.Layout.Key(m.user))
@@ -171,7 +166,7 @@ func (m *migration) admit(ctx context.Context) error {
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
 		return hotWithoutCold(m.user, file.fileState, lin)
 	}
-	if err := beside(); err != nil {
+	if err := m.lookBeside(ctx, m.user); err != nil {
 		return err // the file's version says nothing of it, so it does not go into quarantine
 	}
 	checking, done := ctx, context.CancelFunc(func() {})

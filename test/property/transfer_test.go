@@ -98,10 +98,21 @@ func many(t *testing.T, blocked string) string {
 	return path
 }
 
+// wide is a table that no Durable Object takes.
+var wide = "CREATE TABLE refused (c0" + columns(100) + ")"
+
+func columns(n int) string {
+	var list strings.Builder
+	for i := range n {
+		fmt.Fprintf(&list, ", c%d", i+1)
+	}
+	return list.String()
+}
+
 // The first look at a file of 50 MB that cannot be moved takes its schema and leaves the rows where they are.
 func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 	u := newUser(t, "look-deep")
-	object := u.upload(many(t, "CREATE VIEW refused AS SELECT sqlite_version()"))
+	object := u.upload(many(t, wide))
 	counted := &countedFiles{Files: u.engine.Files}
 	u.engine.Files = counted
 	report, err := u.engine.LookDeep(t.Context(), u.id)
@@ -109,7 +120,7 @@ func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	problems := report.Problems()
-	if report.Verdict() != sqlitefile.Blocked || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonFunction || problems[0].Object != "refused" {
+	if report.Verdict() != sqlitefile.Blocked || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonTooManyColumns || problems[0].Object != "refused" {
 		t.Errorf("%s: %+v", report.Verdict(), problems)
 	}
 	counted.demandLittle(t, object)
@@ -133,7 +144,7 @@ func TestMigrateDownloadsLittleOfABlockedFile(t *testing.T) {
 		path string
 		want userdb.Kind
 	}{
-		"schema":    {many(t, "CREATE VIEW refused AS SELECT sqlite_version()"), userdb.Blocked},
+		"schema":    {many(t, wide), userdb.Blocked},
 		"encrypted": {encrypted, userdb.NotSQLite},
 		"healthy":   {many(t, ""), ""},
 	} {
