@@ -83,7 +83,8 @@ func still(path string, held *os.File) bool {
 	return err == nil && os.SameFile(named, opened)
 }
 
-// removeTries is how often files that come while the folder is emptied are removed once more: other goroutines may be at work to the last.
+// removeTries is how often files that come while the folder is emptied are removed once more: a call that found the folder before it was
+// renamed may still make its file.
 const removeTries = 16
 
 // Remove removes the folder with everything in it, for good: nothing new is put there. Removing it twice does nothing.
@@ -94,15 +95,25 @@ func (d *Dir) Remove() error {
 	if d.path == "" {
 		return nil
 	}
-	var err error
-	for range removeTries {
-		if err = os.RemoveAll(d.path); err == nil {
-			break
-		}
-	}
+	err := removeAll(d.path)
 	d.path = ""
 	if d.held != nil {
 		d.held.Close()
+	}
+	return err
+}
+
+// removeAll renames the folder first, so that nobody who still works under its name can put another file there.
+func removeAll(path string) error {
+	gone := path + "-gone"
+	if err := os.Rename(path, gone); err != nil {
+		gone = path // some systems rename no folder with open files
+	}
+	var err error
+	for range removeTries {
+		if err = os.RemoveAll(gone); err == nil {
+			break
+		}
 	}
 	return err
 }
