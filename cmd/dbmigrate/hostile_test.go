@@ -13,7 +13,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )

@@ -10,13 +10,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/runrecord"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // killedAt runs dbmigrate and kills it when it sends a certain request for the first time, which then never arrives:
-// "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as internal/faultproxy names them.
+// "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as internal/testkit/faultproxy names them.
 func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	ctx, kill := context.WithCancel(context.Background())
 	defer kill()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // TestWrongDeployments runs the sample under settings with which no migrated user could be served. Nobody may be moved into such a deployment, and doctor

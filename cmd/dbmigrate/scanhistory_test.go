@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -17,7 +17,7 @@ import (
 var shared *stack.Stack
 
 func TestMain(m *testing.M) {
-	options := stack.Options{ConfigPath: "../../internal/stack/testdata/wrangler.jsonc"}
+	options := stack.Options{ConfigPath: "../../internal/testkit/stack/testdata/wrangler.jsonc"}
 	os.Exit(stack.RunTests(m, options, func(s *stack.Stack) { shared = s }))
 }
 

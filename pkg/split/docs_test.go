@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 )
 
 // Whatever rules are chosen for the application's databases: the parts are the database, nothing crosses, and

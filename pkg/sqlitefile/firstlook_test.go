@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/harddb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 	"github.com/dbmigrate/dbmigrate/test/corpus"

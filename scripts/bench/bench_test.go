@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 func TestQuantile(t *testing.T) {

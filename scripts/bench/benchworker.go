@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts) and whose calls take longer by these delays.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 

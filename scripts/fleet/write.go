@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 )
 
 const lineFormat = "%-26s %-46s %12s %-9s %7s  %s\n"

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 	"github.com/dbmigrate/dbmigrate/test/race"
 )
 

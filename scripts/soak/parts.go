@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/harness"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/test/faults"
 	"github.com/dbmigrate/dbmigrate/test/race"
 )

@@ -19,7 +19,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 func main() {

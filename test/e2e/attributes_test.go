@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 

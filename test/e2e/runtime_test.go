@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
-	"github.com/dbmigrate/dbmigrate/internal/harness"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 var everywhere = flag.Bool("everywhere", false, "TestRuntimeKilled kills the runtime at every request, not only at the switch, and TestWalkSplit walks every command of split mode")

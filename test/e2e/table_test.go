@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 )
 
 var doc = flag.String("doc", "", "page whose sections corpus, kill, kill-split and runtime are written anew")

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
 var busyUsers = flag.Int("busy-users", 2, "how many users TestBusyUsers moves there")

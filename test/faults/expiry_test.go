@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // TestExpiry lets each credential expire at each request of migrate and of rollback in turn, and stay so.

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // TestUnsuccessfulKeys: KV takes a bulk call and names keys that it did not write. They are written again.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // TestRollbackWithoutKV: a namespace that refuses every call keeps nobody in a Durable Object, however the users are chosen. Their flags are left, which

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 

@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
-	"github.com/dbmigrate/dbmigrate/internal/harness"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // Config says how long troubles are drawn, and by how many operators at once. Each operator has users of his own.

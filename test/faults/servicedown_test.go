@@ -12,9 +12,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
 var doc = flag.String("doc", "", "page whose section service-down is written anew")

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
 // claims counts the claims that each user got through an operator's proxy.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // TestOneSickObject: R2 answers for one object with an error, whatever is asked. Every fleet command ends with one failed line for that user, and is done

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/harness"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
 // commands are the columns of the table.

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // The services that can be in trouble, as requests to them are named.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
 // passing are troubles that pass: the command has to get over them.

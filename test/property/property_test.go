@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/docpage"
-	"github.com/dbmigrate/dbmigrate/internal/harddb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"

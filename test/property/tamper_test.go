@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // WorkerConfig is the wrangler configuration of the Worker with stale flags, from the module's root.

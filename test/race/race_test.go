@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // short is a short race. `make soak` is the long one.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 

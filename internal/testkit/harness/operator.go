@@ -15,9 +15,9 @@ import (
 	"sync/atomic"
 
 	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/runrecord"
-	"github.com/dbmigrate/dbmigrate/internal/stack"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // Build compiles dbmigrate into dir and returns its path. root is the module's root.
