@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/who"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
@@ -19,7 +18,7 @@ const (
 func (a *app) leaveAct(e *migrate.Engine, action string, users int, bytes int64, summary any) {
 	now := time.Now().UnixMilli()
 	w := watch{warn: a.out.Warn}
-	act := audit.Act{Audit: audit.Version, Run: e.Run, State: audit.Ended, Action: action, At: now, EndAt: now, Who: who.Am(a.getenv), Reason: a.watch.flags.reason,
+	act := record.Act{Audit: record.ActVersion, Run: e.Run, State: record.ActEnded, Action: action, At: now, EndAt: now, Who: record.Operator(a.getenv), Reason: a.watch.flags.reason,
 		Command: a.command, Version: e.Version, Bucket: e.Bucket, Users: users, Bytes: bytes, Summary: summary}
 	if err := act.Write(context.Background(), w.stateDir(a.getenv), e.Files); err != nil {
 		a.out.Warn("write the audit line: %v", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -108,8 +108,8 @@ func (a *app) withRecorded(cmd *cobra.Command, e *migrate.Engine, o *rollbackOpt
 	for _, f := range users {
 		chosen[f.User] = true
 	}
-	var lines []runrecord.UserLine
-	run, err := place.Load(cmd.Context(), o.run, func(l runrecord.UserLine) {
+	var lines []record.UserLine
+	run, err := place.Load(cmd.Context(), o.run, func(l record.UserLine) {
 		if l.Claim != 0 && !chosen[l.User] && (o.wide || slices.Contains(o.named, l.User)) {
 			lines = append(lines, l)
 		}

@@ -9,8 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
@@ -77,7 +76,7 @@ func interfered(ctx context.Context, ts *testscript.TestScript, s *stack.Stack, 
 	proxy, err := faultproxy.New(s.URL)
 	ts.Check(err)
 	defer proxy.Close()
-	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
 	there := false
 	proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
 		reached := !there && r.Name() == args[0]

@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -41,7 +40,7 @@ func newOperator(t *testing.T, users ...string) *operator {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
-	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
 	o := &operator{s, proxy, t.TempDir(), t.TempDir()}
 	for _, user := range users {
 		o.putUser(t, user)

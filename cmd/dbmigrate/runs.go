@@ -12,8 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
-	"github.com/dbmigrate/dbmigrate/internal/statedir"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
@@ -54,26 +53,26 @@ func addRecordDir(cmd *cobra.Command, dir *string) {
 
 // runLine is one line of runs (docs/scripting.md).
 type runLine struct {
-	Run      string          `json:"run"`
-	Action   string          `json:"action"`
-	State    runrecord.State `json:"state"`
-	At       int64           `json:"at"`
-	TookMs   int64           `json:"tookMs"`
-	Users    int             `json:"users"`
-	Outcomes map[string]int  `json:"outcomes"`
-	Failed   int             `json:"failed"`
-	NotBegun int             `json:"notBegun"`
-	Bytes    int64           `json:"bytes"`
-	Exit     *int            `json:"exit,omitempty"` // absent without an end
-	By       string          `json:"by"`
-	Via      string          `json:"via,omitempty"`
-	Job      string          `json:"job,omitempty"`
-	Reason   string          `json:"reason,omitempty"`
-	Command  []string        `json:"command"`
-	Local    bool            `json:"local,omitempty"` // read on this machine
+	Run      string         `json:"run"`
+	Action   string         `json:"action"`
+	State    record.State   `json:"state"`
+	At       int64          `json:"at"`
+	TookMs   int64          `json:"tookMs"`
+	Users    int            `json:"users"`
+	Outcomes map[string]int `json:"outcomes"`
+	Failed   int            `json:"failed"`
+	NotBegun int            `json:"notBegun"`
+	Bytes    int64          `json:"bytes"`
+	Exit     *int           `json:"exit,omitempty"` // absent without an end
+	By       string         `json:"by"`
+	Via      string         `json:"via,omitempty"`
+	Job      string         `json:"job,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	Command  []string       `json:"command"`
+	Local    bool           `json:"local,omitempty"` // read on this machine
 }
 
-func runLineOf(r runrecord.Run) runLine {
+func runLineOf(r record.Run) runLine {
 	l := runLine{Run: r.Begin.Run, Action: r.Action, State: r.State, At: r.At, TookMs: r.Summary.TookMs, Users: r.Begin.Users, Outcomes: r.Summary.Outcomes, Failed: r.Summary.Failed,
 		NotBegun: r.Summary.NotBegun, Bytes: r.Summary.Bytes, By: r.Who.Name, Via: r.Who.Via, Job: r.Who.Job, Reason: r.Reason, Command: r.Command, Local: r.Local}
 	if r.EndAt != 0 {
@@ -113,17 +112,17 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 }
 
 // records is where run records are looked for.
-func (a *app) records(c config.Config, dir string) (*runrecord.Place, error) {
+func (a *app) records(c config.Config, dir string) (*record.Place, error) {
 	files, err := newR2(c, a.traffic)
 	if err != nil {
 		return nil, err
 	}
 	if dir == "" {
-		if state, err := statedir.Dir(a.getenv); err == nil {
+		if state, err := record.StateDir(a.getenv); err == nil {
 			dir = filepath.Join(state, recordFolder)
 		}
 	}
-	return &runrecord.Place{Files: files, Dir: dir, Bucket: c.Bucket, Now: time.Now}, nil
+	return &record.Place{Files: files, Dir: dir, Bucket: c.Bucket, Now: time.Now}, nil
 }
 
 func countsText(counts map[string]int) []string {
@@ -149,11 +148,11 @@ var runColumns = []report.Column[runLine]{
 
 func runStyle(l runLine) report.Style {
 	switch {
-	case l.State == runrecord.NoEnd || l.State == runrecord.Interrupted:
+	case l.State == record.NoEnd || l.State == record.Interrupted:
 		return report.Attention
-	case l.State == runrecord.Ended && l.Failed > 0:
+	case l.State == record.Ended && l.Failed > 0:
 		return report.Bad
-	case l.State == runrecord.Ended:
+	case l.State == record.Ended:
 		return report.Good
 	}
 	return report.Plain

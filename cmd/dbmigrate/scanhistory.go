@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
-	"github.com/dbmigrate/dbmigrate/internal/statedir"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -99,7 +99,7 @@ func (a *app) historyPath(named string, scope scanlog.Scope) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	base, err := statedir.Dir(a.getenv)
+	base, err := record.StateDir(a.getenv)
 	if err != nil {
 		return "", err
 	}

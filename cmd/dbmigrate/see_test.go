@@ -11,8 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -55,7 +54,7 @@ func objectText(ts *testscript.TestScript, s *stack.Stack, key string) string {
 // auditObject writes the object of an act to a file; its folder is the day of the run: "audit-object run file".
 func auditObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	run := args[0]
-	key := audit.Prefix + run[:4] + "-" + run[4:6] + "-" + run[6:8] + "/" + run + ".json"
+	key := record.ActPrefix + run[:4] + "-" + run[4:6] + "-" + run[6:8] + "/" + run + ".json"
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(objectText(ts, s, key)), 0o600))
 }
 
@@ -64,7 +63,7 @@ func TestRecordsThatCannotBeWritten(t *testing.T) {
 	o := newOperator(t, "unrecorded")
 	o.proxy.LeaveAlone()
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-		if strings.Contains(r.Path, runrecord.Prefix) || strings.Contains(r.Path, audit.Prefix) {
+		if strings.Contains(r.Path, record.Prefix) || strings.Contains(r.Path, record.ActPrefix) {
 			return faultproxy.Fault{Status: 403, Body: "<Error><Code>AccessDenied</Code></Error>"}
 		}
 		return faultproxy.Fault{}

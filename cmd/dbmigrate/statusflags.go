@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -47,7 +47,7 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 	}
 	var users []userdb.UserID
 	outcomes := map[userdb.UserID]string{}
-	run, err := place.Load(cmd.Context(), o.run, func(l runrecord.UserLine) {
+	run, err := place.Load(cmd.Context(), o.run, func(l record.UserLine) {
 		if _, again := outcomes[l.User]; !again {
 			users = append(users, l.User)
 		}

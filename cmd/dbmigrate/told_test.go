@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -16,18 +16,18 @@ import (
 
 // TestAfterwardsIsRecorded: the record names who was taken back after he was moved; the last line of a user is how he ended.
 func TestAfterwardsIsRecorded(t *testing.T) {
-	record, err := runrecord.Create(t.TempDir(), runrecord.Begin{Record: runrecord.Version, Run: "r"})
+	written, err := record.Create(t.TempDir(), record.Begin{Record: record.Version, Run: "r"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON})
-	r := &fleetRun{app: &app{out: out, watch: watch{record: record}}, action: migrate.ActionMigrate, inFlight: map[userdb.UserID]migrate.Stage{},
+	r := &fleetRun{app: &app{out: out, watch: watch{record: written}}, action: migrate.ActionMigrate, inFlight: map[userdb.UserID]migrate.Stage{},
 		account: account{Outcomes: map[migrate.Outcome]int{}}, sheet: report.NewSheet(out, resultColumns)}
 	r.afterwards(migrate.Result{User: "ann", Action: migrate.ActionRollback, Outcome: migrate.OutcomeRestored})
-	if err := record.Close(); err != nil {
+	if err := written.Close(); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(record.Path())
+	content, err := os.ReadFile(written.Path())
 	if err != nil || !strings.Contains(string(content), `"outcome":"restored"`) {
 		t.Errorf("%v: %s", err, content)
 	}

@@ -10,11 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
 	"github.com/dbmigrate/dbmigrate/internal/metrics"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
-	"github.com/dbmigrate/dbmigrate/internal/statedir"
-	"github.com/dbmigrate/dbmigrate/internal/who"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
@@ -38,7 +35,7 @@ func (f *watchFlags) add(flags *pflag.FlagSet, act bool) {
 
 // watchRuns checks the flags, before anything is begun; what the command runs is watched from then on.
 func (a *app) watchRuns(f *watchFlags) error {
-	if err := audit.CheckReason(f.reason); err != nil {
+	if err := record.CheckReason(f.reason); err != nil {
 		return err
 	}
 	a.watch = watch{on: true, flags: *f}
@@ -62,9 +59,9 @@ type watch struct {
 	flags    watchFlags
 	listener net.Listener
 
-	record  *runrecord.Writer
-	keeper  *runrecord.Keeper
-	act     *audit.Act
+	record  *record.Writer
+	keeper  *record.Keeper
+	act     *record.Act
 	stateAt string
 	metrics *metrics.Run
 	stop    []func()
@@ -82,8 +79,8 @@ func (w *watch) begin(r *fleetRun, bytes int64) {
 		return
 	}
 	w.warn, w.files, w.action = r.out.Warn, r.engine.Files, r.action
-	b := runrecord.Begin{Record: runrecord.Version, Run: r.engine.Run, Action: string(r.action), At: r.began.UnixMilli(), Command: r.command, Version: r.engine.Version,
-		Who: who.Am(r.getenv), Reason: w.flags.reason, Bucket: r.engine.Bucket, Layout: r.engine.Layout.String(), Users: r.account.Users, Bytes: bytes}
+	b := record.Begin{Record: record.Version, Run: r.engine.Run, Action: string(r.action), At: r.began.UnixMilli(), Command: r.command, Version: r.engine.Version,
+		Who: record.Operator(r.getenv), Reason: w.flags.reason, Bucket: r.engine.Bucket, Layout: r.engine.Layout.String(), Users: r.account.Users, Bytes: bytes}
 	if b.Users > 0 {
 		w.stateAt = w.stateDir(r.getenv)
 		w.beginRecord(b)
@@ -94,7 +91,7 @@ func (w *watch) begin(r *fleetRun, bytes int64) {
 
 // stateDir falls back to a folder that goes away: the copies in R2 matter more then.
 func (w *watch) stateDir(getenv func(string) string) string {
-	dir, err := statedir.Dir(getenv)
+	dir, err := record.StateDir(getenv)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
@@ -102,7 +99,7 @@ func (w *watch) stateDir(getenv func(string) string) string {
 		return dir
 	}
 	w.warn("keep records on this machine: %v (set XDG_STATE_HOME, or --record-dir); the copies in R2 are kept", err)
-	if dir, err = statedir.Fallback(os.TempDir()); err != nil {
+	if dir, err = record.FallbackDir(os.TempDir()); err != nil {
 		w.warn("keep records on this machine: %v", err)
 	}
 	return dir
@@ -113,33 +110,33 @@ func changes(action string) bool {
 	return action != string(migrate.ActionVerify) && action != string(migrate.ActionRehearse)
 }
 
-func (w *watch) beginRecord(b runrecord.Begin) {
+func (w *watch) beginRecord(b record.Begin) {
 	dir := w.flags.recordDir
 	if dir == "" {
 		dir = filepath.Join(w.stateAt, recordFolder)
 	}
-	record, err := runrecord.Create(dir, b)
+	written, err := record.Create(dir, b)
 	if err != nil {
 		w.warn("write the run record: %v", err)
 		return
 	}
-	var files runrecord.Files
+	var files record.Files
 	if changes(b.Action) {
 		files = w.files
 	}
-	w.record = record
-	w.keeper = runrecord.Keep(record, files, func(err error) { w.warn("keep the run record %s: %v", record.Path(), err) })
+	w.record = written
+	w.keeper = record.Keep(written, files, func(err error) { w.warn("keep the run record %s: %v", written.Path(), err) })
 }
 
 // recordFolder is where records are, under the state folder.
 const recordFolder = "runs"
 
-func (w *watch) beginAudit(b runrecord.Begin) {
+func (w *watch) beginAudit(b record.Begin) {
 	if !changes(b.Action) {
 		return
 	}
-	w.act = &audit.Act{Audit: audit.Version, Run: b.Run, State: audit.Begun, Action: b.Action, At: b.At, Who: b.Who, Reason: b.Reason, Command: b.Command,
-		Version: b.Version, Bucket: b.Bucket, Users: b.Users, Bytes: b.Bytes, Record: string(runrecord.Key(b.Run))}
+	w.act = &record.Act{Audit: record.ActVersion, Run: b.Run, State: record.ActBegun, Action: b.Action, At: b.At, Who: b.Who, Reason: b.Reason, Command: b.Command,
+		Version: b.Version, Bucket: b.Bucket, Users: b.Users, Bytes: b.Bytes, Record: string(record.Key(b.Run))}
 	w.writeAct()
 }
 
@@ -149,7 +146,7 @@ func (w *watch) writeAct() {
 	}
 }
 
-func (w *watch) beginMetrics(r *fleetRun, b runrecord.Begin) {
+func (w *watch) beginMetrics(r *fleetRun, b record.Begin) {
 	if w.flags.metricsFile == "" && w.listener == nil {
 		return
 	}
@@ -219,7 +216,7 @@ func (w *watch) end(a *account) {
 		last.Go(w.keeper.End)
 	}
 	if w.act != nil {
-		w.act.State, w.act.EndAt, w.act.Summary = audit.Ended, now.UnixMilli(), a
+		w.act.State, w.act.EndAt, w.act.Summary = record.ActEnded, now.UnixMilli(), a
 		w.writeAct()
 	}
 	last.Wait()

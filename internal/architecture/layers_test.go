@@ -30,13 +30,10 @@ var mayImport = map[string][]string{
 	"internal/testkit/stack":      nil,
 	"internal/testkit/faultproxy": nil,
 	"internal/units":              nil,
-	"internal/who":                nil,
-	"internal/statedir":           nil,
 	"internal/scratch":            nil,
-	"internal/runrecord":          {"pkg/userdb", "internal/who"},
-	"internal/audit":              {"pkg/userdb", "internal/who", "internal/statedir"},
 	"internal/metrics":            {"pkg/userdb"},
 	"internal/nearest":            nil,
+	"internal/record":             {"pkg/userdb"},
 }
 
 func TestLayers(t *testing.T) {

@@ -14,8 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/dbmigrate/dbmigrate/internal/audit"
-	"github.com/dbmigrate/dbmigrate/internal/runrecord"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
@@ -48,7 +47,7 @@ func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy.LeaveAlone(runrecord.Prefix, audit.Prefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
 	o := &Operator{Proxy: proxy, binary: binary, home: home, env: []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}}
 	for _, entry := range cloud.Env() {
 		o.env = append(o.env, strings.ReplaceAll(entry, cloud.URL, proxy.URL()))

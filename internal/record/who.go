@@ -1,5 +1,4 @@
-// Package who finds out who runs a command: a person at a machine, or a job of a CI system or cluster, and who started it.
-package who
+package record
 
 import (
 	"cmp"
@@ -60,8 +59,8 @@ func pod(getenv func(string) string) string {
 	return strings.TrimPrefix(namespace+"/"+name, "/")
 }
 
-// Am looks at the environment and the system.
-func Am(getenv func(string) string) Who {
+// Operator says who runs this command: a person at a machine, or a job of a CI system or cluster and who started it.
+func Operator(getenv func(string) string) Who {
 	host, _ := os.Hostname() // a machine without a name has none to tell
 	w := Who{Name: osUser(getenv), Host: host}
 	for _, s := range systems {
@@ -89,8 +88,8 @@ func osUser(getenv func(string) string) string {
 	return cmp.Or(name, "unknown")
 }
 
-// maxBytes bounds what an environment can put into a record.
-const maxBytes = 500
+// maxWhoBytes bounds what an environment can put into a record.
+const maxWhoBytes = 500
 
 // clean keeps what an environment says to one line of text.
 func clean(s string) string {
@@ -100,8 +99,8 @@ func clean(s string) string {
 		}
 		return -1
 	}, strings.ToValidUTF8(s, ""))
-	if len(s) > maxBytes {
-		s = strings.ToValidUTF8(s[:maxBytes], "")
+	if len(s) > maxWhoBytes {
+		s = strings.ToValidUTF8(s[:maxWhoBytes], "")
 	}
 	return s
 }

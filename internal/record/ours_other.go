@@ -1,6 +1,6 @@
 //go:build !unix
 
-package statedir
+package record
 
 import "io/fs"
 

@@ -1,4 +1,4 @@
-package statedir
+package record
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestDir(t *testing.T) {
+func TestStateDir(t *testing.T) {
 	for name, test := range map[string]struct {
 		env  map[string]string
 		want string
@@ -15,7 +15,7 @@ func TestDir(t *testing.T) {
 		"home":              {map[string]string{"HOME": "/h"}, "/h/.local/state/dbmigrate"},
 		"XDG, not absolute": {map[string]string{"XDG_STATE_HOME": "x", "HOME": "/h"}, "/h/.local/state/dbmigrate"},
 	} {
-		got, err := Dir(func(name string) string { return test.env[name] })
+		got, err := StateDir(func(name string) string { return test.env[name] })
 		if got != test.want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}

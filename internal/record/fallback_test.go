@@ -1,4 +1,4 @@
-package statedir
+package record
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ func TestFallback(t *testing.T) {
 			if err := c.plant(path, elsewhere); err != nil {
 				t.Fatal(err)
 			}
-			dir, err := Fallback(base)
+			dir, err := FallbackDir(base)
 			if err != nil || (dir == path) != c.used {
 				t.Fatalf("%s, %v", dir, err)
 			}
@@ -41,7 +41,7 @@ func TestFallback(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Fallback(filepath.Join(t.TempDir(), "absent")); err == nil {
+	if _, err := FallbackDir(filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("a folder in no folder")
 	}
 }

@@ -1,6 +1,4 @@
-// Package audit writes down every act of an operator: who, when, what, about how many users, and why. A line goes to a log on this machine and
-// an object to R2; each act has an object of its own, so that two operators never write over each other.
-package audit
+package record
 
 import (
 	"bytes"
@@ -8,36 +6,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/dbmigrate/dbmigrate/internal/statedir"
-	"github.com/dbmigrate/dbmigrate/internal/who"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Version is the version of an Act's fields (docs/scripting.md).
-const Version = 1
+// ActVersion is the version of an Act's fields (docs/scripting.md).
+const ActVersion = 1
 
 // The states of an act.
 const (
-	Begun = "begun" // and not ended yet, or killed
-	Ended = "ended"
+	ActBegun = "begun" // and not ended yet, or killed
+	ActEnded = "ended"
 )
 
-// Act is one act of an operator.
+// Act is one act of an operator: who, when, what, about how many users, and why. A line goes to a log on this
+// machine and an object to R2; each act has an object of its own, so that two operators never overwrite each other.
 type Act struct {
-	Audit   int      `json:"audit"` // Version
+	Audit   int      `json:"audit"` // ActVersion
 	Run     string   `json:"run"`
 	State   string   `json:"state"`
 	Action  string   `json:"action"`
 	At      int64    `json:"at"` // when it began, Unix milliseconds
 	EndAt   int64    `json:"endAt,omitempty"`
-	Who     who.Who  `json:"who"`
+	Who     Who      `json:"who"`
 	Reason  string   `json:"reason,omitempty"`
 	Command []string `json:"command"`
 	Version string   `json:"version"`
@@ -48,17 +44,12 @@ type Act struct {
 	Summary any      `json:"summary,omitempty"`
 }
 
-// Prefix is where the objects stand in the bucket, in a folder for each day (UTC).
-const Prefix = userdb.ReservedPrefix + "audit/"
+// ActPrefix is where the objects stand in the bucket, in a folder for each day (UTC).
+const ActPrefix = userdb.ReservedPrefix + "audit/"
 
 // Key is where the act stands in the bucket.
 func (a *Act) Key() userdb.ObjectKey {
-	return userdb.ObjectKey(Prefix + time.UnixMilli(a.At).UTC().Format(time.DateOnly) + "/" + a.Run + ".json")
-}
-
-// Files is the bucket, as far as an audit needs it.
-type Files interface {
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	return userdb.ObjectKey(ActPrefix + time.UnixMilli(a.At).UTC().Format(time.DateOnly) + "/" + a.Run + ".json")
 }
 
 // logName is the log on this machine, in the state folder.
@@ -68,7 +59,7 @@ const logName = "audit.jsonl"
 const putTime = 30 * time.Second
 
 // Write appends the act to the log in dir and puts it into the bucket. Both are tried, whatever becomes of the other.
-func (a *Act) Write(ctx context.Context, dir string, files Files) error {
+func (a *Act) Write(ctx context.Context, dir string, files Putter) error {
 	text, err := json.Marshal(a)
 	if err != nil {
 		return err
@@ -76,14 +67,14 @@ func (a *Act) Write(ctx context.Context, dir string, files Files) error {
 	ctx, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
 	_, putErr := files.Put(ctx, a.Key(), bytes.NewReader(text), int64(len(text)), userdb.PutOptions{ContentType: "application/json"})
-	return errors.Join(appendLine(dir, text), putErr)
+	return errors.Join(appendToLog(dir, text), putErr)
 }
 
-func appendLine(dir string, text []byte) error {
+func appendToLog(dir string, text []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return statedir.Append(filepath.Join(dir, logName), text)
+	return Append(filepath.Join(dir, logName), text)
 }
 
 // maxReason is the longest reason, in bytes.

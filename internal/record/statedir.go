@@ -1,5 +1,4 @@
-// Package statedir says where dbmigrate keeps what it writes down on this machine: reports, never state that matters.
-package statedir
+package record
 
 import (
 	"errors"
@@ -7,8 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Dir is $XDG_STATE_HOME/dbmigrate, or .local/state/dbmigrate in the home folder (the XDG base directory specification).
-func Dir(getenv func(string) string) (string, error) {
+// StateDir is where dbmigrate keeps what it writes down on this machine: reports, never state that matters. It is
+// $XDG_STATE_HOME/dbmigrate, or .local/state/dbmigrate in the home folder (the XDG base directory specification).
+func StateDir(getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "dbmigrate"), nil
 	}

@@ -1,4 +1,4 @@
-package audit
+package record
 
 import (
 	"context"
@@ -10,16 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/who"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-type bucket struct {
+type actBucket struct {
 	objects map[userdb.ObjectKey]string
 	fail    error
 }
 
-func (b *bucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, _ userdb.PutOptions) (userdb.ETag, error) {
+func (b *actBucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, _ userdb.PutOptions) (userdb.ETag, error) {
 	if b.fail != nil {
 		return "", b.fail
 	}
@@ -29,20 +28,20 @@ func (b *bucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker
 }
 
 func act(state string) *Act {
-	return &Act{Audit: Version, Run: "20261126T040000Z-1a2b3c4d", State: state, Action: "rollback", At: 1_795_665_600_000, Who: who.Who{Name: "ann"}, Reason: "INC-7",
+	return &Act{Audit: ActVersion, Run: "20261126T040000Z-1a2b3c4d", State: state, Action: "rollback", At: 1_795_665_600_000, Who: Who{Name: "ann"}, Reason: "INC-7",
 		Command: []string{"rollback", "--all"}, Version: "v1", Bucket: "b", Users: 3, Bytes: 9, Record: ".dbmigrate/runs/run-x.jsonl"}
 }
 
 func TestAct(t *testing.T) {
-	dir, files := filepath.Join(t.TempDir(), "state"), &bucket{objects: map[userdb.ObjectKey]string{}}
-	for _, state := range []string{Begun, Ended} {
+	dir, files := filepath.Join(t.TempDir(), "state"), &actBucket{objects: map[userdb.ObjectKey]string{}}
+	for _, state := range []string{ActBegun, ActEnded} {
 		if err := act(state).Write(t.Context(), dir, files); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const key = ".dbmigrate/audit/2026-11-26/20261126T040000Z-1a2b3c4d.json"
 	var got Act
-	if len(files.objects) != 1 || json.Unmarshal([]byte(files.objects[key]), &got) != nil || got.State != Ended || got.Reason != "INC-7" {
+	if len(files.objects) != 1 || json.Unmarshal([]byte(files.objects[key]), &got) != nil || got.State != ActEnded || got.Reason != "INC-7" {
 		t.Errorf("%v", files.objects)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, logName))
@@ -54,7 +53,7 @@ func TestAct(t *testing.T) {
 // The log and the object do not wait for each other.
 func TestActOfWhichHalfIsWritten(t *testing.T) {
 	dir := t.TempDir()
-	if err := act(Begun).Write(t.Context(), dir, &bucket{fail: errors.New("no permission")}); err == nil || !strings.Contains(err.Error(), "no permission") {
+	if err := act(ActBegun).Write(t.Context(), dir, &actBucket{fail: errors.New("no permission")}); err == nil || !strings.Contains(err.Error(), "no permission") {
 		t.Errorf("%v", err)
 	}
 	if text, _ := os.ReadFile(filepath.Join(dir, logName)); !strings.Contains(string(text), "INC-7") {
@@ -64,8 +63,8 @@ func TestActOfWhichHalfIsWritten(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files := &bucket{objects: map[userdb.ObjectKey]string{}}
-	if err := act(Begun).Write(t.Context(), file, files); err == nil || len(files.objects) != 1 {
+	files := &actBucket{objects: map[userdb.ObjectKey]string{}}
+	if err := act(ActBegun).Write(t.Context(), file, files); err == nil || len(files.objects) != 1 {
 		t.Errorf("%v, %d objects", err, len(files.objects))
 	}
 }

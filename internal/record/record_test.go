@@ -1,4 +1,4 @@
-package runrecord
+package record
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/who"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -84,7 +83,7 @@ func (b *bucket) List(_ context.Context, prefix, _ string, yield func([]userdb.O
 
 func begin(run string, users int) Begin {
 	return Begin{Record: Version, Run: run, Action: "migrate", At: time.Now().Add(-time.Hour).UnixMilli(), Command: []string{"migrate", "--all"}, Version: "v1",
-		Who: who.Who{Name: "ann"}, Bucket: "b", Layout: userdb.DefaultLayout, Users: users}
+		Who: Who{Name: "ann"}, Bucket: "b", Layout: userdb.DefaultLayout, Users: users}
 }
 
 type result struct {

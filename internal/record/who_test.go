@@ -1,4 +1,4 @@
-package who
+package record
 
 import (
 	"os/user"
@@ -27,7 +27,7 @@ func TestWho(t *testing.T) {
 		"control characters":           {map[string]string{"GITLAB_CI": "1", "GITLAB_USER_LOGIN": "a\x1b[31mn\nn\xff", "CI_JOB_URL": strings.Repeat("ä", 400)}, "a[31mnn", "gitlab-ci", strings.Repeat("ä", 250)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Am(func(name string) string { return test.env[name] })
+			got := Operator(func(name string) string { return test.env[name] })
 			if got.Name != test.name || got.Via != test.via || got.Job != test.job {
 				t.Errorf("%+v", got)
 			}

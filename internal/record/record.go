@@ -1,6 +1,7 @@
-// Package runrecord writes down what a run does, as it does it: run-<id>.jsonl on this machine, and a copy in R2 that any machine can read.
-// A record is a report: nothing is ever decided by it, and a run goes on when it cannot be written.
-package runrecord
+// Package record writes down what operators do: a run record (run-<id>.jsonl on this machine, and a copy in R2 that
+// any machine can read), and an audit line for each act. Records are reports: nothing is ever decided by them, and a
+// run goes on when they cannot be written.
+package record
 
 import (
 	"context"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/who"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -24,7 +24,7 @@ type Begin struct {
 	At      int64    `json:"at"`      // Unix milliseconds
 	Command []string `json:"command"` // as it was given; user ids are counted, not listed
 	Version string   `json:"version"` // dbmigrate's own
-	Who     who.Who  `json:"who"`
+	Who     Who      `json:"who"`
 	Reason  string   `json:"reason,omitempty"`
 	Bucket  string   `json:"bucket"`
 	Layout  string   `json:"layout"`
@@ -87,10 +87,15 @@ func runOf(path string) string {
 
 // Files is the bucket, as far as records need it.
 type Files interface {
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Putter
 	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
 	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
 	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+}
+
+// Putter writes an object.
+type Putter interface {
+	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
 }
 
 func encode(v any) ([]byte, error) {
