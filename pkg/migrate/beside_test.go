@@ -10,6 +10,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -83,15 +84,15 @@ func TestWhatLiesBesideTheFile(t *testing.T) {
 			if got != c.want || (report.Verdict() == sqlitefile.Ready) != (c.want == "") {
 				t.Errorf("scan --deep: %+v", report)
 			}
-			move := &migration{Engine: e, user: "alice", result: &Result{}}
+			move := &migration{Engine: e, user: "alice", result: &result.Result{}}
 			defer move.forget()
 			err = move.admit(t.Context())
 			var finding *sqlitefile.Finding
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("migrate: %v", err)
-			case c.want != "" && (!errors.As(err, &finding) || finding.Reason != c.want || userdb.KindOf(err) != userdb.Damaged || move.result.unfit):
-				t.Errorf("migrate: %v, unfit %v", err, move.result.unfit)
+			case c.want != "" && (!errors.As(err, &finding) || finding.Reason != c.want || userdb.KindOf(err) != userdb.Damaged || move.result.Unfit):
+				t.Errorf("migrate: %v, unfit %v", err, move.result.Unfit)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -38,14 +39,14 @@ func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, 
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	e.observe(Event{User: u, Stage: StageCopy, Bytes: file.Size, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StageCopy, Bytes: file.Size, Took: e.now().Sub(begun)})
 	// The Durable Object has its turn, in which this side has nothing else to do.
 	go func() { proof.counted <- errors.Join(proof.count(ctx, db), db.Close()) }()
 	begun = e.now()
 	if err := e.Stores.Finish(ctx, u, g, batches); err != nil {
 		return nil, errors.Join(err, <-proof.counted)
 	}
-	e.observe(Event{User: u, Stage: StageFinish, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StageFinish, Took: e.now().Sub(begun)})
 	return proof, nil
 }
 
@@ -190,7 +191,7 @@ func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) er
 	if err != nil {
 		return err
 	}
-	e.observe(Event{User: u, Stage: StagePreflight, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StagePreflight, Took: e.now().Sub(begun)})
 	return about(u, report.Err())
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -49,7 +50,7 @@ type Engine struct {
 	// WriteProof, when set, remembers for all users of a run whether the command may write to the bucket.
 	WriteProof *WriteProof
 	// Observe, when set, is told of each step. It is called from many goroutines and must not block.
-	Observe func(Event)
+	Observe func(result.Event)
 	// Now is the operator's clock, for receipts; time.Now when nil.
 	Now func() time.Time
 	// Random fills the random part of marks; crypto/rand when nil.
@@ -57,37 +58,6 @@ type Engine struct {
 
 	freeOn func(dir string) (int64, error) // for tests
 }
-
-// Event is one step of one user.
-type Event struct {
-	User  userdb.UserID
-	Stage Stage
-	// Bytes counts what this event moved, of the source file; zero for steps that move nothing.
-	Bytes int64
-	// Took is the duration of the step that just ended.
-	Took time.Duration
-}
-
-// Stage names a step, for progress and for timing.
-type Stage string
-
-// The stages of migrate and rollback, in the order in which they happen.
-const (
-	StageStatus    Stage = "status"
-	StageDownload  Stage = "download"
-	StagePreflight Stage = "preflight"
-	StageClaim     Stage = "claim"
-	StageCopy      Stage = "copy" // read, encode, send, insert: they overlap
-	StageFinish    Stage = "finish"
-	StageDigest    Stage = "digest"
-	StageFence     Stage = "fence"
-	StageOldPath   Stage = "old path" // waiting for requests that loaded before the fence
-	StageActivate  Stage = "activate"
-	StageExport    Stage = "export"
-	StagePut       Stage = "put"
-	StageRelease   Stage = "release"
-	StageFlag      Stage = "flag"
-)
 
 // Scratch is a private folder of the run.
 type Scratch interface {
@@ -126,7 +96,7 @@ func (e *Engine) random() io.Reader {
 	return rand.Reader
 }
 
-func (e *Engine) observe(ev Event) {
+func (e *Engine) observe(ev result.Event) {
 	if e.Observe != nil {
 		e.Observe(ev)
 	}

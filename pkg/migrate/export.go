@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
@@ -32,7 +33,7 @@ func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.Data
 		sp.remove()
 		return nil, err
 	}
-	e.observe(Event{User: u, Stage: StageExport, Bytes: sp.Size, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StageExport, Bytes: sp.Size, Took: e.now().Sub(begun)})
 	return sp, nil
 }
 

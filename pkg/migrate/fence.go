@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -30,7 +31,7 @@ func (m *migration) fence(ctx context.Context) error {
 	etag, err := m.putFence(ctx, m.user, m.file, m.fenceMark())
 	if namesRefused(err) {
 		// The Worker refuses this object every time, so no fence of ours can be under way, and the file is not touched to stop one.
-		m.fenced, m.result.unfit = before, true
+		m.fenced, m.result.Unfit = before, true
 		return err
 	}
 	if err != nil {
@@ -40,7 +41,7 @@ func (m *migration) fence(ctx context.Context) error {
 		return err
 	}
 	m.receipt = m.receiptFor(etag, begun.UnixMilli())
-	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
+	m.observe(result.Event{User: m.user, Stage: result.StageFence, Took: m.now().Sub(begun)})
 	return nil
 }
 
@@ -62,7 +63,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	m.fenced = true
 	landed, err := m.Marker.Fence(ctx, m.user, wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)})
 	if namesRefused(err) {
-		m.fenced, m.result.unfit = before, true
+		m.fenced, m.result.Unfit = before, true
 		return err
 	}
 	if userdb.KindOf(err) == userdb.Precondition {
@@ -76,7 +77,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	}
 	m.receipt = m.receiptFor(m.file.ETag, begun.UnixMilli())
 	m.receipt.SourceETag = userdb.ETag(landed.Source)
-	m.observe(Event{User: m.user, Stage: StageFence, Took: m.now().Sub(begun)})
+	m.observe(result.Event{User: m.user, Stage: result.StageFence, Took: m.now().Sub(begun)})
 	return nil
 }
 

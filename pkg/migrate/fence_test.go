@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -66,7 +67,7 @@ func TestFenceThroughTheWorker(t *testing.T) {
 			w.put("alice/database.sqlite", append(header(), "the rest of the file"...), time.Now())
 			e := w.engine(t)
 			e.Marker, e.MarkBytes = &w, c.limit
-			m := &migration{Engine: e, user: "alice", g: 7, result: &Result{}}
+			m := &migration{Engine: e, user: "alice", g: 7, result: &result.Result{}}
 			var err error
 			if m.file, err = m.download(t.Context(), "alice"); err != nil {
 				t.Fatal(err)

@@ -127,7 +127,7 @@ func (m *migration) refuseUnread(ctx context.Context) error {
 	if now.ETag != object.ETag || !now.plain() {
 		return nil
 	}
-	m.result.Bytes, m.result.ETag, m.result.unfit = object.Size, object.ETag, true
+	m.result.Bytes, m.result.ETag, m.result.Unfit = object.Size, object.ETag, true
 	return err
 }
 

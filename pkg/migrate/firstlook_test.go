@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -60,11 +61,11 @@ func TestRefuseUnread(t *testing.T) {
 					c.between(w)
 				}
 			}}
-			m := &migration{Engine: e, user: "alice", result: &Result{}}
+			m := &migration{Engine: e, user: "alice", result: &result.Result{}}
 			judged := w.objects[key]
 			err := m.refuseUnread(t.Context())
-			if userdb.KindOf(err) != c.want || m.result.unfit != (c.want != "") {
-				t.Fatalf("%v, unfit %v", err, m.result.unfit)
+			if userdb.KindOf(err) != c.want || m.result.Unfit != (c.want != "") {
+				t.Fatalf("%v, unfit %v", err, m.result.Unfit)
 			}
 			if err != nil && (m.result.ETag != judged.ETag || m.result.Bytes != judged.Size) {
 				t.Errorf("the account is of %s with %d bytes", m.result.ETag, m.result.Bytes)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -28,7 +29,7 @@ type flagQueue struct {
 
 type queuedFlag struct {
 	user   userdb.UserID
-	change FlagChange
+	change result.FlagChange
 	done   chan error
 }
 
@@ -53,9 +54,9 @@ func rollbackPatience(users int) time.Duration {
 }
 
 // newFlagQueue says how many users will come; the queue does not wait for company that cannot come.
-func newFlagQueue(flags, split Flags, users int, action Action) *flagQueue {
+func newFlagQueue(flags, split Flags, users int, action result.Action) *flagQueue {
 	q := &flagQueue{flags: flags, split: split, coming: users, delay: flagDelay}
-	if action == ActionRollback {
+	if action == result.ActionRollback {
 		q.patience = rollbackPatience
 	}
 	return q
@@ -70,11 +71,11 @@ func (q *flagQueue) forgo(ctx context.Context, users int) {
 }
 
 // leave queues the change of a user who is done with everything else, and waits until it is written.
-func (q *flagQueue) leave(ctx context.Context, u userdb.UserID, change FlagChange) error {
+func (q *flagQueue) leave(ctx context.Context, u userdb.UserID, change result.FlagChange) error {
 	q.mu.Lock()
 	q.coming--
 	var done chan error
-	if !change.empty() {
+	if !change.Empty() {
 		done = make(chan error, 1)
 		q.waiting = append(q.waiting, queuedFlag{u, change, done})
 	}
@@ -183,8 +184,8 @@ func (q *flagQueue) send(ctx context.Context, batch []queuedFlag, limit time.Dur
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	whole := writeFlags(ctx, q.flags, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete })
-	split := writeFlags(ctx, q.split, batch, func(c FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit })
+	whole := writeFlags(ctx, q.flags, batch, func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete })
+	split := writeFlags(ctx, q.split, batch, func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit })
 	errs := make([]error, len(batch))
 	for i, f := range batch {
 		errs[i] = cmp.Or(whole(f), split(f))
@@ -214,7 +215,7 @@ func failureOf(err error) func(userdb.UserID) error {
 }
 
 // writeFlags writes what the batch changes in flags of one kind. It returns what became of a change.
-func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(FlagChange) (put *userdb.FlagMeta, del bool)) func(queuedFlag) error {
+func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(result.FlagChange) (put *userdb.FlagMeta, del bool)) func(queuedFlag) error {
 	var puts []userdb.Flag
 	var deletes []userdb.UserID
 	for _, f := range batch {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -47,15 +48,15 @@ func users(n int) []userdb.UserID {
 }
 
 func TestFlagsOfTenThousandUsersAreThreeCalls(t *testing.T) {
-	for name, change := range map[string]FlagChange{"put": {Put: &userdb.FlagMeta{}}, "delete": {Delete: true}} {
+	for name, change := range map[string]result.FlagChange{"put": {Put: &userdb.FlagMeta{}}, "delete": {Delete: true}} {
 		synctest.Test(t, func(t *testing.T) {
 			flags := &countedFlags{}
 			e := &Engine{Flags: flags, Concurrency: 64}
 			reported := 0
-			e.Each(t.Context(), users(10_000), ActionMigrate, func(context.Context, userdb.UserID) Result {
+			e.Each(t.Context(), users(10_000), result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
 				time.Sleep(time.Millisecond)
-				return Result{flag: change}
-			}, func(Result) { reported++ })
+				return result.Result{Flag: change}
+			}, func(result.Result) { reported++ })
 			if flags.calls > 3 || flags.keys != 10_000 || flags.most > flagBatch || reported != 10_000 {
 				t.Errorf("%s: %d calls, %d keys, %d at once, %d reported", name, flags.calls, flags.keys, flags.most, reported)
 			}
@@ -71,11 +72,11 @@ func TestFlagsOfALongRun(t *testing.T) {
 		e := &Engine{Flags: flags, Concurrency: 8}
 		var done sync.Map
 		var late atomic.Int64
-		e.Each(t.Context(), users(6000), ActionMigrate, func(_ context.Context, u userdb.UserID) Result {
+		e.Each(t.Context(), users(6000), result.ActionMigrate, func(_ context.Context, u userdb.UserID) result.Result {
 			time.Sleep(time.Second)
 			done.Store(u, time.Now())
-			return Result{User: u, flag: FlagChange{Put: &userdb.FlagMeta{}}}
-		}, func(r Result) {
+			return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
+		}, func(r result.Result) {
 			at, _ := done.Load(r.User)
 			if time.Since(at.(time.Time)) > mostFlagDelay+2*time.Second {
 				late.Add(1)
@@ -91,9 +92,9 @@ func TestFlagFailureFailsTheUsersOfTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &Engine{Flags: &countedFlags{fail: errors.New("no")}, Concurrency: 2}
 		failed := 0
-		e.Each(t.Context(), users(5), ActionMigrate, func(_ context.Context, u userdb.UserID) Result {
-			return Result{User: u, flag: FlagChange{Put: &userdb.FlagMeta{}}}
-		}, func(r Result) {
+		e.Each(t.Context(), users(5), result.ActionMigrate, func(_ context.Context, u userdb.UserID) result.Result {
+			return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
+		}, func(r result.Result) {
 			if r.Err() != nil {
 				failed++
 			}

@@ -6,24 +6,25 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
 // user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
-func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result, done func(Result)) {
-	e.EachThen(ctx, users, action, do, func(_ context.Context, r Result) Result { return r }, done)
+func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action result.Action, do func(context.Context, userdb.UserID) result.Result, done func(result.Result)) {
+	e.EachThen(ctx, users, action, do, func(_ context.Context, r result.Result) result.Result { return r }, done)
 }
 
 // EachThen is Each with one more step for each user, which comes after the flag and may take its time: it holds up no other user.
-func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action Action, do func(context.Context, userdb.UserID) Result,
-	then func(context.Context, Result) Result, done func(Result)) {
+func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action result.Action, do func(context.Context, userdb.UserID) result.Result,
+	then func(context.Context, result.Result) result.Result, done func(result.Result)) {
 	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users), action)
 	var (
 		wg      sync.WaitGroup
 		report  sync.Mutex
 		slots   = e.limiter()
-		account = func(r Result) {
+		account = func(r result.Result) {
 			report.Lock()
 			defer report.Unlock()
 			done(r)
@@ -68,26 +69,26 @@ func (e *Engine) limiter() *Limiter {
 
 // writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs latency, not data, but it is
 // work that is left, so it fails the account.
-func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r Result) Result {
+func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r result.Result) result.Result {
 	begun := e.now()
-	err := q.leave(context.WithoutCancel(ctx), r.User, r.flag)
-	e.observe(Event{User: r.User, Stage: StageFlag, Took: e.now().Sub(begun)})
-	if err != nil && r.unflag { // the flag that was set ahead keeps the user's writes away from the old path
-		r.flagLeft, r.Open = true, true
-		r.addReason(fmt.Sprintf("the flag that was set before the switch could not be deleted, and sends writes to a router that does not save the file: %v", err))
+	err := q.leave(context.WithoutCancel(ctx), r.User, r.Flag)
+	e.observe(result.Event{User: r.User, Stage: result.StageFlag, Took: e.now().Sub(begun)})
+	if err != nil && r.Unflag { // the flag that was set ahead keeps the user's writes away from the old path
+		r.LeftFlag, r.Open = true, true
+		r.AddReason(fmt.Sprintf("the flag that was set before the switch could not be deleted, and sends writes to a router that does not save the file: %v", err))
 	}
-	if err != nil && r.err == nil { // a user who failed has a better reason
-		r.flagLeft = true
+	if err != nil && r.Failure == nil { // a user who failed has a better reason
+		r.LeftFlag = true
 		op, hint := "write the flag of", "the user is served all the same; run the command again to write the flag"
-		if r.flag.Delete && r.flag.PutSplit == nil {
+		if r.Flag.Delete && r.Flag.PutSplit == nil {
 			op, hint = "delete the flag of", "the file serves the user all the same; run the command again to delete the flag"
 		}
-		r.err = &userdb.Error{Op: op, Thing: string(r.User), Kind: userdb.KindOf(err), Err: err, Hint: hint}
+		r.Failure = &userdb.Error{Op: op, Thing: string(r.User), Kind: userdb.KindOf(err), Err: err, Hint: hint}
 	}
 	return r
 }
 
-func interrupted(u userdb.UserID, action Action) Result {
-	return Result{User: u, Action: action, Outcome: OutcomeNotBegun,
-		err: &userdb.Error{Op: string(action), Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("not begun"), Hint: "run the command again"}}
+func interrupted(u userdb.UserID, action result.Action) result.Result {
+	return result.Result{User: u, Action: action, Outcome: result.OutcomeNotBegun,
+		Failure: &userdb.Error{Op: string(action), Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("not begun"), Hint: "run the command again"}}
 }

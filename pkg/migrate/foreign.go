@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -28,7 +29,7 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 	}
 	r.result.Bytes = seen.Size
 	if seen.shown() <= st.Gen {
-		r.result.Outcome, r.result.Reason = OutcomeNothing, "there is no foreign mark"
+		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "there is no foreign mark"
 		return nil
 	}
 	if err := r.holdsNothing(ctx, st, seen); err != nil {
@@ -68,7 +69,7 @@ func (r *retreat) stampOver(ctx context.Context, seen fileState) error {
 	if err := r.putStamped(ctx, file, file.fileState); err != nil {
 		return err
 	}
-	r.result.Outcome, r.result.Reason = OutcomeLifted, fmt.Sprintf("the foreign mark with claim %d was ended: the file serves as it is", seen.shown())
-	r.result.dropFlag()
+	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf("the foreign mark with claim %d was ended: the file serves as it is", seen.shown())
+	r.result.DropFlag()
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -17,7 +18,7 @@ import (
 type GCPlan struct {
 	GCOptions
 	Free []GCItem
-	Keep []Result
+	Keep []result.Result
 }
 
 // GCOptions are part of a plan.
@@ -60,13 +61,13 @@ func (p GCPlan) Bytes() (n int64) {
 }
 
 // PlanGC looks at one user. It answers with an item when the file may be freed, and with the reason for keeping it otherwise.
-func (e *Engine) PlanGC(ctx context.Context, f Found, olderThan time.Duration) (*GCItem, Result) {
+func (e *Engine) PlanGC(ctx context.Context, f Found, olderThan time.Duration) (*GCItem, result.Result) {
 	started := e.now()
-	r := Result{User: f.User, Action: ActionGC, Outcome: OutcomeKept, Bytes: f.Bytes}
+	r := result.Result{User: f.User, Action: result.ActionGC, Outcome: result.OutcomeKept, Bytes: f.Bytes}
 	proof, reason, err := e.mayFree(ctx, f, olderThan)
 	if err != nil || reason != "" {
 		r.Reason = reason
-		return nil, r.end(e.now().Sub(started), err)
+		return nil, r.End(e.now().Sub(started), err)
 	}
 	return &GCItem{User: f.User, Key: proof.file.Key, ETag: proof.file.ETag, Bytes: proof.file.Size, Lin: proof.file.Lin,
 		MigratedAt: proof.receipt.MigratedAt}, r

@@ -6,38 +6,39 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // GC frees one file of a plan. Everything is proved again at this moment: the state of both sides, that the object is bit for bit the one
 // that was fenced, and that the Durable Object can be read as a whole. The fence stays: a tombstone of a few hundred bytes takes the
 // file's place, on condition of its ETag. (Deleting it would let a router with a stale flag create an empty database beside the living one.)
-func (e *Engine) GC(ctx context.Context, item GCItem, flag userdb.FlagMeta, opts GCOptions) Result {
+func (e *Engine) GC(ctx context.Context, item GCItem, flag userdb.FlagMeta, opts GCOptions) result.Result {
 	started := e.now()
-	r := Result{User: item.User, Action: ActionGC, Bytes: item.Bytes, Outcome: OutcomeKept}
+	r := result.Result{User: item.User, Action: result.ActionGC, Bytes: item.Bytes, Outcome: result.OutcomeKept}
 	err := e.free(ctx, item, flag, opts, &r)
-	if err == nil && r.Outcome == OutcomeKept {
+	if err == nil && r.Outcome == result.OutcomeKept {
 		// It was in the plan: that it stays is not what was asked for.
 		err = notFreed(item.Key, r.Reason)
 		r.Reason = ""
 	}
-	return r.end(e.now().Sub(started), err)
+	return r.End(e.now().Sub(started), err)
 }
 
 // GCMarked frees one file of a marked plan, as GC does. That the user went back since, or moved anew, is what a hold is for: the file is
 // kept, with the reason, and that is no failure. What cannot be proved any more is one.
-func (e *Engine) GCMarked(ctx context.Context, item GCItem, flag userdb.FlagMeta, flagged bool, opts GCOptions) Result {
+func (e *Engine) GCMarked(ctx context.Context, item GCItem, flag userdb.FlagMeta, flagged bool, opts GCOptions) result.Result {
 	started := e.now()
-	r := Result{User: item.User, Action: ActionGC, Bytes: item.Bytes, Outcome: OutcomeKept}
+	r := result.Result{User: item.User, Action: result.ActionGC, Bytes: item.Bytes, Outcome: result.OutcomeKept}
 	if !flagged {
 		r.Reason = noFlag
-		return r.end(e.now().Sub(started), nil)
+		return r.End(e.now().Sub(started), nil)
 	}
 	err := e.free(ctx, item, flag, opts, &r)
-	return r.end(e.now().Sub(started), err)
+	return r.End(e.now().Sub(started), err)
 }
 
-func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, opts GCOptions, r *Result) error {
+func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, opts GCOptions, r *result.Result) error {
 	proof, reason, err := e.mayFree(ctx, Found{User: item.User, Flagged: true, Flag: flag}, opts.OlderThan)
 	if err == nil && reason == "" && proof.file.ETag != item.ETag {
 		reason = "the object is not the one in the plan any more"
@@ -66,13 +67,13 @@ func (e *Engine) free(ctx context.Context, item GCItem, flag userdb.FlagMeta, op
 	if err != nil {
 		return err
 	}
-	r.Outcome, r.FreedBytes = OutcomeFreed, proof.file.Size-size
+	r.Outcome, r.FreedBytes = result.OutcomeFreed, proof.file.Size-size
 	return nil
 }
 
 // fencedBytesDiffer compares the object with the SHA-256 of what was migrated; marks do not count in it. The bytes that it proved it also
 // archives, where that is asked for.
-func (e *Engine) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof gcProof, opts GCOptions, r *Result) (string, error) {
+func (e *Engine) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof gcProof, opts GCOptions, r *result.Result) (string, error) {
 	file, err := e.download(ctx, u)
 	if err != nil {
 		return "", err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -59,7 +60,7 @@ func TestReceiptProvesTheKeptFile(t *testing.T) {
 				}
 				return
 			}
-			if r.Err() != nil || r.Outcome != OutcomeToBeSealed || mark.Kind != userdb.StampMark {
+			if r.Err() != nil || r.Outcome != result.OutcomeToBeSealed || mark.Kind != userdb.StampMark {
 				t.Errorf("%v %v, and the file carries a %v", r.Outcome, r.Err(), mark.Kind)
 			}
 			if proved := strings.Contains(r.Reason, "bit for bit"); proved != c.proved {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -60,14 +61,14 @@ type someLeft struct {
 func (s someLeft) Unwritten() []userdb.UserID { return s.users }
 
 // rollBack rolls users back who come a second apart, and returns their accounts and how long it took.
-func rollBack(t *testing.T, flags Flags, n int) ([]Result, time.Duration) {
+func rollBack(t *testing.T, flags Flags, n int) ([]result.Result, time.Duration) {
 	t.Helper()
 	e, began := &Engine{Flags: flags, Concurrency: 1}, time.Now()
-	var accounts []Result
-	e.Each(t.Context(), users(n), ActionRollback, func(_ context.Context, u userdb.UserID) Result {
+	var accounts []result.Result
+	e.Each(t.Context(), users(n), result.ActionRollback, func(_ context.Context, u userdb.UserID) result.Result {
 		time.Sleep(time.Second)
-		return Result{User: u, Action: ActionRollback, Outcome: OutcomeRestored, flag: FlagChange{Delete: true}}
-	}, func(r Result) { accounts = append(accounts, r) })
+		return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeRestored, Flag: result.FlagChange{Delete: true}}
+	}, func(r result.Result) { accounts = append(accounts, r) })
 	return accounts, time.Since(began)
 }
 
@@ -78,14 +79,14 @@ func TestOnlyTheFirstWaitsForKV(t *testing.T) {
 			const n = 100
 			began, ended, longest := time.Now(), map[userdb.UserID]time.Time{}, time.Duration(0)
 			var mu sync.Mutex
-			var accounts []Result
-			(&Engine{Flags: &downFlags{kind: kind}, Concurrency: 1}).Each(t.Context(), users(n), ActionRollback, func(_ context.Context, u userdb.UserID) Result {
+			var accounts []result.Result
+			(&Engine{Flags: &downFlags{kind: kind}, Concurrency: 1}).Each(t.Context(), users(n), result.ActionRollback, func(_ context.Context, u userdb.UserID) result.Result {
 				time.Sleep(time.Second)
 				mu.Lock()
 				defer mu.Unlock()
 				ended[u] = time.Now()
-				return Result{User: u, Action: ActionRollback, Outcome: OutcomeRestored, flag: FlagChange{Delete: true}}
-			}, func(r Result) {
+				return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeRestored, Flag: result.FlagChange{Delete: true}}
+			}, func(r result.Result) {
 				accounts = append(accounts, r)
 				mu.Lock()
 				defer mu.Unlock()
@@ -94,7 +95,7 @@ func TestOnlyTheFirstWaitsForKV(t *testing.T) {
 				}
 			})
 			for _, r := range accounts {
-				if !r.FlagLeft() || userdb.KindOf(r.Err()) != kind || r.Outcome != OutcomeRestored {
+				if !r.FlagLeft() || userdb.KindOf(r.Err()) != kind || r.Outcome != result.OutcomeRestored {
 					t.Fatalf("%s: %s with %v", r.User, r.Outcome, r.Err())
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -96,7 +97,7 @@ func TestEachFindsWhatThePlatformBears(t *testing.T) {
 		var inFlight, most, late atomic.Int64
 		users := make([]userdb.UserID, 2000)
 		began := time.Now()
-		e.Each(t.Context(), users, ActionVerify, func(context.Context, userdb.UserID) Result {
+		e.Each(t.Context(), users, result.ActionVerify, func(context.Context, userdb.UserID) result.Result {
 			n := inFlight.Add(1)
 			defer inFlight.Add(-1)
 			most.Store(max(most.Load(), n))
@@ -107,8 +108,8 @@ func TestEachFindsWhatThePlatformBears(t *testing.T) {
 				late.Add(1)
 			}
 			time.Sleep(time.Second)
-			return Result{}
-		}, func(Result) {})
+			return result.Result{}
+		}, func(result.Result) {})
 		if most.Load() > 64 || late.Load() > 0 {
 			t.Errorf("%d at once, %d begun far above what the platform bears", most.Load(), late.Load())
 		}
@@ -184,7 +185,7 @@ func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
 				e := w.engine(t)
 				e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
 				e.Limiter.Import(t.Context())
-				m := &migration{Engine: e, user: "alice", g: 7, result: &Result{}}
+				m := &migration{Engine: e, user: "alice", g: 7, result: &result.Result{}}
 				var err error
 				if m.file, err = m.download(t.Context(), "alice"); err != nil {
 					t.Fatal(err)

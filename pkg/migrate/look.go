@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -139,7 +140,7 @@ func (e *Engine) claimAfter(ctx context.Context, u userdb.UserID, intent wire.In
 	}
 	begun := e.now()
 	c, err := e.Stores.Claim(ctx, u, wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)})
-	e.observe(Event{User: u, Stage: StageClaim, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StageClaim, Took: e.now().Sub(begun)})
 	var remote *wire.RemoteError
 	if errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict {
 		return c, &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Superseded, Err: err,

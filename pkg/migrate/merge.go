@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -66,12 +67,12 @@ func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error
 	}
 	// The fence of a command that was overtaken may have come over the whole file since, as in full mode.
 	err = r.lift(ctx)
-	r.result.Outcome = OutcomeMerged
+	r.result.Outcome = result.OutcomeMerged
 	return true, err
 }
 
 func (r *retreat) releaseMerged(ctx context.Context) error {
-	r.result.Outcome, r.result.wasSplit = OutcomeMerged, true
+	r.result.Outcome, r.result.WasSplit = result.OutcomeMerged, true
 	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 		return err // until then writes of cold rows wait
 	}
@@ -222,7 +223,7 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	}
 	if hot != nil {
 		hot.remove()
-		r.result.wasSplit = true
+		r.result.WasSplit = true
 		if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 			return err
 		}
@@ -254,7 +255,7 @@ func (r *retreat) giveBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &Result{User: r.user, Action: ActionMigrate}, parts: &parts{}}
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &result.Result{User: r.user, Action: result.ActionMigrate}, parts: &parts{}}
 	defer m.forget()
 	return m.giveBack(ctx, c.Status)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
@@ -50,7 +51,7 @@ type migration struct {
 	hurried bool       // the application was faster too often: fence first, and copy behind the fence
 	flagged bool       // the flag was set before the switch
 	receipt wire.Receipt
-	result  *Result
+	result  *result.Result
 
 	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
 	parts *parts
@@ -62,29 +63,29 @@ type migration struct {
 
 // Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left (docs/cutover.md, 3.1 and 3.2).
 // A user who cannot be moved is refused before anything changes. The flag is not written: the caller does that in bulk.
-func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) Result {
+func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
-	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}}
+	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}}
 	defer m.forget()
 	err := m.run(ctx)
-	return e.unlessDeleted(ctx, m.result.end(e.now().Sub(started), err))
+	return e.unlessDeleted(ctx, m.result.End(e.now().Sub(started), err))
 }
 
 // unlessDeleted looks, once the Durable Object serves the user, whether the application deleted the file behind its fence: then it may have meant
 // to delete the user, who lives on in the Durable Object. Where the look fails, the user is moved all the same, and status tells.
-func (e *Engine) unlessDeleted(ctx context.Context, r Result) Result {
-	if r.err != nil || r.Outcome != OutcomeMigrated && r.Outcome != OutcomeSplit {
+func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Result {
+	if r.Failure != nil || r.Outcome != result.OutcomeMigrated && r.Outcome != result.OutcomeSplit {
 		return r
 	}
 	key, ctx := e.Layout.Key(r.User), context.WithoutCancel(ctx)
 	file, err := e.look(ctx, r.User)
-	if err != nil || file.fenced() || !file.absent && r.Outcome == OutcomeSplit {
+	if err != nil || file.fenced() || !file.absent && r.Outcome == result.OutcomeSplit {
 		return r
 	}
 	if !file.absent { // made anew, or overwritten: unless a newer command has taken the user back
-		return r.with(e.fenceHolds(ctx, r))
+		return r.With(e.fenceHolds(ctx, r))
 	}
-	return r.with(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
+	return r.With(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
 }
 
 // forget removes what was spooled.
@@ -143,7 +144,7 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	var encoded *userdb.EncodedError
 	if errors.As(err, &encoded) {
-		m.result.Bytes, m.result.ETag, m.result.unfit = encoded.Object.Size, encoded.Object.ETag, true
+		m.result.Bytes, m.result.ETag, m.result.Unfit = encoded.Object.Size, encoded.Object.ETag, true
 		report := sqlitefile.Encoded(encoded.Object.Headers.Coding())
 		return about(m.user, report.Err())
 	}
@@ -152,7 +153,7 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	m.replaceFile(file)
 	if file.Size > maxPutBytes {
-		m.result.unfit = true
+		m.result.Unfit = true
 		return tooLargeToPut("migrate", m.user, file.Size)
 	}
 	if m.g > 0 {
@@ -175,7 +176,7 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	err = m.preflight(checking, m.user, file)
 	done()
-	m.result.unfit = err != nil
+	m.result.Unfit = err != nil
 	if err == nil && m.parts != nil {
 		err = m.divide(ctx) // a policy may refuse what another one moves: that is no fault of the file
 	}
@@ -216,8 +217,8 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	if err := untouched(m.user, file, st); err != nil {
 		return err
 	}
-	m.result.Outcome = OutcomeAlready
-	m.result.flagOf(st)
+	m.result.Outcome = result.OutcomeAlready
+	m.result.SetFlag(st)
 	return nil
 }
 
@@ -280,8 +281,8 @@ func (m *migration) activateResumed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.result.Outcome = OutcomeResumed
-	m.result.flagOf(st)
+	m.result.Outcome = result.OutcomeResumed
+	m.result.SetFlag(st)
 	return nil
 }
 
@@ -419,7 +420,7 @@ func (m *migration) digestCopy(ctx context.Context) (*wire.DatabaseDigest, error
 	if err != nil {
 		return nil, err
 	}
-	m.observe(Event{User: m.user, Stage: StageDigest, Took: m.now().Sub(begun)})
+	m.observe(result.Event{User: m.user, Stage: result.StageDigest, Took: m.now().Sub(begun)})
 	return report.Digest, nil
 }
 
@@ -459,14 +460,14 @@ func (m *migration) switchOver(ctx context.Context) error {
 	}
 	window := m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
 	m.result.Window += window // a user who came back first has waited before
-	m.observe(Event{User: m.user, Stage: StageActivate, Took: window})
+	m.observe(result.Event{User: m.user, Stage: result.StageActivate, Took: window})
 	if m.parts != nil {
-		m.result.Outcome, m.result.Reason = OutcomeSplit, m.parts.thawed()
-		m.result.splitFlagOf(st)
+		m.result.Outcome, m.result.Reason = result.OutcomeSplit, m.parts.thawed()
+		m.result.SetSplitFlag(st)
 		return nil
 	}
-	m.result.Outcome = OutcomeMigrated
-	m.result.flagOf(st)
+	m.result.Outcome = result.OutcomeMigrated
+	m.result.SetFlag(st)
 	return nil
 }
 
@@ -480,7 +481,7 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
 	undo := m.undo(ctx, cause)
-	m.result.unflag = undo == nil && m.flagged
+	m.result.Unflag = undo == nil && m.flagged
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
 		return cause
 	}
@@ -498,7 +499,7 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 	if !m.fenced && (m.from.fromClean() || namesRefused(cause) && !m.from.file.fenced()) {
 		return nil
 	}
-	back := &retreat{Engine: m.Engine, user: m.user, result: &Result{User: m.user, Action: ActionRollback}}
+	back := &retreat{Engine: m.Engine, user: m.user, result: &result.Result{User: m.user, Action: result.ActionRollback}}
 	err = back.finish(ctx, c)
 	if err != nil && stopsWrites(c.Outcome) && back.result.Open {
 		m.stillSplit = back.giveBack(ctx) == nil

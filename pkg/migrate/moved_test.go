@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -51,9 +52,9 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	}
 	clear(m.calls)
 	began, nothing := time.Now(), 0
-	e.Each(context.Background(), ids, ActionRollback, func(ctx context.Context, u userdb.UserID) Result { return e.Rollback(ctx, u, RollbackOptions{}) },
-		func(r Result) {
-			if r.Err() == nil && r.Outcome == OutcomeNothing {
+	e.Each(context.Background(), ids, result.ActionRollback, func(ctx context.Context, u userdb.UserID) result.Result { return e.Rollback(ctx, u, RollbackOptions{}) },
+		func(r result.Result) {
+			if r.Err() == nil && r.Outcome == result.OutcomeNothing {
 				nothing++
 			}
 		})

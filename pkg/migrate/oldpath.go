@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -69,7 +70,7 @@ func (m *migration) outwaitOldPath(ctx context.Context) error {
 		}
 		err := m.fenceStands(ctx)
 		if left <= 0 || errors.Is(err, errFenceOverwritten) || userdb.KindOf(err) == userdb.Superseded {
-			m.observe(Event{User: m.user, Stage: StageOldPath, Took: time.Since(begun)})
+			m.observe(result.Event{User: m.user, Stage: result.StageOldPath, Took: time.Since(begun)})
 			return err
 		}
 	}
@@ -100,6 +101,6 @@ func (m *migration) flagAhead(ctx context.Context) {
 	m.flagged = true // even if no answer comes
 	meta := userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: m.Run, Lineage: m.g, Gen: m.g}
 	if err := m.Flags.Put(ctx, []userdb.Flag{{User: m.user, Meta: meta}}); err != nil {
-		m.result.addReason(fmt.Sprintf("the flag was not set before the switch: %v", err))
+		m.result.AddReason(fmt.Sprintf("the flag was not set before the switch: %v", err))
 	}
 }

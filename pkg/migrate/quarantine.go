@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -70,9 +71,9 @@ func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) use
 var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly}
 
 // Holds says whether a result puts the user into quarantine.
-func (q *Quarantine) Holds(r Result) bool {
+func (q *Quarantine) Holds(r result.Result) bool {
 	kind := userdb.KindOf(r.Err())
-	return r.Action == ActionMigrate && r.ETag != "" && !r.Open && r.unfit && slices.Contains(quarantining, kind)
+	return r.Action == result.ActionMigrate && r.ETag != "" && !r.Open && r.Unfit && slices.Contains(quarantining, kind)
 }
 
 // quarantineNote is the content of an object, for people.
@@ -86,7 +87,7 @@ type quarantineNote struct {
 }
 
 // Add puts the user of a refused migrate into quarantine.
-func (q *Quarantine) Add(ctx context.Context, r Result, run string, at time.Time) error {
+func (q *Quarantine) Add(ctx context.Context, r result.Result, run string, at time.Time) error {
 	reason := userdb.KindOf(r.Err())
 	body, err := json.Marshal(quarantineNote{r.User, r.ETag, reason, r.Err().Error(), run, at.UTC()})
 	if err != nil {
@@ -107,7 +108,7 @@ func (q *Quarantine) Forget(ctx context.Context, u userdb.UserID, known Quaranti
 }
 
 // Skipped is the account of a user in quarantine, who was not touched.
-func Skipped(f Found, reason userdb.Kind) Result {
-	return Result{User: f.User, Action: ActionMigrate, Outcome: OutcomeQuarantined, Bytes: f.Bytes, ETag: f.ETag, Quarantine: reason,
+func Skipped(f Found, reason userdb.Kind) result.Result {
+	return result.Result{User: f.User, Action: result.ActionMigrate, Outcome: result.OutcomeQuarantined, Bytes: f.Bytes, ETag: f.ETag, Quarantine: reason,
 		Reason: "this version of the file was refused before (" + string(reason) + "); it is tried again when it changes, or with --retry-quarantined"}
 }

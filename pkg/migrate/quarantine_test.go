@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -35,15 +36,15 @@ func (s shelf) Delete(_ context.Context, key userdb.ObjectKey) error {
 	return nil
 }
 
-func refusedAs(u userdb.UserID, version userdb.ETag, kind userdb.Kind) Result {
-	return Result{User: u, Action: ActionMigrate, ETag: version, unfit: true, err: &userdb.Error{Op: "check", Kind: kind, Err: errors.New("no")}}
+func refusedAs(u userdb.UserID, version userdb.ETag, kind userdb.Kind) result.Result {
+	return result.Result{User: u, Action: result.ActionMigrate, ETag: version, Unfit: true, Failure: &userdb.Error{Op: "check", Kind: kind, Err: errors.New("no")}}
 }
 
 func TestQuarantineIsOfOneVersion(t *testing.T) {
 	objects := shelf{}
 	q := &Quarantine{objects}
 	longest := userdb.UserID(strings.Repeat("ü", userdb.MaxUserIDBytes/2))
-	for _, r := range []Result{refusedAs("ann", `"e1"`, userdb.Blocked), refusedAs("ann", `"e2-3"`, userdb.Damaged), refusedAs(longest, `"e1"`, userdb.NotSQLite)} {
+	for _, r := range []result.Result{refusedAs("ann", `"e1"`, userdb.Blocked), refusedAs("ann", `"e2-3"`, userdb.Damaged), refusedAs(longest, `"e1"`, userdb.NotSQLite)} {
 		if !q.Holds(r) {
 			t.Errorf("%s is not held", r.User)
 		}
@@ -92,8 +93,8 @@ func TestQuarantineHolds(t *testing.T) {
 		}
 	}
 	locked := refusedAs("ann", `"e"`, userdb.Blocked) // by a bucket lock
-	locked.unfit = false
-	if q.Holds(locked) || q.Holds(refusedAs("ann", "", userdb.Blocked)) || q.Holds(Result{User: "ann", Action: ActionMigrate, ETag: `"e"`, Outcome: OutcomeMigrated}) {
+	locked.Unfit = false
+	if q.Holds(locked) || q.Holds(refusedAs("ann", "", userdb.Blocked)) || q.Holds(result.Result{User: "ann", Action: result.ActionMigrate, ETag: `"e"`, Outcome: result.OutcomeMigrated}) {
 		t.Error("held without a version, or without a refusal")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -38,12 +39,12 @@ func receiptOwner(key userdb.ObjectKey) (userdb.UserID, userdb.Claim, bool) {
 
 // keepReceipt puts the copy after the switch: a user just moved has none yet, one who was moved before is looked up first. Without a copy
 // the user is served all the same; but it is work that is left, so it fails the account, as a flag does.
-func (e *Engine) keepReceipt(ctx context.Context, r Result) Result {
-	if r.receipt == nil || r.err != nil {
+func (e *Engine) keepReceipt(ctx context.Context, r result.Result) result.Result {
+	if r.Receipt == nil || r.Failure != nil {
 		return r
 	}
-	if err := e.putReceipt(context.WithoutCancel(ctx), *r.receipt, r.Outcome == OutcomeMigrated || r.Outcome == OutcomeSplit); err != nil {
-		r.err = &userdb.Error{Op: "keep the receipt of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
+	if err := e.putReceipt(context.WithoutCancel(ctx), *r.Receipt, r.Outcome == result.OutcomeMigrated || r.Outcome == result.OutcomeSplit); err != nil {
+		r.Failure = &userdb.Error{Op: "keep the receipt of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
 			Hint: "the user is served by the Durable Object all the same; run the command again to write the receipt to R2"}
 	}
 	return r

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -23,16 +24,16 @@ func (deafFiles) Put(context.Context, userdb.ObjectKey, io.ReadSeeker, int64, us
 func TestReceiptIsKept(t *testing.T) {
 	receipt := wire.Receipt{User: "alice", Claim: 5, SourceSHA: "00", Run: "r"}
 	for name, c := range map[string]struct {
-		outcome Outcome
+		outcome result.Outcome
 		there   bool
 		deaf    bool
 		puts    int
 		gets    int
 	}{
-		"just moved":                     {outcome: OutcomeMigrated, puts: 1},
-		"moved before":                   {outcome: OutcomeAlready, there: true, gets: 1},
-		"moved before, and no copy":      {outcome: OutcomeAlready, puts: 1, gets: 1},
-		"just moved, R2 does not answer": {outcome: OutcomeMigrated, deaf: true},
+		"just moved":                     {outcome: result.OutcomeMigrated, puts: 1},
+		"moved before":                   {outcome: result.OutcomeAlready, there: true, gets: 1},
+		"moved before, and no copy":      {outcome: result.OutcomeAlready, puts: 1, gets: 1},
+		"just moved, R2 does not answer": {outcome: result.OutcomeMigrated, deaf: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory()
@@ -43,11 +44,11 @@ func TestReceiptIsKept(t *testing.T) {
 			if c.there {
 				m.put(ReceiptKey("alice", 5), []byte("the copy of then"), time.Now())
 			}
-			e.Each(context.Background(), []userdb.UserID{"alice"}, ActionMigrate, func(context.Context, userdb.UserID) Result {
-				r := Result{User: "alice", Action: ActionMigrate, Outcome: c.outcome}
-				r.flagOf(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
+			e.Each(context.Background(), []userdb.UserID{"alice"}, result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
+				r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}
+				r.SetFlag(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
 				return r
-			}, func(r Result) {
+			}, func(r result.Result) {
 				if (r.Err() != nil) != c.deaf || r.Outcome != c.outcome {
 					t.Errorf("%s %v", r.Outcome, r.Err())
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -19,11 +20,11 @@ const rehearseTries = 3
 // Rehearse does everything of the user's rollback but the switch, on a copy: digest, export, build, proof, and the PUT, to a key of its own
 // that is deleted again. It claims nothing and seals nothing, so the application notices no more than the load. The account's Window is how
 // long its writes would have waited.
-func (e *Engine) Rehearse(ctx context.Context, u userdb.UserID) Result {
+func (e *Engine) Rehearse(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
-	r := &retreat{Engine: e, user: u, result: &Result{User: u, Action: ActionRehearse}}
+	r := &retreat{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionRehearse}}
 	err := r.rehearse(ctx)
-	return r.result.end(e.now().Sub(started), err)
+	return r.result.End(e.now().Sub(started), err)
 }
 
 func (r *retreat) rehearse(ctx context.Context) error {
@@ -33,11 +34,11 @@ func (r *retreat) rehearse(ctx context.Context) error {
 	}
 	r.result.Bytes = file.Size
 	if st.Phase.Split() {
-		r.result.Outcome, r.result.Reason = OutcomeNothing, "the user is split: a merge is not rehearsed"
+		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "the user is split: a merge is not rehearsed"
 		return nil
 	}
 	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
-		r.result.Outcome, r.result.Reason = OutcomeNothing, "the Durable Object does not serve the user: nothing would be exported"
+		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "the Durable Object does not serve the user: nothing would be exported"
 		return nil
 	}
 	if err := r.maySeal(st, file); err != nil {
@@ -108,7 +109,7 @@ func (r *retreat) rehearseOnce(ctx context.Context, seen fileState) error {
 	if err := r.putForAMoment(ctx, file); err != nil {
 		return err
 	}
-	r.result.Outcome, r.result.Window = OutcomeRehearsed, max(r.now().Sub(begun), time.Millisecond)
+	r.result.Outcome, r.result.Window = result.OutcomeRehearsed, max(r.now().Sub(begun), time.Millisecond)
 	return nil
 }
 
@@ -117,6 +118,6 @@ func (r *retreat) putForAMoment(ctx context.Context, file *spool) error {
 	key := userdb.ObjectKey(rehearsalFolder + string(r.user) + ".sqlite")
 	begun := r.now()
 	err := r.putWhole(ctx, key, file, userdb.PutOptions{ContentType: sqliteContentType})
-	r.observe(Event{User: r.user, Stage: StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
+	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
 	return errors.Join(err, r.deleteReserved(context.WithoutCancel(ctx), key))
 }

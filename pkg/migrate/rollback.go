@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -40,16 +41,16 @@ type retreat struct {
 	// stops: the Durable Object took writes when it was looked at, and the claim will end that.
 	stops  bool
 	need   int64 // bytes on the operator's disk
-	result *Result
+	result *result.Result
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
 // deleted: the caller does that in bulk.
-func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOptions) Result {
+func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOptions) result.Result {
 	started := e.now()
-	r := &retreat{Engine: e, user: u, opts: opts, result: &Result{User: u, Action: ActionRollback}}
+	r := &retreat{Engine: e, user: u, opts: opts, result: &result.Result{User: u, Action: result.ActionRollback}}
 	err := r.run(ctx)
-	return r.result.end(e.now().Sub(started), err)
+	return r.result.End(e.now().Sub(started), err)
 }
 
 func (r *retreat) run(ctx context.Context) error {
@@ -142,7 +143,7 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, reopens: true, result: &Result{User: r.user, Action: ActionMigrate}}
+	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, reopens: true, result: &result.Result{User: r.user, Action: result.ActionMigrate}}
 	defer m.forget()
 	return m.resume(ctx, c.Status)
 }
@@ -173,7 +174,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 	}
 	err = r.unlessSuperseded(ctx, "roll back", r.user, r.g, err)
 	if err == nil {
-		r.result.dropFlag()
+		r.result.DropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {
 		r.result.Open = !r.served && (stopsWrites(c.Outcome) || c.file.fenced())
 	}

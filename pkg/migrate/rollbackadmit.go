@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -56,8 +57,8 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		if file.absent && st.Gen == 0 {
 			return false, noFile("roll back", r.user, file.Key)
 		}
-		r.result.Outcome, r.result.Bytes = OutcomeNothing, file.Size
-		r.result.dropFlag()
+		r.result.Outcome, r.result.Bytes = result.OutcomeNothing, file.Size
+		r.result.DropFlag()
 		return true, nil
 	}
 	r.stops = st.Phase == userdb.Active || st.Phase == userdb.Cold

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -55,7 +56,7 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 	if err := r.lift(ctx); err != nil {
 		return err
 	}
-	r.result.Outcome = OutcomeExported
+	r.result.Outcome = result.OutcomeExported
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 
 // fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
 // Durable Object otherwise.
-func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Status, digest wire.DatabaseDigest) (*spool, Outcome, error) {
+func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Status, digest wire.DatabaseDigest) (*spool, result.Outcome, error) {
 	receipt := st.Receipt
 	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
 	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
@@ -120,21 +121,21 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Sta
 			return nil, "", err
 		}
 		if kept != nil && unchanged {
-			return kept, OutcomeRestored, nil
+			return kept, result.OutcomeRestored, nil
 		}
 		if kept != nil {
 			if err := r.saveLeftBehind(ctx, digest); err != nil {
 				kept.remove()
 				return nil, "", err
 			}
-			return kept, OutcomeDiscarded, nil
+			return kept, result.OutcomeDiscarded, nil
 		}
 	}
 	if r.opts.DiscardWrites && !unchanged {
 		return nil, "", keptFileGone(r.user, seen)
 	}
 	file, err := r.exportFile(ctx, r.user, digest)
-	return file, OutcomeExported, err
+	return file, result.OutcomeExported, err
 }
 
 // keptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.

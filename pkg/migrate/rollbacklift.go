@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -19,7 +20,7 @@ func (r *retreat) lift(ctx context.Context) error {
 		if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
 			return err
 		}
-		r.result.Outcome, r.result.Bytes = OutcomeLifted, file.Size
+		r.result.Outcome, r.result.Bytes = result.OutcomeLifted, file.Size
 		if file.tombstone() {
 			return tombstoneWithoutStore(r.user, file)
 		}
@@ -61,9 +62,9 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 		return nil
 	}
 	if !file.fenced() {
-		r.result.Outcome = OutcomeNothing
+		r.result.Outcome = result.OutcomeNothing
 		if userdb.MetadataHotOf(file.Object.Metadata) == 0 {
-			r.result.flag = FlagChange{Delete: true} // a run before this one may have left it
+			r.result.Flag = result.FlagChange{Delete: true} // a run before this one may have left it
 		}
 		return nil
 	}
@@ -90,10 +91,10 @@ func notTheMigrated(u userdb.UserID, file fileState, receipt wire.Receipt) error
 }
 
 func (r *retreat) toBeSealed() {
-	r.result.Outcome = OutcomeToBeSealed
+	r.result.Outcome = result.OutcomeToBeSealed
 	r.result.Reason = "the Durable Object could not be sealed or saved: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
 	if r.kept != nil {
 		r.result.Reason += fmt.Sprintf("; the file is bit for bit the one that run %s migrated, by its receipt in R2", r.kept.Run)
 	}
-	r.result.dropFlag()
+	r.result.DropFlag()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -15,7 +16,7 @@ func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) e
 	if err != nil {
 		err = r.stampLanded(ctx, seen, err)
 	}
-	r.observe(Event{User: r.user, Stage: StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
+	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
 	return err
 }
 

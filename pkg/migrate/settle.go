@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -17,26 +18,21 @@ const settlesAtOnce = 16
 // took longer than the operator said. A file without the fence was overwritten: what was acknowledged then is in the file only. Both copies
 // are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails with Interrupted:
 // a later save would not have been seen.
-func (e *Engine) Settle(p Procedure) func(context.Context, Result) Result {
+func (e *Engine) Settle(p Procedure) func(context.Context, result.Result) result.Result {
 	places := make(chan struct{}, settlesAtOnce)
-	return func(ctx context.Context, r Result) Result {
-		if !r.serves() && !isOverwritten(r.err) {
+	return func(ctx context.Context, r result.Result) result.Result {
+		if !r.Serves() && !isOverwritten(r.Failure) {
 			return r
 		}
-		early := r.serves() && !pause(ctx, p.LongestRequest)
+		early := r.Serves() && !pause(ctx, p.LongestRequest)
 		places <- struct{}{}
 		defer func() { <-places }()
 		r = e.settle(context.WithoutCancel(ctx), r)
 		if early {
-			r = r.with(lookedEarly(r.User))
+			r = r.With(lookedEarly(r.User))
 		}
 		return r
 	}
-}
-
-// serves says whether the user is moved, whatever could not be written about it. Nobody else has a fence of this migrate to look at.
-func (r Result) serves() bool {
-	return r.Outcome == OutcomeMigrated || r.Outcome == OutcomeAlready || r.Outcome == OutcomeResumed
 }
 
 func lookedEarly(u userdb.UserID) error {
@@ -44,34 +40,26 @@ func lookedEarly(u userdb.UserID) error {
 		Hint: "run the command again"}
 }
 
-func (e *Engine) settle(ctx context.Context, r Result) Result {
-	err := r.err
+func (e *Engine) settle(ctx context.Context, r result.Result) result.Result {
+	err := r.Failure
 	if !isOverwritten(err) {
 		err = e.fenceHolds(ctx, r)
 	}
 	if !isOverwritten(err) {
-		return r.with(err)
+		return r.With(err)
 	}
-	r.Outcome, r.err = OutcomeOverwritten, err
+	r.Outcome, r.Failure = result.OutcomeOverwritten, err
 	kept, err := e.keepOverwritten(ctx, r.User)
 	if err != nil {
-		r.err = fmt.Errorf("%w; and its present content could not be kept aside: %w", r.err, err)
+		r.Failure = fmt.Errorf("%w; and its present content could not be kept aside: %w", r.Failure, err)
 	} else if kept != "" {
-		r.addReason(fmt.Sprintf("what the file holds now is kept as %s", kept))
-	}
-	return r
-}
-
-// with makes an account fail that has not failed yet. Its outcome stays: the user is moved.
-func (r Result) with(err error) Result {
-	if r.err == nil {
-		r.err = err
+		r.AddReason(fmt.Sprintf("what the file holds now is kept as %s", kept))
 	}
 	return r
 }
 
 // fenceHolds looks whether the file is what this migrate left. A user whom a newer command has claimed is that one's to look after.
-func (e *Engine) fenceHolds(ctx context.Context, r Result) error {
+func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 	file, err := e.look(ctx, r.User)
 	if err != nil {
 		return err

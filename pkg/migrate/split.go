@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -48,26 +49,26 @@ func (p *parts) remove() {
 }
 
 // Whole moves a user as Migrate does. One who is split comes back to the file first; Migrate passes over him.
-func (e *Engine) Whole(ctx context.Context, u userdb.UserID) Result {
+func (e *Engine) Whole(ctx context.Context, u userdb.UserID) result.Result {
 	st, err := e.Stores.Status(ctx, u)
 	if err != nil || !st.Phase.Split() || st.Phase == userdb.Splitting {
 		return e.Migrate(ctx, u)
 	}
 	back := e.Rollback(ctx, u, RollbackOptions{})
-	if back.err != nil {
-		back.Action = ActionMigrate
+	if back.Failure != nil {
+		back.Action = result.ActionMigrate
 		return back
 	}
 	r := e.Migrate(ctx, u)
 	r.Took, r.Window = r.Took+back.Took, r.Window+back.Window
-	r.flag.DeleteSplit = true
+	r.Flag.DeleteSplit = true
 	return r
 }
 
 // leaveSplit is what Migrate does with a user who is split.
 func (m *migration) leaveSplit(st wire.Status) error {
 	if st.Phase == userdb.Cold {
-		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is split; --mode full moves him as a whole"
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is split; --mode full moves him as a whole"
 		return nil
 	}
 	return &userdb.Error{Op: "migrate", Thing: string(m.user), Kind: userdb.Conflict,
@@ -78,20 +79,20 @@ func (m *migration) leaveSplit(st wire.Status) error {
 // Split moves the user's cold rows into the Durable Object, from whatever state earlier commands left (docs/split.md). A user who is in the
 // Durable Object as a whole, or whose rows are split otherwise than the policy says, comes back to the file first. The flags are not written:
 // the caller does that in bulk.
-func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) Result {
+func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) result.Result {
 	started := e.now()
-	m := &migration{Engine: e, user: u, result: &Result{User: u, Action: ActionMigrate}, parts: &parts{SplitOptions: opts}}
+	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}, parts: &parts{SplitOptions: opts}}
 	if opts.Thaw {
-		m.result.Action = ActionThaw
+		m.result.Action = result.ActionThaw
 	}
 	defer m.forget()
 	err := m.runSplit(ctx)
-	if err != nil && m.result.cameBack && userdb.KindOf(err) != userdb.Superseded {
+	if err != nil && m.result.CameBack && userdb.KindOf(err) != userdb.Superseded {
 		err = wholeNow(u, err)
 	}
-	r := e.unlessDeleted(ctx, m.result.end(e.now().Sub(started), err))
-	if r.cameBack && r.Outcome != OutcomeSplit {
-		r.flag = FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
+	r := e.unlessDeleted(ctx, m.result.End(e.now().Sub(started), err))
+	if r.CameBack && r.Outcome != result.OutcomeSplit {
+		r.Flag = result.FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
 	}
 	return r
 }
@@ -120,14 +121,14 @@ func (m *migration) runSplit(ctx context.Context) error {
 		if file, err := m.look(ctx, m.user); err != nil || file.absent && st.Phase == userdb.Empty {
 			return cmp.Or(err, noFile("thaw rows of", m.user, m.Layout.Key(m.user)))
 		}
-		m.result.Outcome, m.result.Reason = OutcomeNothing, "the user is not split"
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is not split"
 		return nil
 	}
 	if err := m.readThaws(ctx, st); err != nil {
 		return err
 	}
 	if m.parts.Requested && len(m.parts.asked) == 0 && st.Phase == userdb.Cold {
-		m.result.Outcome, m.result.Reason = OutcomeNothing, "the application has asked for no row"
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the application has asked for no row"
 		return nil
 	}
 	switch st.Phase {
@@ -182,14 +183,14 @@ func (p *parts) thawed() string {
 
 // nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
 func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
-	if st.Phase != userdb.Empty && !m.result.cameBack || m.file.fenced() {
+	if st.Phase != userdb.Empty && !m.result.CameBack || m.file.fenced() {
 		if err := m.comeBack(ctx); err != nil {
 			return err
 		}
 	}
-	m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+	m.result.Outcome, m.result.Reason = result.OutcomeNothing, noRowIsCold
 	if st.Phase == userdb.Cold {
-		m.result.Outcome, m.result.Reason = OutcomeMerged, "no row is cold any more, and the user is whole in R2"
+		m.result.Outcome, m.result.Reason = result.OutcomeMerged, "no row is cold any more, and the user is whole in R2"
 	}
 	if thawed := m.parts.thawed(); thawed != "" {
 		m.result.Reason += "; " + thawed
@@ -203,8 +204,8 @@ const noRowIsCold = "no row is cold by the policy"
 func (m *migration) comeBack(ctx context.Context) error {
 	r := m.Rollback(ctx, m.user, RollbackOptions{sealed: m.readThaws})
 	m.result.Open, m.result.Window = r.Open, r.Window
-	m.result.cameBack = r.err == nil
-	return r.err
+	m.result.CameBack = r.Failure == nil
+	return r.Failure
 }
 
 // splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked on a copy whether he can be split, so
@@ -218,7 +219,7 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		}
 		hotStay = none
 		if none && !m.parts.Thaw && len(m.parts.asked) == 0 {
-			m.result.Outcome = OutcomeAlready
+			m.result.Outcome = result.OutcomeAlready
 			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
 		}
 	}
@@ -231,10 +232,10 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 	case err != nil:
 		return false, err
 	case st.Phase == userdb.Active && would.empty:
-		m.result.Outcome, m.result.Reason = OutcomeNothing, noRowIsCold
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, noRowIsCold
 		return true, nil
 	case st.Phase == userdb.Cold && hotStay && would.same && len(m.parts.asked) == 0:
-		m.result.Outcome, m.result.Reason = OutcomeNothing, "no cold row is meant, or none that could be hot without a row that stays cold"
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "no cold row is meant, or none that could be hot without a row that stays cold"
 		return true, nil
 	}
 	return false, nil
@@ -353,7 +354,7 @@ func (m *migration) open(err error) error {
 func (m *migration) touchHot(ctx context.Context) error {
 	if file := m.from.file; !file.fenced() && file.Stamp == m.from.seen.Gen {
 		m.result.Claim = m.g
-		m.result.splitFlagOf(m.from.Status)
+		m.result.SetSplitFlag(m.from.Status)
 		return nil
 	}
 	return m.liftGivenBack(ctx, m.from.Status)
@@ -407,7 +408,7 @@ func (m *migration) putHot(ctx context.Context) error {
 	if err != nil {
 		err = m.hotLanded(ctx, err)
 	}
-	m.observe(Event{User: m.user, Stage: StagePut, Bytes: hot.Size, Took: m.now().Sub(begun)})
+	m.observe(result.Event{User: m.user, Stage: result.StagePut, Bytes: hot.Size, Took: m.now().Sub(begun)})
 	return err
 }
 
@@ -443,7 +444,7 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 			if err := hotArrived(m.user, file, st); err != nil {
 				return m.open(err)
 			}
-			return m.open(m.activateSplit(ctx, OutcomeResumed))
+			return m.open(m.activateSplit(ctx, result.OutcomeResumed))
 		}
 		// First of all the PUT of the dead command has to become impossible.
 		err = m.refence(ctx, file)
@@ -485,7 +486,7 @@ func (m *migration) importAgain(ctx context.Context) error {
 	return m.importAndSwitch(ctx)
 }
 
-func (m *migration) activateSplit(ctx context.Context, outcome Outcome) error {
+func (m *migration) activateSplit(ctx context.Context, outcome result.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	st, err := m.Stores.Activate(ctx, m.user, m.g)
@@ -493,7 +494,7 @@ func (m *migration) activateSplit(ctx context.Context, outcome Outcome) error {
 		return err
 	}
 	m.result.Outcome = outcome
-	m.result.splitFlagOf(st)
+	m.result.SetSplitFlag(st)
 	return nil
 }
 
@@ -520,7 +521,7 @@ func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 				return m.open(err)
 			}
 		}
-		if err := m.activateSplit(ctx, OutcomeResumed); err != nil {
+		if err := m.activateSplit(ctx, result.OutcomeResumed); err != nil {
 			return m.open(err)
 		}
 		return m.open(m.liftGivenBack(ctx, st))
@@ -549,14 +550,14 @@ func mergeIsDone(u userdb.UserID) error {
 func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	lift := &retreat{Engine: m.Engine, user: m.user, g: m.g, hotOf: st.Lin, result: &Result{User: m.user, Action: ActionRollback}}
+	lift := &retreat{Engine: m.Engine, user: m.user, g: m.g, hotOf: st.Lin, result: &result.Result{User: m.user, Action: result.ActionRollback}}
 	if err := lift.lift(ctx); err != nil {
 		return err
 	}
 	if m.result.Outcome == "" {
-		m.result.Outcome = OutcomeResumed
+		m.result.Outcome = result.OutcomeResumed
 	}
-	m.result.splitFlagOf(st)
+	m.result.SetSplitFlag(st)
 	m.result.Claim = m.g
 	return nil
 }

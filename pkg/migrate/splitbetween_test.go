@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -32,7 +33,7 @@ func TestMigrateOfAUserWhoWasSplitMeanwhile(t *testing.T) {
 	w.put("alice/database.sqlite", header(), time.Now())
 	e := w.engine(t)
 	e.Stores = &splitMeanwhile{Stores: w}
-	if r := e.Migrate(t.Context(), "alice"); r.Err() != nil || r.Outcome != OutcomeNothing {
+	if r := e.Migrate(t.Context(), "alice"); r.Err() != nil || r.Outcome != result.OutcomeNothing {
 		t.Errorf("%s: %v", r.Outcome, r.Err())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -15,22 +16,22 @@ func TestFlagsOfSplitUsers(t *testing.T) {
 	e := whole.engine(t)
 	e.SplitFlags = memoryFlags{nil, split}
 	whole.flagged["alice"], split.flagged["bob"] = userdb.FlagMeta{}, userdb.FlagMeta{}
-	report := func(u userdb.UserID, change func(*Result)) {
-		e.Each(context.Background(), []userdb.UserID{u}, ActionMigrate, func(context.Context, userdb.UserID) Result {
-			r := Result{User: u}
+	report := func(u userdb.UserID, change func(*result.Result)) {
+		e.Each(context.Background(), []userdb.UserID{u}, result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
+			r := result.Result{User: u}
 			change(&r)
 			return r
-		}, func(r Result) {
+		}, func(r result.Result) {
 			if r.Err() != nil {
 				t.Error(r.Err())
 			}
 		})
 	}
-	report("alice", func(r *Result) { r.splitFlagOf(wire.Status{Lin: 3, Gen: 4}) })
+	report("alice", func(r *result.Result) { r.SetSplitFlag(wire.Status{Lin: 3, Gen: 4}) })
 	if _, flagged := whole.flagged["alice"]; flagged || split.flagged["alice"].Lineage != 3 {
 		t.Errorf("after a split: %v, %v", whole.flagged, split.flagged)
 	}
-	report("bob", func(r *Result) { r.wasSplit = true; r.dropFlag() })
+	report("bob", func(r *result.Result) { r.WasSplit = true; r.DropFlag() })
 	if _, flagged := split.flagged["bob"]; flagged {
 		t.Errorf("after a merge: %v", split.flagged)
 	}
@@ -110,7 +111,7 @@ func TestFenceOfASplitIsNotLiftedAlone(t *testing.T) {
 	}
 	key := e.Layout.Key("alice")
 	m.content[key], m.objects[key] = fenced, userdb.Object{Key: key, Size: 100, ETag: "1"}
-	r := &retreat{Engine: e, user: "alice", result: &Result{User: "alice"}}
+	r := &retreat{Engine: e, user: "alice", result: &result.Result{User: "alice"}}
 	if err := r.liftWithoutStore(context.Background()); userdb.KindOf(err) != userdb.Conflict || m.calls["R2 put"] > 0 {
 		t.Errorf("%v, calls %v", err, m.calls)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -48,7 +49,7 @@ func (e *Engine) downloadPast(ctx context.Context, u userdb.UserID, guard io.Wri
 		return nil, err
 	}
 	sp.sha = sum.hex()
-	e.observe(Event{User: u, Stage: StageDownload, Bytes: sp.Size, Took: e.now().Sub(begun)})
+	e.observe(result.Event{User: u, Stage: result.StageDownload, Bytes: sp.Size, Took: e.now().Sub(begun)})
 	return sp, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -13,17 +14,17 @@ import (
 
 // Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the application's own writes do not
 // explain is a Mismatch error, with each difference named.
-func (e *Engine) Verify(ctx context.Context, u userdb.UserID) Result {
+func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
-	v := &check{Engine: e, user: u, result: &Result{User: u, Action: ActionVerify}}
+	v := &check{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionVerify}}
 	err := v.run(ctx)
-	return v.result.end(e.now().Sub(started), err)
+	return v.result.End(e.now().Sub(started), err)
 }
 
 type check struct {
 	*Engine
 	user   userdb.UserID
-	result *Result
+	result *result.Result
 }
 
 // A verify that comes between the fence and the switch of another command looks again: a cutover takes a fraction of a second, and one that
@@ -113,7 +114,7 @@ func (v *check) notActive(st wire.Status, file fileState) error {
 			Err:  fmt.Errorf("%w: the file is %s and the Durable Object is %s", errBetween, file.word(), st.Phase),
 			Hint: "writes wait; if no other command is at work on this user, run `dbmigrate migrate` or `dbmigrate rollback` to end it"}
 	}
-	v.result.Outcome = OutcomeInR2
+	v.result.Outcome = result.OutcomeInR2
 	return nil
 }
 
@@ -156,14 +157,14 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *spool) error {
 		return err
 	}
 	if report.Writes == st.WritesAtActivation {
-		v.result.Outcome = OutcomeEqual
+		v.result.Outcome = result.OutcomeEqual
 		diffs := verify.Databases(st.Receipt.Digest, *report.Digest)
 		if len(diffs) == 0 {
 			return nil
 		}
 		return v.differ("what was imported and the Durable Object", v.nameDifferences(ctx, kept, *report.Digest, diffs))
 	}
-	v.result.Outcome = OutcomeWritten
+	v.result.Outcome = result.OutcomeWritten
 	v.result.Writes = report.Writes - st.WritesAtActivation
 	v.result.Reason = fmt.Sprintf("%d write transactions since the migration", v.result.Writes)
 	v.result.Changes = changed(st.Receipt.Digest, *report.Digest)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -46,7 +47,7 @@ func TestVerifyBetweenFenceAndSwitch(t *testing.T) {
 				e := m.engine(t)
 				e.Stores = &lifting{looks: c.looks, takeBack: func() { m.put(key, header(), time.Now()) }}
 				r := e.Verify(t.Context(), "alice")
-				if userdb.KindOf(r.Err()) != c.kind || c.kind == "" && r.Outcome != OutcomeInR2 {
+				if userdb.KindOf(r.Err()) != c.kind || c.kind == "" && r.Outcome != result.OutcomeInR2 {
 					t.Errorf("%s, %v", r.Outcome, r.Err())
 				}
 			})

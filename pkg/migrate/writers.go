@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -63,26 +64,19 @@ func (e *Engine) Route(ctx context.Context, users []Found) (routed int, err erro
 }
 
 // Unroute takes the flag of a routed user away again who stays on the file: one who failed, or was passed over.
-func (e *Engine) Unroute(ctx context.Context, r Result) Result {
-	mayStay := r.err != nil && !r.Open || r.Outcome == OutcomeQuarantined
+func (e *Engine) Unroute(ctx context.Context, r result.Result) result.Result {
+	mayStay := r.Failure != nil && !r.Open || r.Outcome == result.OutcomeQuarantined
 	if !mayStay {
 		return r
 	}
 	s, err := e.Status(ctx, r.User)
 	switch {
 	case err != nil:
-		r.addReason(fmt.Sprintf("the flag that routed the user was left, which costs a hop: %v", err))
+		r.AddReason(fmt.Sprintf("the flag that routed the user was left, which costs a hop: %v", err))
 	case s.Serves == SideFile:
-		r.dropFlag()
+		r.DropFlag()
 	}
 	return r
-}
-
-func (r *Result) addReason(reason string) {
-	if r.Reason != "" {
-		reason = r.Reason + "; " + reason
-	}
-	r.Reason = reason
 }
 
 // pause waits, and says whether it was left to wait to the end.

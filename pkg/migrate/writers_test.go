@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -31,15 +32,15 @@ func TestRouteGoesByTheFile(t *testing.T) {
 func TestUnroute(t *testing.T) {
 	cause := &userdb.Error{Op: "migrate", Kind: userdb.Blocked, Err: errors.New("no")}
 	for name, c := range map[string]struct {
-		result Result
+		result result.Result
 		gone   bool
 		drops  bool
 	}{
-		"moved":                       {result: Result{Outcome: OutcomeMigrated}},
-		"failed":                      {result: Result{Outcome: OutcomeFailed, err: cause}, drops: true},
-		"left open":                   {result: Result{Outcome: OutcomeFailed, err: cause, Open: true}},
+		"moved":                       {result: result.Result{Outcome: result.OutcomeMigrated}},
+		"failed":                      {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause}, drops: true},
+		"left open":                   {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause, Open: true}},
 		"in quarantine":               {result: Skipped(Found{User: "ann"}, userdb.Blocked), drops: true},
-		"failed, and nobody can tell": {result: Result{Outcome: OutcomeFailed, err: cause}, gone: true},
+		"failed, and nobody can tell": {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause}, gone: true},
 	} {
 		m := newMemory()
 		m.put("ann/database.sqlite", header(), time.Now())
@@ -49,8 +50,8 @@ func TestUnroute(t *testing.T) {
 		}
 		c.result.User = "ann"
 		r := e.Unroute(t.Context(), c.result)
-		if r.flag.Delete != c.drops || c.gone != strings.Contains(r.Reason, "no answer") {
-			t.Errorf("%s: %+v, %q", name, r.flag, r.Reason)
+		if r.Flag.Delete != c.drops || c.gone != strings.Contains(r.Reason, "no answer") {
+			t.Errorf("%s: %+v, %q", name, r.Flag, r.Reason)
 		}
 	}
 }
@@ -59,23 +60,23 @@ func TestUnroute(t *testing.T) {
 func TestSettle(t *testing.T) {
 	cause := &userdb.Error{Op: "write the flag", Kind: userdb.Unreachable, Err: errors.New("no")}
 	for name, c := range map[string]struct {
-		result Result
-		want   Outcome
+		result result.Result
+		want   result.Outcome
 	}{
-		"moved":                   {Result{Outcome: OutcomeMigrated}, OutcomeOverwritten},
-		"moved, without his flag": {Result{Outcome: OutcomeMigrated, err: cause}, OutcomeOverwritten},
-		"moved before":            {Result{Outcome: OutcomeAlready}, OutcomeOverwritten},
-		"taken back up":           {Result{Outcome: OutcomeResumed}, OutcomeOverwritten},
-		"found overwritten":       {Result{Outcome: OutcomeFailed, err: overwritten("ann", cause)}, OutcomeOverwritten},
-		"failed":                  {Result{Outcome: OutcomeFailed, err: cause}, OutcomeFailed},
-		"in quarantine":           {Skipped(Found{User: "ann"}, userdb.Blocked), OutcomeQuarantined},
+		"moved":                   {result.Result{Outcome: result.OutcomeMigrated}, result.OutcomeOverwritten},
+		"moved, without his flag": {result.Result{Outcome: result.OutcomeMigrated, Failure: cause}, result.OutcomeOverwritten},
+		"moved before":            {result.Result{Outcome: result.OutcomeAlready}, result.OutcomeOverwritten},
+		"taken back up":           {result.Result{Outcome: result.OutcomeResumed}, result.OutcomeOverwritten},
+		"found overwritten":       {result.Result{Outcome: result.OutcomeFailed, Failure: overwritten("ann", cause)}, result.OutcomeOverwritten},
+		"failed":                  {result.Result{Outcome: result.OutcomeFailed, Failure: cause}, result.OutcomeFailed},
+		"in quarantine":           {Skipped(Found{User: "ann"}, userdb.Blocked), result.OutcomeQuarantined},
 	} {
 		m := newMemory()
 		m.put("ann/database.sqlite", header(), time.Now())
 		c.result.User = "ann"
 		r := m.engine(t).Settle(Procedure{Writers: WritersUnconditional})(t.Context(), c.result)
 		if r.Outcome != c.want {
-			t.Errorf("%s: %s, %v", name, r.Outcome, r.err)
+			t.Errorf("%s: %s, %v", name, r.Outcome, r.Failure)
 		}
 	}
 }
@@ -87,11 +88,11 @@ func TestSettleCutShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	settle := m.engine(t).Settle(Procedure{Writers: WritersUnconditional, LongestRequest: time.Hour})
-	r := settle(ctx, Result{User: "ann", Outcome: OutcomeMigrated, Claim: 5}) // claimed by somebody else since: nothing to look at
-	if r.Outcome != OutcomeMigrated || userdb.KindOf(r.err) != userdb.Interrupted || !strings.Contains(r.err.Error(), "run the command again") {
-		t.Errorf("%s, %v", r.Outcome, r.err)
+	r := settle(ctx, result.Result{User: "ann", Outcome: result.OutcomeMigrated, Claim: 5}) // claimed by somebody else since: nothing to look at
+	if r.Outcome != result.OutcomeMigrated || userdb.KindOf(r.Failure) != userdb.Interrupted || !strings.Contains(r.Failure.Error(), "run the command again") {
+		t.Errorf("%s, %v", r.Outcome, r.Failure)
 	}
-	if r := settle(ctx, Result{User: "ann", Outcome: OutcomeMigrated}); r.Outcome != OutcomeOverwritten || userdb.KindOf(r.err) != userdb.Conflict {
-		t.Errorf("overwritten already: %s, %v", r.Outcome, r.err)
+	if r := settle(ctx, result.Result{User: "ann", Outcome: result.OutcomeMigrated}); r.Outcome != result.OutcomeOverwritten || userdb.KindOf(r.Failure) != userdb.Conflict {
+		t.Errorf("overwritten already: %s, %v", r.Outcome, r.Failure)
 	}
 }

@@ -1,4 +1,5 @@
-package migrate
+// Package result holds the account of one user: what was done, how it ended, and the steps on the way.
+package result
 
 import (
 	"encoding/json"
@@ -62,7 +63,7 @@ type FlagChange struct {
 	DeleteSplit bool
 }
 
-func (c FlagChange) empty() bool { return c == FlagChange{} }
+func (c FlagChange) Empty() bool { return c == FlagChange{} }
 
 // Result is the account of one user. Durations are of the operator's clock.
 type Result struct {
@@ -99,45 +100,47 @@ type Result struct {
 	// Archived is where gc put the file before it freed it.
 	Archived userdb.ObjectKey
 
-	cameBack bool // split: the user was brought back to the file first
-	wasSplit bool // rollback: the user was split
-	unflag   bool // failed, and taken back: the flag that was set before the switch goes
-	unfit    bool // migrate: the file itself was refused, before anything was claimed
-	flagLeft bool // everything is done but the flag, and err says why
-	flag     FlagChange
-	receipt  *wire.Receipt // of which R2 shall have a copy
-	err      error
+	// The rest is for the program; none of it is printed.
+
+	CameBack bool // split: the user was brought back to the file first
+	WasSplit bool // rollback: the user was split
+	Unflag   bool // failed, and rolled back: the flag that was set before the switch goes
+	Unfit    bool // migrate: the file itself was refused, before anything was claimed
+	LeftFlag bool // everything is done but the flag, and Failure says why
+	Flag     FlagChange
+	Receipt  *wire.Receipt // of which R2 shall have a copy
+	Failure  error         // see Err
 }
 
 // Err is the reason of a failure, nil otherwise.
-func (r Result) Err() error { return r.err }
+func (r Result) Err() error { return r.Failure }
 
 // FlagLeft says that everything was done but the user's flag, which decides nothing: the next run writes or deletes it.
-func (r Result) FlagLeft() bool { return r.flagLeft }
+func (r Result) FlagLeft() bool { return r.LeftFlag }
 
-// end closes the account.
-func (r *Result) end(took time.Duration, err error) Result {
-	r.Took, r.err = took, err
+// End closes the account.
+func (r *Result) End(took time.Duration, err error) Result {
+	r.Took, r.Failure = took, err
 	if err != nil {
 		r.Outcome = OutcomeFailed
 		if r.Action == ActionVerify && userdb.KindOf(err) == userdb.Mismatch {
 			r.Outcome = OutcomeDifferent
 		}
-		r.flag = FlagChange{Delete: r.unflag}
+		r.Flag = FlagChange{Delete: r.Unflag}
 	}
 	return *r
 }
 
-// flagOf asks for the flag of a user who is in the Durable Object.
-func (r *Result) flagOf(st wire.Status) {
-	r.Claim, r.receipt = st.Gen, st.Receipt
-	r.flag = FlagChange{Put: flagMeta(st)}
+// SetFlag asks for the flag of a user who is in the Durable Object.
+func (r *Result) SetFlag(st wire.Status) {
+	r.Claim, r.Receipt = st.Gen, st.Receipt
+	r.Flag = FlagChange{Put: flagMeta(st)}
 }
 
-// splitFlagOf asks for the flag of a user who is split. He must have none that says that he is in the Durable Object as a whole.
-func (r *Result) splitFlagOf(st wire.Status) {
-	r.Claim, r.receipt = st.Gen, st.Receipt
-	r.flag = FlagChange{PutSplit: flagMeta(st), Delete: true}
+// SetSplitFlag asks for the flag of a user who is split. He must have none that says that he is in the Durable Object as a whole.
+func (r *Result) SetSplitFlag(st wire.Status) {
+	r.Claim, r.Receipt = st.Gen, st.Receipt
+	r.Flag = FlagChange{PutSplit: flagMeta(st), Delete: true}
 }
 
 func flagMeta(st wire.Status) *userdb.FlagMeta {
@@ -148,9 +151,29 @@ func flagMeta(st wire.Status) *userdb.FlagMeta {
 	return meta
 }
 
-// dropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a split's.
-func (r *Result) dropFlag() {
-	r.flag = FlagChange{Delete: true, DeleteSplit: r.wasSplit || r.Outcome == OutcomeNothing}
+// DropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a split's.
+func (r *Result) DropFlag() {
+	r.Flag = FlagChange{Delete: true, DeleteSplit: r.WasSplit || r.Outcome == OutcomeNothing}
+}
+
+// Serves says whether the user is moved, whatever could not be written about it. Nobody else has a fence of this migrate to look at.
+func (r Result) Serves() bool {
+	return r.Outcome == OutcomeMigrated || r.Outcome == OutcomeAlready || r.Outcome == OutcomeResumed
+}
+
+// With makes an account fail that has not failed yet. Its outcome stays: the user is moved.
+func (r Result) With(err error) Result {
+	if r.Failure == nil {
+		r.Failure = err
+	}
+	return r
+}
+
+func (r *Result) AddReason(reason string) {
+	if r.Reason != "" {
+		reason = r.Reason + "; " + reason
+	}
+	r.Reason = reason
 }
 
 // resultJSON is the promised shape (docs/scripting.md).
@@ -189,7 +212,7 @@ type errorJSON struct {
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
 		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes,
-		LeftBehind: r.LeftBehind, Archived: r.Archived, FlagLeft: r.flagLeft}
+		LeftBehind: r.LeftBehind, Archived: r.Archived, FlagLeft: r.LeftFlag}
 	if r.Quarantine != "" {
 		out.Quarantine, out.ETag = r.Quarantine, r.ETag
 	}
@@ -197,8 +220,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		ms := r.Window.Milliseconds()
 		out.WindowMs = &ms
 	}
-	if r.err != nil {
-		out.Error = errorOf(r.err)
+	if r.Failure != nil {
+		out.Error = errorOf(r.Failure)
 	}
 	return json.Marshal(out)
 }
