@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -82,4 +83,12 @@ func reasonText(r migrate.Result) string {
 		parts = append(parts, "archived as "+string(r.Archived))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// sinceText is for people.
+func sinceText(at int64) string {
+	if at == 0 {
+		return ""
+	}
+	return units.FormatDuration(time.Since(time.UnixMilli(at)))
 }

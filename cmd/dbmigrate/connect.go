@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"os"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -81,7 +80,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	}
 	scratch.Sweep(os.TempDir())
 	return &migrate.Engine{Files: files, WriteProof: new(migrate.WriteProof), Scratch: a.scratch, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
-		Checks: checker.NewPool(checker.DefaultBudget), Concurrency: 1, Run: newRun(time.Now()), Version: version()}, c, nil
+		Checks: checker.NewPool(checker.DefaultBudget), Concurrency: 1, Run: record.NewRun(time.Now()), Version: version()}, c, nil
 }
 
 // purpose is what a command needs of the Durable Objects.
@@ -149,13 +148,3 @@ func probeFlags(ctx context.Context, flags migrate.Flags) error {
 
 // errFirstPage ends a listing that only wanted to know whether it may list.
 var errFirstPage = errors.New("the first page is enough")
-
-// runTime begins the name of a run.
-const runTime = "20060102T150405Z"
-
-// newRun names a run in receipts and flags: its time, for people, and a random part.
-func newRun(now time.Time) string {
-	var random [4]byte
-	rand.Read(random[:]) // never fails
-	return now.UTC().Format(runTime) + "-" + hex.EncodeToString(random[:])
-}

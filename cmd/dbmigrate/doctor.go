@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -54,7 +55,7 @@ func (a *app) doctor(cmd *cobra.Command, writes bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, probe := cmd.Context(), newRun(time.Now())
+	ctx, probe := cmd.Context(), record.NewRun(time.Now())
 	findings := []finding{checkConfig(c), checkLayout(c)}
 	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkR2(ctx, c, writes, probe) })...)
 	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkKV(ctx, c, writes, probe) })...)

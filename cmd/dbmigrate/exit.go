@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -58,17 +58,13 @@ func exitCode(err error) int {
 	case userdb.Mismatch:
 		return exitDifferent
 	}
-	if isCancelled(err) {
+	if parallel.IsCancelled(err) {
 		return exitInterrupted
 	}
 	return exitFailed
 }
 
 // usageError says that the command line cannot be carried out.
-func usageError(op, thing string, cause, hint string) error {
-	return &userdb.Error{Op: op, Thing: thing, Kind: userdb.Usage, Err: errors.New(cause), Hint: hint}
-}
-
-func isCancelled(err error) bool {
-	return userdb.KindOf(err) == userdb.Interrupted || errors.Is(err, context.Canceled)
+func usageError(op, thing, cause, hint string) error {
+	return userdb.UsageError(op, thing, cause, hint)
 }

@@ -59,20 +59,6 @@ func TestAccountExit(t *testing.T) {
 	}
 }
 
-func TestSideBySideKeepsTheCause(t *testing.T) {
-	cause := errors.New("cause")
-	err := sideBySide(t.Context(), 100, 4, func(ctx context.Context, i int) error {
-		if i == 3 {
-			return cause
-		}
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	if !errors.Is(err, cause) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestChangedTables(t *testing.T) {
 	table := func(name, digest string) wire.TableDigest {
 		return wire.TableDigest{Name: name, Rows: 1, Digest: digest}

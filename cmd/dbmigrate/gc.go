@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -22,23 +24,23 @@ const (
 
 type gcOptions struct {
 	watchFlags
-	selection     selection
-	olderThan     ageValue
+	selection.Options
+	pace
+	olderThan     units.AgeFlag
 	confirm       string
 	archivePrefix string
 	maxDelete     limitValue
-	concurrency   int
 
 	mark, freeMarked bool
-	hold             ageValue
+	hold             units.AgeFlag
 	unmark           string
 	explain          bool
 }
 
 func newGC(a *app) *cobra.Command {
 	var o gcOptions
-	o.olderThan = ageValue{keepFor, units.FormatDuration(keepFor)}
-	o.hold = ageValue{holdFor, units.FormatDuration(holdFor)}
+	o.olderThan = units.AgeFlag{Duration: keepFor, Typed: units.FormatDuration(keepFor)}
+	o.hold = units.AgeFlag{Duration: holdFor, Typed: units.FormatDuration(holdFor)}
 	cmd := &cobra.Command{
 		Use:   "gc [USER...]",
 		Short: "Free the kept files of users who migrated long ago",
@@ -66,8 +68,8 @@ func newGC(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.selection.usersFile, "users-file", "", "`file` with one user id a line; \"-\" is standard input, # begins a comment")
-	flags.StringVar(&o.selection.prefix, "prefix", "", "only users whose id begins with this")
+	addListed(&o.Options, flags)
+	addParts(&o.Options, flags)
 	flags.Var(&o.olderThan, "older-than", "keep the files of younger migrations; w, d, h, m, s")
 	flags.StringVar(&o.confirm, "confirm", "", "`name` of the plan to carry out")
 	flags.BoolVar(&o.mark, "mark", false, "put the plan aside, to be freed after a hold")
@@ -78,7 +80,7 @@ func newGC(a *app) *cobra.Command {
 	flags.StringVar(&o.archivePrefix, "archive-prefix", "", "first put each file, as it was, under this `prefix` of the bucket, such as archive/")
 	flags.BoolVar(&o.explain, "explain", false, "go through each proof for the users named, and change nothing")
 	o.watchFlags.add(flags, true)
-	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once")
+	o.pace.add(flags)
 	return cmd
 }
 
@@ -86,13 +88,15 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err := o.check(cmd, args); err != nil {
 		return err
 	}
-	o.selection.all, o.selection.percent = true, 100
-	if err := o.selection.read(args, cmd.InOrStdin()); err != nil {
+	o.OrAll, o.Marks, o.Flags, o.Talk = true, true, true, a.out
+	set, err := o.Parse(args, a.stdin)
+	if err != nil {
 		return err
 	}
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
+	a.shards = set.Shards()
 	ctx := cmd.Context()
 	own, err := a.asGC()
 	if err != nil {
@@ -108,9 +112,9 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	case o.freeMarked:
 		return a.freeMarked(ctx, e, o)
 	case o.explain:
-		return a.explainGC(ctx, e, o)
+		return a.explainGC(ctx, e, set.Named, o)
 	}
-	return a.gcByPlan(ctx, e, o)
+	return a.gcByPlan(ctx, e, set, o)
 }
 
 // check refuses flags that do not go together.
@@ -121,7 +125,7 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 			acts++
 		}
 	}
-	narrow := len(args) > 0 || o.selection.usersFile != "" || o.selection.prefix != ""
+	narrow := len(args) > 0 || o.UsersFile != "" || o.Prefix != "" || o.Shard != "" || len(o.Exclude) > 0
 	switch {
 	case acts > 1:
 		return usageError("read flags", "", "--confirm, --mark, --free-marked, --unmark and --explain exclude each other", "")
@@ -129,14 +133,14 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 		return usageError("read flags", "", "a marked plan already says whom, how old and where to archive", "leave those out")
 	case cmd.Flags().Changed("hold") && !o.mark:
 		return usageError("read flags", "", "--hold is for --mark", "the hold is part of the mark")
-	case o.explain && len(args) == 0 && o.selection.usersFile == "":
+	case o.explain && len(args) == 0 && o.UsersFile == "":
 		return usageError("explain", "", "no user is named", "name one: dbmigrate gc USER --explain")
 	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
 		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it does not end with /", "")
 	case userdb.Reserved(o.archivePrefix):
 		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it is dbmigrate's own", "choose another one")
 	}
-	return (&pace{concurrency: o.concurrency}).check()
+	return o.pace.check()
 }
 
 // asGC is the app with the R2 keys of gc in place of the others, where there are some.
@@ -167,7 +171,7 @@ func (o *gcOptions) engineOptions() migrate.GCOptions {
 
 // repeat is what a suggested command has to say again to make the same plan.
 func (o *gcOptions) repeat() string {
-	parts := []string{"--older-than " + o.olderThan.typed}
+	parts := []string{"--older-than " + o.olderThan.Typed}
 	if o.maxDelete.typed != "" {
 		parts = append(parts, "--max-delete "+o.maxDelete.typed)
 	}
@@ -177,12 +181,12 @@ func (o *gcOptions) repeat() string {
 	return strings.Join(parts, " ")
 }
 
-func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
-	found, err := gcScan(ctx, e, &o.selection)
+func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Set, o *gcOptions) error {
+	found, err := set.Resolve(ctx, e)
 	if err != nil {
 		return err
 	}
-	candidates := notOnlyInR2(found)
+	candidates := selection.Kept(found, selection.LeftItsFile)
 	plan, err := makeGCPlan(ctx, e, candidates, o.engineOptions())
 	if err != nil {
 		return err
@@ -203,7 +207,7 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 	for _, f := range candidates {
 		flags[f.User] = f.Flag
 	}
-	return a.executeGC(ctx, e, plan, flags)
+	return a.executeGC(ctx, e, plan, flags, o.pace)
 }
 
 // firstFailure is why a user could not be looked at, if there is one.
@@ -216,19 +220,10 @@ func firstFailure(plan migrate.GCPlan) error {
 	return nil
 }
 
-// gcScan looks at the named users, or at everybody. Users that were named but of whom nobody is left (an empty file, two lists with nobody in
-// common) are nobody: to the engine an empty list means everybody.
-func gcScan(ctx context.Context, e *migrate.Engine, s *selection) ([]migrate.Found, error) {
-	if !s.wide && len(s.named) == 0 {
-		return nil, nil
-	}
-	return e.Scan(ctx, migrate.ScanOptions{Users: s.named, Prefix: s.prefix, Marks: true})
-}
-
 // makeGCPlan looks at every candidate. The plan's order does not depend on who answered first, because its digest must not.
 func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Found, opts migrate.GCOptions) (migrate.GCPlan, error) {
 	items, keeps := make([]*migrate.GCItem, len(candidates)), make([]migrate.Result, len(candidates))
-	err := sideBySide(ctx, len(candidates), e.Concurrency, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(candidates), e.Concurrency, func(ctx context.Context, i int) error {
 		items[i], keeps[i] = e.PlanGC(ctx, candidates[i], opts.OlderThan)
 		return ctx.Err()
 	})
@@ -249,13 +244,13 @@ func sortByUser(items []migrate.GCItem) {
 }
 
 // executeGC frees the plan's files; each is proved again at its moment.
-func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, flags map[userdb.UserID]userdb.FlagMeta) error {
+func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, flags map[userdb.UserID]userdb.FlagMeta, p pace) error {
 	items, users := map[userdb.UserID]migrate.GCItem{}, []migrate.Found{}
 	for _, item := range plan.Free {
 		items[item.User] = item
 		users = append(users, migrate.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, pace: p,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.GC(ctx, items[u], flags[u], plan.GCOptions)
 		}}

@@ -20,10 +20,10 @@ type explainTotals struct {
 }
 
 // explainGC goes through the proofs of each named user.
-func (a *app) explainGC(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
+func (a *app) explainGC(ctx context.Context, e *migrate.Engine, named []userdb.UserID, o *gcOptions) error {
 	sheet := report.NewSheet(a.out, proofColumns)
-	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(o.selection.named)}
-	for _, u := range o.selection.named {
+	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(named)}
+	for _, u := range named {
 		x, err := e.ExplainGC(ctx, u, o.engineOptions())
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {

@@ -80,7 +80,7 @@ func (a *app) freeMarked(ctx context.Context, e *migrate.Engine, o *gcOptions) e
 	if len(m.left) > 0 {
 		a.out.Say("gc: --max-delete %s is reached; the rest stays marked", o.maxDelete.typed)
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, do: m.free}
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, pace: o.pace, do: m.free}
 	runErr := run.run(ctx, users.found)
 	if ctx.Err() != nil || run.account.NotBegun > 0 {
 		return runErr

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -22,7 +23,7 @@ const leftShown = 20
 
 func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migrate.Found, mayBeUnreachable bool) error {
 	all := make([]left, len(users))
-	err := sideBySide(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
+	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
 		all[i], err = leftBehind(ctx, e, users[i].User)
 		if mayBeUnreachable && userdb.KindOf(err) == userdb.Unreachable {
 			all[i], err = left{unknown: true}, nil

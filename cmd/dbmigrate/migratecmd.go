@@ -3,11 +3,12 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
 type migrateOptions struct {
-	selection
+	selection.Options
 	pace
 	watchFlags
 	waveOptions
@@ -45,9 +46,9 @@ func newMigrate(a *app) *cobra.Command {
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) },
 	}
-	o.addWhole(cmd.Flags())
-	o.addParts(cmd.Flags())
-	o.addNarrow(cmd.Flags())
+	addWhole(&o.Options, cmd.Flags())
+	addParts(&o.Options, cmd.Flags())
+	addNarrow(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.mode.add(cmd.Flags())
 	o.writers.add(cmd.Flags())
@@ -72,14 +73,16 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.mode.check(cmd.Flags(), o.writers.procedure.Writers); err != nil {
 		return err
 	}
-	if err := o.read(args, a.stdin); err != nil {
+	o.Talk = a.out
+	o.Marks = o.writers.procedure.Routes() // what the file says decides who is routed, not a flag
+	set, err := o.Parse(args, a.stdin)
+	if err != nil {
 		return err
 	}
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
-	a.shards, a.splits = o.shard.of, o.mode.policy != nil
-	o.marks = o.writers.procedure.Routes() // what the file says decides who is routed, not a flag
+	a.shards, a.splits = set.Shards(), o.mode.policy != nil
 	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
 	e, err := a.connect(ctx, environmentSet, o.concurrency, fillsObjects)
 	if err != nil {
@@ -88,7 +91,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.writers.agree(a.oldPath, cmd.Flags().Changed("writers"), a.splits, a.out.Say); err != nil {
 		return err
 	}
-	users, err := o.resolve(ctx, e, a.out.Say)
+	users, err := set.Resolve(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,
-		do: guard.migrate, named: !o.wide}
+		do: guard.migrate, named: !set.Wide}
 	run.follow(o.writers.procedure)
 	if o.on() {
 		run.rollout = newRollout(o.waveOptions, e, users)

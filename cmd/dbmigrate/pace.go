@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 )
 
@@ -17,7 +18,7 @@ const defaultConcurrency = 8
 type pace struct {
 	concurrency int
 	maxFailures int
-	maxDuration ageValue
+	maxDuration units.AgeFlag
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
@@ -38,7 +39,7 @@ func (p *pace) check() error {
 
 // longest is how long users may be begun.
 func (p *pace) longest() time.Duration {
-	if p.maxDuration.typed == "" {
+	if p.maxDuration.Typed == "" {
 		return math.MaxInt64
 	}
 	return p.maxDuration.Duration

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -41,13 +42,14 @@ type previewTotals struct {
 }
 
 // previewRollback says what a rollback would do. Every line is asked for side by side and printed in the order of the rollback.
-func (a *app) previewRollback(ctx context.Context, e *migrate.Engine, users []migrate.Found, o *rollbackOptions) error {
+func (a *app) previewRollback(ctx context.Context, c chosen, o *rollbackOptions) error {
+	e, users := c.engine, c.users
 	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
 	if len(users) <= comparedUsers || o.show > 0 {
 		opts.Compare = comparedRows
 	}
 	lines := make([]previewLine, len(users))
-	err := sideBySide(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
 		var err error
 		if lines[i].Preview, err = e.Preview(ctx, users[i].User, opts); err != nil && ctx.Err() == nil {
 			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != migrate.PlaceUnreadable {
@@ -61,7 +63,7 @@ func (a *app) previewRollback(ctx context.Context, e *migrate.Engine, users []mi
 	if err != nil {
 		return err
 	}
-	return a.printPreview(lines, o.flagsUnread)
+	return a.printPreview(lines, c.set.FlagsUnread)
 }
 
 func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {

@@ -25,7 +25,7 @@ func (a *app) guard(ctx context.Context, e *migrate.Engine, o *migrateOptions, u
 		g.found[f.User] = f
 	}
 	var err error
-	g.known, err = g.quarantine.Load(ctx, o.prefix)
+	g.known, err = g.quarantine.Load(ctx, o.Prefix)
 	return g, err
 }
 

@@ -6,24 +6,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type rollbackOptions struct {
 	wholeOptions
-	history
 	migrate.RollbackOptions
 	confirm  string
 	dryRun   bool
 	rehearse bool
-	undo     bool
 	show     int
 }
 
 func newRollback(a *app) *cobra.Command {
 	var o rollbackOptions
-	o.everyone()
 	cmd := &cobra.Command{
 		Use:   "rollback USER... | --run ID | --since AGE | --to-percent N | --users-file FILE | --all",
 		Short: "Take users back to their files in R2, with everything that they wrote",
@@ -49,15 +47,14 @@ func newRollback(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
-	o.addWhole(flags)
-	o.addParts(flags)
-	o.history.add(flags)
+	addWhole(&o.Options, flags)
+	addParts(&o.Options, flags)
+	addTimes(&o.Options, flags)
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")
 	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since")
 	flags.BoolVar(&o.rehearse, "rehearse", false, "do everything but the switch on a copy, and say how long it takes")
-	flags.BoolVar(&o.undo, "undo", false, "print the command that takes users forward again; it is a migrate")
 	flags.BoolVar(&o.DiscardWrites, "discard-writes", false, "put the kept file back, without what was written since the migration")
 	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind")
 	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
@@ -69,22 +66,23 @@ func newRollback(a *app) *cobra.Command {
 }
 
 func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) error {
-	if err := o.contradiction(args); err != nil {
+	if err := o.contradiction(); err != nil {
 		return err
 	}
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
-	e, users, err := a.prepareRollback(cmd, o, args)
+	c, err := a.prepareRollback(cmd, o, args)
 	if err != nil {
 		return err
 	}
+	e, users := c.engine, c.users
 	switch {
 	case o.dryRun:
-		return a.previewRollback(ctx, e, users, o)
+		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
-		return a.rehearseRollback(ctx, e, users, o)
+		return a.rehearseRollback(ctx, c, o)
 	}
 	if err := a.flagsCanGo(ctx, e, o); err != nil {
 		return err
@@ -94,7 +92,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return err
 		}
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace, flagsUnread: o.flagsUnread,
+	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace, flagsUnread: c.set.FlagsUnread,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, o.RollbackOptions)
 		}}
@@ -114,13 +112,11 @@ func (a *app) flagsCanGo(ctx context.Context, e *migrate.Engine, o *rollbackOpti
 }
 
 // contradiction refuses flags that do not go together, before anything is asked of anybody.
-func (o *rollbackOptions) contradiction(args []string) error {
+func (o *rollbackOptions) contradiction() error {
 	without := func(flag, needs, why string) error {
 		return usageError("read flags", "", flag+" is for "+needs, why)
 	}
 	switch {
-	case o.undo:
-		return usageError("undo a rollback", "", "that is a migrate", "run `"+o.forward(args)+"`")
 	case o.StoreUnreachable && !o.DiscardWrites:
 		return usageError("read flags", "", "--store-unreachable leaves writes behind, so it needs --discard-writes", "")
 	case o.confirm != "" && !o.DiscardWrites:
@@ -142,35 +138,17 @@ func (o *rollbackOptions) contradiction(args []string) error {
 }
 
 // prepareRollback finds the users, the most recently migrated first unless they were named.
-func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []string) (*migrate.Engine, []migrate.Found, error) {
-	if err := o.history.check(); err != nil {
-		return nil, nil, err
-	}
-	o.withoutFlags(a)
-	chosen := o.byTime() || cmd.Flags().Changed("to-percent")
-	o.all = o.all || chosen && len(args) == 0 && o.usersFile == ""
-	if !o.byTime() {
-		e, users, err := a.prepareWhole(cmd, &o.wholeOptions, args, o.StoreUnreachable)
-		if o.wide {
-			migrate.SortLatestFirst(users)
+func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []string) (chosen, error) {
+	o.Records = func() (*record.Place, error) {
+		c, err := a.loadConfig(cmd.Flags().Changed("env"))
+		if err != nil {
+			return nil, err
 		}
-		return e, o.goingBack(users), err
+		return a.records(c, o.recordDir)
 	}
-	if err := o.check(); err != nil {
-		return nil, nil, err
+	c, err := a.choose(cmd, &o.wholeOptions, args, orWithout(o.StoreUnreachable))
+	if err == nil && c.set.Wide {
+		migrate.SortLatestFirst(c.users)
 	}
-	if err := o.read(args, a.stdin); err != nil {
-		return nil, nil, err
-	}
-	a.shards = o.shard.of
-	ctx := cmd.Context()
-	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, orWithout(o.StoreUnreachable))
-	if err != nil {
-		return nil, nil, err
-	}
-	users, err := o.moved(ctx, e, &o.selection, a.out.Warn)
-	if err == nil && o.flagsUnread && o.run != "" {
-		users, err = a.withRecorded(cmd, e, o, users)
-	}
-	return e, o.goingBack(users), err
+	return c, err
 }

@@ -158,13 +158,13 @@ func (o *rollout) pause(stop context.Context) {
 	if o.canaryPause.Duration == 0 {
 		return
 	}
-	o.out.Say("the canary is moved: waiting %s, then it is verified again (Ctrl-C ends the run; the canary stays)", o.canaryPause.typed)
+	o.out.Say("the canary is moved: waiting %s, then it is verified again (Ctrl-C ends the run; the canary stays)", o.canaryPause.Typed)
 	select {
 	case <-stop.Done():
 		return
 	case <-time.After(o.canaryPause.Duration):
 	}
-	o.judge(&waveLine{Name: "canary, after " + o.canaryPause.typed, Number: 1, Of: len(o.waves), Users: len(o.look), Outcomes: map[migrate.Outcome]int{}}, time.Now())
+	o.judge(&waveLine{Name: "canary, after " + o.canaryPause.Typed, Number: 1, Of: len(o.waves), Users: len(o.look), Outcomes: map[migrate.Outcome]int{}}, time.Now())
 }
 
 // say writes a wave's line. A table has no place for it among the users, so people read it as talk.

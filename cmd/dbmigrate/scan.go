@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
@@ -20,8 +21,8 @@ const (
 )
 
 type scanOptions struct {
-	selection
-	threshold   sizeValue
+	selection.Options
+	threshold   units.SizeFlag
 	policy      string
 	deep        bool
 	concurrency int
@@ -31,7 +32,7 @@ type scanOptions struct {
 }
 
 func newScan(a *app) *cobra.Command {
-	o := scanOptions{threshold: sizeValue{bytes: recommendFrom}}
+	o := scanOptions{threshold: units.SizeFlag{Bytes: recommendFrom}}
 	cmd := &cobra.Command{
 		Use:   "scan [--policy FILE [USER...]]",
 		Short: "List users by the size of their databases, and say who should move",
@@ -61,9 +62,9 @@ func newScan(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.Var(&o.threshold, "threshold", "recommend moving from this size on")
 	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move")
-	o.addWhole(flags)
-	o.addParts(flags)
-	o.addNarrow(flags)
+	addWhole(&o.Options, flags)
+	addParts(&o.Options, flags)
+	addNarrow(&o.Options, flags)
 	flags.BoolVar(&o.deep, "deep", false, "read each file that is still in R2 and say what a Durable Object could not hold")
 	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many files --deep and --policy read at once")
 	flags.StringVar(&o.report, "report", "", "write a page about it all to this HTML `file`, which needs no network")
@@ -119,15 +120,18 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 
 // survey looks at every user, then at the past, then at the prices.
 func (a *app) survey(ctx context.Context, o *scanOptions, e *migrate.Engine, past memory) (*survey, error) {
-	o.withoutFlags(a)
-	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.prefix, WithoutFlags: o.unread})
+	unread := false
+	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
+		unread = true
+		selection.WarnUnread(a.out, err)
+	}})
 	if err != nil {
 		return nil, err
 	}
-	s := &survey{at: time.Now(), deep: o.deep, lines: make([]scanned, len(found)), totals: scanTotals{Threshold: o.threshold.bytes, FlagsUnread: o.flagsUnread}}
+	s := &survey{at: time.Now(), deep: o.deep, lines: make([]scanned, len(found)), totals: scanTotals{Threshold: o.threshold.Bytes, FlagsUnread: unread}}
 	for i, f := range found {
-		s.lines[i] = advise(f, o.threshold.bytes)
-		if o.flagsUnread && f.Place == migrate.PlaceStore {
+		s.lines[i] = advise(f, o.threshold.Bytes)
+		if unread && f.Place == migrate.PlaceStore {
 			s.lines[i].Advice, s.lines[i].Reason = adviceMigrated, "by its fence alone: the flags could not be read"
 		}
 	}
@@ -140,7 +144,7 @@ func (a *app) survey(ctx context.Context, o *scanOptions, e *migrate.Engine, pas
 		return nil, err
 	}
 	for i := range s.lines {
-		s.lines[i].insist(o.history.consistent, o.threshold.bytes)
+		s.lines[i].insist(o.history.consistent, o.threshold.Bytes)
 		s.totals.add(s.lines[i])
 	}
 	s.trend.crossing = s.totals.Crossing

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -87,7 +88,7 @@ func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, 
 	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	var sick migrate.Sick
-	err := sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
 		if lines[i].Place != migrate.PlaceR2 {
 			return nil
 		}

@@ -27,11 +27,11 @@ type historyFlags struct {
 	file       string
 	inR2, none bool
 	consistent int
-	apart      ageValue
+	apart      units.AgeFlag
 }
 
 func (h *historyFlags) add(flags *pflag.FlagSet) {
-	h.apart = ageValue{time.Hour, "1h"}
+	h.apart = units.AgeFlag{Duration: time.Hour, Typed: "1h"}
 	flags.IntVar(&h.consistent, "consistent", 0, "recommend moving only who was over the threshold in the last `n` scans")
 	flags.Var(&h.apart, "apart", "of scans closer together than this only the newest counts")
 	flags.StringVar(&h.file, "history", "", "`file` that remembers scans (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)")
@@ -241,7 +241,7 @@ func (s *survey) remember(ctx context.Context, m memory, o *scanOptions, run str
 		}
 	}
 	return m.update(ctx, func(h *scanlog.History) error {
-		if err := h.Record(ctx, scanlog.Scan{Run: run, At: s.at, Prefix: o.prefix}, sizes); err != nil {
+		if err := h.Record(ctx, scanlog.Scan{Run: run, At: s.at, Prefix: o.Prefix}, sizes); err != nil {
 			return err
 		}
 		s.trend = fleetTrend{}

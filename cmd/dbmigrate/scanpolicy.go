@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -101,10 +102,12 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 && o.usersFile == "" && !o.all && !o.over.given {
-		o.over = sizeValue{bytes: o.threshold.bytes, given: true}
+	if len(args) == 0 && o.UsersFile == "" && !o.All && !o.Over.Given {
+		o.Over = units.SizeFlag{Bytes: o.threshold.Bytes, Given: true}
 	}
-	if err := o.read(args, a.stdin); err != nil {
+	o.WithoutFlags, o.Talk = true, a.out
+	set, err := o.Parse(args, a.stdin)
+	if err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -112,8 +115,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	o.withoutFlags(a)
-	found, err := o.resolve(ctx, e, a.out.Say)
+	found, err := set.Resolve(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 		return err
 	}
 	failed := slices.ContainsFunc(lines, func(l splitLine) bool { return l.Error != nil })
-	if err := a.printSplits(lines, at); err != nil || !o.flagsUnread && !failed {
+	if err := a.printSplits(lines, at); err != nil || !set.FlagsUnread && !failed {
 		return err
 	}
 	return ended(exitFailed)
@@ -143,7 +145,7 @@ func (a *app) lookSplits(ctx context.Context, e *migrate.Engine, found []migrate
 	progress := a.out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	var sick migrate.Sick
-	err := sideBySide(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
 		if !hasRows(lines[i].Place) {
 			return nil
 		}

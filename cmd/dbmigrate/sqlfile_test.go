@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	_ "modernc.org/sqlite" // the driver
+	_ "modernc.org/sqlite"
 )
 
 // runSQL runs the statements of one file in a database, which is made where it does not exist: "sqlite database file".

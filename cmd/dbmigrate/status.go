@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -80,8 +82,8 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := (&pace{concurrency: o.concurrency}).check(); err != nil {
 		return err
 	}
-	var named userSet
-	if err := named.addArguments(args); err != nil {
+	named, err := selection.ParseIDs(args)
+	if err != nil {
 		return err
 	}
 	if err := o.contradiction(args); err != nil {
@@ -91,7 +93,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	users, totals, outcomes := named.users, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
+	users, totals, outcomes := named, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
 	if len(args) == 0 && o.run == "" && !o.deep {
 		return a.statusByFlags(cmd.Context(), e, o.prefix)
 	}
@@ -105,14 +107,14 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	case o.deep:
 		users, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known, func(err error) {
 			totals.FlagsUnread = true
-			a.out.Warn("%v: going on without the flags; a user who has a flag and no fenced file is not found", err)
+			selection.WarnUnread(a.out, err)
 		})
 	}
 	if err != nil {
 		return err
 	}
 	lines := make([]stateLine, len(users))
-	err = sideBySide(cmd.Context(), len(users), o.concurrency, func(ctx context.Context, i int) error {
+	err = parallel.Each(cmd.Context(), len(users), o.concurrency, func(ctx context.Context, i int) error {
 		lines[i] = stateOf(ctx, e, users[i])
 		lines[i].Outcome = outcomes[users[i]]
 		lines[i].Quarantined = known.Reason(users[i], lines[i].ETag)
@@ -130,7 +132,7 @@ func leftR2(ctx context.Context, e *migrate.Engine, prefix string, known migrate
 	if err != nil {
 		return nil, 0, err
 	}
-	left := kept(found, func(f migrate.Found) bool { return leftItsFile(f) || known.Reason(f.User, f.ETag) != "" })
+	left := selection.Kept(found, func(f migrate.Found) bool { return selection.LeftItsFile(f) || known.Reason(f.User, f.ETag) != "" })
 	ids, _ := idsAndSizes(left)
 	return ids, len(found) - len(left), nil
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type thawOptions struct {
-	selection
+	selection.Options
 	pace
 	watchFlags
 	policyFile string
@@ -23,7 +24,6 @@ type thawOptions struct {
 
 func newThaw(a *app) *cobra.Command {
 	var o thawOptions
-	o.percent = 100
 	cmd := &cobra.Command{
 		Use:   "thaw USER... --policy FILE {--where 'TABLE: EXPRESSION' | --requested}",
 		Short: "Bring cold rows of split users back into their files",
@@ -45,7 +45,8 @@ func newThaw(a *app) *cobra.Command {
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.thaw(cmd, &o, args) },
 	}
-	o.addWhole(cmd.Flags())
+	addWhole(&o.Options, cmd.Flags())
+	addParts(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
 	cmd.Flags().StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
@@ -62,26 +63,23 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.read(args, a.stdin); err != nil {
+	o.Talk, o.OfAll = a.out, mayBeSplit
+	set, err := o.Parse(args, a.stdin)
+	if err != nil {
 		return err
 	}
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
-	a.splits = true
+	a.shards, a.splits = set.Shards(), true
 	ctx := cmd.Context()
 	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, fillsObjects)
 	if err != nil {
 		return err
 	}
-	users, err := o.resolve(ctx, e, a.out.Say)
+	users, err := set.Resolve(ctx, e)
 	if err != nil {
 		return err
-	}
-	if o.wide {
-		users = kept(users, func(f migrate.Found) bool {
-			return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceUnreadable
-		})
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
@@ -90,6 +88,11 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionThaw, pace: o.pace,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Split(ctx, u, opts) }}
 	return run.run(ctx, users)
+}
+
+// mayBeSplit says that a user may have cold rows.
+func mayBeSplit(f migrate.Found) bool {
+	return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceUnreadable
 }
 
 // policy is the file's, with the rows to thaw as an exception.

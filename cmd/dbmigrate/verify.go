@@ -5,22 +5,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type wholeOptions struct {
-	selection
+	selection.Options
 	pace
 	watchFlags
 }
 
-// everyone is for commands that do not go in waves. A user whom a cut-off command left fenced has no flag, so the files are asked.
-func (o *wholeOptions) everyone() { o.percent, o.marks = 100, true }
+// prepare is for commands about users who left R2. A user whom a cut-off command left fenced has no flag, so the files
+// are asked, and the flags are not needed.
+func (o *wholeOptions) prepare(a *app) {
+	o.Marks, o.WithoutFlags, o.OfAll, o.Talk = true, true, selection.LeftItsFile, a.out
+}
 
 func newVerify(a *app) *cobra.Command {
 	var o wholeOptions
-	o.everyone()
 	cmd := &cobra.Command{
 		Use:   "verify USER... | --users-file FILE | --all",
 		Short: "Compare both sides of migrated users, table by table",
@@ -40,9 +43,9 @@ func newVerify(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.addWhole(cmd.Flags())
-	o.addParts(cmd.Flags())
-	o.addNarrow(cmd.Flags())
+	addWhole(&o.Options, cmd.Flags())
+	addParts(&o.Options, cmd.Flags())
+	addNarrow(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), false)
 	return cmd
@@ -53,40 +56,36 @@ func (a *app) whole(cmd *cobra.Command, o *wholeOptions, args []string, action m
 	if err := a.watchRuns(&o.watchFlags); err != nil {
 		return err
 	}
-	o.withoutFlags(a)
-	e, users, err := a.prepareWhole(cmd, o, args, false)
+	chosen, err := a.choose(cmd, o, args, looksAtObjects)
 	if err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: e, action: action, pace: o.pace, flagsUnread: o.flagsUnread, do: with(e)}
-	return run.run(cmd.Context(), users)
+	run := &fleetRun{app: a, engine: chosen.engine, action: action, pace: o.pace, flagsUnread: chosen.set.FlagsUnread, do: with(chosen.engine)}
+	return run.run(cmd.Context(), chosen.users)
 }
 
-func (a *app) prepareWhole(cmd *cobra.Command, o *wholeOptions, args []string, mayBeUnreachable bool) (*migrate.Engine, []migrate.Found, error) {
+// chosen are the users of a command, and the engine that found them.
+type chosen struct {
+	engine *migrate.Engine
+	set    *selection.Set
+	users  []migrate.Found
+}
+
+// choose finds the users of a command about users who left R2.
+func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why purpose) (chosen, error) {
+	o.prepare(a)
 	if err := o.check(); err != nil {
-		return nil, nil, err
+		return chosen{}, err
 	}
-	if err := o.read(args, a.stdin); err != nil {
-		return nil, nil, err
-	}
-	a.shards = o.shard.of
-	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, orWithout(mayBeUnreachable))
+	set, err := o.Parse(args, a.stdin)
 	if err != nil {
-		return nil, nil, err
+		return chosen{}, err
 	}
-	users, err := o.resolve(cmd.Context(), e, a.out.Say)
+	a.shards = set.Shards()
+	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, why)
 	if err != nil {
-		return nil, nil, err
+		return chosen{}, err
 	}
-	if o.wide {
-		users = notOnlyInR2(users)
-	}
-	return e, users, nil
-}
-
-// notOnlyInR2 keeps users of whom the bucket or the flags say that they left R2.
-func notOnlyInR2(found []migrate.Found) []migrate.Found { return kept(found, leftItsFile) }
-
-func leftItsFile(f migrate.Found) bool {
-	return f.Flagged || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceMissing || f.Place == migrate.PlaceUnreadable
+	users, err := set.Resolve(cmd.Context(), e)
+	return chosen{e, set, users}, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -25,7 +26,7 @@ type wave struct {
 // waveOptions say how a migrate goes from a canary to everybody. The zero value is one step without a gate.
 type waveOptions struct {
 	canary      int
-	canaryPause ageValue
+	canaryPause units.AgeFlag
 	percents    percentList
 	gate        gate
 	rollback    bool
@@ -35,7 +36,7 @@ type waveOptions struct {
 const defaultGateFailures = 2
 
 func (o *waveOptions) add(flags *pflag.FlagSet) {
-	o.gate.failures = defaultGateFailures
+	o.gate.failures.Of = defaultGateFailures
 	flags.IntVar(&o.canary, "canary", 0, "move so `many` users first, always the same ones, verify them, and only then the others")
 	flags.Var(&o.canaryPause, "canary-pause", "after the canary wait for this `time`, such as 5m, and verify it again")
 	flags.Var(&o.percents, "waves", "move these shares of all users one after the other, such as 1,10,50,100, with a gate between")
@@ -49,7 +50,7 @@ func (o *waveOptions) check(gateSaid bool) error {
 	switch {
 	case o.canary < 0:
 		return usageError("read --canary", "", "it is negative", "")
-	case o.canaryPause.typed != "" && o.canary == 0:
+	case o.canaryPause.Typed != "" && o.canary == 0:
 		return usageError("read --canary-pause", "", "there is no canary", "say --canary 1, too")
 	case (o.rollback || gateSaid) && !o.on():
 		return usageError("read flags", "", "--gate-failures and --rollback-on-gate are about waves", "say --canary or --waves, too")
@@ -79,7 +80,7 @@ func (o *waveOptions) divide(users []migrate.Found) []wave {
 	canaries := smallestShares(users, o.canary)
 	take(wave{name: "canary", canary: true}, func(u userdb.UserID) bool { return canaries[u] })
 	for _, percent := range o.percents {
-		take(wave{name: formatPercent(percent)}, func(u userdb.UserID) bool { return share(u) < percent })
+		take(wave{name: selection.FormatPercent(percent)}, func(u userdb.UserID) bool { return selection.Share(u) < percent })
 	}
 	if len(o.percents) == 0 {
 		take(wave{name: "the rest"}, func(userdb.UserID) bool { return true })
@@ -101,7 +102,9 @@ func (o *waveOptions) inWaves(users []migrate.Found, say func(string, ...any)) [
 
 func smallestShares(users []migrate.Found, n int) map[userdb.UserID]bool {
 	ids, _ := idsAndSizes(users)
-	slices.SortFunc(ids, func(a, b userdb.UserID) int { return cmp.Or(cmp.Compare(share(a), share(b)), cmp.Compare(a, b)) })
+	slices.SortFunc(ids, func(a, b userdb.UserID) int {
+		return cmp.Or(cmp.Compare(selection.Share(a), selection.Share(b)), cmp.Compare(a, b))
+	})
 	chosen := map[userdb.UserID]bool{}
 	for _, u := range ids[:min(n, len(ids))] {
 		chosen[u] = true
@@ -115,7 +118,7 @@ type percentList []float64
 func (l *percentList) Set(text string) error {
 	var list percentList
 	for _, part := range strings.Split(text, ",") {
-		percent, err := parsePercent(part)
+		percent, err := selection.ParsePercent(part)
 		if err != nil {
 			return err
 		}
@@ -137,29 +140,6 @@ func (l *percentList) String() string {
 	}
 	return strings.Join(parts, ",")
 }
-
-// percentValue is a flag such as 2% or 2.
-type percentValue float64
-
-func (v *percentValue) Set(text string) error {
-	percent, err := parsePercent(text)
-	*v = percentValue(percent)
-	return err
-}
-
-func (v *percentValue) Type() string { return "percent" }
-
-func (v *percentValue) String() string { return formatPercent(float64(*v)) }
-
-func parsePercent(text string) (float64, error) {
-	percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(text), "%"), 64)
-	if err != nil || !(percent >= 0 && percent <= 100) {
-		return 0, fmt.Errorf("%q is no percentage between 0 and 100", text)
-	}
-	return percent, nil
-}
-
-func formatPercent(percent float64) string { return strconv.FormatFloat(percent, 'f', -1, 64) + "%" }
 
 // waveLine is a wave's line in the JSON (docs/scripting.md).
 type waveLine struct {
@@ -200,7 +180,7 @@ func (l *waveLine) sentence() string {
 
 // gate decides after a wave whether the next one may begin.
 type gate struct {
-	failures percentValue // the largest share of a wave that may fail
+	failures selection.Percent // the largest share of a wave that may fail
 }
 
 // judge is empty when the wave passes. A user who could not be verified is one of whom nothing is known, and counts as failed.
@@ -210,13 +190,13 @@ func (g gate) judge(l *waveLine) (reason string) {
 	switch {
 	case l.Different > 0:
 		return fmt.Sprintf("verify found a difference in %s", plural(l.Different, "user"))
-	case failed > 0 && float64(failed)*100 > float64(g.failures)*float64(begun):
-		return fmt.Sprintf("%d of %s failed, and --gate-failures is %s", failed, plural(begun, "user"), formatPercent(float64(g.failures)))
+	case failed > 0 && float64(failed)*100 > g.failures.Of*float64(begun):
+		return fmt.Sprintf("%d of %s failed, and --gate-failures is %s", failed, plural(begun, "user"), selection.FormatPercent(g.failures.Of))
 	}
 	return ""
 }
 
 // lost says that the gate will stop the run whatever becomes of the users still to come.
 func (g gate) lost(failed, users int) bool {
-	return failed > 0 && float64(failed)*100 > float64(g.failures)*float64(users)
+	return failed > 0 && float64(failed)*100 > g.failures.Of*float64(users)
 }

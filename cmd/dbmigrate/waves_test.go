@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -48,7 +49,7 @@ func TestWavesDivideTheFleet(t *testing.T) {
 				}
 				seen[f.User] = w.name
 				if limit, found := strings.CutSuffix(w.name, "%"); found {
-					if percent, _ := parsePercent(limit); share(f.User) >= percent {
+					if percent, _ := selection.ParsePercent(limit); selection.Share(f.User) >= percent {
 						t.Errorf("%s: %s is in %s", name, f.User, w.name)
 					}
 				}
@@ -75,7 +76,7 @@ func TestPercentList(t *testing.T) {
 func TestGate(t *testing.T) {
 	quarantined := map[migrate.Outcome]int{migrate.OutcomeQuarantined: 90}
 	for name, test := range map[string]struct {
-		failures percentValue
+		failures float64
 		line     waveLine
 		passes   bool
 	}{
@@ -90,7 +91,7 @@ func TestGate(t *testing.T) {
 		"a difference":          {100, waveLine{Users: 100, Different: 1}, false},
 		"everything may fail":   {100, waveLine{Users: 1, Failed: 1}, true},
 	} {
-		if reason := (gate{test.failures}).judge(&test.line); (reason == "") != test.passes {
+		if reason := (gate{selection.Percent{Of: test.failures}}).judge(&test.line); (reason == "") != test.passes {
 			t.Errorf("%s: %q", name, reason)
 		}
 	}
@@ -197,7 +198,7 @@ func TestRolloutThatPasses(t *testing.T) {
 // Too many failures, or one difference, stop the run, and exactly the users whom this wave moved come back.
 func TestRolloutThatIsStopped(t *testing.T) {
 	users := fleet(200)
-	o := waveOptions{percents: percentList{10, 50, 100}, gate: gate{2}, rollback: true}
+	o := waveOptions{percents: percentList{10, 50, 100}, gate: gate{selection.Percent{Of: 2}}, rollback: true}
 	waves := o.divide(users)
 	second := usersOf(waves[1])
 	for name, test := range map[string]struct {
@@ -235,7 +236,7 @@ func TestRolloutThatIsStopped(t *testing.T) {
 // A wave in which everything fails is not gone through to its end.
 func TestRolloutStopsEarlyWhenAllIsLost(t *testing.T) {
 	users := fleet(1000)
-	o := waveOptions{percents: percentList{100}, gate: gate{2}}
+	o := waveOptions{percents: percentList{100}, gate: gate{selection.Percent{Of: 2}}}
 	s := tell(t, o, users, usersOf(o.divide(users)[0]), nil)
 	if w := s.waves[0]; w.Failed < 21 || w.NotBegun == 0 || w.NotBegun != 1000-w.Failed || s.code != exitFailed {
 		t.Errorf("%+v, exit %d", w, s.code)
@@ -274,7 +275,7 @@ func TestRolloutTakesBackOnlyWhomItMoved(t *testing.T) {
 // Who is moved is looked at and taken back, even if his flag or receipt could not be written: that counts as a failure, and leaves him moved.
 func TestRolloutTakesBackWhomItMovedWithoutFlag(t *testing.T) {
 	users := []migrate.Found{{User: "new-1"}, {User: "unflagged-1"}, {User: "new-2"}}
-	s := tell(t, waveOptions{canary: 3, rollback: true, gate: gate{50}}, users, nil, []userdb.UserID{"unflagged-1"})
+	s := tell(t, waveOptions{canary: 3, rollback: true, gate: gate{selection.Percent{Of: 50}}}, users, nil, []userdb.UserID{"unflagged-1"})
 	slices.Sort(s.back)
 	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2", "unflagged-1"}) || s.waves[0].Failed != 1 || s.waves[0].Different != 1 || s.code != exitDifferent {
 		t.Errorf("%v back, %+v, exit %d", s.back, s.waves, s.code)

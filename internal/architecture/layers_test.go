@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/units":              nil,
 	"internal/scratch":            nil,
 	"internal/metrics":            {"pkg/userdb"},
+	"internal/parallel":           {"pkg/userdb"},
 	"internal/nearest":            nil,
 	"internal/record":             {"pkg/userdb"},
 }

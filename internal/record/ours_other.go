@@ -2,7 +2,9 @@
 
 package record
 
-import "io/fs"
+import (
+	"io/fs"
+)
 
 // ours: the system does not say, so a folder that is there already is not used.
 func ours(fs.FileInfo) bool { return false }

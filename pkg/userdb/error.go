@@ -70,3 +70,8 @@ func KindOf(err error) Kind {
 	}
 	return Internal
 }
+
+// UsageError says that a command line cannot be carried out: what failed, on what thing, why, and what to do.
+func UsageError(op, thing, cause, hint string) error {
+	return &Error{Op: op, Thing: thing, Kind: Usage, Err: errors.New(cause), Hint: hint}
+}

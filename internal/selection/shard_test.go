@@ -1,4 +1,4 @@
-package main
+package selection
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func TestShardsAndSharesAreIndependent(t *testing.T) {
 	counts := make([]int, of)
 	for i := range users {
 		u := userdb.UserID(fmt.Sprint("user-", i))
-		if share(u) < percent {
+		if Share(u) < percent {
 			counts[shardOf(t, u, of).number-1]++
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package selection
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func readExcluded(values []string, stdin io.Reader) (map[userdb.UserID]bool, err
 			continue
 		}
 		if _, err := os.Stat(value); err == nil {
-			return nil, usageError("read --exclude", fmt.Sprintf("%q", value), "there is a file of this name, and it may be a user, too",
+			return nil, userdb.UsageError("read --exclude", fmt.Sprintf("%q", value), "there is a file of this name, and it may be a user, too",
 				fmt.Sprintf("write ./%s for the file; a user of this name goes into a file", value))
 		}
 		if err := all.add(value); err != nil {

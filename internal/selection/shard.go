@@ -1,4 +1,4 @@
-package main
+package selection
 
 import (
 	"crypto/sha256"
@@ -47,7 +47,7 @@ func shardError(thing, cause, hint string) error {
 	if hint == "" {
 		hint = "say --shard 3/16 for the third of sixteen, or --shard auto"
 	}
-	return usageError("read --shard", thing, cause, hint)
+	return userdb.UsageError("read --shard", thing, cause, hint)
 }
 
 // has says whether a user belongs to the shard. The hash is another one than that of share: each shard of 5 percent is 5 percent of the shard.
