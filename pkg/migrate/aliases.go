@@ -1,6 +1,10 @@
 package migrate
 
-import "github.com/dbmigrate/dbmigrate/pkg/result"
+import (
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
+)
 
 // Names that moved to pkg/result.
 type (
@@ -57,3 +61,14 @@ const (
 	StageRelease       = result.StageRelease
 	StageFlag          = result.StageFlag
 )
+
+// Names that moved to pkg/userfile.
+type (
+	Scratch = userfile.Scratch
+	Checks  = userfile.Checks
+)
+
+// ReceiptKey is userfile's.
+func ReceiptKey(u userdb.UserID, claim userdb.Claim) userdb.ObjectKey {
+	return userfile.ReceiptKey(u, claim)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -29,9 +30,9 @@ type copyProof struct {
 }
 
 // copyFile streams the spooled file into the Durable Object: reading, hashing, encoding, sending and inserting overlap.
-func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, file *spool) (*copyProof, error) {
+func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, file *userfile.Copy) (*copyProof, error) {
 	begun := e.now()
-	db, err := sqlitefile.Open(ctx, file.path)
+	db, err := sqlitefile.Open(ctx, file.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -169,48 +170,11 @@ func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefi
 	return wire.NewTableDigest(t.Name, rows, digest), nil
 }
 
-// digestFile computes the digest of a spooled file.
-func (e *Engine) digestFile(ctx context.Context, file *spool) (wire.DatabaseDigest, error) {
-	db, err := sqlitefile.Open(ctx, file.path)
-	if err != nil {
-		return wire.DatabaseDigest{}, err
-	}
-	defer db.Close()
-	digest, err := db.Digest(ctx)
-	if err != nil {
-		return wire.DatabaseDigest{}, fmt.Errorf("digest %s: %w", file.Key, err)
-	}
-	return digest, nil
-}
-
-// preflight checks everything about the file, every page and every row of it, before anything is claimed: a user who cannot be moved is
-// refused while nothing has changed anywhere.
-func (e *Engine) preflight(ctx context.Context, u userdb.UserID, file *spool) error {
-	begun := e.now()
-	report, err := e.checks().Preflight(ctx, file.path, e.Limits)
-	if err != nil {
-		return err
-	}
-	e.observe(result.Event{User: u, Stage: result.StagePreflight, Took: e.now().Sub(begun)})
-	return about(u, report.Err())
-}
-
-// about names the user in an error that speaks of a scratch file.
-func about(u userdb.UserID, err error) error {
-	var e *userdb.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	named := *e
-	named.Thing = string(u)
-	return &named
-}
-
 // aboutTable names the user in an error that speaks of one of his tables.
 func aboutTable(u userdb.UserID, err error) error {
 	var e *userdb.Error
 	if !errors.As(err, &e) || e.Thing == "" || e.Kind != userdb.Blocked && e.Kind != userdb.Conflict {
-		return about(u, err)
+		return userfile.About(u, err)
 	}
 	named := *e
 	named.Thing, named.Err = string(u), fmt.Errorf("%s: %w", e.Thing, e.Err)
@@ -227,12 +191,12 @@ func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Rep
 	if err != nil {
 		return sqlitefile.Report{}, err
 	}
-	defer file.remove()
-	report, err := e.checks().Survey(ctx, file.path, e.Limits)
+	defer file.Remove()
+	report, err := e.source().FirstCheck().Survey(ctx, file.Path, e.Limits)
 	if err != nil {
 		return report, err
 	}
-	beside, err := e.beside(ctx, u)
+	beside, err := e.source().Beside(ctx, u)
 	if err != nil || len(beside) == 0 {
 		return report, err
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"os"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -35,9 +35,9 @@ type Engine struct {
 	// Procedure is how a migrate treats writers that know no fence.
 	Procedure Procedure
 	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary files.
-	Scratch Scratch
+	Scratch userfile.Scratch
 	// Checks open users' files; nil: in this process, without a budget.
-	Checks Checks
+	Checks userfile.Checks
 	// Stopping ends when no more users are begun; nil: never. A check that goes on for long is given up then.
 	Stopping context.Context
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
@@ -59,29 +59,6 @@ type Engine struct {
 	freeOn func(dir string) (int64, error) // for tests
 }
 
-// Scratch is a private folder of the run.
-type Scratch interface {
-	Path() (string, error)
-	Remove() error
-}
-
-// scratchDir is where a spooled file goes.
-func (e *Engine) scratchDir() (string, error) {
-	if e.Scratch == nil {
-		return os.TempDir(), nil
-	}
-	return e.Scratch.Path()
-}
-
-// spoolFile makes a new file in it.
-func (e *Engine) spoolFile() (*os.File, error) {
-	dir, err := e.scratchDir()
-	if err != nil {
-		return nil, err
-	}
-	return os.CreateTemp(dir, "dbmigrate-*.sqlite")
-}
-
 func (e *Engine) now() time.Time {
 	if e.Now != nil {
 		return e.Now()
@@ -100,4 +77,41 @@ func (e *Engine) observe(ev result.Event) {
 	if e.Observe != nil {
 		e.Observe(ev)
 	}
+}
+
+// source reads users' files for the engine.
+func (e *Engine) source() *userfile.Source {
+	return &userfile.Source{Files: e.Files, Layout: e.Layout, Limits: e.Limits, Scratch: e.Scratch, Checks: e.Checks, Observe: e.Observe, Now: e.Now}
+}
+
+// writer replaces users' files for the engine.
+func (e *Engine) writer() *userfile.Writer {
+	w := &userfile.Writer{Files: e.Files, MarkBytes: e.MarkBytes, Random: e.random()}
+	if e.Marker != nil {
+		w.Worker = e.Marker
+	}
+	return w
+}
+
+func (e *Engine) look(ctx context.Context, u userdb.UserID) (userfile.Version, error) {
+	return e.source().Look(ctx, u)
+}
+
+func (e *Engine) download(ctx context.Context, u userdb.UserID) (*userfile.Copy, error) {
+	return e.source().Fetch(ctx, u)
+}
+
+// lastChecks is how long a check may go on after the command was told to stop. Most files take far less, and their users are finished.
+const lastChecks = 3 * time.Second
+
+// untilStopped ends a while after e.Stopping does: a file under check may take minutes, and nothing has been claimed yet.
+func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if e.Stopping == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	stop := context.AfterFunc(e.Stopping, func() {
+		time.AfterFunc(lastChecks, func() { cancel(context.Cause(e.Stopping)) })
+	})
+	return ctx, func() { stop(); cancel(nil) }
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -22,38 +23,29 @@ const exportPageBytes = 1 << 20
 const pagesInMemory = 2
 
 // exportFile builds the user's file from the Durable Object and proves it by the digest.
-func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.DatabaseDigest) (*spool, error) {
+func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.DatabaseDigest) (*userfile.Copy, error) {
 	begun := e.now()
-	path, err := e.freePath()
+	path, err := e.source().NewPath()
 	if err != nil {
 		return nil, err
 	}
-	sp := &spool{path: path}
+	sp := &userfile.Copy{Path: path}
 	if err := e.buildAndProve(ctx, u, sp, want); err != nil {
-		sp.remove()
+		sp.Remove()
 		return nil, err
 	}
 	e.observe(result.Event{User: u, Stage: result.StageExport, Bytes: sp.Size, Took: e.now().Sub(begun)})
 	return sp, nil
 }
 
-// freePath names a scratch file that does not exist yet.
-func (e *Engine) freePath() (string, error) {
-	f, err := e.spoolFile()
-	if err != nil {
-		return "", fmt.Errorf("create export file: %w", err)
-	}
-	return f.Name(), errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *spool, want wire.DatabaseDigest) error {
-	if err := e.build(ctx, u, sp.path, want.Tables); err != nil {
+func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfile.Copy, want wire.DatabaseDigest) error {
+	if err := e.build(ctx, u, sp.Path, want.Tables); err != nil {
 		return err
 	}
-	if err := sp.describeExport(e.Layout.Key(u)); err != nil {
+	if err := sp.Describe(e.Layout.Key(u)); err != nil {
 		return err
 	}
-	got, err := e.digestFile(ctx, sp)
+	got, err := sp.Digest(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,11 @@ package migrate
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -29,7 +27,7 @@ func (m *migration) fence(ctx context.Context) error {
 	before := m.fenced
 	m.fenced = true
 	etag, err := m.putFence(ctx, m.user, m.file, m.fenceMark())
-	if namesRefused(err) {
+	if userfile.NamesRefused(err) {
 		// The Worker refuses this object every time, so no fence of ours can be under way, and the file is not touched to stop one.
 		m.fenced, m.result.Unfit = before, true
 		return err
@@ -62,7 +60,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	before := m.fenced
 	m.fenced = true
 	landed, err := m.Marker.Fence(ctx, m.user, wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)})
-	if namesRefused(err) {
+	if userfile.NamesRefused(err) {
 		m.fenced, m.result.Unfit = before, true
 		return err
 	}
@@ -72,7 +70,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	if err := m.admit(ctx); err != nil {
 		return err
 	}
-	if !m.file.carries(m.g) {
+	if !m.file.Carries(m.g) {
 		return cmp.Or(err, errFenceOverwritten)
 	}
 	m.receipt = m.receiptFor(m.file.ETag, begun.UnixMilli())
@@ -94,10 +92,10 @@ func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag,
 	if err != nil {
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
 	}
-	if err := file.superseded("fence", m.user, m.g); err != nil {
+	if err := file.Superseded("fence", m.user, m.g); err != nil {
 		return "", err
 	}
-	if file.carries(m.g) {
+	if file.Carries(m.g) {
 		return file.ETag, nil
 	}
 	if file.ETag != m.file.ETag {
@@ -108,12 +106,12 @@ func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag,
 
 func (m *migration) receiptFor(fenced userdb.ETag, at int64) wire.Receipt {
 	return wire.Receipt{User: m.user, Bucket: m.Bucket, Key: m.file.Key, Claim: m.g,
-		SourceETag: m.file.ETag, SourceSHA: m.file.sha, SourceBytes: m.file.Size, FencedETag: fenced,
+		SourceETag: m.file.ETag, SourceSHA: m.file.SHA, SourceBytes: m.file.Size, FencedETag: fenced,
 		MigratedAt: at, Run: m.Run, Version: m.Version}
 }
 
 // refence repeats the fence of a file, same lineage, under our number.
-func (m *migration) refence(ctx context.Context, state fileState) error {
+func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 	file, err := m.download(ctx, m.user)
 	if err != nil {
 		return err
@@ -135,52 +133,11 @@ func (m *migration) refence(ctx context.Context, state fileState) error {
 	return err
 }
 
-// namesRefused says whether the Worker found that the object's metadata could not come back as it is.
-func namesRefused(err error) bool {
-	var refused *wire.RemoteError
-	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
+func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *userfile.Copy, mark userdb.Mark) (userdb.ETag, error) {
+	return file.Fence(ctx, e.writer(), u, mark)
 }
 
-// putFence puts the spooled bytes with the fence in their header, on condition that the object is still the spooled version. The Worker does it
-// where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
-func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *spool, mark userdb.Mark) (userdb.ETag, error) {
-	b, err := file.takeMarked(mark, e.random())
-	if err != nil {
-		return "", err
-	}
-	defer b.close()
-	if e.Marker != nil && b.size <= e.MarkBytes && b.head != nil {
-		etag, err := e.Marker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(file.ETag), `"`), Modified: file.LastModified.Unix(),
-			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
-		var refused *wire.RemoteError
-		if err == nil || namesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
-			return etag, err
-		}
-	}
-	return e.putMarked(ctx, b, file, file.fileState)
-}
-
-// replace puts the file, under the mark, in place of the version that was seen (or of none, where none was).
-func (e *Engine) replace(ctx context.Context, file *spool, seen fileState, mark userdb.Mark) (userdb.ETag, error) {
-	b, err := file.takeMarked(mark, e.random())
-	if err != nil {
-		return "", err
-	}
-	defer b.close()
-	return e.putMarked(ctx, b, file, seen)
-}
-
-// putMarked uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
-func (e *Engine) putMarked(ctx context.Context, b *marked, file *spool, seen fileState) (userdb.ETag, error) {
-	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.absent,
-		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
-	return e.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
-}
-
-// contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and an absent object had none.
-func contentType(seen fileState, file *spool) string {
-	if seen.absent || seen.tombstone() && seen.ContentType == "text/plain" {
-		return file.ContentType
-	}
-	return seen.ContentType
+// replace puts the file, under the mark, in place of the version that was seen.
+func (e *Engine) replace(ctx context.Context, file *userfile.Copy, seen userfile.Version, mark userdb.Mark) (userdb.ETag, error) {
+	return file.Replace(ctx, e.writer(), seen, mark)
 }

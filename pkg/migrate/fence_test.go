@@ -72,14 +72,14 @@ func TestFenceThroughTheWorker(t *testing.T) {
 			if m.file, err = m.download(t.Context(), "alice"); err != nil {
 				t.Fatal(err)
 			}
-			defer m.file.remove()
+			defer m.file.Remove()
 			_, err = m.putFence(t.Context(), m.user, m.file, m.fenceMark())
 			if userdb.KindOf(err) != c.kind || w.asked != c.asked || w.calls["R2 put"] != c.puts {
 				t.Errorf("%v, %d messages to the Worker, %d uploads", err, w.asked, w.calls["R2 put"])
 			}
 			now, err := m.look(t.Context(), "alice")
-			if err != nil || !now.fencedBy(7) || now.Object.Metadata["dbmigrate-fence"] != "7.7" {
-				t.Errorf("the file is %s, %v (%v)", now.word(), now.Object.Metadata, err)
+			if err != nil || !now.FencedBy(7) || now.Object.Metadata["dbmigrate-fence"] != "7.7" {
+				t.Errorf("the file is %s, %v (%v)", now.Word(), now.Object.Metadata, err)
 			}
 		})
 	}

@@ -3,12 +3,10 @@ package migrate
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -71,37 +69,5 @@ func TestRefuseUnread(t *testing.T) {
 				t.Errorf("the account is of %s with %d bytes", m.result.ETag, m.result.Bytes)
 			}
 		})
-	}
-}
-
-func TestLargeFilesAreLookedAtFirst(t *testing.T) {
-	large := header()
-	large[16], large[28] = 16, 1 // 2^24 pages of 4,096 bytes
-	for name, c := range map[string]struct {
-		head []byte
-		more int
-		ends bool
-	}{
-		"a large file":              {large, sqlitefile.SkimBytes, true},
-		"the beginning of one":      {large, sqlitefile.SkimBytes - userdb.HeaderBytes, false},
-		"a small file":              {header(), sqlitefile.SkimBytes, false},
-		"no SQLite file":            {bytes.Repeat([]byte("x"), 100), sqlitefile.SkimBytes, true},
-		"a small one that is none":  {bytes.Repeat([]byte("x"), 100), 1000, false},
-		"an empty object, or a bit": {nil, 3, false},
-	} {
-		for _, step := range []int{7, 64 << 10, 1 << 20} {
-			t.Run(fmt.Sprint(name, " by ", step), func(t *testing.T) {
-				rest, guard := append(c.head[:len(c.head):len(c.head)], make([]byte, c.more)...), &largeFiles{}
-				var err error
-				for err == nil && len(rest) > 0 {
-					n := min(step, len(rest))
-					_, err = guard.Write(rest[:n])
-					rest = rest[n:]
-				}
-				if (err == errLarge) != c.ends {
-					t.Error(err)
-				}
-			})
-		}
 	}
 }

@@ -6,16 +6,12 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // A foreign mark carries a claim that this user's Durable Object never gave out: the file was copied from another user, bucket or account, or the
 // object's storage was lost. No side has the authority then, and no other command can end it.
-
-// shown is the highest claim that the file shows, its metadata included.
-func (f fileState) shown() userdb.Claim {
-	return max(f.newest(), userdb.MetadataHotOf(f.Object.Metadata))
-}
 
 // endForeignMark lets the file serve as it is: stamped by a new claim of a Durable Object that holds nothing. Users without a foreign mark are left alone.
 func (r *retreat) endForeignMark(ctx context.Context) error {
@@ -28,14 +24,14 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 		return err
 	}
 	r.result.Bytes = seen.Size
-	if seen.shown() <= st.Gen {
+	if seen.Shown() <= st.Gen {
 		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "there is no foreign mark"
 		return nil
 	}
 	if err := r.holdsNothing(ctx, st, seen); err != nil {
 		return err
 	}
-	if seen.tombstone() {
+	if seen.Tombstone() {
 		return tombstoneWithoutStore(r.user, seen)
 	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentRollback, st.Gen)
@@ -47,7 +43,7 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 }
 
 // holdsNothing refuses to take the word of a file over an object that has rows of its own.
-func (r *retreat) holdsNothing(ctx context.Context, st wire.Status, seen fileState) error {
+func (r *retreat) holdsNothing(ctx context.Context, st wire.Status, seen userfile.Version) error {
 	switch st.Phase {
 	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
 		return nil
@@ -56,20 +52,20 @@ func (r *retreat) holdsNothing(ctx context.Context, st wire.Status, seen fileSta
 }
 
 // stampOver replaces exactly the version that was looked at before the claim. Any other one is another command's, or the application's.
-func (r *retreat) stampOver(ctx context.Context, seen fileState) error {
+func (r *retreat) stampOver(ctx context.Context, seen userfile.Version) error {
 	file, err := r.download(ctx, r.user)
 	if err != nil {
 		return err
 	}
-	defer file.remove()
+	defer file.Remove()
 	if file.ETag != seen.ETag {
 		return &userdb.Error{Op: "end the foreign mark of", Thing: string(r.user), Kind: userdb.Precondition,
 			Err: fmt.Errorf("%s changed meanwhile", file.Key), Hint: "run the command again"}
 	}
-	if err := r.putStamped(ctx, file, file.fileState); err != nil {
+	if err := r.putStamped(ctx, file, file.Version); err != nil {
 		return err
 	}
-	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf("the foreign mark with claim %d was ended: the file serves as it is", seen.shown())
+	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf("the foreign mark with claim %d was ended: the file serves as it is", seen.Shown())
 	r.result.DropFlag()
 	return nil
 }

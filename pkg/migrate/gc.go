@@ -11,6 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -77,7 +78,7 @@ const noFlag = "no flag: the user is not, or not completely, migrated as a whole
 
 // gcProof is everything that has to hold before a file may go.
 type gcProof struct {
-	file               fileState
+	file               userfile.Version
 	receipt            wire.Receipt
 	writesAtActivation int64
 }
@@ -95,11 +96,11 @@ func (e *Engine) mayFree(ctx context.Context, f Found, olderThan time.Duration) 
 		return gcProof{}, "", err
 	}
 	switch {
-	case file.absent:
+	case file.Absent:
 		return gcProof{}, "there is no file", nil
-	case file.tombstone():
+	case file.Tombstone():
 		return gcProof{}, "freed before", nil
-	case !file.fenced():
+	case !file.Fenced():
 		return gcProof{}, "the file is not fenced: it is authoritative", nil
 	case file.Mark.Split:
 		return gcProof{}, "the user is split: the file has his hot rows", nil
@@ -115,11 +116,11 @@ func (e *Engine) mayFree(ctx context.Context, f Found, olderThan time.Duration) 
 }
 
 // storeKeeps gives the reason in the Durable Object's state, its receipt or the flag for keeping the file.
-func (e *Engine) storeKeeps(st wire.Status, file fileState, flag userdb.FlagMeta, olderThan time.Duration) string {
+func (e *Engine) storeKeeps(st wire.Status, file userfile.Version, flag userdb.FlagMeta, olderThan time.Duration) string {
 	switch r := st.Receipt; {
 	case st.Phase != userdb.Active:
 		return fmt.Sprintf("the Durable Object is %s, not ACTIVE", st.Phase)
-	case !file.fencedBy(st.Lin):
+	case !file.FencedBy(st.Lin):
 		return fmt.Sprintf("the file is fenced by claim %d, the Durable Object has lineage %d", file.Lin, st.Lin)
 	case r == nil:
 		return "the Durable Object has no receipt of its migration"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -68,7 +69,7 @@ func (x *explainer) run(ctx context.Context, opts GCOptions) error {
 		return err
 	}
 	x.Bytes = file.Size
-	if !x.add(true, file.fenced() && !file.tombstone(), "fence", "%s is %s", file.Key, fenceWord(file)) {
+	if !x.add(true, file.Fenced() && !file.Tombstone(), "fence", "%s is %s", file.Key, fenceWord(file)) {
 		return nil
 	}
 	if err := x.store(ctx, file, flag.Meta, opts); err != nil {
@@ -77,15 +78,15 @@ func (x *explainer) run(ctx context.Context, opts GCOptions) error {
 	return x.bytes(ctx, file)
 }
 
-func fenceWord(file fileState) string {
-	if file.fenced() {
-		return fmt.Sprintf("%s by claim %d", file.word(), file.Lin)
+func fenceWord(file userfile.Version) string {
+	if file.Fenced() {
+		return fmt.Sprintf("%s by claim %d", file.Word(), file.Lin)
 	}
-	return file.word()
+	return file.Word()
 }
 
 // store goes through what only the Durable Object can say. That it does not answer is itself an answer.
-func (x *explainer) store(ctx context.Context, file fileState, flag userdb.FlagMeta, opts GCOptions) error {
+func (x *explainer) store(ctx context.Context, file userfile.Version, flag userdb.FlagMeta, opts GCOptions) error {
 	st, err := x.Stores.Status(ctx, x.user)
 	if userdb.KindOf(err) == userdb.Unreachable {
 		x.add(true, false, "durable object", "it does not answer: %v", err)
@@ -116,7 +117,7 @@ func (x *explainer) store(ctx context.Context, file fileState, flag userdb.FlagM
 }
 
 // bytes tells what R2 alone can prove about the kept file.
-func (x *explainer) bytes(ctx context.Context, file fileState) error {
+func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
 	receipt, err := x.ReceiptCopy(ctx, x.user, file.Lin)
 	switch {
 	case userdb.KindOf(err) == userdb.Damaged:
@@ -124,9 +125,9 @@ func (x *explainer) bytes(ctx context.Context, file fileState) error {
 	case err != nil:
 		return err
 	case receipt == nil:
-		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", ReceiptKey(x.user, file.Lin), x.user)
+		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", userfile.ReceiptKey(x.user, file.Lin), x.user)
 	default:
-		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", ReceiptKey(x.user, file.Lin),
+		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", userfile.ReceiptKey(x.user, file.Lin),
 			time.UnixMilli(receipt.MigratedAt).UTC().Format(time.RFC3339), receipt.Run, receipt.SourceBytes)
 		if !x.has("bytes") {
 			x.sameBytes(ctx, file, *receipt)
@@ -145,7 +146,7 @@ func (x *explainer) has(proof string) bool {
 }
 
 // sameBytes downloads the file and holds it against a receipt.
-func (x *explainer) sameBytes(ctx context.Context, file fileState, receipt wire.Receipt) {
+func (x *explainer) sameBytes(ctx context.Context, file userfile.Version, receipt wire.Receipt) {
 	reason := ""
 	kept, err := x.download(ctx, x.user)
 	switch {
@@ -153,10 +154,10 @@ func (x *explainer) sameBytes(ctx context.Context, file fileState, receipt wire.
 		reason = err.Error()
 	case kept.ETag != file.ETag:
 		reason = "the object changed while it was read"
-	case kept.sha != receipt.SourceSHA:
+	case kept.SHA != receipt.SourceSHA:
 		reason = "they are not the ones that were fenced"
 	}
-	kept.remove()
+	kept.Remove()
 	if reason == "" {
 		reason = "they are, bit for bit, the ones that were migrated: SHA-256 " + receipt.SourceSHA
 		x.add(true, true, "bytes", "%s", reason)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // TestExplainWithoutDurableObject: when it does not answer, or was set back, the file is kept, and the receipt in R2 still says what it is.
@@ -21,7 +22,7 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.put("alice/database.sqlite", fenced, time.Now())
-	m.put(ReceiptKey("alice", 5), receiptWith(t, hex.EncodeToString(sum[:])), time.Now())
+	m.put(userfile.ReceiptKey("alice", 5), receiptWith(t, hex.EncodeToString(sum[:])), time.Now())
 	m.flagged["alice"] = userdb.FlagMeta{Lineage: 5, Run: "r"}
 	for name, stores := range map[string]Stores{"it does not answer": gone{}, "it was set back": m} {
 		t.Run(name, func(t *testing.T) {

@@ -78,11 +78,11 @@ func (e *Engine) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof g
 	if err != nil {
 		return "", err
 	}
-	defer file.remove()
+	defer file.Remove()
 	switch {
 	case file.ETag != proof.file.ETag:
 		return "the object changed while it was read", nil
-	case file.sha != proof.receipt.SourceSHA:
+	case file.SHA != proof.receipt.SourceSHA:
 		return "", notFreed(file.Key, "the object's bytes are not the ones that were fenced")
 	case opts.ArchivePrefix == "":
 		return "", nil
@@ -112,7 +112,7 @@ func notFreed(key userdb.ObjectKey, reason string) error {
 // tombstoneLanded says whether the PUT whose answer was lost took effect.
 func (e *Engine) tombstoneLanded(ctx context.Context, u userdb.UserID, proof gcProof) bool {
 	file, err := e.look(ctx, u)
-	return err == nil && file.tombstone() && file.Lin == proof.file.Lin && file.Non == proof.file.Non
+	return err == nil && file.Tombstone() && file.Lin == proof.file.Lin && file.Non == proof.file.Non
 }
 
 func (e *Engine) putTombstone(ctx context.Context, item GCItem, proof gcProof) (int64, error) {

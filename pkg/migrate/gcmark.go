@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -41,7 +42,7 @@ func markKey(plan string) userdb.ObjectKey { return userdb.ObjectKey(markFolder 
 // MarkGC puts a plan aside. A plan that was marked before keeps the time and the hold of then.
 func (e *Engine) MarkGC(ctx context.Context, plan GCPlan, hold time.Duration) (GCMark, error) {
 	mark := GCMark{Plan: plan.Digest(), OlderThan: plan.OlderThan, ArchivePrefix: plan.ArchivePrefix, Hold: hold, Run: e.Run, Version: e.Version, Free: plan.Free}
-	err := e.putJSON(ctx, markKey(mark.Plan), mark, userdb.PutOptions{IfNoneMatch: true})
+	err := reserved.Put(ctx, e.Files, markKey(mark.Plan), mark, userdb.PutOptions{IfNoneMatch: true})
 	if err != nil && userdb.KindOf(err) != userdb.Precondition {
 		return mark, err
 	}
@@ -50,7 +51,7 @@ func (e *Engine) MarkGC(ctx context.Context, plan GCPlan, hold time.Duration) (G
 
 func (e *Engine) readMark(ctx context.Context, key userdb.ObjectKey) (GCMark, error) {
 	var mark GCMark
-	object, err := e.getJSON(ctx, key, &mark)
+	object, err := reserved.Get(ctx, e.Files, key, &mark)
 	if err != nil {
 		return mark, err
 	}
@@ -92,5 +93,5 @@ func (e *Engine) UnmarkGC(ctx context.Context, plan string) error {
 	if _, err := e.Files.Head(ctx, markKey(plan)); err != nil {
 		return err
 	}
-	return e.deleteReserved(ctx, markKey(plan))
+	return reserved.Delete(ctx, e.Files, markKey(plan))
 }

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -45,7 +47,7 @@ func TestReceiptProvesTheKeptFile(t *testing.T) {
 			}
 			m.put("alice/database.sqlite", fenced, time.Now())
 			if c.receipt != nil {
-				m.put(ReceiptKey("alice", 5), c.receipt, time.Now())
+				m.put(userfile.ReceiptKey("alice", 5), c.receipt, time.Now())
 			}
 			e := m.engine(t)
 			e.Stores = gone{}
@@ -111,7 +113,7 @@ func TestMark(t *testing.T) {
 func TestOnlyReservedKeysAreDeleted(t *testing.T) {
 	m := newMemory()
 	m.put("alice/database.sqlite", header(), time.Now())
-	if err := m.engine(t).deleteReserved(context.Background(), "alice/database.sqlite"); err == nil || len(m.objects) != 1 {
+	if err := reserved.Delete(context.Background(), m.engine(t).Files, "alice/database.sqlite"); err == nil || len(m.objects) != 1 {
 		t.Errorf("%v, %d objects are left", err, len(m.objects))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // downFlags is KV as a client sees it that does not answer: every call takes as long as the client's attempts, or as its caller waits.
@@ -173,7 +174,7 @@ func TestWithoutFlags(t *testing.T) {
 			o := m.objects["moved/database.sqlite"]
 			o.Metadata = mark.Metadata(nil)
 			m.objects["moved/database.sqlite"] = o
-			m.put(ReceiptKey("moved", 1), receiptOf("moved", 1, time.Now(), "r"), time.Now())
+			m.put(userfile.ReceiptKey("moved", 1), receiptOf("moved", 1, time.Now(), "r"), time.Now())
 			m.put("plain/database.sqlite", header(), time.Now())
 			for key, o := range m.objects { // the same users in a layout whose listing shows the files themselves
 				if plain := userdb.ObjectKey(strings.Replace(string(key), "/database.sqlite", ".db", 1)); plain != key {

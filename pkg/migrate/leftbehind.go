@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -24,23 +25,11 @@ func (r *retreat) saveLeftBehind(ctx context.Context, digest wire.DatabaseDigest
 	if err != nil {
 		return fmt.Errorf("save what is left behind (--without-copy leaves it behind for good): %w", err)
 	}
-	defer file.remove()
+	defer file.Remove()
 	key := userdb.ObjectKey(fmt.Sprintf("%s%s/%d.sqlite", leftBehindFolder, r.user, r.g))
-	if err := r.putWhole(ctx, key, file, userdb.PutOptions{ContentType: sqliteContentType, Metadata: map[string]string{metadataDigest: digest.Database}}); err != nil {
+	if err := file.PutAt(ctx, r.Files, key, userdb.PutOptions{ContentType: userfile.ContentType, Metadata: map[string]string{metadataDigest: digest.Database}}); err != nil {
 		return err
 	}
 	r.result.LeftBehind = key
 	return nil
-}
-
-// putWhole puts the spooled bytes as they are.
-func (e *Engine) putWhole(ctx context.Context, key userdb.ObjectKey, file *spool, opts userdb.PutOptions) error {
-	f, sum, err := file.open(nil)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	opts.MD5 = sum
-	_, err = e.Files.Put(ctx, key, f, file.Size, opts)
-	return err
 }

@@ -190,7 +190,7 @@ func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
 				if m.file, err = m.download(t.Context(), "alice"); err != nil {
 					t.Fatal(err)
 				}
-				defer m.file.remove()
+				defer m.file.Remove()
 				begun := time.Now()
 				if err := c.run(m, t.Context()); err == nil {
 					t.Error("it went well")

@@ -9,96 +9,23 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
-
-// lookBytes covers the SQLite header with its mark, and a whole tombstone.
-const lookBytes = 16 << 10
-
-// fileState is what one strongly consistent read of the object says. A tombstone shows its fence like a file does.
-type fileState struct {
-	userdb.Object
-	userdb.Mark
-	what   userdb.FileKind
-	absent bool
-	locked bool // no SQLite writes it
-}
-
-// look reads the head of the user's object. An absent object is a state, not an error.
-func (e *Engine) look(ctx context.Context, u userdb.UserID) (fileState, error) {
-	key := e.Layout.Key(u)
-	head, obj, err := e.Files.GetRange(ctx, key, "", 0, lookBytes)
-	if userdb.KindOf(err) == userdb.NotFound {
-		return fileState{Object: userdb.Object{Key: key}, absent: true}, nil
-	}
-	if err != nil {
-		return fileState{}, err
-	}
-	return readState(obj, head)
-}
-
-// readState reads the mark of an object from its first lookBytes.
-func readState(obj userdb.Object, head []byte) (fileState, error) {
-	f := fileState{Object: obj, what: userdb.Classify(head), locked: userdb.Locked(head)}
-	var err error
-	switch f.what {
-	case userdb.SQLiteFile:
-		f.Mark, err = userdb.ParseMark(head)
-	case userdb.TombstoneFile:
-		var stone userdb.Tombstone
-		stone, err = userdb.ParseTombstone(head)
-		f.Mark = userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
-	}
-	if err != nil {
-		return fileState{}, &userdb.Error{Op: "read the mark of", Thing: string(obj.Key), Kind: userdb.Damaged, Err: err}
-	}
-	return f, nil
-}
-
-// newest is the highest claim number that the file shows.
-func (f fileState) newest() userdb.Claim { return max(f.Non, f.Stamp) }
-
-func (f fileState) fenced() bool { return f.Kind == userdb.FenceMark }
-
-// fencedBy says whether the file is fenced by the lineage.
-func (f fileState) fencedBy(lin userdb.Claim) bool { return f.fenced() && f.Lin == lin }
-
-// exportedFrom says whether an unfenced file came back from the lineage. The stamp of a rollback is always newer than the lineage (that of a
-// lift without the Durable Object may equal it). The application's VACUUM clears the stamp; the metadata, which routers carry along, still has it.
-func (f fileState) exportedFrom(lin userdb.Claim) bool {
-	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin
-}
-
-// carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take off its lock.
-func (f fileState) carries(g userdb.Claim) bool {
-	return f.fenced() && f.Non == g && (f.locked || f.tombstone())
-}
-
-func (f fileState) tombstone() bool { return f.what == userdb.TombstoneFile }
-
-// superseded stops a command whose claim g is older than what the file shows.
-func (f fileState) superseded(op string, u userdb.UserID, g userdb.Claim) error {
-	if f.newest() <= g {
-		return nil
-	}
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Superseded,
-		Err:  fmt.Errorf("claim %d was superseded by claim %d", g, f.newest()),
-		Hint: "another command owns this user now; nothing more was changed, run it again if it does not finish"}
-}
 
 // claimed is a claim and what both sides looked like when it was made.
 type claimed struct {
 	wire.Claimed
 	seen wire.Status
-	file fileState
+	file userfile.Version
 }
 
 // fromClean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim
 // was a rollback whose stamp is in the file.
 func (c claimed) fromClean() bool { return clean(c.seen, c.file) }
 
-func clean(st wire.Status, file fileState) bool {
-	return st.Phase == userdb.Empty && !file.fenced() && file.Stamp == st.Gen
+func clean(st wire.Status, file userfile.Version) bool {
+	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen
 }
 
 // claim takes the user for one command; with an error it still tells what was seen, unless others were faster. It repeats when another operator's claim came between, since each repetition starts from what
@@ -162,8 +89,8 @@ func (e *Engine) samePlace(u userdb.UserID, receipt *wire.Receipt) error {
 
 // storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
 // made between our two looks is no such case, so the Durable Object is asked once more.
-func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file fileState) error {
-	newest := file.shown()
+func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file userfile.Version) error {
+	newest := file.Shown()
 	if newest <= st.Gen {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -28,7 +29,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 	if err != nil {
 		return err
 	}
-	defer cold.remove()
+	defer cold.Remove()
 	hot, err := r.fenceHot(ctx, st)
 	if err != nil {
 		return err
@@ -36,16 +37,16 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 	if hot == nil {
 		return r.merge(ctx, st) // the PUT of an earlier run came between
 	}
-	defer hot.remove()
+	defer hot.Remove()
 	whole, err := r.unite(ctx, hot, cold)
 	if err != nil {
 		return err
 	}
-	defer whole.remove()
+	defer whole.Remove()
 	if _, err := r.Stores.Merge(ctx, r.user, r.g); err != nil {
 		return err
 	}
-	if err := r.putUnited(ctx, whole, hot.fileState, st); err != nil {
+	if err := r.putUnited(ctx, whole, hot.Version, st); err != nil {
 		return err
 	}
 	r.result.Bytes = whole.Size
@@ -55,7 +56,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 // mergedBefore ends a merge whose whole file an earlier run put in place.
 func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error) {
 	file, err := r.lookAtHot(ctx)
-	if err != nil || file.fencedBy(st.Lin) {
+	if err != nil || file.FencedBy(st.Lin) {
 		return false, err
 	}
 	if err := wholeArrived(r.user, file, st); err != nil {
@@ -81,7 +82,7 @@ func (r *retreat) releaseMerged(ctx context.Context) error {
 }
 
 // exportCold builds a file from the sealed Durable Object and proves it.
-func (r *retreat) exportCold(ctx context.Context) (*spool, error) {
+func (r *retreat) exportCold(ctx context.Context) (*userfile.Copy, error) {
 	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (r *retreat) exportCold(ctx context.Context) (*spool, error) {
 // fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets our number, so that the PUT of that run
 // cannot match any more. Where the phase says that the file was fenced before, a file that is not is the work of that PUT: then nil is returned, since a
 // fence over it would say that the PUT never was.
-func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) {
+func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
 	for range putTries {
 		file, err := r.download(ctx, r.user)
 		if userdb.KindOf(err) == userdb.NotFound {
@@ -101,9 +102,9 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 		if err != nil {
 			return nil, err
 		}
-		if st.Phase != userdb.ColdSealed && !file.fencedBy(st.Lin) {
-			defer file.remove()
-			return nil, file.superseded("merge", r.user, r.g)
+		if st.Phase != userdb.ColdSealed && !file.FencedBy(st.Lin) {
+			defer file.Remove()
+			return nil, file.Superseded("merge", r.user, r.g)
 		}
 		err = r.stillOurs(ctx, "merge", r.user, r.g, file)
 		if err == nil {
@@ -112,7 +113,7 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 		if err == nil {
 			return file, nil
 		}
-		file.remove()
+		file.Remove()
 		if userdb.KindOf(err) != userdb.Precondition {
 			return nil, err
 		}
@@ -123,8 +124,8 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*spool, error) 
 // stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the newest. An application's VACUUM may have
 // wiped the stamp of a newer command's file, so the file does not tell; and a fence of this lineage over a whole file would say that it was never made whole. A
 // newer command that claims later changes the version, so this fence cannot match any more.
-func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g userdb.Claim, file *spool) error {
-	if file.fenced() {
+func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g userdb.Claim, file *userfile.Copy) error {
+	if file.Fenced() {
 		return nil // no application writes a fenced file
 	}
 	st, err := e.Stores.Status(ctx, u)
@@ -135,11 +136,11 @@ func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g us
 }
 
 // fenceOver puts the fence over the spooled version. Afterwards the spool stands for the fenced object.
-func (r *retreat) fenceOver(ctx context.Context, file *spool, lin userdb.Claim) error {
-	if err := file.superseded("merge", r.user, r.g); err != nil {
+func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb.Claim) error {
+	if err := file.Superseded("merge", r.user, r.g); err != nil {
 		return err
 	}
-	if file.fenced() && file.Lin != lin {
+	if file.Fenced() && file.Lin != lin {
 		return overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
 	}
 	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
@@ -150,7 +151,7 @@ func (r *retreat) fenceOver(ctx context.Context, file *spool, lin userdb.Claim) 
 	return err
 }
 
-func (r *retreat) fenceOverLanded(ctx context.Context, file *spool, putErr error) (userdb.ETag, error) {
+func (r *retreat) fenceOverLanded(ctx context.Context, file *userfile.Copy, putErr error) (userdb.ETag, error) {
 	if userdb.KindOf(putErr) == userdb.ProtocolError {
 		return "", putErr
 	}
@@ -158,7 +159,7 @@ func (r *retreat) fenceOverLanded(ctx context.Context, file *spool, putErr error
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
-	case now.carries(r.g):
+	case now.Carries(r.g):
 		return now.ETag, nil
 	case now.ETag != file.ETag:
 		return "", &userdb.Error{Op: "fence", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
@@ -167,20 +168,20 @@ func (r *retreat) fenceOverLanded(ctx context.Context, file *spool, putErr error
 }
 
 // unite builds the whole file. What cannot be united is refused before the Durable Object is told of a merge.
-func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
-	path, err := r.freePath()
+func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfile.Copy, error) {
+	path, err := r.source().NewPath()
 	if err != nil {
 		return nil, err
 	}
-	whole := &spool{path: path}
-	if err = split.Union(ctx, hot.path, cold.path, path); err == nil {
-		err = whole.describeExport(hot.Key)
+	whole := &userfile.Copy{Path: path}
+	if err = split.Union(ctx, hot.Path, cold.Path, path); err == nil {
+		err = whole.Describe(hot.Key)
 	}
 	if err == nil && whole.Size > maxPutBytes {
 		err = tooLargeToPut("merge", r.user, whole.Size)
 	}
 	if err != nil {
-		whole.remove()
+		whole.Remove()
 		return nil, aboutTable(r.user, err)
 	}
 	whole.ContentType = hot.ContentType
@@ -188,7 +189,7 @@ func (r *retreat) unite(ctx context.Context, hot, cold *spool) (*spool, error) {
 }
 
 // putUnited puts the whole file over the fence. When the fence is gone although the PUT failed, it took effect, now or in an earlier run.
-func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState, st wire.Status) error {
+func (r *retreat) putUnited(ctx context.Context, whole *userfile.Copy, fenced userfile.Version, st wire.Status) error {
 	err := r.putStamped(ctx, whole, fenced)
 	if userdb.KindOf(err) != userdb.Precondition {
 		return err
@@ -197,21 +198,21 @@ func (r *retreat) putUnited(ctx context.Context, whole *spool, fenced fileState,
 	if lookErr != nil {
 		return lookErr
 	}
-	if file.fenced() {
+	if file.Fenced() {
 		return err
 	}
 	return wholeArrived(r.user, file, st)
 }
 
-func (r *retreat) lookAtHot(ctx context.Context) (fileState, error) {
+func (r *retreat) lookAtHot(ctx context.Context) (userfile.Version, error) {
 	file, err := r.look(ctx, r.user)
 	if err != nil {
-		return fileState{}, err
+		return userfile.Version{}, err
 	}
-	if file.absent {
-		return fileState{}, hotFileGone(r.user, file.Key)
+	if file.Absent {
+		return userfile.Version{}, hotFileGone(r.user, file.Key)
 	}
-	return file, file.superseded("merge", r.user, r.g)
+	return file, file.Superseded("merge", r.user, r.g)
 }
 
 // undoSplit takes back a split that may have reached the file or not. If not, the Durable Object is emptied under a fence that no PUT of the dead
@@ -222,7 +223,7 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	if hot != nil {
-		hot.remove()
+		hot.Remove()
 		r.result.WasSplit = true
 		if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 			return err

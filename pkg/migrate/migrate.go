@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -44,12 +45,12 @@ type migration struct {
 	*Engine
 	user    userdb.UserID
 	g       userdb.Claim
-	from    claimed    // the claim, and what it was made from
-	file    *spool     // the version of the file that is being moved
-	copied  *copyProof // what the Durable Object holds of it, nil when it holds something else
-	fenced  bool       // a PUT of our fence was sent: it is, or may come to be, in the file
-	hurried bool       // the application was faster too often: fence first, and copy behind the fence
-	flagged bool       // the flag was set before the switch
+	from    claimed        // the claim, and what it was made from
+	file    *userfile.Copy // the version of the file that is being moved
+	copied  *copyProof     // what the Durable Object holds of it, nil when it holds something else
+	fenced  bool           // a PUT of our fence was sent: it is, or may come to be, in the file
+	hurried bool           // the application was faster too often: fence first, and copy behind the fence
+	flagged bool           // the flag was set before the switch
 	receipt wire.Receipt
 	result  *result.Result
 
@@ -79,10 +80,10 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 	}
 	key, ctx := e.Layout.Key(r.User), context.WithoutCancel(ctx)
 	file, err := e.look(ctx, r.User)
-	if err != nil || file.fenced() || !file.absent && r.Outcome == result.OutcomeSplit {
+	if err != nil || file.Fenced() || !file.Absent && r.Outcome == result.OutcomeSplit {
 		return r
 	}
-	if !file.absent { // made anew, or overwritten: unless a newer command has taken the user back
+	if !file.Absent { // made anew, or overwritten: unless a newer command has taken the user back
 		return r.With(e.fenceHolds(ctx, r))
 	}
 	return r.With(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
@@ -90,7 +91,7 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 
 // forget removes what was spooled.
 func (m *migration) forget() {
-	m.file.remove()
+	m.file.Remove()
 	m.parts.remove()
 	m.file, m.copied = nil, nil
 }
@@ -123,7 +124,7 @@ func (m *migration) run(ctx context.Context) error {
 		return m.alreadyActive(ctx, m.from.Status)
 	case wire.OutcomeResume:
 		err := m.resume(ctx, m.from.Status)
-		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded && m.from.file.fencedBy(m.from.Lin)
+		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded && m.from.file.FencedBy(m.from.Lin)
 		return err
 	case wire.OutcomeImport:
 		return m.importAndSwitch(ctx)
@@ -146,7 +147,7 @@ func (m *migration) admit(ctx context.Context) error {
 	if errors.As(err, &encoded) {
 		m.result.Bytes, m.result.ETag, m.result.Unfit = encoded.Object.Size, encoded.Object.ETag, true
 		report := sqlitefile.Encoded(encoded.Object.Headers.Coding())
-		return about(m.user, report.Err())
+		return userfile.About(m.user, report.Err())
 	}
 	if err != nil {
 		return err
@@ -157,24 +158,24 @@ func (m *migration) admit(ctx context.Context) error {
 		return tooLargeToPut("migrate", m.user, file.Size)
 	}
 	if m.g > 0 {
-		if err := file.superseded("migrate", m.user, m.g); err != nil {
+		if err := file.Superseded("migrate", m.user, m.g); err != nil {
 			return err
 		}
 	}
-	if file.tombstone() {
-		return tombstoneWithoutStore(m.user, file.fileState)
+	if file.Tombstone() {
+		return tombstoneWithoutStore(m.user, file.Version)
 	}
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
-		return hotWithoutCold(m.user, file.fileState, lin)
+		return hotWithoutCold(m.user, file.Version, lin)
 	}
-	if err := m.lookBeside(ctx, m.user); err != nil {
+	if err := m.source().RefuseBeside(ctx, m.user); err != nil {
 		return err // the file's version says nothing of it, so it does not go into quarantine
 	}
 	checking, done := ctx, context.CancelFunc(func() {})
 	if m.g == 0 {
 		checking, done = m.untilStopped(ctx)
 	}
-	err = m.preflight(checking, m.user, file)
+	err = m.source().Preflight(checking, m.user, file)
 	done()
 	m.result.Unfit = err != nil
 	if err == nil && m.parts != nil {
@@ -188,14 +189,14 @@ func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
 		Hint: "check the user id and --layout"}
 }
 
-func (m *migration) replaceFile(file *spool) {
-	m.file.remove()
+func (m *migration) replaceFile(file *userfile.Copy) {
+	m.file.Remove()
 	m.parts.remove()
 	m.file, m.copied = file, nil
 	m.result.Bytes, m.result.ETag = file.Size, file.ETag
 }
 
-func tombstoneWithoutStore(u userdb.UserID, file fileState) error {
+func tombstoneWithoutStore(u userdb.UserID, file userfile.Version) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it", file.Key, file.Lin),
 		Hint: "see docs/runbook.md, \"The Durable Object was set back\""}
@@ -208,10 +209,10 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	if err != nil {
 		return err
 	}
-	if err := file.superseded("migrate", m.user, m.g); err != nil {
+	if err := file.Superseded("migrate", m.user, m.g); err != nil {
 		return err
 	}
-	if !file.fencedBy(st.Lin) {
+	if !file.FencedBy(st.Lin) {
 		return fenceGone(m.user, file, st)
 	}
 	if err := untouched(m.user, file, st); err != nil {
@@ -222,8 +223,8 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	return nil
 }
 
-func fenceGone(u userdb.UserID, file fileState, st wire.Status) error {
-	return overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.word()))
+func fenceGone(u userdb.UserID, file userfile.Version, st wire.Status) error {
+	return overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.Word()))
 }
 
 // resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file
@@ -235,19 +236,19 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if err != nil {
 			return err
 		}
-		if err := file.superseded("resume", m.user, m.g); err != nil {
+		if err := file.Superseded("resume", m.user, m.g); err != nil {
 			return err
 		}
-		if file.absent {
+		if file.Absent {
 			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
-		if !file.fencedBy(lin) && !file.exportedFrom(lin) {
+		if !file.FencedBy(lin) && !file.ExportedFrom(lin) {
 			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
-		if !file.fencedBy(lin) && m.reopens {
+		if !file.FencedBy(lin) && m.reopens {
 			return cannotReopen(m.user, file, lin)
 		}
-		if !file.fencedBy(lin) {
+		if !file.FencedBy(lin) {
 			return m.importAfterExport(ctx)
 		}
 		if err := untouched(m.user, file, st); err != nil {
@@ -310,7 +311,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 			if !errors.Is(err, errFenceOverwritten) {
 				return err
 			}
-			m.file.remove()
+			m.file.Remove()
 			m.file = nil
 			continue
 		}
@@ -322,7 +323,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := m.file.superseded("migrate", m.user, m.g); err != nil {
+		if err := m.file.Superseded("migrate", m.user, m.g); err != nil {
 			return err
 		}
 		var err error
@@ -340,7 +341,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		if userdb.KindOf(err) != userdb.Precondition {
 			return err
 		}
-		m.file.remove()
+		m.file.Remove()
 		m.file = nil
 	}
 	return lostRaces("fence", m.user)
@@ -353,7 +354,7 @@ func lostRaces(op string, u userdb.UserID) error {
 }
 
 // toCopy is what the Durable Object shall hold.
-func (m *migration) toCopy() *spool {
+func (m *migration) toCopy() *userfile.Copy {
 	if m.parts != nil {
 		return m.parts.cold
 	}
@@ -363,7 +364,7 @@ func (m *migration) toCopy() *spool {
 // copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command that died, nobody waits for a turn:
 // the user's writes wait for him.
 func (m *migration) copyInTurn(ctx context.Context) error {
-	if !m.file.fenced() {
+	if !m.file.Fenced() {
 		defer m.Limiter.Import(ctx)()
 	}
 	return m.copyAndCompare(ctx, false)
@@ -401,18 +402,18 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 // sentWhatWasChecked reads the spooled bytes once more, after their rows were sent: a copy that something on this machine changed is not what
 // the user has.
 func (m *migration) sentWhatWasChecked() error {
-	if err := m.file.ahead.intact(); err != nil {
+	if err := m.file.Intact(); err != nil {
 		return err
 	}
 	if m.parts != nil {
-		return m.parts.cold.unchanged()
+		return m.parts.cold.Unchanged()
 	}
 	return nil
 }
 
 // digestCopy waits for the Durable Object's digest of what it holds.
 func (m *migration) digestCopy(ctx context.Context) (*wire.DatabaseDigest, error) {
-	if err := m.file.markAhead(m.fenceMark(), m.random()); err != nil { // while the Durable Object has its turn
+	if err := m.file.MarkAhead(m.fenceMark(), m.random()); err != nil { // while the Durable Object has its turn
 		return nil, err
 	}
 	begun := m.now()
@@ -428,7 +429,7 @@ func (m *migration) copyDiffers(ctx context.Context, file wire.DatabaseDigest, s
 	if store == nil {
 		store = &wire.DatabaseDigest{}
 	}
-	lines := m.nameCopied(ctx, m.user, m.toCopy().path, *store, verify.Databases(file, *store))
+	lines := m.nameCopied(ctx, m.user, m.toCopy().Path, *store, verify.Databases(file, *store))
 	m.result.Differences = lines
 	return &userdb.Error{Op: "compare the import of", Thing: string(m.user), Kind: userdb.Mismatch,
 		Err: fmt.Errorf("the file and the Durable Object differ: %s", verify.SummaryOf(lines)),
@@ -486,7 +487,7 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 		return cause
 	}
 	file, err := m.look(ctx, m.user)
-	m.result.Open = err != nil || file.fenced() || m.flagged || m.parts != nil && m.fenced && !m.stillSplit
+	m.result.Open = err != nil || file.Fenced() || m.flagged || m.parts != nil && m.fenced && !m.stillSplit
 	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
 }
 
@@ -496,7 +497,7 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 	if c.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentRollback, m.g); err != nil {
 		return err
 	}
-	if !m.fenced && (m.from.fromClean() || namesRefused(cause) && !m.from.file.fenced()) {
+	if !m.fenced && (m.from.fromClean() || userfile.NamesRefused(cause) && !m.from.file.Fenced()) {
 		return nil
 	}
 	back := &retreat{Engine: m.Engine, user: m.user, result: &result.Result{User: m.user, Action: result.ActionRollback}}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -65,9 +66,9 @@ func SortLatestFirst(found []Found) {
 
 func (e *Engine) newestReceipts(ctx context.Context, prefix string, since time.Time) (map[userdb.UserID]userdb.Claim, error) {
 	newest := map[userdb.UserID]userdb.Claim{}
-	err := e.Files.List(ctx, receiptFolder+prefix, "", func(objects []userdb.Object, _ []string) error {
+	err := e.Files.List(ctx, userfile.ReceiptFolder+prefix, "", func(objects []userdb.Object, _ []string) error {
 		for _, o := range objects {
-			if u, claim, ok := receiptOwner(o.Key); ok && !o.LastModified.Before(since) {
+			if u, claim, ok := userfile.ReceiptOwner(o.Key); ok && !o.LastModified.Before(since) {
 				newest[u] = max(newest[u], claim)
 			}
 		}
@@ -111,14 +112,14 @@ func (e *Engine) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Cla
 }
 
 // movedFile says whether the file is under the fence of the claim, or split by it.
-func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file fileState, place Place, moved bool, err error) {
+func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file userfile.Version, place Place, moved bool, err error) {
 	if file, err = e.look(ctx, u); err != nil {
 		return file, PlaceStore, false, err
 	}
 	if userdb.MetadataHotOf(file.Object.Metadata) == claim {
 		return file, PlaceSplit, true, nil
 	}
-	return file, PlaceStore, file.fencedBy(claim), nil
+	return file, PlaceStore, file.FencedBy(claim), nil
 }
 
 // unreadable is a user whose file does not say whether the migration of the receipt still holds: the command that follows asks again, and fails for

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -76,7 +77,7 @@ func TestMovedWithoutFlag(t *testing.T) {
 		m.put(userdb.ObjectKey(u+"/database.sqlite"), head, now)
 	}
 	receipt := func(u userdb.UserID, claim userdb.Claim, at time.Time) {
-		m.put(ReceiptKey(u, claim), receiptOf(u, claim, at, "receipts"), at)
+		m.put(userfile.ReceiptKey(u, claim), receiptOf(u, claim, at, "receipts"), at)
 	}
 	fenced("lost-flag", 1)
 	receipt("lost-flag", 1, now)

@@ -36,7 +36,7 @@ func (m *migration) untilOldPathEnded(ctx context.Context) error {
 		if try >= overwrittenTries && m.now().Sub(begun) > patience {
 			return oldPathTooLong(m.user)
 		}
-		m.file.remove()
+		m.file.Remove()
 		m.file, m.copied, m.hurried = nil, nil, true
 		if err := m.untilFenced(ctx); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (m *migration) fenceStands(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := file.superseded("migrate", m.user, m.g); err != nil {
+	if err := file.Superseded("migrate", m.user, m.g); err != nil {
 		return err
 	}
 	if file.ETag != m.receipt.FencedETag {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -80,20 +81,20 @@ func (e *Engine) Preview(ctx context.Context, u userdb.UserID, opts PreviewOptio
 	return p, r.describeWrites(ctx, st, file, opts, &p)
 }
 
-func wayBack(st wire.Status, file fileState, discard bool) Way {
+func wayBack(st wire.Status, file userfile.Version, discard bool) Way {
 	served := st.Phase == userdb.Active || st.Phase == userdb.Sealed
 	switch {
 	case clean(st, file):
 		return WayNothing
-	case st.Phase == userdb.Merging && !file.fencedBy(st.Lin):
+	case st.Phase == userdb.Merging && !file.FencedBy(st.Lin):
 		return WayFinish
-	case st.Phase.Split() && st.Phase != userdb.Splitting && !(st.Phase == userdb.SplitReady && file.fencedBy(st.Lin)):
+	case st.Phase.Split() && st.Phase != userdb.Splitting && !(st.Phase == userdb.SplitReady && file.FencedBy(st.Lin)):
 		return WayMerge
 	case !served:
 		return WayLift
-	case !file.absent && !file.fencedBy(st.Lin):
+	case !file.Absent && !file.FencedBy(st.Lin):
 		return WayFinish
-	case file.what == userdb.SQLiteFile && st.Receipt != nil && st.Writes == st.WritesAtActivation:
+	case file.What == userdb.SQLiteFile && st.Receipt != nil && st.Writes == st.WritesAtActivation:
 		return WayRestore
 	case discard:
 		return WayDiscard
@@ -102,7 +103,7 @@ func wayBack(st wire.Status, file fileState, discard bool) Way {
 }
 
 // describeWrites names the tables that changed, and compares their rows if that is asked for and the kept file is still there.
-func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file fileState, opts PreviewOptions, p *Preview) error {
+func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file userfile.Version, opts PreviewOptions, p *Preview) error {
 	report, err := r.Stores.Digest(ctx, r.user)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file fileS
 	if err != nil {
 		return err
 	}
-	defer kept.remove()
+	defer kept.Remove()
 	if kept == nil {
 		p.Reason = join(p.Reason, "rows cannot be compared: the kept file is gone")
 		return nil
@@ -158,8 +159,8 @@ func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 }
 
 // compareTables bisects each changed table that both sides have.
-func (r *retreat) compareTables(ctx context.Context, kept *spool, opts PreviewOptions, p *Preview) error {
-	file, err := sqlitefile.Open(ctx, kept.path)
+func (r *retreat) compareTables(ctx context.Context, kept *userfile.Copy, opts PreviewOptions, p *Preview) error {
+	file, err := sqlitefile.Open(ctx, kept.Path)
 	if err != nil {
 		return err
 	}

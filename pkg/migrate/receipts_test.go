@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -42,7 +43,7 @@ func TestReceiptIsKept(t *testing.T) {
 				e.Files = deafFiles{memoryFiles{nil, m}}
 			}
 			if c.there {
-				m.put(ReceiptKey("alice", 5), []byte("the copy of then"), time.Now())
+				m.put(userfile.ReceiptKey("alice", 5), []byte("the copy of then"), time.Now())
 			}
 			e.Each(context.Background(), []userdb.UserID{"alice"}, result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
 				r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -72,16 +74,16 @@ func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, 
 }
 
 // bothSides looks at both sides, and refuses what no command would go on with.
-func (e *Engine) bothSides(ctx context.Context, u userdb.UserID) (wire.Status, fileState, error) {
+func (e *Engine) bothSides(ctx context.Context, u userdb.UserID) (wire.Status, userfile.Version, error) {
 	st, err := e.Stores.Status(ctx, u)
 	if err != nil {
-		return st, fileState{}, err
+		return st, userfile.Version{}, err
 	}
 	file, err := e.look(ctx, u)
 	if err != nil {
 		return st, file, err
 	}
-	if file.absent && st.Gen == 0 {
+	if file.Absent && st.Gen == 0 {
 		return st, file, noFile("roll back", u, file.Key)
 	}
 	if err := e.samePlace(u, st.Receipt); err != nil {
@@ -90,7 +92,7 @@ func (e *Engine) bothSides(ctx context.Context, u userdb.UserID) (wire.Status, f
 	return st, file, e.storeNotSetBack(ctx, u, st, file)
 }
 
-func (r *retreat) rehearseOnce(ctx context.Context, seen fileState) error {
+func (r *retreat) rehearseOnce(ctx context.Context, seen userfile.Version) error {
 	begun := r.now()
 	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
@@ -104,7 +106,7 @@ func (r *retreat) rehearseOnce(ctx context.Context, seen fileState) error {
 	if err != nil {
 		return err
 	}
-	defer file.remove()
+	defer file.Remove()
 	r.result.Bytes, r.result.Tables = file.Size, len(report.Digest.Tables)
 	if err := r.putForAMoment(ctx, file); err != nil {
 		return err
@@ -114,10 +116,10 @@ func (r *retreat) rehearseOnce(ctx context.Context, seen fileState) error {
 }
 
 // putForAMoment measures the PUT where no application looks.
-func (r *retreat) putForAMoment(ctx context.Context, file *spool) error {
+func (r *retreat) putForAMoment(ctx context.Context, file *userfile.Copy) error {
 	key := userdb.ObjectKey(rehearsalFolder + string(r.user) + ".sqlite")
 	begun := r.now()
-	err := r.putWhole(ctx, key, file, userdb.PutOptions{ContentType: sqliteContentType})
+	err := file.PutAt(ctx, r.Files, key, userdb.PutOptions{ContentType: userfile.ContentType})
 	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
-	return errors.Join(err, r.deleteReserved(context.WithoutCancel(ctx), key))
+	return errors.Join(err, reserved.Delete(context.WithoutCancel(ctx), r.Files, key))
 }

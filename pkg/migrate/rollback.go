@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -136,7 +137,7 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
 	if err != nil {
 		return err
 	}
-	if !file.fencedBy(lin) {
+	if !file.FencedBy(lin) {
 		return cannotReopen(r.user, file, lin)
 	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
@@ -150,9 +151,9 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
 
 // cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent, and the sealed object may then be
 // the only copy, so nothing is thrown away.
-func cannotReopen(u userdb.UserID, file fileState, lin userdb.Claim) error {
+func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Claim) error {
 	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.word(), lin),
+		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.Word(), lin),
 		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it; if not, or if there is no file, remove it and roll back"}
 }
 
@@ -176,7 +177,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 	if err == nil {
 		r.result.DropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {
-		r.result.Open = !r.served && (stopsWrites(c.Outcome) || c.file.fenced())
+		r.result.Open = !r.served && (stopsWrites(c.Outcome) || c.file.Fenced())
 	}
 	return err
 }

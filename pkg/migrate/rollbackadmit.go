@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -23,16 +24,16 @@ func (r *retreat) canDiscard(ctx context.Context) error {
 		return err
 	}
 	kept, err := r.keptFile(ctx, file, st.Receipt)
-	kept.remove()
+	kept.Remove()
 	if err == nil && kept == nil {
 		return keptFileGone(r.user, file)
 	}
 	return err
 }
 
-func keptFileGone(u userdb.UserID, file fileState) error {
+func keptFileGone(u userdb.UserID, file userfile.Version) error {
 	return &userdb.Error{Op: "discard the writes of", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", file.Key, file.word()),
+		Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", file.Key, file.Word()),
 		Hint: "roll back without --discard-writes: the Durable Object has everything"}
 }
 
@@ -54,7 +55,7 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if clean(st, file) {
-		if file.absent && st.Gen == 0 {
+		if file.Absent && st.Gen == 0 {
 			return false, noFile("roll back", r.user, file.Key)
 		}
 		r.result.Outcome, r.result.Bytes = result.OutcomeNothing, file.Size
@@ -92,7 +93,7 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 const fitsAnywhere = 64 << 20
 
 func (r *retreat) makeRoom() (release func(), err error) {
-	dir, err := r.scratchDir()
+	dir, err := r.source().ScratchDir()
 	if err != nil {
 		return nil, noSpace(err)
 	}
@@ -108,17 +109,17 @@ func (r *retreat) makeRoom() (release func(), err error) {
 }
 
 // maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
-func (r *retreat) maySeal(st wire.Status, file fileState) error {
-	if st.Phase == userdb.Cold && file.what != userdb.SQLiteFile {
+func (r *retreat) maySeal(st wire.Status, file userfile.Version) error {
+	if st.Phase == userdb.Cold && file.What != userdb.SQLiteFile {
 		return hotFileGone(r.user, file.Key)
 	}
 	if st.Phase == userdb.Cold && st.DatabaseBytes+file.Size > maxPutBytes {
 		return tooLargeToPut("merge", r.user, st.DatabaseBytes+file.Size)
 	}
-	if st.Phase != userdb.Active || file.newest() > st.Gen {
+	if st.Phase != userdb.Active || file.Newest() > st.Gen {
 		return nil // a newer command came between the two looks: the claim decides
 	}
-	if !file.absent && !file.fencedBy(st.Lin) && !file.exportedFrom(st.Lin) {
+	if !file.Absent && !file.FencedBy(st.Lin) && !file.ExportedFrom(st.Lin) {
 		return fenceGone(r.user, file, st)
 	}
 	if err := untouched(r.user, file, st); err != nil {

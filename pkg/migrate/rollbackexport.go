@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -18,10 +19,10 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 		if err != nil {
 			return err
 		}
-		if err := file.superseded("roll back", r.user, r.g); err != nil {
+		if err := file.Superseded("roll back", r.user, r.g); err != nil {
 			return err
 		}
-		if !file.fencedBy(st.Lin) && !file.absent {
+		if !file.FencedBy(st.Lin) && !file.Absent {
 			return r.releaseExported(ctx, file, st)
 		}
 		if err := untouched(r.user, file, st); err != nil {
@@ -42,8 +43,8 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 
 // releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp from after the lineage; a file
 // without one was written by somebody else, and the sealed object may be the only copy of what it holds.
-func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.Status) error {
-	if !file.exportedFrom(st.Lin) {
+func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
+	if !file.ExportedFrom(st.Lin) {
 		return fenceGone(r.user, file, st)
 	}
 	r.served = true
@@ -62,7 +63,7 @@ func (r *retreat) releaseExported(ctx context.Context, file fileState, st wire.S
 
 // mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
 // has. With the word, they are saved first.
-func (r *retreat) mayLeaveBehind(ctx context.Context, file fileState, st wire.Status) error {
+func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
 	if !liftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation {
 		return nil
 	}
@@ -80,12 +81,12 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file fileState, st wire.St
 
 // liftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
 // the bytes is then the lineage's own number, while an export's is the number of a later claim.
-func liftedAlone(file fileState, lin userdb.Claim) bool {
+func liftedAlone(file userfile.Version, lin userdb.Claim) bool {
 	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp == lin
 }
 
 // putBack makes one attempt to put the file in place of the version just seen.
-func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) error {
+func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Version) error {
 	// Computed anew: what was written past the Durable Object's own code counts too.
 	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
@@ -100,7 +101,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 	if err != nil {
 		return err
 	}
-	defer file.remove()
+	defer file.Remove()
 	if err := r.putStamped(ctx, file, seen); err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen fileState) e
 
 // fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
 // Durable Object otherwise.
-func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Status, digest wire.DatabaseDigest) (*spool, result.Outcome, error) {
+func (r *retreat) fileToPutBack(ctx context.Context, seen userfile.Version, st wire.Status, digest wire.DatabaseDigest) (*userfile.Copy, result.Outcome, error) {
 	receipt := st.Receipt
 	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
 	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
@@ -125,7 +126,7 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Sta
 		}
 		if kept != nil {
 			if err := r.saveLeftBehind(ctx, digest); err != nil {
-				kept.remove()
+				kept.Remove()
 				return nil, "", err
 			}
 			return kept, result.OutcomeDiscarded, nil
@@ -139,8 +140,8 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen fileState, st wire.Sta
 }
 
 // keptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.
-func (r *retreat) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) (*spool, error) {
-	if seen.what != userdb.SQLiteFile || receipt == nil {
+func (r *retreat) keptFile(ctx context.Context, seen userfile.Version, receipt *wire.Receipt) (*userfile.Copy, error) {
+	if seen.What != userdb.SQLiteFile || receipt == nil {
 		return nil, nil
 	}
 	file, err := r.download(ctx, r.user)
@@ -149,10 +150,10 @@ func (r *retreat) keptFile(ctx context.Context, seen fileState, receipt *wire.Re
 	}
 	switch {
 	case file.ETag != seen.ETag:
-		file.remove()
+		file.Remove()
 		return nil, &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
-	case file.sha != receipt.SourceSHA:
-		file.remove()
+	case file.SHA != receipt.SourceSHA:
+		file.Remove()
 		return nil, nil
 	}
 	return file, nil

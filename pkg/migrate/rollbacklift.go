@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -17,14 +18,14 @@ func (r *retreat) lift(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
+		if err := file.Superseded("lift the fence of", r.user, r.g); err != nil {
 			return err
 		}
 		r.result.Outcome, r.result.Bytes = result.OutcomeLifted, file.Size
-		if file.tombstone() {
+		if file.Tombstone() {
 			return tombstoneWithoutStore(r.user, file)
 		}
-		if file.what != userdb.SQLiteFile {
+		if file.What != userdb.SQLiteFile {
 			return nil // a fence PUT is conditional on a database's ETag: it cannot land here
 		}
 		if err := r.liftOnce(ctx, file); userdb.KindOf(err) != userdb.Precondition {
@@ -34,19 +35,19 @@ func (r *retreat) lift(ctx context.Context) error {
 	return lostRaces("lift the fence of", r.user)
 }
 
-func (r *retreat) liftOnce(ctx context.Context, seen fileState) error {
+func (r *retreat) liftOnce(ctx context.Context, seen userfile.Version) error {
 	file, err := r.download(ctx, r.user)
 	if err != nil {
 		return err
 	}
-	defer file.remove()
-	if err := file.superseded("lift the fence of", r.user, r.g); err != nil {
+	defer file.Remove()
+	if err := file.Superseded("lift the fence of", r.user, r.g); err != nil {
 		return err
 	}
-	if r.kept != nil && file.sha != r.kept.SourceSHA {
-		return notTheMigrated(r.user, file.fileState, *r.kept)
+	if r.kept != nil && file.SHA != r.kept.SourceSHA {
+		return notTheMigrated(r.user, file.Version, *r.kept)
 	}
-	return r.putStamped(ctx, file, file.fileState)
+	return r.putStamped(ctx, file, file.Version)
 }
 
 // liftWithoutStore frees the file when the Durable Object does not answer. There is no claim to stamp with; the fence's own nonce is the
@@ -57,11 +58,11 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 		return err
 	}
 	r.result.Bytes = file.Size
-	if !file.fenced() && userdb.MetadataLifted(file.Object.Metadata) != 0 {
+	if !file.Fenced() && userdb.MetadataLifted(file.Object.Metadata) != 0 {
 		r.toBeSealed()
 		return nil
 	}
-	if !file.fenced() {
+	if !file.Fenced() {
 		r.result.Outcome = result.OutcomeNothing
 		if userdb.MetadataHotOf(file.Object.Metadata) == 0 {
 			r.result.Flag = result.FlagChange{Delete: true} // a run before this one may have left it
@@ -71,7 +72,7 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	if file.Mark.Split {
 		return splitNeedsStore(r.user)
 	}
-	if file.tombstone() {
+	if file.Tombstone() {
 		return tombstoneWithoutStore(r.user, file)
 	}
 	r.g, r.liftedFrom = file.Non, file.Lin
@@ -84,7 +85,7 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	return nil
 }
 
-func notTheMigrated(u userdb.UserID, file fileState, receipt wire.Receipt) error {
+func notTheMigrated(u userdb.UserID, file userfile.Version, receipt wire.Receipt) error {
 	return &userdb.Error{Op: "lift the fence of", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s is fenced, but its bytes are not the ones that run %s migrated, says the receipt in R2", file.Key, receipt.Run),
 		Hint: "the file was changed or damaged under its fence: look at a copy of it before anybody is served from it"}

@@ -6,11 +6,12 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a failed PUT took effect cannot
 // be known, so the file itself is asked.
-func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) error {
+func (r *retreat) putStamped(ctx context.Context, file *userfile.Copy, seen userfile.Version) error {
 	begun := r.now()
 	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g, LiftedFrom: r.liftedFrom, HotOf: r.hotOf})
 	if err != nil {
@@ -20,7 +21,7 @@ func (r *retreat) putStamped(ctx context.Context, file *spool, seen fileState) e
 	return err
 }
 
-func (r *retreat) stampLanded(ctx context.Context, seen fileState, putErr error) error {
+func (r *retreat) stampLanded(ctx context.Context, seen userfile.Version, putErr error) error {
 	if userdb.KindOf(putErr) == userdb.ProtocolError {
 		return putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
 	}
@@ -28,10 +29,10 @@ func (r *retreat) stampLanded(ctx context.Context, seen fileState, putErr error)
 	if err != nil {
 		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
 	}
-	if err := file.superseded("roll back", r.user, r.g); err != nil {
+	if err := file.Superseded("roll back", r.user, r.g); err != nil {
 		return err
 	}
-	if !file.fenced() && file.Stamp == r.g {
+	if !file.Fenced() && file.Stamp == r.g {
 		return nil
 	}
 	if file.ETag != seen.ETag {

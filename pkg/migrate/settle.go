@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -68,15 +69,15 @@ func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 	if err != nil || st.Gen != r.Claim {
 		return err
 	}
-	if !file.fencedBy(st.Lin) {
+	if !file.FencedBy(st.Lin) {
 		return fenceGone(r.User, file, st)
 	}
 	return untouched(r.User, file, st)
 }
 
 // untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.
-func untouched(u userdb.UserID, file fileState, st wire.Status) error {
-	if !file.fencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
+func untouched(u userdb.UserID, file userfile.Version, st wire.Status) error {
+	if !file.FencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
 		return nil
 	}
 	return overwritten(u, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
@@ -84,12 +85,12 @@ func untouched(u userdb.UserID, file fileState, st wire.Status) error {
 
 // changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
 // but not its mark.
-func changedUnderFence(file fileState, receipt *wire.Receipt) bool {
-	if file.tombstone() {
+func changedUnderFence(file userfile.Version, receipt *wire.Receipt) bool {
+	if file.Tombstone() {
 		return false
 	}
 	ours := receipt != nil && file.Non == receipt.Claim
-	return !file.locked || ours && file.ETag != receipt.FencedETag
+	return !file.Locked || ours && file.ETag != receipt.FencedETag
 }
 
 // errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its fence.
@@ -111,14 +112,9 @@ func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.O
 	if err != nil {
 		return "", err
 	}
-	defer file.remove()
-	f, sum, err := file.open(nil)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
+	defer file.Remove()
 	key := userdb.ObjectKey(fmt.Sprintf("%soverwritten/%s/%s.sqlite", userdb.ReservedPrefix, u, strings.Trim(string(file.ETag), `"`)))
-	_, err = e.Files.Put(ctx, key, f, file.Size, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType, MD5: sum})
+	err = file.PutAt(ctx, e.Files, key, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType})
 	if err != nil && userdb.KindOf(err) != userdb.Precondition {
 		return "", err
 	}

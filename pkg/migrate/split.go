@@ -13,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -32,7 +33,7 @@ type parts struct {
 	SplitOptions
 	asked     []wire.Thaw // what the application wants back in the file
 	askedRows int64       // how many of these rows there are
-	hot, cold *spool
+	hot, cold *userfile.Copy
 	sent      *copyProof // the cold part that the Durable Object has
 }
 
@@ -43,8 +44,8 @@ func (p *parts) remove() {
 	if p == nil {
 		return
 	}
-	p.hot.remove()
-	p.cold.remove()
+	p.hot.Remove()
+	p.cold.Remove()
 	p.hot, p.cold = nil, nil
 }
 
@@ -118,7 +119,7 @@ func (m *migration) runSplit(ctx context.Context) error {
 		return err
 	}
 	if m.parts.Thaw && !st.Phase.Split() {
-		if file, err := m.look(ctx, m.user); err != nil || file.absent && st.Phase == userdb.Empty {
+		if file, err := m.look(ctx, m.user); err != nil || file.Absent && st.Phase == userdb.Empty {
 			return cmp.Or(err, noFile("thaw rows of", m.user, m.Layout.Key(m.user)))
 		}
 		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is not split"
@@ -183,7 +184,7 @@ func (p *parts) thawed() string {
 
 // nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
 func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
-	if st.Phase != userdb.Empty && !m.result.CameBack || m.file.fenced() {
+	if st.Phase != userdb.Empty && !m.result.CameBack || m.file.Fenced() {
 		if err := m.comeBack(ctx); err != nil {
 			return err
 		}
@@ -257,7 +258,7 @@ func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	m.replaceFile(file)
-	plan, err := m.plan(ctx, file.path)
+	plan, err := m.plan(ctx, file.Path)
 	if err != nil {
 		return false, err
 	}
@@ -279,20 +280,20 @@ func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (rehearsa
 	if err != nil {
 		return rehearsal{}, err
 	}
-	defer func() { copied.remove() }()
+	defer func() { copied.Remove() }()
 	if st.Phase == userdb.Cold {
-		path, err := m.freePath()
+		path, err := m.source().NewPath()
 		if err != nil {
 			return rehearsal{}, err
 		}
 		cold := copied
-		defer cold.remove()
-		copied = &spool{path: path}
-		if err := split.Union(ctx, m.file.path, cold.path, path); err != nil {
+		defer cold.Remove()
+		copied = &userfile.Copy{Path: path}
+		if err := split.Union(ctx, m.file.Path, cold.Path, path); err != nil {
 			return rehearsal{}, aboutTable(m.user, err)
 		}
 	}
-	plan, err := m.plan(ctx, copied.path)
+	plan, err := m.plan(ctx, copied.Path)
 	if err != nil {
 		return rehearsal{}, err
 	}
@@ -309,7 +310,7 @@ func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
 }
 
 // hotWithoutCold refuses to take the hot rows of a user for all that he has.
-func hotWithoutCold(u userdb.UserID, file fileState, lin userdb.Claim) error {
+func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Claim) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them", file.Key, lin),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
@@ -326,7 +327,7 @@ func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 	m.g = m.from.Gen
 	known := len(m.parts.asked)
 	if err := m.readThaws(ctx, m.from.Status); err != nil {
-		m.result.Open = m.from.Outcome == wire.OutcomeResume || m.from.file.fenced()
+		m.result.Open = m.from.Outcome == wire.OutcomeResume || m.from.file.Fenced()
 		return err
 	}
 	switch m.from.Outcome {
@@ -352,7 +353,7 @@ func (m *migration) open(err error) error {
 // touchHot ends what a command may have left undone that died before the last step of giving the user back: its fence may be in the file or under
 // way. A file that the newest command stamped needs no touch.
 func (m *migration) touchHot(ctx context.Context) error {
-	if file := m.from.file; !file.fenced() && file.Stamp == m.from.seen.Gen {
+	if file := m.from.file; !file.Fenced() && file.Stamp == m.from.seen.Gen {
 		m.result.Claim = m.g
 		m.result.SetSplitFlag(m.from.Status)
 		return nil
@@ -362,7 +363,7 @@ func (m *migration) touchHot(ctx context.Context) error {
 
 // divide makes the two parts of the spooled file.
 func (m *migration) divide(ctx context.Context) error {
-	plan, err := split.NewPlan(ctx, m.file.path, m.parts.rules(), m.parts.At)
+	plan, err := split.NewPlan(ctx, m.file.Path, m.parts.rules(), m.parts.At)
 	if err != nil {
 		return aboutTable(m.user, err)
 	}
@@ -374,12 +375,12 @@ func (m *migration) divide(ctx context.Context) error {
 	if plan.Empty() {
 		return nil
 	}
-	hot, cold, err := plan.WriteParts(ctx, filepath.Dir(m.file.path))
+	hot, cold, err := plan.WriteParts(ctx, filepath.Dir(m.file.Path))
 	if err != nil {
 		return aboutTable(m.user, err)
 	}
-	m.parts.hot, m.parts.cold = &spool{path: hot}, &spool{path: cold}
-	if err := errors.Join(m.parts.hot.describeExport(m.file.Key), m.parts.cold.describeExport(m.file.Key)); err != nil {
+	m.parts.hot, m.parts.cold = &userfile.Copy{Path: hot}, &userfile.Copy{Path: cold}
+	if err := errors.Join(m.parts.hot.Describe(m.file.Key), m.parts.cold.Describe(m.file.Key)); err != nil {
 		return err
 	}
 	return m.keepCopy(ctx)
@@ -390,7 +391,7 @@ func (m *migration) keepCopy(ctx context.Context) error {
 	if m.parts.sent == nil {
 		return nil
 	}
-	digest, err := m.digestFile(ctx, m.parts.cold)
+	digest, err := m.parts.cold.Digest(ctx)
 	if err == nil && digest.Database == m.parts.sent.digest.Database {
 		m.copied = m.parts.sent
 	}
@@ -400,7 +401,7 @@ func (m *migration) keepCopy(ctx context.Context) error {
 // putHot puts the hot rows in place of the fenced file. It is what moves the cold rows: before its effect the file has them, after it the
 // Durable Object. Nothing but this PUT takes the fence of this claim away while the Durable Object waits for it.
 func (m *migration) putHot(ctx context.Context) error {
-	hot, fenced := m.parts.hot, m.file.fileState
+	hot, fenced := m.parts.hot, m.file.Version
 	fenced.ETag = m.receipt.FencedETag
 	hot.ContentType = m.file.ContentType
 	begun := m.now()
@@ -421,10 +422,10 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if err != nil {
 		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
 	}
-	if err := file.superseded("split", m.user, m.g); err != nil {
+	if err := file.Superseded("split", m.user, m.g); err != nil {
 		return err
 	}
-	if file.absent || file.fencedBy(m.g) {
+	if file.Absent || file.FencedBy(m.g) {
 		return putErr
 	}
 	return hotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g})
@@ -440,7 +441,7 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 		if err != nil {
 			return m.open(err)
 		}
-		if !file.fencedBy(st.Lin) {
+		if !file.FencedBy(st.Lin) {
 			if err := hotArrived(m.user, file, st); err != nil {
 				return m.open(err)
 			}
@@ -461,16 +462,16 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 
 // hotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
 // have the cold rows, too.
-func hotArrived(u userdb.UserID, file fileState, st wire.Status) error {
-	if file.exportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
+func hotArrived(u userdb.UserID, file userfile.Version, st wire.Status) error {
+	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
 		return nil
 	}
 	return fenceGone(u, file, st)
 }
 
 // wholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
-func wholeArrived(u userdb.UserID, file fileState, st wire.Status) error {
-	if file.exportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
+func wholeArrived(u userdb.UserID, file userfile.Version, st wire.Status) error {
+	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
 		return nil
 	}
 	return fenceGone(u, file, st)
@@ -508,7 +509,7 @@ func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 		if err != nil {
 			return m.open(err)
 		}
-		if st.Phase == userdb.Merging && !file.fencedBy(st.Lin) {
+		if st.Phase == userdb.Merging && !file.FencedBy(st.Lin) {
 			return m.splitAfterMerge(ctx, file, st)
 		}
 		if st.Phase == userdb.Merging {
@@ -530,7 +531,7 @@ func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 }
 
 // splitAfterMerge goes on when the merge is in the file: the file is whole, and the sealed copy is old.
-func (m *migration) splitAfterMerge(ctx context.Context, file fileState, st wire.Status) error {
+func (m *migration) splitAfterMerge(ctx context.Context, file userfile.Version, st wire.Status) error {
 	if err := wholeArrived(m.user, file, st); err != nil {
 		return m.open(err)
 	}
@@ -563,14 +564,14 @@ func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 }
 
 // lookAtSplit looks at a file that must be there: it holds hot rows, whatever else.
-func (m *migration) lookAtSplit(ctx context.Context, op string) (fileState, error) {
+func (m *migration) lookAtSplit(ctx context.Context, op string) (userfile.Version, error) {
 	file, err := m.look(ctx, m.user)
 	if err != nil {
-		return fileState{}, err
+		return userfile.Version{}, err
 	}
-	if file.absent {
-		return fileState{}, hotFileGone(m.user, file.Key)
+	if file.Absent {
+		return userfile.Version{}, hotFileGone(m.user, file.Key)
 	}
 	m.result.Bytes = file.Size
-	return file, file.superseded(op, m.user, m.g)
+	return file, file.Superseded(op, m.user, m.g)
 }

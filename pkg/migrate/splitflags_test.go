@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -67,14 +68,14 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 // TestJudgeSplit: whom status calls the server of a split user.
 func TestJudgeSplit(t *testing.T) {
 	const lin, gen = 2, 3
-	fenced := fileState{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, what: userdb.SQLiteFile}
-	plain := fileState{what: userdb.SQLiteFile}
-	stamped := func(by userdb.Claim) fileState {
-		return fileState{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by}, what: userdb.SQLiteFile}
+	fenced := userfile.Version{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, What: userdb.SQLiteFile}
+	plain := userfile.Version{What: userdb.SQLiteFile}
+	stamped := func(by userdb.Claim) userfile.Version {
+		return userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by}, What: userdb.SQLiteFile}
 	}
 	for _, c := range []struct {
 		phase          userdb.Phase
-		file           fileState
+		file           userfile.Version
 		serves         Side
 		needsSomething bool
 	}{
@@ -89,11 +90,11 @@ func TestJudgeSplit(t *testing.T) {
 		{userdb.Merging, fenced, SideNeither, true},
 		{userdb.Merging, stamped(gen), SideFile, true},
 		{userdb.Merging, plain, SideSplit, true},
-		{userdb.Cold, fileState{absent: true}, SideNeither, true},
+		{userdb.Cold, userfile.Version{Absent: true}, SideNeither, true},
 	} {
 		serves, problem, next := judge(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)
 		if serves != c.serves || (problem != "") != c.needsSomething || (next != "") != c.needsSomething {
-			t.Errorf("%s over a file that is %s: %s, %q, %q", c.phase, c.file.word(), serves, problem, next)
+			t.Errorf("%s over a file that is %s: %s, %q, %q", c.phase, c.file.Word(), serves, problem, next)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // LookSplit says what a split of a user's file by the policy would move at that moment. It changes nothing. A file that a Durable Object
 // cannot hold is refused as by Migrate: report says why, and the plan is nil.
 func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (plan *split.Plan, report sqlitefile.Report, err error) {
-	report, _, sure, err := e.firstLook(ctx, u)
+	report, _, sure, err := e.source().FirstLook(ctx, u)
 	if err == nil && sure {
 		return nil, report, report.Err()
 	}
@@ -24,13 +24,13 @@ func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.P
 	if err != nil {
 		return nil, report, err
 	}
-	defer file.remove()
-	report, err = e.checks().Preflight(ctx, file.path, e.Limits)
+	defer file.Remove()
+	report, err = e.source().FirstCheck().Preflight(ctx, file.Path, e.Limits)
 	if err := errors.Join(err, report.Err()); err != nil {
 		return nil, report, err
 	}
-	plan, err = split.NewPlan(ctx, file.path, policy, at)
-	return plan, report, withoutPath(err, file.path)
+	plan, err = split.NewPlan(ctx, file.Path, policy, at)
+	return plan, report, withoutPath(err, file.Path)
 }
 
 // withoutPath names the user's file and not its copy on this machine.

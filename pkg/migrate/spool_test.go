@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"bytes"
-	"crypto/md5"
 	"crypto/rand"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Every way out of a spooled file reads it once more. One that was changed, cut off or made longer after the download is not sent.
@@ -20,25 +20,30 @@ func TestASpoolThatChangedIsNotSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: 7, Non: 7}
-	ways := map[string]func(*Engine, *spool) error{
-		"fence": func(e *Engine, s *spool) error {
+	ways := map[string]func(*Engine, *userfile.Copy) error{
+		"fence": func(e *Engine, s *userfile.Copy) error {
 			_, err := e.putFence(t.Context(), "alice", s, mark)
 			return err
 		},
-		"fence, hashed ahead": func(e *Engine, s *spool) error {
-			if err := s.markAhead(mark, rand.Reader); err != nil {
+		"fence, hashed ahead": func(e *Engine, s *userfile.Copy) error {
+			if err := s.MarkAhead(mark, rand.Reader); err != nil {
 				return err
 			}
 			_, err := e.putFence(t.Context(), "alice", s, mark)
 			return err
 		},
-		"put back":  func(e *Engine, s *spool) error { _, err := e.replace(t.Context(), s, s.fileState, mark); return err },
-		"put whole": func(e *Engine, s *spool) error { return e.putWhole(t.Context(), "aside", s, userdb.PutOptions{}) },
-		"archive": func(e *Engine, s *spool) error {
+		"put back": func(e *Engine, s *userfile.Copy) error {
+			_, err := e.replace(t.Context(), s, s.Version, mark)
+			return err
+		},
+		"put whole": func(e *Engine, s *userfile.Copy) error {
+			return s.PutAt(t.Context(), e.Files, "aside", userdb.PutOptions{})
+		},
+		"archive": func(e *Engine, s *userfile.Copy) error {
 			_, err := e.archive(t.Context(), "alice", s, gcProof{}, "archive/")
 			return err
 		},
-		"verify": func(_ *Engine, s *spool) error { return s.unchanged() },
+		"verify": func(_ *Engine, s *userfile.Copy) error { return s.Unchanged() },
 	}
 	changes := map[string]func(*testing.T, *os.File) error{
 		"changed": func(_ *testing.T, f *os.File) error { _, err := f.WriteAt([]byte{1}, 60); return err },
@@ -63,7 +68,7 @@ func TestASpoolThatChangedIsNotSent(t *testing.T) {
 			for name, change := range changes {
 				t.Run(object+", "+way+", "+name, func(t *testing.T) {
 					s, before := spooled(t, e), m.calls["R2 put"]
-					f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+					f, err := os.OpenFile(s.Path, os.O_RDWR, 0)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -83,29 +88,12 @@ func TestASpoolThatChangedIsNotSent(t *testing.T) {
 	}
 }
 
-func spooled(t *testing.T, e *Engine) *spool {
+func spooled(t *testing.T, e *Engine) *userfile.Copy {
 	t.Helper()
 	s, err := e.download(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.remove)
+	t.Cleanup(s.Remove)
 	return s
-}
-
-// The MD5 that goes with a PUT is that of the bytes under their mark, wherever the writes fall.
-func TestPatchedSum(t *testing.T) {
-	content, head := []byte("0123456789"), []byte("abc")
-	want := md5.Sum([]byte("abc3456789"))
-	for chunk := 1; chunk <= len(content); chunk++ {
-		sum := &patchedSum{Hash: md5.New(), head: head}
-		for rest := content; len(rest) > 0; rest = rest[min(chunk, len(rest)):] {
-			if n, err := sum.Write(rest[:min(chunk, len(rest))]); err != nil || n != min(chunk, len(rest)) {
-				t.Fatal(n, err)
-			}
-		}
-		if got := sum.Sum(nil); !bytes.Equal(got, want[:]) {
-			t.Errorf("in chunks of %d: %x", chunk, got)
-		}
-	}
 }

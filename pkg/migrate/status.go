@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -47,7 +48,7 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.word(), Bytes: file.Size, ETag: file.ETag}
+	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.Word(), Bytes: file.Size, ETag: file.ETag}
 	if r := st.Receipt; r != nil {
 		s.At, s.Run, s.Writes = r.MigratedAt, r.Run, st.Writes-st.WritesAtActivation
 	}
@@ -59,19 +60,19 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (State, error) {
 }
 
 // judge applies the authority rule of docs/cutover.md.
-func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
+func judge(st wire.Status, file userfile.Version) (serves Side, problem, next string) {
 	switch {
-	case file.shown() > st.Gen:
+	case file.Shown() > st.Gen:
 		return SideNeither, "the file knows a newer claim than the Durable Object: a foreign mark, or the object was set back", "dbmigrate rollback --end-foreign-marks, by docs/runbook.md"
 	case st.Phase.Split():
 		return judgeSplit(st, file)
-	case st.Phase == userdb.Active && file.fencedBy(st.Lin):
+	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
 		return SideStore, "", ""
 	case st.Phase == userdb.Active:
 		return SideStore, "the fence is gone: something overwrote or deleted the file", "docs/runbook.md"
-	case st.Phase == userdb.Sealed && file.fencedBy(st.Lin):
+	case st.Phase == userdb.Sealed && file.FencedBy(st.Lin):
 		return SideNeither, "a rollback was begun: reads go on, writes wait", "dbmigrate rollback or migrate"
-	case file.fenced():
+	case file.Fenced():
 		return SideNeither, "a migration was begun: reads go on, writes wait", "dbmigrate migrate or rollback"
 	case st.Phase == userdb.Sealed:
 		return SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"
@@ -82,16 +83,16 @@ func judge(st wire.Status, file fileState) (serves Side, problem, next string) {
 }
 
 // judgeSplit applies the rule of docs/split.md.
-func judgeSplit(st wire.Status, file fileState) (serves Side, problem, next string) {
+func judgeSplit(st wire.Status, file userfile.Version) (serves Side, problem, next string) {
 	const splitOrBack = "dbmigrate migrate --mode split or rollback"
 	switch {
-	case file.absent:
+	case file.Absent:
 		return SideNeither, "the file of the hot rows is gone", "docs/runbook.md"
-	case st.Phase == userdb.Splitting && file.fenced():
+	case st.Phase == userdb.Splitting && file.Fenced():
 		return SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack
 	case st.Phase == userdb.Splitting:
 		return SideFile, "a split was begun: the user is not disturbed", splitOrBack
-	case file.fenced():
+	case file.Fenced():
 		return SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack
 	case st.Phase == userdb.Merging && wholeArrived("", file, st) != nil, st.Phase == userdb.SplitReady && hotArrived("", file, st) != nil:
 		return SideSplit, "the fence is gone: something overwrote the file", "docs/runbook.md"
@@ -101,21 +102,4 @@ func judgeSplit(st wire.Status, file fileState) (serves Side, problem, next stri
 		return SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack
 	}
 	return SideSplit, "", ""
-}
-
-// word is the file's state as docs/scripting.md lists them.
-func (f fileState) word() string {
-	switch {
-	case f.absent:
-		return "none"
-	case f.tombstone():
-		return "tombstone"
-	case f.what != userdb.SQLiteFile:
-		return "not-a-database"
-	case f.fenced():
-		return "fenced"
-	case f.Kind == userdb.StampMark:
-		return "stamped"
-	}
-	return "plain"
 }

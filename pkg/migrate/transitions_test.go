@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -111,8 +112,8 @@ func TestEveryCallIsModelled(t *testing.T) {
 // TestJudgeFollowsTheModel: whom status calls the server follows from the phases in which the model's object takes writes.
 func TestJudgeFollowsTheModel(t *testing.T) {
 	const lin, gen = 2, 3
-	fenced := fileState{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin}, what: userdb.SQLiteFile}
-	stamped := fileState{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: gen}, what: userdb.SQLiteFile}
+	fenced := userfile.Version{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin}, What: userdb.SQLiteFile}
+	stamped := userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: gen}, What: userdb.SQLiteFile}
 	for phase, row := range model(t) {
 		takesWrites := row["write"] != refused
 		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -74,7 +75,7 @@ func TestLiftedAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file, err := readState(userdb.Object{}, head)
+		file, err := userfile.ReadVersion(userdb.Object{}, head)
 		if err != nil {
 			t.Fatal(err)
 		}

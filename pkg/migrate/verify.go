@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -60,7 +61,7 @@ func (v *check) once(ctx context.Context) error {
 }
 
 // compare holds the two sides against each other, as they were seen.
-func (v *check) compare(ctx context.Context, st wire.Status, file fileState) error {
+func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Version) error {
 	if err := v.storeNotSetBack(ctx, v.user, st, file); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (v *check) compare(ctx context.Context, st wire.Status, file fileState) err
 	if st.Phase != userdb.Active {
 		return v.notActive(st, file)
 	}
-	if !file.fencedBy(st.Lin) {
+	if !file.FencedBy(st.Lin) {
 		return fenceGone(v.user, file, st)
 	}
 	if st.Receipt == nil {
@@ -80,17 +81,17 @@ func (v *check) compare(ctx context.Context, st wire.Status, file fileState) err
 	if err != nil {
 		return err
 	}
-	defer kept.remove()
+	defer kept.Remove()
 	return v.store(ctx, st, kept)
 }
 
 // cold compares the cold rows of a split user with what was imported. The hot ones have been the application's since: nothing can be said of them but
 // that their file is a database without a fence.
-func (v *check) cold(ctx context.Context, st wire.Status, file fileState) error {
-	if file.absent || file.what != userdb.SQLiteFile {
+func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version) error {
+	if file.Absent || file.What != userdb.SQLiteFile {
 		return hotFileGone(v.user, file.Key)
 	}
-	if file.fenced() {
+	if file.Fenced() {
 		return v.notActive(st, file)
 	}
 	if st.Receipt == nil {
@@ -104,14 +105,14 @@ func (v *check) cold(ctx context.Context, st wire.Status, file fileState) error 
 }
 
 // notActive reports a user who is not in the Durable Object.
-func (v *check) notActive(st wire.Status, file fileState) error {
+func (v *check) notActive(st wire.Status, file userfile.Version) error {
 	v.result.Bytes = file.Size
 	switch {
-	case file.absent:
+	case file.Absent:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", file.Key)}
-	case file.fenced() || st.Phase.Split() && st.Phase != userdb.Splitting:
+	case file.Fenced() || st.Phase.Split() && st.Phase != userdb.Splitting:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("%w: the file is %s and the Durable Object is %s", errBetween, file.word(), st.Phase),
+			Err:  fmt.Errorf("%w: the file is %s and the Durable Object is %s", errBetween, file.Word(), st.Phase),
 			Hint: "writes wait; if no other command is at work on this user, run `dbmigrate migrate` or `dbmigrate rollback` to end it"}
 	}
 	v.result.Outcome = result.OutcomeInR2
@@ -120,12 +121,12 @@ func (v *check) notActive(st wire.Status, file fileState) error {
 
 // keptFile proves that the file kept in R2 still is what was imported, and returns it; the caller removes it. After gc there is none (nil), and
 // the receipt stands for it.
-func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Receipt) (*spool, error) {
+func (v *check) keptFile(ctx context.Context, seen userfile.Version, receipt *wire.Receipt) (*userfile.Copy, error) {
 	v.result.Bytes, v.result.Tables = receipt.SourceBytes, len(receipt.Digest.Tables)
 	for _, t := range receipt.Digest.Tables {
 		v.result.Rows += t.Rows
 	}
-	if seen.tombstone() {
+	if seen.Tombstone() {
 		v.result.Reason = "the file was freed by gc; compared with the receipt"
 		return nil, nil
 	}
@@ -133,9 +134,9 @@ func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Rece
 	if err != nil {
 		return nil, err
 	}
-	digest, err := v.digestFile(ctx, file)
+	digest, err := file.Digest(ctx)
 	if err == nil {
-		err = file.unchanged()
+		err = file.Unchanged()
 	}
 	if err == nil {
 		if diffs := verify.Databases(receipt.Digest, digest); len(diffs) > 0 {
@@ -143,7 +144,7 @@ func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Rece
 		}
 	}
 	if err != nil {
-		file.remove()
+		file.Remove()
 		return nil, err
 	}
 	return file, nil
@@ -151,7 +152,7 @@ func (v *check) keptFile(ctx context.Context, seen fileState, receipt *wire.Rece
 
 // store compares what the Durable Object holds with what was imported. Nothing that was computed before counts: the point is to find what
 // went past the class.
-func (v *check) store(ctx context.Context, st wire.Status, kept *spool) error {
+func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) error {
 	report, err := v.Stores.FreshDigest(ctx, v.user)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -26,7 +27,7 @@ type namer struct {
 
 // nameDifferences returns a line for each table that differs, and then for each object, row and cell, the kept file against the Durable
 // Object. The file is what was imported: that has been proved before. The lines say so where not everything could be named.
-func (v *check) nameDifferences(ctx context.Context, kept *spool, store wire.DatabaseDigest, digests []verify.Difference) []string {
+func (v *check) nameDifferences(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, digests []verify.Difference) []string {
 	lines := digestLines(digests)
 	if kept == nil {
 		return append(lines, "only tables can be named: the kept file was freed by gc")
@@ -51,8 +52,8 @@ func digestLines(diffs []verify.Difference) []string {
 }
 
 // compareRows returns what it found before an error, too.
-func (v *check) compareRows(ctx context.Context, kept *spool, store wire.DatabaseDigest, digests []verify.Difference) ([]string, error) {
-	file, err := sqlitefile.Open(ctx, kept.path)
+func (v *check) compareRows(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, digests []verify.Difference) ([]string, error) {
+	file, err := sqlitefile.Open(ctx, kept.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -62,7 +63,7 @@ func (e *Engine) tryToWrite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_ = e.deleteReserved(context.WithoutCancel(ctx), key)
+	_ = reserved.Delete(context.WithoutCancel(ctx), e.Files, key)
 	return nil
 }
 

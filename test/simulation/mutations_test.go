@@ -18,23 +18,24 @@ type mutation struct{ name, file, old, new string }
 
 const (
 	engine = "pkg/migrate/"
+	files  = "pkg/userfile/"
 	model  = "internal/testkit/world/"
 )
 
 // The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them.
 var mutations = []mutation{
-	{"the PUT of a fence or a stamp is not conditional", engine + "fence.go", "IfMatch: seen.ETag, IfNoneMatch: seen.absent,", ""},
+	{"the PUT of a fence or a stamp is not conditional", files + "replace.go", "IfMatch: seen.ETag, IfNoneMatch: seen.Absent,", ""},
 	{"a resume keeps the old nonce", engine + "fence.go", "Lin: state.Lin, Non: m.g, Split", "Lin: state.Lin, Non: state.Non, Split"},
-	{"a newer nonce or stamp stops nobody", engine + "look.go", "if f.newest() <= g {", "if true {"},
+	{"a newer nonce or stamp stops nobody", files + "version.go", "if f.Newest() <= g {", "if true {"},
 	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g, LiftedFrom", "Stamp: 1, LiftedFrom"},
 	{"no second copy when the file changed before the fence", engine + "migrate.go", "m.file, m.copied = file, nil", "m.file = file"},
 	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
-	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.fencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
+	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.FencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
 	{"a resume does not fence again", engine + "migrate.go", "err = m.refence(ctx, file)\n", "\n"},
 	{"a migrate that gives up leaves its fence", engine + "migrate.go", "if !m.fenced && (m.from.fromClean() ||", "if true || (m.from.fromClean() ||"},
-	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.fencedBy(st.Lin) && !file.absent {", "if false {"},
+	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.FencedBy(st.Lin) && !file.Absent {", "if false {"},
 	{"a rollback releases before the PUT", engine + "rollbackexport.go", "err = r.putBack(ctx, st, file)", "_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)"},
-	{"a rollback leaves a file without fence alone", engine + "rollbacklift.go", "if file.what != userdb.SQLiteFile {", "if !file.fenced() {"},
+	{"a rollback leaves a file without fence alone", engine + "rollbacklift.go", "if file.What != userdb.SQLiteFile {", "if !file.Fenced() {"},
 	{"the rollback exports without a seal", model + "states.go", "return goTo(userdb.Sealed).with(wire.OutcomeExport)", "return goTo(s.Phase).with(wire.OutcomeExport)"},
 	{"the object takes writes while it is sealed", model + "states.go", "return rule{ok: s.is(userdb.Active), to: s.Phase}\n\tcase Read:", "return rule{ok: s.is(userdb.Active, userdb.Sealed), to: s.Phase}\n\tcase Read:"},
 	{"messages do not check the claim", model + "object.go", "if g != o.state.Gen {", "if false {"},

@@ -1,8 +1,7 @@
-package migrate
+package userfile
 
 import (
 	"context"
-	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -30,26 +29,4 @@ func (checksHere) Survey(ctx context.Context, path string, limits wire.Limits) (
 
 func (checksHere) JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, bool, error) {
 	return sqlitefile.JudgeSkimmed(ctx, path, limits)
-}
-
-func (e *Engine) checks() Checks {
-	if e.Checks == nil {
-		return checksHere{}
-	}
-	return e.Checks
-}
-
-// lastChecks is how long a check may go on after the command was told to stop. Most files take far less, and their users are finished.
-const lastChecks = 3 * time.Second
-
-// untilStopped ends a while after e.Stopping does: a file under check may take minutes, and nothing has been claimed yet.
-func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	if e.Stopping == nil {
-		return ctx, func() { cancel(nil) }
-	}
-	stop := context.AfterFunc(e.Stopping, func() {
-		time.AfterFunc(lastChecks, func() { cancel(context.Cause(e.Stopping)) })
-	})
-	return ctx, func() { stop(); cancel(nil) }
 }

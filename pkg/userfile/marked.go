@@ -1,4 +1,4 @@
-package migrate
+package userfile
 
 import (
 	"bytes"
@@ -23,8 +23,8 @@ type marked struct {
 	err    error  // why the bytes must not be sent
 }
 
-// markAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time has come.
-func (s *spool) markAhead(mark userdb.Mark, random io.Reader) error {
+// MarkAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time has come.
+func (s *Copy) MarkAhead(mark userdb.Mark, random io.Reader) error {
 	m, err := s.withMark(mark, random)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *spool) markAhead(mark userdb.Mark, random io.Reader) error {
 
 // takeMarked returns the bytes under the mark, those made ahead if they carry it, and only if they are those that were checked. The caller
 // closes them.
-func (s *spool) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
+func (s *Copy) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
 	m := s.ahead
 	if m != nil && m.mark == mark {
 		s.ahead = nil // each PUT has a random part of its own
@@ -54,9 +54,9 @@ func (s *spool) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) 
 }
 
 // withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
-func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
+func (s *Copy) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 	m := &marked{mark: mark, size: s.Size, summed: make(chan struct{})}
-	if s.tombstone() {
+	if s.Tombstone() {
 		raw, err := s.tombstoneWith(mark)
 		if err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (s *spool) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 		if err != nil {
 			return nil, fmt.Errorf("mark %s: %w", s.Key, err)
 		}
-		if m.file, err = os.Open(s.path); err != nil {
+		if m.file, err = os.Open(s.Path); err != nil {
 			return nil, err
 		}
 		m.ReaderAt, m.head = &patched{f: m.file, head: head}, head
@@ -103,14 +103,14 @@ func (m *marked) close() {
 	}
 }
 
-func (s *spool) tombstoneWith(mark userdb.Mark) ([]byte, error) {
-	raw, err := os.ReadFile(s.path)
+func (s *Copy) tombstoneWith(mark userdb.Mark) ([]byte, error) {
+	raw, err := os.ReadFile(s.Path)
 	if err != nil {
 		return nil, err
 	}
 	sum := &unmarkedSum{hash: sha256.New()}
 	sum.Write(raw)
-	if sum.hex() != s.sha {
+	if sum.hex() != s.SHA {
 		return nil, s.changed()
 	}
 	stone, err := userdb.ParseTombstone(raw)

@@ -1,4 +1,4 @@
-package migrate
+package userfile
 
 import (
 	"context"
@@ -7,20 +7,20 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// beside finds a write-ahead log or a hot journal that lies beside the database in the bucket. What a log holds is not in the file, and what a
+// Beside finds a write-ahead log or a hot journal that lies beside the database in the bucket. What a log holds is not in the file, and what a
 // hot journal would take back is. SQLite ignores objects that do not begin like these, and so does this.
-func (e *Engine) beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
+func (s *Source) Beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
 	var list []sqlitefile.Finding
 	for _, suffix := range []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix} {
-		key := e.Layout.Key(u) + userdb.ObjectKey(suffix)
-		object, err := e.Files.Head(ctx, key)
+		key := s.Layout.Key(u) + userdb.ObjectKey(suffix)
+		object, err := s.Files.Head(ctx, key)
 		if userdb.KindOf(err) == userdb.NotFound || err == nil && object.Size < sqlitefile.BesideBytes {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		head, _, err := e.Files.GetRange(ctx, key, "", 0, sqlitefile.BesideBytes)
+		head, _, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.BesideBytes)
 		if userdb.KindOf(err) == userdb.NotFound {
 			continue
 		}
@@ -34,11 +34,11 @@ func (e *Engine) beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Find
 	return list, nil
 }
 
-// lookBeside refuses by name a user with such an object beside the file.
-func (e *Engine) lookBeside(ctx context.Context, u userdb.UserID) error {
-	list, err := e.beside(ctx, u)
+// RefuseBeside refuses by name a user with such an object beside the file.
+func (s *Source) RefuseBeside(ctx context.Context, u userdb.UserID) error {
+	list, err := s.Beside(ctx, u)
 	if err != nil {
 		return err
 	}
-	return about(u, sqlitefile.NewReport(list).Err())
+	return About(u, sqlitefile.NewReport(list).Err())
 }

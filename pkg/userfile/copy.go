@@ -1,4 +1,4 @@
-package migrate
+package userfile
 
 import (
 	"context"
@@ -12,44 +12,46 @@ import (
 	"os"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// spool is one version of a user's file on the operator's disk, so that memory stays flat whatever its size. It holds the exact bytes of
+// Copy is one version of a user's file on the operator's disk, so that memory stays flat whatever its size. It holds the exact bytes of
 // one ETag and is only read.
-type spool struct {
-	fileState
-	path string
+type Copy struct {
+	Version
+	Path string
 	head []byte // the SQLite header as it was stored
-	sha  string // SHA-256 of the bytes with their mark taken off, hex: the same before and after a fence
+	SHA  string // SHA-256 of the bytes with their mark taken off, hex: the same before and after a fence
 
 	ahead *marked // what the next PUT will send, when it is known before
 }
 
-// download spools the object as it is now.
-func (e *Engine) download(ctx context.Context, u userdb.UserID) (*spool, error) {
-	return e.downloadPast(ctx, u, io.Discard)
+// Fetch spools the object as it is now.
+func (s *Source) Fetch(ctx context.Context, u userdb.UserID) (*Copy, error) {
+	return s.FetchPast(ctx, u, io.Discard)
 }
 
-// downloadPast shows a guard every byte before it is spooled. The guard's error ends the download.
-func (e *Engine) downloadPast(ctx context.Context, u userdb.UserID, guard io.Writer) (*spool, error) {
-	begun := e.now()
-	f, err := e.spoolFile()
+// FetchPast shows a guard every byte before it is spooled. The guard's error ends the download.
+func (s *Source) FetchPast(ctx context.Context, u userdb.UserID, guard io.Writer) (*Copy, error) {
+	begun := s.now()
+	f, err := s.newFile()
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}
-	sp := &spool{path: f.Name()}
+	sp := &Copy{Path: f.Name()}
 	sum := &unmarkedSum{hash: sha256.New()}
-	sp.Object, err = e.Files.Get(ctx, e.Layout.Key(u), "", io.MultiWriter(guard, f, sum))
+	sp.Object, err = s.Files.Get(ctx, s.Layout.Key(u), "", io.MultiWriter(guard, f, sum))
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = sp.readMark()
 	}
 	if err != nil {
-		sp.remove()
+		sp.Remove()
 		return nil, err
 	}
-	sp.sha = sum.hex()
-	e.observe(result.Event{User: u, Stage: result.StageDownload, Bytes: sp.Size, Took: e.now().Sub(begun)})
+	sp.SHA = sum.hex()
+	s.observe(result.Event{User: u, Stage: result.StageDownload, Bytes: sp.Size, Took: s.now().Sub(begun)})
 	return sp, nil
 }
 
@@ -91,8 +93,8 @@ func (s *unmarkedSum) hex() string {
 }
 
 // readMark reads back what the file begins with.
-func (s *spool) readMark() error {
-	f, err := os.Open(s.path)
+func (s *Copy) readMark() error {
+	f, err := os.Open(s.Path)
 	if err != nil {
 		return err
 	}
@@ -101,38 +103,38 @@ func (s *spool) readMark() error {
 	if err != nil {
 		return err
 	}
-	if s.fileState, err = readState(s.Object, head); err != nil {
+	if s.Version, err = ReadVersion(s.Object, head); err != nil {
 		return err
 	}
 	s.head = head[:min(len(head), userdb.HeaderBytes)]
 	return nil
 }
 
-// describeExport fills in what an exported file shares with an object that was downloaded.
-func (s *spool) describeExport(key userdb.ObjectKey) error {
-	info, err := os.Stat(s.path)
+// Describe fills in what an exported file shares with an object that was downloaded.
+func (s *Copy) Describe(key userdb.ObjectKey) error {
+	info, err := os.Stat(s.Path)
 	if err != nil {
 		return err
 	}
-	s.Object = userdb.Object{Key: key, Size: info.Size(), ContentType: sqliteContentType}
+	s.Object = userdb.Object{Key: key, Size: info.Size(), ContentType: ContentType}
 	if err := s.readMark(); err != nil {
 		return err
 	}
-	f, err := os.Open(s.path)
+	f, err := os.Open(s.Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	sum := &unmarkedSum{hash: sha256.New()}
 	_, err = io.Copy(sum, f)
-	s.sha = sum.hex()
+	s.SHA = sum.hex()
 	return err
 }
 
 // open opens the spooled bytes, with head in place of their own where one is given, for a PUT. The MD5 binds the PUT to what was read here, and
 // what was read here is what was checked.
-func (s *spool) open(head []byte) (*os.File, []byte, error) {
-	f, err := os.Open(s.path)
+func (s *Copy) open(head []byte) (*os.File, []byte, error) {
+	f, err := os.Open(s.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,8 +145,8 @@ func (s *spool) open(head []byte) (*os.File, []byte, error) {
 	return f, sum, nil
 }
 
-// unchanged says whether the spooled bytes still are those that were downloaded, or built.
-func (s *spool) unchanged() error {
+// Unchanged says whether the spooled bytes still are those that were downloaded, or built.
+func (s *Copy) Unchanged() error {
 	f, _, err := s.open(nil)
 	if err != nil {
 		return err
@@ -152,19 +154,64 @@ func (s *spool) unchanged() error {
 	return f.Close()
 }
 
+// Intact waits for the bytes that were hashed ahead, and says whether they are those that were checked.
+func (s *Copy) Intact() error { return s.ahead.intact() }
+
+// Digest computes the digest of the spooled file.
+func (s *Copy) Digest(ctx context.Context) (wire.DatabaseDigest, error) {
+	db, err := sqlitefile.Open(ctx, s.Path)
+	if err != nil {
+		return wire.DatabaseDigest{}, err
+	}
+	defer db.Close()
+	digest, err := db.Digest(ctx)
+	if err != nil {
+		return wire.DatabaseDigest{}, fmt.Errorf("digest %s: %w", s.Key, err)
+	}
+	return digest, nil
+}
+
+// PutAt puts the spooled bytes, as they are, under a key of dbmigrate's own.
+func (s *Copy) PutAt(ctx context.Context, to Putter, key userdb.ObjectKey, opts userdb.PutOptions) error {
+	f, sum, err := s.open(nil)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	opts.MD5 = sum
+	_, err = to.Put(ctx, key, f, s.Size, opts)
+	return err
+}
+
+// PutUnmarkedAt puts the bytes as they were before any mark; R2's answer proves what it holds.
+func (s *Copy) PutUnmarkedAt(ctx context.Context, to Putter, key userdb.ObjectKey, opts userdb.PutOptions) error {
+	head, err := userdb.WithoutMark(s.head)
+	if err != nil {
+		return err
+	}
+	f, sum, err := s.open(head)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	opts.MD5 = sum
+	_, err = to.Put(ctx, key, io.NewSectionReader(&patched{f: f, head: head}, 0, s.Size), s.Size, opts)
+	return err
+}
+
 // sums reads the spooled file once, for the MD5 of its bytes under head. Other bytes than were spooled are an error.
-func (s *spool) sums(f *os.File, head []byte) ([]byte, error) {
+func (s *Copy) sums(f *os.File, head []byte) ([]byte, error) {
 	plain, sent := &unmarkedSum{hash: sha256.New()}, &patchedSum{Hash: md5.New(), head: head}
 	if _, err := io.Copy(io.MultiWriter(plain, sent), io.NewSectionReader(f, 0, s.Size+1)); err != nil {
 		return nil, err
 	}
-	if plain.hex() != s.sha {
+	if plain.hex() != s.SHA {
 		return nil, s.changed()
 	}
 	return sent.Sum(nil), nil
 }
 
-func (s *spool) changed() error {
+func (s *Copy) changed() error {
 	return &userdb.Error{Op: "send", Thing: string(s.Key), Kind: userdb.Mismatch,
 		Err:  errors.New("its copy on this machine is not what was checked any more"),
 		Hint: "find out what writes to the folder for temporary files, or whether its disk fails; the user's file was not replaced"}
@@ -184,13 +231,13 @@ func (s *patchedSum) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sqliteContentType is SQLite's registered media type (IANA).
-const sqliteContentType = "application/vnd.sqlite3"
+// ContentType is SQLite's registered media type (IANA).
+const ContentType = "application/vnd.sqlite3"
 
-func (s *spool) remove() {
+func (s *Copy) Remove() {
 	if s != nil {
 		s.ahead.close()
-		os.Remove(s.path)
+		os.Remove(s.Path)
 	}
 }
 

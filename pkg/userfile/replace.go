@@ -1,0 +1,79 @@
+package userfile
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Putter writes to the bucket. A lost condition is a Precondition error.
+type Putter interface {
+	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+}
+
+// Writer is what it takes to replace a user's file.
+type Writer struct {
+	Files Putter
+	// Worker, when set, replaces files of up to MarkBytes by itself under a fence, so that nothing travels.
+	Worker interface {
+		Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
+	}
+	MarkBytes int64
+	// Random fills the random part of marks.
+	Random io.Reader
+}
+
+// NamesRefused says whether the Worker found that the object's metadata could not come back as it is.
+func NamesRefused(err error) bool {
+	var refused *wire.RemoteError
+	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
+}
+
+// Fence puts the spooled bytes with the fence in their header, on condition that the object is still the spooled version. The Worker does it
+// where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
+func (s *Copy) Fence(ctx context.Context, w *Writer, u userdb.UserID, mark userdb.Mark) (userdb.ETag, error) {
+	b, err := s.takeMarked(mark, w.Random)
+	if err != nil {
+		return "", err
+	}
+	defer b.close()
+	if w.Worker != nil && b.size <= w.MarkBytes && b.head != nil {
+		etag, err := w.Worker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
+			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
+		var refused *wire.RemoteError
+		if err == nil || NamesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
+			return etag, err
+		}
+	}
+	return w.put(ctx, b, s, s.Version)
+}
+
+// Replace puts the file, under the mark, in place of the version that was seen (or of none, where none was).
+func (s *Copy) Replace(ctx context.Context, w *Writer, seen Version, mark userdb.Mark) (userdb.ETag, error) {
+	b, err := s.takeMarked(mark, w.Random)
+	if err != nil {
+		return "", err
+	}
+	defer b.close()
+	return w.put(ctx, b, s, seen)
+}
+
+// put uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
+func (w *Writer) put(ctx context.Context, b *marked, file *Copy, seen Version) (userdb.ETag, error) {
+	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.Absent,
+		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
+	return w.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
+}
+
+// contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and an absent object had none.
+func contentType(seen Version, file *Copy) string {
+	if seen.Absent || seen.Tombstone() && seen.ContentType == "text/plain" {
+		return file.ContentType
+	}
+	return seen.ContentType
+}
