@@ -34,7 +34,11 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "store", testTimeout: 60_000, include: ["test/store/**/*.test.ts", "test/wire/**/*.test.ts"] },
+        test: {
+          name: "store",
+          testTimeout: 60_000,
+          include: ["test/store/**/*.test.ts", "test/{wire,architecture}/**/*.test.ts"],
+        },
       },
       {
         plugins: [

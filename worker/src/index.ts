@@ -21,6 +21,6 @@ export { type BothRequest, createRouter, type Router, type RouterConfig, routeBe
 export type { Observer, RouterReport } from "./router/report.ts";
 export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
-export { type TransactionOptions, UserDataStore } from "./store/user-data-store.ts";
+export { type TransactionOptions, UserDataStore } from "./user-data-store.ts";
 export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";
 export { type ErrorInfo, type ErrorKind, errorResponse, WireError } from "./wire/errors.ts";

@@ -1,4 +1,4 @@
-/* The Durable Object's transitions: one message, one transaction. worker/src/store/states.ts is held against this file through
+/* The Durable Object's transitions: one message, one transaction. worker/src/state/phases.ts is held against this file through
  * transitions.json. A refused message changes nothing. */
 
 /* REFUSED: wrong phase, or another digest. STALE: the claim in the message is not the last one. LOST: a PUT met another ETag; a claim met

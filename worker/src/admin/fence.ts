@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomFillSync } from "node:crypto";
 import { isThrottled } from "../router/file-side.ts";
-import { classify, isTombstone, type Mark } from "../router/marker.ts";
+import { classify, isTombstone, type Mark } from "../wire/marker.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES } from "../wire/limits.ts";

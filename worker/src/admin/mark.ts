@@ -1,7 +1,7 @@
 // Puts the mark of a cutover into a user's file (docs/wire-format.md, section 9). The file travels from R2 to R2, not over the
 // operator's line, and R2 refuses it unless its MD5 is the one that the operator computed from the bytes that were checked.
 import { isThrottled } from "../router/file-side.ts";
-import { classify, isTombstone } from "../router/marker.ts";
+import { classify, isTombstone } from "../wire/marker.ts";
 import { fromBase64 } from "../wire/base64.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject, asString } from "../wire/json.ts";

@@ -1,7 +1,7 @@
 // What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN) opens every b-tree that
 // it writes, those of triggers and of foreign key actions too. Triggers of our own would say more, and would change the schema.
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
-import { type Binding, tableFunction } from "../store/sql-text.ts";
+import { type Binding, tableFunction } from "../state/sql-text.ts";
 
 /** What running a statement may change. */
 export interface Effect {

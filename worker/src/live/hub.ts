@@ -2,8 +2,9 @@
 //
 // A write transaction is announced only after it is durable: its number is noted, storage is synced, and only then are subscribers told up to
 // that number. Nothing is buffered for them: the log is the buffer, and a subscriber who does not keep up is told from it later, or to read anew.
+import type { ChangeLog, ChangeRecorder } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
-import type { StoreContext } from "../store/context.ts";
+import type { StoreContext } from "../state/context.ts";
 import { WireError, messageOf } from "../wire/errors.ts";
 import { Effects } from "./effects.ts";
 import { LiveLog } from "./log.ts";
@@ -23,7 +24,7 @@ import { Subscriber } from "./subscriber.ts";
 const TAG = "dbmigrate:live";
 
 /** The live updates of one store. */
-export class LiveHub {
+export class LiveHub implements ChangeLog {
   readonly #ctx: DurableObjectState;
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
@@ -54,7 +55,7 @@ export class LiveHub {
   }
 
   /** Logs a write that was just counted, inside its transaction. */
-  commit(recorder: Recorder | undefined): void {
+  commit(recorder: ChangeRecorder | undefined): void {
     if (recorder !== undefined) this.#log.append({ changes: recorder.changes() });
   }
 

@@ -1,7 +1,7 @@
 // The keys of the rows that a statement changes: the statement is asked to return them.
 import { type KeyColumn, type TableShape, tableShape } from "../store/catalog.ts";
 import { LIMITS } from "../wire/limits.ts";
-import { quoteName } from "../store/sql-text.ts";
+import { quoteName } from "../state/sql-text.ts";
 import type { BoundStatement } from "../query/parameters.ts";
 import { type Token, isKeyword, isSignificant } from "../query/tokens.ts";
 import type { ResultValue } from "../query/types.ts";

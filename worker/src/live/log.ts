@@ -1,6 +1,7 @@
 // The log of what the last write transactions changed: it is what a subscriber who was away is told from.
-import type { Bookkeeping } from "../store/bookkeeping.ts";
-import { LIVE_LIMITS, type TableChange } from "./protocol.ts";
+import type { Bookkeeping } from "../state/bookkeeping.ts";
+import type { TableChange } from "../query/change-log.ts";
+import { LIVE_LIMITS } from "./protocol.ts";
 
 /** One write transaction. `changes` is null when everything may have changed. */
 export interface LogEntry {

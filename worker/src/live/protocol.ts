@@ -1,4 +1,5 @@
 // The messages of live updates (docs/live-updates.md): JSON texts over one WebSocket.
+import type { TableChange } from "../query/change-log.ts";
 import type { ResultValue } from "../query/types.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asArray, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
@@ -11,13 +12,6 @@ export interface Position {
   readonly lin: number;
   /** The number of the last write transaction that is behind. */
   readonly seq: number;
-}
-
-/** What a write transaction changed in one table. */
-export interface TableChange {
-  readonly table: string;
-  /** The keys of the rows, in the order of the key's columns; null when only the table is known. */
-  readonly keys: readonly (readonly ResultValue[])[] | null;
 }
 
 /** The rows of a change as they are when the message is sent: null for a row that is gone. */

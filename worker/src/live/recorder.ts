@@ -1,16 +1,17 @@
 // Gathers what one write transaction changes, while it runs.
 import type { BoundStatement } from "../query/parameters.ts";
+import type { ChangeRecorder, TableChange } from "../query/change-log.ts";
 import type { StatementResult } from "../query/types.ts";
-import type { Binding } from "../store/sql-text.ts";
+import type { Binding } from "../state/sql-text.ts";
 import type { Effects } from "./effects.ts";
 import { keyOf, keyedShape, returningKeys } from "./keys.ts";
-import { LIVE_LIMITS, type TableChange } from "./protocol.ts";
+import { LIVE_LIMITS } from "./protocol.ts";
 
 /** The keys of one table as far as they are known. */
 type Keys = Map<string, TableChange["keys"] extends readonly (infer Key)[] | null ? Key : never>;
 
 /** What the transaction has changed so far. */
-export class Recorder {
+export class Recorder implements ChangeRecorder {
   readonly #sql: SqlStorage;
   readonly #effects: Effects;
   /** null for a table of which only the name is known. */

@@ -5,8 +5,9 @@ import { parseStatement } from "../query/statement.ts";
 import type { ResultValue } from "../query/types.ts";
 import { parseParam } from "../query/values.ts";
 import { type TableShape, tableShape } from "../store/catalog.ts";
-import { balanced, quoteName } from "../store/sql-text.ts";
-import { type ChangedRows, LIVE_LIMITS, type TableChange } from "./protocol.ts";
+import { balanced, quoteName } from "../state/sql-text.ts";
+import type { TableChange } from "../query/change-log.ts";
+import { type ChangedRows, LIVE_LIMITS } from "./protocol.ts";
 
 /** Adds the rows, where their keys are known and they are not too many. */
 export function withRows(

@@ -1,5 +1,6 @@
 // One subscriber: a WebSocket that may sleep with its object (hibernation). All that is remembered of it lies in the socket's attachment.
-import { LIVE_LIMITS, type Position, type ServerMessage, type Subscription, type TableChange } from "./protocol.ts";
+import type { TableChange } from "../query/change-log.ts";
+import { LIVE_LIMITS, type Position, type ServerMessage, type Subscription } from "./protocol.ts";
 
 /** What a socket keeps; at most 16,384 bytes (developers.cloudflare.com/durable-objects, WebSocket hibernation). */
 interface Attachment {

@@ -1,6 +1,6 @@
 // Foreign keys that are checked when a transaction ends. A Durable Object checks them behind our back, when the event is over: it would throw
 // everything away, and nobody would be told what for. So they are looked at while an answer can still say it.
-import { tableFunction } from "../store/sql-text.ts";
+import { tableFunction } from "../state/sql-text.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 
 /** By table; NaN, which is more than nothing and less than nothing, where SQLite cannot tell. */

@@ -1,14 +1,13 @@
 // Runs the application's statements on a store: all of them, or none.
 import { WireError } from "../wire/errors.ts";
-import type { Bookkeeping } from "../store/bookkeeping.ts";
-import type { StoreContext } from "../store/context.ts";
-import { checkEverything } from "../store/pragmas.ts";
-import { type Rule, ruleFor } from "../store/states.ts";
+import type { Bookkeeping } from "../state/bookkeeping.ts";
+import type { StoreContext } from "../state/context.ts";
+import { checkEverything } from "../state/pragmas.ts";
+import { type Rule, ruleFor } from "../state/phases.ts";
 import { DeferredKeys } from "./deferred-keys.ts";
+import type { ChangeLog, ChangeRecorder } from "./change-log.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { withCounts } from "./counts.ts";
-import type { LiveHub } from "../live/hub.ts";
-import type { Recorder } from "../live/recorder.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest } from "./request.ts";
 import { type RunnableStatement, bindStatement, runStatement } from "./statements.ts";
@@ -18,7 +17,7 @@ import type { Moment, NotActiveDetails, QueryMode, QueryResults, QueryScope, Sta
 export interface QueryContext {
   readonly store: StoreContext;
   readonly reader: ExactReader;
-  readonly live: LiveHub;
+  readonly live: ChangeLog;
 }
 
 /**
@@ -109,11 +108,11 @@ function asksForChanges({ bound }: RunnableStatement): boolean {
 
 // A statement that looked like a read and wrote was not recorded: any table may have changed.
 function recorderOf(
-  live: LiveHub,
-  recorder: Recorder | undefined,
+  live: ChangeLog,
+  recorder: ChangeRecorder | undefined,
   statements: readonly RunnableStatement[],
   results: readonly StatementResult[],
-): Recorder | undefined {
+): ChangeRecorder | undefined {
   const unforeseen = results.some(({ rowsWritten }, index) => rowsWritten > 0 && statements[index]?.kind !== "other");
   if (recorder !== undefined && !unforeseen) return recorder;
   const all = live.record();

@@ -5,7 +5,7 @@ import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
 import { ResultBudget } from "./budget.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
 import type { Cell, Sql } from "./sql.ts";
-import { quoteName, quoteText } from "../store/sql-text.ts";
+import { quoteName, quoteText } from "../state/sql-text.ts";
 import { parseReturning } from "./returning.ts";
 import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues, isOrdered } from "./statement.ts";
 import type { Token } from "./tokens.ts";

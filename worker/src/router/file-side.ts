@@ -2,7 +2,7 @@
 import { refuseTooLarge } from "../file/engine.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import { TOMBSTONE_BYTES } from "../wire/limits.ts";
-import { ABSENT, classify, isTombstone, PEEK_BYTES } from "./marker.ts";
+import { ABSENT, classify, isTombstone, PEEK_BYTES } from "../wire/marker.ts";
 import type { FileAttributes, FileSide, Look, SaveOutcome, StoredFile } from "./sides.ts";
 
 const NOTHING: Look = { etag: null, mark: ABSENT };

@@ -14,7 +14,7 @@ import {
   savedElsewhere,
 } from "./failures.ts";
 import { type LimitsMode, runWithin } from "./limits.ts";
-import type { Fenced } from "./marker.ts";
+import type { Fenced } from "../wire/marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
 import { type Observer, type RouterReport, tell } from "./report.ts";

@@ -1,7 +1,7 @@
 // The three things a router talks to. Each may be slow, stale or failing; the interfaces say how that shows.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
-import type { Mark } from "./marker.ts";
+import type { Mark } from "../wire/marker.ts";
 
 /** Where to ask first. Nothing depends on it but speed: it may be stale, and its failure must not fail a request. */
 export interface FlagHint {

@@ -2,7 +2,7 @@
 import { isKeyword, isSignificant, tokenize } from "../query/tokens.ts";
 import { compareBytes } from "../wire/binary.ts";
 import { type ObjectType, type SchemaObject, internalTables, objectTypes } from "../wire/messages.ts";
-import { tableFunction } from "./sql-text.ts";
+import { tableFunction } from "../state/sql-text.ts";
 
 /** One column of a row's key, in key order. */
 export interface KeyColumn {

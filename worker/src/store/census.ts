@@ -2,7 +2,7 @@
 // reader that skips rows does so in digest and export alike, so that their agreement alone proves nothing.
 import type { Census } from "../wire/messages.ts";
 import type { TableShape } from "./catalog.ts";
-import { balanced, quoteName } from "./sql-text.ts";
+import { balanced, quoteName } from "../state/sql-text.ts";
 
 /** The census of a table; undefined when it is empty. */
 export function takeCensus(sql: SqlStorage, shape: TableShape): Census | undefined {

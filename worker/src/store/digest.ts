@@ -13,9 +13,9 @@ import {
 } from "../wire/messages.ts";
 import type { Key } from "../wire/values.ts";
 import { type TableShape, schemaObjects, tablesWithRows } from "./catalog.ts";
-import { type StoreContext, contentVersion } from "./context.ts";
+import { type StoreContext, contentVersion } from "../state/context.ts";
 import { demandTable } from "./export.ts";
-import { demandPhase } from "./guard.ts";
+import { demandPhase } from "../state/guard.ts";
 import { takeCensus } from "./census.ts";
 import { type HashedRows, hashRows } from "./range.ts";
 import { RowReader } from "./row-reader.ts";

@@ -5,8 +5,8 @@ import { encodePage } from "../wire/page.ts";
 import type { Key } from "../wire/values.ts";
 import { isKeyword, tokenize } from "../query/tokens.ts";
 import { type TableShape, hasTable, schemaObjects, tableShape } from "./catalog.ts";
-import type { StoreContext } from "./context.ts";
-import { demandPhase } from "./guard.ts";
+import type { StoreContext } from "../state/context.ts";
+import { demandPhase } from "../state/guard.ts";
 import { virtualTables } from "./virtual.ts";
 import { RowReader } from "./row-reader.ts";
 

@@ -3,13 +3,13 @@
 import { WireError } from "../wire/errors.ts";
 import type { BatchRange } from "../wire/messages.ts";
 import { missingBatches } from "./batches.ts";
-import type { FinishStep } from "./bookkeeping.ts";
+import type { FinishStep } from "../state/bookkeeping.ts";
 import { hasTable, virtualModule } from "./catalog.ts";
-import type { StoreContext } from "./context.ts";
-import { beginImportEvent, demandClaim } from "./guard.ts";
+import type { StoreContext } from "../state/context.ts";
+import { beginImportEvent, demandClaim } from "../state/guard.ts";
 import { insertFrame } from "./rows.ts";
 import { countRows, createObject, refuseErrors, schemaRefused } from "./schema.ts";
-import { exactExpression, quoteName, quoteText } from "./sql-text.ts";
+import { exactExpression, quoteName, quoteText } from "../state/sql-text.ts";
 
 // Steps are weighed by the rows that they read, since the clock stands still while they run.
 const ROWS_PER_REQUEST = 500_000;

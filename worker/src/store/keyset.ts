@@ -2,7 +2,7 @@
 import { badRequest } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { KeyColumn, TableShape } from "./catalog.ts";
-import { type BoundExpression, exactExpression, quoteName, rowColumn } from "./sql-text.ts";
+import { type BoundExpression, exactExpression, quoteName, rowColumn } from "../state/sql-text.ts";
 
 /**
  * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the index: the

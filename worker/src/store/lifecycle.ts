@@ -8,13 +8,13 @@ import {
   type Status,
   censusDifference,
 } from "../wire/messages.ts";
-import type { StoreContext } from "./context.ts";
+import type { StoreContext } from "../state/context.ts";
 import { type Difference, differences } from "./differences.ts";
 import { completeDigest } from "./digest.ts";
 import { isFinished } from "./finish.ts";
-import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "./guard.ts";
-import { checkEverything, setForeignKeys } from "./pragmas.ts";
-import { type Message, type Rule, claimOf, ruleFor } from "./states.ts";
+import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "../state/guard.ts";
+import { checkEverything, setForeignKeys } from "../state/pragmas.ts";
+import { type Message, type Rule, claimOf, ruleFor } from "../state/phases.ts";
 import { wipe } from "./wipe.ts";
 
 /** What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same claim. */

@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Phase } from "../wire/messages.ts";
 import { type Key, emitKey } from "../wire/values.ts";
-import type { StoreContext } from "./context.ts";
+import type { StoreContext } from "../state/context.ts";
 import { demandTable } from "./export.ts";
-import { demandPhase } from "./guard.ts";
+import { demandPhase } from "../state/guard.ts";
 import { type Chunk, RowReader } from "./row-reader.ts";
 import type { Tally } from "./tally.ts";
 

@@ -4,7 +4,7 @@ import { messageOf } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { TableShape } from "./catalog.ts";
 import { all, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
-import { type Binding, type BoundExpression, ROW, balanced, quoteName, rowColumn } from "./sql-text.ts";
+import { type Binding, type BoundExpression, ROW, balanced, quoteName, rowColumn } from "../state/sql-text.ts";
 
 /** Some consecutive rows. */
 export interface Chunk {

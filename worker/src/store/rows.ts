@@ -6,10 +6,10 @@ import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS } from "../wire/limits.ts";
 import { hasBatch, withBatch } from "./batches.ts";
 import { takesRows } from "./catalog.ts";
-import type { StoreContext } from "./context.ts";
-import { beginImportEvent, demandClaim } from "./guard.ts";
-import { withoutChecks } from "./pragmas.ts";
-import { exactLiteral, ownBuffer, quoteName, tableFunction } from "./sql-text.ts";
+import type { StoreContext } from "../state/context.ts";
+import { beginImportEvent, demandClaim } from "../state/guard.ts";
+import { withoutChecks } from "../state/pragmas.ts";
+import { exactLiteral, ownBuffer, quoteName, tableFunction } from "../state/sql-text.ts";
 
 export interface RowsAnswer {
   readonly seq: number;

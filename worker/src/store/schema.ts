@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { WireError, messageOf } from "../wire/errors.ts";
 import { type Schema, type SchemaObject, type Status, type VirtualTable, emitVirtual } from "../wire/messages.ts";
-import type { FinishStep } from "./bookkeeping.ts";
+import type { FinishStep } from "../state/bookkeeping.ts";
 import { hasTable, schemaObject, schemaObjects, virtualModule } from "./catalog.ts";
-import type { StoreContext } from "./context.ts";
-import { demandClaim, statusOf } from "./guard.ts";
-import { quoteName } from "./sql-text.ts";
+import type { StoreContext } from "../state/context.ts";
+import { demandClaim, statusOf } from "../state/guard.ts";
+import { quoteName } from "../state/sql-text.ts";
 
 /** A table that exists for a moment, so that SQLite makes its sqlite_sequence. */
 const SCRATCH_TABLE = "dbmigrate_scratch";

@@ -7,11 +7,11 @@ import { parseStatement } from "../query/statement.ts";
 import type { ParsedThaw } from "../query/thaw-request.ts";
 import { WireError, badRequest, messageOf } from "../wire/errors.ts";
 import { emitWireValue } from "../wire/values.ts";
-import type { KeptKey, KeptThaw } from "./bookkeeping.ts";
+import type { KeptKey, KeptThaw } from "../state/bookkeeping.ts";
 import { type DeclaredKey, declaredKey } from "./catalog.ts";
-import type { StoreContext } from "./context.ts";
+import type { StoreContext } from "../state/context.ts";
 import { exactColumns, exactValue } from "./row-reader.ts";
-import { quoteName } from "./sql-text.ts";
+import { quoteName } from "../state/sql-text.ts";
 
 /** Rows that one request may ask for. */
 const MAX_THAW_ROWS = 1000;

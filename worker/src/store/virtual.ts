@@ -2,7 +2,7 @@
 import type { VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
 import { schemaObjects, tablesWithRows, userTables, virtualModule } from "./catalog.ts";
-import { quoteName } from "./sql-text.ts";
+import { quoteName } from "../state/sql-text.ts";
 
 /**
  * Every virtual table that has content, in the order of the schema: rows of its own, or an FTS5 index over the content

@@ -1,9 +1,9 @@
 // What an object that comes into memory asks before it serves: is my storage what it was when I last served? Point-in-time recovery sets back phase,
 // claim counter and rows alike, so nothing in the object itself can tell. The mark in the user's file can (docs/cutover.md).
-import { classify, isTombstone, type Mark } from "../router/marker.ts";
+import { classify, isTombstone, type Mark } from "../wire/marker.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
-import type { Bookkeeping } from "./bookkeeping.ts";
-import type { State } from "./states.ts";
+import type { Bookkeeping } from "../state/bookkeeping.ts";
+import type { State } from "../state/phases.ts";
 
 /** Covers the mark of a database, and a whole tombstone: the command line reads as much. */
 const LOOK_BYTES = 16 * 1024;

@@ -1,6 +1,6 @@
 import { hasTable, isPlatformName, isSqliteName, userTables } from "./catalog.ts";
-import type { Bookkeeping } from "./bookkeeping.ts";
-import { quoteName } from "./sql-text.ts";
+import type { Bookkeeping } from "../state/bookkeeping.ts";
+import { quoteName } from "../state/sql-text.ts";
 
 /**
  * Drops everything that is the user's and forgets what we knew about it. Runs inside the caller's transaction, with

@@ -5,7 +5,7 @@ import rules from "../../../pkg/wire/testdata/vectors/rules.json";
 import { storeFunctions } from "../../src/file/functions.ts";
 import { isReservedName } from "../../src/file/reserved.ts";
 import type { QueryStatement, QueryValue } from "../../src/query/types.ts";
-import { classify } from "../../src/router/marker.ts";
+import { classify } from "../../src/wire/marker.ts";
 import { parseUserId } from "../../src/wire/routes.ts";
 import { Pair, type Shown } from "./pair.ts";
 

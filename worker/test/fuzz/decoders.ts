@@ -12,7 +12,7 @@ import { parseThawRequest } from "../../src/query/thaw-request.ts";
 import { tokenize } from "../../src/query/tokens.ts";
 import { parseParam } from "../../src/query/values.ts";
 import { objectKeys } from "../../src/router/layout.ts";
-import { classify, isTombstone } from "../../src/router/marker.ts";
+import { classify, isTombstone } from "../../src/wire/marker.ts";
 import { fromBase64, toBase64 } from "../../src/wire/base64.ts";
 import { decodeBatch } from "../../src/wire/batch.ts";
 import { decodeCells, encodeCell } from "../../src/wire/cells.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { R2FileSide } from "../../src/router/file-side.ts";
-import { PEEK_BYTES } from "../../src/router/marker.ts";
+import { PEEK_BYTES } from "../../src/wire/marker.ts";
 import { TOMBSTONE_BYTES } from "../../src/wire/limits.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "./fixtures.ts";
 

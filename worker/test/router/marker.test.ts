@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { classify } from "../../src/router/marker.ts";
+import { classify } from "../../src/wire/marker.ts";
 import { database, fenced, stamped, tombstone } from "./fixtures.ts";
 
 const UNMARKED = { fenced: false, stamp: 0 };

@@ -4,7 +4,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { createRouter } from "../../src/index.ts";
 import type { RouterReport } from "../../src/index.ts";
-import { Bookkeeping } from "../../src/store/bookkeeping.ts";
+import { Bookkeeping } from "../../src/state/bookkeeping.ts";
 import { WakeCheck } from "../../src/store/wake.ts";
 import type { Phase } from "../../src/wire/messages.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "./fixtures.ts";

@@ -1,5 +1,5 @@
 // The Worker that the store's tests run in.
-import { type TransactionOptions, UserDataStore, type StoreEnv } from "../../src/store/user-data-store.ts";
+import { type TransactionOptions, UserDataStore, type StoreEnv } from "../../src/user-data-store.ts";
 
 export { UserDataStore };
 

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { Client, databaseDigest, encodeRows, table } from "./client.ts";
 import type { Row } from "./encode.ts";
 
-const sources = import.meta.glob("../../src/{store,query,live}/*.ts", {
+const sources = import.meta.glob("../../src/{state,store,query,live}/*.ts", {
   query: "?raw",
   import: "default",
   eager: true,

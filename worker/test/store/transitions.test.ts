@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import model from "../../../docs/cutover/transitions.json";
-import { type Message, type State, initialState, messages, ruleFor } from "../../src/store/states.ts";
+import { type Message, type State, initialState, messages, ruleFor } from "../../src/state/phases.ts";
 import { type Intent, type Phase, phases as phaseNames } from "../../src/wire/messages.ts";
 import { type Answer, Client } from "./client.ts";
 import { batch, jFrame } from "./encode.ts";

@@ -2,7 +2,7 @@ import { WireError } from "../wire/errors.ts";
 import type { Status } from "../wire/messages.ts";
 import type { StoreContext } from "./context.ts";
 import { setForeignKeys } from "./pragmas.ts";
-import { type Message, type Rule, type State, nextState, ruleFor } from "./states.ts";
+import { type Message, type Rule, type State, nextState, ruleFor } from "./phases.ts";
 
 /**
  * Checks that a message may have its effect now. Called inside the transaction that makes the effect.

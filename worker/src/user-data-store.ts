@@ -1,26 +1,26 @@
 import { DurableObject } from "cloudflare:workers";
-import { version } from "../../package.json";
-import type { Introduction } from "../admin/probe.ts";
-import { ChangeWatch } from "../query/change-watch.ts";
-import type { AuthEnv } from "../auth.ts";
-import { watchExec } from "../live/watch-exec.ts";
-import { LiveHub } from "../live/hub.ts";
-import { LIVE_PATH } from "../live/protocol.ts";
-import { demandServing, queryRule, runQuery } from "../query/execute.ts";
-import { PLATFORM_TABLES } from "./catalog.ts";
-import { ExactReader } from "../query/read-exact.ts";
-import { parseQueryRequest } from "../query/request.ts";
-import { parseThawRequest, type ThawAnswer } from "../query/thaw-request.ts";
-import type { QueryAnswer, QueryScope } from "../query/types.ts";
-import { readJson } from "../wire/body.ts";
-import { WireError, asWireError, errorResponse, methodNotAllowed } from "../wire/errors.ts";
-import { isAdminPath } from "../wire/routes.ts";
-import { handleAdmin } from "./admin.ts";
-import { Bookkeeping } from "./bookkeeping.ts";
-import type { StoreContext } from "./context.ts";
-import { demandChecks } from "./pragmas.ts";
-import { noteThaw } from "./thaw.ts";
-import { WakeCheck } from "./wake.ts";
+import { version } from "../package.json";
+import type { Introduction } from "./admin/probe.ts";
+import { ChangeWatch } from "./query/change-watch.ts";
+import type { AuthEnv } from "./auth.ts";
+import { watchExec } from "./live/watch-exec.ts";
+import { LiveHub } from "./live/hub.ts";
+import { LIVE_PATH } from "./live/protocol.ts";
+import { demandServing, queryRule, runQuery } from "./query/execute.ts";
+import { PLATFORM_TABLES } from "./store/catalog.ts";
+import { ExactReader } from "./query/read-exact.ts";
+import { parseQueryRequest } from "./query/request.ts";
+import { parseThawRequest, type ThawAnswer } from "./query/thaw-request.ts";
+import type { QueryAnswer, QueryScope } from "./query/types.ts";
+import { readJson } from "./wire/body.ts";
+import { WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
+import { isAdminPath } from "./wire/routes.ts";
+import { handleAdmin } from "./store/admin.ts";
+import { Bookkeeping } from "./state/bookkeeping.ts";
+import type { StoreContext } from "./state/context.ts";
+import { demandChecks } from "./state/pragmas.ts";
+import { noteThaw } from "./store/thaw.ts";
+import { WakeCheck } from "./store/wake.ts";
 
 /** What a store reads from its environment. `BUCKET` are the users' files: with it a store looks at its own when it wakes up. */
 export interface StoreEnv extends AuthEnv {

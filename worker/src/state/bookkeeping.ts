@@ -3,7 +3,7 @@
 import type { Frame } from "../wire/batch.ts";
 import type { BatchRange, Header, Outcome, SchemaObject, VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
-import { type State, initialState } from "./states.ts";
+import { type State, initialState } from "./phases.ts";
 
 /** Every key of ours starts with this; an application may use all others. */
 const PREFIX = "_dbmigrate:";
