@@ -27,6 +27,12 @@ export class BoundStatement {
     this.#values = resolveValues(this.#indexes, params);
   }
 
+  /** A text that is not to be run: its parameters stand for themselves. */
+  static unbound(tokens: readonly Token[]): BoundStatement {
+    const bound = new BoundStatement([], []);
+    return Object.assign(bound, { tokens });
+  }
+
   /** The SQL of the first `count` tokens. */
   sql(count = this.tokens.length): string {
     return this.tokens

@@ -8,7 +8,7 @@ import type { Cell, Sql } from "./sql.ts";
 import { quoteName, quoteText } from "../state/sql-text.ts";
 import { parseReturning } from "./returning.ts";
 import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues, isOrdered } from "./statement.ts";
-import type { Token } from "./tokens.ts";
+import { type Token, isKeyword, isSignificant, textOf } from "./tokens.ts";
 import type { ResultValue, StatementResult } from "./types.ts";
 import { emitBlob, emitInteger, emitReal } from "./values.ts";
 
@@ -60,6 +60,20 @@ export class ExactReader {
   /** Another request begins, with a budget of its own. */
   begin(): void {
     this.#budget = new ResultBudget();
+  }
+
+  /** What SQLite says of the statement's text alone, which is not run; undefined where it takes it. */
+  refusalOf({ tokens }: BoundStatement): unknown {
+    const first = tokens.find(isSignificant);
+    const explained = ["EXPLAIN", "QUERY"].some((keyword) => isKeyword(first, keyword));
+    try {
+      // A space in front would hide what is none by itself.
+      const cursor = this.#sql.exec(explained ? textOf(tokens) : `EXPLAIN/**/${textOf(tokens)}`);
+      for (const _ of cursor.raw()); // a cursor that is left in the middle holds the transaction up
+      return undefined;
+    } catch (refusal) {
+      return refusal;
+    }
   }
 
   /**

@@ -5,9 +5,10 @@ import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
 
 /**
  * `rows`: SELECT, VALUES, or WITH in front of either. `compound`: several SELECTs joined by UNION and its like, whose rows must not pass through
- * another SELECT, where each column would take on the affinity of the first of them. `other`: everything else.
+ * another SELECT, where each column would take on the affinity of the first of them. `unclosed`: what is put around such a text would become part of
+ * it, so that SQLite only says what is wrong with it. `other`: everything else.
  */
-export type StatementKind = "rows" | "compound" | "other";
+export type StatementKind = "rows" | "compound" | "unclosed" | "other";
 
 const COMPOUND = ["UNION", "EXCEPT", "INTERSECT"];
 
@@ -31,14 +32,15 @@ const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
 /** Reads the one statement of a text. @throws WireError sql-error */
 export function parseStatement(sql: string): Statement {
   if (sql.length > LIMITS.statementBytes) throw new WireError("sql-error", "statement too long: SQLITE_TOOBIG");
+  // SQLite would read no further.
+  if (sql.includes("\0")) throw new WireError("sql-error", "the SQL text holds a NUL character");
   const all = tokenize(sql);
-  const significant = all.filter(isSignificant);
-  const tokens = oneStatement(all, significant);
-  refuseUnclosed(tokens);
+  refuseOpenComment(all);
+  const tokens = oneStatement(all, all.filter(isSignificant));
   const words = tokens.filter(isSignificant);
   refuseSettings(words);
   refuseTransaction(words);
-  return { kind: kindOf(words), tokens };
+  return { kind: isClosed(tokens) ? kindOf(words) : "unclosed", tokens };
 }
 
 function oneStatement(all: readonly Token[], significant: readonly Token[]): readonly Token[] {
@@ -51,28 +53,34 @@ function oneStatement(all: readonly Token[], significant: readonly Token[]): rea
   return all.slice(all.indexOf(first), all.indexOf(last) + 1);
 }
 
-// The text is put between parentheses: what closes more than it opens would end them, and go on as it likes.
-function refuseUnclosed(tokens: readonly Token[]): void {
-  let depth = 0;
-  for (const { type } of tokens) {
-    if (type === "open") depth++;
-    if (type === "close" && --depth < 0) break;
-  }
-  // Behind an open quote nothing can be counted. SQLite refuses such a text, and in its own words.
-  if (depth < 0 || (depth > 0 && tokens.every(({ text }) => isClosed(text)))) {
-    throw new WireError("sql-error", "the statement's parentheses do not match");
-  }
+// SQLite would take the end of the text for the comment's.
+function refuseOpenComment(tokens: readonly Token[]): void {
+  const last = tokens.at(-1);
+  if (last?.type !== "comment" || isTokenClosed(last.text)) return;
+  throw new WireError("sql-error", "incomplete input: a comment that begins with /* does not end: SQLITE_ERROR");
 }
 
-const closings: Readonly<Record<string, RegExp>> = {
-  "'": /^'(?:[^']|'')*'$/,
-  '"': /^"(?:[^"]|"")*"$/,
-  "`": /^`(?:[^`]|``)*`$/,
-  "[": /^\[[^\]]*\]$/,
-};
+/** Whether the tokens end what they begin, and nothing else: what is put around them cannot become part of it. */
+export function isClosed(tokens: readonly Token[]): boolean {
+  let depth = 0;
+  for (const { type, text } of tokens) {
+    if (type === "open") depth++;
+    if ((type === "close" && --depth < 0) || !isTokenClosed(text)) return false;
+  }
+  return depth === 0;
+}
 
-function isClosed(text: string): boolean {
-  return closings[text[0] ?? ""]?.test(text) ?? true;
+const CLOSED: readonly RegExp[] = [
+  /^[xX]?'(?:[^']|'')*'$/,
+  /^"(?:[^"]|"")*"$/,
+  /^`(?:[^`]|``)*`$/,
+  /^\[[^\]]*\]$/,
+  /^\/\*[^]*\*\/$/,
+];
+
+function isTokenClosed(text: string): boolean {
+  const opens = /^(?:[xX]?'|["`[]|\/\*)/.test(text);
+  return !opens || CLOSED.some((pattern) => pattern.test(text));
 }
 
 // A trigger's body holds statements of its own and ends with "; END".

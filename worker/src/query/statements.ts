@@ -15,7 +15,7 @@ export interface RunnableStatement {
 export function bindStatement({ sql, params }: ParsedStatement, index: number): RunnableStatement {
   return atStatement(index, () => {
     const { kind, tokens } = parseStatement(sql);
-    return { kind, bound: new BoundStatement(tokens, params) };
+    return { kind, bound: kind === "unclosed" ? BoundStatement.unbound(tokens) : new BoundStatement(tokens, params) };
   });
 }
 
@@ -30,12 +30,23 @@ export function runStatement(
   write?: (bound: BoundStatement) => StatementResult | undefined,
 ): StatementResult {
   return atStatement(index, () => {
-    if (kind === "rows") return reader.readRows(bound);
-    if (kind === "compound") return reader.readCompound(bound);
-    // It may change the schema, and with it the names of columns.
-    reader.forget();
-    return write?.(bound) ?? reader.readOther(bound);
+    if (kind === "unclosed") throw reader.refusalOf(bound) ?? new WireError("sql-error", "the statement is not closed");
+    try {
+      if (kind === "rows") return reader.readRows(bound);
+      if (kind === "compound") return reader.readCompound(bound);
+      // It may change the schema, and with it the names of columns.
+      reader.forget();
+      return write?.(bound) ?? reader.readOther(bound);
+    } catch (error) {
+      // It may be about what we put around the statement.
+      throw (isRefusal(error) ? reader.refusalOf(bound) : undefined) ?? error;
+    }
   });
+}
+
+/** Whether SQLite did not understand the text. */
+function isRefusal(error: unknown): boolean {
+  return /^(near .*: syntax error|incomplete input|unrecognized token: )/s.test(messageOf(error));
 }
 
 // Errors say which statement it was; what SQLite says becomes sql-error.

@@ -2,6 +2,7 @@ import { type JsonObject, asObject, asString } from "../wire/json.ts";
 import { badRequest } from "../wire/errors.ts";
 import { type Params, parseParams } from "./request.ts";
 import type { ErrorInfo } from "../wire/errors.ts";
+import { isClosed } from "./statement.ts";
 import { tokenize } from "./tokens.ts";
 import type { QueryStatement } from "./types.ts";
 
@@ -28,7 +29,9 @@ export interface ParsedThaw {
 export function parseThawRequest(value: unknown): ParsedThaw {
   const request = asObject(value, "request");
   const where = sqlText(request, "where");
-  if (!isClosed(where)) throw badRequest("where", "one SQL expression, with every parenthesis and comment closed");
+  if (!isExpression(where)) {
+    throw badRequest("where", "one SQL expression, with every parenthesis, quote and comment closed");
+  }
   return {
     table: sqlText(request, "table"),
     where,
@@ -44,16 +47,7 @@ function sqlText(request: JsonObject, field: string): string {
 }
 
 /** Whether it stays within the parentheses that are put around it. */
-function isClosed(expression: string): boolean {
-  let depth = 0;
-  for (const { type, text } of tokenize(expression)) {
-    if (type === "semicolon" || (type === "comment" && isUnended(text))) return false;
-    if (type === "open") depth++;
-    if (type === "close" && --depth < 0) return false;
-  }
-  return depth === 0;
-}
-
-function isUnended(comment: string): boolean {
-  return comment.startsWith("/*") && !(comment.length >= 4 && comment.endsWith("*/"));
+function isExpression(text: string): boolean {
+  const tokens = tokenize(text);
+  return tokens.every(({ type }) => type !== "semicolon") && isClosed(tokens) && !text.includes("\0");
 }

@@ -27,7 +27,8 @@ export interface Token {
 
 // Each pattern is sticky; the first that matches wins, so the order matters.
 const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
-  ["space", /[ \t\n\f\r\uFEFF]+/y],
+  // A vertical tab is a space behind another one only.
+  ["space", /[ \t\n\f\r][ \t\n\v\f\r]*|\uFEFF/y],
   ["comment", /--[^\n]*\n?|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)/y],
   ["blob", /[xX]'[^']*'?/y],
   ["string", /'(?:[^']|'')*(?:'|$)/y],
@@ -35,7 +36,7 @@ const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
   ["number", /0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?/y],
   [
     "parameter",
-    /\?[0-9]*|[$@:#](?:::)*[A-Za-z0-9_$\u0080-\uFFFF](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)*(?:\([^ \t\n\f\r)]*\))?/y,
+    /\?[0-9]*|[$@:#](?:::)*[A-Za-z0-9_$\u0080-\uFFFF](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)*(?:\([^ \t\n\v\f\r)]*\))?/y,
   ],
   ["word", /[A-Za-z_\u0080-\uFFFF][A-Za-z0-9_$\u0080-\uFFFF]*/y],
   ["semicolon", /;/y],
@@ -66,6 +67,11 @@ function tokenAt(sql: string, start: number): Token {
     if (text !== undefined && text !== "") return { type, start, end: start + text.length, text };
   }
   throw new Error(`no token at ${start}`);
+}
+
+/** The text that the tokens are of. */
+export function textOf(tokens: readonly Token[]): string {
+  return tokens.map(({ text }) => text).join("");
 }
 
 /** Whether the token means something to SQLite. */

@@ -94,7 +94,7 @@ describe("a request to thaw", () => {
     ["two statements", { table: "games", where: "1); DELETE FROM games; SELECT (1" }, "bad-request"],
     ["a text that goes on behind the parenthesis", { table: "games", where: "1) OR (1" }, "bad-request"],
     ["a comment without an end", { table: "games", where: "1 /*/" }, "bad-request"],
-    ["a string without an end", { table: "games", where: "name = 'x" }, "sql-error"],
+    ["a string without an end", { table: "games", where: "name = 'x" }, "bad-request"],
     ["rows of another query", { table: "games", where: "0) UNION SELECT 'integer', 5 --" }, "bad-request"],
     ["no expression", { table: "games", where: " " }, "bad-request"],
     ["a value too many", { table: "games", where: "id = ?", params: [1, 2] }, "sql-error"],
