@@ -227,7 +227,7 @@ func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Fou
 		items[i], keeps[i] = e.PlanGC(ctx, candidates[i], opts.OlderThan)
 		return ctx.Err()
 	})
-	plan := migrate.GCPlan{GCOptions: opts}
+	plan := migrate.GCPlan{Options: opts}
 	for i, item := range items {
 		if item != nil {
 			plan.Free = append(plan.Free, *item)
@@ -252,7 +252,7 @@ func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCP
 	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, pace: p,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			return e.GC(ctx, items[u], flags[u], plan.GCOptions)
+			return e.GC(ctx, items[u], flags[u], plan.Options)
 		}}
 	return run.run(ctx, users)
 }

@@ -131,7 +131,7 @@ func (m *marked) take(due []migrate.GCMark, limit *limitValue) (users markedUser
 				continue
 			}
 			bytes += item.Bytes
-			m.items[item.User] = markedItem{item, mark.Plan, mark.GCPlan().GCOptions}
+			m.items[item.User] = markedItem{item, mark.Plan, mark.AsPlan().Options}
 			users.ids = append(users.ids, item.User)
 			users.found = append(users.found, migrate.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
 		}

@@ -1,6 +1,9 @@
 package migrate
 
 import (
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -71,4 +74,60 @@ type (
 // ReceiptKey is userfile's.
 func ReceiptKey(u userdb.UserID, claim userdb.Claim) userdb.ObjectKey {
 	return userfile.ReceiptKey(u, claim)
+}
+
+// Names that moved to pkg/inspect, pkg/gc and pkg/quarantine.
+type (
+	Found          = inspect.Found
+	Place          = inspect.Place
+	ScanOptions    = inspect.ScanOptions
+	Survey         = inspect.Survey
+	FlaggedUser    = inspect.FlaggedUser
+	State          = inspect.State
+	Side           = userfile.Side
+	Preview        = inspect.Preview
+	PreviewOptions = inspect.PreviewOptions
+	Way            = inspect.Way
+	TableChange    = inspect.TableChange
+	Sick           = inspect.Sick
+	Proof          = inspect.Proof
+	Explanation    = inspect.Explanation
+	GCPlan         = gc.Plan
+	GCItem         = gc.Item
+	GCOptions      = gc.Options
+	GCMark         = gc.Mark
+	Quarantine     = quarantine.List
+	Quarantined    = quarantine.Known
+)
+
+// The same.
+const (
+	PlaceR2         = inspect.PlaceR2
+	PlaceStore      = inspect.PlaceStore
+	PlaceSplit      = inspect.PlaceSplit
+	PlaceMissing    = inspect.PlaceMissing
+	PlaceUnnameable = inspect.PlaceUnnameable
+	PlaceUnreadable = inspect.PlaceUnreadable
+	WayRestore      = inspect.WayRestore
+	WayExport       = inspect.WayExport
+	WayDiscard      = inspect.WayDiscard
+	WayLift         = inspect.WayLift
+	WayMerge        = inspect.WayMerge
+	WayFinish       = inspect.WayFinish
+	WayNothing      = inspect.WayNothing
+	SideFile        = userfile.SideFile
+	SideStore       = userfile.SideStore
+	SideNeither     = userfile.SideNeither
+	SideSplit       = userfile.SideSplit
+)
+
+// SortLatestFirst is inspect's.
+func SortLatestFirst(found []Found) { inspect.SortLatestFirst(found) }
+
+// Skipped is quarantine's.
+func Skipped(f Found, reason userdb.Kind) Result { return quarantine.Skipped(f, reason) }
+
+// ArchiveKey is gc's.
+func ArchiveKey(prefix string, u userdb.UserID, claim userdb.Claim) userdb.ObjectKey {
+	return gc.ArchiveKey(prefix, u, claim)
 }

@@ -180,27 +180,3 @@ func aboutTable(u userdb.UserID, err error) error {
 	named.Thing, named.Err = string(u), fmt.Errorf("%s: %w", e.Thing, e.Err)
 	return &named
 }
-
-// Preflight downloads a user's file, checks everything, every row of it, and counts what a move would write. It changes nothing.
-func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
-	file, err := e.download(ctx, u)
-	var encoded *userdb.EncodedError
-	if errors.As(err, &encoded) {
-		return sqlitefile.Encoded(encoded.Object.Headers.Coding()), nil
-	}
-	if err != nil {
-		return sqlitefile.Report{}, err
-	}
-	defer file.Remove()
-	report, err := e.source().FirstCheck().Survey(ctx, file.Path, e.Limits)
-	if err != nil {
-		return report, err
-	}
-	beside, err := e.source().Beside(ctx, u)
-	if err != nil || len(beside) == 0 {
-		return report, err
-	}
-	both := sqlitefile.NewReport(append(beside, report.Findings...))
-	both.Tables, both.Rows = report.Tables, report.Rows
-	return *both, nil
-}

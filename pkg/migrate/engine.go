@@ -6,6 +6,9 @@ import (
 	"io"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -21,7 +24,7 @@ type Engine struct {
 	Stores     Stores
 	Layout     userdb.Layout
 	// Quarantine is asked and told by the command, not by Migrate; only migrate and status need it.
-	Quarantine *Quarantine
+	Quarantine *quarantine.List
 
 	// Bucket names the bucket in receipts, so that a command on another one does not take its emptiness for the user's state.
 	Bucket string
@@ -93,6 +96,10 @@ func (e *Engine) writer() *userfile.Writer {
 	return w
 }
 
+func (e *Engine) sides() *userfile.Sides {
+	return &userfile.Sides{Source: e.source(), Objects: e.Stores, Bucket: e.Bucket}
+}
+
 func (e *Engine) look(ctx context.Context, u userdb.UserID) (userfile.Version, error) {
 	return e.source().Look(ctx, u)
 }
@@ -114,4 +121,15 @@ func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.Can
 		time.AfterFunc(lastChecks, func() { cancel(context.Cause(e.Stopping)) })
 	})
 	return ctx, func() { stop(); cancel(nil) }
+}
+
+// Inspect looks at users through the engine's ports.
+func (e *Engine) Inspect() *inspect.Inspector {
+	return &inspect.Inspector{Files: e.Files, Flags: e.Flags, SplitFlags: e.SplitFlags, Stores: e.Stores, Layout: e.Layout, Bucket: e.Bucket, Limits: e.Limits,
+		Scratch: e.Scratch, Checks: e.Checks, Observe: e.Observe, Now: e.Now}
+}
+
+// GarbageCollector frees kept files through the engine's ports.
+func (e *Engine) GarbageCollector() *gc.Collector {
+	return &gc.Collector{Inspector: e.Inspect(), Objects: e.Files, Run: e.Run, Version: e.Version}
 }

@@ -4,23 +4,9 @@ import (
 	"context"
 	"errors"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
-
-// LookDeep says whether a user's file could be moved. It begins with the header and the schema, which need a few ranged reads; a file that these
-// block is not downloaded. For every other file it is Preflight. It changes nothing.
-func (e *Engine) LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
-	report, _, sure, err := e.source().FirstLook(ctx, u)
-	if err == nil && sure {
-		return report, nil
-	}
-	if err != nil && userdb.KindOf(err) != userdb.Precondition { // the application saved a new version meanwhile
-		return sqlitefile.Report{}, err
-	}
-	return e.Preflight(ctx, u)
-}
 
 // downloadToMove is download but for a large file whose header and schema show that it cannot be moved: it stays where it is. Under a claim there
 // is no time for it.
@@ -50,8 +36,8 @@ func (m *migration) refuseUnread(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case object.Size > maxPutBytes:
-		err = tooLargeToPut("migrate", m.user, object.Size)
+	case object.Size > userfile.MaxPutBytes:
+		err = userfile.TooLargeToPut("migrate", m.user, object.Size)
 	case sure:
 		err = userfile.About(m.user, report.Err())
 	default:

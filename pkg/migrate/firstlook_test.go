@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // changing is a bucket in which something happens before the second range is read: a first look is one range here, and then comes the look at the mark.
@@ -39,7 +40,7 @@ func TestRefuseUnread(t *testing.T) {
 	}{
 		"no SQLite file": {want: userdb.NotSQLite},
 		"more than a PUT takes": {want: userdb.Blocked, before: func(w *memory) {
-			change(w, func(o *userdb.Object) { o.Size = maxPutBytes + 1 })
+			change(w, func(o *userdb.Object) { o.Size = userfile.MaxPutBytes + 1 })
 		}},
 		"another version meanwhile": {between: func(w *memory) { w.put(key, noise, time.Now().Add(time.Hour)) }},
 		"deleted meanwhile":         {between: func(w *memory) { delete(w.objects, key) }},

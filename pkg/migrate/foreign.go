@@ -48,7 +48,7 @@ func (r *retreat) holdsNothing(ctx context.Context, st wire.Status, seen userfil
 	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
 		return nil
 	}
-	return r.storeNotSetBack(ctx, r.user, st, seen)
+	return r.sides().StoreNotSetBack(ctx, r.user, st, seen)
 }
 
 // stampOver replaces exactly the version that was looked at before the claim. Any other one is another command's, or the application's.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -28,7 +29,7 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := m.engine(t)
 			e.Stores = stores
-			x, err := e.ExplainGC(context.Background(), "alice", GCOptions{})
+			x, err := e.ExplainGC(context.Background(), "alice", gc.Options{})
 			if err != nil || x.Free || x.Bytes != 0 {
 				t.Errorf("%+v, %v", x, err)
 			}

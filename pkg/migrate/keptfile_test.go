@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/reserved"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -84,7 +85,7 @@ func receiptWith(t *testing.T, sha string) []byte {
 func TestMark(t *testing.T) {
 	m := newMemory()
 	e, ctx := m.engine(t), context.Background()
-	plan := GCPlan{GCOptions: GCOptions{OlderThan: time.Hour}, Free: []GCItem{{User: "alice", ETag: "1", Bytes: 7}}}
+	plan := gc.Plan{Options: gc.Options{OlderThan: time.Hour}, Free: []gc.Item{{User: "alice", ETag: "1", Bytes: 7}}}
 	first, err := e.MarkGC(ctx, plan, 48*time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -93,10 +94,10 @@ func TestMark(t *testing.T) {
 	if err != nil || second.Hold != first.Hold || !second.At.Equal(first.At) {
 		t.Errorf("marked again: %+v, %v", second, err)
 	}
-	if marks, err := e.GCMarks(ctx); err != nil || len(marks) != 1 || marks[0].GCPlan().Digest() != plan.Digest() {
+	if marks, err := e.GCMarks(ctx); err != nil || len(marks) != 1 || marks[0].AsPlan().Digest() != plan.Digest() {
 		t.Errorf("%+v, %v", marks, err)
 	}
-	key := markKey(first.Plan)
+	key := userdb.ObjectKey(userdb.ReservedPrefix + "gc/" + first.Plan + ".json")
 	m.put(key, []byte(strings.Replace(string(m.content[key]), "alice", "bobby", 1)), time.Now())
 	if _, err := e.GCMarks(ctx); userdb.KindOf(err) != userdb.Damaged {
 		t.Errorf("an altered mark: %v", err)

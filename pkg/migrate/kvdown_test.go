@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -157,9 +158,11 @@ func TestKVSlowsNobody(t *testing.T) {
 
 // TestWithoutFlags: where the flags cannot be read, marks and receipts tell who left R2, and the caller is told once.
 func TestWithoutFlags(t *testing.T) {
-	for name, find := range map[string]func(*testing.T, *Engine, ScanOptions) ([]Found, error){
-		"scan": func(t *testing.T, e *Engine, o ScanOptions) ([]Found, error) { return e.Scan(t.Context(), o) },
-		"moved": func(t *testing.T, e *Engine, o ScanOptions) ([]Found, error) {
+	for name, find := range map[string]func(*testing.T, *Engine, inspect.ScanOptions) ([]inspect.Found, error){
+		"scan": func(t *testing.T, e *Engine, o inspect.ScanOptions) ([]inspect.Found, error) {
+			return e.Scan(t.Context(), o)
+		},
+		"moved": func(t *testing.T, e *Engine, o inspect.ScanOptions) ([]inspect.Found, error) {
 			return e.Moved(t.Context(), o, time.Time{})
 		},
 	} {
@@ -188,20 +191,20 @@ func TestWithoutFlags(t *testing.T) {
 				t.Fatal(err)
 			}
 			e.Flags = &downFlags{kind: userdb.Unauthorized}
-			if _, err := find(t, e, ScanOptions{}); userdb.KindOf(err) != userdb.Unauthorized {
+			if _, err := find(t, e, inspect.ScanOptions{}); userdb.KindOf(err) != userdb.Unauthorized {
 				t.Errorf("%s needs the flags and ends with %v", name, err)
 			}
 			told, began := 0, time.Now()
-			found, err := find(t, e, ScanOptions{WithoutFlags: func(error) { told++ }})
-			if err != nil || told != 1 || time.Since(began) > flagPatience {
+			found, err := find(t, e, inspect.ScanOptions{WithoutFlags: func(error) { told++ }})
+			if err != nil || told != 1 || time.Since(began) > 20*time.Second {
 				t.Fatalf("%s: %v, told %d times after %v", name, err, told, time.Since(began))
 			}
 			for _, f := range found {
-				if want := map[userdb.UserID]Place{"moved": PlaceStore, "plain": PlaceR2}[f.User]; f.Place != want {
+				if want := map[userdb.UserID]inspect.Place{"moved": inspect.PlaceStore, "plain": inspect.PlaceR2}[f.User]; f.Place != want {
 					t.Errorf("%s: %s is in %s", name, f.User, f.Place)
 				}
 			}
-			if len(found) == 0 || !slices.ContainsFunc(found, func(f Found) bool { return f.User == "moved" }) {
+			if len(found) == 0 || !slices.ContainsFunc(found, func(f inspect.Found) bool { return f.User == "moved" }) {
 				t.Errorf("%s finds %v", name, found)
 			}
 		})

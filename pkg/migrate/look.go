@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -22,11 +21,7 @@ type claimed struct {
 
 // fromClean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim
 // was a rollback whose stamp is in the file.
-func (c claimed) fromClean() bool { return clean(c.seen, c.file) }
-
-func clean(st wire.Status, file userfile.Version) bool {
-	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen
-}
+func (c claimed) fromClean() bool { return userfile.Clean(c.seen, c.file) }
 
 // claim takes the user for one command; with an error it still tells what was seen, unless others were faster. It repeats when another operator's claim came between, since each repetition starts from what
 // that one left. The file must not carry a number that the Durable Object never gave out: then its storage was lost or set back, and
@@ -42,10 +37,10 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 		if c.file, err = e.look(ctx, u); err != nil {
 			return claimed{}, err
 		}
-		if err = e.samePlace(u, c.seen.Receipt); err != nil {
+		if err = e.sides().SamePlace(u, c.seen.Receipt); err != nil {
 			return claimed{}, err
 		}
-		if err = e.storeNotSetBack(ctx, u, c.seen, c.file); err != nil {
+		if err = e.sides().StoreNotSetBack(ctx, u, c.seen, c.file); err != nil {
 			return claimed{}, err
 		}
 		if c.Claimed, err = e.claimAfter(ctx, u, intent, c.seen.Gen); err == nil {
@@ -74,32 +69,4 @@ func (e *Engine) claimAfter(ctx context.Context, u userdb.UserID, intent wire.In
 			Hint: "another operator is working on this user right now; run the command again later"}
 	}
 	return c, err
-}
-
-// samePlace refuses to work on a user whose Durable Object was filled from another object than the one we look at: its absence there would
-// be taken for the user's own.
-func (e *Engine) samePlace(u userdb.UserID, receipt *wire.Receipt) error {
-	if receipt == nil || receipt.Bucket == e.Bucket && receipt.Key == e.Layout.Key(u) {
-		return nil
-	}
-	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("the Durable Object was filled from %s in bucket %s, not from %s in %s", receipt.Key, receipt.Bucket, e.Layout.Key(u), e.Bucket),
-		Hint: "check --bucket and --layout"}
-}
-
-// storeNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
-// made between our two looks is no such case, so the Durable Object is asked once more.
-func (e *Engine) storeNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file userfile.Version) error {
-	newest := file.Shown()
-	if newest <= st.Gen {
-		return nil
-	}
-	st, err := e.Stores.Status(ctx, u)
-	if err != nil || newest <= st.Gen {
-		return err
-	}
-	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf("a foreign mark: the file carries claim %d but its Durable Object knows only %d: the file was copied from another user or bucket, or the object's storage was lost, restored to an earlier time, or belongs to another namespace",
-			newest, st.Gen),
-		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\"; `dbmigrate rollback --end-foreign-marks` lets the file serve as it is"}
 }

@@ -59,7 +59,7 @@ func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error
 	if err != nil || file.FencedBy(st.Lin) {
 		return false, err
 	}
-	if err := wholeArrived(r.user, file, st); err != nil {
+	if err := userfile.WholeArrived(r.user, file, st); err != nil {
 		return false, err
 	}
 	r.result.Bytes = file.Size
@@ -97,7 +97,7 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy,
 	for range putTries {
 		file, err := r.download(ctx, r.user)
 		if userdb.KindOf(err) == userdb.NotFound {
-			return nil, hotFileGone(r.user, r.Layout.Key(r.user))
+			return nil, userfile.HotFileGone(r.user, r.Layout.Key(r.user))
 		}
 		if err != nil {
 			return nil, err
@@ -130,7 +130,7 @@ func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g us
 	}
 	st, err := e.Stores.Status(ctx, u)
 	if err == nil && st.Gen != g {
-		err = supersededBy(op, u, g, st.Gen, errors.New("the file was written again"))
+		err = userfile.SupersededBy(op, u, g, st.Gen, errors.New("the file was written again"))
 	}
 	return err
 }
@@ -141,7 +141,7 @@ func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb
 		return err
 	}
 	if file.Fenced() && file.Lin != lin {
-		return overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
+		return userfile.Overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
 	}
 	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
 	if err != nil {
@@ -177,8 +177,8 @@ func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfil
 	if err = split.Union(ctx, hot.Path, cold.Path, path); err == nil {
 		err = whole.Describe(hot.Key)
 	}
-	if err == nil && whole.Size > maxPutBytes {
-		err = tooLargeToPut("merge", r.user, whole.Size)
+	if err == nil && whole.Size > userfile.MaxPutBytes {
+		err = userfile.TooLargeToPut("merge", r.user, whole.Size)
 	}
 	if err != nil {
 		whole.Remove()
@@ -201,7 +201,7 @@ func (r *retreat) putUnited(ctx context.Context, whole *userfile.Copy, fenced us
 	if file.Fenced() {
 		return err
 	}
-	return wholeArrived(r.user, file, st)
+	return userfile.WholeArrived(r.user, file, st)
 }
 
 func (r *retreat) lookAtHot(ctx context.Context) (userfile.Version, error) {
@@ -210,7 +210,7 @@ func (r *retreat) lookAtHot(ctx context.Context) (userfile.Version, error) {
 		return userfile.Version{}, err
 	}
 	if file.Absent {
-		return userfile.Version{}, hotFileGone(r.user, file.Key)
+		return userfile.Version{}, userfile.HotFileGone(r.user, file.Key)
 	}
 	return file, file.Superseded("merge", r.user, r.g)
 }
@@ -232,7 +232,7 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	}
 	file, err := r.lookAtHot(ctx)
 	if err == nil {
-		err = hotArrived(r.user, file, st)
+		err = userfile.HotArrived(r.user, file, st)
 	}
 	if err != nil {
 		return err

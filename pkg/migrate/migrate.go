@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -26,14 +27,6 @@ func (m *migration) switchTime() time.Duration {
 		return 4 * switchTime(m.result.Bytes)
 	}
 	return switchTime(m.result.Bytes)
-}
-
-// maxPutBytes is the largest object that R2 takes in one PUT, 4.995 GiB (developers.cloudflare.com/r2/platform/limits). The fence has to be one.
-const maxPutBytes = 4_995 << 30 / 1000
-
-func tooLargeToPut(op string, u userdb.UserID, bytes int64) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Blocked,
-		Err: fmt.Errorf("%d bytes, and R2 takes at most %d in one PUT", bytes, int64(maxPutBytes)), Hint: "make the database smaller first"}
 }
 
 // fenceTries bounds how often a command copies again because the application wrote between copy and fence. After that it fences first and
@@ -86,7 +79,7 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 	if !file.Absent { // made anew, or overwritten: unless a newer command has taken the user back
 		return r.With(e.fenceHolds(ctx, r))
 	}
-	return r.With(overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
+	return r.With(userfile.Overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
 }
 
 // forget removes what was spooled.
@@ -141,7 +134,7 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 func (m *migration) admit(ctx context.Context) error {
 	file, err := m.downloadToMove(ctx)
 	if userdb.KindOf(err) == userdb.NotFound {
-		return noFile("migrate", m.user, m.Layout.Key(m.user))
+		return userfile.NoFile("migrate", m.user, m.Layout.Key(m.user))
 	}
 	var encoded *userdb.EncodedError
 	if errors.As(err, &encoded) {
@@ -153,9 +146,9 @@ func (m *migration) admit(ctx context.Context) error {
 		return err
 	}
 	m.replaceFile(file)
-	if file.Size > maxPutBytes {
+	if file.Size > userfile.MaxPutBytes {
 		m.result.Unfit = true
-		return tooLargeToPut("migrate", m.user, file.Size)
+		return userfile.TooLargeToPut("migrate", m.user, file.Size)
 	}
 	if m.g > 0 {
 		if err := file.Superseded("migrate", m.user, m.g); err != nil {
@@ -184,11 +177,6 @@ func (m *migration) admit(ctx context.Context) error {
 	return err
 }
 
-func noFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", key),
-		Hint: "check the user id and --layout"}
-}
-
 func (m *migration) replaceFile(file *userfile.Copy) {
 	m.file.Remove()
 	m.parts.remove()
@@ -213,18 +201,14 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	if !file.FencedBy(st.Lin) {
-		return fenceGone(m.user, file, st)
+		return userfile.FenceGone(m.user, file, st)
 	}
-	if err := untouched(m.user, file, st); err != nil {
+	if err := userfile.Untouched(m.user, file, st); err != nil {
 		return err
 	}
 	m.result.Outcome = result.OutcomeAlready
 	m.result.SetFlag(st)
 	return nil
-}
-
-func fenceGone(u userdb.UserID, file userfile.Version, st wire.Status) error {
-	return overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.Word()))
 }
 
 // resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file
@@ -240,10 +224,10 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 			return err
 		}
 		if file.Absent {
-			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
 		if !file.FencedBy(lin) && !file.ExportedFrom(lin) {
-			return fenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
 		if !file.FencedBy(lin) && m.reopens {
 			return cannotReopen(m.user, file, lin)
@@ -251,7 +235,7 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if !file.FencedBy(lin) {
 			return m.importAfterExport(ctx)
 		}
-		if err := untouched(m.user, file, st); err != nil {
+		if err := userfile.Untouched(m.user, file, st); err != nil {
 			return err
 		}
 		err = m.refence(ctx, file)
@@ -297,7 +281,7 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 		err = m.switchOver(ctx)
 	}
 	if err != nil {
-		return m.giveUp(ctx, m.unlessSuperseded(context.WithoutCancel(ctx), "migrate", m.user, m.g, err))
+		return m.giveUp(ctx, m.sides().UnlessSuperseded(context.WithoutCancel(ctx), "migrate", m.user, m.g, err))
 	}
 	return nil
 }
@@ -429,7 +413,7 @@ func (m *migration) copyDiffers(ctx context.Context, file wire.DatabaseDigest, s
 	if store == nil {
 		store = &wire.DatabaseDigest{}
 	}
-	lines := m.nameCopied(ctx, m.user, m.toCopy().Path, *store, verify.Databases(file, *store))
+	lines := inspect.NameCopied(ctx, m.Stores, m.user, m.toCopy().Path, *store, verify.Databases(file, *store))
 	m.result.Differences = lines
 	return &userdb.Error{Op: "compare the import of", Thing: string(m.user), Kind: userdb.Mismatch,
 		Err: fmt.Errorf("the file and the Durable Object differ: %s", verify.SummaryOf(lines)),

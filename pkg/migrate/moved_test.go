@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -40,7 +41,7 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 		m.put(userdb.ObjectKey(u+"/database.sqlite"), header(), time.Now())
 	}
 	e := m.engine(t)
-	found, err := e.Moved(context.Background(), ScanOptions{}, time.Time{})
+	found, err := e.Moved(context.Background(), inspect.ScanOptions{}, time.Time{})
 	if err != nil || len(found) != users || found[0].User != "user-09999" || found[users-1].User != "user-00000" {
 		t.Fatalf("%d users, from %v: %v", len(found), found[:1], err)
 	}
@@ -92,7 +93,7 @@ func TestMovedWithoutFlag(t *testing.T) {
 	m.flagged["flagged"] = userdb.FlagMeta{Lineage: 2, At: now.UnixMilli() + 1, Run: "flags"}
 	receipt("flagged", 2, now)
 
-	found, err := m.engine(t).Moved(context.Background(), ScanOptions{}, now.Add(-time.Hour))
+	found, err := m.engine(t).Moved(context.Background(), inspect.ScanOptions{}, now.Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

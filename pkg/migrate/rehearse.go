@@ -30,7 +30,7 @@ func (e *Engine) Rehearse(ctx context.Context, u userdb.UserID) result.Result {
 }
 
 func (r *retreat) rehearse(ctx context.Context) error {
-	st, file, err := r.bothSides(ctx, r.user)
+	st, file, err := r.sides().Both(ctx, r.user)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (r *retreat) rehearse(ctx context.Context) error {
 		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "the Durable Object does not serve the user: nothing would be exported"
 		return nil
 	}
-	if err := r.maySeal(st, file); err != nil {
+	if err := userfile.MaySeal(r.user, st, file); err != nil {
 		return err
 	}
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error { return r.rehearseOnce(ctx, file) })
@@ -62,7 +62,7 @@ func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, 
 		case statusErr != nil:
 			return fmt.Errorf("%w; and before that: %w", statusErr, err) // nobody can tell whether that is real
 		case now.Gen != st.Gen:
-			return supersededBy(op, u, st.Gen, now.Gen, err)
+			return userfile.SupersededBy(op, u, st.Gen, now.Gen, err)
 		case now.Writes == st.Writes:
 			return err // nobody wrote: the contradiction is real
 		case try == rehearseTries:
@@ -71,25 +71,6 @@ func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, 
 		}
 		st = now
 	}
-}
-
-// bothSides looks at both sides, and refuses what no command would go on with.
-func (e *Engine) bothSides(ctx context.Context, u userdb.UserID) (wire.Status, userfile.Version, error) {
-	st, err := e.Stores.Status(ctx, u)
-	if err != nil {
-		return st, userfile.Version{}, err
-	}
-	file, err := e.look(ctx, u)
-	if err != nil {
-		return st, file, err
-	}
-	if file.Absent && st.Gen == 0 {
-		return st, file, noFile("roll back", u, file.Key)
-	}
-	if err := e.samePlace(u, st.Receipt); err != nil {
-		return st, file, err
-	}
-	return st, file, e.storeNotSetBack(ctx, u, st, file)
 }
 
 func (r *retreat) rehearseOnce(ctx context.Context, seen userfile.Version) error {

@@ -173,7 +173,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 	default:
 		err = unexpectedOutcome(r.user, c.Claimed)
 	}
-	err = r.unlessSuperseded(ctx, "roll back", r.user, r.g, err)
+	err = r.sides().UnlessSuperseded(ctx, "roll back", r.user, r.g, err)
 	if err == nil {
 		r.result.DropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {

@@ -7,7 +7,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // canDiscard refuses, before anything is sealed, to go back to a kept file that is not there any more.
@@ -23,7 +22,7 @@ func (r *retreat) canDiscard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := r.keptFile(ctx, file, st.Receipt)
+	kept, err := r.sides().KeptFile(ctx, r.user, file, st.Receipt)
 	kept.Remove()
 	if err == nil && kept == nil {
 		return keptFileGone(r.user, file)
@@ -54,9 +53,9 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if clean(st, file) {
+	if userfile.Clean(st, file) {
 		if file.Absent && st.Gen == 0 {
-			return false, noFile("roll back", r.user, file.Key)
+			return false, userfile.NoFile("roll back", r.user, file.Key)
 		}
 		r.result.Outcome, r.result.Bytes = result.OutcomeNothing, file.Size
 		r.result.DropFlag()
@@ -67,7 +66,7 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	if st.Phase == userdb.Cold {
 		r.need *= 2 // both parts, and the whole
 	}
-	return false, r.maySeal(st, file)
+	return false, userfile.MaySeal(r.user, st, file)
 }
 
 // canFinish proves, before the seal stops the user's writes, what the rollback needs to end it: the right to write, and room for the copies. The
@@ -106,27 +105,4 @@ func (r *retreat) makeRoom() (release func(), err error) {
 		free = freeOn
 	}
 	return proof.disk.reserve(r.need, func() (int64, error) { return free(dir) })
-}
-
-// maySeal refuses what could only end with a sealed Durable Object and no file to go back to: the user is served now, and stays so.
-func (r *retreat) maySeal(st wire.Status, file userfile.Version) error {
-	if st.Phase == userdb.Cold && file.What != userdb.SQLiteFile {
-		return hotFileGone(r.user, file.Key)
-	}
-	if st.Phase == userdb.Cold && st.DatabaseBytes+file.Size > maxPutBytes {
-		return tooLargeToPut("merge", r.user, st.DatabaseBytes+file.Size)
-	}
-	if st.Phase != userdb.Active || file.Newest() > st.Gen {
-		return nil // a newer command came between the two looks: the claim decides
-	}
-	if !file.Absent && !file.FencedBy(st.Lin) && !file.ExportedFrom(st.Lin) {
-		return fenceGone(r.user, file, st)
-	}
-	if err := untouched(r.user, file, st); err != nil {
-		return err
-	}
-	if st.DatabaseBytes > maxPutBytes {
-		return tooLargeToPut("roll back", r.user, st.DatabaseBytes)
-	}
-	return nil
 }

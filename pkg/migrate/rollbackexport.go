@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -25,7 +24,7 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 		if !file.FencedBy(st.Lin) && !file.Absent {
 			return r.releaseExported(ctx, file, st)
 		}
-		if err := untouched(r.user, file, st); err != nil {
+		if err := userfile.Untouched(r.user, file, st); err != nil {
 			return err
 		}
 		err = r.putBack(ctx, st, file)
@@ -45,7 +44,7 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 // without one was written by somebody else, and the sealed object may be the only copy of what it holds.
 func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
 	if !file.ExportedFrom(st.Lin) {
-		return fenceGone(r.user, file, st)
+		return userfile.FenceGone(r.user, file, st)
 	}
 	r.served = true
 	if err := r.mayLeaveBehind(ctx, file, st); err != nil {
@@ -64,7 +63,7 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 // mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
 // has. With the word, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if !liftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation {
+	if !userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation {
 		return nil
 	}
 	if r.opts.DiscardWrites {
@@ -77,12 +76,6 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st 
 	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
 		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good, as a SQLite file in R2"}
-}
-
-// liftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
-// the bytes is then the lineage's own number, while an export's is the number of a later claim.
-func liftedAlone(file userfile.Version, lin userdb.Claim) bool {
-	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp == lin
 }
 
 // putBack makes one attempt to put the file in place of the version just seen.
@@ -117,7 +110,7 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen userfile.Version, st w
 	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
 	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
 	if unchanged || r.opts.DiscardWrites {
-		kept, err := r.keptFile(ctx, seen, receipt)
+		kept, err := r.sides().KeptFile(ctx, r.user, seen, receipt)
 		if err != nil {
 			return nil, "", err
 		}
@@ -137,24 +130,4 @@ func (r *retreat) fileToPutBack(ctx context.Context, seen userfile.Version, st w
 	}
 	file, err := r.exportFile(ctx, r.user, digest)
 	return file, result.OutcomeExported, err
-}
-
-// keptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.
-func (r *retreat) keptFile(ctx context.Context, seen userfile.Version, receipt *wire.Receipt) (*userfile.Copy, error) {
-	if seen.What != userdb.SQLiteFile || receipt == nil {
-		return nil, nil
-	}
-	file, err := r.download(ctx, r.user)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case file.ETag != seen.ETag:
-		file.Remove()
-		return nil, &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
-	case file.SHA != receipt.SourceSHA:
-		file.Remove()
-		return nil, nil
-	}
-	return file, nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // settlesAtOnce bounds how many fences are looked at together; waiting takes no place.
@@ -22,7 +21,7 @@ const settlesAtOnce = 16
 func (e *Engine) Settle(p Procedure) func(context.Context, result.Result) result.Result {
 	places := make(chan struct{}, settlesAtOnce)
 	return func(ctx context.Context, r result.Result) result.Result {
-		if !r.Serves() && !isOverwritten(r.Failure) {
+		if !r.Serves() && !userfile.IsOverwritten(r.Failure) {
 			return r
 		}
 		early := r.Serves() && !pause(ctx, p.LongestRequest)
@@ -43,10 +42,10 @@ func lookedEarly(u userdb.UserID) error {
 
 func (e *Engine) settle(ctx context.Context, r result.Result) result.Result {
 	err := r.Failure
-	if !isOverwritten(err) {
+	if !userfile.IsOverwritten(err) {
 		err = e.fenceHolds(ctx, r)
 	}
-	if !isOverwritten(err) {
+	if !userfile.IsOverwritten(err) {
 		return r.With(err)
 	}
 	r.Outcome, r.Failure = result.OutcomeOverwritten, err
@@ -70,37 +69,9 @@ func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 		return err
 	}
 	if !file.FencedBy(st.Lin) {
-		return fenceGone(r.User, file, st)
+		return userfile.FenceGone(r.User, file, st)
 	}
-	return untouched(r.User, file, st)
-}
-
-// untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.
-func untouched(u userdb.UserID, file userfile.Version, st wire.Status) error {
-	if !file.FencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
-		return nil
-	}
-	return overwritten(u, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
-}
-
-// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
-// but not its mark.
-func changedUnderFence(file userfile.Version, receipt *wire.Receipt) bool {
-	if file.Tombstone() {
-		return false
-	}
-	ours := receipt != nil && file.Non == receipt.Claim
-	return !file.Locked || ours && file.ETag != receipt.FencedETag
-}
-
-// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its fence.
-var errOverwritten = errors.New("something other than dbmigrate wrote or deleted it")
-
-func isOverwritten(err error) bool { return errors.Is(err, errOverwritten) }
-
-func overwritten(u userdb.UserID, cause error) error {
-	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict, Err: fmt.Errorf("%w: %w", cause, errOverwritten),
-		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\""}
+	return userfile.Untouched(r.User, file, st)
 }
 
 // keepOverwritten copies the object aside, where no writer reaches it. The same content is kept once. An absent one has nothing to keep.

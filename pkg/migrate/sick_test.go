@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -50,21 +51,21 @@ func TestSickObjects(t *testing.T) {
 			}
 			e := m.engine(t)
 			e.Files = sickFiles{memoryFiles{nil, m}, func(key userdb.ObjectKey) bool { return number[key]%c.every == c.every-1 }, &heads}
-			for way, find := range map[string]func() ([]Found, error){
-				"scan":    func() ([]Found, error) { return e.Scan(t.Context(), ScanOptions{Marks: true}) },
-				"look up": func() ([]Found, error) { return e.LookUp(t.Context(), names) },
+			for way, find := range map[string]func() ([]inspect.Found, error){
+				"scan":    func() ([]inspect.Found, error) { return e.Scan(t.Context(), inspect.ScanOptions{Marks: true}) },
+				"look up": func() ([]inspect.Found, error) { return e.LookUp(t.Context(), names) },
 			} {
 				heads.Store(0)
 				found, err := find()
 				if c.stops {
-					if userdb.KindOf(err) != userdb.ProtocolError || heads.Load() > fewSick+2*headsAtOnce {
+					if userdb.KindOf(err) != userdb.ProtocolError || heads.Load() > 16+2*32 {
 						t.Errorf("%s: stopped with %v after %d HEADs", way, err, heads.Load())
 					}
 					continue
 				}
 				unreadable := 0
 				for _, f := range found {
-					if f.Place == PlaceUnreadable && f.Err != nil {
+					if f.Place == inspect.PlaceUnreadable && f.Err != nil {
 						unreadable++
 					}
 				}

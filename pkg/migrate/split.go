@@ -120,7 +120,7 @@ func (m *migration) runSplit(ctx context.Context) error {
 	}
 	if m.parts.Thaw && !st.Phase.Split() {
 		if file, err := m.look(ctx, m.user); err != nil || file.Absent && st.Phase == userdb.Empty {
-			return cmp.Or(err, noFile("thaw rows of", m.user, m.Layout.Key(m.user)))
+			return cmp.Or(err, userfile.NoFile("thaw rows of", m.user, m.Layout.Key(m.user)))
 		}
 		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is not split"
 		return nil
@@ -252,7 +252,7 @@ type rehearsal struct {
 func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 	file, err := m.download(ctx, m.user)
 	if userdb.KindOf(err) == userdb.NotFound {
-		return false, hotFileGone(m.user, m.Layout.Key(m.user))
+		return false, userfile.HotFileGone(m.user, m.Layout.Key(m.user))
 	}
 	if err != nil {
 		return false, err
@@ -314,10 +314,6 @@ func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Claim) er
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them", file.Key, lin),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
-}
-
-func hotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
-	return overwritten(u, fmt.Errorf("%s, which holds the user's hot rows, is gone", key))
 }
 
 func (m *migration) claimAndSplit(ctx context.Context) (err error) {
@@ -428,7 +424,7 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if file.Absent || file.FencedBy(m.g) {
 		return putErr
 	}
-	return hotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g})
+	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g})
 }
 
 // resumeSplit goes on where a command stopped that came as far as a fence.
@@ -442,7 +438,7 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 			return m.open(err)
 		}
 		if !file.FencedBy(st.Lin) {
-			if err := hotArrived(m.user, file, st); err != nil {
+			if err := userfile.HotArrived(m.user, file, st); err != nil {
 				return m.open(err)
 			}
 			return m.open(m.activateSplit(ctx, result.OutcomeResumed))
@@ -458,23 +454,6 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 		return m.importAgain(ctx)
 	}
 	return m.open(lostRaces("resume the split of", m.user))
-}
-
-// hotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
-// have the cold rows, too.
-func hotArrived(u userdb.UserID, file userfile.Version, st wire.Status) error {
-	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
-		return nil
-	}
-	return fenceGone(u, file, st)
-}
-
-// wholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
-func wholeArrived(u userdb.UserID, file userfile.Version, st wire.Status) error {
-	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
-		return nil
-	}
-	return fenceGone(u, file, st)
 }
 
 // importAgain begins anew, from a file that is whole.
@@ -532,7 +511,7 @@ func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 
 // splitAfterMerge goes on when the merge is in the file: the file is whole, and the sealed copy is old.
 func (m *migration) splitAfterMerge(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if err := wholeArrived(m.user, file, st); err != nil {
+	if err := userfile.WholeArrived(m.user, file, st); err != nil {
 		return m.open(err)
 	}
 	if m.parts.Policy == nil {
@@ -570,7 +549,7 @@ func (m *migration) lookAtSplit(ctx context.Context, op string) (userfile.Versio
 		return userfile.Version{}, err
 	}
 	if file.Absent {
-		return userfile.Version{}, hotFileGone(m.user, file.Key)
+		return userfile.Version{}, userfile.HotFileGone(m.user, file.Key)
 	}
 	m.result.Bytes = file.Size
 	return file, file.Superseded(op, m.user, m.g)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -43,12 +44,12 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 	for name, c := range map[string]struct {
 		meta    map[string]string
 		flagged bool
-		want    Place
+		want    inspect.Place
 	}{
-		"whole":             {want: PlaceR2},
-		"metadata only":     {meta: userdb.Mark{HotOf: 3}.Metadata(nil), want: PlaceSplit},
-		"flag only":         {flagged: true, want: PlaceSplit},
-		"fenced, with both": {meta: userdb.Mark{Kind: userdb.FenceMark, Lin: 3, Non: 4}.Metadata(nil), flagged: true, want: PlaceStore},
+		"whole":             {want: inspect.PlaceR2},
+		"metadata only":     {meta: userdb.Mark{HotOf: 3}.Metadata(nil), want: inspect.PlaceSplit},
+		"flag only":         {flagged: true, want: inspect.PlaceSplit},
+		"fenced, with both": {meta: userdb.Mark{Kind: userdb.FenceMark, Lin: 3, Non: 4}.Metadata(nil), flagged: true, want: inspect.PlaceStore},
 	} {
 		whole, split := newMemory(), newMemory()
 		e := whole.engine(t)
@@ -58,7 +59,7 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 		if c.flagged {
 			split.flagged["alice"] = userdb.FlagMeta{}
 		}
-		found, err := e.Scan(context.Background(), ScanOptions{Users: []userdb.UserID{"alice"}})
+		found, err := e.Scan(context.Background(), inspect.ScanOptions{Users: []userdb.UserID{"alice"}})
 		if err != nil || len(found) != 1 || found[0].Place != c.want {
 			t.Errorf("%s: %+v %v", name, found, err)
 		}
@@ -76,23 +77,23 @@ func TestJudgeSplit(t *testing.T) {
 	for _, c := range []struct {
 		phase          userdb.Phase
 		file           userfile.Version
-		serves         Side
+		serves         userfile.Side
 		needsSomething bool
 	}{
-		{userdb.Splitting, plain, SideFile, true},
-		{userdb.Splitting, fenced, SideNeither, true},
-		{userdb.SplitReady, fenced, SideNeither, true},
-		{userdb.SplitReady, stamped(lin), SideSplit, true},
-		{userdb.SplitReady, plain, SideSplit, true},
-		{userdb.Cold, plain, SideSplit, false},
-		{userdb.Cold, fenced, SideNeither, true},
-		{userdb.ColdSealed, plain, SideSplit, true},
-		{userdb.Merging, fenced, SideNeither, true},
-		{userdb.Merging, stamped(gen), SideFile, true},
-		{userdb.Merging, plain, SideSplit, true},
-		{userdb.Cold, userfile.Version{Absent: true}, SideNeither, true},
+		{userdb.Splitting, plain, userfile.SideFile, true},
+		{userdb.Splitting, fenced, userfile.SideNeither, true},
+		{userdb.SplitReady, fenced, userfile.SideNeither, true},
+		{userdb.SplitReady, stamped(lin), userfile.SideSplit, true},
+		{userdb.SplitReady, plain, userfile.SideSplit, true},
+		{userdb.Cold, plain, userfile.SideSplit, false},
+		{userdb.Cold, fenced, userfile.SideNeither, true},
+		{userdb.ColdSealed, plain, userfile.SideSplit, true},
+		{userdb.Merging, fenced, userfile.SideNeither, true},
+		{userdb.Merging, stamped(gen), userfile.SideFile, true},
+		{userdb.Merging, plain, userfile.SideSplit, true},
+		{userdb.Cold, userfile.Version{Absent: true}, userfile.SideNeither, true},
 	} {
-		serves, problem, next := judge(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)
+		serves, problem, next := userfile.Serves(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)
 		if serves != c.serves || (problem != "") != c.needsSomething || (next != "") != c.needsSomething {
 			t.Errorf("%s over a file that is %s: %s, %q, %q", c.phase, c.file.Word(), serves, problem, next)
 		}

@@ -40,8 +40,7 @@ func TestASpoolThatChangedIsNotSent(t *testing.T) {
 			return s.PutAt(t.Context(), e.Files, "aside", userdb.PutOptions{})
 		},
 		"archive": func(e *Engine, s *userfile.Copy) error {
-			_, err := e.archive(t.Context(), "alice", s, gcProof{}, "archive/")
-			return err
+			return s.PutUnmarkedAt(t.Context(), e.Files, "archive/alice", userdb.PutOptions{})
 		},
 		"verify": func(_ *Engine, s *userfile.Copy) error { return s.Unchanged() },
 	}

@@ -118,22 +118,22 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 		takesWrites := row["write"] != refused
 		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}
 		if st.Phase.Split() {
-			serves, problem, _ := judge(st, stamped)
-			if st.Phase == userdb.Merging && serves != SideFile {
+			serves, problem, _ := userfile.Serves(st, stamped)
+			if st.Phase == userdb.Merging && serves != userfile.SideFile {
 				t.Errorf("MERGING, and the whole file is in place: served by %s", serves)
 			}
 			takesCold := row["cold-write"] != refused
-			if takesWrites || serves == SideStore || (serves == SideSplit && problem == "") != takesCold {
+			if takesWrites || serves == userfile.SideStore || (serves == userfile.SideSplit && problem == "") != takesCold {
 				t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v", phase, serves, problem, takesCold)
 			}
 			continue
 		}
-		serves, problem, _ := judge(st, fenced)
-		if (serves == SideStore) != takesWrites || (problem == "") != takesWrites {
+		serves, problem, _ := userfile.Serves(st, fenced)
+		if (serves == userfile.SideStore) != takesWrites || (problem == "") != takesWrites {
 			t.Errorf("%s, fenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
 		}
-		serves, problem, _ = judge(st, stamped)
-		if (serves == SideFile) == takesWrites || takesWrites && problem == "" {
+		serves, problem, _ = userfile.Serves(st, stamped)
+		if (serves == userfile.SideFile) == takesWrites || takesWrites && problem == "" {
 			t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
 		}
 	}

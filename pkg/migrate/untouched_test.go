@@ -79,7 +79,7 @@ func TestLiftedAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := liftedAlone(file, 5); got != c.want {
+		if got := userfile.LiftedAlone(file, 5); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Writers says how the least careful of the application's writers saves a user's file (docs/cutover.md, "Writers that know nothing of this").
@@ -46,10 +48,10 @@ func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 // Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the router before it is fenced. It goes
 // by Place, which has to be what the file says: KV's list may still show a flag that was just deleted. The flag of a user who is in the
 // Durable Object, or on the way there, is not touched. A flag before its time costs a request one more hop.
-func (e *Engine) Route(ctx context.Context, users []Found) (routed int, err error) {
+func (e *Engine) Route(ctx context.Context, users []inspect.Found) (routed int, err error) {
 	var flags []userdb.Flag
 	for _, f := range users {
-		if f.Place == PlaceR2 {
+		if f.Place == inspect.PlaceR2 {
 			flags = append(flags, userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}})
 		}
 	}
@@ -69,11 +71,16 @@ func (e *Engine) Unroute(ctx context.Context, r result.Result) result.Result {
 	if !mayStay {
 		return r
 	}
-	s, err := e.Status(ctx, r.User)
+	st, err := e.Stores.Status(ctx, r.User)
+	var file userfile.Version
+	if err == nil {
+		file, err = e.look(ctx, r.User)
+	}
+	serves, _, _ := userfile.Serves(st, file)
 	switch {
 	case err != nil:
 		r.AddReason(fmt.Sprintf("the flag that routed the user was left, which costs a hop: %v", err))
-	case s.Serves == SideFile:
+	case serves == userfile.SideFile:
 		r.DropFlag()
 	}
 	return r

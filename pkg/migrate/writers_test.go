@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // TestRouteGoesByTheFile: whoever is served from the file is routed, though KV's list still shows a flag that was just deleted; and the flag of a
@@ -18,8 +21,8 @@ func TestRouteGoesByTheFile(t *testing.T) {
 	e := m.engine(t)
 	e.Run = "now"
 	m.flagged["moved"] = userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: "then", Lineage: 5}
-	routed, err := e.Route(t.Context(), []Found{{User: "plain", Place: PlaceR2}, {User: "listed", Place: PlaceR2, Flagged: true},
-		{User: "moved", Place: PlaceStore}, {User: "gone", Place: PlaceMissing, Flagged: true}, {User: "a b", Place: PlaceUnnameable}})
+	routed, err := e.Route(t.Context(), []inspect.Found{{User: "plain", Place: inspect.PlaceR2}, {User: "listed", Place: inspect.PlaceR2, Flagged: true},
+		{User: "moved", Place: inspect.PlaceStore}, {User: "gone", Place: inspect.PlaceMissing, Flagged: true}, {User: "a b", Place: inspect.PlaceUnnameable}})
 	if err != nil || routed != 2 || len(m.flagged) != 3 || m.flagged["listed"].Run != "now" || m.flagged["plain"].Run != "now" {
 		t.Errorf("%d routed, %v: %v", routed, err, m.flagged)
 	}
@@ -39,7 +42,7 @@ func TestUnroute(t *testing.T) {
 		"moved":                       {result: result.Result{Outcome: result.OutcomeMigrated}},
 		"failed":                      {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause}, drops: true},
 		"left open":                   {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause, Open: true}},
-		"in quarantine":               {result: Skipped(Found{User: "ann"}, userdb.Blocked), drops: true},
+		"in quarantine":               {result: quarantine.Skipped(inspect.Found{User: "ann"}, userdb.Blocked), drops: true},
 		"failed, and nobody can tell": {result: result.Result{Outcome: result.OutcomeFailed, Failure: cause}, gone: true},
 	} {
 		m := newMemory()
@@ -67,9 +70,9 @@ func TestSettle(t *testing.T) {
 		"moved, without his flag": {result.Result{Outcome: result.OutcomeMigrated, Failure: cause}, result.OutcomeOverwritten},
 		"moved before":            {result.Result{Outcome: result.OutcomeAlready}, result.OutcomeOverwritten},
 		"taken back up":           {result.Result{Outcome: result.OutcomeResumed}, result.OutcomeOverwritten},
-		"found overwritten":       {result.Result{Outcome: result.OutcomeFailed, Failure: overwritten("ann", cause)}, result.OutcomeOverwritten},
+		"found overwritten":       {result.Result{Outcome: result.OutcomeFailed, Failure: userfile.Overwritten("ann", cause)}, result.OutcomeOverwritten},
 		"failed":                  {result.Result{Outcome: result.OutcomeFailed, Failure: cause}, result.OutcomeFailed},
-		"in quarantine":           {Skipped(Found{User: "ann"}, userdb.Blocked), result.OutcomeQuarantined},
+		"in quarantine":           {quarantine.Skipped(inspect.Found{User: "ann"}, userdb.Blocked), result.OutcomeQuarantined},
 	} {
 		m := newMemory()
 		m.put("ann/database.sqlite", header(), time.Now())

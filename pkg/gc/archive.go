@@ -1,9 +1,10 @@
-package migrate
+package gc
 
 import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -15,12 +16,12 @@ func ArchiveKey(prefix string, u userdb.UserID, claim userdb.Claim) userdb.Objec
 
 // archive puts the file as it was before its fence, byte for byte; R2's answer proves what it holds. Whoever archives the same file twice puts
 // the same bytes.
-func (e *Engine) archive(ctx context.Context, u userdb.UserID, file *userfile.Copy, proof gcProof, prefix string) (userdb.ObjectKey, error) {
-	key := ArchiveKey(prefix, u, proof.receipt.Claim)
-	if other, isUser := e.Layout.UserOf(key); isUser {
+func (c *Collector) archive(ctx context.Context, u userdb.UserID, file *userfile.Copy, proof inspect.Kept, prefix string) (userdb.ObjectKey, error) {
+	key := ArchiveKey(prefix, u, proof.Receipt.Claim)
+	if other, isUser := c.Layout.UserOf(key); isUser {
 		return "", &userdb.Error{Op: "archive", Thing: string(u), Kind: userdb.Usage, Err: fmt.Errorf("%s would be the database of user %s", key, other),
 			Hint: "choose another --archive-prefix"}
 	}
-	err := file.PutUnmarkedAt(ctx, e.Files, key, userdb.PutOptions{ContentType: userfile.ContentType})
+	err := file.PutUnmarkedAt(ctx, c.Objects, key, userdb.PutOptions{ContentType: userfile.ContentType})
 	return key, err
 }

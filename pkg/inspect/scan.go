@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"cmp"
@@ -60,13 +60,13 @@ type ScanOptions struct {
 func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Only(u) }
 
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
-func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
+func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	flags, split, read, err := e.readFlags(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	opts.Marks = opts.Marks || !read
-	s := &scanner{Engine: e, opts: opts, flags: flags, split: split, seen: map[userdb.UserID]bool{}}
+	s := &scanner{Inspector: e, opts: opts, flags: flags, split: split, seen: map[userdb.UserID]bool{}}
 	if len(opts.Users) > 0 {
 		err = s.headAll(ctx, opts.Users)
 	} else {
@@ -93,7 +93,7 @@ func (e *Engine) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 const flagPatience = 20 * time.Second
 
 // readFlags reads the flags of both kinds. read is false when they cannot be read and opts say that the command does without.
-func (e *Engine) readFlags(ctx context.Context, opts ScanOptions) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
+func (e *Inspector) readFlags(ctx context.Context, opts ScanOptions) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
 	waits := ctx
 	if opts.WithoutFlags != nil {
 		var stop context.CancelCauseFunc
@@ -143,7 +143,7 @@ func flagMap(ctx context.Context, kind Flags, opts ScanOptions) (map[userdb.User
 }
 
 type scanner struct {
-	*Engine
+	*Inspector
 	opts  ScanOptions
 	flags map[userdb.UserID]userdb.FlagMeta
 	split map[userdb.UserID]userdb.FlagMeta

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func (s *Sick) Most() error {
 
 // LookUp asks for each named user's file, without flags, in the order of the users. A user without one is Missing: the command that follows says what
 // that means.
-func (e *Engine) LookUp(ctx context.Context, users []userdb.UserID) ([]Found, error) {
+func (e *Inspector) LookUp(ctx context.Context, users []userdb.UserID) ([]Found, error) {
 	found := make([]Found, len(users))
 	var sick Sick
 	err := eachHead(ctx, len(users), func(ctx context.Context, i int) error {

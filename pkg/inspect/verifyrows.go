@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -17,7 +17,6 @@ const namedDifferences = 20
 
 // namer finds out which objects, rows and cells of a Durable Object differ from the kept file, given the tables whose digests differ.
 type namer struct {
-	*Engine
 	user  userdb.UserID
 	file  *sqlitefile.File
 	store wire.DatabaseDigest // the tables that it has
@@ -62,22 +61,22 @@ func (v *check) compareRows(ctx context.Context, kept *userfile.Copy, store wire
 	if err != nil {
 		return nil, err
 	}
-	n := &namer{Engine: v.Engine, user: v.user, file: file, store: store}
+	n := &namer{user: v.user, file: file, store: store}
 	n.side = func(*sqlitefile.Table) verify.Side { return verify.StoreSide(v.Stores, v.user) }
 	err = n.run(ctx, exported.Schema, digests)
 	return n.lines, err
 }
 
-// nameCopied names what differs between the file that was copied and the Durable Object that imports it, which says nothing of its schema yet.
-func (e *Engine) nameCopied(ctx context.Context, u userdb.UserID, path string, store wire.DatabaseDigest, digests []verify.Difference) []string {
+// NameCopied names what differs between the file that was copied and the Durable Object that imports it, which says nothing of its schema yet.
+func NameCopied(ctx context.Context, stores Stores, u userdb.UserID, path string, store wire.DatabaseDigest, digests []verify.Difference) []string {
 	lines := digestLines(digests)
 	file, err := sqlitefile.Open(ctx, path)
 	if err != nil {
 		return lines
 	}
 	defer file.Close()
-	n := &namer{Engine: e, user: u, file: file, store: store}
-	n.side = func(t *sqlitefile.Table) verify.Side { return verify.ImportingSide(e.Stores, u, len(t.Cells)) }
+	n := &namer{user: u, file: file, store: store}
+	n.side = func(t *sqlitefile.Table) verify.Side { return verify.ImportingSide(stores, u, len(t.Cells)) }
 	if err := n.tables(ctx, nil, digests); err != nil {
 		lines = append(lines, fmt.Sprintf("not everything could be named: %v", err))
 	}

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"cmp"
@@ -19,7 +19,7 @@ import (
 //
 // A user whom a killed command left between fence and switch has neither flag nor receipt and is not found here: Scan with Marks does.
 // Of opts, Prefix and WithoutFlags count; without flags the receipts alone tell.
-func (e *Engine) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
+func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
 	flags, split, _, err := e.readFlags(ctx, ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags})
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func SortLatestFirst(found []Found) {
 	})
 }
 
-func (e *Engine) newestReceipts(ctx context.Context, prefix string, since time.Time) (map[userdb.UserID]userdb.Claim, error) {
+func (e *Inspector) newestReceipts(ctx context.Context, prefix string, since time.Time) (map[userdb.UserID]userdb.Claim, error) {
 	newest := map[userdb.UserID]userdb.Claim{}
 	err := e.Files.List(ctx, userfile.ReceiptFolder+prefix, "", func(objects []userdb.Object, _ []string) error {
 		for _, o := range objects {
@@ -78,7 +78,7 @@ func (e *Engine) newestReceipts(ctx context.Context, prefix string, since time.T
 }
 
 // movedWithoutFlag keeps those whose file still carries the fence of the migration that the receipt is of.
-func (e *Engine) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]userdb.Claim) (map[userdb.UserID]Found, error) {
+func (e *Inspector) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]userdb.Claim) (map[userdb.UserID]Found, error) {
 	var (
 		mu     sync.Mutex
 		wg     sync.WaitGroup
@@ -105,14 +105,14 @@ func (e *Engine) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]
 }
 
 // Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so. It needs neither flag nor receipt.
-func (e *Engine) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (Found, bool, error) {
+func (e *Inspector) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (Found, bool, error) {
 	file, place, moved, err := e.movedFile(ctx, u, claim)
 	meta.Lineage = claim
 	return Found{User: u, Key: file.Key, Bytes: meta.Bytes, ETag: file.ETag, Place: place, Flag: meta}, moved, err
 }
 
 // movedFile says whether the file is under the fence of the claim, or split by it.
-func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file userfile.Version, place Place, moved bool, err error) {
+func (e *Inspector) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file userfile.Version, place Place, moved bool, err error) {
 	if file, err = e.look(ctx, u); err != nil {
 		return file, PlaceStore, false, err
 	}
@@ -124,7 +124,7 @@ func (e *Engine) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Cl
 
 // unreadable is a user whose file does not say whether the migration of the receipt still holds: the command that follows asks again, and fails for
 // this user alone.
-func (e *Engine) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
+func (e *Inspector) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
 	f := Found{User: u, Key: e.Layout.Key(u), Place: PlaceUnreadable, Err: err, Flag: userdb.FlagMeta{Lineage: claim}}
 	if receipt != nil {
 		f.Flag.At, f.Flag.Run, f.Flag.Bytes = receipt.MigratedAt, receipt.Run, receipt.SourceBytes
@@ -136,13 +136,13 @@ func isInterrupted(err error) bool {
 	return err != nil && (userdb.KindOf(err) == userdb.Interrupted || errors.Is(err, context.Canceled))
 }
 
-func (e *Engine) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
+func (e *Inspector) movedBy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (Found, bool, error) {
 	file, place, moved, err := e.movedFile(ctx, u, claim)
 	if isInterrupted(err) || err == nil && !moved {
 		return Found{}, false, err
 	}
 	unreadable := err
-	receipt, err := e.ReceiptCopy(ctx, u, claim)
+	receipt, err := userfile.ReadReceipt(ctx, e.Files, u, claim)
 	switch {
 	case isInterrupted(err):
 		return Found{}, false, err

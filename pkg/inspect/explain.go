@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -27,11 +27,11 @@ type Explanation struct {
 	Proofs []Proof
 }
 
-// ExplainGC goes through every proof for one user, those that read all of the file and of the Durable Object too. It changes nothing. Where the
+// Explain goes through every proof for one user, those that read all of the file and of the Durable Object too. It changes nothing. Where the
 // Durable Object is gone or does not answer, R2's copy of the receipt still says what the kept file is.
-func (e *Engine) ExplainGC(ctx context.Context, u userdb.UserID, opts GCOptions) (Explanation, error) {
-	x := &explainer{Engine: e, user: u}
-	err := x.run(ctx, opts)
+func (e *Inspector) Explain(ctx context.Context, u userdb.UserID, olderThan time.Duration) (Explanation, error) {
+	x := &explainer{Inspector: e, user: u}
+	err := x.run(ctx, olderThan)
 	x.Free = err == nil
 	for _, p := range x.Proofs {
 		x.Free = x.Free && (p.Holds || !p.Needed)
@@ -43,7 +43,7 @@ func (e *Engine) ExplainGC(ctx context.Context, u userdb.UserID, opts GCOptions)
 }
 
 type explainer struct {
-	*Engine
+	*Inspector
 	user userdb.UserID
 	Explanation
 }
@@ -53,7 +53,7 @@ func (x *explainer) add(needed, holds bool, proof, detail string, args ...any) b
 	return holds
 }
 
-func (x *explainer) run(ctx context.Context, opts GCOptions) error {
+func (x *explainer) run(ctx context.Context, olderThan time.Duration) error {
 	flags, err := x.Flags.Get(ctx, []userdb.UserID{x.user})
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (x *explainer) run(ctx context.Context, opts GCOptions) error {
 	if !x.add(true, file.Fenced() && !file.Tombstone(), "fence", "%s is %s", file.Key, fenceWord(file)) {
 		return nil
 	}
-	if err := x.store(ctx, file, flag.Meta, opts); err != nil {
+	if err := x.store(ctx, file, flag.Meta, olderThan); err != nil {
 		return err
 	}
 	return x.bytes(ctx, file)
@@ -86,7 +86,7 @@ func fenceWord(file userfile.Version) string {
 }
 
 // store goes through what only the Durable Object can say. That it does not answer is itself an answer.
-func (x *explainer) store(ctx context.Context, file userfile.Version, flag userdb.FlagMeta, opts GCOptions) error {
+func (x *explainer) store(ctx context.Context, file userfile.Version, flag userdb.FlagMeta, olderThan time.Duration) error {
 	st, err := x.Stores.Status(ctx, x.user)
 	if userdb.KindOf(err) == userdb.Unreachable {
 		x.add(true, false, "durable object", "it does not answer: %v", err)
@@ -95,15 +95,15 @@ func (x *explainer) store(ctx context.Context, file userfile.Version, flag userd
 	if err != nil {
 		return err
 	}
-	reason := x.storeKeeps(st, file, flag, opts.OlderThan)
+	reason := x.storeKeeps(st, file, flag, olderThan)
 	if reason != "" {
 		x.add(true, false, "durable object", "%s", reason)
 		return nil
 	}
 	age := x.now().Sub(time.UnixMilli(st.Receipt.MigratedAt))
 	x.add(true, true, "durable object", "it serves the user, and its receipt, the fence and the flag are of one migration")
-	x.add(true, true, "age", "migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(opts.OlderThan))
-	differs, err := x.storeDiffers(ctx, x.user, gcProof{file, *st.Receipt, st.WritesAtActivation})
+	x.add(true, true, "age", "migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(olderThan))
+	differs, err := x.StoreDiffers(ctx, x.user, Kept{file, *st.Receipt, st.WritesAtActivation})
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (x *explainer) store(ctx context.Context, file userfile.Version, flag userd
 
 // bytes tells what R2 alone can prove about the kept file.
 func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
-	receipt, err := x.ReceiptCopy(ctx, x.user, file.Lin)
+	receipt, err := userfile.ReadReceipt(ctx, x.Files, x.user, file.Lin)
 	switch {
 	case userdb.KindOf(err) == userdb.Damaged:
 		x.add(false, false, "receipt in R2", "%v", err)

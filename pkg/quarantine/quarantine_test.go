@@ -1,4 +1,4 @@
-package migrate
+package quarantine
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func refusedAs(u userdb.UserID, version userdb.ETag, kind userdb.Kind) result.Re
 
 func TestQuarantineIsOfOneVersion(t *testing.T) {
 	objects := shelf{}
-	q := &Quarantine{objects}
+	q := &List{objects}
 	longest := userdb.UserID(strings.Repeat("ü", userdb.MaxUserIDBytes/2))
 	for _, r := range []result.Result{refusedAs("ann", `"e1"`, userdb.Blocked), refusedAs("ann", `"e2-3"`, userdb.Damaged), refusedAs(longest, `"e1"`, userdb.NotSQLite)} {
 		if !q.Holds(r) {
@@ -82,7 +82,7 @@ func TestQuarantineIsOfOneVersion(t *testing.T) {
 
 // Only what the file itself is to blame for is held: everything else may go well the next time.
 func TestQuarantineHolds(t *testing.T) {
-	q := &Quarantine{}
+	q := &List{}
 	for kind, want := range map[userdb.Kind]bool{
 		userdb.NotSQLite: true, userdb.Damaged: true, userdb.Blocked: true, userdb.Refused: false,
 		userdb.NotFound: false, userdb.Unreachable: false, userdb.Throttled: false, userdb.Mismatch: false, userdb.Conflict: false,

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type FlaggedUser struct {
 }
 
 // Survey costs one call of the API for a thousand flags, and one listing request for a thousand users.
-func (e *Engine) Survey(ctx context.Context, prefix string) (Survey, error) {
+func (e *Inspector) Survey(ctx context.Context, prefix string) (Survey, error) {
 	flags, split, _, err := e.readFlags(ctx, ScanOptions{Prefix: prefix})
 	if err != nil {
 		return Survey{}, err
@@ -53,7 +53,7 @@ func (e *Engine) Survey(ctx context.Context, prefix string) (Survey, error) {
 }
 
 // eachListed names the users of whom the listing shows a file or a folder.
-func (e *Engine) eachListed(ctx context.Context, userPrefix string, yield func(userdb.UserID)) error {
+func (e *Inspector) eachListed(ctx context.Context, userPrefix string, yield func(userdb.UserID)) error {
 	prefix, delimiter, _ := e.Layout.ListPlan()
 	return e.Files.List(ctx, prefix+userPrefix, delimiter, func(objects []userdb.Object, folders []string) error {
 		for _, o := range objects {

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 
 // LookSplit says what a split of a user's file by the policy would move at that moment. It changes nothing. A file that a Durable Object
 // cannot hold is refused as by Migrate: report says why, and the plan is nil.
-func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (plan *split.Plan, report sqlitefile.Report, err error) {
-	report, _, sure, err := e.source().FirstLook(ctx, u)
+func (e *Inspector) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (plan *split.Plan, report sqlitefile.Report, err error) {
+	report, _, sure, err := e.Source().FirstLook(ctx, u)
 	if err == nil && sure {
 		return nil, report, report.Err()
 	}
@@ -25,7 +25,7 @@ func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.P
 		return nil, report, err
 	}
 	defer file.Remove()
-	report, err = e.source().FirstCheck().Preflight(ctx, file.Path, e.Limits)
+	report, err = e.Source().FirstCheck().Preflight(ctx, file.Path, e.Limits)
 	if err := errors.Join(err, report.Err()); err != nil {
 		return nil, report, err
 	}

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -60,14 +60,13 @@ type PreviewOptions struct {
 }
 
 // Preview looks at one user. It changes nothing, and the application goes on: what it finds may be old by the time a rollback seals the user.
-func (e *Engine) Preview(ctx context.Context, u userdb.UserID, opts PreviewOptions) (Preview, error) {
+func (e *Inspector) Preview(ctx context.Context, u userdb.UserID, opts PreviewOptions) (Preview, error) {
 	p := Preview{User: u}
-	st, file, err := e.bothSides(ctx, u)
+	st, file, err := e.Sides().Both(ctx, u)
 	if err != nil {
 		return p, err
 	}
-	r := &retreat{Engine: e, user: u}
-	if err := r.maySeal(st, file); err != nil {
+	if err := userfile.MaySeal(u, st, file); err != nil {
 		return p, err
 	}
 	p.Bytes = file.Size
@@ -78,13 +77,13 @@ func (e *Engine) Preview(ctx context.Context, u userdb.UserID, opts PreviewOptio
 	if p.Writes == 0 || p.Plan != WayExport && p.Plan != WayDiscard {
 		return p, nil
 	}
-	return p, r.describeWrites(ctx, st, file, opts, &p)
+	return p, e.describeWrites(ctx, st, file, opts, &p)
 }
 
 func wayBack(st wire.Status, file userfile.Version, discard bool) Way {
 	served := st.Phase == userdb.Active || st.Phase == userdb.Sealed
 	switch {
-	case clean(st, file):
+	case userfile.Clean(st, file):
 		return WayNothing
 	case st.Phase == userdb.Merging && !file.FencedBy(st.Lin):
 		return WayFinish
@@ -103,8 +102,8 @@ func wayBack(st wire.Status, file userfile.Version, discard bool) Way {
 }
 
 // describeWrites names the tables that changed, and compares their rows if that is asked for and the kept file is still there.
-func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file userfile.Version, opts PreviewOptions, p *Preview) error {
-	report, err := r.Stores.Digest(ctx, r.user)
+func (e *Inspector) describeWrites(ctx context.Context, st wire.Status, file userfile.Version, opts PreviewOptions, p *Preview) error {
+	report, err := e.Stores.Digest(ctx, p.User)
 	if err != nil {
 		return err
 	}
@@ -115,7 +114,7 @@ func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file userf
 	if opts.Compare == 0 || len(p.Tables) == 0 {
 		return nil
 	}
-	kept, err := r.keptFile(ctx, file, st.Receipt)
+	kept, err := e.Sides().KeptFile(ctx, p.User, file, st.Receipt)
 	if err != nil {
 		return err
 	}
@@ -124,7 +123,7 @@ func (r *retreat) describeWrites(ctx context.Context, st wire.Status, file userf
 		p.Reason = join(p.Reason, "rows cannot be compared: the kept file is gone")
 		return nil
 	}
-	if err := r.compareTables(ctx, kept, opts, p); err != nil {
+	if err := e.compareTables(ctx, kept, opts, p); err != nil {
 		p.Reason = join(p.Reason, fmt.Sprintf("not every row was compared: %v", err))
 	}
 	return nil
@@ -159,7 +158,7 @@ func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 }
 
 // compareTables bisects each changed table that both sides have.
-func (r *retreat) compareTables(ctx context.Context, kept *userfile.Copy, opts PreviewOptions, p *Preview) error {
+func (e *Inspector) compareTables(ctx context.Context, kept *userfile.Copy, opts PreviewOptions, p *Preview) error {
 	file, err := sqlitefile.Open(ctx, kept.Path)
 	if err != nil {
 		return err
@@ -176,7 +175,7 @@ func (r *retreat) compareTables(ctx context.Context, kept *userfile.Copy, opts P
 			change.count(nil, false) // all of it was added, or removed
 			continue
 		}
-		found, err := verify.Rows(ctx, rowShape(t), fileSide{file, t}, verify.StoreSide(r.Stores, r.user), opts.Compare)
+		found, err := verify.Rows(ctx, rowShape(t), fileSide{file, t}, verify.StoreSide(e.Stores, p.User), opts.Compare)
 		if err != nil {
 			return err
 		}

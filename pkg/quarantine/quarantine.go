@@ -1,4 +1,5 @@
-package migrate
+// Package quarantine remembers which versions of which files cannot be moved.
+package quarantine
 
 import (
 	"bytes"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -17,26 +19,26 @@ import (
 // know is in the key, so one listing tells it about 1,000 of them, on any machine, and users who are well cost nothing. The content is for people.
 const quarantinePrefix = userdb.ReservedPrefix + "quarantine/"
 
-// QuarantineObjects is the part of the bucket that is dbmigrate's own.
-type QuarantineObjects interface {
+// Objects is the part of the bucket that is dbmigrate's own.
+type Objects interface {
 	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
 	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 }
 
-// Quarantine remembers which versions of which files cannot be moved, so that a nightly run does not download and refuse them again. A user is out of it
+// List remembers which versions of which files cannot be moved, so that a nightly run does not download and refuse them again. A user is out of it
 // as soon as the file changes, because its ETag does.
-type Quarantine struct{ Objects QuarantineObjects }
+type List struct{ Objects Objects }
 
-// Quarantined are the refused versions of users' files, and why they were refused.
-type Quarantined map[userdb.UserID]map[userdb.ETag]userdb.Kind
+// Known are the refused versions of users' files, and why they were refused.
+type Known map[userdb.UserID]map[userdb.ETag]userdb.Kind
 
 // Reason is why this version of the user's file is not tried again; "" when it may be.
-func (q Quarantined) Reason(u userdb.UserID, version userdb.ETag) userdb.Kind { return q[u][version] }
+func (q Known) Reason(u userdb.UserID, version userdb.ETag) userdb.Kind { return q[u][version] }
 
 // Load lists everybody in quarantine whose id begins with prefix.
-func (q *Quarantine) Load(ctx context.Context, prefix string) (Quarantined, error) {
-	known := Quarantined{}
+func (q *List) Load(ctx context.Context, prefix string) (Known, error) {
+	known := Known{}
 	err := q.Objects.List(ctx, quarantinePrefix+prefix, "", func(objects []userdb.Object, _ []string) error {
 		for _, o := range objects {
 			known.read(o.Key)
@@ -47,7 +49,7 @@ func (q *Quarantine) Load(ctx context.Context, prefix string) (Quarantined, erro
 }
 
 // read passes over a key that it does not understand: it may be from a later version.
-func (q Quarantined) read(key userdb.ObjectKey) {
+func (q Known) read(key userdb.ObjectKey) {
 	parts := strings.Split(strings.TrimPrefix(string(key), quarantinePrefix), "/")
 	if len(parts) != 3 {
 		return
@@ -71,7 +73,7 @@ func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) use
 var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly}
 
 // Holds says whether a result puts the user into quarantine.
-func (q *Quarantine) Holds(r result.Result) bool {
+func (q *List) Holds(r result.Result) bool {
 	kind := userdb.KindOf(r.Err())
 	return r.Action == result.ActionMigrate && r.ETag != "" && !r.Open && r.Unfit && slices.Contains(quarantining, kind)
 }
@@ -87,7 +89,7 @@ type quarantineNote struct {
 }
 
 // Add puts the user of a refused migrate into quarantine.
-func (q *Quarantine) Add(ctx context.Context, r result.Result, run string, at time.Time) error {
+func (q *List) Add(ctx context.Context, r result.Result, run string, at time.Time) error {
 	reason := userdb.KindOf(r.Err())
 	body, err := json.Marshal(quarantineNote{r.User, r.ETag, reason, r.Err().Error(), run, at.UTC()})
 	if err != nil {
@@ -98,7 +100,7 @@ func (q *Quarantine) Add(ctx context.Context, r result.Result, run string, at ti
 }
 
 // Forget takes a user out, whatever the version of the file: he was moved.
-func (q *Quarantine) Forget(ctx context.Context, u userdb.UserID, known Quarantined) error {
+func (q *List) Forget(ctx context.Context, u userdb.UserID, known Known) error {
 	for version, reason := range known[u] {
 		if err := q.Objects.Delete(ctx, quarantineKey(u, version, reason)); err != nil {
 			return err
@@ -108,7 +110,7 @@ func (q *Quarantine) Forget(ctx context.Context, u userdb.UserID, known Quaranti
 }
 
 // Skipped is the account of a user in quarantine, who was not touched.
-func Skipped(f Found, reason userdb.Kind) result.Result {
+func Skipped(f inspect.Found, reason userdb.Kind) result.Result {
 	return result.Result{User: f.User, Action: result.ActionMigrate, Outcome: result.OutcomeQuarantined, Bytes: f.Bytes, ETag: f.ETag, Quarantine: reason,
 		Reason: "this version of the file was refused before (" + string(reason) + "); it is tried again when it changes, or with --retry-quarantined"}
 }

@@ -1,4 +1,4 @@
-package migrate
+package inspect
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 
 // Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the application's own writes do not
 // explain is a Mismatch error, with each difference named.
-func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
+func (e *Inspector) Verify(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
-	v := &check{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionVerify}}
+	v := &check{Inspector: e, user: u, result: &result.Result{User: u, Action: result.ActionVerify}}
 	err := v.run(ctx)
 	return v.result.End(e.now().Sub(started), err)
 }
 
 type check struct {
-	*Engine
+	*Inspector
 	user   userdb.UserID
 	result *result.Result
 }
@@ -41,7 +41,7 @@ var errBetween = errors.New("a cutover was left open, or is taking its time")
 func (v *check) run(ctx context.Context) error {
 	for look := 1; ; look++ {
 		err := v.once(ctx)
-		if !errors.Is(err, errBetween) || look == cutoverLooks || !pause(ctx, cutoverPause) {
+		if !errors.Is(err, errBetween) || look == cutoverLooks || !wait(ctx, cutoverPause) {
 			return err
 		}
 	}
@@ -57,12 +57,12 @@ func (v *check) once(ctx context.Context) error {
 		return err
 	}
 	v.result.Claim = st.Gen
-	return v.unlessSuperseded(ctx, "verify", v.user, st.Gen, v.compare(ctx, st, file))
+	return v.Sides().UnlessSuperseded(ctx, "verify", v.user, st.Gen, v.compare(ctx, st, file))
 }
 
 // compare holds the two sides against each other, as they were seen.
 func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Version) error {
-	if err := v.storeNotSetBack(ctx, v.user, st, file); err != nil {
+	if err := v.Sides().StoreNotSetBack(ctx, v.user, st, file); err != nil {
 		return err
 	}
 	if st.Phase == userdb.Cold {
@@ -72,7 +72,7 @@ func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Versi
 		return v.notActive(st, file)
 	}
 	if !file.FencedBy(st.Lin) {
-		return fenceGone(v.user, file, st)
+		return userfile.FenceGone(v.user, file, st)
 	}
 	if st.Receipt == nil {
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
@@ -89,7 +89,7 @@ func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Versi
 // that their file is a database without a fence.
 func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version) error {
 	if file.Absent || file.What != userdb.SQLiteFile {
-		return hotFileGone(v.user, file.Key)
+		return userfile.HotFileGone(v.user, file.Key)
 	}
 	if file.Fenced() {
 		return v.notActive(st, file)
@@ -191,4 +191,14 @@ func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
 		}
 	}
 	return out
+}
+
+// wait says whether it was left to wait to the end.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

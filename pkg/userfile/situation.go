@@ -1,0 +1,79 @@
+package userfile
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Clean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim was a
+// rollback that stamped the file.
+func Clean(st wire.Status, file Version) bool {
+	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen
+}
+
+// LiftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
+// the bytes is then the lineage's own number, while an export's is the number of a later claim.
+func LiftedAlone(file Version, lin userdb.Claim) bool {
+	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp == lin
+}
+
+// HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
+// have the cold rows, too.
+func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
+	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
+		return nil
+	}
+	return FenceGone(u, file, st)
+}
+
+// WholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
+func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
+	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
+		return nil
+	}
+	return FenceGone(u, file, st)
+}
+
+// Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.
+func Untouched(u userdb.UserID, file Version, st wire.Status) error {
+	if !file.FencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
+		return nil
+	}
+	return Overwritten(u, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
+}
+
+// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
+// but not its mark.
+func changedUnderFence(file Version, receipt *wire.Receipt) bool {
+	if file.Tombstone() {
+		return false
+	}
+	ours := receipt != nil && file.Non == receipt.Claim
+	return !file.Locked || ours && file.ETag != receipt.FencedETag
+}
+
+// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its fence.
+var errOverwritten = errors.New("something other than dbmigrate wrote or deleted it")
+
+func IsOverwritten(err error) bool { return errors.Is(err, errOverwritten) }
+
+func Overwritten(u userdb.UserID, cause error) error {
+	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict, Err: fmt.Errorf("%w: %w", cause, errOverwritten),
+		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\""}
+}
+
+func FenceGone(u userdb.UserID, file Version, st wire.Status) error {
+	return Overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.Word()))
+}
+
+func HotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
+	return Overwritten(u, fmt.Errorf("%s, which holds the user's hot rows, is gone", key))
+}
+
+func NoFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", key),
+		Hint: "check the user id and --layout"}
+}
