@@ -3,7 +3,12 @@ import { refuseTooLarge } from "../file/engine.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import { TOMBSTONE_BYTES } from "../wire/limits.ts";
 import { ABSENT, classify, isTombstone, PEEK_BYTES } from "../wire/marker.ts";
-import type { FileAttributes, FileSide, Look, SaveOutcome, StoredFile } from "./sides.ts";
+import { DEFAULT_LOADED_BYTES, isolateRoom } from "./room.ts";
+import type { FileAttributes, FileSide, Loading, Look, SaveOutcome, StoredFile } from "./sides.ts";
+
+/** A write holds a file as it came, in SQLite, and as it is saved. */
+export const WRITE_COPIES = 3;
+export const READ_COPIES = 2;
 
 const NOTHING: Look = { etag: null, mark: ABSENT };
 
@@ -13,16 +18,34 @@ export class R2FileSide implements FileSide {
     private readonly bucket: R2Bucket,
     private readonly keyOf: (user: string) => string,
     private readonly maxFileBytes: number,
+    private readonly maxLoadedBytes = DEFAULT_LOADED_BYTES,
+    private readonly room = isolateRoom,
   ) {}
 
-  async get(user: string): Promise<StoredFile> {
+  async get(user: string, loading: Loading = { copies: WRITE_COPIES, deadline: 0 }): Promise<StoredFile> {
     const key = this.keyOf(user);
     const object = await this.bucket.get(key);
     if (object === null) return { ...NOTHING, key, bytes: new Uint8Array(0), attributes: {} };
     if (object.size > this.maxFileBytes) return this.getLarge(user, object);
-    const bytes = new Uint8Array(await object.arrayBuffer());
-    refuseLongTombstone(bytes, object);
-    return { key, etag: object.etag, mark: classify(bytes), bytes, attributes: attributesOf(object) };
+    const release = await this.makeRoom(object, loading);
+    try {
+      const bytes = new Uint8Array(await object.arrayBuffer());
+      refuseLongTombstone(bytes, object);
+      return { key, etag: object.etag, mark: classify(bytes), bytes, attributes: attributesOf(object), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The size is known before the bytes are there. */
+  private async makeRoom(object: R2ObjectBody, { copies, deadline }: Loading): Promise<() => void> {
+    try {
+      return await this.room.take({ bytes: object.size * copies, limit: this.maxLoadedBytes, deadline });
+    } catch (error) {
+      await object.body.cancel();
+      throw error;
+    }
   }
 
   async look(user: string, known?: Look): Promise<Look> {

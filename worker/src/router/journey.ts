@@ -13,6 +13,7 @@ import {
   outcomeUnknown,
   savedElsewhere,
 } from "./failures.ts";
+import { READ_COPIES, WRITE_COPIES } from "./file-side.ts";
 import { type LimitsMode, runWithin } from "./limits.ts";
 import type { Fenced } from "../wire/marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
@@ -61,6 +62,8 @@ export interface Query {
 /** One request of one user. */
 export class Journey {
   private copy: Copy | undefined;
+  /** The file whose bytes are in memory. */
+  private loaded: StoredFile | undefined;
   /** The file was looked for and is not there. Whether the user is a new one, the Durable Object knows. */
   private missing: StoredFile | undefined;
   /** What to tell the caller if the deadline passes now. */
@@ -79,18 +82,34 @@ export class Journey {
   async run(start: Side): Promise<QueryAnswer> {
     const deadline = Date.now() + this.options.deadlineMs;
     let side = start;
-    for (let steps = 0; steps < FULL_ROUND || Date.now() < deadline; steps++) {
-      const next = side === "file" ? await this.askFile() : await this.askStore();
-      if (typeof next === "object") return next;
-      side = next;
+    try {
+      for (let steps = 0; steps < FULL_ROUND || Date.now() < deadline; steps++) {
+        const next = side === "file" ? await this.askFile(deadline) : await this.askStore();
+        if (typeof next === "object") return next;
+        side = next;
+      }
+    } finally {
+      this.letGo();
     }
     throw this.obstacle;
   }
 
-  private async askFile(): Promise<Next> {
+  /** The bytes are needed no more, and others may wait for their room. */
+  private letGo(): void {
+    this.loaded?.release?.();
+    this.loaded = undefined;
+    this.copy = undefined;
+  }
+
+  private async askFile(deadline: number): Promise<Next> {
+    this.letGo();
     let file: StoredFile;
     try {
-      file = await this.sides.files.get(this.query.user);
+      file = await this.sides.files.get(this.query.user, {
+        copies: this.reading ? READ_COPIES : WRITE_COPIES,
+        deadline,
+      });
+      this.loaded = file;
     } catch (error) {
       return this.tryAgain("file", "read the database file", error);
     }

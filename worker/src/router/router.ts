@@ -34,6 +34,11 @@ export interface RouterConfig {
   /** Largest file that is opened in memory, in bytes. Default 32 MiB: an isolate has 128 MB, and a write holds the file three times. */
   readonly maxFileBytes?: number;
   /**
+   * Bytes of memory for the files of all requests in this isolate together, a write's file counted three times and a read's twice; default 96 MiB. Others
+   * wait for their turn, at most `deadlineMs`, and are then answered `overloaded`.
+   */
+  readonly maxLoadedBytes?: number;
+  /**
    * Default true. False says that an old path of the application still saves files, whatever is there by then (docs/mount.md): this router then reads
    * files and never saves one. Say the same to handleAdmin, so that dbmigrate knows.
    */
@@ -88,7 +93,12 @@ export function createRouter(config: RouterConfig): Router {
   }
   const sides: Sides = {
     flag: new KvFlagHint(config.flags, config.flagCacheTtl),
-    files: new R2FileSide(config.bucket, objectKeys(config.layout ?? DEFAULT_LAYOUT), maxFileBytes),
+    files: new R2FileSide(
+      config.bucket,
+      objectKeys(config.layout ?? DEFAULT_LAYOUT),
+      maxFileBytes,
+      config.maxLoadedBytes,
+    ),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
   return routeBetween(sides, {

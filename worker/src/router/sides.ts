@@ -23,6 +23,16 @@ export interface StoredFile extends Look {
   readonly bytes: Uint8Array | null;
   /** What a save has to carry along. */
   readonly attributes: FileAttributes;
+  /** Gives back the room in the isolate's memory; nothing uses `bytes` afterwards. */
+  readonly release?: () => void;
+}
+
+/** What the caller does with a file's bytes. */
+export interface Loading {
+  /** How often the request holds the file: as it came, in SQLite, and as it is saved. */
+  readonly copies: number;
+  /** Until when it waits for room, in milliseconds since 1970. */
+  readonly deadline: number;
 }
 
 export interface FileAttributes {
@@ -36,8 +46,11 @@ export type SaveOutcome = "saved" | "lost" | "throttled";
 
 /** The users' files, strongly consistent. */
 export interface FileSide {
-  /** @throws WireError too-large for an unfenced object that is too large to be opened here */
-  get(user: string): Promise<StoredFile>;
+  /**
+   * The caller releases what it gets.
+   * @throws WireError too-large for an unfenced object that is too large to be opened here, overloaded when there was no room for it
+   */
+  get(user: string, loading?: Loading): Promise<StoredFile>;
   /** Looks again without reading the content. An object with the ETag of `known` has its mark. */
   look(user: string, known?: Look): Promise<Look>;
   /** Saves over exactly what was read. When it throws, nobody knows whether the object was written. */

@@ -1,0 +1,115 @@
+// Many requests at once in one isolate: never more bytes of files than the budget, in their order, and a named refusal after too long a wait.
+import { describe, expect, it, vi } from "vitest";
+import { routeBetween, type Sides } from "../../src/index.ts";
+import { R2FileSide } from "../../src/router/file-side.ts";
+import { Room } from "../../src/router/room.ts";
+import { bindings, database, fileKey, newUser, textsIn } from "./fixtures.ts";
+
+const LIMIT = 100;
+const soon = (): number => Date.now() + 5000;
+
+describe("the room", () => {
+  it("is never overdrawn, and everybody gets a turn in order", async () => {
+    const room = new Room();
+    const order: number[] = [];
+    let peak = 0;
+    const sizes = Array.from({ length: 60 }, (_, index) => 1 + ((index * 37) % 120));
+    const requests = sizes.map(async (bytes, index) => {
+      const release = await room.take({ bytes, limit: LIMIT, deadline: soon() });
+      order.push(index);
+      peak = Math.max(peak, room.heldBytes);
+      await scheduler.wait(1);
+      release();
+      release();
+    });
+    await Promise.all(requests);
+    expect(peak).toBeLessThanOrEqual(LIMIT);
+    expect(order).toEqual(sizes.map((_, index) => index));
+    expect([room.heldBytes, room.waiting]).toEqual([0, 0]);
+  });
+
+  it("refuses by name after too long a wait, and leaves the queue", async () => {
+    const room = new Room();
+    const release = await room.take({ bytes: 90, limit: LIMIT, deadline: soon() });
+    await expect(room.take({ bytes: 20, limit: LIMIT, deadline: 0 })).rejects.toMatchObject({
+      kind: "overloaded",
+      details: { bytes: 20, held: 90, limit: LIMIT },
+    });
+    expect(room.waiting).toBe(0);
+    release();
+    (await room.take({ bytes: 1000, limit: LIMIT, deadline: 0 }))(); // larger than everything: it goes alone
+  });
+
+  it("forgets requests that ended without a word", async () => {
+    const room = new Room();
+    vi.useFakeTimers();
+    try {
+      await room.take({ bytes: LIMIT, limit: LIMIT, deadline: soon() });
+      void room.take({ bytes: 1, limit: LIMIT, deadline: Number.MAX_SAFE_INTEGER });
+      vi.setSystemTime(Date.now() + 61_000);
+      (await room.take({ bytes: LIMIT, limit: LIMIT, deadline: 0 }))();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe("requests on files", () => {
+  // Rows make the file large, so that three copies of it are most of the budget.
+  const FILE = database("x".repeat(200_000));
+  const ROOM = 4 * FILE.byteLength;
+
+  /** A side that counts the bytes which requests hold, from the moment at which they were read until the answer is there. */
+  function counted(room: Room, limit: number, peaks: number[]): Sides {
+    const bucket = new Proxy(bindings.BUCKET, {
+      get(target, property) {
+        if (property !== "put") return Reflect.get(target, property).bind(target);
+        return async (...given: Parameters<R2Bucket["put"]>) => {
+          peaks.push(room.heldBytes);
+          await scheduler.wait(20);
+          return target.put(...given);
+        };
+      },
+    });
+    return {
+      flag: { isMigrated: async () => false },
+      files: new R2FileSide(bucket as R2Bucket, fileKey, FILE.byteLength * 2, limit, room),
+      store: { query: notAsked, thaw: notAsked, live: notAsked },
+    };
+  }
+
+  const notAsked = () => Promise.reject(new Error("nobody asks the store"));
+  const INSERT = { statements: [{ sql: "INSERT INTO t VALUES (?)", params: ["more"] }] };
+
+  it("hold no more than the budget, and all are answered", async () => {
+    const [room, peaks] = [new Room(), [] as number[]];
+    const router = routeBetween(counted(room, ROOM, peaks), { path: "auto", deadlineMs: 20_000, maxFileBytes: 1e6 });
+    const users = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const user = newUser();
+        await bindings.BUCKET.put(fileKey(user), FILE);
+        return user;
+      }),
+    );
+    const answers = await Promise.all(users.map((user) => router.query(user, INSERT)));
+    expect(answers.map(({ ok }) => ok)).toEqual(users.map(() => true));
+    expect(Math.max(...peaks)).toBeLessThanOrEqual(ROOM);
+    expect(peaks).toHaveLength(users.length);
+    expect(room.heldBytes).toBe(0);
+    const saved = await bindings.BUCKET.get(fileKey(users[0] ?? ""));
+    expect(textsIn(new Uint8Array((await saved?.arrayBuffer()) ?? new ArrayBuffer(0))).at(-1)).toBe("more");
+  });
+
+  it("are answered overloaded when others hold everything for too long, and write nothing", async () => {
+    const room = new Room();
+    const router = routeBetween(counted(room, ROOM, []), { path: "auto", deadlineMs: 50, maxFileBytes: 1e6 });
+    const user = newUser();
+    await bindings.BUCKET.put(fileKey(user), FILE);
+    const before = (await bindings.BUCKET.head(fileKey(user)))?.etag;
+    const release = await room.take({ bytes: ROOM, limit: ROOM, deadline: soon() });
+    expect(await router.query(user, INSERT)).toMatchObject({ ok: false, error: { kind: "overloaded" } });
+    expect((await bindings.BUCKET.head(fileKey(user)))?.etag).toBe(before);
+    release();
+    expect(await router.query(user, INSERT)).toMatchObject({ ok: true, side: "file" });
+  });
+});
