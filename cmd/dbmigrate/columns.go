@@ -74,7 +74,7 @@ func reasonText(r migrate.Result) string {
 	}
 	parts = append(parts, r.Differences...)
 	for _, t := range r.Changes {
-		parts = append(parts, fmt.Sprintf("table %s changed, %s now", t.Name, plural(int(t.Rows), "row")))
+		parts = append(parts, fmt.Sprintf("table %s changed, %s now", t.Name, units.Plural(int(t.Rows), "row")))
 	}
 	if r.LeftBehind != "" {
 		parts = append(parts, "left behind, as "+string(r.LeftBehind))

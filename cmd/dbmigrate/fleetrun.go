@@ -246,14 +246,14 @@ func (r *fleetRun) count(result migrate.Result, notBegun bool) {
 func (r *fleetRun) sayStopping() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.out.Warn("stopping: no more users are begun, %s in flight finish (again: leave at once)", plural(len(r.inFlight), "user"))
+	r.out.Warn("stopping: no more users are begun, %s in flight finish (again: leave at once)", units.Plural(len(r.inFlight), "user"))
 }
 
 // stillOpen answers the second one.
 func (r *fleetRun) stillOpen() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lines := []string{fmt.Sprintf("left at once, with %s in flight; run the same command again, it goes on from here", plural(len(r.inFlight), "user"))}
+	lines := []string{fmt.Sprintf("left at once, with %s in flight; run the same command again, it goes on from here", units.Plural(len(r.inFlight), "user"))}
 	for _, u := range slices.Sorted(maps.Keys(r.inFlight)) {
 		lines = append(lines, fmt.Sprintf("open: %s (last step: %s)", u, orWord(string(r.inFlight[u]), "begun")))
 	}
@@ -277,7 +277,7 @@ func (r *fleetRun) end(interrupted bool, cause error) error {
 		r.out.Warn("open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it", u, u, u)
 	}
 	if len(a.FlagsLeft) > 0 {
-		r.out.Warn("flags left: %s of %s: %v", plural(len(a.FlagsLeft), "flag"), someOf(a.FlagsLeft), a.flagError)
+		r.out.Warn("flags left: %s of %s: %v", units.Plural(len(a.FlagsLeft), "flag"), someOf(a.FlagsLeft), a.flagError)
 	}
 	r.out.StepSummaryOf("dbmigrate "+string(r.action), a.counts(), a.failures)
 	r.watch.end(a) // the last: its copies in R2 may take a minute, and nobody should wait so long to read who is open
@@ -312,7 +312,7 @@ func (a *account) sentence() string {
 	if len(parts) == 0 {
 		parts = append(parts, "nothing to do")
 	}
-	text := fmt.Sprintf("%s: %s: %s; %s in %s", a.Action, plural(a.Users, "user"), strings.Join(parts, ", "),
+	text := fmt.Sprintf("%s: %s: %s; %s in %s", a.Action, units.Plural(a.Users, "user"), strings.Join(parts, ", "),
 		units.FormatSize(a.Bytes), units.FormatDuration(time.Duration(a.TookMs)*time.Millisecond))
 	if a.FreedBytes > 0 {
 		text += ", " + units.FormatSize(a.FreedBytes) + " freed"
@@ -346,13 +346,6 @@ func (a *account) counts() []report.Count {
 		report.Count{Name: "size", Value: units.FormatSize(a.Bytes)},
 		report.Count{Name: "time", Value: units.FormatDuration(time.Duration(a.TookMs) * time.Millisecond)},
 		report.Count{Name: "exit code", Value: fmt.Sprint(a.Exit)})
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func orWord(s, otherwise string) string {

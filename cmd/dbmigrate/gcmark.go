@@ -28,7 +28,7 @@ func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan
 	}
 	a.leaveAct(e, actMark, totals.Free, totals.FreeBytes, map[string]any{"plan": mark.Plan, "due": dueText(mark)})
 	a.out.Say("gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
-		mark.Plan, units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"), dollarText(totals.FreeDollars), dueText(mark), mark.Plan)
+		mark.Plan, units.FormatSize(totals.FreeBytes), units.Plural(totals.Free, "user"), dollarText(totals.FreeDollars), dueText(mark), mark.Plan)
 	if totals.Failed > 0 {
 		return ended(exitFailed)
 	}
@@ -59,7 +59,7 @@ func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark
 	return slices.DeleteFunc(marks, func(m migrate.GCMark) bool {
 		waits := now.Before(m.Due())
 		if waits {
-			a.out.Say("gc: %s with %s waits until %s", m.Plan, plural(len(m.Free), "user"), dueText(m))
+			a.out.Say("gc: %s with %s waits until %s", m.Plan, units.Plural(len(m.Free), "user"), dueText(m))
 		}
 		return waits
 	}), nil

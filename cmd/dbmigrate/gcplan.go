@@ -64,8 +64,8 @@ func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) er
 	if err != nil {
 		return err
 	}
-	a.out.Say("gc: would free %s of %s, keep %d; %s only in R2; R2 asks %s a month for what would go", units.FormatSize(totals.FreeBytes), plural(totals.Free, "user"),
-		totals.Keep, plural(notMigrated, "user"), dollarText(totals.FreeDollars))
+	a.out.Say("gc: would free %s of %s, keep %d; %s only in R2; R2 asks %s a month for what would go", units.FormatSize(totals.FreeBytes), units.Plural(totals.Free, "user"),
+		totals.Keep, units.Plural(notMigrated, "user"), dollarText(totals.FreeDollars))
 	if totals.Free > 0 {
 		a.out.Say("nothing was changed; to free exactly this, say the same (%s) with --confirm %s, or with --mark to free it after a hold", o.repeat(), totals.Plan)
 	}

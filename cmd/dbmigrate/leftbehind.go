@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -50,9 +51,9 @@ func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migr
 		}
 	}
 	if shown > leftShown {
-		a.out.Warn("and %s more", plural(shown-leftShown, "user"))
+		a.out.Warn("and %s more", units.Plural(shown-leftShown, "user"))
 	}
-	a.out.Warn("left behind in all: %s of %s%s", plural(int(writes), "write transaction"), plural(writers, "user"), unknownText(unknown))
+	a.out.Warn("left behind in all: %s of %s%s", units.Plural(int(writes), "write transaction"), units.Plural(writers, "user"), unknownText(unknown))
 	return nil
 }
 
@@ -60,14 +61,14 @@ func unknownText(users int) string {
 	if users == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", and what %s wrote, whose Durable Objects do not answer", plural(users, "user"))
+	return fmt.Sprintf(", and what %s wrote, whose Durable Objects do not answer", units.Plural(users, "user"))
 }
 
 func (l left) String() string {
 	if l.unknown {
 		return "the Durable Object does not answer: how much is left behind is unknown"
 	}
-	return fmt.Sprintf("%s since the migration would be left behind, in %s", plural(int(l.writes), "write transaction"), strings.Join(l.tables, ", "))
+	return fmt.Sprintf("%s since the migration would be left behind, in %s", units.Plural(int(l.writes), "write transaction"), strings.Join(l.tables, ", "))
 }
 
 func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, error) {

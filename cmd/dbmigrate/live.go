@@ -63,7 +63,7 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	line := []string{cmd.Name()}
 	cmd.Flags().Visit(func(f *pflag.Flag) { line = append(line, "--"+f.Name+"="+valueForRecords(cmd, f)) })
 	if len(args) > 0 {
-		line = append(line, "("+plural(len(args), "user")+" named)")
+		line = append(line, "("+units.Plural(len(args), "user")+" named)")
 	}
 	return line
 }

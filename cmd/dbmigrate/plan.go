@@ -79,6 +79,6 @@ func (a *app) printPlan(users []migrate.Found, guard *guarded) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say("dry run: %s, %d to migrate with %s; nothing was changed", plural(totals.Users, "user"), totals.Move, units.FormatSize(totals.Bytes))
+	a.out.Say("dry run: %s, %d to migrate with %s; nothing was changed", units.Plural(totals.Users, "user"), totals.Move, units.FormatSize(totals.Bytes))
 	return nil
 }

@@ -79,8 +79,8 @@ func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
 		return err
 	}
 	a.showRows(lines)
-	a.out.Say("dry run: %s, %s since their migration; %d would fail; nothing was changed", plural(totals.Users, "user"),
-		plural(int(totals.Writes), "write transaction"), totals.Failed)
+	a.out.Say("dry run: %s, %s since their migration; %d would fail; nothing was changed", units.Plural(totals.Users, "user"),
+		units.Plural(int(totals.Writes), "write transaction"), totals.Failed)
 	if totals.Failed > 0 || flagsUnread {
 		return ended(exitFailed)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -55,7 +56,7 @@ func (o *rollout) leaveOut(stop context.Context, users []migrate.Found) {
 // wave moves one wave, looks at it and judges it.
 func (o *rollout) wave(stop context.Context, w wave, i int) *waveLine {
 	line := &waveLine{Name: w.name, Number: i + 1, Of: len(o.waves), Users: len(w.users), Outcomes: map[migrate.Outcome]int{}}
-	o.out.Say("wave %d of %d, %s: %s", line.Number, line.Of, line.Name, plural(line.Users, "user"))
+	o.out.Say("wave %d of %d, %s: %s", line.Number, line.Of, line.Name, units.Plural(line.Users, "user"))
 	began := time.Now()
 	o.move(stop, w, line)
 	o.judge(line, began)
@@ -139,7 +140,7 @@ func (o *rollout) verify(line *waveLine) {
 
 // takeBack rolls back exactly those whom the wave moved, and says how many are back. A signal does not stop it: it is the way to safety.
 func (o *rollout) takeBack() (back int) {
-	o.out.Say("taking back %s", plural(len(o.moved), "user"))
+	o.out.Say("taking back %s", units.Plural(len(o.moved), "user"))
 	do := func(_ context.Context, u userdb.UserID) migrate.Result {
 		o.begun(u)
 		return o.undo(u)

@@ -107,7 +107,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if err := sheet.End(map[string]any{"summary": map[string]any{"runs": len(runs), "states": states}}); err != nil {
 		return err
 	}
-	a.out.Say("runs: %s", strings.Join(append([]string{plural(len(runs), "run")}, countsText(states)...), ", "))
+	a.out.Say("runs: %s", strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "))
 	return nil
 }
 

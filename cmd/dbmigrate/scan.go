@@ -4,25 +4,25 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
+	"math"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/scan"
+	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-)
-
-const (
-	// noteFrom is the size from which a database is worth watching.
-	noteFrom = 512 * units.KB
-	// recommendFrom is the size from which moving is recommended, unless --threshold says otherwise.
-	recommendFrom = units.MB
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type scanOptions struct {
 	selection.Options
-	threshold   units.SizeFlag
 	policy      string
 	deep        bool
 	concurrency int
@@ -32,12 +32,12 @@ type scanOptions struct {
 }
 
 func newScan(a *app) *cobra.Command {
-	o := scanOptions{threshold: units.SizeFlag{Bytes: recommendFrom}}
+	o := scanOptions{Options: selection.Options{Over: units.SizeFlag{Bytes: scan.RecommendFrom}}}
 	cmd := &cobra.Command{
 		Use:   "scan [--policy FILE [USER...]]",
 		Short: "List users by the size of their databases, and say who should move",
 		Long: "List every user with a database in the bucket, the largest first, and say who should move: \"note\" from 512 KB,\n" +
-			"\"migrate\" from 1 MB (--threshold). Users who are migrated already are shown as such.\n\n" +
+			"\"migrate\" from 1 MB (--over). Users who are migrated already are shown as such.\n\n" +
 			"Scans are remembered in a file on this machine, or in the bucket with --history-r2: so a scan knows how fast users grow,\n" +
 			"who will cross the threshold within 30 days, and, with --consistent, who is over it for good.\n\n" +
 			"The cost of moving who should move is worked out from list prices: each month, and once. How much the application is\n" +
@@ -60,11 +60,11 @@ func newScan(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
-	flags.Var(&o.threshold, "threshold", "recommend moving from this size on")
 	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move")
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
+	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users whose file has at least this size"
 	flags.BoolVar(&o.deep, "deep", false, "read each file that is still in R2 and say what a Durable Object could not hold")
 	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many files --deep and --policy read at once")
 	flags.StringVar(&o.report, "report", "", "write a page about it all to this HTML `file`, which needs no network")
@@ -78,16 +78,6 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return usageError("read arguments", fmt.Sprintf("%q", args[0]), cmd.CommandPath()+" takes none", "see "+cmd.CommandPath()+" --help")
-}
-
-// survey is what a scan found, and what follows from it.
-type survey struct {
-	at     time.Time
-	deep   bool
-	lines  []scanned
-	totals scanTotals
-	trend  fleetTrend
-	cost   fleetCost
 }
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
@@ -106,48 +96,84 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.survey(ctx, o, e, past)
+	r, err := scan.Survey(ctx, e, scan.Options{Prefix: o.Prefix, Threshold: o.Over.Bytes, Deep: o.deep, Concurrency: o.concurrency, Past: past,
+		Consistent: o.history.consistent, Traffic: o.traffic.known(), Run: e.Run, Out: a.out})
 	if err != nil {
 		return err
 	}
 	if o.report != "" {
-		if err := s.writeReport(o.report, c.Bucket); err != nil {
+		if err := r.WritePage(o.report, c.Bucket, version()); err != nil {
 			return err
 		}
 	}
-	return a.printScan(s)
+	return a.printScan(r)
 }
 
-// survey looks at every user, then at the past, then at the prices.
-func (a *app) survey(ctx context.Context, o *scanOptions, e *migrate.Engine, past memory) (*survey, error) {
-	unread := false
-	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
-		unread = true
-		selection.WarnUnread(a.out, err)
-	}})
-	if err != nil {
-		return nil, err
+// recall opens the history.
+func (a *app) recall(ctx context.Context, h *historyFlags, e *migrate.Engine, c config.Config) (scan.Memory, error) {
+	history := scan.History{File: h.file, InR2: h.inR2, Needed: h.needed(), Scope: scanlog.Scope{Endpoint: c.R2Endpoint, Bucket: c.Bucket, Layout: e.Layout.String()},
+		Dir: func() (string, error) {
+			state, err := record.StateDir(a.getenv)
+			return filepath.Join(state, "history"), err
+		}}
+	return history.Open(ctx, e.Files, e.Scratch, a.out.Warn)
+}
+
+// historyFlags say where scans are remembered, and what is read from it.
+type historyFlags struct {
+	file       string
+	inR2       bool
+	consistent int
+}
+
+func (h *historyFlags) add(flags *pflag.FlagSet) {
+	flags.IntVar(&h.consistent, "consistent", 0, "recommend only users over the threshold in each of the last `n` scans, an hour or more apart")
+	flags.StringVar(&h.file, "history", "", "`file` that remembers scans, for CI jobs that cache a file (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)")
+	flags.BoolVar(&h.inR2, "history-r2", false, "remember scans in the bucket, under "+userdb.ReservedPrefix+"history/, for every machine")
+}
+
+func (h *historyFlags) check() error {
+	switch {
+	case h.file != "" && h.inR2:
+		return usageError("read flags", "", "--history and --history-r2 exclude each other", "")
+	case h.consistent < 0 || h.consistent > 100:
+		return usageError("read --consistent", fmt.Sprint(h.consistent), "it is not between 0 and 100", "")
 	}
-	s := &survey{at: time.Now(), deep: o.deep, lines: make([]scanned, len(found)), totals: scanTotals{Threshold: o.threshold.Bytes, FlagsUnread: unread}}
-	for i, f := range found {
-		s.lines[i] = advise(f, o.threshold.Bytes)
-		if unread && f.Place == migrate.PlaceStore {
-			s.lines[i].Advice, s.lines[i].Reason = adviceMigrated, "by its fence alone: the flags could not be read"
-		}
+	return nil
+}
+
+// needed says that the command cannot do without a history.
+func (h *historyFlags) needed() bool { return h.file != "" || h.inR2 || h.consistent > 1 }
+
+// trafficFlags are what a scan cannot see: how much the application is used.
+type trafficFlags struct {
+	cost.Traffic
+	given bool
+}
+
+func (t *trafficFlags) add(flags *pflag.FlagSet) {
+	flags.Float64Var(&t.RequestsPerDay, "requests-per-day", 0, "how many requests a user's application makes a day, on average, for the monthly cost")
+	flags.Float64Var(&t.WritesShare, "writes-share", 0, "how many of them write, from 0 to 1")
+}
+
+// known is nil where nobody said how much the application is used.
+func (t *trafficFlags) known() *cost.Traffic {
+	if !t.given {
+		return nil
 	}
-	if o.deep {
-		if err := a.lookDeep(ctx, e, s.lines, o.concurrency); err != nil {
-			return nil, err
-		}
+	return &t.Traffic
+}
+
+func (t *trafficFlags) check(flags *pflag.FlagSet) error {
+	requests, writes := flags.Changed("requests-per-day"), flags.Changed("writes-share")
+	t.given = requests && writes
+	switch {
+	case requests != writes:
+		return usageError("read flags", "", "--requests-per-day and --writes-share belong together", "a write costs several times what a read costs")
+	case !(t.RequestsPerDay >= 0) || math.IsInf(t.RequestsPerDay, 0):
+		return usageError("read --requests-per-day", fmt.Sprint(t.RequestsPerDay), "it is no number of requests", "")
+	case !(t.WritesShare >= 0 && t.WritesShare <= 1):
+		return usageError("read --writes-share", fmt.Sprint(t.WritesShare), "it is not between 0 and 1", "0.2 means that one request in five writes")
 	}
-	if err := s.remember(ctx, past, o, e.Run); err != nil {
-		return nil, err
-	}
-	for i := range s.lines {
-		s.lines[i].insist(o.history.consistent, o.threshold.Bytes)
-		s.totals.add(s.lines[i])
-	}
-	s.trend.crossing = s.totals.Crossing
-	s.price(&o.traffic)
-	return s, nil
+	return nil
 }

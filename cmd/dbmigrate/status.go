@@ -182,9 +182,9 @@ func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
 	if totals.Split > 0 {
 		split = fmt.Sprintf("%d split, ", totals.Split)
 	}
-	a.out.Say("status: %d in R2, %d in Durable Objects, %s%d in between; %s", totals.File, totals.Store, split, totals.Neither, plural(totals.Problems, "problem"))
+	a.out.Say("status: %d in R2, %d in Durable Objects, %s%d in between; %s", totals.File, totals.Store, split, totals.Neither, units.Plural(totals.Problems, "problem"))
 	if totals.Failed > 0 {
-		a.out.Warn("status: %s could not be asked", plural(totals.Failed, "user"))
+		a.out.Warn("status: %s could not be asked", units.Plural(totals.Failed, "user"))
 		return ended(exitFailed)
 	}
 	if totals.FlagsUnread {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -57,7 +58,7 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 		err = usageError("read run", o.run, "it was about the bucket "+run.Bucket, "say --bucket "+run.Bucket)
 	}
 	if err == nil {
-		a.out.Say("run %s: %s of %s by %s, %s; %s of its %s are in the record", o.run, run.Action, run.Bucket, run.Who.Name, run.State, plural(len(users), "user"), plural(run.Begin.Users, "user"))
+		a.out.Say("run %s: %s of %s by %s, %s; %s of its %s are in the record", o.run, run.Action, run.Bucket, run.Who.Name, run.State, units.Plural(len(users), "user"), units.Plural(run.Begin.Users, "user"))
 	}
 	return users, outcomes, err
 }

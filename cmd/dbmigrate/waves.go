@@ -95,7 +95,7 @@ func (o *waveOptions) inWaves(users []migrate.Found, say func(string, ...any)) [
 		in = append(in, w.users...)
 	}
 	if left := len(users) - len(in); left > 0 {
-		say("%s are beyond the last wave and stay where they are", plural(left, "user"))
+		say("%s are beyond the last wave and stay where they are", units.Plural(left, "user"))
 	}
 	return in
 }
@@ -167,13 +167,13 @@ const (
 )
 
 func (l *waveLine) sentence() string {
-	text := fmt.Sprintf("wave %d of %d, %s: %s, %d failed, %d verified, %d different: gate %s", l.Number, l.Of, l.Name, plural(l.Users, "user"), l.Failed,
+	text := fmt.Sprintf("wave %d of %d, %s: %s, %d failed, %d verified, %d different: gate %s", l.Number, l.Of, l.Name, units.Plural(l.Users, "user"), l.Failed,
 		l.Verified, l.Different, l.Gate)
 	if l.Reason != "" {
 		text += ": " + l.Reason
 	}
 	if l.RolledBack > 0 {
-		text += fmt.Sprintf("; %s taken back", plural(l.RolledBack, "user"))
+		text += fmt.Sprintf("; %s taken back", units.Plural(l.RolledBack, "user"))
 	}
 	return text + " (" + units.FormatDuration(time.Duration(l.TookMs)*time.Millisecond) + ")"
 }
@@ -189,9 +189,9 @@ func (g gate) judge(l *waveLine) (reason string) {
 	failed := l.Failed + l.Unverified
 	switch {
 	case l.Different > 0:
-		return fmt.Sprintf("verify found a difference in %s", plural(l.Different, "user"))
+		return fmt.Sprintf("verify found a difference in %s", units.Plural(l.Different, "user"))
 	case failed > 0 && float64(failed)*100 > g.failures.Of*float64(begun):
-		return fmt.Sprintf("%d of %s failed, and --gate-failures is %s", failed, plural(begun, "user"), selection.FormatPercent(g.failures.Of))
+		return fmt.Sprintf("%d of %s failed, and --gate-failures is %s", failed, units.Plural(begun, "user"), selection.FormatPercent(g.failures.Of))
 	}
 	return ""
 }

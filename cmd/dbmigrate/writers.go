@@ -100,7 +100,7 @@ func (r *fleetRun) routeAndWait(ctx context.Context, p migrate.Procedure, users 
 		return err
 	}
 	r.out.Say("%s of %d routed to their Durable Objects, which ask the file meanwhile; waiting %s for requests that have not seen it",
-		plural(routed, "user"), len(users), units.FormatDuration(p.Wait()))
+		units.Plural(routed, "user"), len(users), units.FormatDuration(p.Wait()))
 	p.Pause(ctx)
 	return nil
 }

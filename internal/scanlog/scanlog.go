@@ -174,7 +174,7 @@ func (h *History) fail(op string, err error) error {
 	return &userdb.Error{Op: op + " the history", Thing: h.path, Kind: userdb.Usage, Err: err, Hint: hintAside}
 }
 
-const hintAside = "move the file away to begin a new history; scan --no-history goes without"
+const hintAside = "move the file away to begin a new history"
 
 func refuse(path string, err error, hint string) error {
 	if hint == "" {

@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"cmp"
@@ -13,15 +13,15 @@ import (
 
 // The advice of a scan, promised in docs/scripting.md.
 const (
-	adviceNone     = "none"
-	adviceNote     = "note"     // from noteFrom
-	adviceMigrate  = "migrate"  // from the threshold
-	adviceMigrated = "migrated" // the Durable Object serves
-	adviceCheck    = "check"    // flag and file contradict each other: a command was cut off, or its flag is not written yet
+	AdviceNone     = "none"
+	AdviceNote     = "note"     // from NoteFrom
+	AdviceMigrate  = "migrate"  // from the threshold
+	AdviceMigrated = "migrated" // the Durable Object serves
+	AdviceCheck    = "check"    // flag and file contradict each other: a command was cut off, or its flag is not written yet
 )
 
-// scanned is one line of a scan.
-type scanned struct {
+// User is one user of a scan (docs/scripting.md).
+type User struct {
 	User    userdb.UserID    `json:"user"`
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
@@ -36,7 +36,7 @@ type scanned struct {
 	RowsWritten   *int64    `json:"rowsWritten,omitempty"`
 	GrowthPerWeek *float64  `json:"growthBytesPerWeek,omitempty"`
 	CrossesInDays *float64  `json:"crossesInDays,omitempty"`
-	Cost          *userCost `json:"cost,omitempty"`
+	Cost          *UserCost `json:"cost,omitempty"`
 
 	// Of --deep (docs/preflight.md).
 	Verdict sqlitefile.Level     `json:"verdict,omitempty"`
@@ -48,47 +48,47 @@ type scanned struct {
 }
 
 // advise says what a scan alone can tell about one user.
-func advise(f migrate.Found, threshold int64) scanned {
-	s := scanned{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: adviceNone}
+func advise(f migrate.Found, threshold int64) User {
+	s := User{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: AdviceNone}
 	switch {
 	case f.Place == migrate.PlaceUnreadable:
 		s.fail(f.Err)
 	case f.Place == migrate.PlaceUnnameable:
-		s.Advice, s.Reason = adviceCheck, "its key holds what can be no user's id: move the object to another key first"
+		s.Advice, s.Reason = AdviceCheck, "its key holds what can be no user's id: move the object to another key first"
 	case f.Place == migrate.PlaceMissing:
-		s.Advice, s.Reason = adviceCheck, "a flag, but no file"
+		s.Advice, s.Reason = AdviceCheck, "a flag, but no file"
 	case f.Place == migrate.PlaceStore && f.Flagged:
-		s.Advice = adviceMigrated
+		s.Advice = AdviceMigrated
 	case f.Place == migrate.PlaceStore:
-		s.Advice, s.Reason = adviceCheck, "the file is fenced, but there is no flag"
+		s.Advice, s.Reason = AdviceCheck, "the file is fenced, but there is no flag"
 	case f.Flagged:
-		s.Advice, s.Reason = adviceCheck, "a flag, but the file is not fenced"
+		s.Advice, s.Reason = AdviceCheck, "a flag, but the file is not fenced"
 	case f.Bytes >= threshold:
-		s.Advice = adviceMigrate
-	case f.Bytes >= noteFrom:
-		s.Advice = adviceNote
+		s.Advice = AdviceMigrate
+	case f.Bytes >= NoteFrom:
+		s.Advice = AdviceNote
 	}
 	return s
 }
 
 // fail notes that the object cannot be read.
-func (s *scanned) fail(err error) {
+func (s *User) fail(err error) {
 	described := report.ErrorOf(err)
-	s.Advice, s.Reason, s.Error = adviceCheck, "the object cannot be read: "+described.Message, &described
+	s.Advice, s.Reason, s.Error = AdviceCheck, "the object cannot be read: "+described.Message, &described
 }
 
 // lookDeep reads the files of users in R2 and notes what stands in their way.
-func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, atOnce int) error {
+func lookDeep(ctx context.Context, e Engine, lines []User, o *Options) error {
 	sizes := map[string]int64{}
 	for _, l := range lines {
 		if l.Place == migrate.PlaceR2 {
 			sizes[string(l.User)] = l.Bytes
 		}
 	}
-	progress := a.out.NewProgress("scan", sizes, nil)
+	progress := o.Out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	var sick migrate.Sick
-	err := parallel.Each(ctx, len(lines), atOnce, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(lines), o.Concurrency, func(ctx context.Context, i int) error {
 		if lines[i].Place != migrate.PlaceR2 {
 			return nil
 		}
@@ -102,7 +102,7 @@ func (a *app) lookDeep(ctx context.Context, e *migrate.Engine, lines []scanned, 
 	return cmp.Or(err, sick.Most())
 }
 
-func (s *scanned) look(ctx context.Context, e *migrate.Engine) error {
+func (s *User) look(ctx context.Context, e Engine) error {
 	found, err := e.LookDeep(ctx, s.User)
 	switch userdb.KindOf(err) {
 	case "":

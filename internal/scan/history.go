@@ -1,0 +1,260 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/scanlog"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// History says where scans are remembered.
+type History struct {
+	// File is the history's file; "" is one for each bucket and layout in Dir. InR2 keeps it in the bucket instead.
+	File string
+	InR2 bool
+	// Dir is the folder of histories, or why there is none.
+	Dir func() (string, error)
+	// Needed says that the command cannot do without a history.
+	Needed bool
+	Scope  scanlog.Scope
+}
+
+const (
+	// apart is the least interval between scans: of closer ones only the newest counts.
+	apart = time.Hour
+	// back is how old a scan may be that counts. Growth over more than three months says little about the next one.
+	back = 90 * units.Day
+)
+
+// Memory is an open history.
+type Memory interface {
+	// update hands out the history with which to record and read. It may call do again when, in the bucket, another
+	// machine was faster.
+	update(ctx context.Context, do func(*scanlog.History) error) error
+}
+
+// Open finds the history before anything is User, so that one that is damaged or of another bucket stops the command
+// at once. nil: there is none, which a folder that cannot be written makes a warning unless the history is needed.
+func (h *History) Open(ctx context.Context, files migrate.Files, scratch migrate.Scratch, warn func(string, ...any)) (Memory, error) {
+	if h.InR2 {
+		key := userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(h.Scope) + ".sqlite")
+		m := &bucketMemory{files: files, scratch: scratch, scope: h.Scope, key: key}
+		return m, m.once(ctx, func(*scanlog.History) (bool, error) { return false, nil })
+	}
+	path, err := h.path()
+	if err != nil && !h.Needed {
+		warn("scan: no history is kept: %v", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, userdb.UsageError("find a place for the history", "", err.Error(), "name one with --history")
+	}
+	m := fileMemory{path, h.Scope}
+	return m, m.update(ctx, func(*scanlog.History) error { return nil })
+}
+
+// path is the file that was named, or one in the folder, which it makes.
+func (h *History) path() (string, error) {
+	if h.File != "" {
+		return h.File, nil
+	}
+	dir, err := h.Dir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, fileNamePart(h.Scope.Bucket)+"-"+scopeDigest(h.Scope)+".sqlite"), os.MkdirAll(dir, 0o700)
+}
+
+func scopeDigest(s scanlog.Scope) string {
+	sum := sha256.Sum256([]byte(s.Endpoint + "\x00" + s.Bucket + "\x00" + s.Layout))
+	return hex.EncodeToString(sum[:6])
+}
+
+// fileNamePart keeps what a bucket's name may hold and nothing else.
+func fileNamePart(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// fileMemory is a history on this machine.
+type fileMemory struct {
+	path  string
+	scope scanlog.Scope
+}
+
+func (m fileMemory) update(ctx context.Context, do func(*scanlog.History) error) error {
+	h, err := scanlog.Open(ctx, m.path, m.scope)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(h), h.Close())
+}
+
+// bucketMemory is a history in the bucket. It is changed by compare and set: what another machine wrote meanwhile is read again.
+type bucketMemory struct {
+	files   migrate.Files
+	scratch migrate.Scratch
+	scope   scanlog.Scope
+	key     userdb.ObjectKey
+}
+
+func (m *bucketMemory) update(ctx context.Context, do func(*scanlog.History) error) error {
+	const tries = 8
+	var err error
+	for range tries {
+		err = m.once(ctx, func(h *scanlog.History) (bool, error) { return true, do(h) })
+		if userdb.KindOf(err) != userdb.Precondition {
+			return err
+		}
+	}
+	return err
+}
+
+// once fetches the history, lets do work on it and, if do says so, puts it back.
+func (m *bucketMemory) once(ctx context.Context, do func(*scanlog.History) (bool, error)) error {
+	base, err := m.scratch.Path()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(base, "dbmigrate-history-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "history.sqlite")
+	condition, err := m.fetch(ctx, path)
+	if err != nil {
+		return err
+	}
+	put := false
+	err = fileMemory{path, m.scope}.update(ctx, func(h *scanlog.History) (err error) {
+		put, err = do(h)
+		return err
+	})
+	if err != nil {
+		return strayed(err, path, string(m.key))
+	}
+	if !put {
+		return nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	_, err = m.files.Put(ctx, m.key, bytes.NewReader(content), int64(len(content)), condition)
+	return err
+}
+
+func (m *bucketMemory) fetch(ctx context.Context, path string) (userdb.PutOptions, error) {
+	condition := userdb.PutOptions{ContentType: "application/vnd.sqlite3"}
+	var content bytes.Buffer
+	object, err := m.files.Get(ctx, m.key, "", &content)
+	switch {
+	case userdb.KindOf(err) == userdb.NotFound:
+		condition.IfNoneMatch = true
+		return condition, nil
+	case err != nil:
+		return condition, err
+	}
+	condition.IfMatch = object.ETag
+	return condition, os.WriteFile(path, content.Bytes(), 0o600)
+}
+
+// strayed names the object instead of its copy in an error.
+func strayed(err error, path, key string) error {
+	var e *userdb.Error
+	if errors.As(err, &e) && e.Thing == path {
+		named := *e
+		named.Thing, named.Hint = key, "move the object away to begin a new history"
+		return &named
+	}
+	return err
+}
+
+// crossingWithin is "next month".
+const crossingWithin = 30 * units.Day
+
+// trend is what the history says about the whole bucket.
+type trend struct {
+	points   []scanlog.Point
+	perWeek  float64
+	known    bool
+	crossing int // users who will cross the threshold within crossingWithin
+}
+
+// remember records this scan and reads from the history what concerns the users that it found.
+func (r *Report) remember(ctx context.Context, o *Options) error {
+	if o.Past == nil {
+		return nil
+	}
+	sizes, places := map[string]int64{}, map[string]int{}
+	for i, l := range r.Users {
+		places[string(l.User)] = i
+		if l.Place == migrate.PlaceR2 {
+			sizes[string(l.User)] = l.Bytes
+		}
+	}
+	window := scanlog.Window{Apart: apart, Back: back}
+	return o.Past.update(ctx, func(h *scanlog.History) error {
+		if err := h.Record(ctx, scanlog.Scan{Run: o.Run, At: r.At, Prefix: o.Prefix}, sizes); err != nil {
+			return err
+		}
+		r.trend = trend{}
+		err := h.Trends(ctx, window, func(user string, t scanlog.Trend) {
+			if i, found := places[user]; found {
+				r.Users[i].follow(t, r.Totals.Threshold)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		total, err := h.Total(ctx, window)
+		r.trend.points = total.Points
+		r.trend.perWeek, r.trend.known = total.PerWeek()
+		return err
+	})
+}
+
+// follow notes what the history says about one user.
+func (l *User) follow(t scanlog.Trend, threshold int64) {
+	l.over = t.Over(threshold)
+	l.GrowthPerWeek, l.CrossesInDays = nil, nil
+	if perWeek, known := t.PerWeek(); known {
+		l.GrowthPerWeek = rounded(perWeek, 1)
+	}
+	if after, crosses := t.Crosses(threshold, crossingWithin); crosses && l.Place == migrate.PlaceR2 {
+		l.CrossesInDays = rounded(after.Hours()/24, 10)
+	}
+}
+
+// insist takes the recommendation back from users who were not over the threshold in each of the last n scans.
+func (l *User) insist(n int, threshold int64) {
+	if n > 1 && l.Advice == AdviceMigrate && l.over < n {
+		l.Advice = AdviceNote
+		l.Reason = fmt.Sprintf("over %s in the last %s, not yet in %d", units.FormatSize(threshold), units.Plural(max(l.over, 1), "scan"), n)
+	}
+}
+
+func (t *trend) sentence(threshold int64) string {
+	if !t.known {
+		return ""
+	}
+	first, last := t.points[0], t.points[len(t.points)-1]
+	return fmt.Sprintf("growth: %s a week, over %d scans in %s; %s will cross %s within 30 days, if they grow on in a straight line",
+		units.FormatGrowth(t.perWeek), len(t.points), units.FormatDuration(last.At.Sub(first.At)), units.Plural(t.crossing, "user"), units.FormatSize(threshold))
+}

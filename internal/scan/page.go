@@ -1,0 +1,210 @@
+package scan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// pageRows is how many users a table of the page shows; a page of a hundred thousand would show nothing.
+const pageRows = 20
+
+// WritePage writes the report as a page that needs no network.
+func (r *Report) WritePage(path, bucket, version string) error {
+	t := &r.Totals
+	page := htmlreport.Page{
+		Bucket: bucket, When: r.At.Format("2 January 2006, 15:04 MST"), Version: version, Threshold: units.FormatSize(t.Threshold),
+		Tiles: []htmlreport.Tile{
+			{Label: "Users", Value: units.FormatInteger(int64(t.Users)), Note: units.FormatSize(t.Bytes)},
+			{Label: "Should move", Value: units.FormatInteger(int64(t.Migrate)), Note: units.FormatSize(t.MigrateBytes)},
+			{Label: "From " + units.FormatSize(NoteFrom), Value: units.FormatInteger(int64(t.Note)), Note: "worth watching"},
+			{Label: "Cannot move", Value: r.blockedText(), Note: r.blockedNote()},
+			{Label: "Moved already", Value: units.FormatInteger(int64(t.Migrated)), Note: "in Durable Objects"},
+		},
+		Sizes: r.sizeClasses(), Growth: r.growthPicture(),
+		Crossing: r.soonest().usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
+			if l.CrossesInDays == nil {
+				return nil
+			}
+			return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Crosses()}
+		}),
+		Blocked: r.usersWhere([]string{"User", "Size", "Why"}, func(l *User) []string {
+			if len(l.Blocked) == 0 {
+				return nil
+			}
+			return []string{string(l.User), units.FormatSize(l.Bytes), strings.Join(l.Blocked, "; ")}
+		}),
+		Moves: r.usersWhere([]string{"User", "Size", "A week", "A month"}, func(l *User) []string {
+			if l.Cost == nil {
+				return nil
+			}
+			return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Monthly()}
+		}),
+		Cost: r.Cost.facts(), Formula: costFormula, Assumptions: r.Cost.assumptions(),
+	}
+	if err := htmlreport.WriteFile(path, page); err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return userdb.UsageError("write the report", path, err.Error(), "name a file in a folder that exists and can be written")
+	}
+	return nil
+}
+
+func (r *Report) blockedText() string {
+	if !r.Deep {
+		return "?"
+	}
+	return units.FormatInteger(int64(r.Totals.Blocked))
+}
+
+func (r *Report) blockedNote() string {
+	if !r.Deep {
+		return "scan --deep tells"
+	}
+	return "and stay in R2"
+}
+
+// soonest is those who will cross the threshold, in that order.
+func (r *Report) soonest() *Report {
+	crossing := &Report{}
+	for _, l := range r.Users {
+		if l.CrossesInDays != nil {
+			crossing.Users = append(crossing.Users, l)
+		}
+	}
+	slices.SortStableFunc(crossing.Users, func(a, b User) int { return cmp.Compare(*a.CrossesInDays, *b.CrossesInDays) })
+	return crossing
+}
+
+// usersWhere makes a table of the users for whom row gives one, largest first as the lines are.
+func (r *Report) usersWhere(heads []string, row func(*User) []string) htmlreport.Table {
+	table := htmlreport.Table{Heads: heads}
+	for i := range r.Users {
+		switch cells := row(&r.Users[i]); {
+		case cells == nil:
+		case len(table.Rows) < pageRows:
+			table.Rows = append(table.Rows, cells)
+		default:
+			table.Left++
+		}
+	}
+	return dropEmptyColumns(table)
+}
+
+func dropEmptyColumns(t htmlreport.Table) htmlreport.Table {
+	for c := len(t.Heads) - 1; c >= 0; c-- {
+		filled := false
+		for _, row := range t.Rows {
+			filled = filled || row[c] != ""
+		}
+		if filled || len(t.Rows) == 0 {
+			continue
+		}
+		t.Heads = append(t.Heads[:c:c], t.Heads[c+1:]...)
+		for i, row := range t.Rows {
+			t.Rows[i] = append(row[:c:c], row[c+1:]...)
+		}
+	}
+	return t
+}
+
+// classBorders part the sizes; the threshold is one more.
+var classBorders = []int64{10 * units.KB, 100 * units.KB, NoteFrom, units.MB, 5 * units.MB, 20 * units.MB, 100 * units.MB, units.GB}
+
+func bordersWith(threshold int64) []int64 {
+	var borders []int64
+	for _, b := range classBorders {
+		if threshold < b && (len(borders) == 0 || borders[len(borders)-1] < threshold) {
+			borders = append(borders, threshold)
+		}
+		borders = append(borders, b)
+	}
+	if borders[len(borders)-1] < threshold {
+		borders = append(borders, threshold)
+	}
+	return borders
+}
+
+// sizeClasses counts the files that are in R2; classes above the largest are left out.
+func (r *Report) sizeClasses() []htmlreport.Bar {
+	borders := bordersWith(r.Totals.Threshold)
+	users, bytes, most := make([]int, len(borders)+1), make([]int64, len(borders)+1), 0
+	for i := range r.Users {
+		l := &r.Users[i]
+		if l.Place != migrate.PlaceR2 {
+			continue
+		}
+		class := 0
+		for class < len(borders) && l.Bytes >= borders[class] {
+			class++
+		}
+		users[class]++
+		bytes[class] += l.Bytes
+		most = max(most, class)
+	}
+	var bars []htmlreport.Bar
+	for class := 0; class <= most; class++ {
+		from, label := int64(0), ""
+		switch {
+		case class == 0:
+			label = "under " + units.FormatSize(borders[0])
+		case class == len(borders):
+			from, label = borders[class-1], "from "+units.FormatSize(borders[class-1])
+		default:
+			from, label = borders[class-1], units.FormatSize(borders[class-1])+" to "+units.FormatSize(borders[class])
+		}
+		bars = append(bars, htmlreport.Bar{Label: label, Users: users[class], Size: units.FormatSize(bytes[class]), Over: from >= r.Totals.Threshold, First: from == r.Totals.Threshold && from > 0})
+	}
+	return bars
+}
+
+func (r *Report) growthPicture() htmlreport.Growth {
+	sentence := r.trend.sentence(r.Totals.Threshold)
+	if sentence == "" {
+		return htmlreport.Growth{}
+	}
+	points := r.trend.points
+	first, last := points[0], points[len(points)-1]
+	least, most := first.Bytes, first.Bytes
+	for _, p := range points {
+		least, most = min(least, p.Bytes), max(most, p.Bytes)
+	}
+	g := htmlreport.Growth{Sentence: sentence[len("growth: "):] + ".", First: dayOf(first.At), Last: dayOf(last.At), Least: units.FormatSize(least), Most: units.FormatSize(most)}
+	for _, p := range points {
+		y := 0.5
+		if most > least {
+			y = float64(p.Bytes-least) / float64(most-least)
+		}
+		g.Points = append(g.Points, htmlreport.Point{X: float64(p.At.Sub(first.At)) / float64(last.At.Sub(first.At)), Y: y})
+	}
+	return g
+}
+
+func dayOf(t time.Time) string { return t.Format("2 January 2006") }
+
+// facts are the costs for the page.
+func (c *FleetCost) facts() []htmlreport.Fact {
+	if c.Users == 0 {
+		return nil
+	}
+	facts := []htmlreport.Fact{{Name: "Storage, a month", Value: cost.FormatChange(c.Storage), Note: fmt.Sprintf("%s in Durable Objects instead of R2, once gc has freed the files", units.FormatSize(c.Bytes))}}
+	if c.Monthly != nil {
+		facts = append(facts, htmlreport.Fact{Name: "All, a month", Value: cost.FormatChanges(c.Monthly[0], c.Monthly[1]), Note: c.monthText()})
+	} else {
+		facts = append(facts, htmlreport.Fact{Name: "Requests, a month", Value: cost.FormatChanges(c.PerMillion[0], c.PerMillion[1]) + " a million",
+			Note: "From all of them writing to all of them reading. How much the application is used is not known: --requests-per-day and --writes-share make it a figure."})
+	}
+	return append(facts, htmlreport.Fact{Name: "Once", Value: cost.FormatRange(c.Once[0], c.Once[1]), Note: "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free."})
+}

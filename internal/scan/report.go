@@ -1,0 +1,196 @@
+// Package scan says who should move, what stands in the way, how users grow, and what it costs.
+package scan
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+const (
+	// NoteFrom is the size from which a database is worth watching.
+	NoteFrom = 512 * units.KB
+	// RecommendFrom is the size from which moving is recommended, unless the operator says otherwise.
+	RecommendFrom = units.MB
+)
+
+// Engine is what a scan needs of the engine: it only reads.
+type Engine interface {
+	Scan(ctx context.Context, opts migrate.ScanOptions) ([]migrate.Found, error)
+	LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error)
+	LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (*split.Plan, sqlitefile.Report, error)
+}
+
+// Options say how far a scan looks.
+type Options struct {
+	Prefix    string
+	Threshold int64 // of moving, in bytes
+	Deep      bool  // read each file that is still in R2
+	// Concurrency is how many files are read at once.
+	Concurrency int
+	// Past remembers scans; nil: nothing is remembered. Consistent asks for so many scans over the threshold.
+	Past       Memory
+	Consistent int
+	// Traffic is how much the application is used; nil: nobody said.
+	Traffic *cost.Traffic
+	// Run names this scan in the history.
+	Run string
+	// Out shows progress and warnings.
+	Out *report.Output
+}
+
+// Report is what a scan found, and what follows from it.
+type Report struct {
+	At     time.Time
+	Deep   bool
+	Users  []User
+	Totals Totals
+	Cost   FleetCost
+
+	trend trend
+}
+
+// Survey looks at every user, then at the past, then at the prices.
+func Survey(ctx context.Context, e Engine, o Options) (*Report, error) {
+	unread := false
+	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
+		unread = true
+		selection.WarnUnread(o.Out, err)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{At: time.Now(), Deep: o.Deep, Users: make([]User, len(found)), Totals: Totals{Threshold: o.Threshold, FlagsUnread: unread}}
+	for i, f := range found {
+		r.Users[i] = advise(f, o.Threshold)
+		if unread && f.Place == migrate.PlaceStore {
+			r.Users[i].Advice, r.Users[i].Reason = AdviceMigrated, "by its fence alone: the flags could not be read"
+		}
+	}
+	if o.Deep {
+		if err := lookDeep(ctx, e, r.Users, &o); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.remember(ctx, &o); err != nil {
+		return nil, err
+	}
+	for i := range r.Users {
+		r.Users[i].insist(o.Consistent, o.Threshold)
+		r.Totals.add(r.Users[i])
+	}
+	r.trend.crossing = r.Totals.Crossing
+	r.price(o.Traffic)
+	return r, nil
+}
+
+// Totals is the summary of a scan (docs/scripting.md).
+type Totals struct {
+	Users        int   `json:"users"`
+	Bytes        int64 `json:"bytes"`
+	Threshold    int64 `json:"threshold"`
+	Migrate      int   `json:"migrate"`
+	MigrateBytes int64 `json:"migrateBytes"`
+	Note         int   `json:"note"`
+	Migrated     int   `json:"migrated"`
+	Check        int   `json:"check"`
+	Blocked      int   `json:"blocked"`
+	Largest      int64 `json:"largestBytes"` // of those in R2
+	Crossing     int   `json:"crossing"`
+
+	Scans         int        `json:"scans,omitempty"` // of the whole bucket that the history holds
+	GrowthPerWeek *float64   `json:"growthBytesPerWeek,omitempty"`
+	Cost          *FleetCost `json:"cost,omitempty"`
+
+	FlagsUnread bool `json:"flagsUnread,omitempty"`
+	Failed      int  `json:"failed,omitempty"`
+}
+
+func (t *Totals) add(s User) {
+	t.Users++
+	t.Bytes += s.Bytes
+	switch s.Advice {
+	case AdviceMigrate:
+		t.Migrate++
+		t.MigrateBytes += s.Bytes
+	case AdviceNote:
+		t.Note++
+	case AdviceMigrated:
+		t.Migrated++
+	case AdviceCheck:
+		t.Check++
+	}
+	if len(s.Blocked) > 0 {
+		t.Blocked++
+	}
+	if s.Error != nil {
+		t.Failed++
+	}
+	if s.CrossesInDays != nil {
+		t.Crossing++
+	}
+	if s.Place == migrate.PlaceR2 {
+		t.Largest = max(t.Largest, s.Bytes)
+	}
+}
+
+// Summary completes the totals with what is of the whole bucket.
+func (r *Report) Summary() *Totals {
+	t := &r.Totals
+	t.Scans = len(r.trend.points)
+	if r.trend.known {
+		t.GrowthPerWeek = rounded(r.trend.perWeek, 1)
+	}
+	if r.Cost.Users > 0 {
+		t.Cost = &r.Cost
+	}
+	return t
+}
+
+// More are the counts that a scan mentions only where there are some.
+func (t *Totals) More() string {
+	text := ""
+	if t.Check > 0 {
+		text += fmt.Sprintf(", %d to check (see `dbmigrate status --deep`)", t.Check)
+	}
+	if t.Blocked > 0 {
+		text += fmt.Sprintf(", %d blocked", t.Blocked)
+	}
+	return text
+}
+
+// Growth says how the whole bucket grows, "" where nothing is known.
+func (r *Report) Growth() string { return r.trend.sentence(r.Totals.Threshold) }
+
+// Growth is the user's growth by the week, "" where it is not known.
+func (u *User) Growth() string {
+	if u.GrowthPerWeek == nil || *u.GrowthPerWeek == 0 {
+		return ""
+	}
+	return units.FormatGrowth(*u.GrowthPerWeek)
+}
+
+// Crosses says in how many days the user will cross the threshold, "" where that is not soon.
+func (u *User) Crosses() string {
+	if u.CrossesInDays == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0fd", *u.CrossesInDays)
+}
+
+// Monthly is what the user's move changes on a month's bill, "" where it is not known.
+func (u *User) Monthly() string {
+	if u.Cost == nil || u.Cost.Monthly == nil {
+		return ""
+	}
+	return cost.FormatChange(*u.Cost.Monthly)
+}

@@ -1,0 +1,144 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/scanlog"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// bucket is an engine over users in memory.
+type bucket struct {
+	found   []migrate.Found
+	unread  error
+	refused map[userdb.UserID]error
+}
+
+func (b *bucket) Scan(_ context.Context, o migrate.ScanOptions) ([]migrate.Found, error) {
+	if b.unread != nil {
+		o.WithoutFlags(b.unread)
+	}
+	return b.found, nil
+}
+
+func (b *bucket) LookDeep(_ context.Context, u userdb.UserID) (sqlitefile.Report, error) {
+	return sqlitefile.Report{}, b.refused[u]
+}
+
+func (b *bucket) LookSplit(_ context.Context, u userdb.UserID, _ *split.Policy, _ time.Time) (*split.Plan, sqlitefile.Report, error) {
+	return &split.Plan{}, sqlitefile.Report{}, b.refused[u]
+}
+
+func options(stderr *bytes.Buffer) Options {
+	return Options{Threshold: RecommendFrom, Concurrency: 2, Out: report.New(report.Options{Out: new(bytes.Buffer), Err: stderr, Format: report.JSON})}
+}
+
+// TestSurvey: what a scan says of each user, and of all of them, from what the engine and the past show.
+func TestSurvey(t *testing.T) {
+	var stderr bytes.Buffer
+	damaged := &userdb.Error{Op: "open", Kind: userdb.Damaged, Err: errors.New("malformed")}
+	b := &bucket{refused: map[userdb.UserID]error{"broken": damaged}, found: []migrate.Found{
+		{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}, {User: "broken", Bytes: 2 * units.MB, Place: migrate.PlaceR2},
+		{User: "near", Bytes: 950 * units.KB, Place: migrate.PlaceR2}, {User: "moved", Place: migrate.PlaceStore, Flagged: true},
+		{User: "sick", Place: migrate.PlaceUnreadable, Err: errors.New("HTTP 500")},
+	}}
+	o := options(&stderr)
+	o.Deep, o.Traffic = true, &cost.Traffic{RequestsPerDay: 200, WritesShare: 0.5}
+	history := History{File: t.TempDir() + "/history.sqlite", Scope: scanlog.Scope{Bucket: "b"}}
+	past, err := history.Open(t.Context(), nil, nil, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Past, o.Run = past, "now"
+	week := func(h *scanlog.History) error {
+		return h.Record(t.Context(), scanlog.Scan{Run: "then", At: time.Now().Add(-7 * units.Day)}, map[string]int64{"near": 500 * units.KB, "large": units.MB})
+	}
+	if err := past.update(t.Context(), week); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Survey(t.Context(), b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	advice := map[userdb.UserID]string{}
+	for _, u := range r.Users {
+		advice[u.User] = u.Advice
+	}
+	for u, want := range map[userdb.UserID]string{"large": AdviceMigrate, "broken": AdviceMigrate, "near": AdviceNote, "moved": AdviceMigrated, "sick": AdviceCheck} {
+		if advice[u] != want {
+			t.Errorf("%s: %s, want %s", u, advice[u], want)
+		}
+	}
+	s := r.Summary()
+	if s.Users != 5 || s.Migrate != 2 || s.Blocked != 1 || s.Failed != 1 || s.Crossing != 1 || s.Scans != 2 || s.Cost == nil || s.Cost.Users != 1 || s.Cost.Monthly == nil {
+		t.Errorf("%+v, cost %+v", s, s.Cost)
+	}
+	if near := r.Users[2]; near.Growth() != "+450 KB" || near.Crosses() != "1d" {
+		t.Errorf("near: %s, %s", near.Growth(), near.Crosses())
+	}
+	page := t.TempDir() + "/page.html"
+	if err := r.WritePage(page, "b", "v1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSurveyWithoutFlags: the fences of the files tell who moved, and the report says that the flags did not.
+func TestSurveyWithoutFlags(t *testing.T) {
+	var stderr bytes.Buffer
+	b := &bucket{unread: errors.New("KV is down"), found: []migrate.Found{{User: "moved", Place: migrate.PlaceStore}}}
+	r, err := Survey(t.Context(), b, options(&stderr))
+	if err != nil || !r.Totals.FlagsUnread || r.Users[0].Advice != AdviceMigrated || !strings.Contains(stderr.String(), "KV is down") {
+		t.Errorf("%v, %+v, %s", err, r, &stderr)
+	}
+}
+
+// TestConsistent takes the advice back from users who were not over the threshold often enough.
+func TestConsistent(t *testing.T) {
+	var stderr bytes.Buffer
+	o := options(&stderr)
+	o.Consistent = 2
+	r, err := Survey(t.Context(), &bucket{found: []migrate.Found{{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}}}, o)
+	if err != nil || r.Users[0].Advice != AdviceNote || r.Totals.Migrate != 0 {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+func TestSurveySplit(t *testing.T) {
+	var stderr bytes.Buffer
+	blocked := &userdb.Error{Op: "open", Kind: userdb.Blocked, Err: errors.New("virtual table")}
+	b := &bucket{refused: map[userdb.UserID]error{"blocked": blocked, "sick": errors.New("HTTP 500")}}
+	var found []migrate.Found
+	for _, u := range []userdb.UserID{"nothing", "blocked", "sick"} {
+		found = append(found, migrate.Found{User: u, Bytes: 10, Place: migrate.PlaceR2})
+	}
+	found = append(found, migrate.Found{User: "moved", Place: migrate.PlaceStore})
+	r, err := SurveySplit(t.Context(), b, found, nil, time.Now(), options(&stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (SplitTotals{Users: 4, Bytes: 30, At: r.Totals.At, Nothing: 1, Blocked: 1, NoFile: 1, Failed: 1}); r.Totals != want {
+		t.Errorf("%+v", r.Totals)
+	}
+}
+
+// TestCheckCap compares the most that a move may cost.
+func TestCheckCap(t *testing.T) {
+	users := []migrate.Found{{User: "large", Bytes: units.GB, Place: migrate.PlaceR2}, {User: "moved", Bytes: units.TB, Place: migrate.PlaceStore}}
+	if err := CheckCap(0, users); userdb.KindOf(err) != userdb.Usage {
+		t.Errorf("got %v", err)
+	}
+	if err := CheckCap(1000, users); err != nil {
+		t.Error(err)
+	}
+}
