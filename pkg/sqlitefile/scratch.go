@@ -163,11 +163,9 @@ func (s *scratch) checkTrigger(o wire.Object) error {
 	return s.conn.Exec(drop)
 }
 
-// unknownFunction is what SQLite says of a function that it does not have either, here or in any file.
-var unknownFunction = regexp.MustCompile(`no such function: `)
-
 // asUse is the finding for a view or trigger that a Durable Object makes, and cannot use. A view is read by those who ask for it. A trigger
-// stops every write of its table: it blocks, unless SQLite by itself could not run it in the file either.
+// stops every write of its table: it blocks where a limit of the Durable Object is all that is wrong with it. Functions differ between
+// programs anyway: one that a program registers is missing in SQLite by itself, too.
 func asUse(o wire.Object, err error) error {
 	if err == nil || endsCheck(err) {
 		return err
@@ -178,8 +176,8 @@ func asUse(o wire.Object, err error) error {
 	}
 	if o.Type == "view" {
 		finding.Level, finding.Detail = Warning, "the view is moved, and a SELECT from it fails: "+finding.Detail
-	} else if unknownFunction.MatchString(err.Error()) {
-		finding.Level, finding.Detail = Warning, "the trigger is moved, and what fires it fails, as it does in SQLite without this function: "+finding.Detail
+	} else if finding.Reason == ReasonFunction {
+		finding.Level, finding.Detail = Warning, "the trigger is moved, and every write that fires it fails there: "+finding.Detail
 	}
 	return finding
 }

@@ -73,7 +73,7 @@ func (b *builder) function() {
 		"CREATE TABLE NAME(a DEFAULT (log10(100)))",
 		"CREATE TABLE NAME(a, b AS (json_pretty(a)))",
 		"CREATE TABLE NAME(a); CREATE INDEX OTHER ON NAME(ceiling(a))",
-		"CREATE TABLE NAME(a); CREATE TRIGGER OTHER AFTER INSERT ON NAME BEGIN UPDATE NAME SET a = if(a, 1); END",
+		"CREATE TABLE NAME(a, b AS (power(a, 2)) STORED)",
 	})))
 }
 

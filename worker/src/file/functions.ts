@@ -43,6 +43,11 @@ const ABSENT: ReadonlySet<string> = new Set([
 /** What a Durable Object says where SQLite says `message` here. */
 export function asStoreSays(message: string): string {
   if (message === "unable to use function load_extension in the requested context") return "not authorized";
+  const [, unsafe] = /^unsafe use of (\w+)\(\)$/.exec(message) ?? [];
+  // There, too, this one is not for views and triggers.
+  if (unsafe !== undefined && unsafe !== "sqlite_log") {
+    return asStoreSays(`not authorized to use function: ${unsafe}`);
+  }
   const [, name] =
     /^(?:not authorized to use function: |wrong number of arguments to function )(\w+)(?:\(\))?$/.exec(message) ?? [];
   return name !== undefined && ABSENT.has(name.toLowerCase()) ? `no such function: ${name}` : message;

@@ -48,6 +48,28 @@ describe("functions", () => {
   });
 });
 
+// So preflight warns of such a trigger and does not refuse it: it is moved, and comes back.
+describe("functions that are refused", () => {
+  beforeAll(async () => {
+    expect(await both({ sql: "CREATE TABLE fired(a)" })).toMatchObject({ ok: true });
+  });
+
+  it.each(rules.functions.refused)("$name in a trigger and a view", async ({ name, sql }) => {
+    expect(await both({ sql: `CREATE TRIGGER "fires ${name}" AFTER INSERT ON fired BEGIN ${sql}; END` })).toMatchObject(
+      {
+        ok: true,
+      },
+    );
+    expect(await both({ sql: `CREATE VIEW "shows ${name}" AS ${sql}` })).toMatchObject({ ok: true });
+    const message = expect.stringMatching(/^(not authorized to use function|no such function|unsafe use of)/);
+    const refusal = { ok: false, error: { kind: "sql-error", message } };
+    expect(await both({ sql: "INSERT INTO fired VALUES (1)" })).toMatchObject(refusal);
+    expect(await both({ sql: `SELECT * FROM "shows ${name}"` })).toMatchObject(refusal);
+    for (const sql of [`DROP TRIGGER "fires ${name}"`, `DROP VIEW "shows ${name}"`])
+      expect(await both({ sql })).toMatchObject({ ok: true });
+  });
+});
+
 describe("reserved names", () => {
   it.each(rules.reservedNames)("$name: $reserved", async ({ name, reserved }) => {
     expect(isReservedName(name)).toBe(reserved);
