@@ -3,15 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -165,10 +165,6 @@ func (a *app) asGC() (*app, error) {
 	return &own, nil
 }
 
-func (o *gcOptions) engineOptions() migrate.GCOptions {
-	return migrate.GCOptions{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix}
-}
-
 // repeat is what a suggested command has to say again to make the same plan.
 func (o *gcOptions) repeat() string {
 	parts := []string{"--older-than " + o.olderThan.Typed}
@@ -187,72 +183,32 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Se
 		return err
 	}
 	candidates := selection.Kept(found, selection.LeftItsFile)
-	plan, err := makeGCPlan(ctx, e, candidates, o.engineOptions())
+	collector := e.GarbageCollector()
+	plan, err := collector.Plan(ctx, candidates, gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix})
 	if err != nil {
 		return err
 	}
-	plan = o.maxDelete.cap(plan)
+	plan = o.maxDelete.within(plan)
 	switch {
 	case o.mark:
 		return a.markGC(ctx, e, plan, o, len(found)-len(candidates))
 	case o.confirm == "":
 		return a.printGCPlan(plan, o, len(found)-len(candidates))
-	case o.confirm != plan.Digest() && firstFailure(plan) != nil:
-		return fmt.Errorf("nothing was freed, the plan cannot be made again: %w", firstFailure(plan))
-	case o.confirm != plan.Digest():
-		return usageError("free files", "", fmt.Sprintf("the plan is %s now, not %s: nothing was freed", plan.Digest(), o.confirm),
-			"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`")
 	}
-	flags := map[userdb.UserID]userdb.FlagMeta{}
-	for _, f := range candidates {
-		flags[f.User] = f.Flag
+	if err := plan.Confirm(o.confirm); err != nil {
+		return err
 	}
-	return a.executeGC(ctx, e, plan, flags, o.pace)
+	return collector.Execute(ctx, plan, runIn(a.gcRun(e, o)))
 }
 
-// firstFailure is why a user could not be looked at, if there is one.
-func firstFailure(plan migrate.GCPlan) error {
-	for _, r := range plan.Keep {
-		if r.Err() != nil {
-			return r.Err()
-		}
-	}
-	return nil
+func (a *app) gcRun(e *migrate.Engine, o *gcOptions) *fleetRun {
+	return &fleetRun{app: a, engine: e, action: result.ActionGC, pace: o.pace}
 }
 
-// makeGCPlan looks at every candidate. The plan's order does not depend on who answered first, because its digest must not.
-func makeGCPlan(ctx context.Context, e *migrate.Engine, candidates []migrate.Found, opts migrate.GCOptions) (migrate.GCPlan, error) {
-	items, keeps := make([]*migrate.GCItem, len(candidates)), make([]migrate.Result, len(candidates))
-	err := parallel.Each(ctx, len(candidates), e.Concurrency, func(ctx context.Context, i int) error {
-		items[i], keeps[i] = e.PlanGC(ctx, candidates[i], opts.OlderThan)
-		return ctx.Err()
-	})
-	plan := migrate.GCPlan{Options: opts}
-	for i, item := range items {
-		if item != nil {
-			plan.Free = append(plan.Free, *item)
-		} else {
-			plan.Keep = append(plan.Keep, keeps[i])
-		}
+// runIn lets a run do what gc asks for.
+func runIn(run *fleetRun) gc.Run {
+	return func(ctx context.Context, users []migrate.Found, do func(context.Context, userdb.UserID) result.Result) error {
+		run.do = do
+		return run.run(ctx, users)
 	}
-	sortByUser(plan.Free)
-	return plan, err
-}
-
-func sortByUser(items []migrate.GCItem) {
-	slices.SortFunc(items, func(a, b migrate.GCItem) int { return strings.Compare(string(a.User), string(b.User)) })
-}
-
-// executeGC frees the plan's files; each is proved again at its moment.
-func (a *app) executeGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, flags map[userdb.UserID]userdb.FlagMeta, p pace) error {
-	items, users := map[userdb.UserID]migrate.GCItem{}, []migrate.Found{}
-	for _, item := range plan.Free {
-		items[item.User] = item
-		users = append(users, migrate.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
-	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, pace: p,
-		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			return e.GC(ctx, items[u], flags[u], plan.Options)
-		}}
-	return run.run(ctx, users)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -24,7 +25,7 @@ func (a *app) explainGC(ctx context.Context, e *migrate.Engine, named []userdb.U
 	sheet := report.NewSheet(a.out, proofColumns)
 	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
-		x, err := e.ExplainGC(ctx, u, o.engineOptions())
+		x, err := e.ExplainGC(ctx, u, gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix})
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {
 				return err

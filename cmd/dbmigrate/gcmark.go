@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -65,88 +63,23 @@ func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark
 	}), nil
 }
 
-// freeMarked carries out the marks that are due. A user who went back since, or moved anew, is kept, and that is no failure. A mark of whom
-// nobody failed is done, and goes.
+// freeMarked carries out the marks that are due. A mark of which no user failed is done, and goes.
 func (a *app) freeMarked(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
-	due, err := a.dueMarks(ctx, e)
+	marks, err := a.dueMarks(ctx, e)
 	if err != nil {
 		return err
 	}
-	m := marked{Engine: e, items: map[userdb.UserID]markedItem{}, left: map[string]bool{}}
-	users := m.take(due, &o.maxDelete)
-	if m.flags, err = e.Flags.Get(ctx, users.ids); err != nil {
-		return err
-	}
-	if len(m.left) > 0 {
+	due := e.GarbageCollector().Take(marks, o.maxDelete.limit())
+	if due.LeavesSome() {
 		a.out.Say("gc: --max-delete %s is reached; the rest stays marked", o.maxDelete.typed)
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionGC, pace: o.pace, do: m.free}
-	runErr := run.run(ctx, users.found)
+	run := a.gcRun(e, o)
+	runErr := due.Execute(ctx, runIn(run))
 	if ctx.Err() != nil || run.account.NotBegun > 0 {
 		return runErr
 	}
-	for _, mark := range due {
-		if m.left[mark.Plan] {
-			continue
-		}
-		if err := e.UnmarkGC(ctx, mark.Plan); err != nil && userdb.KindOf(err) != userdb.NotFound {
-			return fmt.Errorf("end the mark %s: %w", mark.Plan, err)
-		}
+	if err := due.End(ctx); err != nil {
+		return err
 	}
 	return runErr
-}
-
-// marked is what --free-marked works on.
-type marked struct {
-	*migrate.Engine
-	items map[userdb.UserID]markedItem
-	flags map[userdb.UserID]userdb.Flag
-
-	mu   sync.Mutex
-	left map[string]bool // marks of which something is left to do
-}
-
-type markedItem struct {
-	migrate.GCItem
-	plan string
-	opts migrate.GCOptions
-}
-
-type markedUsers struct {
-	ids   []userdb.UserID
-	found []migrate.Found
-}
-
-// take gathers what the limit allows. A user in two marks is freed by the older one.
-func (m *marked) take(due []migrate.GCMark, limit *limitValue) (users markedUsers) {
-	var bytes int64
-	for _, mark := range due {
-		for _, item := range mark.Free {
-			if _, twice := m.items[item.User]; twice {
-				m.left[mark.Plan] = true // it may be another version: the next run looks at it
-				continue
-			}
-			if !limit.has(len(users.ids)+1, bytes+item.Bytes) {
-				m.left[mark.Plan] = true
-				continue
-			}
-			bytes += item.Bytes
-			m.items[item.User] = markedItem{item, mark.Plan, mark.AsPlan().Options}
-			users.ids = append(users.ids, item.User)
-			users.found = append(users.found, migrate.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
-		}
-	}
-	return users
-}
-
-func (m *marked) free(ctx context.Context, u userdb.UserID) migrate.Result {
-	item := m.items[u]
-	flag, flagged := m.flags[u]
-	r := m.GCMarked(ctx, item.GCItem, flag.Meta, flagged, item.opts)
-	if r.Err() != nil {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.left[item.plan] = true
-	}
-	return r
 }

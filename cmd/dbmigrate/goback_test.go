@@ -20,7 +20,7 @@ func TestMaxDelete(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		capped := limit.cap(plan)
+		capped := limit.within(plan)
 		users := []userdb.UserID{}
 		for _, item := range capped.Free {
 			users = append(users, item.User)

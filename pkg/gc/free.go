@@ -14,10 +14,10 @@ import (
 // Free frees one file of a plan. Everything is proved again at this moment: the state of both sides, that the object is bit for bit the one
 // that was fenced, and that the Durable Object can be read as a whole. The fence stays: a tombstone of a few hundred bytes takes the
 // file's place, on condition of its ETag. (Deleting it would let a router with a stale flag create an empty database beside the living one.)
-func (c *Collector) Free(ctx context.Context, item Item, flag userdb.FlagMeta, opts Options) result.Result {
+func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Result {
 	started := c.now()
 	r := result.Result{User: item.User, Action: result.ActionGC, Bytes: item.Bytes, Outcome: result.OutcomeKept}
-	err := c.free(ctx, item, flag, opts, &r)
+	err := c.free(ctx, item, item.Flag, opts, &r)
 	if err == nil && r.Outcome == result.OutcomeKept {
 		// It was in the plan: that it stays is not what was asked for.
 		err = notFreed(item.Key, r.Reason)

@@ -131,5 +131,5 @@ func (e *Engine) Inspect() *inspect.Inspector {
 
 // GarbageCollector frees kept files through the engine's ports.
 func (e *Engine) GarbageCollector() *gc.Collector {
-	return &gc.Collector{Inspector: e.Inspect(), Objects: e.Files, Run: e.Run, Version: e.Version}
+	return &gc.Collector{Inspector: e.Inspect(), Objects: e.Files, Run: e.Run, Version: e.Version, Concurrency: e.Concurrency}
 }

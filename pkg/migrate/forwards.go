@@ -65,7 +65,8 @@ func (e *Engine) PlanGC(ctx context.Context, f inspect.Found, olderThan time.Dur
 }
 
 func (e *Engine) GC(ctx context.Context, item gc.Item, flag userdb.FlagMeta, opts gc.Options) result.Result {
-	return e.GarbageCollector().Free(ctx, item, flag, opts)
+	item.Flag = flag
+	return e.GarbageCollector().Free(ctx, item, opts)
 }
 
 func (e *Engine) GCMarked(ctx context.Context, item gc.Item, flag userdb.FlagMeta, flagged bool, opts gc.Options) result.Result {

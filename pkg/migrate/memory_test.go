@@ -59,6 +59,7 @@ func (f memoryFiles) List(_ context.Context, prefix, _ string, yield func([]user
 			page = append(page, o)
 		}
 	}
+	slices.SortFunc(page, func(a, b userdb.Object) int { return strings.Compare(string(a.Key), string(b.Key)) }) // as R2 does
 	for chunk := range slices.Chunk(page, listed) {
 		f.count("R2 list")
 		if err := yield(chunk, nil); err != nil {
