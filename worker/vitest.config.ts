@@ -8,6 +8,15 @@ const require = createRequire(import.meta.url);
 const wranglersRequire = createRequire(require.resolve("wrangler/package.json"));
 process.env["MINIFLARE_WORKERD_PATH"] ??= (wranglersRequire("workerd") as { default: string }).default;
 
+/** The one switch of how much is done: test/effort.ts. Without it the day chooses the part. */
+function effort(): { turn: number | null } {
+  const text = process.env["DBMIGRATE_EFFORT"] ?? "";
+  if (text === "whole") return { turn: null };
+  if (text === "") return { turn: Math.floor(Date.now() / 86_400_000) };
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`DBMIGRATE_EFFORT is ${text}: give "whole" or the number of a turn`);
+  return { turn: Number(text) };
+}
+
 // Every project runs inside workerd. `store` has a Worker of its own, that exports the Durable Object and a subclass of
 // it; `worker` is the sample application, router and admin routes included.
 export default defineConfig({
@@ -36,6 +45,7 @@ export default defineConfig({
         ],
         test: {
           name: "store",
+          provide: { effort: effort() },
           testTimeout: 60_000,
           include: ["test/store/**/*.test.ts", "test/{wire,architecture}/**/*.test.ts"],
         },
@@ -53,6 +63,7 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
+          provide: { effort: effort() },
           testTimeout: 60_000,
           include: ["test/{admin,d1,router,file,sample,differential}/**/*.test.ts"],
         },

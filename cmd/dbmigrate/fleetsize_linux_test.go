@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -101,13 +102,10 @@ func (f *largeFleet) flags(w http.ResponseWriter, prefix, token string) {
 	fmt.Fprintf(w, `{"success":true,"errors":[],"messages":[],"result":[%s],"result_info":{"count":%d,"cursor":%q}}`, strings.Join(keys, ","), len(keys), next)
 }
 
-// TestScanOfALargeFleet counts the calls of a scan: pages of listings, one of them for the flags of split users, and one HEAD for each user. DBMIGRATE_FLEET=100000 makes it as large as
-// docs/performance.md says.
+// TestScanOfALargeFleet counts the calls of a scan: pages of listings, one of them for the flags of split users, and one HEAD for each user. A whole run makes it as large as
+// docs/notes/performance.md says.
 func TestScanOfALargeFleet(t *testing.T) {
-	users := 3000
-	if n, err := strconv.Atoi(os.Getenv("DBMIGRATE_FLEET")); err == nil {
-		users = n
-	}
+	users := effort.Amount(t, "users", 3000, 100_000)
 	f := &largeFleet{users: users, calls: map[string]int{}}
 	began := time.Now()
 	out, peak := f.scan(t)
@@ -123,8 +121,8 @@ func TestScanOfALargeFleet(t *testing.T) {
 	t.Logf("%d users: %v, peak memory %d MB, %s", users, f.calls, peak/1_000_000, time.Since(began).Round(time.Second))
 }
 
-// TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not with the number of users. DBMIGRATE_FLEET=1000
-// makes the second fleet as large as docs/performance.md says.
+// TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not with the number of users. A whole run
+// makes the second fleet as large as docs/notes/performance.md says.
 func TestMemoryOfADeepScan(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "user.sqlite")
 	if _, err := appdb.Build(t.Context(), path, 1, appdb.S); err != nil {
@@ -134,10 +132,7 @@ func TestMemoryOfADeepScan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	many := 96
-	if n, err := strconv.Atoi(os.Getenv("DBMIGRATE_FLEET")); err == nil {
-		many = n
-	}
+	many := effort.Amount(t, "users", 96, 1000)
 	var peaks []int64
 	for _, users := range []int{16, many} {
 		f := &largeFleet{users: users, file: file, calls: map[string]int{}}

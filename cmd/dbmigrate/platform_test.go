@@ -9,16 +9,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 // TestWrongDeployments runs the sample under settings with which no migrated user could be served. Nobody may be moved into such a deployment, and doctor
 // and migrate name the setting. Commands that only look, or bring back, say so and go on.
 func TestWrongDeployments(t *testing.T) {
-	for _, c := range []struct{ name, date, classes, says string }{
+	wrong := []struct{ name, date, classes, says string }{
 		{"rpc", "2024-04-02", "new_sqlite_classes", "compatibility_date to 2024-04-03"},
 		{"sqlite", "2026-11-01", "new_classes", "new_sqlite_classes"},
-	} {
+	}
+	for _, c := range effort.Some(t, "wrong deployments", wrong, 1) {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := stack.Start(t.Context(), stack.Options{ConfigPath: deployment(t, c.date, c.classes)})
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -31,8 +32,12 @@ func TestStackStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stories, err := filepath.Glob("testdata/stack/*.txt*")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("%d stories, %v", len(stories), err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/stack",
+		Files:               effort.Some(t, "stories", stories, 8),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                stackCommands(s),

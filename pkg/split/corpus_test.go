@@ -1,15 +1,18 @@
 package split_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
 
 // Real files that nobody of this project wrote are divided, too, or refused with a name.
 func TestCorpus(t *testing.T) {
 	divided := map[string]bool{}
-	for _, name := range corpus.Names() {
+	names := effort.Some(t, "real files", corpus.Names(), 3)
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2) {
 				if splitInHalves(t, corpus.Copy(t, name), seed) {
@@ -19,7 +22,7 @@ func TestCorpus(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"chinook.sqlite", "northwind.db", "firefox-places.sqlite"} {
-		if !divided[name] {
+		if slices.Contains(names, name) && !divided[name] {
 			t.Errorf("%s was not divided", name)
 		}
 	}

@@ -10,16 +10,17 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
 // Whatever rules are chosen for the application's databases: the parts are the database, nothing crosses, and
 // after writes on both sides the union has them all.
 func TestGeneratedPolicies(t *testing.T) {
-	for seed := range uint64(8) {
+	for _, seed := range effort.Numbered(t, "seeds", 8, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 0x73706c6974))
+			random := rand.New(rand.NewPCG(uint64(seed), 0x73706c6974))
 			path := filepath.Join(t.TempDir(), "user.sqlite")
-			if _, err := appdb.Build(context.Background(), path, seed, 80_000); err != nil {
+			if _, err := appdb.Build(context.Background(), path, uint64(seed), 80_000); err != nil {
 				t.Fatal(err)
 			}
 			change(t, path, "DELETE FROM games WHERE id % 11 = 3", "UPDATE exports SET project_id = 'nowhere' WHERE id % 7 = 2")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -23,15 +24,15 @@ const hardSeeds = 30
 // Every database is divided into parts that are together the database, or refused with a name.
 func TestHardDatabases(t *testing.T) {
 	ran, divided := 0, 0
-	for seed := range uint64(hardSeeds) {
+	for _, seed := range effort.Numbered(t, "seeds", hardSeeds, 6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			ran++
 			path := filepath.Join(t.TempDir(), "hard.sqlite")
-			made, err := harddb.Build(context.Background(), path, seed)
+			made, err := harddb.Build(context.Background(), path, uint64(seed))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if splitInHalves(t, path, seed) {
+			if splitInHalves(t, path, uint64(seed)) {
 				divided++
 			} else if made.Refusal == "" {
 				t.Logf("refused: %s", made)

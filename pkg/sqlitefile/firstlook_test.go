@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -87,10 +88,11 @@ func TestFirstLookIsRightAboutTheCorpus(t *testing.T) {
 }
 
 func TestFirstLookIsRightAboutHardDatabases(t *testing.T) {
-	sure := 0
-	for seed := range uint64(60) {
+	const all = 60
+	sure, seeds := 0, effort.Numbered(t, "seeds", all, 12)
+	for _, seed := range seeds {
 		path := filepath.Join(t.TempDir(), fmt.Sprint(seed))
-		made, err := harddb.Build(t.Context(), path, seed)
+		made, err := harddb.Build(t.Context(), path, uint64(seed))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,7 @@ func TestFirstLookIsRightAboutHardDatabases(t *testing.T) {
 			t.Fatalf("seed %d: %s", seed, made)
 		}
 	}
-	if sure == 0 {
+	if sure == 0 && len(seeds) == all {
 		t.Error("no database was refused at first look")
 	}
 }

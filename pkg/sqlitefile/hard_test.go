@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -212,7 +213,7 @@ var hardShapes = []hardShape{
 }
 
 func TestHardDatabasesComeBackExactly(t *testing.T) {
-	for _, shape := range hardShapes {
+	for _, shape := range effort.Some(t, "shapes", hardShapes, 2) {
 		t.Run(shape.String(), func(t *testing.T) {
 			path := makeHard(t, shape)
 			f := openFile(t, path)

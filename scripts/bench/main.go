@@ -1,7 +1,7 @@
 // Command bench measures dbmigrate against Cloudflare's local runtime, side by side with what people use today, and writes
-// what it finds into docs/performance.md:
+// what it finds into docs/notes/performance.md:
 //
-//	go run ./scripts/bench -doc docs/performance.md
+//	go run ./scripts/bench -doc docs/notes/performance.md
 //
 // It runs in the root of the repository and needs sqlite3 in the path. Each section can be run by itself with -only.
 package main

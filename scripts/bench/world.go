@@ -37,7 +37,7 @@ type database struct {
 	appdb.Stats
 }
 
-// sizes are those of docs/performance.md; giga is only built when it is asked for.
+// sizes are those of docs/notes/performance.md; giga is only built when it is asked for.
 var sizes = map[string]int64{"S": appdb.S, "M": appdb.M, "L": appdb.L, "1 GB": 1_000_000_000}
 
 func newWorld(ctx context.Context, o options) (w *world, err error) {

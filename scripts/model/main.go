@@ -13,6 +13,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
 // modelDir and transitionsFile are seen from the project's root, where run.sh starts this program.
@@ -34,7 +36,7 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.full, "full", false, "run the larger searches as well")
-	flag.BoolVar(&o.quick, "quick", false, "run a few small searches and mutations, in about a minute")
+	flag.BoolVar(&o.quick, "quick", false, "run one small search and one mutation of a small world: the turn chooses (internal/testkit/effort)")
 	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
 	flag.StringVar(&o.trace, "trace", "", "print the counterexample of the search or mutation of this `name`, and end")
 	flag.StringVar(&o.doc, "doc", "", "`page` whose sections searches and mutations, and searches-full with -full, are written anew when nothing failed")
@@ -56,17 +58,35 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err := transitions(ctx, o.write); err != nil || o.write {
 		return err
 	}
-	clean, broken := selectSearches(o.size())
+	clean, broken, err := o.selected(out)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(clean), len(broken))
 	found, failed := runAll(ctx, out, clean, o)
 	breaks, unnoticed := runAll(ctx, out, broken, o)
 	if failed+unnoticed > 0 {
 		return fmt.Errorf("%d did not do what is expected of them", failed+unnoticed)
 	}
-	if err := ctx.Err(); err != nil || o.doc == "" {
+	if err = ctx.Err(); err != nil || o.doc == "" {
 		return err
 	}
 	return publish(o, found, breaks)
+}
+
+// selected are the searches and the mutations of this run. A quick one says how many it leaves to others.
+func (o options) selected(out io.Writer) (clean, broken []search, err error) {
+	clean, broken = selectSearches(o.size())
+	if !o.quick {
+		return clean, broken, nil
+	}
+	clean, searchesNote, err := effort.Part("quick searches", clean, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	broken, mutationsNote, err := effort.Part("quick mutations", broken, 1)
+	fmt.Fprint(out, searchesNote, mutationsNote)
+	return clean, broken, err
 }
 
 func (o options) size() size {

@@ -6,7 +6,7 @@
 model:
 	scripts/model/run.sh -doc docs/cutover/README.md
 
-# A few small searches and mutations: a minute. Part of `make test`; the whole runs when the protocol is changed.
+# One small search and one mutation, others at each commit. Part of `make test`; the whole runs in `make proof`, and when the protocol is changed.
 model-quick: setup
 	scripts/model/run.sh -quick
 

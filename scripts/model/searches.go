@@ -19,7 +19,7 @@ type search struct {
 type size int
 
 const (
-	quick size = iota - 1 // about a minute in all: part of `make test`
+	quick size = iota - 1 // seconds each: one of them in each `make test`
 	usual                 // minutes
 	full                  // half an hour
 )

@@ -9,4 +9,4 @@ endif
 
 # Removes each check from the code, one at a time, and demands that a life finds it within a minute.
 simulate-mutations:
-	go test ./test/simulation -run TestMutations -count=1 -v -mutations -for 1m -parallel 1 -timeout 60m
+	DBMIGRATE_EFFORT=whole go test ./test/simulation -run TestMutations -count=1 -v -parallel 1 -timeout 60m

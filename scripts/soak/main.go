@@ -114,7 +114,7 @@ func publish(doc, section, account string) error {
 	if doc == "" || account == "" {
 		return nil
 	}
-	return docpage.Replace(doc, section, account)
+	return docpage.Replace(doc, section, docpage.Stamp()+account)
 }
 
 // verdict leaves out that one part was ended, when it was by another one or by Ctrl-C.

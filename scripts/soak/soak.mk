@@ -5,4 +5,4 @@
 SOAK ?=
 
 soak: setup
-	go run ./scripts/soak -doc docs/proofs.md $(SOAK)
+	go run ./scripts/soak -doc docs/notes/proof.md $(SOAK)

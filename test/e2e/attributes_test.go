@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -22,7 +23,7 @@ var carried = userdb.PutOptions{
 // TestObjectKeepsWhatItCarries: whatever a file had beside its bytes it has after every way there and back.
 func TestObjectKeepsWhatItCarries(t *testing.T) {
 	image := archiveDatabase(t)
-	for _, way := range []struct {
+	ways := []struct {
 		name     string
 		commands []string
 		writes   bool
@@ -32,7 +33,8 @@ func TestObjectKeepsWhatItCarries(t *testing.T) {
 		{"resumed and exported", []string{"migrate", "rollback", "migrate", "rollback"}, true},
 		{"freed and exported", []string{"migrate", "gc", "rollback"}, true},
 		{"split and merged", []string{"split", "rollback"}, false},
-	} {
+	}
+	for _, way := range effort.Some(t, "ways there and back", ways, 2) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			u := newPatient(t, image, nil)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 )
-
-var doc = flag.String("doc", "", "page whose sections corpus, kill, kill-split and runtime are written anew")
 
 // killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
 type killTable struct {
@@ -53,4 +50,4 @@ func (k *killTable) order(r killRow) int {
 	return 1000*slices.IndexFunc(k.walks, func(w walk) bool { return w.name == r.walk }) + r.n
 }
 
-func (k *killTable) publish(t *testing.T) { docpage.Publish(t, *doc, k.section, k.markdown()) }
+func (k *killTable) publish(t *testing.T) { docpage.Publish(t, k.section, k.markdown()) }

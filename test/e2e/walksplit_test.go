@@ -23,27 +23,12 @@ var splitWalks = []walk{
 	{name: "split of a migrated user", prepare: []string{"migrate"}, command: "split", ends: "split", reverse: "rollback", fresh: true},
 }
 
-// shortWalks are walked in every run, the others, which are made of the same requests, with -everywhere.
-var shortWalks = map[string]bool{"split": true, "merge": true}
-
 // TestWalkSplit is TestWalk for split mode: rows that are cold by the policy are written on whichever side has them, and each of them must be on
 // exactly one side, as it was written last, whatever was disturbed.
 func TestWalkSplit(t *testing.T) {
 	image := archiveDatabase(t)
 	table := killTable{walks: splitWalks, section: "kill-split"}
-	for _, w := range splitWalks {
-		if !shortWalks[w.name] && !*everywhere {
-			continue
-		}
-		t.Run(w.name, func(t *testing.T) {
-			for n, name := range undisturbed(t, newPatient(t, image, w.prepare), w) {
-				t.Run(fmt.Sprintf("%02d %s", n, name), func(t *testing.T) {
-					t.Parallel()
-					table.add(w.name, n, name, walkPoint(t, image, w, n, name))
-				})
-			}
-		})
-	}
+	walkAll(t, image, &table, 20)
 	table.publish(t)
 }
 

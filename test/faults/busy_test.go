@@ -1,16 +1,14 @@
 package faults
 
 import (
-	"flag"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
-
-var busyUsers = flag.Int("busy-users", 2, "how many users TestBusyUsers moves there")
 
 // busyClients write to each of these users at the same time, and never pause.
 const busyClients = 3
@@ -19,8 +17,9 @@ const busyClients = 3
 func TestBusyUsers(t *testing.T) {
 	t.Parallel()
 	const together = 5
-	for begun := 0; begun < *busyUsers; begun += together {
-		moveBusyTeam(t, newTeam(t, min(together, *busyUsers-begun)))
+	users := effort.Amount(t, "busy users", 2, 100)
+	for begun := 0; begun < users; begun += together {
+		moveBusyTeam(t, newTeam(t, min(together, users-begun)))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
@@ -68,7 +69,7 @@ func together(operators ...*harness.Operator) (arrive []func()) {
 
 // TestInterrupt presses Ctrl-C in the middle of a run over a fleet, at each kind of request that the command sends to a Durable Object.
 func TestInterrupt(t *testing.T) {
-	for _, c := range []struct{ command, before, serves, at string }{
+	moments := []struct{ command, before, serves, at string }{
 		{"migrate", "", "store", "admin claim"},
 		{"migrate", "", "store", "admin rows"},
 		{"migrate", "", "store", "R2 PUT"},
@@ -76,7 +77,8 @@ func TestInterrupt(t *testing.T) {
 		{"rollback", "migrate", "file", "admin claim"},
 		{"rollback", "migrate", "file", "R2 PUT"},
 		{"rollback", "migrate", "file", "admin release"},
-	} {
+	}
+	for _, c := range effort.Some(t, "moments of an interrupt", moments, 2) {
 		t.Run(c.command+" at "+c.at, func(t *testing.T) {
 			t.Parallel()
 			team := newTeam(t, 6)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -31,7 +32,7 @@ func s3Error(status int, code string) faultproxy.Fault {
 
 // TestRefusedUploadSealsNobody: a rollback that cannot write finds out before it stops anybody's writes, and the run ends with the first user.
 func TestRefusedUploadSealsNobody(t *testing.T) {
-	for _, c := range refusals {
+	for _, c := range effort.Some(t, "refusals of an upload", refusals, 2) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			team, claims := moved(t, 3), new(atomic.Int64)
@@ -54,7 +55,7 @@ func TestRefusedUploadSealsNobody(t *testing.T) {
 
 // TestRefusedUploadReopens: where one user's file alone is refused, after the seal, the Durable Object serves the user again by itself.
 func TestRefusedUploadReopens(t *testing.T) {
-	for _, c := range refusals {
+	for _, c := range effort.Some(t, "refusals of an upload", refusals, 2) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			team := moved(t, 1)

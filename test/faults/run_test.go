@@ -3,11 +3,14 @@ package faults
 import (
 	"testing"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
-// TestRun draws troubles for a short while. `make soak` does it for an hour.
+// TestRun draws troubles for a while. `make soak` does it for an hour.
 func TestRun(t *testing.T) {
-	report, err := Run(t.Context(), cloud, binary, Config{Length: 45 * time.Second, Operators: 4, Log: t.Output()})
+	length := effort.Amount(t, "of troubles by chance", 15*time.Second, 10*time.Minute)
+	report, err := Run(t.Context(), cloud, binary, Config{Length: length, Operators: 4, Log: t.Output()})
 	t.Log("\n" + report.Markdown())
 	if err != nil {
 		t.Fatal(err)

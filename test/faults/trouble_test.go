@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
@@ -59,7 +60,7 @@ func TestTroubleThatPasses(t *testing.T) { suffer(t, passing()) }
 func TestTroubleThatLasts(t *testing.T) { suffer(t, lasting()) }
 
 func suffer(t *testing.T, troubles []trouble) {
-	for _, tr := range troubles {
+	for _, tr := range effort.Some(t, "troubles", troubles, 8) {
 		t.Run(strings.ReplaceAll(tr.where+" "+tr.name, " ", "_")+fmt.Sprint(tr.from), func(t *testing.T) {
 			t.Parallel()
 			team := newTeam(t, 2)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -67,7 +68,7 @@ func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	b, op := newBackend(t, 3), newOperator(t)
 	stop := b.work()
-	for round := range *roundsFlag {
+	for round := range effort.Amount(t, "rounds there and back", 1, 20) {
 		time.Sleep(time.Second)
 		f := must(t, op, 0, append([]string{"migrate", "--writers", "unconditional", "--kv-window", staleFor.String(), "--longest-request", longestRequest}, b.names()...)...)
 		t.Log(f.Line(), strings.TrimSpace(f.Stderr))

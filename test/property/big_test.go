@@ -6,14 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
-// TestBigDatabasesComeBack moves what is large in one way. HARDDB_BIG=1 takes the sizes that the design names instead of those for every day.
+// TestBigDatabasesComeBack moves what is large in one way. A whole run takes the sizes that the design names.
 func TestBigDatabasesComeBack(t *testing.T) {
-	tables, rows := 300, 100_000
-	if setting(t, "HARDDB_BIG", 0) > 0 {
-		tables, rows = 2_000, 1_000_000
-	}
+	tables, rows := effort.Amount(t, "tables", 100, 2_000), effort.Amount(t, "rows", 50_000, 1_000_000)
 	for _, c := range []struct {
 		name, sql string
 	}{

@@ -7,7 +7,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
@@ -159,18 +158,4 @@ func (u user) rollback() migrate.Result {
 	return u.run(migrate.ActionRollback, func(ctx context.Context, id userdb.UserID) migrate.Result {
 		return u.engine.Rollback(ctx, id, migrate.RollbackOptions{})
 	})
-}
-
-// setting reads a number from the environment.
-func setting(t *testing.T, name string, otherwise int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -22,12 +22,13 @@ import (
 )
 
 // TestHardDatabasesComeBackOrAreRefused takes databases from seeds: each comes back from its Durable Object exactly as it went in, or is
-// refused for the right reason with nothing changed. HARDDB_SEEDS runs more of them, HARDDB_FIRST begins with another seed.
+// refused for the right reason with nothing changed. A whole run takes ten times as many.
 func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
-	first, seeds := setting(t, "HARDDB_FIRST", 0), setting(t, "HARDDB_SEEDS", 24)
+	const first, wholeSeeds = 5000, 240
 	var ends ends
-	t.Cleanup(func() { docpage.Publish(t, *doc, "hard", ends.markdown(first, seeds)) }) // when the last of them has ended
-	for seed := first; seed < first+seeds; seed++ {
+	t.Cleanup(func() { docpage.Publish(t, "hard", ends.markdown(first, wholeSeeds)) }) // when the last of them has ended
+	for _, n := range effort.Numbered(t, "seeds", wholeSeeds, 12) {
+		seed := first + n
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "original.sqlite")
@@ -74,8 +75,6 @@ func (e *ends) markdown(first, seeds int) string {
 	}
 	return text
 }
-
-var doc = flag.String("doc", "", "page whose sections hard and mutations are written anew")
 
 // mustComeBack moves the file into the Durable Object, frees it, and lets it be built anew.
 func mustComeBack(u user, path string, virtual []string) {

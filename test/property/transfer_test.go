@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -36,12 +37,9 @@ func (c *countedStores) ExportRows(ctx context.Context, u userdb.UserID, req wir
 	return page, err
 }
 
-// One row of many is named from digests of ranges: the table does not travel. HARDDB_BIG=1 makes it a million rows.
+// One row of many is named from digests of ranges: the table does not travel. A whole run makes it a million rows.
 func TestNamingOneRowOfManyTransfersFew(t *testing.T) {
-	rows := 150_000
-	if setting(t, "HARDDB_BIG", 0) > 0 {
-		rows = 1_000_000
-	}
+	rows := effort.Amount(t, "rows", 150_000, 1_000_000)
 	path := filepath.Join(t.TempDir(), "many.sqlite")
 	makeMany(t, path, manyRows(rows))
 	u := migrated(t, "mutation-in-many", path)

@@ -2,16 +2,19 @@ package simulation
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
-var mutate = flag.Bool("mutations", false, "remove each check, one at a time, and demand that a life finds it")
+// lifetime is how long lives may take to find that a check is gone.
+const lifetime = time.Minute
 
 // mutation removes one check from the code. All but those in internal/testkit are the product's own.
 type mutation struct{ name, file, old, new string }
@@ -54,13 +57,14 @@ var mutations = []mutation{
 
 // TestMutations removes each check from the code and demands that some life fails within the time.
 func TestMutations(t *testing.T) {
-	if !*mutate {
-		t.Log("pass -mutations (make proof) to remove each check; only the table is checked here")
+	removed := map[string]bool{}
+	for _, m := range effort.Some(t, "removed checks", mutations, 1) {
+		removed[m.name] = true
 	}
-	for _, m := range mutations {
+	for _, m := range mutations { // in any run the table has to follow the code
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			overlay := m.overlay(t)
-			if *mutate {
+			if removed[m.name] {
 				t.Parallel()
 				m.run(t, overlay)
 			}
@@ -100,9 +104,9 @@ func (m mutation) overlay(t *testing.T) string {
 var brokenBy = regexp.MustCompile(`(?m)^.*seed \d+: .*`)
 
 func (m mutation) run(t *testing.T, overlay string) {
-	out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, ".", "-run", "TestLives", "-for", limit.String()).CombinedOutput()
+	out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-overlay", overlay, ".", "-run", "TestLives", "-for", lifetime.String()).CombinedOutput()
 	if err == nil {
-		t.Errorf("%s: no life of %v found it:\n%s", m.name, *limit, out)
+		t.Errorf("%s: no life of %v found it:\n%s", m.name, lifetime, out)
 		return
 	}
 	found := brokenBy.FindString(string(out))

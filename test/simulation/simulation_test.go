@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
 var (
-	first  = flag.Uint64("seed", 1, "first seed")
+	first  = flag.Uint64("seed", 0, "first seed; 0: that of the turn (internal/testkit/effort)")
 	seeds  = flag.Uint64("seeds", 0, "how many seeds to run; 0: as many as the time allows")
-	limit  = flag.Duration("for", 20*time.Second, "how long to go on with new seeds")
+	limit  = flag.Duration("for", 0, "how long to go on with new seeds; 0: as the effort says")
 	detail = flag.Bool("detail", false, "print what happened")
 )
 
@@ -30,9 +32,16 @@ func TestLives(t *testing.T) {
 		all   Figures
 		lives int
 	)
+	from, long := *first, *limit
+	if from == 0 {
+		from = effort.Seed(t, "seeds")
+	}
+	if long == 0 && *seeds == 0 {
+		long = effort.Amount(t, "of new lives", 30*time.Second, 10*time.Minute)
+	}
 	more := func() (seed uint64, ok bool) {
 		n := next.Add(1) - 1
-		return *first + n, n < *seeds || *seeds == 0 && time.Since(begun) < *limit
+		return from + n, n < *seeds || *seeds == 0 && time.Since(begun) < long
 	}
 	t.Run("at once", func(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {

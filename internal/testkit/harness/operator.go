@@ -21,6 +21,9 @@ import (
 
 // Build compiles dbmigrate into dir and returns its path. root is the module's root.
 func Build(ctx context.Context, root, dir string) (string, error) {
+	if err := stack.NoteInputs(root, "cmd", "internal", "pkg"); err != nil {
+		return "", err
+	}
 	binary := filepath.Join(dir, "dbmigrate")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/dbmigrate")
 	build.Dir = root

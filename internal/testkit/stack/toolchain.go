@@ -36,6 +36,9 @@ func findToolchain(workerDir string) (toolchain, error) {
 	if _, err := os.Stat(t.wrangler); err != nil {
 		return toolchain{}, fmt.Errorf("find wrangler: %w (run `make setup`)", err)
 	}
+	if err := NoteInputs(workerDir, "."); err != nil {
+		return toolchain{}, fmt.Errorf("look at the Worker: %w", err)
+	}
 	t.node, err = findNode(workerDir)
 	return t, err
 }

@@ -1,6 +1,7 @@
 // Where a request is answered, for every combination of what the flag says, what the file is and what the store is. The expected
 // side is derived from the rule of authority (docs/cutover.md, section 1), not from the router's steps.
 import { describe, expect, it } from "vitest";
+import { some } from "../effort.ts";
 import { createRouter } from "../../src/index.ts";
 import type { QueryAnswer, QueryMode } from "../../src/index.ts";
 import type { RouterReport } from "../../src/index.ts";
@@ -104,39 +105,43 @@ async function stored(user: string): Promise<Uint8Array | null> {
 }
 
 describe("the side that answers", () => {
-  it.concurrent.each(CASES)("flag $flag, file $file, store $phase, $mode", { timeout: 30_000 }, async (given) => {
-    const user = newUser();
-    const before = await arrange(user, given);
-    const reports: RouterReport[] = [];
-    const answer = await ask(user, given, (report) => reports.push(report));
-    // With its flag true an active store answers before anybody looks for the file.
-    const noticed =
-      given.file === "absent" && ALIVE.includes(given.phase) && (given.phase !== "ACTIVE" || given.flag !== "true");
-    expect(reports.some(({ kind }) => kind === "file-missing")).toBe(noticed);
-    const mine = given.mode === "write" ? ["mine"] : [];
+  it.concurrent.each(some("rows of the router's table", CASES, 60))(
+    "flag $flag, file $file, store $phase, $mode",
+    { timeout: 30_000 },
+    async (given) => {
+      const user = newUser();
+      const before = await arrange(user, given);
+      const reports: RouterReport[] = [];
+      const answer = await ask(user, given, (report) => reports.push(report));
+      // With its flag true an active store answers before anybody looks for the file.
+      const noticed =
+        given.file === "absent" && ALIVE.includes(given.phase) && (given.phase !== "ACTIVE" || given.flag !== "true");
+      expect(reports.some(({ kind }) => kind === "file-missing")).toBe(noticed);
+      const mine = given.mode === "write" ? ["mine"] : [];
 
-    switch (expected(given)) {
-      case "refused":
-        expect(answer).toMatchObject({ ok: false, error: { kind: "cutover-in-progress" } });
-        expect(await stored(user)).toEqual(before);
-        break;
-      case "set-back":
-        expect(answer).toMatchObject({ ok: false, error: { kind: "set-back" } });
-        expect(await stored(user)).toEqual(before);
-        break;
-      case "missing":
-        expect(answer).toMatchObject({ ok: false, error: { kind: "file-missing", details: { phase: given.phase } } });
-        expect(await stored(user)).toBeNull();
-        break;
-      case "store":
-        expect(answer).toMatchObject({ ok: true, side: "store" });
-        expect(lastRows(answer)).toEqual(["store", ...mine]);
-        expect(await stored(user)).toEqual(before);
-        break;
-      case "file":
-        await expectAnswerOfFile(user, given, answer, before);
-    }
-  });
+      switch (expected(given)) {
+        case "refused":
+          expect(answer).toMatchObject({ ok: false, error: { kind: "cutover-in-progress" } });
+          expect(await stored(user)).toEqual(before);
+          break;
+        case "set-back":
+          expect(answer).toMatchObject({ ok: false, error: { kind: "set-back" } });
+          expect(await stored(user)).toEqual(before);
+          break;
+        case "missing":
+          expect(answer).toMatchObject({ ok: false, error: { kind: "file-missing", details: { phase: given.phase } } });
+          expect(await stored(user)).toBeNull();
+          break;
+        case "store":
+          expect(answer).toMatchObject({ ok: true, side: "store" });
+          expect(lastRows(answer)).toEqual(["store", ...mine]);
+          expect(await stored(user)).toEqual(before);
+          break;
+        case "file":
+          await expectAnswerOfFile(user, given, answer, before);
+      }
+    },
+  );
 });
 
 async function expectAnswerOfFile(

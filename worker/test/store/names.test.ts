@@ -1,5 +1,6 @@
 // Every word in the strings of the code that writes SQL, used as a user's name: none may meet a name of our own.
 import { expect, it } from "vitest";
+import { some } from "../effort.ts";
 import { Client, databaseDigest, encodeRows, table } from "./client.ts";
 import type { Row } from "./encode.ts";
 
@@ -84,21 +85,24 @@ it("finds the words of our own SQL", () => {
   );
 });
 
-it.each(groups.map((group, index) => [group[0], index] as const))(
-  "takes them as a user's names, from %s on",
-  async (_, at) => {
-    const found = groups[at]?.flatMap((word, index) => tablesOf(word, index)) ?? [];
-    const objects = found.map(({ object }) => object);
-    const tables = Object.fromEntries(found.map(({ object, data }) => [object.name, data]));
-    const client = new Client();
-    expect((await client.import(objects, tables)).json).toMatchObject({ phase: "READY" });
-    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables));
-    for (const { object, data } of found) {
-      const page = await client.exportRows(object.name, null, 8_000_000);
-      expect({ name: object.name, header: page.header }).toMatchObject({
-        header: { columns: data.columns, rows: data.rows.length, done: true },
-      });
-      expect(page).toMatchObject(encodeRows(data.rows));
-    }
-  },
-);
+it.each(
+  some(
+    "groups of our words",
+    groups.map((group, index) => [group[0], index] as const),
+    3,
+  ),
+)("takes them as a user's names, from %s on", async (_, at) => {
+  const found = groups[at]?.flatMap((word, index) => tablesOf(word, index)) ?? [];
+  const objects = found.map(({ object }) => object);
+  const tables = Object.fromEntries(found.map(({ object, data }) => [object.name, data]));
+  const client = new Client();
+  expect((await client.import(objects, tables)).json).toMatchObject({ phase: "READY" });
+  expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables));
+  for (const { object, data } of found) {
+    const page = await client.exportRows(object.name, null, 8_000_000);
+    expect({ name: object.name, header: page.header }).toMatchObject({
+      header: { columns: data.columns, rows: data.rows.length, done: true },
+    });
+    expect(page).toMatchObject(encodeRows(data.rows));
+  }
+});

@@ -1,5 +1,6 @@
 // A read never changes anything, a write is always counted and announced, whatever the text looks like.
 import { describe, expect, it } from "vitest";
+import { some } from "../effort.ts";
 import { Client, activeStore, table } from "./client.ts";
 import { TestSubscriber } from "./subscriber.ts";
 import { firstStatements, misleading } from "../statements.ts";
@@ -33,7 +34,10 @@ describe("a read changes nothing", () => {
     const before = await state();
     expect(before.phase).toBe(phase);
     let answered = 0;
-    for (const [index, sql] of [...misleading, ...firstStatements(20261129, 400)].entries()) {
+    for (const [index, sql] of [
+      ...misleading,
+      ...some("generated reads", firstStatements(20261129, 400), 100),
+    ].entries()) {
       const answer = (await store.query(sql, [], "read", scope)) as QueryAnswer;
       const given = outcome(answer);
       if (given === "ok") answered++;
@@ -64,7 +68,10 @@ it("counts and announces every write", async () => {
   };
   let before = await seen();
   let writes = 0;
-  for (const sql of [...misleading.filter((sql) => !sql.startsWith("DROP")), ...firstStatements(7, 800)]) {
+  for (const sql of [
+    ...misleading.filter((sql) => !sql.startsWith("DROP")),
+    ...some("generated statements", firstStatements(7, 800), 200),
+  ]) {
     const answer = (await store.query(sql, [], "write")) as QueryAnswer;
     const after = await seen();
     const counted = (await store.get("status")).json.writes as number;

@@ -1,6 +1,7 @@
 // Every message in every phase, over the wire. The expectations are written from docs/cutover.md, section 2, not from
 // the code.
 import { runInDurableObject } from "cloudflare:test";
+import { some } from "../effort.ts";
 import { describe, expect, it } from "vitest";
 import { Client } from "./client.ts";
 import { batch, jFrame } from "./encode.ts";
@@ -124,7 +125,7 @@ function inFull(effect: string, column: string): string {
 }
 
 describe("every message in every phase", () => {
-  it.each(cases)("$message in $phase: $effect", async ({ message, phase, effect }) => {
+  it.each(some("messages in phases", cases, 60))("$message in $phase: $effect", async ({ message, phase, effect }) => {
     const client = new Client();
     await phases[phase]?.(client);
     const before = (await client.get("status")).json;
@@ -146,16 +147,19 @@ describe("every message in every phase", () => {
 
 // Not in every case above: each eviction makes the local runtime slower from then on.
 describe("an object that is thrown out of memory", () => {
-  it.each(Object.keys(phases))("knows in %s what it was, and what a claim made of it", async (phase) => {
-    const client = new Client();
-    await phases[phase]?.(client);
-    const before = (await client.get("status")).json;
-    await client.evict();
-    expect((await client.get("status")).json).toEqual(before);
-    const { outcome: _, ...claimed } = (await client.claim("rollback")).json;
-    await client.evict();
-    expect((await client.get("status")).json).toEqual(claimed);
-  });
+  it.each(some("phases before an eviction", Object.keys(phases), 5))(
+    "knows in %s what it was, and what a claim made of it",
+    async (phase) => {
+      const client = new Client();
+      await phases[phase]?.(client);
+      const before = (await client.get("status")).json;
+      await client.evict();
+      expect((await client.get("status")).json).toEqual(before);
+      const { outcome: _, ...claimed } = (await client.claim("rollback")).json;
+      await client.evict();
+      expect((await client.get("status")).json).toEqual(claimed);
+    },
+  );
 });
 
 function linOf(before: { lin: number }, after: { lin: number; gen: number }): string {
@@ -190,7 +194,8 @@ describe("claims", () => {
   });
 
   const commands = ["reset", "schema", "rows", "finish", "ready", "activate", "merge", "release"];
-  it.each(commands.flatMap((message) => Object.keys(phases).map((phase) => ({ message, phase }))))(
+  const superseded = commands.flatMap((message) => Object.keys(phases).map((phase) => ({ message, phase })));
+  it.each(some("messages of a superseded claim", superseded, 24))(
     "refuses $message of a superseded claim in $phase",
     async ({ message, phase }) => {
       const client = new Client();

@@ -1,0 +1,134 @@
+package architecture
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The tests have two tiers: `make test` does a part of each large proof, `make proof` all of it (internal/testkit/effort). These tests see to it
+// that nothing is in neither.
+
+const root = "../.."
+
+// TestEveryTestIsInBothTiers: both run all packages of all modules, without a filter, so that only effort leaves anything out, and says so.
+func TestEveryTestIsInBothTiers(t *testing.T) {
+	for _, tier := range []string{"test", "proof"} {
+		recipe := recipeOf(t, tier)
+		for _, module := range filesNamed(t, "go.mod") {
+			runs := `go run ./scripts/gotest .*\./\.\.\.`
+			if dir := filepath.Dir(module); dir != "." {
+				runs = `cd ` + regexp.QuoteMeta(dir) + ` && go test \./\.\.\.`
+			}
+			if !regexp.MustCompile(runs).MatchString(recipe) {
+				t.Errorf("make %s does not run all packages of %s:\n%s", tier, module, recipe)
+			}
+		}
+		if regexp.MustCompile(`gotest.* -(run|skip|short)`).MatchString(recipe) {
+			t.Errorf("make %s leaves tests out by a filter:\n%s", tier, recipe)
+		}
+		if !strings.Contains(recipe, "vitest.mjs run\n") {
+			t.Errorf("make %s does not run the Worker's tests:\n%s", tier, recipe)
+		}
+	}
+}
+
+// TestProofIsWhole: what `make test` does in small, or not at all.
+func TestProofIsWhole(t *testing.T) {
+	recipe := recipeOf(t, "proof")
+	for _, part := range []string{"DBMIGRATE_EFFORT=whole", "scripts/model/run.sh -doc", "scripts/fuzz/fuzz.sh", "test/fuzz/run.ts", "test-browser/*.test.mjs", "scripts/soak"} {
+		if !strings.Contains(recipe, part) {
+			t.Errorf("make proof does not run %s:\n%s", part, recipe)
+		}
+	}
+}
+
+// recipeOf is what make would do, that of its own calls of make included.
+func recipeOf(t *testing.T, target string) string {
+	t.Helper()
+	cmd := exec.Command("make", "--dry-run", "--no-print-directory", target)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make -n %s: %v\n%s", target, err, out)
+	}
+	return string(out)
+}
+
+// leavesOut is what a test uses to leave something out. Only effort does, which says what and how much.
+var leavesOut = []struct{ files, code string }{
+	{`_test\.go$`, `\.(Skip|SkipNow|Skipf)\(`},
+	{`_test\.go$`, `testing\.Short\(`},
+	{`_test\.go$`, `(?m)^//go:build`},
+	{`\.go$`, `"DBMIGRATE_EFFORT"`},
+	{`^worker/test.*\.m?ts$`, `\.(skip|only|todo|skipIf|runIf|fails)\b`},
+	{`^worker/(test|vitest).*\.m?[jt]s$`, `env\["DBMIGRATE_EFFORT"\]`},
+}
+
+// mayLeaveOut are the files that may, and why.
+var mayLeaveOut = map[string]string{
+	"internal/testkit/effort/effort.go":   "this is the switch",
+	"worker/vitest.config.ts":             "this is the Worker's switch",
+	"internal/architecture/tiers_test.go": "it names what it looks for",
+}
+
+func TestOnlyEffortLeavesOut(t *testing.T) {
+	for _, path := range filesNamed(t, "*") {
+		for _, rule := range leavesOut {
+			if mayLeaveOut[path] != "" || !regexp.MustCompile(rule.files).MatchString(path) {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(root, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := regexp.MustCompile(rule.code).Find(text); found != nil {
+				t.Errorf("%s has %s: a test that does less goes through internal/testkit/effort or worker/test/effort.ts", path, found)
+			}
+		}
+	}
+}
+
+// TestEveryTestOfTheWorkerIsInAProject: vitest runs only the folders that its configuration names.
+func TestEveryTestOfTheWorkerIsInAProject(t *testing.T) {
+	config, err := os.ReadFile(filepath.Join(root, "worker/vitest.config.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for _, include := range regexp.MustCompile(`"test/([\w{},-]+)/\*\*/\*\.test\.ts"`).FindAllStringSubmatch(string(config), -1) {
+		named = append(named, strings.Split(strings.Trim(include[1], "{}"), ",")...)
+	}
+	for _, path := range filesNamed(t, "worker/*.test.ts") {
+		folder, found := strings.CutPrefix(path, "worker/test/")
+		folder, _, _ = strings.Cut(folder, "/")
+		if !found || !slices.Contains(named, folder) {
+			t.Errorf("%s is in no project of vitest.config.ts, which names %q", path, named)
+		}
+	}
+}
+
+// filesNamed are the files under version control, and new ones, whose names fit.
+func filesNamed(t *testing.T, pattern string) []string {
+	t.Helper()
+	cmd := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", pattern, "*/"+pattern)
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, path := range strings.Fields(string(out)) {
+		if info, err := os.Lstat(filepath.Join(root, path)); err == nil && info.Mode().IsRegular() { // not one that is about to be removed
+			there = append(there, path)
+		}
+	}
+	if len(there) == 0 {
+		t.Fatalf("no file is named %s", pattern)
+	}
+	return there
+}

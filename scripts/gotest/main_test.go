@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+const events = `{"Action":"start","Package":"m/a"}
+{"Action":"run","Package":"m/a","Test":"TestOne"}
+{"Action":"output","Package":"m/a","Test":"TestOne","Output":"=== RUN   TestOne\n"}
+{"Action":"output","Package":"m/a","Test":"TestOne","Output":"    a.go:1: effort: TestOne: 3 of 9 seeds (DBMIGRATE_EFFORT=7)\n"}
+{"Action":"output","Package":"m/a","Test":"TestOne","Output":"    a.go:2: nobody needs this\n"}
+{"Action":"pass","Package":"m/a","Test":"TestOne","Elapsed":1.5}
+{"Action":"output","Package":"m/a","Test":"TestTwo","Output":"    a.go:3: why it failed\n"}
+{"Action":"fail","Package":"m/a","Test":"TestTwo","Elapsed":0.5}
+{"Action":"output","Package":"m/a","Test":"TestThree","Output":"--- SKIP: TestThree (0.00s)\n"}
+{"Action":"output","Package":"m/a","Test":"TestThree","Output":"    a.go:4: no such system call\n"}
+{"Action":"skip","Package":"m/a","Test":"TestThree","Elapsed":0}
+{"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t2.0s\n"}
+{"Action":"fail","Package":"m/a","Elapsed":2}
+{"ImportPath":"m/b","Action":"build-output","Output":"b.go:1: syntax error\n"}
+{"Action":"output","Package":"m/c","Output":"ok  \tm/c\t0.1s\n"}
+not JSON at all
+`
+
+func TestReport(t *testing.T) {
+	var out bytes.Buffer
+	r := newReport(&out)
+	if err := r.read(strings.NewReader(events)); err != nil {
+		t.Fatal(err)
+	}
+	r.sum()
+	want := `    a.go:3: why it failed
+FAIL	m/a	2.0s
+b.go:1: syntax error
+ok  	m/c	0.1s
+not JSON at all
+what was done of the whole:
+  TestOne: 3 of 9 seeds (DBMIGRATE_EFFORT=7)
+skipped:
+  TestThree: a.go:4: no such system call
+the slowest:
+     1.5s a TestOne
+     0.5s a TestTwo
+     0.0s a TestThree
+1 passed, 1 failed, 1 skipped
+`
+	if got := out.String(); got != want {
+		t.Errorf("it says:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestCodeOfGo(t *testing.T) {
+	var out bytes.Buffer
+	if code, err := run([]string{"./no/such/package"}, &out); code == 0 || err != nil {
+		t.Errorf("code %d, %v", code, err)
+	}
+}

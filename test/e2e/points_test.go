@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
+)
+
+// point is one request of one command, and the ways in which it is disturbed: indexes of ways.
+type point struct {
+	walk walk
+	n    int
+	name string
+	ways []int
+}
+
+// allPoints are the requests of the undisturbed commands, first all first ones, so that any few that follow each other are of all commands.
+func allPoints(t *testing.T, image []byte, walks []walk) []point {
+	t.Helper()
+	var all []point
+	for _, w := range walks {
+		for n, name := range undisturbed(t, newPatient(t, image, w.prepare), w) {
+			all = append(all, point{walk: w, n: n, name: name})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b point) int { return a.n - b.n })
+	return all
+}
+
+// chosenPoints are all points in all ways, or a few: then no point comes twice before every point came once, and each time in the next way.
+func chosenPoints(t *testing.T, all []point, little int) []point {
+	t.Helper()
+	if effort.Whole(t) {
+		for i := range all {
+			for way := range ways {
+				all[i].ways = append(all[i].ways, way)
+			}
+		}
+		return all
+	}
+	return effort.Some(t, "disturbances of requests", oneWayEach(all), little)
+}
+
+// oneWayEach is every point in every way: round after round of all points.
+func oneWayEach(all []point) []point {
+	var rounds []point
+	for round := range ways {
+		for i, p := range all {
+			p.ways = []int{(i + round) % len(ways)}
+			rounds = append(rounds, p)
+		}
+	}
+	return rounds
+}
+
+// TestEveryPointIsWalkedInEveryWay: what a run leaves out, another one does.
+func TestEveryPointIsWalkedInEveryWay(t *testing.T) {
+	const points = 21
+	met := map[[2]int]bool{}
+	all := make([]point, points)
+	for i := range all {
+		all[i].n = i
+	}
+	for _, p := range oneWayEach(all) {
+		met[[2]int{p.n, p.ways[0]}] = true
+	}
+	if len(met) != points*len(ways) {
+		t.Errorf("%d of %d pairs", len(met), points*len(ways))
+	}
+}
