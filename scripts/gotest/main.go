@@ -6,18 +6,25 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 func main() {
-	code, err := run(os.Args[1:], os.Stdout)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code, err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gotest:", err)
 		code = max(code, 1)
@@ -25,9 +32,11 @@ func main() {
 	os.Exit(code)
 }
 
-func run(args []string, out io.Writer) (code int, err error) {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+func run(ctx context.Context, args []string, out io.Writer) (code int, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go then ends the tests
+	cmd.WaitDelay = 30 * time.Second
 	events, err := cmd.StdoutPipe()
 	if err != nil {
 		return 1, err
@@ -130,10 +139,23 @@ func (r *report) end(at test, e event) {
 		r.slow = append(r.slow, timed{at, e.Elapsed})
 	}
 	switch {
+	case e.Action == "fail" && at.name == "":
+		r.unended(at.pkg)
+		fmt.Fprint(r.out, strings.Join(said, ""))
 	case e.Action == "fail":
 		fmt.Fprint(r.out, strings.Join(said, ""))
 	case e.Action == "skip" && at.name != "":
 		r.skipped = append(r.skipped, strings.TrimSpace(at.name+": "+strings.Join(without(said, "=== ", "--- "), " ")))
+	}
+}
+
+// unended is what tests said that never ended: the package ran out of time, panicked or was killed.
+func (r *report) unended(pkg string) {
+	for _, at := range slices.SortedFunc(maps.Keys(r.said), func(a, b test) int { return strings.Compare(a.name, b.name) }) {
+		if at.pkg == pkg && at.name != "" {
+			fmt.Fprintf(r.out, "--- DID NOT END: %s\n%s", at.name, strings.Join(r.said[at], ""))
+			r.counts["fail"]++
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ const events = `{"Action":"start","Package":"m/a"}
 {"Action":"output","Package":"m/a","Test":"TestThree","Output":"--- SKIP: TestThree (0.00s)\n"}
 {"Action":"output","Package":"m/a","Test":"TestThree","Output":"    a.go:4: no such system call\n"}
 {"Action":"skip","Package":"m/a","Test":"TestThree","Elapsed":0}
+{"Action":"output","Package":"m/a","Test":"TestFour","Output":"panic: test timed out after 10m\n"}
 {"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t2.0s\n"}
 {"Action":"fail","Package":"m/a","Elapsed":2}
 {"ImportPath":"m/b","Action":"build-output","Output":"b.go:1: syntax error\n"}
@@ -33,6 +34,8 @@ func TestReport(t *testing.T) {
 	r.sum()
 	want := `    a.go:3: why it failed
 FAIL	m/a	2.0s
+--- DID NOT END: TestFour
+panic: test timed out after 10m
 b.go:1: syntax error
 ok  	m/c	0.1s
 not JSON at all
@@ -44,7 +47,7 @@ the slowest:
      1.5s a TestOne
      0.5s a TestTwo
      0.0s a TestThree
-1 passed, 1 failed, 1 skipped
+1 passed, 2 failed, 1 skipped
 `
 	if got := out.String(); got != want {
 		t.Errorf("it says:\n%s\nwant:\n%s", got, want)
@@ -53,7 +56,7 @@ the slowest:
 
 func TestCodeOfGo(t *testing.T) {
 	var out bytes.Buffer
-	if code, err := run([]string{"./no/such/package"}, &out); code == 0 || err != nil {
+	if code, err := run(t.Context(), []string{"./no/such/package"}, &out); code == 0 || err != nil {
 		t.Errorf("code %d, %v", code, err)
 	}
 }
