@@ -10,7 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Where a user's data is, as far as a scan can see without asking Durable Objects.
+// Place is where a user's data is, as far as a scan can see without asking Durable Objects.
 type Place string
 
 // The places.

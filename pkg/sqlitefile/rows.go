@@ -12,7 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// ErrStop, returned by the yield of Rows, ends the reading without an error.
+// ErrStop ends the reading without an error, where the yield of Rows returns it.
 var ErrStop = errors.New("stop")
 
 // Range bounds what RowsIn reads: rows with After < key <= Upto in key order, at most Limit of them. Nil and 0 mean no bound.

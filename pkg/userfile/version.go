@@ -88,7 +88,7 @@ func (f Version) Shown() userdb.Claim {
 	return max(f.Newest(), userdb.MetadataHotOf(f.Object.Metadata))
 }
 
-// Plain: dbmigrate has left nothing on it.
+// Plain says that dbmigrate has left nothing on it.
 func (f Version) Plain() bool {
 	return !f.Absent && f.Mark.Kind == userdb.NoMark && f.What != userdb.TombstoneFile && userdb.MetadataHotOf(f.Object.Metadata) == 0
 }

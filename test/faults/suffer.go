@@ -14,55 +14,55 @@ type team struct {
 	users []*harness.User
 }
 
-func (t team) names() []string {
+func (tm team) names() []string {
 	var all []string
-	for _, u := range t.users {
+	for _, u := range tm.users {
 		all = append(all, u.Name)
 	}
 	return all
 }
 
 // args is a command line for all users. gc wants the name of its plan, made just before.
-func (t team) args(command string) ([]string, error) {
-	args := append([]string{command}, t.names()...)
+func (tm team) args(command string) ([]string, error) {
+	args := append([]string{command}, tm.names()...)
 	if command != "gc" {
 		return args, nil
 	}
 	args = append(args, "--older-than", "0s")
-	plan, err := t.op.Must(0, args...)
+	plan, err := tm.op.Must(0, args...)
 	return append(args, "--confirm", plan.Summary.Plan), err
 }
 
 // suffers runs a command in trouble, demands a clear account of it, and then runs the same command without trouble. serves is the side
 // that answers the users once the command is done.
-func (t team) suffers(command, serves string, rule faultproxy.Rule, stops []string) (harness.Finished, error) {
-	args, err := t.args(command)
+func (tm team) suffers(command, serves string, rule faultproxy.Rule, stops []string) (harness.Finished, error) {
+	args, err := tm.args(command)
 	if err != nil {
 		return harness.Finished{}, err
 	}
-	t.op.Proxy.Reset(rule)
-	f, err := t.op.Run(args...)
-	t.op.Proxy.Reset(nil)
+	tm.op.Proxy.Reset(rule)
+	f, err := tm.op.Run(args...)
+	tm.op.Proxy.Reset(nil)
 	if err != nil {
 		return f, err
 	}
-	if err := t.mustBeClear(f, serves, stops); err != nil {
+	if err := tm.mustBeClear(f, serves, stops); err != nil {
 		return f, fmt.Errorf("%w\n%v", err, f)
 	}
-	return f, t.finishes(command, serves)
+	return f, tm.finishes(command, serves)
 }
 
 // mustBeClear holds what the command said against what is: exit 0 only if every user is where the command takes him, writes wait only for
 // those who are said to be open, and every read has every acknowledged write.
-func (t team) mustBeClear(f harness.Finished, serves string, stops []string) error {
+func (tm team) mustBeClear(f harness.Finished, serves string, stops []string) error {
 	if err := clearEnd(f, stops); err != nil {
 		return err
 	}
-	now, err := t.op.States(t.names()...)
+	now, err := tm.op.States(tm.names()...)
 	if err != nil {
 		return err
 	}
-	for _, u := range t.users {
+	for _, u := range tm.users {
 		a, accounted := f.Accounts[u.Name]
 		if accounted == stoppedWhole(f) {
 			return fmt.Errorf("a command that stopped before any user has no accounts, and every other one has one for %s", u.Name)
@@ -127,19 +127,19 @@ func stillServed(u *harness.User, by string) error {
 }
 
 // finishes runs a command undisturbed: it ends, and the right side serves.
-func (t team) finishes(command, serves string) error {
-	args, err := t.args(command)
+func (tm team) finishes(command, serves string) error {
+	args, err := tm.args(command)
 	if err != nil {
 		return err
 	}
-	if _, err := t.op.Must(0, args...); err != nil {
+	if _, err := tm.op.Must(0, args...); err != nil {
 		return err
 	}
-	now, err := t.op.States(t.names()...)
+	now, err := tm.op.States(tm.names()...)
 	if err != nil {
 		return err
 	}
-	for _, u := range t.users {
+	for _, u := range tm.users {
 		if s := now[u.Name]; s.Serves != serves || s.Problem != "" {
 			return fmt.Errorf("after an undisturbed %s, status says %+v", command, s)
 		}
