@@ -57,7 +57,15 @@ func newWorker(c config.Config, t userdb.Traffic) (*doclient.Client, error) {
 		return nil, err
 	}
 	return doclient.New(doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
-		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: c.LocationHint, UserAgent: "dbmigrate/" + version(), Traffic: t})
+		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version(), Traffic: t})
+}
+
+// hintToSend is nothing for "none" in words.
+func hintToSend(c config.Config) string {
+	if c.LocationHint == config.NoLocationHint {
+		return ""
+	}
+	return c.LocationHint
 }
 
 // connectReading makes an engine for commands that need only the bucket and the flags.
@@ -126,6 +134,10 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 		}
 		a.out.Warn("%v", err)
 	}
+	if err := sameJurisdiction(hello, c); err != nil && why == fillsObjects {
+		return nil, err
+	}
+	a.config, a.unplaced = c, unplaced(hello, c)
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
 	}

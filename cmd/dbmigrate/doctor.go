@@ -170,7 +170,7 @@ func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []f
 	return append([]finding{
 		{Check: check, OK: true, Detail: fmt.Sprintf("%s: dbmigrate Worker %s, protocol %d", c.WorkerURL, hello.Worker, hello.Protocol)},
 		checkLimits(hello.Limits), checkStore(hello, c.WorkerURL), checkClock(hello, local),
-	}, append(checkWorkerLayout(hello, c), checkFileSaves(hello)...)...)
+	}, append(append(checkWorkerLayout(hello, c), checkPlacement(hello, c)...), checkFileSaves(hello)...)...)
 }
 
 func checkLimits(l wire.Limits) finding {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
@@ -33,7 +34,9 @@ type app struct {
 	global         globalFlags
 	shards         int  // how many processes share the account; 0 and 1: this one alone
 	splits         bool // the command needs a Worker that knows split mode
-	oldPath        bool // the Worker says that an old path of the application saves files
+	config         config.Config
+	unplaced       error // why a migrate would leave new objects anywhere
+	oldPath        bool  // the Worker says that an old path of the application saves files
 	watch          watch
 	command        []string // as it was given, for records: without the ids of users
 }

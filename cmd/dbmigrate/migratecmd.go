@@ -91,6 +91,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.writers.agree(a.oldPath, cmd.Flags().Changed("writers"), a.splits, a.out.Say); err != nil {
 		return err
 	}
+	if a.unplaced != nil {
+		return a.unplaced
+	}
 	users, err := set.Resolve(ctx, e)
 	if err != nil {
 		return err
@@ -112,6 +115,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return a.printPlan(users, guard)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
+		return err
+	}
+	if err := a.refuseOtherFlags(ctx, e); err != nil {
 		return err
 	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,

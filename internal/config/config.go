@@ -12,14 +12,17 @@ import (
 
 // Values are the settings that flags, the environment and a wrangler file can give. Empty means "not said".
 type Values struct {
-	AccountID    string
-	Bucket       string
-	KVNamespace  string // the namespace's id
-	WorkerURL    string
-	R2Endpoint   string
-	APIBaseURL   string
-	Layout       string
+	AccountID   string
+	Bucket      string
+	KVNamespace string // the namespace's id
+	WorkerURL   string
+	R2Endpoint  string
+	APIBaseURL  string
+	Layout      string
+	// LocationHint is where new Durable Objects are created: a name of Cloudflare's, NoLocationHint, or "" where nothing is said.
 	LocationHint string
+	// Jurisdiction is the bucket's; "" where nothing is said.
+	Jurisdiction string
 }
 
 // Input is where Load looks.
@@ -40,8 +43,6 @@ type Input struct {
 type Config struct {
 	Values
 	Credentials
-	// Jurisdiction is the bucket's, from the wrangler file; "" is none.
-	Jurisdiction string
 	// File is the wrangler configuration that was read, "" when none was. Environment is the environment in it.
 	File        string
 	Environment string
@@ -67,6 +68,9 @@ func Load(in Input) (Config, error) {
 			return Config{}, err
 		}
 	}
+	if c.Jurisdiction == defaultJurisdiction {
+		c.Jurisdiction = ""
+	}
 	c.Layout = cmp.Or(c.Layout, userdb.DefaultLayout)
 	if c.R2Endpoint == "" && c.AccountID != "" {
 		c.R2Endpoint = r2Endpoint(c.AccountID, c.Jurisdiction)
@@ -84,7 +88,7 @@ func (c *Config) addOwn(in Input, environment Values) error {
 		return contradiction(path, own.AccountID, environment.AccountID)
 	}
 	if c.Bucket == "" || c.Bucket == own.Bucket {
-		c.Jurisdiction = own.Jurisdiction
+		c.Jurisdiction = cmp.Or(c.Jurisdiction, own.Jurisdiction)
 	}
 	c.Values, c.OwnFile, c.Profile = merge(c.Values, own.values()), path, profile
 	return nil
@@ -136,7 +140,7 @@ func (c *Config) addBucket(file *wranglerFile) error {
 
 // r2Endpoint is where the S3 API of an account answers. A bucket of a jurisdiction answers only under its own name.
 func r2Endpoint(account, jurisdiction string) string {
-	if jurisdiction != "" && jurisdiction != "default" {
+	if jurisdiction != "" {
 		account += "." + jurisdiction
 	}
 	return "https://" + account + ".r2.cloudflarestorage.com"
@@ -152,6 +156,7 @@ func merge(first, second Values) Values {
 		APIBaseURL:   cmp.Or(first.APIBaseURL, second.APIBaseURL),
 		Layout:       cmp.Or(first.Layout, second.Layout),
 		LocationHint: cmp.Or(first.LocationHint, second.LocationHint),
+		Jurisdiction: cmp.Or(first.Jurisdiction, second.Jurisdiction),
 	}
 }
 

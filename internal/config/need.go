@@ -14,9 +14,9 @@ import (
 var locationHints = []string{"wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"}
 
 func (c *Config) validate() error {
-	if c.LocationHint != "" && !slices.Contains(locationHints, c.LocationHint) {
+	if c.LocationHint != "" && c.LocationHint != NoLocationHint && !slices.Contains(locationHints, c.LocationHint) {
 		return usage("read location hint", fmt.Sprintf("%q", c.LocationHint), errors.New("no such location"),
-			nearest.Hint(c.LocationHint, locationHints)+"one of "+strings.Join(locationHints, ", "))
+			nearest.Hint(c.LocationHint, locationHints)+"one of "+strings.Join(locationHints, ", ")+", or "+NoLocationHint)
 	}
 	for _, u := range []struct {
 		name  string
@@ -28,7 +28,7 @@ func (c *Config) validate() error {
 		}
 		*u.value = clean
 	}
-	return nil
+	return c.checkJurisdiction()
 }
 
 // cleanURL refuses addresses to which a credential must not go.

@@ -81,5 +81,6 @@ func valuesOf(getenv func(string) string) Values {
 		APIBaseURL:   cmp.Or(getenv("CLOUDFLARE_API_BASE_URL"), getenv("CLOUDFLARE_BASE_URL")),
 		Layout:       getenv("DBMIGRATE_LAYOUT"),
 		LocationHint: getenv("DBMIGRATE_LOCATION_HINT"),
+		Jurisdiction: getenv("DBMIGRATE_R2_JURISDICTION"),
 	}
 }

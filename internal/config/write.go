@@ -28,7 +28,7 @@ const ownHead = `# Which account, bucket, KV namespace and Worker dbmigrate work
 `
 
 const ownTail = `# layout = "{user}/database.sqlite"   # the key of a user's database, where it is another one
-# location_hint = "weur"              # where new Durable Objects are created; they never move afterwards
+# location_hint = "weur"              # where new Durable Objects are created, or "none"; they never move afterwards
 `
 
 // WriteOwn puts settings into the file at path, at its top level or in a profile. What else the file says stays; settings that stand there

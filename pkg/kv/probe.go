@@ -32,6 +32,31 @@ func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
 	return now, nil
 }
 
+// Jurisdiction reads where the namespace's data has to stay: "none" is anywhere, "" is not known, as from a local runtime.
+func (c *Client) Jurisdiction(ctx context.Context) (string, error) {
+	if c.local {
+		return "", nil
+	}
+	var params cfkv.NamespaceGetParams
+	params.AccountID.Value, params.AccountID.Present = c.accountID, true
+	var answer struct {
+		Result struct {
+			Jurisdiction *string `json:"jurisdiction"`
+		} `json:"result"`
+	}
+	if _, err := c.namespaces.Get(ctx, c.namespaceID, params, option.WithResponseBodyInto(&answer)); err != nil {
+		return "", fail(ctx, "read namespace", c.namespaceID, err)
+	}
+	switch j := answer.Result.Jurisdiction; {
+	case j == nil:
+		return "", nil
+	case *j == "" || *j == "default":
+		return "none", nil
+	default:
+		return *j, nil
+	}
+}
+
 // ProbeWrite writes a key of its own, which nobody reads and which dies within a minute, and deletes it, by the calls that flags are written with.
 func (c *Client) ProbeWrite(ctx context.Context, name string) error {
 	key := probeKeyPrefix + name

@@ -45,15 +45,22 @@ type Hello struct {
 	Object *ObjectReport `json:"object"`
 	// SavesFiles is false where the router leaves the files to an old path of the application; nil from a Worker that does not say.
 	SavesFiles *bool `json:"savesFiles"`
+	// LocationHint says that the admin routes place new objects themselves.
+	LocationHint bool `json:"locationHint"`
 }
 
 // ObjectReport says whether a Durable Object answered one RPC call with the result of one SQL statement.
 type ObjectReport struct {
 	Answers bool   `json:"answers"`
-	Worker  string `json:"worker"`  // the version of the code that the object runs
-	Cause   string `json:"cause"`   // one of the Probe constants, where it does not answer
-	Message string `json:"message"` // the platform's words for it
+	Worker  string `json:"worker"` // the version of the code that the object runs
+	// Jurisdiction is where the object's data has to stay: NoJurisdiction, or "" from a Worker that does not say.
+	Jurisdiction string `json:"jurisdiction"`
+	Cause        string `json:"cause"`   // one of the Probe constants, where it does not answer
+	Message      string `json:"message"` // the platform's words for it
 }
+
+// NoJurisdiction is that of an object that may be anywhere.
+const NoJurisdiction = "none"
 
 // Why no object answers.
 const (

@@ -123,7 +123,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   /** What hello asks an object of its own: it stores nothing. Any object answers, whatever its phase. */
   async dbmigrateProbe(): Promise<Introduction> {
     const { value } = this.ctx.storage.sql.exec<{ value: number }>("SELECT 1 AS value").one();
-    return { worker: version, sql: value };
+    return { worker: version, sql: value, jurisdiction: this.ctx.id.jurisdiction ?? null };
   }
 
   /**

@@ -101,6 +101,7 @@ func (s *Stack) Env() []string {
 		"DBMIGRATE_KV_NAMESPACE=" + s.NamespaceID,
 		"DBMIGRATE_WORKER_URL=" + s.URL,
 		"DBMIGRATE_TOKEN=" + s.AdminToken,
+		"DBMIGRATE_LOCATION_HINT=none",
 		"APP_TOKEN=" + s.AppToken,
 	}
 }

@@ -48,7 +48,10 @@ async function answer(
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const given = parseLocationHint(request.headers.get(LOCATION_HEADER));
-  if (route.kind === "hello") return hello(layout, bucket !== undefined, savesFiles, await probeObject(store));
+  if (route.kind === "hello") {
+    const says = { layout, savesFiles, locationHint: hintOf !== undefined };
+    return hello(says, bucket !== undefined, await probeObject(store));
+  }
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const locationHint = given ?? hintOf?.(route.user);
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
@@ -105,7 +108,15 @@ async function fence(
   return Response.json(await fenceFile(bucket, key, wanted, claim), { headers: { "cache-control": "no-store" } });
 }
 
-function hello(layout: string, marks: boolean, savesFiles: boolean, object: ProbeReport): Response {
+/** What the application says of itself. */
+interface Says {
+  readonly layout: string;
+  readonly savesFiles: boolean;
+  /** Whether the admin routes place objects by themselves. */
+  readonly locationHint: boolean;
+}
+
+function hello(says: Says, marks: boolean, object: ProbeReport): Response {
   const body = {
     protocol: PROTOCOL_VERSION,
     worker: version,
@@ -113,11 +124,10 @@ function hello(layout: string, marks: boolean, savesFiles: boolean, object: Prob
     // Older commands look at this only.
     store: object.answers ? "sqlite" : object.cause,
     object,
-    layout,
+    ...says,
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
     fenceBytes: marks ? FENCE_BYTES : 0,
-    savesFiles,
     split: true,
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });

@@ -6,6 +6,9 @@ import type { AdminConfig } from "./admin.ts";
 /** The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has answered. */
 const PROBE_NAME = ".dbmigrate/probe";
 
+/** What hello says where an object may be anywhere. An older Worker says nothing. */
+const NO_JURISDICTION = "none";
+
 const PATIENCE_MS = 5000;
 
 /** What an object says of itself. */
@@ -14,6 +17,8 @@ export interface Introduction {
   readonly worker: string;
   /** The value of one SQL statement. */
   readonly sql: unknown;
+  /** Where its data has to stay, by its own id; null for none. */
+  readonly jurisdiction?: string | null;
 }
 
 /** Why no object answered; pkg/wire names the same. */
@@ -21,7 +26,7 @@ export type ProbeCause = "rpc-missing" | "no-sqlite" | "wrong-class" | "failed";
 
 /** The outcome, as hello tells it. */
 export type ProbeReport =
-  | { readonly answers: true; readonly worker: string }
+  | { readonly answers: true; readonly worker: string; readonly jurisdiction: string }
   | { readonly answers: false; readonly cause: ProbeCause; readonly message: string };
 
 interface Probed {
@@ -31,11 +36,13 @@ interface Probed {
 /** Makes one RPC call to an object, which runs one SQL statement. Never rejects. */
 export async function probeObject(store: AdminConfig["store"]): Promise<ProbeReport> {
   try {
-    const stub = store.get(store.idFromName(PROBE_NAME)) as unknown as Probed;
+    const id = store.idFromName(PROBE_NAME);
+    const stub = store.get(id) as unknown as Probed;
     // Where RPC works, a stub has every method; where it does not, none.
     if (typeof stub.dbmigrateProbe !== "function") return no("rpc-missing", "a Durable Object's stub has no methods");
-    const { worker, sql } = await inTime(stub.dbmigrateProbe());
-    return sql === 1 ? { answers: true, worker } : no("failed", "SELECT 1 gave something else");
+    const { worker, sql, jurisdiction = id.jurisdiction } = await inTime(stub.dbmigrateProbe());
+    if (sql !== 1) return no("failed", "SELECT 1 gave something else");
+    return { answers: true, worker, jurisdiction: jurisdiction ?? NO_JURISDICTION };
   } catch (cause) {
     return no(causeOf(messageOf(cause)), messageOf(cause));
   }

@@ -139,7 +139,31 @@ describe("hello asks a real object", () => {
 
   it("which answers", async () => {
     const hello = await (await ask(HELLO))?.json();
-    expect(hello).toMatchObject({ object: { answers: true, worker: expect.stringMatching(/^\d+\.\d+\.\d+$/) } });
+    expect(hello).toMatchObject({
+      object: { answers: true, worker: expect.stringMatching(/^\d+\.\d+\.\d+$/), jurisdiction: "none" },
+    });
+  });
+
+  it.each([
+    ["nowhere in particular", null, undefined, "none"],
+    ["in its jurisdiction", "eu", undefined, "eu"],
+    ["by the namespace's id, where the object runs older code", undefined, "us", "us"],
+    ["nowhere, by such an id", undefined, undefined, "none"],
+  ])("which is %s", async (_name, own, ofId, expected) => {
+    const object = { worker: "1.0.0", sql: 1, ...(own !== undefined && { jurisdiction: own }) };
+    const store = {
+      idFromName: (name: string) => ({ name, ...(ofId !== undefined && { jurisdiction: ofId }) }),
+      get: () => ({ dbmigrateProbe: async () => object }),
+    } as unknown as AdminConfig["store"];
+    const hello = await (await ask(HELLO, { config: { store } }))?.json();
+    expect(hello).toMatchObject({ object: { answers: true, jurisdiction: expected } });
+  });
+
+  it.each([
+    ["the router's hint", { locationHint: () => "weur" as const }, true],
+    ["none", {}, false],
+  ])("and says whether objects are placed by %s", async (_name, config, expected) => {
+    expect(await (await ask(HELLO, { config }))?.json()).toMatchObject({ locationHint: expected });
   });
 
   it.each([
