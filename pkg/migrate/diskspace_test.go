@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -35,21 +36,27 @@ func TestFullDiskSealsNobody(t *testing.T) {
 
 // TestRoomIsWaitedFor: a user who has to wait for the room of others gets it when they end.
 func TestRoomIsWaitedFor(t *testing.T) {
-	var d diskSpace
-	free := func() (int64, error) { return 10, nil }
-	release, err := d.reserve(7, free)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error)
-	go func() {
-		_, err := d.reserve(5, free)
-		got <- err
-	}()
-	release()
-	if err := <-got; err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var d diskSpace
+		free := func() (int64, error) { return 10, nil }
+		release, err := d.reserve(7, free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error, 1)
+		go func() {
+			_, err := d.reserve(5, free)
+			got <- err
+		}()
+		synctest.Wait()
+		if len(got) > 0 {
+			t.Error("nobody waited, and there is no room")
+		}
+		release()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestFullDiskHasItsKind(t *testing.T) {
