@@ -47,6 +47,7 @@ func main() {
 	flag.DurationVar(&o.race.Pause, "pause", 300*time.Millisecond, "longest pause of a client after any other request")
 	flag.DurationVar(&o.race.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
 	flag.DurationVar(&o.race.RestartEvery, "restart-every", 8*time.Minute, "how often a runtime is restarted, every other time after kill -9; 0 is never")
+	flag.DurationVar(&o.race.MeddleEvery, "meddle-every", 3*time.Second, "how often somebody deletes a file or puts an older one back; with it objects are set back, too; 0 is never")
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
 	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
 	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators whose network is in trouble, at once")

@@ -1,13 +1,10 @@
 package misread
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -56,10 +54,14 @@ func tracedWords(t *testing.T) []string {
 	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
 	divide(t, path)
 	capi.Trace = nil
-	for _, sql := range storeStatements(t) {
-		statements[sql] = true
+	inObjects, err := harness.Traced(cloud)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return identifiers(statements)
+	if len(inObjects) < 20 {
+		t.Fatalf("only %d statements of the Durable Object were traced", len(inObjects))
+	}
+	return harness.Identifiers(slices.AppendSeq(inObjects, maps.Keys(statements)))
 }
 
 // divide plans a split of the file.
@@ -72,42 +74,6 @@ func divide(t *testing.T, path string) {
 	if _, err := split.NewPlan(t.Context(), path, policy, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func storeStatements(t *testing.T) []string {
-	t.Helper()
-	resp, err := http.Get(cloud.URL + "/traced")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var statements []string
-	if err := json.NewDecoder(resp.Body).Decode(&statements); err != nil {
-		t.Fatal(err)
-	}
-	if len(statements) < 20 {
-		t.Fatalf("only %d statements of the Durable Object were traced", len(statements))
-	}
-	return statements
-}
-
-var identifier = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
-
-func identifiers(statements map[string]bool) []string {
-	seen := map[string]bool{}
-	for sql := range statements {
-		for _, word := range identifier.FindAllString(sql, -1) {
-			seen[strings.ToLower(word)] = true
-		}
-	}
-	var words []string
-	for word := range seen {
-		if !strings.HasPrefix(word, "sqlite_") && !strings.HasPrefix(word, "_cf_") && !strings.HasPrefix(word, "__miniflare") {
-			words = append(words, word)
-		}
-	}
-	slices.Sort(words)
-	return words
 }
 
 var letterCases = map[string]func(string) string{

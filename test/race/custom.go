@@ -53,49 +53,58 @@ var splitCustom = custom{
 // order is a command.
 type order struct {
 	action migrate.Action
-	do     func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result
+	do     command
 }
 
+// command works on one user, with tables of these names.
+type command func(*migrate.Engine, context.Context, userdb.UserID, names) migrate.Result
+
 var (
-	move     = order{migrate.ActionMigrate, (*migrate.Engine).Migrate}
-	verify   = order{migrate.ActionVerify, (*migrate.Engine).Verify}
-	rollback = order{migrate.ActionRollback, func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
+	move     = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Migrate)}
+	verify   = order{migrate.ActionVerify, byAnyName((*migrate.Engine).Verify)}
+	rollback = order{migrate.ActionRollback, func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
 		return e.Rollback(ctx, u, migrate.RollbackOptions{})
 	}}
 
-	whole       = order{migrate.ActionMigrate, (*migrate.Engine).Whole}
-	divide      = order{migrate.ActionMigrate, splitBy(archived)}
+	whole       = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Whole)}
+	divide      = order{migrate.ActionMigrate, divideUser}
 	thawCounter = order{migrate.ActionThaw, thawing("counter", "true")}
-	thawEntries = order{migrate.ActionThaw, thawing("entries", "n % 3 = 1")}
+	thawEntries = order{migrate.ActionThaw, thawing("entries", "{e.n} % 3 = 1")}
 )
 
-// archived calls the rows of the archive cold. The trigger needs none but the row itself.
-var archived = &split.Policy{Tables: map[string]split.TableRule{
-	"entries": {Where: "archived = 1"},
-	"counter": {Where: "archived = 1", AcceptTriggers: true},
-	"notes":   {Where: "archived = 1"},
-}}
-
-func splitBy(policy *split.Policy) func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result {
-	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
-		return e.Split(ctx, u, migrate.SplitOptions{Policy: policy, At: time.Now()})
+func byAnyName(do func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result) command {
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
+		return do(e, ctx, u)
 	}
 }
 
-func thawing(table, where string) func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result {
-	policy, err := archived.Except(table, where)
-	if err != nil {
-		panic(err) // constants of our own
-	}
-	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID) migrate.Result {
+// archived calls the rows of the archive cold. The trigger needs none but the row itself.
+func archived(n names) *split.Policy {
+	return &split.Policy{Tables: map[string]split.TableRule{
+		n.of["entries"]: {Where: n.sql("{e.archived} = 1")},
+		n.of["counter"]: {Where: n.sql("{c.archived} = 1"), AcceptTriggers: true},
+		n.of["notes"]:   {Where: n.sql("{o.archived} = 1")},
+	}}
+}
+
+func divideUser(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) migrate.Result {
+	return e.Split(ctx, u, migrate.SplitOptions{Policy: archived(n), At: time.Now()})
+}
+
+func thawing(table, where string) command {
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) migrate.Result {
+		policy, err := archived(n).Except(n.of[table], n.sql(where))
+		if err != nil {
+			panic(err) // constants of our own
+		}
 		return e.Split(ctx, u, migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true})
 	}
 }
 
 // run gives the order to one user, with the flag written as in a fleet's run.
-func (o order) run(e *migrate.Engine, u userdb.UserID) migrate.Result {
+func (o order) run(e *migrate.Engine, u userdb.UserID, n names) migrate.Result {
 	var result migrate.Result
-	do := func(ctx context.Context, u userdb.UserID) migrate.Result { return o.do(e, ctx, u) }
+	do := func(ctx context.Context, u userdb.UserID) migrate.Result { return o.do(e, ctx, u, n) }
 	e.Each(context.Background(), []userdb.UserID{u}, o.action, do, func(r migrate.Result) { result = r })
 	return result
 }

@@ -17,6 +17,7 @@ type figures struct {
 	acknowledged, refused, unknown, lost, duplicated atomic.Int64
 	epochs, evictions, restarts, killed, audited     atomic.Int64
 	turns, twice, missing                            atomic.Int64 // of split users
+	deleted, replaced, setBack                       atomic.Int64
 
 	mu            sync.Mutex
 	writes, reads latencies // of the answered
@@ -115,6 +116,7 @@ type Report struct {
 	Epochs                         int64 // histories that were checked
 	Refused, Unknown               int64 // answers: nothing was written; nobody knows
 	Evictions, Restarts, Killed    int64
+	Deleted, Replaced, SetBack     int64 // files that somebody deleted, or replaced by older ones; objects that were set back
 	// How long writes had to wait, by the operator's clock, per cutover.
 	MigrateWindow, RollbackWindow, ThawWindow Spread
 	LongestWait                               time.Duration
@@ -163,6 +165,7 @@ func (f *figures) report(split bool, took time.Duration) Report {
 		Acknowledged: f.acknowledged.Load(), Lost: f.lost.Load(), Duplicated: f.duplicated.Load(),
 		Cycles: min(f.in, f.out), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
+		Deleted: f.deleted.Load(), Replaced: f.replaced.Load(), SetBack: f.setBack.Load(),
 		MigrateWindow: spread(f.windows[migrate.ActionMigrate]), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
 		ThawWindow:  spread(f.windows[migrate.ActionThaw]),
 		LongestWait: f.longestWait, Audited: f.audited.Load(), Outcomes: outcomes,
@@ -189,6 +192,9 @@ func (r Report) Markdown() string {
 	row("writes refused by cutovers, and repeated by the client", r.Refused)
 	row("writes of unknown outcome", r.Unknown)
 	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
+	if !r.Split {
+		row("files deleted, replaced by older ones, Durable Objects set back", fmt.Sprintf("%d, %d, %d", r.Deleted, r.Replaced, r.SetBack))
+	}
 	row("writes waited for a migrate", r.MigrateWindow)
 	row("writes waited for a rollback", r.RollbackWindow)
 	if r.Split {

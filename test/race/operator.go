@@ -97,16 +97,23 @@ func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
 
 // give runs one command, which may die, and judges its failure.
 func (o *operator) give(next order, u userdb.UserID) error {
+	user := o.world.personOf(u)
+	user.commands.RLock() // outsiders meddle between commands
+	defer user.commands.RUnlock()
 	if rand.Float64() < o.world.Kills {
 		o.dieAfter(rand.IntN(o.world.custom.mostRequests))
-		next.run(o.doomed, u) // what it says is not heard
+		next.run(o.doomed, u, user.names) // what it says is not heard
 		o.world.figure.killed.Add(1)
 		return nil
 	}
-	r := next.run(o.patient, u)
+	r := next.run(o.patient, u, user.names)
 	o.world.figure.commanded(r)
-	if err := r.Err(); err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) {
-		return fmt.Errorf("%s %s: %w", r.Action, u, err)
+	err := r.Err()
+	if err == nil && r.Action == migrate.ActionRollback {
+		user.fate.Store(int32(unharmed))
+	}
+	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) && !user.explains(err) {
+		return fmt.Errorf("%s %s (%s): %w", r.Action, u, user.names, err)
 	}
 	return nil
 }
@@ -114,7 +121,7 @@ func (o *operator) give(next order, u userdb.UserID) error {
 // farewell gives a user a last round of orders when nothing disturbs any more. No failure is expected now.
 func (o *operator) farewell(u userdb.UserID) error {
 	for _, last := range o.world.custom.farewell {
-		if err := last.run(o.patient, u).Err(); err != nil {
+		if err := last.run(o.patient, u, o.world.personOf(u).names).Err(); err != nil {
 			return fmt.Errorf("%s %s when all was over: %w", last.action, u, err)
 		}
 	}

@@ -36,6 +36,9 @@ type Config struct {
 	Rest time.Duration
 	// EvictEvery and RestartEvery are how often a Durable Object is thrown out of memory and the whole runtime is restarted, on each stack.
 	EvictEvery, RestartEvery time.Duration
+	// MeddleEvery is how often somebody from outside deletes a user's file while the Durable Object serves, or puts an older one in its place, on each
+	// stack; with it, killed runtimes come back with Durable Objects that were set back. Not of users who are split.
+	MeddleEvery time.Duration
 	// Kills is the share of commands that die at one of their requests, as by kill -9; between 0 and 1.
 	Kills float64
 	// Log is told about progress.

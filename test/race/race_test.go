@@ -9,7 +9,7 @@ import (
 
 // short is a short race. `make soak` is the long one.
 var short = Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
-	FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, Kills: 0.1}
+	FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, MeddleEvery: 4 * time.Second, Kills: 0.1}
 
 func TestRace(t *testing.T) { onStack(t, short) }
 

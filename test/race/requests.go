@@ -43,15 +43,15 @@ const (
 // append writes op to a part and counts it, in one transaction, which does nothing where the counter of the part is not.
 func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, error) {
 	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: []statement{
-		{SQL: "update counter set n = n + 1, last = ? where archived = ? returning n, last", Params: []int64{op, int64(p)}},
-		{SQL: "insert into entries(archived, op, n) select archived, last, n from counter where archived = ?", Params: []int64{int64(p)}}}})
+		{SQL: "update {counter} set {c.n} = {c.n} + 1, {c.last} = ? where {c.archived} = ? returning {c.n}, {c.last}", Params: []int64{op, int64(p)}},
+		{SQL: "insert into {entries}({e.archived}, {e.op}, {e.n}) select {c.archived}, {c.last}, {c.n} from {counter} where {c.archived} = ?", Params: []int64{int64(p)}}}})
 	return a.withLedger(reply), err
 }
 
 // look reads a part's ledger.
 func (w *world) look(u userdb.UserID, p part, in scope) (answer, error) {
 	a, reply, err := w.query(u, query{Mode: "read", Scope: in, Statements: []statement{
-		{SQL: "select n, last from counter where archived = ?", Params: []int64{int64(p)}}}})
+		{SQL: "select {c.n}, {c.last} from {counter} where {c.archived} = ?", Params: []int64{int64(p)}}}})
 	return a.withLedger(reply), err
 }
 
@@ -126,8 +126,12 @@ func (r reply) halves() []half {
 
 func (w *world) query(u userdb.UserID, q query) (answer, reply, error) { return w.post(u, "query", q) }
 
-// post sends one request. Only answers that no application should ever get are errors.
+// post sends one request, with the user's names in it. Only answers that no application should ever get are errors.
 func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, error) {
+	n := w.personOf(u).names
+	for i := range q.Statements {
+		q.Statements[i].SQL = n.sql(q.Statements[i].SQL)
+	}
 	body, err := json.Marshal(q)
 	if err != nil {
 		return answer{outcome: notSent}, reply{}, err

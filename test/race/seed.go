@@ -18,14 +18,14 @@ import (
 // ledgerSchema has the two tables that are raced over, and what makes a database more than a table: an index that every write
 // changes, a view, a trigger, values that are easily lost. Rows of the archive say so: a policy needs to know no more.
 const ledgerSchema = `
-create table entries(archived integer not null, op integer not null, n integer not null, primary key(archived, n));
-create table counter(name text primary key, archived integer not null, n integer not null, last integer not null);
-insert into counter values ('present', 0, 0, 0), ('archive', 1, 0, 0);
-create index entries_by_op on entries(op);
-create table notes(archived integer not null, title text, weight real, image blob);
-insert into notes values (0, 'one', 0.1, x'00ff'), (0, null, -1e300, null), (1, cast(x'6100ff' as text), 9e999, zeroblob(10)), (1, null, -1e300, null);
-create view titles as select title from notes order by title;
-create trigger no_negative_counter before update on counter when new.n < 0 begin select raise(abort, 'negative'); end;
+create table {entries}({e.archived} integer not null, {e.op} integer not null, {e.n} integer not null, primary key({e.archived}, {e.n}));
+create table {counter}({c.name} text primary key, {c.archived} integer not null, {c.n} integer not null, {c.last} integer not null);
+insert into {counter} values ('present', 0, 0, 0), ('archive', 1, 0, 0);
+create index {by-op} on {entries}({e.op});
+create table {notes}({o.archived} integer not null, {o.title} text, {o.weight} real, {o.image} blob);
+insert into {notes} values (0, 'one', 0.1, x'00ff'), (0, null, -1e300, null), (1, cast(x'6100ff' as text), 9e999, zeroblob(10)), (1, null, -1e300, null);
+create view {titles} as select {o.title} from {notes} order by {o.title};
+create trigger {no-negative} before update on {counter} when new.{c.n} < 0 begin select raise(abort, 'negative'); end;
 `
 
 func layout() userdb.Layout {
@@ -37,7 +37,7 @@ func layout() userdb.Layout {
 }
 
 // putEmptyLedger gives the user a file. The stack is fresh, so nobody has one.
-func putEmptyLedger(ctx context.Context, files migrate.Files, u userdb.UserID) error {
+func putEmptyLedger(ctx context.Context, files migrate.Files, u userdb.UserID, n names) error {
 	dir, err := os.MkdirTemp("", "dbmigrate-race-")
 	if err != nil {
 		return err
@@ -48,9 +48,9 @@ func putEmptyLedger(ctx context.Context, files migrate.Files, u userdb.UserID) e
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, ledgerSchema)
+	_, err = db.ExecContext(ctx, n.sql(ledgerSchema))
 	if err := errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("build a ledger: %w", err)
+		return fmt.Errorf("build a ledger (%s): %w", n, err)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

@@ -17,9 +17,9 @@ type snapshot struct {
 
 // Reads that make a snapshot. The entries of a split user get another rowid where both halves have used one; their number stays.
 const (
-	counterQuery      = "select archived, n, last from counter"
-	entriesQuery      = "select archived, op, n from entries order by rowid"
-	splitEntriesQuery = "select archived, op, n from entries order by n"
+	counterQuery      = "select {c.archived}, {c.n}, {c.last} from {counter}"
+	entriesQuery      = "select {e.archived}, {e.op}, {e.n} from {entries} order by rowid"
+	splitEntriesQuery = "select {e.archived}, {e.op}, {e.n} from {entries} order by {e.n}"
 )
 
 // assemble makes a snapshot of the answers of one half, or of two, to a read of the counters and one of the entries.

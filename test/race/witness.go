@@ -69,7 +69,7 @@ func (w *witness) adopt(ctx context.Context) (err error) {
 func (w *witness) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := w.live(ctx); err != nil {
-			return fmt.Errorf("%s: %w", w.user, err)
+			return fmt.Errorf("%s (%s): %w", w.user, w.world.personOf(w.user).names, err)
 		}
 		if w.books.length() >= w.world.Retire && ctx.Err() == nil {
 			if err := w.adopt(context.WithoutCancel(ctx)); err != nil {

@@ -21,16 +21,20 @@ type world struct {
 	witnesses []*witness
 	restarts  int
 
-	mu    sync.Mutex
-	users []userdb.UserID // those of now, one for each witness
-	born  int
+	outsider outsider
+
+	mu     sync.Mutex
+	users  []userdb.UserID // those of now, one for each witness
+	people map[userdb.UserID]*person
+	born   int
 }
 
 // worlds puts users and operators on every stack.
 func (r *race) worlds(ctx context.Context, stacks []*stack.Stack) ([]*world, error) {
 	var all []*world
 	for n, s := range stacks {
-		w := &world{race: r, name: fmt.Sprintf("racer-%d", n), stack: s, url: s.URL, users: make([]userdb.UserID, r.Users)}
+		w := &world{race: r, name: fmt.Sprintf("racer-%d", n), stack: s, url: s.URL, users: make([]userdb.UserID, r.Users), people: map[userdb.UserID]*person{}}
+		w.outsider.world = w
 		if err := w.populate(ctx); err != nil {
 			return nil, err
 		}
@@ -63,13 +67,20 @@ func (w *world) bear(ctx context.Context, place int) (userdb.UserID, error) {
 	w.born++
 	u := userdb.UserID(fmt.Sprintf("%s-%d", w.name, w.born))
 	w.mu.Unlock()
-	if err := putEmptyLedger(ctx, w.operators[0].patient.Files, u); err != nil {
+	n := drawNames(w.words())
+	if err := putEmptyLedger(ctx, w.operators[0].patient.Files, u, n); err != nil {
 		return "", err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.users[place] = u
+	w.users[place], w.people[u] = u, &person{user: u, names: n}
 	return u, nil
+}
+
+func (w *world) personOf(u userdb.UserID) *person {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.people[u]
 }
 
 func (w *world) anybody() userdb.UserID {
@@ -86,7 +97,10 @@ func (w *world) begin(ctx context.Context, everybody *sync.WaitGroup) {
 		everybody.Go(func() { w.failOn(o.run(ctx)) })
 	}
 	everybody.Go(func() { w.every(ctx, w.EvictEvery, w.evict) })
-	everybody.Go(func() { w.every(ctx, w.RestartEvery, w.restart) })
+	everybody.Go(func() { w.every(ctx, w.RestartEvery, func() error { return w.restart(ctx) }) })
+	if !w.Split { // who deletes the file of hot rows deletes what nobody else has
+		everybody.Go(func() { w.every(ctx, w.MeddleEvery, w.outsider.meddle) })
+	}
 }
 
 // evict throws one Durable Object out of memory, together with whatever it is doing. While the runtime restarts there is none.
@@ -103,12 +117,36 @@ func (w *world) evict() error {
 }
 
 // restart ends the Worker, its Durable Objects and the local R2 and KV at once, every other time with kill -9, and starts them again on their state.
-func (w *world) restart() error {
-	if w.restarts++; w.restarts%2 == 1 {
-		if err := w.stack.Kill(); err != nil {
-			return fmt.Errorf("kill the runtime: %w", err)
-		}
+// Some of the objects that were killed come back as they were long before, for a while.
+func (w *world) restart(ctx context.Context) error {
+	if w.restarts++; w.restarts%2 == 0 {
+		return w.start()
 	}
+	if w.Split || w.MeddleEvery == 0 {
+		return w.killed(func() error { return nil })
+	}
+	if err := w.outsider.findOldObjects(); err != nil {
+		return err
+	}
+	if err := w.killed(w.outsider.setBack); err != nil || !w.outsider.isUndue() {
+		return err
+	}
+	pause(ctx, setBackFor)
+	return w.killed(w.outsider.setForward)
+}
+
+// killed does something to what a killed runtime has left, and starts it again.
+func (w *world) killed(do func() error) error {
+	if err := w.stack.Kill(); err != nil {
+		return fmt.Errorf("kill the runtime: %w", err)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return w.start()
+}
+
+func (w *world) start() error {
 	if err := w.stack.Restart(context.Background()); err != nil {
 		return fmt.Errorf("restart the runtime: %w", err)
 	}
@@ -118,6 +156,9 @@ func (w *world) restart() error {
 
 // audit moves the users of now once more, whatever dead commands left of them, and counts the entries of everybody who ever was.
 func (w *world) audit() error {
+	if err := w.outsider.mend(); err != nil {
+		return err
+	}
 	for _, witness := range w.witnesses {
 		if err := w.operators[0].farewell(witness.user); err != nil {
 			return err

@@ -3,9 +3,15 @@
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Base } from "../src/index.ts";
 import { slow, slowStubs } from "./delay.ts";
+import { trace, traced } from "./traced.ts";
 
 /** A Durable Object that a test can throw out of memory, whatever it is doing at that moment. */
 export class UserDataStore extends Base {
+  constructor(ctx: DurableObjectState, env: RaceEnv) {
+    trace(ctx.storage.sql);
+    super(ctx, env);
+  }
+
   evict(): void {
     this.ctx.abort("evicted by a test");
   }
@@ -24,12 +30,15 @@ function dawdling(env: RaceEnv, ms: number): RaceEnv {
   return { ...env, BUCKET: slow(env.BUCKET, delay), USER_DATA: slowStubs(env.USER_DATA, delay) };
 }
 
-const EVICT_ROUTE = /^\/test\/evict\/([a-z0-9-]+)$/;
+/** What is done to the Durable Object of a user: thrown out of memory, or asked for the name of its file. */
+const OBJECT_ROUTE = /^\/test\/(evict|id)\/([a-z0-9-]+)$/;
 
 export default {
   async fetch(request: Request, env: RaceEnv): Promise<Response> {
-    const user = EVICT_ROUTE.exec(new URL(request.url).pathname)?.[1];
-    if (user !== undefined) return evict(user, env);
+    const { pathname } = new URL(request.url);
+    if (pathname === "/test/traced") return traced();
+    const [, deed, user] = OBJECT_ROUTE.exec(pathname) ?? [];
+    if (user !== undefined) return deed === "id" ? idOf(user, env) : evict(user, env);
     return sample.fetch(request, { ...dawdling(env, Number(request.headers.get(DAWDLE))), FLAGS: flagsOf(env) });
   },
 } satisfies ExportedHandler<RaceEnv>;
@@ -40,6 +49,10 @@ let remembered: KVNamespace | undefined;
 function flagsOf({ FLAGS }: RaceEnv): KVNamespace {
   remembered ??= stale(FLAGS);
   return Math.random() < 0.5 ? remembered : stale(FLAGS);
+}
+
+function idOf(user: string, { USER_DATA }: RaceEnv): Response {
+  return new Response(USER_DATA.idFromName(user).toString());
 }
 
 /** The call itself fails, since the object that should answer it is gone: that is its success. */

@@ -4,28 +4,13 @@ import { type Chunk, RowReader } from "../../src/store/row-reader.ts";
 import { concatBytes } from "../../src/wire/binary.ts";
 import { decodeCells, encodeCell } from "../../src/wire/cells.ts";
 import type { ExactValue } from "../../src/wire/values.ts";
-
-/** Every statement that objects of this process ran: GET /traced. */
-const traced = new Set<string>();
+import { trace, traced } from "../../test-entry/traced.ts";
 
 export class UserDataStore extends SampleStore {
   constructor(ctx: DurableObjectState, env: Env) {
     trace(ctx.storage.sql);
     super(ctx, env);
   }
-}
-
-let tracing = false;
-
-function trace(sql: SqlStorage): void {
-  if (tracing) return;
-  tracing = true;
-  const methods = Object.getPrototypeOf(sql) as SqlStorage;
-  const exec = methods.exec;
-  methods.exec = function (this: SqlStorage, query: string, ...bindings: unknown[]) {
-    traced.add(query);
-    return exec.call(this, query, ...bindings);
-  } as SqlStorage["exec"];
 }
 
 type Row = ExactValue[];
@@ -82,7 +67,7 @@ RowReader.prototype.next = function (this: RowReader, after, upto, limit) {
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const url = new URL(request.url);
-    if (url.pathname === "/traced") return Response.json([...traced]);
+    if (url.pathname === "/test/traced") return traced();
     if (url.pathname !== "/damage") return sample.fetch(request, env);
     damage = { how: url.searchParams.get("how") ?? "", where: url.searchParams.get("where") ?? "" };
     repeated = false;
