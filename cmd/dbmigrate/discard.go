@@ -21,8 +21,11 @@ func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []mig
 		return err
 	}
 	a.out.Warn("%s", o.whereLeftBehind())
-	words := discardWords(users)
-	given := o.confirm
+	return a.confirmWords(ctx, "discard writes", discardWords(users), o.confirm)
+}
+
+// confirmWords asks for the words at a terminal, where they were not given. Without a terminal nothing is changed.
+func (a *app) confirmWords(ctx context.Context, what, words, given string) error {
 	if given == "" && isTerminal(a.stdin) && isTerminal(a.stderr) {
 		var err error
 		if given, err = a.ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
@@ -30,7 +33,7 @@ func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []mig
 		}
 	}
 	if given != words {
-		return usageError("discard writes", "", "not confirmed: nothing was changed", fmt.Sprintf("to go on, say --confirm %q", words))
+		return usageError(what, "", "not confirmed: nothing was changed", fmt.Sprintf("to go on, say --confirm %q", words))
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ func newRollback(a *app) *cobra.Command {
 			"When the Cloudflare API does not answer, users go back all the same: the flags are left, and the next run deletes them.\n\n" +
 			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
 			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
-			"terminal or given with --confirm.",
+			"terminal or given with --confirm. --end-foreign-marks asks in the same way. With --all it refuses marks of users whom a\n" +
+			"receipt in this bucket knows: their Durable Objects are lost, or the command talks to other ones.",
 		Example: "  dbmigrate rollback alice\n" +
 			"  dbmigrate rollback --since 2h --dry-run\n" +
 			"  dbmigrate rollback --run 20261126T031500Z-9f3c21aa\n" +
@@ -61,7 +62,7 @@ func newRollback(a *app) *cobra.Command {
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
 	flags.BoolVar(&o.EndForeignMarks, "end-foreign-marks", false,
 		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
-	flags.StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes asks for")
+	flags.StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes and --end-foreign-marks ask for")
 	return cmd
 }
 
@@ -92,6 +93,11 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return err
 		}
 	}
+	if o.EndForeignMarks {
+		if err := a.confirmForeign(ctx, c, o.confirm); err != nil {
+			return err
+		}
+	}
 	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace, flagsUnread: c.set.FlagsUnread,
 		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
 			return e.Rollback(ctx, u, o.RollbackOptions)
@@ -119,8 +125,8 @@ func (o *rollbackOptions) contradiction() error {
 	switch {
 	case o.StoreUnreachable && !o.DiscardWrites:
 		return usageError("read flags", "", "--store-unreachable leaves writes behind, so it needs --discard-writes", "")
-	case o.confirm != "" && !o.DiscardWrites:
-		return without("--confirm", "--discard-writes", "leave it out: nothing is lost without --discard-writes")
+	case o.confirm != "" && !o.DiscardWrites && !o.EndForeignMarks:
+		return without("--confirm", "--discard-writes and --end-foreign-marks", "leave it out: nothing else asks for words")
 	case o.WithoutCopy && !o.DiscardWrites:
 		return without("--without-copy", "--discard-writes", "leave it out: nothing is left behind without --discard-writes")
 	case o.EndForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
@@ -146,6 +152,7 @@ func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []str
 		}
 		return a.records(c, o.recordDir)
 	}
+	o.everybody = o.EndForeignMarks // a copy may have lost the metadata by which a scan sees marks
 	c, err := a.choose(cmd, &o.wholeOptions, args, orWithout(o.StoreUnreachable))
 	if err == nil && c.set.Wide {
 		migrate.SortLatestFirst(c.users)

@@ -51,7 +51,7 @@ func newScan(a *app) *cobra.Command {
 			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
 			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
 		Annotations: manual{
-			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files",
+			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files; with a Worker,\nthe Durable Objects of users whose file is fenced without a flag, and with --deep of all with a mark",
 			changes: "nothing at Cloudflare but the history, with --history-r2; on this machine the history and the report",
 			undo:    "delete them; nothing else depends on them",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
@@ -96,7 +96,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := scan.Survey(ctx, e, scan.Options{Prefix: o.Prefix, Threshold: o.Over.Bytes, Deep: o.deep, Concurrency: o.concurrency, Past: past,
+	r, err := scan.Survey(ctx, e, scan.Options{Prefix: o.Prefix, Threshold: o.Over.Bytes, Deep: o.deep, Concurrency: o.concurrency, Past: past, ForeignMark: a.foreignMark(e, c),
 		Consistent: o.history.consistent, Traffic: o.traffic.known(), Run: e.Run, Out: a.out})
 	if err != nil {
 		return err

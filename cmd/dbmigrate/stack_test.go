@@ -101,10 +101,17 @@ func putDatabase(ts *testscript.TestScript, s *stack.Stack, args []string) {
 
 // putObject puts a file: "object key file".
 func putObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: object key file")
+	if len(args) < 2 {
+		ts.Fatalf("usage: object key file [name=metadata]...")
 	}
-	put(ts, s, args[0], []byte(ts.ReadFile(args[1])))
+	meta := map[string]string{}
+	for _, arg := range args[2:] {
+		name, value, _ := strings.Cut(arg, "=")
+		meta[name] = value
+	}
+	content := []byte(ts.ReadFile(args[1]))
+	_, err := clientOf(ts, s).Put(context.Background(), userdb.ObjectKey(args[0]), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{Metadata: meta})
+	ts.Check(err)
 }
 
 // fetchObject writes an object, with its ETag and time, to a file: "fetch key file".

@@ -94,6 +94,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 		return err
 	}
 	users, totals, outcomes := named, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
+	var onlyMarked map[userdb.UserID]bool
 	if len(args) == 0 && o.run == "" && !o.deep {
 		return a.statusByFlags(cmd.Context(), e, o.prefix)
 	}
@@ -105,7 +106,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	case o.run != "":
 		users, outcomes, err = a.usersOfRun(cmd, o)
 	case o.deep:
-		users, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known, func(err error) {
+		users, onlyMarked, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known, func(err error) {
 			totals.FlagsUnread = true
 			selection.WarnUnread(a.out, err)
 		})
@@ -123,18 +124,40 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	return a.printStatus(lines, totals)
+	return a.printStatus(notable(lines, onlyMarked, &totals), totals)
 }
 
-// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not simply in R2.
-func leftR2(ctx context.Context, e *migrate.Engine, prefix string, known migrate.Quarantined, withoutFlags func(error)) ([]userdb.UserID, int, error) {
+// notable leaves out, and counts, those whose file only carries a mark, and who are in R2 as anybody: they were rolled back.
+func notable(lines []stateLine, onlyMarked map[userdb.UserID]bool, totals *statusTotals) []stateLine {
+	return selection.Kept(lines, func(l stateLine) bool {
+		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == migrate.SideFile && l.Problem == ""
+		if rolledBack {
+			totals.File++
+		}
+		return !rolledBack
+	})
+}
+
+// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not simply in R2. Whose file only carries a mark
+// is asked, too: it may be a foreign one, which the Durable Object alone can tell.
+func leftR2(ctx context.Context, e *migrate.Engine, prefix string, known migrate.Quarantined, withoutFlags func(error)) (
+	left []userdb.UserID, onlyMarked map[userdb.UserID]bool, others int, err error) {
 	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true, WithoutFlags: withoutFlags})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	left := selection.Kept(found, func(f migrate.Found) bool { return selection.LeftItsFile(f) || known.Reason(f.User, f.ETag) != "" })
-	ids, _ := idsAndSizes(left)
-	return ids, len(found) - len(left), nil
+	onlyMarked = map[userdb.UserID]bool{}
+	for _, f := range found {
+		switch {
+		case selection.LeftItsFile(f) || known.Reason(f.User, f.ETag) != "":
+			left = append(left, f.User)
+		case f.Marked:
+			left, onlyMarked[f.User] = append(left, f.User), true
+		default:
+			others++
+		}
+	}
+	return left, onlyMarked, others, nil
 }
 
 func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) stateLine {

@@ -14,12 +14,16 @@ type wholeOptions struct {
 	selection.Options
 	pace
 	watchFlags
+	everybody bool // of a whole bucket, those who never left R2 as well
 }
 
 // prepare is for commands about users who left R2. A user whom a cut-off command left fenced has no flag, so the files
 // are asked, and the flags are not needed.
 func (o *wholeOptions) prepare(a *app) {
-	o.Marks, o.WithoutFlags, o.OfAll, o.Talk = true, true, selection.LeftItsFile, a.out
+	o.Marks, o.WithoutFlags, o.Talk = true, true, a.out
+	if !o.everybody {
+		o.OfAll = selection.LeftItsFile
+	}
 }
 
 func newVerify(a *app) *cobra.Command {

@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -44,12 +45,16 @@ type User struct {
 
 	Error *report.ErrorJSON `json:"error,omitempty"` // why R2 does not show the object
 
-	over int // in so many scans, up to this one, the file was over the threshold
+	// ForeignMark is the claim that the file carries, where the Durable Object knows none so high.
+	ForeignMark userdb.Claim `json:"foreignMark,omitempty"`
+
+	marked bool // the object's metadata speaks of a command
+	over   int  // in so many scans, up to this one, the file was over the threshold
 }
 
 // advise says what a scan alone can tell about one user.
 func advise(f migrate.Found, threshold int64) User {
-	s := User{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: AdviceNone}
+	s := User{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: AdviceNone, marked: f.Marked}
 	switch {
 	case f.Place == migrate.PlaceUnreadable:
 		s.fail(f.Err)
@@ -75,6 +80,29 @@ func advise(f migrate.Found, threshold int64) User {
 func (s *User) fail(err error) {
 	described := report.ErrorOf(err)
 	s.Advice, s.Reason, s.Error = AdviceCheck, "the object cannot be read: "+described.Message, &described
+}
+
+// nameForeign asks the Durable Objects whether they know the marks of files: of fenced ones without a flag, and with --deep of all. A scan does
+// without the Worker: then marks are what they seem.
+func nameForeign(ctx context.Context, lines []User, o *Options) error {
+	if o.ForeignMark == nil {
+		return nil
+	}
+	return parallel.Each(ctx, len(lines), o.Concurrency, func(ctx context.Context, i int) error {
+		l := &lines[i]
+		if !l.marked || !o.Deep && (l.Place != migrate.PlaceStore || l.Flagged) {
+			return nil
+		}
+		m, err := o.ForeignMark(ctx, l.User)
+		switch {
+		case err != nil:
+			o.Out.Warn("%s: whether its mark is a foreign one cannot be told: %v", l.User, err)
+		case m != nil:
+			l.Advice, l.ForeignMark = AdviceCheck, m.Shown
+			l.Reason = fmt.Sprintf("a foreign mark: the file carries claim %d, and its Durable Object knows %d", m.Shown, m.Known)
+		}
+		return ctx.Err()
+	})
 }
 
 // lookDeep reads the files of users in R2 and notes what stands in their way.

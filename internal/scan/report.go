@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -37,6 +38,8 @@ type Options struct {
 	Deep      bool  // read each file that is still in R2
 	// Concurrency is how many files are read at once.
 	Concurrency int
+	// ForeignMark asks the user's Durable Object whether it knows the file's mark; nil: there is no Worker to ask.
+	ForeignMark func(context.Context, userdb.UserID) (*inspect.ForeignMark, error)
 	// Past remembers scans; nil: nothing is remembered. Consistent asks for so many scans over the threshold.
 	Past       Memory
 	Consistent int
@@ -75,6 +78,9 @@ func Survey(ctx context.Context, e Engine, o Options) (*Report, error) {
 		if unread && f.Place == migrate.PlaceStore {
 			r.Users[i].Advice, r.Users[i].Reason = AdviceMigrated, "by its fence alone: the flags could not be read"
 		}
+	}
+	if err := nameForeign(ctx, r.Users, &o); err != nil {
+		return nil, err
 	}
 	if o.Deep {
 		if err := lookDeep(ctx, e, r.Users, &o); err != nil {

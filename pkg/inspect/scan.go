@@ -33,6 +33,7 @@ type Found struct {
 	ETag    userdb.ETag      `json:"etag"`
 	Place   Place            `json:"place"`
 	Flagged bool             `json:"flagged"` // with the flag of one who is in the Durable Object as a whole
+	Marked  bool             `json:"-"`       // the metadata speaks of a command that wrote the object
 	Flag    userdb.FlagMeta  `json:"-"`
 	Err     error            `json:"-"` // why the object is unreadable
 }
@@ -259,7 +260,8 @@ func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
 		meta = s.split[u]
 	}
 	s.seen[u] = true
-	s.found = append(s.found, Found{User: u, Key: obj.Key, Bytes: obj.Size, ETag: obj.ETag, Place: place, Flagged: flagged, Flag: meta})
+	s.found = append(s.found, Found{User: u, Key: obj.Key, Bytes: obj.Size, ETag: obj.ETag, Place: place, Flagged: flagged, Flag: meta,
+		Marked: userdb.MetadataMarked(obj.Metadata)})
 	if s.opts.Progress != nil {
 		s.opts.Progress(len(s.found))
 	}

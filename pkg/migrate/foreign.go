@@ -28,8 +28,8 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "there is no foreign mark"
 		return nil
 	}
-	if err := r.holdsNothing(ctx, st, seen); err != nil {
-		return err
+	if !userfile.HoldsNothing(st.Phase) { // the word of a file does not stand over rows
+		return r.sides().StoreNotSetBack(ctx, r.user, st, seen)
 	}
 	if seen.Tombstone() {
 		return tombstoneWithoutStore(r.user, seen)
@@ -40,15 +40,6 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 	}
 	r.g, r.result.Claim = c.Gen, c.Gen
 	return r.stampOver(ctx, seen)
-}
-
-// holdsNothing refuses to take the word of a file over an object that has rows of its own.
-func (r *retreat) holdsNothing(ctx context.Context, st wire.Status, seen userfile.Version) error {
-	switch st.Phase {
-	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
-		return nil
-	}
-	return r.sides().StoreNotSetBack(ctx, r.user, st, seen)
 }
 
 // stampOver replaces exactly the version that was looked at before the claim. Any other one is another command's, or the application's.

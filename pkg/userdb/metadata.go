@@ -53,6 +53,11 @@ func MetadataFenced(meta map[string]string) bool {
 	return false
 }
 
+// MetadataMarked says whether metadata speaks of any mark.
+func MetadataMarked(meta map[string]string) bool {
+	return MetadataFenced(meta) || MetadataStamp(meta) != 0 || MetadataHotOf(meta) != 0
+}
+
 // MetadataStamp is the stamp that metadata speaks of, 0 for none.
 func MetadataStamp(meta map[string]string) Claim { return metadataClaim(meta, metadataStamp) }
 

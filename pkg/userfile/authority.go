@@ -21,7 +21,7 @@ const (
 func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
 	switch {
 	case file.Shown() > st.Gen:
-		return SideNeither, "the file knows a newer claim than the Durable Object: a foreign mark, or the object was set back", "dbmigrate rollback --end-foreign-marks, by docs/runbook.md"
+		return foreignMark(st)
 	case st.Phase.Split():
 		return judgeSplit(st, file)
 	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
@@ -60,4 +60,20 @@ func judgeSplit(st wire.Status, file Version) (serves Side, problem, next string
 		return SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack
 	}
 	return SideSplit, "", ""
+}
+
+func foreignMark(st wire.Status) (serves Side, problem, next string) {
+	if HoldsNothing(st.Phase) {
+		return SideNeither, "a foreign mark: the file knows a newer claim than the Durable Object", "dbmigrate rollback --end-foreign-marks, by docs/runbook.md"
+	}
+	return SideNeither, "the file knows a newer claim than the Durable Object, which was set back", "docs/runbook.md"
+}
+
+// HoldsNothing: in these phases the file alone has the user's rows.
+func HoldsNothing(phase userdb.Phase) bool {
+	switch phase {
+	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
+		return true
+	}
+	return false
 }
