@@ -4,6 +4,7 @@ import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import type { FileDatabase } from "./database.ts";
+import { withOwnLimits } from "./limits.ts";
 import { decodeText, encodeText, type Pointer } from "./memory.ts";
 import { withBytes } from "./sqlite.ts";
 
@@ -37,7 +38,9 @@ export class FileSql implements Sql {
       bindings.forEach((binding, i) => this.db.check(this.bind(prepared, i + 1, binding)));
       const changedBefore = this.db.totalChanges();
       const columnNames = this.columnNames(prepared);
-      const rows = this.allRows(prepared, columnNames.length);
+      const run = (): Cell[][] => this.allRows(prepared, columnNames.length);
+      // ALTER reads the whole schema again, and another object of the file may be over a limit. Its own text was under them.
+      const rows = /^ALTER\b/i.test(query) ? withOwnLimits(this.db.lib, this.db.handle, run) : run();
       const rowsWritten = Number(this.db.totalChanges() - changedBefore);
       return { columnNames, rowsRead: rows.length, rowsWritten, raw: () => rows };
     });

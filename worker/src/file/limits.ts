@@ -29,6 +29,21 @@ export function limitLikeStore({ c }: Sqlite, db: Pointer): void {
   for (const [id, value] of STORE_LIMITS) c.sqlite3_limit(db, id, value);
 }
 
+/** Those that texts of the schema may be over: SQL_LENGTH to FUNCTION_ARG. */
+const SCHEMA_LIMITS = [1, 2, 3, 4, 5, 6];
+/** More than any limit: SQLite then takes the highest that it was built with. */
+const ANY = 0x7fffffff;
+
+/** Runs `use` with SQLite's own limits for the texts of the schema. */
+export function withOwnLimits<T>({ c }: Sqlite, db: Pointer, use: () => T): T {
+  const before = SCHEMA_LIMITS.map((id) => [id, c.sqlite3_limit(db, id, ANY)] as const);
+  try {
+    return use();
+  } finally {
+    for (const [id, value] of before) c.sqlite3_limit(db, id, value);
+  }
+}
+
 /** Takes away the modules that a Durable Object does not have. */
 export function dropModules(lib: Sqlite, db: Pointer): void {
   const names = STORE_MODULES.map((name) => encodeText(`${name}\0`));
