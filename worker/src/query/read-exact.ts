@@ -7,7 +7,15 @@ import { type BoundStatement, originalName } from "./parameters.ts";
 import type { Cell, Sql } from "./sql.ts";
 import { quoteName, quoteText } from "../state/sql-text.ts";
 import { parseReturning } from "./returning.ts";
-import { countBeforeLimit, countBeforeVerb, countParts, endsWithValues, isOrdered } from "./statement.ts";
+import {
+  countBeforeJoint,
+  countBeforeLimit,
+  countBeforeVerb,
+  countParts,
+  endsWithValues,
+  isOrdered,
+  keepsRows,
+} from "./statement.ts";
 import { type Token, isKeyword, isSignificant, textOf } from "./tokens.ts";
 import type { ResultValue, StatementResult } from "./types.ts";
 import { emitBlob, emitInteger, emitReal } from "./values.ts";
@@ -26,8 +34,22 @@ const NAMES_KEPT = 500;
 const SCHEMA = ["sqlite_schema", "sqlite_master"];
 const ROWID: ReadonlySet<string> = new Set(["rowid", "oid", "_rowid_"]);
 
-/** Of a compound SELECT, VALUES of several rows counting as one. */
+/** Of a compound SELECT, where VALUES of several rows is one. */
 const MOST_PARTS = 5;
+
+/** A part of no rows whose columns have no affinity. */
+function emptyPart(columns: readonly string[]): string {
+  return `SELECT ${columns.map(() => "CAST(NULL AS BLOB)").join(", ")} WHERE 0`;
+}
+
+/** The SQL of WITH, and of the parts as far as the first `count` tokens go. */
+function compoundOf(
+  statement: BoundStatement,
+  count = statement.tokens.length,
+): { readonly before: string; readonly parts: string } {
+  const before = statement.sql(countBeforeVerb(statement.tokens));
+  return { before, parts: statement.sql(count).slice(before.length) };
+}
 
 /** Whether SQLite refused a text for its size, before anything of it ran. */
 function isPastLimit(error: unknown): boolean {
@@ -87,17 +109,41 @@ export class ExactReader {
 
   /**
    * Runs a compound SELECT in the same way. The outer SELECT would read each column with the affinity of the first part, and make a REAL of
-   * an INTEGER: so an empty part without affinity goes before it. With five parts there is no room for one more.
-   * @throws WireError integer-precision where it has five parts
+   * an INTEGER: so an empty part without affinity goes before it.
+   * @throws WireError integer-precision where there is no room for one more part, and no other way
    */
   readCompound(statement: BoundStatement): StatementResult {
-    const { tokens } = statement;
-    if (countParts(tokens) >= MOST_PARTS) return this.readPlain(statement, statement.sql() + lastRow(tokens));
+    if (countParts(statement.tokens) >= MOST_PARTS) return this.#readFiveParts(statement);
     const columns = this.#columnNames(statement);
-    const empty = `SELECT ${columns.map(() => "CAST(NULL AS BLOB)").join(", ")} WHERE 0 UNION ALL `;
-    const sql = statement.sql();
-    const behind = statement.sql(countBeforeVerb(tokens)).length;
-    return this.#readWrapped(statement, columns, sql.slice(0, behind) + empty + sql.slice(behind));
+    const { before, parts } = compoundOf(statement);
+    return this.#readWrapped(statement, columns, `${before}${emptyPart(columns)} UNION ALL ${parts}`);
+  }
+
+  // Only REAL has this effect. Where the first part has such a column it goes into parentheses, behind the empty one: that changes how
+  // text compares, which matters unless all rows are kept in the order in which they come.
+  #readFiveParts(statement: BoundStatement): StatementResult {
+    const { tokens } = statement;
+    const plain = (): StatementResult => this.readPlain(statement, statement.sql() + lastRow(tokens));
+    if (countParts(tokens) > MOST_PARTS) return plain();
+    const columns = this.#columnNames(statement);
+    const { before, parts } = compoundOf(statement);
+    if (!this.#beginsWithReals(statement, columns)) return this.#readWrapped(statement, columns, before + parts);
+    if (!keepsRows(tokens)) return plain();
+    const first = compoundOf(statement, countBeforeJoint(tokens)).parts;
+    const inside = `SELECT * FROM (${emptyPart(columns)} UNION ALL ${first})`;
+    return this.#readWrapped(statement, columns, `${before}${inside} ${parts.slice(first.length)}`);
+  }
+
+  /** Whether an INTEGER that is read through the first part is a REAL in some column. */
+  #beginsWithReals(statement: BoundStatement, columns: readonly string[]): boolean {
+    const count = countBeforeJoint(statement.tokens);
+    const { before, parts } = compoundOf(statement, count);
+    const names = columns.map((_, index) => `c${index}`);
+    const result = resultName(statement.sql());
+    const none = `${before}SELECT * FROM (SELECT * FROM (${parts}) LIMIT 0) UNION ALL SELECT ${columns.map(() => "0").join(", ")}`;
+    const sql = `WITH ${result}(${names.join(", ")}) AS (${none}) SELECT ${names.map((name) => `typeof(${name})`).join(", ")} FROM ${result}`;
+    const [classes = []] = this.#sql.exec(sql, ...statement.bindings(count)).raw();
+    return [...classes].includes("real");
   }
 
   #readWrapped(statement: BoundStatement, columns: readonly string[], sql: string): StatementResult {

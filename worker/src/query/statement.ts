@@ -110,13 +110,29 @@ function joints(words: readonly Token[]): number {
   return words.filter((token) => {
     if (token.type === "open") depth++;
     if (token.type === "close") depth--;
-    return depth === 0 && COMPOUND.some((keyword) => isKeyword(token, keyword));
+    return depth === 0 && isJoint(token);
   }).length;
 }
 
 /** How many parts a compound SELECT has. */
 export function countParts(tokens: readonly Token[]): number {
   return joints(tokens) + 1;
+}
+
+/** How many of the tokens stand in front of the first operator that joins parts. */
+export function countBeforeJoint(tokens: readonly Token[]): number {
+  return findOutside(tokens, isJoint);
+}
+
+/** Whether a compound SELECT gives every row of its parts, in the order of the parts. */
+export function keepsRows(tokens: readonly Token[]): boolean {
+  const words = tokens.filter(isSignificant);
+  const removes = (token: Token): boolean => isJoint(token) && !isKeyword(words[words.indexOf(token) + 1], "ALL");
+  return !isOrdered(tokens) && findOutside(words, removes) < 0;
+}
+
+function isJoint(token: Token): boolean {
+  return COMPOUND.some((keyword) => isKeyword(token, keyword));
 }
 
 /** How many of the tokens stand in front of the verb: those of WITH. */
