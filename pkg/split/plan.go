@@ -156,7 +156,7 @@ type pageUse struct {
 
 func (d *decision) pagesInUse() (pageUse, error) {
 	use := pageUse{table: map[string]int64{}, indexes: map[string]int64{}}
-	const sql = `SELECT s.type, s.tbl_name, sum(d.pgsize) FROM dbstat('main', 1) AS d LEFT JOIN main.sqlite_schema AS s ON s.name = d.name GROUP BY 1, 2`
+	const sql = `SELECT s.type, s.tbl_name, sum(d.pgsize) FROM temp.dbstat('main', 1) AS d LEFT JOIN main.sqlite_schema AS s ON s.name = d.name GROUP BY 1, 2`
 	err := d.conn.Query(sql, nil, func(s *capi.Stmt) error {
 		kind, table, bytes := s.Text(0), s.Text(1), s.Int(2)
 		use.total += bytes

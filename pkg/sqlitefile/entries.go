@@ -23,7 +23,7 @@ func (e Entries) Total() int64 { return e.Rows + e.Index }
 func (f *File) CountEntries(ctx context.Context) (Entries, error) {
 	defer f.conn.Watch(ctx)()
 	keyed, counted := f.keyed(), Entries{AtLeast: len(f.virtual) > 0}
-	err := f.conn.Query("SELECT name, pagetype, sum(ncell) FROM dbstat WHERE name <> 'sqlite_schema' GROUP BY 1, 2", nil, func(s *capi.Stmt) error {
+	err := f.conn.Query("SELECT name, pagetype, sum(ncell) FROM temp.dbstat WHERE name <> 'sqlite_schema' GROUP BY 1, 2", nil, func(s *capi.Stmt) error {
 		name, leaf, cells := s.Text(0), s.Text(1) == "leaf", s.Int(2)
 		switch kind := keyed[name]; {
 		case kind == "index":
