@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -145,6 +146,7 @@ func (c *Client) request(ctx context.Context, m *call, body io.ReadCloser) (*htt
 		return nil, err
 	}
 	req.Header = c.header.Clone()
+	req.Header.Set(wire.VersionHeader, strconv.Itoa(wire.Version))
 	req.Header.Set("Accept", mediaJSON)
 	if m.binary {
 		req.Header.Set("Accept", mediaBinary)

@@ -29,20 +29,32 @@ type genBody struct {
 	Gen userdb.Claim `json:"gen"`
 }
 
-// Hello asks the Worker who it is. Another protocol version is a ProtocolError.
+// Hello asks the Worker who it is. A protocol version that this program does not speak is a ProtocolError.
 func (c *Client) Hello(ctx context.Context) (wire.Hello, error) {
 	m := &call{op: "greet", method: http.MethodGet, route: routeHello, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
 	var hello wire.Hello
 	if err := c.decode(ctx, m, &hello); err != nil {
 		return wire.Hello{}, err
 	}
-	if hello.Protocol != wire.Version {
-		return wire.Hello{}, c.protocolError(m, fmt.Errorf("the Worker %.40q speaks protocol %d and this program %d", hello.Worker, hello.Protocol, wire.Version))
+	if err := checkVersion(hello); err != nil {
+		return wire.Hello{}, c.protocolError(m, err)
 	}
 	if l := hello.Limits; l.BatchBytes <= 0 || l.FrameBytes <= 0 || l.CellBytes <= 0 || l.Columns <= 0 {
 		return wire.Hello{}, c.protocolError(m, errors.New("the Worker states no limits"))
 	}
 	return hello, nil
+}
+
+// checkVersion says which side to update.
+func checkVersion(hello wire.Hello) error {
+	switch p := hello.Protocol; {
+	case p > wire.Version:
+		return fmt.Errorf("the Worker %.40q speaks protocol %d and this program %d: update dbmigrate", hello.Worker, p, wire.Version)
+	case p < wire.OldestVersion:
+		return fmt.Errorf("the Worker %.40q speaks protocol %d and this program no older one than %d: deploy the newer Worker first",
+			hello.Worker, p, wire.OldestVersion)
+	}
+	return nil
 }
 
 // Status reads the state of the user's Durable Object.

@@ -8,8 +8,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Version is the protocol version that this package speaks.
-const Version = 1
+// Version is the newest protocol version that this package speaks, OldestVersion the oldest: that before it, where there is one (N-1,
+// docs/wire-format.md).
+const (
+	Version       = 1
+	OldestVersion = 1
+)
+
+// VersionHeader says in a hello which version is the newest that the client speaks. The Worker answers with the newest that both speak.
+const VersionHeader = "x-dbmigrate-protocol"
 
 // Prefix is the path under which the Worker serves the admin routes.
 const Prefix = "/_dbmigrate/v1"

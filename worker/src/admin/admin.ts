@@ -4,7 +4,8 @@ import { authorize, type AuthEnv } from "../auth.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { readJson } from "../wire/body.ts";
 import { asInteger, asObject } from "../wire/json.ts";
-import { FENCE_BYTES, LIMITS, MARK_BYTES, PROTOCOL_VERSION } from "../wire/limits.ts";
+import { FENCE_BYTES, LIMITS, MARK_BYTES } from "../wire/limits.ts";
+import { VERSION_HEADER, commonVersion } from "./version.ts";
 import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
@@ -49,7 +50,8 @@ async function answer(
   const route = parseAdminRoute(request.method, pathname);
   const given = parseLocationHint(request.headers.get(LOCATION_HEADER));
   if (route.kind === "hello") {
-    const says = { layout, savesFiles, locationHint: hintOf !== undefined };
+    const protocol = commonVersion(request.headers.get(VERSION_HEADER));
+    const says = { protocol, layout, savesFiles, locationHint: hintOf !== undefined };
     return hello(says, bucket !== undefined, await probeObject(store));
   }
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
@@ -108,8 +110,9 @@ async function fence(
   return Response.json(await fenceFile(bucket, key, wanted, claim), { headers: { "cache-control": "no-store" } });
 }
 
-/** What the application says of itself. */
+/** What hello says of the protocol and the application. */
 interface Says {
+  readonly protocol: number;
   readonly layout: string;
   readonly savesFiles: boolean;
   /** Whether the admin routes place objects by themselves. */
@@ -118,7 +121,6 @@ interface Says {
 
 function hello(says: Says, marks: boolean, object: ProbeReport): Response {
   const body = {
-    protocol: PROTOCOL_VERSION,
     worker: version,
     now: Date.now(),
     // Older commands look at this only.

@@ -1,5 +1,7 @@
-/** The protocol version that this package speaks (docs/wire-format.md). */
+/** The newest protocol version that this package speaks (docs/wire-format.md). */
 export const PROTOCOL_VERSION = 1;
+/** The oldest one: that before the newest, where there is one (N-1). */
+export const OLDEST_PROTOCOL_VERSION = 1;
 
 /**
  * What the platform allows; sizes in bytes (developers.cloudflare.com/durable-objects/platform/limits).
