@@ -110,7 +110,7 @@ type flagJSON struct {
 // MarshalJSON writes the promised shape.
 func (l stateLine) MarshalJSON() ([]byte, error) {
 	if l.Source == sourceFlags {
-		return json.Marshal(flagJSON{l.User, l.Source, l.Serves, l.Gen, l.Lin, l.Bytes, l.At, l.Run, l.Problem, l.Next})
+		return json.Marshal(flagJSON{l.User, l.Source, l.Serves, l.Gen, l.Lin.Claim(), l.Bytes, l.At, l.Run, l.Problem, l.Next})
 	}
 	type plain stateLine
 	return json.Marshal(plain(l))

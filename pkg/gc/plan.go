@@ -39,7 +39,7 @@ type Item struct {
 	Key        userdb.ObjectKey `json:"key"`
 	ETag       userdb.ETag      `json:"etag"`
 	Bytes      int64            `json:"bytes"`
-	Lin        userdb.Claim     `json:"lin"`
+	Lin        userdb.Lineage   `json:"lin"`
 	MigratedAt int64            `json:"migratedAt"`
 
 	// Flag is the user's flag when the plan was made. A plan that is put aside carries none: it is read again.

@@ -118,16 +118,16 @@ func (x *explainer) store(ctx context.Context, file userfile.Version, flag userd
 
 // bytes tells what R2 alone can prove about the kept file.
 func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
-	receipt, err := userfile.ReadReceipt(ctx, x.Files, x.user, file.Lin)
+	receipt, err := userfile.ReadReceipt(ctx, x.Files, x.user, file.Lin.Claim())
 	switch {
 	case userdb.KindOf(err) == userdb.Damaged:
 		x.add(false, false, "receipt in R2", "%v", err)
 	case err != nil:
 		return err
 	case receipt == nil:
-		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", userfile.ReceiptKey(x.user, file.Lin), x.user)
+		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", userfile.ReceiptKey(x.user, file.Lin.Claim()), x.user)
 	default:
-		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", userfile.ReceiptKey(x.user, file.Lin),
+		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", userfile.ReceiptKey(x.user, file.Lin.Claim()),
 			time.UnixMilli(receipt.MigratedAt).UTC().Format(time.RFC3339), receipt.Run, receipt.SourceBytes)
 		if !x.has("bytes") {
 			x.sameBytes(ctx, file, *receipt)

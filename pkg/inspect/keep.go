@@ -61,7 +61,7 @@ func (e *Inspector) storeKeeps(st wire.Status, file userfile.Version, flag userd
 		return fmt.Sprintf("the file is fenced by claim %d, the Durable Object has lineage %d", file.Lin, st.Lin)
 	case r == nil:
 		return "the Durable Object has no receipt of its migration"
-	case r.Claim != st.Lin || r.Key != file.Key:
+	case r.Claim.Lineage() != st.Lin || r.Key != file.Key:
 		return "the receipt is of another migration"
 	case flag.Lineage != st.Lin:
 		return fmt.Sprintf("the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew", flag.Lineage, st.Lin)

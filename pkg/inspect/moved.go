@@ -38,7 +38,7 @@ func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time
 		return nil, err
 	}
 	for u, claim := range newest {
-		if max(flags[u].Lineage, split[u].Lineage) >= claim {
+		if max(flags[u].Lineage, split[u].Lineage) >= claim.Lineage() {
 			delete(newest, u)
 		}
 	}
@@ -107,7 +107,7 @@ func (e *Inspector) movedWithoutFlag(ctx context.Context, claims map[userdb.User
 // Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so. It needs neither flag nor receipt.
 func (e *Inspector) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (Found, bool, error) {
 	file, place, moved, err := e.movedFile(ctx, u, claim)
-	meta.Lineage = claim
+	meta.Lineage = claim.Lineage()
 	return Found{User: u, Key: file.Key, Bytes: meta.Bytes, ETag: file.ETag, Place: place, Flag: meta}, moved, err
 }
 
@@ -116,16 +116,16 @@ func (e *Inspector) movedFile(ctx context.Context, u userdb.UserID, claim userdb
 	if file, err = e.look(ctx, u); err != nil {
 		return file, PlaceStore, false, err
 	}
-	if userdb.MetadataHotOf(file.Object.Metadata) == claim {
+	if userdb.MetadataHotOf(file.Object.Metadata) == claim.Lineage() {
 		return file, PlaceSplit, true, nil
 	}
-	return file, PlaceStore, file.FencedBy(claim), nil
+	return file, PlaceStore, file.FencedBy(claim.Lineage()), nil
 }
 
 // unreadable is a user whose file does not say whether the migration of the receipt still holds: the command that follows asks again, and fails for
 // this user alone.
 func (e *Inspector) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
-	f := Found{User: u, Key: e.Layout.Key(u), Place: PlaceUnreadable, Err: err, Flag: userdb.FlagMeta{Lineage: claim}}
+	f := Found{User: u, Key: e.Layout.Key(u), Place: PlaceUnreadable, Err: err, Flag: userdb.FlagMeta{Lineage: claim.Lineage()}}
 	if receipt != nil {
 		f.Flag.At, f.Flag.Run, f.Flag.Bytes = receipt.MigratedAt, receipt.Run, receipt.SourceBytes
 	}
@@ -149,10 +149,10 @@ func (e *Inspector) movedBy(ctx context.Context, u userdb.UserID, claim userdb.C
 	case unreadable != nil:
 		return e.unreadable(u, claim, receipt, unreadable), true, nil
 	case err != nil: // it is moved, and nothing says when and by which run: the caller names the user, and goes on with the others
-		return Found{User: u, Key: file.Key, Bytes: file.Size, ETag: file.ETag, Place: place, Flag: userdb.FlagMeta{Lineage: claim}, Err: err}, true, nil
+		return Found{User: u, Key: file.Key, Bytes: file.Size, ETag: file.ETag, Place: place, Flag: userdb.FlagMeta{Lineage: claim.Lineage()}, Err: err}, true, nil
 	case receipt == nil:
 		return Found{}, false, nil
 	}
-	meta := userdb.FlagMeta{Lineage: claim, At: receipt.MigratedAt, Run: receipt.Run, Bytes: receipt.SourceBytes}
+	meta := userdb.FlagMeta{Lineage: claim.Lineage(), At: receipt.MigratedAt, Run: receipt.Run, Bytes: receipt.SourceBytes}
 	return Found{User: u, Key: file.Key, Bytes: receipt.SourceBytes, ETag: file.ETag, Place: place, Flag: meta}, true, nil
 }

@@ -9,18 +9,18 @@ import (
 
 // State is where one user lives, as both sides and the flag say.
 type State struct {
-	User   userdb.UserID `json:"user"`
-	Serves userfile.Side `json:"serves"`
-	Phase  userdb.Phase  `json:"phase"`
-	Gen    userdb.Claim  `json:"gen"`
-	Lin    userdb.Claim  `json:"lin"`
-	File   string        `json:"file"` // none, plain, stamped, fenced, tombstone, not-a-database
-	Bytes  int64         `json:"bytes"`
-	ETag   userdb.ETag   `json:"-"`
-	Writes int64         `json:"writesSince"` // application write transactions since the migration
-	At     int64         `json:"migratedAt,omitempty"`
-	Run    string        `json:"run,omitempty"`
-	Thaws  int64         `json:"thaws,omitempty"` // rows that the application wants back in the file
+	User   userdb.UserID  `json:"user"`
+	Serves userfile.Side  `json:"serves"`
+	Phase  userdb.Phase   `json:"phase"`
+	Gen    userdb.Claim   `json:"gen"`
+	Lin    userdb.Lineage `json:"lin"`
+	File   string         `json:"file"` // none, plain, stamped, fenced, tombstone, not-a-database
+	Bytes  int64          `json:"bytes"`
+	ETag   userdb.ETag    `json:"-"`
+	Writes int64          `json:"writesSince"` // application write transactions since the migration
+	At     int64          `json:"migratedAt,omitempty"`
+	Run    string         `json:"run,omitempty"`
+	Thaws  int64          `json:"thaws,omitempty"` // rows that the application wants back in the file
 	// ForeignMark is the file's claim, where the Durable Object knows none so high.
 	ForeignMark userdb.Claim `json:"foreignMark,omitempty"`
 	Problem     string       `json:"problem,omitempty"`

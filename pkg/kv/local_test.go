@@ -29,7 +29,7 @@ func localClient(t *testing.T) *Client {
 }
 
 func someMeta(n int) FlagMeta {
-	return FlagMeta{Version: userdb.FlagMetaVersion, Lineage: userdb.Claim(n), Gen: 1<<32 - 1, At: 1795455000123, Run: "run-1", Bytes: 1<<53 - 1}
+	return FlagMeta{Version: userdb.FlagMetaVersion, Lineage: userdb.Lineage(n), Gen: 1<<32 - 1, At: 1795455000123, Run: "run-1", Bytes: 1<<53 - 1}
 }
 
 func listUsers(t *testing.T, c *Client, prefix string) map[userdb.UserID]FlagMeta {

@@ -80,7 +80,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 }
 
 func (m *migration) fenceMark() userdb.Mark {
-	return userdb.Mark{Kind: userdb.FenceMark, Lin: m.g, Non: m.g, Split: m.parts != nil}
+	return userdb.Mark{Kind: userdb.FenceMark, Lin: m.g.Lineage(), Non: m.g.Nonce(), Split: m.parts != nil}
 }
 
 // fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no effect.
@@ -125,7 +125,7 @@ func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	_, err = m.putFence(ctx, m.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g, Split: state.Split})
+	_, err = m.putFence(ctx, m.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g.Nonce(), Split: state.Split})
 	if err == nil {
 		return nil
 	}

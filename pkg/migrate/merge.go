@@ -136,14 +136,14 @@ func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g us
 }
 
 // fenceOver puts the fence over the spooled version. Afterwards the spool stands for the fenced object.
-func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb.Claim) error {
+func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb.Lineage) error {
 	if err := file.Superseded("merge", r.user, r.g); err != nil {
 		return err
 	}
 	if file.Fenced() && file.Lin != lin {
 		return userfile.Overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
 	}
-	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g, Split: true})
+	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g.Nonce(), Split: true})
 	if err != nil {
 		etag, err = r.fenceOverLanded(ctx, file, err)
 	}

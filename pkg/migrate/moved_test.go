@@ -71,7 +71,7 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 func TestMovedWithoutFlag(t *testing.T) {
 	m, now := newMemory(), time.UnixMilli(1_800_000_000_000)
 	fenced := func(u userdb.UserID, lin userdb.Claim) {
-		head, err := userdb.WithFence(header(), lin, lin, make([]byte, userdb.MarkRandomBytes))
+		head, err := userdb.WithFence(header(), lin.Lineage(), lin.Nonce(), make([]byte, userdb.MarkRandomBytes))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,7 +99,7 @@ func (m *migration) flagAhead(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, aheadPatience)
 	defer cancel()
 	m.flagged = true // even if no answer comes
-	meta := userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: m.Run, Lineage: m.g, Gen: m.g}
+	meta := userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: m.Run, Lineage: m.g.Lineage(), Gen: m.g}
 	if err := m.Flags.Put(ctx, []userdb.Flag{{User: m.user, Meta: meta}}); err != nil {
 		m.result.AddReason(fmt.Sprintf("the flag was not set before the switch: %v", err))
 	}

@@ -33,9 +33,9 @@ type retreat struct {
 	opts RollbackOptions
 	g    userdb.Claim
 	// liftedFrom is the lineage whose fence is lifted without its Durable Object.
-	liftedFrom userdb.Claim
+	liftedFrom userdb.Lineage
 	// hotOf is the lineage of the cold rows of a split user who stays split.
-	hotOf userdb.Claim
+	hotOf userdb.Lineage
 	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
 	kept   *wire.Receipt
 	served bool // the file is authoritative: what is left is clean-up
@@ -132,7 +132,7 @@ func isPermanent(err error) bool {
 
 // reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is allowed only while the file is fenced by
 // the lineage: then the object has the newest data, and a fence under a new number stops a PUT of ours that is still under way.
-func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
+func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Claim) error {
 
 // cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent, and the sealed object may then be
 // the only copy, so nothing is thrown away.
-func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Claim) error {
+func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.Word(), lin),
 		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it; if not, or if there is no file, remove it and roll back"}

@@ -75,9 +75,9 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	if file.Tombstone() {
 		return tombstoneWithoutStore(r.user, file)
 	}
-	r.g, r.liftedFrom = file.Non, file.Lin
+	r.g, r.liftedFrom = file.Non.Claim(), file.Lin
 	// A receipt that cannot be read proves nothing, and stops nobody: this is the way out of an emergency.
-	r.kept, _ = r.ReceiptCopy(ctx, r.user, file.Lin)
+	r.kept, _ = r.ReceiptCopy(ctx, r.user, file.Lin.Claim())
 	if err := r.liftOnce(ctx, file); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 // be known, so the file itself is asked.
 func (r *retreat) putStamped(ctx context.Context, file *userfile.Copy, seen userfile.Version) error {
 	begun := r.now()
-	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g, LiftedFrom: r.liftedFrom, HotOf: r.hotOf})
+	_, err := r.replace(ctx, file, seen, userdb.Mark{Kind: userdb.StampMark, Stamp: r.g.Stamp(), LiftedFrom: r.liftedFrom, HotOf: r.hotOf})
 	if err != nil {
 		err = r.stampLanded(ctx, seen, err)
 	}
@@ -32,7 +32,7 @@ func (r *retreat) stampLanded(ctx context.Context, seen userfile.Version, putErr
 	if err := file.Superseded("roll back", r.user, r.g); err != nil {
 		return err
 	}
-	if !file.Fenced() && file.Stamp == r.g {
+	if !file.Fenced() && file.Stamp == r.g.Stamp() {
 		return nil
 	}
 	if file.ETag != seen.ETag {

@@ -310,7 +310,7 @@ func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
 }
 
 // hotWithoutCold refuses to take the hot rows of a user for all that he has.
-func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Claim) error {
+func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them", file.Key, lin),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
@@ -349,7 +349,7 @@ func (m *migration) open(err error) error {
 // touchHot ends what a command may have left undone that died before the last step of giving the user back: its fence may be in the file or under
 // way. A file that the newest command stamped needs no touch.
 func (m *migration) touchHot(ctx context.Context) error {
-	if file := m.from.file; !file.Fenced() && file.Stamp == m.from.seen.Gen {
+	if file := m.from.file; !file.Fenced() && file.Stamp == m.from.seen.Gen.Stamp() {
 		m.result.Claim = m.g
 		m.result.SetSplitFlag(m.from.Status)
 		return nil
@@ -401,7 +401,7 @@ func (m *migration) putHot(ctx context.Context) error {
 	fenced.ETag = m.receipt.FencedETag
 	hot.ContentType = m.file.ContentType
 	begun := m.now()
-	_, err := m.replace(ctx, hot, fenced, userdb.Mark{Kind: userdb.StampMark, Stamp: m.g, HotOf: m.g})
+	_, err := m.replace(ctx, hot, fenced, userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()})
 	if err != nil {
 		err = m.hotLanded(ctx, err)
 	}
@@ -421,10 +421,10 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if err := file.Superseded("split", m.user, m.g); err != nil {
 		return err
 	}
-	if file.Absent || file.FencedBy(m.g) {
+	if file.Absent || file.FencedBy(m.g.Lineage()) {
 		return putErr
 	}
-	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g})
+	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
 }
 
 // resumeSplit goes on where a command stopped that came as far as a fence.

@@ -72,7 +72,7 @@ func TestJudgeSplit(t *testing.T) {
 	fenced := userfile.Version{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, What: userdb.SQLiteFile}
 	plain := userfile.Version{What: userdb.SQLiteFile}
 	stamped := func(by userdb.Claim) userfile.Version {
-		return userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by}, What: userdb.SQLiteFile}
+		return userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by.Stamp()}, What: userdb.SQLiteFile}
 	}
 	for _, c := range []struct {
 		phase          userdb.Phase

@@ -71,7 +71,7 @@ func TestLiftedAlone(t *testing.T) {
 		stamp userdb.Claim
 		want  bool
 	}{"the lineage's own number": {5, true}, "an export's": {7, false}} {
-		head, err := userdb.WithStamp(header(), c.stamp, make([]byte, userdb.MarkRandomBytes))
+		head, err := userdb.WithStamp(header(), c.stamp.Stamp(), make([]byte, userdb.MarkRandomBytes))
 		if err != nil {
 			t.Fatal(err)
 		}

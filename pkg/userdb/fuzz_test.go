@@ -36,7 +36,7 @@ func FuzzMetadata(f *testing.F) {
 		if stamp := userdb.MetadataStamp(meta); stamp != 0 && value == "" {
 			t.Errorf("a stamp of %d out of nothing", stamp)
 		}
-		stamped := userdb.Mark{Kind: userdb.StampMark, Stamp: userdb.Claim(claim)}.Metadata(meta)
+		stamped := userdb.Mark{Kind: userdb.StampMark, Stamp: userdb.Stamp(claim)}.Metadata(meta)
 		if !maps.Equal(meta, before) {
 			t.Error("the metadata that was read is changed")
 		}

@@ -50,9 +50,9 @@ func (k MarkKind) String() string {
 // Mark is what a cutover left in a file's header.
 type Mark struct {
 	Kind  MarkKind
-	Lin   Claim // fence: the claim whose import the Durable Object holds
-	Non   Claim // fence: the claim of the command that wrote it
-	Stamp Claim // stamp: the claim that gave the file back
+	Lin   Lineage // fence: the claim whose import the Durable Object holds
+	Non   Nonce   // fence: the claim of the command that wrote it
+	Stamp Stamp   // stamp: the claim that gave the file back
 
 	// Split marks a fence of split mode. Only a command that has told the Durable Object may lift it: what the object concludes from the fence's
 	// absence would be wrong otherwise.
@@ -62,9 +62,9 @@ type Mark struct {
 	Orig18, Orig19 byte
 
 	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object could not be reached.
-	LiftedFrom Claim
+	LiftedFrom Lineage
 	// HotOf, too: the lineage of the Durable Object that has the cold rows of this file.
-	HotOf Claim
+	HotOf Lineage
 }
 
 // ErrNoHeader is returned for bytes that do not begin with a SQLite header.
@@ -80,15 +80,15 @@ func ParseMark(head []byte) (Mark, error) {
 	switch magic := string(head[markAt : markAt+4]); magic {
 	case fenceMagic, splitMagic:
 		m.Kind, m.Split = FenceMark, magic == splitMagic
-		m.Lin = claimAt(head, markAt+4)
-		m.Non = claimAt(head, markAt+8)
+		m.Lin = Lineage(numberAt(head, markAt+4))
+		m.Non = Nonce(numberAt(head, markAt+8))
 		m.Orig18, m.Orig19 = head[markAt+12], head[markAt+13]
 		if m.Lin == 0 || m.Non == 0 {
 			return Mark{}, fmt.Errorf("read fence: lineage %d and nonce %d, and claims begin at 1", m.Lin, m.Non)
 		}
 	case stampMagic:
 		m.Kind = StampMark
-		m.Stamp = claimAt(head, markAt+4)
+		m.Stamp = Stamp(numberAt(head, markAt+4))
 		if m.Stamp == 0 {
 			return Mark{}, errors.New("read stamp: claim 0, and claims begin at 1")
 		}
@@ -102,21 +102,21 @@ func Locked(head []byte) bool { return len(head) > writeVersionAt && head[writeV
 // WithFence returns a copy of head that carries a fence and the poison. A fence that head already carries is replaced, and the
 // versions that it remembers are kept. It panics without MarkRandomBytes of random or when a claim is 0: both are mistakes of the program.
 // Errors: those of ParseMark.
-func WithFence(head []byte, lin, non Claim, random []byte) ([]byte, error) {
+func WithFence(head []byte, lin Lineage, non Nonce, random []byte) ([]byte, error) {
 	return withFence(head, fenceMagic, lin, non, random)
 }
 
 // WithSplitFence is WithFence with a fence of split mode.
-func WithSplitFence(head []byte, lin, non Claim, random []byte) ([]byte, error) {
+func WithSplitFence(head []byte, lin Lineage, non Nonce, random []byte) ([]byte, error) {
 	return withFence(head, splitMagic, lin, non, random)
 }
 
-func withFence(head []byte, magic string, lin, non Claim, random []byte) ([]byte, error) {
+func withFence(head []byte, magic string, lin Lineage, non Nonce, random []byte) ([]byte, error) {
 	old, err := ParseMark(head)
 	if err != nil {
 		return nil, fmt.Errorf("fence: %w", err)
 	}
-	mustMark(random, lin, non)
+	mustMark(random, uint32(lin), uint32(non))
 	fenced := append([]byte(nil), head...)
 	mark := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0, old.Orig18, old.Orig19)
 	binary.BigEndian.PutUint32(mark[4:], uint32(lin))
@@ -128,12 +128,12 @@ func withFence(head []byte, magic string, lin, non Claim, random []byte) ([]byte
 
 // WithStamp returns a copy of head that carries a stamp; a fence in head is lifted and the original versions come back.
 // It panics like WithFence. Errors: those of ParseMark.
-func WithStamp(head []byte, stamp Claim, random []byte) ([]byte, error) {
+func WithStamp(head []byte, stamp Stamp, random []byte) ([]byte, error) {
 	old, err := ParseMark(head)
 	if err != nil {
 		return nil, fmt.Errorf("stamp: %w", err)
 	}
-	mustMark(random, stamp)
+	mustMark(random, uint32(stamp))
 	stamped := append([]byte(nil), head...)
 	mark := append([]byte(stampMagic), 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(mark[4:], uint32(stamp))
@@ -157,9 +157,9 @@ func WithoutMark(head []byte) ([]byte, error) {
 	return plain, nil
 }
 
-func claimAt(head []byte, at int) Claim { return Claim(binary.BigEndian.Uint32(head[at:])) }
+func numberAt(head []byte, at int) uint32 { return binary.BigEndian.Uint32(head[at:]) }
 
-func mustMark(random []byte, claims ...Claim) {
+func mustMark(random []byte, claims ...uint32) {
 	if len(random) < MarkRandomBytes {
 		panic(fmt.Sprintf("userdb: a mark needs %d random bytes, not %d", MarkRandomBytes, len(random)))
 	}

@@ -119,12 +119,12 @@ func FuzzMark(f *testing.F) {
 		if err != nil || lin == 0 || non == 0 {
 			return
 		}
-		fenced := mustHead(t)(WithFence(head, Claim(lin), Claim(non), testRandom))
-		want := Mark{Kind: FenceMark, Lin: Claim(lin), Non: Claim(non), Orig18: before.Orig18, Orig19: before.Orig19}
+		fenced := mustHead(t)(WithFence(head, Lineage(lin), Nonce(non), testRandom))
+		want := Mark{Kind: FenceMark, Lin: Lineage(lin), Non: Nonce(non), Orig18: before.Orig18, Orig19: before.Orig19}
 		if m := mustParse(t, fenced); m != want {
 			t.Fatalf("fenced: %+v, want %+v", m, want)
 		}
-		stamped := mustHead(t)(WithStamp(fenced, Claim(non), testRandom))
+		stamped := mustHead(t)(WithStamp(fenced, Stamp(non), testRandom))
 		if stamped[18] != before.Orig18 || stamped[19] != before.Orig19 || len(stamped) != len(head) {
 			t.Fatalf("stamping changed the versions or the length")
 		}

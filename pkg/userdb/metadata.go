@@ -41,7 +41,7 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 }
 
 // MetadataHotOf is the lineage of the Durable Object that has the cold rows, 0 for a file that is whole. It is for lists: a writer may drop it.
-func MetadataHotOf(meta map[string]string) Claim { return metadataClaim(meta, metadataHot) }
+func MetadataHotOf(meta map[string]string) Lineage { return Lineage(metadataNumber(meta, metadataHot)) }
 
 // MetadataFenced says whether metadata speaks of a fence. S3 metadata names are case-insensitive.
 func MetadataFenced(meta map[string]string) bool {
@@ -59,18 +59,20 @@ func MetadataMarked(meta map[string]string) bool {
 }
 
 // MetadataStamp is the stamp that metadata speaks of, 0 for none.
-func MetadataStamp(meta map[string]string) Claim { return metadataClaim(meta, metadataStamp) }
+func MetadataStamp(meta map[string]string) Stamp { return Stamp(metadataNumber(meta, metadataStamp)) }
 
 // MetadataLifted is the lineage whose fence was lifted without its Durable Object, 0 for none.
-func MetadataLifted(meta map[string]string) Claim { return metadataClaim(meta, metadataLifted) }
+func MetadataLifted(meta map[string]string) Lineage {
+	return Lineage(metadataNumber(meta, metadataLifted))
+}
 
-func metadataClaim(meta map[string]string, wanted string) Claim {
+func metadataNumber(meta map[string]string, wanted string) uint32 {
 	for name, value := range meta {
 		if !strings.EqualFold(name, wanted) {
 			continue
 		}
 		if stamp, err := strconv.ParseUint(value, 10, 32); err == nil {
-			return Claim(stamp)
+			return uint32(stamp)
 		}
 	}
 	return 0

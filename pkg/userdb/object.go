@@ -66,10 +66,10 @@ const FlagMetaVersion = 1
 // FlagMeta rides in the key's metadata, so that a listing tells a thousand users' states in one call. It is a hint like the flag itself:
 // the sides decide. Workers KV allows 1,024 bytes of JSON. It is all zero for a flag that somebody else wrote.
 type FlagMeta struct {
-	Version int    `json:"v"`               // FlagMetaVersion
-	Lineage Claim  `json:"lin"`             // the claim that produced the Durable Object's content
-	Gen     Claim  `json:"gen"`             // the claim of the command that wrote the flag
-	At      int64  `json:"at"`              // of the migration, Unix time in milliseconds
-	Run     string `json:"run,omitempty"`   // the run that moved the user
-	Bytes   int64  `json:"bytes,omitempty"` // size of the file that was moved
+	Version int     `json:"v"`               // FlagMetaVersion
+	Lineage Lineage `json:"lin"`             // the claim that produced the Durable Object's content
+	Gen     Claim   `json:"gen"`             // the claim of the command that wrote the flag
+	At      int64   `json:"at"`              // of the migration, Unix time in milliseconds
+	Run     string  `json:"run,omitempty"`   // the run that moved the user
+	Bytes   int64   `json:"bytes,omitempty"` // size of the file that was moved
 }

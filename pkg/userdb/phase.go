@@ -34,6 +34,34 @@ func (p Phase) Split() bool {
 // It stands in the file's marks as 32 bits. Zero is "none".
 type Claim uint32
 
+// A claim plays three parts in a mark. Each has a type of its own, so that the compiler finds one in the place of another.
+type (
+	// Lineage is the claim whose import a Durable Object holds.
+	Lineage uint32
+	// Nonce is the claim of the command that wrote a fence.
+	Nonce uint32
+	// Stamp is the claim of the command that made a file authoritative again.
+	Stamp uint32
+)
+
+// Lineage is that of what the claim's command imports.
+func (c Claim) Lineage() Lineage { return Lineage(c) }
+
+// Nonce is that of a fence which the claim's command writes.
+func (c Claim) Nonce() Nonce { return Nonce(c) }
+
+// Stamp is that of a file which the claim's command puts back.
+func (c Claim) Stamp() Stamp { return Stamp(c) }
+
+// Claim is the number that the import was made under.
+func (l Lineage) Claim() Claim { return Claim(l) }
+
+// Claim is the number that the fence was written under.
+func (n Nonce) Claim() Claim { return Claim(n) }
+
+// Claim is the number that the file was put back under.
+func (s Stamp) Claim() Claim { return Claim(s) }
+
 // ETag is the S3 entity tag of an object, with its quotes as S3 sends it.
 type ETag string
 

@@ -70,7 +70,7 @@ func TestRuleVectors(t *testing.T) {
 				kind = "split"
 			}
 		}
-		if e := v.Expect; kind != e.Kind || m.Lin != e.Lin || m.Non != e.Non || m.Stamp != e.Stamp {
+		if e := v.Expect; kind != e.Kind || m.Lin.Claim() != e.Lin || m.Non.Claim() != e.Non || m.Stamp.Claim() != e.Stamp {
 			t.Errorf("%s: %s %+v, want %+v", v.Name, kind, m, e)
 		}
 	}
@@ -79,7 +79,7 @@ func TestRuleVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tomb, err := userdb.ParseTombstone(object); (err == nil) != v.OK || tomb.Lin != v.Lin || tomb.Non != v.Non {
+		if tomb, err := userdb.ParseTombstone(object); (err == nil) != v.OK || tomb.Lin.Claim() != v.Lin || tomb.Non.Claim() != v.Non {
 			t.Errorf("%s: %+v, %v", v.Name, tomb, err)
 		}
 	}

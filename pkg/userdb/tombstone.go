@@ -52,8 +52,8 @@ func Classify(head []byte) FileKind {
 // Tombstone takes the place of a fenced file once gc has removed its content: it carries the same fence, so that a router with a
 // stale flag still goes to the Durable Object, and the receipt, from which rollback works.
 type Tombstone struct {
-	Lin     Claim           `json:"lin"`
-	Non     Claim           `json:"non"`
+	Lin     Lineage         `json:"lin"`
+	Non     Nonce           `json:"non"`
 	User    UserID          `json:"user"`
 	Receipt json.RawMessage `json:"receipt"` // a wire.Receipt, which this package does not know
 }

@@ -11,13 +11,13 @@ import (
 // Clean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim was a
 // rollback that stamped the file.
 func Clean(st wire.Status, file Version) bool {
-	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen
+	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen.Stamp()
 }
 
 // LiftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
 // the bytes is then the lineage's own number, while an export's is the number of a later claim.
-func LiftedAlone(file Version, lin userdb.Claim) bool {
-	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp == lin
+func LiftedAlone(file Version, lin userdb.Lineage) bool {
+	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
 }
 
 // HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
@@ -51,7 +51,7 @@ func changedUnderFence(file Version, receipt *wire.Receipt) bool {
 	if file.Tombstone() {
 		return false
 	}
-	ours := receipt != nil && file.Non == receipt.Claim
+	ours := receipt != nil && file.Non == receipt.Claim.Nonce()
 	return !file.Locked || ours && file.ETag != receipt.FencedETag
 }
 

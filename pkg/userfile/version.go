@@ -53,22 +53,22 @@ func ReadVersion(obj userdb.Object, head []byte) (Version, error) {
 }
 
 // Newest is the highest claim number that the file shows.
-func (f Version) Newest() userdb.Claim { return max(f.Non, f.Stamp) }
+func (f Version) Newest() userdb.Claim { return max(f.Non.Claim(), f.Stamp.Claim()) }
 
 func (f Version) Fenced() bool { return f.Kind == userdb.FenceMark }
 
 // FencedBy says whether the file is fenced by the lineage.
-func (f Version) FencedBy(lin userdb.Claim) bool { return f.Fenced() && f.Lin == lin }
+func (f Version) FencedBy(lin userdb.Lineage) bool { return f.Fenced() && f.Lin == lin }
 
 // ExportedFrom says whether an unfenced file came back from the lineage. The stamp of a rollback is always newer than the lineage (that of a
 // lift without the Durable Object may equal it). The application's VACUUM clears the stamp; the metadata, which routers carry along, still has it.
-func (f Version) ExportedFrom(lin userdb.Claim) bool {
-	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)) >= lin
+func (f Version) ExportedFrom(lin userdb.Lineage) bool {
+	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)).Claim() >= lin.Claim()
 }
 
 // Carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take off its lock.
 func (f Version) Carries(g userdb.Claim) bool {
-	return f.Fenced() && f.Non == g && (f.Locked || f.Tombstone())
+	return f.Fenced() && f.Non == g.Nonce() && (f.Locked || f.Tombstone())
 }
 
 func (f Version) Tombstone() bool { return f.What == userdb.TombstoneFile }
@@ -85,7 +85,7 @@ func (f Version) Superseded(op string, u userdb.UserID, g userdb.Claim) error {
 
 // Shown is the highest claim that the file shows, its metadata included.
 func (f Version) Shown() userdb.Claim {
-	return max(f.Newest(), userdb.MetadataHotOf(f.Object.Metadata))
+	return max(f.Newest(), userdb.MetadataHotOf(f.Object.Metadata).Claim())
 }
 
 // Plain says that dbmigrate has left nothing on it.

@@ -134,15 +134,15 @@ const (
 
 // Status is the state of a user's Durable Object.
 type Status struct {
-	Phase              userdb.Phase `json:"phase"`
-	Gen                userdb.Claim `json:"gen"`
-	Lin                userdb.Claim `json:"lin"`
-	Intent             Intent       `json:"intent"`
-	Writes             int64        `json:"writes"`
-	WritesAtActivation int64        `json:"writesAtActivation"`
-	DatabaseBytes      int64        `json:"databaseBytes"`
-	Batches            Applied      `json:"batches"`
-	Receipt            *Receipt     `json:"receipt"`
+	Phase              userdb.Phase   `json:"phase"`
+	Gen                userdb.Claim   `json:"gen"`
+	Lin                userdb.Lineage `json:"lin"`
+	Intent             Intent         `json:"intent"`
+	Writes             int64          `json:"writes"`
+	WritesAtActivation int64          `json:"writesAtActivation"`
+	DatabaseBytes      int64          `json:"databaseBytes"`
+	Batches            Applied        `json:"batches"`
+	Receipt            *Receipt       `json:"receipt"`
 	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want none.
 	Thaws int64 `json:"thaws"`
 }
@@ -254,7 +254,7 @@ type DatabaseDigest struct {
 type DigestReport struct {
 	Phase    userdb.Phase    `json:"phase"`
 	Gen      userdb.Claim    `json:"gen"`
-	Lin      userdb.Claim    `json:"lin"`
+	Lin      userdb.Lineage  `json:"lin"`
 	Writes   int64           `json:"writes"`
 	Complete bool            `json:"complete"`
 	Digest   *DatabaseDigest `json:"digest"`

@@ -30,7 +30,7 @@ func (e *RemoteError) Error() string {
 // ErrorDetails are the members of `details` that the kinds of section 2 define. Those that a kind does not have are zero.
 type ErrorDetails struct {
 	Gen         userdb.Claim    `json:"gen"`
-	Lin         userdb.Claim    `json:"lin"`
+	Lin         userdb.Lineage  `json:"lin"`
 	Phase       userdb.Phase    `json:"phase"`
 	Missing     [][2]int64      `json:"missing"` // closed ranges of batch numbers
 	Table       string          `json:"table"`

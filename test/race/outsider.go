@@ -80,8 +80,8 @@ func (o *outsider) meddle() error {
 		o.deleteFile(p)
 	case st.Problem != "":
 	case p.oldFile == nil:
-		o.keepFile(p, st.Lin)
-	case p.oldLin != st.Lin && rand.IntN(2) == 0:
+		o.keepFile(p, st.Lin.Claim())
+	case p.oldLin != st.Lin.Claim() && rand.IntN(2) == 0:
 		o.replaceFile(p)
 	case rand.IntN(2) == 0:
 		o.deleteFile(p)
@@ -131,7 +131,7 @@ func (o *outsider) findOldObjects() error {
 		st, err := o.status(p)
 		switch {
 		case err == nil && p.is(unharmed) && st.Serves == migrate.SideStore && st.Problem == "":
-			p.object = &oldObject{lin: st.Lin}
+			p.object = &oldObject{lin: st.Lin.Claim()}
 			o.keep = append(o.keep, p)
 		case err == nil && p.is(unharmed) && st.Phase == userdb.Empty && st.File == "stamped" && p.object != nil && p.object.files != nil:
 			o.back = append(o.back, p)

@@ -28,9 +28,9 @@ const (
 // The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them.
 var mutations = []mutation{
 	{"the PUT of a fence or a stamp is not conditional", files + "replace.go", "IfMatch: seen.ETag, IfNoneMatch: seen.Absent,", ""},
-	{"a resume keeps the old nonce", engine + "fence.go", "Lin: state.Lin, Non: m.g, Split", "Lin: state.Lin, Non: state.Non, Split"},
+	{"a resume keeps the old nonce", engine + "fence.go", "Lin: state.Lin, Non: m.g.Nonce(), Split", "Lin: state.Lin, Non: state.Non, Split"},
 	{"a newer nonce or stamp stops nobody", files + "version.go", "if f.Newest() <= g {", "if true {"},
-	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g, LiftedFrom", "Stamp: 1, LiftedFrom"},
+	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g.Stamp(), LiftedFrom", "Stamp: 1, LiftedFrom"},
 	{"no second copy when the file changed before the fence", engine + "migrate.go", "m.file, m.copied = file, nil", "m.file = file"},
 	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
 	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.FencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},

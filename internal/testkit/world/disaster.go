@@ -71,7 +71,7 @@ func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 	done, _ := with(o, u, func(o *object) (bool, error) {
 		file, err := o.world.Bucket.read("get", o.world.Layout.Key(u), "")
 		mark, markErr := markOf(&file)
-		if err != nil || markErr != nil || o.phase() != userdb.Empty || mark.Kind == userdb.FenceMark || mark.Stamp <= s.object.state.Lin {
+		if err != nil || markErr != nil || o.phase() != userdb.Empty || mark.Kind == userdb.FenceMark || mark.Stamp.Claim() <= s.object.state.Lin.Claim() {
 			return false, nil
 		}
 		path := o.world.path("object")
@@ -101,7 +101,7 @@ func (o *object) isBehind(u userdb.UserID) bool {
 		return false
 	}
 	if mark.Kind == userdb.FenceMark {
-		return mark.Non > o.state.Gen || mark.Lin > o.state.Lin
+		return mark.Non.Claim() > o.state.Gen || mark.Lin > o.state.Lin
 	}
-	return max(mark.Stamp, userdb.MetadataStamp(file.Metadata)) >= o.state.Lin
+	return max(mark.Stamp, userdb.MetadataStamp(file.Metadata)).Claim() >= o.state.Lin.Claim()
 }

@@ -330,14 +330,14 @@ func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequ
 	if err != nil {
 		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s: %v", key, err)
 	}
-	if st, err := o.Status(ctx, u); err != nil || st.Gen != req.Gen || max(mark.Non, mark.Stamp) > req.Gen {
+	if st, err := o.Status(ctx, u); err != nil || st.Gen != req.Gen || max(mark.Non.Claim(), mark.Stamp.Claim()) > req.Gen {
 		return wire.Fenced{}, refuse(wire.KindStaleClaim, "claim %d was superseded", req.Gen)
 	}
 	put := userdb.WithFence
 	if req.Split {
 		put = userdb.WithSplitFence
 	}
-	content, err := put(seen.body, req.Gen, req.Gen, make([]byte, userdb.MarkRandomBytes))
+	content, err := put(seen.body, req.Gen.Lineage(), req.Gen.Nonce(), make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
 		return wire.Fenced{}, err
 	}

@@ -28,9 +28,10 @@ const (
 
 // State is what moves through the table.
 type State struct {
-	Phase    userdb.Phase
-	Gen, Lin userdb.Claim
-	Intent   wire.Intent
+	Phase  userdb.Phase
+	Gen    userdb.Claim
+	Lin    userdb.Lineage
+	Intent wire.Intent
 }
 
 // rule is what a message does: the phase afterwards and whether the content goes. The zero value refuses.
@@ -102,7 +103,7 @@ func (s State) rule(m Message) rule {
 		switch {
 		case s.is(userdb.Importing, userdb.Sealed):
 			return begin(userdb.Importing)
-		case s.is(userdb.Splitting), splits && s.Lin != s.Gen && s.is(userdb.SplitReady, userdb.Merging):
+		case s.is(userdb.Splitting), splits && s.Lin != s.Gen.Lineage() && s.is(userdb.SplitReady, userdb.Merging):
 			return begin(userdb.Splitting)
 		}
 	case Schema, Rows, Finish:
@@ -158,7 +159,7 @@ func (s State) rule(m Message) rule {
 func (s State) after(r rule) State {
 	s.Phase = r.to
 	if r.wipe {
-		s.Lin = s.Gen
+		s.Lin = s.Gen.Lineage()
 		if r.to == userdb.Empty {
 			s.Lin = 0
 		}

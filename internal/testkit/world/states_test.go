@@ -45,7 +45,7 @@ func leadsTo(phase userdb.Phase, message string) string {
 	case name == "ready-other-digest":
 		return "refused" // the digest decides
 	case name == "reset-again":
-		s.Lin = s.Gen
+		s.Lin = s.Gen.Lineage()
 		r = s.rule(Reset)
 	default:
 		r = s.rule(Message(name))
