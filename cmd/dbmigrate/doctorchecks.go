@@ -29,7 +29,7 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 	if err != nil {
 		return []finding{failed("r2", err, fixR2)}
 	}
-	list := []finding{{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"}, checkR2Read(ctx, client, first, found), checkExpiry(ctx, client, c.Layout)}
+	list := []finding{{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"}, checkR2Read(ctx, client, first, found), checkExpiry(ctx, client, c.Layout), checkLocks(ctx, lockReader(c), c.Layout)}
 	if writes {
 		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe)))
 	}

@@ -104,6 +104,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := a.refuseExpiry(ctx, e, users); err != nil {
 		return err
 	}
+	if err := a.refuseLocks(ctx, e, lockReader(a.config), users); err != nil {
+		return err
+	}
 	guard, err := a.guard(ctx, e, o, users)
 	if err != nil {
 		return err

@@ -88,12 +88,23 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			c.traffic.Throttled(userdb.ServiceWorker, c.now().Add(seen.Wait))
 		}
 		if !seen.Again {
-			return nil, c.errorOf(m, f, attempts)
+			return nil, c.errorOf(m, c.onlyThisUser(ctx, m, f), attempts)
 		}
 		if err := c.sleep(ctx, seen.Wait); err != nil {
 			return nil, c.errorOf(m, &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}, attempts)
 		}
 	}
+}
+
+// onlyThisUser tells a login that stands before one user's address from one that stands before everybody's: a fleet stops at the second only.
+func (c *Client) onlyThisUser(ctx context.Context, m *call, f *failure) *failure {
+	if !f.login || m.route == routeHello {
+		return f
+	}
+	if _, err := c.Hello(ctx); err == nil {
+		f.kind = userdb.EdgeBlocked
+	}
+	return f
 }
 
 type answer struct {

@@ -99,7 +99,8 @@ func foreignFailure(resp *http.Response, media string, body []byte, retryAfter t
 	if ray := resp.Header.Get("Cf-Ray"); rayID.MatchString(ray) {
 		text += " (cf-ray " + ray + ")"
 	}
-	return &failure{kind: said.kind, err: fmt.Errorf("%s", text), hint: said.hint, again: said.again, retryAfter: retryAfter}
+	return &failure{kind: said.kind, err: fmt.Errorf("%s", text), hint: said.hint, again: said.again, retryAfter: retryAfter,
+		login: said.kind == userdb.Unauthorized}
 }
 
 var rayID = regexp.MustCompile(`^[0-9A-Za-z-]{1,40}$`)

@@ -57,8 +57,12 @@ func TestTheEdgeIsNamed(t *testing.T) {
 			client, _ := w.client(t, func(cfg *Config) { cfg.Retry = RetryPolicy{Attempts: 3, Base: time.Second, Max: time.Minute} })
 			_, err := client.Status(context.Background(), "ann")
 			wantKind(t, err, c.kind)
-			if n := len(w.seen()); n != c.tries {
-				t.Errorf("%d requests, want %d", n, c.tries)
+			tries := c.tries
+			if c.kind == userdb.Unauthorized {
+				tries++ // whether everybody meets the login
+			}
+			if n := len(w.seen()); n != tries {
+				t.Errorf("%d requests, want %d", n, tries)
 			}
 			for _, text := range c.says {
 				if !strings.Contains(err.Error(), text) {
@@ -69,6 +73,29 @@ func TestTheEdgeIsNamed(t *testing.T) {
 				t.Errorf("the error shows what it must not: %v", err)
 			}
 		})
+	}
+}
+
+// A login before one user's address is that user's failure; before everybody's, the operator's.
+func TestALoginBeforeOneUser(t *testing.T) {
+	login := edge(302, "text/html", "", "Location", "https://team.cloudflareaccess.com/cdn-cgi/access/login/w")
+	hello := answerJSON(200, `{"protocol":1,"worker":"1.0.0","limits":{"batchBytes":1,"frameBytes":1,"cellBytes":1,"columns":1}}`)
+	for name, c := range map[string]struct {
+		hello http.HandlerFunc
+		kind  userdb.Kind
+	}{"one user": {hello, userdb.EdgeBlocked}, "everybody": {login, userdb.Unauthorized}} {
+		w := newWorker(t, func(rw http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/hello") {
+				c.hello(rw, r)
+				return
+			}
+			login(rw, r)
+		})
+		client, _ := w.client(t)
+		_, err := client.Status(context.Background(), "ann")
+		if userdb.KindOf(err) != c.kind || !strings.Contains(err.Error(), "Cloudflare Access") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

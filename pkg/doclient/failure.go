@@ -21,6 +21,7 @@ type failure struct {
 	again      bool // the same message may be sent again
 	retryAfter time.Duration
 	everybody  bool // the account is meant, not this user
+	login      bool // a login in front of the Worker answered
 }
 
 // throttled says whether the platform asked us to slow down. A user in the middle of a cutover asks to wait, too, but for nobody else.
