@@ -54,7 +54,7 @@ func (b *Batcher) Add(row []Value) error {
 }
 
 func (b *Batcher) addLong(row []Value) error {
-	header := len(frameHeaderJSON(FrameHeader{Table: b.frame.table, Columns: b.frame.columns, Rows: 1}))
+	header := len(frameHeaderJSON(FrameHeader{Table: b.frame.table, Columns: b.frame.columns, Rows: 1, From: b.frame.sent}))
 	size := frameOverhead + header + 4 + maxRowSize(row)
 	if size+len(batchMagic) > b.limit {
 		return fmt.Errorf("encode a row of table %.80q: about %d bytes, and a request holds %d", b.frame.table, size, b.limit)
@@ -62,7 +62,8 @@ func (b *Batcher) addLong(row []Value) error {
 	if err := b.makeRoom(size); err != nil {
 		return err
 	}
-	b.batch.AppendRow(b.frame.table, b.frame.columns, row)
+	b.batch.AppendRow(b.frame.table, b.frame.columns, b.frame.sent, row)
+	b.frame.sent++
 	return nil
 }
 

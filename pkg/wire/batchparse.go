@@ -67,6 +67,8 @@ func (f *ParsedFrame) check(limits Limits) string {
 		return "header: no column is named"
 	case len(f.Columns) > limits.Columns+1: // the rowid's name may come on top
 		return fmt.Sprintf("header: %d columns, and a table has at most %d", len(f.Columns), limits.Columns)
+	case f.From < 0:
+		return "header: a frame begins before the first row"
 	case f.Rows < 1:
 		return "header: a frame has at least one row"
 	case f.Kind == frameCells && (f.Plan != "" || f.Rows != 1):

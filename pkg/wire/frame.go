@@ -31,6 +31,7 @@ type Frame struct {
 	saw      []byte // per column: the classes in this frame
 	wrap     []bool // per column: this frame wraps blobs in arrays
 	mixed    []bool // per column: later frames will; once found never forgotten
+	sent     int64  // of the table, before this frame's rows
 	rows     int
 	body     []byte // maxJSONBHeader reserved bytes, then the rows
 	rowLen   int    // header length of the last row: the guess for the next
@@ -50,6 +51,7 @@ func (f *Frame) SetTable(table string, columns []string) {
 	f.wrap = make([]bool, len(columns))
 	f.mixed = make([]bool, len(columns))
 	f.rowLen = 2
+	f.sent = 0
 	f.clear()
 }
 
@@ -160,6 +162,7 @@ func (f *Frame) AppendTo(b *Batch) {
 	appendJSONBHeader(f.body[:start], jsonbArray, payload)
 	b.appendFrame(frameJSONB, f.header(), f.body[start:])
 	b.rows += f.rows
+	f.sent += int64(f.rows)
 	f.clear()
 }
 
@@ -175,7 +178,7 @@ func (f *Frame) header() []byte {
 			plan[i] = planValue
 		}
 	}
-	return frameHeaderJSON(FrameHeader{Table: f.table, Columns: f.columns, Plan: string(plan), Rows: f.rows})
+	return frameHeaderJSON(FrameHeader{Table: f.table, Columns: f.columns, Plan: string(plan), Rows: f.rows, From: f.sent})
 }
 
 // FrameHeader is the JSON in front of a frame's payload.
@@ -184,6 +187,7 @@ type FrameHeader struct {
 	Columns []string `json:"columns"`
 	Plan    string   `json:"plan"`
 	Rows    int      `json:"rows"`
+	From    int64    `json:"from"` // how many rows of the table come before these
 }
 
 func frameHeaderJSON(h FrameHeader) []byte { return compactJSON(h) }

@@ -70,7 +70,7 @@ func validBatches(t *testing.T) []batchVector {
 		must(t, b.Add([]wire.Value{wire.IntValue(1), wire.NullValue()}))
 	})
 	d := wire.NewBatch(nil)
-	d.AppendRow("t", []string{"a", "b", "c", "d", "e"}, generatedRow(1))
+	d.AppendRow("t", []string{"a", "b", "c", "d", "e"}, 0, generatedRow(1))
 	out = append(out, batchVector{Name: "a row as cells", Body: hex.EncodeToString(d.Bytes()), Expect: batchWant{Frames: frameWants(t, d.Bytes())}})
 	out = append(out, batchVector{Name: "no frame", Body: hex.EncodeToString([]byte("DMR1"))})
 	return out

@@ -83,23 +83,13 @@ func sampleOf(t *testing.T) *sample {
 	s.digest, err = f.Digest(t.Context())
 	must(t, err)
 	table, _ := f.Table("t")
-	frame, batch := wire.NewFrame("t", table.Import, 1<<20), wire.NewBatch(nil)
-	must(t, f.Rows(t.Context(), table, nil, func(row []wire.Value) error {
-		if !frame.Add(row) { // it has no room, or another kind of cells
-			if frame.Rows() > 0 {
-				frame.AppendTo(batch)
-			}
-			frame.SetTable("t", table.Import)
-			if !frame.Add(row) {
-				batch.AppendRow("t", table.Import, row)
-			}
-		}
+	batcher := wire.NewBatcher(wire.DefaultLimits, wire.DefaultLimits.BatchBytes, func(body []byte, _ int) error {
+		s.batch = body
 		return nil
-	}))
-	if frame.Rows() > 0 {
-		frame.AppendTo(batch)
-	}
-	s.batch = batch.Bytes()
+	})
+	must(t, batcher.Table("t", table.Import))
+	must(t, f.Rows(t.Context(), table, nil, func(row []wire.Value) error { return batcher.Add(row) }))
+	must(t, batcher.Flush())
 	return s
 }
 

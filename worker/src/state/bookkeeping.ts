@@ -25,6 +25,24 @@ export interface StoredSchema {
   readonly sha256: string;
 }
 
+/** The key of a row; a rowid is a number as long as that is exact. */
+export type RowKey = number | bigint | readonly ExactValue[];
+
+/** Rows of an import that arrived side by side. Keys are null where they are too long to keep. */
+export interface Span {
+  /** Places in the table, in the order of its keys. */
+  readonly from: number;
+  readonly to: number;
+  readonly first: RowKey | null;
+  readonly last: RowKey | null;
+}
+
+/** What arrived of one table. */
+export interface Arrival {
+  readonly table: string;
+  readonly spans: readonly Span[];
+}
+
 /** One thing that `finish` does. */
 export type FinishStep =
   | { readonly kind: "object"; readonly object: SchemaObject }
@@ -110,6 +128,23 @@ export class Bookkeeping {
 
   set applied(ranges: readonly BatchRange[]) {
     this.#write("applied", ranges);
+  }
+
+  /** What arrived of a table, under an id of its name, which may be longer than a key. */
+  arrival(id: string): Arrival | undefined {
+    return this.#read<Arrival>(`arrival:${id}`);
+  }
+
+  putArrival(id: string, arrival: Arrival): void {
+    this.#write(`arrival:${id}`, arrival);
+  }
+
+  arrivals(): Arrival[] {
+    return [...this.#kv.list<Arrival>({ prefix: `${PREFIX}arrival:` })].map(([, arrival]) => arrival);
+  }
+
+  dropArrivals(): void {
+    this.#dropPrefix(`${PREFIX}arrival:`);
   }
 
   get schema(): StoredSchema | undefined {

@@ -38,7 +38,8 @@ interface ColumnEntry {
 const HIDDEN_NORMAL = 0;
 const HIDDEN_STORED = 3;
 
-const ROWID_NAMES = ["rowid", "_rowid_", "oid"];
+/** The names that SQLite gives a rowid. */
+export const ROWID_NAMES: readonly string[] = ["rowid", "_rowid_", "oid"];
 
 /** Tables that are the platform's. */
 export const PLATFORM_TABLES = ["_cf_KV", "_cf_METADATA", "_cf_EXTERNALS", "__miniflare_do_name"];

@@ -2,6 +2,7 @@
 // durable.
 import { WireError } from "../wire/errors.ts";
 import type { BatchRange } from "../wire/messages.ts";
+import { demandNoGaps } from "./arrivals.ts";
 import { missingBatches } from "./batches.ts";
 import type { FinishStep } from "../state/bookkeeping.ts";
 import { hasTable, virtualModule } from "./catalog.ts";
@@ -50,7 +51,10 @@ function begin(store: StoreContext, gen: number, batches: number): void {
     throw new WireError("wrong-phase", "finish came before the schema", { phase: books.state.phase, gen });
   }
   demandAllBatches(books.applied, batches);
-  if (!books.finishing) books.markFinishing();
+  if (books.finishing) return;
+  demandNoGaps(books);
+  books.dropArrivals();
+  books.markFinishing();
 }
 
 function demandAllBatches(applied: readonly BatchRange[], batches: number): void {

@@ -4,8 +4,9 @@ import { badBatch } from "../wire/binary.ts";
 import { decodeCells } from "../wire/cells.ts";
 import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS } from "../wire/limits.ts";
+import { noteArrival } from "./arrivals.ts";
 import { hasBatch, withBatch } from "./batches.ts";
-import { takesRows } from "./catalog.ts";
+import { type TableShape, tableShape, takesRows } from "./catalog.ts";
 import type { StoreContext } from "../state/context.ts";
 import { beginImportEvent, demandClaim } from "../state/guard.ts";
 import { withoutChecks } from "../state/pragmas.ts";
@@ -19,7 +20,7 @@ export interface RowsAnswer {
 
 /**
  * Inserts a batch, unless it was applied before. Batches may arrive in any order.
- * @throws WireError bad-batch, rows-refused, wrong-phase (also once `finish` has begun) and stale-claim
+ * @throws WireError bad-batch, rows-refused, digest-mismatch (of what the sender did wrong), wrong-phase (also once `finish` has begun) and stale-claim
  */
 export async function applyRows(store: StoreContext, gen: number, seq: number, body: Uint8Array): Promise<RowsAnswer> {
   const frames = decodeBatch(body);
@@ -39,10 +40,14 @@ export async function applyRows(store: StoreContext, gen: number, seq: number, b
 }
 
 function insertFrames(store: StoreContext, seq: number, frames: readonly Frame[]): void {
-  const checked = new Set<string>();
+  const shapes = new Map<string, TableShape | undefined>();
   frames.forEach((frame, index) => {
-    if (!checked.has(frame.table)) demandTarget(store.sql, frame.table);
-    checked.add(frame.table);
+    if (!shapes.has(frame.table)) {
+      demandTarget(store.sql, frame.table);
+      shapes.set(frame.table, tableShape(store.sql, frame.table));
+    }
+    const shape = shapes.get(frame.table);
+    if (shape !== undefined) noteArrival(store.books, shape, frame);
     // SQLite fills sqlite_sequence itself while rows arrive; `finish` writes what the file has.
     if (frame.table === "sqlite_sequence") store.books.keepSequenceFrame(`${seq}:${index}`, ownBytes(frame));
     else insertFrame(store.sql, frame);

@@ -11,6 +11,8 @@ interface FrameHeader {
   readonly table: string;
   /** The insertable columns, the rowid's name first where no column shows it. */
   readonly columns: readonly string[];
+  /** How many rows of the table come before this frame's; absent from an older sender. */
+  readonly from?: number | undefined;
 }
 
 /** Rows as JSONB; the plan says per column how it travels (section 3.3). */
@@ -68,6 +70,7 @@ function decodeHeader(bytes: Uint8Array): AnyHeader {
       columns,
       plan: asString(header["plan"], "plan"),
       rows: asInteger(header["rows"], "rows", 0, Number.MAX_SAFE_INTEGER),
+      ...(header["from"] !== undefined && { from: asInteger(header["from"], "from", 0, Number.MAX_SAFE_INTEGER) }),
     };
   } catch (cause) {
     throw badBatch(`a frame's header is malformed: ${messageOf(cause)}`);
@@ -86,7 +89,8 @@ function cellFrame(header: AnyHeader, payload: Uint8Array): CellFrame {
   if (header.plan !== "" || header.rows !== 1) throw badBatch("a D frame holds one row and no plan");
   const reader = new BinaryReader(payload);
   const cells = reader.counted("a D frame's cells");
-  return { kind: "D", table: header.table, columns: header.columns, cells, reals: reader.rest() };
+  const { table, columns, from } = header;
+  return { kind: "D", table, columns, ...(from !== undefined && { from }), cells, reals: reader.rest() };
 }
 
 function asciiOf(bytes: Uint8Array): string {

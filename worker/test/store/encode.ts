@@ -76,14 +76,15 @@ export function frame(kind: string, header: unknown, payload: Uint8Array): Uint8
   return join([bytes(kind, le32(head.length)), head, bytes(le32(payload.length)), payload]);
 }
 
-export function jFrame(table: string, columns: readonly string[], rows: readonly Row[]): Uint8Array {
+/** `from`: how many rows of the table come before; an older sender does not say. */
+export function jFrame(table: string, columns: readonly string[], rows: readonly Row[], from?: number): Uint8Array {
   const plan = planOf(rows, columns.length);
-  return frame("J", { table, columns, plan, rows: rows.length }, jsonb(rows, plan));
+  return frame("J", { table, columns, plan, rows: rows.length, from }, jsonb(rows, plan));
 }
 
-export function dFrame(table: string, columns: readonly string[], row: Row): Uint8Array {
+export function dFrame(table: string, columns: readonly string[], row: Row, from?: number): Uint8Array {
   const { cells, reals } = encodeRows([row]);
-  return frame("D", { table, columns, plan: "", rows: 1 }, join([bytes(le32(cells.length)), cells, reals]));
+  return frame("D", { table, columns, plan: "", rows: 1, from }, join([bytes(le32(cells.length)), cells, reals]));
 }
 
 export function batch(...frames: Uint8Array[]): Uint8Array {

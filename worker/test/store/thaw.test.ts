@@ -17,9 +17,9 @@ const content = {
   games: {
     columns: ["id", "name", "rowid"],
     rows: [
+      [-7n, "shogi", "z"],
       [1n, "chess", "x"],
       [9007199254740993n, "go", "y"],
-      [-7n, "shogi", "z"],
     ],
   },
   named: {
