@@ -77,7 +77,7 @@ func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Versi
 	if st.Receipt == nil {
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
 	}
-	kept, err := v.keptFile(ctx, file, st.Receipt)
+	kept, err := v.keptFile(ctx, file, st)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,8 @@ func (v *check) notActive(st wire.Status, file userfile.Version) error {
 
 // keptFile proves that the file kept in R2 still is what was imported, and returns it; the caller removes it. After gc there is none (nil), and
 // the receipt stands for it.
-func (v *check) keptFile(ctx context.Context, seen userfile.Version, receipt *wire.Receipt) (*userfile.Copy, error) {
+func (v *check) keptFile(ctx context.Context, seen userfile.Version, st wire.Status) (*userfile.Copy, error) {
+	receipt := st.Receipt
 	v.result.Bytes, v.result.Tables = receipt.SourceBytes, len(receipt.Digest.Tables)
 	for _, t := range receipt.Digest.Tables {
 		v.result.Rows += t.Rows
@@ -139,8 +140,8 @@ func (v *check) keptFile(ctx context.Context, seen userfile.Version, receipt *wi
 		err = file.Unchanged()
 	}
 	if err == nil {
-		if diffs := verify.Databases(receipt.Digest, digest); len(diffs) > 0 {
-			err = v.differ("what was imported and the kept file", digestLines(diffs))
+		if diffs := verify.Databases(digest, receipt.Digest); len(diffs) > 0 {
+			err = v.keptDiffers(ctx, file, st, diffs)
 		}
 	}
 	if err != nil {
@@ -163,7 +164,7 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) 
 		if len(diffs) == 0 {
 			return nil
 		}
-		return v.differ("what was imported and the Durable Object", v.nameDifferences(ctx, kept, *report.Digest, diffs))
+		return v.storeDiffers(ctx, kept, *report.Digest, diffs)
 	}
 	v.result.Outcome = result.OutcomeWritten
 	v.result.Writes = report.Writes - st.WritesAtActivation
@@ -172,10 +173,30 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) 
 	return nil
 }
 
-// differ reports differences, left against right, and returns the Mismatch whose text is the first few of them.
-func (v *check) differ(what string, lines []string) error {
-	v.result.Differences = lines
-	return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Mismatch, Err: fmt.Errorf("%s differ: %s", what, verify.SummaryOf(lines))}
+// storeDiffers names what the Durable Object has instead of what was imported. The kept file is what was imported: that has been proved before.
+func (v *check) storeDiffers(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, diffs []verify.Difference) error {
+	c := Comparison{Op: "verify", What: "what was imported", Against: TheObject, Store: store, Found: diffs,
+		Probably: "something wrote into the Durable Object past its own code, so that no write was counted",
+		Hint:     "look for code that uses the storage's SQL outside of `transaction`; a rollback would bring what the Durable Object has"}
+	if kept == nil {
+		c.Lines = []string{"only tables can be named: the kept file was freed by gc"}
+	} else {
+		c.Path = kept.Path
+	}
+	return c.Err(ctx, v.Stores, v.user)
+}
+
+// keptDiffers names what the kept file has instead of what was imported. Rows can be named while the Durable Object has exactly that.
+func (v *check) keptDiffers(ctx context.Context, kept *userfile.Copy, st wire.Status, diffs []verify.Difference) error {
+	c := Comparison{Op: "verify", What: "the kept file", Against: "what was imported", Found: diffs, Store: st.Receipt.Digest,
+		Probably: "something changed the file in R2 past its fence",
+		Hint:     "the Durable Object serves the user and keeps everything; a rollback would bring back what it has, not what the file has now"}
+	if st.Writes == st.WritesAtActivation {
+		c.Path = kept.Path
+	} else {
+		c.Lines = []string{"only tables can be named: the application wrote since the migration"}
+	}
+	return c.Err(ctx, v.Stores, v.user)
 }
 
 // changed lists the tables whose digest is no longer what was imported, as they are now.

@@ -2,44 +2,22 @@ package inspect
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
-	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// namedDifferences is how many objects and rows verify names for one user. Whoever needs more has two databases to compare.
+// namedDifferences is how many objects and rows are named for one user. Whoever needs more has two databases to compare.
 const namedDifferences = 20
 
-// namer finds out which objects, rows and cells of a Durable Object differ from the kept file, given the tables whose digests differ.
+// namer finds out which objects, rows and cells of a Durable Object differ from a file, given the tables whose digests differ.
 type namer struct {
-	user  userdb.UserID
 	file  *sqlitefile.File
 	store wire.DatabaseDigest // the tables that it has
 	side  func(*sqlitefile.Table) verify.Side
 	lines []string
-}
-
-// nameDifferences returns a line for each table that differs, and then for each object, row and cell, the kept file against the Durable
-// Object. The file is what was imported: that has been proved before. The lines say so where not everything could be named.
-func (v *check) nameDifferences(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, digests []verify.Difference) []string {
-	lines := digestLines(digests)
-	if kept == nil {
-		return append(lines, "only tables can be named: the kept file was freed by gc")
-	}
-	named, err := v.compareRows(ctx, kept, store, digests)
-	if len(named) > namedDifferences {
-		named = append(named[:namedDifferences], fmt.Sprintf("and more: only the first %d are named", namedDifferences))
-	}
-	if err != nil {
-		named = append(named, fmt.Sprintf("not everything could be named: %v", err))
-	}
-	// The names say more than the digests: they come first.
-	return append(named, lines...)
 }
 
 func digestLines(diffs []verify.Difference) []string {
@@ -48,39 +26,6 @@ func digestLines(diffs []verify.Difference) []string {
 		lines[i] = d.String()
 	}
 	return lines
-}
-
-// compareRows returns what it found before an error, too.
-func (v *check) compareRows(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, digests []verify.Difference) ([]string, error) {
-	file, err := sqlitefile.Open(ctx, kept.Path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	exported, err := v.Stores.ExportSchema(ctx, v.user)
-	if err != nil {
-		return nil, err
-	}
-	n := &namer{user: v.user, file: file, store: store}
-	n.side = func(*sqlitefile.Table) verify.Side { return verify.StoreSide(v.Stores, v.user) }
-	err = n.run(ctx, exported.Schema, digests)
-	return n.lines, err
-}
-
-// NameCopied names what differs between the file that was copied and the Durable Object that imports it, which says nothing of its schema yet.
-func NameCopied(ctx context.Context, stores Stores, u userdb.UserID, path string, store wire.DatabaseDigest, digests []verify.Difference) []string {
-	lines := digestLines(digests)
-	file, err := sqlitefile.Open(ctx, path)
-	if err != nil {
-		return lines
-	}
-	defer file.Close()
-	n := &namer{user: u, file: file, store: store}
-	n.side = func(t *sqlitefile.Table) verify.Side { return verify.ImportingSide(stores, u, len(t.Cells)) }
-	if err := n.tables(ctx, nil, digests); err != nil {
-		lines = append(lines, fmt.Sprintf("not everything could be named: %v", err))
-	}
-	return append(n.lines, lines...)
 }
 
 func (n *namer) run(ctx context.Context, store wire.Schema, digests []verify.Difference) error {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -39,33 +40,36 @@ func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.Data
 }
 
 func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfile.Copy, want wire.DatabaseDigest) error {
-	if err := e.build(ctx, u, sp.Path, want.Tables); err != nil {
+	c := inspect.Comparison{Op: "compare the export of", What: "the built file", Against: inspect.TheObject, Store: want, Hint: hintExport,
+		Probably: "the Durable Object was read wrongly, or something wrote into it past its own code meanwhile"}
+	var err error
+	if c.Lines, err = e.build(ctx, u, sp.Path, want.Tables); err != nil {
 		return err
 	}
-	if err := sp.Describe(e.Layout.Key(u)); err != nil {
+	if err = sp.Describe(e.Layout.Key(u)); err != nil {
 		return err
 	}
 	got, err := sp.Digest(ctx)
 	if err != nil {
 		return err
 	}
-	if got.Database != want.Database || want.CensusDifference(got) != "" {
-		return &userdb.Error{Op: "compare the export of", Thing: string(u), Kind: userdb.Mismatch,
-			Err:  errors.New(verify.Summary(verify.Databases(want, got))),
-			Hint: hintExport}
+	c.Path, c.Found = sp.Path, verify.Databases(got, want)
+	if len(c.Found) > 0 || len(c.Lines) > 0 {
+		return c.Err(ctx, e.Stores, u)
 	}
 	return nil
 }
 
 // build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the Durable Object itself names them.
-func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables []wire.TableDigest) error {
+// It names those of which something else came than the Durable Object counted.
+func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables []wire.TableDigest) (wrong []string, err error) {
 	exported, err := e.Stores.ExportSchema(ctx, u)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b, err := sqlitefile.Create(path, exported.Schema)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x := &exporter{Engine: e, user: u, into: b, writes: exported.Writes, buffers: make(chan []byte, pagesInMemory)}
 	for range pagesInMemory {
@@ -75,20 +79,19 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables
 		if table.Rows == 0 {
 			continue
 		}
-		err := x.table(ctx, table.Name)
-		if err == nil {
-			err = allReceived(u, table, b.Received(table.Name))
+		if err := x.table(ctx, table.Name); err != nil {
+			return nil, errors.Join(err, b.Abort())
 		}
-		if err != nil {
-			return errors.Join(err, b.Abort())
+		if difference := notReceived(table, b.Received(table.Name)); difference != "" {
+			wrong = append(wrong, difference)
 		}
 	}
 	x.release()
 	info, err := os.Stat(path)
 	if err != nil {
-		return errors.Join(err, b.Abort())
+		return nil, errors.Join(err, b.Abort())
 	}
-	return finishWithin(ctx, u, b, finishTime(info.Size()))
+	return wrong, finishWithin(ctx, u, b, finishTime(info.Size()))
 }
 
 // finishTime is how long the indexes of a built file may take, and its check. The user's writes wait for it.
@@ -110,17 +113,16 @@ func finishWithin(ctx context.Context, u userdb.UserID, b *sqlitefile.Builder, m
 		Hint: "look for indexes and full-text tables in the Durable Object that compute a lot, and drop them"}
 }
 
-// allReceived holds what came of a table against what the Durable Object counted in it.
-func allReceived(u userdb.UserID, table wire.TableDigest, received wire.Census) error {
+// notReceived holds what came of a table against what the Durable Object counted in it; "" where they are the same.
+func notReceived(table wire.TableDigest, received wire.Census) string {
 	difference := table.Census.Difference(received)
 	if received.Rows != table.Rows {
 		difference = fmt.Sprintf("%d against %d rows", table.Rows, received.Rows)
 	}
 	if difference == "" {
-		return nil
+		return ""
 	}
-	return &userdb.Error{Op: "export", Thing: string(u), Kind: userdb.Mismatch, Hint: hintExport,
-		Err: fmt.Errorf("table %.100q: what the Durable Object has and what came differ: %s", table.Name, difference)}
+	return fmt.Sprintf("%s: the Durable Object counted something else than what came: %s", verify.TableName(table.Name), difference)
 }
 
 const hintExport = "the Durable Object keeps everything; `dbmigrate migrate` takes it into service again"

@@ -413,12 +413,12 @@ func (m *migration) copyDiffers(ctx context.Context, file wire.DatabaseDigest, s
 	if store == nil {
 		store = &wire.DatabaseDigest{}
 	}
-	lines := inspect.NameCopied(ctx, m.Stores, m.user, m.toCopy().Path, *store, verify.Databases(file, *store))
-	m.result.Differences = lines
-	return &userdb.Error{Op: "compare the import of", Thing: string(m.user), Kind: userdb.Mismatch,
-		Err: fmt.Errorf("the file and the Durable Object differ: %s", verify.SummaryOf(lines)),
-		Hint: "the user stays on the old path; nothing was switched. Probably something wrote into the Durable Object past its own code while it imported, or SQLite stored a " +
-			"value as another one: run the command again, and if it fails again, please report what differs and the table's CREATE text"}
+	c := inspect.Comparison{Op: "compare the import of", What: "the file", Against: inspect.TheObject, Path: m.toCopy().Path, Store: *store,
+		Found: verify.Databases(file, *store), Importing: true,
+		Probably: "something wrote into the Durable Object past its own code while it imported, or SQLite stored a value as another one",
+		Hint: "the user stays on the old path and nothing was switched: run the command again, and if it fails again, please report what differs " +
+			"and the table's CREATE text"}
+	return c.Err(ctx, m.Stores, m.user)
 }
 
 // switchOver runs from the fence to the activation. An interrupt does not stop it.

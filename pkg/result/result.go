@@ -123,6 +123,9 @@ func (r *Result) End(took time.Duration, err error) Result {
 	r.Took, r.Failure = took, err
 	if err != nil {
 		r.Outcome = OutcomeFailed
+		if m := (*Mismatch)(nil); errors.As(err, &m) {
+			r.Differences = m.Lines
+		}
 		if r.Action == ActionVerify && userdb.KindOf(err) == userdb.Mismatch {
 			r.Outcome = OutcomeDifferent
 		}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,8 @@ var damages = map[string]func(rows [][]wire.Value) [][]wire.Value{
 		return r
 	},
 }
+
+var namesRow = regexp.MustCompile(`row \[?\d+`)
 
 // The places where a reader can be damaged.
 const (
@@ -137,6 +140,16 @@ func (u user) under(how, where string, action migrate.Action, do func(context.Co
 	u.Logf("%s: %v", action, r.Err())
 	if !strings.Contains(r.Err().Error(), "items") {
 		u.Errorf("%s does not name the table: %v", action, r.Err())
+	}
+	// What came of a healthy Durable Object can be compared row by row.
+	if where == inTheExport && !namesRow.MatchString(r.Err().Error()) {
+		u.Errorf("%s names no row: %v", action, r.Err())
+	}
+	if column := `column "price": NULL against `; where == inTheExport && how == "reals" && !strings.Contains(r.Err().Error(), column) {
+		u.Errorf("%s does not name column and values: %v", action, r.Err())
+	}
+	if where == inTheExport && kind == userdb.Mismatch && len(r.Differences) > 0 && !strings.Contains(r.Err().Error(), "probably") {
+		u.Errorf("%s does not say what probably happened: %v", action, r.Err())
 	}
 }
 
