@@ -65,7 +65,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 		return err
 	}
 	if userdb.KindOf(err) == userdb.Precondition {
-		return lostRaces("fence", m.user)
+		return errFenceOverwritten // by routers of other isolates, which know nothing of this one's attempt
 	}
 	if err := m.admit(ctx); err != nil {
 		return err

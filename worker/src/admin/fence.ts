@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { createHash, randomFillSync } from "node:crypto";
 import { isThrottled } from "../router/file-side.ts";
 import { classify, isTombstone, type Mark } from "../wire/marker.ts";
+import { holdSaves } from "../router/holds.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES } from "../wire/limits.ts";
@@ -55,6 +56,21 @@ export async function fenceFile(
 ): Promise<FencedFile> {
   const deadline = Date.now() + PATIENCE_MS;
   do {
+    const fenced = await fenceOnce(bucket, key, wanted, lastClaim);
+    if (fenced !== null) return fenced;
+  } while (Date.now() < deadline);
+  throw fileChanged(key);
+}
+
+/** Null when others were faster. Routers of this isolate are not: they wait for the attempt. */
+async function fenceOnce(
+  bucket: R2Bucket,
+  key: string,
+  wanted: FenceRequest,
+  lastClaim: () => Promise<number>,
+): Promise<FencedFile | null> {
+  const release = await holdSaves(key);
+  try {
     const object = await bucket.get(key);
     if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
     const bytes = await contentOf(object);
@@ -62,9 +78,10 @@ export async function fenceFile(
     demandPortableNames(object, bytes);
     if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
     const saved = await save(bucket, object, putFence(bytes, wanted), wanted);
-    if (saved !== null) return { etag: saved.etag, source: object.etag };
-  } while (Date.now() < deadline);
-  throw fileChanged(key);
+    return saved && { etag: saved.etag, source: object.etag };
+  } finally {
+    release();
+  }
 }
 
 async function contentOf(object: R2ObjectBody): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import { refuseTooLarge } from "../file/engine.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import { TOMBSTONE_BYTES } from "../wire/limits.ts";
 import { ABSENT, classify, isTombstone, PEEK_BYTES } from "../wire/marker.ts";
+import { beginSave } from "./holds.ts";
 import { DEFAULT_LOADED_BYTES, isolateRoom } from "./room.ts";
 import type { FileAttributes, FileSide, Loading, Look, SaveOutcome, StoredFile } from "./sides.ts";
 
@@ -59,11 +60,15 @@ export class R2FileSide implements FileSide {
 
   async save(read: StoredFile, bytes: Uint8Array): Promise<SaveOutcome> {
     const onlyIf = read.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: read.etag };
+    const end = beginSave(read.key);
+    if (end === undefined) return "held";
     try {
       return (await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) === null ? "lost" : "saved";
     } catch (error) {
       if (isThrottled(error)) return "throttled";
       throw error;
+    } finally {
+      end();
     }
   }
 

@@ -146,6 +146,9 @@ export class Journey {
         this.obstacle = busy("R2 takes about one write a second for a file; nothing was written");
         await pauseAfterThrottling();
         return "file";
+      case "held":
+        await this.waitForCutover();
+        return "file";
     }
   }
 

@@ -41,8 +41,8 @@ export interface FileAttributes {
   readonly storageClass?: string;
 }
 
-/** `lost`: somebody else wrote since; `throttled`: too many writes for this key. Neither changed anything. */
-export type SaveOutcome = "saved" | "lost" | "throttled";
+/** `lost`: somebody else wrote since; `throttled`: too many writes for this key; `held`: the file is being fenced. None changed anything. */
+export type SaveOutcome = "saved" | "lost" | "throttled" | "held";
 
 /** The users' files, strongly consistent. */
 export interface FileSide {

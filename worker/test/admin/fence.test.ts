@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { handleAdmin } from "../../src/index.ts";
-import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "../router/fixtures.ts";
+import { createRouter, handleAdmin } from "../../src/index.ts";
+import { beginSave } from "../../src/router/holds.ts";
+import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "../router/fixtures.ts";
 
 const { BUCKET } = bindings;
 const file = database("a", "b".repeat(300_000));
@@ -11,6 +12,7 @@ beforeEach(() => {
   user = newUser();
 });
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const md5Of = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
 const metadata = { "dbmigrate-fence": "3.3" };
 
@@ -86,6 +88,45 @@ it("keeps the versions that an older fence remembers", async () => {
 it("goes on while others are faster", async () => {
   await BUCKET.put(fileKey(user), file);
   expect(await fence({ gen: 3, metadata }, { bucket: busy(25) })).toMatchObject({ source: md5Of(database("write 0")) });
+});
+
+it("wins the first time against routers of its isolate that never pause", async () => {
+  await BUCKET.put(fileKey(user), database("first"));
+  const router = createRouter({ bucket: BUCKET, flags: bindings.FLAGS, store: bindings.USER_DATA, deadlineMs: 1 });
+  let done = false;
+  let acknowledged = 0;
+  const writer = async (): Promise<void> => {
+    while (!done) {
+      const answer = await router.query(user, { statements: [{ sql: "INSERT INTO t VALUES ('w')" }] });
+      if (answer.ok) acknowledged += 1;
+    }
+  };
+  const writers = Promise.all([writer(), writer(), writer()]);
+  let puts = 0;
+  const bucket = {
+    get: BUCKET.get.bind(BUCKET),
+    put: async (...given: Parameters<R2Bucket["put"]>) => {
+      puts += 1;
+      return BUCKET.put(...given);
+    },
+  } as unknown as Partial<R2Bucket>;
+  while (acknowledged < 5) await pause(1);
+  // Far longer than a writer needs.
+  const gen = async (): Promise<number> => (await pause(300), 3);
+  const answer = await fence({ gen: 3, metadata }, { bucket, gen });
+  const after = await stored();
+  done = true;
+  await writers;
+  expect(answer).toMatchObject({ etag: md5Of(after) });
+  expect(puts).toBe(1);
+  expect(textsIn(after).length).toBe(acknowledged + 1);
+});
+
+it("waits for no save that was cut off", async () => {
+  await BUCKET.put(fileKey(user), file);
+  expect(beginSave(fileKey(user))).toBeTypeOf("function"); // and never ends
+  expect(await fence({ gen: 3, metadata })).toMatchObject({ source: md5Of(file) });
+  expect(beginSave(fileKey(user))).toBeTypeOf("function"); // the hold is over
 });
 
 describe("changes nothing", () => {
