@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -138,6 +139,12 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 		return nil, err
 	}
 	a.config, a.unplaced = c, unplaced(hello, c)
+	if err := savesAgree(hello, c.WorkerURL); err != nil {
+		if why == fillsObjects {
+			return nil, err
+		}
+		a.out.Warn("%v", err)
+	}
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
 	}
@@ -147,6 +154,17 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
 	a.oldPath = hello.SavesFiles != nil && !*hello.SavesFiles
 	return e, nil
+}
+
+const fixSaves = "give createRouter and handleAdmin the same value (docs/mount.md), and deploy; nothing was changed"
+
+// savesAgree refuses a Worker with a router that saves files although its admin routes say that it does not, or the other way round: the wrong procedure
+// for an old path loses what it acknowledges.
+func savesAgree(hello wire.Hello, url string) error {
+	if !hello.SavesDiffer() {
+		return nil
+	}
+	return usageError("check the Worker", url, fmt.Sprintf("createRouter was told savesFiles: %t, and handleAdmin savesFiles: %t", *hello.RouterSavesFiles, *hello.SavesFiles), fixSaves)
 }
 
 // probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to learn that it may not.

@@ -85,6 +85,9 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 
 // checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to say.
 func checkFileSaves(hello wire.Hello) []finding {
+	if err := savesAgree(hello, ""); err != nil {
+		return []finding{failed("file saves", err, fixSaves)}
+	}
 	if hello.SavesFiles == nil || *hello.SavesFiles {
 		return nil
 	}

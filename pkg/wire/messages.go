@@ -54,6 +54,13 @@ type Hello struct {
 	SavesFiles *bool `json:"savesFiles"`
 	// LocationHint says that the admin routes place new objects themselves.
 	LocationHint bool `json:"locationHint"`
+	// RouterSavesFiles is what a router of the answering isolate was told; nil where it has made none yet. SavesFiles is what the admin routes were told.
+	RouterSavesFiles *bool `json:"routerSavesFiles"`
+}
+
+// SavesDiffer says that the router and the admin routes were mounted with different values of savesFiles.
+func (h Hello) SavesDiffer() bool {
+	return h.SavesFiles != nil && h.RouterSavesFiles != nil && *h.SavesFiles != *h.RouterSavesFiles
 }
 
 // ObjectReport says whether a Durable Object answered one RPC call with the result of one SQL statement.

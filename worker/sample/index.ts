@@ -36,6 +36,7 @@ const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|thaw|live)$/;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
+    const router = routerOf(env); // made first, so that hello can compare what both were told
     const admin = await handleAdmin(request, {
       env,
       store: env.USER_DATA,
@@ -44,14 +45,14 @@ export default {
     });
     if (admin !== null) return admin;
     try {
-      return await serve(request, env);
+      return await serve(request, env, router);
     } catch (error) {
       return errorResponse(error);
     }
   },
 } satisfies ExportedHandler<Env>;
 
-async function serve(request: Request, env: Env): Promise<Response> {
+async function serve(request: Request, env: Env, router: Router): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === "/healthz") return new Response("ok\n");
   const [, segment, route] = USER_ROUTE.exec(pathname) ?? [];
@@ -62,28 +63,28 @@ async function serve(request: Request, env: Env): Promise<Response> {
   if (!isCaller(request, env.APP_TOKEN))
     throw new WireError("unauthorized", "the bearer token is not this application's");
   const user = decodeUser(segment);
-  if (route === "live") return live(user, request, env);
-  if (route === "thaw") return thaw(user, request, env);
-  return route === "both" ? both(user, request, env) : query(user, request, env);
+  if (route === "live") return live(user, request, router);
+  if (route === "thaw") return thaw(user, request, router);
+  return route === "both" ? both(user, request, router) : query(user, request, router);
 }
 
-async function query(user: string, request: Request, env: Env): Promise<Response> {
-  return answerResponse(await routerOf(env).query(user, await readQuery(request)));
+async function query(user: string, request: Request, router: Router): Promise<Response> {
+  return answerResponse(await router.query(user, await readQuery(request)));
 }
 
 /** What a page needs that shows old rows among new ones: of a split user they lie in two databases. */
-async function both(user: string, request: Request, env: Env): Promise<Response> {
-  return bothResponse(await routerOf(env).queryBoth(user, await readQuery(request)));
+async function both(user: string, request: Request, router: Router): Promise<Response> {
+  return bothResponse(await router.queryBoth(user, await readQuery(request)));
 }
 
 /** Old rows that somebody works with again. */
-async function thaw(user: string, request: Request, env: Env): Promise<Response> {
-  return thawResponse(await routerOf(env).thaw(user, await readThaw(request)));
+async function thaw(user: string, request: Request, router: Router): Promise<Response> {
+  return thawResponse(await router.thaw(user, await readThaw(request)));
 }
 
 /** A subprotocol that a client offers has to be taken up by the answer. */
-async function live(user: string, request: Request, env: Env): Promise<Response> {
-  const { status, webSocket, headers, body } = await routerOf(env).live(user, request);
+async function live(user: string, request: Request, router: Router): Promise<Response> {
+  const { status, webSocket, headers, body } = await router.live(user, request);
   if (webSocket === null) return new Response(body, { status, headers });
   const offered = request.headers.get("sec-websocket-protocol") ?? "";
   const taken = offered.includes(LIVE_PROTOCOL) ? { "sec-websocket-protocol": LIVE_PROTOCOL } : {};

@@ -8,6 +8,7 @@ import { FENCE_BYTES, LIMITS, MARK_BYTES } from "../wire/limits.ts";
 import { VERSION_HEADER, commonVersion } from "./version.ts";
 import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
+import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
@@ -130,6 +131,8 @@ function hello(says: Says, marks: boolean, object: ProbeReport): Response {
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
     fenceBytes: marks ? FENCE_BYTES : 0,
+    // What a router of this isolate was told; null before there was one.
+    routerSavesFiles: declaredSavesFiles(says.savesFiles),
     split: true,
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });

@@ -6,6 +6,7 @@ import type { QueryAnswer, QueryRequest, QueryScope } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import { type BothAnswer, type ColdUser, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
 import { Journey, type JourneyOptions } from "./journey.ts";
@@ -86,6 +87,7 @@ const DEFAULT_DEADLINE_MS = 5000;
 export function createRouter(config: RouterConfig): Router {
   const { path = "auto", deadlineMs = DEFAULT_DEADLINE_MS, maxFileBytes = DEFAULT_MAX_FILE_BYTES } = config;
   const { savesFiles = true } = config;
+  declareSavesFiles(savesFiles);
   if (config.flagCacheTtl !== undefined && config.flagCacheTtl < MIN_FLAG_CACHE_TTL) {
     throw new Error(
       `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type AdminConfig, handleAdmin } from "../../src/index.ts";
+import { type AdminConfig, createRouter, handleAdmin } from "../../src/index.ts";
 import { bindings } from "../router/fixtures.ts";
 
 const TOKENS = {
@@ -241,4 +241,19 @@ it.each([
 ])("hello says that the router does%s save files", async (_name, config, expected) => {
   const hello = await (await ask(HELLO, { config }))?.json<object>();
   expect(hello).toMatchObject({ savesFiles: expected });
+});
+
+it("hello says what the routers of its isolate were told, the contradiction first", async () => {
+  const told = async (savesFiles: boolean): Promise<unknown> => {
+    const hello = await (await ask(HELLO, { config: { savesFiles } }))?.json<{ routerSavesFiles: unknown }>();
+    return hello?.routerSavesFiles;
+  };
+  const { BUCKET: bucket, FLAGS: flags, USER_DATA: store } = bindings;
+  const make = (savesFiles?: boolean): unknown =>
+    createRouter({ bucket, flags, store, ...(savesFiles !== undefined && { savesFiles }) });
+  expect(await told(true)).toBeNull();
+  make();
+  expect([await told(true), await told(false)]).toEqual([true, true]);
+  make(false);
+  expect([await told(true), await told(false)]).toEqual([false, true]);
 });
