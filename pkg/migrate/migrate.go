@@ -232,6 +232,9 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if !file.FencedBy(lin) && m.reopens {
 			return cannotReopen(m.user, file, lin)
 		}
+		if !file.FencedBy(lin) && userdb.HasOtherContent(file.Object) {
+			return userfile.OtherContent("import again", m.user, file)
+		}
 		if !file.FencedBy(lin) {
 			return m.importAfterExport(ctx)
 		}

@@ -154,7 +154,7 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
 		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.Word(), lin),
-		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it; if not, or if there is no file, remove it and roll back"}
+		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it (with --discard-writes, where it says that the bytes are others); if not, or if there is no file, remove it and roll back"}
 }
 
 // finish makes the file authoritative under a claim that was granted.

@@ -46,6 +46,9 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	if !file.ExportedFrom(st.Lin) {
 		return userfile.FenceGone(r.user, file, st)
 	}
+	if userdb.HasOtherContent(file.Object) && !r.opts.DiscardWrites {
+		return userfile.OtherContent("release", r.user, file)
+	}
 	r.served = true
 	if err := r.mayLeaveBehind(ctx, file, st); err != nil {
 		return err
@@ -63,7 +66,8 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 // mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
 // has. With the word, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if !userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation {
+	other := userdb.HasOtherContent(file.Object)
+	if !other && (!userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation) {
 		return nil
 	}
 	if r.opts.DiscardWrites {

@@ -1,6 +1,7 @@
 package userdb
 
 import (
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"strconv"
@@ -15,6 +16,8 @@ const (
 	metadataLifted = "dbmigrate-lifted"
 	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of this file.
 	metadataHot = "dbmigrate-split"
+	// metadataContent is the MD5 of the bytes that were sent under a stamp. A router takes it away with its first save over exactly those bytes.
+	metadataContent = "dbmigrate-content"
 )
 
 // Metadata returns a copy of meta that says what the mark says.
@@ -25,6 +28,7 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 	delete(out, metadataStamp)
 	delete(out, metadataLifted)
 	delete(out, metadataHot)
+	delete(out, metadataContent)
 	switch m.Kind {
 	case FenceMark:
 		out[metadataFence] = fmt.Sprintf("%d.%d", m.Lin, m.Non)
@@ -38,6 +42,34 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 		out[metadataHot] = fmt.Sprint(m.HotOf)
 	}
 	return out
+}
+
+// WithContent notes, in the metadata of a stamped object, which bytes are sent.
+func WithContent(meta map[string]string, md5 []byte) { meta[metadataContent] = hex.EncodeToString(md5) }
+
+// WithoutContent is what an application's save carries along from an object with this metadata.
+func WithoutContent(meta map[string]string, etag ETag) map[string]string {
+	out := maps.Clone(meta)
+	if name, sum := contentOf(meta); sum == strings.Trim(string(etag), `"`) {
+		delete(out, name)
+	}
+	return out
+}
+
+// HasOtherContent says whether the object holds other bytes than were sent under its stamp, and no router has written since: something on the way altered
+// them, or a writer carried the metadata along that does not know it.
+func HasOtherContent(o Object) bool {
+	name, sum := contentOf(o.Metadata)
+	return name != "" && sum != strings.Trim(string(o.ETag), `"`)
+}
+
+func contentOf(meta map[string]string) (name, sum string) {
+	for name, value := range meta {
+		if strings.EqualFold(name, metadataContent) {
+			return name, value
+		}
+	}
+	return "", ""
 }
 
 // MetadataHotOf is the lineage of the Durable Object that has the cold rows, 0 for a file that is whole. It is for lists: a writer may drop it.

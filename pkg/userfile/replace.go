@@ -66,8 +66,17 @@ func (s *Copy) Replace(ctx context.Context, w *Writer, seen Version, mark userdb
 // put uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
 func (w *Writer) put(ctx context.Context, b *marked, file *Copy, seen Version) (userdb.ETag, error) {
 	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.Absent,
-		Metadata: b.mark.Metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
+		Metadata: b.metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
 	return w.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
+}
+
+// metadata is that of the object under the mark. A stamp comes with a note of the bytes that are sent.
+func (m *marked) metadata(old map[string]string) map[string]string {
+	meta := m.mark.Metadata(old)
+	if m.mark.Kind == userdb.StampMark {
+		userdb.WithContent(meta, m.md5())
+	}
+	return meta
 }
 
 // contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and an absent object had none.

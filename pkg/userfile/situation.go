@@ -32,9 +32,20 @@ func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
 // WholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
 func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
 	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
+		if userdb.HasOtherContent(file.Object) {
+			return OtherContent("release", u, file)
+		}
 		return nil
 	}
 	return FenceGone(u, file, st)
+}
+
+// OtherContent stops a command before it empties a Durable Object that was exported: the export may have been altered on its way, and the sealed
+// object then has the only true copy.
+func OtherContent(op string, u userdb.UserID, file Version) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
+		Err:  fmt.Errorf("%s holds other bytes than the rollback sent: something on the way altered them, or a writer that is no router saved since; the Durable Object is sealed and keeps everything", file.Key),
+		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback --discard-writes` ends it, and keeps what the object has as a SQLite file in R2; if not, remove the file and roll back"}
 }
 
 // Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.

@@ -158,7 +158,7 @@ func (j *journey) write(ctx context.Context, file *stored) (side, error) {
 	}
 	opts := userdb.PutOptions{IfNoneMatch: file == nil}
 	if file != nil {
-		opts = userdb.PutOptions{IfMatch: file.ETag, Metadata: file.Metadata, ContentType: file.ContentType}
+		opts = userdb.PutOptions{IfMatch: file.ETag, Metadata: userdb.WithoutContent(file.Metadata, file.ETag), ContentType: file.ContentType}
 	}
 	err = j.Network.Call(ctx, func() error {
 		_, err := j.World.Bucket.put(j.World.Layout.Key(j.user), content, opts)

@@ -111,9 +111,17 @@ function refuseLongTombstone(start: Uint8Array, { key, size }: R2Object): void {
 function attributesOf(object: R2Object): FileAttributes {
   return {
     ...(object.httpMetadata && { httpMetadata: object.httpMetadata }),
-    ...(object.customMetadata && { customMetadata: object.customMetadata }),
+    ...(object.customMetadata && { customMetadata: carriedAlong(object.customMetadata, object.etag) }),
     ...(object.storageClass && { storageClass: object.storageClass }),
   };
+}
+
+/** A rollback notes the MD5 of the bytes that it sent. A save over exactly these bytes takes the note away; over others it stays, for dbmigrate to see. */
+const CONTENT_NOTE = "dbmigrate-content";
+
+function carriedAlong(metadata: Record<string, string>, etag: string): Record<string, string> {
+  const noted = ([name, value]: [string, string]): boolean => name.toLowerCase() === CONTENT_NOTE && value === etag;
+  return Object.fromEntries(Object.entries(metadata).filter((entry) => !noted(entry)));
 }
 
 /** R2 takes about one write a second per key and refuses the others: 429, code 10058. */

@@ -144,6 +144,7 @@ export class Journey {
         return "file";
       case "throttled":
         this.obstacle = busy("R2 takes about one write a second for a file; nothing was written");
+        this.letGo();
         await pauseAfterThrottling();
         return "file";
       case "held":
@@ -158,6 +159,7 @@ export class Journey {
    */
   private async leaveToOldPath(file: StoredFile): Promise<Next> {
     this.obstacle = savedElsewhere(file.key);
+    this.letGo();
     await pause();
     return "file";
   }
@@ -282,8 +284,10 @@ export class Journey {
     );
   }
 
+  /** Nobody else is to wait for the room of somebody who waits. The file is read again afterwards. */
   private async waitForCutover(): Promise<void> {
     this.obstacle = cutoverInProgress();
+    this.letGo();
     await pause();
   }
 

@@ -148,3 +148,22 @@ describe("an object that begins like a tombstone", () => {
     ]);
   });
 });
+
+describe("the note of the bytes that a rollback sent", () => {
+  const metadata = async (): Promise<Record<string, string> | undefined> =>
+    (await BUCKET.head(fileKey(user)))?.customMetadata;
+
+  it.each([
+    ["goes with a save over exactly these", true],
+    ["stays over others, for dbmigrate to see", false],
+  ])("%s", async (_name, same) => {
+    const bytes = stamped(database("a"), 4);
+    const etag = (await BUCKET.put(fileKey(user), bytes))?.etag ?? "";
+    const note = same ? etag : "0".repeat(32);
+    const noted = { owner: "x", "dbmigrate-stamp": "4", "dbmigrate-content": note };
+    await BUCKET.put(fileKey(user), bytes, { customMetadata: noted });
+    for (const text of ["b", "c"]) expect(await side.save(await side.get(user), database(text))).toBe("saved");
+    const { "dbmigrate-content": _note, ...others } = noted;
+    expect(await metadata()).toEqual(same ? others : noted);
+  });
+});

@@ -1,0 +1,106 @@
+package migrate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// alters is a way to R2 on which something changes the bytes of one PUT. R2's answer then names another MD5.
+type alters struct {
+	migrate.Files
+	key  userdb.ObjectKey
+	left int
+}
+
+func (a *alters) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+	if a.left == 0 || key != a.key {
+		return a.Files.Put(ctx, key, body, size, opts)
+	}
+	a.left--
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return "", err
+	}
+	content[len(content)-1] ^= 1
+	if _, err := a.Files.Put(ctx, key, bytes.NewReader(content), size, opts); err != nil {
+		return "", err
+	}
+	return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.ProtocolError, Err: errors.New("another MD5")}
+}
+
+// TestAlteredExportEmptiesNoObject: the stamp says that an export is there, and the bytes are others. The sealed object has the only true copy then.
+func TestAlteredExportEmptiesNoObject(t *testing.T) {
+	for _, next := range []string{"rollback", "migrate"} {
+		t.Run(next, func(t *testing.T) {
+			w, key, _ := oneUser(t)
+			files := &alters{Files: w.Bucket, key: key}
+			e := w.Engine("run", files, w.Objects, nil)
+			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+			before, err := w.Objects.FreshDigest(t.Context(), alice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files.left = 1
+			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+			if r.Err() == nil {
+				t.Fatalf("%s", r.Outcome)
+			}
+			for range 2 { // run again and again, it is not forgotten
+				if next == "rollback" {
+					r = e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+				} else {
+					r = e.Migrate(t.Context(), alice)
+				}
+				if userdb.KindOf(r.Err()) != userdb.Conflict {
+					t.Errorf("%s, %v", r.Outcome, r.Err())
+				}
+			}
+			after, err := w.Objects.FreshDigest(t.Context(), alice)
+			if err != nil || after.Digest.Database != before.Digest.Database || after.Phase != userdb.Sealed {
+				t.Fatalf("the object is %s: %v", after.Phase, err)
+			}
+			if err := w.Bucket.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+			mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), migrate.OutcomeExported)
+			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+			if again, err := w.Objects.FreshDigest(t.Context(), alice); err != nil || again.Digest.Database != before.Digest.Database {
+				t.Errorf("it came back as another: %v", err)
+			}
+		})
+	}
+}
+
+// TestWritersWhoCarryTheNoteAlong: a person may say that the file is right. What the object has is kept then.
+func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
+	w, key, _ := oneUser(t)
+	files := &alters{Files: w.Bucket, key: key}
+	e := w.Engine("run", files, w.Objects, nil)
+	mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+	files.left = 1
+	if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() == nil {
+		t.Fatal(r.Outcome)
+	}
+	mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true}), migrate.OutcomeExported)
+	kept := 0
+	err := w.Bucket.List(t.Context(), userdb.ReservedPrefix, "", func(objects []userdb.Object, _ []string) error {
+		kept += len(objects)
+		return nil
+	})
+	if err != nil || kept != 1 {
+		t.Errorf("%d copies: %v", kept, err)
+	}
+}
+
+func mustDo(t *testing.T, r migrate.Result, want migrate.Outcome) {
+	t.Helper()
+	if r.Err() != nil || r.Outcome != want {
+		t.Fatalf("%s, %v", r.Outcome, r.Err())
+	}
+}
