@@ -1,5 +1,6 @@
-// Command soak proves the live move for long, on local runtimes, and prints the account as Markdown. Three parts run side by side: clients
-// race against operators (test/race), once over users who are moved as a whole and once over users who are split, and operators work while R2, KV or the Worker are in trouble (test/faults):
+// Command soak proves the live move for long, on local runtimes, and prints the account as Markdown. Four parts run side by side: clients
+// race against operators (test/race), once over users who are moved as a whole and once over users who are split, operators work while R2, KV or the Worker are in trouble (test/faults), and users go there and back beside an old path that saves without
+// conditions (test/oldpath):
 //
 //	go run ./scripts/soak -cycles 1000 -writes 100000 -limit 1h -network 1h
 //
@@ -26,7 +27,7 @@ import (
 type options struct {
 	race             race.Config
 	stacks, split    int
-	network          time.Duration
+	network, oldPath time.Duration
 	networkOperators int
 	doc              string
 }
@@ -51,7 +52,8 @@ func main() {
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
 	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
 	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators whose network is in trouble, at once")
-	flag.StringVar(&o.doc, "doc", "", "page whose sections race, race-split and network are written anew by a run that broke no promise; one that was cut short says so")
+	flag.DurationVar(&o.oldPath, "old-path", 20*time.Minute, "how long users go there and back beside unconditional writers; 0 is not at all")
+	flag.StringVar(&o.doc, "doc", "", "page whose sections race, race-split, network and old-path are written anew by a run that broke no promise; one that was cut short says so")
 	flag.Parse()
 	if o.split < 0 || o.split > o.stacks || o.stacks < 1 {
 		fmt.Fprintf(os.Stderr, "soak: -split is %d, and there are -stacks %d\n", o.split, o.stacks)
@@ -82,7 +84,7 @@ var (
 var parts = []struct {
 	name string
 	run  func(context.Context, options) (account string, err error)
-}{{"race", runRace}, {"race-split", runSplitRace}, {"network", runNetwork}}
+}{{"race", runRace}, {"race-split", runSplitRace}, {"network", runNetwork}, {"old-path", runOldPath}}
 
 // soak runs all parts. A broken promise in one of them ends the others, too; each prints its account all the same.
 func soak(o options) error {

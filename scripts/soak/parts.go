@@ -11,6 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/test/faults"
+	"github.com/dbmigrate/dbmigrate/test/oldpath"
 	"github.com/dbmigrate/dbmigrate/test/race"
 )
 
@@ -73,24 +74,46 @@ func load() string {
 	return ", load average " + strings.Fields(string(content))[2]
 }
 
+// runOldPath moves users beside an application that saves files without conditions.
+func runOldPath(ctx context.Context, o options) (account string, err error) {
+	if o.oldPath == 0 {
+		return "", nil
+	}
+	err = withBinary(ctx, stack.Options{Vars: oldpath.WorkerVars}, func(s *stack.Stack, binary string) error {
+		report, err := oldpath.Run(ctx, s, binary, oldpath.Config{Users: 3, Length: o.oldPath, Log: os.Stderr})
+		account = report.Markdown()
+		return err
+	})
+	return account, err
+}
+
 func runNetwork(ctx context.Context, o options) (account string, err error) {
 	if o.network == 0 {
 		return "", nil
 	}
+	err = withBinary(ctx, stack.Options{}, func(s *stack.Stack, binary string) error {
+		report, err := faults.Run(ctx, s, binary, faults.Config{Length: o.network, Operators: o.networkOperators, Log: os.Stderr})
+		account = report.Markdown()
+		return err
+	})
+	return account, err
+}
+
+// withBinary does something with a runtime of its own and dbmigrate itself.
+func withBinary(ctx context.Context, options stack.Options, do func(*stack.Stack, string) error) (err error) {
 	dir, err := os.MkdirTemp("", "dbmigrate-soak-")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	binary, err := harness.Build(ctx, ".", dir)
 	if err != nil {
-		return "", err
+		return err
 	}
-	s, err := stack.Start(ctx, stack.Options{})
+	s, err := stack.Start(ctx, options)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
-	report, err := faults.Run(ctx, s, binary, faults.Config{Length: o.network, Operators: o.networkOperators, Log: os.Stderr})
-	return report.Markdown(), err
+	return do(s, binary)
 }

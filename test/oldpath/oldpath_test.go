@@ -1,4 +1,3 @@
-// Package oldpath runs dbmigrate beside an application of before, which knows no fence and saves files without conditions.
 package oldpath
 
 import (
@@ -8,10 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
@@ -23,7 +20,6 @@ var (
 	cloud  *stack.Stack
 	binary string
 	image  []byte
-	number atomic.Int64
 )
 
 func TestMain(m *testing.M) {
@@ -32,11 +28,11 @@ func TestMain(m *testing.M) {
 		binary, err = harness.Build(context.Background(), "../..", dir)
 	}
 	if err == nil {
-		image, err = harness.Image(harness.Schema)
+		image, err = newImage()
 	}
 	code := 1
 	if err == nil {
-		code = stack.RunTests(m, stack.Options{Vars: map[string]string{"OLD_PATH": "unconditional"}}, func(s *stack.Stack) { cloud = s })
+		code = stack.RunTests(m, stack.Options{Vars: WorkerVars}, func(s *stack.Stack) { cloud = s })
 	} else {
 		fmt.Fprintln(os.Stderr, err)
 	}
@@ -66,29 +62,24 @@ func must(t *testing.T, op *harness.Operator, exit int, args ...string) harness.
 // TestThereAndBack: while the backend writes all the time, users go there and back. Nothing that was acknowledged is lost, whatever it believes of the flags.
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
-	b, op := newBackend(t, 3), newOperator(t)
-	stop := b.work()
-	for round := range effort.Amount(t, "rounds there and back", 1, 20) {
-		time.Sleep(time.Second)
-		f := must(t, op, 0, append([]string{"migrate", "--writers", "unconditional", "--kv-window", staleFor.String(), "--longest-request", longestRequest}, b.names()...)...)
-		t.Log(f.Line(), strings.TrimSpace(f.Stderr))
-		time.Sleep(staleFor)
-		t.Log(must(t, op, 0, append([]string{"rollback"}, b.names()...)...).Line())
-		time.Sleep(staleFor)
-		t.Logf("round %d", round)
+	report, err := Run(t.Context(), cloud, binary, Config{Users: 3, Rounds: effort.Amount(t, "rounds there and back", 1, 20), Log: t.Output()})
+	t.Log("\n" + report.Markdown())
+	if err != nil || report.Lost != 0 {
+		t.Errorf("%d writes lost: %v", report.Lost, err)
 	}
-	must(t, op, 0, append([]string{"migrate", "--writers", "unconditional", "--kv-window", staleFor.String(), "--longest-request", longestRequest}, b.names()...)...)
-	time.Sleep(time.Second)
-	stop()
-	b.check("there")
-	must(t, op, 0, append([]string{"rollback"}, b.names()...)...)
-	b.check("back")
+	if report.OldPath == 0 || report.Router == 0 {
+		t.Errorf("one way was not taken: %+v", report)
+	}
 }
 
 // one is a user of the backend, and one of its requests that has loaded the file and not saved yet.
 func one(t *testing.T) (*harness.Operator, *client, pending) {
 	t.Helper()
-	c := newBackend(t, 1).users[0]
+	b, err := newBackend(cloud, image, t.TempDir(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := b.users[0]
 	p, err := c.load(inFlight)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +129,7 @@ func TestFenceIsOverwritten(t *testing.T) {
 			if f.Accounts[c.Name].Outcome != "migrated" {
 				t.Error(f)
 			}
-			c.mustHave(inFlight)
+			c.mustHave(t, inFlight)
 			if c.Side != "store" {
 				t.Errorf("served by the %s", c.Side)
 			}
@@ -166,7 +157,7 @@ func TestKilledBehindTheFence(t *testing.T) {
 				args = append(args, "--writers", "unconditional", "--longest-request", "1s")
 			}
 			must(t, op, 0, args...)
-			c.mustHave(inFlight)
+			c.mustHave(t, inFlight)
 		})
 	}
 }
@@ -194,7 +185,7 @@ func TestBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []int{inFlight, later, later + 1} {
-		c.mustHave(n)
+		c.mustHave(t, n)
 	}
 }
 
@@ -217,8 +208,8 @@ func TestTooLongIsDetected(t *testing.T) {
 	if a.Outcome != "overwritten" || a.Error == nil || a.Error.Kind != "conflict" || !strings.Contains(a.Error.Message, "docs/runbook.md") {
 		t.Fatalf("the account is %+v: %v", a, f)
 	}
-	c.mustHave(later)
-	c.mustHoldAside(inFlight, f.Stdout)
+	c.mustHave(t, later)
+	c.mustHoldAside(t, inFlight, f.Stdout)
 	op.Proxy.Reset(nil)
 	if again := must(t, op, 1, args...).Accounts[c.Name]; again.Outcome != "overwritten" {
 		t.Errorf("run again, it says %+v", again)
@@ -245,7 +236,7 @@ func TestInterruptedLook(t *testing.T) {
 			if again := must(t, op, 0, command...).Accounts[c.Name]; again.Outcome != "already" {
 				t.Errorf("run again, it says %+v", again)
 			}
-			c.mustHave(later)
+			c.mustHave(t, later)
 		})
 	}
 }
