@@ -223,6 +223,16 @@ func (c *Client) Fence(ctx context.Context, u userdb.UserID, req wire.FenceReque
 	return out, nil
 }
 
+// Names asks the Worker, which sees the object as it is, for the names of what S3 would not carry as it is. NotFound: the Worker does not know the route,
+// or has no bucket.
+func (c *Client) Names(ctx context.Context, u userdb.UserID) ([]string, error) {
+	var out struct {
+		Names []string `json:"names"`
+	}
+	err := c.decode(ctx, c.get("read the names of", u, "/names"), &out)
+	return out.Names, err
+}
+
 // Activate makes the Durable Object the side that serves the user.
 func (c *Client) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.post("activate", u, "/activate", genBody{g}))

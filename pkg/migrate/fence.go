@@ -134,7 +134,7 @@ func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 }
 
 func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *userfile.Copy, mark userdb.Mark) (userdb.ETag, error) {
-	return file.Fence(ctx, e.writer(), u, mark)
+	return file.Remark(ctx, e.writer(), u, mark)
 }
 
 // replace puts the file, under the mark, in place of the version that was seen.

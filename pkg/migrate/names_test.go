@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -62,4 +63,77 @@ func TestRefusedNamesLeaveTheFileAlone(t *testing.T) {
 	if !w.Serves(user) {
 		t.Error("nobody serves the user")
 	}
+}
+
+// failing is a Worker that fails at some marks.
+type failing struct {
+	migrate.Marker
+	at  userdb.MarkKind
+	err error
+}
+
+func (f failing) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
+	if mark, err := userdb.ParseMark(req.Head); err == nil && mark.Kind == f.at {
+		return "", f.err
+	}
+	return f.Marker.Mark(ctx, u, req)
+}
+
+// TestNamesStayAsTheyAre: whatever a command does for a user with an object that S3 cannot carry, or does not do, the object keeps its names.
+func TestNamesStayAsTheyAre(t *testing.T) {
+	refused := &userdb.Error{Op: "mark", Kind: userdb.Blocked, Err: &wire.RemoteError{Status: 422, Kind: wire.KindMetadataNames}}
+	broken := &userdb.Error{Op: "mark", Kind: userdb.Unreachable, Err: &wire.RemoteError{Status: 500, Kind: wire.KindInternal}}
+	for _, c := range []struct {
+		name    string
+		at      userdb.MarkKind
+		err     error
+		command func(*migrate.Engine, context.Context) result.Result
+		moved   bool // before the object got these names
+		kind    userdb.Kind
+	}{
+		{"a fence is refused", userdb.FenceMark, refused, moves, false, userdb.Blocked},
+		{"the Worker fails at the fence", userdb.FenceMark, broken, moves, false, userdb.Blocked},
+		{"a rollback after a refused fence", userdb.FenceMark, refused, movesAndRollsBack, false, ""},
+		{"the Worker fails at the lift, too", userdb.StampMark, broken, liftsOnly, false, userdb.Blocked},
+		{"a rollback of a user who was moved", 0, nil, rollsBack, true, userdb.Blocked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, key, _ := oneUser(t)
+			e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
+			if c.moved {
+				mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+			}
+			w.Bucket.Carry(key, "displayName", "x")
+			e.Marker = failing{w.Objects, c.at, c.err}
+			r := c.command(e, t.Context())
+			if userdb.KindOf(r.Err()) != c.kind || r.Open || r.StopsRun {
+				t.Errorf("%s, open %v: %v", r.Outcome, r.Open, r.Err())
+			}
+			if after := w.Bucket.Carried(key); after["displayName"] != "x" {
+				t.Errorf("it carries %v", after)
+			}
+			if !w.Serves(alice) {
+				t.Error("nobody serves the user")
+			}
+		})
+	}
+}
+
+func moves(e *migrate.Engine, ctx context.Context) result.Result { return e.Migrate(ctx, alice) }
+
+func rollsBack(e *migrate.Engine, ctx context.Context) result.Result {
+	return e.Rollback(ctx, alice, migrate.RollbackOptions{})
+}
+
+func movesAndRollsBack(e *migrate.Engine, ctx context.Context) result.Result {
+	e.Migrate(ctx, alice)
+	return rollsBack(e, ctx)
+}
+
+// liftsOnly leaves an object that was claimed, as a migrate does that dies, and rolls back.
+func liftsOnly(e *migrate.Engine, ctx context.Context) result.Result {
+	if _, err := e.Stores.Claim(ctx, alice, wire.ClaimRequest{Intent: wire.IntentMigrate, ID: "00000000000000000000000000000001"}); err != nil {
+		panic(err)
+	}
+	return rollsBack(e, ctx)
 }

@@ -63,4 +63,6 @@ type Marker interface {
 	Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
 	// Fence fences the file as it is by then, which an operator far away from a busy user cannot.
 	Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error)
+	// Names are those of what the object carries that S3 would not carry as it is. NotFound: the Worker cannot tell.
+	Names(ctx context.Context, u userdb.UserID) ([]string, error)
 }

@@ -79,6 +79,9 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 		r.result.StopsRun = forEverybody(err)
 		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
 	}
+	if err := r.writer().Travels(ctx, r.user); err != nil {
+		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back as it was: %w", err)
+	}
 	release, err = r.makeRoom()
 	if err != nil {
 		// A user who is larger than the disk says nothing of the others.

@@ -47,7 +47,7 @@ func (r *retreat) liftOnce(ctx context.Context, seen userfile.Version) error {
 	if r.kept != nil && file.SHA != r.kept.SourceSHA {
 		return notTheMigrated(r.user, file.Version, *r.kept)
 	}
-	return r.putStamped(ctx, file, file.Version)
+	return r.restamp(ctx, file)
 }
 
 // liftWithoutStore frees the file when the Durable Object does not answer. There is no claim to stamp with; the fence's own nonce is the

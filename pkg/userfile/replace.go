@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -19,9 +20,10 @@ type Putter interface {
 // Writer is what it takes to replace a user's file.
 type Writer struct {
 	Files Putter
-	// Worker, when set, replaces files of up to MarkBytes by itself under a fence, so that nothing travels.
+	// Worker, when set, replaces files of up to MarkBytes by itself under a mark, so that nothing travels.
 	Worker interface {
 		Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
+		Names(ctx context.Context, u userdb.UserID) ([]string, error)
 	}
 	MarkBytes int64
 	// Random fills the random part of marks.
@@ -34,9 +36,27 @@ func NamesRefused(err error) bool {
 	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
 }
 
-// Fence puts the spooled bytes with the fence in their header, on condition that the object is still the spooled version. The Worker does it
+// Travels demands that S3 carries everything that the user's object has beside its bytes. Only the Worker sees that as it is; without it nobody can tell.
+func (w *Writer) Travels(ctx context.Context, u userdb.UserID) error {
+	if w.Worker == nil {
+		return nil
+	}
+	names, err := w.Worker.Names(ctx, u)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return nil // a Worker of before
+	}
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return &userdb.Error{Op: "keep what the object carries of", Thing: string(u), Kind: userdb.Blocked,
+		Err: &wire.RemoteError{Kind: wire.KindMetadataNames, Message: fmt.Sprintf("S3 would not carry %.300q as it is", names)},
+		Hint: "give the object metadata with names of small ASCII letters, digits and hyphens, and plain values, under the same bytes " +
+			"(a copy onto itself with new metadata); the user is served as before"}
+}
+
+// Remark puts the spooled bytes under another mark, on condition that the object is still the spooled version. The Worker does it
 // where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
-func (s *Copy) Fence(ctx context.Context, w *Writer, u userdb.UserID, mark userdb.Mark) (userdb.ETag, error) {
+func (s *Copy) Remark(ctx context.Context, w *Writer, u userdb.UserID, mark userdb.Mark) (userdb.ETag, error) {
 	b, err := s.takeMarked(mark, w.Random)
 	if err != nil {
 		return "", err
@@ -44,11 +64,14 @@ func (s *Copy) Fence(ctx context.Context, w *Writer, u userdb.UserID, mark userd
 	defer b.close()
 	if w.Worker != nil && b.size <= w.MarkBytes && b.head != nil {
 		etag, err := w.Worker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
-			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: mark.Metadata(nil)})
+			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)})
 		var refused *wire.RemoteError
 		if err == nil || NamesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
 			return etag, err
 		}
+	}
+	if err := w.Travels(ctx, u); err != nil {
+		return "", err
 	}
 	return w.put(ctx, b, s, s.Version)
 }

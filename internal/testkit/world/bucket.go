@@ -49,7 +49,7 @@ func (b *Bucket) read(op string, key userdb.ObjectKey, ifMatch userdb.ETag) (sto
 // Head reads an object's attributes.
 func (b *Bucket) Head(_ context.Context, key userdb.ObjectKey) (userdb.Object, error) {
 	o, err := b.read("head", key, "")
-	return o.Object, err
+	return o.overS3(), err
 }
 
 // Get writes the object to w.
@@ -58,7 +58,7 @@ func (b *Bucket) Get(_ context.Context, key userdb.ObjectKey, ifMatch userdb.ETa
 	if err == nil {
 		_, err = w.Write(o.body)
 	}
-	return o.Object, err
+	return o.overS3(), err
 }
 
 // GetRange reads at most length bytes from offset.
@@ -68,7 +68,7 @@ func (b *Bucket) GetRange(_ context.Context, key userdb.ObjectKey, ifMatch userd
 		return nil, userdb.Object{}, err
 	}
 	size := int64(len(o.body))
-	return slices.Clone(o.body[min(offset, size):min(offset+length, size)]), o.Object, nil
+	return slices.Clone(o.body[min(offset, size):min(offset+length, size)]), o.overS3(), nil
 }
 
 // Put stores the body, if the condition holds.
@@ -80,7 +80,31 @@ func (b *Bucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker
 	if err != nil {
 		return "", err
 	}
+	opts.Metadata = lowerNames(opts.Metadata)
 	return b.put(key, content, opts)
+}
+
+// Carried is the metadata as a Worker sees it: names have their capitals.
+func (b *Bucket) Carried(key userdb.ObjectKey) map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.objects[key].Metadata
+}
+
+// Carry gives an object one more piece of metadata, as a Worker can.
+func (b *Bucket) Carry(key userdb.ObjectKey, name, value string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := b.objects[key]
+	o.Metadata = maps.Clone(o.Metadata)
+	o.Metadata[name] = value
+	b.objects[key] = o
+}
+
+// overS3 is an object as S3 shows it.
+func (o stored) overS3() userdb.Object {
+	o.Metadata = lowerNames(o.Metadata)
+	return o.Object
 }
 
 func (b *Bucket) put(key userdb.ObjectKey, content []byte, opts userdb.PutOptions) (userdb.ETag, error) {
@@ -90,14 +114,16 @@ func (b *Bucket) put(key userdb.ObjectKey, content []byte, opts userdb.PutOption
 	if opts.IfNoneMatch && exists || opts.IfMatch != "" && (!exists || o.ETag != opts.IfMatch) {
 		return "", bucketError("put", key, userdb.Precondition, "it is another version")
 	}
+	metadata := map[string]string{}
+	maps.Copy(metadata, opts.Metadata)
 	sum := md5.Sum(content)
 	etag := userdb.ETag(`"` + hex.EncodeToString(sum[:]) + `"`)
 	b.objects[key] = stored{body: content, Object: userdb.Object{Key: key, Size: int64(len(content)), ETag: etag,
-		LastModified: time.Now().Truncate(time.Second), ContentType: opts.ContentType, Metadata: lowerNames(opts.Metadata)}}
+		LastModified: time.Now().Truncate(time.Second), ContentType: opts.ContentType, Metadata: metadata}}
 	return etag, nil
 }
 
-// S3 shows names of metadata in lower case.
+// lowerNames: S3 takes and shows names of metadata in lower case.
 func lowerNames(meta map[string]string) map[string]string {
 	lower := map[string]string{}
 	for name, value := range meta {

@@ -305,6 +305,21 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	return etag, nil
 }
 
+// Names are those of metadata that S3 would not carry.
+func (o *Objects) Names(_ context.Context, u userdb.UserID) ([]string, error) {
+	seen, err := o.world.Bucket.read("names", o.world.Layout.Key(u), "")
+	if err != nil {
+		return nil, nil
+	}
+	var names []string
+	for name := range seen.Metadata {
+		if strings.ToLower(name) != name {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // remarked is an object's metadata with another mark.
 func remarked(old, mark map[string]string) map[string]string {
 	meta := map[string]string{}

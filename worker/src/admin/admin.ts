@@ -12,7 +12,7 @@ import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
-import { markFile, parseMarkRequest } from "./mark.ts";
+import { markFile, parseMarkRequest, unportable } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
 
 /** What the admin routes need of the Worker. */
@@ -55,6 +55,7 @@ async function answer(
     const says = { protocol, layout, savesFiles, locationHint: hintOf !== undefined };
     return hello(says, bucket !== undefined, await probeObject(store));
   }
+  if (route.kind === "names") return names(bucket, objectKeys(layout)(route.user));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const locationHint = given ?? hintOf?.(route.user);
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
@@ -98,6 +99,13 @@ async function mark(request: Request, bucket: R2Bucket | undefined, key: string)
   if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
   const wanted = parseMarkRequest(asObject(await readJson(request), "body"));
   return Response.json(await markFile(bucket, key, wanted), { headers: { "cache-control": "no-store" } });
+}
+
+async function names(bucket: R2Bucket | undefined, key: string): Promise<Response> {
+  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  const object = await bucket.head(key);
+  const body = { names: object === null ? [] : unportable(object) };
+  return Response.json(body, { headers: { "cache-control": "no-store" } });
 }
 
 async function fence(

@@ -8,7 +8,7 @@ import { holdSaves } from "../router/holds.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES } from "../wire/limits.ts";
-import { demandPortableNames, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
+import { demandPortable, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
 
 /** For so long the Worker races with the application. */
 const PATIENCE_MS = 20_000;
@@ -75,7 +75,7 @@ async function fenceOnce(
     if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
     const bytes = await contentOf(object);
     demandNewest(classify(bytes), wanted.claim);
-    demandPortableNames(object, bytes);
+    demandPortable(object, bytes);
     if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
     const saved = await save(bucket, object, putFence(bytes, wanted), wanted);
     return saved && { etag: saved.etag, source: object.etag };

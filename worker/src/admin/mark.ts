@@ -26,7 +26,8 @@ export interface MarkRequest {
 /** @throws WireError bad-request */
 export function parseMarkRequest(body: JsonObject): MarkRequest {
   const head = fromBase64(asString(body["head"], "head"), "head");
-  if (!isFencedHeader(head)) throw badRequest("head", "a SQLite header with a fence");
+  if (!isFencedHeader(head) && !isStampedHeader(head))
+    throw badRequest("head", "a SQLite header with a fence or a stamp");
   return {
     etag: hexIn(body, "etag", /^[0-9a-f]{32}(-\d+)?$/),
     modified: asInteger(body["modified"], "modified", 0, Number.MAX_SAFE_INTEGER),
@@ -38,6 +39,12 @@ export function parseMarkRequest(body: JsonObject): MarkRequest {
 
 function isFencedHeader(head: Uint8Array): boolean {
   return head.length === HEADER_BYTES && !isTombstone(head) && classify(head).fenced && head[18] === POISON;
+}
+
+function isStampedHeader(head: Uint8Array): boolean {
+  if (head.length !== HEADER_BYTES || isTombstone(head) || head[18] === POISON) return false;
+  const mark = classify(head);
+  return !mark.fenced && mark.stamp > 0;
 }
 
 function hexIn(body: JsonObject, name: string, form: RegExp): string {
@@ -131,7 +138,8 @@ function unfit(object: R2Object, start: Uint8Array | undefined, head: Uint8Array
   if (start === undefined || !differsInMarkOnly(start, head))
     return badRequest("head", "the header of this file, but for its mark");
   try {
-    demandPortableNames(object, start);
+    // A stamp takes nobody over, and this binding keeps what S3 does not carry.
+    if (classify(head).fenced) demandPortable(object, start);
     return undefined;
   } catch (cause) {
     return asError(cause);
@@ -139,24 +147,48 @@ function unfit(object: R2Object, start: Uint8Array | undefined, head: Uint8Array
 }
 
 /**
- * Refuses to take over an object with metadata that could not go back: over S3, which brings the file back, names lose their capitals, and those beyond
- * ASCII do not travel at all. A file that is fenced already is taken over: its user moved before.
+ * Refuses to take over an object with metadata that could not go back over S3, which brings the file back. A file that is fenced already is taken
+ * over: its user moved before.
  * @throws WireError metadata-names
  */
-export function demandPortableNames({ key, customMetadata }: R2Object, start: Uint8Array): void {
+export function demandPortable(object: R2Object, start: Uint8Array): void {
   if (classify(start).fenced) return;
-  const names = Object.keys(customMetadata ?? {}).filter(
-    (name) => !isOurs(name) && !/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name),
-  );
+  const names = unportable(object);
   if (names.length === 0) return;
-  const listed = names.slice(0, 5).map((name) => JSON.stringify(name.slice(0, 100)));
+  const listed = names.map((name) => JSON.stringify(name.slice(0, 100)));
   throw new WireError(
     "metadata-names",
-    `${key}: the names of its metadata would not come back as they are: ${listed.join(", ")}`,
-    {
-      names: names.slice(0, 5),
-    },
+    `${object.key}: its metadata would not come back as it is: ${listed.join(", ")}`,
+    { names },
   );
+}
+
+/** R2 takes so many bytes of names and values together; the marks of dbmigrate need some of them. */
+const METADATA_BYTES = 8192 - 256;
+const LISTED = 5;
+
+/**
+ * The names of what S3 would not carry as it is, the first few: names lose their capitals there, and those beyond ASCII do not travel at all; values
+ * lose spaces at their ends, and control characters. What is too long leaves no room for a mark.
+ */
+export function unportable({ customMetadata = {}, httpMetadata = {} }: R2Object): string[] {
+  const own = Object.entries(customMetadata).filter(([name]) => !isOurs(name));
+  const texts = Object.entries(httpMetadata).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  const names = [
+    ...own.filter(([name, value]) => !/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name) || !isPlain(value)),
+    ...texts.filter(([, value]) => !isPlain(value) || !/^[\x20-\x7e]*$/.test(value)),
+  ].map(([name]) => name);
+  const bytes = own.reduce((sum, [name, value]) => sum + bytesOf(name) + bytesOf(value), 0);
+  if (bytes > METADATA_BYTES) names.push(`${bytes} bytes of metadata`);
+  return names.slice(0, LISTED);
+}
+
+function isPlain(value: string): boolean {
+  return value.trim() === value && value.isWellFormed() && !/[\p{Cc}\ufffd]/u.test(value);
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function differsInMarkOnly(start: Uint8Array, head: Uint8Array): boolean {

@@ -39,10 +39,10 @@ export const userRoutes = {
 
 export type UserRoute = keyof typeof userRoutes;
 
-/** `mark` and `fence` are about the user's file; the Worker answers them, as it does hello. */
+/** `mark`, `fence` and `names` are about the user's file; the Worker answers them, as it does hello. */
 export type AdminRoute =
   | { readonly kind: "hello" }
-  | { readonly kind: "mark" | "fence"; readonly user: string }
+  | { readonly kind: "mark" | "fence" | "names"; readonly user: string }
   | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
 
 /** Whether the path belongs to the admin protocol, known route or not. */
@@ -62,8 +62,9 @@ export function parseAdminRoute(method: string, pathname: string): AdminRoute {
   }
   const match = /^\/users\/([^/]+)\/(.+)$/.exec(path);
   const route = match?.[2];
-  if (match !== null && (route === "mark" || route === "fence")) {
-    if (method !== "POST") throw methodNotAllowed(method, "POST");
+  if (match !== null && (route === "mark" || route === "fence" || route === "names")) {
+    const allowed = route === "names" ? "GET" : "POST";
+    if (method !== allowed) throw methodNotAllowed(method, allowed);
     return { kind: route, user: decodeUserId(match[1] ?? "") };
   }
   if (match === null || !isUserRoute(route)) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);

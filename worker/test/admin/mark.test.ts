@@ -40,6 +40,20 @@ async function send(body: unknown, config: Partial<AdminConfig> = { bucket: BUCK
   return answer?.error?.kind ?? answer;
 }
 
+function read(of: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(of, name);
+  return typeof value === "function" ? value.bind(of) : value;
+}
+
+async function names(): Promise<string[]> {
+  const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/names`, {
+    headers: { authorization: "Bearer token-of-the-operator" },
+  });
+  const env = { DBMIGRATE_TOKEN: "token-of-the-operator" };
+  const response = await handleAdmin(request, { env, store: bindings.USER_DATA, bucket: BUCKET });
+  return (await response?.json<{ names: string[] }>())?.names ?? [];
+}
+
 /** The MD5 of what the bucket has. */
 async function stored(): Promise<string | undefined> {
   const object = await BUCKET.get(fileKey(user));
@@ -58,6 +72,61 @@ it.each([
   const marked = fenced(file, 3, 4);
   expect(await send(await messageFor(marked))).toEqual(taken ? { etag: md5Of(marked) } : "metadata-names");
   expect(await stored()).toBe(md5Of(taken ? marked : file));
+});
+
+it.each([
+  ["a space at the end", { owner: "x " }],
+  ["a space at the beginning", { owner: " x" }],
+  ["a line end", { owner: "a\nb" }],
+  ["a NUL", { owner: "a\0b" }],
+  ["no room left for a mark", { owner: "x".repeat(8000) }],
+])("refuses, and names, a value with %s", async (_name, customMetadata) => {
+  await BUCKET.put(fileKey(user), file, { customMetadata });
+  expect(await send(await messageFor(fenced(file, 3, 4)))).toBe("metadata-names");
+  expect(await stored()).toBe(md5Of(file));
+  expect((await names()).length).toBe(1);
+});
+
+it("refuses a header that S3 would change", async () => {
+  await BUCKET.put(fileKey(user), file, { httpMetadata: { contentDisposition: 'attachment; filename="größe.db"' } });
+  expect(await send(await messageFor(fenced(file, 3, 4)))).toBe("metadata-names");
+  expect(await names()).toEqual(["contentDisposition"]);
+});
+
+it.each([
+  ["under a fence", fenced(file, 2, 2)],
+  ["not fenced", file],
+])("puts a stamp, and keeps metadata that S3 would not carry: a file %s", async (_name, before) => {
+  const kept = { displayName: "x ", größe: "1" };
+  await BUCKET.put(fileKey(user), before, { customMetadata: { ...kept, "dbmigrate-fence": "2.2" } });
+  const marked = stamped(file, 4);
+  const message = { ...(await messageFor(marked)), metadata: { "dbmigrate-stamp": "4" } };
+  expect(await send(message)).toEqual({ etag: md5Of(marked) });
+  expect(await stored()).toBe(md5Of(marked));
+  expect((await BUCKET.head(fileKey(user)))?.customMetadata).toEqual({ ...kept, "dbmigrate-stamp": "4" });
+  expect((await names()).toSorted()).toEqual(["displayName", "größe"]);
+});
+
+it("keeps the storage class", async () => {
+  const classes: unknown[] = [];
+  const bucket = {
+    // The local R2 knows one class only.
+    get: async (...given: Parameters<R2Bucket["get"]>) => {
+      const object = await BUCKET.get(...given);
+      return (
+        object &&
+        new Proxy(object, { get: (of, name) => (name === "storageClass" ? "InfrequentAccess" : read(of, name)) })
+      );
+    },
+    put: async (key: string, body: ReadableStream, options: R2PutOptions) => {
+      classes.push(options.storageClass);
+      return BUCKET.put(key, body, options);
+    },
+  } as unknown as R2Bucket;
+  await BUCKET.put(fileKey(user), file);
+  const marked = fenced(file, 3, 4);
+  expect(await send(await messageFor(marked), { bucket })).toEqual({ etag: md5Of(marked) });
+  expect(classes).toEqual(["InfrequentAccess"]);
 });
 
 it("fences a user again who moved with such a name before", async () => {
@@ -124,11 +193,12 @@ describe("another version is left alone", () => {
 });
 
 describe("refuses", () => {
-  const flipped = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
+  const flipped = (bytes: Uint8Array, at: number, to?: number): Uint8Array =>
+    bytes.map((byte, i) => (i === at ? (to ?? byte ^ 1) : byte));
 
   it.each([
     ["no mark", file],
-    ["a stamp: only a fence is put in this way", stamped(file, 3)],
+    ["a stamp that keeps the fence's lock", flipped(stamped(file, 3), 18, 255)],
     ["a fence that lets SQLite write", flipped(fenced(file, 3, 3), 18)],
     ["a tombstone", tombstone(3, 3, 200)],
     ["another page count", flipped(fenced(file, 3, 3), 31)],
