@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -223,6 +224,16 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if err := file.Superseded("resume", m.user, m.g); err != nil {
 			return err
 		}
+		if file.Absent && m.reopens {
+			err := m.fenceAbsent(ctx, st)
+			if userdb.KindOf(err) == userdb.Precondition {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			return m.activateResumed(ctx)
+		}
 		if file.Absent {
 			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
@@ -251,6 +262,29 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		return m.activateResumed(ctx)
 	}
 	return lostRaces("resume", m.user)
+}
+
+// fenceAbsent puts a tombstone under our number where the rollback found no file: its PUT may still be under way.
+func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
+	if st.Receipt == nil {
+		return fenceGone(m.user, userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}, st)
+	}
+	short := *st.Receipt
+	short.Digest.Tables = nil
+	receipt, err := json.Marshal(short)
+	if err != nil {
+		return err
+	}
+	stone := userdb.Tombstone{Lin: st.Lin, Non: m.g, User: m.user, Receipt: receipt}
+	_, err = m.writer().FenceAbsent(ctx, m.Layout.Key(m.user), stone)
+	if err == nil {
+		return nil
+	}
+	file, lookErr := m.look(ctx, m.user)
+	if lookErr == nil && file.Carries(m.g) {
+		return nil
+	}
+	return err
 }
 
 // importAfterExport goes on when the rollback's export is in the file: the file is authoritative, and the sealed copy is old.

@@ -131,13 +131,14 @@ func isPermanent(err error) bool {
 }
 
 // reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is allowed only while the file is fenced by
-// the lineage: then the object has the newest data, and a fence under a new number stops a PUT of ours that is still under way.
+// the lineage: then the object has the newest data, and a fence under a new number stops a PUT of ours that is still under way; where there is
+// no file, a tombstone does.
 func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return err
 	}
-	if !file.FencedBy(lin) {
+	if !file.FencedBy(lin) && !file.Absent {
 		return cannotReopen(r.user, file, lin)
 	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)

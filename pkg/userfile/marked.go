@@ -17,6 +17,7 @@ type marked struct {
 	mark   userdb.Mark
 	size   int64
 	head   []byte   // the header with the mark; nil for a tombstone
+	stone  []byte   // a tombstone with the mark; nil for a file
 	file   *os.File // under ReaderAt; nil for a tombstone
 	summed chan struct{}
 	sum    []byte // once summed is closed, with err
@@ -61,7 +62,7 @@ func (s *Copy) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.ReaderAt, m.size = bytes.NewReader(raw), int64(len(raw))
+		m.ReaderAt, m.size, m.stone = bytes.NewReader(raw), int64(len(raw)), raw
 		sum := md5.Sum(raw)
 		m.sum = sum[:]
 		close(m.summed)

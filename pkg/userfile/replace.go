@@ -1,7 +1,9 @@
 package userfile
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -62,9 +64,9 @@ func (s *Copy) Remark(ctx context.Context, w *Writer, u userdb.UserID, mark user
 		return "", err
 	}
 	defer b.close()
-	if w.Worker != nil && b.size <= w.MarkBytes && b.head != nil {
+	if w.Worker != nil && b.size <= w.MarkBytes {
 		etag, err := w.Worker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
-			Head: b.head, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)})
+			Head: b.head, Tombstone: b.stone, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)})
 		var refused *wire.RemoteError
 		if err == nil || NamesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
 			return etag, err
@@ -74,6 +76,23 @@ func (s *Copy) Remark(ctx context.Context, w *Writer, u userdb.UserID, mark user
 		return "", err
 	}
 	return w.put(ctx, b, s, s.Version)
+}
+
+// FenceAbsent puts a tombstone where there is no object, so that a PUT on condition that there is none can no more take effect.
+func (w *Writer) FenceAbsent(ctx context.Context, key userdb.ObjectKey, stone userdb.Tombstone) (userdb.ETag, error) {
+	raw, err := stone.Encode()
+	if err != nil {
+		return "", err
+	}
+	sum := md5.Sum(raw)
+	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
+	if w.Worker != nil && w.MarkBytes > 0 {
+		etag, err := w.Worker.Mark(ctx, stone.User, wire.MarkRequest{Tombstone: raw, MD5: hex.EncodeToString(sum[:]), Metadata: mark.Metadata(nil)})
+		if err == nil {
+			return etag, nil
+		}
+	}
+	return w.Files.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), userdb.PutOptions{IfNoneMatch: true, Metadata: mark.Metadata(nil), MD5: sum[:]})
 }
 
 // Replace puts the file, under the mark, in place of the version that was seen (or of none, where none was).

@@ -88,9 +88,11 @@ const (
 type MarkRequest struct {
 	ETag     string            `json:"etag"`     // of that version, without quotes
 	Modified int64             `json:"modified"` // when it was written, Unix seconds: another bucket may hold the same bytes
-	Head     []byte            `json:"head"`
+	Head     []byte            `json:"head,omitempty"`
 	MD5      string            `json:"md5"`      // of the whole file under that header, hex
 	Metadata map[string]string `json:"metadata"` // what the object's metadata says of the mark; the rest stays
+	// Tombstone stands in place of Head: it replaces a tombstone, or, where ETag is empty, an object that is not there.
+	Tombstone []byte `json:"tombstone,omitempty"`
 }
 
 // FenceRequest asks the Worker to fence a user's file as it is by then, on condition that gen is the last claim.

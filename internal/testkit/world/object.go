@@ -288,6 +288,9 @@ func (o *Objects) Thaws(context.Context, userdb.UserID) ([]wire.Thaw, error) { r
 // Mark puts a fence into the user's file, as the Worker does (docs/wire-format.md, section 9).
 func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
 	b, key := o.world.Bucket, o.world.Layout.Key(u)
+	if req.Tombstone != nil {
+		return o.markTombstone(u, req)
+	}
 	seen, err := b.read("mark", key, userdb.ETag(`"`+req.ETag+`"`))
 	if err != nil || !sameSecond(seen.LastModified, req.Modified) || len(seen.body) < len(req.Head) {
 		return "", refuse(wire.KindFileChanged, "%s is not, or no longer, the version that was read", key)
@@ -301,6 +304,24 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	}
 	if want := userdb.ETag(`"` + req.MD5 + `"`); etag != want {
 		panic(fmt.Sprintf("world: the fenced file has ETag %s, announced was %s (%s)", etag, want, hex.EncodeToString(req.Head)))
+	}
+	return etag, nil
+}
+
+// markTombstone puts a tombstone in place of another one, or where there is no object.
+func (o *Objects) markTombstone(u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
+	b, key := o.world.Bucket, o.world.Layout.Key(u)
+	opts := userdb.PutOptions{IfNoneMatch: req.ETag == "", Metadata: req.Metadata}
+	if req.ETag != "" {
+		seen, err := b.read("mark", key, userdb.ETag(`"`+req.ETag+`"`))
+		if err != nil || userdb.Classify(seen.body) != userdb.TombstoneFile {
+			return "", refuse(wire.KindFileChanged, "%s is not, or no longer, the tombstone that was read", key)
+		}
+		opts.IfMatch, opts.Metadata, opts.ContentType = seen.ETag, remarked(seen.Metadata, req.Metadata), seen.ContentType
+	}
+	etag, err := b.put(key, req.Tombstone, opts)
+	if err != nil {
+		return "", refuse(wire.KindFileChanged, "%s changed", key)
 	}
 	return etag, nil
 }

@@ -12,7 +12,7 @@ import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
-import { markFile, parseMarkRequest, unportable } from "./mark.ts";
+import { markFile, parseMarkRequest, parseStoneRequest, putTombstone, unportable } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
 
 /** What the admin routes need of the Worker. */
@@ -97,8 +97,12 @@ function unreachable(cause: unknown): WireError {
 
 async function mark(request: Request, bucket: R2Bucket | undefined, key: string): Promise<Response> {
   if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
-  const wanted = parseMarkRequest(asObject(await readJson(request), "body"));
-  return Response.json(await markFile(bucket, key, wanted), { headers: { "cache-control": "no-store" } });
+  const body = asObject(await readJson(request), "body");
+  const marked =
+    body["tombstone"] === undefined
+      ? await markFile(bucket, key, parseMarkRequest(body))
+      : await putTombstone(bucket, key, parseStoneRequest(body));
+  return Response.json(marked, { headers: { "cache-control": "no-store" } });
 }
 
 async function names(bucket: R2Bucket | undefined, key: string): Promise<Response> {

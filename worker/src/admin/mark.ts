@@ -5,11 +5,68 @@ import { classify, isTombstone } from "../wire/marker.ts";
 import { fromBase64 } from "../wire/base64.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject, asString } from "../wire/json.ts";
-import { MARK_BYTES } from "../wire/limits.ts";
+import { MARK_BYTES, TOMBSTONE_BYTES } from "../wire/limits.ts";
 
 export const HEADER_BYTES = 100;
 const FIRST_READ_BYTES = 64 * 1024;
 export const POISON = 255;
+
+/** A tombstone with its fence, in place of another one, or of nothing. */
+export interface StoneRequest {
+  /** Null where there is to be no object. */
+  readonly etag: string | null;
+  readonly stone: Uint8Array;
+  readonly md5: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** @throws WireError bad-request */
+export function parseStoneRequest(body: JsonObject): StoneRequest {
+  const stone = fromBase64(asString(body["tombstone"], "tombstone"), "tombstone");
+  if (stone.length > TOMBSTONE_BYTES || !isTombstone(stone) || !isReadable(stone))
+    throw badRequest("tombstone", "a tombstone of dbmigrate");
+  return {
+    etag: body["etag"] === "" ? null : hexIn(body, "etag", ETAG),
+    stone,
+    md5: hexIn(body, "md5", MD5),
+    metadata: markMetadata(asObject(body["metadata"], "metadata")),
+  };
+}
+
+function isReadable(stone: Uint8Array): boolean {
+  try {
+    return classify(stone).fenced;
+  } catch {
+    return false;
+  }
+}
+
+/** Puts the tombstone where there is still the same one, or still nothing. @throws WireError file-changed */
+export async function putTombstone(bucket: R2Bucket, key: string, wanted: StoneRequest): Promise<{ etag: string }> {
+  const { etag, stone, md5 } = wanted;
+  const before = etag === null ? null : await tombstoneAt(bucket, key, etag);
+  const kept = Object.entries(before?.customMetadata ?? {}).filter(([name]) => !isOurs(name));
+  const saved = await bucket.put(key, stone, {
+    onlyIf: etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: etag },
+    md5,
+    customMetadata: { ...Object.fromEntries(kept), ...wanted.metadata },
+    ...(before?.httpMetadata && { httpMetadata: before.httpMetadata }),
+    ...(before?.storageClass && { storageClass: before.storageClass }),
+  });
+  if (saved === null) throw fileChanged(key);
+  return { etag: saved.etag };
+}
+
+async function tombstoneAt(bucket: R2Bucket, key: string, etag: string): Promise<R2Object> {
+  const object = await bucket.get(key, { onlyIf: { etagMatches: etag } });
+  if (object === null || !("body" in object)) throw fileChanged(key);
+  if (object.size > TOMBSTONE_BYTES) return refuse(object, fileChanged(key));
+  if (!isTombstone(new Uint8Array(await object.arrayBuffer()))) throw fileChanged(key);
+  return object;
+}
+
+const ETAG = /^[0-9a-f]{32}(-\d+)?$/;
+const MD5 = /^[0-9a-f]{32}$/;
 
 /** A header with its mark, for one version of the file. */
 export interface MarkRequest {
@@ -29,10 +86,10 @@ export function parseMarkRequest(body: JsonObject): MarkRequest {
   if (!isFencedHeader(head) && !isStampedHeader(head))
     throw badRequest("head", "a SQLite header with a fence or a stamp");
   return {
-    etag: hexIn(body, "etag", /^[0-9a-f]{32}(-\d+)?$/),
+    etag: hexIn(body, "etag", ETAG),
     modified: asInteger(body["modified"], "modified", 0, Number.MAX_SAFE_INTEGER),
     head,
-    md5: hexIn(body, "md5", /^[0-9a-f]{32}$/),
+    md5: hexIn(body, "md5", MD5),
     metadata: markMetadata(asObject(body["metadata"], "metadata")),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type AdminConfig, handleAdmin } from "../../src/index.ts";
+import { unportable } from "../../src/admin/mark.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "../router/fixtures.ts";
 
 const { BUCKET } = bindings;
@@ -79,12 +80,19 @@ it.each([
   ["a space at the beginning", { owner: " x" }],
   ["a line end", { owner: "a\nb" }],
   ["a NUL", { owner: "a\0b" }],
-  ["no room left for a mark", { owner: "x".repeat(8000) }],
 ])("refuses, and names, a value with %s", async (_name, customMetadata) => {
   await BUCKET.put(fileKey(user), file, { customMetadata });
   expect(await send(await messageFor(fenced(file, 3, 4)))).toBe("metadata-names");
   expect(await stored()).toBe(md5Of(file));
   expect((await names()).length).toBe(1);
+});
+
+it.each([
+  [7930, []],
+  [7932, ["7937 bytes of metadata"]],
+])("counts what is left for a mark beside a value of %i bytes", (bytes, expected) => {
+  const object = { customMetadata: { owner: "x".repeat(bytes), "dbmigrate-stamp": "x".repeat(500) } };
+  expect(unportable(object as unknown as R2Object)).toEqual(expected); // the local R2 takes less
 });
 
 it("refuses a header that S3 would change", async () => {
@@ -243,4 +251,41 @@ it("R2's wish for a slower pace is passed on", async () => {
     put: async () => Promise.reject(new Error("put: Reduce your concurrent request rate for the same object. (10058)")),
   } as unknown as R2Bucket;
   expect(await send(await messageFor(fenced(file, 3, 3)), { bucket: throttled })).toBe("overloaded");
+});
+
+describe("a tombstone", () => {
+  const stoneMessage = (stone: Uint8Array, etag: string): Record<string, unknown> => ({
+    etag,
+    modified: 0,
+    tombstone: Buffer.from(stone).toString("base64"),
+    md5: md5Of(stone),
+    metadata: { "dbmigrate-fence": "2.5" },
+  });
+  const stone = tombstone(2, 5);
+
+  it("takes the place of an older one, which keeps what else it says", async () => {
+    const before = tombstone(2, 2);
+    await BUCKET.put(fileKey(user), before, { customMetadata: { owner: "x", "dbmigrate-fence": "2.2" } });
+    expect(await send(stoneMessage(stone, md5Of(before)))).toEqual({ etag: md5Of(stone) });
+    expect((await BUCKET.head(fileKey(user)))?.customMetadata).toEqual({ owner: "x", "dbmigrate-fence": "2.5" });
+  });
+
+  it("comes where there is nothing, once", async () => {
+    expect(await send(stoneMessage(stone, ""))).toEqual({ etag: md5Of(stone) });
+    expect(await send(stoneMessage(tombstone(2, 6), ""))).toBe("file-changed");
+    expect(await stored()).toBe(md5Of(stone));
+  });
+
+  it.each([
+    ["over a file", file, md5Of(file), stone, "file-changed"],
+    ["over a fenced file", fenced(file, 2, 2), null, stone, "file-changed"],
+    ["where there is an object", file, "", stone, "file-changed"],
+    ["that is none", tombstone(2, 2), null, new Uint8Array(10), "bad-request"],
+    ["that cannot be read", tombstone(2, 2), null, tombstone(0, 2), "bad-request"],
+    ["that is too long", tombstone(2, 2), null, tombstone(2, 5, 20_000), "bad-request"],
+  ])("does not come %s", async (_name, before, etag, wanted, kind) => {
+    await BUCKET.put(fileKey(user), before);
+    expect(await send(stoneMessage(wanted, etag ?? md5Of(before)))).toBe(kind);
+    expect(await stored()).toBe(md5Of(before));
+  });
 });

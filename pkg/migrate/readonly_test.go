@@ -1,0 +1,85 @@
+package migrate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// readsOnly is a token that, from some moment on, may only read.
+type readsOnly struct {
+	migrate.Files
+	now bool
+}
+
+func (r *readsOnly) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+	if r.now && !strings.HasPrefix(string(key), userdb.ReservedPrefix) {
+		return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.Unauthorized, Err: errors.New("403")}
+	}
+	return r.Files.Put(ctx, key, body, size, opts)
+}
+
+// TestReopensWithATokenThatOnlyReads: what the token cannot do for the rollback it cannot do for the way out of it, either. The Worker does that.
+func TestReopensWithATokenThatOnlyReads(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before func(*testing.T, *migrate.Engine, userdb.ObjectKey)
+		open   bool // writes wait until the token is mended
+	}{
+		{"a file", func(*testing.T, *migrate.Engine, userdb.ObjectKey) {}, false},
+		{"a tombstone", buries, false},
+		{"no file", func(t *testing.T, e *migrate.Engine, key userdb.ObjectKey) {
+			if err := e.Files.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"a file that is too large for the Worker", func(_ *testing.T, e *migrate.Engine, _ userdb.ObjectKey) { e.MarkBytes = 10 }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, key, _ := oneUser(t)
+			files := &readsOnly{Files: w.Bucket}
+			e := w.Engine("run", files, w.Objects, w.Objects)
+			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+			c.before(t, e, key)
+			files.now = true
+			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+			st, err := w.Objects.Status(t.Context(), alice)
+			if userdb.KindOf(r.Err()) != userdb.Unauthorized || r.Open != c.open || err != nil || (st.Phase != userdb.Active) != c.open {
+				t.Errorf("open %v, the object is %s: %v, %v", r.Open, st.Phase, r.Err(), err)
+			}
+			files.now, e.MarkBytes = false, 1<<20
+			if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() != nil {
+				t.Errorf("with a better token: %v", r.Err())
+			}
+			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+		})
+	}
+}
+
+// buries leaves of the file what gc does.
+func buries(t *testing.T, e *migrate.Engine, key userdb.ObjectKey) {
+	t.Helper()
+	st, err := e.Stores.Status(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := json.Marshal(st.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stone, err := userdb.Tombstone{Lin: st.Lin, Non: st.Gen, User: alice, Receipt: receipt}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Files.Put(t.Context(), key, bytes.NewReader(stone), int64(len(stone)), userdb.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
