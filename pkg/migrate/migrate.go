@@ -267,7 +267,7 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 // fenceAbsent puts a tombstone under our number where the rollback found no file: its PUT may still be under way.
 func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 	if st.Receipt == nil {
-		return fenceGone(m.user, userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}, st)
+		return userfile.FenceGone(m.user, userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}, st)
 	}
 	short := *st.Receipt
 	short.Digest.Tables = nil
