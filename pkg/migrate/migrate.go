@@ -275,7 +275,7 @@ func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 	if err != nil {
 		return err
 	}
-	stone := userdb.Tombstone{Lin: st.Lin, Non: m.g, User: m.user, Receipt: receipt}
+	stone := userdb.Tombstone{Lin: st.Lin, Non: m.g.Nonce(), User: m.user, Receipt: receipt}
 	_, err = m.writer().FenceAbsent(ctx, m.Layout.Key(m.user), stone)
 	if err == nil {
 		return nil

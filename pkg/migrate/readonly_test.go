@@ -75,7 +75,7 @@ func buries(t *testing.T, e *migrate.Engine, key userdb.ObjectKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stone, err := userdb.Tombstone{Lin: st.Lin, Non: st.Gen, User: alice, Receipt: receipt}.Encode()
+	stone, err := userdb.Tombstone{Lin: st.Lin, Non: st.Gen.Nonce(), User: alice, Receipt: receipt}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
