@@ -17,59 +17,120 @@ const (
 	SideSplit Side = "split"
 )
 
-// Serves applies the authority rule of docs/cutover.md.
-func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
+// Situation is what the file and the Durable Object of a user say together.
+type Situation int
+
+// The situations, by docs/cutover.md, and from HotFileMissing on by docs/split.md.
+const (
+	AtFile            Situation = iota // the file serves, and nothing was begun
+	ForeignMark                        // the file shows a claim that an object without rows never gave out
+	ObjectSetBack                      // the same beside an object with rows
+	Migrated                           // ACTIVE under the fence of its lineage
+	FenceMissing                       // ACTIVE, and the file does not carry that fence
+	MigrationBegun                     // IMPORTING or READY; the file serves
+	MigrationFenced                    // the same behind a fence: writes wait
+	RollbackBegun                      // SEALED under the fence: writes wait
+	RollbackPut                        // SEALED, and the file is back in place
+	HotFileMissing                     // split mode without a file
+	SplitBegun                         // SPLITTING; the file serves
+	SplitFenced                        // the same behind a fence: writes wait
+	PartsFenced                        // a later phase behind a fence: writes wait
+	PartsFenceMissing                  // no PUT of ours has taken the fence away
+	MergePut                           // MERGING, and the whole file is in place
+	PartsOpen                          // the hot rows are served; writes of cold rows wait
+	Split                              // COLD: both sides serve
+	situations                         // how many there are
+)
+
+// Classify says in which situation a user is.
+func Classify(file Version, st wire.Status) Situation {
 	switch {
+	case file.Shown() > st.Gen && HoldsNothing(st.Phase):
+		return ForeignMark
 	case file.Shown() > st.Gen:
-		return foreignMark(st)
+		return ObjectSetBack
 	case st.Phase.Split():
-		return judgeSplit(st, file)
+		return classifySplit(file, st)
 	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
-		return SideStore, "", ""
+		return Migrated
 	case st.Phase == userdb.Active:
-		return SideStore, "the fence is gone: something overwrote or deleted the file", "docs/runbook.md"
+		return FenceMissing
 	case st.Phase == userdb.Sealed && file.FencedBy(st.Lin):
-		return SideNeither, "a rollback was begun: reads go on, writes wait", "dbmigrate rollback or migrate"
+		return RollbackBegun
 	case file.Fenced():
-		return SideNeither, "a migration was begun: reads go on, writes wait", "dbmigrate migrate or rollback"
+		return MigrationFenced
 	case st.Phase == userdb.Sealed:
-		return SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"
+		return RollbackPut
 	case st.Phase == userdb.Importing || st.Phase == userdb.Ready:
-		return SideFile, "a migration was begun: the user is not disturbed", "dbmigrate migrate or rollback"
+		return MigrationBegun
 	}
-	return SideFile, "", ""
+	return AtFile
 }
 
-// judgeSplit applies the rule of docs/split.md.
-func judgeSplit(st wire.Status, file Version) (serves Side, problem, next string) {
-	const splitOrBack = "dbmigrate migrate --mode split or rollback"
+func classifySplit(file Version, st wire.Status) Situation {
 	switch {
 	case file.Absent:
-		return SideNeither, "the file of the hot rows is gone", "docs/runbook.md"
+		return HotFileMissing
 	case st.Phase == userdb.Splitting && file.Fenced():
-		return SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack
+		return SplitFenced
 	case st.Phase == userdb.Splitting:
-		return SideFile, "a split was begun: the user is not disturbed", splitOrBack
+		return SplitBegun
 	case file.Fenced():
-		return SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack
+		return PartsFenced
 	case st.Phase == userdb.Merging && WholeArrived("", file, st) != nil, st.Phase == userdb.SplitReady && HotArrived("", file, st) != nil:
-		return SideSplit, "the fence is gone: something overwrote the file", "docs/runbook.md"
+		return PartsFenceMissing
 	case st.Phase == userdb.Merging:
-		return SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"
+		return MergePut
 	case st.Phase != userdb.Cold:
-		return SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack
+		return PartsOpen
 	}
-	return SideSplit, "", ""
+	return Split
 }
 
-func foreignMark(st wire.Status) (serves Side, problem, next string) {
-	if HoldsNothing(st.Phase) {
-		return SideNeither, "a foreign mark: the file knows a newer claim than the Durable Object", "dbmigrate rollback --end-foreign-marks, by docs/runbook.md"
-	}
-	return SideNeither, "the file knows a newer claim than the Durable Object, which was set back", "docs/runbook.md"
+// Meaning is what a situation means for the user and for the operator.
+type Meaning struct {
+	Serves  Side
+	Problem string // "": there is none
+	Next    string // what ends the problem
 }
 
-// HoldsNothing: in these phases the file alone has the user's rows.
+const (
+	eitherWay   = "dbmigrate migrate or rollback"
+	splitOrBack = "dbmigrate migrate --mode split or rollback"
+	runbook     = "docs/runbook.md"
+)
+
+var meanings = [situations]Meaning{
+	AtFile: {Serves: SideFile},
+	ForeignMark: {SideNeither, "a foreign mark: the file knows a newer claim than the Durable Object",
+		"dbmigrate rollback --end-foreign-marks, by docs/runbook.md"},
+	ObjectSetBack:     {SideNeither, "the file knows a newer claim than the Durable Object, which was set back", runbook},
+	Migrated:          {Serves: SideStore},
+	FenceMissing:      {SideStore, "the fence is gone: something overwrote or deleted the file", runbook},
+	MigrationBegun:    {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
+	MigrationFenced:   {SideNeither, "a migration was begun: reads go on, writes wait", eitherWay},
+	RollbackBegun:     {SideNeither, "a rollback was begun: reads go on, writes wait", "dbmigrate rollback or migrate"},
+	RollbackPut:       {SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"},
+	HotFileMissing:    {SideNeither, "the file of the hot rows is gone", runbook},
+	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},
+	SplitFenced:       {SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack},
+	PartsFenced:       {SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack},
+	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
+	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
+	PartsOpen:         {SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack},
+	Split:             {Serves: SideSplit},
+}
+
+// Meaning applies the authority rule of docs/cutover.md.
+func (s Situation) Meaning() Meaning { return meanings[s] }
+
+// Serves says who serves the user, what is wrong, and which command ends that.
+func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
+	m := Classify(file, st).Meaning()
+	return m.Serves, m.Problem, m.Next
+}
+
+// HoldsNothing says whether the file alone has the user's rows in this phase.
 func HoldsNothing(phase userdb.Phase) bool {
 	switch phase {
 	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
