@@ -40,7 +40,7 @@ var hostile = map[string]struct {
 }
 
 // makeDatabase makes a database as an application would, except that nothing need work.
-func makeDatabase(t *testing.T, statements ...string) string {
+func makeDatabase(t testing.TB, statements ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "user.sqlite")
 	conn, err := capi.Open(path, capi.Create)

@@ -37,7 +37,7 @@ func wantReady(t *testing.T, p *Pool, path string) {
 	}
 }
 
-func well(t *testing.T) string {
+func well(t testing.TB) string {
 	t.Helper()
 	return makeDatabase(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES(1)")
 }

@@ -135,7 +135,13 @@ func (v *check) keptFile(ctx context.Context, seen userfile.Version, st wire.Sta
 	if err != nil {
 		return nil, err
 	}
-	digest, err := file.Digest(ctx)
+	if file.SHA != receipt.SourceSHA { // these bytes no migrate has checked
+		err = v.Source().MayOpen(ctx, v.user, file)
+	}
+	var digest wire.DatabaseDigest
+	if err == nil {
+		digest, err = file.Digest(ctx)
+	}
 	if err == nil {
 		err = file.Unchanged()
 	}

@@ -103,6 +103,18 @@ func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) err
 	return About(u, report.Err())
 }
 
+// MayOpen refuses a file that nobody has checked and that takes too much to check. Other faults are for the caller to find.
+func (s *Source) MayOpen(ctx context.Context, u userdb.UserID, file *Copy) error {
+	report, err := s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
+	if err != nil {
+		return About(u, err)
+	}
+	if err := report.Err(); userdb.KindOf(err) == userdb.TooCostly {
+		return About(u, err)
+	}
+	return nil
+}
+
 // About names the user in an error that speaks of a scratch file.
 func About(u userdb.UserID, err error) error {
 	var e *userdb.Error

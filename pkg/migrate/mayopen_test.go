@@ -1,0 +1,59 @@
+package migrate
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// costly finds every file too costly, and counts.
+type costly struct {
+	userfile.Checks
+	asked int
+}
+
+func (c *costly) Preflight(context.Context, string, wire.Limits) (sqlitefile.Report, error) {
+	c.asked++
+	return *sqlitefile.NewReport([]sqlitefile.Finding{{Level: sqlitefile.Blocked, Reason: sqlitefile.ReasonTooCostly, Detail: "it takes long"}}), nil
+}
+
+type activeStore struct {
+	Stores
+	receipt wire.Receipt
+}
+
+func (s activeStore) Status(context.Context, userdb.UserID) (wire.Status, error) {
+	return wire.Status{Phase: userdb.Active, Gen: 5, Lin: 5, Receipt: &s.receipt}, nil
+}
+
+// TestVerifyChecksAKeptFileThatChanged: bytes that no migrate has checked are opened where they can be stopped.
+func TestVerifyChecksAKeptFileThatChanged(t *testing.T) {
+	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory()
+	m.put("alice/database.sqlite", fenced, time.Now())
+	e := m.engine(t)
+	checks := &costly{}
+	e.Checks, e.Stores = checks, activeStore{receipt: wire.Receipt{SourceSHA: "that of other bytes"}}
+	if r := e.Verify(t.Context(), "alice"); userdb.KindOf(r.Err()) != userdb.TooCostly || checks.asked != 1 {
+		t.Errorf("%s, %v, asked %d times", r.Outcome, r.Err(), checks.asked)
+	}
+}
+
+// TestMergeChecksTheHotFile: the application has written it since the split.
+func TestMergeChecksTheHotFile(t *testing.T) {
+	e := newMemory().engine(t)
+	checks := &costly{}
+	e.Checks = checks
+	r := &retreat{Engine: e, user: "alice"}
+	if _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}); userdb.KindOf(err) != userdb.TooCostly || checks.asked != 1 {
+		t.Errorf("%v, asked %d times", err, checks.asked)
+	}
+}
