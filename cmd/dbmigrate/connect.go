@@ -70,7 +70,7 @@ func hintToSend(c config.Config) string {
 }
 
 // connectReading makes an engine for commands that need only the bucket and the flags.
-func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Config, error) {
+func (a *app) connectReading(environmentSet bool, shards int) (*migrate.Engine, config.Config, error) {
 	c, err := a.loadConfig(environmentSet)
 	if err != nil {
 		return nil, c, err
@@ -83,7 +83,7 @@ func (a *app) connectReading(environmentSet bool) (*migrate.Engine, config.Confi
 	if err != nil {
 		return nil, c, err
 	}
-	flags, err := newKV(c, a.apiBudget(), a.traffic)
+	flags, err := newKV(c, a.apiBudget(shards), a.traffic)
 	if err != nil {
 		return nil, c, err
 	}
@@ -108,10 +108,27 @@ func orWithout(mayBeUnreachable bool) purpose {
 	return looksAtObjects
 }
 
+// need is what a command needs of a connection.
+type need struct {
+	environmentSet bool
+	concurrency    int
+	why            purpose
+	shards         int  // how many processes share the account; 0 and 1: this one alone
+	splits         bool // the Worker has to know split mode
+}
+
+// connection is an engine, and what the Worker said beside.
+type connection struct {
+	*migrate.Engine
+	config   config.Config
+	unplaced error // why a migrate would leave new objects anywhere
+	oldPath  bool  // an old path of the application saves files
+}
+
 // connect makes an engine with everything. The Worker is asked who it is before anything is changed: another protocol version, a refused token
 // or a wrong address ends the command here. Only a command that may do without the Durable Objects goes on when the Worker does not answer.
-func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int, why purpose) (*migrate.Engine, error) {
-	e, c, err := a.connectReading(environmentSet)
+func (a *app) connect(ctx context.Context, n need) (*connection, error) {
+	e, c, err := a.connectReading(n.environmentSet, n.shards)
 	if err != nil {
 		return nil, err
 	}
@@ -119,28 +136,27 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if err != nil {
 		return nil, err
 	}
-	e.Stores, e.Concurrency, e.Limiter = worker, concurrency, migrate.NewLimiter(concurrency)
-	a.traffic.listen(e.Limiter)
+	e.Stores, e.Concurrency, e.Limiter = worker, n.concurrency, migrate.NewLimiter(n.concurrency)
+	a.traffic.Listen(e.Limiter)
 	hello, err := worker.Hello(ctx)
-	if why == doWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
+	if n.why == doWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
 		a.out.Warn("%v: going on without the Durable Objects", err)
-		return e, nil
+		return &connection{Engine: e}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := objectsServe(hello, c.WorkerURL); err != nil {
-		if why == fillsObjects {
+		if n.why == fillsObjects {
 			return nil, err
 		}
 		a.out.Warn("%v", err)
 	}
-	if err := sameJurisdiction(hello, c); err != nil && why == fillsObjects {
+	if err := sameJurisdiction(hello, c); err != nil && n.why == fillsObjects {
 		return nil, err
 	}
-	a.config, a.unplaced = c, unplaced(hello, c)
 	if err := savesAgree(hello, c.WorkerURL); err != nil {
-		if why == fillsObjects {
+		if n.why == fillsObjects {
 			return nil, err
 		}
 		a.out.Warn("%v", err)
@@ -148,12 +164,11 @@ func (a *app) connect(ctx context.Context, environmentSet bool, concurrency int,
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
 		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
 	}
-	if a.splits && !hello.Split {
+	if n.splits && !hello.Split {
 		return nil, usageError("check the Worker", c.WorkerURL, "it does not know split mode", "deploy a Worker of this version first; nothing was changed")
 	}
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
-	a.oldPath = hello.SavesFiles != nil && !*hello.SavesFiles
-	return e, nil
+	return &connection{Engine: e, config: c, unplaced: unplaced(hello, c), oldPath: hello.SavesFiles != nil && !*hello.SavesFiles}, nil
 }
 
 const fixSaves = "give createRouter and handleAdmin the same value (docs/mount.md), and deploy; nothing was changed"

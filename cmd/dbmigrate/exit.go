@@ -3,17 +3,18 @@ package main
 import (
 	"errors"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // The exit codes. They are promised in docs/scripting.md and at the end of each command's help.
 const (
-	exitDone        = 0
-	exitFailed      = 1
+	exitDone        = fleet.ExitDone
+	exitFailed      = fleet.ExitFailed
 	exitUsage       = 2
-	exitDifferent   = 3
-	exitInterrupted = 130
+	exitDifferent   = fleet.ExitDifferent
+	exitInterrupted = fleet.ExitInterrupted
 )
 
 var exitMeanings = map[int]string{

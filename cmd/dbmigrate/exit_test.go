@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -33,27 +32,6 @@ func TestExitCode(t *testing.T) {
 		"internal":       {errors.New("disk full"), exitFailed},
 	} {
 		if got := exitCode(test.err); got != test.want {
-			t.Errorf("%s: %d, want %d", name, got, test.want)
-		}
-	}
-}
-
-func TestAccountExit(t *testing.T) {
-	different := map[migrate.Outcome]int{migrate.OutcomeDifferent: 1, migrate.OutcomeEqual: 5}
-	for name, test := range map[string]struct {
-		account account
-		want    int
-	}{
-		"done":                   {account{Outcomes: map[migrate.Outcome]int{migrate.OutcomeMigrated: 3}}, exitDone},
-		"nothing to do":          {account{}, exitDone},
-		"one failed":             {account{Failed: 1}, exitFailed},
-		"not begun":              {account{NotBegun: 1}, exitFailed},
-		"different":              {account{Outcomes: different}, exitDifferent},
-		"different and failed":   {account{Outcomes: different, Failed: 1}, exitDifferent},
-		"interrupted, all done":  {account{Interrupted: true}, exitInterrupted},
-		"interrupted, different": {account{Interrupted: true, Outcomes: different, Failed: 1}, exitInterrupted},
-	} {
-		if got := test.account.exit(); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 	}

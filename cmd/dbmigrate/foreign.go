@@ -15,8 +15,8 @@ import (
 
 // confirmForeign shows whose foreign marks would be ended, and asks for that in words. Files of this very bucket are not ended by the bucket: an object
 // that does not know them is more likely another one than a lost one.
-func (a *app) confirmForeign(ctx context.Context, c chosen, confirm string) error {
-	marks, err := foreignMarks(ctx, c.engine, c.users)
+func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) error {
+	marks, err := foreignMarks(ctx, c.Engine, c.users)
 	if err != nil || len(marks) == 0 {
 		return err // the run says of each user that there is none
 	}

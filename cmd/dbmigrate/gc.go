@@ -7,9 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -35,6 +37,8 @@ type gcOptions struct {
 	hold             units.AgeFlag
 	unmark           string
 	explain          bool
+
+	watch *fleet.Watch
 }
 
 func newGC(a *app) *cobra.Command {
@@ -93,22 +97,22 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.watchRuns(&o.watchFlags); err != nil {
+	if o.watch, err = a.watch(&o.watchFlags); err != nil {
 		return err
 	}
-	a.shards = set.Shards()
 	ctx := cmd.Context()
 	own, err := a.asGC()
 	if err != nil {
 		return err
 	}
-	e, err := own.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain))
+	c, err := own.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain), set.Shards(), false})
 	if err != nil {
 		return err
 	}
+	e := c.Engine
 	switch {
 	case o.unmark != "":
-		return a.unmarkGC(ctx, e, o.unmark)
+		return a.unmarkGC(ctx, e, o)
 	case o.freeMarked:
 		return a.freeMarked(ctx, e, o)
 	case o.explain:
@@ -198,17 +202,15 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Se
 	if err := plan.Confirm(o.confirm); err != nil {
 		return err
 	}
-	return collector.Execute(ctx, plan, runIn(a.gcRun(e, o)))
+	run, _ := a.gcRun(e, o)
+	return collector.Execute(ctx, plan, run)
 }
 
-func (a *app) gcRun(e *migrate.Engine, o *gcOptions) *fleetRun {
-	return &fleetRun{app: a, engine: e, action: result.ActionGC, pace: o.pace}
-}
-
-// runIn lets a run do what gc asks for.
-func runIn(run *fleetRun) gc.Run {
-	return func(ctx context.Context, users []migrate.Found, do func(context.Context, userdb.UserID) result.Result) error {
-		run.do = do
-		return run.run(ctx, users)
-	}
+// gcRun lets a run do what gc asks for; the summary is there once it has ended.
+func (a *app) gcRun(e *migrate.Engine, o *gcOptions) (gc.Run, *fleet.Summary) {
+	summary := new(fleet.Summary)
+	return func(ctx context.Context, users []inspect.Found, do func(context.Context, userdb.UserID) result.Result) (err error) {
+		*summary, err = a.runner(e, &o.pace, o.watch).Run(ctx, fleet.All(users), fleet.Job{Action: result.ActionGC, Do: do})
+		return summed(*summary, err)
+	}, summary
 }

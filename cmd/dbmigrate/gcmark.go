@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -24,7 +25,7 @@ func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan
 	if err != nil {
 		return err
 	}
-	a.leaveAct(e, actMark, totals.Free, totals.FreeBytes, map[string]any{"plan": mark.Plan, "due": dueText(mark)})
+	o.watch.Leave(e, fleet.ActMark, totals.Free, totals.FreeBytes, map[string]any{"plan": mark.Plan, "due": dueText(mark)})
 	a.out.Say("gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
 		mark.Plan, units.FormatSize(totals.FreeBytes), units.Plural(totals.Free, "user"), dollarText(totals.FreeDollars), dueText(mark), mark.Plan)
 	if totals.Failed > 0 {
@@ -35,13 +36,14 @@ func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan
 
 func dueText(m migrate.GCMark) string { return m.Due().UTC().Format(time.RFC3339) }
 
-func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, plan string) error {
+func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
+	plan := o.unmark
 	err := e.UnmarkGC(ctx, plan)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return usageError("unmark", plan, "no plan of that name is marked", "`dbmigrate gc --free-marked` lists those that wait")
 	}
 	if err == nil {
-		a.leaveAct(e, actUnmark, 0, 0, map[string]any{"plan": plan})
+		o.watch.Leave(e, fleet.ActUnmark, 0, 0, map[string]any{"plan": plan})
 		a.out.Say("gc: %s is no longer marked; nothing of it is freed", plan)
 	}
 	return err
@@ -73,9 +75,9 @@ func (a *app) freeMarked(ctx context.Context, e *migrate.Engine, o *gcOptions) e
 	if due.LeavesSome() {
 		a.out.Say("gc: --max-delete %s is reached; the rest stays marked", o.maxDelete.typed)
 	}
-	run := a.gcRun(e, o)
-	runErr := due.Execute(ctx, runIn(run))
-	if ctx.Err() != nil || run.account.NotBegun > 0 {
+	run, summary := a.gcRun(e, o)
+	runErr := due.Execute(ctx, run)
+	if ctx.Err() != nil || summary.NotBegun > 0 {
 		return runErr
 	}
 	if err := due.End(ctx); err != nil {

@@ -106,7 +106,7 @@ func gcColumns(now time.Time) []report.Column[gcLine] {
 				return ""
 			}
 			return units.FormatDuration(now.Sub(time.UnixMilli(l.MigratedAt)))
-		}, Data: func(l gcLine) string { return orNothing(l.MigratedAt) }},
+		}, Data: func(l gcLine) string { return report.OrNothing(l.MigratedAt) }},
 		{Head: "REASON", Field: "reason", Text: func(l gcLine) string {
 			if l.Error != nil {
 				return l.Error.Message

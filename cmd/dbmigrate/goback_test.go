@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -33,17 +31,5 @@ func TestMaxDelete(t *testing.T) {
 		if err := new(limitValue).Set(typed); err == nil {
 			t.Errorf("--max-delete %s is accepted", typed)
 		}
-	}
-}
-
-// TestRollbackByTimeKnowsItsShard: the budget of API calls is divided among the shards, whatever chooses the users.
-func TestRollbackByTimeKnowsItsShard(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	a := &app{getenv: func(string) string { return "" }, out: report.New(report.Options{Out: &stdout, Err: &stderr})}
-	cmd := newRollback(a)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetArgs([]string{"--since", "1h", "--shard", "3/16"})
-	if err := cmd.ExecuteContext(t.Context()); err == nil || a.shards != 16 {
-		t.Errorf("%d shards, %v", a.shards, err)
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
-	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
 func main() {
 	checker.ServeIfAsked()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: newTraffic(), scratch: scratch.In(os.TempDir())}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: fleet.NewTraffic(), scratch: scratch.In(os.TempDir())}
 	a.out = a.output(formatAsked(os.Args[1:]))
 	a.signals = watchSignals(a.out, a.leave)
 	os.Exit(a.execute(os.Args[1:]))
@@ -29,15 +29,9 @@ type app struct {
 	getenv         func(string) string
 	out            *report.Output
 	signals        *signals
-	traffic        *traffic
+	traffic        *fleet.Traffic
 	scratch        *scratch.Dir
 	global         globalFlags
-	shards         int  // how many processes share the account; 0 and 1: this one alone
-	splits         bool // the command needs a Worker that knows split mode
-	config         config.Config
-	unplaced       error // why a migrate would leave new objects anywhere
-	oldPath        bool  // the Worker says that an old path of the application saves files
-	watch          watch
 	command        []string // as it was given, for records: without the ids of users
 }
 

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 type migrateOptions struct {
@@ -64,7 +68,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.pace.check(); err != nil {
 		return err
 	}
-	if err := o.waveOptions.check(cmd.Flags().Changed("gate-failures")); err != nil {
+	if err := o.waveOptions.check(); err != nil {
 		return err
 	}
 	if err := o.writers.check(cmd.Flags()); err != nil {
@@ -79,57 +83,61 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := a.watchRuns(&o.watchFlags); err != nil {
-		return err
-	}
-	a.shards, a.splits = set.Shards(), o.mode.policy != nil
-	ctx, environmentSet := cmd.Context(), cmd.Flags().Changed("env")
-	e, err := a.connect(ctx, environmentSet, o.concurrency, fillsObjects)
+	watch, err := a.watch(&o.watchFlags)
 	if err != nil {
 		return err
 	}
-	if err := o.writers.agree(a.oldPath, cmd.Flags().Changed("writers"), a.splits, a.out.Say); err != nil {
-		return err
-	}
-	if a.unplaced != nil {
-		return a.unplaced
-	}
-	users, err := set.Resolve(ctx, e)
+	ctx, splits := cmd.Context(), o.mode.policy != nil
+	c, err := a.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), splits})
 	if err != nil {
 		return err
 	}
+	if err := o.writers.agree(c.oldPath, cmd.Flags().Changed("writers"), splits, a.out.Say); err != nil {
+		return err
+	}
+	if c.unplaced != nil {
+		return c.unplaced
+	}
+	users, err := set.Resolve(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := a.mayMove(ctx, c, o, users); err != nil {
+		return err
+	}
+	return a.migrateUsers(ctx, c, o, watch, users, !set.Wide)
+}
+
+// mayMove refuses users before anything is begun: for what moving them costs, or for a rule of the bucket.
+func (a *app) mayMove(ctx context.Context, c *connection, o *migrateOptions, users []inspect.Found) error {
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
-	if err := a.refuseExpiry(ctx, e, users); err != nil {
+	if err := a.refuseExpiry(ctx, c.Engine, users); err != nil {
 		return err
 	}
-	if err := a.refuseLocks(ctx, e, lockReader(a.config), users); err != nil {
+	return a.refuseLocks(ctx, c.Engine, lockReader(c.config), users)
+}
+
+// migrateUsers plans, or does it.
+func (a *app) migrateUsers(ctx context.Context, c *connection, o *migrateOptions, watch *fleet.Watch, users []inspect.Found, named bool) error {
+	e := c.Engine
+	guard := &fleet.Guard{List: e.Quarantine, Retry: o.retryQuarantined, Run: e.Run, Warn: a.out.Warn}
+	if err := guard.Load(ctx, o.Prefix, users); err != nil {
 		return err
 	}
-	guard, err := a.guard(ctx, e, o, users)
-	if err != nil {
-		return err
-	}
-	if o.on() {
-		users = o.inWaves(users, a.out.Say)
-	}
+	waves := o.waves(users, a.out.Say)
 	if o.dryRun {
-		return a.printPlan(users, guard)
+		return a.printPlan(waves, guard)
 	}
 	if err := probeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
-	if err := a.refuseOtherFlags(ctx, e); err != nil {
+	if err := a.refuseOtherFlags(ctx, e, c.config); err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionMigrate, pace: o.pace,
-		do: guard.migrate, named: !set.Wide}
-	run.follow(o.writers.procedure)
-	if o.on() {
-		run.rollout = newRollout(o.waveOptions, e, users)
-	} else if err := run.prepare(ctx, users); err != nil {
-		return err
-	}
-	return run.run(ctx, users)
+	r := a.runner(e, &o.pace, watch)
+	r.Gate = o.gate(e)
+	job := fleet.Job{Action: result.ActionMigrate, Do: guard.Guard(o.mode.move(e)), Strict: named}
+	return summed(r.Run(ctx, waves, r.Follow(job, o.writers.procedure)))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -37,12 +36,12 @@ func (p *pace) check() error {
 	return nil
 }
 
-// longest is how long users may be begun.
+// longest is how long users may be begun; 0 is no limit.
 func (p *pace) longest() time.Duration {
 	if p.maxDuration.Typed == "" {
-		return math.MaxInt64
+		return 0
 	}
-	return p.maxDuration.Duration
+	return max(p.maxDuration.Duration, 1)
 }
 
 func (g *globalFlags) checkBudget() error {
@@ -54,9 +53,9 @@ func (g *globalFlags) checkBudget() error {
 }
 
 // apiBudget is this process's part of the calls. Without --api-budget and --shard the client decides, which has no budget for a local runtime.
-func (a *app) apiBudget() int {
-	if a.shards < 2 && a.global.apiBudget == kv.DefaultBudget {
+func (a *app) apiBudget(shards int) int {
+	if shards < 2 && a.global.apiBudget == kv.DefaultBudget {
 		return 0
 	}
-	return max(kv.MinBudget, a.global.apiBudget/max(1, a.shards))
+	return max(kv.MinBudget, a.global.apiBudget/max(1, shards))
 }

@@ -47,7 +47,7 @@ type jurisdictional interface {
 }
 
 // refuseOtherFlags compares the namespace of the flags, which hold user ids, with the bucket.
-func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine) error {
+func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine, c config.Config) error {
 	flags, knows := e.Flags.(jurisdictional)
 	if !knows {
 		return nil
@@ -62,7 +62,7 @@ func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine) error {
 	if found == "" {
 		return nil // the API does not tell
 	}
-	return compareJurisdictions("the KV namespace of the flags is in", found, a.config)
+	return compareJurisdictions("the KV namespace of the flags is in", found, c)
 }
 
 // checkPlacement is doctor's look at where new objects come into being.

@@ -68,9 +68,8 @@ func TestTheFlagsJurisdictionIsCompared(t *testing.T) {
 		{nil, false, ""},
 	} {
 		var stderr strings.Builder
-		a := &app{out: report.New(report.Options{Out: &stderr, Err: &stderr, Format: report.Table}),
-			config: config.Config{Values: config.Values{Jurisdiction: "eu"}}}
-		err := a.refuseOtherFlags(t.Context(), &migrate.Engine{Flags: c.flags})
+		a := &app{out: report.New(report.Options{Out: &stderr, Err: &stderr, Format: report.Table})}
+		err := a.refuseOtherFlags(t.Context(), &migrate.Engine{Flags: c.flags}, config.Config{Values: config.Values{Jurisdiction: "eu"}})
 		if (err != nil) != c.refused || err != nil && exitCode(err) != exitUsage || !strings.Contains(stderr.String(), c.warned) {
 			t.Errorf("%+v: %v, %s", c.flags, err, &stderr)
 		}

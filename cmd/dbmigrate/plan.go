@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -26,9 +27,9 @@ const (
 	planSkip    = "skip"  // in quarantine
 )
 
-func planOf(f migrate.Found, guard *guarded) planned {
+func planOf(f migrate.Found, guard *fleet.Guard) planned {
 	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail, migrate.PlaceUnreadable: planFail}[f.Place]
-	if guard.reason(f) != "" {
+	if guard.Reason(f) != "" {
 		plan = planSkip
 	}
 	return planned{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Plan: plan}
@@ -63,7 +64,11 @@ type planTotals struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func (a *app) printPlan(users []migrate.Found, guard *guarded) error {
+func (a *app) printPlan(waves []fleet.Wave, guard *fleet.Guard) error {
+	var users []migrate.Found
+	for _, w := range waves {
+		users = append(users, w.Users...)
+	}
 	sheet := report.NewSheet(a.out, planColumns)
 	totals := planTotals{Action: string(migrate.ActionMigrate), DryRun: true, Users: len(users)}
 	for _, f := range users {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -42,8 +43,8 @@ type previewTotals struct {
 }
 
 // previewRollback says what a rollback would do. Every line is asked for side by side and printed in the order of the rollback.
-func (a *app) previewRollback(ctx context.Context, c chosen, o *rollbackOptions) error {
-	e, users := c.engine, c.users
+func (a *app) previewRollback(ctx context.Context, c *chosen, o *rollbackOptions) error {
+	e, users := c.Engine, c.users
 	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
 	if len(users) <= comparedUsers || o.show > 0 {
 		opts.Compare = comparedRows
@@ -113,9 +114,9 @@ var previewColumns = []report.Column[previewLine]{
 	{Head: "USER", Field: "user", Text: func(l previewLine) string { return string(l.User) }},
 	{Head: "PLAN", Field: "plan", Text: func(l previewLine) string { return string(l.Plan) }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: func(l previewLine) string { return units.FormatSize(l.Bytes) }, Data: func(l previewLine) string { return strconv.FormatInt(l.Bytes, 10) }},
-	{Head: "MIGRATED", Field: "migratedAt", Right: true, Text: func(l previewLine) string { return sinceText(l.At) }, Data: func(l previewLine) string { return orNothing(l.At) }},
+	{Head: "MIGRATED", Field: "migratedAt", Right: true, Text: func(l previewLine) string { return sinceText(l.At) }, Data: func(l previewLine) string { return report.OrNothing(l.At) }},
 	{Head: "RUN", Field: "run", Text: func(l previewLine) string { return l.Run }},
-	{Head: "WRITES SINCE", Field: "writes", Right: true, Text: func(l previewLine) string { return orNothing(l.Writes) }},
+	{Head: "WRITES SINCE", Field: "writes", Right: true, Text: func(l previewLine) string { return report.OrNothing(l.Writes) }},
 	{Head: "WRITTEN", Field: "written", Text: writtenText},
 }
 
@@ -143,4 +144,12 @@ func tableText(t migrate.TableChange) string {
 		text += " at least"
 	}
 	return text
+}
+
+// sinceText is for people.
+func sinceText(at int64) string {
+	if at == 0 {
+		return ""
+	}
+	return units.FormatDuration(time.Since(time.UnixMilli(at)))
 }

@@ -5,32 +5,32 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // rehearseRollback rehearses for everyone who was chosen, and says what the real one would take.
-func (a *app) rehearseRollback(ctx context.Context, c chosen, o *rollbackOptions) error {
+func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOptions, watch *fleet.Watch) error {
 	var (
 		mu      sync.Mutex
 		longest time.Duration
 		whose   userdb.UserID
 	)
-	run := &fleetRun{app: a, engine: c.engine, action: migrate.ActionRehearse, pace: o.pace, flagsUnread: c.set.FlagsUnread,
-		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			r := c.engine.Rehearse(ctx, u)
-			mu.Lock()
-			defer mu.Unlock()
-			if r.Window > longest {
-				longest, whose = r.Window, u
-			}
-			return r
-		}}
-	err := run.run(ctx, c.users)
+	job := fleet.Job{Action: result.ActionRehearse, FlagsUnread: c.set.FlagsUnread, Do: func(ctx context.Context, u userdb.UserID) result.Result {
+		r := c.Rehearse(ctx, u)
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Window > longest {
+			longest, whose = r.Window, u
+		}
+		return r
+	}}
+	summary, err := a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job)
 	if whose != "" {
 		a.out.Say("the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
-			units.FormatDuration(time.Duration(run.account.TookMs)*time.Millisecond), whose, units.FormatDuration(longest))
+			units.FormatDuration(time.Duration(summary.TookMs)*time.Millisecond), whose, units.FormatDuration(longest))
 	}
-	return err
+	return summed(summary, err)
 }

@@ -6,8 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -70,26 +72,26 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	if err := o.contradiction(); err != nil {
 		return err
 	}
-	if err := a.watchRuns(&o.watchFlags); err != nil {
-		return err
-	}
-	ctx := cmd.Context()
-	c, err := a.prepareRollback(cmd, o, args)
+	watch, err := a.watch(&o.watchFlags)
 	if err != nil {
 		return err
 	}
-	e, users := c.engine, c.users
+	c, err := a.chooseBack(cmd, o, args)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
 	switch {
 	case o.dryRun:
 		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
-		return a.rehearseRollback(ctx, c, o)
+		return a.rehearseRollback(ctx, c, o, watch)
 	}
-	if err := a.flagsCanGo(ctx, e, o); err != nil {
+	if err := flagsCanGo(ctx, c.connection, o); err != nil {
 		return err
 	}
-	if o.DiscardWrites && len(users) > 0 {
-		if err := a.confirmDiscard(ctx, e, users, o); err != nil {
+	if o.DiscardWrites && len(c.users) > 0 {
+		if err := a.confirmDiscard(ctx, c.Engine, c.users, o); err != nil {
 			return err
 		}
 	}
@@ -98,20 +100,18 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return err
 		}
 	}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionRollback, pace: o.pace, flagsUnread: c.set.FlagsUnread,
-		do: func(ctx context.Context, u userdb.UserID) migrate.Result {
-			return e.Rollback(ctx, u, o.RollbackOptions)
-		}}
-	return run.run(ctx, users)
+	job := fleet.Job{Action: result.ActionRollback, FlagsUnread: c.set.FlagsUnread,
+		Do: func(ctx context.Context, u userdb.UserID) result.Result { return c.Rollback(ctx, u, o.RollbackOptions) }}
+	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
 }
 
 // flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes to a router that saves no file, and
 // they could write before.
-func (a *app) flagsCanGo(ctx context.Context, e *migrate.Engine, o *rollbackOptions) error {
-	if !a.oldPath || o.StoreUnreachable {
+func flagsCanGo(ctx context.Context, c *connection, o *rollbackOptions) error {
+	if !c.oldPath || o.StoreUnreachable {
 		return nil
 	}
-	if err := probeFlags(ctx, e.Flags); err != nil {
+	if err := probeFlags(ctx, c.Flags); err != nil {
 		return fmt.Errorf("nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w", err)
 	}
 	return nil
@@ -143,14 +143,14 @@ func (o *rollbackOptions) contradiction() error {
 	return nil
 }
 
-// prepareRollback finds the users, the most recently migrated first unless they were named.
-func (a *app) prepareRollback(cmd *cobra.Command, o *rollbackOptions, args []string) (chosen, error) {
+// chooseBack finds the users, the most recently migrated first unless they were named.
+func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) (*chosen, error) {
 	o.Records = func() (*record.Place, error) {
 		c, err := a.loadConfig(cmd.Flags().Changed("env"))
 		if err != nil {
 			return nil, err
 		}
-		return a.records(c, o.recordDir)
+		return a.records(c)
 	}
 	o.everybody = o.EndForeignMarks // a copy may have lost the metadata by which a scan sees marks
 	c, err := a.choose(cmd, &o.wholeOptions, args, orWithout(o.StoreUnreachable))

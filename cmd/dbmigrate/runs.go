@@ -12,15 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-type runsOptions struct {
-	limit     int
-	recordDir string
-}
+type runsOptions struct{ limit int }
 
 func newRuns(a *app) *cobra.Command {
 	var o runsOptions
@@ -43,12 +41,7 @@ func newRuns(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runs(cmd, &o) },
 	}
 	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
-	addRecordDir(cmd, &o.recordDir)
 	return cmd
-}
-
-func addRecordDir(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "record-dir", "", "`folder` of this machine's run records, where it was given to the command that wrote them")
 }
 
 // runLine is one line of runs (docs/scripting.md).
@@ -89,7 +82,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if err != nil {
 		return err
 	}
-	place, err := a.records(c, o.recordDir)
+	place, err := a.records(c)
 	if err != nil {
 		return err
 	}
@@ -112,15 +105,14 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 }
 
 // records is where run records are looked for.
-func (a *app) records(c config.Config, dir string) (*record.Place, error) {
+func (a *app) records(c config.Config) (*record.Place, error) {
 	files, err := newR2(c, a.traffic)
 	if err != nil {
 		return nil, err
 	}
-	if dir == "" {
-		if state, err := record.StateDir(a.getenv); err == nil {
-			dir = filepath.Join(state, recordFolder)
-		}
+	dir := ""
+	if state, err := record.StateDir(a.getenv); err == nil {
+		dir = filepath.Join(state, fleet.RecordFolder)
 	}
 	return &record.Place{Files: files, Dir: dir, Bucket: c.Bucket, Now: time.Now}, nil
 }

@@ -88,7 +88,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		return a.scanPolicy(cmd, o, args)
 	}
 	ctx := cmd.Context()
-	e, c, err := a.connectReading(cmd.Flags().Changed("env"))
+	e, c, err := a.connectReading(cmd.Flags().Changed("env"), 1)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 		return err
 	}
 	ctx := cmd.Context()
-	e, _, err := a.connectReading(cmd.Flags().Changed("env"))
+	e, _, err := a.connectReading(cmd.Flags().Changed("env"), set.Shards())
 	if err != nil {
 		return err
 	}
@@ -110,9 +110,9 @@ var splitColumns = []report.Column[scan.SplitUser]{
 	{Head: "USER", Field: "user", Text: func(l scan.SplitUser) string { return string(l.User) }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: func(l scan.SplitUser) string { return units.FormatSize(l.Bytes) }, Data: func(l scan.SplitUser) string { return strconv.FormatInt(l.Bytes, 10) }},
 	{Head: "SPLIT", Field: "split", Text: func(l scan.SplitUser) string { return l.Verdict }, Style: splitStyle},
-	{Head: "HOT FILE", Field: "hotBytes", Right: true, Text: hotText, Data: func(l scan.SplitUser) string { return orNothing(l.HotBytes) }},
-	{Head: "COLD ROWS", Field: "coldRows", Right: true, Text: func(l scan.SplitUser) string { return orNothing(l.ColdRows) }},
-	{Head: "COLD", Field: "coldBytes", Right: true, Text: coldText, Data: func(l scan.SplitUser) string { return orNothing(l.ColdBytes) }},
+	{Head: "HOT FILE", Field: "hotBytes", Right: true, Text: hotText, Data: func(l scan.SplitUser) string { return report.OrNothing(l.HotBytes) }},
+	{Head: "COLD ROWS", Field: "coldRows", Right: true, Text: func(l scan.SplitUser) string { return report.OrNothing(l.ColdRows) }},
+	{Head: "COLD", Field: "coldBytes", Right: true, Text: coldText, Data: func(l scan.SplitUser) string { return report.OrNothing(l.ColdBytes) }},
 	{Head: "TABLES", Field: "tables", Text: splitTablesText},
 	{Head: "BLOCKED", Field: "blocked", Text: refusedText, Style: func(scan.SplitUser) report.Style { return report.Bad }},
 }

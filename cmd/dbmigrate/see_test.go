@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -72,7 +73,7 @@ func TestRecordsThatCannotBeWritten(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(o.state, "dbmigrate"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(o.state, "dbmigrate", recordFolder), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(o.state, "dbmigrate", fleet.RecordFolder), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	talk := newWatched()

@@ -40,8 +40,8 @@ func watchSignals(out *report.Output, leave func()) *signals {
 	return s
 }
 
-// during registers what a long command has to say to a signal; the returned function takes it back.
-func (s *signals) during(onStop func(), onQuit func() []string) (done func()) {
+// During registers what a long command has to say to a signal; the returned function takes it back.
+func (s *signals) During(onStop func(), onQuit func() []string) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onStop, s.onQuit = onStop, onQuit

@@ -20,7 +20,6 @@ type statusOptions struct {
 	prefix      string
 	deep        bool
 	run         string
-	recordDir   string
 	concurrency int
 }
 
@@ -48,7 +47,6 @@ func newStatus(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
 	cmd.Flags().BoolVar(&o.deep, "deep", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
-	addRecordDir(cmd, &o.recordDir)
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
 	return cmd
 }
@@ -89,10 +87,11 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := o.contradiction(args); err != nil {
 		return err
 	}
-	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, looksAtObjects)
+	c, err := a.connect(cmd.Context(), need{environmentSet: cmd.Flags().Changed("env"), concurrency: o.concurrency, why: looksAtObjects})
 	if err != nil {
 		return err
 	}
+	e := c.Engine
 	users, totals, outcomes := named, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
 	var onlyMarked map[userdb.UserID]bool
 	if len(args) == 0 && o.run == "" && !o.deep {
@@ -223,9 +222,9 @@ var stateColumns = []report.Column[stateLine]{
 	{Head: "PHASE", Field: "phase", Text: func(l stateLine) string { return string(l.Phase) }},
 	{Head: "FILE", Field: "file", Text: func(l stateLine) string { return l.File }},
 	{Head: "SIZE", Field: "bytes", Right: true, Text: sizeText, Data: func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) }},
-	{Head: "WRITES SINCE", Field: "writesSince", Right: true, Text: func(l stateLine) string { return orNothing(l.Writes) }},
-	{Head: "TO THAW", Field: "thaws", Right: true, Text: func(l stateLine) string { return orNothing(l.Thaws) }},
-	{Head: "MIGRATED", Field: "migratedAt", Text: migratedText, Data: func(l stateLine) string { return orNothing(l.At) }},
+	{Head: "WRITES SINCE", Field: "writesSince", Right: true, Text: func(l stateLine) string { return report.OrNothing(l.Writes) }},
+	{Head: "TO THAW", Field: "thaws", Right: true, Text: func(l stateLine) string { return report.OrNothing(l.Thaws) }},
+	{Head: "MIGRATED", Field: "migratedAt", Text: migratedText, Data: func(l stateLine) string { return report.OrNothing(l.At) }},
 	{Head: "RUN", Field: "run", Text: func(l stateLine) string { return l.Run }},
 	{Head: "PROBLEM", Field: "problem", Text: problemText, Data: func(l stateLine) string { return l.Problem }, Style: func(stateLine) report.Style { return report.Attention }},
 }

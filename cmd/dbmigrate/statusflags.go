@@ -42,7 +42,7 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 	if err != nil {
 		return nil, nil, err
 	}
-	place, err := a.records(c, o.recordDir)
+	place, err := a.records(c)
 	if err != nil {
 		return nil, nil, err
 	}

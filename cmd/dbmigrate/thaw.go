@@ -7,8 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -68,26 +70,25 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.watchRuns(&o.watchFlags); err != nil {
+	watch, err := a.watch(&o.watchFlags)
+	if err != nil {
 		return err
 	}
-	a.shards, a.splits = set.Shards(), true
 	ctx := cmd.Context()
-	e, err := a.connect(ctx, cmd.Flags().Changed("env"), o.concurrency, fillsObjects)
+	c, err := a.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), true})
 	if err != nil {
 		return err
 	}
-	users, err := set.Resolve(ctx, e)
+	users, err := set.Resolve(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := probeFlags(ctx, e.Flags); err != nil {
+	if err := probeFlags(ctx, c.Flags); err != nil {
 		return err
 	}
 	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true, Requested: o.requested}
-	run := &fleetRun{app: a, engine: e, action: migrate.ActionThaw, pace: o.pace,
-		do: func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Split(ctx, u, opts) }}
-	return run.run(ctx, users)
+	job := fleet.Job{Action: result.ActionThaw, Do: func(ctx context.Context, u userdb.UserID) result.Result { return c.Split(ctx, u, opts) }}
+	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(users), job))
 }
 
 // mayBeSplit says that a user may have cold rows.

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 type wholeOptions struct {
@@ -41,11 +40,7 @@ func newVerify(a *app) *cobra.Command {
 			changes: "nothing",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
 		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.whole(cmd, &o, args, migrate.ActionVerify, func(e *migrate.Engine) func(context.Context, userdb.UserID) migrate.Result {
-				return func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Verify(ctx, u) }
-			})
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.verify(cmd, &o, args) },
 	}
 	addWhole(&o.Options, cmd.Flags())
 	addParts(&o.Options, cmd.Flags())
@@ -55,41 +50,41 @@ func newVerify(a *app) *cobra.Command {
 	return cmd
 }
 
-// whole runs an action over users who are migrated, or half-way, when the bucket is scanned, and over exactly those who are named otherwise.
-func (a *app) whole(cmd *cobra.Command, o *wholeOptions, args []string, action migrate.Action, with func(*migrate.Engine) func(context.Context, userdb.UserID) migrate.Result) error {
-	if err := a.watchRuns(&o.watchFlags); err != nil {
-		return err
-	}
-	chosen, err := a.choose(cmd, o, args, looksAtObjects)
+// verify looks at users who left R2 when the bucket is scanned, and at exactly those who are named otherwise.
+func (a *app) verify(cmd *cobra.Command, o *wholeOptions, args []string) error {
+	watch, err := a.watch(&o.watchFlags)
 	if err != nil {
 		return err
 	}
-	run := &fleetRun{app: a, engine: chosen.engine, action: action, pace: o.pace, flagsUnread: chosen.set.FlagsUnread, do: with(chosen.engine)}
-	return run.run(cmd.Context(), chosen.users)
+	c, err := a.choose(cmd, o, args, looksAtObjects)
+	if err != nil {
+		return err
+	}
+	job := fleet.Job{Action: result.ActionVerify, Do: c.Verify, FlagsUnread: c.set.FlagsUnread}
+	return summed(a.runner(c.Engine, &o.pace, watch).Run(cmd.Context(), fleet.All(c.users), job))
 }
 
 // chosen are the users of a command, and the engine that found them.
 type chosen struct {
-	engine *migrate.Engine
-	set    *selection.Set
-	users  []migrate.Found
+	*connection
+	set   *selection.Set
+	users []inspect.Found
 }
 
 // choose finds the users of a command about users who left R2.
-func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why purpose) (chosen, error) {
+func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why purpose) (*chosen, error) {
 	o.prepare(a)
 	if err := o.check(); err != nil {
-		return chosen{}, err
+		return nil, err
 	}
 	set, err := o.Parse(args, a.stdin)
 	if err != nil {
-		return chosen{}, err
+		return nil, err
 	}
-	a.shards = set.Shards()
-	e, err := a.connect(cmd.Context(), cmd.Flags().Changed("env"), o.concurrency, why)
+	c, err := a.connect(cmd.Context(), need{cmd.Flags().Changed("env"), o.concurrency, why, set.Shards(), false})
 	if err != nil {
-		return chosen{}, err
+		return nil, err
 	}
-	users, err := set.Resolve(cmd.Context(), e)
-	return chosen{e, set, users}, err
+	users, err := set.Resolve(cmd.Context(), c)
+	return &chosen{c, set, users}, err
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // What --kv-window and --longest-request say by themselves. KV promises "60 seconds or more" (developers.cloudflare.com/kv/concepts/how-kv-works),
@@ -67,40 +64,5 @@ func (o *writersOptions) agree(oldPath, said, splits bool, say func(string, ...a
 		p.Writers = migrate.WritersUnconditional
 		say("%s: going on as with --writers unconditional", oldPathWhy)
 	}
-	return nil
-}
-
-// follow makes the run heed writers that know no fence: what has to come before the first fence of some users, and after each of them.
-func (r *fleetRun) follow(p migrate.Procedure) {
-	r.engine.Procedure = p
-	if p.Settles() {
-		r.then = r.engine.Settle(p)
-		r.out.Say("each user's writes wait %s behind the fence, for requests of the old path that loaded before it", units.FormatDuration(p.LongestRequest))
-	}
-	if !p.Routes() {
-		return
-	}
-	do := r.do
-	r.do = func(ctx context.Context, u userdb.UserID) migrate.Result { return r.engine.Unroute(ctx, do(ctx, u)) }
-	r.before = func(ctx context.Context, users []migrate.Found) error { return r.routeAndWait(ctx, p, users) }
-}
-
-// prepare does what has to come before the first of the users is begun.
-func (r *fleetRun) prepare(ctx context.Context, users []migrate.Found) error {
-	if r.before == nil || len(users) == 0 {
-		return nil
-	}
-	return r.before(ctx, users)
-}
-
-// routeAndWait ends early with ctx, which leaves the run to say that nobody was begun.
-func (r *fleetRun) routeAndWait(ctx context.Context, p migrate.Procedure, users []migrate.Found) error {
-	routed, err := r.engine.Route(ctx, users)
-	if err != nil {
-		return err
-	}
-	r.out.Say("%s of %d routed to their Durable Objects, which ask the file meanwhile; waiting %s for requests that have not seen it",
-		units.Plural(routed, "user"), len(users), units.FormatDuration(p.Wait()))
-	p.Pause(ctx)
 	return nil
 }

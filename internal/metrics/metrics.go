@@ -3,11 +3,9 @@
 package metrics
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -91,9 +89,4 @@ func (r *Run) Done(outcome string, bytes int64, took, window time.Duration) {
 	if window > 0 {
 		r.windows.Observe(window.Seconds())
 	}
-}
-
-// Handler answers a scrape.
-func (r *Run) Handler() http.Handler {
-	return promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }

@@ -3,7 +3,6 @@ package metrics
 import (
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,35 +108,5 @@ func TestFile(t *testing.T) {
 	}
 	if err := r.WriteFile(filepath.Join(dir, "absent", "x.prom")); err == nil {
 		t.Error("a folder that is not there is no error")
-	}
-}
-
-func TestServe(t *testing.T) {
-	l, err := Listen(":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if host := l.Addr().String(); !strings.HasPrefix(host, "127.0.0.1:") {
-		t.Errorf("a port alone listens at %s", host)
-	}
-	stop := example().Serve(l)
-	request, _ := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/metrics", nil)
-	request.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(answer.Body)
-	answer.Body.Close()
-	if got := answer.Header.Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text") {
-		t.Errorf("content type %s", got)
-	}
-	check(t, string(text))
-	stop()
-	if _, err := http.Get("http://" + l.Addr().String() + "/metrics"); err == nil {
-		t.Error("it goes on answering")
-	}
-	if _, err := Listen("9090"); err == nil {
-		t.Error("9090 is taken for an address")
 	}
 }

@@ -44,3 +44,17 @@ func TestRunsBegin(t *testing.T) {
 		}
 	}
 }
+
+// TestShardsAreKnownHoweverUsersAreChosen: the budget of API calls is divided among the shards.
+func TestShardsAreKnownHoweverUsersAreChosen(t *testing.T) {
+	since := units.AgeFlag{Duration: time.Hour, Typed: "1h"}
+	for _, o := range []Options{{All: true}, {Since: since}, {Run: "r"}, {OrAll: true}, {ToPercent: Percent{Of: 5, Given: true}}} {
+		if set, err := o.Parse(nil, nil); err != nil || set.Shards() != 1 {
+			t.Errorf("%+v: %v", o, err)
+		}
+		o.Shard = "3/16"
+		if set, err := o.Parse(nil, nil); err != nil || set.Shards() != 16 {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/rivo/uniseg"
@@ -187,4 +188,12 @@ func (s *Sheet[T]) renderRow(b *bytes.Buffer, row []cell, widths []int, last int
 		}
 	}
 	b.WriteByte('\n')
+}
+
+// OrNothing writes a number, and nothing for zero.
+func OrNothing(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"testing"
@@ -8,9 +8,9 @@ import (
 )
 
 func TestTraffic(t *testing.T) {
-	told, other, now := newTraffic(), newTraffic(), time.Unix(1000, 0)
+	told, other, now := NewTraffic(), NewTraffic(), time.Unix(1000, 0)
 	told.Called(userdb.ServiceR2)
-	told.listen(other)
+	told.Listen(other)
 	told.Called(userdb.ServiceKV)
 	told.Throttled(userdb.ServiceKV, now.Add(30*time.Second))
 	told.Throttled(userdb.ServiceKV, now.Add(10*time.Second)) // a shorter wait does not end the longer one

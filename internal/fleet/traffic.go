@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"maps"
@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// traffic is what all clients tell, for progress, metrics and whoever else listens.
-type traffic struct {
+// Traffic is what all clients tell, for progress, metrics and whoever else listens.
+type Traffic struct {
 	mu        sync.Mutex
 	calls     map[userdb.Service]int64
 	throttled map[userdb.Service]int64
@@ -17,19 +17,20 @@ type traffic struct {
 	listeners []userdb.Traffic
 }
 
-func newTraffic() *traffic {
-	return &traffic{calls: map[userdb.Service]int64{}, throttled: map[userdb.Service]int64{}, until: map[userdb.Service]time.Time{}}
+// NewTraffic has heard nothing so far.
+func NewTraffic() *Traffic {
+	return &Traffic{calls: map[userdb.Service]int64{}, throttled: map[userdb.Service]int64{}, until: map[userdb.Service]time.Time{}}
 }
 
-// listen passes on what is told from now on.
-func (t *traffic) listen(l userdb.Traffic) {
+// Listen passes on what is told from now on.
+func (t *Traffic) Listen(l userdb.Traffic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.listeners = append(t.listeners, l)
 }
 
 // Called is told by the clients.
-func (t *traffic) Called(who userdb.Service) {
+func (t *Traffic) Called(who userdb.Service) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls[who]++
@@ -39,7 +40,7 @@ func (t *traffic) Called(who userdb.Service) {
 }
 
 // Throttled is told by the clients.
-func (t *traffic) Throttled(who userdb.Service, until time.Time) {
+func (t *Traffic) Throttled(who userdb.Service, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.throttled[who]++
@@ -52,14 +53,17 @@ func (t *traffic) Throttled(who userdb.Service, until time.Time) {
 }
 
 // counts are the requests sent and the times we were asked to slow down, so far.
-func (t *traffic) counts() (calls, throttled map[userdb.Service]int64) {
+func (t *Traffic) counts() (calls, throttled map[userdb.Service]int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.calls), maps.Clone(t.throttled)
 }
 
 // waits says for whom requests wait right now, and how long still.
-func (t *traffic) waits(now time.Time) map[userdb.Service]time.Duration {
+func (t *Traffic) waits(now time.Time) map[userdb.Service]time.Duration {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := map[userdb.Service]time.Duration{}

@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+var errGate = errors.New("stopped: the gate of a wave did not let the next one begin")
+
+// wave goes through one wave. Where there is a gate, it looks at the wave and judges it.
+func (o *run) wave(w Wave, i int) {
+	ids, _ := IDsAndSizes(w.Users)
+	if o.Gate == nil || o.stop.Err() != nil {
+		o.each(o.stop, ids, o.done) // once the run has stopped, this says that nobody was begun
+		return
+	}
+	line := &WaveLine{Name: w.Name, Number: i + 1, Of: len(o.waves), Users: len(ids), Outcomes: map[result.Outcome]int{}}
+	o.Out.Say("wave %d of %d, %s: %s", line.Number, line.Of, line.Name, units.Plural(line.Users, "user"))
+	began := time.Now()
+	step := o.move(w, line)
+	o.judge(step, line, began)
+	if line.Gate == GatePassed && w.Canary && i+1 < len(o.waves) {
+		o.pause(step)
+	}
+}
+
+// step is whom a wave moved, and whom to verify.
+type step struct{ moved, look []userdb.UserID }
+
+// judge looks at the wave, lets the gate decide, takes the wave back if that was asked for, and says so.
+func (o *run) judge(s step, line *WaveLine, began time.Time) {
+	o.verify(s, line)
+	o.decide(line)
+	if line.Gate == GateStopped {
+		o.halt(errGate)
+		if o.Gate.Rollback {
+			line.RolledBack = o.takeBack(s)
+		}
+	}
+	line.TookMs = time.Since(began).Milliseconds()
+	o.say(line)
+}
+
+// move begins nobody any more once so many failed that the gate is lost, nor when what has to come before a wave could not be done. Whom it
+// moved is moved whatever else failed, such as his flag: he is looked at, and taken back with the others.
+func (o *run) move(w Wave, line *WaveLine) (s step) {
+	ctx, lost := context.WithCancel(o.stop)
+	defer lost()
+	if err := o.prepare(ctx, w.Users); err != nil {
+		o.halt(err)
+	}
+	ids, _ := IDsAndSizes(w.Users)
+	o.each(ctx, ids, func(one result.Result) {
+		o.done(one)
+		if one.Outcome == result.OutcomeNotBegun {
+			line.NotBegun++
+			return
+		}
+		if one.Err() != nil {
+			line.Failed++
+		}
+		switch {
+		case one.Outcome == result.OutcomeMigrated, one.Outcome == result.OutcomeSplit, one.Outcome == result.OutcomeResumed:
+			s.moved, s.look = append(s.moved, one.User), append(s.look, one.User)
+		case one.Outcome == result.OutcomeAlready && w.Canary:
+			s.look = append(s.look, one.User)
+		}
+		line.Outcomes[one.Outcome]++
+		if o.Gate.lost(line.Failed, len(ids)) {
+			lost()
+		}
+	})
+	return s
+}
+
+// decide asks the gate. An interrupted run is not judged, nor a wave of which nobody was begun.
+func (o *run) decide(line *WaveLine) {
+	if o.signal.Err() != nil || line.Users > 0 && line.NotBegun == line.Users {
+		line.Gate = GateSkipped
+		return
+	}
+	line.Gate, line.Reason = GatePassed, o.Gate.judge(line)
+	if line.Reason != "" {
+		line.Gate = GateStopped
+	}
+}
+
+func (o *run) verify(s step, line *WaveLine) {
+	do := func(_ context.Context, u userdb.UserID) result.Result { return o.Gate.Verify(context.Background(), u) }
+	o.Engine.Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
+		switch {
+		case one.Outcome == result.OutcomeNotBegun:
+		case one.Outcome == result.OutcomeDifferent:
+			line.Different++
+			o.afterwards(one)
+		case one.Err() != nil:
+			line.Unverified++
+			o.afterwards(one)
+		default:
+			line.Verified++
+		}
+	})
+}
+
+// takeBack rolls back exactly those whom the wave moved, and says how many are back. A signal does not stop it: it is the way to safety.
+func (o *run) takeBack(s step) (back int) {
+	o.Out.Say("taking back %s", units.Plural(len(s.moved), "user"))
+	do := func(_ context.Context, u userdb.UserID) result.Result {
+		o.begun(u)
+		return o.Gate.Undo(context.Background(), u)
+	}
+	o.Engine.Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
+		if one.Err() == nil || isBack(one) {
+			back++
+		}
+		o.afterwards(one)
+	})
+	return back
+}
+
+// pause gives people, and the application, time with the canary, and then looks at it once more.
+func (o *run) pause(s step) {
+	if o.Gate.Pause.Duration == 0 {
+		return
+	}
+	o.Out.Say("the canary is moved: waiting %s, then it is verified again (Ctrl-C ends the run; the canary stays)", o.Gate.Pause.Typed)
+	select {
+	case <-o.stop.Done():
+		return
+	case <-time.After(o.Gate.Pause.Duration):
+	}
+	o.judge(s, &WaveLine{Name: "canary, after " + o.Gate.Pause.Typed, Number: 1, Of: len(o.waves), Users: len(s.look), Outcomes: map[result.Outcome]int{}}, time.Now())
+}
+
+// say writes a wave's line. A table has no place for it among the users, so people read it as talk.
+func (o *run) say(line *WaveLine) {
+	o.Out.Say("%s", line.sentence())
+	if err := o.sheet.Note(map[string]any{"wave": line}); err != nil && o.sheetErr == nil {
+		o.sheetErr = err
+	}
+}
