@@ -106,6 +106,7 @@ var mutations = []search{
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),
 	mutate("CREATE_NO_ASK", "an absent file created without asking", "LOSS", with(two, "DELETES=1", "CREATES=1")...),
+	mutate("CREATE_EARLY", "... or created beside an import", "LOSS", with(oneEach, "DELETES=1", "EARLY=1", "CREATES=1")...),
 	mutate("WORKER_NO_FALLBACK", "router stays with the object", "HOPS", "WRITERS=0", "VISITORS=1"),
 	mutate("READ_NO_FILE_RECHECK", "no second look at the file", "READ", reader...),
 	mutate("READ_NO_SEAL_RECHECK", "no second look under SEALED", "READ", reader...),

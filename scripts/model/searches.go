@@ -88,6 +88,8 @@ var searches = []search{
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "CREATE_NO_ASK=1", "LATE=1", "CRASHES=1")},
 	{name: "deleted-asked", what: "routers ask the object before they create it", only: []string{"LOSS", "KEPT"},
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1")},
+	{name: "deleted-early", what: "the file is deleted under a migrate (LOSS)", only: []string{"LOSS"},
+		config: config("A_COMMANDS=2", "DELETES=1", "EARLY=1", "CREATES=1", "LATE=1", "CRASHES=1", "WRITERS=1", "WRITES=2")},
 	{name: "restored", what: "the object is set back after a rollback (LOSS)", only: []string{"LOSS"},
 		config: config("A_COMMANDS=2", "RESTORES=1", "WRITERS=1", "WRITES=2", "LATE=1", "CRASHES=1")},
 	{name: "unconditional", what: "an old path without conditions, 2+1 commands, 1 death, 1 late",

@@ -27,6 +27,7 @@ import (
 type options struct {
 	race             race.Config
 	stacks, split    int
+	splitShare       float64
 	network, oldPath time.Duration
 	networkOperators int
 	doc              string
@@ -36,21 +37,22 @@ func main() {
 	o := options{race: race.Config{Log: os.Stderr}}
 	flag.Int64Var(&o.race.Cycles, "cycles", 1000, "cutovers there and back, over all users; 0 with -writes 0: no race")
 	flag.Int64Var(&o.race.Writes, "writes", 100_000, "acknowledged writes")
-	flag.DurationVar(&o.race.Limit, "limit", 80*time.Minute, "the race's longest time")
-	flag.IntVar(&o.stacks, "stacks", 4, "local runtimes that race side by side")
-	flag.IntVar(&o.split, "split", 1, "how many of them race over users who are split, for their share of -cycles and -writes")
-	flag.IntVar(&o.race.Users, "users", 4, "users of each stack who are moved at a time")
+	flag.DurationVar(&o.race.Limit, "limit", 90*time.Minute, "the race's longest time")
+	flag.IntVar(&o.stacks, "stacks", 2, "local runtimes that race side by side; each takes a processor")
+	flag.IntVar(&o.split, "split", 1, "how many of them race over users who are split")
+	flag.Float64Var(&o.splitShare, "split-share", 0.1, "the share of -cycles and -writes of users who are split: theirs are slower")
+	flag.IntVar(&o.race.Users, "users", 8, "users of each stack who are moved at a time")
 	flag.IntVar(&o.race.Retire, "retire", 500, "entries with which a user makes room for a new one")
 	flag.IntVar(&o.race.Clients, "clients", 3, "clients of each user")
 	flag.IntVar(&o.race.Operators, "operators", 2, "operators of each stack at once")
-	flag.DurationVar(&o.race.Rest, "rest", 2*time.Second, "longest pause of an operator between two commands")
-	flag.DurationVar(&o.race.FilePause, "file-pause", 2*time.Second, "longest pause of a client after a write to a file; R2 takes one a second")
-	flag.DurationVar(&o.race.Pause, "pause", 300*time.Millisecond, "longest pause of a client after any other request")
+	flag.DurationVar(&o.race.Rest, "rest", 300*time.Millisecond, "longest pause of an operator between two commands")
+	flag.DurationVar(&o.race.FilePause, "file-pause", 500*time.Millisecond, "longest pause of a client after a write to a file; R2 takes one a second")
+	flag.DurationVar(&o.race.Pause, "pause", 100*time.Millisecond, "longest pause of a client after any other request")
 	flag.DurationVar(&o.race.EvictEvery, "evict-every", 2*time.Second, "how often a Durable Object is thrown out of memory; 0 is never")
-	flag.DurationVar(&o.race.RestartEvery, "restart-every", 8*time.Minute, "how often a runtime is restarted, every other time after kill -9; 0 is never")
+	flag.DurationVar(&o.race.RestartEvery, "restart-every", 3*time.Minute, "how often a runtime is restarted, every other time after kill -9; 0 is never")
 	flag.DurationVar(&o.race.MeddleEvery, "meddle-every", 3*time.Second, "how often somebody deletes a file or puts an older one back; with it objects are set back, too; 0 is never")
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
-	flag.DurationVar(&o.network, "network", time.Hour, "how long the network is in trouble; 0 is not at all")
+	flag.DurationVar(&o.network, "network", 15*time.Minute, "how long the network is in trouble; 0 is not at all")
 	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators whose network is in trouble, at once")
 	flag.DurationVar(&o.oldPath, "old-path", 20*time.Minute, "how long users go there and back beside unconditional writers; 0 is not at all")
 	flag.StringVar(&o.doc, "doc", "", "page whose sections race, race-split, network and old-path are written anew by a run that broke no promise; one that was cut short says so")

@@ -17,14 +17,25 @@ import (
 
 // runRace races over users who are moved as a whole.
 func runRace(ctx context.Context, o options) (account string, err error) {
-	return raceOn(ctx, o.race.Share(o.stacks-o.split, o.stacks), o.stacks-o.split)
+	return raceOn(ctx, o.race.Share(1-o.shareOfSplit()), o.stacks-o.split)
 }
 
 // runSplitRace races over users who are split.
 func runSplitRace(ctx context.Context, o options) (account string, err error) {
-	config := o.race.Share(o.split, o.stacks)
+	config := o.race.Share(o.shareOfSplit())
 	config.Split = true
 	return raceOn(ctx, config, o.split)
+}
+
+// shareOfSplit is what users who are split have to do of all.
+func (o options) shareOfSplit() float64 {
+	switch o.split {
+	case 0:
+		return 0
+	case o.stacks:
+		return 1
+	}
+	return o.splitShare
 }
 
 // raceOn races on so many local runtimes.

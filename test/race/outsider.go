@@ -118,7 +118,8 @@ func (o *outsider) replaceFile(p *person) {
 	p.oldFile = nil
 }
 
-// findOldObjects chooses, before the runtime is killed, objects to keep and objects to set back. Their users get no command until it runs again.
+// findOldObjects chooses, before the runtime is killed, an object to keep and one to set back, and brings their users there. They get no other command
+// until it runs again.
 func (o *outsider) findOldObjects() error {
 	o.keep, o.back, o.now = nil, nil, map[userdb.UserID]*oldObject{}
 	for place := range o.world.Users {
@@ -128,14 +129,7 @@ func (o *outsider) findOldObjects() error {
 		if !p.commands.TryLock() {
 			continue // a command is under way, and may be killed with the runtime
 		}
-		st, err := o.status(p)
-		switch {
-		case err == nil && p.is(unharmed) && st.Serves == migrate.SideStore && st.Problem == "":
-			p.object = &oldObject{lin: st.Lin.Claim()}
-			o.keep = append(o.keep, p)
-		case err == nil && p.is(unharmed) && st.Phase == userdb.Empty && st.File == "stamped" && p.object != nil && p.object.files != nil:
-			o.back = append(o.back, p)
-		default:
+		if !o.prepare(p) {
 			p.commands.Unlock()
 			continue
 		}
@@ -146,9 +140,40 @@ func (o *outsider) findOldObjects() error {
 	return nil
 }
 
+// prepare moves the user to where an object can be kept, or set back, if one is still wanted.
+func (o *outsider) prepare(p *person) bool {
+	kept := p.object != nil && p.object.files != nil
+	switch {
+	case !p.is(unharmed):
+		return false
+	case kept && len(o.back) == 0 && o.runs(rollback, p):
+		st, err := o.status(p)
+		if err != nil || st.Phase != userdb.Empty || st.File != "stamped" {
+			return false
+		}
+		o.back = append(o.back, p)
+		return true
+	case !kept && len(o.keep) < 2 && o.runs(move, p):
+		st, err := o.status(p)
+		if err != nil || st.Serves != migrate.SideStore || st.Problem != "" {
+			return false
+		}
+		p.object = &oldObject{lin: st.Lin.Claim()}
+		o.keep = append(o.keep, p)
+		return true
+	}
+	return false
+}
+
+func (o *outsider) runs(one order, p *person) bool {
+	r := one.run(o.world.operators[0].patient, p.user, p.names)
+	o.world.figure.commanded(r)
+	return r.Err() == nil
+}
+
 // identify asks for the name of the object's file.
 func (o *outsider) identify(p *person) error {
-	answer, err := http.Get(o.world.url + "/test/id/" + string(p.user))
+	answer, err := o.world.http.Get(o.world.url + "/test/id/" + string(p.user))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -45,9 +46,9 @@ type Config struct {
 	Log io.Writer
 }
 
-// Share is what n of so many stacks have to do.
-func (c Config) Share(n, of int) Config {
-	c.Cycles, c.Writes = c.Cycles*int64(n)/int64(of), c.Writes*int64(n)/int64(of)
+// Share is a part of what is to be done, between 0 and 1.
+func (c Config) Share(share float64) Config {
+	c.Cycles, c.Writes = int64(math.Round(float64(c.Cycles)*share)), int64(math.Round(float64(c.Writes)*share))
 	return c
 }
 

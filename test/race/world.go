@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -68,7 +69,12 @@ func (w *world) bear(ctx context.Context, place int) (userdb.UserID, error) {
 	u := userdb.UserID(fmt.Sprintf("%s-%d", w.name, w.born))
 	w.mu.Unlock()
 	n := drawNames(w.words())
-	if err := putEmptyLedger(ctx, w.operators[0].patient.Files, u, n); err != nil {
+	err := putEmptyLedger(ctx, w.operators[0].patient.Files, u, n)
+	for deadline := time.Now().Add(epochEndPatience); userdb.KindOf(err) == userdb.Unreachable && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond) // the runtime restarts
+		err = putEmptyLedger(ctx, w.operators[0].patient.Files, u, n)
+	}
+	if err != nil {
 		return "", err
 	}
 	w.mu.Lock()

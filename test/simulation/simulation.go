@@ -51,11 +51,12 @@ type life struct {
 	log   io.Writer
 	began time.Time
 
-	pace time.Duration // the longest pause of anybody
+	kind kind
 
 	mu      sync.Mutex
 	running int  // commands under way
 	begun   int  // commands in all
+	ended   bool // the command that began last began alone, ended, and said that it left nothing open
 	deleted bool // the user's file, while the object served
 	setBack bool // the object's storage, after a rollback
 	written witness
@@ -68,7 +69,8 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	l := &life{World: world.New(scratch), seed: seed, log: log, began: time.Now(), written: newWitness()}
 	dice := l.dice("life", 0)
 	calm := l.router("calm", 0, world.Trouble{})
-	if dice.IntN(4) > 0 {
+	isNew := dice.IntN(4) == 0
+	if !isNew {
 		for i := range 1 + dice.IntN(20) {
 			if err := l.write(calm, fmt.Sprintf("first-%d", i)); err != nil {
 				return l.figures, fmt.Errorf("write before anything happened: %w", err)
@@ -77,26 +79,47 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	} // else the file is absent until somebody writes
 	var actors sync.WaitGroup
 	trouble := troubles[dice.IntN(len(troubles))]
-	l.pace = paces[dice.IntN(len(paces))]
+	l.kind = drawKind(dice)
 	for i := range 1 + dice.IntN(3) {
 		actors.Go(func() { l.application(i, trouble) })
 	}
-	for i := range 1 + dice.IntN(3) {
+	for i := range 1 + dice.IntN(l.kind.operators) {
 		actors.Go(func() { l.operator(i, trouble) })
 	}
-	switch dice.IntN(6) {
-	case 0:
+	switch fate := dice.IntN(6); {
+	case fate == 0 && !isNew: // a file that somebody creates may still be under way
 		actors.Go(l.deletion)
-	case 1:
+	case fate == 1:
 		actors.Go(l.recovery)
 	}
 	actors.Wait()
 	l.late.Wait() // a late request may still hit what is settled now
+	l.demandService()
 	return l.figures, l.end()
 }
 
-// Crowded lives find other faults than long ones, in which flags grow old and requests come late.
-var paces = []time.Duration{300 * time.Millisecond, 2 * time.Second, 12 * time.Second}
+// kind is what a life is like. Different lives find different faults: crowded ones, long ones in which flags grow old and requests come late, and short
+// ones in which what a dead command left under way arrives behind the last command.
+type kind struct {
+	pace      time.Duration // the longest pause of anybody
+	operators int           // at most
+	commands  int           // of each, at most
+	deaths    float64       // share of commands that die
+	reads     float64       // share of requests that read
+}
+
+func drawKind(dice *rand.Rand) kind {
+	one := func(of ...float64) float64 { return of[dice.IntN(len(of))] }
+	return kind{pace: time.Duration(one(0.3, 2, 12) * float64(time.Second)), operators: int(one(1, 2, 3)), commands: int(one(2, 3, 6)),
+		deaths: one(0, 0.5, 0.8), reads: one(0.2, 0.33, 0.6)}
+}
+
+// demandService: whatever arrives after the last command, the user whom it left to one side is served by it.
+func (l *life) demandService() {
+	if l.ended && !l.deleted && !l.setBack && !l.served() {
+		l.accuse("the last command said that it left nothing open, and nobody serves the user now")
+	}
+}
 
 var troubles = []world.Trouble{
 	{},
@@ -139,8 +162,8 @@ func (l *life) application(number int, trouble world.Trouble) {
 	dice := l.dice("application", number)
 	router := l.router("router", number, trouble)
 	for i := range 8 + dice.IntN(12) {
-		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
-		if dice.IntN(3) == 0 {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.kind.pace))))
+		if dice.Float64() < l.kind.reads {
 			if _, err := l.read(router); err != nil {
 				l.say("application %d: read: %v", number, err)
 			}
@@ -230,7 +253,7 @@ func (l *life) read(r *world.Router) ([]string, error) {
 func (l *life) deletion() {
 	dice := l.dice("deletion", 0)
 	for range 10 {
-		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		time.Sleep(time.Duration(dice.Int64N(int64(l.kind.pace))))
 		if l.DeleteFile(user) {
 			l.say("the file is deleted")
 			l.mu.Lock()
@@ -247,7 +270,7 @@ func (l *life) recovery() {
 	dice := l.dice("recovery", 0)
 	var snapshot *world.Snapshot
 	for range 20 {
-		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+		time.Sleep(time.Duration(dice.Int64N(int64(l.kind.pace))))
 		if s := l.Objects.Snapshot(user); snapshot == nil && s != nil {
 			snapshot = s
 		}
@@ -273,11 +296,15 @@ func (l *life) claimOf() userdb.Claim {
 // operator runs commands, and some of them die.
 func (l *life) operator(number int, trouble world.Trouble) {
 	dice := l.dice("operator", number)
-	for i := range 3 + dice.IntN(6) {
-		time.Sleep(time.Duration(dice.Int64N(int64(l.pace))))
+	for i := range 1 + dice.IntN(l.kind.commands) {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.kind.pace))))
 		line := world.NewLine(l.dice("operator line", 100*number+i), trouble, &l.late)
-		if dice.IntN(2) == 0 {
+		if dice.Float64() < l.kind.deaths {
 			line.DieAfter(dice.IntN(25))
+			if dice.IntN(4) > 0 { // where deaths matter most
+				line.DieAfter(-1)
+				line.DieAtChange(dice.IntN(7))
+			}
 		}
 		l.command(fmt.Sprintf("operator %d, command %d", number, i), dice.IntN(2) == 0, line)
 	}
@@ -299,10 +326,12 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	l.say("%s: %s", name, action)
 	var result migrate.Result
 	alone := l.alone()
+	lonely := l.lonely()
 	e.Each(context.Background(), []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
 	if alone() && !line.Died() && !result.Open && !l.served() {
 		l.accuse("%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before", name, result.Outcome, orDone(result.Err()))
 	}
+	lonely(!line.Died() && !result.Open && (result.Err() == nil || userdb.KindOf(result.Err()) != userdb.Superseded && l.served()))
 	l.say("%s: %s, died %v, open %v: %v", name, result.Outcome, line.Died(), result.Open, orDone(result.Err()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -333,6 +362,22 @@ func (l *life) alone() func() bool {
 		defer l.mu.Unlock()
 		l.running--
 		return undisturbed && l.begun == number && !l.deleted && !l.setBack
+	}
+}
+
+// lonely begins to watch whether a command that began beside no other one is the last one that began; what it returns is told whether that left a
+// side to serve the user.
+func (l *life) lonely() func(left bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	number, lonely := l.begun, l.running == 1
+	l.ended = false
+	return func(left bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.begun == number {
+			l.ended = lonely && left
+		}
 	}
 }
 

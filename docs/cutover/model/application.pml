@@ -1,13 +1,17 @@
 /* The application's requests, through the router (worker/src/router). The flag in KV is noise: every request begins on either side. */
 
 #if DELETES > 0
-/* Somebody deletes the fenced object of a user who was migrated. Routers that create what is absent (CREATES) ask the object first, and create
- * nothing beside one that is alive. Without that they acknowledge writes on both sides, and all that can be asked for is that no command destroys
- * one of them (KEPT). */
+/* Somebody deletes the fenced object of a user who was migrated, or (EARLY) of one who is being migrated: then the file was the authority, and what was
+ * acknowledged until then is gone by that hand. Routers that create what is absent (CREATES) ask the object first, and create nothing beside one
+ * that is not EMPTY. Without that they acknowledge writes on both sides, and all that can be asked for is that no command destroys one of them (KEPT). */
 byte deletes = DELETES;
 active proctype Outsider() {
 end:	do
 	:: atomic { deletes > 0 && FENCED(file) && (phase == ACTIVE || phase == SEALED) -> deletes--; file = ABSENT; printf("%d: deletes the file\n", _pid); check() }
+#if EARLY > 0
+	:: atomic { deletes > 0 && FENCED(file) && (phase == IMPORTING || phase == READY) ->
+		deletes--; file = ABSENT; acked = 0; shown = 0; printf("%d: deletes the file under the migrate\n", _pid); check() }
+#endif
 	od
 }
 #define MAY_SAVE (!FENCED(file) && (file != ABSENT || CREATES))
@@ -39,8 +43,8 @@ end:	do
 #define MARK_ALLOWS true
 #define HAS_LOOKED  skip
 #endif
-/* What an object that is alive holds is not in the file. */
-#define ALIVE (phase == ACTIVE || phase == SEALED)
+/* What such an object holds is not in the file, or a command is about to open it. */
+#define ALIVE (phase == ACTIVE || phase == SEALED || (!CREATE_EARLY && phase != EMPTY))
 
 #if WRITERS > 0 || UNCONDITIONAL > 0
 inline acknowledge() { acked = acked | next_bit; next_bit = next_bit << 1; writes--; printf("%d: application write acknowledged\n", _pid); print_state() }

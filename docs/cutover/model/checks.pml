@@ -216,6 +216,9 @@
 #ifndef CREATE_NO_ASK
 #define CREATE_NO_ASK 0       /* the router creates an absent file without asking the object */
 #endif
+#ifndef CREATE_EARLY
+#define CREATE_EARLY 0        /* ... or creates it beside an object into which a migrate is importing */
+#endif
 #ifndef WORKER_NO_FALLBACK
 #define WORKER_NO_FALLBACK 0  /* the router does not go to the file when the object refuses */
 #endif

@@ -37,12 +37,14 @@ type Line struct {
 	mu   sync.Mutex
 	dice *rand.Rand
 	left int // requests until the process dies; below 0: it does not
-	dead bool
+	// changes are those until it dies that change what decides: marks, claims, phases, flags. Below 0: it does not.
+	changes int
+	dead    bool
 }
 
 // NewLine makes a line. A request that comes late is counted in late until it was delivered.
 func NewLine(dice *rand.Rand, trouble Trouble, late *sync.WaitGroup) *Line {
-	return &Line{trouble: trouble, late: late, dice: dice, left: -1}
+	return &Line{trouble: trouble, late: late, dice: dice, left: -1, changes: -1}
 }
 
 // DieAfter lets the process die at its request number n from now: before or behind the request's effect.
@@ -50,6 +52,24 @@ func (l *Line) DieAfter(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.left = n
+}
+
+// DieAtChange lets the process die at its n-th request from now that changes what decides.
+func (l *Line) DieAtChange(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = n
+}
+
+// change is called before a request that changes what decides.
+func (l *Line) change() *Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changes == 0 {
+		l.left = 0
+	}
+	l.changes--
+	return l
 }
 
 // Died says whether the process is dead. Nothing it does has an effect any more, except what is under way.
@@ -220,11 +240,11 @@ func (f lineFiles) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeek
 	if err != nil {
 		return "", err
 	}
-	return ask(f.line, func() (userdb.ETag, error) { return f.to.put(key, content, opts) })
+	return ask(f.line.change(), func() (userdb.ETag, error) { return f.to.put(key, content, opts) })
 }
 
 func (f lineFiles) Delete(ctx context.Context, key userdb.ObjectKey) error {
-	return try(f.line, func() error { return f.to.Delete(ctx, key) })
+	return try(f.line.change(), func() error { return f.to.Delete(ctx, key) })
 }
 
 func (f lineFiles) List(ctx context.Context, prefix, delimiter string, yield func([]userdb.Object, []string) error) error {
@@ -245,11 +265,11 @@ func (f lineFlags) Get(ctx context.Context, users []userdb.UserID) (map[userdb.U
 }
 
 func (f lineFlags) Put(ctx context.Context, flags []userdb.Flag) error {
-	return try(f.line, func() error { return f.to.Put(ctx, flags) })
+	return try(f.line.change(), func() error { return f.to.Put(ctx, flags) })
 }
 
 func (f lineFlags) Delete(ctx context.Context, users []userdb.UserID) error {
-	return try(f.line, func() error { return f.to.Delete(ctx, users) })
+	return try(f.line.change(), func() error { return f.to.Delete(ctx, users) })
 }
 
 type lineStores struct {
@@ -262,11 +282,11 @@ func (s lineStores) Status(ctx context.Context, u userdb.UserID) (wire.Status, e
 }
 
 func (s lineStores) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
-	return ask(s.line, func() (wire.Claimed, error) { return s.to.Claim(ctx, u, req) })
+	return ask(s.line.change(), func() (wire.Claimed, error) { return s.to.Claim(ctx, u, req) })
 }
 
 func (s lineStores) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return ask(s.line, func() (wire.Status, error) { return s.to.Reset(ctx, u, g) })
+	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Reset(ctx, u, g) })
 }
 
 func (s lineStores) Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, schema wire.Schema) (wire.Status, error) {
@@ -295,11 +315,11 @@ func (s lineStores) Range(ctx context.Context, u userdb.UserID, req wire.RangeRe
 }
 
 func (s lineStores) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error) {
-	return ask(s.line, func() (wire.Status, error) { return s.to.Ready(context.WithoutCancel(ctx), u, g, d, r) })
+	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Ready(context.WithoutCancel(ctx), u, g, d, r) })
 }
 
 func (s lineStores) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return ask(s.line, func() (wire.Status, error) { return s.to.Activate(ctx, u, g) })
+	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Activate(ctx, u, g) })
 }
 
 func (s lineStores) ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error) {
@@ -311,7 +331,7 @@ func (s lineStores) ExportRows(ctx context.Context, u userdb.UserID, req wire.Ex
 }
 
 func (s lineStores) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return ask(s.line, func() (wire.Status, error) { return s.to.Release(ctx, u, g) })
+	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Release(ctx, u, g) })
 }
 
 func (s lineStores) Thaws(ctx context.Context, u userdb.UserID) ([]wire.Thaw, error) {
@@ -319,11 +339,11 @@ func (s lineStores) Thaws(ctx context.Context, u userdb.UserID) ([]wire.Thaw, er
 }
 
 func (s lineStores) Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return ask(s.line, func() (wire.Status, error) { return s.to.Merge(ctx, u, g) })
+	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Merge(ctx, u, g) })
 }
 
 func (s lineStores) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
-	return ask(s.line, func() (userdb.ETag, error) { return s.to.Mark(ctx, u, req) })
+	return ask(s.line.change(), func() (userdb.ETag, error) { return s.to.Mark(ctx, u, req) })
 }
 
 func (s lineStores) Names(ctx context.Context, u userdb.UserID) ([]string, error) {
@@ -331,5 +351,5 @@ func (s lineStores) Names(ctx context.Context, u userdb.UserID) ([]string, error
 }
 
 func (s lineStores) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
-	return ask(s.line, func() (wire.Fenced, error) { return s.to.Fence(ctx, u, req) })
+	return ask(s.line.change(), func() (wire.Fenced, error) { return s.to.Fence(ctx, u, req) })
 }

@@ -246,10 +246,8 @@ func (j *journey) useAbsent(ctx context.Context) (side, error) {
 	return j.useFile(ctx, nil)
 }
 
-// holdsNothing: in these phases the file alone has the user's rows.
-func holdsNothing(phase userdb.Phase) bool {
-	return in(phase, []userdb.Phase{userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting})
-}
+// holdsNothing: in this phase the file alone has the user's rows, and no command is about to open the object.
+func holdsNothing(phase userdb.Phase) bool { return phase == userdb.Empty }
 
 func (j *journey) readWhileNotActive(ctx context.Context, got answer) (side, error) {
 	sealed := got.state.Phase == userdb.Sealed

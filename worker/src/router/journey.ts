@@ -48,8 +48,9 @@ export interface JourneyOptions {
   readonly savesFiles?: boolean;
 }
 
-/** In these phases the file alone has the user's rows: where there is none, there are none. */
-const HOLDS_NOTHING: ReadonlySet<string> = new Set(["EMPTY", "IMPORTING", "READY", "SPLITTING"]);
+/** In this phase the file alone has the user's rows: where there is none, there are none. Into any other object a command is importing what an absent
+ * file held, and will open it: a file that is made meanwhile would be left behind (docs/cutover/model, CREATE_EARLY). */
+const HOLDS_NOTHING = "EMPTY";
 
 /** What one user asks. */
 export interface Query {
@@ -200,7 +201,7 @@ export class Journey {
 
   /** The object's word came after the look at the file: a save of the new file still meets whoever creates it in between. */
   private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {
-    if (HOLDS_NOTHING.has(phase)) return this.useAbsent(file);
+    if (phase === HOLDS_NOTHING) return this.useAbsent(file);
     this.report({ kind: "file-missing", phase });
     this.obstacle = fileMissing(file.key, phase);
     await pause();

@@ -9,8 +9,8 @@ import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombsto
 import { type Phase, phases } from "../../src/wire/messages.ts";
 import { bringTo, LINEAGE, queryStore } from "./store-driver.ts";
 
-/** The object holds rows that are in no file. */
-const ALIVE: readonly string[] = ["ACTIVE", "SEALED", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"];
+/** The object holds rows that are in no file, or a command is about to open it. */
+const ALIVE: readonly string[] = phases.filter((phase) => phase !== "EMPTY");
 
 const FLAGS = ["absent", "true", "failing"] as const;
 const FILES = [
