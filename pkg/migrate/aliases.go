@@ -9,7 +9,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// Names that moved to pkg/result.
+// Callers may say these names by the engine. New code says those of the packages that own them.
+//
+// Of pkg/result:
 type (
 	Result     = result.Result
 	Action     = result.Action
@@ -65,7 +67,7 @@ const (
 	StageFlag          = result.StageFlag
 )
 
-// Names that moved to pkg/userfile.
+// Of pkg/userfile:
 type (
 	Scratch = userfile.Scratch
 	Checks  = userfile.Checks
@@ -76,7 +78,7 @@ func ReceiptKey(u userdb.UserID, claim userdb.Claim) userdb.ObjectKey {
 	return userfile.ReceiptKey(u, claim)
 }
 
-// Names that moved to pkg/inspect, pkg/gc and pkg/quarantine.
+// Of pkg/inspect, pkg/gc and pkg/quarantine:
 type (
 	Found          = inspect.Found
 	Place          = inspect.Place

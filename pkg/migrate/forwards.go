@@ -12,6 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
+// The methods below are those of Inspect and GarbageCollector; new code calls these.
+
+// Scan is the Inspector's.
 func (e *Engine) Scan(ctx context.Context, opts inspect.ScanOptions) ([]inspect.Found, error) {
 	return e.Inspect().Scan(ctx, opts)
 }

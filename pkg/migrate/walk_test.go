@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -430,4 +432,156 @@ func (f forgetful) Status(ctx context.Context, u userdb.UserID) (wire.Status, er
 	st, err := f.Stores.Status(ctx, u)
 	st.Writes, st.WritesAtActivation = 0, 0
 	return st, err
+}
+
+// noExport are Durable Objects whose rows cannot be read, for a reason that stays.
+type noExport struct{ migrate.Stores }
+
+func (noExport) ExportSchema(context.Context, userdb.UserID) (wire.ExportSchema, error) {
+	return wire.ExportSchema{}, &userdb.Error{Op: "export", Kind: userdb.Blocked, Err: errors.New("it cannot be read")}
+}
+
+// A rollback that cannot succeed gives the user back to the side, or the sides, that served before.
+func TestRollbackThatFailsGivesBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(*walk)
+		side   userfile.Side
+		rows   int
+	}{
+		"migrated": {func(x *walk) { x.migrate(); x.write() }, userfile.SideStore, walkRows + 1},
+		"split":    {func(x *walk) { x.splitAt(20) }, userfile.SideSplit, walkRows},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newWalk(t)
+				c.before(x)
+				e := x.engine()
+				e.Stores = noExport{e.Stores}
+				r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+				if userdb.KindOf(r.Err()) != userdb.Blocked || r.Open {
+					t.Errorf("open %v: %v", r.Open, r.Err())
+				}
+				if line, err := json.Marshal(r); err != nil || !bytes.Contains(line, []byte(`"kind":"blocked"`)) {
+					t.Errorf("%s, %v", line, err)
+				}
+				if s, err := x.engine().Inspect().Status(t.Context(), alice); err != nil || s.Serves != c.side || s.Problem != "" {
+					t.Errorf("%+v, %v", s, err)
+				}
+				if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() != nil {
+					t.Fatal(r.Err())
+				}
+				x.atFile(c.rows)
+			})
+		})
+	}
+}
+
+// away are Durable Objects that do not answer.
+type away struct{ migrate.Stores }
+
+func (away) Status(context.Context, userdb.UserID) (wire.Status, error) {
+	return wire.Status{}, &userdb.Error{Op: "status", Kind: userdb.Unreachable, Err: errors.New("no answer")}
+}
+
+// Without the Durable Object the kept file is let free, and the next rollback ends what is left, once writes that no file has may go.
+func TestRollbackWithoutTheObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newWalk(t)
+		x.migrate()
+		x.write()
+		e := x.engine()
+		e.Stores = away{e.Stores}
+		opts := migrate.RollbackOptions{DiscardWrites: true, StoreUnreachable: true}
+		for range 2 {
+			if r := e.Rollback(t.Context(), alice, opts); r.Err() != nil || r.Outcome != result.OutcomeToBeSealed {
+				t.Fatalf("%s: %v", r.Outcome, r.Err())
+			}
+		}
+		if why, err := e.Inspect().Explain(t.Context(), alice, 0); err != nil || why.Free {
+			t.Errorf("%+v, %v", why, err)
+		}
+		if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); userdb.KindOf(r.Err()) != userdb.Conflict {
+			t.Errorf("without the word: %v", r.Err())
+		}
+		r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
+		if r.Err() != nil || r.LeftBehind == "" {
+			t.Fatalf("%s, left behind %q: %v", r.Outcome, r.LeftBehind, r.Err())
+		}
+		x.atFile(walkRows)
+	})
+}
+
+// A mark that the Durable Object never gave out stops every command but the one that ends it.
+func TestForeignMarkIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newWalk(t)
+		ctx, key := t.Context(), x.w.Layout.Key(alice)
+		var body bytes.Buffer
+		o, err := x.w.Bucket.Get(ctx, key, "", &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		marked, err := userdb.WithFence(body.Bytes(), 9, 9, make([]byte, userdb.MarkRandomBytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.w.Bucket.Put(ctx, key, bytes.NewReader(marked), int64(len(marked)), userdb.PutOptions{IfMatch: o.ETag}); err != nil {
+			t.Fatal(err)
+		}
+		e := x.engine()
+		m, err := e.Inspect().ForeignMark(ctx, alice)
+		if err != nil || m == nil || m.Shown != 9 || m.SetBack {
+			t.Errorf("%+v, %v", m, err)
+		}
+		for name, r := range map[string]result.Result{"migrate": e.Migrate(ctx, alice), "rollback": e.Rollback(ctx, alice, migrate.RollbackOptions{}),
+			"verify": e.Inspect().Verify(ctx, alice), "rehearse": e.Rehearse(ctx, alice)} {
+			if userdb.KindOf(r.Err()) != userdb.Conflict {
+				t.Errorf("%s: %s, %v", name, r.Outcome, r.Err())
+			}
+		}
+		if _, err := e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{}); userdb.KindOf(err) != userdb.Conflict {
+			t.Errorf("preview: %v", err)
+		}
+		for _, want := range []result.Outcome{result.OutcomeLifted, result.OutcomeNothing} {
+			if r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMarks: true}); r.Err() != nil || r.Outcome != want {
+				t.Errorf("%s, not %s: %v", r.Outcome, want, r.Err())
+			}
+		}
+		x.atFile(walkRows)
+	})
+}
+
+// What a command that died left behind is told by status, and preview names the way back.
+func TestLooksAtWhatIsLeftOpen(t *testing.T) {
+	for name, c := range ways() {
+		t.Run(name, func(t *testing.T) {
+			for n, died := 1, true; died; n += 3 {
+				synctest.Test(t, func(t *testing.T) {
+					x := newWalk(t)
+					c.before(x)
+					var late sync.WaitGroup
+					line := world.NewLine(rand.New(rand.NewPCG(uint64(n), 2)), world.Trouble{}, &late)
+					line.DieAfter(n)
+					c.run(x, t.Context(), x.w.OverLine("dies", line))
+					late.Wait()
+					died = line.Died()
+					i := x.engine().Inspect()
+					s, err := i.Status(t.Context(), alice)
+					if err != nil || s.Serves == userfile.SideNeither && s.Next == "" {
+						t.Errorf("%+v, %v", s, err)
+					}
+					p, err := i.Preview(t.Context(), alice, inspect.PreviewOptions{Compare: 5})
+					if err != nil || p.Plan == inspect.WayNothing && s.Serves != userfile.SideFile {
+						t.Errorf("%s: %+v, %v", s.Serves, p, err)
+					}
+					if why, err := i.Explain(t.Context(), alice, 0); err != nil || why.Free && s.Serves != userfile.SideStore {
+						t.Errorf("%s: %+v, %v", s.Serves, why, err)
+					}
+					if _, err := i.Moved(t.Context(), inspect.ScanOptions{}, time.Time{}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
 }
