@@ -136,6 +136,25 @@ describe("writers on the file", () => {
     expect(await fileTexts()).toEqual(["mine"]);
   });
 
+  it.each(["held", "throttled", "left to an old path"] as const)(
+    "lets go of its room before it waits: %s",
+    async (outcome) => {
+      await put(database("first"));
+      let releases = 0;
+      const seen: number[] = [];
+      const get: FileSide["get"] = async (...given) => {
+        const file = await files.get(...given);
+        // Every wait is longer than this, so it looks while the request waits.
+        setTimeout(() => seen.push(releases), 30);
+        return { ...file, release: () => void (releases += 1) };
+      };
+      const save: FileSide["save"] = async () => (outcome === "throttled" ? "throttled" : "held");
+      const savesFiles = outcome !== "left to an old path";
+      await router({ files: { get, save }, savesFiles, deadlineMs: 1 }).query(user, insert("mine"));
+      expect(seen).toEqual([1, 2, 3]);
+    },
+  );
+
   it("says overloaded when others win until the deadline, having written nothing", async () => {
     await put(database());
     const save = async (): Promise<"lost"> => "lost";
