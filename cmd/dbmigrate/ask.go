@@ -27,3 +27,6 @@ func (a *app) ask(ctx context.Context, question string) (string, error) {
 		return text, nil
 	}
 }
+
+// confirmUsage is the one meaning of --confirm.
+const confirmUsage = "do exactly what the same command printed before; it printed this `text`, too"

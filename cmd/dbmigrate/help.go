@@ -39,12 +39,17 @@ func writeHelp(cmd *cobra.Command) {
 	if purpose == "" {
 		purpose = cmd.Short
 	}
+	if cmd.IsAdditionalHelpTopicCommand() {
+		fmt.Fprintln(w, purpose)
+		return
+	}
 	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n", strings.TrimSpace(purpose), usageLine(cmd))
 	section(w, "Commands", commandList(cmd))
 	section(w, "Examples", cmd.Example)
 	section(w, "Effects", effects(cmd))
 	section(w, "Flags", flagList(cmd.NonInheritedFlags()))
 	section(w, "Global flags", flagList(cmd.InheritedFlags()))
+	section(w, "Topics", topicList(cmd.Root()))
 	section(w, "Exit codes", exitList(cmd))
 }
 
@@ -69,6 +74,17 @@ func section(w io.Writer, title, text string) {
 	}
 }
 
+// topicList says where help goes on.
+func topicList(root *cobra.Command) string {
+	var b strings.Builder
+	for _, c := range root.Commands() {
+		if c.IsAdditionalHelpTopicCommand() && c.Long != "" {
+			fmt.Fprintf(&b, "  dbmigrate help %s  %s\n", c.Name(), c.Short)
+		}
+	}
+	return b.String()
+}
+
 func commandList(cmd *cobra.Command) string {
 	var b strings.Builder
 	for _, c := range cmd.Commands() {
@@ -89,11 +105,11 @@ func effects(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// flagList leaves out completion's own flags and --help, which everybody knows.
+// flagList leaves out --help, which everybody knows, and addresses, which a topic explains.
 func flagList(flags *pflag.FlagSet) string {
 	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.VisitAll(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"help"}, f.Name) && !f.Hidden {
+		if !slices.Contains([]string{"help"}, f.Name) && !f.Hidden && !isAddress(f) {
 			shown.AddFlag(f)
 		}
 	})

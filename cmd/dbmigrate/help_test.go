@@ -3,12 +3,14 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // TestEveryCommandExplainsItself: purpose in a line, three examples, what it reads and changes, how that is undone, how it can exit.
 func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, cmd := range newRoot(&app{}).Commands() {
-		if cmd.Name() == "help" {
+		if cmd.Name() == "help" || cmd.IsAdditionalHelpTopicCommand() {
 			continue
 		}
 		if cmd.Short == "" || strings.Contains(cmd.Short, "\n") {
@@ -23,6 +25,28 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 		if !strings.HasPrefix(notes[noteChanges], "nothing") && notes[noteUndo] == "" {
 			t.Errorf("%s changes something and does not say how to undo it", cmd.Name())
+		}
+	}
+}
+
+// TestAddressesAreATopic: flags that only set an address are in the help of the topic, and of no command.
+func TestAddressesAreATopic(t *testing.T) {
+	root := newRoot(&app{})
+	shown := func(cmd *cobra.Command) string {
+		var b strings.Builder
+		cmd.SetOut(&b)
+		writeHelp(cmd)
+		return b.String()
+	}
+	for _, cmd := range root.Commands() {
+		topic := cmd.Name() == topicConnection
+		for _, name := range addressFlags {
+			if strings.Contains(shown(cmd), "--"+name+" ") != topic && cmd.Name() != "init" {
+				t.Errorf("%s and --%s", cmd.Name(), name)
+			}
+		}
+		if !topic && !strings.Contains(shown(cmd), "help connection") {
+			t.Errorf("%s does not name the topic", cmd.Name())
 		}
 	}
 }

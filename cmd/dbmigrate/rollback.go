@@ -56,15 +56,15 @@ func newRollback(a *app) *cobra.Command {
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")
-	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since")
+	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose")
 	flags.BoolVar(&o.rehearse, "rehearse", false, "do everything but the switch on a copy, and say how long it takes")
 	flags.BoolVar(&o.DiscardWrites, "discard-writes", false, "put the kept file back, without what was written since the migration")
-	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind")
+	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind, for Durable Objects whose content cannot be exported")
 	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
 	flags.BoolVar(&o.EndForeignMarks, "end-foreign-marks", false,
 		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
-	flags.StringVar(&o.confirm, "confirm", "", "the `words` that --discard-writes and --end-foreign-marks ask for")
+	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
 	return cmd
 }
 

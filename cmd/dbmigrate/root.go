@@ -50,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newThaw(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a), newMan(a))
+	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newThaw(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a), newMan(a), newConnectionTopic(root))
 	return root
 }
 
@@ -69,6 +69,9 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "", "address of the S3 API (default: from account and jurisdiction)")
 	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
 	flags.IntVar(&g.apiBudget, "api-budget", kv.DefaultBudget, "Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")
+	for _, name := range addressFlags {
+		_ = flags.SetAnnotation(name, topicConnection, nil) // it is there
+	}
 }
 
 func (a *app) applyGlobal(cmd *cobra.Command) error {

@@ -18,7 +18,7 @@ import (
 
 type statusOptions struct {
 	prefix      string
-	deep        bool
+	all         bool
 	run         string
 	concurrency int
 }
@@ -31,21 +31,21 @@ func newStatus(a *app) *cobra.Command {
 		Long: "Say who serves each user, the file or the Durable Object, since when and by which run, and which command ends what is\n" +
 			"half-done. Users who are named, or who are in a run's record (--run), are asked on both sides: that is the truth.\n\n" +
 			"Without users it shows everybody who has a flag, from the flags alone, and counts the others from a listing: a few requests for\n" +
-			"each thousand users, but hints. A user who was left between fence and switch may have no flag. --deep asks everybody's file,\n" +
+			"each thousand users, but hints. A user who was left between fence and switch may have no flag. --all asks everybody's file,\n" +
 			"and both sides of all who left R2.",
 		Example: "  dbmigrate status\n" +
 			"  dbmigrate status alice bob\n" +
 			"  dbmigrate status --run 20261126T040000Z-9f3c21aa\n" +
-			"  dbmigrate status --deep --output json | jq 'select(.problem)'",
+			"  dbmigrate status --all --output json | jq 'select(.problem)'",
 		Annotations: manual{
-			reads:   "the flags and a listing of the bucket; both sides of users who are named, of a run's, and with --deep of all who left R2",
+			reads:   "the flags and a listing of the bucket; both sides of users who are named, of a run's, and with --all of all who left R2",
 			changes: "nothing",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, &o, args) },
 	}
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
-	cmd.Flags().BoolVar(&o.deep, "deep", false, "ask everybody's file, and both sides of all who left R2")
+	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
 	return cmd
@@ -94,7 +94,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	e := c.Engine
 	users, totals, outcomes := named, statusTotals{Source: sourceSides}, map[userdb.UserID]string{}
 	var onlyMarked map[userdb.UserID]bool
-	if len(args) == 0 && o.run == "" && !o.deep {
+	if len(args) == 0 && o.run == "" && !o.all {
 		return a.statusByFlags(cmd.Context(), e, o.prefix)
 	}
 	known, err := e.Quarantine.Load(cmd.Context(), o.prefix)
@@ -104,7 +104,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	switch {
 	case o.run != "":
 		users, outcomes, err = a.usersOfRun(cmd, o)
-	case o.deep:
+	case o.all:
 		users, onlyMarked, totals.File, err = leftR2(cmd.Context(), e, o.prefix, known, func(err error) {
 			totals.FlagsUnread = true
 			selection.WarnUnread(a.out, err)

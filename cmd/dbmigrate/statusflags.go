@@ -22,14 +22,14 @@ const (
 // contradiction refuses flags that do not go together.
 func (o *statusOptions) contradiction(args []string) error {
 	ways := 0
-	for _, chosen := range []bool{len(args) > 0, o.run != "", o.deep} {
+	for _, chosen := range []bool{len(args) > 0, o.run != "", o.all} {
 		if chosen {
 			ways++
 		}
 	}
 	switch {
 	case ways > 1:
-		return usageError("choose users", "", "users on the command line, --run and --deep exclude each other", "")
+		return usageError("choose users", "", "users on the command line, --run and --all exclude each other", "")
 	case o.prefix != "" && (len(args) > 0 || o.run != ""):
 		return usageError("choose users", "", "--prefix is for everybody's status", "leave it out")
 	}
@@ -67,7 +67,7 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 func (a *app) statusByFlags(ctx context.Context, e *migrate.Engine, prefix string) error {
 	s, err := e.Survey(ctx, prefix)
 	if err != nil {
-		return fmt.Errorf("%w; `dbmigrate status USER...` and --deep do without the flags", err)
+		return fmt.Errorf("%w; `dbmigrate status USER...` and --all do without the flags", err)
 	}
 	lines := make([]stateLine, len(s.Flagged))
 	for i, f := range s.Flagged {
@@ -76,7 +76,7 @@ func (a *app) statusByFlags(ctx context.Context, e *migrate.Engine, prefix strin
 	if err := a.printStatus(lines, statusTotals{Source: sourceFlags, File: s.Unflagged}); err != nil {
 		return err
 	}
-	a.out.Say("status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --deep ask both sides, and find what was left half-done")
+	a.out.Say("status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what was left half-done")
 	return nil
 }
 

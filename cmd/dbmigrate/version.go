@@ -57,25 +57,22 @@ func describeVersion() versionJSON {
 }
 
 func newVersion(a *app) *cobra.Command {
-	asJSON := false
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is, and which protocol it speaks",
 		Long:  "Say which version of dbmigrate this is, and which version of the protocol it speaks with the Worker.",
 		Example: "  dbmigrate version\n" +
-			"  dbmigrate version --json\n" +
-			"  dbmigrate version --json | jq .protocol",
+			"  dbmigrate version --output json\n" +
+			"  dbmigrate version --output json | jq .protocol",
 		Annotations: manual{reads: "nothing", changes: "nothing", exits: []int{exitDone, exitUsage}}.annotations(),
 		Args:        noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := describeVersion()
-			if asJSON || a.out.Format == report.JSON {
+			if a.out.Format == report.JSON {
 				return json.NewEncoder(a.stdout).Encode(v)
 			}
 			_, err := fmt.Fprintf(a.stdout, "dbmigrate %s (protocol %d, %s, %s)\n", v.Version, v.Protocol, v.Go, v.Platform)
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
-	return cmd
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
-// What --kv-window and --longest-request say by themselves. KV promises "60 seconds or more" (developers.cloudflare.com/kv/concepts/how-kv-works),
+// How long old flags are read, and what --longest-request says by itself. KV promises "60 seconds or more" (developers.cloudflare.com/kv/concepts/how-kv-works),
 // so a minute is not enough; a Worker's request may run longer than half a minute only where somebody made it so.
 const (
 	defaultKVWindow       = 2 * time.Minute
@@ -24,9 +24,12 @@ type writersOptions struct {
 func (o *writersOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.writers, "writers", string(migrate.WritersFenceAware),
 		"how the least careful writer saves a file: fence-aware (all go through the router), conditional (on the ETag), unconditional")
-	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow, "how long an old flag may still be read; only for writers that are not fence-aware")
+	// KV's own window is no choice of the operator; tests shorten it.
+	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow, "how long an old flag may still be read")
+	_ = flags.MarkHidden("kv-window") // it is there
 	flags.DurationVar(&o.procedure.LongestRequest, "longest-request", defaultLongestRequest,
-		"how long a request may take from reading the file to saving it; only for writers that are not fence-aware")
+		"how long a request may take from reading the file to saving it; requires --writers conditional or unconditional.\n"+
+			"Before the first fence, KV's own two minutes are added")
 }
 
 func (o *writersOptions) check(flags *pflag.FlagSet) error {

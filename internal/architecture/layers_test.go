@@ -2,7 +2,9 @@
 package architecture
 
 import (
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,53 +12,89 @@ import (
 
 const module = "github.com/dbmigrate/dbmigrate/"
 
-// mayImport lists, for each package, the packages of ours that it may reach, directly or not.
-var mayImport = map[string][]string{
-	"pkg/userdb":                  nil,
-	"pkg/wire":                    {"pkg/userdb"},
-	"pkg/sqlitefile":              {"pkg/userdb", "pkg/wire", "internal/capi"},
-	"pkg/split":                   {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi", "internal/nearest"},
-	"pkg/verify":                  {"pkg/userdb", "pkg/wire"},
-	"pkg/r2":                      {"pkg/userdb"},
-	"pkg/kv":                      {"pkg/userdb"},
-	"pkg/doclient":                {"pkg/userdb", "pkg/wire"},
-	"pkg/result":                  {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi"},
-	"pkg/userfile":                {"internal/reserved", "pkg/result", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi"},
-	"internal/reserved":           {"pkg/userdb"},
-	"pkg/inspect":                 {"pkg/userfile", "internal/reserved", "pkg/result", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi", "pkg/verify", "pkg/split", "internal/nearest", "internal/units"},
-	"pkg/gc":                      {"internal/parallel", "pkg/inspect", "pkg/userfile", "internal/reserved", "pkg/result", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi", "pkg/verify", "pkg/split", "internal/nearest", "internal/units"},
-	"pkg/quarantine":              {"pkg/inspect", "pkg/userfile", "internal/reserved", "pkg/result", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi", "pkg/verify", "pkg/split", "internal/nearest", "internal/units"},
-	"pkg/migrate":                 {"internal/parallel", "pkg/inspect", "pkg/gc", "pkg/quarantine", "pkg/userfile", "internal/reserved", "pkg/result", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/split", "internal/capi", "internal/nearest", "pkg/verify", "internal/units"},
-	"pkg/report":                  {"internal/parallel", "pkg/inspect", "pkg/gc", "pkg/quarantine", "pkg/userfile", "internal/reserved", "pkg/result", "internal/plain", "pkg/userdb", "pkg/wire", "pkg/sqlitefile", "pkg/split", "internal/capi", "internal/nearest", "pkg/verify", "pkg/migrate", "internal/units"},
-	"internal/cost":               nil,
-	"internal/checker":            {"pkg/userdb", "pkg/wire", "pkg/sqlitefile", "internal/capi"},
-	"internal/scanlog":            {"pkg/userdb"},
-	"internal/htmlreport":         {"internal/plain"},
-	"internal/plain":              nil,
-	"internal/testkit/stack":      nil,
-	"internal/testkit/faultproxy": nil,
-	"internal/units":              nil,
-	"internal/scratch":            nil,
-	"internal/metrics":            {"pkg/userdb"},
-	"internal/parallel":           {"pkg/userdb"},
-	"internal/nearest":            nil,
-	"internal/record":             {"pkg/userdb"},
+// layer is a row of the table of docs/architecture.md: a package, and its imports of ours.
+type layer struct {
+	name    string
+	imports []string
 }
 
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+// drawn are the layers as the page has them, the lowest first.
+func drawn(t *testing.T) []layer {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), "| package | what it is | imports |\n|---|---|---|\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no table of packages")
+	}
+	var layers []layer
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, " | ")
+		if len(cells) != 3 {
+			break
+		}
+		l := layer{name: strings.Trim(cells[0], "|` ")}
+		for _, match := range quoted.FindAllStringSubmatch(cells[2], -1) {
+			l.imports = append(l.imports, match[1])
+		}
+		layers = append(layers, l)
+	}
+	return layers
+}
+
+// built are the imports of each package of ours, but of tests, of scripts, and of this package: nothing is above them.
+func built(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	packages := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		name := strings.TrimPrefix(words[0], module)
+		if strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "scripts/") || name == "internal/architecture" {
+			continue
+		}
+		packages[name] = []string{}
+		for _, word := range words[1:] {
+			if imported, ours := strings.CutPrefix(word, module); ours {
+				packages[name] = append(packages[name], imported)
+			}
+		}
+		slices.Sort(packages[name])
+	}
+	return packages
+}
+
+// TestLayers holds every package against the page: it has a row, which names exactly its imports, and they stand above it.
+// To add a package or an import, write it there.
 func TestLayers(t *testing.T) {
-	for pkg, allowed := range mayImport {
-		t.Run(pkg, func(t *testing.T) {
-			out, err := exec.Command("go", "list", "-deps", module+pkg).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
+	packages, above := built(t), map[string]bool{}
+	for _, l := range drawn(t) {
+		imports, exists := packages[l.name]
+		if !exists {
+			t.Errorf("%s has a row, and is no package", l.name)
+			continue
+		}
+		if !slices.Equal(imports, l.imports) {
+			t.Errorf("%s imports %v, and its row names %v", l.name, imports, l.imports)
+		}
+		for _, imported := range imports {
+			if !above[imported] {
+				t.Errorf("%s imports %s, which does not stand above it", l.name, imported)
 			}
-			for dep := range strings.Lines(string(out)) {
-				ours, found := strings.CutPrefix(strings.TrimSpace(dep), module)
-				if found && ours != pkg && !slices.Contains(allowed, ours) {
-					t.Errorf("%s reaches %s", pkg, ours)
-				}
-			}
-		})
+		}
+		above[l.name] = true
+	}
+	for name := range packages {
+		if !above[name] {
+			t.Errorf("%s has no row in docs/architecture.md", name)
+		}
 	}
 }
 

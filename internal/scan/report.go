@@ -166,7 +166,7 @@ func (r *Report) Summary() *Totals {
 func (t *Totals) More() string {
 	text := ""
 	if t.Check > 0 {
-		text += fmt.Sprintf(", %d to check (see `dbmigrate status --deep`)", t.Check)
+		text += fmt.Sprintf(", %d to check (see `dbmigrate status --all`)", t.Check)
 	}
 	if t.Blocked > 0 {
 		text += fmt.Sprintf(", %d blocked", t.Blocked)

@@ -47,7 +47,7 @@ func (m *migration) untilOldPathEnded(ctx context.Context) error {
 func oldPathTooLong(u userdb.UserID) error {
 	return &userdb.Error{Op: "fence", Thing: string(u), Kind: userdb.Precondition,
 		Err:  errors.New("saves of the old path overwrote every fence"),
-		Hint: "the user stays on the old path; say a longer --kv-window and --longest-request, or run the command again when the user is less busy"}
+		Hint: "the user stays on the old path; pass a longer --longest-request, or run the command again when the user is less busy"}
 }
 
 // outwaitOldPath waits from the fence on, and copies meanwhile what is not copied. The flag is set first: until they see it, the user's requests

@@ -46,7 +46,7 @@ func writesFlags(c tried) bool {
 
 // asksObjects says whether the command asks users' Durable Objects.
 func asksObjects(c tried) bool {
-	return c.changes || strings.Contains(c.command, "USER") || c.command == "verify --all --prefix PREFIX" || c.command == "status --deep --prefix PREFIX"
+	return c.changes || strings.Contains(c.command, "USER") || c.command == "verify --all --prefix PREFIX" || c.command == "status --all --prefix PREFIX"
 }
 
 // isObject is a request that the Worker passes on to a user's Durable Object: the Worker itself answers.
@@ -88,7 +88,7 @@ var tabled = []tried{
 	{command: "verify --all --prefix PREFIX", before: "migrate"},
 	{command: "status --prefix PREFIX", before: "migrate"},
 	{command: "status USER", before: "migrate"},
-	{command: "status --deep --prefix PREFIX", before: "migrate"},
+	{command: "status --all --prefix PREFIX", before: "migrate"},
 	{command: "rollback USER", before: "migrate", changes: true, wrote: true},
 	{command: "rollback --all --prefix PREFIX", before: "migrate", changes: true},
 	{command: "rollback --since 1d --prefix PREFIX", before: "migrate", changes: true},

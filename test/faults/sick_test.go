@@ -29,7 +29,7 @@ func TestOneSickObject(t *testing.T) {
 			{command: "migrate USERS", before: "", serves: "store"},
 			{command: "verify --all", before: "migrate", serves: "store"},
 			{command: "verify USERS", before: "migrate", serves: "store"},
-			{command: "status --deep", before: "migrate", serves: "store"},
+			{command: "status --all", before: "migrate", serves: "store"},
 			{command: "status USERS", before: "migrate", serves: "store"},
 			{command: "gc --older-than 0s", before: "migrate", serves: "store"},
 			{command: "rollback --all --dry-run", before: "migrate", serves: "store"},
