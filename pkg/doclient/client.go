@@ -65,7 +65,7 @@ func (c *Client) Status(ctx context.Context, u userdb.UserID) (wire.Status, erro
 // Claim takes the user over. A lost race is a Precondition error (wire kind claim-conflict): read the status and decide anew. req.ID must be
 // random and new for every claim, and lets the client repeat it.
 func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
-	m := c.post("claim", u, "/claim", req)
+	m := c.working(c.post("claim", u, "/claim", req), 0)
 	var out wire.Claimed
 	if err := c.decode(ctx, m, &out); err != nil {
 		return wire.Claimed{}, err
@@ -75,7 +75,7 @@ func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimReque
 
 // Reset empties an import that is under way, or ends a rollback whose export is done, and begins anew.
 func (c *Client) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return c.status(ctx, c.post("reset", u, "/reset", genBody{g}))
+	return c.status(ctx, c.working(c.post("reset", u, "/reset", genBody{g}), 0))
 }
 
 // Schema sends the schema. Refused: SQLite in the Durable Object does not take it.
@@ -110,7 +110,7 @@ func (c *Client) Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, ba
 		Gen     userdb.Claim `json:"gen"`
 		Batches int64        `json:"batches"`
 	}{g, batches}
-	m := c.post("finish import", u, "/finish", body)
+	m := c.working(c.post("finish import", u, "/finish", body), batches*wire.DefaultLimits.BatchBytes)
 	for idle, last := 0, -1; idle < maxIdleFinishes; idle++ {
 		var out wire.FinishAnswer
 		if err := c.decode(ctx, m, &out); err != nil {
@@ -144,7 +144,7 @@ type digestBody struct {
 }
 
 func (c *Client) digest(ctx context.Context, u userdb.UserID, fresh bool) (wire.DigestReport, error) {
-	m := c.post("digest", u, "/digest", digestBody{digestBudgetMs, fresh})
+	m := c.working(c.post("digest", u, "/digest", digestBody{digestBudgetMs, fresh}), 0)
 	lastWrites := int64(-1)
 	for moving := 0; moving < maxMovingDigests; {
 		var out wire.DigestReport
@@ -160,7 +160,7 @@ func (c *Client) digest(ctx context.Context, u userdb.UserID, fresh bool) (wire.
 			moving++
 		}
 		lastWrites = out.Writes
-		m = c.post("digest", u, "/digest", digestBody{BudgetMs: digestBudgetMs}) // goes on with what the first message began
+		m = c.working(c.post("digest", u, "/digest", digestBody{BudgetMs: digestBudgetMs}), 0) // goes on with what the first message began
 	}
 	return wire.DigestReport{}, &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.Conflict,
 		Err: errors.New("the database is written to faster than it can be digested"), Hint: "try again when the user is less busy"}
@@ -267,7 +267,7 @@ func (c *Client) ExportRows(ctx context.Context, u userdb.UserID, req wire.Expor
 
 // Release empties the Durable Object after its content went back to the file.
 func (c *Client) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return c.status(ctx, c.post("release", u, "/release", genBody{g}))
+	return c.status(ctx, c.working(c.post("release", u, "/release", genBody{g}), 0))
 }
 
 // Thaws reads which rows the application wants back in the file.
@@ -303,6 +303,7 @@ func (c *Client) status(ctx context.Context, m *call) (wire.Status, error) {
 }
 
 func (c *Client) checkStatus(m *call, s wire.Status) error {
+	c.remember(m.user, s)
 	switch s.Phase {
 	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Active, userdb.Sealed:
 		return nil

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -72,10 +73,12 @@ func withoutUser(raw string) string {
 type Timeouts struct {
 	Message time.Duration // every message but rows
 	Rows    time.Duration // a batch of rows or a mark, which have megabytes to send or to move
+	// PerGiB is added to Message where the Durable Object works through its database in one step: it drops it, or builds an index.
+	PerGiB time.Duration
 }
 
 // DefaultTimeouts leave room for a Durable Object that is starting: most messages are answered within milliseconds.
-var DefaultTimeouts = Timeouts{Message: 30 * time.Second, Rows: 60 * time.Second}
+var DefaultTimeouts = Timeouts{Message: 30 * time.Second, Rows: 60 * time.Second, PerGiB: 60 * time.Second}
 
 // Client speaks to one Worker. It is safe for concurrent use.
 type Client struct {
@@ -88,6 +91,7 @@ type Client struct {
 	traffic  userdb.Traffic
 	now      func() time.Time
 	sleep    sleepFunc
+	large    sync.Map // userdb.UserID to int64: the sizes of databases over largeBytes, as their objects last said
 }
 
 // New checks cfg and returns a client; it connects to nothing yet.

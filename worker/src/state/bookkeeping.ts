@@ -3,6 +3,7 @@
 import type { Frame } from "../wire/batch.ts";
 import type { BatchRange, Header, Outcome, SchemaObject, VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
+import { getLarge, putLarge } from "./large-values.ts";
 import { type State, initialState } from "./phases.ts";
 
 /** Every key of ours starts with this; an application may use all others. */
@@ -123,11 +124,11 @@ export class Bookkeeping {
   }
 
   get applied(): readonly BatchRange[] {
-    return this.#read<BatchRange[]>("applied") ?? [];
+    return this.#readLarge<BatchRange[]>("applied") ?? [];
   }
 
   set applied(ranges: readonly BatchRange[]) {
-    this.#write("applied", ranges);
+    this.#writeLarge("applied", ranges);
   }
 
   /** What arrived of a table, under an id of its name, which may be longer than a key. */
@@ -148,11 +149,11 @@ export class Bookkeeping {
   }
 
   get schema(): StoredSchema | undefined {
-    return this.#read<StoredSchema>("schema");
+    return this.#readLarge<StoredSchema>("schema");
   }
 
   set schema(schema: StoredSchema) {
-    this.#write("schema", schema);
+    this.#writeLarge("schema", schema);
   }
 
   get finish(): FinishProgress | undefined {
@@ -173,11 +174,11 @@ export class Bookkeeping {
   }
 
   step(index: number): FinishStep | undefined {
-    return this.#read<FinishStep>(`step:${index}`);
+    return this.#readLarge<FinishStep>(`step:${index}`);
   }
 
   putStep(index: number, step: FinishStep): void {
-    this.#write(`step:${index}`, step);
+    this.#writeLarge(`step:${index}`, step);
   }
 
   /** The write counter when the present content was activated. */
@@ -190,11 +191,11 @@ export class Bookkeeping {
   }
 
   get receipt(): unknown {
-    return this.#read<unknown>("receipt") ?? null;
+    return this.#readLarge<unknown>("receipt") ?? null;
   }
 
   set receipt(receipt: unknown) {
-    this.#write("receipt", receipt);
+    this.#writeLarge("receipt", receipt);
   }
 
   /** Keeps a frame of sqlite_sequence until `finish`: tables fill sqlite_sequence themselves while rows arrive. */
@@ -208,11 +209,11 @@ export class Bookkeeping {
 
   /** Digest progress (digest.ts), under names of its own. */
   digestEntry<T>(name: string): T | undefined {
-    return this.#read<T>(`digest:${name}`);
+    return this.#readLarge<T>(`digest:${name}`);
   }
 
   putDigestEntry(name: string, entry: unknown): void {
-    this.#write(`digest:${name}`, entry);
+    this.#writeLarge(`digest:${name}`, entry);
   }
 
   dropDigest(): void {
@@ -277,6 +278,15 @@ export class Bookkeeping {
 
   #write(name: string, value: unknown): void {
     this.#kv.put(PREFIX + name, value);
+  }
+
+  // For what grows with the number of tables, batches or objects.
+  #readLarge<T>(name: string): T | undefined {
+    return getLarge<T>(this.#kv, PREFIX + name);
+  }
+
+  #writeLarge(name: string, value: unknown): void {
+    putLarge(this.#kv, PREFIX + name, value);
   }
 
   #dropPrefix(prefix: string): void {

@@ -23,9 +23,11 @@ import { type Counted, Misread, Tally, censusOf, nothingCounted } from "./tally.
 
 /** How many rows make a page. */
 const PAGE_ROWS = 2048;
-// What is hashed before the clock is looked at: it stands still while JavaScript runs.
+// Work is counted: in production the clock stands still while code runs, and a request may use 30 seconds of CPU time. A page and a census are the
+// smallest steps; a large census is the last thing that its request does.
 const SLICE_BYTES = 8 * 1024 * 1024;
 const SLICE_PAGES = 64;
+const SLICES_PER_REQUEST = 8;
 // Page digests that lie under one key, well below what a value may have.
 const PAGES_PER_ENTRY = 1024;
 const DIGEST_BYTES = 32;
@@ -47,6 +49,8 @@ interface Progress {
   readonly counted: Counted;
   readonly pages: number;
   readonly after: Key | null;
+  /** All pages are hashed; the census is due. */
+  readonly ended?: boolean;
 }
 
 interface Result {
@@ -55,14 +59,17 @@ interface Result {
 }
 
 /**
- * Computes for about `budgetMs` milliseconds, and at least one slice. `fresh` forgets what was computed before, for the
+ * Computes at least one slice, and at most as many as a request may; it ends earlier after about `budgetMs` milliseconds. `fresh` forgets what was computed before, for the
  * caller who does not trust that every change of the tables went through this class.
  * @throws WireError wrong-phase
  */
 export async function advanceDigest(store: StoreContext, budgetMs: number, fresh = false): Promise<DigestReport> {
   const start = Date.now();
   if (fresh) store.storage.transactionSync(() => forgetDigest(store));
-  while (!store.storage.transactionSync(() => digestSlice(store))) {
+  for (let done = 0; done < SLICES_PER_REQUEST;) {
+    const budget = new SliceBudget();
+    if (store.storage.transactionSync(() => digestSlice(store, budget))) break;
+    done += budget.slices;
     // Lets the clock move and other requests in; a write among them makes the digest begin anew.
     await scheduler.wait(0);
     if (Date.now() - start >= budgetMs) break;
@@ -88,14 +95,14 @@ export function completeDigest(store: StoreContext): DatabaseDigest | undefined 
 }
 
 // True when the digest is complete.
-function digestSlice(store: StoreContext): boolean {
+function digestSlice(store: StoreContext, budget: SliceBudget): boolean {
   demandPhase(store.books.state, "digest");
   const header = demandHeader(store);
   if (completeDigest(store) !== undefined) return true;
   const tables = tablesWithRows(store.sql);
   let progress = currentProgress(store);
   let table = tables[progress.done.length];
-  for (const budget = new SliceBudget(); table !== undefined && !budget.spent;) {
+  while (table !== undefined && !budget.spent) {
     progress = digestTable(store, demandTable(store.sql, table), progress, budget);
     table = tables[progress.done.length];
   }
@@ -117,16 +124,30 @@ function currentProgress(store: StoreContext): Progress {
 }
 
 class SliceBudget {
-  #bytes = SLICE_BYTES;
-  #pages = SLICE_PAGES;
+  #bytes = 0;
+  #pages = 0;
+  #closed = false;
 
-  get spent(): boolean {
-    return this.#bytes <= 0 || this.#pages <= 0;
+  /** How many slices the work was, at least one. */
+  get slices(): number {
+    return Math.max(1, this.#bytes / SLICE_BYTES, this.#pages / SLICE_PAGES);
   }
 
-  charge(bytes: number): void {
-    this.#bytes -= bytes;
-    this.#pages--;
+  get spent(): boolean {
+    return this.#closed || this.#bytes >= SLICE_BYTES || this.#pages >= SLICE_PAGES;
+  }
+
+  charge(bytes: number, pages = 1): void {
+    this.#bytes += bytes;
+    this.#pages += pages;
+  }
+
+  /** Charges one piece of work, if there is room for it or it is the first of the slice; otherwise the slice is over. */
+  takes(bytes: number, pages: number): boolean {
+    const fits = this.#bytes + bytes <= SLICE_BYTES && this.#pages + pages <= SLICE_PAGES;
+    if (fits || this.#pages === 0) this.charge(bytes, pages);
+    else this.#closed = true;
+    return !this.#closed;
   }
 }
 
@@ -135,8 +156,7 @@ function digestTable(store: StoreContext, shape: TableShape, from: Progress, bud
   const reader = new RowReader(store.sql, shape);
   const pages: Uint8Array[] = [];
   const tally = new Tally(shape, from.counted);
-  let { after } = from;
-  let ended = false;
+  let { after, ended = false } = from;
   while (!ended && !budget.spent) {
     const page = hashPage(reader, after, tally);
     budget.charge(page.bytes);
@@ -147,11 +167,16 @@ function digestTable(store: StoreContext, shape: TableShape, from: Progress, bud
   keepPages(store, from.done.length, from.pages, pages);
   const count = from.pages + pages.length;
   const { counted } = tally;
-  if (!ended) return { ...from, counted, pages: count, after };
+  if (!ended || !budget.takes(...censusCost(counted))) return { ...from, counted, pages: count, after, ended };
   const census = demandCensus(store.sql, shape, counted);
   const digest = joinPages(store, from.done.length, count);
   const done = { name: shape.name, rows: counted.rows, digest, ...(census !== undefined && { census }) };
-  return { ...from, done: [...from.done, done], counted: nothingCounted(), pages: 0, after: null };
+  return { ...from, done: [...from.done, done], counted: nothingCounted(), pages: 0, after: null, ended: false };
+}
+
+/** Bytes and pages of the plain scan. */
+function censusCost({ rows, text, blob, integers, reals }: Counted): [bytes: number, pages: number] {
+  return [text + blob + 8 * (integers + reals), Math.ceil(rows / PAGE_ROWS)];
 }
 
 // Holds what the reader returned against the census.
