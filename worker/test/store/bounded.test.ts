@@ -83,7 +83,7 @@ describe("no value of the bookkeeping is over 2 MB", () => {
   ];
 
   function wideSchema(): NonNullable<Bookkeeping["schema"]> {
-    const virtual = many(5000, (n) => ({ name: `v${n}${"名".repeat(100)}`, load: "rows", config: [] }));
+    const virtual = many(15_000, (n) => ({ name: `v${n}${"名".repeat(100)}`, load: "rows", config: [] }));
     return { header: { internal: [] }, virtual, sha256: "0" } as unknown as NonNullable<Bookkeeping["schema"]>;
   }
 
