@@ -239,6 +239,12 @@ func (u user) upload(path string) {
 // write goes through the application's route, so that nothing but the Durable Object has it.
 func (u user) write(statements ...string) {
 	u.Helper()
+	u.writeIn("hot", statements...)
+}
+
+// writeIn writes to the file or the Durable Object, whichever has the hot or the cold rows.
+func (u user) writeIn(scope string, statements ...string) {
+	u.Helper()
 	type statement struct {
 		SQL string `json:"sql"`
 	}
@@ -246,7 +252,7 @@ func (u user) write(statements ...string) {
 	for _, s := range statements {
 		all = append(all, statement{s})
 	}
-	body, err := json.Marshal(map[string]any{"statements": all})
+	body, err := json.Marshal(map[string]any{"statements": all, "scope": scope})
 	if err != nil {
 		u.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package misread
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -16,7 +18,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // tracedSchema makes our code use every kind of statement that it has.
@@ -45,14 +49,17 @@ func tracedWords(t *testing.T) []string {
 		statements[sql] = true
 	}
 	path := makeDatabase(t, tracedSchema, "")
+	demandSurvey(t, path)
 	u := newUser(t, "traced")
 	u.upload(path)
 	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated)
-	u.write("INSERT INTO items(name) VALUES('written')")
+	// A statement of each kind that is wrapped.
+	u.write("INSERT INTO items(name) VALUES('written')", "SELECT * FROM items", "SELECT price FROM items UNION SELECT 1",
+		"UPDATE items SET name = 'again' WHERE n = 4 RETURNING *", "VALUES(1.0), (2)", "SELECT sql FROM sqlite_schema")
 	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
 	u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
 	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
-	divide(t, path)
+	splitAndJoin(t, path)
 	capi.Trace = nil
 	inObjects, err := harness.Traced(cloud)
 	if err != nil {
@@ -64,16 +71,39 @@ func tracedWords(t *testing.T) []string {
 	return harness.Identifiers(slices.AppendSeq(inObjects, maps.Keys(statements)))
 }
 
-// divide plans a split of the file.
-func divide(t *testing.T, path string) {
+// splitAndJoin splits a user by a policy, writes to both parts and brings them home.
+func splitAndJoin(t *testing.T, path string) {
 	t.Helper()
-	policy, err := split.LoadPolicy(written(t, "policy.toml", "[tables.items]\nwhere = \"n < 2\"\ntriggers = \"accept\"\n"))
+	u := newUser(t, "traced-split")
+	u.upload(path)
+	u.split(map[string]string{"items": "n < 2", "keyed": "l = 1", "plain": "a = 1"})
+	u.write("INSERT INTO items(n, name) VALUES(9, 'hot')")
+	u.writeIn("cold", "UPDATE items SET name = 'cold'", "UPDATE plain SET a = 8")
+	// A rowid that no column shows is taken on both sides now: the merge has to number the row again.
+	u.write("INSERT INTO plain(rowid, a) VALUES(5, 5)")
+	u.writeIn("cold", "INSERT INTO plain(rowid, a) VALUES(5, 6)")
+	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
+	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeMerged)
+}
+
+// split moves the rows for which the expressions are true; the rows of other tables stay.
+func (u user) split(cold map[string]string) {
+	u.Helper()
+	tables := map[string]any{}
+	for table, where := range cold {
+		tables[table] = map[string]any{"where": where, "triggers": "accept", "ids": "application"}
+	}
+	policy, err := json.Marshal(map[string]any{"tables": tables})
 	if err != nil {
-		t.Fatal(err)
+		u.Fatal(err)
 	}
-	if _, err := split.NewPlan(t.Context(), path, policy, time.Now()); err != nil {
-		t.Fatal(err)
+	loaded, err := split.LoadPolicy(written(u.T, "policy.json", string(policy)))
+	if err != nil {
+		u.Fatal(err)
 	}
+	u.must(u.run(migrate.ActionMigrate, func(ctx context.Context, id userdb.UserID) migrate.Result {
+		return u.engine.Split(ctx, id, migrate.SplitOptions{Policy: loaded, At: time.Now()})
+	}), migrate.OutcomeSplit)
 }
 
 var letterCases = map[string]func(string) string{
@@ -82,17 +112,34 @@ var letterCases = map[string]func(string) string{
 	"mixed": func(word string) string { return strings.ToUpper(word[:1]) + word[1:] },
 }
 
-// uses of a word as a name: what makes them, and what is written in the Durable Object. {} is the quoted word, # its number.
-var uses = map[string][2]string{
+// use is one way to use a word as a name. {} is the quoted word, {U} and {M} the same in other letters, # its number.
+type use struct {
+	create, write string
+	cold          [2]string // the table with rows that a split moves, and which
+	coldWrite     string
+}
+
+var uses = map[string]use{
 	"table": {`CREATE TABLE {}(a INTEGER PRIMARY KEY, b); INSERT INTO {} VALUES(1, 0.5), (7, 'x'); CREATE TRIGGER {} AFTER DELETE ON {} BEGIN SELECT 1; END;`,
-		`INSERT INTO {} VALUES(9, 2)`},
+		`INSERT INTO {} VALUES(9, 2)`, [2]string{"{}", "a < 5"}, `UPDATE {} SET b = 2.5 WHERE a = 1`},
 	"rowid": {`CREATE TABLE "r #"({} INTEGER PRIMARY KEY, "a #" REAL, "b #"); INSERT INTO "r #" VALUES(3, 1.25, 'x'), (9, NULL, NULL), (-4, 2, x'00');`,
-		`INSERT INTO "r #" VALUES(100, NULL, 'written')`},
+		`INSERT INTO "r #" VALUES(100, NULL, 'written')`, [2]string{`"r #"`, `{} < 5`}, `UPDATE "r #" SET "a #" = 7 WHERE {} = 3`},
 	"key": {`CREATE TABLE "k #"({} TEXT, "l #" INT, "v #", PRIMARY KEY({}, "l #")) WITHOUT ROWID; INSERT INTO "k #" VALUES('b', 2, 1), ('a', 10, 2.0), ('a', 9, 'x');`,
-		`INSERT INTO "k #" VALUES('a', 11, NULL)`},
-	"column": {`CREATE TABLE "c #"({}, "d #" REAL); INSERT INTO "c #" VALUES('x', 1.5), (2, NULL);`, `UPDATE "c #" SET {} = 9.5 WHERE {} = 2`},
-	"index":  {`CREATE TABLE "i #"(a, b); CREATE INDEX {} ON "i #"(b); INSERT INTO "i #" VALUES(2, 1), (1, 2.5);`, `DELETE FROM "i #" WHERE a = 2`},
-	"view":   {`CREATE TABLE "w #"(a, b); CREATE VIEW {} AS SELECT a FROM "w #"; INSERT INTO "w #" VALUES(2, 1), (1, 2.5);`, `UPDATE "w #" SET b = 3 WHERE a = 1`},
+		`INSERT INTO "k #" VALUES('a', 11, NULL)`, [2]string{`"k #"`, `{} = 'b'`}, `UPDATE "k #" SET "v #" = x'07' WHERE {} = 'b'`},
+	"column": {`CREATE TABLE "c #"({}, "d #" REAL); INSERT INTO "c #" VALUES('x', 1.5), (2, NULL);`,
+		`UPDATE "c #" SET {} = 9.5 WHERE {} = 2`, [2]string{`"c #"`, `{} = 'x'`}, `UPDATE "c #" SET "d #" = 6 WHERE {} = 'x'`},
+	"index": {`CREATE TABLE "i #"(a, b); CREATE INDEX {} ON "i #"(b); INSERT INTO "i #" VALUES(1, 2.5), (2, 1);`,
+		`DELETE FROM "i #" WHERE a = 2`, [2]string{`"i #"`, `a = 1`}, `UPDATE "i #" SET b = 4 WHERE a = 1`},
+	"view": {`CREATE TABLE "w #"(a, b); CREATE VIEW {} AS SELECT a FROM "w #"; INSERT INTO "w #" VALUES(2, 1), (1, 2.5);`,
+		`UPDATE "w #" SET b = 3 WHERE a = 1`, [2]string{`"w #"`, `a = 2`}, `UPDATE "w #" SET b = 5 WHERE a = 2`},
+	// One name for everything that SQLite lets have it at once, in three letter cases.
+	"all": {`CREATE TABLE {}({U} INTEGER PRIMARY KEY, "b #" REAL, CONSTRAINT {M} CHECK ({M} IS NOT 5));
+		CREATE TABLE "m #"({M} TEXT COLLATE NOCASE PRIMARY KEY, "c #" REFERENCES {U}({M})) WITHOUT ROWID;
+		CREATE TRIGGER {M} AFTER DELETE ON {U} BEGIN DELETE FROM "m #" WHERE {U} = old.{}; END;
+		CREATE VIEW "v #" AS WITH {U}({M}) AS (SELECT {} FROM "m #") SELECT {M}.{U} AS {} FROM {U} AS {M};
+		CREATE INDEX "x #" ON {M}("b #", {}) WHERE {U} > 0;
+		INSERT INTO {} VALUES(1, 0.5), (7, NULL); INSERT INTO "m #" VALUES('a', 1), ('B', 7), ('c', NULL);`,
+		`INSERT INTO {U} VALUES(9, 2)`, [2]string{"{U}", "{M} < 5"}, `UPDATE {} SET "b #" = 3 WHERE {U} = 1`},
 }
 
 // TestOurOwnNamesAreUsersNames uses every identifier of the SQL that our code runs as a user's name. What is written in the Durable
@@ -100,7 +147,7 @@ var uses = map[string][2]string{
 func TestOurOwnNamesAreUsersNames(t *testing.T) {
 	words := tracedWords(t)
 	t.Logf("%d identifiers: %s", len(words), strings.Join(words, " "))
-	for _, word := range []string{"value", "jsonb_each", "pragma_table_xinfo", "r", "n", "k", "p", "rowid", "_dbmigrate_row"} {
+	for _, word := range []string{"value", "jsonb_each", "pragma_table_xinfo", "r", "n", "k", "p", "rowid", "_dbmigrate_row", "_dbmigrate_result_", "dbstat", "dbmigrate_renumbered", "dbmigrate_cold_0"} {
 		if !slices.Contains(words, word) {
 			t.Errorf("%s is no identifier of the traced SQL: is the trace broken?", word)
 		}
@@ -113,38 +160,76 @@ func TestOurOwnNamesAreUsersNames(t *testing.T) {
 		}
 	}
 	for _, c := range effort.Some(t, "uses of our names", all, 3) {
-		t.Run(c.use+" "+c.letters, func(t *testing.T) { goThereAndBack(t, c.use, c.letters, words, letterCases[c.letters]) })
+		t.Run(c.use+" "+c.letters, func(t *testing.T) {
+			t.Parallel()
+			goThereAndBack(t, c.use+"-"+c.letters, uses[c.use], words, letterCases[c.letters])
+		})
 	}
 }
 
-func goThereAndBack(t *testing.T, use, name string, words []string, letters func(string) string) {
-	create, write := statementsOf(use, words, letters)
+func goThereAndBack(t *testing.T, name string, use use, words []string, letters func(string) string) {
+	fill := func(text string) (filled []string) {
+		for i, word := range words {
+			filled = append(filled, names(word, i, letters).Replace(text))
+		}
+		return filled
+	}
+	create, write, coldWrite := fill(use.create), fill(use.write), fill(use.coldWrite)
 	path := makeDatabase(t, strings.Join(create, "\n"), "")
-	u := newUser(t, "names-"+use+"-"+name)
+	demandSurvey(t, path)
+	u := newUser(t, "names-"+name)
 	u.upload(path)
-	if r := u.run(migrate.ActionMigrate, u.engine.Migrate); userdb.KindOf(r.Err()) == userdb.Blocked {
-		t.Fatalf("a word is refused: %v", r.Err()) // untouched, but none of these has to be
-	} else {
-		u.must(r, migrate.OutcomeMigrated)
+	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated) // a word could be refused, but none has to be
+	u.writeAll("hot", write)
+	u.writeAll("hot", coldWrite)
+	u.comesBack(migrate.OutcomeExported, create, write, coldWrite)
+
+	u = newUser(t, "names-split-"+name)
+	u.upload(path)
+	cold := map[string]string{}
+	for i, table := range fill(use.cold[0]) {
+		cold[strings.Trim(table, `"`)] = names(words[i], i, letters).Replace(use.cold[1])
 	}
-	for part := range slices.Chunk(write, 40) {
-		u.write(part...)
-	}
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
-	u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
-	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
-	want := makeDatabase(t, strings.Join(create, "\n"), strings.Join(write, ";\n"))
-	if out, err := exec.Command("python3", "../../scripts/dbdigest.py", want, u.fetch()).CombinedOutput(); err != nil {
-		t.Errorf("%v: %.2000s", err, out)
+	u.split(cold)
+	u.writeAll("hot", write)
+	u.writeAll("cold", coldWrite)
+	u.comesBack(migrate.OutcomeMerged, create, write, coldWrite)
+}
+
+// demandSurvey has a scan count the file.
+func demandSurvey(t *testing.T, path string) {
+	t.Helper()
+	report, err := sqlitefile.Survey(t.Context(), path, wire.DefaultLimits)
+	if err != nil || report.Entries.Rows == 0 {
+		t.Errorf("a scan counts %+v: %v", report.Entries, err)
 	}
 }
 
-func statementsOf(use string, words []string, letters func(string) string) (create, write []string) {
-	for i, word := range words {
-		fill := strings.NewReplacer("{}", `"`+letters(word)+`"`, "#", fmt.Sprint(i))
-		create, write = append(create, fill.Replace(uses[use][0])), append(write, fill.Replace(uses[use][1]))
+// names replaces what stands for names in the texts of uses.
+func names(word string, number int, letters func(string) string) *strings.Replacer {
+	quoted := func(name string) string { return `"` + name + `"` }
+	return strings.NewReplacer("{}", quoted(letters(word)), "{U}", quoted(strings.ToUpper(word)),
+		"{M}", quoted(letterCases["mixed"](word)), "#", fmt.Sprint(number))
+}
+
+func (u user) writeAll(scope string, statements []string) {
+	for part := range slices.Chunk(statements, 40) {
+		u.writeIn(scope, part...)
 	}
-	return create, write
+}
+
+// comesBack compares what a rollback gives back with what the same statements make of a file that never moved.
+func (u user) comesBack(outcome migrate.Outcome, create, write, coldWrite []string) {
+	u.Helper()
+	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
+	if outcome != migrate.OutcomeMerged { // a split user's rollback cannot be rehearsed
+		u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
+	}
+	u.must(u.run(migrate.ActionRollback, u.rollback), outcome)
+	want := makeDatabase(u.T, strings.Join(create, "\n"), strings.Join(slices.Concat(write, coldWrite), ";\n"))
+	if out, err := exec.Command("python3", "../../scripts/dbdigest.py", want, u.fetch()).CombinedOutput(); err != nil {
+		u.Errorf("%v: %.2000s", err, out)
+	}
 }
 
 func written(t *testing.T, name, content string) string {
