@@ -65,6 +65,9 @@ func reasonText(r result.Result) string {
 		parts = append(parts, r.Reason)
 	}
 	parts = append(parts, r.Differences...)
+	for _, w := range r.Warnings {
+		parts = append(parts, fmt.Sprintf("warning: %s: %s", w.Object, w.Detail))
+	}
 	for _, t := range r.Changes {
 		parts = append(parts, fmt.Sprintf("table %s changed, %s now", t.Name, units.Plural(int(t.Rows), "row")))
 	}

@@ -43,7 +43,7 @@ func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfil
 	c := inspect.Comparison{Op: "compare the export of", What: "the built file", Against: inspect.TheObject, Store: want, Hint: hintExport,
 		Probably: "the Durable Object was read wrongly, or something wrote into it past its own code meanwhile"}
 	var err error
-	if c.Lines, err = e.build(ctx, u, sp.Path, want.Tables); err != nil {
+	if c.Lines, err = e.build(ctx, u, sp, want.Tables); err != nil {
 		return err
 	}
 	if err = sp.Describe(e.Layout.Key(u)); err != nil {
@@ -62,12 +62,14 @@ func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfil
 
 // build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the Durable Object itself names them.
 // It names those of which something else came than the Durable Object counted.
-func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables []wire.TableDigest) (wrong []string, err error) {
+func (e *Engine) build(ctx context.Context, u userdb.UserID, sp *userfile.Copy, tables []wire.TableDigest) (wrong []string, err error) {
 	exported, err := e.Stores.ExportSchema(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	b, err := sqlitefile.Create(path, exported.Schema)
+	// No rollback fails because nothing can be said here.
+	sp.Warnings, _ = sqlitefile.Unusable(ctx, exported.Schema.Objects)
+	b, err := sqlitefile.Create(sp.Path, exported.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, path string, tables
 		}
 	}
 	x.release()
-	info, err := os.Stat(path)
+	info, err := os.Stat(sp.Path)
 	if err != nil {
 		return nil, errors.Join(err, b.Abort())
 	}

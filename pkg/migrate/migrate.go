@@ -171,7 +171,7 @@ func (m *migration) admit(ctx context.Context) error {
 	}
 	err = m.source().Preflight(checking, m.user, file)
 	done()
-	m.result.Unfit = err != nil
+	m.result.Unfit, m.result.Warnings = err != nil, file.Warnings
 	if err == nil && m.parts != nil {
 		err = m.divide(ctx) // a policy may refuse what another one moves: that is no fault of the file
 	}

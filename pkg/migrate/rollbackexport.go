@@ -103,7 +103,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 		return err
 	}
 	r.served = true
-	r.result.Outcome, r.result.Bytes = outcome, file.Size
+	r.result.Outcome, r.result.Bytes, r.result.Warnings = outcome, file.Size, file.Warnings
 	return nil
 }
 

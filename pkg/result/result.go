@@ -92,6 +92,8 @@ type Result struct {
 	Changes []wire.TableDigest
 	// Differences name what differs, for verify.
 	Differences []string
+	// Warnings are what migrate and rollback moved and the other side cannot use.
+	Warnings []sqlitefile.Problem
 	// FreedBytes is what gc freed.
 	FreedBytes int64
 
@@ -181,27 +183,28 @@ func (r *Result) AddReason(reason string) {
 
 // resultJSON is the promised shape (docs/scripting.md).
 type resultJSON struct {
-	User        userdb.UserID      `json:"user"`
-	Action      Action             `json:"action"`
-	Outcome     Outcome            `json:"outcome"`
-	Reason      string             `json:"reason,omitempty"`
-	Bytes       int64              `json:"bytes"`
-	Rows        int64              `json:"rows,omitempty"`
-	Tables      int                `json:"tables,omitempty"`
-	Claim       userdb.Claim       `json:"claim,omitempty"`
-	TookMs      int64              `json:"tookMs"`
-	WindowMs    *int64             `json:"windowMs,omitempty"`
-	Open        bool               `json:"open,omitempty"`
-	Writes      int64              `json:"writes,omitempty"`
-	Changes     []wire.TableDigest `json:"changes,omitempty"`
-	Differences []string           `json:"differences,omitempty"`
-	FreedBytes  int64              `json:"freedBytes,omitempty"`
-	LeftBehind  userdb.ObjectKey   `json:"leftBehind,omitempty"`
-	Archived    userdb.ObjectKey   `json:"archived,omitempty"`
-	Quarantine  userdb.Kind        `json:"quarantine,omitempty"`
-	ETag        userdb.ETag        `json:"etag,omitempty"`
-	FlagLeft    bool               `json:"flagLeft,omitempty"`
-	Error       *errorJSON         `json:"error,omitempty"`
+	User        userdb.UserID        `json:"user"`
+	Action      Action               `json:"action"`
+	Outcome     Outcome              `json:"outcome"`
+	Reason      string               `json:"reason,omitempty"`
+	Bytes       int64                `json:"bytes"`
+	Rows        int64                `json:"rows,omitempty"`
+	Tables      int                  `json:"tables,omitempty"`
+	Claim       userdb.Claim         `json:"claim,omitempty"`
+	TookMs      int64                `json:"tookMs"`
+	WindowMs    *int64               `json:"windowMs,omitempty"`
+	Open        bool                 `json:"open,omitempty"`
+	Writes      int64                `json:"writes,omitempty"`
+	Changes     []wire.TableDigest   `json:"changes,omitempty"`
+	Differences []string             `json:"differences,omitempty"`
+	Warnings    []sqlitefile.Problem `json:"warnings,omitempty"`
+	FreedBytes  int64                `json:"freedBytes,omitempty"`
+	LeftBehind  userdb.ObjectKey     `json:"leftBehind,omitempty"`
+	Archived    userdb.ObjectKey     `json:"archived,omitempty"`
+	Quarantine  userdb.Kind          `json:"quarantine,omitempty"`
+	ETag        userdb.ETag          `json:"etag,omitempty"`
+	FlagLeft    bool                 `json:"flagLeft,omitempty"`
+	Error       *errorJSON           `json:"error,omitempty"`
 }
 
 type errorJSON struct {
@@ -214,7 +217,7 @@ type errorJSON struct {
 // MarshalJSON writes the promised shape.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
-		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, FreedBytes: r.FreedBytes,
+		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, Warnings: r.Warnings, FreedBytes: r.FreedBytes,
 		LeftBehind: r.LeftBehind, Archived: r.Archived, FlagLeft: r.LeftFlag}
 	if r.Quarantine != "" {
 		out.Quarantine, out.ETag = r.Quarantine, r.ETag

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -19,6 +20,8 @@ type scratch struct {
 	conn *capi.Conn
 	// reads counts what the statements of one object read of columns, wherever views are written out.
 	reads int
+	// plain leaves it SQLite's own limits, functions and modules: what a file that comes back is used with.
+	plain bool
 }
 
 // mostReads is how many columns the statements of one object may read when they are compiled. Views of views double with every level, and
@@ -40,22 +43,29 @@ var storeLimits = map[int32]int32{
 	sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH:       10,
 }
 
-func newScratch() (*scratch, error) {
+func newScratch() (*scratch, error) { return openScratch(false) }
+
+func openScratch(plain bool) (*scratch, error) {
 	conn, err := capi.Open("", capi.Memory)
 	if err != nil {
 		return nil, err
 	}
-	s := &scratch{conn: conn}
-	if err := s.becomeStore(); err != nil {
+	s := &scratch{conn: conn, plain: plain}
+	if err := s.configure(); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *scratch) becomeStore() error {
-	for id, value := range storeLimits {
-		s.conn.Limit(id, value)
+func (s *scratch) configure() error {
+	if !s.plain {
+		for id, value := range storeLimits {
+			s.conn.Limit(id, value)
+		}
+		if err := s.conn.KeepModules(storeModules...); err != nil {
+			return err
+		}
 	}
 	// A schema that calls functions which SQLite deems unsafe there is the application's choice; only absent functions count.
 	if err := s.conn.Configure(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, true); err != nil {
@@ -63,9 +73,6 @@ func (s *scratch) becomeStore() error {
 	}
 	// Triggers are compiled, and so checked, only where they can fire. Nothing is executed here but CREATE.
 	if err := s.conn.Configure(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, true); err != nil {
-		return err
-	}
-	if err := s.conn.KeepModules(storeModules...); err != nil {
 		return err
 	}
 	return s.conn.Authorize(s.allow)
@@ -78,12 +85,23 @@ func (s *scratch) allow(a capi.Action) bool {
 		s.reads++
 		return s.reads <= mostReads
 	case sqlite3.SQLITE_FUNCTION:
-		return storeFunctions[strings.ToLower(a.Second)]
+		return s.plain || storeFunctions[strings.ToLower(a.Second)]
 	}
 	return true
 }
 
 func (s *scratch) close() { s.conn.Close() }
+
+// Unusable names the views and triggers that SQLite by itself cannot use, since they call functions that only some program registers.
+func Unusable(ctx context.Context, objects []wire.Object) ([]Problem, error) {
+	s, err := openScratch(true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	found, err := s.check(ctx, objects)
+	return NewReport(slices.DeleteFunc(found, func(f Finding) bool { return f.Level != Warning || f.Reason != ReasonFunction })).Problems(), err
+}
 
 // createOrder is the order in which objects are made: INSTEAD OF triggers need their view.
 var createOrder = []string{"table", "index", "view", "trigger"}

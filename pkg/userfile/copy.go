@@ -24,6 +24,8 @@ type Copy struct {
 	Path string
 	head []byte // the SQLite header as it was stored
 	SHA  string // SHA-256 of the bytes with their mark taken off, hex: the same before and after a fence
+	// Warnings are about objects that are moved and cannot be used on the other side.
+	Warnings []sqlitefile.Problem
 
 	ahead *marked // what the next PUT will send, when it is known before
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -100,7 +102,11 @@ func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) err
 		return err
 	}
 	s.observe(result.Event{User: u, Stage: result.StagePreflight, Took: s.now().Sub(begun)})
-	return About(u, report.Err())
+	if err := report.Err(); err != nil {
+		return About(u, err)
+	}
+	file.Warnings = slices.DeleteFunc(report.Problems(), func(p sqlitefile.Problem) bool { return p.Object == "" })
+	return nil
 }
 
 // MayOpen refuses a file that nobody has checked and that takes too much to check. Other faults are for the caller to find.
