@@ -585,3 +585,76 @@ func TestLooksAtWhatIsLeftOpen(t *testing.T) {
 		})
 	}
 }
+
+// What cannot be done is refused by kind, and changes nothing.
+func TestRefusals(t *testing.T) {
+	freed := func(x *walk) {
+		x.migrate()
+		x.write()
+		c := x.engine().GarbageCollector()
+		found, err := x.engine().Inspect().Scan(x.Context(), inspect.ScanOptions{Marks: true})
+		if err != nil {
+			x.Fatal(err)
+		}
+		plan, err := c.Plan(x.Context(), found, gc.Options{})
+		if err != nil || len(plan.Free) != 1 {
+			x.Fatalf("%+v, %v", plan, err)
+		}
+		if r := c.Free(x.Context(), plan.Free[0], plan.Options); r.Err() != nil {
+			x.Fatal(r.Err())
+		}
+	}
+	lost := func(x *walk) {
+		x.splitAt(20)
+		if err := x.w.Bucket.Delete(x.Context(), x.w.Layout.Key(alice)); err != nil {
+			x.Fatal(err)
+		}
+	}
+	discard := migrate.RollbackOptions{DiscardWrites: true}
+	for name, c := range map[string]struct {
+		before func(*walk)
+		run    func(*walk, context.Context, *migrate.Engine) result.Result
+		kind   userdb.Kind
+		want   result.Outcome
+	}{
+		"migrate nobody": {func(*walk) {}, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Migrate(ctx, "nobody") }, userdb.NotFound, ""},
+		"roll nobody back": {func(*walk) {}, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Rollback(ctx, "nobody", migrate.RollbackOptions{})
+		}, userdb.NotFound, ""},
+		"discard without the kept file": {freed, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Rollback(ctx, alice, discard)
+		}, userdb.Conflict, ""},
+		"discard of a split user": {func(x *walk) { x.splitAt(20) }, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Rollback(ctx, alice, discard)
+		}, userdb.Conflict, ""},
+		"merge without the hot file": {lost, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Rollback(ctx, alice, migrate.RollbackOptions{})
+		}, userdb.Conflict, ""},
+		"verify without the hot file": {lost, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Inspect().Verify(ctx, alice)
+		}, userdb.Conflict, ""},
+		"split where nothing is cold": {func(*walk) {}, func(x *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			return e.Split(ctx, alice, x.split(0))
+		}, "", result.OutcomeNothing},
+		"split again where nothing is cold any more": {func(x *walk) { x.splitAt(20) }, func(x *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			opts := x.split(0)
+			opts.Thaw = true
+			return e.Split(ctx, alice, opts)
+		}, "", result.OutcomeMerged},
+		"a run that was stopped": {func(*walk) {}, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+			ctx, stop := context.WithCancel(ctx)
+			stop()
+			return account(ctx, e, result.ActionMigrate, e.Migrate)
+		}, userdb.Interrupted, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newWalk(t)
+				c.before(x)
+				if r := c.run(x, t.Context(), x.engine()); userdb.KindOf(r.Err()) != c.kind || r.Open || c.kind == "" && r.Outcome != c.want {
+					t.Errorf("%s, open %v: %v", r.Outcome, r.Open, r.Err())
+				}
+			})
+		})
+	}
+}
