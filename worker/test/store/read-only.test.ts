@@ -34,17 +34,15 @@ describe("a read changes nothing", () => {
     const before = await state();
     expect(before.phase).toBe(phase);
     let answered = 0;
-    for (const [index, sql] of [
-      ...misleading,
-      ...some("generated reads", firstStatements(20261129, 400), 100),
-    ].entries()) {
+    const reads = [...misleading, ...some("generated reads", firstStatements(20261129, 400), 100)];
+    for (const [index, sql] of reads.entries()) {
       const answer = (await store.query(sql, [], "read", scope)) as QueryAnswer;
       const given = outcome(answer);
       if (given === "ok") answered++;
       else expect(given, sql).toMatch(/^(sql-error|write-in-read|integer-precision)$/);
       if (index % 50 === 0) expect(await state(), sql).toEqual(before);
     }
-    expect(answered).toBeGreaterThan(20);
+    expect(answered).toBeGreaterThan(reads.length / 25);
     expect(await state()).toEqual(before);
   });
 });
@@ -68,10 +66,11 @@ it("counts and announces every write", async () => {
   };
   let before = await seen();
   let writes = 0;
-  for (const sql of [
+  const statements = [
     ...misleading.filter((sql) => !sql.startsWith("DROP")),
     ...some("generated statements", firstStatements(7, 800), 200),
-  ]) {
+  ];
+  for (const sql of statements) {
     const answer = (await store.query(sql, [], "write")) as QueryAnswer;
     const after = await seen();
     const counted = (await store.get("status")).json.writes as number;
@@ -83,7 +82,7 @@ it("counts and announces every write", async () => {
     }
     [before, writes] = [after, counted];
   }
-  expect(writes).toBeGreaterThan(50);
+  expect(writes).toBeGreaterThan(statements.length / 20);
   expect(subscriber.received).toHaveLength(writes);
 });
 
