@@ -2,8 +2,8 @@ import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { createRequire } from "node:module";
 import { defineConfig } from "vitest/config";
 
-// The pool brings a workerd of its own, whose SQLite has no jsonb_each yet; the one of wrangler is the one that we
-// develop and deploy with.
+// The pool brings a workerd of its own, whose SQLite has no jsonb_each yet; the one of wrangler is the one
+// that we develop and deploy with.
 const require = createRequire(import.meta.url);
 const wranglersRequire = createRequire(require.resolve("wrangler/package.json"));
 process.env["MINIFLARE_WORKERD_PATH"] ??= (wranglersRequire("workerd") as { default: string }).default;
@@ -13,12 +13,13 @@ function effort(): { turn: number | null } {
   const text = process.env["DBMIGRATE_EFFORT"] ?? "";
   if (text === "whole") return { turn: null };
   if (text === "") return { turn: Math.floor(Date.now() / 86_400_000) };
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`DBMIGRATE_EFFORT is ${text}: give "whole" or the number of a turn`);
+  if (!/^\d{1,9}$/.test(text))
+    throw new Error(`DBMIGRATE_EFFORT is ${text}: give "whole" or the number of a turn`);
   return { turn: Number(text) };
 }
 
-// Every project runs inside workerd. `store` has a Worker of its own, that exports the Durable Object and a subclass of
-// it; `worker` is the sample application, router and admin routes included.
+// Every project runs inside workerd. `store` has a Worker of its own, that exports the Durable Object and a
+// subclass of it; `worker` is the sample application, router and admin routes included.
 export default defineConfig({
   test: {
     projects: [

@@ -22,7 +22,11 @@ func (a *app) ask(ctx context.Context, question string) (string, error) {
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(a.stderr)
-		return "", &userdb.Error{Op: "ask", Kind: userdb.Interrupted, Err: fmt.Errorf("interrupted: nothing was changed")}
+		return "", &userdb.Error{
+			Op:   "ask",
+			Kind: userdb.Interrupted,
+			Err:  fmt.Errorf("interrupted: nothing was changed"),
+		}
 	case text := <-answer:
 		return text, nil
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 )
 
-// addWhole adds the flags that every command over users has, addParts those that divide a fleet, addNarrow those that
-// take a share of it, and addTimes those that choose by the time of the move.
+// addWhole adds the flags that every command over users has, addParts those that divide a fleet, addNarrow
+// those that take a share of it, and addTimes those that choose by the time of the move.
 func addWhole(o *selection.Options, flags *pflag.FlagSet) {
 	flags.BoolVar(&o.All, "all", false, "every user that the bucket holds")
 	addListed(o, flags)
@@ -15,24 +15,51 @@ func addWhole(o *selection.Options, flags *pflag.FlagSet) {
 
 // addListed is for commands that mean everybody without being told so.
 func addListed(o *selection.Options, flags *pflag.FlagSet) {
-	flags.StringVar(&o.UsersFile, "users-file", "", "`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	flags.StringVar(
+		&o.UsersFile,
+		"users-file",
+		"",
+		"`file` with one user id a line; \"-\" is standard input, # begins a comment",
+	)
 	flags.StringVar(&o.Prefix, "prefix", "", "only users whose id begins with this")
 }
 
 func addParts(o *selection.Options, flags *pflag.FlagSet) {
-	flags.StringArrayVar(&o.Exclude, "exclude", nil, "skip this `user`, or every user in a file (write the path with a slash; \"-\" is standard input); repeatable")
-	flags.StringVar(&o.Shard, "shard", "", "only this `part` of the users, such as 3/16 for the third of sixteen; auto: as the CI system or Kubernetes says")
+	flags.StringArrayVar(
+		&o.Exclude,
+		"exclude",
+		nil,
+		"skip this `user`, or every user in a file (write the path with a slash; \"-\" is standard input); repeatable",
+	)
+	flags.StringVar(
+		&o.Shard,
+		"shard",
+		"",
+		"only this `part` of the users, such as 3/16 for the third of sixteen; auto: as the CI system or Kubernetes says",
+	)
 }
 
 func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
-	flags.Var(&o.Over, "over", "only users whose file has at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576")
-	flags.Var(&o.Percent, "percent", "only this share of all users, always the same ones: those in 5 percent are in 10 percent, too")
+	flags.Var(
+		&o.Over,
+		"over",
+		"only users whose file has at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576",
+	)
+	flags.Var(
+		&o.Percent,
+		"percent",
+		"only this share of all users, always the same ones: those in 5 percent are in 10 percent, too",
+	)
 }
 
 func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 	flags.StringVar(&o.Run, "run", "", "only users whom this `run` of migrate moved")
 	flags.Var(&o.Since, "since", "only users who were migrated within this time; w, d, h, m, s")
-	flags.Var(&o.ToPercent, "to-percent", "keep the users that migrate --percent N selects; roll back all others")
+	flags.Var(
+		&o.ToPercent,
+		"to-percent",
+		"keep the users that migrate --percent N selects; roll back all others",
+	)
 }
 
 // narrowing are the flags whose empty value would choose everybody.
@@ -42,7 +69,12 @@ var narrowing = []string{"shard", "run", "users-file"}
 func refuseEmpty(flags *pflag.FlagSet) error {
 	for _, name := range narrowing {
 		if f := flags.Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
-			return usageError("read --"+name, "", "its value is empty, which would choose more users than were meant", "give a value, or leave the flag out; is a variable not set?")
+			return usageError(
+				"read --"+name,
+				"",
+				"its value is empty, which would choose more users than were meant",
+				"give a value, or leave the flag out; is a variable not set?",
+			)
 		}
 	}
 	return nil

@@ -17,7 +17,9 @@ const cliPage = "../../docs/cli.md"
 func TestCLIPage(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	var page bytes.Buffer
-	page.WriteString("# Commands\n\nWhat `dbmigrate help COMMAND` prints, generated from the commands: `go test ./cmd/dbmigrate -run TestCLIPage -update`.\n")
+	page.WriteString(
+		"# Commands\n\nWhat `dbmigrate help COMMAND` prints, generated from the commands: `go test ./cmd/dbmigrate -run TestCLIPage -update`.\n",
+	)
 	for _, cmd := range newRoot(&app{}).Commands() {
 		if cmd.Hidden || cmd.Name() == "help" {
 			continue

@@ -7,8 +7,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 )
 
-// commandLine is a command as it was given, for records: its flags with their values, which hold no secret (those come from the environment only), and
-// how many users were named, not whom. The values that name users are left out, too.
+// commandLine is a command as it was given, for records: its flags with their values, which hold no secret
+// (those come from the environment only), and how many users were named, not whom. The values that name users
+// are left out, too.
 func commandLine(cmd *cobra.Command, args []string) []string {
 	line := []string{cmd.Name()}
 	cmd.Flags().Visit(func(f *pflag.Flag) { line = append(line, "--"+f.Name+"="+valueForRecords(cmd, f)) })
@@ -18,7 +19,8 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	return line
 }
 
-// valueForRecords leaves out who is excluded, and whose writes were given up. The plan that gc confirms names nobody.
+// valueForRecords leaves out who is excluded, and whose writes were given up. The plan that gc confirms names
+// nobody.
 func valueForRecords(cmd *cobra.Command, f *pflag.Flag) string {
 	if f.Name == "exclude" || f.Name == "confirm" && cmd.Name() == "rollback" {
 		return "(given)"

@@ -8,12 +8,24 @@ import (
 // TestCommandLineNamesNobody: records say how a command was given, and not whom it was about.
 func TestCommandLineNamesNobody(t *testing.T) {
 	cmd := newRollback(&app{})
-	given := []string{"--exclude", "ann", "--exclude", "bob", "--confirm", "discard the writes of eve", "--discard-writes", "eve"}
+	given := []string{
+		"--exclude",
+		"ann",
+		"--exclude",
+		"bob",
+		"--confirm",
+		"discard the writes of eve",
+		"--discard-writes",
+		"eve",
+	}
 	if err := cmd.ParseFlags(given); err != nil {
 		t.Fatal(err)
 	}
 	line := commandLine(cmd, cmd.Flags().Args())
-	if want := []string{"rollback", "--confirm=(given)", "--discard-writes=true", "--exclude=(given)", "(1 user named)"}; !slices.Equal(line, want) {
+	if want := []string{"rollback", "--confirm=(given)", "--discard-writes=true", "--exclude=(given)", "(1 user named)"}; !slices.Equal(
+		line,
+		want,
+	) {
 		t.Errorf("%q", line)
 	}
 	gc := newGC(&app{})

@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestShownCommandsExist holds every dbmigrate command that the pages and the deployment examples show against the program: the verb exists,
-// and so does each flag. What the commands do is told by the stories; a command that was renamed is caught here.
+// TestShownCommandsExist holds every dbmigrate command that the pages and the deployment examples show
+// against the program: the verb exists, and so does each flag. What the commands do is told by the stories; a
+// command that was renamed is caught here.
 func TestShownCommandsExist(t *testing.T) {
 	shown := 0
 	for _, path := range pagesWithCommands(t) {
@@ -59,7 +60,8 @@ var (
 // proseInYAML is what a YAML file says about itself.
 var proseInYAML = regexp.MustCompile(`(?m)#.*$|^name: .*$`)
 
-// shownCommands finds commands in code: everywhere but in the prose of a YAML file, in the code of a Markdown page.
+// shownCommands finds commands in code: everywhere but in the prose of a YAML file, in the code of a Markdown
+// page.
 func shownCommands(ext, text string) []string {
 	text = strings.ReplaceAll(text, "\\\n", " ")
 	if ext == ".md" {
@@ -92,7 +94,8 @@ func codeOf(page string) string {
 	return code.String()
 }
 
-// faultOf says what the program would not understand, or nothing. Words that are no flags are not looked at: pages use placeholders.
+// faultOf says what the program would not understand, or nothing. Words that are no flags are not looked at:
+// pages use placeholders.
 func faultOf(command string) string {
 	words := strings.Fields(command)
 	cmd := subcommand(words[0])
@@ -104,7 +107,8 @@ func faultOf(command string) string {
 	}
 	for _, word := range words[1:] {
 		name, _, _ := strings.Cut(strings.Trim(word, "[]\"'"), "=")
-		if strings.HasPrefix(name, "--") && len(name) > 2 && !slices.Contains(append(flagNames(cmd), "--help"), name) {
+		if strings.HasPrefix(name, "--") && len(name) > 2 &&
+			!slices.Contains(append(flagNames(cmd), "--help"), name) {
 			return "there is no flag " + name
 		}
 	}

@@ -20,10 +20,14 @@ func newCompletion(a *app) *cobra.Command {
 		Example: "  source <(dbmigrate completion bash)\n" +
 			"  dbmigrate completion zsh > \"${fpath[1]}/_dbmigrate\"\n" +
 			"  dbmigrate completion fish > ~/.config/fish/completions/dbmigrate.fish",
-		Annotations: manual{reads: "nothing", changes: "nothing", exits: []int{exitDone, exitUsage}}.annotations(),
-		ValidArgs:   shells,
-		Args:        oneShell,
-		RunE:        func(cmd *cobra.Command, args []string) error { return a.complete(cmd.Root(), args[0]) },
+		Annotations: manual{
+			reads:   "nothing",
+			changes: "nothing",
+			exits:   []int{exitDone, exitUsage},
+		}.annotations(),
+		ValidArgs: shells,
+		Args:      oneShell,
+		RunE:      func(cmd *cobra.Command, args []string) error { return a.complete(cmd.Root(), args[0]) },
 	}
 }
 
@@ -33,7 +37,12 @@ func oneShell(_ *cobra.Command, args []string) error {
 		return usageError("choose shell", "", fmt.Sprintf("%d are named", len(args)), all)
 	}
 	if !slices.Contains(shells, args[0]) {
-		return usageError("choose shell", fmt.Sprintf("%q", args[0]), "there is no completion for it", nearest.Hint(args[0], shells)+all)
+		return usageError(
+			"choose shell",
+			fmt.Sprintf("%q", args[0]),
+			"there is no completion for it",
+			nearest.Hint(args[0], shells)+all,
+		)
 	}
 	return nil
 }

@@ -33,32 +33,57 @@ func (a *app) configInput(environmentSet bool) (config.Input, error) {
 	if err != nil {
 		return config.Input{}, usageError("find the working folder", "", err.Error(), "")
 	}
-	return config.Input{Flags: a.global.values, File: a.global.file, Environment: a.global.environment, EnvironmentSet: environmentSet,
-		Profile: a.global.profile, Dir: dir, Getenv: a.getenv}, nil
+	return config.Input{
+		Flags:          a.global.values,
+		File:           a.global.file,
+		Environment:    a.global.environment,
+		EnvironmentSet: environmentSet,
+		Profile:        a.global.profile,
+		Dir:            dir,
+		Getenv:         a.getenv,
+	}, nil
 }
 
 func newR2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
 	if err := c.NeedR2(); err != nil {
 		return nil, err
 	}
-	return r2.New(r2.Config{Endpoint: c.R2Endpoint, Bucket: c.Bucket, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey.Reveal(),
-		SessionToken: c.SessionToken.Reveal(), Traffic: t})
+	return r2.New(
+		r2.Config{
+			Endpoint:        c.R2Endpoint,
+			Bucket:          c.Bucket,
+			AccessKeyID:     c.AccessKeyID,
+			SecretAccessKey: c.SecretKey.Reveal(),
+			SessionToken:    c.SessionToken.Reveal(),
+			Traffic:         t,
+		},
+	)
 }
 
 func newKV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
 	if err := c.NeedKV(); err != nil {
 		return nil, err
 	}
-	return kv.New(kv.Config{AccountID: c.AccountID, NamespaceID: c.KVNamespace, Token: c.APIToken.Reveal(), BaseURL: c.APIBaseURL,
-		Budget: budget, Traffic: t})
+	return kv.New(
+		kv.Config{
+			AccountID:   c.AccountID,
+			NamespaceID: c.KVNamespace,
+			Token:       c.APIToken.Reveal(),
+			BaseURL:     c.APIBaseURL,
+			Budget:      budget,
+			Traffic:     t,
+		},
+	)
 }
 
 func newWorker(c config.Config, t userdb.Traffic) (*doclient.Client, error) {
 	if err := c.NeedWorker(); err != nil {
 		return nil, err
 	}
-	return doclient.New(doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
-		AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version(), Traffic: t})
+	return doclient.New(
+		doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
+			AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version(), Traffic: t},
+	)
 }
 
 // hintToSend is nothing for "none" in words.
@@ -88,8 +113,23 @@ func (a *app) connectReading(environmentSet bool, shards int) (*migrate.Engine, 
 		return nil, c, err
 	}
 	scratch.Sweep(os.TempDir())
-	return &migrate.Engine{Files: files, WriteProof: new(migrate.WriteProof), Scratch: a.scratch, Quarantine: &migrate.Quarantine{Objects: files}, Flags: flags, SplitFlags: flags.Split(), Bucket: c.Bucket, Layout: layout, Limits: wire.DefaultLimits,
-		Checks: checker.NewPool(checker.DefaultBudget), Concurrency: 1, Run: record.NewRun(time.Now()), Version: version()}, c, nil
+	return &migrate.Engine{
+		Files:      files,
+		WriteProof: new(migrate.WriteProof),
+		Scratch:    a.scratch,
+		Quarantine: &migrate.Quarantine{Objects: files},
+		Flags:      flags,
+		SplitFlags: flags.Split(),
+		Bucket:     c.Bucket,
+		Layout:     layout,
+		Limits:     wire.DefaultLimits,
+		Checks: checker.NewPool(
+			checker.DefaultBudget,
+		),
+		Concurrency: 1,
+		Run:         record.NewRun(time.Now()),
+		Version:     version(),
+	}, c, nil
 }
 
 // purpose is what a command needs of the Durable Objects.
@@ -125,8 +165,9 @@ type connection struct {
 	oldPath  bool  // an old path of the application saves files
 }
 
-// connect makes an engine with everything. The Worker is asked who it is before anything is changed: another protocol version, a refused token
-// or a wrong address ends the command here. Only a command that may do without the Durable Objects goes on when the Worker does not answer.
+// connect makes an engine with everything. The Worker is asked who it is before anything is changed: another
+// protocol version, a refused token or a wrong address ends the command here. Only a command that may do
+// without the Durable Objects goes on when the Worker does not answer.
 func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 	e, c, err := a.connectReading(n.environmentSet, n.shards)
 	if err != nil {
@@ -162,27 +203,52 @@ func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 		a.out.Warn("%v", err)
 	}
 	if hello.Layout != "" && hello.Layout != e.Layout.String() {
-		return nil, usageError("check the layout", e.Layout.String(), "the Worker's router looks for "+hello.Layout, "say --layout "+hello.Layout+": an object that the router does not look at must not be moved")
+		return nil, usageError(
+			"check the layout",
+			e.Layout.String(),
+			"the Worker's router looks for "+hello.Layout,
+			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
+		)
 	}
 	if n.splits && !hello.Split {
-		return nil, usageError("check the Worker", c.WorkerURL, "it does not know split mode", "deploy a Worker of this version first; nothing was changed")
+		return nil, usageError(
+			"check the Worker",
+			c.WorkerURL,
+			"it does not know split mode",
+			"deploy a Worker of this version first; nothing was changed",
+		)
 	}
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
-	return &connection{Engine: e, config: c, unplaced: unplaced(hello, c), oldPath: hello.SavesFiles != nil && !*hello.SavesFiles}, nil
+	return &connection{
+		Engine:   e,
+		config:   c,
+		unplaced: unplaced(hello, c),
+		oldPath:  hello.SavesFiles != nil && !*hello.SavesFiles,
+	}, nil
 }
 
 const fixSaves = "give createRouter and handleAdmin the same value (docs/mount.md), and deploy; nothing was changed"
 
-// savesAgree refuses a Worker with a router that saves files although its admin routes say that it does not, or the other way round: the wrong procedure
-// for an old path loses what it acknowledges.
+// savesAgree refuses a Worker with a router that saves files although its admin routes say that it does not,
+// or the other way round: the wrong procedure for an old path loses what it acknowledges.
 func savesAgree(hello wire.Hello, url string) error {
 	if !hello.SavesDiffer() {
 		return nil
 	}
-	return usageError("check the Worker", url, fmt.Sprintf("createRouter was told savesFiles: %t, and handleAdmin savesFiles: %t", *hello.RouterSavesFiles, *hello.SavesFiles), fixSaves)
+	return usageError(
+		"check the Worker",
+		url,
+		fmt.Sprintf(
+			"createRouter was told savesFiles: %t, and handleAdmin savesFiles: %t",
+			*hello.RouterSavesFiles,
+			*hello.SavesFiles,
+		),
+		fixSaves,
+	)
 }
 
-// probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to learn that it may not.
+// probeFlags asks for the first page of flags. A flag is the last thing that a command writes, too late to
+// learn that it may not.
 func probeFlags(ctx context.Context, flags migrate.Flags) error {
 	err := flags.List(ctx, "", func([]userdb.Flag) error { return errFirstPage })
 	if errors.Is(err, errFirstPage) {

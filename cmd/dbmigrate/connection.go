@@ -11,7 +11,17 @@ import (
 const topicConnection = "connection"
 
 // addressFlags are in the help of the topic, and of no command.
-var addressFlags = []string{"worker-url", "bucket", "kv-namespace", "account-id", "layout", "location-hint", "r2-jurisdiction", "r2-endpoint", "api-base-url"}
+var addressFlags = []string{
+	"worker-url",
+	"bucket",
+	"kv-namespace",
+	"account-id",
+	"layout",
+	"location-hint",
+	"r2-jurisdiction",
+	"r2-endpoint",
+	"api-base-url",
+}
 
 // newConnectionTopic is a help topic: it cannot be run.
 func newConnectionTopic(root *cobra.Command) *cobra.Command {
@@ -20,7 +30,10 @@ func newConnectionTopic(root *cobra.Command) *cobra.Command {
 		Short: "Flags and environment variables that say where everything is, and who you are",
 		Long: "Every command takes these flags. dbmigrate reads flags, then the environment, then dbmigrate.toml (dbmigrate init\n" +
 			"writes it), then the wrangler configuration from here upward. `dbmigrate doctor` shows what it found.\n\n" +
-			"Flags:\n" + strings.TrimRight(addressFlagList(root.PersistentFlags()), "\n") + "\n\n" +
+			"Flags:\n" + strings.TrimRight(
+			addressFlagList(root.PersistentFlags()),
+			"\n",
+		) + "\n\n" +
 			"Environment:\n" +
 			"  DBMIGRATE_WORKER_URL, DBMIGRATE_BUCKET, DBMIGRATE_KV_NAMESPACE, CLOUDFLARE_ACCOUNT_ID, DBMIGRATE_LAYOUT,\n" +
 			"  DBMIGRATE_LOCATION_HINT, DBMIGRATE_R2_JURISDICTION, AWS_ENDPOINT_URL_S3, CLOUDFLARE_API_BASE_URL\n" +

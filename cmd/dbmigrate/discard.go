@@ -7,7 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
-// discardWords are what has to be typed: they say what is lost, and whose, so that no shell history repeats them for another.
+// discardWords are what has to be typed: they say what is lost, and whose, so that no shell history repeats
+// them for another.
 func discardWords(users []migrate.Found) string {
 	if len(users) == 1 {
 		return fmt.Sprintf("discard the writes of %s", users[0].User)
@@ -16,7 +17,12 @@ func discardWords(users []migrate.Found) string {
 }
 
 // confirmDiscard says what would be left behind and asks for it in words.
-func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []migrate.Found, o *rollbackOptions) error {
+func (a *app) confirmDiscard(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []migrate.Found,
+	o *rollbackOptions,
+) error {
 	if err := a.sayLeftBehind(ctx, e, users, o.StoreUnreachable); err != nil {
 		return err
 	}
@@ -24,7 +30,8 @@ func (a *app) confirmDiscard(ctx context.Context, e *migrate.Engine, users []mig
 	return a.confirmWords(ctx, "discard writes", discardWords(users), o.confirm)
 }
 
-// confirmWords asks for the words at a terminal, where they were not given. Without a terminal nothing is changed.
+// confirmWords asks for the words at a terminal, where they were not given. Without a terminal nothing is
+// changed.
 func (a *app) confirmWords(ctx context.Context, what, words, given string) error {
 	if given == "" && isTerminal(a.stdin) && isTerminal(a.stderr) {
 		var err error
@@ -33,7 +40,12 @@ func (a *app) confirmWords(ctx context.Context, what, words, given string) error
 		}
 	}
 	if given != words {
-		return usageError(what, "", "not confirmed: nothing was changed", fmt.Sprintf("to go on, say --confirm %q", words))
+		return usageError(
+			what,
+			"",
+			"not confirmed: nothing was changed",
+			fmt.Sprintf("to go on, say --confirm %q", words),
+		)
 	}
 	return nil
 }

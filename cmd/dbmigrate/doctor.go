@@ -57,16 +57,23 @@ func (a *app) doctor(cmd *cobra.Command, writes bool) error {
 	}
 	ctx, probe := cmd.Context(), record.NewRun(time.Now())
 	findings := []finding{checkConfig(c), checkLayout(c)}
-	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkR2(ctx, c, writes, probe) })...)
-	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkKV(ctx, c, writes, probe) })...)
-	findings = append(findings, patiently(ctx, func(ctx context.Context) []finding { return checkWorker(ctx, c, time.Now) })...)
+	findings = append(
+		findings,
+		patiently(ctx, func(ctx context.Context) []finding { return checkR2(ctx, c, writes, probe) })...)
+	findings = append(
+		findings,
+		patiently(ctx, func(ctx context.Context) []finding { return checkKV(ctx, c, writes, probe) })...)
+	findings = append(
+		findings,
+		patiently(ctx, func(ctx context.Context) []finding { return checkWorker(ctx, c, time.Now) })...)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return a.printFindings(findings)
 }
 
-// doctorPatience bounds the checks of one service. A fleet's run repeats requests for minutes; who asks the doctor wants to know now.
+// doctorPatience bounds the checks of one service. A fleet's run repeats requests for minutes; who asks the
+// doctor wants to know now.
 const doctorPatience = 10 * time.Second
 
 func patiently(ctx context.Context, check func(context.Context) []finding) []finding {
@@ -98,7 +105,13 @@ func (a *app) printFindings(findings []finding) error {
 
 var findingColumns = []report.Column[finding]{
 	{Head: "CHECK", Field: "check", Text: func(f finding) string { return f.Check }},
-	{Head: "", Field: "ok", Text: okText, Data: func(f finding) string { return fmt.Sprint(f.OK) }, Style: okStyle},
+	{
+		Head:  "",
+		Field: "ok",
+		Text:  okText,
+		Data:  func(f finding) string { return fmt.Sprint(f.OK) },
+		Style: okStyle,
+	},
 	{Head: "DETAIL", Field: "detail", Text: func(f finding) string { return f.Detail }},
 	{Head: "HOW TO FIX IT", Field: "fix", Text: func(f finding) string { return f.Fix }},
 }
@@ -168,14 +181,34 @@ func checkWorker(ctx context.Context, c config.Config, now func() time.Time) []f
 	// The Worker looked at its clock somewhere in between; the middle is the best guess.
 	local := before.Add(now().Sub(before) / 2)
 	return append([]finding{
-		{Check: check, OK: true, Detail: fmt.Sprintf("%s: dbmigrate Worker %s, protocol %d", c.WorkerURL, hello.Worker, hello.Protocol)},
+		{
+			Check: check,
+			OK:    true,
+			Detail: fmt.Sprintf(
+				"%s: dbmigrate Worker %s, protocol %d",
+				c.WorkerURL,
+				hello.Worker,
+				hello.Protocol,
+			),
+		},
 		checkLimits(hello.Limits), checkStore(hello, c.WorkerURL), checkClock(hello, local),
 	}, append(append(checkWorkerLayout(hello, c), checkPlacement(hello, c)...), checkFileSaves(hello)...)...)
 }
 
 func checkLimits(l wire.Limits) finding {
-	return finding{Check: "limits", OK: true, Detail: fmt.Sprintf("%s a cell, %d columns, %s a database, %s a request",
-		units.FormatSize(l.CellBytes), l.Columns, units.FormatSize(l.DatabaseBytes), units.FormatSize(l.BatchBytes))}
+	return finding{
+		Check: "limits",
+		OK:    true,
+		Detail: fmt.Sprintf(
+			"%s a cell, %d columns, %s a database, %s a request",
+			units.FormatSize(
+				l.CellBytes,
+			),
+			l.Columns,
+			units.FormatSize(l.DatabaseBytes),
+			units.FormatSize(l.BatchBytes),
+		),
+	}
 }
 
 // checkStore looks at what a real Durable Object said.
@@ -185,7 +218,14 @@ func checkStore(hello wire.Hello, url string) finding {
 		return failed(check, err, "")
 	}
 	if at := hello.Object.Worker; at != hello.Worker {
-		return finding{Check: check, OK: true, Detail: fmt.Sprintf("one answered, backed by SQLite; it still runs version %s: deployments reach running objects later", at)}
+		return finding{
+			Check: check,
+			OK:    true,
+			Detail: fmt.Sprintf(
+				"one answered, backed by SQLite; it still runs version %s: deployments reach running objects later",
+				at,
+			),
+		}
 	}
 	return finding{Check: check, OK: true, Detail: "one answered over RPC, backed by SQLite"}
 }

@@ -18,7 +18,8 @@ const (
 	fixKV = `give the API token the account permission "Workers KV Storage Write" (in the dashboard: Workers KV Storage: Edit)`
 )
 
-// checkR2 lists one key, reads the object's description and first bytes, and, if asked to, writes and deletes an object of its own.
+// checkR2 lists one key, reads the object's description and first bytes, and, if asked to, writes and deletes
+// an object of its own.
 func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []finding {
 	client, err := newR2(c, nil)
 	if err != nil {
@@ -29,7 +30,12 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 	if err != nil {
 		return []finding{failed("r2", err, fixR2)}
 	}
-	list := []finding{{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"}, checkR2Read(ctx, client, first, found), checkExpiry(ctx, client, c.Layout), checkLocks(ctx, lockReader(c), c.Layout)}
+	list := []finding{
+		{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"},
+		checkR2Read(ctx, client, first, found),
+		checkExpiry(ctx, client, c.Layout),
+		checkLocks(ctx, lockReader(c), c.Layout),
+	}
 	if writes {
 		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe)))
 	}
@@ -72,7 +78,9 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 	if err != nil {
 		return []finding{failed("kv", err, fixKV)}
 	}
-	list := []finding{{Check: "kv", OK: true, Detail: "namespace " + c.KVNamespace + " can be listed, with metadata"}}
+	list := []finding{
+		{Check: "kv", OK: true, Detail: "namespace " + c.KVNamespace + " can be listed, with metadata"},
+	}
 	if writes {
 		written := finding{Check: "kv write", OK: true, Detail: "a key was written and deleted"}
 		if err := client.ProbeWrite(ctx, probe); err != nil {
@@ -83,7 +91,8 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 	return append(list, checkSkew("clock kv", "the Cloudflare API", now, middle(before))...)
 }
 
-// checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to say.
+// checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to
+// say.
 func checkFileSaves(hello wire.Hello) []finding {
 	if err := savesAgree(hello, ""); err != nil {
 		return []finding{failed("file saves", err, fixSaves)}
@@ -91,7 +100,13 @@ func checkFileSaves(hello wire.Hello) []finding {
 	if hello.SavesFiles == nil || *hello.SavesFiles {
 		return nil
 	}
-	return []finding{{Check: "file saves", OK: true, Detail: "the router leaves them to an old path (savesFiles: false): migrate goes on as with --writers unconditional"}}
+	return []finding{
+		{
+			Check:  "file saves",
+			OK:     true,
+			Detail: "the router leaves them to an old path (savesFiles: false): migrate goes on as with --writers unconditional",
+		},
+	}
 }
 
 // checkWorkerLayout compares where the Worker's router looks for files with where dbmigrate does.
@@ -102,10 +117,17 @@ func checkWorkerLayout(hello wire.Hello, c config.Config) []finding {
 	case c.Layout:
 		return []finding{{Check: "worker layout", OK: true, Detail: "the router looks for " + hello.Layout}}
 	}
-	return []finding{{Check: "worker layout", Detail: fmt.Sprintf("the Worker's router looks for %s, dbmigrate for %s", hello.Layout, c.Layout), Fix: "say --layout " + hello.Layout}}
+	return []finding{
+		{
+			Check:  "worker layout",
+			Detail: fmt.Sprintf("the Worker's router looks for %s, dbmigrate for %s", hello.Layout, c.Layout),
+			Fix:    "say --layout " + hello.Layout,
+		},
+	}
 }
 
-// middle is the best guess of when, by this machine's clock, a server looked at its own for an answer that took from before until now.
+// middle is the best guess of when, by this machine's clock, a server looked at its own for an answer that
+// took from before until now.
 func middle(before time.Time) time.Time { return before.Add(time.Since(before) / 2) }
 
 // checkSkew compares a server's clock with this machine's; nothing where the server does not tell.
@@ -116,7 +138,13 @@ func checkSkew(check, who string, server, local time.Time) []finding {
 	skew := local.Sub(server).Abs().Round(time.Millisecond)
 	detail := fmt.Sprintf("this machine is %s off %s", units.FormatDuration(skew), who)
 	if skew > maxClockSkew {
-		return []finding{{Check: check, Detail: detail, Fix: "set the clock: R2 refuses requests that are 15 minutes off, and gc counts ages by it"}}
+		return []finding{
+			{
+				Check:  check,
+				Detail: detail,
+				Fix:    "set the clock: R2 refuses requests that are 15 minutes off, and gc counts ages by it",
+			},
+		}
 	}
 	return []finding{{Check: check, OK: true, Detail: detail}}
 }

@@ -43,8 +43,8 @@ func isReported(err error) bool {
 	return errors.As(err, &r)
 }
 
-// exitCode is for errors that stopped a command as a whole. A refused credential, an unreachable address or an unknown bucket found before any user was
-// begun is a matter of configuration.
+// exitCode is for errors that stopped a command as a whole. A refused credential, an unreachable address or
+// an unknown bucket found before any user was begun is a matter of configuration.
 func exitCode(err error) int {
 	var r reported
 	switch {
@@ -54,7 +54,13 @@ func exitCode(err error) int {
 		return r.code
 	}
 	switch userdb.KindOf(err) {
-	case userdb.Usage, userdb.BadUserID, userdb.Unauthorized, userdb.ProtocolError, userdb.Unreachable, userdb.NotFound, userdb.EdgeBlocked:
+	case userdb.Usage,
+		userdb.BadUserID,
+		userdb.Unauthorized,
+		userdb.ProtocolError,
+		userdb.Unreachable,
+		userdb.NotFound,
+		userdb.EdgeBlocked:
 		return exitUsage
 	case userdb.Mismatch:
 		return exitDifferent

@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// A lifecycle rule deletes by age, and the fenced file of a user who has moved is never written again: such a rule deletes every fence some day.
+// A lifecycle rule deletes by age, and the fenced file of a user who has moved is never written again: such a
+// rule deletes every fence some day.
 const fixExpiry = "take the rule away, or give it a prefix under which no user's database lies"
 
 // expiries is what reads the bucket's rules.
@@ -24,7 +25,12 @@ func expiring(rules []r2.Expiry, layout userdb.Layout, moves func(userdb.UserID)
 	for _, rule := range rules {
 		many, only := layout.CoveredBy(rule.Prefix)
 		if many || only != "" && moves(only) {
-			return fmt.Sprintf("the lifecycle rule %q deletes objects under %q %s, and so the fences of users who have moved", rule.ID, rule.Prefix, due(rule))
+			return fmt.Sprintf(
+				"the lifecycle rule %q deletes objects under %q %s, and so the fences of users who have moved",
+				rule.ID,
+				rule.Prefix,
+				due(rule),
+			)
 		}
 	}
 	return ""
@@ -37,7 +43,8 @@ func due(rule r2.Expiry) string {
 	return "on " + rule.Date.Format(time.DateOnly)
 }
 
-// refuseExpiry stops a migrate of users that a rule covers. Rules that cannot be read are the operator's to look at: most tokens may not read them.
+// refuseExpiry stops a migrate of users that a rule covers. Rules that cannot be read are the operator's to
+// look at: most tokens may not read them.
 func (a *app) refuseExpiry(ctx context.Context, e *migrate.Engine, users []migrate.Found) error {
 	bucket, knows := e.Files.(expiries)
 	if !knows || len(users) == 0 {
@@ -47,7 +54,10 @@ func (a *app) refuseExpiry(ctx context.Context, e *migrate.Engine, users []migra
 	defer cancel()
 	rules, err := bucket.Expiries(ctx)
 	if err != nil {
-		a.out.Warn("the bucket's lifecycle rules cannot be read, so make sure that none deletes users' files: %v", withoutHint(err))
+		a.out.Warn(
+			"the bucket's lifecycle rules cannot be read, so make sure that none deletes users' files: %v",
+			withoutHint(err),
+		)
 		return nil
 	}
 	moves := func(u userdb.UserID) bool {
@@ -68,7 +78,14 @@ func checkExpiry(ctx context.Context, bucket expiries, template string) finding 
 	}
 	rules, err := bucket.Expiries(ctx)
 	if err != nil {
-		return finding{Check: check, OK: true, Detail: fmt.Sprintf("not known: %v; make sure that no rule deletes users' files, or use a token that may read the rules (Admin Read)", withoutHint(err))}
+		return finding{
+			Check: check,
+			OK:    true,
+			Detail: fmt.Sprintf(
+				"not known: %v; make sure that no rule deletes users' files, or use a token that may read the rules (Admin Read)",
+				withoutHint(err),
+			),
+		}
 	}
 	if why := expiring(rules, layout, func(userdb.UserID) bool { return false }); why != "" {
 		return finding{Check: check, Detail: why, Fix: fixExpiry}

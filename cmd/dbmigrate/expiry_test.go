@@ -23,7 +23,12 @@ func (b ruled) Expiries(context.Context) ([]r2.Expiry, error) { return b.rules, 
 
 // The fence of a user who has moved is never written again, so a rule that deletes by age ends it some day.
 func TestLifecycleRules(t *testing.T) {
-	unreadable := &userdb.Error{Op: "read", Kind: userdb.Unauthorized, Err: errors.New("AccessDenied"), Hint: "another hint"}
+	unreadable := &userdb.Error{
+		Op:   "read",
+		Kind: userdb.Unauthorized,
+		Err:  errors.New("AccessDenied"),
+		Hint: "another hint",
+	}
 	for _, c := range []struct {
 		name            string
 		bucket          ruled
@@ -46,13 +51,18 @@ func TestLifecycleRules(t *testing.T) {
 			a := &app{out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.Table})}
 			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
 			err = a.refuseExpiry(t.Context(), e, []migrate.Found{{User: "alice"}})
-			if (err != nil) != (c.refused != "") || err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
+			if (err != nil) != (c.refused != "") ||
+				err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
 			}
-			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned || strings.Contains(stderr.String(), "another hint") {
+			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned ||
+				strings.Contains(stderr.String(), "another hint") {
 				t.Errorf("warned %v: %s", got, &stderr)
 			}
-			if f := checkExpiry(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(f.Detail, c.doctor) {
+			if f := checkExpiry(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(
+				f.Detail,
+				c.doctor,
+			) {
 				t.Errorf("doctor: %+v", f)
 			}
 		})

@@ -21,8 +21,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// largeFleet is a bucket and a namespace of any size that take no room: users are numbers, one in ten has a flag. It answers what a scan asks
-// for, page by page as R2 and KV do, and counts the calls.
+// largeFleet is a bucket and a namespace of any size that take no room: users are numbers, one in ten has a
+// flag. It answers what a scan asks for, page by page as R2 and KV do, and counts the calls.
 type largeFleet struct {
 	users int
 	file  []byte // everybody's, for a scan that reads files; none for one that does not
@@ -99,11 +99,17 @@ func (f *largeFleet) flags(w http.ResponseWriter, prefix, token string) {
 		keys = append(keys, fmt.Sprintf(`{"name":"migrated:user-%06d","metadata":{}}`, i*10))
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"success":true,"errors":[],"messages":[],"result":[%s],"result_info":{"count":%d,"cursor":%q}}`, strings.Join(keys, ","), len(keys), next)
+	fmt.Fprintf(
+		w,
+		`{"success":true,"errors":[],"messages":[],"result":[%s],"result_info":{"count":%d,"cursor":%q}}`,
+		strings.Join(keys, ","),
+		len(keys),
+		next,
+	)
 }
 
-// TestScanOfALargeFleet counts the calls of a scan: pages of listings, one of them for the flags of split users, and one HEAD for each user. A whole run makes it as large as
-// docs/notes/performance.md says.
+// TestScanOfALargeFleet counts the calls of a scan: pages of listings, one of them for the flags of split
+// users, and one HEAD for each user. A whole run makes it as large as docs/notes/performance.md says.
 func TestScanOfALargeFleet(t *testing.T) {
 	users := effort.Amount(t, "users", 3000, 100_000)
 	f := &largeFleet{users: users, calls: map[string]int{}}
@@ -118,11 +124,17 @@ func TestScanOfALargeFleet(t *testing.T) {
 			t.Errorf("%s: %d calls, want %d", call, f.calls[call], want)
 		}
 	}
-	t.Logf("%d users: %v, peak memory %d MB, %s", users, f.calls, peak/1_000_000, time.Since(began).Round(time.Second))
+	t.Logf(
+		"%d users: %v, peak memory %d MB, %s",
+		users,
+		f.calls,
+		peak/1_000_000,
+		time.Since(began).Round(time.Second),
+	)
 }
 
-// TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not with the number of users. A whole run
-// makes the second fleet as large as docs/notes/performance.md says.
+// TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not
+// with the number of users. A whole run makes the second fleet as large as docs/notes/performance.md says.
 func TestMemoryOfADeepScan(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "user.sqlite")
 	if _, err := appdb.Build(t.Context(), path, 1, appdb.S); err != nil {
@@ -142,10 +154,22 @@ func TestMemoryOfADeepScan(t *testing.T) {
 		}
 		peaks = append(peaks, peak)
 	}
-	t.Logf("files of %d bytes, 8 at once: peak memory %d MB with 16 users, %d MB with %d", len(file), peaks[0]/1_000_000, peaks[1]/1_000_000, many)
-	// The collector's timing alone is worth some megabytes; what grows with the users would hold the files, or a good part of them.
+	t.Logf(
+		"files of %d bytes, 8 at once: peak memory %d MB with 16 users, %d MB with %d",
+		len(file),
+		peaks[0]/1_000_000,
+		peaks[1]/1_000_000,
+		many,
+	)
+	// The collector's timing alone is worth some megabytes; what grows with the users would hold the files,
+	// or a good part of them.
 	if room := int64(many-16) * int64(len(file)) / 4; peaks[1] > peaks[0]+room {
-		t.Errorf("%d users take %d bytes more than 16: less than %d was allowed", many, peaks[1]-peaks[0], room)
+		t.Errorf(
+			"%d users take %d bytes more than 16: less than %d was allowed",
+			many,
+			peaks[1]-peaks[0],
+			room,
+		)
 	}
 }
 
@@ -156,9 +180,19 @@ func (f *largeFleet) scan(t *testing.T, flags ...string) (stdout string, peak in
 	defer server.Close()
 	cmd := exec.Command("dbmigrate", append([]string{"scan", "--output", "json"}, flags...)...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "CLOUDFLARE_ACCOUNT_ID=acc", "CLOUDFLARE_API_TOKEN=t", "CLOUDFLARE_API_BASE_URL="+server.URL,
-		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=key", "AWS_ENDPOINT_URL_S3="+server.URL, "DBMIGRATE_BUCKET=users", "DBMIGRATE_KV_NAMESPACE=ns",
-		"DBMIGRATE_WORKER_URL="+server.URL)
+	cmd.Env = append(
+		os.Environ(),
+		"XDG_STATE_HOME="+t.TempDir(),
+		"CLOUDFLARE_ACCOUNT_ID=acc",
+		"CLOUDFLARE_API_TOKEN=t",
+		"CLOUDFLARE_API_BASE_URL="+server.URL,
+		"AWS_ACCESS_KEY_ID=id",
+		"AWS_SECRET_ACCESS_KEY=key",
+		"AWS_ENDPOINT_URL_S3="+server.URL,
+		"DBMIGRATE_BUCKET=users",
+		"DBMIGRATE_KV_NAMESPACE=ns",
+		"DBMIGRATE_WORKER_URL="+server.URL,
+	)
 	var out, talk strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	if err := cmd.Start(); err != nil {
@@ -179,7 +213,8 @@ func (f *largeFleet) scan(t *testing.T, flags ...string) (stdout string, peak in
 	}
 }
 
-// highWater is the most memory that the process had so far. (Of a child that ended, the kernel reports no less than its parent had.)
+// highWater is the most memory that the process had so far. (Of a child that ended, the kernel reports no
+// less than its parent had.)
 func highWater(pid int) int64 {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, after, _ := strings.Cut(string(status), "VmHWM:")

@@ -13,8 +13,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// confirmForeign shows whose foreign marks would be ended, and asks for that in words. Files of this very bucket are not ended by the bucket: an object
-// that does not know them is more likely another one than a lost one.
+// confirmForeign shows whose foreign marks would be ended, and asks for that in words. Files of this very
+// bucket are not ended by the bucket: an object that does not know them is more likely another one than a
+// lost one.
 func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) error {
 	marks, err := foreignMarks(ctx, c.Engine, c.users)
 	if err != nil || len(marks) == 0 {
@@ -22,9 +23,15 @@ func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) err
 	}
 	own := a.sayForeign(marks)
 	if own > 0 && c.set.Wide {
-		return usageError("end foreign marks", "",
-			fmt.Sprintf("receipts in this bucket say that %s out of it, and this Worker's Durable Objects do not know them; nothing was changed", wasMoved(own)),
-			"check --worker-url, the account and the class binding; if the objects are lost, name these users or list them with --users-file")
+		return usageError(
+			"end foreign marks",
+			"",
+			fmt.Sprintf(
+				"receipts in this bucket say that %s out of it, and this Worker's Durable Objects do not know them; nothing was changed",
+				wasMoved(own),
+			),
+			"check --worker-url, the account and the class binding; if the objects are lost, name these users or list them with --users-file",
+		)
 	}
 	return a.confirmWords(ctx, "end foreign marks", foreignWords(marks), confirm)
 }
@@ -45,7 +52,11 @@ func foreignWords(marks []inspect.ForeignMark) string {
 }
 
 // foreignMarks asks both sides of everybody. Whoever cannot be asked is the run's failure.
-func foreignMarks(ctx context.Context, e *migrate.Engine, users []migrate.Found) ([]inspect.ForeignMark, error) {
+func foreignMarks(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []migrate.Found,
+) ([]inspect.ForeignMark, error) {
 	found := make([]*inspect.ForeignMark, len(users))
 	var sick migrate.Sick
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
@@ -70,22 +81,38 @@ func (a *app) sayForeign(marks []inspect.ForeignMark) (own int) {
 		what := "no receipt in this bucket knows it"
 		if m.Own != nil {
 			own++
-			what = fmt.Sprintf("MOVED OUT OF THIS BUCKET at %s by run %s: what the Durable Object held since then is not in the file",
-				time.UnixMilli(m.Own.MigratedAt).UTC().Format(time.RFC3339), m.Own.Run)
+			what = fmt.Sprintf(
+				"MOVED OUT OF THIS BUCKET at %s by run %s: what the Durable Object held since then is not in the file",
+				time.UnixMilli(m.Own.MigratedAt).UTC().Format(time.RFC3339),
+				m.Own.Run,
+			)
 		}
 		if i < leftShown {
-			a.out.Warn("%s: the file carries claim %d, and the Durable Object knows %d; %s", m.User, m.Shown, m.Known, what)
+			a.out.Warn(
+				"%s: the file carries claim %d, and the Durable Object knows %d; %s",
+				m.User,
+				m.Shown,
+				m.Known,
+				what,
+			)
 		}
 	}
 	if more := len(marks) - leftShown; more > 0 {
 		a.out.Warn("and %s more", units.Plural(more, "user"))
 	}
-	a.out.Warn("foreign marks: %d, of which %d of moves out of this bucket; each of these files serves as it is, however old", len(marks), own)
+	a.out.Warn(
+		"foreign marks: %d, of which %d of moves out of this bucket; each of these files serves as it is, however old",
+		len(marks),
+		own,
+	)
 	return own
 }
 
 // foreignMark asks Durable Objects, where a Worker is configured.
-func (a *app) foreignMark(e *migrate.Engine, c config.Config) func(context.Context, userdb.UserID) (*inspect.ForeignMark, error) {
+func (a *app) foreignMark(
+	e *migrate.Engine,
+	c config.Config,
+) func(context.Context, userdb.UserID) (*inspect.ForeignMark, error) {
 	worker, err := newWorker(c, a.traffic)
 	if err != nil {
 		return nil

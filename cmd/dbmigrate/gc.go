@@ -79,10 +79,29 @@ func newGC(a *app) *cobra.Command {
 	flags.BoolVar(&o.mark, "mark", false, "put the plan aside, to be freed after a hold")
 	flags.Var(&o.hold, "hold", "with --mark: how long the plan waits; w, d, h, m, s")
 	flags.BoolVar(&o.freeMarked, "free-marked", false, "free what was marked and has waited long enough")
-	flags.StringVar(&o.unmark, "unmark", "", "take the marked plan of this `name` back: nothing else stops gc --free-marked from freeing it")
-	flags.Var(&o.maxDelete, "max-delete", "free no more than so many files (500) or bytes (20GB), the longest migrated first")
-	flags.StringVar(&o.archivePrefix, "archive-prefix", "", "first put each file, as it was, under this `prefix` of the bucket, such as archive/")
-	flags.BoolVar(&o.explain, "explain", false, "go through each proof for the users named, and change nothing")
+	flags.StringVar(
+		&o.unmark,
+		"unmark",
+		"",
+		"take the marked plan of this `name` back: nothing else stops gc --free-marked from freeing it",
+	)
+	flags.Var(
+		&o.maxDelete,
+		"max-delete",
+		"free no more than so many files (500) or bytes (20GB), the longest migrated first",
+	)
+	flags.StringVar(
+		&o.archivePrefix,
+		"archive-prefix",
+		"",
+		"first put each file, as it was, under this `prefix` of the bucket, such as archive/",
+	)
+	flags.BoolVar(
+		&o.explain,
+		"explain",
+		false,
+		"go through each proof for the users named, and change nothing",
+	)
 	o.watchFlags.add(flags, true)
 	o.pace.add(flags)
 	return cmd
@@ -105,7 +124,10 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := own.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain), set.Shards(), false})
+	c, err := own.connect(
+		ctx,
+		need{cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain), set.Shards(), false},
+	)
 	if err != nil {
 		return err
 	}
@@ -132,17 +154,37 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 	narrow := len(args) > 0 || o.UsersFile != "" || o.Prefix != "" || o.Shard != "" || len(o.Exclude) > 0
 	switch {
 	case acts > 1:
-		return usageError("read flags", "", "--confirm, --mark, --free-marked, --unmark and --explain exclude each other", "")
+		return usageError(
+			"read flags",
+			"",
+			"--confirm, --mark, --free-marked, --unmark and --explain exclude each other",
+			"",
+		)
 	case (o.freeMarked || o.unmark != "") && (narrow || cmd.Flags().Changed("older-than") || o.archivePrefix != ""):
-		return usageError("read flags", "", "a marked plan already says whom, how old and where to archive", "leave those out")
+		return usageError(
+			"read flags",
+			"",
+			"a marked plan already says whom, how old and where to archive",
+			"leave those out",
+		)
 	case cmd.Flags().Changed("hold") && !o.mark:
 		return usageError("read flags", "", "--hold is for --mark", "the hold is part of the mark")
 	case o.explain && len(args) == 0 && o.UsersFile == "":
 		return usageError("explain", "", "no user is named", "name one: dbmigrate gc USER --explain")
 	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
-		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it does not end with /", "")
+		return usageError(
+			"read --archive-prefix",
+			fmt.Sprintf("%q", o.archivePrefix),
+			"it does not end with /",
+			"",
+		)
 	case userdb.Reserved(o.archivePrefix):
-		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix), "it is dbmigrate's own", "choose another one")
+		return usageError(
+			"read --archive-prefix",
+			fmt.Sprintf("%q", o.archivePrefix),
+			"it is dbmigrate's own",
+			"choose another one",
+		)
 	}
 	return o.pace.check()
 }
@@ -154,7 +196,12 @@ func (a *app) asGC() (*app, error) {
 		return a, nil
 	}
 	if a.getenv(id) == "" || a.getenv(secret) == "" {
-		return nil, usageError("read credentials", "", "only one of "+id+" and "+secret+" is set", "set both, or none")
+		return nil, usageError(
+			"read credentials",
+			"",
+			"only one of "+id+" and "+secret+" is set",
+			"set both, or none",
+		)
 	}
 	own := *a
 	own.getenv = func(name string) string {
@@ -188,7 +235,11 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Se
 	}
 	candidates := selection.Kept(found, selection.LeftItsFile)
 	collector := e.GarbageCollector()
-	plan, err := collector.Plan(ctx, candidates, gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix})
+	plan, err := collector.Plan(
+		ctx,
+		candidates,
+		gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix},
+	)
 	if err != nil {
 		return err
 	}
@@ -210,7 +261,8 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Se
 func (a *app) gcRun(e *migrate.Engine, o *gcOptions) (gc.Run, *fleet.Summary) {
 	summary := new(fleet.Summary)
 	return func(ctx context.Context, users []inspect.Found, do func(context.Context, userdb.UserID) result.Result) (err error) {
-		*summary, err = a.runner(e, &o.pace, o.watch).Run(ctx, fleet.All(users), fleet.Job{Action: result.ActionGC, Do: do})
+		*summary, err = a.runner(e, &o.pace, o.watch).
+			Run(ctx, fleet.All(users), fleet.Job{Action: result.ActionGC, Do: do})
 		return summed(*summary, err)
 	}, summary
 }

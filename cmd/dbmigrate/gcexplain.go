@@ -25,7 +25,11 @@ func (a *app) explainGC(ctx context.Context, e *migrate.Engine, named []userdb.U
 	sheet := report.NewSheet(a.out, proofColumns)
 	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
-		x, err := e.ExplainGC(ctx, u, gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix})
+		x, err := e.ExplainGC(
+			ctx,
+			u,
+			gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix},
+		)
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {
 				return err
@@ -47,7 +51,13 @@ func verdict(u userdb.UserID, x migrate.Explanation) string {
 	if !x.Free {
 		return "gc: keeps the file of " + string(u) + ": not every proof holds"
 	}
-	return "gc: may free " + units.FormatSize(x.Bytes) + " of " + string(u) + " (" + dollarText(cost.R2Storage(x.Bytes)) + " a month)"
+	return "gc: may free " + units.FormatSize(
+		x.Bytes,
+	) + " of " + string(
+		u,
+	) + " (" + dollarText(
+		cost.R2Storage(x.Bytes),
+	) + " a month)"
 }
 
 var proofColumns = []report.Column[migrate.Proof]{

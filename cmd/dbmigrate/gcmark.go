@@ -12,7 +12,13 @@ import (
 )
 
 // markGC prints the plan and puts it aside.
-func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan, o *gcOptions, notMigrated int) error {
+func (a *app) markGC(
+	ctx context.Context,
+	e *migrate.Engine,
+	plan migrate.GCPlan,
+	o *gcOptions,
+	notMigrated int,
+) error {
 	totals, err := a.sheetOfGC(plan, notMigrated)
 	if err != nil {
 		return err
@@ -25,9 +31,22 @@ func (a *app) markGC(ctx context.Context, e *migrate.Engine, plan migrate.GCPlan
 	if err != nil {
 		return err
 	}
-	o.watch.Leave(e, fleet.ActMark, totals.Free, totals.FreeBytes, map[string]any{"plan": mark.Plan, "due": dueText(mark)})
-	a.out.Say("gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
-		mark.Plan, units.FormatSize(totals.FreeBytes), units.Plural(totals.Free, "user"), dollarText(totals.FreeDollars), dueText(mark), mark.Plan)
+	o.watch.Leave(
+		e,
+		fleet.ActMark,
+		totals.Free,
+		totals.FreeBytes,
+		map[string]any{"plan": mark.Plan, "due": dueText(mark)},
+	)
+	a.out.Say(
+		"gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
+		mark.Plan,
+		units.FormatSize(totals.FreeBytes),
+		units.Plural(totals.Free, "user"),
+		dollarText(totals.FreeDollars),
+		dueText(mark),
+		mark.Plan,
+	)
 	if totals.Failed > 0 {
 		return ended(exitFailed)
 	}
@@ -40,7 +59,12 @@ func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 	plan := o.unmark
 	err := e.UnmarkGC(ctx, plan)
 	if userdb.KindOf(err) == userdb.NotFound {
-		return usageError("unmark", plan, "no plan of that name is marked", "`dbmigrate gc --free-marked` lists those that wait")
+		return usageError(
+			"unmark",
+			plan,
+			"no plan of that name is marked",
+			"`dbmigrate gc --free-marked` lists those that wait",
+		)
 	}
 	if err == nil {
 		o.watch.Leave(e, fleet.ActUnmark, 0, 0, map[string]any{"plan": plan})

@@ -46,8 +46,20 @@ type gcTotals struct {
 // sheetOfGC prints the plan, user by user, and returns its totals.
 func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) {
 	sheet := report.NewSheet(a.out, gcColumns(time.Now()))
-	totals := gcTotals{Action: string(migrate.ActionGC), DryRun: true, Plan: plan.Digest(), Free: len(plan.Free), FreeBytes: plan.Bytes(), FreeDollars: cost.R2Storage(plan.Bytes()),
-		Keep: len(plan.Keep), NotMigrated: notMigrated, OlderThanSecs: int64(plan.OlderThan.Seconds()), ArchivePrefix: plan.ArchivePrefix}
+	totals := gcTotals{
+		Action:      string(migrate.ActionGC),
+		DryRun:      true,
+		Plan:        plan.Digest(),
+		Free:        len(plan.Free),
+		FreeBytes:   plan.Bytes(),
+		FreeDollars: cost.R2Storage(plan.Bytes()),
+		Keep: len(
+			plan.Keep,
+		),
+		NotMigrated:   notMigrated,
+		OlderThanSecs: int64(plan.OlderThan.Seconds()),
+		ArchivePrefix: plan.ArchivePrefix,
+	}
 	for _, line := range gcLines(plan) {
 		if line.Error != nil {
 			totals.Failed++
@@ -64,10 +76,20 @@ func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) er
 	if err != nil {
 		return err
 	}
-	a.out.Say("gc: would free %s of %s, keep %d; %s only in R2; R2 asks %s a month for what would go", units.FormatSize(totals.FreeBytes), units.Plural(totals.Free, "user"),
-		totals.Keep, units.Plural(notMigrated, "user"), dollarText(totals.FreeDollars))
+	a.out.Say(
+		"gc: would free %s of %s, keep %d; %s only in R2; R2 asks %s a month for what would go",
+		units.FormatSize(totals.FreeBytes),
+		units.Plural(totals.Free, "user"),
+		totals.Keep,
+		units.Plural(notMigrated, "user"),
+		dollarText(totals.FreeDollars),
+	)
 	if totals.Free > 0 {
-		a.out.Say("nothing was changed; to free exactly this, say the same (%s) with --confirm %s, or with --mark to free it after a hold", o.repeat(), totals.Plan)
+		a.out.Say(
+			"nothing was changed; to free exactly this, say the same (%s) with --confirm %s, or with --mark to free it after a hold",
+			o.repeat(),
+			totals.Plan,
+		)
 	}
 	if totals.Failed > 0 {
 		return ended(exitFailed)
@@ -78,7 +100,16 @@ func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) er
 func gcLines(plan migrate.GCPlan) []gcLine {
 	var lines []gcLine
 	for _, item := range plan.Free {
-		lines = append(lines, gcLine{User: item.User, Key: item.Key, Plan: gcFree, Bytes: item.Bytes, MigratedAt: item.MigratedAt})
+		lines = append(
+			lines,
+			gcLine{
+				User:       item.User,
+				Key:        item.Key,
+				Plan:       gcFree,
+				Bytes:      item.Bytes,
+				MigratedAt: item.MigratedAt,
+			},
+		)
 	}
 	for _, kept := range plan.Keep {
 		line := gcLine{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
@@ -94,13 +125,24 @@ func gcLines(plan migrate.GCPlan) []gcLine {
 func gcColumns(now time.Time) []report.Column[gcLine] {
 	return []report.Column[gcLine]{
 		{Head: "USER", Field: "user", Text: func(l gcLine) string { return string(l.User) }},
-		{Head: "PLAN", Field: "plan", Text: func(l gcLine) string { return l.Plan }, Style: func(l gcLine) report.Style {
-			if l.Plan == gcFree {
-				return report.Attention
-			}
-			return report.Faint
-		}},
-		{Head: "SIZE", Field: "bytes", Right: true, Text: func(l gcLine) string { return units.FormatSize(l.Bytes) }, Data: func(l gcLine) string { return fmt.Sprint(l.Bytes) }},
+		{
+			Head:  "PLAN",
+			Field: "plan",
+			Text:  func(l gcLine) string { return l.Plan },
+			Style: func(l gcLine) report.Style {
+				if l.Plan == gcFree {
+					return report.Attention
+				}
+				return report.Faint
+			},
+		},
+		{
+			Head:  "SIZE",
+			Field: "bytes",
+			Right: true,
+			Text:  func(l gcLine) string { return units.FormatSize(l.Bytes) },
+			Data:  func(l gcLine) string { return fmt.Sprint(l.Bytes) },
+		},
 		{Head: "AGE", Field: "migratedAt", Right: true, Text: func(l gcLine) string {
 			if l.MigratedAt == 0 {
 				return ""

@@ -10,7 +10,13 @@ import (
 
 // TestMaxDelete lets the longest migrated go first, and keeps the rest with a reason.
 func TestMaxDelete(t *testing.T) {
-	plan := migrate.GCPlan{Free: []migrate.GCItem{{User: "a", Bytes: 10, MigratedAt: 3}, {User: "b", Bytes: 20, MigratedAt: 1}, {User: "c", Bytes: 30, MigratedAt: 2}}}
+	plan := migrate.GCPlan{
+		Free: []migrate.GCItem{
+			{User: "a", Bytes: 10, MigratedAt: 3},
+			{User: "b", Bytes: 20, MigratedAt: 1},
+			{User: "c", Bytes: 30, MigratedAt: 2},
+		},
+	}
 	for typed, want := range map[string]string{"": "[a b c]", "0": "[]", "1": "[b]", "2": "[b c]", "9": "[a b c]", "30B": "[a b]", "50B": "[b c]", "1MB": "[a b c]"} {
 		var limit limitValue
 		if typed != "" {

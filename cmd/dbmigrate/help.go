@@ -29,7 +29,12 @@ func (m manual) annotations() map[string]string {
 	for _, code := range m.exits {
 		exits = append(exits, fmt.Sprintf("  %3d  %s", code, exitMeanings[code]))
 	}
-	return map[string]string{noteReads: m.reads, noteChanges: m.changes, noteUndo: m.undo, noteExits: strings.Join(exits, "\n")}
+	return map[string]string{
+		noteReads:   m.reads,
+		noteChanges: m.changes,
+		noteUndo:    m.undo,
+		noteExits:   strings.Join(exits, "\n"),
+	}
 }
 
 // writeHelp prints purpose, usage, examples, effects, flags and, last, the exit codes.

@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestEveryCommandExplainsItself: purpose in a line, three examples, what it reads and changes, how that is undone, how it can exit.
+// TestEveryCommandExplainsItself: purpose in a line, three examples, what it reads and changes, how that is
+// undone, how it can exit.
 func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, cmd := range newRoot(&app{}).Commands() {
 		if cmd.Name() == "help" || cmd.IsAdditionalHelpTopicCommand() {
@@ -21,7 +22,13 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 		notes := cmd.Annotations
 		if notes[noteReads] == "" || notes[noteChanges] == "" || notes[noteExits] == "" {
-			t.Errorf("%s: reads %q, changes %q, exits %q", cmd.Name(), notes[noteReads], notes[noteChanges], notes[noteExits])
+			t.Errorf(
+				"%s: reads %q, changes %q, exits %q",
+				cmd.Name(),
+				notes[noteReads],
+				notes[noteChanges],
+				notes[noteExits],
+			)
 		}
 		if !strings.HasPrefix(notes[noteChanges], "nothing") && notes[noteUndo] == "" {
 			t.Errorf("%s changes something and does not say how to undo it", cmd.Name())

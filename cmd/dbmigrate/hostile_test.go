@@ -39,7 +39,14 @@ func (o *operator) putMade(t *testing.T, user string, statements ...string) {
 		t.Fatal(err)
 	}
 	s := o.stack
-	client, err := r2.New(r2.Config{Endpoint: s.S3Endpoint, Bucket: s.Bucket, AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey})
+	client, err := r2.New(
+		r2.Config{
+			Endpoint:        s.S3Endpoint,
+			Bucket:          s.Bucket,
+			AccessKeyID:     s.AccessKey,
+			SecretAccessKey: s.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,16 +58,25 @@ func (o *operator) putMade(t *testing.T, user string, statements ...string) {
 func viewsOfViews() []string {
 	statements := []string{"CREATE TABLE v0(x)"}
 	for k := 1; k < 17; k++ {
-		statements = append(statements, fmt.Sprintf("CREATE VIEW v%d AS SELECT a.x FROM v%d a, v%d b", k, k-1, k-1))
+		statements = append(
+			statements,
+			fmt.Sprintf("CREATE VIEW v%d AS SELECT a.x FROM v%d a, v%d b", k, k-1, k-1),
+		)
 	}
 	return statements
 }
 
 var (
-	largeValue = []string{"CREATE TABLE t(a, g AS (length(hex(printf('%1d', 1)))) NOT NULL)", "INSERT INTO t VALUES(1)", "PRAGMA writable_schema = ON",
-		"UPDATE sqlite_schema SET sql = replace(sql, '%1d', '%400000000d')"}
-	endlessView = []string{"CREATE VIEW v(id, t) AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT n, 'word' FROM r WHERE n < 0",
-		"CREATE VIRTUAL TABLE f USING fts5(t, content='v', content_rowid='id')"}
+	largeValue = []string{
+		"CREATE TABLE t(a, g AS (length(hex(printf('%1d', 1)))) NOT NULL)",
+		"INSERT INTO t VALUES(1)",
+		"PRAGMA writable_schema = ON",
+		"UPDATE sqlite_schema SET sql = replace(sql, '%1d', '%400000000d')",
+	}
+	endlessView = []string{
+		"CREATE VIEW v(id, t) AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT n, 'word' FROM r WHERE n < 0",
+		"CREATE VIRTUAL TABLE f USING fts5(t, content='v', content_rowid='id')",
+	}
 )
 
 // Files that take for ever are refused by name and go into quarantine, and the other users are moved.
@@ -74,7 +90,15 @@ func TestCostlyFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantExit(t, cmd, exitFailed, output)
-	wantIn(t, output, `"kind":"too-costly"`, `"code":"too-costly"`, `"quarantine":"too-costly"`, `"user":"costly-well","action":"migrate","outcome":"migrated"`, `"outcomes":{"failed":2,"migrated":1}`)
+	wantIn(
+		t,
+		output,
+		`"kind":"too-costly"`,
+		`"code":"too-costly"`,
+		`"quarantine":"too-costly"`,
+		`"user":"costly-well","action":"migrate","outcome":"migrated"`,
+		`"outcomes":{"failed":2,"migrated":1}`,
+	)
 
 	again := newWatched()
 	next := o.command("migrate", "costly-views", "costly-value", "--output", "json")
@@ -120,5 +144,11 @@ func TestSignalEndsACheck(t *testing.T) {
 	}
 	close(started)
 	wantExit(t, cmd, exitInterrupted, output)
-	wantIn(t, output, `"user":"endless","action":"migrate","outcome":"failed"`, `"kind":"interrupted"`, `"open":[]`)
+	wantIn(
+		t,
+		output,
+		`"user":"endless","action":"migrate","outcome":"failed"`,
+		`"kind":"interrupted"`,
+		`"open":[]`,
+	)
 }

@@ -34,7 +34,8 @@ func newInit(a *app) *cobra.Command {
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd, force) },
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "replace settings that stand there already; comments of yours in the file are lost then")
+	cmd.Flags().
+		BoolVar(&force, "force", false, "replace settings that stand there already; comments of yours in the file are lost then")
 	return cmd
 }
 
@@ -57,34 +58,73 @@ func (a *app) init(cmd *cobra.Command, force bool) error {
 	if in.Profile != "" {
 		next += " --profile " + in.Profile
 	}
-	a.out.Say("init: wrote %s: account %s, bucket %s, KV namespace %s, Worker %s; now set the secrets and say %s", config.OwnName, s.AccountID, s.Bucket, s.KVNamespace, s.WorkerURL, next)
+	a.out.Say(
+		"init: wrote %s: account %s, bucket %s, KV namespace %s, Worker %s; now set the secrets and say %s",
+		config.OwnName,
+		s.AccountID,
+		s.Bucket,
+		s.KVNamespace,
+		s.WorkerURL,
+		next,
+	)
 	return nil
 }
 
-// settings come from flags and environment, then from the wrangler file, then from the person at the terminal.
+// settings come from flags and environment, then from the wrangler file, then from the person at the
+// terminal.
 func (a *app) settings(ctx context.Context, in config.Input) (config.Settings, string, error) {
 	given := config.Given(in)
 	offer, from, err := a.offer(ctx, in)
 	if err != nil {
 		return config.Settings{}, "", err
 	}
-	s := config.Settings{AccountID: cmp.Or(given.AccountID, offer.AccountID), WorkerURL: cmp.Or(given.WorkerURL, offer.WorkerURL),
-		R2Endpoint: given.R2Endpoint, APIBaseURL: given.APIBaseURL, Layout: given.Layout, LocationHint: given.LocationHint}
-	if given.AccountID != "" && offer.AccountID != "" && given.AccountID != offer.AccountID && in.Flags.AccountID == "" {
-		return s, "", usageError("choose account", "", fmt.Sprintf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", from, offer.AccountID, given.AccountID), "say which with --account-id")
+	s := config.Settings{
+		AccountID:    cmp.Or(given.AccountID, offer.AccountID),
+		WorkerURL:    cmp.Or(given.WorkerURL, offer.WorkerURL),
+		R2Endpoint:   given.R2Endpoint,
+		APIBaseURL:   given.APIBaseURL,
+		Layout:       given.Layout,
+		LocationHint: given.LocationHint,
+	}
+	if given.AccountID != "" && offer.AccountID != "" && given.AccountID != offer.AccountID &&
+		in.Flags.AccountID == "" {
+		return s, "", usageError(
+			"choose account",
+			"",
+			fmt.Sprintf(
+				"%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s",
+				from,
+				offer.AccountID,
+				given.AccountID,
+			),
+			"say which with --account-id",
+		)
 	}
 	bucket, missing := choose(given.Bucket, offer.Buckets)
 	namespace, more := choose(given.KVNamespace, offer.Namespaces)
 	questions := []question{
 		{&s.AccountID, "Cloudflare account id", "--account-id", nil},
 		{&bucket.Value, "R2 bucket of the databases", "--bucket", missing},
-		{&namespace.Value, "id of the KV namespace of the flags (`wrangler kv namespace list`)", "--kv-namespace", more},
-		{&s.WorkerURL, "address of the Worker that mounts the admin routes, with https://", "--worker-url", nil},
+		{
+			&namespace.Value,
+			"id of the KV namespace of the flags (`wrangler kv namespace list`)",
+			"--kv-namespace",
+			more,
+		},
+		{
+			&s.WorkerURL,
+			"address of the Worker that mounts the admin routes, with https://",
+			"--worker-url",
+			nil,
+		},
 	}
 	if err := a.answer(ctx, questions); err != nil {
 		return s, "", err
 	}
-	s.Bucket, s.KVNamespace, s.Jurisdiction = bucket.Value, namespace.Value, jurisdictionOf(bucket.Value, offer.Buckets)
+	s.Bucket, s.KVNamespace, s.Jurisdiction = bucket.Value, namespace.Value, jurisdictionOf(
+		bucket.Value,
+		offer.Buckets,
+	)
 	return s, from, s.Check()
 }
 
@@ -95,7 +135,14 @@ func (a *app) offer(ctx context.Context, in config.Input) (o config.Offer, from 
 		return o, "", err
 	}
 	if len(p.Environments) > 0 && !in.EnvironmentSet && in.Getenv("CLOUDFLARE_ENV") == "" && a.atTerminal() {
-		in.Environment, err = a.ask(ctx, fmt.Sprintf("Which environment of %s: %s (empty: the top level)? ", filepath.Base(p.Path), strings.Join(p.Environments, ", ")))
+		in.Environment, err = a.ask(
+			ctx,
+			fmt.Sprintf(
+				"Which environment of %s: %s (empty: the top level)? ",
+				filepath.Base(p.Path),
+				strings.Join(p.Environments, ", "),
+			),
+		)
 		if err != nil {
 			return o, "", err
 		}
@@ -157,7 +204,12 @@ func (a *app) answer(ctx context.Context, questions []question) error {
 		}
 	}
 	if len(open) > 0 {
-		return usageError("set up", "", "flags, environment and wrangler file leave something open, and there is no terminal to ask at: nothing was written", "say "+strings.Join(open, ", "))
+		return usageError(
+			"set up",
+			"",
+			"flags, environment and wrangler file leave something open, and there is no terminal to ask at: nothing was written",
+			"say "+strings.Join(open, ", "),
+		)
 	}
 	return nil
 }

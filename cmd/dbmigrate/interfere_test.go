@@ -14,8 +14,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// killedAt runs dbmigrate and kills it when it sends a certain request for the first time, which then never arrives:
-// "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as internal/testkit/faultproxy names them.
+// killedAt runs dbmigrate and kills it when it sends a certain request for the first time, which then never
+// arrives: "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as
+// internal/testkit/faultproxy names them.
 func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	ctx, kill := context.WithCancel(context.Background())
 	defer kill()
@@ -31,8 +32,8 @@ func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	}
 }
 
-// supersededAt runs dbmigrate, and when it sends a certain request for the first time, somebody else's rollback of the user comes first:
-// "superseded-at 'admin ready' alice dbmigrate migrate alice".
+// supersededAt runs dbmigrate, and when it sends a certain request for the first time, somebody else's
+// rollback of the user comes first: "superseded-at 'admin ready' alice dbmigrate migrate alice".
 func supersededAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) < 4 {
 		ts.Fatalf("usage: superseded-at request user program [args...]")
@@ -47,8 +48,9 @@ func supersededAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	ranBefore(ts, s, other, append(args[:1:1], args[2:]...))
 }
 
-// askedAt runs dbmigrate, and before it sends a certain request for the first time, the application asks for rows of the user to be thawed:
-// "asked-at 'admin claim' alice table expression dbmigrate thaw alice --requested".
+// askedAt runs dbmigrate, and before it sends a certain request for the first time, the application asks for
+// rows of the user to be thawed: "asked-at 'admin claim' alice table expression dbmigrate thaw alice
+// --requested".
 func askedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) < 6 {
 		ts.Fatalf("usage: asked-at request user table expression program [args...]")
@@ -56,7 +58,8 @@ func askedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	ranBefore(ts, s, func() { thaw(ts, s, args[1:4]) }, append(args[:1:1], args[4:]...))
 }
 
-// ranBefore runs a program and prints its output; before the first request of a name, args[0], something else happens.
+// ranBefore runs a program and prints its output; before the first request of a name, args[0], something else
+// happens.
 func ranBefore(ts *testscript.TestScript, s *stack.Stack, other func(), args []string) {
 	out, _ := interfered(context.Background(), ts, s, args, func(reached bool) (f faultproxy.Fault) {
 		if reached {
@@ -67,9 +70,16 @@ func ranBefore(ts *testscript.TestScript, s *stack.Stack, other func(), args []s
 	fmt.Fprint(ts.Stdout(), out)
 }
 
-// interfered runs a program whose way to the local runtime leads through a proxy: args are the name of a request, the program, its
-// arguments. From the first request of that name on, fault says what happens to each; reached is true for the first.
-func interfered(ctx context.Context, ts *testscript.TestScript, s *stack.Stack, args []string, fault func(reached bool) faultproxy.Fault) (string, error) {
+// interfered runs a program whose way to the local runtime leads through a proxy: args are the name of a
+// request, the program, its arguments. From the first request of that name on, fault says what happens to
+// each; reached is true for the first.
+func interfered(
+	ctx context.Context,
+	ts *testscript.TestScript,
+	s *stack.Stack,
+	args []string,
+	fault func(reached bool) faultproxy.Fault,
+) (string, error) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: request program [args...]")
 	}

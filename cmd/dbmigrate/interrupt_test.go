@@ -48,7 +48,8 @@ func newOperator(t *testing.T, users ...string) *operator {
 	return o
 }
 
-// putUser gives a user a fresh file. One whom an earlier run of the test left somewhere else (go test -count) is brought back first.
+// putUser gives a user a fresh file. One whom an earlier run of the test left somewhere else (go test -count)
+// is brought back first.
 func (o *operator) putUser(t *testing.T, user string) {
 	t.Helper()
 	s := o.stack
@@ -60,7 +61,14 @@ func (o *operator) putUser(t *testing.T, user string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := r2.New(r2.Config{Endpoint: s.S3Endpoint, Bucket: s.Bucket, AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey})
+	client, err := r2.New(
+		r2.Config{
+			Endpoint:        s.S3Endpoint,
+			Bucket:          s.Bucket,
+			AccessKeyID:     s.AccessKey,
+			SecretAccessKey: s.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +121,8 @@ func (w *watched) String() string {
 // patience bounds a wait for what a broken program never says, so that its test fails instead of hanging.
 const patience = time.Minute
 
-// waitFor returns when text was written, or when patience ends: the assertions that follow then tell what is missing.
+// waitFor returns when text was written, or when patience ends: the assertions that follow then tell what is
+// missing.
 func (w *watched) waitFor(text string) {
 	impatient := time.AfterFunc(patience, func() {
 		w.mu.Lock()
@@ -170,7 +179,14 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	}
 	close(started)
 	wantExit(t, cmd, exitInterrupted, output)
-	wantIn(t, output, "stopping: no more users are begun, 1 user in flight finish", `"user":"signal-a","action":"migrate","outcome":"migrated"`, `"notBegun":2,"open":[]`, `"interrupted":true,"exit":130`)
+	wantIn(
+		t,
+		output,
+		"stopping: no more users are begun, 1 user in flight finish",
+		`"user":"signal-a","action":"migrate","outcome":"migrated"`,
+		`"notBegun":2,"open":[]`,
+		`"interrupted":true,"exit":130`,
+	)
 
 	o.proxy.Reset(nil)
 	again := newWatched()
@@ -193,7 +209,8 @@ func (o *operator) wantNoScratch(t *testing.T) {
 	}
 }
 
-// A killed run leaves its copies in a folder that only its owner can enter; the next run removes them, whatever it is about.
+// A killed run leaves its copies in a folder that only its owner can enter; the next run removes them,
+// whatever it is about.
 func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	o, output := newOperator(t, "killed-a"), newWatched()
 	cmd := o.command("migrate", "killed-a", "--output", "json")
@@ -222,7 +239,8 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	if info, err := left[0].Info(); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if copies, err := filepath.Glob(filepath.Join(o.scratch, "*", "*.sqlite")); err != nil || len(copies) == 0 {
+	if copies, err := filepath.Glob(filepath.Join(o.scratch, "*", "*.sqlite")); err != nil ||
+		len(copies) == 0 {
 		t.Errorf("the killed run left no copy to sweep: %v", err)
 	}
 	o.proxy.Reset(nil)
@@ -237,7 +255,8 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	}
 }
 
-// The second one leaves at once, even between fence and switch, and says who is open; the same command again ends it.
+// The second one leaves at once, even between fence and switch, and says who is open; the same command again
+// ends it.
 func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	o, output := newOperator(t, "leave-a"), newWatched()
 	cmd := o.command("migrate", "leave-a", "--output", "json")
@@ -281,7 +300,8 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	wantExit(t, next, exitDone, again)
 }
 
-// When the reader of stdout goes away, the users in flight are finished, and the exit code says that something is missing.
+// When the reader of stdout goes away, the users in flight are finished, and the exit code says that
+// something is missing.
 func TestStdoutGoesAway(t *testing.T) {
 	o, talk := newOperator(t, "gone-a", "gone-b", "gone-c"), newWatched()
 	cmd := o.command("migrate", "gone-a", "gone-b", "gone-c", "--concurrency", "1", "--output", "json")

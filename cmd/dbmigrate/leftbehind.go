@@ -22,7 +22,12 @@ type left struct {
 // leftShown is how many users are described one by one; of the rest the sum is told.
 const leftShown = 20
 
-func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migrate.Found, mayBeUnreachable bool) error {
+func (a *app) sayLeftBehind(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []migrate.Found,
+	mayBeUnreachable bool,
+) error {
 	all := make([]left, len(users))
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
 		all[i], err = leftBehind(ctx, e, users[i].User)
@@ -53,7 +58,12 @@ func (a *app) sayLeftBehind(ctx context.Context, e *migrate.Engine, users []migr
 	if shown > leftShown {
 		a.out.Warn("and %s more", units.Plural(shown-leftShown, "user"))
 	}
-	a.out.Warn("left behind in all: %s of %s%s", units.Plural(int(writes), "write transaction"), units.Plural(writers, "user"), unknownText(unknown))
+	a.out.Warn(
+		"left behind in all: %s of %s%s",
+		units.Plural(int(writes), "write transaction"),
+		units.Plural(writers, "user"),
+		unknownText(unknown),
+	)
 	return nil
 }
 
@@ -61,14 +71,21 @@ func unknownText(users int) string {
 	if users == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", and what %s wrote, whose Durable Objects do not answer", units.Plural(users, "user"))
+	return fmt.Sprintf(
+		", and what %s wrote, whose Durable Objects do not answer",
+		units.Plural(users, "user"),
+	)
 }
 
 func (l left) String() string {
 	if l.unknown {
 		return "the Durable Object does not answer: how much is left behind is unknown"
 	}
-	return fmt.Sprintf("%s since the migration would be left behind, in %s", units.Plural(int(l.writes), "write transaction"), strings.Join(l.tables, ", "))
+	return fmt.Sprintf(
+		"%s since the migration would be left behind, in %s",
+		units.Plural(int(l.writes), "write transaction"),
+		strings.Join(l.tables, ", "),
+	)
 }
 
 func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, error) {
@@ -87,10 +104,14 @@ func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, 
 	if st.Writes == st.WritesAtActivation && report.Digest.Database == st.Receipt.Digest.Database {
 		return left{}, nil
 	}
-	return left{writes: st.Writes - st.WritesAtActivation, tables: changedTables(st.Receipt.Digest, *report.Digest)}, nil
+	return left{
+		writes: st.Writes - st.WritesAtActivation,
+		tables: changedTables(st.Receipt.Digest, *report.Digest),
+	}, nil
 }
 
-// changedTables names the tables that are not what was imported, dropped ones too; a schema that changed counts as one.
+// changedTables names the tables that are not what was imported, dropped ones too; a schema that changed
+// counts as one.
 func changedTables(before, now wire.DatabaseDigest) []string {
 	was := map[string]wire.TableDigest{}
 	for _, t := range before.Tables {

@@ -28,8 +28,13 @@ func lockReader(c config.Config) locks {
 	if strings.Contains(c.APIBaseURL, "/cdn-cgi/local/") || c.AccountID == "" || c.APIToken == "" {
 		return nil
 	}
-	return r2.LockReader{BaseURL: cmp.Or(c.APIBaseURL, kv.DefaultBaseURL), AccountID: c.AccountID, Token: c.APIToken.Reveal(), Bucket: c.Bucket,
-		Jurisdiction: c.BucketJurisdiction()}
+	return r2.LockReader{
+		BaseURL:      cmp.Or(c.APIBaseURL, kv.DefaultBaseURL),
+		AccountID:    c.AccountID,
+		Token:        c.APIToken.Reveal(),
+		Bucket:       c.Bucket,
+		Jurisdiction: c.BucketJurisdiction(),
+	}
 }
 
 // locking says which of the users a rule freezes: "" for nobody.
@@ -40,13 +45,18 @@ func locking(rules []r2.Lock, layout userdb.Layout, now time.Time, moves func(us
 		}
 		many, only := layout.CoveredBy(rule.Prefix)
 		if many || only != "" && moves(only) {
-			return fmt.Sprintf("the lock rule %q forbids writing objects under %q, so no fence could be set and no file brought back", rule.ID, rule.Prefix)
+			return fmt.Sprintf(
+				"the lock rule %q forbids writing objects under %q, so no fence could be set and no file brought back",
+				rule.ID,
+				rule.Prefix,
+			)
 		}
 	}
 	return ""
 }
 
-// refuseLocks stops a migrate of users that a lock rule covers. Rules that cannot be read are the operator's to look at.
+// refuseLocks stops a migrate of users that a lock rule covers. Rules that cannot be read are the operator's
+// to look at.
 func (a *app) refuseLocks(ctx context.Context, e *migrate.Engine, bucket locks, users []migrate.Found) error {
 	if bucket == nil || len(users) == 0 {
 		return nil
@@ -55,7 +65,10 @@ func (a *app) refuseLocks(ctx context.Context, e *migrate.Engine, bucket locks, 
 	defer cancel()
 	rules, err := bucket.Locks(ctx)
 	if err != nil {
-		a.out.Warn("the bucket's lock rules cannot be read, so make sure that none covers users' files: %v", withoutHint(err))
+		a.out.Warn(
+			"the bucket's lock rules cannot be read, so make sure that none covers users' files: %v",
+			withoutHint(err),
+		)
 		return nil
 	}
 	moves := func(u userdb.UserID) bool {
@@ -79,7 +92,14 @@ func checkLocks(ctx context.Context, bucket locks, template string) finding {
 	}
 	rules, err := bucket.Locks(ctx)
 	if err != nil {
-		return finding{Check: check, OK: true, Detail: fmt.Sprintf("not known: %v; make sure that no rule covers users' files, or give the API token \"Workers R2 Storage Read\"", withoutHint(err))}
+		return finding{
+			Check: check,
+			OK:    true,
+			Detail: fmt.Sprintf(
+				"not known: %v; make sure that no rule covers users' files, or give the API token \"Workers R2 Storage Read\"",
+				withoutHint(err),
+			),
+		}
 	}
 	if why := locking(rules, layout, time.Now(), func(userdb.UserID) bool { return false }); why != "" {
 		return finding{Check: check, Detail: why, Fix: fixLock}

@@ -23,7 +23,12 @@ func (b locked) Locks(context.Context) ([]r2.Lock, error) { return b.rules, b.er
 
 func TestLockRules(t *testing.T) {
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	unreadable := &userdb.Error{Op: "read", Kind: userdb.Unauthorized, Err: errors.New("HTTP 403"), Hint: "another hint"}
+	unreadable := &userdb.Error{
+		Op:   "read",
+		Kind: userdb.Unauthorized,
+		Err:  errors.New("HTTP 403"),
+		Hint: "another hint",
+	}
 	for _, c := range []struct {
 		name            string
 		bucket          locks
@@ -51,13 +56,19 @@ func TestLockRules(t *testing.T) {
 			a := &app{out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.Table})}
 			e := &migrate.Engine{Layout: layout, Bucket: "users"}
 			err = a.refuseLocks(t.Context(), e, c.bucket, []migrate.Found{{User: "alice"}})
-			if (err != nil) != (c.refused != "") || err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
+			if (err != nil) != (c.refused != "") ||
+				err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
 			}
-			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned || strings.Contains(stderr.String(), "another hint") {
+			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned ||
+				strings.Contains(stderr.String(), "another hint") {
 				t.Errorf("warned %v: %s", got, &stderr)
 			}
-			if f := checkLocks(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(f.Detail, c.doctor) || f.OK == strings.Contains(f.Detail, "forbids writing objects") {
+			if f := checkLocks(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(
+				f.Detail,
+				c.doctor,
+			) ||
+				f.OK == strings.Contains(f.Detail, "forbids writing objects") {
 				t.Errorf("doctor: %+v", f)
 			}
 		})

@@ -1,4 +1,5 @@
-// Command dbmigrate moves per-user SQLite files from Cloudflare R2 into SQLite-backed Durable Objects, and back.
+// Command dbmigrate moves per-user SQLite files from Cloudflare R2 into SQLite-backed Durable Objects, and
+// back.
 package main
 
 import (
@@ -16,7 +17,14 @@ import (
 
 func main() {
 	checker.ServeIfAsked()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, traffic: fleet.NewTraffic(), scratch: scratch.In(os.TempDir())}
+	a := &app{
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		getenv:  os.Getenv,
+		traffic: fleet.NewTraffic(),
+		scratch: scratch.In(os.TempDir()),
+	}
 	a.out = a.output(formatAsked(os.Args[1:]))
 	a.signals = watchSignals(a.out, a.leave)
 	os.Exit(a.execute(os.Args[1:]))
@@ -59,14 +67,16 @@ func (a *app) execute(args []string) int {
 	return code
 }
 
-// leave removes the run's scratch files. It is done at every exit that a program can have a say in; what a kill leaves, the next run sweeps.
+// leave removes the run's scratch files. It is done at every exit that a program can have a say in; what a
+// kill leaves, the next run sweeps.
 func (a *app) leave() {
 	if err := a.scratch.Remove(); err != nil {
 		a.out.Warn("remove the run's scratch files: %v", err)
 	}
 }
 
-// formatAsked reads --output before cobra does, so that an error in the command line itself already has the form that was asked for.
+// formatAsked reads --output before cobra does, so that an error in the command line itself already has the
+// form that was asked for.
 func formatAsked(args []string) report.Format {
 	format := string(report.Table)
 	for i, arg := range args {

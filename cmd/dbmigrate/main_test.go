@@ -55,7 +55,8 @@ func (s *sharedStack) stop() error {
 	return s.stack.Stop()
 }
 
-// TestScripts tells the stories that need no network. Their environment names no account, and nothing listens where they connect.
+// TestScripts tells the stories that need no network. Their environment names no account, and nothing listens
+// where they connect.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

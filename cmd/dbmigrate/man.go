@@ -19,15 +19,25 @@ func newMan(a *app) *cobra.Command {
 		Example: "  dbmigrate man ./man\n" +
 			"  SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) dbmigrate man ./man\n" +
 			"  dbmigrate man ./man && man -l ./man/dbmigrate-rollback.1",
-		Annotations: manual{reads: "nothing", changes: "DIR/dbmigrate*.1", undo: "remove them", exits: []int{exitDone, exitUsage}}.annotations(),
-		Args:        oneFolder,
-		RunE:        func(cmd *cobra.Command, args []string) error { return writeMan(cmd.Root(), args[0]) },
+		Annotations: manual{
+			reads:   "nothing",
+			changes: "DIR/dbmigrate*.1",
+			undo:    "remove them",
+			exits:   []int{exitDone, exitUsage},
+		}.annotations(),
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error { return writeMan(cmd.Root(), args[0]) },
 	}
 }
 
 func oneFolder(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError("choose folder", "", fmt.Sprintf("%d are named", len(args)), "name one, such as ./man")
+		return usageError(
+			"choose folder",
+			"",
+			fmt.Sprintf("%d are named", len(args)),
+			"name one, such as ./man",
+		)
 	}
 	return nil
 }

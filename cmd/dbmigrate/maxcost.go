@@ -19,7 +19,11 @@ type costCap struct {
 }
 
 func (c *costCap) add(flags *pflag.FlagSet) {
-	flags.Var(c, "max-cost", "begin nothing if moving these users may cost more than so many dollars once, estimated on the high side")
+	flags.Var(
+		c,
+		"max-cost",
+		"begin nothing if moving these users may cost more than so many dollars once, estimated on the high side",
+	)
 }
 
 func (c *costCap) Set(s string) (err error) {

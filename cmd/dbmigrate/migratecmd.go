@@ -60,7 +60,8 @@ func newMigrate(a *app) *cobra.Command {
 	o.waveOptions.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
-	cmd.Flags().BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again whose file was refused before and has not changed")
+	cmd.Flags().
+		BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again whose file was refused before and has not changed")
 	return cmd
 }
 
@@ -88,7 +89,10 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	ctx, splits := cmd.Context(), o.mode.policy != nil
-	c, err := a.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), splits})
+	c, err := a.connect(
+		ctx,
+		need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), splits},
+	)
 	if err != nil {
 		return err
 	}
@@ -120,7 +124,14 @@ func (a *app) mayMove(ctx context.Context, c *connection, o *migrateOptions, use
 }
 
 // migrateUsers plans, or does it.
-func (a *app) migrateUsers(ctx context.Context, c *connection, o *migrateOptions, watch *fleet.Watch, users []inspect.Found, named bool) error {
+func (a *app) migrateUsers(
+	ctx context.Context,
+	c *connection,
+	o *migrateOptions,
+	watch *fleet.Watch,
+	users []inspect.Found,
+	named bool,
+) error {
 	e := c.Engine
 	guard := &fleet.Guard{List: e.Quarantine, Retry: o.retryQuarantined, Run: e.Run, Warn: a.out.Warn}
 	if err := guard.Load(ctx, o.Prefix, users); err != nil {

@@ -27,8 +27,18 @@ type modeOptions struct {
 }
 
 func (o *modeOptions) add(flags *pflag.FlagSet) {
-	flags.StringVar(&o.mode, "mode", modeFull, "full: the whole database moves; split: the rows that --policy calls cold move, the others stay in R2")
-	flags.StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc; for --mode split")
+	flags.StringVar(
+		&o.mode,
+		"mode",
+		modeFull,
+		"full: the whole database moves; split: the rows that --policy calls cold move, the others stay in R2",
+	)
+	flags.StringVar(
+		&o.policyFile,
+		"policy",
+		"",
+		"`file` that says which rows are cold, .toml or .jsonc; for --mode split",
+	)
 }
 
 // check reads the policy, too: nothing is asked of any server before it is known to be one.
@@ -36,18 +46,37 @@ func (o *modeOptions) check(flags *pflag.FlagSet, writers migrate.Writers) (err 
 	o.said = flags.Changed("mode")
 	switch {
 	case o.mode == modeFull && o.policyFile != "":
-		return usageError("read flags", "", "--policy is for --mode split", "say --mode split, or leave --policy out")
+		return usageError(
+			"read flags",
+			"",
+			"--policy is for --mode split",
+			"say --mode split, or leave --policy out",
+		)
 	case o.mode == modeFull:
 		return nil
 	case o.mode != modeSplit:
 		return usageError("read --mode", o.mode, "it is neither full nor split", "")
 	case o.policyFile == "":
-		return usageError("read flags", "", "--mode split needs to be told which rows are cold", "say --policy FILE; docs/split.md has an example")
+		return usageError(
+			"read flags",
+			"",
+			"--mode split needs to be told which rows are cold",
+			"say --policy FILE; docs/split.md has an example",
+		)
 	case writers == migrate.WritersUnconditional:
-		return usageError("read flags", "", "beside unconditional writers a split is not safe: a save that began before it would bring the cold rows back into the file, beside the Durable Object's",
-			"make the writers conditional first (docs/mount.md); conditional ones need no --writers here")
+		return usageError(
+			"read flags",
+			"",
+			"beside unconditional writers a split is not safe: a save that began before it would bring the cold rows back into the file, beside the Durable Object's",
+			"make the writers conditional first (docs/mount.md); conditional ones need no --writers here",
+		)
 	case writers != migrate.WritersFenceAware:
-		return usageError("read flags", "", "a split does not route, so there is nothing to wait for", "leave --writers out: a conditional save that meets a split fails, and is repeated on the new file")
+		return usageError(
+			"read flags",
+			"",
+			"a split does not route, so there is nothing to wait for",
+			"leave --writers out: a conditional save that meets a split fails, and is repeated on the new file",
+		)
 	}
 	o.policy, err = split.LoadPolicy(o.policyFile)
 	return err

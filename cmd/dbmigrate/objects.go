@@ -19,12 +19,18 @@ var objectFaults = map[string]objectFault{
 		"bind UserDataStore or a subclass of it (docs/mount.md), and deploy this version to 100 %"},
 }
 
-// objectsServe says why the Worker's Durable Objects could not serve a user, nil where one has shown that it can.
+// objectsServe says why the Worker's Durable Objects could not serve a user, nil where one has shown that it
+// can.
 func objectsServe(hello wire.Hello, url string) error {
 	const op = "ask a Durable Object of the Worker"
 	o := hello.Object
 	if o == nil {
-		return usageError(op, url, "the Worker asks none for us: it is older than this program", "deploy the Worker with this version of the package")
+		return usageError(
+			op,
+			url,
+			"the Worker asks none for us: it is older than this program",
+			"deploy the Worker with this version of the package",
+		)
 	}
 	if o.Answers {
 		return nil
@@ -32,5 +38,11 @@ func objectsServe(hello wire.Hello, url string) error {
 	if f, known := objectFaults[o.Cause]; known {
 		return usageError(op, url, f.cause+": "+o.Message, f.fix)
 	}
-	return &userdb.Error{Op: op, Thing: url, Kind: userdb.Unreachable, Err: errors.New(o.Message), Hint: "see the Worker's logs, then run the command again"}
+	return &userdb.Error{
+		Op:    op,
+		Thing: url,
+		Kind:  userdb.Unreachable,
+		Err:   errors.New(o.Message),
+		Hint:  "see the Worker's logs, then run the command again",
+	}
 }

@@ -21,9 +21,23 @@ type pace struct {
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
-	flags.IntVar(&p.concurrency, "concurrency", defaultConcurrency, "how many users are worked on at once, at most; fewer while a server is overloaded")
-	flags.IntVar(&p.maxFailures, "max-failures", 0, "begin no more users after so many failures; 0 is no limit")
-	flags.Var(&p.maxDuration, "max-duration", "begin no more users after this `time`, such as 50m; those in flight are finished")
+	flags.IntVar(
+		&p.concurrency,
+		"concurrency",
+		defaultConcurrency,
+		"how many users are worked on at once, at most; fewer while a server is overloaded",
+	)
+	flags.IntVar(
+		&p.maxFailures,
+		"max-failures",
+		0,
+		"begin no more users after so many failures; 0 is no limit",
+	)
+	flags.Var(
+		&p.maxDuration,
+		"max-duration",
+		"begin no more users after this `time`, such as 50m; those in flight are finished",
+	)
 }
 
 func (p *pace) check() error {
@@ -46,13 +60,18 @@ func (p *pace) longest() time.Duration {
 
 func (g *globalFlags) checkBudget() error {
 	if g.apiBudget < kv.MinBudget || g.apiBudget > kv.MaxBudget {
-		return usageError("read --api-budget", fmt.Sprint(g.apiBudget), fmt.Sprintf("it is not between %d and %d", kv.MinBudget, kv.MaxBudget),
-			"leave it out: the default keeps a quarter of the account's 1,200 calls free")
+		return usageError(
+			"read --api-budget",
+			fmt.Sprint(g.apiBudget),
+			fmt.Sprintf("it is not between %d and %d", kv.MinBudget, kv.MaxBudget),
+			"leave it out: the default keeps a quarter of the account's 1,200 calls free",
+		)
 	}
 	return nil
 }
 
-// apiBudget is this process's part of the calls. Without --api-budget and --shard the client decides, which has no budget for a local runtime.
+// apiBudget is this process's part of the calls. Without --api-budget and --shard the client decides, which
+// has no budget for a local runtime.
 func (a *app) apiBudget(shards int) int {
 	if shards < 2 && a.global.apiBudget == kv.DefaultBudget {
 		return 0

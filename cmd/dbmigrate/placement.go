@@ -13,7 +13,8 @@ import (
 const fixJurisdiction = "pass --r2-jurisdiction if the bucket's is another; else mount the Worker with `env.USER_DATA.jurisdiction(...)` and a KV namespace " +
 	"of the bucket's jurisdiction (docs/mount.md). Nothing was moved"
 
-// sameJurisdiction says why users must not move: their data would leave the bucket's jurisdiction, or enter one that nobody asked for.
+// sameJurisdiction says why users must not move: their data would leave the bucket's jurisdiction, or enter
+// one that nobody asked for.
 func sameJurisdiction(hello wire.Hello, c config.Config) error {
 	if hello.Object == nil || !hello.Object.Answers || hello.Object.Jurisdiction == "" {
 		return nil // objectsServe has said so, or the Worker does not tell
@@ -29,16 +30,26 @@ func compareJurisdictions(whose, found string, c config.Config) error {
 	if found == want {
 		return nil
 	}
-	return usageError("compare jurisdictions", c.Bucket, fmt.Sprintf("the bucket's is %s, and %s %s", want, whose, found), fixJurisdiction)
+	return usageError(
+		"compare jurisdictions",
+		c.Bucket,
+		fmt.Sprintf("the bucket's is %s, and %s %s", want, whose, found),
+		fixJurisdiction,
+	)
 }
 
-// unplaced says that nothing decides where new objects are created: they would lie near this machine for good.
+// unplaced says that nothing decides where new objects are created: they would lie near this machine for
+// good.
 func unplaced(hello wire.Hello, c config.Config) error {
 	if c.LocationHint != "" || hello.LocationHint {
 		return nil
 	}
-	return usageError("place new Durable Objects", "", "each is created near whoever touches it first, which is this machine, and never moves",
-		"pass --location-hint with the users' region, such as weur, or none if any place will do; or give handleAdmin the router's locationHint")
+	return usageError(
+		"place new Durable Objects",
+		"",
+		"each is created near whoever touches it first, which is this machine, and never moves",
+		"pass --location-hint with the users' region, such as weur, or none if any place will do; or give handleAdmin the router's locationHint",
+	)
 }
 
 // jurisdictional is what knows where the flags have to stay.
@@ -67,7 +78,9 @@ func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine, c config.
 
 // checkPlacement is doctor's look at where new objects come into being.
 func checkPlacement(hello wire.Hello, c config.Config) []finding {
-	list := []finding{{Check: "jurisdiction", OK: true, Detail: "the Worker does not tell its objects' jurisdiction"}}
+	list := []finding{
+		{Check: "jurisdiction", OK: true, Detail: "the Worker does not tell its objects' jurisdiction"},
+	}
 	if o := hello.Object; o != nil && o.Jurisdiction != "" {
 		list[0].Detail = "bucket and Durable Objects: " + o.Jurisdiction
 	}

@@ -28,7 +28,8 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 			if (err == nil) != same {
 				t.Errorf("bucket %s, object %q: %v", bucket, object, err)
 			}
-			if err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), "jurisdiction(...)")) {
+			if err != nil &&
+				(exitCode(err) != exitUsage || !strings.Contains(err.Error(), "jurisdiction(...)")) {
 				t.Errorf("bucket %s, object %q: exit code %d, %v", bucket, object, exitCode(err), err)
 			}
 			if f := checkPlacement(hello, c)[0]; f.OK != same {
@@ -69,14 +70,20 @@ func TestTheFlagsJurisdictionIsCompared(t *testing.T) {
 	} {
 		var stderr strings.Builder
 		a := &app{out: report.New(report.Options{Out: &stderr, Err: &stderr, Format: report.Table})}
-		err := a.refuseOtherFlags(t.Context(), &migrate.Engine{Flags: c.flags}, config.Config{Values: config.Values{Jurisdiction: "eu"}})
-		if (err != nil) != c.refused || err != nil && exitCode(err) != exitUsage || !strings.Contains(stderr.String(), c.warned) {
+		err := a.refuseOtherFlags(
+			t.Context(),
+			&migrate.Engine{Flags: c.flags},
+			config.Config{Values: config.Values{Jurisdiction: "eu"}},
+		)
+		if (err != nil) != c.refused || err != nil && exitCode(err) != exitUsage ||
+			!strings.Contains(stderr.String(), c.warned) {
 			t.Errorf("%+v: %v, %s", c.flags, err, &stderr)
 		}
 	}
 }
 
-// Somebody has to say where objects are created: dbmigrate by a hint or "none", or the Worker by the router's hint.
+// Somebody has to say where objects are created: dbmigrate by a hint or "none", or the Worker by the router's
+// hint.
 func TestPlacementIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
 		hint, sent string

@@ -43,7 +43,13 @@ var planMeanings = map[string]string{
 
 var planColumns = []report.Column[planned]{
 	{Head: "USER", Field: "user", Text: func(p planned) string { return string(p.User) }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(p planned) string { return units.FormatSize(p.Bytes) }, Data: func(p planned) string { return strconv.FormatInt(p.Bytes, 10) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(p planned) string { return units.FormatSize(p.Bytes) },
+		Data:  func(p planned) string { return strconv.FormatInt(p.Bytes, 10) },
+	},
 	{Head: "PLACE", Field: "place", Text: func(p planned) string { return string(p.Place) }},
 	{Head: "PLAN", Field: "plan", Text: func(p planned) string { return p.Plan }},
 	{Head: "MEANING", Field: "meaning", Text: meaningText},
@@ -84,6 +90,11 @@ func (a *app) printPlan(waves []fleet.Wave, guard *fleet.Guard) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say("dry run: %s, %d to migrate with %s; nothing was changed", units.Plural(totals.Users, "user"), totals.Move, units.FormatSize(totals.Bytes))
+	a.out.Say(
+		"dry run: %s, %d to migrate with %s; nothing was changed",
+		units.Plural(totals.Users, "user"),
+		totals.Move,
+		units.FormatSize(totals.Bytes),
+	)
 	return nil
 }

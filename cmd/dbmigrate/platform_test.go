@@ -13,8 +13,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// TestWrongDeployments runs the sample under settings with which no migrated user could be served. Nobody may be moved into such a deployment, and doctor
-// and migrate name the setting. Commands that only look, or bring back, say so and go on.
+// TestWrongDeployments runs the sample under settings with which no migrated user could be served. Nobody may
+// be moved into such a deployment, and doctor and migrate name the setting. Commands that only look, or bring
+// back, say so and go on.
 func TestWrongDeployments(t *testing.T) {
 	wrong := []struct{ name, date, classes, says string }{
 		{"rpc", "2024-04-02", "new_sqlite_classes", "compatibility_date to 2024-04-03"},
@@ -36,7 +37,11 @@ func TestWrongDeployments(t *testing.T) {
 				RequireExplicitExec: true,
 				Cmds:                storyCommands,
 				Setup: func(env *testscript.Env) error {
-					env.Vars = append(append(env.Vars, s.Env()...), "SAYS="+c.says, "XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"))
+					env.Vars = append(
+						append(env.Vars, s.Env()...),
+						"SAYS="+c.says,
+						"XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"),
+					)
 					return nil
 				},
 			})

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// comparedUsers is up to how many users a preview compares rows, for which it has to download their kept files.
+	// comparedUsers is up to how many users a preview compares rows, for which it has to download their kept
+	// files.
 	comparedUsers = 20
 	// comparedRows bounds the differences that it counts in one table.
 	comparedRows = 1000
@@ -42,7 +43,8 @@ type previewTotals struct {
 	FlagsUnread bool `json:"flagsUnread,omitempty"`
 }
 
-// previewRollback says what a rollback would do. Every line is asked for side by side and printed in the order of the rollback.
+// previewRollback says what a rollback would do. Every line is asked for side by side and printed in the
+// order of the rollback.
 func (a *app) previewRollback(ctx context.Context, c *chosen, o *rollbackOptions) error {
 	e, users := c.Engine, c.users
 	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
@@ -69,7 +71,13 @@ func (a *app) previewRollback(ctx context.Context, c *chosen, o *rollbackOptions
 
 func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
 	sheet := report.NewSheet(a.out, previewColumns)
-	totals := previewTotals{Action: string(migrate.ActionRollback), DryRun: true, Users: len(lines), Plans: map[migrate.Way]int{}, FlagsUnread: flagsUnread}
+	totals := previewTotals{
+		Action:      string(migrate.ActionRollback),
+		DryRun:      true,
+		Users:       len(lines),
+		Plans:       map[migrate.Way]int{},
+		FlagsUnread: flagsUnread,
+	}
 	for _, l := range lines {
 		totals.add(l)
 		if err := sheet.Add(l); err != nil {
@@ -80,8 +88,12 @@ func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
 		return err
 	}
 	a.showRows(lines)
-	a.out.Say("dry run: %s, %s since their migration; %d would fail; nothing was changed", units.Plural(totals.Users, "user"),
-		units.Plural(int(totals.Writes), "write transaction"), totals.Failed)
+	a.out.Say(
+		"dry run: %s, %s since their migration; %d would fail; nothing was changed",
+		units.Plural(totals.Users, "user"),
+		units.Plural(int(totals.Writes), "write transaction"),
+		totals.Failed,
+	)
 	if totals.Failed > 0 || flagsUnread {
 		return ended(exitFailed)
 	}
@@ -113,10 +125,27 @@ func (a *app) showRows(lines []previewLine) {
 var previewColumns = []report.Column[previewLine]{
 	{Head: "USER", Field: "user", Text: func(l previewLine) string { return string(l.User) }},
 	{Head: "PLAN", Field: "plan", Text: func(l previewLine) string { return string(l.Plan) }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(l previewLine) string { return units.FormatSize(l.Bytes) }, Data: func(l previewLine) string { return strconv.FormatInt(l.Bytes, 10) }},
-	{Head: "MIGRATED", Field: "migratedAt", Right: true, Text: func(l previewLine) string { return sinceText(l.At) }, Data: func(l previewLine) string { return report.OrNothing(l.At) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(l previewLine) string { return units.FormatSize(l.Bytes) },
+		Data:  func(l previewLine) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
+	{
+		Head:  "MIGRATED",
+		Field: "migratedAt",
+		Right: true,
+		Text:  func(l previewLine) string { return sinceText(l.At) },
+		Data:  func(l previewLine) string { return report.OrNothing(l.At) },
+	},
 	{Head: "RUN", Field: "run", Text: func(l previewLine) string { return l.Run }},
-	{Head: "WRITES SINCE", Field: "writes", Right: true, Text: func(l previewLine) string { return report.OrNothing(l.Writes) }},
+	{
+		Head:  "WRITES SINCE",
+		Field: "writes",
+		Right: true,
+		Text:  func(l previewLine) string { return report.OrNothing(l.Writes) },
+	},
 	{Head: "WRITTEN", Field: "written", Text: writtenText},
 }
 

@@ -18,19 +18,29 @@ func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOption
 		longest time.Duration
 		whose   userdb.UserID
 	)
-	job := fleet.Job{Action: result.ActionRehearse, FlagsUnread: c.set.FlagsUnread, Do: func(ctx context.Context, u userdb.UserID) result.Result {
-		r := c.Rehearse(ctx, u)
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Window > longest {
-			longest, whose = r.Window, u
-		}
-		return r
-	}}
+	job := fleet.Job{
+		Action:      result.ActionRehearse,
+		FlagsUnread: c.set.FlagsUnread,
+		Do: func(ctx context.Context, u userdb.UserID) result.Result {
+			r := c.Rehearse(ctx, u)
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Window > longest {
+				longest, whose = r.Window, u
+			}
+			return r
+		},
+	}
 	summary, err := a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job)
 	if whose != "" {
-		a.out.Say("the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
-			units.FormatDuration(time.Duration(summary.TookMs)*time.Millisecond), whose, units.FormatDuration(longest))
+		a.out.Say(
+			"the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
+			units.FormatDuration(
+				time.Duration(summary.TookMs)*time.Millisecond,
+			),
+			whose,
+			units.FormatDuration(longest),
+		)
 	}
 	return summed(summary, err)
 }

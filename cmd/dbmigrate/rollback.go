@@ -55,15 +55,48 @@ func newRollback(a *app) *cobra.Command {
 	addTimes(&o.Options, flags)
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)
-	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would go back and what was written since, and change nothing")
-	flags.IntVar(&o.show, "show", 0, "with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose")
-	flags.BoolVar(&o.rehearse, "rehearse", false, "do everything but the switch on a copy, and say how long it takes")
-	flags.BoolVar(&o.DiscardWrites, "discard-writes", false, "put the kept file back, without what was written since the migration")
-	flags.BoolVar(&o.WithoutCopy, "without-copy", false, "with --discard-writes: do not save what is left behind, for Durable Objects whose content cannot be exported")
-	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
-		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
-	flags.BoolVar(&o.EndForeignMarks, "end-foreign-marks", false,
-		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
+	flags.BoolVar(
+		&o.dryRun,
+		"dry-run",
+		false,
+		"say what would go back and what was written since, and change nothing",
+	)
+	flags.IntVar(
+		&o.show,
+		"show",
+		0,
+		"with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose",
+	)
+	flags.BoolVar(
+		&o.rehearse,
+		"rehearse",
+		false,
+		"do everything but the switch on a copy, and say how long it takes",
+	)
+	flags.BoolVar(
+		&o.DiscardWrites,
+		"discard-writes",
+		false,
+		"put the kept file back, without what was written since the migration",
+	)
+	flags.BoolVar(
+		&o.WithoutCopy,
+		"without-copy",
+		false,
+		"with --discard-writes: do not save what is left behind, for Durable Objects whose content cannot be exported",
+	)
+	flags.BoolVar(
+		&o.StoreUnreachable,
+		"store-unreachable",
+		false,
+		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"",
+	)
+	flags.BoolVar(
+		&o.EndForeignMarks,
+		"end-foreign-marks",
+		false,
+		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is",
+	)
 	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
 	return cmd
 }
@@ -105,14 +138,17 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
 }
 
-// flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes to a router that saves no file, and
-// they could write before.
+// flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes
+// to a router that saves no file, and they could write before.
 func flagsCanGo(ctx context.Context, c *connection, o *rollbackOptions) error {
 	if !c.oldPath || o.StoreUnreachable {
 		return nil
 	}
 	if err := probeFlags(ctx, c.Flags); err != nil {
-		return fmt.Errorf("nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w", err)
+		return fmt.Errorf(
+			"nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w",
+			err,
+		)
 	}
 	return nil
 }
@@ -124,17 +160,45 @@ func (o *rollbackOptions) contradiction() error {
 	}
 	switch {
 	case o.StoreUnreachable && !o.DiscardWrites:
-		return usageError("read flags", "", "--store-unreachable leaves writes behind, so it needs --discard-writes", "")
+		return usageError(
+			"read flags",
+			"",
+			"--store-unreachable leaves writes behind, so it needs --discard-writes",
+			"",
+		)
 	case o.confirm != "" && !o.DiscardWrites && !o.EndForeignMarks:
-		return without("--confirm", "--discard-writes and --end-foreign-marks", "leave it out: nothing else asks for words")
+		return without(
+			"--confirm",
+			"--discard-writes and --end-foreign-marks",
+			"leave it out: nothing else asks for words",
+		)
 	case o.WithoutCopy && !o.DiscardWrites:
-		return without("--without-copy", "--discard-writes", "leave it out: nothing is left behind without --discard-writes")
+		return without(
+			"--without-copy",
+			"--discard-writes",
+			"leave it out: nothing is left behind without --discard-writes",
+		)
 	case o.EndForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
-		return usageError("read flags", "", "--end-foreign-marks stands alone: it moves nobody", "leave the other flags out; dbmigrate status shows whom it concerns")
+		return usageError(
+			"read flags",
+			"",
+			"--end-foreign-marks stands alone: it moves nobody",
+			"leave the other flags out; dbmigrate status shows whom it concerns",
+		)
 	case o.dryRun && o.rehearse:
-		return usageError("read flags", "", "--dry-run only looks, and --rehearse works on a copy", "choose one of them")
+		return usageError(
+			"read flags",
+			"",
+			"--dry-run only looks, and --rehearse works on a copy",
+			"choose one of them",
+		)
 	case o.rehearse && o.DiscardWrites:
-		return usageError("read flags", "", "--rehearse is about going back with every write", "leave --discard-writes out")
+		return usageError(
+			"read flags",
+			"",
+			"--rehearse is about going back with every write",
+			"leave --discard-writes out",
+		)
 	case o.show != 0 && !o.dryRun:
 		return without("--show", "--dry-run", "")
 	case o.show < 0 || o.show > maxShown:

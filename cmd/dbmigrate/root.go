@@ -50,25 +50,85 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(newInit(a), newDoctor(a), newScan(a), newMigrate(a), newVerify(a), newRollback(a), newThaw(a), newGC(a), newStatus(a), newRuns(a), newVersion(a), newCompletion(a), newMan(a), newConnectionTopic(root))
+	root.AddCommand(
+		newInit(a),
+		newDoctor(a),
+		newScan(a),
+		newMigrate(a),
+		newVerify(a),
+		newRollback(a),
+		newThaw(a),
+		newGC(a),
+		newStatus(a),
+		newRuns(a),
+		newVersion(a),
+		newCompletion(a),
+		newMan(a),
+		newConnectionTopic(root),
+	)
 	return root
 }
 
 func (g *globalFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&g.format, "output", string(report.Table), "format of stdout: "+strings.Join(report.Formats, ", "))
-	flags.StringVar(&g.file, "config", "", "wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)")
+	flags.StringVar(
+		&g.format,
+		"output",
+		string(report.Table),
+		"format of stdout: "+strings.Join(report.Formats, ", "),
+	)
+	flags.StringVar(
+		&g.file,
+		"config",
+		"",
+		"wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)",
+	)
 	flags.StringVar(&g.environment, "env", "", "wrangler environment; never guessed, \"\" is the top level")
-	flags.StringVar(&g.profile, "profile", "", "profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file")
-	flags.StringVar(&g.values.WorkerURL, "worker-url", "", "address of the Worker that mounts the admin routes")
+	flags.StringVar(
+		&g.profile,
+		"profile",
+		"",
+		"profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file",
+	)
+	flags.StringVar(
+		&g.values.WorkerURL,
+		"worker-url",
+		"",
+		"address of the Worker that mounts the admin routes",
+	)
 	flags.StringVar(&g.values.Bucket, "bucket", "", "R2 bucket of the databases")
 	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")
 	flags.StringVar(&g.values.AccountID, "account-id", "", "Cloudflare account")
-	flags.StringVar(&g.values.Layout, "layout", "", "key of a user's database (default {user}/database.sqlite)")
-	flags.StringVar(&g.values.LocationHint, "location-hint", "", "where new Durable Objects are created, such as weur, or none; they never move afterwards")
-	flags.StringVar(&g.values.Jurisdiction, "r2-jurisdiction", "", "jurisdiction of the bucket, such as eu (default: by the R2 endpoint)")
-	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "", "address of the S3 API (default: from account and jurisdiction)")
+	flags.StringVar(
+		&g.values.Layout,
+		"layout",
+		"",
+		"key of a user's database (default {user}/database.sqlite)",
+	)
+	flags.StringVar(
+		&g.values.LocationHint,
+		"location-hint",
+		"",
+		"where new Durable Objects are created, such as weur, or none; they never move afterwards",
+	)
+	flags.StringVar(
+		&g.values.Jurisdiction,
+		"r2-jurisdiction",
+		"",
+		"jurisdiction of the bucket, such as eu (default: by the R2 endpoint)",
+	)
+	flags.StringVar(
+		&g.values.R2Endpoint,
+		"r2-endpoint",
+		"",
+		"address of the S3 API (default: from account and jurisdiction)",
+	)
 	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
-	flags.IntVar(&g.apiBudget, "api-budget", kv.DefaultBudget, "Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")
+	flags.IntVar(
+		&g.apiBudget,
+		"api-budget",
+		kv.DefaultBudget,
+		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200",
+	)
 	for _, name := range addressFlags {
 		_ = flags.SetAnnotation(name, topicConnection, nil) // it is there
 	}
@@ -94,7 +154,12 @@ func knownCommand(root *cobra.Command, args []string) error {
 	for _, c := range root.Commands() {
 		names = append(names, c.Name())
 	}
-	return usageError("find command", fmt.Sprintf("%q", args[0]), "there is none of that name", nearest.Hint(args[0], names)+"see dbmigrate --help")
+	return usageError(
+		"find command",
+		fmt.Sprintf("%q", args[0]),
+		"there is none of that name",
+		nearest.Hint(args[0], names)+"see dbmigrate --help",
+	)
 }
 
 // noCommand is no success: a script whose variable was empty has done nothing.

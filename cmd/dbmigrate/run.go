@@ -15,22 +15,46 @@ type watchFlags struct {
 
 // add adds the flags of every command over users; an act, which changes something, has a reason, too.
 func (f *watchFlags) add(flags *pflag.FlagSet, act bool) {
-	flags.StringVar(&f.metricsFile, "metrics-file", "", "`file` to keep OpenMetrics text in, for node_exporter's textfile collector; its name has to end with .prom there")
+	flags.StringVar(
+		&f.metricsFile,
+		"metrics-file",
+		"",
+		"`file` to keep OpenMetrics text in, for node_exporter's textfile collector; its name has to end with .prom there",
+	)
 	if act {
-		flags.StringVar(&f.reason, "reason", "", "why, for the audit line: one line of `text`, such as a ticket's number")
+		flags.StringVar(
+			&f.reason,
+			"reason",
+			"",
+			"why, for the audit line: one line of `text`, such as a ticket's number",
+		)
 	}
 }
 
 // watch checks the flags, before anything is begun.
 func (a *app) watch(f *watchFlags) (*fleet.Watch, error) {
-	w := &fleet.Watch{Reason: f.reason, Command: a.command, MetricsFile: f.metricsFile, Traffic: a.traffic, Getenv: a.getenv, Warn: a.out.Warn}
+	w := &fleet.Watch{
+		Reason:      f.reason,
+		Command:     a.command,
+		MetricsFile: f.metricsFile,
+		Traffic:     a.traffic,
+		Getenv:      a.getenv,
+		Warn:        a.out.Warn,
+	}
 	return w, w.Check()
 }
 
 // runner runs jobs at the pace that was asked for.
 func (a *app) runner(e *migrate.Engine, p *pace, w *fleet.Watch) *fleet.Runner {
-	return &fleet.Runner{Engine: e, Out: a.out, Signals: a.signals, Traffic: a.traffic, Observers: []fleet.Observer{w},
-		MaxFailures: p.maxFailures, MaxDuration: p.longest()}
+	return &fleet.Runner{
+		Engine:      e,
+		Out:         a.out,
+		Signals:     a.signals,
+		Traffic:     a.traffic,
+		Observers:   []fleet.Observer{w},
+		MaxFailures: p.maxFailures,
+		MaxDuration: p.longest(),
+	}
 }
 
 // summed is the outcome of a command whose summary is written.

@@ -20,8 +20,9 @@ const (
 	runbookStories = "testdata/runbook"
 )
 
-// TestRunbook runs every command of docs/runbook.md in the state of which its section speaks. Each section with commands has a story of its
-// name in testdata/runbook, which makes the state and runs the section's commands word for word. To add a command to the page: add it there.
+// TestRunbook runs every command of docs/runbook.md in the state of which its section speaks. Each section
+// with commands has a story of its name in testdata/runbook, which makes the state and runs the section's
+// commands word for word. To add a command to the page: add it there.
 func TestRunbook(t *testing.T) {
 	page, err := os.ReadFile(runbookPage)
 	if err != nil {
@@ -44,7 +45,10 @@ func TestRunbook(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	told := slices.DeleteFunc(slices.Clone(sections), func(s runbookSection) bool { return len(s.commands) == 0 })
+	told := slices.DeleteFunc(
+		slices.Clone(sections),
+		func(s runbookSection) bool { return len(s.commands) == 0 },
+	)
 	for _, section := range effort.Some(t, "sections of the runbook", told, 4) {
 		t.Run(section.name, func(t *testing.T) { tellStory(t, s, section.story()) })
 	}
@@ -60,14 +64,18 @@ func tellStory(t *testing.T, s *stack.Stack, name string) {
 		RequireExplicitExec: true,
 		Cmds:                stackCommands(s),
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"))
+			env.Vars = append(
+				append(env.Vars, s.Env()...),
+				"XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"),
+			)
 			env.Setenv("PATH", wrangler+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
 	})
 }
 
-// localWrangler makes a folder with a wrangler that does to the local runtime what it is told to do to the remote one.
+// localWrangler makes a folder with a wrangler that does to the local runtime what it is told to do to the
+// remote one.
 func localWrangler(dir string, s *stack.Stack) (string, error) {
 	worker, err := filepath.Abs("../../worker")
 	if err != nil {
@@ -99,7 +107,8 @@ func (s runbookSection) story() string {
 // inlineCommand is a command within a sentence.
 var inlineCommand = regexp.MustCompile("`((?:dbmigrate|wrangler) [^`]+)`")
 
-// runbookSections finds the commands: each line of an indented block, and what is marked as code and begins like one.
+// runbookSections finds the commands: each line of an indented block, and what is marked as code and begins
+// like one.
 func runbookSections(page string) []runbookSection {
 	var all []runbookSection
 	var current runbookSection
@@ -153,7 +162,10 @@ func compareRunbook(sections []runbookSection, told map[string][]string) (compla
 		for _, command := range section.commands {
 			runs := func(line string) bool { return unquoted(line) == unquoted(command) }
 			if !slices.ContainsFunc(told[section.story()], runs) {
-				complaints = append(complaints, fmt.Sprintf("section %q: no line of %s runs %q", section.name, section.story(), command))
+				complaints = append(
+					complaints,
+					fmt.Sprintf("section %q: no line of %s runs %q", section.name, section.story(), command),
+				)
 			}
 		}
 	}
@@ -163,7 +175,8 @@ func compareRunbook(sections []runbookSection, told map[string][]string) (compla
 	return complaints
 }
 
-// unquoted forgets quotation marks: stories quote by other rules than shells. The page's ID is the run that the story has in $run.
+// unquoted forgets quotation marks: stories quote by other rules than shells. The page's ID is the run that
+// the story has in $run.
 func unquoted(command string) string {
 	return strings.NewReplacer(`"`, "", `'`, "", "$run", "ID").Replace(command)
 }

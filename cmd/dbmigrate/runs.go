@@ -66,8 +66,24 @@ type runLine struct {
 }
 
 func runLineOf(r record.Run) runLine {
-	l := runLine{Run: r.Begin.Run, Action: r.Action, State: r.State, At: r.At, TookMs: r.Summary.TookMs, Users: r.Begin.Users, Outcomes: r.Summary.Outcomes, Failed: r.Summary.Failed,
-		NotBegun: r.Summary.NotBegun, Bytes: r.Summary.Bytes, By: r.Who.Name, Via: r.Who.Via, Job: r.Who.Job, Reason: r.Reason, Command: r.Command, Local: r.Local}
+	l := runLine{
+		Run:      r.Begin.Run,
+		Action:   r.Action,
+		State:    r.State,
+		At:       r.At,
+		TookMs:   r.Summary.TookMs,
+		Users:    r.Begin.Users,
+		Outcomes: r.Summary.Outcomes,
+		Failed:   r.Summary.Failed,
+		NotBegun: r.Summary.NotBegun,
+		Bytes:    r.Summary.Bytes,
+		By:       r.Who.Name,
+		Via:      r.Who.Via,
+		Job:      r.Who.Job,
+		Reason:   r.Reason,
+		Command:  r.Command,
+		Local:    r.Local,
+	}
 	if r.EndAt != 0 {
 		l.Exit = &r.Summary.Exit
 	}
@@ -100,7 +116,10 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if err := sheet.End(map[string]any{"summary": map[string]any{"runs": len(runs), "states": states}}); err != nil {
 		return err
 	}
-	a.out.Say("runs: %s", strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "))
+	a.out.Say(
+		"runs: %s",
+		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
+	)
 	return nil
 }
 
@@ -129,11 +148,33 @@ var runColumns = []report.Column[runLine]{
 	{Head: "RUN", Field: "run", Text: func(l runLine) string { return l.Run }},
 	{Head: "ACTION", Field: "action", Text: func(l runLine) string { return l.Action }},
 	{Head: "STATE", Field: "state", Text: func(l runLine) string { return string(l.State) }, Style: runStyle},
-	{Head: "BEGAN", Field: "at", Text: func(l runLine) string { return time.UnixMilli(l.At).UTC().Format(time.RFC3339) }, Data: func(l runLine) string { return strconv.FormatInt(l.At, 10) }},
-	{Head: "TOOK", Field: "tookMs", Right: true, Text: func(l runLine) string { return units.FormatDuration(time.Duration(l.TookMs) * time.Millisecond) }, Data: func(l runLine) string { return strconv.FormatInt(l.TookMs, 10) }},
-	{Head: "USERS", Field: "users", Right: true, Text: func(l runLine) string { return strconv.Itoa(l.Users) }},
+	{
+		Head:  "BEGAN",
+		Field: "at",
+		Text:  func(l runLine) string { return time.UnixMilli(l.At).UTC().Format(time.RFC3339) },
+		Data:  func(l runLine) string { return strconv.FormatInt(l.At, 10) },
+	},
+	{
+		Head:  "TOOK",
+		Field: "tookMs",
+		Right: true,
+		Text:  func(l runLine) string { return units.FormatDuration(time.Duration(l.TookMs) * time.Millisecond) },
+		Data:  func(l runLine) string { return strconv.FormatInt(l.TookMs, 10) },
+	},
+	{
+		Head:  "USERS",
+		Field: "users",
+		Right: true,
+		Text:  func(l runLine) string { return strconv.Itoa(l.Users) },
+	},
 	{Head: "OUTCOMES", Field: "outcomes", Text: outcomesText},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(l runLine) string { return units.FormatSize(l.Bytes) }, Data: func(l runLine) string { return strconv.FormatInt(l.Bytes, 10) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(l runLine) string { return units.FormatSize(l.Bytes) },
+		Data:  func(l runLine) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
 	{Head: "BY", Field: "by", Text: byText},
 	{Head: "REASON", Field: "reason", Text: func(l runLine) string { return l.Reason }},
 }

@@ -65,9 +65,24 @@ func newScan(a *app) *cobra.Command {
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
 	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users whose file has at least this size"
-	flags.BoolVar(&o.deep, "deep", false, "read each file that is still in R2 and say what a Durable Object could not hold")
-	flags.IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many files --deep and --policy read at once")
-	flags.StringVar(&o.report, "report", "", "write a page about it all to this HTML `file`, which needs no network")
+	flags.BoolVar(
+		&o.deep,
+		"deep",
+		false,
+		"read each file that is still in R2 and say what a Durable Object could not hold",
+	)
+	flags.IntVar(
+		&o.concurrency,
+		"concurrency",
+		defaultConcurrency,
+		"how many files --deep and --policy read at once",
+	)
+	flags.StringVar(
+		&o.report,
+		"report",
+		"",
+		"write a page about it all to this HTML `file`, which needs no network",
+	)
 	o.history.add(flags)
 	o.traffic.add(flags)
 	return cmd
@@ -77,7 +92,12 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError("read arguments", fmt.Sprintf("%q", args[0]), cmd.CommandPath()+" takes none", "see "+cmd.CommandPath()+" --help")
+	return usageError(
+		"read arguments",
+		fmt.Sprintf("%q", args[0]),
+		cmd.CommandPath()+" takes none",
+		"see "+cmd.CommandPath()+" --help",
+	)
 }
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
@@ -96,8 +116,22 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := scan.Survey(ctx, e, scan.Options{Prefix: o.Prefix, Threshold: o.Over.Bytes, Deep: o.deep, Concurrency: o.concurrency, Past: past, ForeignMark: a.foreignMark(e, c),
-		Consistent: o.history.consistent, Traffic: o.traffic.known(), Run: e.Run, Out: a.out})
+	r, err := scan.Survey(
+		ctx,
+		e,
+		scan.Options{
+			Prefix:      o.Prefix,
+			Threshold:   o.Over.Bytes,
+			Deep:        o.deep,
+			Concurrency: o.concurrency,
+			Past:        past,
+			ForeignMark: a.foreignMark(e, c),
+			Consistent:  o.history.consistent,
+			Traffic:     o.traffic.known(),
+			Run:         e.Run,
+			Out:         a.out,
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -110,12 +144,22 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 }
 
 // recall opens the history.
-func (a *app) recall(ctx context.Context, h *historyFlags, e *migrate.Engine, c config.Config) (scan.Memory, error) {
-	history := scan.History{File: h.file, InR2: h.inR2, Needed: h.needed(), Scope: scanlog.Scope{Endpoint: c.R2Endpoint, Bucket: c.Bucket, Layout: e.Layout.String()},
+func (a *app) recall(
+	ctx context.Context,
+	h *historyFlags,
+	e *migrate.Engine,
+	c config.Config,
+) (scan.Memory, error) {
+	history := scan.History{
+		File:   h.file,
+		InR2:   h.inR2,
+		Needed: h.needed(),
+		Scope:  scanlog.Scope{Endpoint: c.R2Endpoint, Bucket: c.Bucket, Layout: e.Layout.String()},
 		Dir: func() (string, error) {
 			state, err := record.StateDir(a.getenv)
 			return filepath.Join(state, "history"), err
-		}}
+		},
+	}
 	return history.Open(ctx, e.Files, e.Scratch, a.out.Warn)
 }
 
@@ -127,9 +171,24 @@ type historyFlags struct {
 }
 
 func (h *historyFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&h.consistent, "consistent", 0, "recommend only users over the threshold in each of the last `n` scans, an hour or more apart")
-	flags.StringVar(&h.file, "history", "", "`file` that remembers scans, for CI jobs that cache a file (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)")
-	flags.BoolVar(&h.inR2, "history-r2", false, "remember scans in the bucket, under "+userdb.ReservedPrefix+"history/, for every machine")
+	flags.IntVar(
+		&h.consistent,
+		"consistent",
+		0,
+		"recommend only users over the threshold in each of the last `n` scans, an hour or more apart",
+	)
+	flags.StringVar(
+		&h.file,
+		"history",
+		"",
+		"`file` that remembers scans, for CI jobs that cache a file (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)",
+	)
+	flags.BoolVar(
+		&h.inR2,
+		"history-r2",
+		false,
+		"remember scans in the bucket, under "+userdb.ReservedPrefix+"history/, for every machine",
+	)
 }
 
 func (h *historyFlags) check() error {
@@ -152,7 +211,12 @@ type trafficFlags struct {
 }
 
 func (t *trafficFlags) add(flags *pflag.FlagSet) {
-	flags.Float64Var(&t.RequestsPerDay, "requests-per-day", 0, "how many requests a user's application makes a day, on average, for the monthly cost")
+	flags.Float64Var(
+		&t.RequestsPerDay,
+		"requests-per-day",
+		0,
+		"how many requests a user's application makes a day, on average, for the monthly cost",
+	)
 	flags.Float64Var(&t.WritesShare, "writes-share", 0, "how many of them write, from 0 to 1")
 }
 
@@ -169,11 +233,26 @@ func (t *trafficFlags) check(flags *pflag.FlagSet) error {
 	t.given = requests && writes
 	switch {
 	case requests != writes:
-		return usageError("read flags", "", "--requests-per-day and --writes-share belong together", "a write costs several times what a read costs")
+		return usageError(
+			"read flags",
+			"",
+			"--requests-per-day and --writes-share belong together",
+			"a write costs several times what a read costs",
+		)
 	case !(t.RequestsPerDay >= 0) || math.IsInf(t.RequestsPerDay, 0):
-		return usageError("read --requests-per-day", fmt.Sprint(t.RequestsPerDay), "it is no number of requests", "")
+		return usageError(
+			"read --requests-per-day",
+			fmt.Sprint(t.RequestsPerDay),
+			"it is no number of requests",
+			"",
+		)
 	case !(t.WritesShare >= 0 && t.WritesShare <= 1):
-		return usageError("read --writes-share", fmt.Sprint(t.WritesShare), "it is not between 0 and 1", "0.2 means that one request in five writes")
+		return usageError(
+			"read --writes-share",
+			fmt.Sprint(t.WritesShare),
+			"it is not between 0 and 1",
+			"0.2 means that one request in five writes",
+		)
 	}
 	return nil
 }

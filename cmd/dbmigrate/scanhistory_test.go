@@ -28,8 +28,18 @@ func past(ts *testscript.TestScript, s *stack.Stack, args []string) {
 		sizes[user], err = units.ParseSize(size)
 		ts.Check(err)
 	}
-	h, err := scanlog.Open(context.Background(), ts.MkAbs(args[0]), scanlog.Scope{Endpoint: s.S3Endpoint, Bucket: s.Bucket, Layout: userdb.DefaultLayout})
+	h, err := scanlog.Open(
+		context.Background(),
+		ts.MkAbs(args[0]),
+		scanlog.Scope{Endpoint: s.S3Endpoint, Bucket: s.Bucket, Layout: userdb.DefaultLayout},
+	)
 	ts.Check(err)
 	defer h.Close()
-	ts.Check(h.Record(context.Background(), scanlog.Scan{Run: fmt.Sprint(days), At: time.Now().Add(-time.Duration(days) * units.Day)}, sizes))
+	ts.Check(
+		h.Record(
+			context.Background(),
+			scanlog.Scan{Run: fmt.Sprint(days), At: time.Now().Add(-time.Duration(days) * units.Day)},
+			sizes,
+		),
+	)
 }

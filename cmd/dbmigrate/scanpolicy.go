@@ -39,11 +39,35 @@ func checkPolicyFlags(cmd *cobra.Command, policy string) (err error) {
 		switch {
 		case !f.Changed:
 		case policy == "" && f.Name == "policy":
-			err = cmp.Or(err, usageError("read --policy", "", "its value is empty", "name the policy's file; is a variable not set?"))
+			err = cmp.Or(
+				err,
+				usageError(
+					"read --policy",
+					"",
+					"its value is empty",
+					"name the policy's file; is a variable not set?",
+				),
+			)
 		case policy == "" && slices.Contains(policyOnly, f.Name):
-			err = cmp.Or(err, usageError("read --"+f.Name, "", "it chooses users for --policy", "a scan without one is of the whole bucket; --prefix narrows it"))
+			err = cmp.Or(
+				err,
+				usageError(
+					"read --"+f.Name,
+					"",
+					"it chooses users for --policy",
+					"a scan without one is of the whole bucket; --prefix narrows it",
+				),
+			)
 		case policy != "" && !slices.Contains(policyToo, f.Name):
-			err = cmp.Or(err, usageError("read --"+f.Name, "", "it says nothing about a split", "leave it out, or scan without --policy"))
+			err = cmp.Or(
+				err,
+				usageError(
+					"read --"+f.Name,
+					"",
+					"it says nothing about a split",
+					"leave it out, or scan without --policy",
+				),
+			)
 		}
 	})
 	return err
@@ -80,7 +104,14 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	r, err := scan.SurveySplit(ctx, e, found, policy, time.Now(), scan.Options{Concurrency: o.concurrency, Out: a.out})
+	r, err := scan.SurveySplit(
+		ctx,
+		e,
+		found,
+		policy,
+		time.Now(),
+		scan.Options{Concurrency: o.concurrency, Out: a.out},
+	)
 	if err != nil {
 		return err
 	}
@@ -100,21 +131,65 @@ func (a *app) printSplits(r *scan.SplitReport) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say("scan: %s with %s; %d to split: %s would move, and about %s of %s stay in R2; %d with nothing to move, %d blocked",
-		units.Plural(totals.Users, "user"), units.FormatSize(totals.Bytes), totals.Ready, units.Plural(int(totals.ColdRows), "row"),
-		units.FormatSize(totals.HotBytes), units.FormatSize(totals.FileBytes), totals.Nothing, totals.Blocked)
+	a.out.Say(
+		"scan: %s with %s; %d to split: %s would move, and about %s of %s stay in R2; %d with nothing to move, %d blocked",
+		units.Plural(
+			totals.Users,
+			"user",
+		),
+		units.FormatSize(totals.Bytes),
+		totals.Ready,
+		units.Plural(int(totals.ColdRows), "row"),
+		units.FormatSize(totals.HotBytes),
+		units.FormatSize(totals.FileBytes),
+		totals.Nothing,
+		totals.Blocked,
+	)
 	return nil
 }
 
 var splitColumns = []report.Column[scan.SplitUser]{
 	{Head: "USER", Field: "user", Text: func(l scan.SplitUser) string { return string(l.User) }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(l scan.SplitUser) string { return units.FormatSize(l.Bytes) }, Data: func(l scan.SplitUser) string { return strconv.FormatInt(l.Bytes, 10) }},
-	{Head: "SPLIT", Field: "split", Text: func(l scan.SplitUser) string { return l.Verdict }, Style: splitStyle},
-	{Head: "HOT FILE", Field: "hotBytes", Right: true, Text: hotText, Data: func(l scan.SplitUser) string { return report.OrNothing(l.HotBytes) }},
-	{Head: "COLD ROWS", Field: "coldRows", Right: true, Text: func(l scan.SplitUser) string { return report.OrNothing(l.ColdRows) }},
-	{Head: "COLD", Field: "coldBytes", Right: true, Text: coldText, Data: func(l scan.SplitUser) string { return report.OrNothing(l.ColdBytes) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(l scan.SplitUser) string { return units.FormatSize(l.Bytes) },
+		Data:  func(l scan.SplitUser) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
+	{
+		Head:  "SPLIT",
+		Field: "split",
+		Text:  func(l scan.SplitUser) string { return l.Verdict },
+		Style: splitStyle,
+	},
+	{
+		Head:  "HOT FILE",
+		Field: "hotBytes",
+		Right: true,
+		Text:  hotText,
+		Data:  func(l scan.SplitUser) string { return report.OrNothing(l.HotBytes) },
+	},
+	{
+		Head:  "COLD ROWS",
+		Field: "coldRows",
+		Right: true,
+		Text:  func(l scan.SplitUser) string { return report.OrNothing(l.ColdRows) },
+	},
+	{
+		Head:  "COLD",
+		Field: "coldBytes",
+		Right: true,
+		Text:  coldText,
+		Data:  func(l scan.SplitUser) string { return report.OrNothing(l.ColdBytes) },
+	},
 	{Head: "TABLES", Field: "tables", Text: splitTablesText},
-	{Head: "BLOCKED", Field: "blocked", Text: refusedText, Style: func(scan.SplitUser) report.Style { return report.Bad }},
+	{
+		Head:  "BLOCKED",
+		Field: "blocked",
+		Text:  refusedText,
+		Style: func(scan.SplitUser) report.Style { return report.Bad },
+	},
 }
 
 func refusedText(l scan.SplitUser) string {

@@ -20,9 +20,21 @@ func (a *app) printScan(r *scan.Report) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say("scan: %s with %s; %d to migrate (from %s: %s), %d noted (from %s), %d migrated already%s",
-		units.Plural(totals.Users, "user"), units.FormatSize(totals.Bytes), totals.Migrate, units.FormatSize(totals.Threshold), units.FormatSize(totals.MigrateBytes),
-		totals.Note, units.FormatSize(scan.NoteFrom), totals.Migrated, totals.More())
+	a.out.Say(
+		"scan: %s with %s; %d to migrate (from %s: %s), %d noted (from %s), %d migrated already%s",
+		units.Plural(
+			totals.Users,
+			"user",
+		),
+		units.FormatSize(totals.Bytes),
+		totals.Migrate,
+		units.FormatSize(totals.Threshold),
+		units.FormatSize(totals.MigrateBytes),
+		totals.Note,
+		units.FormatSize(scan.NoteFrom),
+		totals.Migrated,
+		totals.More(),
+	)
 	if growth := r.Growth(); growth != "" {
 		a.out.Say("%s", growth)
 	}
@@ -42,22 +54,63 @@ func (a *app) printScan(r *scan.Report) error {
 func scanCounts(t *scan.Totals) []report.Count {
 	return []report.Count{
 		{Name: "users", Value: strconv.Itoa(t.Users)}, {Name: "size", Value: units.FormatSize(t.Bytes)},
-		{Name: "to migrate, from " + units.FormatSize(t.Threshold), Value: fmt.Sprintf("%d (%s)", t.Migrate, units.FormatSize(t.MigrateBytes))},
+		{
+			Name:  "to migrate, from " + units.FormatSize(t.Threshold),
+			Value: fmt.Sprintf("%d (%s)", t.Migrate, units.FormatSize(t.MigrateBytes)),
+		},
 		{Name: "noted, from " + units.FormatSize(scan.NoteFrom), Value: strconv.Itoa(t.Note)},
-		{Name: "migrated", Value: strconv.Itoa(t.Migrated)}, {Name: "to check", Value: strconv.Itoa(t.Check)}, {Name: "blocked", Value: strconv.Itoa(t.Blocked)},
+		{
+			Name:  "migrated",
+			Value: strconv.Itoa(t.Migrated),
+		}, {Name: "to check", Value: strconv.Itoa(t.Check)}, {Name: "blocked", Value: strconv.Itoa(t.Blocked)},
 	}
 }
 
 var scanColumns = []report.Column[scan.User]{
 	{Head: "USER", Field: "user", Text: func(s scan.User) string { return string(s.User) }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(s scan.User) string { return units.FormatSize(s.Bytes) }, Data: func(s scan.User) string { return strconv.FormatInt(s.Bytes, 10) }},
-	{Head: "A WEEK", Field: "growthBytesPerWeek", Right: true, Text: func(s scan.User) string { return s.Growth() }, Data: func(s scan.User) string { return orEmpty(s.GrowthPerWeek) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(s scan.User) string { return units.FormatSize(s.Bytes) },
+		Data:  func(s scan.User) string { return strconv.FormatInt(s.Bytes, 10) },
+	},
+	{
+		Head:  "A WEEK",
+		Field: "growthBytesPerWeek",
+		Right: true,
+		Text:  func(s scan.User) string { return s.Growth() },
+		Data:  func(s scan.User) string { return orEmpty(s.GrowthPerWeek) },
+	},
 	{Head: "PLACE", Field: "place", Text: func(s scan.User) string { return string(s.Place) }},
-	{Head: "ADVICE", Field: "advice", Text: adviceText, Data: func(s scan.User) string { return s.Advice }, Style: adviceStyle},
-	{Head: "A MONTH", Field: "monthly", Right: true, Text: func(s scan.User) string { return s.Monthly() }, Data: monthlyData},
-	{Head: "CROSSES IN", Field: "crossesInDays", Right: true, Text: func(s scan.User) string { return s.Crosses() }, Data: func(s scan.User) string { return orEmpty(s.CrossesInDays) }},
+	{
+		Head:  "ADVICE",
+		Field: "advice",
+		Text:  adviceText,
+		Data:  func(s scan.User) string { return s.Advice },
+		Style: adviceStyle,
+	},
+	{
+		Head:  "A MONTH",
+		Field: "monthly",
+		Right: true,
+		Text:  func(s scan.User) string { return s.Monthly() },
+		Data:  monthlyData,
+	},
+	{
+		Head:  "CROSSES IN",
+		Field: "crossesInDays",
+		Right: true,
+		Text:  func(s scan.User) string { return s.Crosses() },
+		Data:  func(s scan.User) string { return orEmpty(s.CrossesInDays) },
+	},
 	{Head: "REASON", Field: "reason", Text: func(s scan.User) string { return s.Reason }},
-	{Head: "BLOCKED", Field: "blocked", Text: blockedText, Style: func(scan.User) report.Style { return report.Bad }},
+	{
+		Head:  "BLOCKED",
+		Field: "blocked",
+		Text:  blockedText,
+		Style: func(scan.User) report.Style { return report.Bad },
+	},
 }
 
 func adviceText(s scan.User) string {

@@ -52,7 +52,8 @@ func objectText(ts *testscript.TestScript, s *stack.Stack, key string) string {
 	return content.String()
 }
 
-// auditObject writes the object of an act to a file; its folder is the day of the run: "audit-object run file".
+// auditObject writes the object of an act to a file; its folder is the day of the run: "audit-object run
+// file".
 func auditObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	run := args[0]
 	key := record.ActPrefix + run[:4] + "-" + run[4:6] + "-" + run[6:8] + "/" + run + ".json"

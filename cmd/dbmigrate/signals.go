@@ -10,8 +10,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-// signals turns Ctrl-C (and SIGTERM, which CI systems send, and SIGHUP, which a lost terminal sends) into two steps: the first one ends stop, so that nothing new is begun; the second one leaves
-// at once. Leaving at once is safe: every command converges from wherever another one was cut off.
+// signals turns Ctrl-C (and SIGTERM, which CI systems send, and SIGHUP, which a lost terminal sends) into two
+// steps: the first one ends stop, so that nothing new is begun; the second one leaves at once. Leaving at
+// once is safe: every command converges from wherever another one was cut off.
 type signals struct {
 	stop context.Context
 
@@ -28,7 +29,8 @@ func watchSignals(out *report.Output, leave func()) *signals {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(arrived, syscall.SIGHUP)
 	}
-	// A reader of stdout that goes away must not kill a command between fence and switch. Writes report it instead.
+	// A reader of stdout that goes away must not kill a command between fence and switch. Writes report it
+	// instead.
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		<-arrived

@@ -10,7 +10,8 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// runSQL runs the statements of one file in a database, which is made where it does not exist: "sqlite database file".
+// runSQL runs the statements of one file in a database, which is made where it does not exist: "sqlite
+// database file".
 func runSQL(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: sqlite database file")
@@ -21,7 +22,8 @@ func runSQL(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, db.Close()))
 }
 
-// sameContent compares two databases, cell by cell, by a program that shares no code with ours: "same left right".
+// sameContent compares two databases, cell by cell, by a program that shares no code with ours: "same left
+// right".
 func sameContent(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: same left right")

@@ -25,8 +25,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestStackStories tells the stories that need R2, KV and the Worker. All share one local runtime, so each has users of its own, whose ids
-// begin with the story's name.
+// TestStackStories tells the stories that need R2, KV and the Worker. All share one local runtime, so each
+// has users of its own, whose ids begin with the story's name.
 func TestStackStories(t *testing.T) {
 	s, err := shared.start()
 	if err != nil {
@@ -42,7 +42,10 @@ func TestStackStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds:                stackCommands(s),
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(append(env.Vars, s.Env()...), "XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"))
+			env.Vars = append(
+				append(env.Vars, s.Env()...),
+				"XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"),
+			)
 			return nil
 		},
 	})
@@ -50,7 +53,12 @@ func TestStackStories(t *testing.T) {
 
 // stackCommands are what stories can do with the local runtime.
 func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool, []string) {
-	commands := map[string]func(*testscript.TestScript, bool, []string){"capture": capture, "plan-name": planName, "sqlite": runSQL, "same": sameContent}
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"capture":   capture,
+		"plan-name": planName,
+		"sqlite":    runSQL,
+		"same":      sameContent,
+	}
 	for name, command := range map[string]func(*testscript.TestScript, *stack.Stack, []string){
 		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query, "thaw": thaw,
 		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt, "asked-at": askedAt,
@@ -63,18 +71,28 @@ func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool,
 }
 
 func clientOf(ts *testscript.TestScript, s *stack.Stack) *r2.Client {
-	client, err := r2.New(r2.Config{Endpoint: s.S3Endpoint, Bucket: s.Bucket, AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey})
+	client, err := r2.New(
+		r2.Config{
+			Endpoint:        s.S3Endpoint,
+			Bucket:          s.Bucket,
+			AccessKeyID:     s.AccessKey,
+			SecretAccessKey: s.SecretKey,
+		},
+	)
 	ts.Check(err)
 	return client
 }
 
 func put(ts *testscript.TestScript, s *stack.Stack, key string, content []byte) {
-	_, err := clientOf(ts, s).Put(context.Background(), userdb.ObjectKey(key), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{})
+	_, err := clientOf(
+		ts,
+		s,
+	).Put(context.Background(), userdb.ObjectKey(key), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{})
 	ts.Check(err)
 }
 
-// putDatabase builds an application database and puts it: "database key bytes [cut-to-bytes]". A user whom an earlier telling of the story
-// left somewhere else (go test -count) is brought back first.
+// putDatabase builds an application database and puts it: "database key bytes [cut-to-bytes]". A user whom an
+// earlier telling of the story left somewhere else (go test -count) is brought back first.
 func putDatabase(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: database key bytes [cut-to-bytes]")
@@ -110,7 +128,10 @@ func putObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
 		meta[name] = value
 	}
 	content := []byte(ts.ReadFile(args[1]))
-	_, err := clientOf(ts, s).Put(context.Background(), userdb.ObjectKey(args[0]), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{Metadata: meta})
+	_, err := clientOf(
+		ts,
+		s,
+	).Put(context.Background(), userdb.ObjectKey(args[0]), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{Metadata: meta})
 	ts.Check(err)
 }
 
@@ -139,12 +160,15 @@ func downloadObject(ts *testscript.TestScript, s *stack.Stack, args []string) {
 
 // mustBeAbsent demands that there is no such object: "absent key".
 func mustBeAbsent(ts *testscript.TestScript, s *stack.Stack, args []string) {
-	if _, err := clientOf(ts, s).Head(context.Background(), userdb.ObjectKey(args[0])); userdb.KindOf(err) != userdb.NotFound {
+	if _, err := clientOf(ts, s).Head(context.Background(), userdb.ObjectKey(args[0])); userdb.KindOf(
+		err,
+	) != userdb.NotFound {
 		ts.Fatalf("%s is there, or cannot be looked for: %v", args[0], err)
 	}
 }
 
-// capture sets a variable to what the group of a regular expression finds in the output of the command before: "capture variable regexp".
+// capture sets a variable to what the group of a regular expression finds in the output of the command
+// before: "capture variable regexp".
 func capture(ts *testscript.TestScript, _ bool, args []string) {
 	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if len(found) != 2 {
@@ -158,7 +182,14 @@ func query(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: query user mode sql")
 	}
-	ask(ts, s, args[0], "query", map[string]any{"mode": args[1], "statements": []any{map[string]string{"sql": args[2]}}}, http.StatusOK)
+	ask(
+		ts,
+		s,
+		args[0],
+		"query",
+		map[string]any{"mode": args[1], "statements": []any{map[string]string{"sql": args[2]}}},
+		http.StatusOK,
+	)
 }
 
 // thaw asks the sample application to have cold rows brought back: "thaw user table expression".
@@ -173,7 +204,11 @@ func thaw(ts *testscript.TestScript, s *stack.Stack, args []string) {
 func ask(ts *testscript.TestScript, s *stack.Stack, user, route string, message any, want int) {
 	body, err := json.Marshal(message)
 	ts.Check(err)
-	request, err := http.NewRequest(http.MethodPost, s.URL+"/api/users/"+user+"/"+route, bytes.NewReader(body))
+	request, err := http.NewRequest(
+		http.MethodPost,
+		s.URL+"/api/users/"+user+"/"+route,
+		bytes.NewReader(body),
+	)
 	ts.Check(err)
 	request.Header.Set("Authorization", "Bearer "+s.AppToken)
 	request.Header.Set("Content-Type", "application/json")
@@ -188,7 +223,8 @@ func ask(ts *testscript.TestScript, s *stack.Stack, user, route string, message 
 	fmt.Fprintln(ts.Stdout(), string(text))
 }
 
-// planName sets a variable to the name of the plan that the command before printed as JSON: "plan-name variable".
+// planName sets a variable to the name of the plan that the command before printed as JSON: "plan-name
+// variable".
 func planName(ts *testscript.TestScript, _ bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile("stdout")) {
 		var last struct{ Summary struct{ Plan string } }

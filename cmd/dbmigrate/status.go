@@ -87,7 +87,10 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := o.contradiction(args); err != nil {
 		return err
 	}
-	c, err := a.connect(cmd.Context(), need{environmentSet: cmd.Flags().Changed("env"), concurrency: o.concurrency, why: looksAtObjects})
+	c, err := a.connect(
+		cmd.Context(),
+		need{environmentSet: cmd.Flags().Changed("env"), concurrency: o.concurrency, why: looksAtObjects},
+	)
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,8 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	return a.printStatus(notable(lines, onlyMarked, &totals), totals)
 }
 
-// notable leaves out, and counts, those whose file only carries a mark, and who are in R2 as anybody: they were rolled back.
+// notable leaves out, and counts, those whose file only carries a mark, and who are in R2 as anybody: they
+// were rolled back.
 func notable(lines []stateLine, onlyMarked map[userdb.UserID]bool, totals *statusTotals) []stateLine {
 	return selection.Kept(lines, func(l stateLine) bool {
 		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == migrate.SideFile && l.Problem == ""
@@ -137,9 +141,16 @@ func notable(lines []stateLine, onlyMarked map[userdb.UserID]bool, totals *statu
 	})
 }
 
-// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not simply in R2. Whose file only carries a mark
-// is asked, too: it may be a foreign one, which the Durable Object alone can tell.
-func leftR2(ctx context.Context, e *migrate.Engine, prefix string, known migrate.Quarantined, withoutFlags func(error)) (
+// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not
+// simply in R2. Whose file only carries a mark is asked, too: it may be a foreign one, which the Durable
+// Object alone can tell.
+func leftR2(
+	ctx context.Context,
+	e *migrate.Engine,
+	prefix string,
+	known migrate.Quarantined,
+	withoutFlags func(error),
+) (
 	left []userdb.UserID, onlyMarked map[userdb.UserID]bool, others int, err error) {
 	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true, WithoutFlags: withoutFlags})
 	if err != nil {
@@ -204,7 +215,14 @@ func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
 	if totals.Split > 0 {
 		split = fmt.Sprintf("%d split, ", totals.Split)
 	}
-	a.out.Say("status: %d in R2, %d in Durable Objects, %s%d in between; %s", totals.File, totals.Store, split, totals.Neither, units.Plural(totals.Problems, "problem"))
+	a.out.Say(
+		"status: %d in R2, %d in Durable Objects, %s%d in between; %s",
+		totals.File,
+		totals.Store,
+		split,
+		totals.Neither,
+		units.Plural(totals.Problems, "problem"),
+	)
 	if totals.Failed > 0 {
 		a.out.Warn("status: %s could not be asked", units.Plural(totals.Failed, "user"))
 		return ended(exitFailed)
@@ -217,16 +235,49 @@ func (a *app) printStatus(lines []stateLine, totals statusTotals) error {
 
 var stateColumns = []report.Column[stateLine]{
 	{Head: "USER", Field: "user", Text: func(l stateLine) string { return string(l.User) }},
-	{Head: "SERVED BY", Field: "serves", Text: servesText, Data: func(l stateLine) string { return string(l.Serves) }, Style: servesStyle},
+	{
+		Head:  "SERVED BY",
+		Field: "serves",
+		Text:  servesText,
+		Data:  func(l stateLine) string { return string(l.Serves) },
+		Style: servesStyle,
+	},
 	{Head: "OUTCOME", Field: "outcome", Text: func(l stateLine) string { return l.Outcome }},
 	{Head: "PHASE", Field: "phase", Text: func(l stateLine) string { return string(l.Phase) }},
 	{Head: "FILE", Field: "file", Text: func(l stateLine) string { return l.File }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: sizeText, Data: func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) }},
-	{Head: "WRITES SINCE", Field: "writesSince", Right: true, Text: func(l stateLine) string { return report.OrNothing(l.Writes) }},
-	{Head: "TO THAW", Field: "thaws", Right: true, Text: func(l stateLine) string { return report.OrNothing(l.Thaws) }},
-	{Head: "MIGRATED", Field: "migratedAt", Text: migratedText, Data: func(l stateLine) string { return report.OrNothing(l.At) }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  sizeText,
+		Data:  func(l stateLine) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
+	{
+		Head:  "WRITES SINCE",
+		Field: "writesSince",
+		Right: true,
+		Text:  func(l stateLine) string { return report.OrNothing(l.Writes) },
+	},
+	{
+		Head:  "TO THAW",
+		Field: "thaws",
+		Right: true,
+		Text:  func(l stateLine) string { return report.OrNothing(l.Thaws) },
+	},
+	{
+		Head:  "MIGRATED",
+		Field: "migratedAt",
+		Text:  migratedText,
+		Data:  func(l stateLine) string { return report.OrNothing(l.At) },
+	},
 	{Head: "RUN", Field: "run", Text: func(l stateLine) string { return l.Run }},
-	{Head: "PROBLEM", Field: "problem", Text: problemText, Data: func(l stateLine) string { return l.Problem }, Style: func(stateLine) report.Style { return report.Attention }},
+	{
+		Head:  "PROBLEM",
+		Field: "problem",
+		Text:  problemText,
+		Data:  func(l stateLine) string { return l.Problem },
+		Style: func(stateLine) report.Style { return report.Attention },
+	},
 }
 
 func servesText(l stateLine) string {

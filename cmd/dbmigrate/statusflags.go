@@ -29,7 +29,12 @@ func (o *statusOptions) contradiction(args []string) error {
 	}
 	switch {
 	case ways > 1:
-		return usageError("choose users", "", "users on the command line, --run and --all exclude each other", "")
+		return usageError(
+			"choose users",
+			"",
+			"users on the command line, --run and --all exclude each other",
+			"",
+		)
 	case o.prefix != "" && (len(args) > 0 || o.run != ""):
 		return usageError("choose users", "", "--prefix is for everybody's status", "leave it out")
 	}
@@ -37,7 +42,10 @@ func (o *statusOptions) contradiction(args []string) error {
 }
 
 // usersOfRun names the users of a run, in the order in which they were done, and how they ended then.
-func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID, map[userdb.UserID]string, error) {
+func (a *app) usersOfRun(
+	cmd *cobra.Command,
+	o *statusOptions,
+) ([]userdb.UserID, map[userdb.UserID]string, error) {
 	c, err := a.loadConfig(cmd.Flags().Changed("env"))
 	if err != nil {
 		return nil, nil, err
@@ -58,7 +66,16 @@ func (a *app) usersOfRun(cmd *cobra.Command, o *statusOptions) ([]userdb.UserID,
 		err = usageError("read run", o.run, "it was about the bucket "+run.Bucket, "say --bucket "+run.Bucket)
 	}
 	if err == nil {
-		a.out.Say("run %s: %s of %s by %s, %s; %s of its %s are in the record", o.run, run.Action, run.Bucket, run.Who.Name, run.State, units.Plural(len(users), "user"), units.Plural(run.Begin.Users, "user"))
+		a.out.Say(
+			"run %s: %s of %s by %s, %s; %s of its %s are in the record",
+			o.run,
+			run.Action,
+			run.Bucket,
+			run.Who.Name,
+			run.State,
+			units.Plural(len(users), "user"),
+			units.Plural(run.Begin.Users, "user"),
+		)
 	}
 	return users, outcomes, err
 }
@@ -76,14 +93,26 @@ func (a *app) statusByFlags(ctx context.Context, e *migrate.Engine, prefix strin
 	if err := a.printStatus(lines, statusTotals{Source: sourceFlags, File: s.Unflagged}); err != nil {
 		return err
 	}
-	a.out.Say("status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what was left half-done")
+	a.out.Say(
+		"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what was left half-done",
+	)
 	return nil
 }
 
 // flagLine is what a flag alone says of a user.
 func flagLine(f migrate.FlaggedUser) stateLine {
-	l := stateLine{Source: sourceFlags, State: migrate.State{User: f.User, Serves: migrate.SideStore, Gen: f.Meta.Gen, Lin: f.Meta.Lineage, Bytes: f.Meta.Bytes,
-		At: f.Meta.At, Run: f.Meta.Run}}
+	l := stateLine{
+		Source: sourceFlags,
+		State: migrate.State{
+			User:   f.User,
+			Serves: migrate.SideStore,
+			Gen:    f.Meta.Gen,
+			Lin:    f.Meta.Lineage,
+			Bytes:  f.Meta.Bytes,
+			At:     f.Meta.At,
+			Run:    f.Meta.Run,
+		},
+	}
 	if f.Split {
 		l.Serves = migrate.SideSplit
 	}
@@ -110,7 +139,20 @@ type flagJSON struct {
 // MarshalJSON writes the promised shape.
 func (l stateLine) MarshalJSON() ([]byte, error) {
 	if l.Source == sourceFlags {
-		return json.Marshal(flagJSON{l.User, l.Source, l.Serves, l.Gen, l.Lin.Claim(), l.Bytes, l.At, l.Run, l.Problem, l.Next})
+		return json.Marshal(
+			flagJSON{
+				l.User,
+				l.Source,
+				l.Serves,
+				l.Gen,
+				l.Lin.Claim(),
+				l.Bytes,
+				l.At,
+				l.Run,
+				l.Problem,
+				l.Next,
+			},
+		)
 	}
 	type plain stateLine
 	return json.Marshal(plain(l))

@@ -19,7 +19,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// bigFleet answers like R2, the Cloudflare API and the Worker over a fleet that is generated as it is asked for. Every second user is migrated.
+// bigFleet answers like R2, the Cloudflare API and the Worker over a fleet that is generated as it is asked
+// for. Every second user is migrated.
 type bigFleet struct {
 	users                     int
 	lists, flags, hellos, odd atomic.Int64
@@ -37,7 +38,17 @@ func (f *bigFleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.folderPage(w, r)
 	case strings.HasSuffix(r.URL.Path, "/hello"):
 		f.hellos.Add(1)
-		answerJSON(w, wire.Hello{Protocol: wire.Version, Worker: "test", Limits: wire.DefaultLimits, Object: &wire.ObjectReport{Answers: true, Worker: "test"}, Layout: userdb.DefaultLayout, NowMs: time.Now().UnixMilli()})
+		answerJSON(
+			w,
+			wire.Hello{
+				Protocol: wire.Version,
+				Worker:   "test",
+				Limits:   wire.DefaultLimits,
+				Object:   &wire.ObjectReport{Answers: true, Worker: "test"},
+				Layout:   userdb.DefaultLayout,
+				NowMs:    time.Now().UnixMilli(),
+			},
+		)
 	default:
 		f.odd.Add(1)
 		http.Error(w, r.Method+" "+r.URL.Path, http.StatusTeapot)
@@ -60,13 +71,29 @@ func (f *bigFleet) flagPage(w http.ResponseWriter, r *http.Request) {
 	i := begin
 	for ; i < f.users && len(keys) < bigPage; i += 2 {
 		keys = append(keys, map[string]any{"name": userdb.FlagPrefix + bigUser(i),
-			"metadata": userdb.FlagMeta{Version: 1, Lineage: 1, Gen: 1, At: 1_795_665_600_000, Run: "20261126T040000Z-1a2b3c4d", Bytes: int64(1_000_000 + i)}})
+			"metadata": userdb.FlagMeta{
+				Version: 1,
+				Lineage: 1,
+				Gen:     1,
+				At:      1_795_665_600_000,
+				Run:     "20261126T040000Z-1a2b3c4d",
+				Bytes:   int64(1_000_000 + i),
+			}})
 	}
 	cursor := ""
 	if i < f.users {
 		cursor = strconv.Itoa(i)
 	}
-	answerJSON(w, map[string]any{"success": true, "errors": []any{}, "messages": []any{}, "result": keys, "result_info": map[string]any{"count": len(keys), "cursor": cursor}})
+	answerJSON(
+		w,
+		map[string]any{
+			"success":     true,
+			"errors":      []any{},
+			"messages":    []any{},
+			"result":      keys,
+			"result_info": map[string]any{"count": len(keys), "cursor": cursor},
+		},
+	)
 }
 
 func (f *bigFleet) folderPage(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +117,8 @@ func (f *bigFleet) folderPage(w http.ResponseWriter, r *http.Request) {
 	_ = xml.NewEncoder(w).Encode(page) // the client is gone
 }
 
-// A status of everybody costs a call of the API for a thousand flags, a listing request for a thousand users, and nothing for any single one.
+// A status of everybody costs a call of the API for a thousand flags, a listing request for a thousand users,
+// and nothing for any single one.
 func TestStatusOfAHundredThousandUsers(t *testing.T) {
 	for _, format := range []string{"json", "table"} {
 		t.Run(format, func(t *testing.T) {
@@ -99,16 +127,28 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 			defer server.Close()
 			cmd := exec.Command("dbmigrate", "status", "--output", format)
 			cmd.Dir = t.TempDir()
-			cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "CLOUDFLARE_API_TOKEN=t", "CLOUDFLARE_ACCOUNT_ID=a", "AWS_ACCESS_KEY_ID=k",
-				"AWS_SECRET_ACCESS_KEY=s", "DBMIGRATE_TOKEN=token-of-the-operator", "DBMIGRATE_WORKER_URL=" + server.URL, "DBMIGRATE_BUCKET=b", "DBMIGRATE_KV_NAMESPACE=n",
-				"AWS_ENDPOINT_URL_S3=" + server.URL, "CLOUDFLARE_API_BASE_URL=" + server.URL}
+			cmd.Env = []string{
+				"HOME=" + t.TempDir(),
+				"PATH=" + os.Getenv("PATH"),
+				"CLOUDFLARE_API_TOKEN=t",
+				"CLOUDFLARE_ACCOUNT_ID=a",
+				"AWS_ACCESS_KEY_ID=k",
+				"AWS_SECRET_ACCESS_KEY=s",
+				"DBMIGRATE_TOKEN=token-of-the-operator",
+				"DBMIGRATE_WORKER_URL=" + server.URL,
+				"DBMIGRATE_BUCKET=b",
+				"DBMIGRATE_KV_NAMESPACE=n",
+				"AWS_ENDPOINT_URL_S3=" + server.URL,
+				"CLOUDFLARE_API_BASE_URL=" + server.URL,
+			}
 			var talk strings.Builder
 			cmd.Stderr = &talk
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatalf("%v: %s", err, talk.String())
 			}
-			if lines := strings.Count(string(out), "\n"); lines != 50_001 || !strings.Contains(talk.String(), "50000 in R2, 50000 in Durable Objects") {
+			if lines := strings.Count(string(out), "\n"); lines != 50_001 ||
+				!strings.Contains(talk.String(), "50000 in R2, 50000 in Durable Objects") {
 				t.Errorf("%d lines; %s", lines, talk.String())
 			}
 			if !strings.Contains(talk.String(), "by the flags and a listing, which are hints") {
@@ -116,10 +156,21 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 			}
 			if fleet.flags.Load() != 50+1 || // one for the flags of split users
 				fleet.lists.Load() != 100 || fleet.hellos.Load() != 1 || fleet.odd.Load() != 0 {
-				t.Errorf("%d pages of flags, %d of the listing, %d hellos, %d other requests", fleet.flags.Load(), fleet.lists.Load(), fleet.hellos.Load(), fleet.odd.Load())
+				t.Errorf(
+					"%d pages of flags, %d of the listing, %d hellos, %d other requests",
+					fleet.flags.Load(),
+					fleet.lists.Load(),
+					fleet.hellos.Load(),
+					fleet.odd.Load(),
+				)
 			}
 			peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
-			t.Logf("100,000 users, 50,000 with flags: %d calls of the Cloudflare API, %d listing requests, peak memory %d MB", fleet.flags.Load(), fleet.lists.Load(), peak/1000)
+			t.Logf(
+				"100,000 users, 50,000 with flags: %d calls of the Cloudflare API, %d listing requests, peak memory %d MB",
+				fleet.flags.Load(),
+				fleet.lists.Load(),
+				peak/1000,
+			)
 		})
 	}
 }

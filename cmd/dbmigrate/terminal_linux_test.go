@@ -91,9 +91,25 @@ func TestDiscardIsTypedAtATerminal(t *testing.T) {
 	}
 	wantExit(t, cmd, exitDone, migrated)
 	const question = `Type "discard the writes of typed-a" to go on: `
-	seen := atTerminal(t, o, exitUsage, map[string]string{question: "yes"}, "rollback", "typed-a", "--discard-writes")
+	seen := atTerminal(
+		t,
+		o,
+		exitUsage,
+		map[string]string{question: "yes"},
+		"rollback",
+		"typed-a",
+		"--discard-writes",
+	)
 	if !strings.Contains(seen, "not confirmed: nothing was changed") {
 		t.Errorf("a bare yes is not refused: %q", seen)
 	}
-	atTerminal(t, o, exitDone, map[string]string{question: "discard the writes of typed-a"}, "rollback", "typed-a", "--discard-writes")
+	atTerminal(
+		t,
+		o,
+		exitDone,
+		map[string]string{question: "discard the writes of typed-a"},
+		"rollback",
+		"typed-a",
+		"--discard-writes",
+	)
 }

@@ -51,9 +51,12 @@ func newThaw(a *app) *cobra.Command {
 	addParts(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
-	cmd.Flags().StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
-	cmd.Flags().StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
-	cmd.Flags().BoolVar(&o.requested, "requested", false, "bring back the rows for which the application has asked")
+	cmd.Flags().
+		StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
+	cmd.Flags().
+		StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
+	cmd.Flags().
+		BoolVar(&o.requested, "requested", false, "bring back the rows for which the application has asked")
 	return cmd
 }
 
@@ -75,7 +78,10 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		return err
 	}
 	ctx := cmd.Context()
-	c, err := a.connect(ctx, need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), true})
+	c, err := a.connect(
+		ctx,
+		need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), true},
+	)
 	if err != nil {
 		return err
 	}
@@ -87,19 +93,28 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		return err
 	}
 	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true, Requested: o.requested}
-	job := fleet.Job{Action: result.ActionThaw, Do: func(ctx context.Context, u userdb.UserID) result.Result { return c.Split(ctx, u, opts) }}
+	job := fleet.Job{
+		Action: result.ActionThaw,
+		Do:     func(ctx context.Context, u userdb.UserID) result.Result { return c.Split(ctx, u, opts) },
+	}
 	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(users), job))
 }
 
 // mayBeSplit says that a user may have cold rows.
 func mayBeSplit(f migrate.Found) bool {
-	return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore || f.Place == migrate.PlaceUnreadable
+	return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore ||
+		f.Place == migrate.PlaceUnreadable
 }
 
 // policy is the file's, with the rows to thaw as an exception.
 func (o *thawOptions) policy() (*split.Policy, error) {
 	refuse := func(reason string) error {
-		return usageError("read flags", "", reason, "say --policy FILE, and --where 'TABLE: EXPRESSION' or --requested")
+		return usageError(
+			"read flags",
+			"",
+			reason,
+			"say --policy FILE, and --where 'TABLE: EXPRESSION' or --requested",
+		)
 	}
 	table, where, ok := strings.Cut(o.where, ":")
 	switch {

@@ -21,7 +21,14 @@ func TestTutorial(t *testing.T) {
 		t.Fatal(err)
 	}
 	work := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(work, "bin", "dbmigrate"), ".")
+	build := exec.CommandContext(
+		t.Context(),
+		"go",
+		"build",
+		"-o",
+		filepath.Join(work, "bin", "dbmigrate"),
+		".",
+	)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

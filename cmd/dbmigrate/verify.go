@@ -16,8 +16,8 @@ type wholeOptions struct {
 	everybody bool // of a whole bucket, those who never left R2 as well
 }
 
-// prepare is for commands about users who left R2. A user whom a cut-off command left fenced has no flag, so the files
-// are asked, and the flags are not needed.
+// prepare is for commands about users who left R2. A user whom a cut-off command left fenced has no flag, so
+// the files are asked, and the flags are not needed.
 func (o *wholeOptions) prepare(a *app) {
 	o.Marks, o.WithoutFlags, o.Talk = true, true, a.out
 	if !o.everybody {
@@ -81,7 +81,10 @@ func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why pur
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.connect(cmd.Context(), need{cmd.Flags().Changed("env"), o.concurrency, why, set.Shards(), false})
+	c, err := a.connect(
+		cmd.Context(),
+		need{cmd.Flags().Changed("env"), o.concurrency, why, set.Shards(), false},
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// releaseVersion is set by release builds with -ldflags "-X main.releaseVersion=...". Others go by what the Go toolchain recorded.
+// releaseVersion is set by release builds with -ldflags "-X main.releaseVersion=...". Others go by what the
+// Go toolchain recorded.
 var releaseVersion string
 
 // developmentVersion is that of a build about which nothing is recorded.
@@ -40,7 +41,12 @@ type versionJSON struct {
 }
 
 func describeVersion() versionJSON {
-	v := versionJSON{Version: version(), Protocol: wire.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionJSON{
+		Version:  version(),
+		Protocol: wire.Version,
+		Go:       runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
@@ -64,14 +70,25 @@ func newVersion(a *app) *cobra.Command {
 		Example: "  dbmigrate version\n" +
 			"  dbmigrate version --output json\n" +
 			"  dbmigrate version --output json | jq .protocol",
-		Annotations: manual{reads: "nothing", changes: "nothing", exits: []int{exitDone, exitUsage}}.annotations(),
-		Args:        noArguments,
+		Annotations: manual{
+			reads:   "nothing",
+			changes: "nothing",
+			exits:   []int{exitDone, exitUsage},
+		}.annotations(),
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := describeVersion()
 			if a.out.Format == report.JSON {
 				return json.NewEncoder(a.stdout).Encode(v)
 			}
-			_, err := fmt.Fprintf(a.stdout, "dbmigrate %s (protocol %d, %s, %s)\n", v.Version, v.Protocol, v.Go, v.Platform)
+			_, err := fmt.Fprintf(
+				a.stdout,
+				"dbmigrate %s (protocol %d, %s, %s)\n",
+				v.Version,
+				v.Protocol,
+				v.Go,
+				v.Platform,
+			)
 			return err
 		},
 	}

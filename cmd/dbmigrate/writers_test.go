@@ -9,7 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestMountedApart: createRouter and handleAdmin are told apart whether the router saves files. Where they differ nobody is moved.
+// TestMountedApart: createRouter and handleAdmin are told apart whether the router saves files. Where they
+// differ nobody is moved.
 func TestMountedApart(t *testing.T) {
 	yes, no := true, false
 	for _, c := range []struct {
@@ -19,7 +20,8 @@ func TestMountedApart(t *testing.T) {
 		hello := wire.Hello{SavesFiles: c.admin, RouterSavesFiles: c.router}
 		err := savesAgree(hello, "https://worker.example")
 		findings := checkFileSaves(hello)
-		if refused := userdb.KindOf(err) == userdb.Usage; refused != c.refused || refused && (findings[0].OK || findings[0].Fix != fixSaves) {
+		if refused := userdb.KindOf(err) == userdb.Usage; refused != c.refused ||
+			refused && (findings[0].OK || findings[0].Fix != fixSaves) {
 			t.Errorf("%+v: %v; doctor says %+v", c, err, findings)
 		}
 	}

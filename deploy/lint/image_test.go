@@ -22,8 +22,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// TestImageRuns builds the image as the Dockerfile says, as an OCI layout, and runs it: nothing but its files, its user
-// and its entry point. The Go toolchain of this machine stands in for the first stage's image, so no registry is needed.
+// TestImageRuns builds the image as the Dockerfile says, as an OCI layout, and runs it: nothing but its
+// files, its user and its entry point. The Go toolchain of this machine stands in for the first stage's
+// image, so no registry is needed.
 func TestImageRuns(t *testing.T) {
 	build, last := stagesOf(t)
 	layout := t.TempDir()
@@ -56,7 +57,8 @@ func stagesOf(t *testing.T) (build, last instructions.Stage) {
 	return stages[0], stages[1]
 }
 
-// buildOutput carries out the first stage in a folder that holds only what it copies, and returns what is /out there.
+// buildOutput carries out the first stage in a folder that holds only what it copies, and returns what is
+// /out there.
 func buildOutput(t *testing.T, build instructions.Stage) string {
 	t.Helper()
 	source, out := t.TempDir(), t.TempDir()
@@ -119,7 +121,8 @@ type manifest struct {
 	Manifests     []descriptor `json:"manifests,omitempty"`
 }
 
-// writeLayout writes the image of the last stage: one layer, in which what the first stage built lies where it is copied.
+// writeLayout writes the image of the last stage: one layer, in which what the first stage built lies where
+// it is copied.
 func writeLayout(t *testing.T, layout string, last instructions.Stage, out string) {
 	t.Helper()
 	config := imageConfig{Architecture: runtime.GOARCH, OS: "linux"}
@@ -144,8 +147,12 @@ func writeLayout(t *testing.T, layout string, last instructions.Stage, out strin
 	}
 	of := blob(t, layout, "application/vnd.oci.image.layer.v1.tar", layer.Bytes())
 	config.RootFS.Type, config.RootFS.DiffIDs = "layers", []string{of.Digest}
-	m := manifest{SchemaVersion: 2, MediaType: "application/vnd.oci.image.manifest.v1+json", Layers: []descriptor{of},
-		Config: blob(t, layout, "application/vnd.oci.image.config.v1+json", marshal(t, config))}
+	m := manifest{
+		SchemaVersion: 2,
+		MediaType:     "application/vnd.oci.image.manifest.v1+json",
+		Layers:        []descriptor{of},
+		Config:        blob(t, layout, "application/vnd.oci.image.config.v1+json", marshal(t, config)),
+	}
 	index := manifest{SchemaVersion: 2, Manifests: []descriptor{blob(t, layout, m.MediaType, marshal(t, m))}}
 	write(t, filepath.Join(layout, "index.json"), marshal(t, index))
 	write(t, filepath.Join(layout, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`))
@@ -260,7 +267,8 @@ func unpack(t *testing.T, layer []byte, root string) {
 	}
 }
 
-// run starts the entry point with the image's files as its root and the image's user; without root, in a namespace of its own.
+// run starts the entry point with the image's files as its root and the image's user; without root, in a
+// namespace of its own.
 func (u unpacked) run(t *testing.T, args ...string) (output string, code int) {
 	t.Helper()
 	id, err := strconv.Atoi(strings.Split(u.config.Config.User, ":")[0])
@@ -270,7 +278,10 @@ func (u unpacked) run(t *testing.T, args ...string) (output string, code int) {
 	entry := u.config.Config.Entrypoint
 	cmd := exec.Command(entry[0], append(entry[1:], args...)...)
 	cmd.Dir, cmd.Env = "/", []string{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: u.root, Credential: &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Chroot:     u.root,
+		Credential: &syscall.Credential{Uid: uint32(id), Gid: uint32(id)},
+	}
 	if os.Geteuid() != 0 {
 		own := func(host int) []syscall.SysProcIDMap {
 			return []syscall.SysProcIDMap{{ContainerID: id, HostID: host, Size: 1}}

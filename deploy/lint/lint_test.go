@@ -1,5 +1,5 @@
-// Package lint checks the deployment examples with the parsers of those who will read them. It is a module of its own, so that
-// dbmigrate's does not depend on Kubernetes.
+// Package lint checks the deployment examples with the parsers of those who will read them. It is a module of
+// its own, so that dbmigrate's does not depend on Kubernetes.
 package lint
 
 import (
@@ -19,7 +19,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestWorkflows runs actionlint over the workflows as they lie in .github/workflows, where they call each other.
+// TestWorkflows runs actionlint over the workflows as they lie in .github/workflows, where they call each
+// other.
 func TestWorkflows(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, ".github", "workflows")
@@ -52,13 +53,15 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
-// TestJob reads the Indexed Job as the API server would with strict validation, and checks what it leaves to the author.
+// TestJob reads the Indexed Job as the API server would with strict validation, and checks what it leaves to
+// the author.
 func TestJob(t *testing.T) {
 	var job batchv1.Job
 	if err := yaml.UnmarshalStrict(read(t, "../kubernetes/migrate-job.yaml"), &job); err != nil {
 		t.Fatal(err)
 	}
-	if job.APIVersion != "batch/v1" || job.Kind != "Job" || *job.Spec.CompletionMode != batchv1.IndexedCompletion {
+	if job.APIVersion != "batch/v1" || job.Kind != "Job" ||
+		*job.Spec.CompletionMode != batchv1.IndexedCompletion {
 		t.Errorf("%s %s, %v", job.APIVersion, job.Kind, *job.Spec.CompletionMode)
 	}
 	pod := job.Spec.Template.Spec
@@ -125,6 +128,11 @@ func TestReleases(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(project.Builds) != 1 || len(project.SBOMs) != 1 || project.Checksum.NameTemplate == "" {
-		t.Errorf("%d builds, %d bills of materials, checksums in %q", len(project.Builds), len(project.SBOMs), project.Checksum.NameTemplate)
+		t.Errorf(
+			"%d builds, %d bills of materials, checksums in %q",
+			len(project.Builds),
+			len(project.SBOMs),
+			project.Checksum.NameTemplate,
+		)
 	}
 }

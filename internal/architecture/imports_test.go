@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A rule says who may import a package. Prefixes name packages, ours without the module; an empty list is nobody.
+// A rule says who may import a package. Prefixes name packages, ours without the module; an empty list is
+// nobody.
 type rule struct {
 	imported string
 	by       []string
@@ -22,17 +23,38 @@ var forbidden = []rule{
 	{"expvar", nil, "it serves on the default mux; --metrics-file is how metrics leave"},
 	{"net/http/pprof", nil, "it serves on the default mux"},
 	{"unsafe", []string{"internal/capi"}, "one package talks to SQLite's C functions"},
-	{"os/exec", []string{"internal/checker", "internal/testkit/", "scripts/"}, "the program starts only its own checker"},
-	{"crypto/md5", []string{"pkg/r2", "pkg/userfile", "internal/testkit/", "scripts/"}, "only R2's ETags are MD5; what is proved is SHA-256"},
+	{
+		"os/exec",
+		[]string{"internal/checker", "internal/testkit/", "scripts/"},
+		"the program starts only its own checker",
+	},
+	{
+		"crypto/md5",
+		[]string{"pkg/r2", "pkg/userfile", "internal/testkit/", "scripts/"},
+		"only R2's ETags are MD5; what is proved is SHA-256",
+	},
 	{"testing", []string{"internal/testkit/", "test/"}, "the program must not link it"},
-	{module + "internal/testkit", []string{"internal/testkit/", "scripts/", "test/"}, "the program must not link what tests share"},
+	{
+		module + "internal/testkit",
+		[]string{"internal/testkit/", "scripts/", "test/"},
+		"the program must not link what tests share",
+	},
 	{module + "test", []string{"scripts/soak", "test/"}, "what others use lies in internal/testkit"},
 	{module + "cmd", nil, "package main is the end"},
-	{"github.com/cloudflare/cloudflare-go/v7", nil, "its root package costs minutes of compiling and doubles the binary: import the parts"},
+	{
+		"github.com/cloudflare/cloudflare-go/v7",
+		nil,
+		"its root package costs minutes of compiling and doubles the binary: import the parts",
+	},
 }
 
 // exact are imports of which only the package itself is meant, and not what lies below it.
-var exact = map[string]bool{"math/rand": true, "log": true, "testing": true, "github.com/cloudflare/cloudflare-go/v7": true}
+var exact = map[string]bool{
+	"math/rand":                              true,
+	"log":                                    true,
+	"testing":                                true,
+	"github.com/cloudflare/cloudflare-go/v7": true,
+}
 
 func (r rule) isAbout(imported string) bool {
 	return imported == r.imported || !exact[r.imported] && strings.HasPrefix(imported, r.imported+"/")

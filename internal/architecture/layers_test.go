@@ -46,10 +46,12 @@ func drawn(t *testing.T) []layer {
 	return layers
 }
 
-// built are the imports of each package of ours, but of tests, of scripts, and of this package: nothing is above them.
+// built are the imports of each package of ours, but of tests, of scripts, and of this package: nothing is
+// above them.
 func built(t *testing.T) map[string][]string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").CombinedOutput()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").
+		CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -57,7 +59,8 @@ func built(t *testing.T) map[string][]string {
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)
 		name := strings.TrimPrefix(words[0], module)
-		if strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "scripts/") || name == "internal/architecture" {
+		if strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "scripts/") ||
+			name == "internal/architecture" {
 			continue
 		}
 		packages[name] = []string{}
@@ -71,8 +74,8 @@ func built(t *testing.T) map[string][]string {
 	return packages
 }
 
-// TestLayers holds every package against the page: it has a row, which names exactly its imports, and they stand above it.
-// To add a package or an import, write it there.
+// TestLayers holds every package against the page: it has a row, which names exactly its imports, and they
+// stand above it. To add a package or an import, write it there.
 func TestLayers(t *testing.T) {
 	packages, above := built(t), map[string]bool{}
 	for _, l := range drawn(t) {

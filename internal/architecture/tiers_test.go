@@ -10,12 +10,13 @@ import (
 	"testing"
 )
 
-// The tests have two tiers: `make test` does a part of each large proof, `make proof` all of it (internal/testkit/effort). These tests see to it
-// that nothing is in neither.
+// The tests have two tiers: `make test` does a part of each large proof, `make proof` all of it
+// (internal/testkit/effort). These tests see to it that nothing is in neither.
 
 const root = "../.."
 
-// TestEveryTestIsInBothTiers: both run all packages of all modules, without a filter, so that only effort leaves anything out, and says so.
+// TestEveryTestIsInBothTiers: both run all packages of all modules, without a filter, so that only effort
+// leaves anything out, and says so.
 func TestEveryTestIsInBothTiers(t *testing.T) {
 	for _, tier := range []string{"test", "proof"} {
 		recipe := recipeOf(t, tier)
@@ -87,7 +88,11 @@ func TestOnlyEffortLeavesOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			if found := regexp.MustCompile(rule.code).Find(text); found != nil {
-				t.Errorf("%s has %s: a test that does less goes through internal/testkit/effort or worker/test/effort.ts", path, found)
+				t.Errorf(
+					"%s has %s: a test that does less goes through internal/testkit/effort or worker/test/effort.ts",
+					path,
+					found,
+				)
 			}
 		}
 	}
@@ -115,7 +120,17 @@ func TestEveryTestOfTheWorkerIsInAProject(t *testing.T) {
 // filesNamed are the files under version control, and new ones, whose names fit.
 func filesNamed(t *testing.T, pattern string) []string {
 	t.Helper()
-	cmd := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", pattern, "*/"+pattern)
+	cmd := exec.Command(
+		"git",
+		"ls-files",
+		"--cached",
+		"--others",
+		"--exclude-standard",
+		"--deduplicate",
+		"--",
+		pattern,
+		"*/"+pattern,
+	)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -123,7 +138,8 @@ func filesNamed(t *testing.T, pattern string) []string {
 	}
 	var there []string
 	for _, path := range strings.Fields(string(out)) {
-		if info, err := os.Lstat(filepath.Join(root, path)); err == nil && info.Mode().IsRegular() { // not one that is about to be removed
+		if info, err := os.Lstat(filepath.Join(root, path)); err == nil &&
+			info.Mode().IsRegular() { // not one that is about to be removed
 			there = append(there, path)
 		}
 	}

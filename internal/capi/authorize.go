@@ -9,7 +9,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Action is what a statement that is being compiled is about to do: a code of SQLite (SQLITE_READ and so on) with its first two arguments.
+// Action is what a statement that is being compiled is about to do: a code of SQLite (SQLITE_READ and so on)
+// with its first two arguments.
 type Action struct {
 	Code          int32
 	First, Second string
@@ -23,8 +24,8 @@ var authorizeFunc = func() uintptr {
 	return *(*uintptr)(unsafe.Pointer(&f))
 }()
 
-// Authorize lets allow judge what every statement that is compiled from now on does; SQLite refuses a statement that does something else.
-// With nil it judges no more.
+// Authorize lets allow judge what every statement that is compiled from now on does; SQLite refuses a
+// statement that does something else. With nil it judges no more.
 func (c *Conn) Authorize(allow func(Action) bool) error {
 	if allow == nil {
 		err := c.check(sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, 0, 0))
@@ -32,11 +33,13 @@ func (c *Conn) Authorize(allow func(Action) bool) error {
 		return err
 	}
 	c.authorizer = &authorizer{allow: allow}
-	return c.check(sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, authorizeFunc, uintptr(unsafe.Pointer(c.authorizer))))
+	return c.check(
+		sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, authorizeFunc, uintptr(unsafe.Pointer(c.authorizer))),
+	)
 }
 
-// WithoutSelects runs use while no SELECT can be compiled. SQLite compiles a SELECT of every view when it lists the tables, and views
-// of views can make that endless.
+// WithoutSelects runs use while no SELECT can be compiled. SQLite compiles a SELECT of every view when it
+// lists the tables, and views of views can make that endless.
 func (c *Conn) WithoutSelects(use func() error) error {
 	before := c.authorizer
 	if err := c.Authorize(func(a Action) bool { return a.Code != sqlite3.SQLITE_SELECT && (before == nil || before.allow(a)) }); err != nil {
@@ -52,10 +55,13 @@ func (c *Conn) WithoutSelects(use func() error) error {
 // AllowFunctions makes SQLite refuse every SQL function outside of the given ones, named in lower case, with
 // "not authorized to use function: f", as a Durable Object does.
 func (c *Conn) AllowFunctions(functions map[string]bool) error {
-	return c.Authorize(func(a Action) bool { return a.Code != sqlite3.SQLITE_FUNCTION || functions[strings.ToLower(a.Second)] })
+	return c.Authorize(
+		func(a Action) bool { return a.Code != sqlite3.SQLITE_FUNCTION || functions[strings.ToLower(a.Second)] },
+	)
 }
 
-// authorize is called back by SQLite while it compiles a statement; judge is the Conn's authorizer, which the Conn keeps alive.
+// authorize is called back by SQLite while it compiles a statement; judge is the Conn's authorizer, which the
+// Conn keeps alive.
 func authorize(_ *libc.TLS, judge uintptr, code int32, first, second, _, _ uintptr) int32 {
 	if (*authorizer)(pointer(judge)).allow(Action{code, libc.GoString(first), libc.GoString(second)}) {
 		return sqlite3.SQLITE_OK

@@ -20,8 +20,8 @@ const (
 	UTF16be Encoding = sqlite3.SQLITE_UTF16BE
 )
 
-// Bind sets the parameters from the first on. TEXT bytes are taken as they are, in the given encoding, which must be the
-// database's: then SQLite stores them unchanged. The values may be reused once Bind has returned.
+// Bind sets the parameters from the first on. TEXT bytes are taken as they are, in the given encoding, which
+// must be the database's: then SQLite stores them unchanged. The values may be reused once Bind has returned.
 func (s *Stmt) Bind(row []wire.Value, encoding Encoding) error {
 	if err := s.reserve(row); err != nil {
 		return err
@@ -50,14 +50,23 @@ func (s *Stmt) bindOne(i int32, v *wire.Value, at uintptr, encoding Encoding) in
 	case wire.Real:
 		return sqlite3.Xsqlite3_bind_double(tls, s.handle, i, v.Real)
 	case wire.Text:
-		return sqlite3.Xsqlite3_bind_text64(tls, s.handle, i, at, uint64Size(len(v.Bytes)), static, uint8(encoding))
+		return sqlite3.Xsqlite3_bind_text64(
+			tls,
+			s.handle,
+			i,
+			at,
+			uint64Size(len(v.Bytes)),
+			static,
+			uint8(encoding),
+		)
 	case wire.Blob:
 		return sqlite3.Xsqlite3_bind_blob64(tls, s.handle, i, at, uint64Size(len(v.Bytes)), static)
 	}
 	return sqlite3.Xsqlite3_bind_null(tls, s.handle, i)
 }
 
-// reserve makes the arena large enough for the bytes of row, and never null: a null address would bind NULL for an empty value.
+// reserve makes the arena large enough for the bytes of row, and never null: a null address would bind NULL
+// for an empty value.
 func (s *Stmt) reserve(row []wire.Value) error {
 	need := 1
 	for i := range row {

@@ -1,8 +1,9 @@
-// Package capi is a thin, exact layer over SQLite's C API as modernc.org/sqlite/lib translates it to Go. database/sql would parse
-// DATE and BOOLEAN columns and box every cell; here every cell keeps its storage class and its bytes.
+// Package capi is a thin, exact layer over SQLite's C API as modernc.org/sqlite/lib translates it to Go.
+// database/sql would parse DATE and BOOLEAN columns and box every cell; here every cell keeps its storage
+// class and its bytes.
 //
-// Nothing in this package is safe for concurrent use: a Conn, its statements and the bytes they hand out belong to one goroutine
-// at a time. Different Conns are independent.
+// Nothing in this package is safe for concurrent use: a Conn, its statements and the bytes they hand out
+// belong to one goroutine at a time. Different Conns are independent.
 package capi
 
 import (
@@ -33,12 +34,15 @@ const (
 	Create
 	// Memory is a private database without a file.
 	Memory
-	// Snapshot is Immutable with temporary tables in files of their own, for what must be kept while the database is read.
+	// Snapshot is Immutable with temporary tables in files of their own, for what must be kept while the
+	// database is read.
 	Snapshot
 )
 
 func (m Mode) flags() int32 {
-	base := int32(sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_EXRESCODE | sqlite3.SQLITE_OPEN_PRIVATECACHE)
+	base := int32(
+		sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_EXRESCODE | sqlite3.SQLITE_OPEN_PRIVATECACHE,
+	)
 	switch m {
 	case ReadWrite:
 		return base | sqlite3.SQLITE_OPEN_READWRITE
@@ -63,8 +67,8 @@ func (m Mode) cacheKiB() int {
 	return writeCacheKiB
 }
 
-// tempStore says where SQLite sorts what is too much for its cache. The read-ahead VFS makes no files, and what is asked of an immutable
-// file sorts no rows.
+// tempStore says where SQLite sorts what is too much for its cache. The read-ahead VFS makes no files, and
+// what is asked of an immutable file sorts no rows.
 func (m Mode) tempStore() string {
 	if m == Immutable {
 		return "MEMORY"
@@ -86,8 +90,9 @@ type watch struct {
 	canceled atomic.Bool
 }
 
-// Open opens the database at path, which is never taken for a URI, and makes the connection distrust what the file says:
-// functions of the schema may be harmless ones only, triggers do not fire, foreign keys and CHECKs are not enforced.
+// Open opens the database at path, which is never taken for a URI, and makes the connection distrust what the
+// file says: functions of the schema may be harmless ones only, triggers do not fire, foreign keys and CHECKs
+// are not enforced.
 func Open(path string, mode Mode) (*Conn, error) {
 	c := &Conn{tls: libc.NewTLS(), open: map[*Stmt]struct{}{}}
 	if err := c.openHandle(path, mode); err != nil {
@@ -104,11 +109,16 @@ func Open(path string, mode Mode) (*Conn, error) {
 // journals are what SQLite, when it opens a file for writing, replays into it.
 var journals = []string{"-journal", "-wal"}
 
-// CheckAlone refuses a file that has a journal or log beside it. Nothing here leaves one, so it is somebody else's, and SQLite would replay it.
+// CheckAlone refuses a file that has a journal or log beside it. Nothing here leaves one, so it is somebody
+// else's, and SQLite would replay it.
 func CheckAlone(path string) error {
 	for _, suffix := range journals {
 		if _, err := os.Lstat(path + suffix); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%s%s lies beside the file, and dbmigrate did not make it: replaying it would change the file", filepath.Base(path), suffix)
+			return fmt.Errorf(
+				"%s%s lies beside the file, and dbmigrate did not make it: replaying it would change the file",
+				filepath.Base(path),
+				suffix,
+			)
 		}
 	}
 	return nil
@@ -226,8 +236,8 @@ func (c *Conn) KeepModules(names ...string) error {
 	return c.check(sqlite3.Xsqlite3_drop_modules(c.tls, c.db, list))
 }
 
-// Watch lets ctx interrupt what the connection does until stop is called. Operations that it interrupts return ctx's cause.
-// Only one ctx can watch at a time.
+// Watch lets ctx interrupt what the connection does until stop is called. Operations that it interrupts
+// return ctx's cause. Only one ctx can watch at a time.
 func (c *Conn) Watch(ctx context.Context) (stop func()) {
 	if c.watched != nil {
 		panic("capi: a second context for one connection")
@@ -235,7 +245,8 @@ func (c *Conn) Watch(ctx context.Context) (stop func()) {
 	w := &watch{ctx: ctx}
 	c.watched = w
 	sqlite3.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, progressFunc, address(&w.canceled))
-	// Each Watch has a flag of its own: one that is set late, by a context that ends while stop runs, is never read again.
+	// Each Watch has a flag of its own: one that is set late, by a context that ends while stop runs, is
+	// never read again.
 	w.canceled.Store(ctx.Err() != nil)
 	stopAfter := context.AfterFunc(ctx, func() { w.canceled.Store(true) })
 	return func() {
@@ -261,7 +272,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// AllowSchemaEdits lets UPDATE change sqlite_schema. It is for putting texts back that SQLite would store in another form.
+// AllowSchemaEdits lets UPDATE change sqlite_schema. It is for putting texts back that SQLite would store in
+// another form.
 func (c *Conn) AllowSchemaEdits() error {
 	if err := c.Configure(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, false); err != nil {
 		return err

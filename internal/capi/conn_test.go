@@ -32,7 +32,9 @@ func exec(t *testing.T, c *Conn, sqls ...string) {
 
 func TestValuesComeBackExactly(t *testing.T) {
 	row := []wire.Value{
-		{Class: wire.Null}, {Class: wire.Integer, Int: math.MinInt64}, {Class: wire.Real, Real: math.Copysign(0, -1)},
+		{
+			Class: wire.Null,
+		}, {Class: wire.Integer, Int: math.MinInt64}, {Class: wire.Real, Real: math.Copysign(0, -1)},
 		{Class: wire.Text, Bytes: []byte("a\x00b\xff")}, {Class: wire.Blob, Bytes: []byte{0, 255}},
 		{Class: wire.Text}, {Class: wire.Blob}, {Class: wire.Real, Real: math.Inf(1)},
 	}
@@ -47,7 +49,8 @@ func TestValuesComeBackExactly(t *testing.T) {
 		got := make([]wire.Value, s.Columns())
 		s.Row(got)
 		for i := range row {
-			same := got[i].Class == row[i].Class && got[i].Int == row[i].Int && string(got[i].Bytes) == string(row[i].Bytes) &&
+			same := got[i].Class == row[i].Class && got[i].Int == row[i].Int &&
+				string(got[i].Bytes) == string(row[i].Bytes) &&
 				math.Float64bits(got[i].Real) == math.Float64bits(row[i].Real)
 			if !same {
 				t.Errorf("column %d: %+v, want %+v", i, got[i], row[i])
@@ -93,9 +96,15 @@ func TestPrepareTakesOneStatement(t *testing.T) {
 
 func TestNothingFires(t *testing.T) {
 	c := open(t, "", Memory)
-	exec(t, c, "CREATE TABLE p(id INTEGER PRIMARY KEY)", "CREATE TABLE t(a CHECK(a > 0), b REFERENCES p(id))", "CREATE TABLE log(a)",
+	exec(
+		t,
+		c,
+		"CREATE TABLE p(id INTEGER PRIMARY KEY)",
+		"CREATE TABLE t(a CHECK(a > 0), b REFERENCES p(id))",
+		"CREATE TABLE log(a)",
 		"CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES(new.a); END",
-		"INSERT INTO t VALUES(-1, 99)")
+		"INSERT INTO t VALUES(-1, 99)",
+	)
 	if err := c.Query("SELECT count(*) FROM log", nil, func(s *Stmt) error {
 		if s.Int(0) != 0 {
 			t.Error("the trigger fired")

@@ -56,17 +56,19 @@ func IsNoMemory(err error) bool {
 	return errors.Is(err, errNoMemory) || PrimaryCode(err) == sqlite3.SQLITE_NOMEM
 }
 
-// IsNoRoom says whether SQLite could not write a file: the disk is full, or the file would become larger than this process may make it.
+// IsNoRoom says whether SQLite could not write a file: the disk is full, or the file would become larger than
+// this process may make it.
 func IsNoRoom(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Primary() == sqlite3.SQLITE_FULL || e.Code == sqlite3.SQLITE_IOERR_WRITE)
 }
 
-// IsFileTooLarge says whether SQLite would have made a file larger than this process may make one. A quota that is used up, or a broken disk, is
-// another thing.
+// IsFileTooLarge says whether SQLite would have made a file larger than this process may make one. A quota
+// that is used up, or a broken disk, is another thing.
 func IsFileTooLarge(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Code == sqlite3.SQLITE_IOERR_WRITE && syscall.Errno(e.System) == syscall.EFBIG
+	return errors.As(err, &e) && e.Code == sqlite3.SQLITE_IOERR_WRITE &&
+		syscall.Errno(e.System) == syscall.EFBIG
 }
 
 // IsTooBig says whether a value or a statement was over a limit of length.

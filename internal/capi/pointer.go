@@ -30,8 +30,8 @@ func progress(_ *libc.TLS, flag uintptr) int32 {
 	return 0
 }
 
-// pointer turns an address of C memory, or of Go memory that the caller keeps alive, into a pointer. C memory does not belong to
-// Go's collector, so the usual rules about uintptr do not apply.
+// pointer turns an address of C memory, or of Go memory that the caller keeps alive, into a pointer. C memory
+// does not belong to Go's collector, so the usual rules about uintptr do not apply.
 func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
 // address is the way back. The flag lies on the heap, which does not move.

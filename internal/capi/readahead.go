@@ -8,8 +8,8 @@ import (
 	"modernc.org/sqlite/vfs"
 )
 
-// SQLite reads one page at a time, and each is a system call. Files that are read from one end to the other are read in blocks of eight
-// pages instead, through modernc's VFS over Go files.
+// SQLite reads one page at a time, and each is a system call. Files that are read from one end to the other
+// are read in blocks of eight pages instead, through modernc's VFS over Go files.
 const (
 	blockBytes = 32 << 10
 	keptBlocks = 8 // tables whose pages lie among each other, and their indexes

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Whatever is read, in whatever order, is what the file holds: across blocks, at its end, behind it, and after a block was given up.
+// Whatever is read, in whatever order, is what the file holds: across blocks, at its end, behind it, and
+// after a block was given up.
 func TestBlocksAreTheFile(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, size := range []int{0, 1, 512, blockBytes - 1, blockBytes, blockBytes + 1, (keptBlocks + 3) * blockBytes, 20*blockBytes + 77} {
@@ -35,7 +36,15 @@ func TestBlocksAreTheFile(t *testing.T) {
 			n, err := io.ReadFull(file, p)
 			want := content[min(at, size):min(at+len(p), size)]
 			if !bytes.Equal(p[:n], want) || n < len(p) && err == nil {
-				t.Fatalf("size %d: %d bytes from %d on: got %d bytes (%v), want %d", size, len(p), at, n, err, len(want))
+				t.Fatalf(
+					"size %d: %d bytes from %d on: got %d bytes (%v), want %d",
+					size,
+					len(p),
+					at,
+					n,
+					err,
+					len(want),
+				)
 			}
 		}
 		if err := file.Close(); err != nil {

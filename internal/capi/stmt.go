@@ -109,8 +109,8 @@ func (s *Stmt) Run() error {
 // Columns is the number of columns of each row.
 func (s *Stmt) Columns() int { return s.columns }
 
-// Value reads column i of the current row. The bytes of a TEXT or BLOB alias SQLite's memory and are valid until the next Step
-// or Close; a TEXT's bytes are in the database's own encoding, unchanged.
+// Value reads column i of the current row. The bytes of a TEXT or BLOB alias SQLite's memory and are valid
+// until the next Step or Close; a TEXT's bytes are in the database's own encoding, unchanged.
 func (s *Stmt) Value(i int) wire.Value {
 	var v wire.Value
 	s.read(i, &v)

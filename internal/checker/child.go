@@ -21,7 +21,8 @@ type child struct {
 	said    *lastWords
 }
 
-// kept are the variables that a process gets: where scratch files go, and what an operating system needs. Credentials it does not need.
+// kept are the variables that a process gets: where scratch files go, and what an operating system needs.
+// Credentials it does not need.
 var kept = []string{"TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SQLITE_TMPDIR", "GOCOVERDIR"}
 
 func start(memory int64) (*child, error) {

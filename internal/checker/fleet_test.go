@@ -9,8 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// BenchmarkFleet says how many users a second are checked: here, in processes of their own, and in these while hostile files hold three of them.
-// Run it by hand: go test ./internal/checker -run - -bench Fleet.
+// BenchmarkFleet says how many users a second are checked: here, in processes of their own, and in these
+// while hostile files hold three of them. Run it by hand: go test ./internal/checker -run - -bench Fleet.
 func BenchmarkFleet(b *testing.B) {
 	path := well(b)
 	b.Run("here", func(b *testing.B) {

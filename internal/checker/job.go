@@ -28,7 +28,8 @@ type job struct {
 	Deadline time.Duration `json:"deadline"`
 }
 
-// scratchBytes is how large a file may become that SQLite makes over the check: a copy in UTF-8, or rows to be sorted.
+// scratchBytes is how large a file may become that SQLite makes over the check: a copy in UTF-8, or rows to
+// be sorted.
 func (j job) scratchBytes() int64 { return 2*j.Bytes + 256<<20 }
 
 // answer is one line from it.

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// limitMemory bounds the address space of this process to what it has now and so many bytes more. What SQLite then cannot have it reports.
+// limitMemory bounds the address space of this process to what it has now and so many bytes more. What SQLite
+// then cannot have it reports.
 func limitMemory(more int64) error {
 	var pages uint64
 	content, err := os.ReadFile("/proc/self/statm")

@@ -15,8 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Pool keeps processes for many checks: to start one for every user would cost a small user more than the check does.
-// It may be used by many goroutines.
+// Pool keeps processes for many checks: to start one for every user would cost a small user more than the
+// check does. It may be used by many goroutines.
 type Pool struct {
 	budget Budget
 	slots  chan struct{} // one for each process that may be at work
@@ -31,7 +31,8 @@ func NewPool(budget Budget) *Pool {
 	return &Pool{budget: budget, slots: make(chan struct{}, processes())}
 }
 
-// processes is how many are at work at once: twice what the machine can do, so that a few files that take long do not hold up the others.
+// processes is how many are at work at once: twice what the machine can do, so that a few files that take
+// long do not hold up the others.
 func processes() int { return max(8, 2*runtime.NumCPU()) }
 
 // Close ends all processes. A check that is under way ends by itself, and its process with it.
@@ -59,7 +60,11 @@ func (p *Pool) Survey(ctx context.Context, path string, limits wire.Limits) (sql
 }
 
 // JudgeSkimmed is sqlitefile.JudgeSkimmed within the budget.
-func (p *Pool) JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, bool, error) {
+func (p *Pool) JudgeSkimmed(
+	ctx context.Context,
+	path string,
+	limits wire.Limits,
+) (sqlitefile.Report, bool, error) {
 	a, err := p.do(ctx, job{Check: checkSchema, Path: path, Limits: limits})
 	return a.Report, a.Sure, err
 }
@@ -81,14 +86,20 @@ func (p *Pool) do(ctx context.Context, j job) (answer, error) {
 	case a.Greedy:
 		return answer{Report: sqlitefile.TooCostly(p.budget.tookTooMuch()), Sure: true}, nil
 	case a.Sprawling:
-		return answer{Report: sqlitefile.TooCostly(fmt.Sprintf("to check it takes a scratch file of more than %d MiB", j.scratchBytes()>>20)), Sure: true}, nil
+		return answer{
+			Report: sqlitefile.TooCostly(
+				fmt.Sprintf("to check it takes a scratch file of more than %d MiB", j.scratchBytes()>>20),
+			),
+			Sure: true,
+		}, nil
 	case a.Failed != nil:
 		return answer{}, a.Failed.err()
 	}
 	return a, nil
 }
 
-// ask has a job done by a process. One that dies may have been killed by somebody, so another one gets the job once more.
+// ask has a job done by a process. One that dies may have been killed by somebody, so another one gets the
+// job once more.
 func (p *Pool) ask(ctx context.Context, j job) (answer, error) {
 	select {
 	case p.slots <- struct{}{}:
@@ -101,7 +112,12 @@ func (p *Pool) ask(ctx context.Context, j job) (answer, error) {
 	for try := range tries {
 		c, err := p.take(try == 0)
 		if err != nil {
-			return answer{}, &userdb.Error{Op: "start a process to check", Thing: j.Path, Kind: userdb.Internal, Err: err}
+			return answer{}, &userdb.Error{
+				Op:    "start a process to check",
+				Thing: j.Path,
+				Kind:  userdb.Internal,
+				Err:   err,
+			}
 		}
 		a, err := c.within(ctx, j)
 		if err == nil {
@@ -120,7 +136,13 @@ func (p *Pool) ask(ctx context.Context, j job) (answer, error) {
 		}
 		last = fmt.Errorf("the process that checked it ended: %w: %.200q", err, firstLine(c.said.String()))
 	}
-	return answer{}, &userdb.Error{Op: "check", Thing: j.Path, Kind: userdb.Internal, Err: last, Hint: "please report it, with the file's schema"}
+	return answer{}, &userdb.Error{
+		Op:    "check",
+		Thing: j.Path,
+		Kind:  userdb.Internal,
+		Err:   last,
+		Hint:  "please report it, with the file's schema",
+	}
 }
 
 func interrupted(ctx context.Context, j job) error {

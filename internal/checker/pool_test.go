@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// short is a budget under which files that are well are checked many times over, and others are not waited for long.
+// short is a budget under which files that are well are checked many times over, and others are not waited
+// for long.
 var short = Budget{Floor: 4 * time.Second, PerMiB: time.Second, Memory: 512 << 20}
 
 func newPool(t *testing.T, b Budget) *Pool {
@@ -57,7 +58,8 @@ func TestHostileFilesAreTooCostly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(report.Findings) != 1 || report.Findings[0].Reason != sqlitefile.ReasonTooCostly || userdb.KindOf(report.Err()) != userdb.TooCostly {
+			if len(report.Findings) != 1 || report.Findings[0].Reason != sqlitefile.ReasonTooCostly ||
+				userdb.KindOf(report.Err()) != userdb.TooCostly {
 				t.Fatalf("%+v", report)
 			}
 			if said := report.Findings[0].Detail; !strings.Contains(said, h.says) {
@@ -73,7 +75,9 @@ func TestMemoryIsBounded(t *testing.T) {
 		p := newPool(t, Budget{Floor: time.Minute, Memory: memory})
 		path := makeDatabase(t, append(doubling(40), "CREATE VIEW z AS SELECT * FROM v40")...)
 		report, err := p.Preflight(t.Context(), path, wire.DefaultLimits)
-		if err != nil || len(report.Findings) != 1 || report.Findings[0].Reason != sqlitefile.ReasonTooCostly || !strings.Contains(report.Findings[0].Detail, "MiB of memory") {
+		if err != nil || len(report.Findings) != 1 ||
+			report.Findings[0].Reason != sqlitefile.ReasonTooCostly ||
+			!strings.Contains(report.Findings[0].Detail, "MiB of memory") {
 			t.Errorf("%d MiB: %+v, %v", memory>>20, report, err)
 		}
 	}
@@ -156,7 +160,9 @@ func TestAnswersAreThoseOfTheCheck(t *testing.T) {
 	if err != nil || counted.Entries.Rows != 1 {
 		t.Errorf("%+v, %v", counted, err)
 	}
-	if _, err := p.Preflight(t.Context(), path+"-absent", wire.DefaultLimits); userdb.KindOf(err) != userdb.Internal {
+	if _, err := p.Preflight(t.Context(), path+"-absent", wire.DefaultLimits); userdb.KindOf(
+		err,
+	) != userdb.Internal {
 		t.Errorf("%v", err)
 	}
 }

@@ -12,10 +12,12 @@ import (
 	"syscall"
 )
 
-// Argument is the program's only argument when it is to be such a process; the next one is the budget of memory.
+// Argument is the program's only argument when it is to be such a process; the next one is the budget of
+// memory.
 const Argument = "check-files"
 
-// ServeIfAsked does not return in a process that a Pool started. Every program with a Pool calls it before anything else.
+// ServeIfAsked does not return in a process that a Pool started. Every program with a Pool calls it before
+// anything else.
 func ServeIfAsked() {
 	if len(os.Args) != 3 || os.Args[1] != Argument {
 		return
@@ -31,7 +33,8 @@ func ServeIfAsked() {
 	os.Exit(0)
 }
 
-// serve answers jobs until there are no more. Whoever started it decides about its end: a Ctrl-C on the terminal reaches both.
+// serve answers jobs until there are no more. Whoever started it decides about its end: a Ctrl-C on the
+// terminal reaches both.
 func serve(in io.Reader, out io.Writer, memory int64) error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	ignoreFileLimit()
@@ -54,7 +57,8 @@ func serve(in io.Reader, out io.Writer, memory int64) error {
 	return nil
 }
 
-// readJobs reads ahead, to see at once that nobody waits for an answer any more: not even a check without end outlives that.
+// readJobs reads ahead, to see at once that nobody waits for an answer any more: not even a check without end
+// outlives that.
 func readJobs(in io.Reader, jobs chan<- job) {
 	lines := json.NewDecoder(bufio.NewReader(in))
 	for {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// bucket is the binding of the bucket that is asked for, or the only one. A bucket that the file does not know is fine: it was named.
+// bucket is the binding of the bucket that is asked for, or the only one. A bucket that the file does not
+// know is fine: it was named.
 func (f *wranglerFile) bucket(name string) (r2Binding, error) {
 	if name != "" {
 		for _, b := range f.R2 {
@@ -25,10 +26,16 @@ func (f *wranglerFile) bucket(name string) (r2Binding, error) {
 	for _, b := range f.R2 {
 		names = append(names, fmt.Sprintf("%s (%s)", b.Name, b.Binding))
 	}
-	return r2Binding{}, usage("choose bucket", "", fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")), "say which with --bucket")
+	return r2Binding{}, usage(
+		"choose bucket",
+		"",
+		fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")),
+		"say which with --bucket",
+	)
 }
 
-// kvNamespace is the id of the only namespace; "" when there is none, or when it has no id yet (wrangler makes one on deploy).
+// kvNamespace is the id of the only namespace; "" when there is none, or when it has no id yet (wrangler
+// makes one on deploy).
 func (f *wranglerFile) kvNamespace() (string, error) {
 	switch len(f.KV) {
 	case 0:
@@ -40,11 +47,16 @@ func (f *wranglerFile) kvNamespace() (string, error) {
 	for _, b := range f.KV {
 		names = append(names, fmt.Sprintf("%s (%s)", b.ID, b.Binding))
 	}
-	return "", usage("choose KV namespace", "", fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")), "say which with --kv-namespace")
+	return "", usage(
+		"choose KV namespace",
+		"",
+		fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")),
+		"say which with --kv-namespace",
+	)
 }
 
-// workerURL is where the Worker answers for every path, if the file says so plainly: one custom domain or one route host/*. The
-// workers.dev name is not in the file.
+// workerURL is where the Worker answers for every path, if the file says so plainly: one custom domain or one
+// route host/*. The workers.dev name is not in the file.
 func (f *wranglerFile) workerURL() string {
 	routes := f.Routes
 	if f.Route != nil {

@@ -1,6 +1,7 @@
-// Package config finds out which account, bucket, namespace and Worker a command is about, and with which credentials.
-// Flags come first, then the environment, then dbmigrate.toml, then the wrangler configuration of the working folder. Nothing is guessed: where two answers
-// are possible, it asks. Credentials come from the environment only, because a process list shows flags.
+// Package config finds out which account, bucket, namespace and Worker a command is about, and with which
+// credentials. Flags come first, then the environment, then dbmigrate.toml, then the wrangler configuration
+// of the working folder. Nothing is guessed: where two answers are possible, it asks. Credentials come from
+// the environment only, because a process list shows flags.
 package config
 
 import (
@@ -19,7 +20,8 @@ type Values struct {
 	R2Endpoint  string
 	APIBaseURL  string
 	Layout      string
-	// LocationHint is where new Durable Objects are created: a name of Cloudflare's, NoLocationHint, or "" where nothing is said.
+	// LocationHint is where new Durable Objects are created: a name of Cloudflare's, NoLocationHint, or ""
+	// where nothing is said.
 	LocationHint string
 	// Jurisdiction is the bucket's; "" where nothing is said.
 	Jurisdiction string
@@ -30,7 +32,8 @@ type Input struct {
 	Flags Values
 	// File is the wrangler configuration to read; "" looks for one, as wrangler does, from Dir upward.
 	File string
-	// Environment is the wrangler environment. EnvironmentSet tells an empty name (the top level, as with wrangler) from none.
+	// Environment is the wrangler environment. EnvironmentSet tells an empty name (the top level, as with
+	// wrangler) from none.
 	Environment    string
 	EnvironmentSet bool
 	// Profile is a profile of dbmigrate.toml; "" leaves it to DBMIGRATE_PROFILE.
@@ -43,7 +46,8 @@ type Input struct {
 type Config struct {
 	Values
 	Credentials
-	// File is the wrangler configuration that was read, "" when none was. Environment is the environment in it.
+	// File is the wrangler configuration that was read, "" when none was. Environment is the environment in
+	// it.
 	File        string
 	Environment string
 	// OwnFile is the dbmigrate.toml that was read, and Profile the profile in it; "" when none was.
@@ -62,7 +66,8 @@ func Load(in Input) (Config, error) {
 	if err := c.addOwn(in, environment); err != nil {
 		return Config{}, err
 	}
-	// A profile stands alone: what it leaves out must not come from some other environment of a wrangler file.
+	// A profile stands alone: what it leaves out must not come from some other environment of a wrangler
+	// file.
 	if c.Profile == "" && !isOwn(in.File) && (c.needsFile() || in.File != "" || in.EnvironmentSet) {
 		if err := c.addFile(in, environment); err != nil {
 			return Config{}, err
@@ -84,7 +89,8 @@ func (c *Config) addOwn(in Input, environment Values) error {
 	if err != nil || path == "" {
 		return err
 	}
-	if in.Flags.AccountID == "" && environment.AccountID != "" && own.AccountID != "" && environment.AccountID != own.AccountID {
+	if in.Flags.AccountID == "" && environment.AccountID != "" && own.AccountID != "" &&
+		environment.AccountID != own.AccountID {
 		return contradiction(path, own.AccountID, environment.AccountID)
 	}
 	if c.Bucket == "" || c.Bucket == own.Bucket {
@@ -95,11 +101,16 @@ func (c *Config) addOwn(in Input, environment Values) error {
 }
 
 func contradiction(where, file, environment string) error {
-	return usage("choose account", "", fmt.Errorf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", where, file, environment), "say which with --account-id")
+	return usage(
+		"choose account",
+		"",
+		fmt.Errorf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", where, file, environment),
+		"say which with --account-id",
+	)
 }
 
-// needsFile says whether a wrangler file could still add something. A file that is not needed is not read, so that neither its faults nor
-// its environments stand in the way of a job that says everything itself.
+// needsFile says whether a wrangler file could still add something. A file that is not needed is not read, so
+// that neither its faults nor its environments stand in the way of a job that says everything itself.
 func (c *Config) needsFile() bool {
 	return c.AccountID == "" || c.Bucket == "" || c.KVNamespace == "" || c.WorkerURL == ""
 }
@@ -109,8 +120,10 @@ func (c *Config) addFile(in Input, environment Values) error {
 	if err != nil || file == nil {
 		return err
 	}
-	// wrangler itself prefers the file here and other tools the variable, so a contradiction has to be solved by a person.
-	if in.Flags.AccountID == "" && environment.AccountID != "" && file.AccountID != "" && environment.AccountID != file.AccountID {
+	// wrangler itself prefers the file here and other tools the variable, so a contradiction has to be solved
+	// by a person.
+	if in.Flags.AccountID == "" && environment.AccountID != "" && file.AccountID != "" &&
+		environment.AccountID != file.AccountID {
 		return contradiction(file.where(), file.AccountID, environment.AccountID)
 	}
 	c.File, c.Environment = file.path, file.environment
@@ -138,7 +151,8 @@ func (c *Config) addBucket(file *wranglerFile) error {
 	return nil
 }
 
-// r2Endpoint is where the S3 API of an account answers. A bucket of a jurisdiction answers only under its own name.
+// r2Endpoint is where the S3 API of an account answers. A bucket of a jurisdiction answers only under its own
+// name.
 func r2Endpoint(account, jurisdiction string) string {
 	if jurisdiction != "" {
 		account += "." + jurisdiction

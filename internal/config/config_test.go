@@ -97,13 +97,26 @@ func TestWranglerFiles(t *testing.T) {
 }
 
 func TestPrecedence(t *testing.T) {
-	env := map[string]string{"DBMIGRATE_BUCKET": "env-bucket", "DBMIGRATE_WORKER_URL": "https://env.example.com/", "CLOUDFLARE_BASE_URL": "https://api.example.com"}
-	c, err := load(t, Input{Flags: Values{Bucket: "flag-bucket"}}, map[string]string{"wrangler.jsonc": plainFile}, env)
+	env := map[string]string{
+		"DBMIGRATE_BUCKET":     "env-bucket",
+		"DBMIGRATE_WORKER_URL": "https://env.example.com/",
+		"CLOUDFLARE_BASE_URL":  "https://api.example.com",
+	}
+	c, err := load(
+		t,
+		Input{Flags: Values{Bucket: "flag-bucket"}},
+		map[string]string{"wrangler.jsonc": plainFile},
+		env,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The jurisdiction belonged to another bucket.
-	wantValues(t, c, "acc-file flag-bucket kv-file https://env.example.com https://acc-file.r2.cloudflarestorage.com")
+	wantValues(
+		t,
+		c,
+		"acc-file flag-bucket kv-file https://env.example.com https://acc-file.r2.cloudflarestorage.com",
+	)
 	if c.APIBaseURL != "https://api.example.com" {
 		t.Errorf("APIBaseURL = %q", c.APIBaseURL)
 	}
@@ -178,8 +191,18 @@ func TestLoadRefuses(t *testing.T) {
 
 // A job that says everything itself does not stumble over a file that it does not need.
 func TestFileIsNotReadWithoutNeed(t *testing.T) {
-	env := map[string]string{"CLOUDFLARE_ACCOUNT_ID": "a", "DBMIGRATE_BUCKET": "b", "DBMIGRATE_KV_NAMESPACE": "k", "DBMIGRATE_WORKER_URL": "http://127.0.0.1:8787"}
-	c, err := load(t, Input{}, map[string]string{"wrangler.jsonc": environmentsFile, "wrangler.json": "broken"}, env)
+	env := map[string]string{
+		"CLOUDFLARE_ACCOUNT_ID":  "a",
+		"DBMIGRATE_BUCKET":       "b",
+		"DBMIGRATE_KV_NAMESPACE": "k",
+		"DBMIGRATE_WORKER_URL":   "http://127.0.0.1:8787",
+	}
+	c, err := load(
+		t,
+		Input{},
+		map[string]string{"wrangler.jsonc": environmentsFile, "wrangler.json": "broken"},
+		env,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,15 @@ import (
 // Any text in a wrangler file gives a configuration or a usage error, and never an endpoint that is none.
 
 func FuzzWranglerJSONC(f *testing.F) {
-	fuzzWrangler(f, "wrangler.jsonc", plainFile, environmentsFile, `{"routes":[5,{"pattern":7}],"env":null}`, "[]", "/*")
+	fuzzWrangler(
+		f,
+		"wrangler.jsonc",
+		plainFile,
+		environmentsFile,
+		`{"routes":[5,{"pattern":7}],"env":null}`,
+		"[]",
+		"/*",
+	)
 }
 
 func FuzzWranglerTOML(f *testing.F) {
@@ -29,7 +37,14 @@ func fuzzWrangler(f *testing.F, name string, seeds ...string) {
 			t.Fatal(err)
 		}
 		for _, chosen := range []bool{false, true} {
-			c, err := Load(Input{Dir: dir, Environment: environment, EnvironmentSet: chosen, Getenv: func(string) string { return "" }})
+			c, err := Load(
+				Input{
+					Dir:            dir,
+					Environment:    environment,
+					EnvironmentSet: chosen,
+					Getenv:         func(string) string { return "" },
+				},
+			)
 			if err != nil {
 				if userdb.KindOf(err) != userdb.Usage {
 					t.Errorf("not a usage error: %v", err)

@@ -10,13 +10,37 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 )
 
-// locationHints are where Durable Objects can be asked to be created (developers.cloudflare.com/durable-objects/reference/data-location).
-var locationHints = []string{"wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"}
+// locationHints are where Durable Objects can be asked to be created
+// (developers.cloudflare.com/durable-objects/reference/data-location).
+var locationHints = []string{
+	"wnam",
+	"enam",
+	"sam",
+	"weur",
+	"eeur",
+	"apac",
+	"apac-ne",
+	"apac-se",
+	"oc",
+	"afr",
+	"me",
+}
 
 func (c *Config) validate() error {
-	if c.LocationHint != "" && c.LocationHint != NoLocationHint && !slices.Contains(locationHints, c.LocationHint) {
-		return usage("read location hint", fmt.Sprintf("%q", c.LocationHint), errors.New("no such location"),
-			nearest.Hint(c.LocationHint, locationHints)+"one of "+strings.Join(locationHints, ", ")+", or "+NoLocationHint)
+	if c.LocationHint != "" && c.LocationHint != NoLocationHint &&
+		!slices.Contains(locationHints, c.LocationHint) {
+		return usage(
+			"read location hint",
+			fmt.Sprintf("%q", c.LocationHint),
+			errors.New("no such location"),
+			nearest.Hint(
+				c.LocationHint,
+				locationHints,
+			)+"one of "+strings.Join(
+				locationHints,
+				", ",
+			)+", or "+NoLocationHint,
+		)
 	}
 	for _, u := range []struct {
 		name  string
@@ -49,7 +73,8 @@ func cleanURL(raw string) (string, error) {
 }
 
 func isLocal(host string) bool {
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
+	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") ||
+		strings.HasSuffix(host, ".localhost")
 }
 
 // withoutUserinfo keeps a password that was put into a URL by mistake out of the error.
@@ -73,7 +98,10 @@ func (c *Config) NeedR2() error {
 	case c.R2Endpoint == "":
 		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
 	case c.AccessKeyID == "":
-		return c.missing("R2 access key", `AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, made under R2, "Manage API tokens", with Object Read & Write`)
+		return c.missing(
+			"R2 access key",
+			`AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, made under R2, "Manage API tokens", with Object Read & Write`,
+		)
 	}
 	return nil
 }
@@ -82,11 +110,17 @@ func (c *Config) NeedR2() error {
 func (c *Config) NeedKV() error {
 	switch {
 	case c.KVNamespace == "":
-		return c.missing("KV namespace", "--kv-namespace or DBMIGRATE_KV_NAMESPACE with its id, or kv_namespaces in wrangler.jsonc")
+		return c.missing(
+			"KV namespace",
+			"--kv-namespace or DBMIGRATE_KV_NAMESPACE with its id, or kv_namespaces in wrangler.jsonc",
+		)
 	case c.AccountID == "":
 		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
 	case c.APIToken == "":
-		return c.missing("Cloudflare API token", "CLOUDFLARE_API_TOKEN, with the account permission Workers KV Storage: Edit")
+		return c.missing(
+			"Cloudflare API token",
+			"CLOUDFLARE_API_TOKEN, with the account permission Workers KV Storage: Edit",
+		)
 	}
 	return nil
 }
@@ -98,12 +132,22 @@ const MinTokenBytes = 16
 func (c *Config) NeedWorker() error {
 	switch {
 	case c.WorkerURL == "":
-		return c.missing("Worker URL", "--worker-url or DBMIGRATE_WORKER_URL; a wrangler file names it only by a custom domain")
+		return c.missing(
+			"Worker URL",
+			"--worker-url or DBMIGRATE_WORKER_URL; a wrangler file names it only by a custom domain",
+		)
 	case c.Token == "":
-		return c.missing("admin token", "DBMIGRATE_TOKEN, the value of the Worker's secret of that name (`wrangler secret put DBMIGRATE_TOKEN`)")
+		return c.missing(
+			"admin token",
+			"DBMIGRATE_TOKEN, the value of the Worker's secret of that name (`wrangler secret put DBMIGRATE_TOKEN`)",
+		)
 	case len(c.Token) < MinTokenBytes:
-		return usage("read DBMIGRATE_TOKEN", "", fmt.Errorf("it has fewer than %d bytes, and could be guessed", MinTokenBytes),
-			"set a random one, such as `openssl rand -hex 32` makes, here and with `wrangler secret put DBMIGRATE_TOKEN`")
+		return usage(
+			"read DBMIGRATE_TOKEN",
+			"",
+			fmt.Errorf("it has fewer than %d bytes, and could be guessed", MinTokenBytes),
+			"set a random one, such as `openssl rand -hex 32` makes, here and with `wrangler secret put DBMIGRATE_TOKEN`",
+		)
 	}
 	return nil
 }
@@ -118,7 +162,10 @@ func (c *Config) missing(what, how string) error {
 	case c.File != "":
 		where = "in flags, environment or " + c.File
 		if c.Environment != "" {
-			where += fmt.Sprintf(" (environment %q; bindings are not inherited from the top level)", c.Environment)
+			where += fmt.Sprintf(
+				" (environment %q; bindings are not inherited from the top level)",
+				c.Environment,
+			)
 		}
 	}
 	return usage("read configuration", "", fmt.Errorf("no %s %s", what, where), "set "+how)

@@ -30,7 +30,18 @@ type Settings struct {
 	LocationHint string `toml:"location_hint,omitempty"`
 }
 
-var settingNames = []string{"account_id", "bucket", "jurisdiction", "kv_namespace", "worker_url", "r2_endpoint", "api_base_url", "layout", "location_hint", "profile"}
+var settingNames = []string{
+	"account_id",
+	"bucket",
+	"jurisdiction",
+	"kv_namespace",
+	"worker_url",
+	"r2_endpoint",
+	"api_base_url",
+	"layout",
+	"location_hint",
+	"profile",
+}
 
 // Own is dbmigrate's own configuration file.
 type Own struct {
@@ -40,8 +51,16 @@ type Own struct {
 }
 
 func (s Settings) values() Values {
-	return Values{AccountID: s.AccountID, Bucket: s.Bucket, KVNamespace: s.KVNamespace, WorkerURL: s.WorkerURL, R2Endpoint: s.R2Endpoint,
-		APIBaseURL: s.APIBaseURL, Layout: s.Layout, LocationHint: s.LocationHint}
+	return Values{
+		AccountID:    s.AccountID,
+		Bucket:       s.Bucket,
+		KVNamespace:  s.KVNamespace,
+		WorkerURL:    s.WorkerURL,
+		R2Endpoint:   s.R2Endpoint,
+		APIBaseURL:   s.APIBaseURL,
+		Layout:       s.Layout,
+		LocationHint: s.LocationHint,
+	}
 }
 
 // isOwn tells dbmigrate's own file from a wrangler.toml, by its name.
@@ -50,29 +69,45 @@ func isOwn(path string) bool {
 	return name == OwnName || strings.HasSuffix(name, "."+OwnName)
 }
 
-// chooseOwn returns the settings that apply, with where they stand; "" when none do. A wrangler environment that was asked for goes
-// before the file's top level, which may have been made from another one.
+// chooseOwn returns the settings that apply, with where they stand; "" when none do. A wrangler environment
+// that was asked for goes before the file's top level, which may have been made from another one.
 func chooseOwn(in Input) (s Settings, path, profile string, err error) {
 	profile = in.Profile
 	if profile != "" && in.EnvironmentSet {
-		return s, "", "", usage("choose profile", "", errors.New("--profile and --env exclude each other"), "a profile of "+OwnName+" stands alone")
+		return s, "", "", usage(
+			"choose profile",
+			"",
+			errors.New("--profile and --env exclude each other"),
+			"a profile of "+OwnName+" stands alone",
+		)
 	}
 	if profile == "" && !in.EnvironmentSet {
 		profile = in.Getenv("DBMIGRATE_PROFILE")
 	}
 	elsewhere := in.File != "" && !isOwn(in.File)
-	if profile == "" && (elsewhere || in.EnvironmentSet || in.Getenv("CLOUDFLARE_ENV") != "" && in.File == "") {
+	if profile == "" &&
+		(elsewhere || in.EnvironmentSet || in.Getenv("CLOUDFLARE_ENV") != "" && in.File == "") {
 		return s, "", "", nil
 	}
 	if elsewhere {
-		return s, "", "", usage("choose profile", fmt.Sprintf("%q", profile), fmt.Errorf("--config names %s, and profiles are in %s", in.File, OwnName), "")
+		return s, "", "", usage(
+			"choose profile",
+			fmt.Sprintf("%q", profile),
+			fmt.Errorf("--config names %s, and profiles are in %s", in.File, OwnName),
+			"",
+		)
 	}
 	own, err := FindOwn(in.Dir, in.File)
 	switch {
 	case err != nil:
 		return s, "", "", err
 	case own == nil && profile != "":
-		return s, "", "", usage("choose profile", fmt.Sprintf("%q", profile), errors.New("there is no "+OwnName+" here or above"), "dbmigrate init --profile "+profile+" makes it")
+		return s, "", "", usage(
+			"choose profile",
+			fmt.Sprintf("%q", profile),
+			errors.New("there is no "+OwnName+" here or above"),
+			"dbmigrate init --profile "+profile+" makes it",
+		)
 	case own == nil:
 		return s, "", "", nil
 	}
@@ -84,13 +119,23 @@ func (o *Own) choose(profile string) (Settings, error) {
 	names := o.ProfileNames()
 	if profile == "" {
 		if o.Settings == (Settings{}) && len(names) > 0 {
-			return Settings{}, usage("choose profile", "", fmt.Errorf("%s has the profiles %s, and none was chosen", o.path, strings.Join(names, ", ")), "name one with --profile or DBMIGRATE_PROFILE")
+			return Settings{}, usage(
+				"choose profile",
+				"",
+				fmt.Errorf("%s has the profiles %s, and none was chosen", o.path, strings.Join(names, ", ")),
+				"name one with --profile or DBMIGRATE_PROFILE",
+			)
 		}
 		return o.Settings, nil
 	}
 	s, known := o.Profiles[profile]
 	if !known {
-		return Settings{}, usage("choose profile", fmt.Sprintf("%q", profile), fmt.Errorf("%s does not have it", o.path), nearest.Hint(profile, names)+"it has: "+strings.Join(names, ", "))
+		return Settings{}, usage(
+			"choose profile",
+			fmt.Sprintf("%q", profile),
+			fmt.Errorf("%s does not have it", o.path),
+			nearest.Hint(profile, names)+"it has: "+strings.Join(names, ", "),
+		)
 	}
 	return s, nil
 }

@@ -19,7 +19,10 @@ bucket = "sb"
 `
 
 func TestOwnFileRanksBetweenEnvironmentAndWrangler(t *testing.T) {
-	files := map[string]string{OwnName: ownText, "wrangler.jsonc": `{"account_id":"w","r2_buckets":[{"bucket_name":"wb"}],"kv_namespaces":[{"id":"wk"}]}`}
+	files := map[string]string{
+		OwnName:          ownText,
+		"wrangler.jsonc": `{"account_id":"w","r2_buckets":[{"bucket_name":"wb"}],"kv_namespaces":[{"id":"wk"}]}`,
+	}
 	for name, test := range map[string]struct {
 		in                                           Input
 		env                                          map[string]string
@@ -36,7 +39,9 @@ func TestOwnFileRanksBetweenEnvironmentAndWrangler(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if c.AccountID != test.account || c.Bucket != test.bucket || c.KVNamespace != test.namespace || c.R2Endpoint != test.endpoint || c.Layout != test.layout {
+		if c.AccountID != test.account || c.Bucket != test.bucket || c.KVNamespace != test.namespace ||
+			c.R2Endpoint != test.endpoint ||
+			c.Layout != test.layout {
 			t.Errorf("%s: %+v", name, c.Values)
 		}
 	}
@@ -64,18 +69,23 @@ func TestWriteOwnKeepsTheRest(t *testing.T) {
 		}
 	}
 	own, err := FindOwn(dir, "")
-	if err != nil || own.AccountID != `quote " and \` || own.Profiles["one"].Bucket != "x" || own.Profiles["two"].Bucket != "b" {
+	if err != nil || own.AccountID != `quote " and \` || own.Profiles["one"].Bucket != "x" ||
+		own.Profiles["two"].Bucket != "b" {
 		t.Fatalf("%+v, %v", own, err)
 	}
 	for _, profile := range []string{"", "one", "two"} {
-		if err := WriteOwn(path, profile, "", Settings{Bucket: "n"}, false); userdb.KindOf(err) != userdb.Usage {
+		if err := WriteOwn(path, profile, "", Settings{Bucket: "n"}, false); userdb.KindOf(
+			err,
+		) != userdb.Usage {
 			t.Errorf("profile %q was replaced: %v", profile, err)
 		}
 	}
 	if err := WriteOwn(path, "one", "", Settings{Bucket: "n"}, true); err != nil {
 		t.Fatal(err)
 	}
-	if own, err = FindOwn(dir, ""); err != nil || own.Profiles["one"].Bucket != "n" || own.Profiles["two"].Bucket != "b" || own.Bucket != "b" {
+	if own, err = FindOwn(dir, ""); err != nil || own.Profiles["one"].Bucket != "n" ||
+		own.Profiles["two"].Bucket != "b" ||
+		own.Bucket != "b" {
 		t.Fatalf("%+v, %v", own, err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {

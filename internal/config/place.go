@@ -25,17 +25,33 @@ const r2Host = ".r2.cloudflarestorage.com"
 // checkJurisdiction refuses a jurisdiction that does not exist, or that the endpoint contradicts.
 func (c *Config) checkJurisdiction() error {
 	if c.Jurisdiction != "" && !slices.Contains(jurisdictions, c.Jurisdiction) {
-		return usage("read jurisdiction", fmt.Sprintf("%q", c.Jurisdiction), errors.New("no such jurisdiction"),
-			nearest.Hint(c.Jurisdiction, jurisdictions)+"one of "+strings.Join(jurisdictions, ", ")+", or "+defaultJurisdiction)
+		return usage(
+			"read jurisdiction",
+			fmt.Sprintf("%q", c.Jurisdiction),
+			errors.New("no such jurisdiction"),
+			nearest.Hint(
+				c.Jurisdiction,
+				jurisdictions,
+			)+"one of "+strings.Join(
+				jurisdictions,
+				", ",
+			)+", or "+defaultJurisdiction,
+		)
 	}
-	if by, tells := endpointJurisdiction(c.R2Endpoint); tells && c.Jurisdiction != "" && by != c.Jurisdiction {
-		return usage("read jurisdiction", fmt.Sprintf("%q", c.Jurisdiction), fmt.Errorf("the R2 endpoint is one of %s", orNone(by)),
-			"leave out --r2-endpoint, which follows from account and jurisdiction")
+	if by, tells := endpointJurisdiction(c.R2Endpoint); tells && c.Jurisdiction != "" &&
+		by != c.Jurisdiction {
+		return usage(
+			"read jurisdiction",
+			fmt.Sprintf("%q", c.Jurisdiction),
+			fmt.Errorf("the R2 endpoint is one of %s", orNone(by)),
+			"leave out --r2-endpoint, which follows from account and jurisdiction",
+		)
 	}
 	return nil
 }
 
-// BucketJurisdiction is where the bucket's data has to stay: "" is anywhere, or not known for an endpoint that is not Cloudflare's.
+// BucketJurisdiction is where the bucket's data has to stay: "" is anywhere, or not known for an endpoint
+// that is not Cloudflare's.
 func (c *Config) BucketJurisdiction() string {
 	if by, tells := endpointJurisdiction(c.R2Endpoint); tells {
 		return by
@@ -43,7 +59,8 @@ func (c *Config) BucketJurisdiction() string {
 	return c.Jurisdiction
 }
 
-// endpointJurisdiction reads it from the host, <account>.<jurisdiction>.r2.cloudflarestorage.com. A bucket answers only under its own.
+// endpointJurisdiction reads it from the host, <account>.<jurisdiction>.r2.cloudflarestorage.com. A bucket
+// answers only under its own.
 func endpointJurisdiction(endpoint string) (jurisdiction string, tells bool) {
 	u, err := url.Parse(endpoint)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// The bucket's jurisdiction comes from the endpoint's host where that is R2's, else from the setting. A contradiction is refused.
+// The bucket's jurisdiction comes from the endpoint's host where that is R2's, else from the setting. A
+// contradiction is refused.
 func TestBucketJurisdiction(t *testing.T) {
 	const account = "https://0123456789abcdef0123456789abcdef"
 	for _, c := range []struct{ setting, endpoint, want, refused string }{
@@ -25,8 +26,18 @@ func TestBucketJurisdiction(t *testing.T) {
 		{"fedramp", account + ".eu.r2.cloudflarestorage.com", "", "jurisdiction eu"},
 		{"europe", "", "", "no such jurisdiction"},
 	} {
-		in := Input{Flags: Values{AccountID: "0123456789abcdef0123456789abcdef", Bucket: "b", KVNamespace: "k", WorkerURL: "https://w.example",
-			Jurisdiction: c.setting, R2Endpoint: c.endpoint}, Dir: t.TempDir(), Getenv: func(string) string { return "" }}
+		in := Input{
+			Flags: Values{
+				AccountID:    "0123456789abcdef0123456789abcdef",
+				Bucket:       "b",
+				KVNamespace:  "k",
+				WorkerURL:    "https://w.example",
+				Jurisdiction: c.setting,
+				R2Endpoint:   c.endpoint,
+			},
+			Dir:    t.TempDir(),
+			Getenv: func(string) string { return "" },
+		}
 		got, err := Load(in)
 		if c.refused != "" {
 			if userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused) {

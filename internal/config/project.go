@@ -7,7 +7,8 @@ type Project struct {
 	top          *wranglerFile
 }
 
-// Offer is one environment of a Project. Names are as the file has them; an empty id means that wrangler makes it on deploy.
+// Offer is one environment of a Project. Names are as the file has them; an empty id means that wrangler
+// makes it on deploy.
 type Offer struct {
 	AccountID  string
 	Buckets    []Choice

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Secret is a credential. Every way of printing it shows only whether it is there; Reveal is for the client that sends it.
+// Secret is a credential. Every way of printing it shows only whether it is there; Reveal is for the client
+// that sends it.
 type Secret string
 
 // Reveal is the credential itself.
@@ -36,8 +37,9 @@ type Credentials struct {
 	AccessClientSecret Secret
 }
 
-// The environment variables of settings and credentials. The names are Cloudflare's and AWS's own where they have one.
-// R2_* is a habit of many projects: it is more specific than AWS_*, which may belong to a real AWS account, so it goes first, as a pair.
+// The environment variables of settings and credentials. The names are Cloudflare's and AWS's own where they
+// have one. R2_* is a habit of many projects: it is more specific than AWS_*, which may belong to a real AWS
+// account, so it goes first, as a pair.
 func credentialsOf(getenv func(string) string) (Credentials, error) {
 	c := Credentials{
 		Token:              Secret(getenv("DBMIGRATE_TOKEN")),
@@ -57,7 +59,12 @@ func credentialsOf(getenv func(string) string) (Credentials, error) {
 			return Credentials{}, err
 		}
 	}
-	return c, pair("CLOUDFLARE_ACCESS_CLIENT_ID", c.AccessClientID, "CLOUDFLARE_ACCESS_CLIENT_SECRET", c.AccessClientSecret)
+	return c, pair(
+		"CLOUDFLARE_ACCESS_CLIENT_ID",
+		c.AccessClientID,
+		"CLOUDFLARE_ACCESS_CLIENT_SECRET",
+		c.AccessClientSecret,
+	)
 }
 
 func pair(idName, id, secretName string, secret Secret) error {
@@ -68,7 +75,12 @@ func pair(idName, id, secretName string, secret Secret) error {
 	if id != "" {
 		missing = secretName
 	}
-	return usage("read credentials", "", fmt.Errorf("only one of %s and %s is set", idName, secretName), "set "+missing+" too")
+	return usage(
+		"read credentials",
+		"",
+		fmt.Errorf("only one of %s and %s is set", idName, secretName),
+		"set "+missing+" too",
+	)
 }
 
 func valuesOf(getenv func(string) string) Values {

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// upward are the folders in which a configuration is looked for, from dir upward. The folder that holds .git is the last one: what lies above
-// a repository is not part of the project, and whoever can write there would say where credentials go.
+// upward are the folders in which a configuration is looked for, from dir upward. The folder that holds .git
+// is the last one: what lies above a repository is not part of the project, and whoever can write there would
+// say where credentials go.
 func upward(dir string) (within, above []string) {
 	folders := []string{dir}
 	for dir != filepath.Dir(dir) {
@@ -24,8 +25,8 @@ func upward(dir string) (within, above []string) {
 	return folders, nil
 }
 
-// look finds the nearest file of that name, "" for none. One that must not be trusted is an error: to pass over it silently would leave its owner
-// wondering, and the next one might be of another project.
+// look finds the nearest file of that name, "" for none. One that must not be trusted is an error: to pass
+// over it silently would leave its owner wondering, and the next one might be of another project.
 func look(dir, name string) (string, error) {
 	within, above := upward(dir)
 	for i, folder := range append(within, above...) {
@@ -33,7 +34,12 @@ func look(dir, name string) (string, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && !info.IsDir() && i >= len(within):
-			return "", usage("trust", path, errors.New("it lies above the repository, and says where credentials go"), "name it with --config if it is meant")
+			return "", usage(
+				"trust",
+				path,
+				errors.New("it lies above the repository, and says where credentials go"),
+				"name it with --config if it is meant",
+			)
 		case err == nil && !info.IsDir():
 			return path, trusted(path, info)
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
@@ -43,7 +49,8 @@ func look(dir, name string) (string, error) {
 	return "", nil
 }
 
-// trusted refuses a file that another operating system user put there; the administrator may. The link and what it leads to both count.
+// trusted refuses a file that another operating system user put there; the administrator may. The link and
+// what it leads to both count.
 func trusted(path string, target fs.FileInfo) error {
 	link, err := os.Lstat(path)
 	if err != nil {
@@ -51,7 +58,15 @@ func trusted(path string, target fs.FileInfo) error {
 	}
 	for _, info := range []fs.FileInfo{link, target} {
 		if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
-			return usage("trust", path, fmt.Errorf("it belongs to another operating system user (%d), and says where credentials go", owner), "name it with --config if it is meant")
+			return usage(
+				"trust",
+				path,
+				fmt.Errorf(
+					"it belongs to another operating system user (%d), and says where credentials go",
+					owner,
+				),
+				"name it with --config if it is meant",
+			)
 		}
 	}
 	return nil

@@ -8,9 +8,14 @@ import (
 	"testing"
 )
 
-// A file that somebody else can have put in the way never says where credentials go. One that is named is taken.
+// A file that somebody else can have put in the way never says where credentials go. One that is named is
+// taken.
 func TestFilesThatAreNotTrusted(t *testing.T) {
-	texts := map[string]string{OwnName: `bucket = "stolen"`, "wrangler.json": `{"r2_buckets":[{"bucket_name":"stolen"}]}`, "wrangler.toml": "[[r2_buckets]]\nbucket_name = 'stolen'"}
+	texts := map[string]string{
+		OwnName:         `bucket = "stolen"`,
+		"wrangler.json": `{"r2_buckets":[{"bucket_name":"stolen"}]}`,
+		"wrangler.toml": "[[r2_buckets]]\nbucket_name = 'stolen'",
+	}
 	real := ownerOf
 	t.Cleanup(func() { ownerOf = real })
 	for name, text := range texts {

@@ -17,12 +17,12 @@ import (
 
 // wranglerFile is one environment of a wrangler configuration, or its top level.
 type wranglerFile struct {
-	AccountID string                  `json:"account_id" toml:"account_id"`
-	Route     any                     `json:"route" toml:"route"`
-	Routes    []any                   `json:"routes" toml:"routes"`
+	AccountID string                  `json:"account_id"    toml:"account_id"`
+	Route     any                     `json:"route"         toml:"route"`
+	Routes    []any                   `json:"routes"        toml:"routes"`
 	KV        []kvBinding             `json:"kv_namespaces" toml:"kv_namespaces"`
-	R2        []r2Binding             `json:"r2_buckets" toml:"r2_buckets"`
-	Env       map[string]wranglerFile `json:"env" toml:"env"`
+	R2        []r2Binding             `json:"r2_buckets"    toml:"r2_buckets"`
+	Env       map[string]wranglerFile `json:"env"           toml:"env"`
 
 	path        string
 	environment string
@@ -30,16 +30,17 @@ type wranglerFile struct {
 
 type kvBinding struct {
 	Binding string `json:"binding" toml:"binding"`
-	ID      string `json:"id" toml:"id"`
+	ID      string `json:"id"      toml:"id"`
 }
 
 type r2Binding struct {
-	Binding      string `json:"binding" toml:"binding"`
-	Name         string `json:"bucket_name" toml:"bucket_name"`
+	Binding      string `json:"binding"      toml:"binding"`
+	Name         string `json:"bucket_name"  toml:"bucket_name"`
 	Jurisdiction string `json:"jurisdiction" toml:"jurisdiction"`
 }
 
-// wranglerNames are looked for in this order, each all the way up, as wrangler does: so both read the same file.
+// wranglerNames are looked for in this order, each all the way up, as wrangler does: so both read the same
+// file.
 var wranglerNames = []string{"wrangler.json", "wrangler.jsonc", "wrangler.toml"}
 
 // readWrangler returns the chosen environment of the chosen file, or nil when there is no file.
@@ -50,7 +51,12 @@ func readWrangler(in Input) (*wranglerFile, error) {
 	}
 	if path == "" {
 		if in.EnvironmentSet && in.Environment != "" {
-			return nil, usage("choose environment", fmt.Sprintf("%q", in.Environment), errors.New("there is no wrangler file here or above"), "name it with --config")
+			return nil, usage(
+				"choose environment",
+				fmt.Sprintf("%q", in.Environment),
+				errors.New("there is no wrangler file here or above"),
+				"name it with --config",
+			)
 		}
 		return nil, nil
 	}
@@ -68,7 +74,12 @@ func wranglerPath(in Input) (string, error) {
 			path = filepath.Join(in.Dir, path)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return "", usage("read", in.File, errors.Unwrap(err), "--config names a wrangler.jsonc, .json or .toml file")
+			return "", usage(
+				"read",
+				in.File,
+				errors.Unwrap(err),
+				"--config names a wrangler.jsonc, .json or .toml file",
+			)
 		}
 		return path, nil
 	}
@@ -106,15 +117,29 @@ func (f *wranglerFile) choose(in Input) (*wranglerFile, error) {
 	names := f.environmentNames()
 	switch {
 	case !chosen && len(names) > 0:
-		return nil, usage("choose environment", "", fmt.Errorf("%s has the environments %s, and none was chosen", f.path, strings.Join(names, ", ")),
-			`name one with --env or CLOUDFLARE_ENV, or the top level with --env ""`)
+		return nil, usage(
+			"choose environment",
+			"",
+			fmt.Errorf("%s has the environments %s, and none was chosen", f.path, strings.Join(names, ", ")),
+			`name one with --env or CLOUDFLARE_ENV, or the top level with --env ""`,
+		)
 	case name == "":
 		return f, nil
 	}
 	env, known := f.Env[name]
 	if !known {
-		return nil, usage("choose environment", fmt.Sprintf("%q", name), fmt.Errorf("%s does not have it", f.path),
-			nearest.Hint(name, names)+"it has: "+strings.Join(append(names, `the top level (--env "")`), ", "))
+		return nil, usage(
+			"choose environment",
+			fmt.Sprintf("%q", name),
+			fmt.Errorf("%s does not have it", f.path),
+			nearest.Hint(
+				name,
+				names,
+			)+"it has: "+strings.Join(
+				append(names, `the top level (--env "")`),
+				", ",
+			),
+		)
 	}
 	return env.inherit(f, name), nil
 }

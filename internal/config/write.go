@@ -19,7 +19,12 @@ func CheckProfile(name string) error {
 	if name == "" || profileName.MatchString(name) {
 		return nil
 	}
-	return usage("read profile", fmt.Sprintf("%q", name), errors.New("it is not made of letters, digits, _ and -"), "")
+	return usage(
+		"read profile",
+		fmt.Sprintf("%q", name),
+		errors.New("it is not made of letters, digits, _ and -"),
+		"",
+	)
 }
 
 const ownHead = `# Which account, bucket, KV namespace and Worker dbmigrate works on. dbmigrate init wrote it.
@@ -31,9 +36,9 @@ const ownTail = `# layout = "{user}/database.sqlite"   # the key of a user's dat
 # location_hint = "weur"              # where new Durable Objects are created, or "none"; they never move afterwards
 `
 
-// WriteOwn puts settings into the file at path, at its top level or in a profile. What else the file says stays; settings that stand there
-// already are replaced only with force, and then the file is written anew, without comments that people have added.
-// The file is replaced as a whole or not at all.
+// WriteOwn puts settings into the file at path, at its top level or in a profile. What else the file says
+// stays; settings that stand there already are replaced only with force, and then the file is written anew,
+// without comments that people have added. The file is replaced as a whole or not at all.
 func WriteOwn(path, profile, from string, s Settings, force bool) error {
 	if err := errors.Join(CheckProfile(profile), s.Check()); err != nil {
 		return err
@@ -53,10 +58,18 @@ func WriteOwn(path, profile, from string, s Settings, force bool) error {
 		if profile != "" {
 			return replace(path, strings.TrimRight(string(old), "\n")+"\n\n"+section(profile, from, s))
 		}
-		return replace(path, section("", from, s)+"\n"+string(old)) // the top level comes before the first table
+		return replace(
+			path,
+			section("", from, s)+"\n"+string(old),
+		) // the top level comes before the first table
 	}
 	if !force {
-		return usage("write", path, fmt.Errorf("it has %s already", called(profile)), "look at it, or replace it with --force")
+		return usage(
+			"write",
+			path,
+			fmt.Errorf("it has %s already", called(profile)),
+			"look at it, or replace it with --force",
+		)
 	}
 	if own.Profiles == nil {
 		own.Profiles = map[string]Settings{}

@@ -16,7 +16,8 @@ func near(t *testing.T, what string, got, want float64) {
 
 func TestSaving(t *testing.T) {
 	r := Request{Milliseconds: 10, RowsRead: 20, RowsWritten: 1}
-	// A read: one class B (0.36) less; a flag (0.50), a request (0.15), 10 ms x 0.125 GB = 1,250 GB-s (0.015625), 20 M rows read (0.02) more.
+	// A read: one class B (0.36) less; a flag (0.50), a request (0.15), 10 ms x 0.125 GB = 1,250 GB-s
+	// (0.015625), 20 M rows read (0.02) more.
 	near(t, "read", r.Saving(0)*1e6, 0.36-0.50-0.15-0.015625-0.02)
 	// A write: one class A (4.50) less and one row written (1.00) more than a read.
 	near(t, "write", r.Saving(1)*1e6, 0.36-0.50-0.15-0.015625-0.02+4.50-1.00)
@@ -24,7 +25,8 @@ func TestSaving(t *testing.T) {
 }
 
 func TestBreakEven(t *testing.T) {
-	// 1 MB is 0.001 GB; it costs 0.000185 more a month. At 3.174375 a million, that is 58.28 requests a month.
+	// 1 MB is 0.001 GB; it costs 0.000185 more a month. At 3.174375 a million, that is 58.28 requests a
+	// month.
 	perDay, ever := BreakEven(1_000_000, 1, Request{Milliseconds: 10, RowsRead: 20, RowsWritten: 1})
 	if !ever {
 		t.Fatal("never")
@@ -46,22 +48,26 @@ func TestBreakEven(t *testing.T) {
 }
 
 func TestMonthly(t *testing.T) {
-	// 1,000 users with 1 MB each, 100 requests a day, one in five a write: 3 M requests and 600,000 writes a month.
+	// 1,000 users with 1 MB each, 100 requests a day, one in five a write: 3 M requests and 600,000 writes a
+	// month.
 	u, traffic := Users{Count: 1000, Bytes: 1_000_000_000}, Traffic{RequestsPerDay: 100, WritesShare: 0.2}
 	// before: 0.015 + 3 x 0.36 + 0.6 x 4.50 = 3.795
 	// after:  0.20 + 3 x 0.50 + 3 x 0.15 + 3 x 0.015625 + 3 x 0.02 + 1.8 x 1.00 = 4.056875
 	near(t, "nothing included", Monthly(u, traffic, Usual, false), 4.056875-3.795)
-	// Included: R2 and its operations are within the plan; of the rest only 2 M requests to Durable Objects are not: 0.30.
+	// Included: R2 and its operations are within the plan; of the rest only 2 M requests to Durable Objects
+	// are not: 0.30.
 	near(t, "all included", Monthly(u, traffic, Usual, true), 0.30)
 	near(t, "no traffic", Monthly(u, Traffic{}, Usual, false), 0.185)
 	near(t, "storage", StorageMonthly(1_000_000_000), 0.185)
 }
 
 func TestOnce(t *testing.T) {
-	// The example of the price list: 100,000 users with 1,000 rows and two indexes each are 300 M rows written.
+	// The example of the price list: 100,000 users with 1,000 rows and two indexes each are 300 M rows
+	// written.
 	u := Users{Count: 100_000, Bytes: 100_000_000_000}
 	got := Once(u, Counted(300_000_000), true)
-	// 250 M rows beyond the plan (250) and 1,225,000 calls of which 225,000 are beyond (0.03375); the rest is within it.
+	// 250 M rows beyond the plan (250) and 1,225,000 calls of which 225,000 are beyond (0.03375); the rest is
+	// within it.
 	near(t, "included", got.Low, 250.03375)
 	near(t, "included", got.High, got.Low)
 	// Nothing included: 300 + flags 0.5 + puts 0.45 + reads 0.108 + calls 0.18375.

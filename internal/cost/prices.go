@@ -1,4 +1,5 @@
-// Package cost works out what moving users changes on Cloudflare's bill: every month, and once. All money is in US dollars, by list price.
+// Package cost works out what moving users changes on Cloudflare's bill: every month, and once. All money is
+// in US dollars, by list price.
 package cost
 
 // PricesOf is the day on which the prices below were read; PricesFrom says where.

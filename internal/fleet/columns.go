@@ -13,12 +13,45 @@ import (
 // resultColumns show what was done to users.
 var resultColumns = []report.Column[result.Result]{
 	{Head: "USER", Field: "user", Text: func(r result.Result) string { return string(r.User) }},
-	{Head: "OUTCOME", Field: "outcome", Text: func(r result.Result) string { return string(r.Outcome) }, Style: outcomeStyle},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(r result.Result) string { return units.FormatSize(r.Bytes) }, Data: func(r result.Result) string { return strconv.FormatInt(r.Bytes, 10) }},
-	{Head: "ROWS", Field: "rows", Right: true, Text: func(r result.Result) string { return report.OrNothing(r.Rows) }},
-	{Head: "TABLES", Field: "tables", Right: true, Text: func(r result.Result) string { return report.OrNothing(int64(r.Tables)) }},
-	{Head: "FREED", Field: "freedBytes", Right: true, Text: freedText, Data: func(r result.Result) string { return report.OrNothing(r.FreedBytes) }},
-	{Head: "TOOK", Field: "tookMs", Right: true, Text: func(r result.Result) string { return units.FormatDuration(r.Took) }, Data: func(r result.Result) string { return strconv.FormatInt(r.Took.Milliseconds(), 10) }},
+	{
+		Head:  "OUTCOME",
+		Field: "outcome",
+		Text:  func(r result.Result) string { return string(r.Outcome) },
+		Style: outcomeStyle,
+	},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(r result.Result) string { return units.FormatSize(r.Bytes) },
+		Data:  func(r result.Result) string { return strconv.FormatInt(r.Bytes, 10) },
+	},
+	{
+		Head:  "ROWS",
+		Field: "rows",
+		Right: true,
+		Text:  func(r result.Result) string { return report.OrNothing(r.Rows) },
+	},
+	{
+		Head:  "TABLES",
+		Field: "tables",
+		Right: true,
+		Text:  func(r result.Result) string { return report.OrNothing(int64(r.Tables)) },
+	},
+	{
+		Head:  "FREED",
+		Field: "freedBytes",
+		Right: true,
+		Text:  freedText,
+		Data:  func(r result.Result) string { return report.OrNothing(r.FreedBytes) },
+	},
+	{
+		Head:  "TOOK",
+		Field: "tookMs",
+		Right: true,
+		Text:  func(r result.Result) string { return units.FormatDuration(r.Took) },
+		Data:  func(r result.Result) string { return strconv.FormatInt(r.Took.Milliseconds(), 10) },
+	},
 	{Head: "WRITES WAITED", Field: "windowMs", Right: true, Text: windowText, Data: windowData},
 	{Head: "REASON", Field: "reason", Text: reasonText},
 }
@@ -69,7 +102,10 @@ func reasonText(r result.Result) string {
 		parts = append(parts, fmt.Sprintf("warning: %s: %s", w.Object, w.Detail))
 	}
 	for _, t := range r.Changes {
-		parts = append(parts, fmt.Sprintf("table %s changed, %s now", t.Name, units.Plural(int(t.Rows), "row")))
+		parts = append(
+			parts,
+			fmt.Sprintf("table %s changed, %s now", t.Name, units.Plural(int(t.Rows), "row")),
+		)
 	}
 	if r.LeftBehind != "" {
 		parts = append(parts, "left behind, as "+string(r.LeftBehind))

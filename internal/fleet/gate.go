@@ -37,8 +37,17 @@ const (
 )
 
 func (l *WaveLine) sentence() string {
-	text := fmt.Sprintf("wave %d of %d, %s: %s, %d failed, %d verified, %d different: gate %s", l.Number, l.Of, l.Name, units.Plural(l.Users, "user"), l.Failed,
-		l.Verified, l.Different, l.Gate)
+	text := fmt.Sprintf(
+		"wave %d of %d, %s: %s, %d failed, %d verified, %d different: gate %s",
+		l.Number,
+		l.Of,
+		l.Name,
+		units.Plural(l.Users, "user"),
+		l.Failed,
+		l.Verified,
+		l.Different,
+		l.Gate,
+	)
 	if l.Reason != "" {
 		text += ": " + l.Reason
 	}
@@ -60,7 +69,8 @@ type Gate struct {
 	Verify, Undo func(context.Context, userdb.UserID) result.Result
 }
 
-// judge is empty when the wave passes. A user who could not be verified is one of whom nothing is known, and counts as failed.
+// judge is empty when the wave passes. A user who could not be verified is one of whom nothing is known, and
+// counts as failed.
 func (g *Gate) judge(l *WaveLine) (reason string) {
 	begun := l.Users - l.NotBegun - l.Outcomes[result.OutcomeQuarantined]
 	failed := l.Failed + l.Unverified
@@ -68,7 +78,12 @@ func (g *Gate) judge(l *WaveLine) (reason string) {
 	case l.Different > 0:
 		return fmt.Sprintf("verify found a difference in %s", units.Plural(l.Different, "user"))
 	case failed > 0 && float64(failed)*100 > g.Failures*float64(begun):
-		return fmt.Sprintf("%d of %s failed, and --gate-failures is %s", failed, units.Plural(begun, "user"), selection.FormatPercent(g.Failures))
+		return fmt.Sprintf(
+			"%d of %s failed, and --gate-failures is %s",
+			failed,
+			units.Plural(begun, "user"),
+			selection.FormatPercent(g.Failures),
+		)
 	}
 	return ""
 }

@@ -41,7 +41,9 @@ func (g *Guard) Reason(f inspect.Found) userdb.Kind {
 }
 
 // Guard does to users what do does, but to those in quarantine.
-func (g *Guard) Guard(do func(context.Context, userdb.UserID) result.Result) func(context.Context, userdb.UserID) result.Result {
+func (g *Guard) Guard(
+	do func(context.Context, userdb.UserID) result.Result,
+) func(context.Context, userdb.UserID) result.Result {
 	return func(ctx context.Context, u userdb.UserID) result.Result {
 		if reason := g.Reason(g.found[u]); reason != "" {
 			return quarantine.Skipped(g.found[u], reason)

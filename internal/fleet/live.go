@@ -42,7 +42,14 @@ func (o *run) live() report.Live {
 	}
 	waits := o.Traffic.waits(time.Now())
 	for _, who := range slices.Sorted(maps.Keys(waits)) {
-		live.Waiting = append(live.Waiting, fmt.Sprintf("%s throttles (%s)", who, units.FormatDuration(max(waits[who].Round(time.Second), time.Second))))
+		live.Waiting = append(
+			live.Waiting,
+			fmt.Sprintf(
+				"%s throttles (%s)",
+				who,
+				units.FormatDuration(max(waits[who].Round(time.Second), time.Second)),
+			),
+		)
 	}
 	return live
 }

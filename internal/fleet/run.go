@@ -1,4 +1,5 @@
-// Package fleet does one job to many users: in waves with a gate between, with progress, records and a summary.
+// Package fleet does one job to many users: in waves with a gate between, with progress, records and a
+// summary.
 package fleet
 
 import (
@@ -61,8 +62,8 @@ type Signals interface {
 type Observer interface {
 	// Begin comes when the users are known, before the first of them is begun.
 	Begin(Begin)
-	// User is told of each user who was begun, one at a time, and again of one who was verified with a difference or
-	// rolled back afterwards.
+	// User is told of each user who was begun, one at a time, and again of one who was verified with a
+	// difference or rolled back afterwards.
 	User(result.Result)
 	End(*Summary)
 	// Left says that the operator did not wait for the end.
@@ -91,8 +92,8 @@ type run struct {
 	sheetErr error
 	summary  Summary
 
-	// signal ends with the first signal: then nothing more is decided, and nothing rolled back. stop ends when no more
-	// users are to be begun, for whatever reason.
+	// signal ends with the first signal: then nothing more is decided, and nothing rolled back. stop ends
+	// when no more users are to be begun, for whatever reason.
 	signal, stop context.Context
 
 	sick map[userdb.UserID]bool // whose object R2 would not show while it showed others: what it refuses of them says nothing of a credential
@@ -104,13 +105,18 @@ type run struct {
 var (
 	errTooLong         = errors.New("stopped: --max-duration is over; users in flight were finished")
 	errTooManyFailures = errors.New("stopped: --max-failures is reached")
-	errRefused         = errors.New("stopped: a credential was refused, which would refuse every other user, too")
-	errOperators       = errors.New("stopped: the failure is not the user's, and every other user would meet it, too")
-	errNoStdout        = errors.New("stopped: standard output is gone")
+	errRefused         = errors.New(
+		"stopped: a credential was refused, which would refuse every other user, too",
+	)
+	errOperators = errors.New(
+		"stopped: the failure is not the user's, and every other user would meet it, too",
+	)
+	errNoStdout = errors.New("stopped: standard output is gone")
 )
 
-// Run goes through the waves, one after the other, and returns the summary, which has the exit code. The first signal, which
-// ends ctx, stops beginning users; those in flight end by themselves. Without a gate a Before that fails begins nothing.
+// Run goes through the waves, one after the other, and returns the summary, which has the exit code. The
+// first signal, which ends ctx, stops beginning users; those in flight end by themselves. Without a gate a
+// Before that fails begins nothing.
 func (r *Runner) Run(ctx context.Context, waves []Wave, job Job) (Summary, error) {
 	o := &run{Runner: r, job: job, waves: waves, signal: ctx}
 	users := usersOf(waves)
@@ -133,9 +139,19 @@ func (r *Runner) Run(ctx context.Context, waves []Wave, job Job) (Summary, error
 
 // begin sets the run up; the function it returns says that no signal concerns it any more.
 func (o *run) begin(users []inspect.Found) (forget func()) {
-	o.summary = Summary{Action: o.job.Action, Run: o.Engine.Run, Users: len(users), Outcomes: map[result.Outcome]int{}, Open: []userdb.UserID{},
-		FlagsUnread: o.job.FlagsUnread, strict: o.job.Strict}
-	o.sheet, o.began, o.inFlight = report.NewSheet(o.Out, resultColumns), time.Now(), map[userdb.UserID]result.Stage{}
+	o.summary = Summary{
+		Action:      o.job.Action,
+		Run:         o.Engine.Run,
+		Users:       len(users),
+		Outcomes:    map[result.Outcome]int{},
+		Open:        []userdb.UserID{},
+		FlagsUnread: o.job.FlagsUnread,
+		strict:      o.job.Strict,
+	}
+	o.sheet, o.began, o.inFlight = report.NewSheet(
+		o.Out,
+		resultColumns,
+	), time.Now(), map[userdb.UserID]result.Stage{}
 	o.sick = map[userdb.UserID]bool{}
 	for _, f := range users {
 		if f.Place == inspect.PlaceUnreadable {
@@ -144,7 +160,16 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 	}
 	_, sizes := IDsAndSizes(users)
 	for _, w := range o.Observers {
-		w.Begin(Begin{Engine: o.Engine, Action: o.job.Action, At: o.began, Users: len(users), Bytes: total(sizes), InFlight: o.flying})
+		w.Begin(
+			Begin{
+				Engine:   o.Engine,
+				Action:   o.job.Action,
+				At:       o.began,
+				Users:    len(users),
+				Bytes:    total(sizes),
+				InFlight: o.flying,
+			},
+		)
 	}
 	o.progress = o.Out.NewProgress(string(o.job.Action), sizes, o.live)
 	o.Engine.Observe = o.observe
@@ -294,16 +319,27 @@ func (o *run) afterwards(one result.Result) {
 func (o *run) sayStopping() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.Out.Warn("stopping: no more users are begun, %s in flight finish (again: leave at once)", units.Plural(len(o.inFlight), "user"))
+	o.Out.Warn(
+		"stopping: no more users are begun, %s in flight finish (again: leave at once)",
+		units.Plural(len(o.inFlight), "user"),
+	)
 }
 
 // stillOpen answers the second one.
 func (o *run) stillOpen() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	lines := []string{fmt.Sprintf("left at once, with %s in flight; run the same command again, it goes on from here", units.Plural(len(o.inFlight), "user"))}
+	lines := []string{
+		fmt.Sprintf(
+			"left at once, with %s in flight; run the same command again, it goes on from here",
+			units.Plural(len(o.inFlight), "user"),
+		),
+	}
 	for _, u := range slices.Sorted(maps.Keys(o.inFlight)) {
-		lines = append(lines, fmt.Sprintf("open: %s (last step: %s)", u, cmp.Or(string(o.inFlight[u]), "begun")))
+		lines = append(
+			lines,
+			fmt.Sprintf("open: %s (last step: %s)", u, cmp.Or(string(o.inFlight[u]), "begun")),
+		)
 	}
 	for _, w := range o.Observers {
 		w.Left()
@@ -324,10 +360,20 @@ func (o *run) end(interrupted bool, cause error) error {
 	}
 	o.Out.Say("%s", s.sentence())
 	for _, u := range s.Open {
-		o.Out.Warn("open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it", u, u, u)
+		o.Out.Warn(
+			"open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it",
+			u,
+			u,
+			u,
+		)
 	}
 	if len(s.FlagsLeft) > 0 {
-		o.Out.Warn("flags left: %s of %s: %v", units.Plural(len(s.FlagsLeft), "flag"), someOf(s.FlagsLeft), s.flagError)
+		o.Out.Warn(
+			"flags left: %s of %s: %v",
+			units.Plural(len(s.FlagsLeft), "flag"),
+			someOf(s.FlagsLeft),
+			s.flagError,
+		)
 	}
 	o.Out.StepSummaryOf("dbmigrate "+string(o.job.Action), s.counts(), s.failures)
 	for _, w := range o.Observers {

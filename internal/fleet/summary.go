@@ -36,7 +36,8 @@ type Summary struct {
 	TookMs      int64                  `json:"tookMs"`
 	Interrupted bool                   `json:"interrupted"`
 	Exit        int                    `json:"exit"`
-	// FlagsLeft are the users of whom only the flag is left to be written or deleted; FlagsUnread says that KV did not tell who has one.
+	// FlagsLeft are the users of whom only the flag is left to be written or deleted; FlagsUnread says that
+	// KV did not tell who has one.
 	FlagsLeft   []userdb.UserID `json:"flagsLeft,omitempty"`
 	FlagsUnread bool            `json:"flagsUnread,omitempty"`
 
@@ -52,7 +53,8 @@ func (s *Summary) exit() int {
 		return ExitInterrupted
 	case s.Outcomes[result.OutcomeDifferent] > 0:
 		return ExitDifferent
-	case s.Failed > 0 || s.NotBegun > 0 || len(s.FlagsLeft) > 0 || s.FlagsUnread, s.strict && s.Outcomes[result.OutcomeQuarantined] > 0:
+	case s.Failed > 0 || s.NotBegun > 0 || len(s.FlagsLeft) > 0 || s.FlagsUnread,
+		s.strict && s.Outcomes[result.OutcomeQuarantined] > 0:
 		return ExitFailed
 	}
 	return ExitDone
@@ -70,8 +72,14 @@ func (s *Summary) sentence() string {
 	if len(parts) == 0 {
 		parts = append(parts, "nothing to do")
 	}
-	text := fmt.Sprintf("%s: %s: %s; %s in %s", s.Action, units.Plural(s.Users, "user"), strings.Join(parts, ", "),
-		units.FormatSize(s.Bytes), units.FormatDuration(time.Duration(s.TookMs)*time.Millisecond))
+	text := fmt.Sprintf(
+		"%s: %s: %s; %s in %s",
+		s.Action,
+		units.Plural(s.Users, "user"),
+		strings.Join(parts, ", "),
+		units.FormatSize(s.Bytes),
+		units.FormatDuration(time.Duration(s.TookMs)*time.Millisecond),
+	)
 	if s.FreedBytes > 0 {
 		text += ", " + units.FormatSize(s.FreedBytes) + " freed"
 	}
@@ -134,7 +142,8 @@ func (s *Summary) count(r result.Result) {
 	}
 }
 
-// isBack says that a rollback has done everything but delete the flag, which decides nothing: that stops nobody else, and is no failure of the user.
+// isBack says that a rollback has done everything but delete the flag, which decides nothing: that stops
+// nobody else, and is no failure of the user.
 func isBack(r result.Result) bool {
 	return r.Action == result.ActionRollback && r.FlagLeft()
 }

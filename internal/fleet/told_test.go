@@ -31,8 +31,8 @@ func (h *heard) End(*Summary) {
 	}
 }
 
-// TestObserversHearOfAUserAgain: the record names who was rolled back after the move; the last line of a user is how the
-// user ended.
+// TestObserversHearOfAUserAgain: the record names who was rolled back after the move; the last line of a user
+// is how the user ended.
 func TestObserversHearOfAUserAgain(t *testing.T) {
 	var h heard
 	out := report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON})
@@ -54,7 +54,10 @@ func TestObserversHearOfAUserAgain(t *testing.T) {
 	for _, u := range h.users {
 		outcomes = append(outcomes, u.Outcome)
 	}
-	if want := []result.Outcome{result.OutcomeMigrated, result.OutcomeDifferent, result.OutcomeRestored}; !slices.Equal(outcomes, want) {
+	if want := []result.Outcome{result.OutcomeMigrated, result.OutcomeDifferent, result.OutcomeRestored}; !slices.Equal(
+		outcomes,
+		want,
+	) {
 		t.Errorf("told %v, want %v", outcomes, want)
 	}
 }
@@ -63,10 +66,23 @@ func TestObserversHearOfAUserAgain(t *testing.T) {
 func TestSummaryComesBeforeTheCopies(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	h := heard{at: func() string { return stdout.String() + stderr.String() }}
-	r := &Runner{Engine: &migrate.Engine{Concurrency: 1}, Out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON}), Observers: []Observer{&h}}
-	_, _ = r.Run(t.Context(), All(fleet(1)), Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
-		return result.Result{User: u, Action: result.ActionMigrate, Outcome: result.OutcomeMigrated, Open: true}
-	}})
+	r := &Runner{
+		Engine:    &migrate.Engine{Concurrency: 1},
+		Out:       report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON}),
+		Observers: []Observer{&h},
+	}
+	_, _ = r.Run(
+		t.Context(),
+		All(fleet(1)),
+		Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
+			return result.Result{
+				User:    u,
+				Action:  result.ActionMigrate,
+				Outcome: result.OutcomeMigrated,
+				Open:    true,
+			}
+		}},
+	)
 	for _, want := range []string{`"summary"`, "open: user-0"} {
 		if !strings.Contains(h.seen, want) {
 			t.Errorf("%s comes after the copies: %s", want, h.seen)
@@ -77,9 +93,19 @@ func TestSummaryComesBeforeTheCopies(t *testing.T) {
 // TestPreparationThatFails begins nobody, and says nothing of users.
 func TestPreparationThatFails(t *testing.T) {
 	var stdout bytes.Buffer
-	r := &Runner{Engine: &migrate.Engine{Concurrency: 1}, Out: report.New(report.Options{Out: &stdout, Err: new(bytes.Buffer), Format: report.JSON})}
+	r := &Runner{
+		Engine: &migrate.Engine{Concurrency: 1},
+		Out:    report.New(report.Options{Out: &stdout, Err: new(bytes.Buffer), Format: report.JSON}),
+	}
 	cause := errors.New("KV does not answer")
-	_, err := r.Run(t.Context(), All(fleet(3)), Job{Action: result.ActionMigrate, Before: func(context.Context, []inspect.Found) error { return cause }})
+	_, err := r.Run(
+		t.Context(),
+		All(fleet(3)),
+		Job{
+			Action: result.ActionMigrate,
+			Before: func(context.Context, []inspect.Found) error { return cause },
+		},
+	)
 	if !errors.Is(err, cause) || stdout.Len() > 0 {
 		t.Errorf("%v, %s", err, &stdout)
 	}
@@ -88,11 +114,21 @@ func TestPreparationThatFails(t *testing.T) {
 // TestMaxFailures begins no more users; those that were not begun are accounted for.
 func TestMaxFailures(t *testing.T) {
 	failed := (&migrate.Engine{}).Migrate(t.Context(), "a/b") // any failure will do
-	r := &Runner{Engine: &migrate.Engine{Concurrency: 1}, Out: report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON}), MaxFailures: 2}
-	s, err := r.Run(t.Context(), All(fleet(100)), Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
-		failed.User = u
-		return failed
-	}})
+	r := &Runner{
+		Engine: &migrate.Engine{Concurrency: 1},
+		Out: report.New(
+			report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON},
+		),
+		MaxFailures: 2,
+	}
+	s, err := r.Run(
+		t.Context(),
+		All(fleet(100)),
+		Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
+			failed.User = u
+			return failed
+		}},
+	)
 	if err != nil || s.Failed < 2 || s.NotBegun == 0 || s.Failed+s.NotBegun != 100 || s.Exit != ExitFailed {
 		t.Errorf("%v, %+v", err, s)
 	}

@@ -19,7 +19,11 @@ type Traffic struct {
 
 // NewTraffic has heard nothing so far.
 func NewTraffic() *Traffic {
-	return &Traffic{calls: map[userdb.Service]int64{}, throttled: map[userdb.Service]int64{}, until: map[userdb.Service]time.Time{}}
+	return &Traffic{
+		calls:     map[userdb.Service]int64{},
+		throttled: map[userdb.Service]int64{},
+		until:     map[userdb.Service]time.Time{},
+	}
 }
 
 // Listen passes on what is told from now on.

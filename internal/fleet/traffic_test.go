@@ -16,13 +16,15 @@ func TestTraffic(t *testing.T) {
 	told.Throttled(userdb.ServiceKV, now.Add(10*time.Second)) // a shorter wait does not end the longer one
 	told.Throttled(userdb.ServiceWorker, now.Add(-time.Second))
 	calls, throttled := told.counts()
-	if calls[userdb.ServiceR2] != 1 || calls[userdb.ServiceKV] != 1 || throttled[userdb.ServiceKV] != 2 || throttled[userdb.ServiceWorker] != 1 {
+	if calls[userdb.ServiceR2] != 1 || calls[userdb.ServiceKV] != 1 || throttled[userdb.ServiceKV] != 2 ||
+		throttled[userdb.ServiceWorker] != 1 {
 		t.Errorf("calls %v, throttled %v", calls, throttled)
 	}
 	if waits := told.waits(now); len(waits) != 1 || waits[userdb.ServiceKV] != 30*time.Second {
 		t.Errorf("waits %v", waits)
 	}
-	if calls, throttled := other.counts(); calls[userdb.ServiceR2] != 0 || calls[userdb.ServiceKV] != 1 || throttled[userdb.ServiceKV] != 2 {
+	if calls, throttled := other.counts(); calls[userdb.ServiceR2] != 0 || calls[userdb.ServiceKV] != 1 ||
+		throttled[userdb.ServiceKV] != 2 {
 		t.Errorf("the listener heard %v, %v", calls, throttled)
 	}
 }

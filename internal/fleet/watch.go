@@ -14,8 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Watch writes down one run: the run record, the audit line, the metrics. None of them ever fails a user; what cannot be
-// written is a warning.
+// Watch writes down one run: the run record, the audit line, the metrics. None of them ever fails a user;
+// what cannot be written is a warning.
 type Watch struct {
 	// Reason is the operator's, for the audit line. Command is as it was given, without the ids of users.
 	Reason  string
@@ -45,7 +45,12 @@ func (w *Watch) Check() error {
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(w.MetricsFile)); err != nil || !info.IsDir() {
-		return userdb.UsageError("read --metrics-file", w.MetricsFile, "its folder is not there", "make the folder, or name another one")
+		return userdb.UsageError(
+			"read --metrics-file",
+			w.MetricsFile,
+			"its folder is not there",
+			"make the folder, or name another one",
+		)
 	}
 	return nil
 }
@@ -57,8 +62,22 @@ const metricsEvery = 15 * time.Second
 func (w *Watch) Begin(of Begin) {
 	e := of.Engine
 	w.files, w.action = e.Files, of.Action
-	b := record.Begin{Record: record.Version, Run: e.Run, Action: string(of.Action), At: of.At.UnixMilli(), Command: w.Command, Version: e.Version,
-		Who: record.Operator(w.Getenv), Reason: w.Reason, Bucket: e.Bucket, Layout: e.Layout.String(), Users: of.Users, Bytes: of.Bytes}
+	b := record.Begin{
+		Record:  record.Version,
+		Run:     e.Run,
+		Action:  string(of.Action),
+		At:      of.At.UnixMilli(),
+		Command: w.Command,
+		Version: e.Version,
+		Who: record.Operator(
+			w.Getenv,
+		),
+		Reason: w.Reason,
+		Bucket: e.Bucket,
+		Layout: e.Layout.String(),
+		Users:  of.Users,
+		Bytes:  of.Bytes,
+	}
 	if b.Users > 0 {
 		w.stateAt = w.stateDir()
 		w.beginRecord(b)
@@ -83,7 +102,8 @@ func (w *Watch) stateDir() string {
 	return dir
 }
 
-// changes says whether an action changes anything: only then its record is copied into the bucket, and only then there is an audit line.
+// changes says whether an action changes anything: only then its record is copied into the bucket, and only
+// then there is an audit line.
 func changes(action string) bool {
 	return action != string(result.ActionVerify) && action != string(result.ActionRehearse)
 }
@@ -99,7 +119,11 @@ func (w *Watch) beginRecord(b record.Begin) {
 		files = w.files
 	}
 	w.record = written
-	w.keeper = record.Keep(written, files, func(err error) { w.Warn("keep the run record %s: %v", written.Path(), err) })
+	w.keeper = record.Keep(
+		written,
+		files,
+		func(err error) { w.Warn("keep the run record %s: %v", written.Path(), err) },
+	)
 }
 
 // RecordFolder is where records are, under the state folder.
@@ -109,8 +133,21 @@ func (w *Watch) beginAudit(b record.Begin) {
 	if !changes(b.Action) {
 		return
 	}
-	w.act = &record.Act{Audit: record.ActVersion, Run: b.Run, State: record.ActBegun, Action: b.Action, At: b.At, Who: b.Who, Reason: b.Reason, Command: b.Command,
-		Version: b.Version, Bucket: b.Bucket, Users: b.Users, Bytes: b.Bytes, Record: string(record.Key(b.Run))}
+	w.act = &record.Act{
+		Audit:   record.ActVersion,
+		Run:     b.Run,
+		State:   record.ActBegun,
+		Action:  b.Action,
+		At:      b.At,
+		Who:     b.Who,
+		Reason:  b.Reason,
+		Command: b.Command,
+		Version: b.Version,
+		Bucket:  b.Bucket,
+		Users:   b.Users,
+		Bytes:   b.Bytes,
+		Record:  string(record.Key(b.Run)),
+	}
 	w.writeAct()
 }
 
@@ -124,7 +161,14 @@ func (w *Watch) beginMetrics(of Begin, b record.Begin) {
 	if w.MetricsFile == "" {
 		return
 	}
-	w.metrics = metrics.New(b.Action, b.Run, b.Version, b.Users, of.At, metrics.Source{InFlight: of.InFlight, Traffic: w.Traffic.counts})
+	w.metrics = metrics.New(
+		b.Action,
+		b.Run,
+		b.Version,
+		b.Users,
+		of.At,
+		metrics.Source{InFlight: of.InFlight, Traffic: w.Traffic.counts},
+	)
 	w.stop = append(w.stop, every(metricsEvery, w.writeMetrics))
 }
 
@@ -170,7 +214,8 @@ func (w *Watch) User(r result.Result) {
 	}
 }
 
-// End writes the summary down. Its copies in R2 may take a minute, so it comes after everything that people read.
+// End writes the summary down. Its copies in R2 may take a minute, so it comes after everything that people
+// read.
 func (w *Watch) End(s *Summary) {
 	for _, stop := range w.stop {
 		stop()
@@ -188,7 +233,8 @@ func (w *Watch) End(s *Summary) {
 	last.Wait()
 }
 
-// Left is told when a second signal ends the command at once. The record keeps its lines, and has no end: nobody knows how the open users ended.
+// Left is told when a second signal ends the command at once. The record keeps its lines, and has no end:
+// nobody knows how the open users ended.
 func (w *Watch) Left() {
 	if w.record != nil {
 		_ = w.record.Sync() // there is no time left to say why not

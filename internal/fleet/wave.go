@@ -35,8 +35,9 @@ type Steps struct {
 	Percents Percents
 }
 
-// Divide makes waves of the chosen users. The canary are those with the smallest shares, so they are part of every percentage, on every machine; the
-// order within a wave stays. Users beyond the last percentage are in no wave. Waves without anybody are left out.
+// Divide makes waves of the chosen users. The canary are those with the smallest shares, so they are part of
+// every percentage, on every machine; the order within a wave stays. Users beyond the last percentage are in
+// no wave. Waves without anybody are left out.
 func (o Steps) Divide(users []inspect.Found) []Wave {
 	var waves []Wave
 	rest := users
@@ -57,7 +58,10 @@ func (o Steps) Divide(users []inspect.Found) []Wave {
 	canaries := smallestShares(users, o.Canary)
 	take(Wave{Name: "canary", Canary: true}, func(u userdb.UserID) bool { return canaries[u] })
 	for _, percent := range o.Percents {
-		take(Wave{Name: selection.FormatPercent(percent)}, func(u userdb.UserID) bool { return selection.Share(u) < percent })
+		take(
+			Wave{Name: selection.FormatPercent(percent)},
+			func(u userdb.UserID) bool { return selection.Share(u) < percent },
+		)
 	}
 	if len(o.Percents) == 0 {
 		take(Wave{Name: "the rest"}, func(userdb.UserID) bool { return true })

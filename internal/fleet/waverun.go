@@ -19,7 +19,13 @@ func (o *run) wave(w Wave, i int) {
 		o.each(o.stop, ids, o.done) // once the run has stopped, this says that nobody was begun
 		return
 	}
-	line := &WaveLine{Name: w.Name, Number: i + 1, Of: len(o.waves), Users: len(ids), Outcomes: map[result.Outcome]int{}}
+	line := &WaveLine{
+		Name:     w.Name,
+		Number:   i + 1,
+		Of:       len(o.waves),
+		Users:    len(ids),
+		Outcomes: map[result.Outcome]int{},
+	}
 	o.Out.Say("wave %d of %d, %s: %s", line.Number, line.Of, line.Name, units.Plural(line.Users, "user"))
 	began := time.Now()
 	step := o.move(w, line)
@@ -46,8 +52,9 @@ func (o *run) judge(s step, line *WaveLine, began time.Time) {
 	o.say(line)
 }
 
-// move begins nobody any more once so many failed that the gate is lost, nor when what has to come before a wave could not be done. Whom it
-// moved is moved whatever else failed, such as his flag: he is looked at, and taken back with the others.
+// move begins nobody any more once so many failed that the gate is lost, nor when what has to come before a
+// wave could not be done. Whom it moved is moved whatever else failed, such as his flag: he is looked at, and
+// taken back with the others.
 func (o *run) move(w Wave, line *WaveLine) (s step) {
 	ctx, lost := context.WithCancel(o.stop)
 	defer lost()
@@ -65,7 +72,9 @@ func (o *run) move(w Wave, line *WaveLine) (s step) {
 			line.Failed++
 		}
 		switch {
-		case one.Outcome == result.OutcomeMigrated, one.Outcome == result.OutcomeSplit, one.Outcome == result.OutcomeResumed:
+		case one.Outcome == result.OutcomeMigrated,
+			one.Outcome == result.OutcomeSplit,
+			one.Outcome == result.OutcomeResumed:
 			s.moved, s.look = append(s.moved, one.User), append(s.look, one.User)
 		case one.Outcome == result.OutcomeAlready && w.Canary:
 			s.look = append(s.look, one.User)
@@ -107,7 +116,8 @@ func (o *run) verify(s step, line *WaveLine) {
 	})
 }
 
-// takeBack rolls back exactly those whom the wave moved, and says how many are back. A signal does not stop it: it is the way to safety.
+// takeBack rolls back exactly those whom the wave moved, and says how many are back. A signal does not stop
+// it: it is the way to safety.
 func (o *run) takeBack(s step) (back int) {
 	o.Out.Say("taking back %s", units.Plural(len(s.moved), "user"))
 	do := func(_ context.Context, u userdb.UserID) result.Result {
@@ -128,13 +138,26 @@ func (o *run) pause(s step) {
 	if o.Gate.Pause.Duration == 0 {
 		return
 	}
-	o.Out.Say("the canary is moved: waiting %s, then it is verified again (Ctrl-C ends the run; the canary stays)", o.Gate.Pause.Typed)
+	o.Out.Say(
+		"the canary is moved: waiting %s, then it is verified again (Ctrl-C ends the run; the canary stays)",
+		o.Gate.Pause.Typed,
+	)
 	select {
 	case <-o.stop.Done():
 		return
 	case <-time.After(o.Gate.Pause.Duration):
 	}
-	o.judge(s, &WaveLine{Name: "canary, after " + o.Gate.Pause.Typed, Number: 1, Of: len(o.waves), Users: len(s.look), Outcomes: map[result.Outcome]int{}}, time.Now())
+	o.judge(
+		s,
+		&WaveLine{
+			Name:     "canary, after " + o.Gate.Pause.Typed,
+			Number:   1,
+			Of:       len(o.waves),
+			Users:    len(s.look),
+			Outcomes: map[result.Outcome]int{},
+		},
+		time.Now(),
+	)
 }
 
 // say writes a wave's line. A table has no place for it among the users, so people read it as talk.

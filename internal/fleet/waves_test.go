@@ -130,14 +130,27 @@ func tell(t *testing.T, o steps, users []inspect.Found, bad, wrong []userdb.User
 	})
 }
 
-func tellLooking(t *testing.T, o steps, users []inspect.Found, bad []userdb.UserID, look func(userdb.UserID) result.Outcome) told {
+func tellLooking(
+	t *testing.T,
+	o steps,
+	users []inspect.Found,
+	bad []userdb.UserID,
+	look func(userdb.UserID) result.Outcome,
+) told {
 	t.Helper()
 	return tellPrepared(t, o, users, bad, look, nil)
 }
 
-// tellPrepared has something to do before each wave. Users named unflagged-... are moved, and then fail with something that could not be written.
-func tellPrepared(t *testing.T, o steps, users []inspect.Found, bad []userdb.UserID, look func(userdb.UserID) result.Outcome,
-	before func(*told, []inspect.Found) error) told {
+// tellPrepared has something to do before each wave. Users named unflagged-... are moved, and then fail with
+// something that could not be written.
+func tellPrepared(
+	t *testing.T,
+	o steps,
+	users []inspect.Found,
+	bad []userdb.UserID,
+	look func(userdb.UserID) result.Outcome,
+	before func(*told, []inspect.Found) error,
+) told {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	out := report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON})
@@ -231,7 +244,9 @@ func TestRolloutThatIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.rollback = test.rollback
 			s := tell(t, o, users, test.bad, test.wrong)
-			if len(s.waves) != 2 || s.waves[0].Gate != GatePassed || s.waves[1].Gate != GateStopped || s.waves[1].Reason == "" || s.code != test.code {
+			if len(s.waves) != 2 || s.waves[0].Gate != GatePassed || s.waves[1].Gate != GateStopped ||
+				s.waves[1].Reason == "" ||
+				s.code != test.code {
 				t.Fatalf("%+v, exit %d", s.waves, s.code)
 			}
 			movedNow := s.moved[len(waves[0].Users):]
@@ -240,7 +255,8 @@ func TestRolloutThatIsStopped(t *testing.T) {
 				want = nil
 			}
 			// Side by side, users end in any order.
-			if !slices.Equal(slices.Sorted(slices.Values(s.back)), slices.Sorted(slices.Values(want))) || s.waves[1].RolledBack != len(want) {
+			if !slices.Equal(slices.Sorted(slices.Values(s.back)), slices.Sorted(slices.Values(want))) ||
+				s.waves[1].RolledBack != len(want) {
 				t.Errorf("%d back, %d moved by the wave", len(s.back), len(movedNow))
 			}
 			if s.summary.NotBegun != len(waves[2].Users)+s.waves[1].NotBegun || s.summary.Users != 200 {
@@ -255,7 +271,8 @@ func TestRolloutStopsEarlyWhenAllIsLost(t *testing.T) {
 	users := fleet(1000)
 	o := steps{percents: Percents{100}, failures: 2}
 	s := tell(t, o, users, idsOf(o.divide(users)[0]), nil)
-	if w := s.waves[0]; w.Failed < 21 || w.NotBegun == 0 || w.NotBegun != 1000-w.Failed || s.code != ExitFailed {
+	if w := s.waves[0]; w.Failed < 21 || w.NotBegun == 0 || w.NotBegun != 1000-w.Failed ||
+		s.code != ExitFailed {
 		t.Errorf("%+v, exit %d", w, s.code)
 	}
 }
@@ -274,7 +291,8 @@ func TestRolloutLooksAgainAfterThePause(t *testing.T) {
 		}
 		return result.OutcomeWritten
 	})
-	if len(s.moved) != 2 || len(s.back) != 2 || s.code != ExitDifferent || len(s.waves) != 2 || s.waves[1].Gate != GateStopped {
+	if len(s.moved) != 2 || len(s.back) != 2 || s.code != ExitDifferent || len(s.waves) != 2 ||
+		s.waves[1].Gate != GateStopped {
 		t.Errorf("%d moved, %d back, exit %d, %+v", len(s.moved), len(s.back), s.code, s.waves)
 	}
 }
@@ -284,17 +302,22 @@ func TestRolloutTakesBackOnlyWhomItMoved(t *testing.T) {
 	users := []inspect.Found{{User: "new-1"}, {User: "there-1"}, {User: "new-2"}, {User: "there-2"}}
 	o := steps{canary: 4, rollback: true}
 	s := tell(t, o, users, nil, []userdb.UserID{"there-1"})
-	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2"}) || s.waves[0].Verified != 3 || s.waves[0].Different != 1 || s.code != ExitDifferent {
+	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2"}) || s.waves[0].Verified != 3 ||
+		s.waves[0].Different != 1 ||
+		s.code != ExitDifferent {
 		t.Errorf("%v back, %+v, exit %d", s.back, s.waves, s.code)
 	}
 }
 
-// Who is moved is looked at and taken back, even if his flag or receipt could not be written: that counts as a failure, and leaves him moved.
+// Who is moved is looked at and taken back, even if his flag or receipt could not be written: that counts as
+// a failure, and leaves him moved.
 func TestRolloutTakesBackWhomItMovedWithoutFlag(t *testing.T) {
 	users := []inspect.Found{{User: "new-1"}, {User: "unflagged-1"}, {User: "new-2"}}
 	s := tell(t, steps{canary: 3, rollback: true, failures: 50}, users, nil, []userdb.UserID{"unflagged-1"})
 	slices.Sort(s.back)
-	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2", "unflagged-1"}) || s.waves[0].Failed != 1 || s.waves[0].Different != 1 || s.code != ExitDifferent {
+	if !slices.Equal(s.back, []userdb.UserID{"new-1", "new-2", "unflagged-1"}) || s.waves[0].Failed != 1 ||
+		s.waves[0].Different != 1 ||
+		s.code != ExitDifferent {
 		t.Errorf("%v back, %+v, exit %d", s.back, s.waves, s.code)
 	}
 }
@@ -307,7 +330,8 @@ func TestRolloutPreparesEachWave(t *testing.T) {
 	look := func(userdb.UserID) result.Outcome { return result.OutcomeEqual }
 	s := tellPrepared(t, o, users, nil, look, func(story *told, these []inspect.Found) error {
 		ids, _ := IDsAndSizes(these)
-		if !slices.Equal(ids, idsOf(waves[prepared])) || slices.ContainsFunc(ids, func(u userdb.UserID) bool { return slices.Contains(story.moved, u) }) {
+		if !slices.Equal(ids, idsOf(waves[prepared])) ||
+			slices.ContainsFunc(ids, func(u userdb.UserID) bool { return slices.Contains(story.moved, u) }) {
 			t.Errorf("before wave %d: %v, and %d are moved", prepared, ids, len(story.moved))
 		}
 		prepared++
@@ -326,8 +350,17 @@ func TestRolloutThatCannotPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := func(userdb.UserID) result.Outcome { return result.OutcomeEqual }
-	s := tellPrepared(t, o, users, nil, look, func(*told, []inspect.Found) error { return errors.New("KV does not answer") })
-	if len(s.moved) != 0 || len(s.waves) != 1 || s.waves[0].Gate != GateSkipped || s.summary.NotBegun != 100 || s.code != ExitFailed {
+	s := tellPrepared(
+		t,
+		o,
+		users,
+		nil,
+		look,
+		func(*told, []inspect.Found) error { return errors.New("KV does not answer") },
+	)
+	if len(s.moved) != 0 || len(s.waves) != 1 || s.waves[0].Gate != GateSkipped ||
+		s.summary.NotBegun != 100 ||
+		s.code != ExitFailed {
 		t.Errorf("%d moved, %+v, exit %d", len(s.moved), s.waves, s.code)
 	}
 }

@@ -10,13 +10,16 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Follow makes a job heed writers that know no fence: what has to come before the first fence of some users, and after
-// each of them.
+// Follow makes a job heed writers that know no fence: what has to come before the first fence of some users,
+// and after each of them.
 func (r *Runner) Follow(job Job, p migrate.Procedure) Job {
 	r.Engine.Procedure = p
 	if p.Settles() {
 		job.Then = r.Engine.Settle(p)
-		r.Out.Say("each user's writes wait %s behind the fence, for requests of the old path that loaded before it", units.FormatDuration(p.LongestRequest))
+		r.Out.Say(
+			"each user's writes wait %s behind the fence, for requests of the old path that loaded before it",
+			units.FormatDuration(p.LongestRequest),
+		)
 	}
 	if !p.Routes() {
 		return job
@@ -33,8 +36,12 @@ func (r *Runner) routeAndWait(ctx context.Context, p migrate.Procedure, users []
 	if err != nil {
 		return err
 	}
-	r.Out.Say("%s of %d routed to their Durable Objects, which ask the file meanwhile; waiting %s for requests that have not seen it",
-		units.Plural(routed, "user"), len(users), units.FormatDuration(p.Wait()))
+	r.Out.Say(
+		"%s of %d routed to their Durable Objects, which ask the file meanwhile; waiting %s for requests that have not seen it",
+		units.Plural(routed, "user"),
+		len(users),
+		units.FormatDuration(p.Wait()),
+	)
 	p.Pause(ctx)
 	return nil
 }

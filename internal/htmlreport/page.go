@@ -1,5 +1,6 @@
-// Package htmlreport writes the page of a scan: one HTML file that needs no network, for colleagues who have no terminal at hand. Every text
-// in it may come from a bucket, so html/template escapes all of them, and the page's own policy forbids scripts and any request.
+// Package htmlreport writes the page of a scan: one HTML file that needs no network, for colleagues who have
+// no terminal at hand. Every text in it may come from a bucket, so html/template escapes all of them, and the
+// page's own policy forbids scripts and any request.
 package htmlreport
 
 import (
@@ -63,12 +64,15 @@ type Fact struct{ Name, Value, Note string }
 //go:embed page.html
 var text string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"width": width, "line": line, "area": area}).Parse(text))
+var page = template.Must(
+	template.New("page").Funcs(template.FuncMap{"width": width, "line": line, "area": area}).Parse(text),
+)
 
 // Write writes the page.
 func Write(w io.Writer, p Page) error { return page.Execute(w, p.readable()) }
 
-// readable escapes what html/template lets through, since HTML has no need to: control characters, and what turns the direction of writing.
+// readable escapes what html/template lets through, since HTML has no need to: control characters, and what
+// turns the direction of writing.
 func (p Page) readable() Page {
 	p.Bucket = plain.Text(p.Bucket)
 	for _, t := range []*Table{&p.Crossing, &p.Moves, &p.Blocked} {

@@ -40,10 +40,32 @@ const hostile = `</td><script>alert(1)</script>"' onload=x javascript:`
 
 func full() Page {
 	table := Table{Heads: []string{"User", "Size"}, Rows: [][]string{{hostile, "1 MB"}}, Left: 3}
-	return Page{Bucket: hostile, When: "2026-11-26", Version: hostile, Tiles: []Tile{{hostile, hostile, hostile}}, Threshold: "1.00 MB",
-		Sizes:  []Bar{{hostile, 1000, "5 MB", false, false}, {"1 to 2 MB", 1, "1 MB", true, true}, {"more", 0, "", true, false}},
-		Growth: Growth{hostile, "a", "b", "c", "d", []Point{{0, 0}, {1, 1}}}, Crossing: table, Moves: table, Blocked: table,
-		Cost: []Fact{{hostile, hostile, hostile}}, Formula: "0.185 S", Assumptions: hostile}
+	return Page{
+		Bucket:    hostile,
+		When:      "2026-11-26",
+		Version:   hostile,
+		Tiles:     []Tile{{hostile, hostile, hostile}},
+		Threshold: "1.00 MB",
+		Sizes: []Bar{
+			{hostile, 1000, "5 MB", false, false},
+			{"1 to 2 MB", 1, "1 MB", true, true},
+			{"more", 0, "", true, false},
+		},
+		Growth: Growth{
+			hostile,
+			"a",
+			"b",
+			"c",
+			"d",
+			[]Point{{0, 0}, {1, 1}},
+		},
+		Crossing:    table,
+		Moves:       table,
+		Blocked:     table,
+		Cost:        []Fact{{hostile, hostile, hostile}},
+		Formula:     "0.185 S",
+		Assumptions: hostile,
+	}
 }
 
 func TestNothingEscapesAndNothingIsAskedFor(t *testing.T) {

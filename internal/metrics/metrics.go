@@ -1,5 +1,5 @@
-// Package metrics tells a monitoring system how a run goes, in OpenMetrics text: in a file that node_exporter's textfile collector reads, and
-// at an address that Prometheus scrapes while the run lasts.
+// Package metrics tells a monitoring system how a run goes, in OpenMetrics text: in a file that
+// node_exporter's textfile collector reads, and at an address that Prometheus scrapes while the run lasts.
 package metrics
 
 import (
@@ -40,22 +40,70 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 	labels := prometheus.Labels{"action": action}
 	r := &Run{
 		registry: prometheus.NewRegistry(),
-		users: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dbmigrate_users_total", Help: "Users who are done, by outcome.", ConstLabels: labels},
-			[]string{"outcome"}),
-		bytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "dbmigrate_bytes_total", Help: "Bytes of the files of users who are done.", ConstLabels: labels}),
-		took: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "dbmigrate_user_duration_seconds", Help: "How long one user took.",
-			ConstLabels: labels, Buckets: tookBuckets}),
-		windows: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "dbmigrate_write_window_seconds", Help: "How long the application's writes waited for one user.",
-			ConstLabels: labels, Buckets: windowBuckets}),
+		users: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name:        "dbmigrate_users_total",
+				Help:        "Users who are done, by outcome.",
+				ConstLabels: labels,
+			},
+			[]string{"outcome"},
+		),
+		bytes: prometheus.NewCounter(
+			prometheus.CounterOpts{
+				Name:        "dbmigrate_bytes_total",
+				Help:        "Bytes of the files of users who are done.",
+				ConstLabels: labels,
+			},
+		),
+		took: prometheus.NewHistogram(
+			prometheus.HistogramOpts{Name: "dbmigrate_user_duration_seconds", Help: "How long one user took.",
+				ConstLabels: labels, Buckets: tookBuckets},
+		),
+		windows: prometheus.NewHistogram(
+			prometheus.HistogramOpts{
+				Name:        "dbmigrate_write_window_seconds",
+				Help:        "How long the application's writes waited for one user.",
+				ConstLabels: labels,
+				Buckets:     windowBuckets,
+			},
+		),
 	}
 	gauge := func(name, help string, more prometheus.Labels, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: with(labels, more)}, value)
+		return prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: with(labels, more)},
+			value,
+		)
 	}
-	r.registry.MustRegister(r.users, r.bytes, r.took, r.windows,
-		gauge("dbmigrate_users_in_flight", "Users who are worked on.", nil, func() float64 { return float64(source.InFlight()) }),
-		gauge("dbmigrate_users_chosen", "Users whom the run is about.", nil, func() float64 { return float64(chosen) }),
-		gauge("dbmigrate_run_info", "The run, and who runs it.", prometheus.Labels{"run": run, "version": version}, func() float64 { return 1 }),
-		gauge("dbmigrate_run_start_time_seconds", "When the run began, Unix time.", nil, func() float64 { return float64(began.UnixMilli()) / 1000 }))
+	r.registry.MustRegister(
+		r.users,
+		r.bytes,
+		r.took,
+		r.windows,
+		gauge(
+			"dbmigrate_users_in_flight",
+			"Users who are worked on.",
+			nil,
+			func() float64 { return float64(source.InFlight()) },
+		),
+		gauge(
+			"dbmigrate_users_chosen",
+			"Users whom the run is about.",
+			nil,
+			func() float64 { return float64(chosen) },
+		),
+		gauge(
+			"dbmigrate_run_info",
+			"The run, and who runs it.",
+			prometheus.Labels{"run": run, "version": version},
+			func() float64 { return 1 },
+		),
+		gauge(
+			"dbmigrate_run_start_time_seconds",
+			"When the run began, Unix time.",
+			nil,
+			func() float64 { return float64(began.UnixMilli()) / 1000 },
+		),
+	)
 	for _, who := range services {
 		r.addService(who, source)
 	}
@@ -65,10 +113,23 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 func (r *Run) addService(who userdb.Service, source Source) {
 	labels := prometheus.Labels{"service": string(who)}
 	r.registry.MustRegister(
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "dbmigrate_requests_total", Help: "HTTP requests sent, repeated ones too.", ConstLabels: labels},
-			func() float64 { calls, _ := source.Traffic(); return float64(calls[who]) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "dbmigrate_throttled_total", Help: "Answers that asked to slow down.", ConstLabels: labels},
-			func() float64 { _, throttled := source.Traffic(); return float64(throttled[who]) }))
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name:        "dbmigrate_requests_total",
+				Help:        "HTTP requests sent, repeated ones too.",
+				ConstLabels: labels,
+			},
+			func() float64 { calls, _ := source.Traffic(); return float64(calls[who]) },
+		),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name:        "dbmigrate_throttled_total",
+				Help:        "Answers that asked to slow down.",
+				ConstLabels: labels,
+			},
+			func() float64 { _, throttled := source.Traffic(); return float64(throttled[who]) },
+		),
+	)
 }
 
 func with(labels, more prometheus.Labels) prometheus.Labels {

@@ -20,7 +20,11 @@ func example() *Run {
 	r := New("migrate", "20261126T040000Z-1a2b3c4d", `v1 "x"`, 5, time.Unix(1_795_665_600, 0), Source{
 		InFlight: func() int { return 3 },
 		Traffic: func() (calls, throttled map[userdb.Service]int64) {
-			return map[userdb.Service]int64{userdb.ServiceKV: 7}, map[userdb.Service]int64{userdb.ServiceKV: 2}
+			return map[userdb.Service]int64{
+					userdb.ServiceKV: 7,
+				}, map[userdb.Service]int64{
+					userdb.ServiceKV: 2,
+				}
 		}})
 	r.Done("migrated", 1_000_000, 2*time.Second, 300*time.Millisecond)
 	r.Done("migrated", 2_000_000, 40*time.Second, 0)
@@ -31,7 +35,10 @@ func example() *Run {
 // parse reads OpenMetrics by its grammar.
 func parse(t *testing.T, text string) map[string]*dto.MetricFamily {
 	t.Helper()
-	families, decoder := map[string]*dto.MetricFamily{}, expfmt.NewDecoder(strings.NewReader(text), expfmt.NewFormat(expfmt.TypeOpenMetrics))
+	families, decoder := map[string]*dto.MetricFamily{}, expfmt.NewDecoder(
+		strings.NewReader(text),
+		expfmt.NewFormat(expfmt.TypeOpenMetrics),
+	)
 	for {
 		var f dto.MetricFamily
 		err := decoder.Decode(&f)
@@ -65,7 +72,8 @@ func check(t *testing.T, text string) {
 	}
 	// node_exporter's textfile collector reads with the parser of the older format, which takes this, too.
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	if old, err := parser.TextToMetricFamilies(strings.NewReader(text)); err != nil || old["dbmigrate_users_total"] == nil {
+	if old, err := parser.TextToMetricFamilies(strings.NewReader(text)); err != nil ||
+		old["dbmigrate_users_total"] == nil {
 		t.Errorf("the textfile collector does not read it: %v", err)
 	}
 	f := parse(t, text)

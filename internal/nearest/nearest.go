@@ -3,8 +3,8 @@ package nearest
 
 import "strings"
 
-// Word is the candidate that is nearest to word, or "" when none is near: more than a third of the letters (at least two) would have to
-// change. A candidate that begins with word is near whatever its length.
+// Word is the candidate that is nearest to word, or "" when none is near: more than a third of the letters
+// (at least two) would have to change. A candidate that begins with word is near whatever its length.
 func Word(word string, candidates []string) string {
 	best, bestDistance := "", max(2, len(word)/3)+1
 	for _, candidate := range candidates {
@@ -27,7 +27,8 @@ func Hint(word string, candidates []string) string {
 	return ""
 }
 
-// distance counts the single letters that have to be put in, taken out or replaced, two swapped neighbours counting once.
+// distance counts the single letters that have to be put in, taken out or replaced, two swapped neighbours
+// counting once.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	rows := make([][]int, len(x)+1)

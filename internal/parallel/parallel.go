@@ -10,8 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Each calls do for 0 to n-1, atOnce at a time. After an error, and when ctx ends, it starts no more, and do's ctx ends.
-// It returns the first error, not those that its cancellation brought about.
+// Each calls do for 0 to n-1, atOnce at a time. After an error, and when ctx ends, it starts no more, and
+// do's ctx ends. It returns the first error, not those that its cancellation brought about.
 func Each(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int) error) error {
 	group, inside := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, atOnce))

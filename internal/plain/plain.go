@@ -1,4 +1,5 @@
-// Package plain makes other people's names harmless where people read them: names of users, tables and buckets, metadata, messages of servers.
+// Package plain makes other people's names harmless where people read them: names of users, tables and
+// buckets, metadata, messages of servers.
 package plain
 
 import (
@@ -7,7 +8,8 @@ import (
 	"unicode"
 )
 
-// Text escapes what would move a terminal's cursor, change its colours, turn the direction of writing or break a line, and bytes that are not UTF-8.
+// Text escapes what would move a terminal's cursor, change its colours, turn the direction of writing or
+// break a line, and bytes that are not UTF-8.
 func Text(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -27,7 +29,8 @@ func Text(s string) string {
 // formulas are what a cell begins with that a spreadsheet computes; some take the wide forms, too.
 var formulas = []string{"=", "+", "-", "@", "＝", "＋", "－", "＠"}
 
-// Cell is Text that no spreadsheet takes for a formula: an apostrophe goes before what begins like one. Negative numbers stay as they are.
+// Cell is Text that no spreadsheet takes for a formula: an apostrophe goes before what begins like one.
+// Negative numbers stay as they are.
 func Cell(s string) string {
 	s = Text(s)
 	if _, err := strconv.ParseFloat(s, 64); err == nil && !strings.HasPrefix(s, "+") {
@@ -42,7 +45,8 @@ func Cell(s string) string {
 	return s
 }
 
-// JSON escapes in a JSON text what Text escapes: it stands in strings only, and there an escape means the same.
+// JSON escapes in a JSON text what Text escapes: it stands in strings only, and there an escape means the
+// same.
 func JSON(text []byte) []byte {
 	var b strings.Builder
 	for _, r := range string(text) {
@@ -63,7 +67,28 @@ func JSON(text []byte) []byte {
 
 // Hostile makes names that a report must survive: each beginning before each payload, for tests.
 func Hostile() []string {
-	beginnings := []string{"", "=", "+", "-", "@", "\t=", "\r=", " =", "'=", "＝", "＠", `"`, "';", "a,=", "a;=", "|", "- ", "# ", "\n", "\\"}
+	beginnings := []string{
+		"",
+		"=",
+		"+",
+		"-",
+		"@",
+		"\t=",
+		"\r=",
+		" =",
+		"'=",
+		"＝",
+		"＠",
+		`"`,
+		"';",
+		"a,=",
+		"a;=",
+		"|",
+		"- ",
+		"# ",
+		"\n",
+		"\\",
+	}
 	payloads := []string{
 		"HYPERLINK(\"http://evil\",\"x\")", "cmd|' /C calc'!A0", "1+1", "2", "",
 		"\x1b]0;pwned\a", "\x1b[2J\x1b[31m", "\u009b31m", "\x7f", "\x00", "\b\b\b", "\u202egnp.exe", "\u2066x\u2069", "\u2028", "\U000e0041", "\xff\xfe",

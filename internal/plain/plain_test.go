@@ -35,7 +35,10 @@ func TestJSONMeansTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		safe := JSON(append(text, '\n'))
-		if strings.ContainsFunc(strings.TrimSuffix(string(safe), "\n"), func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if strings.ContainsFunc(
+			strings.TrimSuffix(string(safe), "\n"),
+			func(r rune) bool { return !unicode.IsPrint(r) },
+		) {
 			t.Errorf("%q became %q", name, safe)
 		}
 		var before, after string

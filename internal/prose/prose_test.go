@@ -1,4 +1,5 @@
-// Package prose holds the rules for what people read: pages and comments. The words are those of docs/glossary.md.
+// Package prose holds the rules for what people read: pages and comments. The words are those of
+// docs/glossary.md.
 package prose
 
 import (
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const (
@@ -39,7 +41,9 @@ func pages(t *testing.T) []string {
 
 func tracked(t *testing.T, patterns ...string) []string {
 	t.Helper()
-	list := exec.Command("git", append([]string{"ls-files", "--cached", "--others", "--exclude-standard"}, patterns...)...)
+	list := exec.Command(
+		"git",
+		append([]string{"ls-files", "--cached", "--others", "--exclude-standard"}, patterns...)...)
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -151,4 +155,36 @@ func TestComplaints(t *testing.T) {
 			t.Errorf("%q: %q", page, got)
 		}
 	}
+}
+
+// TestColumns holds pages and comments to a width that fits beside a second window. Prettier holds the
+// Worker's code to it. A table, a link or a code span may be longer.
+func TestColumns(t *testing.T) {
+	for _, path := range tracked(t, "*.go", "*.md") {
+		if strings.HasPrefix(path, "test/corpus/") || path == "docs/cli.md" {
+			continue
+		}
+		number, code := 0, false
+		for line := range strings.Lines(read(t, path)) {
+			number++
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				code = !code
+			}
+			if width(line) > maxColumns && isProse(path, line, code) {
+				t.Errorf("%s:%d has %d columns: %s", path, number, width(line), line)
+			}
+		}
+	}
+}
+
+func width(line string) int {
+	return utf8.RuneCountInString(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    "))
+}
+
+func isProse(path, line string, code bool) bool {
+	text := strings.TrimSpace(line)
+	if strings.HasSuffix(path, ".go") {
+		return strings.HasPrefix(text, "// ") && !strings.HasPrefix(text, "//  ") && !strings.Contains(text, "http")
+	}
+	return !code && !strings.HasPrefix(text, "|") && !strings.HasPrefix(line, "    ") && !strings.ContainsAny(text, "`[<")
 }

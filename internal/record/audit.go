@@ -25,7 +25,8 @@ const (
 )
 
 // Act is one act of an operator: who, when, what, about how many users, and why. A line goes to a log on this
-// machine and an object to R2; each act has an object of its own, so that two operators never overwrite each other.
+// machine and an object to R2; each act has an object of its own, so that two operators never overwrite each
+// other.
 type Act struct {
 	Audit   int      `json:"audit"` // ActVersion
 	Run     string   `json:"run"`
@@ -49,7 +50,9 @@ const ActPrefix = userdb.ReservedPrefix + "audit/"
 
 // Key is where the act stands in the bucket.
 func (a *Act) Key() userdb.ObjectKey {
-	return userdb.ObjectKey(ActPrefix + time.UnixMilli(a.At).UTC().Format(time.DateOnly) + "/" + a.Run + ".json")
+	return userdb.ObjectKey(
+		ActPrefix + time.UnixMilli(a.At).UTC().Format(time.DateOnly) + "/" + a.Run + ".json",
+	)
 }
 
 // logName is the log on this machine, in the state folder.
@@ -58,7 +61,8 @@ const logName = "audit.jsonl"
 // putTime bounds how long a command waits for the object.
 const putTime = 30 * time.Second
 
-// Write appends the act to the log in dir and puts it into the bucket. Both are tried, whatever becomes of the other.
+// Write appends the act to the log in dir and puts it into the bucket. Both are tried, whatever becomes of
+// the other.
 func (a *Act) Write(ctx context.Context, dir string, files Putter) error {
 	text, err := json.Marshal(a)
 	if err != nil {
@@ -66,7 +70,13 @@ func (a *Act) Write(ctx context.Context, dir string, files Putter) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
-	_, putErr := files.Put(ctx, a.Key(), bytes.NewReader(text), int64(len(text)), userdb.PutOptions{ContentType: "application/json"})
+	_, putErr := files.Put(
+		ctx,
+		a.Key(),
+		bytes.NewReader(text),
+		int64(len(text)),
+		userdb.PutOptions{ContentType: "application/json"},
+	)
 	return errors.Join(appendToLog(dir, text), putErr)
 }
 
@@ -93,5 +103,10 @@ func CheckReason(reason string) error {
 	default:
 		return nil
 	}
-	return &userdb.Error{Op: "read --reason", Kind: userdb.Usage, Err: errors.New(cause), Hint: "write one line of text, such as a ticket's number"}
+	return &userdb.Error{
+		Op:   "read --reason",
+		Kind: userdb.Usage,
+		Err:  errors.New(cause),
+		Hint: "write one line of text, such as a ticket's number",
+	}
 }

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// FallbackDir is a folder in base, which is open to everybody, that only the user of this process can enter. A folder or a link that somebody else put
-// under its name is not used: then the folder has a name of its own.
+// FallbackDir is a folder in base, which is open to everybody, that only the user of this process can enter.
+// A folder or a link that somebody else put under its name is not used: then the folder has a name of its
+// own.
 func FallbackDir(base string) (string, error) {
 	dir := filepath.Join(base, fmt.Sprintf("dbmigrate-%d", os.Geteuid()))
 	err := os.Mkdir(dir, 0o700)

@@ -30,7 +30,8 @@ type Keeper struct {
 	warned  bool
 }
 
-// Keep begins to renew the copy; files may be nil, then only the record's own time is renewed. warn is told of the first failure; the run goes on.
+// Keep begins to renew the copy; files may be nil, then only the record's own time is renewed. warn is told
+// of the first failure; the run goes on.
 func Keep(w *Writer, files Files, warn func(error)) *Keeper {
 	ctx, halt := context.WithCancel(context.Background())
 	k := &Keeper{w: w, files: files, warn: warn, halt: halt, stopped: make(chan struct{})}

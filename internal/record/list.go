@@ -24,7 +24,8 @@ type Place struct {
 	Now    func() time.Time
 }
 
-// List reads the newest runs' records, at most limit, newest first. A record that cannot be read is told to warn and passed over.
+// List reads the newest runs' records, at most limit, newest first. A record that cannot be read is told to
+// warn and passed over.
 func (p *Place) List(ctx context.Context, limit int, warn func(error)) ([]Run, error) {
 	remote, err := p.remote(ctx)
 	if err != nil {
@@ -67,7 +68,12 @@ func (p *Place) List(ctx context.Context, limit int, warn func(error)) ([]Run, e
 var errOtherBucket = errors.New("a run over another bucket")
 
 // one prefers this machine's record, which is never behind the copy.
-func (p *Place) one(ctx context.Context, id string, remote map[string]userdb.Object, local map[string]string) (Run, error) {
+func (p *Place) one(
+	ctx context.Context,
+	id string,
+	remote map[string]userdb.Object,
+	local map[string]string,
+) (Run, error) {
 	if path, here := local[id]; here {
 		run, err := loadLocal(path, nil, p.Now())
 		if err == nil && run.Bucket != p.Bucket {
@@ -110,7 +116,13 @@ func (p *Place) local() map[string]string {
 // Load reads one run's record with all its users.
 func (p *Place) Load(ctx context.Context, id string, user func(UserLine)) (Run, error) {
 	if id == "" || strings.ContainsAny(id, `/\`) {
-		return Run{}, &userdb.Error{Op: "read run", Thing: fmt.Sprintf("%.80q", id), Kind: userdb.Usage, Err: errors.New("it is no run's id"), Hint: "`dbmigrate runs` lists them"}
+		return Run{}, &userdb.Error{
+			Op:    "read run",
+			Thing: fmt.Sprintf("%.80q", id),
+			Kind:  userdb.Usage,
+			Err:   errors.New("it is no run's id"),
+			Hint:  "`dbmigrate runs` lists them",
+		}
 	}
 	if p.Dir != "" {
 		run, err := loadLocal(filepath.Join(p.Dir, name(id)), user, p.Now())
@@ -120,7 +132,13 @@ func (p *Place) Load(ctx context.Context, id string, user func(UserLine)) (Run, 
 	}
 	run, err := load(ctx, p.Files, Key(id), user, p.Now())
 	if userdb.KindOf(err) == userdb.NotFound {
-		return Run{}, &userdb.Error{Op: "read run", Thing: id, Kind: userdb.NotFound, Err: errors.New("there is no record of it, here or in the bucket"), Hint: "`dbmigrate runs` lists those that there are"}
+		return Run{}, &userdb.Error{
+			Op:    "read run",
+			Thing: id,
+			Kind:  userdb.NotFound,
+			Err:   errors.New("there is no record of it, here or in the bucket"),
+			Hint:  "`dbmigrate runs` lists those that there are",
+		}
 	}
 	return run, err
 }

@@ -33,7 +33,8 @@ type Run struct {
 	EndAt   int64
 }
 
-// Each reads a record line by line. A last line that was cut off is passed over; any other broken line is an error.
+// Each reads a record line by line. A last line that was cut off is passed over; any other broken line is an
+// error.
 func Each(r io.Reader, user func(UserLine)) (Run, error) {
 	run := Run{Summary: Summary{Outcomes: map[string]int{}}}
 	lines, broken := bufio.NewReader(r), error(nil)
@@ -61,7 +62,11 @@ func (r *Run) check() error {
 		return errors.New("it has no first line")
 	}
 	if r.Record > Version {
-		return fmt.Errorf("it has version %d, and this program reads up to %d: update dbmigrate", r.Record, Version)
+		return fmt.Errorf(
+			"it has version %d, and this program reads up to %d: update dbmigrate",
+			r.Record,
+			Version,
+		)
 	}
 	return nil
 }
@@ -144,7 +149,13 @@ func fromEnds(head, tail []byte) (Run, bool) {
 }
 
 // load reads a whole record from R2, in flat memory.
-func load(ctx context.Context, files Files, key userdb.ObjectKey, user func(UserLine), now time.Time) (Run, error) {
+func load(
+	ctx context.Context,
+	files Files,
+	key userdb.ObjectKey,
+	user func(UserLine),
+	now time.Time,
+) (Run, error) {
 	r, w := io.Pipe()
 	var o userdb.Object
 	go func() {

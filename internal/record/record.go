@@ -1,6 +1,6 @@
-// Package record writes down what operators do: a run record (run-<id>.jsonl on this machine, and a copy in R2 that
-// any machine can read), and an audit line for each act. Records are reports: nothing is ever decided by them, and a
-// run goes on when they cannot be written.
+// Package record writes down what operators do: a run record (run-<id>.jsonl on this machine, and a copy in
+// R2 that any machine can read), and an audit line for each act. Records are reports: nothing is ever decided
+// by them, and a run goes on when they cannot be written.
 package record
 
 import (
@@ -89,13 +89,28 @@ func runOf(path string) string {
 type Files interface {
 	Putter
 	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
-	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
-	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+	GetRange(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		ifMatch userdb.ETag,
+		offset, length int64,
+	) ([]byte, userdb.Object, error)
+	List(
+		ctx context.Context,
+		prefix, delimiter string,
+		yield func(objects []userdb.Object, commonPrefixes []string) error,
+	) error
 }
 
 // Putter writes an object.
 type Putter interface {
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 }
 
 func encode(v any) ([]byte, error) {

@@ -29,7 +29,13 @@ func newBucket() *bucket {
 	return &bucket{objects: map[userdb.ObjectKey][]byte{}, times: map[userdb.ObjectKey]time.Time{}}
 }
 
-func (b *bucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, _ userdb.PutOptions) (userdb.ETag, error) {
+func (b *bucket) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	size int64,
+	_ userdb.PutOptions,
+) (userdb.ETag, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -53,7 +59,12 @@ func (b *bucket) object(key userdb.ObjectKey) (userdb.Object, []byte, error) {
 	return userdb.Object{Key: key, Size: int64(len(text)), ETag: `"e"`, LastModified: b.times[key]}, text, nil
 }
 
-func (b *bucket) Get(_ context.Context, key userdb.ObjectKey, _ userdb.ETag, w io.Writer) (userdb.Object, error) {
+func (b *bucket) Get(
+	_ context.Context,
+	key userdb.ObjectKey,
+	_ userdb.ETag,
+	w io.Writer,
+) (userdb.Object, error) {
 	o, text, err := b.object(key)
 	if err != nil {
 		return o, err
@@ -63,14 +74,23 @@ func (b *bucket) Get(_ context.Context, key userdb.ObjectKey, _ userdb.ETag, w i
 	return o, err
 }
 
-func (b *bucket) GetRange(_ context.Context, key userdb.ObjectKey, _ userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (b *bucket) GetRange(
+	_ context.Context,
+	key userdb.ObjectKey,
+	_ userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	o, text, err := b.object(key)
 	text = text[min(offset, int64(len(text))):min(offset+length, int64(len(text)))]
 	b.read += int64(len(text))
 	return text, o, err
 }
 
-func (b *bucket) List(_ context.Context, prefix, _ string, yield func([]userdb.Object, []string) error) error {
+func (b *bucket) List(
+	_ context.Context,
+	prefix, _ string,
+	yield func([]userdb.Object, []string) error,
+) error {
 	var page []userdb.Object
 	for key := range b.objects {
 		if strings.HasPrefix(string(key), prefix) {
@@ -82,8 +102,18 @@ func (b *bucket) List(_ context.Context, prefix, _ string, yield func([]userdb.O
 }
 
 func begin(run string, users int) Begin {
-	return Begin{Record: Version, Run: run, Action: "migrate", At: time.Now().Add(-time.Hour).UnixMilli(), Command: []string{"migrate", "--all"}, Version: "v1",
-		Who: Who{Name: "ann"}, Bucket: "b", Layout: userdb.DefaultLayout, Users: users}
+	return Begin{
+		Record:  Version,
+		Run:     run,
+		Action:  "migrate",
+		At:      time.Now().Add(-time.Hour).UnixMilli(),
+		Command: []string{"migrate", "--all"},
+		Version: "v1",
+		Who:     Who{Name: "ann"},
+		Bucket:  "b",
+		Layout:  userdb.DefaultLayout,
+		Users:   users,
+	}
 }
 
 type result struct {
@@ -121,7 +151,13 @@ func list(t *testing.T, p *Place, limit int) []Run {
 
 func TestStates(t *testing.T) {
 	dir, old := t.TempDir(), time.Now().Add(-2*Fresh)
-	summary := &Summary{Users: 2, Outcomes: map[string]int{"migrated": 1, "failed": 1}, Failed: 1, TookMs: 5000, Exit: 1}
+	summary := &Summary{
+		Users:    2,
+		Outcomes: map[string]int{"migrated": 1, "failed": 1},
+		Failed:   1,
+		TookMs:   5000,
+		Exit:     1,
+	}
 	stopped := *summary
 	stopped.Interrupted, stopped.Exit = true, 130
 	two := []result{{"a", "migrated", 10}, {"b", "failed", 5}}
@@ -139,7 +175,17 @@ func TestStates(t *testing.T) {
 	runs := list(t, p, 10)
 	var got []string
 	for _, r := range runs {
-		got = append(got, fmt.Sprintf("%s %s users=%d migrated=%d failed=%d", r.Begin.Run, r.State, r.Summary.Users, r.Summary.Outcomes["migrated"], r.Summary.Failed))
+		got = append(
+			got,
+			fmt.Sprintf(
+				"%s %s users=%d migrated=%d failed=%d",
+				r.Begin.Run,
+				r.State,
+				r.Summary.Users,
+				r.Summary.Outcomes["migrated"],
+				r.Summary.Failed,
+			),
+		)
 	}
 	want := "4-running running users=3 migrated=1 failed=1\n3-killed no-end-seen users=3 migrated=1 failed=1\n" +
 		"2-interrupted interrupted users=3 migrated=1 failed=1\n1-ended ended users=2 migrated=1 failed=1"
@@ -187,7 +233,8 @@ func TestCopyIsReadElsewhere(t *testing.T) {
 	k.End()
 	elsewhere := &Place{Files: files, Bucket: "b", Now: time.Now}
 	runs := list(t, elsewhere, 10)
-	if len(runs) != 1 || runs[0].State != Ended || runs[0].Summary.Outcomes["migrated"] != 5000 || runs[0].Local {
+	if len(runs) != 1 || runs[0].State != Ended || runs[0].Summary.Outcomes["migrated"] != 5000 ||
+		runs[0].Local {
 		t.Errorf("%+v", runs)
 	}
 	if size := int64(len(files.objects[Key("1")])); files.read > 2*window || size < 2*window {
@@ -232,8 +279,13 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	b.Record = Version + 1
 	write(t, dir, b, nil)
 	var warnings []error
-	runs, err := (&Place{Dir: dir, Files: newBucket(), Bucket: "b", Now: time.Now}).List(t.Context(), 9, func(err error) { warnings = append(warnings, err) })
-	if err != nil || len(runs) != 0 || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "update dbmigrate") {
+	runs, err := (&Place{Dir: dir, Files: newBucket(), Bucket: "b", Now: time.Now}).List(
+		t.Context(),
+		9,
+		func(err error) { warnings = append(warnings, err) },
+	)
+	if err != nil || len(runs) != 0 || len(warnings) != 1 ||
+		!strings.Contains(warnings[0].Error(), "update dbmigrate") {
 		t.Errorf("%v, %v, %v", runs, warnings, err)
 	}
 }

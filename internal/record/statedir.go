@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 )
 
-// StateDir is where dbmigrate keeps what it writes down on this machine: reports, never state that matters. It is
-// $XDG_STATE_HOME/dbmigrate, or .local/state/dbmigrate in the home folder (the XDG base directory specification).
+// StateDir is where dbmigrate keeps what it writes down on this machine: reports, never state that matters.
+// It is $XDG_STATE_HOME/dbmigrate, or .local/state/dbmigrate in the home folder (the XDG base directory
+// specification).
 func StateDir(getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "dbmigrate"), nil
@@ -21,7 +22,8 @@ func StateDir(getenv func(string) string) (string, error) {
 	return "", errors.New("there is no home folder, and XDG_STATE_HOME is not set")
 }
 
-// Append adds a line to a file, in one write, so that a crash leaves whole lines. A line that an earlier crash cut off stays on a line of its own.
+// Append adds a line to a file, in one write, so that a crash leaves whole lines. A line that an earlier
+// crash cut off stays on a line of its own.
 func Append(path string, line []byte) (err error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -13,7 +13,8 @@ type Who struct {
 	// Name is the OS user, or who started the CI job.
 	Name string `json:"name"`
 	Host string `json:"host,omitempty"`
-	// Via is github-actions, gitlab-ci, buildkite, circleci, jenkins, kubernetes; "" is a person's own shell, or a machine that does not say.
+	// Via is github-actions, gitlab-ci, buildkite, circleci, jenkins, kubernetes; "" is a person's own shell,
+	// or a machine that does not say.
 	Via string `json:"via,omitempty"`
 	// Job is the job's address, or namespace and name of a pod.
 	Job string `json:"job,omitempty"`
@@ -34,14 +35,26 @@ func githubJob(getenv func(string) string) string {
 	if getenv("GITHUB_RUN_ID") == "" {
 		return ""
 	}
-	return cmp.Or(getenv("GITHUB_SERVER_URL"), "https://github.com") + "/" + getenv("GITHUB_REPOSITORY") + "/actions/runs/" + getenv("GITHUB_RUN_ID")
+	return cmp.Or(
+		getenv("GITHUB_SERVER_URL"),
+		"https://github.com",
+	) + "/" + getenv(
+		"GITHUB_REPOSITORY",
+	) + "/actions/runs/" + getenv(
+		"GITHUB_RUN_ID",
+	)
 }
 
 // systems are looked at in order: a CI job may run in a pod, and the job tells more.
 var systems = []system{
 	{"github-actions", "GITHUB_ACTIONS", []string{"GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"}, githubJob},
 	{"gitlab-ci", "GITLAB_CI", []string{"GITLAB_USER_LOGIN"}, variable("CI_JOB_URL")},
-	{"buildkite", "BUILDKITE", []string{"BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR"}, variable("BUILDKITE_BUILD_URL")},
+	{
+		"buildkite",
+		"BUILDKITE",
+		[]string{"BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR"},
+		variable("BUILDKITE_BUILD_URL"),
+	},
 	{"circleci", "CIRCLECI", []string{"CIRCLE_USERNAME"}, variable("CIRCLE_BUILD_URL")},
 	{"jenkins", "JENKINS_URL", []string{"BUILD_USER_ID"}, variable("BUILD_URL")},
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", nil, pod},
@@ -59,7 +72,8 @@ func pod(getenv func(string) string) string {
 	return strings.TrimPrefix(namespace+"/"+name, "/")
 }
 
-// Operator says who runs this command: a person at a machine, or a job of a CI system or cluster and who started it.
+// Operator says who runs this command: a person at a machine, or a job of a CI system or cluster and who
+// started it.
 func Operator(getenv func(string) string) Who {
 	host, _ := os.Hostname() // a machine without a name has none to tell
 	w := Who{Name: osUser(getenv), Host: host}

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Writer writes one run's record. It is safe for concurrent use. The first error stays: after it nothing more is written, so that a record never
-// has a hole in its middle.
+// Writer writes one run's record. It is safe for concurrent use. The first error stays: after it nothing more
+// is written, so that a record never has a hole in its middle.
 type Writer struct {
 	path string
 	key  userdb.ObjectKey
@@ -23,8 +23,8 @@ type Writer struct {
 	err  error
 }
 
-// Create begins the record of a run in dir, which is made when it is not there. A record that is there already, of an earlier part of the same
-// run, is continued.
+// Create begins the record of a run in dir, which is made when it is not there. A record that is there
+// already, of an earlier part of the same run, is continued.
 func Create(dir string, b Begin) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -47,7 +47,8 @@ func Create(dir string, b Begin) (*Writer, error) {
 // Path is the record's file.
 func (w *Writer) Path() string { return w.path }
 
-// User writes a user's result, in the shape of --output json. Each line is one write: a run that is killed leaves whole lines.
+// User writes a user's result, in the shape of --output json. Each line is one write: a run that is killed
+// leaves whole lines.
 func (w *Writer) User(result any) { w.add(result) }
 
 // End writes the last line; summary is the run's, in the shape of --output json.
@@ -70,8 +71,8 @@ func (w *Writer) add(v any) {
 	}
 }
 
-// Sync puts what is written on the disk and says what went wrong so far. It renews the file's time, by which a reader tells a living run from
-// a dead one.
+// Sync puts what is written on the disk and says what went wrong so far. It renews the file's time, by which
+// a reader tells a living run from a dead one.
 func (w *Writer) Sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,6 +98,12 @@ func (w *Writer) Copy(ctx context.Context, files Files) error {
 	w.mu.Lock()
 	size := w.size
 	w.mu.Unlock()
-	_, err := files.Put(ctx, w.key, io.NewSectionReader(w.f, 0, size), size, userdb.PutOptions{ContentType: "application/jsonl"})
+	_, err := files.Put(
+		ctx,
+		w.key,
+		io.NewSectionReader(w.f, 0, size),
+		size,
+		userdb.PutOptions{ContentType: "application/jsonl"},
+	)
 	return err
 }

@@ -16,23 +16,41 @@ type getter interface {
 }
 
 type putsReserved interface {
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 }
 
 type deleter interface {
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 }
 
-// Delete deletes what is dbmigrate's own. R2 has no conditional delete, so nothing else may ever be deleted: a user's file least of all.
+// Delete deletes what is dbmigrate's own. R2 has no conditional delete, so nothing else may ever be deleted:
+// a user's file least of all.
 func Delete(ctx context.Context, files deleter, key userdb.ObjectKey) error {
 	if !userdb.Reserved(string(key)) {
-		return &userdb.Error{Op: "delete", Thing: string(key), Kind: userdb.Internal, Err: errors.New("it is not under " + userdb.ReservedPrefix)}
+		return &userdb.Error{
+			Op:    "delete",
+			Thing: string(key),
+			Kind:  userdb.Internal,
+			Err:   errors.New("it is not under " + userdb.ReservedPrefix),
+		}
 	}
 	return files.Delete(ctx, key)
 }
 
 // Put writes a small object that getJSON reads.
-func Put(ctx context.Context, files putsReserved, key userdb.ObjectKey, value any, opts userdb.PutOptions) error {
+func Put(
+	ctx context.Context,
+	files putsReserved,
+	key userdb.ObjectKey,
+	value any,
+	opts userdb.PutOptions,
+) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return err

@@ -54,7 +54,16 @@ type User struct {
 
 // advise says what a scan alone can tell about one user.
 func advise(f migrate.Found, threshold int64) User {
-	s := User{User: f.User, Key: f.Key, Bytes: f.Bytes, ETag: f.ETag, Place: f.Place, Flagged: f.Flagged, Advice: AdviceNone, marked: f.Marked}
+	s := User{
+		User:    f.User,
+		Key:     f.Key,
+		Bytes:   f.Bytes,
+		ETag:    f.ETag,
+		Place:   f.Place,
+		Flagged: f.Flagged,
+		Advice:  AdviceNone,
+		marked:  f.Marked,
+	}
 	switch {
 	case f.Place == migrate.PlaceUnreadable:
 		s.fail(f.Err)
@@ -82,8 +91,8 @@ func (s *User) fail(err error) {
 	s.Advice, s.Reason, s.Error = AdviceCheck, "the object cannot be read: "+described.Message, &described
 }
 
-// nameForeign asks the Durable Objects whether they know the marks of files: of fenced ones without a flag, and with --deep of all. A scan does
-// without the Worker: then marks are what they seem.
+// nameForeign asks the Durable Objects whether they know the marks of files: of fenced ones without a flag,
+// and with --deep of all. A scan does without the Worker: then marks are what they seem.
 func nameForeign(ctx context.Context, lines []User, o *Options) error {
 	if o.ForeignMark == nil {
 		return nil
@@ -99,7 +108,11 @@ func nameForeign(ctx context.Context, lines []User, o *Options) error {
 			o.Out.Warn("%s: whether its mark is a foreign one cannot be told: %v", l.User, err)
 		case m != nil:
 			l.Advice, l.ForeignMark = AdviceCheck, m.Shown
-			l.Reason = fmt.Sprintf("a foreign mark: the file carries claim %d, and its Durable Object knows %d", m.Shown, m.Known)
+			l.Reason = fmt.Sprintf(
+				"a foreign mark: the file carries claim %d, and its Durable Object knows %d",
+				m.Shown,
+				m.Known,
+			)
 		}
 		return ctx.Err()
 	})

@@ -44,7 +44,12 @@ func (r *Report) price(traffic *cost.Traffic) {
 			continue
 		}
 		one := cost.Users{Count: 1, Bytes: l.Bytes}
-		users, entries = cost.Users{Count: users.Count + 1, Bytes: users.Bytes + l.Bytes}, entries.Add(l.entries())
+		users, entries = cost.Users{
+			Count: users.Count + 1,
+			Bytes: users.Bytes + l.Bytes,
+		}, entries.Add(
+			l.entries(),
+		)
 		l.Cost = priceUser(one, l.entries(), traffic)
 	}
 	included, beyond := cost.Once(users, entries, true), cost.Once(users, entries, false)
@@ -57,7 +62,10 @@ func (r *Report) price(traffic *cost.Traffic) {
 	}
 	if traffic != nil {
 		c.WritesShare = &traffic.WritesShare
-		c.Monthly = &[2]float64{cents(cost.Monthly(users, *traffic, c.request, true)), cents(cost.Monthly(users, *traffic, c.request, false))}
+		c.Monthly = &[2]float64{
+			cents(cost.Monthly(users, *traffic, c.request, true)),
+			cents(cost.Monthly(users, *traffic, c.request, false)),
+		}
 	}
 	r.Cost = c
 }
@@ -72,7 +80,10 @@ func (l *User) entries() cost.Entries {
 
 func priceUser(one cost.Users, entries cost.Entries, t *cost.Traffic) *UserCost {
 	once := cost.Once(one, entries, false)
-	c := &UserCost{Storage: cents(cost.StorageMonthly(one.Bytes)), Once: &[2]float64{cents(once.Low), cents(once.High)}}
+	c := &UserCost{
+		Storage: cents(cost.StorageMonthly(one.Bytes)),
+		Once:    &[2]float64{cents(once.Low), cents(once.High)},
+	}
 	if t == nil {
 		return c
 	}
@@ -91,24 +102,37 @@ func rounded(n, parts float64) *float64 {
 	return &n
 }
 
-// Sentences say it for people. Where the traffic is not known there is a range and the formula, and no figure that would be a guess.
+// Sentences say it for people. Where the traffic is not known there is a range and the formula, and no figure
+// that would be a guess.
 func (c *FleetCost) Sentences() []string {
 	if c.Users == 0 {
 		return nil
 	}
 	return []string{
 		"cost each month, moving " + units.Plural(c.Users, "user") + ": " + c.monthText(),
-		"cost once: " + cost.FormatRange(c.Once[0], c.Once[1]) + ", nearly all of it " + c.rowsText() + " written; the lower end is with all that the plan includes still free",
+		"cost once: " + cost.FormatRange(
+			c.Once[0],
+			c.Once[1],
+		) + ", nearly all of it " + c.rowsText() + " written; the lower end is with all that the plan includes still free",
 	}
 }
 
 func (c *FleetCost) monthText() string {
 	storage := fmt.Sprintf("storage %s (after gc)", cost.FormatChange(c.Storage))
 	if c.Monthly == nil {
-		return fmt.Sprintf("%s, and for each million requests between %s (all write) and %s (all read); --requests-per-day and --writes-share make it a figure",
-			storage, cost.FormatChange(c.PerMillion[0]), cost.FormatChange(c.PerMillion[1]))
+		return fmt.Sprintf(
+			"%s, and for each million requests between %s (all write) and %s (all read); --requests-per-day and --writes-share make it a figure",
+			storage,
+			cost.FormatChange(c.PerMillion[0]),
+			cost.FormatChange(c.PerMillion[1]),
+		)
 	}
-	text := fmt.Sprintf("%s with all that the plan includes still free, %s beyond it; %s of that is storage", cost.FormatChange(c.Monthly[0]), cost.FormatChange(c.Monthly[1]), cost.FormatChange(c.Storage))
+	text := fmt.Sprintf(
+		"%s with all that the plan includes still free, %s beyond it; %s of that is storage",
+		cost.FormatChange(c.Monthly[0]),
+		cost.FormatChange(c.Monthly[1]),
+		cost.FormatChange(c.Storage),
+	)
 	perDay, ever := cost.BreakEven(units.MB, *c.WritesShare, c.request)
 	switch {
 	case ever:
@@ -125,15 +149,24 @@ func (c *FleetCost) rowsText() string {
 	if c.Exact {
 		return fmt.Sprintf("%s rows and index entries (counted)", units.FormatInteger(c.RowsWritten[0]))
 	}
-	return fmt.Sprintf("%s to %s rows and index entries (an estimate by size, --deep counts)", units.FormatInteger(c.RowsWritten[0]), units.FormatInteger(c.RowsWritten[1]))
+	return fmt.Sprintf(
+		"%s to %s rows and index entries (an estimate by size, --deep counts)",
+		units.FormatInteger(c.RowsWritten[0]),
+		units.FormatInteger(c.RowsWritten[1]),
+	)
 }
 
 // Formula is how the monthly figure is made, with this scan's assumptions.
 const costFormula = "0.185 S + (0.50 + 0.15 + 0.0015625 t + 0.001 r - 0.36) R + (w - 4.50) W"
 
 func (c *FleetCost) assumptions() string {
-	return fmt.Sprintf("S gigabytes moved, R and W million requests and writes a month, t = %g ms a request, r = %g rows read a request, w = %g rows written a write; list prices of %s",
-		c.request.Milliseconds, c.request.RowsRead, c.request.RowsWritten, cost.PricesOf)
+	return fmt.Sprintf(
+		"S gigabytes moved, R and W million requests and writes a month, t = %g ms a request, r = %g rows read a request, w = %g rows written a write; list prices of %s",
+		c.request.Milliseconds,
+		c.request.RowsRead,
+		c.request.RowsWritten,
+		cost.PricesOf,
+	)
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.3g %%", share*100) }
@@ -145,8 +178,8 @@ func formatCount(n float64) string {
 	return units.FormatInteger(int64(math.Ceil(n)))
 }
 
-// CheckCap refuses to move users when that may cost more than so many dollars once, with nothing of what the plan
-// includes left. The rows are not counted here: a database of small rows under many indexes is assumed.
+// CheckCap refuses to move users when that may cost more than so many dollars once, with nothing of what the
+// plan includes left. The rows are not counted here: a database of small rows under many indexes is assumed.
 func CheckCap(usd float64, users []migrate.Found) error {
 	moved, entries := cost.Users{}, cost.Entries{}
 	for _, u := range users {
@@ -159,9 +192,21 @@ func CheckCap(usd float64, users []migrate.Found) error {
 	if once.High <= usd {
 		return nil
 	}
-	return userdb.UsageError("check --max-cost", cost.FormatUSD(usd),
-		fmt.Sprintf("moving %s with %s may cost %s once, by %s to %s rows and index entries written, list prices of %s and nothing included",
-			units.Plural(moved.Count, "user"), units.FormatSize(moved.Bytes), cost.FormatRange(once.Low, once.High),
-			units.FormatInteger(entries.Low), units.FormatInteger(entries.High), cost.PricesOf),
-		"`dbmigrate scan --deep` counts the rows; then raise --max-cost, or choose fewer users")
+	return userdb.UsageError(
+		"check --max-cost",
+		cost.FormatUSD(usd),
+		fmt.Sprintf(
+			"moving %s with %s may cost %s once, by %s to %s rows and index entries written, list prices of %s and nothing included",
+			units.Plural(
+				moved.Count,
+				"user",
+			),
+			units.FormatSize(moved.Bytes),
+			cost.FormatRange(once.Low, once.High),
+			units.FormatInteger(entries.Low),
+			units.FormatInteger(entries.High),
+			cost.PricesOf,
+		),
+		"`dbmigrate scan --deep` counts the rows; then raise --max-cost, or choose fewer users",
+	)
 }

@@ -20,7 +20,8 @@ import (
 
 // History says where scans are remembered.
 type History struct {
-	// File is the history's file; "" is one for each bucket and layout in Dir. InR2 keeps it in the bucket instead.
+	// File is the history's file; "" is one for each bucket and layout in Dir. InR2 keeps it in the bucket
+	// instead.
 	File string
 	InR2 bool
 	// Dir is the folder of histories, or why there is none.
@@ -33,20 +34,27 @@ type History struct {
 const (
 	// apart is the least interval between scans: of closer ones only the newest counts.
 	apart = time.Hour
-	// back is how old a scan may be that counts. Growth over more than three months says little about the next one.
+	// back is how old a scan may be that counts. Growth over more than three months says little about the
+	// next one.
 	back = 90 * units.Day
 )
 
 // Memory is an open history.
 type Memory interface {
-	// update hands out the history with which to record and read. It may call do again when, in the bucket, another
-	// machine was faster.
+	// update hands out the history with which to record and read. It may call do again when, in the bucket,
+	// another machine was faster.
 	update(ctx context.Context, do func(*scanlog.History) error) error
 }
 
-// Open finds the history before anything is User, so that one that is damaged or of another bucket stops the command
-// at once. nil: there is none, which a folder that cannot be written makes a warning unless the history is needed.
-func (h *History) Open(ctx context.Context, files migrate.Files, scratch migrate.Scratch, warn func(string, ...any)) (Memory, error) {
+// Open finds the history before anything is User, so that one that is damaged or of another bucket stops the
+// command at once. nil: there is none, which a folder that cannot be written makes a warning unless the
+// history is needed.
+func (h *History) Open(
+	ctx context.Context,
+	files migrate.Files,
+	scratch migrate.Scratch,
+	warn func(string, ...any),
+) (Memory, error) {
 	if h.InR2 {
 		key := userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(h.Scope) + ".sqlite")
 		m := &bucketMemory{files: files, scratch: scratch, scope: h.Scope, key: key}
@@ -58,7 +66,12 @@ func (h *History) Open(ctx context.Context, files migrate.Files, scratch migrate
 		return nil, nil
 	}
 	if err != nil {
-		return nil, userdb.UsageError("find a place for the history", "", err.Error(), "name one with --history")
+		return nil, userdb.UsageError(
+			"find a place for the history",
+			"",
+			err.Error(),
+			"name one with --history",
+		)
 	}
 	m := fileMemory{path, h.Scope}
 	return m, m.update(ctx, func(*scanlog.History) error { return nil })
@@ -73,7 +86,13 @@ func (h *History) path() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, fileNamePart(h.Scope.Bucket)+"-"+scopeDigest(h.Scope)+".sqlite"), os.MkdirAll(dir, 0o700)
+	return filepath.Join(
+			dir,
+			fileNamePart(h.Scope.Bucket)+"-"+scopeDigest(h.Scope)+".sqlite",
+		), os.MkdirAll(
+			dir,
+			0o700,
+		)
 }
 
 func scopeDigest(s scanlog.Scope) string {
@@ -105,7 +124,8 @@ func (m fileMemory) update(ctx context.Context, do func(*scanlog.History) error)
 	return errors.Join(do(h), h.Close())
 }
 
-// bucketMemory is a history in the bucket. It is changed by compare and set: what another machine wrote meanwhile is read again.
+// bucketMemory is a history in the bucket. It is changed by compare and set: what another machine wrote
+// meanwhile is read again.
 type bucketMemory struct {
 	files   migrate.Files
 	scratch migrate.Scratch
@@ -242,11 +262,17 @@ func (l *User) follow(t scanlog.Trend, threshold int64) {
 	}
 }
 
-// insist takes the recommendation back from users who were not over the threshold in each of the last n scans.
+// insist takes the recommendation back from users who were not over the threshold in each of the last n
+// scans.
 func (l *User) insist(n int, threshold int64) {
 	if n > 1 && l.Advice == AdviceMigrate && l.over < n {
 		l.Advice = AdviceNote
-		l.Reason = fmt.Sprintf("over %s in the last %s, not yet in %d", units.FormatSize(threshold), units.Plural(max(l.over, 1), "scan"), n)
+		l.Reason = fmt.Sprintf(
+			"over %s in the last %s, not yet in %d",
+			units.FormatSize(threshold),
+			units.Plural(max(l.over, 1), "scan"),
+			n,
+		)
 	}
 }
 
@@ -255,6 +281,14 @@ func (t *trend) sentence(threshold int64) string {
 		return ""
 	}
 	first, last := t.points[0], t.points[len(t.points)-1]
-	return fmt.Sprintf("growth: %s a week, over %d scans in %s; %s will cross %s within 30 days, if they grow on in a straight line",
-		units.FormatGrowth(t.perWeek), len(t.points), units.FormatDuration(last.At.Sub(first.At)), units.Plural(t.crossing, "user"), units.FormatSize(threshold))
+	return fmt.Sprintf(
+		"growth: %s a week, over %d scans in %s; %s will cross %s within 30 days, if they grow on in a straight line",
+		units.FormatGrowth(
+			t.perWeek,
+		),
+		len(t.points),
+		units.FormatDuration(last.At.Sub(first.At)),
+		units.Plural(t.crossing, "user"),
+		units.FormatSize(threshold),
+	)
 }

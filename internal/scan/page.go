@@ -26,18 +26,31 @@ func (r *Report) WritePage(path, bucket, version string) error {
 		Bucket: bucket, When: r.At.Format("2 January 2006, 15:04 MST"), Version: version, Threshold: units.FormatSize(t.Threshold),
 		Tiles: []htmlreport.Tile{
 			{Label: "Users", Value: units.FormatInteger(int64(t.Users)), Note: units.FormatSize(t.Bytes)},
-			{Label: "Should move", Value: units.FormatInteger(int64(t.Migrate)), Note: units.FormatSize(t.MigrateBytes)},
-			{Label: "From " + units.FormatSize(NoteFrom), Value: units.FormatInteger(int64(t.Note)), Note: "worth watching"},
+			{
+				Label: "Should move",
+				Value: units.FormatInteger(int64(t.Migrate)),
+				Note:  units.FormatSize(t.MigrateBytes),
+			},
+			{
+				Label: "From " + units.FormatSize(NoteFrom),
+				Value: units.FormatInteger(int64(t.Note)),
+				Note:  "worth watching",
+			},
 			{Label: "Cannot move", Value: r.blockedText(), Note: r.blockedNote()},
-			{Label: "Moved already", Value: units.FormatInteger(int64(t.Migrated)), Note: "in Durable Objects"},
+			{
+				Label: "Moved already",
+				Value: units.FormatInteger(int64(t.Migrated)),
+				Note:  "in Durable Objects",
+			},
 		},
 		Sizes: r.sizeClasses(), Growth: r.growthPicture(),
-		Crossing: r.soonest().usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
-			if l.CrossesInDays == nil {
-				return nil
-			}
-			return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Crosses()}
-		}),
+		Crossing: r.soonest().
+			usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
+				if l.CrossesInDays == nil {
+					return nil
+				}
+				return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Crosses()}
+			}),
 		Blocked: r.usersWhere([]string{"User", "Size", "Why"}, func(l *User) []string {
 			if len(l.Blocked) == 0 {
 				return nil
@@ -57,7 +70,12 @@ func (r *Report) WritePage(path, bucket, version string) error {
 		if errors.As(err, &at) {
 			err = at.Err
 		}
-		return userdb.UsageError("write the report", path, err.Error(), "name a file in a folder that exists and can be written")
+		return userdb.UsageError(
+			"write the report",
+			path,
+			err.Error(),
+			"name a file in a folder that exists and can be written",
+		)
 	}
 	return nil
 }
@@ -84,7 +102,10 @@ func (r *Report) soonest() *Report {
 			crossing.Users = append(crossing.Users, l)
 		}
 	}
-	slices.SortStableFunc(crossing.Users, func(a, b User) int { return cmp.Compare(*a.CrossesInDays, *b.CrossesInDays) })
+	slices.SortStableFunc(
+		crossing.Users,
+		func(a, b User) int { return cmp.Compare(*a.CrossesInDays, *b.CrossesInDays) },
+	)
 	return crossing
 }
 
@@ -121,7 +142,16 @@ func dropEmptyColumns(t htmlreport.Table) htmlreport.Table {
 }
 
 // classBorders part the sizes; the threshold is one more.
-var classBorders = []int64{10 * units.KB, 100 * units.KB, NoteFrom, units.MB, 5 * units.MB, 20 * units.MB, 100 * units.MB, units.GB}
+var classBorders = []int64{
+	10 * units.KB,
+	100 * units.KB,
+	NoteFrom,
+	units.MB,
+	5 * units.MB,
+	20 * units.MB,
+	100 * units.MB,
+	units.GB,
+}
 
 func bordersWith(threshold int64) []int64 {
 	var borders []int64
@@ -163,9 +193,22 @@ func (r *Report) sizeClasses() []htmlreport.Bar {
 		case class == len(borders):
 			from, label = borders[class-1], "from "+units.FormatSize(borders[class-1])
 		default:
-			from, label = borders[class-1], units.FormatSize(borders[class-1])+" to "+units.FormatSize(borders[class])
+			from, label = borders[class-1], units.FormatSize(
+				borders[class-1],
+			)+" to "+units.FormatSize(
+				borders[class],
+			)
 		}
-		bars = append(bars, htmlreport.Bar{Label: label, Users: users[class], Size: units.FormatSize(bytes[class]), Over: from >= r.Totals.Threshold, First: from == r.Totals.Threshold && from > 0})
+		bars = append(
+			bars,
+			htmlreport.Bar{
+				Label: label,
+				Users: users[class],
+				Size:  units.FormatSize(bytes[class]),
+				Over:  from >= r.Totals.Threshold,
+				First: from == r.Totals.Threshold && from > 0,
+			},
+		)
 	}
 	return bars
 }
@@ -181,13 +224,22 @@ func (r *Report) growthPicture() htmlreport.Growth {
 	for _, p := range points {
 		least, most = min(least, p.Bytes), max(most, p.Bytes)
 	}
-	g := htmlreport.Growth{Sentence: sentence[len("growth: "):] + ".", First: dayOf(first.At), Last: dayOf(last.At), Least: units.FormatSize(least), Most: units.FormatSize(most)}
+	g := htmlreport.Growth{
+		Sentence: sentence[len("growth: "):] + ".",
+		First:    dayOf(first.At),
+		Last:     dayOf(last.At),
+		Least:    units.FormatSize(least),
+		Most:     units.FormatSize(most),
+	}
 	for _, p := range points {
 		y := 0.5
 		if most > least {
 			y = float64(p.Bytes-least) / float64(most-least)
 		}
-		g.Points = append(g.Points, htmlreport.Point{X: float64(p.At.Sub(first.At)) / float64(last.At.Sub(first.At)), Y: y})
+		g.Points = append(
+			g.Points,
+			htmlreport.Point{X: float64(p.At.Sub(first.At)) / float64(last.At.Sub(first.At)), Y: y},
+		)
 	}
 	return g
 }
@@ -199,12 +251,35 @@ func (c *FleetCost) facts() []htmlreport.Fact {
 	if c.Users == 0 {
 		return nil
 	}
-	facts := []htmlreport.Fact{{Name: "Storage, a month", Value: cost.FormatChange(c.Storage), Note: fmt.Sprintf("%s in Durable Objects instead of R2, once gc has freed the files", units.FormatSize(c.Bytes))}}
+	facts := []htmlreport.Fact{
+		{
+			Name:  "Storage, a month",
+			Value: cost.FormatChange(c.Storage),
+			Note: fmt.Sprintf(
+				"%s in Durable Objects instead of R2, once gc has freed the files",
+				units.FormatSize(c.Bytes),
+			),
+		},
+	}
 	if c.Monthly != nil {
-		facts = append(facts, htmlreport.Fact{Name: "All, a month", Value: cost.FormatChanges(c.Monthly[0], c.Monthly[1]), Note: c.monthText()})
+		facts = append(
+			facts,
+			htmlreport.Fact{
+				Name:  "All, a month",
+				Value: cost.FormatChanges(c.Monthly[0], c.Monthly[1]),
+				Note:  c.monthText(),
+			},
+		)
 	} else {
 		facts = append(facts, htmlreport.Fact{Name: "Requests, a month", Value: cost.FormatChanges(c.PerMillion[0], c.PerMillion[1]) + " a million",
 			Note: "From all of them writing to all of them reading. How much the application is used is not known: --requests-per-day and --writes-share make it a figure."})
 	}
-	return append(facts, htmlreport.Fact{Name: "Once", Value: cost.FormatRange(c.Once[0], c.Once[1]), Note: "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free."})
+	return append(
+		facts,
+		htmlreport.Fact{
+			Name:  "Once",
+			Value: cost.FormatRange(c.Once[0], c.Once[1]),
+			Note:  "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free.",
+		},
+	)
 }

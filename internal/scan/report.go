@@ -28,7 +28,12 @@ const (
 type Engine interface {
 	Scan(ctx context.Context, opts migrate.ScanOptions) ([]migrate.Found, error)
 	LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error)
-	LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (*split.Plan, sqlitefile.Report, error)
+	LookSplit(
+		ctx context.Context,
+		u userdb.UserID,
+		policy *split.Policy,
+		at time.Time,
+	) (*split.Plan, sqlitefile.Report, error)
 }
 
 // Options say how far a scan looks.
@@ -38,7 +43,8 @@ type Options struct {
 	Deep      bool  // read each file that is still in R2
 	// Concurrency is how many files are read at once.
 	Concurrency int
-	// ForeignMark asks the user's Durable Object whether it knows the file's mark; nil: there is no Worker to ask.
+	// ForeignMark asks the user's Durable Object whether it knows the file's mark; nil: there is no Worker to
+	// ask.
 	ForeignMark func(context.Context, userdb.UserID) (*inspect.ForeignMark, error)
 	// Past remembers scans; nil: nothing is remembered. Consistent asks for so many scans over the threshold.
 	Past       Memory
@@ -72,7 +78,12 @@ func Survey(ctx context.Context, e Engine, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{At: time.Now(), Deep: o.Deep, Users: make([]User, len(found)), Totals: Totals{Threshold: o.Threshold, FlagsUnread: unread}}
+	r := &Report{
+		At:     time.Now(),
+		Deep:   o.Deep,
+		Users:  make([]User, len(found)),
+		Totals: Totals{Threshold: o.Threshold, FlagsUnread: unread},
+	}
 	for i, f := range found {
 		r.Users[i] = advise(f, o.Threshold)
 		if unread && f.Place == migrate.PlaceStore {

@@ -36,12 +36,21 @@ func (b *bucket) LookDeep(_ context.Context, u userdb.UserID) (sqlitefile.Report
 	return sqlitefile.Report{}, b.refused[u]
 }
 
-func (b *bucket) LookSplit(_ context.Context, u userdb.UserID, _ *split.Policy, _ time.Time) (*split.Plan, sqlitefile.Report, error) {
+func (b *bucket) LookSplit(
+	_ context.Context,
+	u userdb.UserID,
+	_ *split.Policy,
+	_ time.Time,
+) (*split.Plan, sqlitefile.Report, error) {
 	return &split.Plan{}, sqlitefile.Report{}, b.refused[u]
 }
 
 func options(stderr *bytes.Buffer) Options {
-	return Options{Threshold: RecommendFrom, Concurrency: 2, Out: report.New(report.Options{Out: new(bytes.Buffer), Err: stderr, Format: report.JSON})}
+	return Options{
+		Threshold:   RecommendFrom,
+		Concurrency: 2,
+		Out:         report.New(report.Options{Out: new(bytes.Buffer), Err: stderr, Format: report.JSON}),
+	}
 }
 
 // TestSurvey: what a scan says of each user, and of all of them, from what the engine and the past show.
@@ -49,8 +58,16 @@ func TestSurvey(t *testing.T) {
 	var stderr bytes.Buffer
 	damaged := &userdb.Error{Op: "open", Kind: userdb.Damaged, Err: errors.New("malformed")}
 	b := &bucket{refused: map[userdb.UserID]error{"broken": damaged}, found: []migrate.Found{
-		{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}, {User: "broken", Bytes: 2 * units.MB, Place: migrate.PlaceR2},
-		{User: "near", Bytes: 950 * units.KB, Place: migrate.PlaceR2}, {User: "moved", Place: migrate.PlaceStore, Flagged: true},
+		{
+			User:  "large",
+			Bytes: 2 * units.MB,
+			Place: migrate.PlaceR2,
+		}, {User: "broken", Bytes: 2 * units.MB, Place: migrate.PlaceR2},
+		{
+			User:  "near",
+			Bytes: 950 * units.KB,
+			Place: migrate.PlaceR2,
+		}, {User: "moved", Place: migrate.PlaceStore, Flagged: true},
 		{User: "sick", Place: migrate.PlaceUnreadable, Err: errors.New("HTTP 500")},
 	}}
 	o := options(&stderr)
@@ -62,7 +79,11 @@ func TestSurvey(t *testing.T) {
 	}
 	o.Past, o.Run = past, "now"
 	week := func(h *scanlog.History) error {
-		return h.Record(t.Context(), scanlog.Scan{Run: "then", At: time.Now().Add(-7 * units.Day)}, map[string]int64{"near": 500 * units.KB, "large": units.MB})
+		return h.Record(
+			t.Context(),
+			scanlog.Scan{Run: "then", At: time.Now().Add(-7 * units.Day)},
+			map[string]int64{"near": 500 * units.KB, "large": units.MB},
+		)
 	}
 	if err := past.update(t.Context(), week); err != nil {
 		t.Fatal(err)
@@ -81,7 +102,10 @@ func TestSurvey(t *testing.T) {
 		}
 	}
 	s := r.Summary()
-	if s.Users != 5 || s.Migrate != 2 || s.Blocked != 1 || s.Failed != 1 || s.Crossing != 1 || s.Scans != 2 || s.Cost == nil || s.Cost.Users != 1 || s.Cost.Monthly == nil {
+	if s.Users != 5 || s.Migrate != 2 || s.Blocked != 1 || s.Failed != 1 || s.Crossing != 1 || s.Scans != 2 ||
+		s.Cost == nil ||
+		s.Cost.Users != 1 ||
+		s.Cost.Monthly == nil {
 		t.Errorf("%+v, cost %+v", s, s.Cost)
 	}
 	if near := r.Users[2]; near.Growth() != "+450 KB" || near.Crosses() != "1d" {
@@ -96,9 +120,13 @@ func TestSurvey(t *testing.T) {
 // TestSurveyWithoutFlags: the fences of the files tell who moved, and the report says that the flags did not.
 func TestSurveyWithoutFlags(t *testing.T) {
 	var stderr bytes.Buffer
-	b := &bucket{unread: errors.New("KV is down"), found: []migrate.Found{{User: "moved", Place: migrate.PlaceStore}}}
+	b := &bucket{
+		unread: errors.New("KV is down"),
+		found:  []migrate.Found{{User: "moved", Place: migrate.PlaceStore}},
+	}
 	r, err := Survey(t.Context(), b, options(&stderr))
-	if err != nil || !r.Totals.FlagsUnread || r.Users[0].Advice != AdviceMigrated || !strings.Contains(stderr.String(), "KV is down") {
+	if err != nil || !r.Totals.FlagsUnread || r.Users[0].Advice != AdviceMigrated ||
+		!strings.Contains(stderr.String(), "KV is down") {
 		t.Errorf("%v, %+v, %s", err, r, &stderr)
 	}
 }
@@ -108,7 +136,11 @@ func TestConsistent(t *testing.T) {
 	var stderr bytes.Buffer
 	o := options(&stderr)
 	o.Consistent = 2
-	r, err := Survey(t.Context(), &bucket{found: []migrate.Found{{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}}}, o)
+	r, err := Survey(
+		t.Context(),
+		&bucket{found: []migrate.Found{{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}}},
+		o,
+	)
 	if err != nil || r.Users[0].Advice != AdviceNote || r.Totals.Migrate != 0 {
 		t.Errorf("%v, %+v", err, r)
 	}
@@ -134,7 +166,10 @@ func TestSurveySplit(t *testing.T) {
 
 // TestCheckCap compares the most that a move may cost.
 func TestCheckCap(t *testing.T) {
-	users := []migrate.Found{{User: "large", Bytes: units.GB, Place: migrate.PlaceR2}, {User: "moved", Bytes: units.TB, Place: migrate.PlaceStore}}
+	users := []migrate.Found{
+		{User: "large", Bytes: units.GB, Place: migrate.PlaceR2},
+		{User: "moved", Bytes: units.TB, Place: migrate.PlaceStore},
+	}
 	if err := CheckCap(0, users); userdb.KindOf(err) != userdb.Usage {
 		t.Errorf("got %v", err)
 	}

@@ -63,7 +63,14 @@ type SplitReport struct {
 }
 
 // SurveySplit says for each of the users what a split by the policy would move, at one moment.
-func SurveySplit(ctx context.Context, e Engine, found []migrate.Found, policy *split.Policy, at time.Time, o Options) (*SplitReport, error) {
+func SurveySplit(
+	ctx context.Context,
+	e Engine,
+	found []migrate.Found,
+	policy *split.Policy,
+	at time.Time,
+	o Options,
+) (*SplitReport, error) {
 	lines, err := lookSplits(ctx, e, found, policy, at, &o)
 	if err != nil {
 		return nil, err
@@ -75,7 +82,14 @@ func SurveySplit(ctx context.Context, e Engine, found []migrate.Found, policy *s
 	return r, nil
 }
 
-func lookSplits(ctx context.Context, e Engine, found []migrate.Found, policy *split.Policy, at time.Time, o *Options) ([]SplitUser, error) {
+func lookSplits(
+	ctx context.Context,
+	e Engine,
+	found []migrate.Found,
+	policy *split.Policy,
+	at time.Time,
+	o *Options,
+) ([]SplitUser, error) {
 	lines, sizes := make([]SplitUser, len(found)), map[string]int64{}
 	for i, f := range found {
 		lines[i] = SplitUser{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Verdict: SplitNoFile}
@@ -109,7 +123,8 @@ func (l *SplitUser) fail(err error) {
 	l.Verdict, l.Error = SplitFailed, &described
 }
 
-// hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is split.
+// hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is
+// split.
 func hasRows(p migrate.Place) bool { return p == migrate.PlaceR2 || p == migrate.PlaceSplit }
 
 func (l *SplitUser) look(ctx context.Context, e Engine, policy *split.Policy, at time.Time) error {

@@ -10,16 +10,24 @@ import (
 // Keep is how long scans are remembered.
 const Keep = 400 * 24 * time.Hour
 
-// Record adds a scan: sizes holds the files that it found in R2, by user. A scan whose Run is in the history already changes nothing, so
-// that a repetition after a lost answer does no harm. Scans older than Keep are forgotten.
+// Record adds a scan: sizes holds the files that it found in R2, by user. A scan whose Run is in the history
+// already changes nothing, so that a repetition after a lost answer does no harm. Scans older than Keep are
+// forgotten.
 func (h *History) Record(ctx context.Context, scan Scan, sizes map[string]int64) error {
 	scan.Users, scan.Bytes = len(sizes), 0
 	for _, n := range sizes {
 		scan.Bytes += n
 	}
 	err := h.inTx(ctx, func(tx *sql.Tx) error {
-		added, err := tx.ExecContext(ctx, "INSERT INTO scans (run, at, prefix, users, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run) DO NOTHING",
-			scan.Run, scan.At.UnixMilli(), scan.Prefix, scan.Users, scan.Bytes)
+		added, err := tx.ExecContext(
+			ctx,
+			"INSERT INTO scans (run, at, prefix, users, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run) DO NOTHING",
+			scan.Run,
+			scan.At.UnixMilli(),
+			scan.Prefix,
+			scan.Users,
+			scan.Bytes,
+		)
 		if err != nil {
 			return err
 		}
@@ -91,7 +99,8 @@ func lastSteps(ctx context.Context, tx *sql.Tx) (map[string]sql.NullInt64, error
 	return last, rows.Err()
 }
 
-// forget removes scans before a time, and the steps that no later scan needs: the last step at or before the first kept scan stays.
+// forget removes scans before a time, and the steps that no later scan needs: the last step at or before the
+// first kept scan stays.
 func forget(ctx context.Context, tx *sql.Tx, before time.Time) error {
 	gone, err := tx.ExecContext(ctx, "DELETE FROM scans WHERE at < ?", before.UnixMilli())
 	if err != nil {

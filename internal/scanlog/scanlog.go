@@ -1,8 +1,9 @@
-// Package scanlog keeps what scans saw: the size of each user's file, scan after scan, in a SQLite file. From it follow facts that one scan
-// cannot know: who is over a threshold for good, how fast users grow, who will cross the threshold.
+// Package scanlog keeps what scans saw: the size of each user's file, scan after scan, in a SQLite file. From
+// it follow facts that one scan cannot know: who is over a threshold for good, how fast users grow, who will
+// cross the threshold.
 //
-// A history belongs to one bucket and one layout, and refuses any other. A scan is recorded in one transaction. A size is stored only when
-// it changed, so that a fleet that stands still costs nothing.
+// A history belongs to one bucket and one layout, and refuses any other. A scan is recorded in one
+// transaction. A size is stored only when it changed, so that a fleet that stands still costs nothing.
 package scanlog
 
 import (
@@ -20,7 +21,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// applicationID marks the file in its SQLite header ("dbmh"), so that no other database is ever taken for a history, or written to.
+// applicationID marks the file in its SQLite header ("dbmh"), so that no other database is ever taken for a
+// history, or written to.
 const (
 	applicationID = 0x64626d68
 	version       = 1
@@ -65,8 +67,8 @@ type History struct {
 	path string
 }
 
-// Open opens the history at path, or begins one. A file that is damaged, of another bucket or layout, or no history at all is refused and
-// stays as it is. The folder must exist.
+// Open opens the history at path, or begins one. A file that is damaged, of another bucket or layout, or no
+// history at all is refused and stays as it is. The folder must exist.
 func Open(ctx context.Context, path string, scope Scope) (*History, error) {
 	fresh, err := isFresh(path)
 	if err != nil {
@@ -92,7 +94,8 @@ func Open(ctx context.Context, path string, scope Scope) (*History, error) {
 	return h, nil
 }
 
-// isFresh says that there is nothing at path yet. An empty file is nothing, too: so begins a file that somebody else's process just made.
+// isFresh says that there is nothing at path yet. An empty file is nothing, too: so begins a file that
+// somebody else's process just made.
 func isFresh(path string) (bool, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -110,13 +113,20 @@ func isFresh(path string) (bool, error) {
 func (h *History) begin(ctx context.Context, scope Scope) error {
 	err := h.inTx(ctx, func(tx *sql.Tx) error {
 		var id int64
-		if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil || id == applicationID {
+		if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil ||
+			id == applicationID {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d;", applicationID, version)+schema); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO scope VALUES (?, ?, ?)", scope.Endpoint, scope.Bucket, scope.Layout)
+		_, err := tx.ExecContext(
+			ctx,
+			"INSERT INTO scope VALUES (?, ?, ?)",
+			scope.Endpoint,
+			scope.Bucket,
+			scope.Layout,
+		)
 		return err
 	})
 	if err != nil {
@@ -127,14 +137,21 @@ func (h *History) begin(ctx context.Context, scope Scope) error {
 
 func (h *History) check(ctx context.Context, want Scope) error {
 	var id, ver int64
-	err := errors.Join(h.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id), h.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&ver))
+	err := errors.Join(
+		h.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id),
+		h.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&ver),
+	)
 	switch {
 	case err != nil:
 		return h.fail("read", err)
 	case id != applicationID:
 		return refuse(h.path, errors.New("it is a database, but no history of scans"), "")
 	case ver != version:
-		return refuse(h.path, fmt.Errorf("it has version %d, and this dbmigrate knows version %d", ver, version), "use a newer dbmigrate")
+		return refuse(
+			h.path,
+			fmt.Errorf("it has version %d, and this dbmigrate knows version %d", ver, version),
+			"use a newer dbmigrate",
+		)
 	}
 	var verdict string
 	if err := h.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
@@ -148,7 +165,11 @@ func (h *History) check(ctx context.Context, want Scope) error {
 		return h.fail("read", err)
 	}
 	if is != want {
-		return refuse(h.path, fmt.Errorf("it is of %s, not of %s", is, want), "each bucket and layout has a history of its own: name another file")
+		return refuse(
+			h.path,
+			fmt.Errorf("it is of %s, not of %s", is, want),
+			"each bucket and layout has a history of its own: name another file",
+		)
 	}
 	return nil
 }
@@ -171,7 +192,13 @@ func (h *History) fail(op string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &userdb.Error{Op: op + " the history", Thing: h.path, Kind: userdb.Usage, Err: err, Hint: hintAside}
+	return &userdb.Error{
+		Op:    op + " the history",
+		Thing: h.path,
+		Kind:  userdb.Usage,
+		Err:   err,
+		Hint:  hintAside,
+	}
 }
 
 const hintAside = "move the file away to begin a new history"

@@ -16,7 +16,11 @@ import (
 )
 
 var (
-	scope = Scope{Endpoint: "https://acc.r2.cloudflarestorage.com", Bucket: "users", Layout: userdb.DefaultLayout}
+	scope = Scope{
+		Endpoint: "https://acc.r2.cloudflarestorage.com",
+		Bucket:   "users",
+		Layout:   userdb.DefaultLayout,
+	}
 	start = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	every = Window{Apart: time.Hour, Back: 90 * 24 * time.Hour}
 )
@@ -73,11 +77,20 @@ func sizesOf(tr Trend) string {
 const day = 24 * time.Hour
 
 func TestTrends(t *testing.T) {
-	h := told(t,
+	h := told(
+		t,
 		seen{0, "", map[string]int64{"steady": 5, "grows": 10, "leaves": 7}},
 		seen{day, "", map[string]int64{"steady": 5, "grows": 20, "leaves": 7}},
-		seen{day + 10*time.Minute, "", map[string]int64{"steady": 5, "grows": 25, "leaves": 7}}, // too near: the newer one counts
-		seen{2 * day, "gr", map[string]int64{"grows": 40}},                                      // looked at nobody else
+		seen{
+			day + 10*time.Minute,
+			"",
+			map[string]int64{"steady": 5, "grows": 25, "leaves": 7},
+		}, // too near: the newer one counts
+		seen{
+			2 * day,
+			"gr",
+			map[string]int64{"grows": 40},
+		}, // looked at nobody else
 		seen{3 * day, "", map[string]int64{"steady": 5, "grows": 80, "new": 1}},
 	)
 	all := trends(t, h, every)
@@ -97,14 +110,24 @@ func TestTrends(t *testing.T) {
 
 // TestComeBack: a file that went away and came back is another file.
 func TestComeBack(t *testing.T) {
-	h := told(t, seen{0, "", map[string]int64{"a": 9}}, seen{day, "", nil}, seen{2 * day, "", map[string]int64{"a": 9}})
+	h := told(
+		t,
+		seen{0, "", map[string]int64{"a": 9}},
+		seen{day, "", nil},
+		seen{2 * day, "", map[string]int64{"a": 9}},
+	)
 	if got := sizesOf(trends(t, h, every)["a"]); got != "9" {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestPrefixesAreThinnedTogether(t *testing.T) {
-	h := told(t, seen{0, "", map[string]int64{"ab": 1}}, seen{time.Minute, "a", map[string]int64{"ab": 2}}, seen{2 * time.Minute, "ab", map[string]int64{"ab": 3}})
+	h := told(
+		t,
+		seen{0, "", map[string]int64{"ab": 1}},
+		seen{time.Minute, "a", map[string]int64{"ab": 2}},
+		seen{2 * time.Minute, "ab", map[string]int64{"ab": 3}},
+	)
 	if got := sizesOf(trends(t, h, every)["ab"]); got != "3" {
 		t.Errorf("three scans within two minutes count as %q", got)
 	}
@@ -216,7 +239,9 @@ func TestRefusals(t *testing.T) {
 			continue
 		}
 		var e *userdb.Error
-		if !errors.As(err, &e) || e.Kind != userdb.Usage || e.Hint == "" || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), path) {
+		if !errors.As(err, &e) || e.Kind != userdb.Usage || e.Hint == "" ||
+			!strings.Contains(err.Error(), test.says) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if after, err := os.ReadFile(path); err != nil || string(after) != string(test.content) {

@@ -23,7 +23,8 @@ const mostScans = 100
 
 const week = 7 * 24 * time.Hour
 
-// leastSpan is the shortest time from which a growth is worked out. Less would turn an hour's uploads into a year's.
+// leastSpan is the shortest time from which a growth is worked out. Less would turn an hour's uploads into a
+// year's.
 const leastSpan = 24 * time.Hour
 
 // Point is a size at a time.
@@ -50,7 +51,8 @@ func (t Trend) Over(threshold int64) int {
 	return n
 }
 
-// PerWeek is the growth in bytes a week by the least squares through all points; false where they span less than a day.
+// PerWeek is the growth in bytes a week by the least squares through all points; false where they span less
+// than a day.
 func (t Trend) PerWeek() (float64, bool) {
 	n := len(t.Points)
 	if n < 2 || t.Points[n-1].At.Sub(t.Points[0].At) < leastSpan {
@@ -65,8 +67,8 @@ func (t Trend) PerWeek() (float64, bool) {
 	return slope, !math.IsNaN(slope) && !math.IsInf(slope, 0)
 }
 
-// Crosses is when the newest size, growing on as PerWeek says, reaches the threshold; false when it is over already, does not grow, or would take
-// longer than within.
+// Crosses is when the newest size, growing on as PerWeek says, reaches the threshold; false when it is over
+// already, does not grow, or would take longer than within.
 func (t Trend) Crosses(threshold int64, within time.Duration) (time.Duration, bool) {
 	perWeek, known := t.PerWeek()
 	if !known || perWeek <= 0 {
@@ -89,7 +91,8 @@ type counted struct {
 	id int64
 }
 
-// Trends calls yield for every user who was in R2 at some time, in the order of their names' bytes, with the scans that count.
+// Trends calls yield for every user who was in R2 at some time, in the order of their names' bytes, with the
+// scans that count.
 func (h *History) Trends(ctx context.Context, w Window, yield func(user string, t Trend)) error {
 	err := func() error {
 		scans, err := h.counting(ctx, w, false)
@@ -177,10 +180,13 @@ func thin(points []Point, apart time.Duration) []Point {
 	return kept
 }
 
-// counting returns the scans that can count, oldest first: those of each prefix apart from one another. Where scans of different prefixes saw
-// a user, trendOf thins them out again.
+// counting returns the scans that can count, oldest first: those of each prefix apart from one another. Where
+// scans of different prefixes saw a user, trendOf thins them out again.
 func (h *History) counting(ctx context.Context, w Window, wholeOnly bool) ([]counted, error) {
-	rows, err := h.db.QueryContext(ctx, "SELECT id, run, at, prefix, users, bytes FROM scans ORDER BY at DESC, id DESC")
+	rows, err := h.db.QueryContext(
+		ctx,
+		"SELECT id, run, at, prefix, users, bytes FROM scans ORDER BY at DESC, id DESC",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +203,8 @@ func (h *History) counting(ctx context.Context, w Window, wholeOnly bool) ([]cou
 		if newest.IsZero() {
 			newest = s.At
 		}
-		if before, seen := last[s.Prefix]; seen && before.Sub(s.At) < w.Apart || newest.Sub(s.At) > w.Back || wholeOnly && s.Prefix != "" {
+		if before, seen := last[s.Prefix]; seen && before.Sub(s.At) < w.Apart || newest.Sub(s.At) > w.Back ||
+			wholeOnly && s.Prefix != "" {
 			continue
 		}
 		last[s.Prefix] = s.At

@@ -13,7 +13,8 @@ var (
 	errNoLocks = errors.New("the file system has no locks")
 )
 
-// lock takes the folder itself for as long as this process lives: the system drops the lock when a process dies, however it dies.
+// lock takes the folder itself for as long as this process lives: the system drops the lock when a process
+// dies, however it dies.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {

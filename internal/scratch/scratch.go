@@ -1,5 +1,6 @@
-// Package scratch keeps what a run writes on this machine for a while, copies of users' databases above all: in one folder that nobody
-// else can enter or guess, and that goes when the run ends. What a killed run left goes when the next run begins.
+// Package scratch keeps what a run writes on this machine for a while, copies of users' databases above all:
+// in one folder that nobody else can enter or guess, and that goes when the run ends. What a killed run left
+// goes when the next run begins.
 package scratch
 
 import (
@@ -16,7 +17,8 @@ import (
 // prefix begins the name of every such folder.
 const prefix = "dbmigrate-run-"
 
-// Dir is one run's folder. It is made when it is first needed, so that commands which spool nothing need no place to write.
+// Dir is one run's folder. It is made when it is first needed, so that commands which spool nothing need no
+// place to write.
 type Dir struct {
 	base    string
 	mu      sync.Mutex
@@ -83,11 +85,12 @@ func still(path string, held *os.File) bool {
 	return err == nil && os.SameFile(named, opened)
 }
 
-// removeTries is how often files that come while the folder is emptied are removed once more: a call that found the folder before it was
-// renamed may still make its file.
+// removeTries is how often files that come while the folder is emptied are removed once more: a call that
+// found the folder before it was renamed may still make its file.
 const removeTries = 16
 
-// Remove removes the folder with everything in it, for good: nothing new is put there. Removing it twice does nothing.
+// Remove removes the folder with everything in it, for good: nothing new is put there. Removing it twice does
+// nothing.
 func (d *Dir) Remove() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -103,7 +106,8 @@ func (d *Dir) Remove() error {
 	return err
 }
 
-// removeAll renames the folder first, so that nobody who still works under its name can put another file there.
+// removeAll renames the folder first, so that nobody who still works under its name can put another file
+// there.
 func removeAll(path string) error {
 	gone := path + "-gone"
 	if err := os.Rename(path, gone); err != nil {
@@ -118,7 +122,8 @@ func removeAll(path string) error {
 	return err
 }
 
-// Sweep removes what dead runs of the same operating system user left in base. Folders of runs that live, and of other users, stay.
+// Sweep removes what dead runs of the same operating system user left in base. Folders of runs that live, and
+// of other users, stay.
 func Sweep(base string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {

@@ -62,7 +62,8 @@ func TestNothingIsMadeBeforeItIsNeeded(t *testing.T) {
 }
 
 func TestAPlaceThatCannotBeWritten(t *testing.T) {
-	if _, err := In(filepath.Join(t.TempDir(), "absent")).Path(); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
+	if _, err := In(filepath.Join(t.TempDir(), "absent")).Path(); err == nil ||
+		!strings.Contains(err.Error(), "TMPDIR") {
 		t.Errorf("%v", err)
 	}
 }
@@ -104,7 +105,13 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = dead.Wait() // it was killed
-	kept := []string{live, filepath.Join(base, "other-program"), filepath.Join(base, prefix+"link"), filepath.Join(base, prefix+"file"), filepath.Join(base, "linked")}
+	kept := []string{
+		live,
+		filepath.Join(base, "other-program"),
+		filepath.Join(base, prefix+"link"),
+		filepath.Join(base, prefix+"file"),
+		filepath.Join(base, "linked"),
+	}
 	for _, dir := range []string{kept[1], kept[4]} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

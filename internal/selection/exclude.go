@@ -9,8 +9,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// readExcluded gathers who is left out. No user's id holds a slash, so a value with one is a file, and "-" is standard input; everything else
-// is a user. A bare word that is also the name of a file is refused: whoever meant the file would see its users moved.
+// readExcluded gathers who is left out. No user's id holds a slash, so a value with one is a file, and "-" is
+// standard input; everything else is a user. A bare word that is also the name of a file is refused: whoever
+// meant the file would see its users moved.
 func readExcluded(values []string, stdin io.Reader) (map[userdb.UserID]bool, error) {
 	var all userSet
 	for _, value := range values {
@@ -25,8 +26,12 @@ func readExcluded(values []string, stdin io.Reader) (map[userdb.UserID]bool, err
 			continue
 		}
 		if _, err := os.Stat(value); err == nil {
-			return nil, userdb.UsageError("read --exclude", fmt.Sprintf("%q", value), "there is a file of this name, and it may be a user, too",
-				fmt.Sprintf("write ./%s for the file; a user of this name goes into a file", value))
+			return nil, userdb.UsageError(
+				"read --exclude",
+				fmt.Sprintf("%q", value),
+				"there is a file of this name, and it may be a user, too",
+				fmt.Sprintf("write ./%s for the file; a user of this name goes into a file", value),
+			)
 		}
 		if err := all.add(value); err != nil {
 			return nil, err

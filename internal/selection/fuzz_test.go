@@ -8,7 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// A users file gives users whose ids stand in it as whole lines, or an error: never half a name, and no user twice.
+// A users file gives users whose ids stand in it as whole lines, or an error: never half a name, and no user
+// twice.
 func FuzzUsersFile(f *testing.F) {
 	for _, seed := range []string{"a\nb\n", "# all\nuser-1 # the first\r\n\nuser#2\n", "\ufeffa\n", "a/b\n", "\xff", "a\x00", strings.Repeat("x", 70_000)} {
 		f.Add([]byte(seed))
@@ -24,7 +25,11 @@ func FuzzUsersFile(f *testing.F) {
 				t.Errorf("%q comes twice", user)
 			}
 			seen[user] = true
-			if _, err := userdb.ParseUserID(string(user)); err != nil || !slices.ContainsFunc(strings.Split(strings.TrimPrefix(string(text), byteOrderMark), "\n"), func(line string) bool { return withoutComment(line) == string(user) }) {
+			if _, err := userdb.ParseUserID(string(user)); err != nil ||
+				!slices.ContainsFunc(
+					strings.Split(strings.TrimPrefix(string(text), byteOrderMark), "\n"),
+					func(line string) bool { return withoutComment(line) == string(user) },
+				) {
 				t.Errorf("%q is no line of %q (%v)", user, text, err)
 			}
 		}

@@ -18,7 +18,8 @@ func (o *Options) byTime() bool { return o.Run != "" || o.Since.Typed != "" }
 // stays says that ToPercent leaves the user where the user is.
 func (o *Options) stays(u userdb.UserID) bool { return o.ToPercent.Given && Share(u) < o.ToPercent.Of }
 
-// clocksApart is by how much the clocks of the machines that migrate, and R2's, may differ without anybody being missed.
+// clocksApart is by how much the clocks of the machines that migrate, and R2's, may differ without anybody
+// being missed.
 const clocksApart = time.Hour
 
 // began is before the first receipt of those who are meant was written.
@@ -38,8 +39,8 @@ func (o *Options) began(now time.Time) time.Time {
 	return began.Add(-clocksApart)
 }
 
-// resolveMoved finds the users who moved when they are meant to have, the latest first. Where the flags cannot be read,
-// the run's record tells who else it moved.
+// resolveMoved finds the users who moved when they are meant to have, the latest first. Where the flags
+// cannot be read, the run's record tells who else it moved.
 func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 	users, err := s.moved(ctx, e)
 	if err != nil || !s.FlagsUnread || s.options.Run == "" || s.options.Records == nil {
@@ -50,7 +51,11 @@ func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]migrate.Found, err
 
 func (s *Set) moved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 	now, talk := time.Now(), s.options.Talk
-	all, err := e.Moved(ctx, migrate.ScanOptions{Prefix: s.options.Prefix, WithoutFlags: s.unread()}, s.options.began(now))
+	all, err := e.Moved(
+		ctx,
+		migrate.ScanOptions{Prefix: s.options.Prefix, WithoutFlags: s.unread()},
+		s.options.began(now),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +66,11 @@ func (s *Set) moved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 		}
 		if f.Err != nil && f.Place != migrate.PlaceUnreadable {
 			s.FlagsUnread = true // somebody may be missing, so the command does not end with 0
-			talk.Warn("%s is in a Durable Object, and nothing says since when: %v; name the user if it is meant", f.User, f.Err)
+			talk.Warn(
+				"%s is in a Durable Object, and nothing says since when: %v; name the user if it is meant",
+				f.User,
+				f.Err,
+			)
 		} else if s.options.takesTime(f, now) {
 			meant = append(meant, f)
 		}
@@ -75,8 +84,8 @@ func (s *Set) moved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 // means says that a user is named, or that nobody is.
 func (s *Set) means(u userdb.UserID) bool { return s.Wide || slices.Contains(s.Named, u) }
 
-// withRecorded adds the users of the run's record whom neither flags nor receipts showed, where the file is still as that
-// run left it. A run without a record has told everything already.
+// withRecorded adds the users of the run's record whom neither flags nor receipts showed, where the file is
+// still as that run left it. A run without a record has told everything already.
 func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found) ([]migrate.Found, error) {
 	place, err := s.options.Records()
 	if err != nil {
@@ -93,7 +102,11 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found
 		}
 	})
 	if err != nil {
-		s.options.Talk.Warn("the record of run %s cannot be read, so only receipts tell who is meant: %v", s.options.Run, err)
+		s.options.Talk.Warn(
+			"the record of run %s cannot be read, so only receipts tell who is meant: %v",
+			s.options.Run,
+			err,
+		)
 		return users, nil
 	}
 	if run.Bucket != place.Bucket {
@@ -113,12 +126,18 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found
 // looksAtOnce keeps small requests side by side.
 const looksAtOnce = 32
 
-func (s *Set) lookAtRecorded(ctx context.Context, e Scanner, run record.Run, lines []record.UserLine) ([]*migrate.Found, error) {
+func (s *Set) lookAtRecorded(
+	ctx context.Context,
+	e Scanner,
+	run record.Run,
+	lines []record.UserLine,
+) ([]*migrate.Found, error) {
 	recorded := make([]*migrate.Found, len(lines))
 	err := parallel.Each(ctx, len(lines), looksAtOnce, func(ctx context.Context, i int) error {
 		meta := userdb.FlagMeta{Run: s.options.Run, At: run.At, Bytes: lines[i].Bytes}
 		f, moved, err := e.Recorded(ctx, lines[i].User, lines[i].Claim, meta)
-		if err != nil && !parallel.IsCancelled(err) { // one sick object: the command that follows says what it is
+		if err != nil &&
+			!parallel.IsCancelled(err) { // one sick object: the command that follows says what it is
 			f.Place, f.Err, moved, err = migrate.PlaceUnreadable, err, true, nil
 		}
 		if moved && s.takes(f) && s.options.takesTime(f, time.Now()) {

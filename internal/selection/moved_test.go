@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestToPercentIsTheOppositeOfPercent divides the same users as migrate --percent does, into those who stay and those who go.
+// TestToPercentIsTheOppositeOfPercent divides the same users as migrate --percent does, into those who stay
+// and those who go.
 func TestToPercentIsTheOppositeOfPercent(t *testing.T) {
 	var all []migrate.Found
 	for i := range 1000 {

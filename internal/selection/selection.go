@@ -15,8 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Options are the ways of choosing users, as they were given. Ways intersect: each can only take users away. The zero
-// value chooses nobody.
+// Options are the ways of choosing users, as they were given. Ways intersect: each can only take users away.
+// The zero value chooses nobody.
 type Options struct {
 	All       bool
 	UsersFile string // "-" is standard input
@@ -58,7 +58,12 @@ type Scanner interface {
 	Scan(ctx context.Context, opts migrate.ScanOptions) ([]migrate.Found, error)
 	LookUp(ctx context.Context, users []userdb.UserID) ([]migrate.Found, error)
 	Moved(ctx context.Context, opts migrate.ScanOptions, since time.Time) ([]migrate.Found, error)
-	Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (migrate.Found, bool, error)
+	Recorded(
+		ctx context.Context,
+		u userdb.UserID,
+		claim userdb.Claim,
+		meta userdb.FlagMeta,
+	) (migrate.Found, bool, error)
 }
 
 // Set is a choice of users that was read and is in order.
@@ -75,8 +80,8 @@ type Set struct {
 	excluded map[userdb.UserID]bool
 }
 
-// Parse checks the options and names the users that they name. Nothing is asked of any server, so a bad id stops a
-// command before it begins.
+// Parse checks the options and names the users that they name. Nothing is asked of any server, so a bad id
+// stops a command before it begins.
 func (o Options) Parse(args []string, stdin io.Reader) (*Set, error) {
 	if o.Talk == nil {
 		o.Talk = silence{}
@@ -117,7 +122,12 @@ func (s *Set) readNames(args []string, stdin io.Reader) error {
 func (s *Set) readParts(stdin io.Reader) (err error) {
 	o := &s.options
 	if o.UsersFile == "-" && slices.Contains(o.Exclude, "-") {
-		return userdb.UsageError("read --exclude", "-", "--users-file reads standard input already", "put one of the two into a file")
+		return userdb.UsageError(
+			"read --exclude",
+			"-",
+			"--users-file reads standard input already",
+			"put one of the two into a file",
+		)
 	}
 	switch o.Shard {
 	case "":
@@ -136,8 +146,9 @@ func (s *Set) readParts(stdin io.Reader) (err error) {
 // Shards is how many processes divide the users among them: at least one.
 func (s *Set) Shards() int { return max(1, s.shard.of) }
 
-// Resolve finds the chosen users and the sizes of their files: the largest first when the bucket was scanned, the latest
-// moved first by Run and Since, otherwise as named. Who is left out by the id alone costs no request.
+// Resolve finds the chosen users and the sizes of their files: the largest first when the bucket was scanned,
+// the latest moved first by Run and Since, otherwise as named. Who is left out by the id alone costs no
+// request.
 func (s *Set) Resolve(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 	if s.options.byTime() {
 		return s.resolveMoved(ctx, e)
@@ -155,7 +166,13 @@ func (s *Set) Resolve(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 
 func (s *Set) find(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 	named := Kept(s.Named, s.takesID)
-	opts := migrate.ScanOptions{Users: named, Prefix: s.options.Prefix, Marks: s.options.Marks, Only: s.takesID, WithoutFlags: s.unread()}
+	opts := migrate.ScanOptions{
+		Users:        named,
+		Prefix:       s.options.Prefix,
+		Marks:        s.options.Marks,
+		Only:         s.takesID,
+		WithoutFlags: s.unread(),
+	}
 	switch {
 	case s.Wide:
 		return e.Scan(ctx, opts)
@@ -194,18 +211,20 @@ func Kept[T any](all []T, keep func(T) bool) []T {
 	return out
 }
 
-// takes applies what can only take users away. A user that was named but has no file is kept, so that the command reports
-// it, and so is one whose object cannot be read.
+// takes applies what can only take users away. A user that was named but has no file is kept, so that the
+// command reports it, and so is one whose object cannot be read.
 func (s *Set) takes(f migrate.Found) bool {
 	unknown := f.Place == migrate.PlaceMissing && !s.Wide || f.Place == migrate.PlaceUnreadable
 	of := s.options.OfAll
-	return s.takesID(f.User) && (f.Bytes >= s.options.Over.Bytes || unknown) && (of == nil || !s.Wide || of(f))
+	return s.takesID(f.User) && (f.Bytes >= s.options.Over.Bytes || unknown) &&
+		(of == nil || !s.Wide || of(f))
 }
 
 // takesID applies what needs no look at the user.
 func (s *Set) takesID(u userdb.UserID) bool {
 	o := &s.options
-	return strings.HasPrefix(string(u), o.Prefix) && o.Percent.Includes(u) && !o.stays(u) && s.shard.has(u) && !s.excluded[u]
+	return strings.HasPrefix(string(u), o.Prefix) && o.Percent.Includes(u) && !o.stays(u) && s.shard.has(u) &&
+		!s.excluded[u]
 }
 
 // LeftItsFile says that the bucket or the flags show that a user left R2, or may have.

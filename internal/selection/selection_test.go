@@ -16,7 +16,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// The shares are fixed for ever: a wave of today has to be inside the wave of tomorrow, whatever version runs it.
+// The shares are fixed for ever: a wave of today has to be inside the wave of tomorrow, whatever version runs
+// it.
 func TestShareIsFixed(t *testing.T) {
 	for user, want := range map[userdb.UserID]string{"alice": "8.5487", "bob": "15.0076", "user-00001": "16.3031"} {
 		if got := fmt.Sprintf("%.4f", Share(user)); got != want {
@@ -85,7 +86,13 @@ func TestSelectionReads(t *testing.T) {
 		"both, nobody in common": {args: []string{"zoe"}, file: file, want: "[]"},
 		"all":                    {want: "[]", wide: true},
 	} {
-		s, err := Options{All: test.wide, UsersFile: test.file}.Parse(test.args, strings.NewReader("dave\nbob\n"))
+		s, err := Options{
+			All:       test.wide,
+			UsersFile: test.file,
+		}.Parse(
+			test.args,
+			strings.NewReader("dave\nbob\n"),
+		)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -97,8 +104,15 @@ func TestSelectionReads(t *testing.T) {
 
 func TestLeftItsFile(t *testing.T) {
 	found := []migrate.Found{
-		{User: "in-r2", Place: migrate.PlaceR2}, {User: "moved", Place: migrate.PlaceStore, Flagged: true}, {User: "fenced", Place: migrate.PlaceStore},
-		{User: "flagged", Place: migrate.PlaceR2, Flagged: true}, {User: "missing", Place: migrate.PlaceMissing, Flagged: true},
+		{
+			User:  "in-r2",
+			Place: migrate.PlaceR2,
+		}, {User: "moved", Place: migrate.PlaceStore, Flagged: true}, {User: "fenced", Place: migrate.PlaceStore},
+		{
+			User:    "flagged",
+			Place:   migrate.PlaceR2,
+			Flagged: true,
+		}, {User: "missing", Place: migrate.PlaceMissing, Flagged: true},
 	}
 	var got []userdb.UserID
 	for _, f := range Kept(found, LeftItsFile) {
@@ -142,7 +156,12 @@ func (s *scanner) Moved(_ context.Context, opts migrate.ScanOptions, _ time.Time
 	return s.answer(opts)
 }
 
-func (s *scanner) Recorded(context.Context, userdb.UserID, userdb.Claim, userdb.FlagMeta) (migrate.Found, bool, error) {
+func (s *scanner) Recorded(
+	context.Context,
+	userdb.UserID,
+	userdb.Claim,
+	userdb.FlagMeta,
+) (migrate.Found, bool, error) {
 	return migrate.Found{}, false, errors.New("nobody is recorded")
 }
 
@@ -150,9 +169,21 @@ func (s *scanner) Recorded(context.Context, userdb.UserID, userdb.Claim, userdb.
 func TestResolve(t *testing.T) {
 	at := time.Now().Add(-time.Minute).UnixMilli()
 	fleet := []migrate.Found{
-		{User: "alice", Bytes: 10, Place: migrate.PlaceStore, Flagged: true, Flag: userdb.FlagMeta{Run: "r1", At: at}},
+		{
+			User:    "alice",
+			Bytes:   10,
+			Place:   migrate.PlaceStore,
+			Flagged: true,
+			Flag:    userdb.FlagMeta{Run: "r1", At: at},
+		},
 		{User: "bob", Bytes: 20, Place: migrate.PlaceR2},
-		{User: "carol", Bytes: 30, Place: migrate.PlaceStore, Flagged: true, Flag: userdb.FlagMeta{Run: "r2", At: at}},
+		{
+			User:    "carol",
+			Bytes:   30,
+			Place:   migrate.PlaceStore,
+			Flagged: true,
+			Flag:    userdb.FlagMeta{Run: "r2", At: at},
+		},
 	}
 	var since units.AgeFlag
 	if err := since.Set("1h"); err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// shard is one of several parts of the fleet that processes work on side by side; every user is in exactly one of them. The zero value is
-// everybody. Shards are counted from 1, as people and GitLab do: 1/16 to 16/16, and 0/16 is refused rather than guessed.
+// shard is one of several parts of the fleet that processes work on side by side; every user is in exactly
+// one of them. The zero value is everybody. Shards are counted from 1, as people and GitLab do: 1/16 to
+// 16/16, and 0/16 is refused rather than guessed.
 type shard struct {
 	number, of int
 }
@@ -38,7 +39,11 @@ func (s shard) validate(text string) error {
 	case s.of < 1 || s.of > maxShards:
 		return shardError(text, fmt.Sprintf("the number of shards is not between 1 and %d", maxShards), "")
 	case s.number < 1 || s.number > s.of:
-		return shardError(text, fmt.Sprintf("shards are counted from 1: there are 1/%d to %d/%d", s.of, s.of, s.of), "")
+		return shardError(
+			text,
+			fmt.Sprintf("shards are counted from 1: there are 1/%d to %d/%d", s.of, s.of, s.of),
+			"",
+		)
 	}
 	return nil
 }
@@ -50,7 +55,8 @@ func shardError(thing, cause, hint string) error {
 	return userdb.UsageError("read --shard", thing, cause, hint)
 }
 
-// has says whether a user belongs to the shard. The hash is another one than that of share: each shard of 5 percent is 5 percent of the shard.
+// has says whether a user belongs to the shard. The hash is another one than that of share: each shard of 5
+// percent is 5 percent of the shard.
 func (s shard) has(u userdb.UserID) bool {
 	if s.of == 0 {
 		return true
@@ -68,10 +74,22 @@ type shardSource struct {
 }
 
 var shardSources = []shardSource{
-	{"Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", 0, "the manifest has to set JOB_COMPLETIONS to what spec.completions is"},
+	{
+		"Kubernetes",
+		"JOB_COMPLETION_INDEX",
+		"JOB_COMPLETIONS",
+		0,
+		"the manifest has to set JOB_COMPLETIONS to what spec.completions is",
+	},
 	{"GitLab", "CI_NODE_INDEX", "CI_NODE_TOTAL", 1, "the job needs the keyword parallel"},
 	{"CircleCI", "CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0, "the job needs the key parallelism"},
-	{"Buildkite", "BUILDKITE_PARALLEL_JOB", "BUILDKITE_PARALLEL_JOB_COUNT", 0, "the step needs the key parallelism"},
+	{
+		"Buildkite",
+		"BUILDKITE_PARALLEL_JOB",
+		"BUILDKITE_PARALLEL_JOB_COUNT",
+		0,
+		"the step needs the key parallelism",
+	},
 }
 
 // shardFromEnvironment serves --shard auto: exactly one system has to say which shard this is.
@@ -84,7 +102,11 @@ func shardFromEnvironment(getenv func(string) string) (shard, error) {
 	}
 	switch len(found) {
 	case 0:
-		return shard{}, shardError("auto", "none of "+indexNames(shardSources)+" is set", "say it: --shard 3/16; on GitHub pass the matrix's number")
+		return shard{}, shardError(
+			"auto",
+			"none of "+indexNames(shardSources)+" is set",
+			"say it: --shard 3/16; on GitHub pass the matrix's number",
+		)
 	case 1:
 		return found[0].read(getenv)
 	}
@@ -100,7 +122,11 @@ func (c shardSource) read(getenv func(string) string) (shard, error) {
 	}
 	s := shard{index - c.first + 1, total}
 	if s.of < 1 || s.number < 1 || s.number > s.of || s.of > maxShards {
-		return shard{}, shardError(said, fmt.Sprintf("%s counts from %d, so this is no shard of %d", c.system, c.first, total), c.note)
+		return shard{}, shardError(
+			said,
+			fmt.Sprintf("%s counts from %d, so this is no shard of %d", c.system, c.first, total),
+			c.note,
+		)
 	}
 	return s, nil
 }

@@ -59,7 +59,8 @@ func randomText(random *rand.Rand) string {
 	return string(text)
 }
 
-// A share of a shard is that share: were the hashes not independent, some machines would get a whole wave and others nobody.
+// A share of a shard is that share: were the hashes not independent, some machines would get a whole wave and
+// others nobody.
 func TestShardsAndSharesAreIndependent(t *testing.T) {
 	const users, of, percent = 64_000, 16, 10
 	counts := make([]int, of)

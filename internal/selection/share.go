@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Share is a user's fixed place between 0 and 100. It depends on nothing but the id, so that waves on any machine agree.
+// Share is a user's fixed place between 0 and 100. It depends on nothing but the id, so that waves on any
+// machine agree.
 func Share(u userdb.UserID) float64 {
 	sum := sha256.Sum256([]byte("dbmigrate percent " + string(u)))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53) * 100

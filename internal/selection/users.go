@@ -52,8 +52,8 @@ func (s *userSet) addArguments(args []string) error {
 	return nil
 }
 
-// withoutComment takes off a comment, which begins at a # after white space or at the start of the line. In the middle of a word it is no
-// comment: half a name would be another user.
+// withoutComment takes off a comment, which begins at a # after white space or at the start of the line. In
+// the middle of a word it is no comment: half a name would be another user.
 func withoutComment(line string) string {
 	for i := range line {
 		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {

@@ -11,7 +11,8 @@ import (
 // Day is 24 hours; ages are counted from instants, so daylight saving plays no part.
 const Day = 24 * time.Hour
 
-// ParseDuration reads what time.ParseDuration reads, and before that weeks and days: "30d", "1w", "1d12h". Negative durations are refused.
+// ParseDuration reads what time.ParseDuration reads, and before that weeks and days: "30d", "1w", "1d12h".
+// Negative durations are refused.
 func ParseDuration(s string) (time.Duration, error) {
 	rest, total := strings.TrimSpace(s), time.Duration(0)
 	for _, unit := range []struct {
@@ -42,7 +43,8 @@ func badDuration(s string) error {
 	return fmt.Errorf("duration %q is not understood: use w, d, h, m and s, such as 30d or 1d12h", s)
 }
 
-// FormatDuration writes a duration with the one or two units that matter: "450ms", "12.4s", "3m05s", "4h10m", "30d", "2d4h".
+// FormatDuration writes a duration with the one or two units that matter: "450ms", "12.4s", "3m05s", "4h10m",
+// "30d", "2d4h".
 func FormatDuration(d time.Duration) string {
 	switch {
 	case d < 0:

@@ -29,7 +29,8 @@ func (f *SizeFlag) String() string {
 	return strings.NewReplacer(".00 ", "", " ", "").Replace(FormatSize(f.Bytes))
 }
 
-// AgeFlag is the value of a flag such as 30d. It keeps what was typed, so that a suggested command repeats it exactly.
+// AgeFlag is the value of a flag such as 30d. It keeps what was typed, so that a suggested command repeats it
+// exactly.
 type AgeFlag struct {
 	time.Duration
 	Typed string

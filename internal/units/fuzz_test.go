@@ -17,7 +17,8 @@ func FuzzParseSize(f *testing.F) {
 		if n < 0 {
 			t.Errorf("%q is %d bytes", s, n)
 		}
-		if back, err := ParseSize(FormatSize(n)); err != nil || n > 1000 && (float64(back) < float64(n)*0.99 || float64(back) > float64(n)*1.01) {
+		if back, err := ParseSize(FormatSize(n)); err != nil ||
+			n > 1000 && (float64(back) < float64(n)*0.99 || float64(back) > float64(n)*1.01) {
 			t.Errorf("%q is %d bytes, written as %q, read as %d, %v", s, n, FormatSize(n), back, err)
 		}
 	})

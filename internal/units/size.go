@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// The decimal units: KB is 1,000 bytes, as SQLite's and Cloudflare's limits and every price list count. KiB is 1,024 bytes.
+// The decimal units: KB is 1,000 bytes, as SQLite's and Cloudflare's limits and every price list count. KiB
+// is 1,024 bytes.
 const (
 	KB int64 = 1000
 	MB       = 1000 * KB
@@ -22,13 +23,16 @@ var sizeUnits = map[string]int64{
 	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }
 
-// ParseSize reads "1MB", "512 KiB" or "1000000" as bytes. Letter case does not matter. A bare K, M, G or T is refused: nobody can tell
-// which of the two meanings it has.
+// ParseSize reads "1MB", "512 KiB" or "1000000" as bytes. Letter case does not matter. A bare K, M, G or T is
+// refused: nobody can tell which of the two meanings it has.
 func ParseSize(s string) (int64, error) {
 	number, unit := splitUnit(s)
 	factor, known := sizeUnits[strings.ToLower(unit)]
 	if !known {
-		return 0, fmt.Errorf("size %q has no unit that is known: use B, KB, MB, GB (1 KB is 1,000 bytes) or KiB, MiB, GiB (1 KiB is 1,024 bytes)", s)
+		return 0, fmt.Errorf(
+			"size %q has no unit that is known: use B, KB, MB, GB (1 KB is 1,000 bytes) or KiB, MiB, GiB (1 KiB is 1,024 bytes)",
+			s,
+		)
 	}
 	value, err := parseDecimal(number)
 	if err != nil {
@@ -47,7 +51,8 @@ func splitUnit(s string) (number, unit string) {
 	return s[:end], strings.TrimSpace(s[end:])
 }
 
-// FormatSize writes bytes in the decimal unit that fits, with three significant digits: "812 B", "20.5 KB", "1.20 MB".
+// FormatSize writes bytes in the decimal unit that fits, with three significant digits: "812 B", "20.5 KB",
+// "1.20 MB".
 func FormatSize(bytes int64) string {
 	if bytes < KB {
 		return strconv.FormatInt(bytes, 10) + " B"

@@ -25,7 +25,8 @@ const (
 	mediaJSON   = "application/json"
 	mediaBinary = "application/octet-stream"
 
-	// maxJSONAnswer bounds what is read into memory. The longest answer is a schema: all the CREATE texts of one database.
+	// maxJSONAnswer bounds what is read into memory. The longest answer is a schema: all the CREATE texts of
+	// one database.
 	maxJSONAnswer = 64 << 20
 	// maxErrorAnswer bounds an answer that is not a success.
 	maxErrorAnswer = 1 << 20
@@ -96,7 +97,8 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 	}
 }
 
-// onlyThisUser tells a login that stands before one user's address from one that stands before everybody's: a fleet stops at the second only.
+// onlyThisUser tells a login that stands before one user's address from one that stands before everybody's: a
+// fleet stops at the second only.
 func (c *Client) onlyThisUser(ctx context.Context, m *call, f *failure) *failure {
 	if !f.login || m.route == routeHello {
 		return f
@@ -140,8 +142,8 @@ func (c *Client) attempt(ctx context.Context, m *call) (answer, *failure) {
 	return answer{status: resp.StatusCode, body: got}, c.judge(resp, got, m.binary)
 }
 
-// refusal reads an error answer. Where the status says enough, it may be too long or cut off; where only its text says what is meant, what was cut
-// off is no answer at all.
+// refusal reads an error answer. Where the status says enough, it may be too long or cut off; where only its
+// text says what is meant, what was cut off is no answer at all.
 func (c *Client) refusal(ctx context.Context, m *call, resp *http.Response) (answer, *failure) {
 	body, cut := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	f := c.judge(resp, body, m.binary)
@@ -169,8 +171,8 @@ func (c *Client) request(ctx context.Context, m *call, body io.ReadCloser) (*htt
 	return req, nil
 }
 
-// ownBody is a request body whose bytes nobody reads once it is closed. The transport may still be writing a body when its request has
-// failed, and the caller must be free to fill the same memory with the next batch.
+// ownBody is a request body whose bytes nobody reads once it is closed. The transport may still be writing a
+// body when its request has failed, and the caller must be free to fill the same memory with the next batch.
 type ownBody struct {
 	mu     sync.Mutex
 	reader *bytes.Reader

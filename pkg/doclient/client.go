@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// digestBudgetMs is how long the Durable Object works on one digest message; far below the limits on CPU and wall time of a request.
+	// digestBudgetMs is how long the Durable Object works on one digest message; far below the limits on CPU
+	// and wall time of a request.
 	digestBudgetMs = 5000
 	// maxMovingDigests is how often in a row the database may change under the digest before Digest gives up.
 	maxMovingDigests = 20
@@ -31,7 +32,13 @@ type genBody struct {
 
 // Hello asks the Worker who it is. A protocol version that this program does not speak is a ProtocolError.
 func (c *Client) Hello(ctx context.Context) (wire.Hello, error) {
-	m := &call{op: "greet", method: http.MethodGet, route: routeHello, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+	m := &call{
+		op:      "greet",
+		method:  http.MethodGet,
+		route:   routeHello,
+		maxRead: maxJSONAnswer,
+		timeout: c.timeouts.Message,
+	}
 	var hello wire.Hello
 	if err := c.decode(ctx, m, &hello); err != nil {
 		return wire.Hello{}, err
@@ -49,10 +56,19 @@ func (c *Client) Hello(ctx context.Context) (wire.Hello, error) {
 func checkVersion(hello wire.Hello) error {
 	switch p := hello.Protocol; {
 	case p > wire.Version:
-		return fmt.Errorf("the Worker %.40q speaks protocol %d and this program %d: update dbmigrate", hello.Worker, p, wire.Version)
+		return fmt.Errorf(
+			"the Worker %.40q speaks protocol %d and this program %d: update dbmigrate",
+			hello.Worker,
+			p,
+			wire.Version,
+		)
 	case p < wire.OldestVersion:
-		return fmt.Errorf("the Worker %.40q speaks protocol %d and this program no older one than %d: deploy the newer Worker first",
-			hello.Worker, p, wire.OldestVersion)
+		return fmt.Errorf(
+			"the Worker %.40q speaks protocol %d and this program no older one than %d: deploy the newer Worker first",
+			hello.Worker,
+			p,
+			wire.OldestVersion,
+		)
 	}
 	return nil
 }
@@ -62,8 +78,8 @@ func (c *Client) Status(ctx context.Context, u userdb.UserID) (wire.Status, erro
 	return c.status(ctx, c.get("read status", u, "/status"))
 }
 
-// Claim takes the user over. A lost race is a Precondition error (wire kind claim-conflict): read the status and decide anew. req.ID must be
-// random and new for every claim, and lets the client repeat it.
+// Claim takes the user over. A lost race is a Precondition error (wire kind claim-conflict): read the status
+// and decide anew. req.ID must be random and new for every claim, and lets the client repeat it.
 func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
 	m := c.working(c.post("claim", u, "/claim", req), 0)
 	var out wire.Claimed
@@ -79,7 +95,12 @@ func (c *Client) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wi
 }
 
 // Schema sends the schema. Refused: SQLite in the Durable Object does not take it.
-func (c *Client) Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, s wire.Schema) (wire.Status, error) {
+func (c *Client) Schema(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	s wire.Schema,
+) (wire.Status, error) {
 	body := struct {
 		Gen    userdb.Claim `json:"gen"`
 		Schema wire.Schema  `json:"schema"`
@@ -90,16 +111,34 @@ func (c *Client) Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, s 
 }
 
 // Rows sends batch number seq. When it returns, whatever the outcome, nothing reads batch any more.
-func (c *Client) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error) {
+func (c *Client) Rows(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	batch []byte,
+) (wire.RowsAnswer, error) {
 	query := url.Values{"gen": {strconv.FormatUint(uint64(g), 10)}, "seq": {strconv.FormatInt(seq, 10)}}
-	m := &call{op: "send rows", user: u, method: http.MethodPost, route: "/rows", query: query, body: batch, media: mediaBinary,
-		maxRead: maxJSONAnswer, timeout: c.timeouts.Rows}
+	m := &call{
+		op:      "send rows",
+		user:    u,
+		method:  http.MethodPost,
+		route:   "/rows",
+		query:   query,
+		body:    batch,
+		media:   mediaBinary,
+		maxRead: maxJSONAnswer,
+		timeout: c.timeouts.Rows,
+	}
 	var out wire.RowsAnswer
 	if err := c.decode(ctx, m, &out); err != nil {
 		return wire.RowsAnswer{}, err
 	}
 	if out.Seq != seq {
-		return wire.RowsAnswer{}, c.protocolError(m, fmt.Errorf("batch %d was sent and %d is acknowledged", seq, out.Seq))
+		return wire.RowsAnswer{}, c.protocolError(
+			m,
+			fmt.Errorf("batch %d was sent and %d is acknowledged", seq, out.Seq),
+		)
 	}
 	return out, nil
 }
@@ -126,14 +165,15 @@ func (c *Client) Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, ba
 	return c.protocolError(m, fmt.Errorf("no progress in %d answers", maxIdleFinishes))
 }
 
-// Digest repeats until the Durable Object has digested all that it holds. What it computed for its present content before counts: it knows
-// of every write that goes through it. A database that is written to faster than it can be digested is a Conflict.
+// Digest repeats until the Durable Object has digested all that it holds. What it computed for its present
+// content before counts: it knows of every write that goes through it. A database that is written to faster
+// than it can be digested is a Conflict.
 func (c *Client) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
 	return c.digest(ctx, u, false)
 }
 
-// FreshDigest is Digest computed anew from the tables, which also sees what was changed past the Durable Object's own code: by an operator's
-// console, a restored storage, a defect.
+// FreshDigest is Digest computed anew from the tables, which also sees what was changed past the Durable
+// Object's own code: by an operator's console, a restored storage, a defect.
 func (c *Client) FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
 	return c.digest(ctx, u, true)
 }
@@ -160,10 +200,15 @@ func (c *Client) digest(ctx context.Context, u userdb.UserID, fresh bool) (wire.
 			moving++
 		}
 		lastWrites = out.Writes
-		m = c.working(c.post("digest", u, "/digest", digestBody{BudgetMs: digestBudgetMs}), 0) // goes on with what the first message began
+		m = c.working(
+			c.post("digest", u, "/digest", digestBody{BudgetMs: digestBudgetMs}),
+			0,
+		) // goes on with what the first message began
 	}
 	return wire.DigestReport{}, &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.Conflict,
-		Err: errors.New("the database is written to faster than it can be digested"), Hint: "try again when the user is less busy"}
+		Err: errors.New(
+			"the database is written to faster than it can be digested",
+		), Hint: "try again when the user is less busy"}
 }
 
 func (c *Client) checkDigest(m *call, r wire.DigestReport) error {
@@ -177,14 +222,25 @@ func (c *Client) checkDigest(m *call, r wire.DigestReport) error {
 }
 
 // Range reads the digest of a range of rows.
-func (c *Client) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error) {
+func (c *Client) Range(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.RangeRequest,
+) (wire.RangeDigest, error) {
 	var out wire.RangeDigest
 	err := c.decode(ctx, c.post("digest a range of", u, "/range", req), &out)
 	return out, err
 }
 
-// Ready tells the Durable Object, behind the fence, which digest the file has; it compares with its own. Another one is a Mismatch.
-func (c *Client) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error) {
+// Ready tells the Durable Object, behind the fence, which digest the file has; it compares with its own.
+// Another one is a Mismatch.
+func (c *Client) Ready(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	d wire.DatabaseDigest,
+	r wire.Receipt,
+) (wire.Status, error) {
 	body := struct {
 		Gen     userdb.Claim        `json:"gen"`
 		Digest  wire.DatabaseDigest `json:"digest"`
@@ -193,8 +249,9 @@ func (c *Client) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d w
 	return c.status(ctx, c.post("make ready", u, "/ready", body))
 }
 
-// Mark lets the Worker replace the user's file by itself under a fence. Precondition: the file is not, or no longer, the version that was read. A
-// message that is repeated finds the work of the one before and reports Precondition, too: read back before concluding that somebody else wrote.
+// Mark lets the Worker replace the user's file by itself under a fence. Precondition: the file is not, or no
+// longer, the version that was read. A message that is repeated finds the work of the one before and reports
+// Precondition, too: read back before concluding that somebody else wrote.
 func (c *Client) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
 	m := c.post("mark the file of", u, "/mark", req)
 	m.timeout = c.timeouts.Rows // it has megabytes to move
@@ -203,13 +260,21 @@ func (c *Client) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest
 		return "", err
 	}
 	if out.ETag != req.MD5 {
-		return "", c.protocolError(m, fmt.Errorf("the bytes under the mark have MD5 %s, and the Worker answers ETag %.40q", req.MD5, out.ETag))
+		return "", c.protocolError(
+			m,
+			fmt.Errorf(
+				"the bytes under the mark have MD5 %s, and the Worker answers ETag %.40q",
+				req.MD5,
+				out.ETag,
+			),
+		)
 	}
 	return userdb.ETag(`"` + out.ETag + `"`), nil
 }
 
-// Fence lets the Worker fence the user's file as it is by then. Precondition: the application was faster every time. Superseded: a newer command is there.
-// A message that is repeated fences once more, which is the same.
+// Fence lets the Worker fence the user's file as it is by then. Precondition: the application was faster
+// every time. Superseded: a newer command is there. A message that is repeated fences once more, which is the
+// same.
 func (c *Client) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
 	m := c.post("fence the file of", u, "/fence", req)
 	m.timeout = c.timeouts.Rows
@@ -223,8 +288,8 @@ func (c *Client) Fence(ctx context.Context, u userdb.UserID, req wire.FenceReque
 	return out, nil
 }
 
-// Names asks the Worker, which sees the object as it is, for the names of what S3 would not carry as it is. NotFound: the Worker does not know the route,
-// or has no bucket.
+// Names asks the Worker, which sees the object as it is, for the names of what S3 would not carry as it is.
+// NotFound: the Worker does not know the route, or has no bucket.
 func (c *Client) Names(ctx context.Context, u userdb.UserID) ([]string, error) {
 	var out struct {
 		Names []string `json:"names"`
@@ -246,7 +311,11 @@ func (c *Client) ExportSchema(ctx context.Context, u userdb.UserID) (wire.Export
 }
 
 // ExportRows reads one page of a table. Each of the page checks its cells.
-func (c *Client) ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
+func (c *Client) ExportRows(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ExportRequest,
+) (*wire.ExportPage, error) {
 	m := c.post("export rows of", u, "/export/rows", req)
 	m.binary = true
 	m.maxRead = req.MaxBytes + pageSlack
@@ -260,7 +329,10 @@ func (c *Client) ExportRows(ctx context.Context, u userdb.UserID, req wire.Expor
 		return nil, c.protocolError(m, err)
 	}
 	if page.Table != req.Table {
-		return nil, c.protocolError(m, fmt.Errorf("table %.80q was asked for and %.80q came", req.Table, page.Table))
+		return nil, c.protocolError(
+			m,
+			fmt.Errorf("table %.80q was asked for and %.80q came", req.Table, page.Table),
+		)
 	}
 	return page, nil
 }
@@ -277,13 +349,21 @@ func (c *Client) Thaws(ctx context.Context, u userdb.UserID) ([]wire.Thaw, error
 	return out.Thaws, err
 }
 
-// Merge tells the sealed Durable Object of a split user that the PUT of the whole file comes next: the file is under its fence.
+// Merge tells the sealed Durable Object of a split user that the PUT of the whole file comes next: the file
+// is under its fence.
 func (c *Client) Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.post("merge", u, "/merge", genBody{g}))
 }
 
 func (c *Client) get(op string, u userdb.UserID, route string) *call {
-	return &call{op: op, user: u, method: http.MethodGet, route: route, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+	return &call{
+		op:      op,
+		user:    u,
+		method:  http.MethodGet,
+		route:   route,
+		maxRead: maxJSONAnswer,
+		timeout: c.timeouts.Message,
+	}
 }
 
 func (c *Client) post(op string, u userdb.UserID, route string, body any) *call {
@@ -291,7 +371,16 @@ func (c *Client) post(op string, u userdb.UserID, route string, body any) *call 
 	if err != nil {
 		panic("doclient: " + err.Error()) // messages hold only strings, numbers and valid values
 	}
-	return &call{op: op, user: u, method: http.MethodPost, route: route, body: encoded, media: mediaJSON, maxRead: maxJSONAnswer, timeout: c.timeouts.Message}
+	return &call{
+		op:      op,
+		user:    u,
+		method:  http.MethodPost,
+		route:   route,
+		body:    encoded,
+		media:   mediaJSON,
+		maxRead: maxJSONAnswer,
+		timeout: c.timeouts.Message,
+	}
 }
 
 func (c *Client) status(ctx context.Context, m *call) (wire.Status, error) {

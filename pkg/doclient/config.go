@@ -1,8 +1,10 @@
-// Package doclient speaks to the admin routes of the Worker, which pass each message to the Durable Object of one user (docs/wire-format.md).
+// Package doclient speaks to the admin routes of the Worker, which pass each message to the Durable Object of
+// one user (docs/wire-format.md).
 //
-// Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform asked to wait (RetryPolicy). That holds
-// for a claim because of its ID: the same claim again gets the same answer, until another command claims the user. A claim-conflict is returned as
-// it is: somebody else was faster, and the caller reads the status and decides anew.
+// Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform
+// asked to wait (RetryPolicy). That holds for a claim because of its ID: the same claim again gets the same
+// answer, until another command claims the user. A claim-conflict is returned as it is: somebody else was
+// faster, and the caller reads the status and decides anew.
 //
 // Errors are *userdb.Error; behind an answer of the Worker errors.As finds the *wire.RemoteError.
 package doclient
@@ -34,7 +36,8 @@ type Config struct {
 	LocationHint string // where Durable Objects that do not exist yet are to be placed: weur, enam, ...; may be empty
 	UserAgent    string // "dbmigrate" when empty
 
-	// HTTP replaces the client's own connections. Its redirect policy is not used: redirects are never followed.
+	// HTTP replaces the client's own connections. Its redirect policy is not used: redirects are never
+	// followed.
 	HTTP *http.Client
 	// AllowHTTP permits http:// to other machines, which sends the token in clear.
 	AllowHTTP bool
@@ -48,7 +51,12 @@ type Config struct {
 
 // String leaves the secrets out, so that a Config can be logged.
 func (c Config) String() string {
-	return fmt.Sprintf("Worker %s (token %s, Access %s)", withoutUser(c.BaseURL), presence(c.Token), presence(c.AccessClientSecret))
+	return fmt.Sprintf(
+		"Worker %s (token %s, Access %s)",
+		withoutUser(c.BaseURL),
+		presence(c.Token),
+		presence(c.AccessClientSecret),
+	)
 }
 
 // GoString is String, for %#v.
@@ -69,15 +77,18 @@ func withoutUser(raw string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// Timeouts bound a single attempt, from dialling to the last byte of the answer; the context bounds the whole call.
+// Timeouts bound a single attempt, from dialling to the last byte of the answer; the context bounds the whole
+// call.
 type Timeouts struct {
 	Message time.Duration // every message but rows
 	Rows    time.Duration // a batch of rows or a mark, which have megabytes to send or to move
-	// PerGiB is added to Message where the Durable Object works through its database in one step: it drops it, or builds an index.
+	// PerGiB is added to Message where the Durable Object works through its database in one step: it drops
+	// it, or builds an index.
 	PerGiB time.Duration
 }
 
-// DefaultTimeouts leave room for a Durable Object that is starting: most messages are answered within milliseconds.
+// DefaultTimeouts leave room for a Durable Object that is starting: most messages are answered within
+// milliseconds.
 var DefaultTimeouts = Timeouts{Message: 30 * time.Second, Rows: 60 * time.Second, PerGiB: 60 * time.Second}
 
 // Client speaks to one Worker. It is safe for concurrent use.
@@ -104,8 +115,17 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, header: header, http: httpClient(cfg.HTTP), retry: cfg.Retry, timeouts: cfg.Timeouts,
-		observe: cfg.Observe, traffic: cfg.Traffic, now: cfg.Now, sleep: sleepContext}
+	c := &Client{
+		base:     base,
+		header:   header,
+		http:     httpClient(cfg.HTTP),
+		retry:    cfg.Retry,
+		timeouts: cfg.Timeouts,
+		observe:  cfg.Observe,
+		traffic:  cfg.Traffic,
+		now:      cfg.Now,
+		sleep:    sleepContext,
+	}
 	if c.retry == (RetryPolicy{}) {
 		c.retry = DefaultRetry
 	}
@@ -145,7 +165,10 @@ func parseBase(raw string, allowHTTP bool) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		reason = "it holds a query or fragment"
 	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
-		return nil, usage("http:// would send the admin token in clear", "use https://; http:// is for this machine only")
+		return nil, usage(
+			"http:// would send the admin token in clear",
+			"use https://; http:// is for this machine only",
+		)
 	}
 	if reason != "" {
 		return nil, usage(reason, "write it as https://host")
@@ -165,13 +188,22 @@ func loopback(host string) bool {
 
 func commonHeader(cfg Config) (http.Header, error) {
 	if cfg.Token == "" {
-		return nil, usage("the admin token is missing", "set DBMIGRATE_TOKEN to the Worker's secret of that name")
+		return nil, usage(
+			"the admin token is missing",
+			"set DBMIGRATE_TOKEN to the Worker's secret of that name",
+		)
 	}
 	if strings.ContainsFunc(cfg.Token, unicode.IsSpace) {
-		return nil, usage("the admin token holds white space", "copy it again, without a line break at its end")
+		return nil, usage(
+			"the admin token holds white space",
+			"copy it again, without a line break at its end",
+		)
 	}
 	if (cfg.AccessClientID == "") != (cfg.AccessClientSecret == "") {
-		return nil, usage("only one half of the Cloudflare Access service token is set", "set its client id and its client secret, or neither")
+		return nil, usage(
+			"only one half of the Cloudflare Access service token is set",
+			"set its client id and its client secret, or neither",
+		)
 	}
 	h := http.Header{}
 	for name, value := range map[string]string{
@@ -183,7 +215,10 @@ func commonHeader(cfg Config) (http.Header, error) {
 		"Accept-Encoding":         "identity", // batches and pages are dense, and gzip would cost the Worker its CPU time
 	} {
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return nil, usage("the value for "+name+" holds a line break or another character that no header carries", "copy it again")
+			return nil, usage(
+				"the value for "+name+" holds a line break or another character that no header carries",
+				"copy it again",
+			)
 		}
 		if value != "" {
 			h.Set(name, value)
@@ -200,10 +235,16 @@ func orDefault(s, otherwise string) string {
 }
 
 func usage(reason, hint string) error {
-	return &userdb.Error{Op: "configure the Worker's client", Kind: userdb.Usage, Err: fmt.Errorf("%s", reason), Hint: hint}
+	return &userdb.Error{
+		Op:   "configure the Worker's client",
+		Kind: userdb.Usage,
+		Err:  fmt.Errorf("%s", reason),
+		Hint: hint,
+	}
 }
 
-// idleConnections is how many connections stay open between requests: about as many as a fleet migration keeps busy.
+// idleConnections is how many connections stay open between requests: about as many as a fleet migration
+// keeps busy.
 const idleConnections = 256
 
 func httpClient(given *http.Client) *http.Client {
@@ -217,7 +258,8 @@ func httpClient(given *http.Client) *http.Client {
 	return out
 }
 
-// newTransport uses HTTP/1.1: with HTTP/2 all users' uploads would share the congestion window of one connection.
+// newTransport uses HTTP/1.1: with HTTP/2 all users' uploads would share the congestion window of one
+// connection.
 func newTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

@@ -12,8 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Cloudflare's edge may answer in place of the Worker: a bot challenge, a firewall rule, an error page, the login of Access. What it says is about one
-// request, whose content may be the reason, so it is that user's failure. Only a login page says that every other request will be refused, too.
+// Cloudflare's edge may answer in place of the Worker: a bot challenge, a firewall rule, an error page, the
+// login of Access. What it says is about one request, whose content may be the reason, so it is that user's
+// failure. Only a login page says that every other request will be refused, too.
 
 // saying is what an answer of the edge means.
 type saying struct {
@@ -32,7 +33,9 @@ const (
 // errorCode finds the number by which the edge calls its errors, in its plain and in its HTML form.
 var errorCode = regexp.MustCompile(`(?i)error(?: code)?:?\s*(?:<[^>]*>\s*)*(1\d{3})\b`)
 
-// codes are the errors of developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors that a request to a Worker can meet.
+// codes are the errors of
+// developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors that a request
+// to a Worker can meet.
 var codes = map[string]saying{
 	"1006": {userdb.EdgeBlocked, "the zone bans this address", hintSkip, false},
 	"1007": {userdb.EdgeBlocked, "the zone bans this address", hintSkip, false},
@@ -40,9 +43,19 @@ var codes = map[string]saying{
 	"1009": {userdb.EdgeBlocked, "the zone bans this country", hintSkip, false},
 	"1010": {userdb.EdgeBlocked, "the zone bans this kind of client", hintSkip, false},
 	"1012": {userdb.EdgeBlocked, "the zone bans this address", hintSkip, false},
-	"1015": {userdb.Throttled, "a rate limit of the zone", "exclude the path /_dbmigrate/ from the rate limiting rule, or run fewer users at once", true},
+	"1015": {
+		userdb.Throttled,
+		"a rate limit of the zone",
+		"exclude the path /_dbmigrate/ from the rate limiting rule, or run fewer users at once",
+		true,
+	},
 	"1020": {userdb.EdgeBlocked, "a firewall rule of the zone (WAF) blocked it", hintSkip, false},
-	"1027": {userdb.Throttled, "the free plan's requests of this day are used up", "wait until midnight UTC, or use the paid plan", false},
+	"1027": {
+		userdb.Throttled,
+		"the free plan's requests of this day are used up",
+		"wait until midnight UTC, or use the paid plan",
+		false,
+	},
 	"1101": {userdb.Unreachable, "the Worker threw an exception", "see the Worker's logs", true},
 	"1102": {userdb.Unreachable, "the Worker used more CPU time or memory than it may", hintCPU, false},
 }
@@ -51,11 +64,21 @@ var codes = map[string]saying{
 func edgeSays(resp *http.Response, body []byte) (saying, bool) {
 	switch text := string(bytes.ToLower(body)); {
 	case strings.EqualFold(resp.Header.Get("Cf-Mitigated"), "challenge"):
-		return saying{userdb.EdgeBlocked, "a bot challenge, which no program can answer", hintSkip + "; Bot Fight Mode cannot be skipped", false}, true
+		return saying{
+			userdb.EdgeBlocked,
+			"a bot challenge, which no program can answer",
+			hintSkip + "; Bot Fight Mode cannot be skipped",
+			false,
+		}, true
 	case isAccess(resp, text):
 		return saying{userdb.Unauthorized, "the login of Cloudflare Access", hintAccess, false}, true
 	case strings.Contains(text, "you have been blocked") || strings.Contains(text, "attention required! | cloudflare"):
-		return saying{userdb.EdgeBlocked, "a firewall rule of the zone (WAF) blocked it", hintSkip, false}, true
+		return saying{
+			userdb.EdgeBlocked,
+			"a firewall rule of the zone (WAF) blocked it",
+			hintSkip,
+			false,
+		}, true
 	}
 	if found := errorCode.FindSubmatch(body); found != nil {
 		code := string(found[1])
@@ -75,17 +98,25 @@ func edgeSays(resp *http.Response, body []byte) (saying, bool) {
 
 // isAccess knows the login by where it leads or by what it asks for.
 func isAccess(resp *http.Response, lowerBody string) bool {
-	if to, err := resp.Location(); err == nil && strings.HasSuffix("."+to.Hostname(), ".cloudflareaccess.com") {
+	if to, err := resp.Location(); err == nil &&
+		strings.HasSuffix("."+to.Hostname(), ".cloudflareaccess.com") {
 		return true
 	}
-	return resp.Header.Get("Cf-Access-Domain") != "" || strings.Contains(resp.Header.Get("Www-Authenticate"), "Cloudflare-Access") ||
-		strings.Contains(lowerBody, "cloudflareaccess.com") || strings.Contains(lowerBody, "cloudflare access")
+	return resp.Header.Get("Cf-Access-Domain") != "" ||
+		strings.Contains(resp.Header.Get("Www-Authenticate"), "Cloudflare-Access") ||
+		strings.Contains(lowerBody, "cloudflareaccess.com") ||
+		strings.Contains(lowerBody, "cloudflare access")
 }
 
-// foreignFailure is for an answer that the Worker's admin routes did not write: the platform, Access or another site did.
+// foreignFailure is for an answer that the Worker's admin routes did not write: the platform, Access or
+// another site did.
 func foreignFailure(resp *http.Response, media string, body []byte, retryAfter time.Duration) *failure {
 	status := resp.StatusCode
-	text := fmt.Sprintf("HTTP %d with %s instead of an answer of the protocol", status, orDefault(media, "no media type"))
+	text := fmt.Sprintf(
+		"HTTP %d with %s instead of an answer of the protocol",
+		status,
+		orDefault(media, "no media type"),
+	)
 	if to, err := resp.Location(); err == nil && status >= 300 && status < 400 {
 		text = fmt.Sprintf("HTTP %d redirects to %s, and redirects are never followed", status, to.Host)
 	}
@@ -99,8 +130,14 @@ func foreignFailure(resp *http.Response, media string, body []byte, retryAfter t
 	if ray := resp.Header.Get("Cf-Ray"); rayID.MatchString(ray) {
 		text += " (cf-ray " + ray + ")"
 	}
-	return &failure{kind: said.kind, err: fmt.Errorf("%s", text), hint: said.hint, again: said.again, retryAfter: retryAfter,
-		login: said.kind == userdb.Unauthorized}
+	return &failure{
+		kind:       said.kind,
+		err:        fmt.Errorf("%s", text),
+		hint:       said.hint,
+		again:      said.again,
+		retryAfter: retryAfter,
+		login:      said.kind == userdb.Unauthorized,
+	}
 }
 
 var rayID = regexp.MustCompile(`^[0-9A-Za-z-]{1,40}$`)
@@ -127,17 +164,52 @@ func repeatable(status int) bool {
 	return status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
 }
 
-// objectTrouble are errors of the platform about an object that the Worker passes on. The first is the account's and slows everybody; the others come
-// again however often the message is sent.
+// objectTrouble are errors of the platform about an object that the Worker passes on. The first is the
+// account's and slows everybody; the others come again however often the message is sent.
 var objectTrouble = []struct {
 	says *regexp.Regexp
 	saying
 }{
-	{regexp.MustCompile(`(?i)too much load on Durable Objects`), saying{userdb.Throttled, "", "the account asks for too much of its Durable Objects: run fewer users at once", true}},
-	{regexp.MustCompile(`(?i)exceeded (its |the )?CPU`), saying{userdb.Internal, "", "the object used more CPU time than it may; " + hintCPU, false}},
-	{regexp.MustCompile(`(?i)exceeded (its |the )?memory limit`), saying{userdb.Internal, "", "the object needs more memory than it may have: the user's rows or schema are too large for it", false}},
-	{regexp.MustCompile(`(?i)SQL is not enabled|new_sqlite_classes`), saying{userdb.Internal, "", "the class has no SQLite: declare one under new_sqlite_classes; a class cannot be changed later", false}},
-	{regexp.MustCompile(`(?i)does not implement the method`), saying{userdb.Internal, "", "the binding's class is not UserDataStore or a subclass of it (docs/mount.md)", false}},
+	{
+		regexp.MustCompile(`(?i)too much load on Durable Objects`),
+		saying{
+			userdb.Throttled,
+			"",
+			"the account asks for too much of its Durable Objects: run fewer users at once",
+			true,
+		},
+	},
+	{
+		regexp.MustCompile(`(?i)exceeded (its |the )?CPU`),
+		saying{userdb.Internal, "", "the object used more CPU time than it may; " + hintCPU, false},
+	},
+	{
+		regexp.MustCompile(`(?i)exceeded (its |the )?memory limit`),
+		saying{
+			userdb.Internal,
+			"",
+			"the object needs more memory than it may have: the user's rows or schema are too large for it",
+			false,
+		},
+	},
+	{
+		regexp.MustCompile(`(?i)SQL is not enabled|new_sqlite_classes`),
+		saying{
+			userdb.Internal,
+			"",
+			"the class has no SQLite: declare one under new_sqlite_classes; a class cannot be changed later",
+			false,
+		},
+	},
+	{
+		regexp.MustCompile(`(?i)does not implement the method`),
+		saying{
+			userdb.Internal,
+			"",
+			"the binding's class is not UserDataStore or a subclass of it (docs/mount.md)",
+			false,
+		},
+	},
 }
 
 // troubleOf recognises what the platform says about an object.

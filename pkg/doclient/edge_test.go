@@ -26,10 +26,26 @@ func TestNewRefuses(t *testing.T) {
 		{"http to loopback", func(c *Config) { c.BaseURL = "http://127.0.0.1:8787" }, ""},
 		{"http to IPv6 loopback", func(c *Config) { c.BaseURL = "http://[::1]:8787" }, ""},
 		{"http elsewhere", func(c *Config) { c.BaseURL = "http://w.example" }, "in clear"},
-		{"http to a name that only begins like localhost", func(c *Config) { c.BaseURL = "http://localhost.example" }, "in clear"},
-		{"http elsewhere, allowed", func(c *Config) { c.BaseURL = "http://w.example"; c.AllowHTTP = true }, ""},
-		{"user info", func(c *Config) { c.BaseURL = "https://joe:" + testToken + "@w.example" }, "user or password"},
-		{"broken URL with user info", func(c *Config) { c.BaseURL = "https://joe:" + testToken + "@w.example:x" }, "not a URL"},
+		{
+			"http to a name that only begins like localhost",
+			func(c *Config) { c.BaseURL = "http://localhost.example" },
+			"in clear",
+		},
+		{
+			"http elsewhere, allowed",
+			func(c *Config) { c.BaseURL = "http://w.example"; c.AllowHTTP = true },
+			"",
+		},
+		{
+			"user info",
+			func(c *Config) { c.BaseURL = "https://joe:" + testToken + "@w.example" },
+			"user or password",
+		},
+		{
+			"broken URL with user info",
+			func(c *Config) { c.BaseURL = "https://joe:" + testToken + "@w.example:x" },
+			"not a URL",
+		},
 		{"no scheme", func(c *Config) { c.BaseURL = "w.example" }, "https://"},
 		{"no host", func(c *Config) { c.BaseURL = "https:///x" }, "no host"},
 		{"query", func(c *Config) { c.BaseURL = "https://w.example?a" }, "query"},
@@ -56,7 +72,12 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestSecretsDoNotShow(t *testing.T) {
-	cfg := Config{BaseURL: "https://joe:hidden@w.example", Token: testToken, AccessClientID: "id", AccessClientSecret: "cfast_x"}
+	cfg := Config{
+		BaseURL:            "https://joe:hidden@w.example",
+		Token:              testToken,
+		AccessClientID:     "id",
+		AccessClientSecret: "cfast_x",
+	}
 	shown := fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg)
 	cfg.BaseURL = "https://w.example"
 	client, err := New(cfg)
@@ -110,14 +131,26 @@ func TestAnswersAreNotReadBeyondTheirLimit(t *testing.T) {
 // The memory of a page that nobody reads any more is used for the next one, and only where that fits.
 func TestAnExportPageUsesTheMemoryOfAnother(t *testing.T) {
 	w := newWorker(t, func(rw http.ResponseWriter, _ *http.Request) {
-		page := wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "t", Columns: []string{"a"}, Rows: 1, Last: wire.Key{wire.IntValue(7)}, Done: true}}
+		page := wire.ExportPage{
+			ExportHeader: wire.ExportHeader{
+				Table:   "t",
+				Columns: []string{"a"},
+				Rows:    1,
+				Last:    wire.Key{wire.IntValue(7)},
+				Done:    true,
+			},
+		}
 		page.Cells, page.Reals = wire.AppendRow(nil, nil, []wire.Value{wire.IntValue(7)})
 		rw.Header().Set("Content-Type", mediaBinary)
 		_, _ = rw.Write(wire.AppendExportPage(nil, &page))
 	})
 	client, _ := w.client(t)
 	read := func(buffer []byte) *wire.ExportPage {
-		page, err := client.ExportRows(context.Background(), "ann", wire.ExportRequest{Table: "t", MaxBytes: 1000, Buffer: buffer})
+		page, err := client.ExportRows(
+			context.Background(),
+			"ann",
+			wire.ExportRequest{Table: "t", MaxBytes: 1000, Buffer: buffer},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +172,12 @@ func TestAnExportPageUsesTheMemoryOfAnother(t *testing.T) {
 }
 
 func TestFinishRepeatsUntilDone(t *testing.T) {
-	w := newWorker(t, answerJSON(200, `{"done":false,"remaining":2}`), answerJSON(200, `{"done":false,"remaining":1}`), answerJSON(200, `{"done":true,"remaining":0}`))
+	w := newWorker(
+		t,
+		answerJSON(200, `{"done":false,"remaining":2}`),
+		answerJSON(200, `{"done":false,"remaining":1}`),
+		answerJSON(200, `{"done":true,"remaining":0}`),
+	)
 	client, _ := w.client(t)
 	if err := client.Finish(context.Background(), "ann", 1, 2); err != nil || len(w.seen()) != 3 {
 		t.Errorf("%v after %d requests", err, len(w.seen()))
@@ -158,7 +196,15 @@ func TestDigestRepeatsUntilComplete(t *testing.T) {
 	for i := range handlers {
 		handlers[i] = partial
 	}
-	w := newWorker(t, append(handlers, answerJSON(200, `{"phase":"READY","gen":1,"lin":1,"writes":4,"complete":true,"digest":{"database":"x","schema":"y","tables":[]}}`))...)
+	w := newWorker(
+		t,
+		append(
+			handlers,
+			answerJSON(
+				200,
+				`{"phase":"READY","gen":1,"lin":1,"writes":4,"complete":true,"digest":{"database":"x","schema":"y","tables":[]}}`,
+			),
+		)...)
 	client, _ := w.client(t)
 	_, err := client.Digest(context.Background(), "ann")
 	wantKind(t, err, userdb.ProtocolError) // the digest does not hold together
@@ -171,7 +217,16 @@ func TestDigestOfAMovingDatabaseEnds(t *testing.T) {
 	writes := 0
 	w := newWorker(t, func(rw http.ResponseWriter, r *http.Request) {
 		writes++
-		answerJSON(200, fmt.Sprintf(`{"phase":"ACTIVE","gen":1,"lin":1,"writes":%d,"complete":false,"digest":null}`, writes))(rw, r)
+		answerJSON(
+			200,
+			fmt.Sprintf(
+				`{"phase":"ACTIVE","gen":1,"lin":1,"writes":%d,"complete":false,"digest":null}`,
+				writes,
+			),
+		)(
+			rw,
+			r,
+		)
 	})
 	client, _ := w.client(t)
 	_, err := client.Digest(context.Background(), "ann")
@@ -186,7 +241,10 @@ func TestAnotherBatchAcknowledged(t *testing.T) {
 }
 
 func TestAnotherTableExported(t *testing.T) {
-	body := wire.AppendExportPage(nil, &wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "u", Columns: []string{"a"}, Done: true}})
+	body := wire.AppendExportPage(
+		nil,
+		&wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "u", Columns: []string{"a"}, Done: true}},
+	)
 	w := newWorker(t, func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", mediaBinary)
 		rw.Write(body)
@@ -237,7 +295,8 @@ func TestJitterStaysBelowTheCeiling(t *testing.T) {
 	}
 }
 
-// An error answer that is cut off says nothing where its text would have said what is meant: the message is sent again.
+// An error answer that is cut off says nothing where its text would have said what is meant: the message is
+// sent again.
 func TestARefusalThatIsCutOffIsNoAnswer(t *testing.T) {
 	cut := func(status int) http.HandlerFunc {
 		return func(rw http.ResponseWriter, _ *http.Request) {

@@ -54,7 +54,10 @@ func TestTheEdgeIsNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorker(t, c.handler)
-			client, _ := w.client(t, func(cfg *Config) { cfg.Retry = RetryPolicy{Attempts: 3, Base: time.Second, Max: time.Minute} })
+			client, _ := w.client(
+				t,
+				func(cfg *Config) { cfg.Retry = RetryPolicy{Attempts: 3, Base: time.Second, Max: time.Minute} },
+			)
 			_, err := client.Status(context.Background(), "ann")
 			wantKind(t, err, c.kind)
 			tries := c.tries
@@ -78,8 +81,17 @@ func TestTheEdgeIsNamed(t *testing.T) {
 
 // A login before one user's address is that user's failure; before everybody's, the operator's.
 func TestALoginBeforeOneUser(t *testing.T) {
-	login := edge(302, "text/html", "", "Location", "https://team.cloudflareaccess.com/cdn-cgi/access/login/w")
-	hello := answerJSON(200, `{"protocol":1,"worker":"1.0.0","limits":{"batchBytes":1,"frameBytes":1,"cellBytes":1,"columns":1}}`)
+	login := edge(
+		302,
+		"text/html",
+		"",
+		"Location",
+		"https://team.cloudflareaccess.com/cdn-cgi/access/login/w",
+	)
+	hello := answerJSON(
+		200,
+		`{"protocol":1,"worker":"1.0.0","limits":{"batchBytes":1,"frameBytes":1,"cellBytes":1,"columns":1}}`,
+	)
 	for name, c := range map[string]struct {
 		hello http.HandlerFunc
 		kind  userdb.Kind
@@ -99,8 +111,8 @@ func TestALoginBeforeOneUser(t *testing.T) {
 	}
 }
 
-// What the platform says of an object comes through the Worker as "internal". It ends at once where it would come again, and slows everybody where the
-// account is meant.
+// What the platform says of an object comes through the Worker as "internal". It ends at once where it would
+// come again, and slows everybody where the account is meant.
 func TestTroubleOfObjects(t *testing.T) {
 	for _, c := range []struct {
 		name, says string

@@ -24,7 +24,8 @@ type failure struct {
 	login      bool // a login in front of the Worker answered
 }
 
-// throttled says whether the platform asked us to slow down. A user in the middle of a cutover asks to wait, too, but for nobody else.
+// throttled says whether the platform asked us to slow down. A user in the middle of a cutover asks to wait,
+// too, but for nobody else.
 func (f *failure) throttled(status int) bool {
 	var remote *wire.RemoteError
 	if errors.As(f.err, &remote) {
@@ -41,7 +42,8 @@ const (
 
 func errNoAnswer(after time.Duration) error { return fmt.Errorf("no answer within %s", after) }
 
-// connectionFailure is for an attempt without a whole answer. The URL that net/http adds to its errors is left out.
+// connectionFailure is for an attempt without a whole answer. The URL that net/http adds to its errors is
+// left out.
 func connectionFailure(ctx context.Context, err error) *failure {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -52,9 +54,18 @@ func connectionFailure(ctx context.Context, err error) *failure {
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
-		return &failure{kind: userdb.Unreachable, err: err, hint: "no server with a valid certificate for this name answered: check the Worker's URL"}
+		return &failure{
+			kind: userdb.Unreachable,
+			err:  err,
+			hint: "no server with a valid certificate for this name answered: check the Worker's URL",
+		}
 	}
-	return &failure{kind: userdb.Unreachable, err: err, again: true, hint: "check the Worker's URL and the network, then run the command again"}
+	return &failure{
+		kind:  userdb.Unreachable,
+		err:   err,
+		again: true,
+		hint:  "check the Worker's URL and the network, then run the command again",
+	}
 }
 
 // judge returns nil for a success of the protocol.
@@ -157,5 +168,11 @@ func (c *Client) thing(m *call) string {
 
 // protocolError is for a success whose content cannot be right.
 func (c *Client) protocolError(m *call, err error) error {
-	return &userdb.Error{Op: m.op, Thing: c.thing(m), Kind: userdb.ProtocolError, Err: err, Hint: "compare the versions of dbmigrate and the Worker"}
+	return &userdb.Error{
+		Op:    m.op,
+		Thing: c.thing(m),
+		Kind:  userdb.ProtocolError,
+		Err:   err,
+		Hint:  "compare the versions of dbmigrate and the Worker",
+	}
 }

@@ -37,7 +37,8 @@ func (m previousMessage) route() string {
 	return strings.TrimPrefix(path, "/users/alice")
 }
 
-// TestPreviousWorker: this client understands every answer of the previous version's Worker, and sends all that the previous version's client sent.
+// TestPreviousWorker: this client understands every answer of the previous version's Worker, and sends all
+// that the previous version's client sent.
 func TestPreviousWorker(t *testing.T) {
 	var session []struct {
 		Command  string
@@ -166,7 +167,8 @@ func sendRowsLike(ctx context.Context, c *Client, m previousMessage) (wire.RowsA
 	return c.Rows(ctx, "alice", userdb.Claim(gen), 0, m.Request.Base64)
 }
 
-// wantSameAnswer demands that nothing of the answer is lost by reading it. What this version added is absent, and reads as what was so before.
+// wantSameAnswer demands that nothing of the answer is lost by reading it. What this version added is absent,
+// and reads as what was so before.
 func wantSameAnswer(t *testing.T, m previousMessage, read any) {
 	t.Helper()
 	switch read := read.(type) {
@@ -192,7 +194,13 @@ func wantAllOf(t *testing.T, m previousMessage, sent recorded) {
 		path += "?" + sent.query
 	}
 	if sent.method != m.Request.Method || path != m.Request.Path {
-		t.Errorf("sent %s %s, and the previous version %s %s", sent.method, path, m.Request.Method, m.Request.Path)
+		t.Errorf(
+			"sent %s %s, and the previous version %s %s",
+			sent.method,
+			path,
+			m.Request.Method,
+			m.Request.Path,
+		)
 	}
 	if m.Request.Base64 != nil && sent.body != string(m.Request.Base64) {
 		t.Errorf("sent %s", base64.StdEncoding.EncodeToString([]byte(sent.body)))
@@ -238,10 +246,14 @@ func wantPart(t *testing.T, where string, was, now any) {
 func TestVersions(t *testing.T) {
 	var spoken struct{ Protocol, Oldest int }
 	readPrevious(t, "versions.json", &spoken)
-	if spoken.Protocol != wire.Version || spoken.Oldest != wire.OldestVersion || wire.OldestVersion < wire.Version-1 {
+	if spoken.Protocol != wire.Version || spoken.Oldest != wire.OldestVersion ||
+		wire.OldestVersion < wire.Version-1 {
 		t.Errorf("%d from %d on, and versions.json says %+v", wire.Version, wire.OldestVersion, spoken)
 	}
-	refused := map[int]string{wire.OldestVersion - 1: "deploy the newer Worker first", wire.Version + 1: "update dbmigrate"}
+	refused := map[int]string{
+		wire.OldestVersion - 1: "deploy the newer Worker first",
+		wire.Version + 1:       "update dbmigrate",
+	}
 	for protocol := wire.OldestVersion - 1; protocol <= wire.Version+1; protocol++ {
 		says := refused[protocol]
 		hello, err := json.Marshal(wire.Hello{Protocol: protocol, Worker: "x", Limits: wire.DefaultLimits})

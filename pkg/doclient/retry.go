@@ -8,10 +8,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// RetryPolicy says how often and how fast a message is repeated. Between attempts the client waits a random time between zero and
-// Base·2ⁿ, at most Max (full jitter, so that many clients do not come back together), or what Retry-After says and up to Base more.
-// Repeated are: connections that could not be made or broke, attempts that timed out, answers that were cut off, HTTP 429 and 5xx, and
-// the wire kinds overloaded, cutover-in-progress and internal. Nothing else is.
+// RetryPolicy says how often and how fast a message is repeated. Between attempts the client waits a random
+// time between zero and Base·2ⁿ, at most Max (full jitter, so that many clients do not come back together),
+// or what Retry-After says and up to Base more. Repeated are: connections that could not be made or broke,
+// attempts that timed out, answers that were cut off, HTTP 429 and 5xx, and the wire kinds overloaded,
+// cutover-in-progress and internal. Nothing else is.
 type RetryPolicy struct {
 	Attempts      int           // in all; 1 never repeats
 	Base          time.Duration // the longest first wait
@@ -19,8 +20,14 @@ type RetryPolicy struct {
 	MaxRetryAfter time.Duration // a longer Retry-After ends the call at once, as Throttled
 }
 
-// DefaultRetry keeps trying for about a minute, and through the five minutes for which Cloudflare closes an API after 429.
-var DefaultRetry = RetryPolicy{Attempts: 8, Base: 250 * time.Millisecond, Max: 20 * time.Second, MaxRetryAfter: 6 * time.Minute}
+// DefaultRetry keeps trying for about a minute, and through the five minutes for which Cloudflare closes an
+// API after 429.
+var DefaultRetry = RetryPolicy{
+	Attempts:      8,
+	Base:          250 * time.Millisecond,
+	Max:           20 * time.Second,
+	MaxRetryAfter: 6 * time.Minute,
+}
 
 // wait is how long to wait after so many attempts; ok is false when the message is not to be repeated.
 func (p RetryPolicy) wait(attempts int, retryAfter time.Duration) (wait time.Duration, ok bool) {
@@ -57,13 +64,15 @@ func sleepContext(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// fits says whether a wait ends before ctx does: otherwise the failure at hand tells more than the deadline's would.
+// fits says whether a wait ends before ctx does: otherwise the failure at hand tells more than the deadline's
+// would.
 func fits(ctx context.Context, wait time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > wait
 }
 
-// Attempt is what Observe is told: one HTTP exchange. A pace-maker slows down on Kind Throttled; a log shows the rest.
+// Attempt is what Observe is told: one HTTP exchange. A pace-maker slows down on Kind Throttled; a log shows
+// the rest.
 type Attempt struct {
 	Op       string        // "claim", "send rows", ...
 	User     userdb.UserID // empty for Hello

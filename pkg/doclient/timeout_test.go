@@ -12,7 +12,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Messages over the whole database get time by its size, as the object said it last; the others, and small databases, do not.
+// Messages over the whole database get time by its size, as the object said it last; the others, and small
+// databases, do not.
 func TestTimeoutsFollowTheSize(t *testing.T) {
 	const status = `{"phase":"SEALED","gen":1,"lin":1,"databaseBytes":%d}`
 	slow := func(size int64) http.HandlerFunc {
@@ -51,7 +52,11 @@ func TestTimeoutsFollowTheSize(t *testing.T) {
 			w := newWorker(t, slow(size))
 			client, _ := w.client(t, func(cfg *Config) {
 				cfg.Retry = RetryPolicy{Attempts: 1}
-				cfg.Timeouts = Timeouts{Message: 100 * time.Millisecond, Rows: time.Second, PerGiB: 30 * time.Second}
+				cfg.Timeouts = Timeouts{
+					Message: 100 * time.Millisecond,
+					Rows:    time.Second,
+					PerGiB:  30 * time.Second,
+				}
 			})
 			if _, err := client.Status(t.Context(), "ann"); err != nil {
 				t.Fatal(err)

@@ -11,12 +11,18 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Free frees one file of a plan. Everything is proved again at this moment: the state of both sides, that the object is bit for bit the one
-// that was fenced, and that the Durable Object can be read as a whole. The fence stays: a tombstone of a few hundred bytes takes the
-// file's place, on condition of its ETag. (Deleting it would let a router with a stale flag create an empty database beside the living one.)
+// Free frees one file of a plan. Everything is proved again at this moment: the state of both sides, that the
+// object is bit for bit the one that was fenced, and that the Durable Object can be read as a whole. The
+// fence stays: a tombstone of a few hundred bytes takes the file's place, on condition of its ETag. (Deleting
+// it would let a router with a stale flag create an empty database beside the living one.)
 func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Result {
 	started := c.now()
-	r := result.Result{User: item.User, Action: result.ActionGC, Bytes: item.Bytes, Outcome: result.OutcomeKept}
+	r := result.Result{
+		User:    item.User,
+		Action:  result.ActionGC,
+		Bytes:   item.Bytes,
+		Outcome: result.OutcomeKept,
+	}
 	err := c.free(ctx, item, item.Flag, opts, &r)
 	if err == nil && r.Outcome == result.OutcomeKept {
 		// It was in the plan: that it stays is not what was asked for.
@@ -26,11 +32,23 @@ func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Re
 	return r.End(c.now().Sub(started), err)
 }
 
-// FreeMarked frees one file of a marked plan, as GC does. That the user went back since, or moved anew, is what a hold is for: the file is
-// kept, with the reason, and that is no failure. What cannot be proved any more is one.
-func (c *Collector) FreeMarked(ctx context.Context, item Item, flag userdb.FlagMeta, flagged bool, opts Options) result.Result {
+// FreeMarked frees one file of a marked plan, as GC does. That the user went back since, or moved anew, is
+// what a hold is for: the file is kept, with the reason, and that is no failure. What cannot be proved any
+// more is one.
+func (c *Collector) FreeMarked(
+	ctx context.Context,
+	item Item,
+	flag userdb.FlagMeta,
+	flagged bool,
+	opts Options,
+) result.Result {
 	started := c.now()
-	r := result.Result{User: item.User, Action: result.ActionGC, Bytes: item.Bytes, Outcome: result.OutcomeKept}
+	r := result.Result{
+		User:    item.User,
+		Action:  result.ActionGC,
+		Bytes:   item.Bytes,
+		Outcome: result.OutcomeKept,
+	}
 	if !flagged {
 		r.Reason = inspect.NoFlag
 		return r.End(c.now().Sub(started), nil)
@@ -39,8 +57,18 @@ func (c *Collector) FreeMarked(ctx context.Context, item Item, flag userdb.FlagM
 	return r.End(c.now().Sub(started), err)
 }
 
-func (c *Collector) free(ctx context.Context, item Item, flag userdb.FlagMeta, opts Options, r *result.Result) error {
-	proof, reason, err := c.MayFree(ctx, inspect.Found{User: item.User, Flagged: true, Flag: flag}, opts.OlderThan)
+func (c *Collector) free(
+	ctx context.Context,
+	item Item,
+	flag userdb.FlagMeta,
+	opts Options,
+	r *result.Result,
+) error {
+	proof, reason, err := c.MayFree(
+		ctx,
+		inspect.Found{User: item.User, Flagged: true, Flag: flag},
+		opts.OlderThan,
+	)
 	if err == nil && reason == "" && proof.File.ETag != item.ETag {
 		reason = "the object is not the one in the plan any more"
 	}
@@ -72,9 +100,15 @@ func (c *Collector) free(ctx context.Context, item Item, flag userdb.FlagMeta, o
 	return nil
 }
 
-// fencedBytesDiffer compares the object with the SHA-256 of what was migrated; marks do not count in it. The bytes that it proved it also
-// archives, where that is asked for.
-func (c *Collector) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proof inspect.Kept, opts Options, r *result.Result) (string, error) {
+// fencedBytesDiffer compares the object with the SHA-256 of what was migrated; marks do not count in it. The
+// bytes that it proved it also archives, where that is asked for.
+func (c *Collector) fencedBytesDiffer(
+	ctx context.Context,
+	u userdb.UserID,
+	proof inspect.Kept,
+	opts Options,
+	r *result.Result,
+) (string, error) {
 	file, err := c.Source().Fetch(ctx, u)
 	if err != nil {
 		return "", err
@@ -94,7 +128,13 @@ func (c *Collector) fencedBytesDiffer(ctx context.Context, u userdb.UserID, proo
 
 // notFreed is the failure to free what was to be freed.
 func notFreed(key userdb.ObjectKey, reason string) error {
-	return &userdb.Error{Op: "free", Thing: string(key), Kind: userdb.Conflict, Err: errors.New(reason), Hint: "the file stays; look at the plan again with `dbmigrate gc`"}
+	return &userdb.Error{
+		Op:    "free",
+		Thing: string(key),
+		Kind:  userdb.Conflict,
+		Err:   errors.New(reason),
+		Hint:  "the file stays; look at the plan again with `dbmigrate gc`",
+	}
 }
 
 // tombstoneLanded says whether the PUT whose answer was lost took effect.
@@ -115,8 +155,20 @@ func (c *Collector) putTombstone(ctx context.Context, item Item, proof inspect.K
 	if err != nil {
 		return 0, err
 	}
-	_, err = c.Objects.Put(ctx, item.Key, bytes.NewReader(body), int64(len(body)), userdb.PutOptions{IfMatch: item.ETag,
-		Metadata:    userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}.Metadata(proof.File.Object.Metadata),
-		ContentType: proof.File.ContentType, Headers: proof.File.Headers}) // what the file has to get back one day
+	_, err = c.Objects.Put(
+		ctx,
+		item.Key,
+		bytes.NewReader(body),
+		int64(len(body)),
+		userdb.PutOptions{IfMatch: item.ETag,
+			Metadata: userdb.Mark{
+				Kind: userdb.FenceMark,
+				Lin:  stone.Lin,
+				Non:  stone.Non,
+			}.Metadata(
+				proof.File.Object.Metadata,
+			),
+			ContentType: proof.File.ContentType, Headers: proof.File.Headers},
+	) // what the file has to get back one day
 	return int64(len(body)), err
 }

@@ -14,8 +14,8 @@ import (
 // markFolder holds the plans of gc that wait for their hold to pass.
 const markFolder = userdb.ReservedPrefix + "gc/"
 
-// Mark is a plan that was put aside in R2, for any machine to carry out once its hold has passed. The hold is part of it: nobody shortens it
-// by a later command line.
+// Mark is a plan that was put aside in R2, for any machine to carry out once its hold has passed. The hold is
+// part of it: nobody shortens it by a later command line.
 type Mark struct {
 	Plan          string        `json:"plan"` // the plan's digest
 	OlderThan     time.Duration `json:"olderThanNs"`
@@ -41,7 +41,15 @@ func markKey(plan string) userdb.ObjectKey { return userdb.ObjectKey(markFolder 
 
 // Mark puts a plan aside. A plan that was marked before keeps the time and the hold of then.
 func (c *Collector) Mark(ctx context.Context, plan Plan, hold time.Duration) (Mark, error) {
-	mark := Mark{Plan: plan.Digest(), OlderThan: plan.OlderThan, ArchivePrefix: plan.ArchivePrefix, Hold: hold, Run: c.Run, Version: c.Version, Free: plan.Free}
+	mark := Mark{
+		Plan:          plan.Digest(),
+		OlderThan:     plan.OlderThan,
+		ArchivePrefix: plan.ArchivePrefix,
+		Hold:          hold,
+		Run:           c.Run,
+		Version:       c.Version,
+		Free:          plan.Free,
+	}
 	err := reserved.Put(ctx, c.Objects, markKey(mark.Plan), mark, userdb.PutOptions{IfNoneMatch: true})
 	if err != nil && userdb.KindOf(err) != userdb.Precondition {
 		return mark, err
@@ -57,8 +65,13 @@ func (c *Collector) readMark(ctx context.Context, key userdb.ObjectKey) (Mark, e
 	}
 	mark.At = object.LastModified
 	if markKey(mark.Plan) != key || mark.AsPlan().Digest() != mark.Plan {
-		return mark, &userdb.Error{Op: "read", Thing: string(key), Kind: userdb.Damaged, Err: errors.New("it is not the plan that its name says"),
-			Hint: "delete it, and mark again with `dbmigrate gc --mark`"}
+		return mark, &userdb.Error{
+			Op:    "read",
+			Thing: string(key),
+			Kind:  userdb.Damaged,
+			Err:   errors.New("it is not the plan that its name says"),
+			Hint:  "delete it, and mark again with `dbmigrate gc --mark`",
+		}
 	}
 	return mark, nil
 }

@@ -1,4 +1,5 @@
-// Package gc frees the kept files of users who migrated long ago: it plans, and carries out exactly what was planned.
+// Package gc frees the kept files of users who migrated long ago: it plans, and carries out exactly what was
+// planned.
 package gc
 
 import (
@@ -42,11 +43,13 @@ type Item struct {
 	Lin        userdb.Lineage   `json:"lin"`
 	MigratedAt int64            `json:"migratedAt"`
 
-	// Flag is the user's flag when the plan was made. A plan that is put aside carries none: it is read again.
+	// Flag is the user's flag when the plan was made. A plan that is put aside carries none: it is read
+	// again.
 	Flag userdb.FlagMeta `json:"-"`
 }
 
-// Digest names exactly this plan: another user, version, age limit or archive gives another one. It is what the operator confirms.
+// Digest names exactly this plan: another user, version, age limit or archive gives another one. It is what
+// the operator confirms.
 func (p Plan) Digest() string {
 	b, err := json.Marshal(struct {
 		Options
@@ -71,9 +74,19 @@ func (p Plan) Bytes() (n int64) {
 type Objects interface {
 	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
 	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 	Delete(ctx context.Context, key userdb.ObjectKey) error
-	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+	List(
+		ctx context.Context,
+		prefix, delimiter string,
+		yield func(objects []userdb.Object, commonPrefixes []string) error,
+	) error
 }
 
 // Collector frees the kept files of users who migrated long ago.
@@ -93,7 +106,8 @@ func (c *Collector) now() time.Time {
 	return time.Now()
 }
 
-// Plan looks at every candidate. Its order does not depend on who answered first, because its digest must not.
+// Plan looks at every candidate. Its order does not depend on who answered first, because its digest must
+// not.
 func (c *Collector) Plan(ctx context.Context, candidates []inspect.Found, opts Options) (Plan, error) {
 	items, keeps := make([]*Item, len(candidates)), make([]result.Result, len(candidates))
 	err := parallel.Each(ctx, len(candidates), c.Concurrency, func(ctx context.Context, i int) error {
@@ -134,8 +148,12 @@ func (p Plan) Confirm(name string) error {
 	case p.Failure() != nil:
 		return fmt.Errorf("nothing was freed, the plan cannot be made again: %w", p.Failure())
 	}
-	return userdb.UsageError("free files", "", fmt.Sprintf("the plan is %s now, not %s: nothing was freed", p.Digest(), name),
-		"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`")
+	return userdb.UsageError(
+		"free files",
+		"",
+		fmt.Sprintf("the plan is %s now, not %s: nothing was freed", p.Digest(), name),
+		"what is there, or --older-than, is not what you looked at; look at the plan again with `dbmigrate gc`",
+	)
 }
 
 // Limit bounds what is freed at a time. The zero Limit frees nothing; a nil one, everything.
@@ -155,7 +173,8 @@ func (l *Limit) Has(files int, bytes int64) bool {
 	return files <= l.Files
 }
 
-// Within leaves in the plan what the limit has room for, the longest migrated first, and keeps the rest for the reason.
+// Within leaves in the plan what the limit has room for, the longest migrated first, and keeps the rest for
+// the reason.
 func (p Plan) Within(limit *Limit, reason string) Plan {
 	items := slices.Clone(p.Free)
 	slices.SortFunc(items, func(a, b Item) int {
@@ -169,7 +188,16 @@ func (p Plan) Within(limit *Limit, reason string) Plan {
 			p.Free = append(p.Free, item)
 			continue
 		}
-		p.Keep = append(p.Keep, result.Result{User: item.User, Action: result.ActionGC, Outcome: result.OutcomeKept, Bytes: item.Bytes, Reason: reason})
+		p.Keep = append(
+			p.Keep,
+			result.Result{
+				User:    item.User,
+				Action:  result.ActionGC,
+				Outcome: result.OutcomeKept,
+				Bytes:   item.Bytes,
+				Reason:  reason,
+			},
+		)
 	}
 	p.sort()
 	return p
@@ -185,11 +213,20 @@ func (c *Collector) Execute(ctx context.Context, p Plan, run Run) error {
 		items[item.User] = item
 		users = append(users, inspect.Found{User: item.User, Key: item.Key, Bytes: item.Bytes})
 	}
-	return run(ctx, users, func(ctx context.Context, u userdb.UserID) result.Result { return c.Free(ctx, items[u], p.Options) })
+	return run(
+		ctx,
+		users,
+		func(ctx context.Context, u userdb.UserID) result.Result { return c.Free(ctx, items[u], p.Options) },
+	)
 }
 
-// Look looks at one user. It answers with an item when the file may be freed, and with the reason for keeping it otherwise.
-func (c *Collector) Look(ctx context.Context, f inspect.Found, olderThan time.Duration) (*Item, result.Result) {
+// Look looks at one user. It answers with an item when the file may be freed, and with the reason for keeping
+// it otherwise.
+func (c *Collector) Look(
+	ctx context.Context,
+	f inspect.Found,
+	olderThan time.Duration,
+) (*Item, result.Result) {
 	started := c.now()
 	r := result.Result{User: f.User, Action: result.ActionGC, Outcome: result.OutcomeKept, Bytes: f.Bytes}
 	proof, reason, err := c.MayFree(ctx, f, olderThan)
@@ -197,6 +234,13 @@ func (c *Collector) Look(ctx context.Context, f inspect.Found, olderThan time.Du
 		r.Reason = reason
 		return nil, r.End(c.now().Sub(started), err)
 	}
-	return &Item{User: f.User, Key: proof.File.Key, ETag: proof.File.ETag, Bytes: proof.File.Size, Lin: proof.File.Lin,
-		MigratedAt: proof.Receipt.MigratedAt, Flag: f.Flag}, r
+	return &Item{
+		User:       f.User,
+		Key:        proof.File.Key,
+		ETag:       proof.File.ETag,
+		Bytes:      proof.File.Size,
+		Lin:        proof.File.Lin,
+		MigratedAt: proof.Receipt.MigratedAt,
+		Flag:       f.Flag,
+	}, r
 }

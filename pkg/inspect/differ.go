@@ -32,17 +32,25 @@ const TheObject = "the Durable Object"
 // namingTime bounds the search for rows: the writes of a user who is rolled back wait meanwhile.
 const namingTime = 30 * time.Second
 
-// Err is the error of every command with such a comparison. It names tables, rows by their keys, cells by their columns, with the values
-// of both sides, and says what probably happened.
+// Err is the error of every command with such a comparison. It names tables, rows by their keys, cells by
+// their columns, with the values of both sides, and says what probably happened.
 func (c Comparison) Err(ctx context.Context, stores Stores, u userdb.UserID) error {
 	lines := append(c.nameRows(ctx, stores, u), append(c.Lines, digestLines(c.Found)...)...)
 	probably := c.Probably
 	if onlyCensuses(c.Found) && len(c.Lines) == 0 {
 		probably = "dbmigrate or SQLite read a table wrongly: two scans of it do not agree"
 	}
-	return &result.Mismatch{Lines: lines, Err: &userdb.Error{Op: c.Op, Thing: string(u), Kind: userdb.Mismatch,
-		Err:  fmt.Errorf("%s and %s differ (left against right): %s", c.What, c.Against, verify.SummaryOf(lines)),
-		Hint: fmt.Sprintf("probably %s; %s", probably, c.Hint)}}
+	return &result.Mismatch{
+		Lines: lines,
+		Err: &userdb.Error{Op: c.Op, Thing: string(u), Kind: userdb.Mismatch,
+			Err: fmt.Errorf(
+				"%s and %s differ (left against right): %s",
+				c.What,
+				c.Against,
+				verify.SummaryOf(lines),
+			),
+			Hint: fmt.Sprintf("probably %s; %s", probably, c.Hint)},
+	}
 }
 
 func onlyCensuses(found []verify.Difference) bool {
@@ -63,7 +71,10 @@ func (c Comparison) nameRows(ctx context.Context, stores Stores, u userdb.UserID
 	defer cancel()
 	lines, err := c.compareRows(ctx, stores, u)
 	if len(lines) > namedDifferences {
-		lines = append(lines[:namedDifferences], fmt.Sprintf("and more: only the first %d are named", namedDifferences))
+		lines = append(
+			lines[:namedDifferences],
+			fmt.Sprintf("and more: only the first %d are named", namedDifferences),
+		)
 	}
 	if err != nil {
 		lines = append(lines, fmt.Sprintf("not everything could be named: %v", err))

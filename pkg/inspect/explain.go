@@ -27,9 +27,14 @@ type Explanation struct {
 	Proofs []Proof
 }
 
-// Explain goes through every proof for one user, those that read all of the file and of the Durable Object too. It changes nothing. Where the
-// Durable Object is gone or does not answer, R2's copy of the receipt still says what the kept file is.
-func (e *Inspector) Explain(ctx context.Context, u userdb.UserID, olderThan time.Duration) (Explanation, error) {
+// Explain goes through every proof for one user, those that read all of the file and of the Durable Object
+// too. It changes nothing. Where the Durable Object is gone or does not answer, R2's copy of the receipt
+// still says what the kept file is.
+func (e *Inspector) Explain(
+	ctx context.Context,
+	u userdb.UserID,
+	olderThan time.Duration,
+) (Explanation, error) {
 	x := &explainer{Inspector: e, user: u}
 	err := x.run(ctx, olderThan)
 	x.Free = err == nil
@@ -49,7 +54,10 @@ type explainer struct {
 }
 
 func (x *explainer) add(needed, holds bool, proof, detail string, args ...any) bool {
-	x.Proofs = append(x.Proofs, Proof{User: x.user, Proof: proof, Holds: holds, Needed: needed, Detail: fmt.Sprintf(detail, args...)})
+	x.Proofs = append(
+		x.Proofs,
+		Proof{User: x.user, Proof: proof, Holds: holds, Needed: needed, Detail: fmt.Sprintf(detail, args...)},
+	)
 	return holds
 }
 
@@ -60,7 +68,15 @@ func (x *explainer) run(ctx context.Context, olderThan time.Duration) error {
 	}
 	flag, flagged := flags[x.user]
 	if flagged {
-		x.add(true, true, "flag", "%s says: migrated by run %s, claim %d", x.user.FlagKey(), flag.Meta.Run, flag.Meta.Lineage)
+		x.add(
+			true,
+			true,
+			"flag",
+			"%s says: migrated by run %s, claim %d",
+			x.user.FlagKey(),
+			flag.Meta.Run,
+			flag.Meta.Lineage,
+		)
 	} else {
 		x.add(true, false, "flag", "there is no %s: the user is not, or not completely, migrated as a whole", x.user.FlagKey())
 	}
@@ -86,7 +102,12 @@ func fenceWord(file userfile.Version) string {
 }
 
 // store goes through what only the Durable Object can say. That it does not answer is itself an answer.
-func (x *explainer) store(ctx context.Context, file userfile.Version, flag userdb.FlagMeta, olderThan time.Duration) error {
+func (x *explainer) store(
+	ctx context.Context,
+	file userfile.Version,
+	flag userdb.FlagMeta,
+	olderThan time.Duration,
+) error {
 	st, err := x.Stores.Status(ctx, x.user)
 	if userdb.KindOf(err) == userdb.Unreachable {
 		x.add(true, false, "durable object", "it does not answer: %v", err)
@@ -101,8 +122,20 @@ func (x *explainer) store(ctx context.Context, file userfile.Version, flag userd
 		return nil
 	}
 	age := x.now().Sub(time.UnixMilli(st.Receipt.MigratedAt))
-	x.add(true, true, "durable object", "it serves the user, and its receipt, the fence and the flag are of one migration")
-	x.add(true, true, "age", "migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(olderThan))
+	x.add(
+		true,
+		true,
+		"durable object",
+		"it serves the user, and its receipt, the fence and the flag are of one migration",
+	)
+	x.add(
+		true,
+		true,
+		"age",
+		"migrated %s ago, kept for %s",
+		units.FormatDuration(age),
+		units.FormatDuration(olderThan),
+	)
 	differs, err := x.StoreDiffers(ctx, x.user, Kept{file, *st.Receipt, st.WritesAtActivation})
 	if err != nil {
 		return err
@@ -125,10 +158,25 @@ func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
 	case err != nil:
 		return err
 	case receipt == nil:
-		x.add(false, false, "receipt in R2", "there is no %s; `dbmigrate migrate %s` writes it anew", userfile.ReceiptKey(x.user, file.Lin.Claim()), x.user)
+		x.add(
+			false,
+			false,
+			"receipt in R2",
+			"there is no %s; `dbmigrate migrate %s` writes it anew",
+			userfile.ReceiptKey(x.user, file.Lin.Claim()),
+			x.user,
+		)
 	default:
-		x.add(false, true, "receipt in R2", "%s: migrated %s by run %s, %d bytes", userfile.ReceiptKey(x.user, file.Lin.Claim()),
-			time.UnixMilli(receipt.MigratedAt).UTC().Format(time.RFC3339), receipt.Run, receipt.SourceBytes)
+		x.add(
+			false,
+			true,
+			"receipt in R2",
+			"%s: migrated %s by run %s, %d bytes",
+			userfile.ReceiptKey(x.user, file.Lin.Claim()),
+			time.UnixMilli(receipt.MigratedAt).UTC().Format(time.RFC3339),
+			receipt.Run,
+			receipt.SourceBytes,
+		)
 		if !x.has("bytes") {
 			x.sameBytes(ctx, file, *receipt)
 		}

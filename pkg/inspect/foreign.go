@@ -15,8 +15,8 @@ type ForeignMark struct {
 	Known userdb.Claim // the highest one that the Durable Object knows
 	// SetBack: the Durable Object has rows of its own, so that no command ends the mark.
 	SetBack bool
-	// Own is the receipt of a move of this user out of this very bucket that the mark may be of: the Durable Object of the user has
-	// seen its claim, so either it was lost, or this is another one.
+	// Own is the receipt of a move of this user out of this very bucket that the mark may be of: the Durable
+	// Object of the user has seen its claim, so either it was lost, or this is another one.
 	Own *wire.Receipt
 }
 
@@ -35,18 +35,27 @@ func (e *Inspector) ForeignMark(ctx context.Context, u userdb.UserID) (*ForeignM
 	return m, err
 }
 
-// receiptOfMark is the newest receipt that a file with this mark can have, where it says that the user was moved out of this bucket. A copied
-// bucket has the receipts of the other one.
-func (e *Inspector) receiptOfMark(ctx context.Context, u userdb.UserID, shown userdb.Claim) (*wire.Receipt, error) {
+// receiptOfMark is the newest receipt that a file with this mark can have, where it says that the user was
+// moved out of this bucket. A copied bucket has the receipts of the other one.
+func (e *Inspector) receiptOfMark(
+	ctx context.Context,
+	u userdb.UserID,
+	shown userdb.Claim,
+) (*wire.Receipt, error) {
 	var newest userdb.Claim
-	err := e.Files.List(ctx, userfile.ReceiptFolder+string(u)+"/", "", func(objects []userdb.Object, _ []string) error {
-		for _, o := range objects {
-			if owner, claim, ok := userfile.ReceiptOwner(o.Key); ok && owner == u && claim <= shown {
-				newest = max(newest, claim)
+	err := e.Files.List(
+		ctx,
+		userfile.ReceiptFolder+string(u)+"/",
+		"",
+		func(objects []userdb.Object, _ []string) error {
+			for _, o := range objects {
+				if owner, claim, ok := userfile.ReceiptOwner(o.Key); ok && owner == u && claim <= shown {
+					newest = max(newest, claim)
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		},
+	)
 	if err != nil || newest == 0 {
 		return nil, err
 	}

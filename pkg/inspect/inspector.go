@@ -1,5 +1,5 @@
-// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do, why gc keeps a file. Its ports only read,
-// so that it changes nothing is checked by the compiler.
+// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do, why gc
+// keeps a file. Its ports only read, so that it changes nothing is checked by the compiler.
 package inspect
 
 import (
@@ -15,8 +15,13 @@ import (
 // Files is the bucket, for reading.
 type Files interface {
 	userfile.Reader
-	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as common prefixes.
-	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as
+	// common prefixes.
+	List(
+		ctx context.Context,
+		prefix, delimiter string,
+		yield func(objects []userdb.Object, commonPrefixes []string) error,
+	) error
 }
 
 // Flags is the KV namespace, for reading.
@@ -27,11 +32,13 @@ type Flags interface {
 	Get(ctx context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error)
 }
 
-// Stores are the users' Durable Objects, for reading. No message of theirs carries a claim or changes a phase.
+// Stores are the users' Durable Objects, for reading. No message of theirs carries a claim or changes a
+// phase.
 type Stores interface {
 	Status(ctx context.Context, u userdb.UserID) (wire.Status, error)
 	Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
-	// FreshDigest trusts nothing that was computed before: it sees changes that went past the Durable Object's own code, too.
+	// FreshDigest trusts nothing that was computed before: it sees changes that went past the Durable
+	// Object's own code, too.
 	FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
 	Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error)
 	ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error)
@@ -61,7 +68,15 @@ func (i *Inspector) now() time.Time {
 }
 
 func (i *Inspector) Source() *userfile.Source {
-	return &userfile.Source{Files: i.Files, Layout: i.Layout, Limits: i.Limits, Scratch: i.Scratch, Checks: i.Checks, Observe: i.Observe, Now: i.Now}
+	return &userfile.Source{
+		Files:   i.Files,
+		Layout:  i.Layout,
+		Limits:  i.Limits,
+		Scratch: i.Scratch,
+		Checks:  i.Checks,
+		Observe: i.Observe,
+		Now:     i.Now,
+	}
 }
 
 func (i *Inspector) Sides() *userfile.Sides {

@@ -53,30 +53,47 @@ func (e *Inspector) MayFree(ctx context.Context, f Found, olderThan time.Duratio
 }
 
 // storeKeeps gives the reason in the Durable Object's state, its receipt or the flag for keeping the file.
-func (e *Inspector) storeKeeps(st wire.Status, file userfile.Version, flag userdb.FlagMeta, olderThan time.Duration) string {
+func (e *Inspector) storeKeeps(
+	st wire.Status,
+	file userfile.Version,
+	flag userdb.FlagMeta,
+	olderThan time.Duration,
+) string {
 	switch r := st.Receipt; {
 	case st.Phase != userdb.Active:
 		return fmt.Sprintf("the Durable Object is %s, not ACTIVE", st.Phase)
 	case !file.FencedBy(st.Lin):
-		return fmt.Sprintf("the file is fenced by claim %d, the Durable Object has lineage %d", file.Lin, st.Lin)
+		return fmt.Sprintf(
+			"the file is fenced by claim %d, the Durable Object has lineage %d",
+			file.Lin,
+			st.Lin,
+		)
 	case r == nil:
 		return "the Durable Object has no receipt of its migration"
 	case r.Claim.Lineage() != st.Lin || r.Key != file.Key:
 		return "the receipt is of another migration"
 	case flag.Lineage != st.Lin:
-		return fmt.Sprintf("the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew", flag.Lineage, st.Lin)
+		return fmt.Sprintf(
+			"the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew",
+			flag.Lineage,
+			st.Lin,
+		)
 	case file.Size != r.SourceBytes:
 		return fmt.Sprintf("the object has %d bytes, the fenced one had %d", file.Size, r.SourceBytes)
 	default:
 		if age := e.now().Sub(time.UnixMilli(r.MigratedAt)); age < olderThan {
-			return fmt.Sprintf("migrated %s ago, kept for %s", units.FormatDuration(age), units.FormatDuration(olderThan))
+			return fmt.Sprintf(
+				"migrated %s ago, kept for %s",
+				units.FormatDuration(age),
+				units.FormatDuration(olderThan),
+			)
 		}
 		return ""
 	}
 }
 
-// StoreDiffers reads everything that the Durable Object holds: with the file goes the last other copy of it. What is there must be what was
-// imported unless the application wrote since.
+// StoreDiffers reads everything that the Durable Object holds: with the file goes the last other copy of it.
+// What is there must be what was imported unless the application wrote since.
 func (e *Inspector) StoreDiffers(ctx context.Context, u userdb.UserID, proof Kept) (string, error) {
 	report, err := e.Stores.FreshDigest(ctx, u)
 	if err != nil {

@@ -8,20 +8,23 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// LookDeep says whether a user's file could be moved. It begins with the header and the schema, which need a few ranged reads; a file that these
-// block is not downloaded. For every other file it is Preflight. It changes nothing.
+// LookDeep says whether a user's file could be moved. It begins with the header and the schema, which need a
+// few ranged reads; a file that these block is not downloaded. For every other file it is Preflight. It
+// changes nothing.
 func (e *Inspector) LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
 	report, _, sure, err := e.Source().FirstLook(ctx, u)
 	if err == nil && sure {
 		return report, nil
 	}
-	if err != nil && userdb.KindOf(err) != userdb.Precondition { // the application saved a new version meanwhile
+	if err != nil &&
+		userdb.KindOf(err) != userdb.Precondition { // the application saved a new version meanwhile
 		return sqlitefile.Report{}, err
 	}
 	return e.Preflight(ctx, u)
 }
 
-// Preflight downloads a user's file, checks everything, every row of it, and counts what a move would write. It changes nothing.
+// Preflight downloads a user's file, checks everything, every row of it, and counts what a move would write.
+// It changes nothing.
 func (e *Inspector) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error) {
 	file, err := e.download(ctx, u)
 	var encoded *userdb.EncodedError

@@ -10,14 +10,20 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// LookSplit says what a split of a user's file by the policy would move at that moment. It changes nothing. A file that a Durable Object
-// cannot hold is refused as by Migrate: report says why, and the plan is nil.
-func (e *Inspector) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (plan *split.Plan, report sqlitefile.Report, err error) {
+// LookSplit says what a split of a user's file by the policy would move at that moment. It changes nothing. A
+// file that a Durable Object cannot hold is refused as by Migrate: report says why, and the plan is nil.
+func (e *Inspector) LookSplit(
+	ctx context.Context,
+	u userdb.UserID,
+	policy *split.Policy,
+	at time.Time,
+) (plan *split.Plan, report sqlitefile.Report, err error) {
 	report, _, sure, err := e.Source().FirstLook(ctx, u)
 	if err == nil && sure {
 		return nil, report, report.Err()
 	}
-	if err != nil && userdb.KindOf(err) != userdb.Precondition { // the application saved a new version meanwhile
+	if err != nil &&
+		userdb.KindOf(err) != userdb.Precondition { // the application saved a new version meanwhile
 		return nil, report, err
 	}
 	file, err := e.download(ctx, u)

@@ -13,25 +13,42 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Moved lists users who were migrated or split, as flags and receipts say, the latest first. It costs one call for a thousand flags and one for a
-// thousand receipts. Users whose flag is missing or of an earlier migration (it lags, or a command was killed before it) are looked at
-// one by one, if their receipt was written since then; a zero time looks at all of them.
+// Moved lists users who were migrated or split, as flags and receipts say, the latest first. It costs one
+// call for a thousand flags and one for a thousand receipts. Users whose flag is missing or of an earlier
+// migration (it lags, or a command was killed before it) are looked at one by one, if their receipt was
+// written since then; a zero time looks at all of them.
 //
-// A user whom a killed command left between fence and switch has neither flag nor receipt and is not found here: Scan with Marks does.
-// Of opts, Prefix and WithoutFlags count; without flags the receipts alone tell.
+// A user whom a killed command left between fence and switch has neither flag nor receipt and is not found
+// here: Scan with Marks does. Of opts, Prefix and WithoutFlags count; without flags the receipts alone tell.
 func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
-	flags, split, _, err := e.readFlags(ctx, ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags})
+	flags, split, _, err := e.readFlags(
+		ctx,
+		ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags},
+	)
 	if err != nil {
 		return nil, err
 	}
 	var found []Found
 	for u, meta := range split {
 		if _, whole := flags[u]; !whole {
-			found = append(found, Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceSplit, Flag: meta})
+			found = append(
+				found,
+				Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceSplit, Flag: meta},
+			)
 		}
 	}
 	for u, meta := range flags {
-		found = append(found, Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceStore, Flagged: true, Flag: meta})
+		found = append(
+			found,
+			Found{
+				User:    u,
+				Key:     e.Layout.Key(u),
+				Bytes:   meta.Bytes,
+				Place:   PlaceStore,
+				Flagged: true,
+				Flag:    meta,
+			},
+		)
 	}
 	newest, err := e.newestReceipts(ctx, opts.Prefix, since)
 	if err != nil {
@@ -54,7 +71,8 @@ func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time
 	return found, nil
 }
 
-// SortLatestFirst is the order of a rollback: whoever was moved last first, and before them those of whom nobody knows when.
+// SortLatestFirst is the order of a rollback: whoever was moved last first, and before them those of whom
+// nobody knows when.
 func SortLatestFirst(found []Found) {
 	slices.SortStableFunc(found, func(a, b Found) int {
 		if (a.Flag.At == 0) != (b.Flag.At == 0) {
@@ -64,21 +82,33 @@ func SortLatestFirst(found []Found) {
 	})
 }
 
-func (e *Inspector) newestReceipts(ctx context.Context, prefix string, since time.Time) (map[userdb.UserID]userdb.Claim, error) {
+func (e *Inspector) newestReceipts(
+	ctx context.Context,
+	prefix string,
+	since time.Time,
+) (map[userdb.UserID]userdb.Claim, error) {
 	newest := map[userdb.UserID]userdb.Claim{}
-	err := e.Files.List(ctx, userfile.ReceiptFolder+prefix, "", func(objects []userdb.Object, _ []string) error {
-		for _, o := range objects {
-			if u, claim, ok := userfile.ReceiptOwner(o.Key); ok && !o.LastModified.Before(since) {
-				newest[u] = max(newest[u], claim)
+	err := e.Files.List(
+		ctx,
+		userfile.ReceiptFolder+prefix,
+		"",
+		func(objects []userdb.Object, _ []string) error {
+			for _, o := range objects {
+				if u, claim, ok := userfile.ReceiptOwner(o.Key); ok && !o.LastModified.Before(since) {
+					newest[u] = max(newest[u], claim)
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		},
+	)
 	return newest, err
 }
 
 // movedWithoutFlag keeps those whose file still carries the fence of the migration that the receipt is of.
-func (e *Inspector) movedWithoutFlag(ctx context.Context, claims map[userdb.UserID]userdb.Claim) (map[userdb.UserID]Found, error) {
+func (e *Inspector) movedWithoutFlag(
+	ctx context.Context,
+	claims map[userdb.UserID]userdb.Claim,
+) (map[userdb.UserID]Found, error) {
 	var (
 		mu     sync.Mutex
 		wg     sync.WaitGroup
@@ -104,15 +134,32 @@ func (e *Inspector) movedWithoutFlag(ctx context.Context, claims map[userdb.User
 	return found, failed
 }
 
-// Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so. It needs neither flag nor receipt.
-func (e *Inspector) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (Found, bool, error) {
+// Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so.
+// It needs neither flag nor receipt.
+func (e *Inspector) Recorded(
+	ctx context.Context,
+	u userdb.UserID,
+	claim userdb.Claim,
+	meta userdb.FlagMeta,
+) (Found, bool, error) {
 	file, place, moved, err := e.movedFile(ctx, u, claim)
 	meta.Lineage = claim.Lineage()
-	return Found{User: u, Key: file.Key, Bytes: meta.Bytes, ETag: file.ETag, Place: place, Flag: meta}, moved, err
+	return Found{
+		User:  u,
+		Key:   file.Key,
+		Bytes: meta.Bytes,
+		ETag:  file.ETag,
+		Place: place,
+		Flag:  meta,
+	}, moved, err
 }
 
 // movedFile says whether the file is under the fence of the claim, or split by it.
-func (e *Inspector) movedFile(ctx context.Context, u userdb.UserID, claim userdb.Claim) (file userfile.Version, place Place, moved bool, err error) {
+func (e *Inspector) movedFile(
+	ctx context.Context,
+	u userdb.UserID,
+	claim userdb.Claim,
+) (file userfile.Version, place Place, moved bool, err error) {
 	if file, err = e.look(ctx, u); err != nil {
 		return file, PlaceStore, false, err
 	}
@@ -122,10 +169,16 @@ func (e *Inspector) movedFile(ctx context.Context, u userdb.UserID, claim userdb
 	return file, PlaceStore, file.FencedBy(claim.Lineage()), nil
 }
 
-// unreadable is a user whose file does not say whether the migration of the receipt still holds: the command that follows asks again, and fails for
-// this user alone.
+// unreadable is a user whose file does not say whether the migration of the receipt still holds: the command
+// that follows asks again, and fails for this user alone.
 func (e *Inspector) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
-	f := Found{User: u, Key: e.Layout.Key(u), Place: PlaceUnreadable, Err: err, Flag: userdb.FlagMeta{Lineage: claim.Lineage()}}
+	f := Found{
+		User:  u,
+		Key:   e.Layout.Key(u),
+		Place: PlaceUnreadable,
+		Err:   err,
+		Flag:  userdb.FlagMeta{Lineage: claim.Lineage()},
+	}
 	if receipt != nil {
 		f.Flag.At, f.Flag.Run, f.Flag.Bytes = receipt.MigratedAt, receipt.Run, receipt.SourceBytes
 	}
@@ -149,10 +202,30 @@ func (e *Inspector) movedBy(ctx context.Context, u userdb.UserID, claim userdb.C
 	case unreadable != nil:
 		return e.unreadable(u, claim, receipt, unreadable), true, nil
 	case err != nil: // it is moved, and nothing says when and by which run: the caller names the user, and goes on with the others
-		return Found{User: u, Key: file.Key, Bytes: file.Size, ETag: file.ETag, Place: place, Flag: userdb.FlagMeta{Lineage: claim.Lineage()}, Err: err}, true, nil
+		return Found{
+			User:  u,
+			Key:   file.Key,
+			Bytes: file.Size,
+			ETag:  file.ETag,
+			Place: place,
+			Flag:  userdb.FlagMeta{Lineage: claim.Lineage()},
+			Err:   err,
+		}, true, nil
 	case receipt == nil:
 		return Found{}, false, nil
 	}
-	meta := userdb.FlagMeta{Lineage: claim.Lineage(), At: receipt.MigratedAt, Run: receipt.Run, Bytes: receipt.SourceBytes}
-	return Found{User: u, Key: file.Key, Bytes: receipt.SourceBytes, ETag: file.ETag, Place: place, Flag: meta}, true, nil
+	meta := userdb.FlagMeta{
+		Lineage: claim.Lineage(),
+		At:      receipt.MigratedAt,
+		Run:     receipt.Run,
+		Bytes:   receipt.SourceBytes,
+	}
+	return Found{
+		User:  u,
+		Key:   file.Key,
+		Bytes: receipt.SourceBytes,
+		ETag:  file.ETag,
+		Place: place,
+		Flag:  meta,
+	}, true, nil
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// reads are the methods that an Inspector's ports may have. A message to a Durable Object stands beside its name in the model.
+// reads are the methods that an Inspector's ports may have. A message to a Durable Object stands beside its
+// name in the model.
 var reads = map[string]string{
 	"Head": "", "Get": "", "GetRange": "", "List": "",
 	"Status": "", "Digest": "digest", "FreshDigest": "digest", "Range": "digest", "ExportSchema": "export", "ExportRows": "export",
@@ -31,7 +32,12 @@ func TestPortsOnlyRead(t *testing.T) {
 			ports++
 			for j := range port.NumMethod() {
 				if _, ok := reads[port.Method(j).Name]; !ok {
-					t.Errorf("%v.%s has a port with %s, which may write", holder, holder.Field(i).Name, port.Method(j).Name)
+					t.Errorf(
+						"%v.%s has a port with %s, which may write",
+						holder,
+						holder.Field(i).Name,
+						port.Method(j).Name,
+					)
 				}
 			}
 		}
@@ -41,7 +47,8 @@ func TestPortsOnlyRead(t *testing.T) {
 	}
 }
 
-// TestMessagesLeaveThePhase: by the model, no message that an Inspector sends changes a Durable Object's phase.
+// TestMessagesLeaveThePhase: by the model, no message that an Inspector sends changes a Durable Object's
+// phase.
 func TestMessagesLeaveThePhase(t *testing.T) {
 	text, err := os.ReadFile("../../docs/cutover/transitions.json")
 	if err != nil {

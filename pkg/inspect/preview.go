@@ -20,7 +20,8 @@ type Preview struct {
 	Run    string        `json:"run,omitempty"`
 	Writes int64         `json:"writes"` // the application's write transactions since
 	Tables []TableChange `json:"tables,omitempty"`
-	// Rows are the differences as lines, the kept file on the left and the Durable Object on the right; bounded.
+	// Rows are the differences as lines, the kept file on the left and the Durable Object on the right;
+	// bounded.
 	Rows   []string `json:"rows,omitempty"`
 	Reason string   `json:"reason,omitempty"`
 }
@@ -39,8 +40,8 @@ const (
 	WayNothing Way = "nothing"
 )
 
-// TableChange is a table that is not what was imported. Added, Removed and Changed count rows; they are nil where the rows were not compared,
-// and lower bounds where AtLeast is set.
+// TableChange is a table that is not what was imported. Added, Removed and Changed count rows; they are nil
+// where the rows were not compared, and lower bounds where AtLeast is set.
 type TableChange struct {
 	Name    string `json:"name"`
 	Before  int64  `json:"rowsBefore"`
@@ -54,12 +55,13 @@ type TableChange struct {
 // PreviewOptions say how closely to look.
 type PreviewOptions struct {
 	Discard bool // the rollback would put the kept file back whatever was written
-	// Compare is up to how many differences the rows of each table are compared with the kept file, which has to be downloaded; 0 compares
-	// digests only. Show is how many of them become Rows.
+	// Compare is up to how many differences the rows of each table are compared with the kept file, which has
+	// to be downloaded; 0 compares digests only. Show is how many of them become Rows.
 	Compare, Show int
 }
 
-// Preview looks at one user. It changes nothing, and the application goes on: what it finds may be old by the time a rollback seals the user.
+// Preview looks at one user. It changes nothing, and the application goes on: what it finds may be old by the
+// time a rollback seals the user.
 func (e *Inspector) Preview(ctx context.Context, u userdb.UserID, opts PreviewOptions) (Preview, error) {
 	p := Preview{User: u}
 	st, file, err := e.Sides().Both(ctx, u)
@@ -101,8 +103,15 @@ func wayBack(st wire.Status, file userfile.Version, discard bool) Way {
 	return WayExport
 }
 
-// describeWrites names the tables that changed, and compares their rows if that is asked for and the kept file is still there.
-func (e *Inspector) describeWrites(ctx context.Context, st wire.Status, file userfile.Version, opts PreviewOptions, p *Preview) error {
+// describeWrites names the tables that changed, and compares their rows if that is asked for and the kept
+// file is still there.
+func (e *Inspector) describeWrites(
+	ctx context.Context,
+	st wire.Status,
+	file userfile.Version,
+	opts PreviewOptions,
+	p *Preview,
+) error {
 	report, err := e.Stores.Digest(ctx, p.User)
 	if err != nil {
 		return err
@@ -136,7 +145,8 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// tableChanges lists the tables whose digest is no longer what was imported, those that are new or dropped among them.
+// tableChanges lists the tables whose digest is no longer what was imported, those that are new or dropped
+// among them.
 func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 	was := map[string]wire.TableDigest{}
 	for _, t := range before.Tables {
@@ -158,7 +168,12 @@ func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 }
 
 // compareTables bisects each changed table that both sides have.
-func (e *Inspector) compareTables(ctx context.Context, kept *userfile.Copy, opts PreviewOptions, p *Preview) error {
+func (e *Inspector) compareTables(
+	ctx context.Context,
+	kept *userfile.Copy,
+	opts PreviewOptions,
+	p *Preview,
+) error {
 	file, err := sqlitefile.Open(ctx, kept.Path)
 	if err != nil {
 		return err
@@ -175,7 +190,13 @@ func (e *Inspector) compareTables(ctx context.Context, kept *userfile.Copy, opts
 			change.count(nil, false) // all of it was added, or removed
 			continue
 		}
-		found, err := verify.Rows(ctx, rowShape(t), fileSide{file, t}, verify.StoreSide(e.Stores, p.User), opts.Compare)
+		found, err := verify.Rows(
+			ctx,
+			rowShape(t),
+			fileSide{file, t},
+			verify.StoreSide(e.Stores, p.User),
+			opts.Compare,
+		)
 		if err != nil {
 			return err
 		}

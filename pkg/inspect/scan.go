@@ -19,9 +19,11 @@ const (
 	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
 	PlaceSplit   Place = "split"   // the file has the hot rows, the Durable Object the cold ones
 	PlaceMissing Place = "missing" // a flag, but no object
-	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no command can move it.
+	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no
+	// command can move it.
 	PlaceUnnameable Place = "unnameable"
-	// PlaceUnreadable is an object of which R2 says nothing but an error. It is one user's failure, and holds up nobody else.
+	// PlaceUnreadable is an object of which R2 says nothing but an error. It is one user's failure, and holds
+	// up nobody else.
 	PlaceUnreadable Place = "unreadable"
 )
 
@@ -44,13 +46,14 @@ type ScanOptions struct {
 	Users []userdb.UserID
 	// Prefix is what the user ids begin with.
 	Prefix string
-	// Only, when set, says whose files are looked at; nobody else is found. It is asked before anything is requested for a user.
+	// Only, when set, says whose files are looked at; nobody else is found. It is asked before anything is
+	// requested for a user.
 	Only func(userdb.UserID) bool
-	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose listing shows the files
-	// themselves is read without HEADs, and Place follows the flag.
+	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose
+	// listing shows the files themselves is read without HEADs, and Place follows the flag.
 	Marks bool
-	// WithoutFlags, when set, is told why the flags cannot be read, and the scan goes on without them: the marks of the files decide. Users who have
-	// a flag and no fenced file are not found then.
+	// WithoutFlags, when set, is told why the flags cannot be read, and the scan goes on without them: the
+	// marks of the files decide. Users who have a flag and no fenced file are not found then.
 	WithoutFlags func(error)
 	// Progress, when set, is told how many users were found so far.
 	Progress func(n int)
@@ -60,7 +63,8 @@ type ScanOptions struct {
 
 func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Only(u) }
 
-// Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing is not enough.
+// Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing
+// is not enough.
 func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
 	flags, split, read, err := e.readFlags(ctx, opts)
 	if err != nil {
@@ -81,7 +85,10 @@ func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error)
 	}
 	for user, meta := range flags {
 		if !s.seen[user] && opts.wants(user) {
-			s.found = append(s.found, Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta})
+			s.found = append(
+				s.found,
+				Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta},
+			)
 		}
 	}
 	slices.SortFunc(s.found, func(a, b Found) int {
@@ -90,11 +97,16 @@ func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error)
 	return s.found, nil
 }
 
-// flagPatience is how long the first answer of KV may take before a command that can do without flags goes on without them.
+// flagPatience is how long the first answer of KV may take before a command that can do without flags goes on
+// without them.
 const flagPatience = 20 * time.Second
 
-// readFlags reads the flags of both kinds. read is false when they cannot be read and opts say that the command does without.
-func (e *Inspector) readFlags(ctx context.Context, opts ScanOptions) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
+// readFlags reads the flags of both kinds. read is false when they cannot be read and opts say that the
+// command does without.
+func (e *Inspector) readFlags(
+	ctx context.Context,
+	opts ScanOptions,
+) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
 	waits := ctx
 	if opts.WithoutFlags != nil {
 		var stop context.CancelCauseFunc
@@ -160,31 +172,36 @@ const headsAtOnce = 32
 
 func (s *scanner) list(ctx context.Context) error {
 	prefix, delimiter, plain := s.Layout.ListPlan()
-	return s.Files.List(ctx, prefix+s.opts.Prefix, delimiter, func(objects []userdb.Object, folders []string) error {
-		var heads []userdb.UserID
-		for _, o := range objects {
-			u, ok := s.Layout.UserOf(o.Key)
-			switch {
-			case !ok:
-				heads = s.noteUnnameable(heads, string(o.Key))
-			case !s.opts.wants(u) || s.has(u):
-			case plain && !s.opts.Marks:
-				s.add(u, o, s.flagPlace(u))
-			default:
-				heads = append(heads, u)
+	return s.Files.List(
+		ctx,
+		prefix+s.opts.Prefix,
+		delimiter,
+		func(objects []userdb.Object, folders []string) error {
+			var heads []userdb.UserID
+			for _, o := range objects {
+				u, ok := s.Layout.UserOf(o.Key)
+				switch {
+				case !ok:
+					heads = s.noteUnnameable(heads, string(o.Key))
+				case !s.opts.wants(u) || s.has(u):
+				case plain && !s.opts.Marks:
+					s.add(u, o, s.flagPlace(u))
+				default:
+					heads = append(heads, u)
+				}
 			}
-		}
-		for _, folder := range folders {
-			u, ok := s.Layout.UserOfFolder(folder)
-			switch {
-			case !ok:
-				heads = s.noteUnnameable(heads, folder)
-			case s.opts.wants(u) && !s.has(u):
-				heads = append(heads, u)
+			for _, folder := range folders {
+				u, ok := s.Layout.UserOfFolder(folder)
+				switch {
+				case !ok:
+					heads = s.noteUnnameable(heads, folder)
+				case s.opts.wants(u) && !s.has(u):
+					heads = append(heads, u)
+				}
 			}
-		}
-		return s.headAll(ctx, heads)
-	})
+			return s.headAll(ctx, heads)
+		},
+	)
 }
 
 // has says whether the user was found before: a listing may give a folder on several pages.
@@ -209,7 +226,8 @@ func (s *scanner) flagPlace(u userdb.UserID) Place {
 	return s.splitPlace(u, userdb.Object{})
 }
 
-// splitPlace is the place of one who is not in the Durable Object as a whole. The object's metadata may have been dropped, and a flag may lag.
+// splitPlace is the place of one who is not in the Durable Object as a whole. The object's metadata may have
+// been dropped, and a flag may lag.
 func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
 	if _, flagged := s.split[u]; flagged || userdb.MetadataHotOf(o.Metadata) != 0 {
 		return PlaceSplit
@@ -249,7 +267,10 @@ func (s *scanner) addUnreadable(u userdb.UserID, err error) {
 	defer s.mu.Unlock()
 	meta, flagged := s.flags[u]
 	s.seen[u] = true
-	s.found = append(s.found, Found{User: u, Key: s.Layout.Key(u), Place: PlaceUnreadable, Flagged: flagged, Flag: meta, Err: err})
+	s.found = append(
+		s.found,
+		Found{User: u, Key: s.Layout.Key(u), Place: PlaceUnreadable, Flagged: flagged, Flag: meta, Err: err},
+	)
 }
 
 func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
@@ -260,8 +281,19 @@ func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
 		meta = s.split[u]
 	}
 	s.seen[u] = true
-	s.found = append(s.found, Found{User: u, Key: obj.Key, Bytes: obj.Size, ETag: obj.ETag, Place: place, Flagged: flagged, Flag: meta,
-		Marked: userdb.MetadataMarked(obj.Metadata)})
+	s.found = append(
+		s.found,
+		Found{
+			User:    u,
+			Key:     obj.Key,
+			Bytes:   obj.Size,
+			ETag:    obj.ETag,
+			Place:   place,
+			Flagged: flagged,
+			Flag:    meta,
+			Marked:  userdb.MetadataMarked(obj.Metadata),
+		},
+	)
 	if s.opts.Progress != nil {
 		s.opts.Progress(len(s.found))
 	}

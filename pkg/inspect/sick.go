@@ -7,8 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Sick tells an object that cannot be read from a service that is down, while many objects are looked at: the first is that user's failure, the second
-// ends the command. The zero Sick has seen nothing.
+// Sick tells an object that cannot be read from a service that is down, while many objects are looked at: the
+// first is that user's failure, the second ends the command. The zero Sick has seen nothing.
 type Sick struct {
 	mu         sync.Mutex
 	well, sick int
@@ -18,7 +18,8 @@ type Sick struct {
 // fewSick is up to how many objects may be sick before anything is concluded from their share.
 const fewSick = 16
 
-// Saw counts one look. It returns the error with which to stop: most looks fail, or the command was interrupted.
+// Saw counts one look. It returns the error with which to stop: most looks fail, or the command was
+// interrupted.
 func (s *Sick) Saw(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +50,8 @@ func (s *Sick) Most() error {
 	return nil
 }
 
-// LookUp asks for each named user's file, without flags, in the order of the users. A user without one is Missing: the command that follows says what
-// that means.
+// LookUp asks for each named user's file, without flags, in the order of the users. A user without one is
+// Missing: the command that follows says what that means.
 func (e *Inspector) LookUp(ctx context.Context, users []userdb.UserID) ([]Found, error) {
 	found := make([]Found, len(users))
 	var sick Sick
@@ -85,7 +86,8 @@ func placeOf(object userdb.Object) Place {
 	return PlaceR2
 }
 
-// eachHead calls look for 0..n-1, a few at once. After an error no more are begun, and that error is returned.
+// eachHead calls look for 0..n-1, a few at once. After an error no more are begun, and that error is
+// returned.
 func eachHead(ctx context.Context, n int, look func(ctx context.Context, i int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -37,7 +37,15 @@ func (e *Inspector) Status(ctx context.Context, u userdb.UserID) (State, error) 
 	if err != nil {
 		return State{}, err
 	}
-	s := State{User: u, Phase: st.Phase, Gen: st.Gen, Lin: st.Lin, File: file.Word(), Bytes: file.Size, ETag: file.ETag}
+	s := State{
+		User:  u,
+		Phase: st.Phase,
+		Gen:   st.Gen,
+		Lin:   st.Lin,
+		File:  file.Word(),
+		Bytes: file.Size,
+		ETag:  file.ETag,
+	}
 	if r := st.Receipt; r != nil {
 		s.At, s.Run, s.Writes = r.MigratedAt, r.Run, st.Writes-st.WritesAtActivation
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Survey is what the flags and a listing of the bucket say of everybody, without a request for any single user. Both are hints: a flag lags, and a
-// listing does not tell a fenced file from another one.
+// Survey is what the flags and a listing of the bucket say of everybody, without a request for any single
+// user. Both are hints: a flag lags, and a listing does not tell a fenced file from another one.
 type Survey struct {
 	Flagged   []FlaggedUser // by user id
 	Unflagged int           // users of the listing without a flag; in the default layout a folder counts, whatever is in it
@@ -55,17 +55,22 @@ func (e *Inspector) Survey(ctx context.Context, prefix string) (Survey, error) {
 // eachListed names the users of whom the listing shows a file or a folder.
 func (e *Inspector) eachListed(ctx context.Context, userPrefix string, yield func(userdb.UserID)) error {
 	prefix, delimiter, _ := e.Layout.ListPlan()
-	return e.Files.List(ctx, prefix+userPrefix, delimiter, func(objects []userdb.Object, folders []string) error {
-		for _, o := range objects {
-			if u, ok := e.Layout.UserOf(o.Key); ok {
-				yield(u)
+	return e.Files.List(
+		ctx,
+		prefix+userPrefix,
+		delimiter,
+		func(objects []userdb.Object, folders []string) error {
+			for _, o := range objects {
+				if u, ok := e.Layout.UserOf(o.Key); ok {
+					yield(u)
+				}
 			}
-		}
-		for _, folder := range folders {
-			if u, ok := e.Layout.UserOfFolder(folder); ok {
-				yield(u)
+			for _, folder := range folders {
+				if u, ok := e.Layout.UserOfFolder(folder); ok {
+					yield(u)
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		},
+	)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the application's own writes do not
-// explain is a Mismatch error, with each difference named.
+// Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the
+// application's own writes do not explain is a Mismatch error, with each difference named.
 func (e *Inspector) Verify(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
 	v := &check{Inspector: e, user: u, result: &result.Result{User: u, Action: result.ActionVerify}}
@@ -28,8 +28,8 @@ type check struct {
 	result *result.Result
 }
 
-// A verify that comes between the fence and the switch of another command looks again: a cutover takes a fraction of a second, and one that
-// a dead command left stays.
+// A verify that comes between the fence and the switch of another command looks again: a cutover takes a
+// fraction of a second, and one that a dead command left stays.
 const (
 	cutoverLooks = 5
 	cutoverPause = time.Second
@@ -75,7 +75,12 @@ func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Versi
 		return userfile.FenceGone(v.user, file, st)
 	}
 	if st.Receipt == nil {
-		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
+		return &userdb.Error{
+			Op:    "verify",
+			Thing: string(v.user),
+			Kind:  userdb.Conflict,
+			Err:   fmt.Errorf("the Durable Object has no receipt of its migration"),
+		}
 	}
 	kept, err := v.keptFile(ctx, file, st)
 	if err != nil {
@@ -85,8 +90,8 @@ func (v *check) compare(ctx context.Context, st wire.Status, file userfile.Versi
 	return v.store(ctx, st, kept)
 }
 
-// cold compares the cold rows of a split user with what was imported. The hot ones have been the application's since: nothing can be said of them but
-// that their file is a database without a fence.
+// cold compares the cold rows of a split user with what was imported. The hot ones have been the
+// application's since: nothing can be said of them but that their file is a database without a fence.
 func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version) error {
 	if file.Absent || file.What != userdb.SQLiteFile {
 		return userfile.HotFileGone(v.user, file.Key)
@@ -95,9 +100,16 @@ func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version)
 		return v.notActive(st, file)
 	}
 	if st.Receipt == nil {
-		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict, Err: fmt.Errorf("the Durable Object has no receipt of its migration")}
+		return &userdb.Error{
+			Op:    "verify",
+			Thing: string(v.user),
+			Kind:  userdb.Conflict,
+			Err:   fmt.Errorf("the Durable Object has no receipt of its migration"),
+		}
 	}
-	v.result.Bytes, v.result.Tables, v.result.Reason = file.Size, len(st.Receipt.Digest.Tables), "split: the cold rows were compared"
+	v.result.Bytes, v.result.Tables, v.result.Reason = file.Size, len(
+		st.Receipt.Digest.Tables,
+	), "split: the cold rows were compared"
 	for _, t := range st.Receipt.Digest.Tables {
 		v.result.Rows += t.Rows
 	}
@@ -109,18 +121,28 @@ func (v *check) notActive(st wire.Status, file userfile.Version) error {
 	v.result.Bytes = file.Size
 	switch {
 	case file.Absent:
-		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", file.Key)}
+		return &userdb.Error{
+			Op:    "verify",
+			Thing: string(v.user),
+			Kind:  userdb.NotFound,
+			Err:   fmt.Errorf("there is no object %s", file.Key),
+		}
 	case file.Fenced() || st.Phase.Split() && st.Phase != userdb.Splitting:
 		return &userdb.Error{Op: "verify", Thing: string(v.user), Kind: userdb.Conflict,
-			Err:  fmt.Errorf("%w: the file is %s and the Durable Object is %s", errBetween, file.Word(), st.Phase),
+			Err: fmt.Errorf(
+				"%w: the file is %s and the Durable Object is %s",
+				errBetween,
+				file.Word(),
+				st.Phase,
+			),
 			Hint: "writes wait; if no other command is at work on this user, run `dbmigrate migrate` or `dbmigrate rollback` to end it"}
 	}
 	v.result.Outcome = result.OutcomeInR2
 	return nil
 }
 
-// keptFile proves that the file kept in R2 still is what was imported, and returns it; the caller removes it. After gc there is none (nil), and
-// the receipt stands for it.
+// keptFile proves that the file kept in R2 still is what was imported, and returns it; the caller removes it.
+// After gc there is none (nil), and the receipt stands for it.
 func (v *check) keptFile(ctx context.Context, seen userfile.Version, st wire.Status) (*userfile.Copy, error) {
 	receipt := st.Receipt
 	v.result.Bytes, v.result.Tables = receipt.SourceBytes, len(receipt.Digest.Tables)
@@ -157,8 +179,8 @@ func (v *check) keptFile(ctx context.Context, seen userfile.Version, st wire.Sta
 	return file, nil
 }
 
-// store compares what the Durable Object holds with what was imported. Nothing that was computed before counts: the point is to find what
-// went past the class.
+// store compares what the Durable Object holds with what was imported. Nothing that was computed before
+// counts: the point is to find what went past the class.
 func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) error {
 	report, err := v.Stores.FreshDigest(ctx, v.user)
 	if err != nil {
@@ -179,8 +201,14 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) 
 	return nil
 }
 
-// storeDiffers names what the Durable Object has instead of what was imported. The kept file is what was imported: that has been proved before.
-func (v *check) storeDiffers(ctx context.Context, kept *userfile.Copy, store wire.DatabaseDigest, diffs []verify.Difference) error {
+// storeDiffers names what the Durable Object has instead of what was imported. The kept file is what was
+// imported: that has been proved before.
+func (v *check) storeDiffers(
+	ctx context.Context,
+	kept *userfile.Copy,
+	store wire.DatabaseDigest,
+	diffs []verify.Difference,
+) error {
 	c := Comparison{Op: "verify", What: "what was imported", Against: TheObject, Store: store, Found: diffs,
 		Probably: "something wrote into the Durable Object past its own code, so that no write was counted",
 		Hint:     "look for code that uses the storage's SQL outside of `transaction`; a rollback would bring what the Durable Object has"}
@@ -192,11 +220,23 @@ func (v *check) storeDiffers(ctx context.Context, kept *userfile.Copy, store wir
 	return c.Err(ctx, v.Stores, v.user)
 }
 
-// keptDiffers names what the kept file has instead of what was imported. Rows can be named while the Durable Object has exactly that.
-func (v *check) keptDiffers(ctx context.Context, kept *userfile.Copy, st wire.Status, diffs []verify.Difference) error {
-	c := Comparison{Op: "verify", What: "the kept file", Against: "what was imported", Found: diffs, Store: st.Receipt.Digest,
+// keptDiffers names what the kept file has instead of what was imported. Rows can be named while the Durable
+// Object has exactly that.
+func (v *check) keptDiffers(
+	ctx context.Context,
+	kept *userfile.Copy,
+	st wire.Status,
+	diffs []verify.Difference,
+) error {
+	c := Comparison{
+		Op:       "verify",
+		What:     "the kept file",
+		Against:  "what was imported",
+		Found:    diffs,
+		Store:    st.Receipt.Digest,
 		Probably: "something changed the file in R2 past its fence",
-		Hint:     "the Durable Object serves the user and keeps everything; a rollback would bring back what it has, not what the file has now"}
+		Hint:     "the Durable Object serves the user and keeps everything; a rollback would bring back what it has, not what the file has now",
+	}
 	if st.Writes == st.WritesAtActivation {
 		c.Path = kept.Path
 	} else {

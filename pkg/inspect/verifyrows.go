@@ -9,10 +9,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// namedDifferences is how many objects and rows are named for one user. Whoever needs more has two databases to compare.
+// namedDifferences is how many objects and rows are named for one user. Whoever needs more has two databases
+// to compare.
 const namedDifferences = 20
 
-// namer finds out which objects, rows and cells of a Durable Object differ from a file, given the tables whose digests differ.
+// namer finds out which objects, rows and cells of a Durable Object differ from a file, given the tables
+// whose digests differ.
 type namer struct {
 	file  *sqlitefile.File
 	store wire.DatabaseDigest // the tables that it has
@@ -64,7 +66,8 @@ func (n *namer) inStore(table string) bool {
 	return slices.ContainsFunc(n.store.Tables, func(t wire.TableDigest) bool { return t.Name == table })
 }
 
-// rows names what differs in one table. It looks for one difference more than it may name, to know whether there are more.
+// rows names what differs in one table. It looks for one difference more than it may name, to know whether
+// there are more.
 func (n *namer) rows(ctx context.Context, t *sqlitefile.Table) error {
 	room := namedDifferences + 1 - len(n.lines)
 	if room <= 0 {
@@ -92,9 +95,18 @@ type fileSide struct {
 }
 
 func (s fileSide) Range(ctx context.Context, req wire.RangeRequest) (wire.RangeDigest, error) {
-	return s.file.RangeDigest(ctx, s.table, sqlitefile.Range{After: req.After, Upto: req.Upto, Limit: req.Limit})
+	return s.file.RangeDigest(
+		ctx,
+		s.table,
+		sqlitefile.Range{After: req.After, Upto: req.Upto, Limit: req.Limit},
+	)
 }
 
-func (s fileSide) Rows(ctx context.Context, _ string, after, upto wire.Key, yield func(row []wire.Value) error) error {
+func (s fileSide) Rows(
+	ctx context.Context,
+	_ string,
+	after, upto wire.Key,
+	yield func(row []wire.Value) error,
+) error {
 	return s.file.RowsIn(ctx, s.table, sqlitefile.Range{After: after, Upto: upto}, yield)
 }

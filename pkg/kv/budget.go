@@ -10,19 +10,23 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// The API's limit, "applies cumulatively regardless of whether the request is made via the dashboard, API key, or API token", and whoever goes
-// over it is blocked for the next five minutes (developers.cloudflare.com/fundamentals/api/reference/limits).
+// The API's limit, "applies cumulatively regardless of whether the request is made via the dashboard, API
+// key, or API token", and whoever goes over it is blocked for the next five minutes
+// (developers.cloudflare.com/fundamentals/api/reference/limits).
 const (
 	budgetWindow = 5 * time.Minute
 	apiLimit     = 1200
-	// DefaultBudget leaves a quarter of the limit to the dashboard, wrangler and everything else that works under the same account.
+	// DefaultBudget leaves a quarter of the limit to the dashboard, wrangler and everything else that works
+	// under the same account.
 	DefaultBudget = apiLimit * 3 / 4
-	// MinBudget and MaxBudget bound what can be configured; MaxBudget is room for accounts whose limit Cloudflare has raised.
+	// MinBudget and MaxBudget bound what can be configured; MaxBudget is room for accounts whose limit
+	// Cloudflare has raised.
 	MinBudget = 3
 	MaxBudget = 100 * apiLimit
 )
 
-// reserveShare of the quota that the API reports is not used: what is left is counted for everybody under the account, and others may be quick.
+// reserveShare of the quota that the API reports is not used: what is left is counted for everybody under the
+// account, and others may be quick.
 const reserveShare = 10
 
 // newBudget lets through at most requests in any five minutes: a third at once, the rest evenly.
@@ -49,8 +53,9 @@ var (
 	totalQuota     = regexp.MustCompile(`;\s*q=(\d+)`)
 )
 
-// heed reads what the API says of the account's quota, `Ratelimit: "default";r=50;t=30` and `Ratelimit-Policy: "default";q=1200;w=300`. When little is
-// left, all callers wait until the window begins anew: this process may be one of several.
+// heed reads what the API says of the account's quota, `Ratelimit: "default";r=50;t=30` and
+// `Ratelimit-Policy: "default";q=1200;w=300`. When little is left, all callers wait until the window begins
+// anew: this process may be one of several.
 func (c *Client) heed(header http.Header) {
 	said := remainingQuota.FindStringSubmatch(header.Get("Ratelimit"))
 	if said == nil {

@@ -24,7 +24,10 @@ func TestBudgetHoldsInEveryWindow(t *testing.T) {
 						var err error
 						for range budget {
 							if err == nil {
-								err = c.Put(t.Context(), []Flag{{User: userdb.UserID(fmt.Sprint("u", caller))}})
+								err = c.Put(
+									t.Context(),
+									[]Flag{{User: userdb.UserID(fmt.Sprint("u", caller))}},
+								)
 							}
 						}
 						done <- err
@@ -58,7 +61,15 @@ func TestBudgetHoldsInEveryWindow(t *testing.T) {
 
 func (f *fake) budgeted(t *testing.T, budget int) *Client {
 	t.Helper()
-	c, err := New(Config{AccountID: "acc", NamespaceID: "ns", Token: fakeToken, HTTP: &http.Client{Transport: f}, Budget: budget})
+	c, err := New(
+		Config{
+			AccountID:   "acc",
+			NamespaceID: "ns",
+			Token:       fakeToken,
+			HTTP:        &http.Client{Transport: f},
+			Budget:      budget,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
-// Package kv keeps the flags that route users: key migrated:{user}, value "true", and in the key's metadata what tools
-// want to know, through the Cloudflare API. A flag is a hint (docs/cutover.md): readers may see it a minute late.
+// Package kv keeps the flags that route users: key migrated:{user}, value "true", and in the key's metadata
+// what tools want to know, through the Cloudflare API. A flag is a hint (docs/cutover.md): readers may see it
+// a minute late.
 package kv
 
 import (
@@ -44,12 +45,13 @@ type Config struct {
 	HTTP        *http.Client   // default: with a time limit of 2 minutes for a request; redirects are refused either way
 	Traffic     userdb.Traffic // told of every request; may be nil
 	MaxAttempts int            // for each request, default 8: enough to sit out the API's block of 5 minutes
-	// Budget is how many requests this client may send in any 5 minutes; default DefaultBudget, and no limit for a local BaseURL. Processes that
-	// work under one account at the same time have to divide it.
+	// Budget is how many requests this client may send in any 5 minutes; default DefaultBudget, and no limit
+	// for a local BaseURL. Processes that work under one account at the same time have to divide it.
 	Budget int
 }
 
-// Client is the flags of one kind in a namespace. It is safe for concurrent use, and all its users wait together when the API says 429.
+// Client is the flags of one kind in a namespace. It is safe for concurrent use, and all its users wait
+// together when the API says 429.
 type Client struct {
 	*connection
 	prefix string // what the keys begin with
@@ -109,7 +111,9 @@ func New(config Config) (*Client, error) {
 		option.WithBaseURL(config.BaseURL),
 		option.WithAPIToken(config.Token),
 		option.WithHTTPClient(withoutRedirects(config.HTTP)),
-		option.WithMaxRetries(0), // the middleware retries: cloudflare-go would not make the other callers wait as well
+		option.WithMaxRetries(
+			0,
+		), // the middleware retries: cloudflare-go would not make the other callers wait as well
 		option.WithMiddleware(c.roundTrip),
 	)
 	return c, nil
@@ -143,7 +147,8 @@ func isIdentifier(s string) bool {
 	})
 }
 
-// Calls counts the requests sent so far, repeated ones too. The API allows 1,200 in 5 minutes for the whole account.
+// Calls counts the requests sent so far, repeated ones too. The API allows 1,200 in 5 minutes for the whole
+// account.
 func (c *Client) Calls() int64 { return c.calls.Load() }
 
 // withoutRedirects copies the client: a redirect leads to a login page, or takes the token to another host.

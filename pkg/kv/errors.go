@@ -51,7 +51,8 @@ func (b *badAnswer) Error() string { return "unreadable answer: " + b.err.Error(
 
 func (b *badAnswer) Unwrap() error { return b.err }
 
-// judge returns nil for a success; again tells whether repeating the request can help. All our requests are idempotent.
+// judge returns nil for a success; again tells whether repeating the request can help. All our requests are
+// idempotent.
 func judge(response *http.Response, err error) (verdict *answer, again bool) {
 	if err != nil {
 		return &answer{kind: userdb.Unreachable, err: transportCause(err), hint: hintBase}, true
@@ -64,7 +65,9 @@ func judge(response *http.Response, err error) (verdict *answer, again bool) {
 		return &answer{kind: userdb.Throttled, text: text, hint: hintThrottled}, true
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return &answer{kind: userdb.Unreachable, text: text, hint: hintOutage}, true
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, hasCode(opened, codeInvalidHeader):
+	case status == http.StatusUnauthorized,
+		status == http.StatusForbidden,
+		hasCode(opened, codeInvalidHeader):
 		return &answer{kind: userdb.Unauthorized, text: text, hint: hintToken}, false
 	case status == http.StatusNotFound, hasCode(opened, codeNoRoute), hasCode(opened, codeNoNamespace):
 		return &answer{kind: userdb.NotFound, text: text, hint: hintNamespace}, false

@@ -15,8 +15,8 @@ import (
 
 const fakeToken = "t0ken-that-no-error-may-show"
 
-// fake is the Cloudflare API's part in memory, so that tests can run in synthetic time: one step for each request, the
-// last one for all further.
+// fake is the Cloudflare API's part in memory, so that tests can run in synthetic time: one step for each
+// request, the last one for all further.
 type fake struct {
 	mu       sync.Mutex
 	steps    []step
@@ -45,7 +45,10 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests = append(f.requests, seen{time.Now(), r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), bulkKeys(body)})
+	f.requests = append(
+		f.requests,
+		seen{time.Now(), r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), bulkKeys(body)},
+	)
 	next := f.steps[min(len(f.requests), len(f.steps))-1]
 	if next.err != nil {
 		return nil, next.err
@@ -77,7 +80,15 @@ func bulkKeys(body []byte) (keys []string) {
 
 func (f *fake) client(t *testing.T) *Client {
 	t.Helper()
-	c, err := New(Config{AccountID: "acc", NamespaceID: "ns", Token: fakeToken, HTTP: &http.Client{Transport: f}, MaxAttempts: 3})
+	c, err := New(
+		Config{
+			AccountID:   "acc",
+			NamespaceID: "ns",
+			Token:       fakeToken,
+			HTTP:        &http.Client{Transport: f},
+			MaxAttempts: 3,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +96,18 @@ func (f *fake) client(t *testing.T) *Client {
 }
 
 func ok(result string) step {
-	return step{status: 200, body: fmt.Sprintf(`{"success":true,"errors":[],"messages":[],"result":%s}`, result)}
+	return step{
+		status: 200,
+		body:   fmt.Sprintf(`{"success":true,"errors":[],"messages":[],"result":%s}`, result),
+	}
 }
 
 func refusal(status, code int, message string, headers ...string) step {
-	body := fmt.Sprintf(`{"success":false,"errors":[{"code":%d,"message":%q}],"messages":[],"result":null}`, code, message)
+	body := fmt.Sprintf(
+		`{"success":false,"errors":[{"code":%d,"message":%q}],"messages":[],"result":null}`,
+		code,
+		message,
+	)
 	return step{status: status, body: body, headers: headers}
 }
 

@@ -50,12 +50,15 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 					t.Errorf("%d requests, %d counted", len(api.requests), c.Calls())
 				}
 				var unwritten *UnwrittenError
-				if err != nil && (!errors.As(err, &unwritten) || !slices.Equal(unwritten.Users, []userdb.UserID{"ann"})) {
+				if err != nil &&
+					(!errors.As(err, &unwritten) || !slices.Equal(unwritten.Users, []userdb.UserID{"ann"})) {
 					t.Errorf("the error does not name ann as unwritten: %#v", err)
 				}
 				for _, request := range api.requests {
-					if request.method != "PUT" || request.path != "/client/v4/accounts/acc/storage/kv/namespaces/ns/bulk" ||
-						request.authorization != "Bearer "+fakeToken || !slices.Equal(request.keys, []string{"migrated:ann"}) {
+					if request.method != "PUT" ||
+						request.path != "/client/v4/accounts/acc/storage/kv/namespaces/ns/bulk" ||
+						request.authorization != "Bearer "+fakeToken ||
+						!slices.Equal(request.keys, []string{"migrated:ann"}) {
 						t.Errorf("request %+v", request)
 					}
 				}
@@ -120,7 +123,9 @@ func TestEightAttemptsOutlastTheBlock(t *testing.T) {
 
 func TestUnsuccessfulKeysAreSentAgain(t *testing.T) {
 	unsuccessful := func(keys ...string) step {
-		return ok(fmt.Sprintf(`{"successful_key_count":1,"unsuccessful_keys":["%s"]}`, strings.Join(keys, `","`)))
+		return ok(
+			fmt.Sprintf(`{"successful_key_count":1,"unsuccessful_keys":["%s"]}`, strings.Join(keys, `","`)),
+		)
 	}
 	calls := map[string]func(*Client, context.Context) error{
 		"put": func(c *Client, ctx context.Context) error {
@@ -133,7 +138,13 @@ func TestUnsuccessfulKeysAreSentAgain(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := &fake{steps: []step{unsuccessful("migrated:bob", "migrated:cy"), unsuccessful("migrated:cy"), written}}
+				api := &fake{
+					steps: []step{
+						unsuccessful("migrated:bob", "migrated:cy"),
+						unsuccessful("migrated:cy"),
+						written,
+					},
+				}
 				if err := call(api.client(t), t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -153,7 +164,8 @@ func TestUnsuccessfulKeysAreSentAgain(t *testing.T) {
 				err := call(api.client(t), t.Context())
 				checkError(t, err, userdb.Unreachable, "bob, cy", "unsuccessful after 3 attempts")
 				var unwritten *UnwrittenError
-				if !errors.As(err, &unwritten) || !slices.Equal(unwritten.Users, []userdb.UserID{"bob", "cy"}) {
+				if !errors.As(err, &unwritten) ||
+					!slices.Equal(unwritten.Users, []userdb.UserID{"bob", "cy"}) {
 					t.Errorf("unwritten: %v", unwritten)
 				}
 			})
@@ -180,7 +192,8 @@ func TestTenThousandFlagsAreOneCall(t *testing.T) {
 		api.requests, api.steps = nil, []step{written, refusal(403, 10000, "no")}
 		err := c.Put(t.Context(), flags)
 		var unwritten *UnwrittenError
-		if !errors.As(err, &unwritten) || !slices.Equal(unwritten.Users, []userdb.UserID{"u10000", "u10001"}) {
+		if !errors.As(err, &unwritten) ||
+			!slices.Equal(unwritten.Users, []userdb.UserID{"u10000", "u10001"}) {
 			t.Errorf("unwritten after the first batch: %v", err)
 		}
 	})
@@ -188,22 +201,35 @@ func TestTenThousandFlagsAreOneCall(t *testing.T) {
 
 func TestAllPagesAreRead(t *testing.T) {
 	page := func(keys, cursor string) step {
-		return step{status: 200, body: fmt.Sprintf(`{"success":true,"errors":[],"messages":[],"result":[%s],"result_info":{"count":1,"cursor":%q}}`, keys, cursor)}
+		return step{
+			status: 200,
+			body: fmt.Sprintf(
+				`{"success":true,"errors":[],"messages":[],"result":[%s],"result_info":{"count":1,"cursor":%q}}`,
+				keys,
+				cursor,
+			),
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		api := &fake{steps: []step{
 			page(`{"name":"migrated:ann","metadata":{"v":1,"s":"active","bytes":9007199254740993}}`, "one"),
 			page(``, "two"), // KV may send a page without keys before the last one
-			page(`{"name":"migrated:bob"},{"name":"migrated:a/b"},{"name":"migrated:cy","metadata":"a text"}`, ""),
+			page(
+				`{"name":"migrated:bob"},{"name":"migrated:a/b"},{"name":"migrated:cy","metadata":"a text"}`,
+				"",
+			),
 		}}
 		found := listUsers(t, api.client(t), "")
-		if len(found) != 3 || found["ann"].Bytes != 1<<53+1 || found["bob"] != (FlagMeta{}) || found["cy"] != (FlagMeta{}) {
+		if len(found) != 3 || found["ann"].Bytes != 1<<53+1 || found["bob"] != (FlagMeta{}) ||
+			found["cy"] != (FlagMeta{}) {
 			t.Errorf("found %+v", found)
 		}
 		if len(api.requests) != 3 {
 			t.Fatalf("%d requests", len(api.requests))
 		}
-		if path := api.requests[2].path; !strings.Contains(path, "cursor=two") || !strings.Contains(path, "limit=1000") || !strings.Contains(path, "prefix=migrated%3A") {
+		if path := api.requests[2].path; !strings.Contains(path, "cursor=two") ||
+			!strings.Contains(path, "limit=1000") ||
+			!strings.Contains(path, "prefix=migrated%3A") {
 			t.Errorf("third request %s", path)
 		}
 	})
@@ -211,7 +237,13 @@ func TestAllPagesAreRead(t *testing.T) {
 
 func TestGetReadsTheAPIsForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := &fake{steps: []step{ok(`{"values":{"migrated:ann":{"value":"true","metadata":{"v":1,"lin":7}},"migrated:bob":{"value":"yes","metadata":null},"migrated:cy":null,"migrated:di":{"value":null,"metadata":null}}}`)}}
+		api := &fake{
+			steps: []step{
+				ok(
+					`{"values":{"migrated:ann":{"value":"true","metadata":{"v":1,"lin":7}},"migrated:bob":{"value":"yes","metadata":null},"migrated:cy":null,"migrated:di":{"value":null,"metadata":null}}}`,
+				),
+			},
+		}
 		got, err := api.client(t).Get(t.Context(), []userdb.UserID{"ann", "bob", "cy", "di"})
 		if err != nil {
 			t.Fatal(err)
@@ -225,10 +257,22 @@ func TestGetReadsTheAPIsForm(t *testing.T) {
 	})
 }
 
-// TestLocalGet: the local runtime answers a bulk get with bare values, and a listing by prefix may begin with another key.
+// TestLocalGet: the local runtime answers a bulk get with bare values, and a listing by prefix may begin with
+// another key.
 func TestLocalGet(t *testing.T) {
-	api := &fake{steps: []step{ok(`{"values":{"migrated:ann":"true"}}`), ok(`[{"name":"migrated:anna","metadata":{"v":1}}]`)}}
-	c, err := New(Config{NamespaceID: "ns", BaseURL: "http://localhost:8787/cdn-cgi/local/explorer/api", HTTP: &http.Client{Transport: api}})
+	api := &fake{
+		steps: []step{
+			ok(`{"values":{"migrated:ann":"true"}}`),
+			ok(`[{"name":"migrated:anna","metadata":{"v":1}}]`),
+		},
+	}
+	c, err := New(
+		Config{
+			NamespaceID: "ns",
+			BaseURL:     "http://localhost:8787/cdn-cgi/local/explorer/api",
+			HTTP:        &http.Client{Transport: api},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +309,12 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 	api := &fake{steps: []step{written}}
 	c := api.client(t)
 	checkError(t, c.Put(t.Context(), []Flag{{User: "ann"}, {User: "a/b"}}), userdb.Usage)
-	checkError(t, c.Put(t.Context(), []Flag{{User: "ann", Meta: FlagMeta{Run: strings.Repeat("x", maxMetaBytes)}}}), userdb.Usage, "1024")
+	checkError(
+		t,
+		c.Put(t.Context(), []Flag{{User: "ann", Meta: FlagMeta{Run: strings.Repeat("x", maxMetaBytes)}}}),
+		userdb.Usage,
+		"1024",
+	)
 	if err := c.Put(t.Context(), nil); err != nil || len(api.requests) != 0 {
 		t.Errorf("%v, %d requests", err, len(api.requests))
 	}
@@ -292,14 +341,17 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestSplitFlagsHaveKeysOfTheirOwn: both kinds of flags share a namespace, and neither may touch the other's keys.
+// TestSplitFlagsHaveKeysOfTheirOwn: both kinds of flags share a namespace, and neither may touch the other's
+// keys.
 func TestSplitFlagsHaveKeysOfTheirOwn(t *testing.T) {
 	api := &fake{steps: []step{written, written, ok(`[{"name":"split:alice"},{"name":"migrated:bob"}]`)}}
 	c := api.client(t).Split()
 	if err := errors.Join(c.Put(t.Context(), []Flag{{User: "alice"}}), c.Delete(t.Context(), []userdb.UserID{"bob"})); err != nil {
 		t.Fatal(err)
 	}
-	if keys := [][]string{api.requests[0].keys, api.requests[1].keys}; fmt.Sprint(keys) != "[[split:alice] [split:bob]]" {
+	if keys := [][]string{api.requests[0].keys, api.requests[1].keys}; fmt.Sprint(
+		keys,
+	) != "[[split:alice] [split:bob]]" {
 		t.Errorf("keys %v", keys)
 	}
 	err := c.List(t.Context(), "al", func(flags []Flag) error {
@@ -313,7 +365,8 @@ func TestSplitFlagsHaveKeysOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestPatienceEndsWithWhatTheAPISaid: a caller who waits no longer learns why it would have had to, and whose flags are left.
+// TestPatienceEndsWithWhatTheAPISaid: a caller who waits no longer learns why it would have had to, and whose
+// flags are left.
 func TestPatienceEndsWithWhatTheAPISaid(t *testing.T) {
 	for name, c := range map[string]struct {
 		first step

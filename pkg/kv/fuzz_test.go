@@ -29,7 +29,8 @@ func FuzzUserOfKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		if user, ok := userOfKey(userdb.FlagPrefix, key); ok && (user.FlagKey() != key || userdb.UserID(key[len(userdb.FlagPrefix):]) != user) {
+		if user, ok := userOfKey(userdb.FlagPrefix, key); ok &&
+			(user.FlagKey() != key || userdb.UserID(key[len(userdb.FlagPrefix):]) != user) {
 			t.Errorf("%q is read as the flag of %q", key, user)
 		}
 	})

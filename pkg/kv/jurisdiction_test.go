@@ -13,11 +13,14 @@ func TestJurisdiction(t *testing.T) {
 		`{"success":true,"result":{"id":"n","title":"t","jurisdiction":""}}`:        "none",
 		`{"success":true,"result":{"id":"n","title":"t"}}`:                          "",
 	} {
-		if got, err := (&fake{steps: []step{{status: 200, body: body}}}).client(t).Jurisdiction(t.Context()); got != want || err != nil {
+		if got, err := (&fake{steps: []step{{status: 200, body: body}}}).client(t).Jurisdiction(t.Context()); got != want ||
+			err != nil {
 			t.Errorf("%s: %q, %v", body, got, err)
 		}
 	}
-	refused := (&fake{steps: []step{{status: 403, body: `{"success":false,"errors":[{"code":10000,"message":"no"}]}`}}}).client(t)
+	refused := (&fake{steps: []step{{status: 403, body: `{"success":false,"errors":[{"code":10000,"message":"no"}]}`}}}).client(
+		t,
+	)
 	if _, err := refused.Jurisdiction(t.Context()); userdb.KindOf(err) != userdb.Unauthorized {
 		t.Errorf("a token that may not: %v", err)
 	}

@@ -29,7 +29,14 @@ func localClient(t *testing.T) *Client {
 }
 
 func someMeta(n int) FlagMeta {
-	return FlagMeta{Version: userdb.FlagMetaVersion, Lineage: userdb.Lineage(n), Gen: 1<<32 - 1, At: 1795455000123, Run: "run-1", Bytes: 1<<53 - 1}
+	return FlagMeta{
+		Version: userdb.FlagMetaVersion,
+		Lineage: userdb.Lineage(n),
+		Gen:     1<<32 - 1,
+		At:      1795455000123,
+		Run:     "run-1",
+		Bytes:   1<<53 - 1,
+	}
 }
 
 func listUsers(t *testing.T, c *Client, prefix string) map[userdb.UserID]FlagMeta {
@@ -47,7 +54,8 @@ func listUsers(t *testing.T, c *Client, prefix string) map[userdb.UserID]FlagMet
 	return found
 }
 
-// TestFlagsComeBack needs two pages of a listing, several batches of each kind, and names that a URL would change.
+// TestFlagsComeBack needs two pages of a listing, several batches of each kind, and names that a URL would
+// change.
 func TestFlagsComeBack(t *testing.T) {
 	c := localClient(t)
 	const many = 1005
@@ -101,7 +109,14 @@ func TestFlagsComeBack(t *testing.T) {
 func TestGetTellsAUserFromLongerNames(t *testing.T) {
 	c := localClient(t)
 	short, long := userdb.UserID(t.Name()+"-a"), userdb.UserID(t.Name()+"-ab")
-	err := c.Put(t.Context(), []Flag{{User: short, Meta: someMeta(1)}, {User: long, Meta: someMeta(2)}, {User: short, Meta: someMeta(3)}})
+	err := c.Put(
+		t.Context(),
+		[]Flag{
+			{User: short, Meta: someMeta(1)},
+			{User: long, Meta: someMeta(2)},
+			{User: short, Meta: someMeta(3)},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ const (
 	probeSeconds   = 60                 // the shortest life that KV gives a key
 )
 
-// ProbeRead lists a few flags, with their metadata: the smallest request that shows whether a token may read. now is the server's
-// clock, from the Date of its answer; zero where it has none. Kinds as List.
+// ProbeRead lists a few flags, with their metadata: the smallest request that shows whether a token may read.
+// now is the server's clock, from the Date of its answer; zero where it has none. Kinds as List.
 func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
 	var params cfkv.NamespaceKeyListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
@@ -32,7 +32,8 @@ func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
 	return now, nil
 }
 
-// Jurisdiction reads where the namespace's data has to stay: "none" is anywhere, "" is not known, as from a local runtime.
+// Jurisdiction reads where the namespace's data has to stay: "none" is anywhere, "" is not known, as from a
+// local runtime.
 func (c *Client) Jurisdiction(ctx context.Context) (string, error) {
 	if c.local {
 		return "", nil
@@ -57,7 +58,8 @@ func (c *Client) Jurisdiction(ctx context.Context) (string, error) {
 	}
 }
 
-// ProbeWrite writes a key of its own, which nobody reads and which dies within a minute, and deletes it, by the calls that flags are written with.
+// ProbeWrite writes a key of its own, which nobody reads and which dies within a minute, and deletes it, by
+// the calls that flags are written with.
 func (c *Client) ProbeWrite(ctx context.Context, name string) error {
 	key := probeKeyPrefix + name
 	var pair cfkv.NamespaceBulkUpdateParamsBody

@@ -13,9 +13,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// List yields all flags of users whose names start with prefix, with metadata, up to 1,000 for each call of the API.
-// Keys that name no valid user are passed over. An error from yield ends the listing and is returned as it is.
-// KV is eventually consistent: a flag of the last minute may be missing, one just deleted may still be there.
+// List yields all flags of users whose names start with prefix, with metadata, up to 1,000 for each call of
+// the API. Keys that name no valid user are passed over. An error from yield ends the listing and is returned
+// as it is. KV is eventually consistent: a flag of the last minute may be missing, one just deleted may still
+// be there.
 func (c *Client) List(ctx context.Context, prefix string, yield func([]Flag) error) error {
 	ctx = listening(ctx)
 	var params cfkv.NamespaceKeyListParams
@@ -62,7 +63,8 @@ func (c *Client) Get(ctx context.Context, users []userdb.UserID) (map[userdb.Use
 	return found, nil
 }
 
-// bulkGetAnswer holds {"value", "metadata"} for each key or, from the local runtime, the bare value; null when absent.
+// bulkGetAnswer holds {"value", "metadata"} for each key or, from the local runtime, the bare value; null
+// when absent.
 type bulkGetAnswer struct {
 	Result struct {
 		Values map[string]json.RawMessage `json:"values"`

@@ -33,14 +33,21 @@ func (c *tally) Throttled(who userdb.Service, until time.Time) {
 func TestTrafficIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen tally
-		api := &fake{steps: []step{{status: 429, headers: []string{"Retry-After: 17"}, body: "{}"}, {status: 500, body: "oops"}, written}}
+		api := &fake{
+			steps: []step{
+				{status: 429, headers: []string{"Retry-After: 17"}, body: "{}"},
+				{status: 500, body: "oops"},
+				written,
+			},
+		}
 		c := api.client(t)
 		c.traffic = &seen
 		begun := time.Now()
 		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); err != nil {
 			t.Fatal(err)
 		}
-		if seen.called != 3 || seen.throttled != 1 || seen.who != userdb.ServiceKV || !seen.until.Equal(begun.Add(17*time.Second)) {
+		if seen.called != 3 || seen.throttled != 1 || seen.who != userdb.ServiceKV ||
+			!seen.until.Equal(begun.Add(17*time.Second)) {
 			t.Errorf("told %+v", &seen)
 		}
 	})
@@ -50,10 +57,17 @@ func TestTrafficIsTold(t *testing.T) {
 func TestTrafficIsToldOfOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen tally
-		api := &fake{steps: []step{refusal(503, 0, "overloaded"), refusal(503, 0, "overloaded"), refusal(503, 0, "overloaded")}}
+		api := &fake{
+			steps: []step{
+				refusal(503, 0, "overloaded"),
+				refusal(503, 0, "overloaded"),
+				refusal(503, 0, "overloaded"),
+			},
+		}
 		c := api.client(t)
 		c.traffic = &seen
-		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); err == nil || seen.throttled != 2 || seen.who != userdb.ServiceKV {
+		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); err == nil || seen.throttled != 2 ||
+			seen.who != userdb.ServiceKV {
 			t.Errorf("%v, told %+v", err, &seen)
 		}
 	})
@@ -66,7 +80,8 @@ func TestTrafficIsToldOfTheLastAttempt(t *testing.T) {
 		api := &fake{steps: []step{refusal(429, 10429, "slow down")}}
 		c := api.client(t)
 		c.traffic = &seen
-		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); userdb.KindOf(err) != userdb.Throttled || seen.throttled != 3 {
+		if err := c.Put(t.Context(), []Flag{{User: "ann"}}); userdb.KindOf(err) != userdb.Throttled ||
+			seen.throttled != 3 {
 			t.Errorf("%v, told %+v", err, &seen)
 		}
 	})

@@ -22,7 +22,8 @@ import (
 const (
 	firstBackoff = 500 * time.Millisecond
 	mostBackoff  = 30 * time.Second
-	// A 429 without Retry-After is waited for longer: the API blocks for 5 minutes, and 8 attempts then span a little more.
+	// A 429 without Retry-After is waited for longer: the API blocks for 5 minutes, and 8 attempts then span
+	// a little more.
 	firstThrottle = 10 * time.Second
 	mostThrottle  = time.Minute
 	// mostRetryAfter bounds what a Retry-After can make us wait.
@@ -83,7 +84,8 @@ func doubled(first time.Duration, times int, most time.Duration) time.Duration {
 	return first
 }
 
-// roundTrip is the middleware through which every request goes: account prefix, gate, count, retries, verdict.
+// roundTrip is the middleware through which every request goes: account prefix, gate, count, retries,
+// verdict.
 func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 	if c.local {
 		request.URL.Path = strings.Replace(request.URL.Path, "/accounts/"+c.accountID, "", 1)
@@ -119,7 +121,10 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		}
 		wait := backoff(failures)
 		if response != nil && response.StatusCode == http.StatusServiceUnavailable {
-			c.traffic.Throttled(userdb.ServiceKV, time.Now().Add(wait)) // overloaded: the others go slower, too
+			c.traffic.Throttled(
+				userdb.ServiceKV,
+				time.Now().Add(wait),
+			) // overloaded: the others go slower, too
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
@@ -127,7 +132,8 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 	}
 }
 
-// heard is the API's last refusal within one call of this package. The SDK forgets it when the caller's time is over.
+// heard is the API's last refusal within one call of this package. The SDK forgets it when the caller's time
+// is over.
 type heard struct{ last *answer }
 
 type heardKey struct{}
@@ -163,7 +169,8 @@ func (c *Client) mayGo(ctx context.Context) error {
 	return c.gate.pass(ctx)
 }
 
-// attempt sends the request once and reads the whole answer, so that a connection that breaks in it is retried too.
+// attempt sends the request once and reads the whole answer, so that a connection that breaks in it is
+// retried too.
 func (c *Client) attempt(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 	copied := request.Clone(request.Context())
 	if request.GetBody != nil {
@@ -212,7 +219,9 @@ func openEnvelope(response *http.Response) (envelope, error) {
 func retryAfter(response *http.Response, failures int) time.Duration {
 	header := response.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds >= 0 {
-		return time.Duration(min(seconds, mostRetryAfter.Seconds()) * float64(time.Second)) // the number may be beyond any duration
+		return time.Duration(
+			min(seconds, mostRetryAfter.Seconds()) * float64(time.Second),
+		) // the number may be beyond any duration
 	}
 	if at, err := http.ParseTime(header); err == nil {
 		return min(max(time.Until(at), 0), mostRetryAfter)

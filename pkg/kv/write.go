@@ -11,8 +11,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// UnwrittenError names the users whose flags are, as far as is known, not written or not deleted. It is in the chain of
-// every error of Put and Delete that comes after the first request; all other users of that call are done.
+// UnwrittenError names the users whose flags are, as far as is known, not written or not deleted. It is in
+// the chain of every error of Put and Delete that comes after the first request; all other users of that call
+// are done.
 type UnwrittenError struct {
 	Users []userdb.UserID
 	Err   error
@@ -25,9 +26,9 @@ func (e *UnwrittenError) Unwrap() error { return e.Err }
 // Unwritten are the users of the error.
 func (e *UnwrittenError) Unwritten() []userdb.UserID { return e.Users }
 
-// Put writes flags, up to 10,000 in one call of the API. KV reports keys that did not reach all its stores; those are
-// written again, with growing pauses, before they become an error. KV takes one write a second for a key.
-// Kinds: Usage (nothing was sent), Unauthorized, NotFound (the namespace), Throttled, Unreachable.
+// Put writes flags, up to 10,000 in one call of the API. KV reports keys that did not reach all its stores;
+// those are written again, with growing pauses, before they become an error. KV takes one write a second for
+// a key. Kinds: Usage (nothing was sent), Unauthorized, NotFound (the namespace), Throttled, Unreachable.
 func (c *Client) Put(ctx context.Context, flags []Flag) error {
 	bodies := make(map[userdb.UserID]cfkv.NamespaceBulkUpdateParamsBody, len(flags))
 	var users []userdb.UserID
@@ -41,32 +42,43 @@ func (c *Client) Put(ctx context.Context, flags []Flag) error {
 		}
 		bodies[flag.User] = body
 	}
-	return c.inBatches(ctx, "put flags", users, func(ctx context.Context, batch []userdb.UserID) ([]string, error) {
-		var params cfkv.NamespaceBulkUpdateParams
-		params.AccountID.Value, params.AccountID.Present = c.accountID, true
-		for _, user := range batch {
-			params.Body = append(params.Body, bodies[user])
-		}
-		result, err := c.namespaces.BulkUpdate(ctx, c.namespaceID, params)
-		if err != nil {
-			return nil, err
-		}
-		return result.UnsuccessfulKeys, nil
-	})
+	return c.inBatches(
+		ctx,
+		"put flags",
+		users,
+		func(ctx context.Context, batch []userdb.UserID) ([]string, error) {
+			var params cfkv.NamespaceBulkUpdateParams
+			params.AccountID.Value, params.AccountID.Present = c.accountID, true
+			for _, user := range batch {
+				params.Body = append(params.Body, bodies[user])
+			}
+			result, err := c.namespaces.BulkUpdate(ctx, c.namespaceID, params)
+			if err != nil {
+				return nil, err
+			}
+			return result.UnsuccessfulKeys, nil
+		},
+	)
 }
 
-// Delete removes flags, which sends their users back to R2; flags that are not there are no error. Otherwise as Put.
+// Delete removes flags, which sends their users back to R2; flags that are not there are no error. Otherwise
+// as Put.
 func (c *Client) Delete(ctx context.Context, users []userdb.UserID) error {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
-	return c.inBatches(ctx, "delete flags", users, func(ctx context.Context, batch []userdb.UserID) ([]string, error) {
-		params := cfkv.NamespaceBulkDeleteParams{Body: c.keysOf(batch)}
-		params.AccountID.Value, params.AccountID.Present = c.accountID, true
-		result, err := c.namespaces.BulkDelete(ctx, c.namespaceID, params)
-		if err != nil {
-			return nil, err
-		}
-		return result.UnsuccessfulKeys, nil
-	})
+	return c.inBatches(
+		ctx,
+		"delete flags",
+		users,
+		func(ctx context.Context, batch []userdb.UserID) ([]string, error) {
+			params := cfkv.NamespaceBulkDeleteParams{Body: c.keysOf(batch)}
+			params.AccountID.Value, params.AccountID.Present = c.accountID, true
+			result, err := c.namespaces.BulkDelete(ctx, c.namespaceID, params)
+			if err != nil {
+				return nil, err
+			}
+			return result.UnsuccessfulKeys, nil
+		},
+	)
 }
 
 func (c *Client) pair(flag Flag) (body cfkv.NamespaceBulkUpdateParamsBody, err error) {
@@ -103,7 +115,11 @@ func (c *Client) inBatches(ctx context.Context, op string, users []userdb.UserID
 }
 
 // untilAllWritten returns, with an error, who is left.
-func (c *Client) untilAllWritten(ctx context.Context, batch []userdb.UserID, send write) ([]userdb.UserID, error) {
+func (c *Client) untilAllWritten(
+	ctx context.Context,
+	batch []userdb.UserID,
+	send write,
+) ([]userdb.UserID, error) {
 	for failures := 1; ; failures++ {
 		keys, err := send(ctx, batch)
 		if err != nil {
@@ -113,7 +129,10 @@ func (c *Client) untilAllWritten(ctx context.Context, batch []userdb.UserID, sen
 			return nil, nil
 		}
 		if failures >= c.maxAttempts {
-			return batch, &answer{kind: userdb.Unreachable, text: fmt.Sprintf("KV reports them as unsuccessful after %d attempts", failures)}
+			return batch, &answer{
+				kind: userdb.Unreachable,
+				text: fmt.Sprintf("KV reports them as unsuccessful after %d attempts", failures),
+			}
 		}
 		if err := sleep(ctx, backoff(failures)); err != nil {
 			return batch, err

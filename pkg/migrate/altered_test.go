@@ -18,7 +18,13 @@ type alters struct {
 	left int
 }
 
-func (a *alters) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (a *alters) Put(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	size int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	if a.left == 0 || key != a.key {
 		return a.Files.Put(ctx, key, body, size, opts)
 	}
@@ -31,10 +37,16 @@ func (a *alters) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 	if _, err := a.Files.Put(ctx, key, bytes.NewReader(content), size, opts); err != nil {
 		return "", err
 	}
-	return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.ProtocolError, Err: errors.New("another MD5")}
+	return "", &userdb.Error{
+		Op:    "put",
+		Thing: string(key),
+		Kind:  userdb.ProtocolError,
+		Err:   errors.New("another MD5"),
+	}
 }
 
-// TestAlteredExportEmptiesNoObject: the stamp says that an export is there, and the bytes are others. The sealed object has the only true copy then.
+// TestAlteredExportEmptiesNoObject: the stamp says that an export is there, and the bytes are others. The
+// sealed object has the only true copy then.
 func TestAlteredExportEmptiesNoObject(t *testing.T) {
 	for _, next := range []string{"rollback", "migrate"} {
 		t.Run(next, func(t *testing.T) {
@@ -70,7 +82,8 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 			}
 			mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), migrate.OutcomeExported)
 			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
-			if again, err := w.Objects.FreshDigest(t.Context(), alice); err != nil || again.Digest.Database != before.Digest.Database {
+			if again, err := w.Objects.FreshDigest(t.Context(), alice); err != nil ||
+				again.Digest.Database != before.Digest.Database {
 				t.Errorf("it came back as another: %v", err)
 			}
 		})
@@ -87,12 +100,21 @@ func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
 	if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() == nil {
 		t.Fatal(r.Outcome)
 	}
-	mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true}), migrate.OutcomeExported)
+	mustDo(
+		t,
+		e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true}),
+		migrate.OutcomeExported,
+	)
 	kept := 0
-	err := w.Bucket.List(t.Context(), userdb.ReservedPrefix, "", func(objects []userdb.Object, _ []string) error {
-		kept += len(objects)
-		return nil
-	})
+	err := w.Bucket.List(
+		t.Context(),
+		userdb.ReservedPrefix,
+		"",
+		func(objects []userdb.Object, _ []string) error {
+			kept += len(objects)
+			return nil
+		},
+	)
 	if err != nil || kept != 1 {
 		t.Errorf("%d copies: %v", kept, err)
 	}

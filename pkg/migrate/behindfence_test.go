@@ -42,7 +42,8 @@ func oneUser(t *testing.T) (*world.World, userdb.ObjectKey, []byte) {
 	return w, key, content
 }
 
-// TestAUserWhoSignedUpAgainIsNamed: the application deletes the file behind the fence and makes a new one. What it acknowledged there is in no object.
+// TestAUserWhoSignedUpAgainIsNamed: the application deletes the file behind the fence and makes a new one.
+// What it acknowledged there is in no object.
 func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 	w, key, content := oneUser(t)
 	e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
@@ -52,7 +53,13 @@ func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 		}
 		err := w.Bucket.Delete(t.Context(), key)
 		if err == nil {
-			_, err = w.Bucket.Put(t.Context(), key, bytes.NewReader(content), int64(len(content)), userdb.PutOptions{IfNoneMatch: true})
+			_, err = w.Bucket.Put(
+				t.Context(),
+				key,
+				bytes.NewReader(content),
+				int64(len(content)),
+				userdb.PutOptions{IfNoneMatch: true},
+			)
 		}
 		if err != nil {
 			t.Error(err)
@@ -66,7 +73,8 @@ func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 	})
 }
 
-// unlocks saves, after the Worker's first fence, what a reader had loaded: some builds of SQLite keep the mark then and take off the lock.
+// unlocks saves, after the Worker's first fence, what a reader had loaded: some builds of SQLite keep the
+// mark then and take off the lock.
 type unlocks struct {
 	migrate.Marker
 	w      *world.World
@@ -90,7 +98,13 @@ func (u *unlocks) Fence(ctx context.Context, id userdb.UserID, req wire.FenceReq
 	}
 	raw := content.Bytes()
 	raw[18], raw[19] = 1, 1
-	_, err = u.w.Bucket.Put(ctx, u.key, bytes.NewReader(raw), int64(len(raw)), userdb.PutOptions{IfMatch: o.ETag, Metadata: o.Metadata})
+	_, err = u.w.Bucket.Put(
+		ctx,
+		u.key,
+		bytes.NewReader(raw),
+		int64(len(raw)),
+		userdb.PutOptions{IfMatch: o.ETag, Metadata: o.Metadata},
+	)
 	return f, err
 }
 
@@ -100,16 +114,28 @@ type racing struct {
 	key userdb.ObjectKey
 }
 
-func (r racing) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (r racing) Put(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	size int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	if key == r.key {
 		return "", &userdb.Error{Op: "put", Kind: userdb.Precondition, Err: errors.New("raced")}
 	}
 	return r.Files.Put(ctx, key, body, size, opts)
 }
 
-func (r racing) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (r racing) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	head, object, err := r.Files.GetRange(ctx, key, ifMatch, offset, length)
-	if mark, markErr := userdb.ParseMark(head); markErr == nil && key == r.key && mark.Kind != userdb.FenceMark {
+	if mark, markErr := userdb.ParseMark(head); markErr == nil && key == r.key &&
+		mark.Kind != userdb.FenceMark {
 		object.ETag = `"another"`
 	}
 	return head, object, err
@@ -135,16 +161,26 @@ func (noDelete) Delete(context.Context, []userdb.UserID) error {
 
 type noReady struct{ migrate.Stores }
 
-func (noReady) Ready(context.Context, userdb.UserID, userdb.Claim, wire.DatabaseDigest, wire.Receipt) (wire.Status, error) {
+func (noReady) Ready(
+	context.Context,
+	userdb.UserID,
+	userdb.Claim,
+	wire.DatabaseDigest,
+	wire.Receipt,
+) (wire.Status, error) {
 	return wire.Status{}, &userdb.Error{Op: "ready", Kind: userdb.Unreachable, Err: errors.New("503")}
 }
 
-// TestAFlagThatStaysIsSaid: beside an old path a flag that was set before the switch sends writes to a router that saves nothing.
+// TestAFlagThatStaysIsSaid: beside an old path a flag that was set before the switch sends writes to a router
+// that saves nothing.
 func TestAFlagThatStaysIsSaid(t *testing.T) {
 	w, _, _ := oneUser(t)
 	e := w.Engine("run", w.Bucket, noReady{w.Objects}, w.Objects)
 	e.Flags, e.Concurrency = noDelete{w.Flags}, 1
-	e.Procedure = migrate.Procedure{Writers: migrate.WritersUnconditional, LongestRequest: 10 * time.Millisecond}
+	e.Procedure = migrate.Procedure{
+		Writers:        migrate.WritersUnconditional,
+		LongestRequest: 10 * time.Millisecond,
+	}
 	e.Each(t.Context(), []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
 		if r.Err() == nil || !r.Open || !r.FlagLeft() {
 			t.Errorf("%s, open %v, flag left %v: %v", r.Outcome, r.Open, r.FlagLeft(), r.Err())

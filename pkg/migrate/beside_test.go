@@ -41,8 +41,20 @@ func inUse(t *testing.T) (file, log, journal, ended []byte) {
 		}
 		return path
 	}
-	wal := use("inuse.db", "PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "CREATE TABLE entries(n)", "INSERT INTO entries VALUES(1)", "PRAGMA wal_checkpoint(TRUNCATE)", "INSERT INTO entries VALUES(2)")
-	filled := []string{"PRAGMA cache_size=1", "CREATE TABLE b(x)", "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 300) INSERT INTO b SELECT zeroblob(3000) FROM n"}
+	wal := use(
+		"inuse.db",
+		"PRAGMA journal_mode=WAL",
+		"PRAGMA wal_autocheckpoint=0",
+		"CREATE TABLE entries(n)",
+		"INSERT INTO entries VALUES(1)",
+		"PRAGMA wal_checkpoint(TRUNCATE)",
+		"INSERT INTO entries VALUES(2)",
+	)
+	filled := []string{
+		"PRAGMA cache_size=1",
+		"CREATE TABLE b(x)",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 300) INSERT INTO b SELECT zeroblob(3000) FROM n",
+	}
 	hot := use("hot.db", append(filled, "BEGIN", "UPDATE b SET x = zeroblob(3001)")...)
 	persisted := use("ended.db", append([]string{"PRAGMA journal_mode=PERSIST"}, filled...)...)
 	return read(wal), read(wal + "-wal"), read(hot + "-journal"), read(persisted + "-journal")

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// batchBytes is about how large a request with rows is. A Durable Object inserts batches from 0.25 to 4 MB equally fast; small ones
-	// cost little memory, and large ones few requests.
+	// batchBytes is about how large a request with rows is. A Durable Object inserts batches from 0.25 to 4
+	// MB equally fast; small ones cost little memory, and large ones few requests.
 	batchBytes = 3 << 19
 	// batchesInFlight keeps the Durable Object busy: it inserts one while the next travels.
 	batchesInFlight = 2
@@ -29,8 +29,14 @@ type copyProof struct {
 	counted chan error    // one value, when the census of the file is in digest
 }
 
-// copyFile streams the spooled file into the Durable Object: reading, hashing, encoding, sending and inserting overlap.
-func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, file *userfile.Copy) (*copyProof, error) {
+// copyFile streams the spooled file into the Durable Object: reading, hashing, encoding, sending and
+// inserting overlap.
+func (e *Engine) copyFile(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	file *userfile.Copy,
+) (*copyProof, error) {
 	begun := e.now()
 	db, err := sqlitefile.Open(ctx, file.Path)
 	if err != nil {
@@ -52,7 +58,12 @@ func (e *Engine) copyFile(ctx context.Context, u userdb.UserID, g userdb.Claim, 
 }
 
 // sendFile sends the schema and every row, and says how many batches that were.
-func (e *Engine) sendFile(ctx context.Context, u userdb.UserID, g userdb.Claim, db *sqlitefile.File) (*copyProof, int64, error) {
+func (e *Engine) sendFile(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	db *sqlitefile.File,
+) (*copyProof, int64, error) {
 	schema, err := db.Schema()
 	if err != nil {
 		return nil, 0, err
@@ -81,11 +92,21 @@ func (p *copyProof) count(ctx context.Context, db *sqlitefile.File) error {
 }
 
 // sendRows sends every row of every table, and says how many batches that were.
-func (e *Engine) sendRows(ctx context.Context, u userdb.UserID, g userdb.Claim, db *sqlitefile.File, schema wire.Schema) (*copyProof, int64, error) {
+func (e *Engine) sendRows(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	db *sqlitefile.File,
+	schema wire.Schema,
+) (*copyProof, int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s := &sender{Engine: e, user: u, g: g, cancel: cancel, slots: make(chan struct{}, batchesInFlight)}
-	s.batcher = wire.NewBatcher(e.Limits, batchBytes, func(body []byte, _ int) error { return s.send(ctx, body) })
+	s.batcher = wire.NewBatcher(
+		e.Limits,
+		batchBytes,
+		func(body []byte, _ int) error { return s.send(ctx, body) },
+	)
 	proof, err := s.readAll(ctx, db, schema)
 	if err == nil {
 		err = s.batcher.Flush()
@@ -147,7 +168,12 @@ func (s *sender) readAll(ctx context.Context, db *sqlitefile.File, schema wire.S
 	return proof, nil
 }
 
-func (s *sender) readTable(ctx context.Context, db *sqlitefile.File, t *sqlitefile.Table, tally *wire.Tally) (wire.TableDigest, error) {
+func (s *sender) readTable(
+	ctx context.Context,
+	db *sqlitefile.File,
+	t *sqlitefile.Table,
+	tally *wire.Tally,
+) (wire.TableDigest, error) {
 	hasher := wire.NewTableHasher()
 	if err := s.batcher.Table(t.Name, t.Import); err != nil {
 		return wire.TableDigest{}, err

@@ -12,8 +12,9 @@ import (
 
 const hintDisk = "free some space, or set TMPDIR to a folder on a larger disk"
 
-// diskSpace is what users in flight may still write on the operator's disk. A user who needs more than is left waits, still served, until others
-// have ended; one who needs more than there is without them is refused.
+// diskSpace is what users in flight may still write on the operator's disk. A user who needs more than is
+// left waits, still served, until others have ended; one who needs more than there is without them is
+// refused.
 type diskSpace struct {
 	mu       sync.Mutex
 	ended    *sync.Cond
@@ -36,7 +37,12 @@ func (d *diskSpace) reserve(need int64, free func() (int64, error)) (release fun
 			break
 		}
 		if d.reserved == 0 {
-			return nil, &userdb.Error{Op: "make room", Kind: userdb.NoSpace, Err: fmt.Errorf("%d bytes are needed, and %d are free", need, there), Hint: hintDisk}
+			return nil, &userdb.Error{
+				Op:   "make room",
+				Kind: userdb.NoSpace,
+				Err:  fmt.Errorf("%d bytes are needed, and %d are free", need, there),
+				Hint: hintDisk,
+			}
 		}
 		d.ended.Wait()
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestFullDiskSealsNobody: a rollback for whose copies there is no room refuses before the claim, and says that the run is to stop.
+// TestFullDiskSealsNobody: a rollback for whose copies there is no room refuses before the claim, and says
+// that the run is to stop.
 func TestFullDiskSealsNobody(t *testing.T) {
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
@@ -27,7 +28,10 @@ func TestFullDiskSealsNobody(t *testing.T) {
 	m.objects["alice/database.sqlite"] = object
 	e := m.engine(t)
 	claims := new(atomic.Int64)
-	e.Stores, e.freeOn = counting{serving{}, claims}, func(string) (int64, error) { return int64(len(fenced)) - 1, nil }
+	e.Stores, e.freeOn = counting{
+		serving{},
+		claims,
+	}, func(string) (int64, error) { return int64(len(fenced)) - 1, nil }
 	r := e.Rollback(t.Context(), "alice", RollbackOptions{})
 	if userdb.KindOf(r.Err()) != userdb.NoSpace || !r.StopsRun || r.Open || claims.Load() != 0 {
 		t.Errorf("%v, stops the run %v, open %v, %d claims", r.Err(), r.StopsRun, r.Open, claims.Load())

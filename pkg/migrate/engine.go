@@ -15,7 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Engine runs the commands. All fields but the last block are needed; Engines hold no per-run state and may be used by many goroutines.
+// Engine runs the commands. All fields but the last block are needed; Engines hold no per-run state and may
+// be used by many goroutines.
 type Engine struct {
 	Files Files
 	Flags Flags
@@ -26,18 +27,21 @@ type Engine struct {
 	// Quarantine is asked and told by the command, not by Migrate; only migrate and status need it.
 	Quarantine *quarantine.List
 
-	// Bucket names the bucket in receipts, so that a command on another one does not take its emptiness for the user's state.
+	// Bucket names the bucket in receipts, so that a command on another one does not take its emptiness for
+	// the user's state.
 	Bucket string
 	// Limits are the platform's, as the Worker states them.
 	Limits wire.Limits
-	// Marker puts the fence into files of up to MarkBytes, which the Worker states. Others are uploaded once more.
+	// Marker puts the fence into files of up to MarkBytes, which the Worker states. Others are uploaded once
+	// more.
 	Marker    Marker
 	MarkBytes int64
 	// FenceBytes is the largest file that Marker fences as it is by then; 0 where it does not.
 	FenceBytes int64
 	// Procedure is how a migrate treats writers that know no fence.
 	Procedure Procedure
-	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary files.
+	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary
+	// files.
 	Scratch userfile.Scratch
 	// Checks open users' files; nil: in this process, without a budget.
 	Checks userfile.Checks
@@ -46,8 +50,8 @@ type Engine struct {
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
 	Run, Version string
 
-	// Concurrency is how many users are in flight at once, at most; at least 1. Limiter, when set, decides instead, and on who imports:
-	// one that the clients report into.
+	// Concurrency is how many users are in flight at once, at most; at least 1. Limiter, when set, decides
+	// instead, and on who imports: one that the clients report into.
 	Concurrency int
 	Limiter     *Limiter
 	// WriteProof, when set, remembers for all users of a run whether the command may write to the bucket.
@@ -84,7 +88,15 @@ func (e *Engine) observe(ev result.Event) {
 
 // source reads users' files for the engine.
 func (e *Engine) source() *userfile.Source {
-	return &userfile.Source{Files: e.Files, Layout: e.Layout, Limits: e.Limits, Scratch: e.Scratch, Checks: e.Checks, Observe: e.Observe, Now: e.Now}
+	return &userfile.Source{
+		Files:   e.Files,
+		Layout:  e.Layout,
+		Limits:  e.Limits,
+		Scratch: e.Scratch,
+		Checks:  e.Checks,
+		Observe: e.Observe,
+		Now:     e.Now,
+	}
 }
 
 // writer replaces users' files for the engine.
@@ -108,10 +120,12 @@ func (e *Engine) download(ctx context.Context, u userdb.UserID) (*userfile.Copy,
 	return e.source().Fetch(ctx, u)
 }
 
-// lastChecks is how long a check may go on after the command was told to stop. Most files take far less, and their users are finished.
+// lastChecks is how long a check may go on after the command was told to stop. Most files take far less, and
+// their users are finished.
 const lastChecks = 3 * time.Second
 
-// untilStopped ends a while after e.Stopping does: a file under check may take minutes, and nothing has been claimed yet.
+// untilStopped ends a while after e.Stopping does: a file under check may take minutes, and nothing has been
+// claimed yet.
 func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if e.Stopping == nil {
@@ -125,11 +139,28 @@ func (e *Engine) untilStopped(ctx context.Context) (context.Context, context.Can
 
 // Inspect looks at users through the engine's ports.
 func (e *Engine) Inspect() *inspect.Inspector {
-	return &inspect.Inspector{Files: e.Files, Flags: e.Flags, SplitFlags: e.SplitFlags, Stores: e.Stores, Layout: e.Layout, Bucket: e.Bucket, Limits: e.Limits,
-		Scratch: e.Scratch, Checks: e.Checks, Observe: e.Observe, Now: e.Now}
+	return &inspect.Inspector{
+		Files:      e.Files,
+		Flags:      e.Flags,
+		SplitFlags: e.SplitFlags,
+		Stores:     e.Stores,
+		Layout:     e.Layout,
+		Bucket:     e.Bucket,
+		Limits:     e.Limits,
+		Scratch:    e.Scratch,
+		Checks:     e.Checks,
+		Observe:    e.Observe,
+		Now:        e.Now,
+	}
 }
 
 // GarbageCollector frees kept files through the engine's ports.
 func (e *Engine) GarbageCollector() *gc.Collector {
-	return &gc.Collector{Inspector: e.Inspect(), Objects: e.Files, Run: e.Run, Version: e.Version, Concurrency: e.Concurrency}
+	return &gc.Collector{
+		Inspector:   e.Inspect(),
+		Objects:     e.Files,
+		Run:         e.Run,
+		Version:     e.Version,
+		Concurrency: e.Concurrency,
+	}
 }

@@ -20,11 +20,16 @@ import (
 // exportPageBytes is about how large an export page is.
 const exportPageBytes = 1 << 20
 
-// pagesInMemory are one that is inserted and one that arrives. Their memory is used again for every page of the user.
+// pagesInMemory are one that is inserted and one that arrives. Their memory is used again for every page of
+// the user.
 const pagesInMemory = 2
 
 // exportFile builds the user's file from the Durable Object and proves it by the digest.
-func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.DatabaseDigest) (*userfile.Copy, error) {
+func (e *Engine) exportFile(
+	ctx context.Context,
+	u userdb.UserID,
+	want wire.DatabaseDigest,
+) (*userfile.Copy, error) {
 	begun := e.now()
 	path, err := e.source().NewPath()
 	if err != nil {
@@ -39,9 +44,20 @@ func (e *Engine) exportFile(ctx context.Context, u userdb.UserID, want wire.Data
 	return sp, nil
 }
 
-func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfile.Copy, want wire.DatabaseDigest) error {
-	c := inspect.Comparison{Op: "compare the export of", What: "the built file", Against: inspect.TheObject, Store: want, Hint: hintExport,
-		Probably: "the Durable Object was read wrongly, or something wrote into it past its own code meanwhile"}
+func (e *Engine) buildAndProve(
+	ctx context.Context,
+	u userdb.UserID,
+	sp *userfile.Copy,
+	want wire.DatabaseDigest,
+) error {
+	c := inspect.Comparison{
+		Op:       "compare the export of",
+		What:     "the built file",
+		Against:  inspect.TheObject,
+		Store:    want,
+		Hint:     hintExport,
+		Probably: "the Durable Object was read wrongly, or something wrote into it past its own code meanwhile",
+	}
 	var err error
 	if c.Lines, err = e.build(ctx, u, sp, want.Tables); err != nil {
 		return err
@@ -60,9 +76,15 @@ func (e *Engine) buildAndProve(ctx context.Context, u userdb.UserID, sp *userfil
 	return nil
 }
 
-// build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the Durable Object itself names them.
-// It names those of which something else came than the Durable Object counted.
-func (e *Engine) build(ctx context.Context, u userdb.UserID, sp *userfile.Copy, tables []wire.TableDigest) (wrong []string, err error) {
+// build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the
+// Durable Object itself names them. It names those of which something else came than the Durable Object
+// counted.
+func (e *Engine) build(
+	ctx context.Context,
+	u userdb.UserID,
+	sp *userfile.Copy,
+	tables []wire.TableDigest,
+) (wrong []string, err error) {
 	exported, err := e.Stores.ExportSchema(ctx, u)
 	if err != nil {
 		return nil, err
@@ -73,7 +95,13 @@ func (e *Engine) build(ctx context.Context, u userdb.UserID, sp *userfile.Copy, 
 	if err != nil {
 		return nil, err
 	}
-	x := &exporter{Engine: e, user: u, into: b, writes: exported.Writes, buffers: make(chan []byte, pagesInMemory)}
+	x := &exporter{
+		Engine:  e,
+		user:    u,
+		into:    b,
+		writes:  exported.Writes,
+		buffers: make(chan []byte, pagesInMemory),
+	}
 	for range pagesInMemory {
 		x.buffers <- nil // a page's own length says how much it needs
 	}
@@ -103,7 +131,8 @@ func finishTime(bytes int64) time.Duration {
 
 var errFinishTooLong = errors.New("its indexes and its check take too long")
 
-// finishWithin ends what the Durable Object's schema may make endless, such as a full-text index over a view without end.
+// finishWithin ends what the Durable Object's schema may make endless, such as a full-text index over a view
+// without end.
 func finishWithin(ctx context.Context, u userdb.UserID, b *sqlitefile.Builder, most time.Duration) error {
 	bounded, cancel := context.WithTimeoutCause(ctx, most, errFinishTooLong)
 	defer cancel()
@@ -111,11 +140,17 @@ func finishWithin(ctx context.Context, u userdb.UserID, b *sqlitefile.Builder, m
 	if err == nil || context.Cause(bounded) != errFinishTooLong {
 		return err
 	}
-	return &userdb.Error{Op: "build the file of", Thing: string(u), Kind: userdb.TooCostly, Err: fmt.Errorf("%w: more than %s", errFinishTooLong, most),
-		Hint: "look for indexes and full-text tables in the Durable Object that compute a lot, and drop them"}
+	return &userdb.Error{
+		Op:    "build the file of",
+		Thing: string(u),
+		Kind:  userdb.TooCostly,
+		Err:   fmt.Errorf("%w: more than %s", errFinishTooLong, most),
+		Hint:  "look for indexes and full-text tables in the Durable Object that compute a lot, and drop them",
+	}
 }
 
-// notReceived holds what came of a table against what the Durable Object counted in it; "" where they are the same.
+// notReceived holds what came of a table against what the Durable Object counted in it; "" where they are the
+// same.
 func notReceived(table wire.TableDigest, received wire.Census) string {
 	difference := table.Census.Difference(received)
 	if received.Rows != table.Rows {
@@ -124,7 +159,11 @@ func notReceived(table wire.TableDigest, received wire.Census) string {
 	if difference == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s: the Durable Object counted something else than what came: %s", verify.TableName(table.Name), difference)
+	return fmt.Sprintf(
+		"%s: the Durable Object counted something else than what came: %s",
+		verify.TableName(table.Name),
+		difference,
+	)
 }
 
 const hintExport = "the Durable Object keeps everything; `dbmigrate migrate` takes it into service again"
@@ -147,7 +186,12 @@ func (x *exporter) table(ctx context.Context, table string) error {
 			return p.err
 		}
 		if p.Writes != x.writes {
-			return &userdb.Error{Op: "export", Thing: string(x.user), Kind: userdb.Conflict, Err: errors.New("the Durable Object was written to while it was read")}
+			return &userdb.Error{
+				Op:    "export",
+				Thing: string(x.user),
+				Kind:  userdb.Conflict,
+				Err:   errors.New("the Durable Object was written to while it was read"),
+			}
 		}
 		into, err := x.into.Into(table, p.Columns)
 		if err != nil {
@@ -166,8 +210,8 @@ func (x *exporter) table(ctx context.Context, table string) error {
 	return ctx.Err()
 }
 
-// release gives the pages' memory back to the system, because what comes next needs memory that is not Go's: SQLite sorts for indexes, and checks
-// the file. Small databases are spared the garbage collection.
+// release gives the pages' memory back to the system, because what comes next needs memory that is not Go's:
+// SQLite sorts for indexes, and checks the file. Small databases are spared the garbage collection.
 func (x *exporter) release() {
 	held := 0
 	for range pagesInMemory {

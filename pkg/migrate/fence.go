@@ -14,10 +14,12 @@ import (
 // putTries bounds how often a conditional PUT that lost its race is tried on the newer version.
 const putTries = 8
 
-// fence puts the spooled version back with our fence, if it is still the current one. Precondition means that a writer was faster.
-// Whether an error came before or after the PUT's effect cannot be known, so the file itself is asked.
+// fence puts the spooled version back with our fence, if it is still the current one. Precondition means that
+// a writer was faster. Whether an error came before or after the PUT's effect cannot be known, so the file
+// itself is asked.
 func (m *migration) fence(ctx context.Context) error {
-	// From here on the PUT may take effect, and then the user's writes wait for us: an interrupt must not separate the two.
+	// From here on the PUT may take effect, and then the user's writes wait for us: an interrupt must not
+	// separate the two.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -28,7 +30,8 @@ func (m *migration) fence(ctx context.Context) error {
 	m.fenced = true
 	etag, err := m.putFence(ctx, m.user, m.file, m.fenceMark())
 	if userfile.NamesRefused(err) {
-		// The Worker refuses this object every time, so no fence of ours can be under way, and the file is not touched to stop one.
+		// The Worker refuses this object every time, so no fence of ours can be under way, and the file is
+		// not touched to stop one.
 		m.fenced, m.result.Unfit = before, true
 		return err
 	}
@@ -43,13 +46,14 @@ func (m *migration) fence(ctx context.Context) error {
 	return nil
 }
 
-// mayFenceAsItIs says whether the Worker can fence the file without being told which version. The size is that of the last version that was seen.
+// mayFenceAsItIs says whether the Worker can fence the file without being told which version. The size is
+// that of the last version that was seen.
 func (m *migration) mayFenceAsItIs() bool {
 	return m.Marker != nil && m.FenceBytes > 0 && m.result.Bytes <= m.FenceBytes
 }
 
-// fenceAsItIs lets the Worker fence whatever the file is by then, and downloads that. The file of a busy user is never again the version that was
-// downloaded; the Worker reads and writes next to it.
+// fenceAsItIs lets the Worker fence whatever the file is by then, and downloads that. The file of a busy user
+// is never again the version that was downloaded; the Worker reads and writes next to it.
 func (m *migration) fenceAsItIs(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -59,7 +63,11 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 	begun := m.now()
 	before := m.fenced
 	m.fenced = true
-	landed, err := m.Marker.Fence(ctx, m.user, wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)})
+	landed, err := m.Marker.Fence(
+		ctx,
+		m.user,
+		wire.FenceRequest{Gen: m.g, Split: m.parts != nil, Metadata: m.fenceMark().Metadata(nil)},
+	)
 	if userfile.NamesRefused(err) {
 		m.fenced, m.result.Unfit = before, true
 		return err
@@ -83,7 +91,8 @@ func (m *migration) fenceMark() userdb.Mark {
 	return userdb.Mark{Kind: userdb.FenceMark, Lin: m.g.Lineage(), Non: m.g.Nonce(), Split: m.parts != nil}
 }
 
-// fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no effect.
+// fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no
+// effect.
 func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag, error) {
 	if userdb.KindOf(putErr) == userdb.ProtocolError {
 		return "", putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
@@ -118,14 +127,24 @@ func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 	}
 	m.replaceFile(file)
 	if file.ETag != state.ETag {
-		return &userdb.Error{Op: "fence again", Thing: string(m.user), Kind: userdb.Precondition, Err: fmt.Errorf("%s changed", file.Key)}
+		return &userdb.Error{
+			Op:    "fence again",
+			Thing: string(m.user),
+			Kind:  userdb.Precondition,
+			Err:   fmt.Errorf("%s changed", file.Key),
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	_, err = m.putFence(ctx, m.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g.Nonce(), Split: state.Split})
+	_, err = m.putFence(
+		ctx,
+		m.user,
+		file,
+		userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g.Nonce(), Split: state.Split},
+	)
 	if err == nil {
 		return nil
 	}
@@ -133,11 +152,21 @@ func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 	return err
 }
 
-func (e *Engine) putFence(ctx context.Context, u userdb.UserID, file *userfile.Copy, mark userdb.Mark) (userdb.ETag, error) {
+func (e *Engine) putFence(
+	ctx context.Context,
+	u userdb.UserID,
+	file *userfile.Copy,
+	mark userdb.Mark,
+) (userdb.ETag, error) {
 	return file.Remark(ctx, e.writer(), u, mark)
 }
 
 // replace puts the file, under the mark, in place of the version that was seen.
-func (e *Engine) replace(ctx context.Context, file *userfile.Copy, seen userfile.Version, mark userdb.Mark) (userdb.ETag, error) {
+func (e *Engine) replace(
+	ctx context.Context,
+	file *userfile.Copy,
+	seen userfile.Version,
+	mark userdb.Mark,
+) (userdb.ETag, error) {
 	return file.Replace(ctx, e.writer(), seen, mark)
 }

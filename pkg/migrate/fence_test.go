@@ -14,7 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// workerMarks is a Worker that replaces the file by itself under the fence, on the same conditions as the real one; then it answers with err.
+// workerMarks is a Worker that replaces the file by itself under the fence, on the same conditions as the
+// real one; then it answers with err.
 type workerMarks struct {
 	*memory
 	works bool
@@ -32,7 +33,13 @@ func (w *workerMarks) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequ
 			return "", errors.New("the MD5 is not that of the file under the fence")
 		}
 		w.put(key, content, time.Now())
-		w.objects[key] = userdb.Object{Key: key, Size: old.Size, ETag: userdb.ETag(req.MD5), LastModified: time.Now(), Metadata: req.Metadata}
+		w.objects[key] = userdb.Object{
+			Key:          key,
+			Size:         old.Size,
+			ETag:         userdb.ETag(req.MD5),
+			LastModified: time.Now(),
+			Metadata:     req.Metadata,
+		}
 	}
 	return w.objects[key].ETag, w.err
 }

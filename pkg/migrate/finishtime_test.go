@@ -18,8 +18,18 @@ func TestEndlessIndexesEndARollback(t *testing.T) {
 	schema := wire.Schema{
 		Header: wire.Header{PageSize: 4096, Encoding: "UTF-8", WriteVersion: 1, ReadVersion: 1},
 		Objects: []wire.Object{
-			{Type: "view", Name: "v", Table: "v", SQL: "CREATE VIEW v(id, t) AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT n, 'word' FROM r WHERE n < 0"},
-			{Type: "table", Name: "f", Table: "f", SQL: "CREATE VIRTUAL TABLE f USING fts5(t, content='v', content_rowid='id')"},
+			{
+				Type:  "view",
+				Name:  "v",
+				Table: "v",
+				SQL:   "CREATE VIEW v(id, t) AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r) SELECT n, 'word' FROM r WHERE n < 0",
+			},
+			{
+				Type:  "table",
+				Name:  "f",
+				Table: "f",
+				SQL:   "CREATE VIRTUAL TABLE f USING fts5(t, content='v', content_rowid='id')",
+			},
 		},
 	}
 	b, err := sqlitefile.Create(path, schema)

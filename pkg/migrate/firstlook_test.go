@@ -11,20 +11,27 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// changing is a bucket in which something happens before the second range is read: a first look is one range here, and then comes the look at the mark.
+// changing is a bucket in which something happens before the second range is read: a first look is one range
+// here, and then comes the look at the mark.
 type changing struct {
 	memoryFiles
 	between func()
 }
 
-func (c changing) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (c changing) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	if c.calls["R2 get"] == 1 {
 		c.between()
 	}
 	return c.memoryFiles.GetRange(ctx, key, ifMatch, offset, length)
 }
 
-// Only what is certain of the version that was judged, and of a file that dbmigrate left no mark on, is refused before it is read.
+// Only what is certain of the version that was judged, and of a file that dbmigrate left no mark on, is
+// refused before it is read.
 func TestRefuseUnread(t *testing.T) {
 	const key = userdb.ObjectKey("alice/database.sqlite")
 	noise := bytes.Repeat([]byte("no SQLite file, "), 8192)

@@ -11,8 +11,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever his flag says, so it may lag; but a
-// command reports a user only once his flag is written. One call is under way at a time: what comes meanwhile goes into the next one.
+// flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever his flag
+// says, so it may lag; but a command reports a user only once his flag is written. One call is under way at a
+// time: what comes meanwhile goes into the next one.
 type flagQueue struct {
 	flags, split Flags
 	// patience bounds how long a call of so many users may take; nil: as long as the client tries.
@@ -34,17 +35,19 @@ type queuedFlag struct {
 }
 
 const (
-	// flagDelay is how long the first change waits for company; each call doubles the wait up to mostFlagDelay. A short run has its flags at once,
-	// and a long one asks the Cloudflare API, which allows 1,200 calls in five minutes for the whole account, for six calls a minute.
+	// flagDelay is how long the first change waits for company; each call doubles the wait up to
+	// mostFlagDelay. A short run has its flags at once, and a long one asks the Cloudflare API, which allows
+	// 1,200 calls in five minutes for the whole account, for six calls a minute.
 	flagDelay     = time.Second
 	mostFlagDelay = 10 * time.Second
-	// flagBatch is when a change no longer waits: bulk calls take up to 10,000 pairs (developers.cloudflare.com/kv/api). A client whose server is slow
-	// for each key sends smaller pieces by itself.
+	// flagBatch is when a change no longer waits: bulk calls take up to 10,000 pairs
+	// (developers.cloudflare.com/kv/api). A client whose server is slow for each key sends smaller pieces by
+	// itself.
 	flagBatch = 10_000
 	// flagProbe is how long a service that was down may take for one user's flag, before the others are sent.
 	flagProbe = 5 * time.Second
-	// flagRollback is how long a rollback tries to delete flags: the users are back, and the operator waits. Slow servers need flagRollbackEach more
-	// for each flag.
+	// flagRollback is how long a rollback tries to delete flags: the users are back, and the operator waits.
+	// Slow servers need flagRollbackEach more for each flag.
 	flagRollback     = 30 * time.Second
 	flagRollbackEach = 20 * time.Millisecond
 )
@@ -125,8 +128,8 @@ func (q *flagQueue) flush(ctx context.Context) {
 	}()
 }
 
-// write sends the batch. After a call that found the service down, one user's flag is sent first, for a short time: the others do not wait for
-// retries that were made in vain a moment ago.
+// write sends the batch. After a call that found the service down, one user's flag is sent first, for a short
+// time: the others do not wait for retries that were made in vain a moment ago.
 func (q *flagQueue) write(ctx context.Context, batch []queuedFlag) {
 	if q.down != nil {
 		if q.send(ctx, batch[:1], flagProbe)[0] != nil {
@@ -145,7 +148,13 @@ func (q *flagQueue) write(ctx context.Context, batch []queuedFlag) {
 	}
 	for i, err := range q.send(ctx, batch, limit) {
 		if isDown(err) {
-			q.down = &userdb.Error{Op: "write flags", Thing: "KV", Kind: userdb.KindOf(err), Err: causeOf(err), Hint: hintOf(err)}
+			q.down = &userdb.Error{
+				Op:    "write flags",
+				Thing: "KV",
+				Kind:  userdb.KindOf(err),
+				Err:   causeOf(err),
+				Hint:  hintOf(err),
+			}
 		}
 		batch[i].done <- err
 	}
@@ -177,15 +186,26 @@ func hintOf(err error) string {
 	return ""
 }
 
-// send makes the batch's calls, within the limit if there is one, and says of each user what became of the flag.
+// send makes the batch's calls, within the limit if there is one, and says of each user what became of the
+// flag.
 func (q *flagQueue) send(ctx context.Context, batch []queuedFlag, limit time.Duration) []error {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	whole := writeFlags(ctx, q.flags, batch, func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete })
-	split := writeFlags(ctx, q.split, batch, func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit })
+	whole := writeFlags(
+		ctx,
+		q.flags,
+		batch,
+		func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.Put, c.Delete },
+	)
+	split := writeFlags(
+		ctx,
+		q.split,
+		batch,
+		func(c result.FlagChange) (*userdb.FlagMeta, bool) { return c.PutSplit, c.DeleteSplit },
+	)
 	errs := make([]error, len(batch))
 	for i, f := range batch {
 		errs[i] = cmp.Or(whole(f), split(f))
@@ -215,7 +235,12 @@ func failureOf(err error) func(userdb.UserID) error {
 }
 
 // writeFlags writes what the batch changes in flags of one kind. It returns what became of a change.
-func writeFlags(ctx context.Context, flags Flags, batch []queuedFlag, of func(result.FlagChange) (put *userdb.FlagMeta, del bool)) func(queuedFlag) error {
+func writeFlags(
+	ctx context.Context,
+	flags Flags,
+	batch []queuedFlag,
+	of func(result.FlagChange) (put *userdb.FlagMeta, del bool),
+) func(queuedFlag) error {
 	var puts []userdb.Flag
 	var deletes []userdb.UserID
 	for _, f := range batch {

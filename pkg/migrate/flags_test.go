@@ -53,12 +53,25 @@ func TestFlagsOfTenThousandUsersAreThreeCalls(t *testing.T) {
 			flags := &countedFlags{}
 			e := &Engine{Flags: flags, Concurrency: 64}
 			reported := 0
-			e.Each(t.Context(), users(10_000), result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
-				time.Sleep(time.Millisecond)
-				return result.Result{Flag: change}
-			}, func(result.Result) { reported++ })
+			e.Each(
+				t.Context(),
+				users(10_000),
+				result.ActionMigrate,
+				func(context.Context, userdb.UserID) result.Result {
+					time.Sleep(time.Millisecond)
+					return result.Result{Flag: change}
+				},
+				func(result.Result) { reported++ },
+			)
 			if flags.calls > 3 || flags.keys != 10_000 || flags.most > flagBatch || reported != 10_000 {
-				t.Errorf("%s: %d calls, %d keys, %d at once, %d reported", name, flags.calls, flags.keys, flags.most, reported)
+				t.Errorf(
+					"%s: %d calls, %d keys, %d at once, %d reported",
+					name,
+					flags.calls,
+					flags.keys,
+					flags.most,
+					reported,
+				)
 			}
 			t.Logf("%s: %d calls", name, flags.calls)
 		})
@@ -72,16 +85,22 @@ func TestFlagsOfALongRun(t *testing.T) {
 		e := &Engine{Flags: flags, Concurrency: 8}
 		var done sync.Map
 		var late atomic.Int64
-		e.Each(t.Context(), users(6000), result.ActionMigrate, func(_ context.Context, u userdb.UserID) result.Result {
-			time.Sleep(time.Second)
-			done.Store(u, time.Now())
-			return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
-		}, func(r result.Result) {
-			at, _ := done.Load(r.User)
-			if time.Since(at.(time.Time)) > mostFlagDelay+2*time.Second {
-				late.Add(1)
-			}
-		})
+		e.Each(
+			t.Context(),
+			users(6000),
+			result.ActionMigrate,
+			func(_ context.Context, u userdb.UserID) result.Result {
+				time.Sleep(time.Second)
+				done.Store(u, time.Now())
+				return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
+			},
+			func(r result.Result) {
+				at, _ := done.Load(r.User)
+				if time.Since(at.(time.Time)) > mostFlagDelay+2*time.Second {
+					late.Add(1)
+				}
+			},
+		)
 		if minutes := 6000.0 / 8 / 60; float64(flags.calls) > 6*minutes+5 || late.Load() > 0 {
 			t.Errorf("%d calls in %.1f minutes, %d users waited too long", flags.calls, minutes, late.Load())
 		}
@@ -92,13 +111,19 @@ func TestFlagFailureFailsTheUsersOfTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &Engine{Flags: &countedFlags{fail: errors.New("no")}, Concurrency: 2}
 		failed := 0
-		e.Each(t.Context(), users(5), result.ActionMigrate, func(_ context.Context, u userdb.UserID) result.Result {
-			return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
-		}, func(r result.Result) {
-			if r.Err() != nil {
-				failed++
-			}
-		})
+		e.Each(
+			t.Context(),
+			users(5),
+			result.ActionMigrate,
+			func(_ context.Context, u userdb.UserID) result.Result {
+				return result.Result{User: u, Flag: result.FlagChange{Put: &userdb.FlagMeta{}}}
+			},
+			func(r result.Result) {
+				if r.Err() != nil {
+					failed++
+				}
+			},
+		)
 		if failed != 5 {
 			t.Errorf("%d failed", failed)
 		}

@@ -10,15 +10,36 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk, their flags, and hands each account to done, one at a time. One
-// user's failure never stops the others. When ctx ends, users who have not begun come back as Interrupted, untouched.
-func (e *Engine) Each(ctx context.Context, users []userdb.UserID, action result.Action, do func(context.Context, userdb.UserID) result.Result, done func(result.Result)) {
-	e.EachThen(ctx, users, action, do, func(_ context.Context, r result.Result) result.Result { return r }, done)
+// Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk,
+// their flags, and hands each account to done, one at a time. One user's failure never stops the others. When
+// ctx ends, users who have not begun come back as Interrupted, untouched.
+func (e *Engine) Each(
+	ctx context.Context,
+	users []userdb.UserID,
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+	done func(result.Result),
+) {
+	e.EachThen(
+		ctx,
+		users,
+		action,
+		do,
+		func(_ context.Context, r result.Result) result.Result { return r },
+		done,
+	)
 }
 
-// EachThen is Each with one more step for each user, which comes after the flag and may take its time: it holds up no other user.
-func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action result.Action, do func(context.Context, userdb.UserID) result.Result,
-	then func(context.Context, result.Result) result.Result, done func(result.Result)) {
+// EachThen is Each with one more step for each user, which comes after the flag and may take its time: it
+// holds up no other user.
+func (e *Engine) EachThen(
+	ctx context.Context,
+	users []userdb.UserID,
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+	then func(context.Context, result.Result) result.Result,
+	done func(result.Result),
+) {
 	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users), action)
 	var (
 		wg      sync.WaitGroup
@@ -52,8 +73,8 @@ func (e *Engine) EachThen(ctx context.Context, users []userdb.UserID, action res
 	wg.Wait()
 }
 
-// leaveNothing removes the spooled files when a goroutine panics, which ends the process without asking any other. It does not recover: the
-// trace stays whole.
+// leaveNothing removes the spooled files when a goroutine panics, which ends the process without asking any
+// other. It does not recover: the trace stays whole.
 func (e *Engine) leaveNothing(ended *bool) {
 	if !*ended && e.Scratch != nil {
 		_ = e.Scratch.Remove() // what is left, the next run sweeps
@@ -67,15 +88,20 @@ func (e *Engine) limiter() *Limiter {
 	return NewLimiter(e.Concurrency)
 }
 
-// writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs latency, not data, but it is
-// work that is left, so it fails the account.
+// writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs
+// latency, not data, but it is work that is left, so it fails the account.
 func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r result.Result) result.Result {
 	begun := e.now()
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.Flag)
 	e.observe(result.Event{User: r.User, Stage: result.StageFlag, Took: e.now().Sub(begun)})
 	if err != nil && r.Unflag { // the flag that was set ahead keeps the user's writes away from the old path
 		r.LeftFlag, r.Open = true, true
-		r.AddReason(fmt.Sprintf("the flag that was set before the switch could not be deleted, and sends writes to a router that does not save the file: %v", err))
+		r.AddReason(
+			fmt.Sprintf(
+				"the flag that was set before the switch could not be deleted, and sends writes to a router that does not save the file: %v",
+				err,
+			),
+		)
 	}
 	if err != nil && r.Failure == nil { // a user who failed has a better reason
 		r.LeftFlag = true
@@ -83,12 +109,24 @@ func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r result.Result) r
 		if r.Flag.Delete && r.Flag.PutSplit == nil {
 			op, hint = "delete the flag of", "the file serves the user all the same; run the command again to delete the flag"
 		}
-		r.Failure = &userdb.Error{Op: op, Thing: string(r.User), Kind: userdb.KindOf(err), Err: err, Hint: hint}
+		r.Failure = &userdb.Error{
+			Op:    op,
+			Thing: string(r.User),
+			Kind:  userdb.KindOf(err),
+			Err:   err,
+			Hint:  hint,
+		}
 	}
 	return r
 }
 
 func interrupted(u userdb.UserID, action result.Action) result.Result {
 	return result.Result{User: u, Action: action, Outcome: result.OutcomeNotBegun,
-		Failure: &userdb.Error{Op: string(action), Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("not begun"), Hint: "run the command again"}}
+		Failure: &userdb.Error{
+			Op:    string(action),
+			Thing: string(u),
+			Kind:  userdb.Interrupted,
+			Err:   errors.New("not begun"),
+			Hint:  "run the command again",
+		}}
 }

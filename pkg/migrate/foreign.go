@@ -10,10 +10,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// A foreign mark carries a claim that this user's Durable Object never gave out: the file was copied from another user, bucket or account, or the
-// object's storage was lost. No side has the authority then, and no other command can end it.
+// A foreign mark carries a claim that this user's Durable Object never gave out: the file was copied from
+// another user, bucket or account, or the object's storage was lost. No side has the authority then, and no
+// other command can end it.
 
-// endForeignMark lets the file serve as it is: stamped by a new claim of a Durable Object that holds nothing. Users without a foreign mark are left alone.
+// endForeignMark lets the file serve as it is: stamped by a new claim of a Durable Object that holds nothing.
+// Users without a foreign mark are left alone.
 func (r *retreat) endForeignMark(ctx context.Context) error {
 	st, err := r.Stores.Status(ctx, r.user)
 	if err != nil {
@@ -42,7 +44,8 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 	return r.stampOver(ctx, seen)
 }
 
-// stampOver replaces exactly the version that was looked at before the claim. Any other one is another command's, or the application's.
+// stampOver replaces exactly the version that was looked at before the claim. Any other one is another
+// command's, or the application's.
 func (r *retreat) stampOver(ctx context.Context, seen userfile.Version) error {
 	file, err := r.download(ctx, r.user)
 	if err != nil {
@@ -56,7 +59,10 @@ func (r *retreat) stampOver(ctx context.Context, seen userfile.Version) error {
 	if err := r.putStamped(ctx, file, file.Version); err != nil {
 		return err
 	}
-	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf("the foreign mark with claim %d was ended: the file serves as it is", seen.Shown())
+	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf(
+		"the foreign mark with claim %d was ended: the file serves as it is",
+		seen.Shown(),
+	)
 	r.result.DropFlag()
 	return nil
 }

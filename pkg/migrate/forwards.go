@@ -19,11 +19,20 @@ func (e *Engine) Scan(ctx context.Context, opts inspect.ScanOptions) ([]inspect.
 	return e.Inspect().Scan(ctx, opts)
 }
 
-func (e *Engine) Moved(ctx context.Context, opts inspect.ScanOptions, since time.Time) ([]inspect.Found, error) {
+func (e *Engine) Moved(
+	ctx context.Context,
+	opts inspect.ScanOptions,
+	since time.Time,
+) ([]inspect.Found, error) {
 	return e.Inspect().Moved(ctx, opts, since)
 }
 
-func (e *Engine) Recorded(ctx context.Context, u userdb.UserID, claim userdb.Claim, meta userdb.FlagMeta) (inspect.Found, bool, error) {
+func (e *Engine) Recorded(
+	ctx context.Context,
+	u userdb.UserID,
+	claim userdb.Claim,
+	meta userdb.FlagMeta,
+) (inspect.Found, bool, error) {
 	return e.Inspect().Recorded(ctx, u, claim, meta)
 }
 
@@ -43,7 +52,11 @@ func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
 	return e.Inspect().Verify(ctx, u)
 }
 
-func (e *Engine) Preview(ctx context.Context, u userdb.UserID, opts inspect.PreviewOptions) (inspect.Preview, error) {
+func (e *Engine) Preview(
+	ctx context.Context,
+	u userdb.UserID,
+	opts inspect.PreviewOptions,
+) (inspect.Preview, error) {
 	return e.Inspect().Preview(ctx, u, opts)
 }
 
@@ -55,15 +68,28 @@ func (e *Engine) Preflight(ctx context.Context, u userdb.UserID) (sqlitefile.Rep
 	return e.Inspect().Preflight(ctx, u)
 }
 
-func (e *Engine) LookSplit(ctx context.Context, u userdb.UserID, policy *split.Policy, at time.Time) (*split.Plan, sqlitefile.Report, error) {
+func (e *Engine) LookSplit(
+	ctx context.Context,
+	u userdb.UserID,
+	policy *split.Policy,
+	at time.Time,
+) (*split.Plan, sqlitefile.Report, error) {
 	return e.Inspect().LookSplit(ctx, u, policy, at)
 }
 
-func (e *Engine) ExplainGC(ctx context.Context, u userdb.UserID, opts gc.Options) (inspect.Explanation, error) {
+func (e *Engine) ExplainGC(
+	ctx context.Context,
+	u userdb.UserID,
+	opts gc.Options,
+) (inspect.Explanation, error) {
 	return e.Inspect().Explain(ctx, u, opts.OlderThan)
 }
 
-func (e *Engine) PlanGC(ctx context.Context, f inspect.Found, olderThan time.Duration) (*gc.Item, result.Result) {
+func (e *Engine) PlanGC(
+	ctx context.Context,
+	f inspect.Found,
+	olderThan time.Duration,
+) (*gc.Item, result.Result) {
 	return e.GarbageCollector().Look(ctx, f, olderThan)
 }
 
@@ -72,7 +98,13 @@ func (e *Engine) GC(ctx context.Context, item gc.Item, flag userdb.FlagMeta, opt
 	return e.GarbageCollector().Free(ctx, item, opts)
 }
 
-func (e *Engine) GCMarked(ctx context.Context, item gc.Item, flag userdb.FlagMeta, flagged bool, opts gc.Options) result.Result {
+func (e *Engine) GCMarked(
+	ctx context.Context,
+	item gc.Item,
+	flag userdb.FlagMeta,
+	flagged bool,
+	opts gc.Options,
+) result.Result {
 	return e.GarbageCollector().FreeMarked(ctx, item, flag, flagged, opts)
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// TestExplainWithoutDurableObject: when it does not answer, or was set back, the file is kept, and the receipt in R2 still says what it is.
+// TestExplainWithoutDurableObject: when it does not answer, or was set back, the file is kept, and the
+// receipt in R2 still says what it is.
 func TestExplainWithoutDurableObject(t *testing.T) {
 	sum := sha256.Sum256(header())
 	m := newMemory()
@@ -37,7 +38,10 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 			for _, p := range x.Proofs {
 				got = append(got, fmt.Sprint(p.Proof, " ", p.Holds))
 			}
-			if want := []string{"flag true", "fence true", "durable object false", "receipt in R2 true", "bytes true"}; !slices.Equal(got, want) {
+			if want := []string{"flag true", "fence true", "durable object false", "receipt in R2 true", "bytes true"}; !slices.Equal(
+				got,
+				want,
+			) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})

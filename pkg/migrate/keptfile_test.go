@@ -25,8 +25,9 @@ func (gone) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return wire.Status{}, &userdb.Error{Op: "status", Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
-// TestReceiptProvesTheKeptFile: with no Durable Object to ask, the receipt in R2 says whether the fenced file is the one that was migrated.
-// A file that is not it stays fenced; one of which there is no receipt goes back unproved, for this is the way out of an emergency.
+// TestReceiptProvesTheKeptFile: with no Durable Object to ask, the receipt in R2 says whether the fenced file
+// is the one that was migrated. A file that is not it stays fenced; one of which there is no receipt goes
+// back unproved, for this is the way out of an emergency.
 func TestReceiptProvesTheKeptFile(t *testing.T) {
 	sum := sha256.Sum256(header())
 	right := hex.EncodeToString(sum[:])
@@ -52,7 +53,11 @@ func TestReceiptProvesTheKeptFile(t *testing.T) {
 			}
 			e := m.engine(t)
 			e.Stores = gone{}
-			r := e.Rollback(context.Background(), "alice", RollbackOptions{DiscardWrites: true, StoreUnreachable: true})
+			r := e.Rollback(
+				context.Background(),
+				"alice",
+				RollbackOptions{DiscardWrites: true, StoreUnreachable: true},
+			)
 			mark, err := userdb.ParseMark(m.content["alice/database.sqlite"])
 			if err != nil {
 				t.Fatal(err)
@@ -81,11 +86,15 @@ func receiptWith(t *testing.T, sha string) []byte {
 	return b
 }
 
-// TestMark: the same plan is marked once, its hold cannot be changed by marking it again, and a mark that was altered is refused.
+// TestMark: the same plan is marked once, its hold cannot be changed by marking it again, and a mark that was
+// altered is refused.
 func TestMark(t *testing.T) {
 	m := newMemory()
 	e, ctx := m.engine(t), context.Background()
-	plan := gc.Plan{Options: gc.Options{OlderThan: time.Hour}, Free: []gc.Item{{User: "alice", ETag: "1", Bytes: 7}}}
+	plan := gc.Plan{
+		Options: gc.Options{OlderThan: time.Hour},
+		Free:    []gc.Item{{User: "alice", ETag: "1", Bytes: 7}},
+	}
 	first, err := e.MarkGC(ctx, plan, 48*time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +103,8 @@ func TestMark(t *testing.T) {
 	if err != nil || second.Hold != first.Hold || !second.At.Equal(first.At) {
 		t.Errorf("marked again: %+v, %v", second, err)
 	}
-	if marks, err := e.GCMarks(ctx); err != nil || len(marks) != 1 || marks[0].AsPlan().Digest() != plan.Digest() {
+	if marks, err := e.GCMarks(ctx); err != nil || len(marks) != 1 ||
+		marks[0].AsPlan().Digest() != plan.Digest() {
 		t.Errorf("%+v, %v", marks, err)
 	}
 	key := userdb.ObjectKey(userdb.ReservedPrefix + "gc/" + first.Plan + ".json")
@@ -114,7 +124,8 @@ func TestMark(t *testing.T) {
 func TestOnlyReservedKeysAreDeleted(t *testing.T) {
 	m := newMemory()
 	m.put("alice/database.sqlite", header(), time.Now())
-	if err := reserved.Delete(context.Background(), m.engine(t).Files, "alice/database.sqlite"); err == nil || len(m.objects) != 1 {
+	if err := reserved.Delete(context.Background(), m.engine(t).Files, "alice/database.sqlite"); err == nil ||
+		len(m.objects) != 1 {
 		t.Errorf("%v, %d objects are left", err, len(m.objects))
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// downFlags is KV as a client sees it that does not answer: every call takes as long as the client's attempts, or as its caller waits.
+// downFlags is KV as a client sees it that does not answer: every call takes as long as the client's
+// attempts, or as its caller waits.
 type downFlags struct {
 	Flags
 	kind userdb.Kind
@@ -44,7 +45,12 @@ func (f *downFlags) Delete(ctx context.Context, users []userdb.UserID) error {
 	case <-time.After(clientTries):
 	case <-ctx.Done():
 	}
-	err := &userdb.Error{Op: "delete flags", Thing: fmt.Sprint(users), Kind: f.kind, Err: errors.New("answer 503")}
+	err := &userdb.Error{
+		Op:    "delete flags",
+		Thing: fmt.Sprint(users),
+		Kind:  f.kind,
+		Err:   errors.New("answer 503"),
+	}
 	if f.partly != nil {
 		err.Err = someLeft{f.partly, err.Err}
 	}
@@ -67,14 +73,26 @@ func rollBack(t *testing.T, flags Flags, n int) ([]result.Result, time.Duration)
 	t.Helper()
 	e, began := &Engine{Flags: flags, Concurrency: 1}, time.Now()
 	var accounts []result.Result
-	e.Each(t.Context(), users(n), result.ActionRollback, func(_ context.Context, u userdb.UserID) result.Result {
-		time.Sleep(time.Second)
-		return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeRestored, Flag: result.FlagChange{Delete: true}}
-	}, func(r result.Result) { accounts = append(accounts, r) })
+	e.Each(
+		t.Context(),
+		users(n),
+		result.ActionRollback,
+		func(_ context.Context, u userdb.UserID) result.Result {
+			time.Sleep(time.Second)
+			return result.Result{
+				User:    u,
+				Action:  result.ActionRollback,
+				Outcome: result.OutcomeRestored,
+				Flag:    result.FlagChange{Delete: true},
+			}
+		},
+		func(r result.Result) { accounts = append(accounts, r) },
+	)
 	return accounts, time.Since(began)
 }
 
-// TestOnlyTheFirstWaitsForKV: once KV is found down, nobody else waits for its retries, and everybody is said to be back with a flag left.
+// TestOnlyTheFirstWaitsForKV: once KV is found down, nobody else waits for its retries, and everybody is said
+// to be back with a flag left.
 func TestOnlyTheFirstWaitsForKV(t *testing.T) {
 	for _, kind := range []userdb.Kind{userdb.Unreachable, userdb.Throttled, userdb.Unauthorized} {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,20 +100,31 @@ func TestOnlyTheFirstWaitsForKV(t *testing.T) {
 			began, ended, longest := time.Now(), map[userdb.UserID]time.Time{}, time.Duration(0)
 			var mu sync.Mutex
 			var accounts []result.Result
-			(&Engine{Flags: &downFlags{kind: kind}, Concurrency: 1}).Each(t.Context(), users(n), result.ActionRollback, func(_ context.Context, u userdb.UserID) result.Result {
-				time.Sleep(time.Second)
-				mu.Lock()
-				defer mu.Unlock()
-				ended[u] = time.Now()
-				return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeRestored, Flag: result.FlagChange{Delete: true}}
-			}, func(r result.Result) {
-				accounts = append(accounts, r)
-				mu.Lock()
-				defer mu.Unlock()
-				if ended[r.User].Sub(began) > rollbackPatience(n) {
-					longest = max(longest, time.Since(ended[r.User]))
-				}
-			})
+			(&Engine{Flags: &downFlags{kind: kind}, Concurrency: 1}).Each(
+				t.Context(),
+				users(n),
+				result.ActionRollback,
+				func(_ context.Context, u userdb.UserID) result.Result {
+					time.Sleep(time.Second)
+					mu.Lock()
+					defer mu.Unlock()
+					ended[u] = time.Now()
+					return result.Result{
+						User:    u,
+						Action:  result.ActionRollback,
+						Outcome: result.OutcomeRestored,
+						Flag:    result.FlagChange{Delete: true},
+					}
+				},
+				func(r result.Result) {
+					accounts = append(accounts, r)
+					mu.Lock()
+					defer mu.Unlock()
+					if ended[r.User].Sub(began) > rollbackPatience(n) {
+						longest = max(longest, time.Since(ended[r.User]))
+					}
+				},
+			)
 			for _, r := range accounts {
 				if !r.FlagLeft() || userdb.KindOf(r.Err()) != kind || r.Outcome != result.OutcomeRestored {
 					t.Fatalf("%s: %s with %v", r.User, r.Outcome, r.Err())
@@ -156,7 +185,8 @@ func TestKVSlowsNobody(t *testing.T) {
 	}
 }
 
-// TestWithoutFlags: where the flags cannot be read, marks and receipts tell who left R2, and the caller is told once.
+// TestWithoutFlags: where the flags cannot be read, marks and receipts tell who left R2, and the caller is
+// told once.
 func TestWithoutFlags(t *testing.T) {
 	for name, find := range map[string]func(*testing.T, *Engine, inspect.ScanOptions) ([]inspect.Found, error){
 		"scan": func(t *testing.T, e *Engine, o inspect.ScanOptions) ([]inspect.Found, error) {
@@ -204,7 +234,8 @@ func TestWithoutFlags(t *testing.T) {
 					t.Errorf("%s: %s is in %s", name, f.User, f.Place)
 				}
 			}
-			if len(found) == 0 || !slices.ContainsFunc(found, func(f inspect.Found) bool { return f.User == "moved" }) {
+			if len(found) == 0 ||
+				!slices.ContainsFunc(found, func(f inspect.Found) bool { return f.User == "moved" }) {
 				t.Errorf("%s finds %v", name, found)
 			}
 		})

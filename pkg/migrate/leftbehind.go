@@ -12,11 +12,12 @@ import (
 // leftBehindFolder holds what --discard-writes left behind, as SQLite files.
 const leftBehindFolder = userdb.ReservedPrefix + "left-behind/"
 
-// metadataDigest is the database digest by which a file was proved, in the metadata of a file that was left behind.
+// metadataDigest is the database digest by which a file was proved, in the metadata of a file that was left
+// behind.
 const metadataDigest = "dbmigrate-digest"
 
-// saveLeftBehind keeps what the sealed Durable Object holds, before it goes, as a SQLite file that is proved by the digest. The claim in its
-// key is this command's alone, so no other one's file is ever replaced.
+// saveLeftBehind keeps what the sealed Durable Object holds, before it goes, as a SQLite file that is proved
+// by the digest. The claim in its key is this command's alone, so no other one's file is ever replaced.
 func (r *retreat) saveLeftBehind(ctx context.Context, digest wire.DatabaseDigest) error {
 	if r.opts.WithoutCopy || r.result.LeftBehind != "" {
 		return nil

@@ -8,10 +8,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Limiter says how many users may be in flight: a cap that the operator sets, and below it what the platform bears. It starts at a few, doubles while
-// nobody complains, halves when a server says that it is overloaded, and then grows by one each time that a whole round of users went well
-// (additive increase, multiplicative decrease). All clients of a run report into one Limiter. It is never under 1, so a run always goes on.
-// Of the users in flight it lets only some import at a time, see Import.
+// Limiter says how many users may be in flight: a cap that the operator sets, and below it what the platform
+// bears. It starts at a few, doubles while nobody complains, halves when a server says that it is overloaded,
+// and then grows by one each time that a whole round of users went well (additive increase, multiplicative
+// decrease). All clients of a run report into one Limiter. It is never under 1, so a run always goes on. Of
+// the users in flight it lets only some import at a time, see Import.
 type Limiter struct {
 	mu       sync.Mutex
 	cap      int
@@ -29,11 +30,14 @@ type Limiter struct {
 const (
 	// firstLimit is how many users are begun at once before anything is known of the platform.
 	firstLimit = 8
-	// holdOff is how long after a cut further complaints do not cut again: they come from requests that were under way already.
+	// holdOff is how long after a cut further complaints do not cut again: they come from requests that were
+	// under way already.
 	holdOff = time.Second
-	// usersPerImport is how many users in flight there are to one who imports: the import is a third of a small user's way, and half of a large one's.
+	// usersPerImport is how many users in flight there are to one who imports: the import is a third of a
+	// small user's way, and half of a large one's.
 	usersPerImport = 3
-	// importPatience is several imports of small users, who are many, and no time for a large one, whose import others need not wait for.
+	// importPatience is several imports of small users, who are many, and no time for a large one, whose
+	// import others need not wait for.
 	importPatience = time.Second
 	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.
 	mostPause = 10 * time.Minute
@@ -65,9 +69,10 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Import waits for a user's turn to import, which one in three of the users that the Limiter lets may have at a time. Users who began together
-// would otherwise stay together, as in a convoy: all import at once, and then all do something else, while nobody imports. It is no bound:
-// nobody waits for longer than importPatience, or than ctx lasts. The caller gives the turn back with end. A nil Limiter lets everybody.
+// Import waits for a user's turn to import, which one in three of the users that the Limiter lets may have at
+// a time. Users who began together would otherwise stay together, as in a convoy: all import at once, and
+// then all do something else, while nobody imports. It is no bound: nobody waits for longer than
+// importPatience, or than ctx lasts. The caller gives the turn back with end. A nil Limiter lets everybody.
 func (l *Limiter) Import(ctx context.Context) (end func()) {
 	if l == nil {
 		return func() {}
@@ -99,7 +104,8 @@ func (l *Limiter) tryAcquire() (wait time.Duration, changed <-chan struct{}, ok 
 	return 0, nil, true
 }
 
-// tryImport takes a turn if there is one, or if the user has waited enough; otherwise it says what to wait for.
+// tryImport takes a turn if there is one, or if the user has waited enough; otherwise it says what to wait
+// for.
 func (l *Limiter) tryImport(waiting bool) (changed <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,8 +141,9 @@ func (l *Limiter) Release() {
 // Called is told by the clients; a Limiter listens to complaints only.
 func (l *Limiter) Called(userdb.Service) {}
 
-// Throttled is told by the clients: a server refused for want of capacity (429, 503, an overloaded Durable Object) and wants to be left alone until then.
-// KV is not heard: flags are written in bulk, after the switch, and no user's move waits for them.
+// Throttled is told by the clients: a server refused for want of capacity (429, 503, an overloaded Durable
+// Object) and wants to be left alone until then. KV is not heard: flags are written in bulk, after the
+// switch, and no user's move waits for them.
 func (l *Limiter) Throttled(who userdb.Service, until time.Time) {
 	if who == userdb.ServiceKV {
 		return
@@ -175,5 +182,12 @@ type Pressure struct {
 func (l *Limiter) Pressure() Pressure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Pressure{Cap: l.cap, Limit: int(l.limit), InFlight: l.inFlight, Cuts: l.cuts, By: l.by, Until: l.until}
+	return Pressure{
+		Cap:      l.cap,
+		Limit:    int(l.limit),
+		InFlight: l.inFlight,
+		Cuts:     l.cuts,
+		By:       l.by,
+		Until:    l.until,
+	}
 }

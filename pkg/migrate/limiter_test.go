@@ -89,7 +89,8 @@ func TestLimiterHonoursRetryAfter(t *testing.T) {
 	})
 }
 
-// A run over many users against a platform that bears 5 at once: it stays under the cap, comes to about 5, and ends.
+// A run over many users against a platform that bears 5 at once: it stays under the cap, comes to about 5,
+// and ends.
 func TestEachFindsWhatThePlatformBears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const bears = 5
@@ -181,7 +182,11 @@ func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newMemory()
-				w.put("alice/database.sqlite", append(c.head, "no page, so a copy fails at once"...), time.Now())
+				w.put(
+					"alice/database.sqlite",
+					append(c.head, "no page, so a copy fails at once"...),
+					time.Now(),
+				)
 				e := w.engine(t)
 				e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
 				e.Limiter.Import(t.Context())

@@ -19,13 +19,14 @@ type claimed struct {
 	file userfile.Version
 }
 
-// fromClean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim
-// was a rollback whose stamp is in the file.
+// fromClean says whether no earlier command can have left anything behind or under way: the user was never
+// claimed, or the newest claim was a rollback whose stamp is in the file.
 func (c claimed) fromClean() bool { return userfile.Clean(c.seen, c.file) }
 
-// claim takes the user for one command; with an error it still tells what was seen, unless others were faster. It repeats when another operator's claim came between, since each repetition starts from what
-// that one left. The file must not carry a number that the Durable Object never gave out: then its storage was lost or set back, and
-// what it held may be gone.
+// claim takes the user for one command; with an error it still tells what was seen, unless others were
+// faster. It repeats when another operator's claim came between, since each repetition starts from what that
+// one left. The file must not carry a number that the Durable Object never gave out: then its storage was
+// lost or set back, and what it held may be gone.
 func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent) (claimed, error) {
 	const tries = 5
 	var err error
@@ -53,15 +54,24 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 	return claimed{}, err
 }
 
-// claimAfter claims on condition that seen is still the newest claim. Superseded means that another operator's came between. The
-// request's id makes a repetition of it, after a lost answer, the same claim.
-func (e *Engine) claimAfter(ctx context.Context, u userdb.UserID, intent wire.Intent, seen userdb.Claim) (wire.Claimed, error) {
+// claimAfter claims on condition that seen is still the newest claim. Superseded means that another
+// operator's came between. The request's id makes a repetition of it, after a lost answer, the same claim.
+func (e *Engine) claimAfter(
+	ctx context.Context,
+	u userdb.UserID,
+	intent wire.Intent,
+	seen userdb.Claim,
+) (wire.Claimed, error) {
 	id := make([]byte, 16)
 	if _, err := io.ReadFull(e.random(), id); err != nil {
 		return wire.Claimed{}, err
 	}
 	begun := e.now()
-	c, err := e.Stores.Claim(ctx, u, wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)})
+	c, err := e.Stores.Claim(
+		ctx,
+		u,
+		wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)},
+	)
 	e.observe(result.Event{User: u, Stage: result.StageClaim, Took: e.now().Sub(begun)})
 	var remote *wire.RemoteError
 	if errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict {

@@ -31,7 +31,8 @@ func (s activeStore) Status(context.Context, userdb.UserID) (wire.Status, error)
 	return wire.Status{Phase: userdb.Active, Gen: 5, Lin: 5, Receipt: &s.receipt}, nil
 }
 
-// TestVerifyChecksAKeptFileThatChanged: bytes that no migrate has checked are opened where they can be stopped.
+// TestVerifyChecksAKeptFileThatChanged: bytes that no migrate has checked are opened where they can be
+// stopped.
 func TestVerifyChecksAKeptFileThatChanged(t *testing.T) {
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
@@ -53,7 +54,10 @@ func TestMergeChecksTheHotFile(t *testing.T) {
 	checks := &costly{}
 	e.Checks = checks
 	r := &retreat{Engine: e, user: "alice"}
-	if _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}); userdb.KindOf(err) != userdb.TooCostly || checks.asked != 1 {
+	if _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}); userdb.KindOf(
+		err,
+	) != userdb.TooCostly ||
+		checks.asked != 1 {
 		t.Errorf("%v, asked %d times", err, checks.asked)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// memory is a bucket, a namespace and the Durable Objects of users who are in none of them, all in memory; it counts the calls of each API.
+// memory is a bucket, a namespace and the Durable Objects of users who are in none of them, all in memory; it
+// counts the calls of each API.
 type memory struct {
 	Stores
 	mu      sync.Mutex
@@ -28,7 +29,12 @@ type memory struct {
 const listed = 1000 // what R2 and KV list in one call
 
 func newMemory() *memory {
-	return &memory{objects: map[userdb.ObjectKey]userdb.Object{}, content: map[userdb.ObjectKey][]byte{}, flagged: map[userdb.UserID]userdb.FlagMeta{}, calls: map[string]int{}}
+	return &memory{
+		objects: map[userdb.ObjectKey]userdb.Object{},
+		content: map[userdb.ObjectKey][]byte{},
+		flagged: map[userdb.UserID]userdb.FlagMeta{},
+		calls:   map[string]int{},
+	}
 }
 
 func (m *memory) count(call string) {
@@ -39,7 +45,12 @@ func (m *memory) count(call string) {
 
 func (m *memory) put(key userdb.ObjectKey, content []byte, at time.Time) {
 	m.content[key] = content
-	m.objects[key] = userdb.Object{Key: key, Size: int64(len(content)), ETag: userdb.ETag(fmt.Sprint(at.UnixNano())), LastModified: at}
+	m.objects[key] = userdb.Object{
+		Key:          key,
+		Size:         int64(len(content)),
+		ETag:         userdb.ETag(fmt.Sprint(at.UnixNano())),
+		LastModified: at,
+	}
 }
 
 func (m *memory) Status(context.Context, userdb.UserID) (wire.Status, error) {
@@ -52,14 +63,21 @@ type memoryFiles struct {
 	*memory
 }
 
-func (f memoryFiles) List(_ context.Context, prefix, _ string, yield func([]userdb.Object, []string) error) error {
+func (f memoryFiles) List(
+	_ context.Context,
+	prefix, _ string,
+	yield func([]userdb.Object, []string) error,
+) error {
 	var page []userdb.Object
 	for key, o := range f.objects {
 		if strings.HasPrefix(string(key), prefix) {
 			page = append(page, o)
 		}
 	}
-	slices.SortFunc(page, func(a, b userdb.Object) int { return strings.Compare(string(a.Key), string(b.Key)) }) // as R2 does
+	slices.SortFunc(
+		page,
+		func(a, b userdb.Object) int { return strings.Compare(string(a.Key), string(b.Key)) },
+	) // as R2 does
 	for chunk := range slices.Chunk(page, listed) {
 		f.count("R2 list")
 		if err := yield(chunk, nil); err != nil {
@@ -69,7 +87,12 @@ func (f memoryFiles) List(_ context.Context, prefix, _ string, yield func([]user
 	return nil
 }
 
-func (f memoryFiles) Get(_ context.Context, key userdb.ObjectKey, _ userdb.ETag, w io.Writer) (userdb.Object, error) {
+func (f memoryFiles) Get(
+	_ context.Context,
+	key userdb.ObjectKey,
+	_ userdb.ETag,
+	w io.Writer,
+) (userdb.Object, error) {
 	f.count("R2 get")
 	if _, there := f.objects[key]; !there {
 		return userdb.Object{}, &userdb.Error{Op: "get", Kind: userdb.NotFound}
@@ -78,7 +101,12 @@ func (f memoryFiles) Get(_ context.Context, key userdb.ObjectKey, _ userdb.ETag,
 	return f.objects[key], err
 }
 
-func (f memoryFiles) GetRange(ctx context.Context, key userdb.ObjectKey, _ userdb.ETag, _, _ int64) ([]byte, userdb.Object, error) {
+func (f memoryFiles) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	_ userdb.ETag,
+	_, _ int64,
+) ([]byte, userdb.Object, error) {
 	var b bytes.Buffer
 	o, err := f.Get(ctx, key, "", &b)
 	return b.Bytes(), o, err
@@ -121,10 +149,23 @@ func (m *memory) engine(t *testing.T) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Engine{Files: memoryFiles{nil, m}, Flags: memoryFlags{nil, m}, Stores: m, Layout: layout, Bucket: "users", Concurrency: 64}
+	return &Engine{
+		Files:       memoryFiles{nil, m},
+		Flags:       memoryFlags{nil, m},
+		Stores:      m,
+		Layout:      layout,
+		Bucket:      "users",
+		Concurrency: 64,
+	}
 }
 
-func (f memoryFiles) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (f memoryFiles) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	_ int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	f.count("R2 put")
 	content, err := io.ReadAll(body)
 	if err != nil {

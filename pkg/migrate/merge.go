@@ -90,9 +90,10 @@ func (r *retreat) exportCold(ctx context.Context) (*userfile.Copy, error) {
 	return r.exportFile(ctx, r.user, *report.Digest)
 }
 
-// fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets our number, so that the PUT of that run
-// cannot match any more. Where the phase says that the file was fenced before, a file that is not is the work of that PUT: then nil is returned, since a
-// fence over it would say that the PUT never was.
+// fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets
+// our number, so that the PUT of that run cannot match any more. Where the phase says that the file was
+// fenced before, a file that is not is the work of that PUT: then nil is returned, since a fence over it
+// would say that the PUT never was.
 func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
 	for range putTries {
 		file, err := r.download(ctx, r.user)
@@ -121,10 +122,17 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy,
 	return nil, lostRaces("fence", r.user)
 }
 
-// stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the newest. An application's VACUUM may have
-// wiped the stamp of a newer command's file, so the file does not tell; and a fence of this lineage over a whole file would say that it was never made whole. A
-// newer command that claims later changes the version, so this fence cannot match any more.
-func (e *Engine) stillOurs(ctx context.Context, op string, u userdb.UserID, g userdb.Claim, file *userfile.Copy) error {
+// stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the
+// newest. An application's VACUUM may have wiped the stamp of a newer command's file, so the file does not
+// tell; and a fence of this lineage over a whole file would say that it was never made whole. A newer command
+// that claims later changes the version, so this fence cannot match any more.
+func (e *Engine) stillOurs(
+	ctx context.Context,
+	op string,
+	u userdb.UserID,
+	g userdb.Claim,
+	file *userfile.Copy,
+) error {
 	if file.Fenced() {
 		return nil // no application writes a fenced file
 	}
@@ -141,9 +149,22 @@ func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb
 		return err
 	}
 	if file.Fenced() && file.Lin != lin {
-		return userfile.Overwritten(r.user, fmt.Errorf("%s carries the fence of claim %d, and the cold rows are of claim %d", file.Key, file.Lin, lin))
+		return userfile.Overwritten(
+			r.user,
+			fmt.Errorf(
+				"%s carries the fence of claim %d, and the cold rows are of claim %d",
+				file.Key,
+				file.Lin,
+				lin,
+			),
+		)
 	}
-	etag, err := r.putFence(ctx, r.user, file, userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g.Nonce(), Split: true})
+	etag, err := r.putFence(
+		ctx,
+		r.user,
+		file,
+		userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g.Nonce(), Split: true},
+	)
 	if err != nil {
 		etag, err = r.fenceOverLanded(ctx, file, err)
 	}
@@ -151,7 +172,11 @@ func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb
 	return err
 }
 
-func (r *retreat) fenceOverLanded(ctx context.Context, file *userfile.Copy, putErr error) (userdb.ETag, error) {
+func (r *retreat) fenceOverLanded(
+	ctx context.Context,
+	file *userfile.Copy,
+	putErr error,
+) (userdb.ETag, error) {
 	if userdb.KindOf(putErr) == userdb.ProtocolError {
 		return "", putErr
 	}
@@ -192,8 +217,14 @@ func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfil
 	return whole, nil
 }
 
-// putUnited puts the whole file over the fence. When the fence is gone although the PUT failed, it took effect, now or in an earlier run.
-func (r *retreat) putUnited(ctx context.Context, whole *userfile.Copy, fenced userfile.Version, st wire.Status) error {
+// putUnited puts the whole file over the fence. When the fence is gone although the PUT failed, it took
+// effect, now or in an earlier run.
+func (r *retreat) putUnited(
+	ctx context.Context,
+	whole *userfile.Copy,
+	fenced userfile.Version,
+	st wire.Status,
+) error {
 	err := r.putStamped(ctx, whole, fenced)
 	if userdb.KindOf(err) != userdb.Precondition {
 		return err
@@ -219,8 +250,9 @@ func (r *retreat) lookAtHot(ctx context.Context) (userfile.Version, error) {
 	return file, file.Superseded("merge", r.user, r.g)
 }
 
-// undoSplit takes back a split that may have reached the file or not. If not, the Durable Object is emptied under a fence that no PUT of the dead
-// command matches, and the fence is lifted last: a lift before would look as if the hot rows had been put.
+// undoSplit takes back a split that may have reached the file or not. If not, the Durable Object is emptied
+// under a fence that no PUT of the dead command matches, and the fence is lifted last: a lift before would
+// look as if the hot rows had been put.
 func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	hot, err := r.fenceHot(ctx, st)
 	if err != nil {
@@ -247,7 +279,8 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	return r.merge(ctx, st)
 }
 
-// giveBack opens both sides of a split user again whose merge failed. In other phases nothing was moved that could be given back.
+// giveBack opens both sides of a split user again whose merge failed. In other phases nothing was moved that
+// could be given back.
 func (r *retreat) giveBack(ctx context.Context) error {
 	st, err := r.Stores.Status(ctx, r.user)
 	if err != nil {
@@ -260,12 +293,19 @@ func (r *retreat) giveBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, result: &result.Result{User: r.user, Action: result.ActionMigrate}, parts: &parts{}}
+	m := &migration{
+		Engine: r.Engine,
+		user:   r.user,
+		g:      c.Gen,
+		result: &result.Result{User: r.user, Action: result.ActionMigrate},
+		parts:  &parts{},
+	}
 	defer m.forget()
 	return m.giveBack(ctx, c.Status)
 }
 
-// splitNeedsStore refuses what would decide about a split user without his Durable Object: where his rows are is concluded from the fence.
+// splitNeedsStore refuses what would decide about a split user without his Durable Object: where his rows are
+// is concluded from the fence.
 func splitNeedsStore(u userdb.UserID) error {
 	return &userdb.Error{Op: "roll back", Thing: string(u), Kind: userdb.Conflict,
 		Err:  errors.New("the user is split: the Durable Object has rows that no file has"),

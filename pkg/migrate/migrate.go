@@ -16,13 +16,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// switchTime bounds what runs after the fence: from there on an interrupt no longer stops the command, because the user's writes
-// wait for it. It grows with the file, which may have to travel again over a slow line (256 KiB/s).
+// switchTime bounds what runs after the fence: from there on an interrupt no longer stops the command,
+// because the user's writes wait for it. It grows with the file, which may have to travel again over a slow
+// line (256 KiB/s).
 func switchTime(bytes int64) time.Duration {
 	return 2*time.Minute + time.Duration(bytes>>18)*time.Second
 }
 
-// switchTime is longer for a split, in which the hot rows are put besides, and taking it back may be a whole merge.
+// switchTime is longer for a split, in which the hot rows are put besides, and taking it back may be a whole
+// merge.
 func (m *migration) switchTime() time.Duration {
 	if m.parts != nil {
 		return 4 * switchTime(m.result.Bytes)
@@ -30,8 +32,8 @@ func (m *migration) switchTime() time.Duration {
 	return switchTime(m.result.Bytes)
 }
 
-// fenceTries bounds how often a command copies again because the application wrote between copy and fence. After that it fences first and
-// copies then: the user's writes wait longer, but the command ends.
+// fenceTries bounds how often a command copies again because the application wrote between copy and fence.
+// After that it fences first and copies then: the user's writes wait longer, but the command ends.
 const fenceTries = 4
 
 // migration is one user's way into the Durable Object under one claim.
@@ -56,8 +58,9 @@ type migration struct {
 	stillSplit bool
 }
 
-// Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left (docs/cutover.md, 3.1 and 3.2).
-// A user who cannot be moved is refused before anything changes. The flag is not written: the caller does that in bulk.
+// Migrate makes the user's Durable Object authoritative, from whatever state earlier commands left
+// (docs/cutover.md, 3.1 and 3.2). A user who cannot be moved is refused before anything changes. The flag is
+// not written: the caller does that in bulk.
 func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
 	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}}
@@ -66,8 +69,9 @@ func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 	return e.unlessDeleted(ctx, m.result.End(e.now().Sub(started), err))
 }
 
-// unlessDeleted looks, once the Durable Object serves the user, whether the application deleted the file behind its fence: then it may have meant
-// to delete the user, who lives on in the Durable Object. Where the look fails, the user is moved all the same, and status tells.
+// unlessDeleted looks, once the Durable Object serves the user, whether the application deleted the file
+// behind its fence: then it may have meant to delete the user, who lives on in the Durable Object. Where the
+// look fails, the user is moved all the same, and status tells.
 func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Result {
 	if r.Failure != nil || r.Outcome != result.OutcomeMigrated && r.Outcome != result.OutcomeSplit {
 		return r
@@ -80,7 +84,15 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 	if !file.Absent { // made anew, or overwritten: unless a newer command has taken the user back
 		return r.With(e.fenceHolds(ctx, r))
 	}
-	return r.With(userfile.Overwritten(r.User, fmt.Errorf("%s was deleted while the user was moved, and the Durable Object serves the user", key)))
+	return r.With(
+		userfile.Overwritten(
+			r.User,
+			fmt.Errorf(
+				"%s was deleted while the user was moved, and the Durable Object serves the user",
+				key,
+			),
+		),
+	)
 }
 
 // forget removes what was spooled.
@@ -107,7 +119,8 @@ func (m *migration) run(ctx context.Context) error {
 		}
 	}
 	if m.from, err = m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
-		if now := m.from.seen; now.Phase.Split() && now.Phase != userdb.Splitting { // another operator's split came between the two looks
+		if now := m.from.seen; now.Phase.Split() &&
+			now.Phase != userdb.Splitting { // another operator's split came between the two looks
 			return m.leaveSplit(now)
 		}
 		return err
@@ -118,7 +131,8 @@ func (m *migration) run(ctx context.Context) error {
 		return m.alreadyActive(ctx, m.from.Status)
 	case wire.OutcomeResume:
 		err := m.resume(ctx, m.from.Status)
-		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded && m.from.file.FencedBy(m.from.Lin)
+		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded &&
+			m.from.file.FencedBy(m.from.Lin)
 		return err
 	case wire.OutcomeImport:
 		return m.importAndSwitch(ctx)
@@ -187,12 +201,17 @@ func (m *migration) replaceFile(file *userfile.Copy) {
 
 func tombstoneWithoutStore(u userdb.UserID, file userfile.Version) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it", file.Key, file.Lin),
+		Err: fmt.Errorf(
+			"%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it",
+			file.Key,
+			file.Lin,
+		),
 		Hint: "see docs/runbook.md, \"The Durable Object was set back\""}
 }
 
-// alreadyActive ends a migrate that finds the user moved. A file that does not carry the fence of that move means that somebody
-// overwrote it: both sides may have taken writes, and only a person can tell which to keep.
+// alreadyActive ends a migrate that finds the user moved. A file that does not carry the fence of that move
+// means that somebody overwrote it: both sides may have taken writes, and only a person can tell which to
+// keep.
 func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	file, err := m.look(ctx, m.user)
 	if err != nil {
@@ -212,8 +231,9 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 	return nil
 }
 
-// resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds the newest data: the file
-// is fenced anew under our number, so that a PUT of that rollback that is still under way cannot match any more, and no data moves.
+// resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds
+// the newest data: the file is fenced anew under our number, so that a PUT of that rollback that is still
+// under way cannot match any more, and no data moves.
 func (m *migration) resume(ctx context.Context, st wire.Status) error {
 	lin := st.Lin
 	for range putTries {
@@ -264,10 +284,15 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 	return lostRaces("resume", m.user)
 }
 
-// fenceAbsent puts a tombstone under our number where the rollback found no file: its PUT may still be under way.
+// fenceAbsent puts a tombstone under our number where the rollback found no file: its PUT may still be under
+// way.
 func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 	if st.Receipt == nil {
-		return userfile.FenceGone(m.user, userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}, st)
+		return userfile.FenceGone(
+			m.user,
+			userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true},
+			st,
+		)
 	}
 	short := *st.Receipt
 	short.Digest.Tables = nil
@@ -287,7 +312,8 @@ func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 	return err
 }
 
-// importAfterExport goes on when the rollback's export is in the file: the file is authoritative, and the sealed copy is old.
+// importAfterExport goes on when the rollback's export is in the file: the file is authoritative, and the
+// sealed copy is old.
 func (m *migration) importAfterExport(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
 		return err
@@ -308,7 +334,8 @@ func (m *migration) activateResumed(ctx context.Context) error {
 	return nil
 }
 
-// importAndSwitch copies while the user works on, fences, and activates; the Durable Object is IMPORTING under our claim.
+// importAndSwitch copies while the user works on, fences, and activates; the Durable Object is IMPORTING
+// under our claim.
 func (m *migration) importAndSwitch(ctx context.Context) error {
 	err := m.untilFenced(ctx)
 	if err == nil && m.Procedure.Outwaits() {
@@ -318,12 +345,16 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 		err = m.switchOver(ctx)
 	}
 	if err != nil {
-		return m.giveUp(ctx, m.sides().UnlessSuperseded(context.WithoutCancel(ctx), "migrate", m.user, m.g, err))
+		return m.giveUp(
+			ctx,
+			m.sides().UnlessSuperseded(context.WithoutCancel(ctx), "migrate", m.user, m.g, err),
+		)
 	}
 	return nil
 }
 
-// untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the fenced content.
+// untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the
+// fenced content.
 func (m *migration) untilFenced(ctx context.Context) error {
 	for try := range fenceTries + putTries {
 		m.hurried = m.hurried || try >= fenceTries
@@ -382,8 +413,8 @@ func (m *migration) toCopy() *userfile.Copy {
 	return m.file
 }
 
-// copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command that died, nobody waits for a turn:
-// the user's writes wait for him.
+// copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command
+// that died, nobody waits for a turn: the user's writes wait for him.
 func (m *migration) copyInTurn(ctx context.Context) error {
 	if !m.file.Fenced() {
 		defer m.Limiter.Import(ctx)()
@@ -406,7 +437,8 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if err := errors.Join(err, <-proof.counted); err != nil {
 		return err
 	}
-	if store == nil || store.Database != proof.digest.Database || proof.digest.CensusDifference(*store) != "" {
+	if store == nil || store.Database != proof.digest.Database ||
+		proof.digest.CensusDifference(*store) != "" {
 		return m.copyDiffers(ctx, proof.digest, store)
 	}
 	if err := m.sentWhatWasChecked(); err != nil {
@@ -420,8 +452,8 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	return nil
 }
 
-// sentWhatWasChecked reads the spooled bytes once more, after their rows were sent: a copy that something on this machine changed is not what
-// the user has.
+// sentWhatWasChecked reads the spooled bytes once more, after their rows were sent: a copy that something on
+// this machine changed is not what the user has.
 func (m *migration) sentWhatWasChecked() error {
 	if err := m.file.Intact(); err != nil {
 		return err
@@ -446,15 +478,26 @@ func (m *migration) digestCopy(ctx context.Context) (*wire.DatabaseDigest, error
 	return report.Digest, nil
 }
 
-func (m *migration) copyDiffers(ctx context.Context, file wire.DatabaseDigest, store *wire.DatabaseDigest) error {
+func (m *migration) copyDiffers(
+	ctx context.Context,
+	file wire.DatabaseDigest,
+	store *wire.DatabaseDigest,
+) error {
 	if store == nil {
 		store = &wire.DatabaseDigest{}
 	}
-	c := inspect.Comparison{Op: "compare the import of", What: "the file", Against: inspect.TheObject, Path: m.toCopy().Path, Store: *store,
-		Found: verify.Databases(file, *store), Importing: true,
-		Probably: "something wrote into the Durable Object past its own code while it imported, or SQLite stored a value as another one",
+	c := inspect.Comparison{
+		Op:        "compare the import of",
+		What:      "the file",
+		Against:   inspect.TheObject,
+		Path:      m.toCopy().Path,
+		Store:     *store,
+		Found:     verify.Databases(file, *store),
+		Importing: true,
+		Probably:  "something wrote into the Durable Object past its own code while it imported, or SQLite stored a value as another one",
 		Hint: "the user stays on the old path and nothing was switched: run the command again, and if it fails again, please report what differs " +
-			"and the table's CREATE text"}
+			"and the table's CREATE text",
+	}
 	return c.Err(ctx, m.Stores, m.user)
 }
 
@@ -493,9 +536,10 @@ func (m *migration) switchOver(ctx context.Context) error {
 	return nil
 }
 
-// giveUp leaves the user on the old path: it goes on as the rollback of this migrate, under a claim that is granted only if no other
-// command came between, so that a command that was superseded never undoes what the newer one did. The file is left alone only if
-// we sent no fence and found everything clean: otherwise a fence of ours or of a dead command may be in it or still under way.
+// giveUp leaves the user on the old path: it goes on as the rollback of this migrate, under a claim that is
+// granted only if no other command came between, so that a command that was superseded never undoes what the
+// newer one did. The file is left alone only if we sent no fence and found everything clean: otherwise a
+// fence of ours or of a dead command may be in it or still under way.
 func (m *migration) giveUp(ctx context.Context, cause error) error {
 	if userdb.KindOf(cause) == userdb.Superseded {
 		return cause
@@ -521,7 +565,11 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 	if !m.fenced && (m.from.fromClean() || userfile.NamesRefused(cause) && !m.from.file.Fenced()) {
 		return nil
 	}
-	back := &retreat{Engine: m.Engine, user: m.user, result: &result.Result{User: m.user, Action: result.ActionRollback}}
+	back := &retreat{
+		Engine: m.Engine,
+		user:   m.user,
+		result: &result.Result{User: m.user, Action: result.ActionRollback},
+	}
 	err = back.finish(ctx, c)
 	if err != nil && stopsWrites(c.Outcome) && back.result.Open {
 		m.stillSplit = back.giveBack(ctx) == nil

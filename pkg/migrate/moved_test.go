@@ -24,14 +24,24 @@ func header() []byte {
 }
 
 func receiptOf(u userdb.UserID, claim userdb.Claim, at time.Time, run string) []byte {
-	b, err := json.Marshal(wire.Receipt{User: u, Claim: claim, SourceSHA: "00", SourceBytes: 7, MigratedAt: at.UnixMilli(), Run: run})
+	b, err := json.Marshal(
+		wire.Receipt{
+			User:        u,
+			Claim:       claim,
+			SourceSHA:   "00",
+			SourceBytes: 7,
+			MigratedAt:  at.UnixMilli(),
+			Run:         run,
+		},
+	)
 	if err != nil {
 		panic(err)
 	}
 	return b
 }
 
-// TestFlagsOfManyUsersGoInFewCalls takes back 10,000 users whose files serve already: all that is left of them are the flags.
+// TestFlagsOfManyUsersGoInFewCalls takes back 10,000 users whose files serve already: all that is left of
+// them are the flags.
 func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	const users = 10_000
 	m := newMemory()
@@ -42,7 +52,8 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	}
 	e := m.engine(t)
 	found, err := e.Moved(context.Background(), inspect.ScanOptions{}, time.Time{})
-	if err != nil || len(found) != users || found[0].User != "user-09999" || found[users-1].User != "user-00000" {
+	if err != nil || len(found) != users || found[0].User != "user-09999" ||
+		found[users-1].User != "user-00000" {
 		t.Fatalf("%d users, from %v: %v", len(found), found[:1], err)
 	}
 	if m.calls["KV"] != users/listed || m.calls["R2 get"] != 0 || m.calls["durable object"] != 0 {
@@ -54,12 +65,17 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	}
 	clear(m.calls)
 	began, nothing := time.Now(), 0
-	e.Each(context.Background(), ids, result.ActionRollback, func(ctx context.Context, u userdb.UserID) result.Result { return e.Rollback(ctx, u, RollbackOptions{}) },
+	e.Each(
+		context.Background(),
+		ids,
+		result.ActionRollback,
+		func(ctx context.Context, u userdb.UserID) result.Result { return e.Rollback(ctx, u, RollbackOptions{}) },
 		func(r result.Result) {
 			if r.Err() == nil && r.Outcome == result.OutcomeNothing {
 				nothing++
 			}
-		})
+		},
+	)
 	t.Logf("%d users in %v, calls %v", users, time.Since(began), m.calls)
 	// A thousand flags a call; a slow machine may send a few that are not full.
 	if nothing != users || len(m.flagged) != 0 || m.calls["KV"] > 30 {
@@ -67,11 +83,17 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	}
 }
 
-// TestMovedWithoutFlag finds users whose flag is not there, or is an older migration's, by their receipts, and nobody who is back.
+// TestMovedWithoutFlag finds users whose flag is not there, or is an older migration's, by their receipts,
+// and nobody who is back.
 func TestMovedWithoutFlag(t *testing.T) {
 	m, now := newMemory(), time.UnixMilli(1_800_000_000_000)
 	fenced := func(u userdb.UserID, lin userdb.Claim) {
-		head, err := userdb.WithFence(header(), lin.Lineage(), lin.Nonce(), make([]byte, userdb.MarkRandomBytes))
+		head, err := userdb.WithFence(
+			header(),
+			lin.Lineage(),
+			lin.Nonce(),
+			make([]byte, userdb.MarkRandomBytes),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +123,10 @@ func TestMovedWithoutFlag(t *testing.T) {
 	for _, f := range found {
 		got = append(got, fmt.Sprintf("%s %s %d", f.User, f.Flag.Run, f.Flag.Lineage))
 	}
-	if want := []string{"flagged flags 2", "lost-flag receipts 1", "old-flag receipts 3"}; !slices.Equal(got, want) {
+	if want := []string{"flagged flags 2", "lost-flag receipts 1", "old-flag receipts 3"}; !slices.Equal(
+		got,
+		want,
+	) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	// back, lost-flag and old-flag are looked at; the two who are moved have a receipt to read.

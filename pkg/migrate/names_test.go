@@ -19,10 +19,15 @@ import (
 type refusesNames struct{ migrate.Marker }
 
 func (refusesNames) Mark(context.Context, userdb.UserID, wire.MarkRequest) (userdb.ETag, error) {
-	return "", &userdb.Error{Op: "mark", Kind: userdb.Blocked, Err: &wire.RemoteError{Status: 422, Kind: wire.KindMetadataNames}}
+	return "", &userdb.Error{
+		Op:   "mark",
+		Kind: userdb.Blocked,
+		Err:  &wire.RemoteError{Status: 422, Kind: wire.KindMetadataNames},
+	}
 }
 
-// TestRefusedNamesLeaveTheFileAlone: nothing of ours may touch the object then, since a PUT over S3 is what would change its metadata.
+// TestRefusedNamesLeaveTheFileAlone: nothing of ours may touch the object then, since a PUT over S3 is what
+// would change its metadata.
 func TestRefusedNamesLeaveTheFileAlone(t *testing.T) {
 	w := world.New(t.TempDir())
 	path := filepath.Join(t.TempDir(), "a.sqlite")
@@ -42,7 +47,13 @@ func TestRefusedNamesLeaveTheFileAlone(t *testing.T) {
 	}
 	const user = userdb.UserID("alice")
 	key := w.Layout.Key(user)
-	before, err := w.Bucket.Put(t.Context(), key, bytes.NewReader(content), int64(len(content)), userdb.PutOptions{IfNoneMatch: true})
+	before, err := w.Bucket.Put(
+		t.Context(),
+		key,
+		bytes.NewReader(content),
+		int64(len(content)),
+		userdb.PutOptions{IfNoneMatch: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +90,19 @@ func (f failing) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest
 	return f.Marker.Mark(ctx, u, req)
 }
 
-// TestNamesStayAsTheyAre: whatever a command does for a user with an object that S3 cannot carry, or does not do, the object keeps its names.
+// TestNamesStayAsTheyAre: whatever a command does for a user with an object that S3 cannot carry, or does not
+// do, the object keeps its names.
 func TestNamesStayAsTheyAre(t *testing.T) {
-	refused := &userdb.Error{Op: "mark", Kind: userdb.Blocked, Err: &wire.RemoteError{Status: 422, Kind: wire.KindMetadataNames}}
-	broken := &userdb.Error{Op: "mark", Kind: userdb.Unreachable, Err: &wire.RemoteError{Status: 500, Kind: wire.KindInternal}}
+	refused := &userdb.Error{
+		Op:   "mark",
+		Kind: userdb.Blocked,
+		Err:  &wire.RemoteError{Status: 422, Kind: wire.KindMetadataNames},
+	}
+	broken := &userdb.Error{
+		Op:   "mark",
+		Kind: userdb.Unreachable,
+		Err:  &wire.RemoteError{Status: 500, Kind: wire.KindInternal},
+	}
 	for _, c := range []struct {
 		name    string
 		at      userdb.MarkKind

@@ -43,7 +43,13 @@ func putFileOf(t *testing.T, w *world.World, rows string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Bucket.Put(t.Context(), w.Layout.Key(subject), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{})
+	_, err = w.Bucket.Put(
+		t.Context(),
+		w.Layout.Key(subject),
+		bytes.NewReader(content),
+		int64(len(content)),
+		userdb.PutOptions{},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,15 +64,19 @@ func statusOf(t *testing.T, w *world.World) wire.Status {
 	return status
 }
 
-// TestSealedObjectIsNotReleasedOverAStrangersFile: the sealed object may be the only copy. A rollback once took any
-// file without a fence for its own export, and emptied the object.
+// TestSealedObjectIsNotReleasedOverAStrangersFile: the sealed object may be the only copy. A rollback once
+// took any file without a fence for its own export, and emptied the object.
 func TestSealedObjectIsNotReleasedOverAStrangersFile(t *testing.T) {
 	w := aliceIn(t)
 	e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
 	if r := e.Migrate(t.Context(), subject); r.Err() != nil {
 		t.Fatal(r.Err())
 	}
-	dies := wire.ClaimRequest{Intent: wire.IntentRollback, Seen: statusOf(t, w).Gen, ID: "a-rollback-that-dies"}
+	dies := wire.ClaimRequest{
+		Intent: wire.IntentRollback,
+		Seen:   statusOf(t, w).Gen,
+		ID:     "a-rollback-that-dies",
+	}
 	if _, err := w.Objects.Claim(t.Context(), subject, dies); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +101,8 @@ func (f failsAfter) Finish(context.Context, userdb.UserID, userdb.Claim, int64) 
 	return &userdb.Error{Op: "finish", Kind: userdb.Internal, Err: errors.New("no")}
 }
 
-// TestGiveUpUndoesNoNewerCommand: a command that gives up undoes its work, unless another one came between. It once
-// claimed again whatever had come, and rolled back what the newer command had done.
+// TestGiveUpUndoesNoNewerCommand: a command that gives up undoes its work, unless another one came between.
+// It once claimed again whatever had come, and rolled back what the newer command had done.
 func TestGiveUpUndoesNoNewerCommand(t *testing.T) {
 	w := aliceIn(t)
 	newer := w.Engine("newer", w.Bucket, w.Objects, w.Objects)

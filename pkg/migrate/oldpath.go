@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// oldPathLook is how often the fence is looked at while requests that loaded before it may still overwrite it.
+	// oldPathLook is how often the fence is looked at while requests that loaded before it may still
+	// overwrite it.
 	oldPathLook = time.Second
 	// aheadPatience bounds the writing of a flag that nothing depends on.
 	aheadPatience = 10 * time.Second
@@ -22,9 +23,10 @@ const (
 // errFenceOverwritten: a request of the old path that had loaded before the fence has saved over it.
 var errFenceOverwritten = errors.New("a save of the old path overwrote the fence")
 
-// untilOldPathEnded waits behind the fence until the requests of an old path that loaded before it have ended: they save whatever is there by then. One that
-// overwrites the fence has what it acknowledged in the file only, so the move begins again with that. Meanwhile neither side takes writes:
-// the old path's SQLite refuses to write what is fenced, and the router does not save files beside an old path.
+// untilOldPathEnded waits behind the fence until the requests of an old path that loaded before it have
+// ended: they save whatever is there by then. One that overwrites the fence has what it acknowledged in the
+// file only, so the move begins again with that. Meanwhile neither side takes writes: the old path's SQLite
+// refuses to write what is fenced, and the router does not save files beside an old path.
 func (m *migration) untilOldPathEnded(ctx context.Context) error {
 	begun := m.now()
 	patience := m.Procedure.KVWindow + 2*m.Procedure.LongestRequest
@@ -50,8 +52,8 @@ func oldPathTooLong(u userdb.UserID) error {
 		Hint: "the user stays on the old path; pass a longer --longest-request, or run the command again when the user is less busy"}
 }
 
-// outwaitOldPath waits from the fence on, and copies meanwhile what is not copied. The flag is set first: until they see it, the user's requests
-// fail at the fenced file.
+// outwaitOldPath waits from the fence on, and copies meanwhile what is not copied. The flag is set first:
+// until they see it, the user's requests fail at the fenced file.
 func (m *migration) outwaitOldPath(ctx context.Context) error {
 	longest := m.Procedure.LongestRequest
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime()+longest)

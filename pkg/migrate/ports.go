@@ -1,6 +1,6 @@
-// Package migrate moves users between their SQLite file in R2 and their Durable Object, by the protocol of docs/cutover.md.
-// It keeps no state of its own: each command derives everything from the two sides, so it can be killed anywhere and run again, on any
-// machine, beside any other.
+// Package migrate moves users between their SQLite file in R2 and their Durable Object, by the protocol of
+// docs/cutover.md. It keeps no state of its own: each command derives everything from the two sides, so it
+// can be killed anywhere and run again, on any machine, beside any other.
 package migrate
 
 import (
@@ -11,18 +11,35 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Files is the bucket. Errors carry userdb kinds: NotFound for an absent object, Precondition for a lost condition.
+// Files is the bucket. Errors carry userdb kinds: NotFound for an absent object, Precondition for a lost
+// condition.
 type Files interface {
 	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
 	// Get writes the object to w. A non-empty ifMatch pins it: another version is a Precondition error.
 	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
 	// GetRange reads at most length bytes from offset; a shorter object gives fewer.
-	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	GetRange(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		ifMatch userdb.ETag,
+		offset, length int64,
+	) ([]byte, userdb.Object, error)
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 	// Delete has no condition: it is for keys under userdb.ReservedPrefix only. An absent object is no error.
 	Delete(ctx context.Context, key userdb.ObjectKey) error
-	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as common prefixes.
-	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
+	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as
+	// common prefixes.
+	List(
+		ctx context.Context,
+		prefix, delimiter string,
+		yield func(objects []userdb.Object, commonPrefixes []string) error,
+	) error
 }
 
 // Flags is the KV namespace. Put and Delete work in bulk and return only when every key is written.
@@ -41,13 +58,26 @@ type Stores interface {
 	Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error)
 	Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 	Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, s wire.Schema) (wire.Status, error)
-	Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error)
+	Rows(
+		ctx context.Context,
+		u userdb.UserID,
+		g userdb.Claim,
+		seq int64,
+		batch []byte,
+	) (wire.RowsAnswer, error)
 	Finish(ctx context.Context, u userdb.UserID, g userdb.Claim, batches int64) error
 	Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
-	// FreshDigest trusts nothing that was computed before: it sees changes that went past the Durable Object's own code, too.
+	// FreshDigest trusts nothing that was computed before: it sees changes that went past the Durable
+	// Object's own code, too.
 	FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error)
 	Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error)
-	Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error)
+	Ready(
+		ctx context.Context,
+		u userdb.UserID,
+		g userdb.Claim,
+		d wire.DatabaseDigest,
+		r wire.Receipt,
+	) (wire.Status, error)
 	Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 	ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error)
 	ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error)
@@ -58,11 +88,13 @@ type Stores interface {
 	Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 }
 
-// Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing travels.
+// Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing
+// travels.
 type Marker interface {
 	Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
 	// Fence fences the file as it is by then, which an operator far away from a busy user cannot.
 	Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error)
-	// Names are those of what the object carries that S3 would not carry as it is. NotFound: the Worker cannot tell.
+	// Names are those of what the object carries that S3 would not carry as it is. NotFound: the Worker
+	// cannot tell.
 	Names(ctx context.Context, u userdb.UserID) ([]string, error)
 }

@@ -20,14 +20,26 @@ type readsOnly struct {
 	now bool
 }
 
-func (r *readsOnly) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (r *readsOnly) Put(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	size int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	if r.now && !strings.HasPrefix(string(key), userdb.ReservedPrefix) {
-		return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.Unauthorized, Err: errors.New("403")}
+		return "", &userdb.Error{
+			Op:    "put",
+			Thing: string(key),
+			Kind:  userdb.Unauthorized,
+			Err:   errors.New("403"),
+		}
 	}
 	return r.Files.Put(ctx, key, body, size, opts)
 }
 
-// TestReopensWithATokenThatOnlyReads: what the token cannot do for the rollback it cannot do for the way out of it, either. The Worker does that.
+// TestReopensWithATokenThatOnlyReads: what the token cannot do for the rollback it cannot do for the way out
+// of it, either. The Worker does that.
 func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -52,7 +64,8 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 			files.now = true
 			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
 			st, err := w.Objects.Status(t.Context(), alice)
-			if userdb.KindOf(r.Err()) != userdb.Unauthorized || r.Open != c.open || err != nil || (st.Phase != userdb.Active) != c.open {
+			if userdb.KindOf(r.Err()) != userdb.Unauthorized || r.Open != c.open || err != nil ||
+				(st.Phase != userdb.Active) != c.open {
 				t.Errorf("open %v, the object is %s: %v, %v", r.Open, st.Phase, r.Err(), err)
 			}
 			files.now, e.MarkBytes = false, 1<<20

@@ -10,15 +10,21 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// keepReceipt puts the copy after the switch: a user just moved has none yet, one who was moved before is looked up first. Without a copy
-// the user is served all the same; but it is work that is left, so it fails the account, as a flag does.
+// keepReceipt puts the copy after the switch: a user just moved has none yet, one who was moved before is
+// looked up first. Without a copy the user is served all the same; but it is work that is left, so it fails
+// the account, as a flag does.
 func (e *Engine) keepReceipt(ctx context.Context, r result.Result) result.Result {
 	if r.Receipt == nil || r.Failure != nil {
 		return r
 	}
 	if err := e.putReceipt(context.WithoutCancel(ctx), *r.Receipt, r.Outcome == result.OutcomeMigrated || r.Outcome == result.OutcomeSplit); err != nil {
-		r.Failure = &userdb.Error{Op: "keep the receipt of", Thing: string(r.User), Kind: userdb.KindOf(err), Err: err,
-			Hint: "the user is served by the Durable Object all the same; run the command again to write the receipt to R2"}
+		r.Failure = &userdb.Error{
+			Op:    "keep the receipt of",
+			Thing: string(r.User),
+			Kind:  userdb.KindOf(err),
+			Err:   err,
+			Hint:  "the user is served by the Durable Object all the same; run the command again to write the receipt to R2",
+		}
 	}
 	return r
 }
@@ -35,6 +41,10 @@ func (e *Engine) putReceipt(ctx context.Context, receipt wire.Receipt, fresh boo
 }
 
 // ReceiptCopy reads R2's copy of a receipt, nil when there is none.
-func (e *Engine) ReceiptCopy(ctx context.Context, u userdb.UserID, claim userdb.Claim) (*wire.Receipt, error) {
+func (e *Engine) ReceiptCopy(
+	ctx context.Context,
+	u userdb.UserID,
+	claim userdb.Claim,
+) (*wire.Receipt, error) {
 	return userfile.ReadReceipt(ctx, e.Files, u, claim)
 }

@@ -16,12 +16,19 @@ import (
 // deafFiles take no PUT.
 type deafFiles struct{ memoryFiles }
 
-func (deafFiles) Put(context.Context, userdb.ObjectKey, io.ReadSeeker, int64, userdb.PutOptions) (userdb.ETag, error) {
+func (deafFiles) Put(
+	context.Context,
+	userdb.ObjectKey,
+	io.ReadSeeker,
+	int64,
+	userdb.PutOptions,
+) (userdb.ETag, error) {
 	return "", &userdb.Error{Op: "put", Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
-// TestReceiptIsKept: a user just moved costs one PUT; one who was moved before is looked up, and gets the copy that is missing; and where R2
-// does not take it, the account says so, and the flag is written all the same.
+// TestReceiptIsKept: a user just moved costs one PUT; one who was moved before is looked up, and gets the
+// copy that is missing; and where R2 does not take it, the account says so, and the flag is written all the
+// same.
 func TestReceiptIsKept(t *testing.T) {
 	receipt := wire.Receipt{User: "alice", Claim: 5, SourceSHA: "00", Run: "r"}
 	for name, c := range map[string]struct {
@@ -45,16 +52,23 @@ func TestReceiptIsKept(t *testing.T) {
 			if c.there {
 				m.put(userfile.ReceiptKey("alice", 5), []byte("the copy of then"), time.Now())
 			}
-			e.Each(context.Background(), []userdb.UserID{"alice"}, result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
-				r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}
-				r.SetFlag(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
-				return r
-			}, func(r result.Result) {
-				if (r.Err() != nil) != c.deaf || r.Outcome != c.outcome {
-					t.Errorf("%s %v", r.Outcome, r.Err())
-				}
-			})
-			if m.calls["R2 put"] != c.puts || m.calls["R2 head"] != c.gets || m.flagged["alice"].Lineage != 5 {
+			e.Each(
+				context.Background(),
+				[]userdb.UserID{"alice"},
+				result.ActionMigrate,
+				func(context.Context, userdb.UserID) result.Result {
+					r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}
+					r.SetFlag(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
+					return r
+				},
+				func(r result.Result) {
+					if (r.Err() != nil) != c.deaf || r.Outcome != c.outcome {
+						t.Errorf("%s %v", r.Outcome, r.Err())
+					}
+				},
+			)
+			if m.calls["R2 put"] != c.puts || m.calls["R2 head"] != c.gets ||
+				m.flagged["alice"].Lineage != 5 {
 				t.Errorf("calls %v, flags %v", m.calls, m.flagged)
 			}
 			if c.puts > 0 {

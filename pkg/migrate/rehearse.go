@@ -16,12 +16,13 @@ import (
 // rehearsalFolder holds, for the time of its PUT, the file that a rehearsal made.
 const rehearsalFolder = userdb.ReservedPrefix + "rehearsals/"
 
-// rehearseTries bounds how often a rehearsal begins anew because the application wrote under it; the real rollback stops the writes first.
+// rehearseTries bounds how often a rehearsal begins anew because the application wrote under it; the real
+// rollback stops the writes first.
 const rehearseTries = 3
 
-// Rehearse does everything of the user's rollback but the switch, on a copy: digest, export, build, proof, and the PUT, to a key of its own
-// that is deleted again. It claims nothing and seals nothing, so the application notices no more than the load. The account's Window is how
-// long its writes would have waited.
+// Rehearse does everything of the user's rollback but the switch, on a copy: digest, export, build, proof,
+// and the PUT, to a key of its own that is deleted again. It claims nothing and seals nothing, so the
+// application notices no more than the load. The account's Window is how long its writes would have waited.
 func (e *Engine) Rehearse(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
 	r := &retreat{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionRehearse}}
@@ -49,9 +50,16 @@ func (r *retreat) rehearse(ctx context.Context) error {
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error { return r.rehearseOnce(ctx, file) })
 }
 
-// despiteWrites attempts what reads a Durable Object that is not sealed, and attempts it anew when the application wrote meanwhile: what was read is of two
-// moments then, and its contradictions say nothing. st is the object's state before.
-func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, st wire.Status, attempt func() error) error {
+// despiteWrites attempts what reads a Durable Object that is not sealed, and attempts it anew when the
+// application wrote meanwhile: what was read is of two moments then, and its contradictions say nothing. st
+// is the object's state before.
+func (e *Engine) despiteWrites(
+	ctx context.Context,
+	op string,
+	u userdb.UserID,
+	st wire.Status,
+	attempt func() error,
+) error {
 	for try := 1; ; try++ {
 		err := attempt()
 		if kind := userdb.KindOf(err); kind != userdb.Conflict && kind != userdb.Mismatch {
@@ -60,14 +68,23 @@ func (e *Engine) despiteWrites(ctx context.Context, op string, u userdb.UserID, 
 		now, statusErr := e.Stores.Status(ctx, u)
 		switch {
 		case statusErr != nil:
-			return fmt.Errorf("%w; and before that: %w", statusErr, err) // nobody can tell whether that is real
+			return fmt.Errorf(
+				"%w; and before that: %w",
+				statusErr,
+				err,
+			) // nobody can tell whether that is real
 		case now.Gen != st.Gen:
 			return userfile.SupersededBy(op, u, st.Gen, now.Gen, err)
 		case now.Writes == st.Writes:
 			return err // nobody wrote: the contradiction is real
 		case try == rehearseTries:
-			return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Precondition, Err: errors.New("the application wrote during every attempt to look at a copy"),
-				Hint: "the user stays as he was; run the command again when he is less busy, or roll him back first, which stops the writes"}
+			return &userdb.Error{
+				Op:    op,
+				Thing: string(u),
+				Kind:  userdb.Precondition,
+				Err:   errors.New("the application wrote during every attempt to look at a copy"),
+				Hint:  "the user stays as he was; run the command again when he is less busy, or roll him back first, which stops the writes",
+			}
 		}
 		st = now
 	}

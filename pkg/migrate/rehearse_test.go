@@ -9,7 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// busy is a Durable Object that is in another state each time it is asked, and in the last one from then on. Without states it does not answer.
+// busy is a Durable Object that is in another state each time it is asked, and in the last one from then on.
+// Without states it does not answer.
 type busy struct {
 	Stores
 	states []wire.Status
@@ -26,9 +27,14 @@ func (b *busy) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return st, nil
 }
 
-// TestDespiteWrites: what contradicts itself because the application wrote is attempted anew, and is no conflict for a person to look at.
+// TestDespiteWrites: what contradicts itself because the application wrote is attempted anew, and is no
+// conflict for a person to look at.
 func TestDespiteWrites(t *testing.T) {
-	conflict := &userdb.Error{Op: "export", Kind: userdb.Conflict, Err: errors.New("written to while it was read")}
+	conflict := &userdb.Error{
+		Op:   "export",
+		Kind: userdb.Conflict,
+		Err:  errors.New("written to while it was read"),
+	}
 	before := wire.Status{Gen: 4, Writes: 7}
 	after := func(writes ...int64) (states []wire.Status) {
 		for _, w := range writes {
@@ -53,12 +59,18 @@ func TestDespiteWrites(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			attempts := 0
-			err := (&Engine{Stores: &busy{states: c.states}}).despiteWrites(t.Context(), "split", "ann", before, func() error {
-				if attempts++; attempts <= c.failures {
-					return conflict
-				}
-				return nil
-			})
+			err := (&Engine{Stores: &busy{states: c.states}}).despiteWrites(
+				t.Context(),
+				"split",
+				"ann",
+				before,
+				func() error {
+					if attempts++; attempts <= c.failures {
+						return conflict
+					}
+					return nil
+				},
+			)
 			if attempts != c.attempts || userdb.KindOf(err) != c.want {
 				t.Errorf("%d attempts: %v", attempts, err)
 			}

@@ -12,10 +12,11 @@ import (
 
 // RollbackOptions change what goes back.
 type RollbackOptions struct {
-	// DiscardWrites puts the kept file back as it was and leaves behind what was written since. Losing is what it is for, so the
-	// command line asks for it in words.
+	// DiscardWrites puts the kept file back as it was and leaves behind what was written since. Losing is
+	// what it is for, so the command line asks for it in words.
 	DiscardWrites bool
-	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be sealed.
+	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be
+	// sealed.
 	StoreUnreachable bool
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.
 	WithoutCopy bool
@@ -45,11 +46,16 @@ type retreat struct {
 	result *result.Result
 }
 
-// Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md, 3.3). The flag is not
-// deleted: the caller does that in bulk.
+// Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md,
+// 3.3). The flag is not deleted: the caller does that in bulk.
 func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOptions) result.Result {
 	started := e.now()
-	r := &retreat{Engine: e, user: u, opts: opts, result: &result.Result{User: u, Action: result.ActionRollback}}
+	r := &retreat{
+		Engine: e,
+		user:   u,
+		opts:   opts,
+		result: &result.Result{User: u, Action: result.ActionRollback},
+	}
 	err := r.run(ctx)
 	return r.result.End(e.now().Sub(started), err)
 }
@@ -95,8 +101,9 @@ func (r *retreat) run(ctx context.Context) error {
 	return err
 }
 
-// goesBack opens the Durable Object again after a rollback that failed under way, and returns what then is to be said of it. A user whom the
-// Durable Object has as a whole waits for the same command where that may help; the two sides of a split user can open again at once.
+// goesBack opens the Durable Object again after a rollback that failed under way, and returns what then is to
+// be said of it. A user whom the Durable Object has as a whole waits for the same command where that may
+// help; the two sides of a split user can open again at once.
 func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 	var err error
 	switch {
@@ -108,20 +115,25 @@ func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 		return failed
 	}
 	if err != nil {
-		return fmt.Errorf("%w; writes wait, because the Durable Object could not be opened again: %w", failed, err)
+		return fmt.Errorf(
+			"%w; writes wait, because the Durable Object could not be opened again: %w",
+			failed,
+			err,
+		)
 	}
 	r.result.Open = false
 	r.result.Reason = "the rollback was taken back: the user is served as before"
 	return failed
 }
 
-// stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written there until then.
+// stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written
+// there until then.
 func stopsWrites(o wire.Outcome) bool {
 	return o == wire.OutcomeExport || o == wire.OutcomeMerge || o == wire.OutcomeUndo
 }
 
-// isPermanent says whether the same command again, a moment later, is likely to end the same way: something has to be mended first. What passes by
-// itself, or is another command's, is not.
+// isPermanent says whether the same command again, a moment later, is likely to end the same way: something
+// has to be mended first. What passes by itself, or is another command's, is not.
 func isPermanent(err error) bool {
 	switch userdb.KindOf(err) {
 	case userdb.Unreachable, userdb.Throttled, userdb.Precondition, userdb.Superseded, userdb.Interrupted:
@@ -130,9 +142,9 @@ func isPermanent(err error) bool {
 	return true
 }
 
-// reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is allowed only while the file is fenced by
-// the lineage: then the object has the newest data, and a fence under a new number stops a PUT of ours that is still under way; where there is
-// no file, a tombstone does.
+// reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is
+// allowed only while the file is fenced by the lineage: then the object has the newest data, and a fence
+// under a new number stops a PUT of ours that is still under way; where there is no file, a tombstone does.
 func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 	file, err := r.look(ctx, r.user)
 	if err != nil {
@@ -145,16 +157,27 @@ func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 	if err != nil {
 		return err
 	}
-	m := &migration{Engine: r.Engine, user: r.user, g: c.Gen, reopens: true, result: &result.Result{User: r.user, Action: result.ActionMigrate}}
+	m := &migration{
+		Engine:  r.Engine,
+		user:    r.user,
+		g:       c.Gen,
+		reopens: true,
+		result:  &result.Result{User: r.user, Action: result.ActionMigrate},
+	}
 	defer m.forget()
 	return m.resume(ctx, c.Status)
 }
 
-// cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent, and the sealed object may then be
-// the only copy, so nothing is thrown away.
+// cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent,
+// and the sealed object may then be the only copy, so nothing is thrown away.
 func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything", file.Key, file.Word(), lin),
+		Err: fmt.Errorf(
+			"%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything",
+			file.Key,
+			file.Word(),
+			lin,
+		),
 		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it (with --discard-writes, where it says that the bytes are others); if not, or if there is no file, remove it and roll back"}
 }
 

@@ -32,12 +32,16 @@ func (r *retreat) canDiscard(ctx context.Context) error {
 
 func keptFileGone(u userdb.UserID, file userfile.Version) error {
 	return &userdb.Error{Op: "discard the writes of", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("the kept file is gone or is not the one that was migrated (%s is %s)", file.Key, file.Word()),
+		Err: fmt.Errorf(
+			"the kept file is gone or is not the one that was migrated (%s is %s)",
+			file.Key,
+			file.Word(),
+		),
 		Hint: "roll back without --discard-writes: the Durable Object has everything"}
 }
 
-// nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or rolled back by the newest
-// claim. It also takes the one way that works without a Durable Object.
+// nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or
+// rolled back by the newest claim. It also takes the one way that works without a Durable Object.
 func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	st, err := r.Stores.Status(ctx, r.user)
 	if r.opts.DiscardWrites && r.opts.StoreUnreachable && userdb.KindOf(err) == userdb.Unreachable {
@@ -69,8 +73,8 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	return false, userfile.MaySeal(r.user, st, file)
 }
 
-// canFinish proves, before the seal stops the user's writes, what the rollback needs to end it: the right to write, and room for the copies. The
-// caller releases the room.
+// canFinish proves, before the seal stops the user's writes, what the rollback needs to end it: the right to
+// write, and room for the copies. The caller releases the room.
 func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 	if !r.stops {
 		return func() {}, nil
@@ -80,7 +84,10 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
 	}
 	if err := r.writer().Travels(ctx, r.user); err != nil {
-		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back as it was: %w", err)
+		return nil, fmt.Errorf(
+			"nothing was sealed, because the file could not be written back as it was: %w",
+			err,
+		)
 	}
 	release, err = r.makeRoom()
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under the fence of this lineage, or
-// none at all, may be replaced: any other means that an earlier rollback's export is already there.
+// bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under
+// the fence of this lineage, or none at all, may be replaced: any other means that an earlier rollback's
+// export is already there.
 func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 	for range putTries {
 		file, err := r.look(ctx, r.user)
@@ -40,8 +41,9 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 	return lostRaces("roll back", r.user)
 }
 
-// releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp from after the lineage; a file
-// without one was written by somebody else, and the sealed object may be the only copy of what it holds.
+// releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp
+// from after the lineage; a file without one was written by somebody else, and the sealed object may be the
+// only copy of what it holds.
 func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
 	if !file.ExportedFrom(st.Lin) {
 		return userfile.FenceGone(r.user, file, st)
@@ -63,8 +65,8 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	return nil
 }
 
-// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may have taken writes that no file
-// has. With the word, they are saved first.
+// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may
+// have taken writes that no file has. With the word, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
 	other := userdb.HasOtherContent(file.Object)
 	if !other && (!userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation) {
@@ -78,7 +80,10 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st 
 		return r.saveLeftBehind(ctx, *report.Digest)
 	}
 	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them", st.Writes-st.WritesAtActivation),
+		Err: fmt.Errorf(
+			"the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them",
+			st.Writes-st.WritesAtActivation,
+		),
 		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good, as a SQLite file in R2"}
 }
 
@@ -90,9 +95,14 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 		return err
 	}
 	if report.Gen != r.g {
-		// An absent file shows no mark, so only the Durable Object can say that a newer command owns the user.
+		// An absent file shows no mark, so only the Durable Object can say that a newer command owns the
+		// user.
 		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Superseded,
-			Err: fmt.Errorf("claim %d was superseded by claim %d", r.g, report.Gen), Hint: "another command owns this user now; nothing more was changed"}
+			Err: fmt.Errorf(
+				"claim %d was superseded by claim %d",
+				r.g,
+				report.Gen,
+			), Hint: "another command owns this user now; nothing more was changed"}
 	}
 	file, outcome, err := r.fileToPutBack(ctx, seen, st, *report.Digest)
 	if err != nil {
@@ -107,12 +117,19 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 	return nil
 }
 
-// fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and builds the file from the
-// Durable Object otherwise.
-func (r *retreat) fileToPutBack(ctx context.Context, seen userfile.Version, st wire.Status, digest wire.DatabaseDigest) (*userfile.Copy, result.Outcome, error) {
+// fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and
+// builds the file from the Durable Object otherwise.
+func (r *retreat) fileToPutBack(
+	ctx context.Context,
+	seen userfile.Version,
+	st wire.Status,
+	digest wire.DatabaseDigest,
+) (*userfile.Copy, result.Outcome, error) {
 	receipt := st.Receipt
-	// A write may leave every row as it was and still change something that no digest covers: an option of a full-text index.
-	unchanged := receipt != nil && receipt.Digest.Database == digest.Database && st.Writes == st.WritesAtActivation
+	// A write may leave every row as it was and still change something that no digest covers: an option of a
+	// full-text index.
+	unchanged := receipt != nil && receipt.Digest.Database == digest.Database &&
+		st.Writes == st.WritesAtActivation
 	if unchanged || r.opts.DiscardWrites {
 		kept, err := r.sides().KeptFile(ctx, r.user, seen, receipt)
 		if err != nil {

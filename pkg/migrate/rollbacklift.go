@@ -10,8 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// lift takes back a migration that never became active: the same content, stamped. Even a file that carries no fence is touched, so that
-// the fence PUT of a dead command that is still under way meets a changed ETag.
+// lift takes back a migration that never became active: the same content, stamped. Even a file that carries
+// no fence is touched, so that the fence PUT of a dead command that is still under way meets a changed ETag.
 func (r *retreat) lift(ctx context.Context) error {
 	for range putTries {
 		file, err := r.look(ctx, r.user)
@@ -50,8 +50,8 @@ func (r *retreat) liftOnce(ctx context.Context, seen userfile.Version) error {
 	return r.restamp(ctx, file)
 }
 
-// liftWithoutStore frees the file when the Durable Object does not answer. There is no claim to stamp with; the fence's own nonce is the
-// newest number there is.
+// liftWithoutStore frees the file when the Durable Object does not answer. There is no claim to stamp with;
+// the fence's own nonce is the newest number there is.
 func (r *retreat) liftWithoutStore(ctx context.Context) error {
 	file, err := r.look(ctx, r.user)
 	if err != nil {
@@ -87,7 +87,11 @@ func (r *retreat) liftWithoutStore(ctx context.Context) error {
 
 func notTheMigrated(u userdb.UserID, file userfile.Version, receipt wire.Receipt) error {
 	return &userdb.Error{Op: "lift the fence of", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s is fenced, but its bytes are not the ones that run %s migrated, says the receipt in R2", file.Key, receipt.Run),
+		Err: fmt.Errorf(
+			"%s is fenced, but its bytes are not the ones that run %s migrated, says the receipt in R2",
+			file.Key,
+			receipt.Run,
+		),
 		Hint: "the file was changed or damaged under its fence: look at a copy of it before anybody is served from it"}
 }
 
@@ -95,7 +99,10 @@ func (r *retreat) toBeSealed() {
 	r.result.Outcome = result.OutcomeToBeSealed
 	r.result.Reason = "the Durable Object could not be sealed or saved: keep the router on path \"r2\" until `dbmigrate rollback` has reached it"
 	if r.kept != nil {
-		r.result.Reason += fmt.Sprintf("; the file is bit for bit the one that run %s migrated, by its receipt in R2", r.kept.Run)
+		r.result.Reason += fmt.Sprintf(
+			"; the file is bit for bit the one that run %s migrated, by its receipt in R2",
+			r.kept.Run,
+		)
 	}
 	r.result.DropFlag()
 }

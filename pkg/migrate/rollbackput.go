@@ -9,8 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a failed PUT took effect cannot
-// be known, so the file itself is asked.
+// putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a
+// failed PUT took effect cannot be known, so the file itself is asked.
 func (r *retreat) putStamped(ctx context.Context, file *userfile.Copy, seen userfile.Version) error {
 	return r.stamp(ctx, file, seen, func(mark userdb.Mark) error {
 		_, err := r.replace(ctx, file, seen, mark)
@@ -18,8 +18,8 @@ func (r *retreat) putStamped(ctx context.Context, file *userfile.Copy, seen user
 	})
 }
 
-// restamp is putStamped for the bytes that are there. The Worker does it where it can: then no upload is needed, and nothing that the object carries
-// changes on the way.
+// restamp is putStamped for the bytes that are there. The Worker does it where it can: then no upload is
+// needed, and nothing that the object carries changes on the way.
 func (r *retreat) restamp(ctx context.Context, file *userfile.Copy) error {
 	return r.stamp(ctx, file, file.Version, func(mark userdb.Mark) error {
 		_, err := file.Remark(ctx, r.writer(), r.user, mark)
@@ -27,9 +27,16 @@ func (r *retreat) restamp(ctx context.Context, file *userfile.Copy) error {
 	})
 }
 
-func (r *retreat) stamp(ctx context.Context, file *userfile.Copy, seen userfile.Version, put func(userdb.Mark) error) error {
+func (r *retreat) stamp(
+	ctx context.Context,
+	file *userfile.Copy,
+	seen userfile.Version,
+	put func(userdb.Mark) error,
+) error {
 	begun := r.now()
-	err := put(userdb.Mark{Kind: userdb.StampMark, Stamp: r.g.Stamp(), LiftedFrom: r.liftedFrom, HotOf: r.hotOf})
+	err := put(
+		userdb.Mark{Kind: userdb.StampMark, Stamp: r.g.Stamp(), LiftedFrom: r.liftedFrom, HotOf: r.hotOf},
+	)
 	if err != nil {
 		err = r.stampLanded(ctx, seen, err)
 	}

@@ -14,10 +14,11 @@ import (
 // settlesAtOnce bounds how many fences are looked at together; waiting takes no place.
 const settlesAtOnce = 16
 
-// Settle returns the last step of a migrate beside unconditional writers. Their requests were waited for before the switch; this is the look for one that
-// took longer than the operator said. A file without the fence was overwritten: what was acknowledged then is in the file only. Both copies
-// are kept, and the account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails with Interrupted:
-// a later save would not have been seen.
+// Settle returns the last step of a migrate beside unconditional writers. Their requests were waited for
+// before the switch; this is the look for one that took longer than the operator said. A file without the
+// fence was overwritten: what was acknowledged then is in the file only. Both copies are kept, and the
+// account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails
+// with Interrupted: a later save would not have been seen.
 func (e *Engine) Settle(p Procedure) func(context.Context, result.Result) result.Result {
 	places := make(chan struct{}, settlesAtOnce)
 	return func(ctx context.Context, r result.Result) result.Result {
@@ -36,8 +37,13 @@ func (e *Engine) Settle(p Procedure) func(context.Context, result.Result) result
 }
 
 func lookedEarly(u userdb.UserID) error {
-	return &userdb.Error{Op: "look for an overwritten file of", Thing: string(u), Kind: userdb.Interrupted, Err: errors.New("the look for overwritten files came early"),
-		Hint: "run the command again"}
+	return &userdb.Error{
+		Op:    "look for an overwritten file of",
+		Thing: string(u),
+		Kind:  userdb.Interrupted,
+		Err:   errors.New("the look for overwritten files came early"),
+		Hint:  "run the command again",
+	}
 }
 
 func (e *Engine) settle(ctx context.Context, r result.Result) result.Result {
@@ -58,7 +64,8 @@ func (e *Engine) settle(ctx context.Context, r result.Result) result.Result {
 	return r
 }
 
-// fenceHolds looks whether the file is what this migrate left. A user whom a newer command has claimed is that one's to look after.
+// fenceHolds looks whether the file is what this migrate left. A user whom a newer command has claimed is
+// that one's to look after.
 func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 	file, err := e.look(ctx, r.User)
 	if err != nil {
@@ -74,7 +81,8 @@ func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 	return userfile.Untouched(r.User, file, st)
 }
 
-// keepOverwritten copies the object aside, where no writer reaches it. The same content is kept once. An absent one has nothing to keep.
+// keepOverwritten copies the object aside, where no writer reaches it. The same content is kept once. An
+// absent one has nothing to keep.
 func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.ObjectKey, error) {
 	file, err := e.download(ctx, u)
 	if userdb.KindOf(err) == userdb.NotFound {
@@ -84,7 +92,14 @@ func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.O
 		return "", err
 	}
 	defer file.Remove()
-	key := userdb.ObjectKey(fmt.Sprintf("%soverwritten/%s/%s.sqlite", userdb.ReservedPrefix, u, strings.Trim(string(file.ETag), `"`)))
+	key := userdb.ObjectKey(
+		fmt.Sprintf(
+			"%soverwritten/%s/%s.sqlite",
+			userdb.ReservedPrefix,
+			u,
+			strings.Trim(string(file.ETag), `"`),
+		),
+	)
 	err = file.PutAt(ctx, e.Files, key, userdb.PutOptions{IfNoneMatch: true, ContentType: file.ContentType})
 	if err != nil && userdb.KindOf(err) != userdb.Precondition {
 		return "", err

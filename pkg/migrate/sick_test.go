@@ -22,14 +22,20 @@ type sickFiles struct {
 func (f sickFiles) Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error) {
 	f.heads.Add(1)
 	if f.sick(key) {
-		return userdb.Object{}, &userdb.Error{Op: "head", Thing: string(key), Kind: userdb.ProtocolError, Err: errors.New("answer 400")}
+		return userdb.Object{}, &userdb.Error{
+			Op:    "head",
+			Thing: string(key),
+			Kind:  userdb.ProtocolError,
+			Err:   errors.New("answer 400"),
+		}
 	}
 	f.memory.mu.Lock()
 	defer f.memory.mu.Unlock()
 	return f.objects[key], nil
 }
 
-// TestSickObjects: some objects that cannot be read are found as such among all others; where most fail, the command stops soon.
+// TestSickObjects: some objects that cannot be read are found as such among all others; where most fail, the
+// command stops soon.
 func TestSickObjects(t *testing.T) {
 	const n = 1000
 	for name, c := range map[string]struct {
@@ -50,7 +56,11 @@ func TestSickObjects(t *testing.T) {
 				number[userdb.ObjectKey(u+"/database.sqlite")] = i
 			}
 			e := m.engine(t)
-			e.Files = sickFiles{memoryFiles{nil, m}, func(key userdb.ObjectKey) bool { return number[key]%c.every == c.every-1 }, &heads}
+			e.Files = sickFiles{
+				memoryFiles{nil, m},
+				func(key userdb.ObjectKey) bool { return number[key]%c.every == c.every-1 },
+				&heads,
+			}
 			for way, find := range map[string]func() ([]inspect.Found, error){
 				"scan":    func() ([]inspect.Found, error) { return e.Scan(t.Context(), inspect.ScanOptions{Marks: true}) },
 				"look up": func() ([]inspect.Found, error) { return e.LookUp(t.Context(), names) },

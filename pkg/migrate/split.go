@@ -20,15 +20,18 @@ import (
 // SplitOptions say which rows are cold.
 type SplitOptions struct {
 	Policy *split.Policy
-	// At is the moment by which the policy decides: one for a whole run, so that a repetition decides the same.
+	// At is the moment by which the policy decides: one for a whole run, so that a repetition decides the
+	// same.
 	At time.Time
-	// Thaw brings rows back that the policy, with its exceptions, does not call cold any more. Users who are not split are passed over.
+	// Thaw brings rows back that the policy, with its exceptions, does not call cold any more. Users who are
+	// not split are passed over.
 	Thaw bool
 	// Requested passes, under Thaw, over users for whom the application has asked nothing.
 	Requested bool
 }
 
-// parts is what the file of a user becomes in split mode: hot rows stay in it, cold ones go to the Durable Object.
+// parts is what the file of a user becomes in split mode: hot rows stay in it, cold ones go to the Durable
+// Object.
 type parts struct {
 	SplitOptions
 	asked     []wire.Thaw // what the application wants back in the file
@@ -73,16 +76,24 @@ func (m *migration) leaveSplit(st wire.Status) error {
 		return nil
 	}
 	return &userdb.Error{Op: "migrate", Thing: string(m.user), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("a split or a merge of the user was left open, or is under way: the Durable Object is %s", st.Phase),
+		Err: fmt.Errorf(
+			"a split or a merge of the user was left open, or is under way: the Durable Object is %s",
+			st.Phase,
+		),
 		Hint: "end it with `dbmigrate migrate --mode split` or `dbmigrate rollback`"}
 }
 
-// Split moves the user's cold rows into the Durable Object, from whatever state earlier commands left (docs/split.md). A user who is in the
-// Durable Object as a whole, or whose rows are split otherwise than the policy says, comes back to the file first. The flags are not written:
-// the caller does that in bulk.
+// Split moves the user's cold rows into the Durable Object, from whatever state earlier commands left
+// (docs/split.md). A user who is in the Durable Object as a whole, or whose rows are split otherwise than the
+// policy says, comes back to the file first. The flags are not written: the caller does that in bulk.
 func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) result.Result {
 	started := e.now()
-	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}, parts: &parts{SplitOptions: opts}}
+	m := &migration{
+		Engine: e,
+		user:   u,
+		result: &result.Result{User: u, Action: result.ActionMigrate},
+		parts:  &parts{SplitOptions: opts},
+	}
 	if opts.Thaw {
 		m.result.Action = result.ActionThaw
 	}
@@ -156,15 +167,18 @@ func (m *migration) runSplit(ctx context.Context) error {
 	return m.claimAndSplit(ctx)
 }
 
-// readThaws reads what the application wants back in the file, on top of what was known: another command may have brought that home already, and it is
-// to stay there. A sealed object takes no more requests.
+// readThaws reads what the application wants back in the file, on top of what was known: another command may
+// have brought that home already, and it is to stay there. A sealed object takes no more requests.
 func (m *migration) readThaws(ctx context.Context, st wire.Status) error {
 	if st.Thaws == 0 {
 		return nil
 	}
 	noted, err := m.Stores.Thaws(ctx, m.user)
 	for _, thaw := range noted {
-		if !slices.ContainsFunc(m.parts.asked, func(known wire.Thaw) bool { return reflect.DeepEqual(known, thaw) }) {
+		if !slices.ContainsFunc(
+			m.parts.asked,
+			func(known wire.Thaw) bool { return reflect.DeepEqual(known, thaw) },
+		) {
 			m.parts.asked = append(m.parts.asked, thaw)
 		}
 	}
@@ -182,7 +196,8 @@ func (p *parts) thawed() string {
 	return fmt.Sprintf("rows are hot as the application asked: %d", p.askedRows)
 }
 
-// nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in the file or under way.
+// nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in
+// the file or under way.
 func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 	if st.Phase != userdb.Empty && !m.result.CameBack || m.file.Fenced() {
 		if err := m.comeBack(ctx); err != nil {
@@ -209,8 +224,8 @@ func (m *migration) comeBack(ctx context.Context) error {
 	return r.Failure
 }
 
-// splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked on a copy whether he can be split, so
-// that a refusal leaves him where he is.
+// splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked
+// on a copy whether he can be split, so that a refusal leaves him where he is.
 func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, error) {
 	hotStay := false
 	if st.Phase == userdb.Cold {
@@ -221,7 +236,9 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		hotStay = none
 		if none && !m.parts.Thaw && len(m.parts.asked) == 0 {
 			m.result.Outcome = result.OutcomeAlready
-			return true, m.claimAndSplit(ctx) // the claim of a dead rollback may be under way, and must not seal him after us
+			return true, m.claimAndSplit(
+				ctx,
+			) // the claim of a dead rollback may be under way, and must not seal him after us
 		}
 	}
 	var would rehearsal
@@ -306,13 +323,20 @@ func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
 	for _, t := range cold.Tables {
 		rows[t.Name] = t.Rows
 	}
-	return !slices.ContainsFunc(plan.Tables, func(t split.TablePlan) bool { return t.ColdRows != rows[t.Name] })
+	return !slices.ContainsFunc(
+		plan.Tables,
+		func(t split.TablePlan) bool { return t.ColdRows != rows[t.Name] },
+	)
 }
 
 // hotWithoutCold refuses to take the hot rows of a user for all that he has.
 func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them", file.Key, lin),
+		Err: fmt.Errorf(
+			"%s has only the hot rows of a split, says its metadata: the cold ones were in the Durable Object under claim %d, which no longer has them",
+			file.Key,
+			lin,
+		),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\""}
 }
 
@@ -346,8 +370,8 @@ func (m *migration) open(err error) error {
 	return err
 }
 
-// touchHot ends what a command may have left undone that died before the last step of giving the user back: its fence may be in the file or under
-// way. A file that the newest command stamped needs no touch.
+// touchHot ends what a command may have left undone that died before the last step of giving the user back:
+// its fence may be in the file or under way. A file that the newest command stamped needs no touch.
 func (m *migration) touchHot(ctx context.Context) error {
 	if file := m.from.file; !file.Fenced() && file.Stamp == m.from.seen.Gen.Stamp() {
 		m.result.Claim = m.g
@@ -364,8 +388,13 @@ func (m *migration) divide(ctx context.Context) error {
 		return aboutTable(m.user, err)
 	}
 	if plan.Empty() && m.g > 0 {
-		return &userdb.Error{Op: "split", Thing: string(m.user), Kind: userdb.Conflict, Err: errors.New("no row is cold by this policy any more"),
-			Hint: "the user is whole in R2, as before the split that was begun"}
+		return &userdb.Error{
+			Op:    "split",
+			Thing: string(m.user),
+			Kind:  userdb.Conflict,
+			Err:   errors.New("no row is cold by this policy any more"),
+			Hint:  "the user is whole in R2, as before the split that was begun",
+		}
 	}
 	m.parts.askedRows = plan.Asked
 	if plan.Empty() {
@@ -394,14 +423,20 @@ func (m *migration) keepCopy(ctx context.Context) error {
 	return err
 }
 
-// putHot puts the hot rows in place of the fenced file. It is what moves the cold rows: before its effect the file has them, after it the
-// Durable Object. Nothing but this PUT takes the fence of this claim away while the Durable Object waits for it.
+// putHot puts the hot rows in place of the fenced file. It is what moves the cold rows: before its effect the
+// file has them, after it the Durable Object. Nothing but this PUT takes the fence of this claim away while
+// the Durable Object waits for it.
 func (m *migration) putHot(ctx context.Context) error {
 	hot, fenced := m.parts.hot, m.file.Version
 	fenced.ETag = m.receipt.FencedETag
 	hot.ContentType = m.file.ContentType
 	begun := m.now()
-	_, err := m.replace(ctx, hot, fenced, userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()})
+	_, err := m.replace(
+		ctx,
+		hot,
+		fenced,
+		userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()},
+	)
 	if err != nil {
 		err = m.hotLanded(ctx, err)
 	}
@@ -478,7 +513,8 @@ func (m *migration) activateSplit(ctx context.Context, outcome result.Outcome) e
 	return nil
 }
 
-// giveBack takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in the file. No data moves.
+// giveBack takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in
+// the file. No data moves.
 func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
 	if st.Phase != userdb.ColdSealed && st.Phase != userdb.Merging {
 		return m.open(unexpectedOutcome(m.user, wire.Claimed{Status: st, Outcome: wire.OutcomeResume}))
@@ -521,16 +557,27 @@ func (m *migration) splitAfterMerge(ctx context.Context, file userfile.Version, 
 }
 
 func mergeIsDone(u userdb.UserID) error {
-	return &userdb.Error{Op: "give back", Thing: string(u), Kind: userdb.Conflict, Err: errors.New("the merge is done but for its clean-up"),
-		Hint: "run `dbmigrate rollback` again"}
+	return &userdb.Error{
+		Op:    "give back",
+		Thing: string(u),
+		Kind:  userdb.Conflict,
+		Err:   errors.New("the merge is done but for its clean-up"),
+		Hint:  "run `dbmigrate rollback` again",
+	}
 }
 
-// liftGivenBack frees the file of the hot rows once the Durable Object has opened for the cold ones. Even a file without a fence is touched: the
-// fence of a dead merge may be under way.
+// liftGivenBack frees the file of the hot rows once the Durable Object has opened for the cold ones. Even a
+// file without a fence is touched: the fence of a dead merge may be under way.
 func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	lift := &retreat{Engine: m.Engine, user: m.user, g: m.g, hotOf: st.Lin, result: &result.Result{User: m.user, Action: result.ActionRollback}}
+	lift := &retreat{
+		Engine: m.Engine,
+		user:   m.user,
+		g:      m.g,
+		hotOf:  st.Lin,
+		result: &result.Result{User: m.user, Action: result.ActionRollback},
+	}
 	if err := lift.lift(ctx); err != nil {
 		return err
 	}

@@ -24,7 +24,11 @@ func (s *splitMeanwhile) Status(context.Context, userdb.UserID) (wire.Status, er
 }
 
 func (s *splitMeanwhile) Claim(context.Context, userdb.UserID, wire.ClaimRequest) (wire.Claimed, error) {
-	return wire.Claimed{}, &userdb.Error{Op: "claim", Kind: userdb.Conflict, Err: &wire.RemoteError{Kind: wire.KindWrongPhase}}
+	return wire.Claimed{}, &userdb.Error{
+		Op:   "claim",
+		Kind: userdb.Conflict,
+		Err:  &wire.RemoteError{Kind: wire.KindWrongPhase},
+	}
 }
 
 // That is no conflict: the user is split, as he may well be.

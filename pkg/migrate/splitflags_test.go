@@ -11,23 +11,29 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestFlagsOfSplitUsers: a split user has the flag of split users and never the one that says that the whole user is in the Durable Object, since an
-// older router takes that for a reason to send it hot rows.
+// TestFlagsOfSplitUsers: a split user has the flag of split users and never the one that says that the whole
+// user is in the Durable Object, since an older router takes that for a reason to send it hot rows.
 func TestFlagsOfSplitUsers(t *testing.T) {
 	whole, split := newMemory(), newMemory()
 	e := whole.engine(t)
 	e.SplitFlags = memoryFlags{nil, split}
 	whole.flagged["alice"], split.flagged["bob"] = userdb.FlagMeta{}, userdb.FlagMeta{}
 	report := func(u userdb.UserID, change func(*result.Result)) {
-		e.Each(context.Background(), []userdb.UserID{u}, result.ActionMigrate, func(context.Context, userdb.UserID) result.Result {
-			r := result.Result{User: u}
-			change(&r)
-			return r
-		}, func(r result.Result) {
-			if r.Err() != nil {
-				t.Error(r.Err())
-			}
-		})
+		e.Each(
+			context.Background(),
+			[]userdb.UserID{u},
+			result.ActionMigrate,
+			func(context.Context, userdb.UserID) result.Result {
+				r := result.Result{User: u}
+				change(&r)
+				return r
+			},
+			func(r result.Result) {
+				if r.Err() != nil {
+					t.Error(r.Err())
+				}
+			},
+		)
 	}
 	report("alice", func(r *result.Result) { r.SetSplitFlag(wire.Status{Lin: 3, Gen: 4}) })
 	if _, flagged := whole.flagged["alice"]; flagged || split.flagged["alice"].Lineage != 3 {
@@ -39,7 +45,8 @@ func TestFlagsOfSplitUsers(t *testing.T) {
 	}
 }
 
-// TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one whose file is whole.
+// TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one whose
+// file is whole.
 func TestPlaceOfSplitUsers(t *testing.T) {
 	for name, c := range map[string]struct {
 		meta    map[string]string
@@ -69,10 +76,16 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 // TestJudgeSplit: whom status calls the server of a split user.
 func TestJudgeSplit(t *testing.T) {
 	const lin, gen = 2, 3
-	fenced := userfile.Version{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true}, What: userdb.SQLiteFile}
+	fenced := userfile.Version{
+		Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin, Split: true},
+		What: userdb.SQLiteFile,
+	}
 	plain := userfile.Version{What: userdb.SQLiteFile}
 	stamped := func(by userdb.Claim) userfile.Version {
-		return userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by.Stamp()}, What: userdb.SQLiteFile}
+		return userfile.Version{
+			Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: by.Stamp()},
+			What: userdb.SQLiteFile,
+		}
 	}
 	for _, c := range []struct {
 		phase          userdb.Phase
@@ -100,7 +113,8 @@ func TestJudgeSplit(t *testing.T) {
 	}
 }
 
-// TestFenceOfASplitIsNotLiftedAlone: where a split user's rows are is concluded from his fence, so the way without the Durable Object is closed to him.
+// TestFenceOfASplitIsNotLiftedAlone: where a split user's rows are is concluded from his fence, so the way
+// without the Durable Object is closed to him.
 func TestFenceOfASplitIsNotLiftedAlone(t *testing.T) {
 	m := newMemory()
 	e := m.engine(t)
@@ -114,7 +128,8 @@ func TestFenceOfASplitIsNotLiftedAlone(t *testing.T) {
 	key := e.Layout.Key("alice")
 	m.content[key], m.objects[key] = fenced, userdb.Object{Key: key, Size: 100, ETag: "1"}
 	r := &retreat{Engine: e, user: "alice", result: &result.Result{User: "alice"}}
-	if err := r.liftWithoutStore(context.Background()); userdb.KindOf(err) != userdb.Conflict || m.calls["R2 put"] > 0 {
+	if err := r.liftWithoutStore(context.Background()); userdb.KindOf(err) != userdb.Conflict ||
+		m.calls["R2 put"] > 0 {
 		t.Errorf("%v, calls %v", err, m.calls)
 	}
 }

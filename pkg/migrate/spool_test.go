@@ -12,7 +12,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// Every way out of a spooled file reads it once more. One that was changed, cut off or made longer after the download is not sent.
+// Every way out of a spooled file reads it once more. One that was changed, cut off or made longer after the
+// download is not sent.
 func TestASpoolThatChangedIsNotSent(t *testing.T) {
 	content := append(header(), bytes.Repeat([]byte("rows of the user"), 1000)...)
 	stone, err := userdb.Tombstone{Lin: 5, Non: 6, User: "alice", Receipt: []byte(`{}`)}.Encode()

@@ -19,8 +19,8 @@ import (
 
 const refused = "refused"
 
-// model is phase -> message -> next phase, derived from the Promela (docs/cutover/transitions.json). worker/test/store/transitions.test.ts
-// holds the Durable Object against the same file.
+// model is phase -> message -> next phase, derived from the Promela (docs/cutover/transitions.json).
+// worker/test/store/transitions.test.ts holds the Durable Object against the same file.
 func model(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/cutover/transitions.json")
@@ -41,7 +41,8 @@ func TestPhasesAreTheModels(t *testing.T) {
 	}
 }
 
-// declaredPhases reads the constants of userdb.Phase from their source: a phase that is added there and not in the model has to be seen.
+// declaredPhases reads the constants of userdb.Phase from their source: a phase that is added there and not
+// in the model has to be seen.
 func declaredPhases(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../userdb/phase.go", nil, 0)
@@ -69,10 +70,16 @@ func declaredPhases(t *testing.T) []string {
 
 // sentAs is which of the model's messages each of the engine's calls is. Status asks for the state itself.
 var sentAs = map[string][]string{
-	"Status":       nil,
-	"Thaws":        nil, // reads what the application has noted, which no rule of the protocol asks for
-	"Claim":        {"claim-migrate", "claim-rollback", "claim-split", "claim-conflict"},
-	"Reset":        {"reset", "reset-under-rollback", "reset-under-split", "reset-again-under-split", "stale-claim"},
+	"Status": nil,
+	"Thaws":  nil, // reads what the application has noted, which no rule of the protocol asks for
+	"Claim":  {"claim-migrate", "claim-rollback", "claim-split", "claim-conflict"},
+	"Reset": {
+		"reset",
+		"reset-under-rollback",
+		"reset-under-split",
+		"reset-again-under-split",
+		"stale-claim",
+	},
 	"Schema":       {"schema"},
 	"Rows":         {"rows"},
 	"Finish":       {"finish"},
@@ -109,11 +116,18 @@ func TestEveryCallIsModelled(t *testing.T) {
 	}
 }
 
-// TestJudgeFollowsTheModel: whom status calls the server follows from the phases in which the model's object takes writes.
+// TestJudgeFollowsTheModel: whom status calls the server follows from the phases in which the model's object
+// takes writes.
 func TestJudgeFollowsTheModel(t *testing.T) {
 	const lin, gen = 2, 3
-	fenced := userfile.Version{Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin}, What: userdb.SQLiteFile}
-	stamped := userfile.Version{Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: gen}, What: userdb.SQLiteFile}
+	fenced := userfile.Version{
+		Mark: userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: lin},
+		What: userdb.SQLiteFile,
+	}
+	stamped := userfile.Version{
+		Mark: userdb.Mark{Kind: userdb.StampMark, Stamp: gen},
+		What: userdb.SQLiteFile,
+	}
 	for phase, row := range model(t) {
 		takesWrites := row["write"] != refused
 		st := wire.Status{Phase: userdb.Phase(phase), Lin: lin, Gen: gen}
@@ -123,18 +137,37 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 				t.Errorf("MERGING, and the whole file is in place: served by %s", serves)
 			}
 			takesCold := row["cold-write"] != refused
-			if takesWrites || serves == userfile.SideStore || (serves == userfile.SideSplit && problem == "") != takesCold {
-				t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v", phase, serves, problem, takesCold)
+			if takesWrites || serves == userfile.SideStore ||
+				(serves == userfile.SideSplit && problem == "") != takesCold {
+				t.Errorf(
+					"%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v",
+					phase,
+					serves,
+					problem,
+					takesCold,
+				)
 			}
 			continue
 		}
 		serves, problem, _ := userfile.Serves(st, fenced)
 		if (serves == userfile.SideStore) != takesWrites || (problem == "") != takesWrites {
-			t.Errorf("%s, fenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
+			t.Errorf(
+				"%s, fenced: served by %s (%s), and the model's object takes writes: %v",
+				phase,
+				serves,
+				problem,
+				takesWrites,
+			)
 		}
 		serves, problem, _ = userfile.Serves(st, stamped)
 		if (serves == userfile.SideFile) == takesWrites || takesWrites && problem == "" {
-			t.Errorf("%s, unfenced: served by %s (%s), and the model's object takes writes: %v", phase, serves, problem, takesWrites)
+			t.Errorf(
+				"%s, unfenced: served by %s (%s), and the model's object takes writes: %v",
+				phase,
+				serves,
+				problem,
+				takesWrites,
+			)
 		}
 	}
 }

@@ -15,7 +15,13 @@ type serving struct{ Stores }
 
 func (serving) status() wire.Status {
 	return wire.Status{Phase: userdb.Active, Gen: 5, Lin: 5,
-		Receipt: &wire.Receipt{User: "alice", Bucket: "users", Key: "alice/database.sqlite", Claim: 5, FencedETag: `"fenced"`}}
+		Receipt: &wire.Receipt{
+			User:       "alice",
+			Bucket:     "users",
+			Key:        "alice/database.sqlite",
+			Claim:      5,
+			FencedETag: `"fenced"`,
+		}}
 }
 
 func (s serving) Status(context.Context, userdb.UserID) (wire.Status, error) { return s.status(), nil }
@@ -26,8 +32,8 @@ func (s serving) Claim(context.Context, userdb.UserID, wire.ClaimRequest) (wire.
 	return wire.Claimed{Status: st, Outcome: wire.OutcomeActive}, nil
 }
 
-// A writer that keeps the fence's mark and takes off its lock, as some exports do, is found by every command: what was acknowledged into the
-// file must not be overwritten by an export, nor forgotten.
+// A writer that keeps the fence's mark and takes off its lock, as some exports do, is found by every command:
+// what was acknowledged into the file must not be overwritten by an export, nor forgotten.
 func TestSavedUnderItsFence(t *testing.T) {
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
@@ -58,14 +64,16 @@ func TestSavedUnderItsFence(t *testing.T) {
 			if c.kind == "" {
 				return
 			}
-			if r := e.Rollback(t.Context(), "alice", RollbackOptions{}); userdb.KindOf(r.Err()) != c.kind || r.Open {
+			if r := e.Rollback(t.Context(), "alice", RollbackOptions{}); userdb.KindOf(r.Err()) != c.kind ||
+				r.Open {
 				t.Errorf("rollback: %s, open %v, %v", r.Outcome, r.Open, r.Err())
 			}
 		})
 	}
 }
 
-// A fence that was lifted without its Durable Object is known also when the writer after it dropped the metadata.
+// A fence that was lifted without its Durable Object is known also when the writer after it dropped the
+// metadata.
 func TestLiftedAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		stamp userdb.Claim

@@ -26,7 +26,8 @@ func (l *lifting) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return wire.Status{Phase: userdb.Ready, Gen: 5}, nil
 }
 
-// A verify that meets another command between fence and switch waits for it; only a cutover that stays open is a conflict.
+// A verify that meets another command between fence and switch waits for it; only a cutover that stays open
+// is a conflict.
 func TestVerifyBetweenFenceAndSwitch(t *testing.T) {
 	const key = "alice/database.sqlite"
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))

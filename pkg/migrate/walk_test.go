@@ -42,10 +42,13 @@ func newWalk(t *testing.T) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec(`CREATE TABLE clips (id INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER, name TEXT); CREATE TABLE tags (clip INTEGER REFERENCES clips, tag TEXT);
+	_, err = db.Exec(
+		`CREATE TABLE clips (id INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER, name TEXT); CREATE TABLE tags (clip INTEGER REFERENCES clips, tag TEXT);
 		CREATE INDEX byname ON clips (name);
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?) INSERT INTO clips SELECT i, i, 'clip ' || i FROM n;
-		INSERT INTO tags SELECT id, 'tag' FROM clips`, walkRows)
+		INSERT INTO tags SELECT id, 'tag' FROM clips`,
+		walkRows,
+	)
 	if err == nil {
 		err = db.Close()
 	}
@@ -71,7 +74,12 @@ func (x *walk) engine() *migrate.Engine {
 }
 
 // account runs do as a command does, with receipt and flag.
-func account(ctx context.Context, e *migrate.Engine, action result.Action, do func(context.Context, userdb.UserID) result.Result) (got result.Result) {
+func account(
+	ctx context.Context,
+	e *migrate.Engine,
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+) (got result.Result) {
 	e.Each(ctx, []userdb.UserID{alice}, action, do, func(r result.Result) { got = r })
 	return got
 }
@@ -100,7 +108,12 @@ func (x *walk) split(below int) migrate.SplitOptions {
 func (x *walk) splitAt(below int) {
 	x.Helper()
 	e, opts := x.engine(), x.split(below)
-	r := account(x.Context(), e, result.ActionMigrate, func(ctx context.Context, u userdb.UserID) result.Result { return e.Split(ctx, u, opts) })
+	r := account(
+		x.Context(),
+		e,
+		result.ActionMigrate,
+		func(ctx context.Context, u userdb.UserID) result.Result { return e.Split(ctx, u, opts) },
+	)
 	if r.Err() != nil {
 		x.Fatal(r.Err())
 	}
@@ -113,7 +126,12 @@ func (direct) Call(_ context.Context, op func() error) error { return op() }
 // write adds a row through the router, wherever the user is.
 func (x *walk) write() {
 	x.Helper()
-	router := &world.Router{World: x.w, Network: direct{}, FlagAge: func() time.Duration { return 0 }, Deadline: time.Minute}
+	router := &world.Router{
+		World:    x.w,
+		Network:  direct{},
+		FlagAge:  func() time.Duration { return 0 },
+		Deadline: time.Minute,
+	}
 	err := router.Do(x.Context(), alice, world.Query{Write: true, Run: func(c *sql.Conn) error {
 		_, err := c.ExecContext(x.Context(), "INSERT INTO clips (made, name) VALUES (1000, 'written')")
 		return err
@@ -144,7 +162,9 @@ func (x *walk) atFile(rows int) {
 	}
 	defer db.Close()
 	var clips, tags int
-	if err := db.QueryRow("SELECT (SELECT count(*) FROM clips), (SELECT count(*) FROM tags)").Scan(&clips, &tags); err != nil || clips != rows || tags != walkRows {
+	if err := db.QueryRow("SELECT (SELECT count(*) FROM clips), (SELECT count(*) FROM tags)").Scan(&clips, &tags); err != nil ||
+		clips != rows ||
+		tags != walkRows {
 		x.Errorf("%d clips and %d tags, want %d and %d: %v", clips, tags, rows, walkRows, err)
 	}
 }
@@ -170,22 +190,51 @@ func ways() map[string]way {
 		}
 	}
 	return map[string]way{
-		"migrate": {none, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Migrate(ctx, alice) }, walkRows, false},
-		"migrate beside unconditional writers": {none, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
-			e.Procedure = migrate.Procedure{Writers: migrate.WritersUnconditional, KVWindow: time.Second, LongestRequest: 2 * time.Second}
-			return e.Settle(e.Procedure)(ctx, e.Migrate(ctx, alice))
-		}, walkRows, false},
-		"migrate again":    {moved, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Migrate(ctx, alice) }, walkRows, false},
+		"migrate": {
+			none,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Migrate(ctx, alice) },
+			walkRows,
+			false,
+		},
+		"migrate beside unconditional writers": {
+			none,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+				e.Procedure = migrate.Procedure{
+					Writers:        migrate.WritersUnconditional,
+					KVWindow:       time.Second,
+					LongestRequest: 2 * time.Second,
+				}
+				return e.Settle(e.Procedure)(ctx, e.Migrate(ctx, alice))
+			},
+			walkRows,
+			false,
+		},
+		"migrate again": {
+			moved,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Migrate(ctx, alice) },
+			walkRows,
+			false,
+		},
 		"roll back":        {moved, back(migrate.RollbackOptions{}), walkRows, false},
 		"roll back writes": {written, back(migrate.RollbackOptions{}), walkRows + 1, false},
 		"discard writes":   {written, back(migrate.RollbackOptions{DiscardWrites: true}), walkRows, true},
-		"rehearse":         {written, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Rehearse(ctx, alice) }, walkRows + 1, false},
-		"split":            {none, divide(20), walkRows, false},
-		"split again":      {halves, divide(20), walkRows, false},
-		"split otherwise":  {halves, divide(30), walkRows, false},
-		"split who moved":  {moved, divide(20), walkRows, false},
-		"merge":            {halves, back(migrate.RollbackOptions{}), walkRows, false},
-		"whole":            {halves, func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Whole(ctx, alice) }, walkRows, false},
+		"rehearse": {
+			written,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Rehearse(ctx, alice) },
+			walkRows + 1,
+			false,
+		},
+		"split":           {none, divide(20), walkRows, false},
+		"split again":     {halves, divide(20), walkRows, false},
+		"split otherwise": {halves, divide(30), walkRows, false},
+		"split who moved": {moved, divide(20), walkRows, false},
+		"merge":           {halves, back(migrate.RollbackOptions{}), walkRows, false},
+		"whole": {
+			halves,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Whole(ctx, alice) },
+			walkRows,
+			false,
+		},
 		"thaw": {halves, func(x *walk, ctx context.Context, e *migrate.Engine) result.Result {
 			opts := x.split(5)
 			opts.Thaw = true
@@ -194,8 +243,8 @@ func ways() map[string]way {
 	}
 }
 
-// Each way of a user ends well, wherever the command that goes it dies: a rollback afterwards finds the user whole, and so does one after
-// another try of the same.
+// Each way of a user ends well, wherever the command that goes it dies: a rollback afterwards finds the user
+// whole, and so does one after another try of the same.
 func TestEveryWayMayDieAnywhere(t *testing.T) {
 	for name, c := range ways() {
 		t.Run(name, func(t *testing.T) {
@@ -257,7 +306,8 @@ func (x *walk) atEither(rows int) {
 	}
 	defer db.Close()
 	var clips int
-	if err := db.QueryRow("SELECT count(*) FROM clips").Scan(&clips); err != nil || clips != rows && clips != rows+1 {
+	if err := db.QueryRow("SELECT count(*) FROM clips").Scan(&clips); err != nil ||
+		clips != rows && clips != rows+1 {
 		x.Errorf("%d clips: %v", clips, err)
 	}
 }
@@ -284,10 +334,14 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 				if s, err := i.Status(ctx, alice); err != nil || s.Serves != c.side || s.Problem != "" {
 					t.Errorf("status: %+v, %v", s, err)
 				}
-				if found, err := i.Scan(ctx, inspect.ScanOptions{Marks: true}); err != nil || len(found) != 1 || found[0].Place != c.place {
+				if found, err := i.Scan(ctx, inspect.ScanOptions{Marks: true}); err != nil ||
+					len(found) != 1 ||
+					found[0].Place != c.place {
 					t.Errorf("scan: %+v, %v", found, err)
 				}
-				if found, err := i.LookUp(ctx, []userdb.UserID{alice, "nobody"}); err != nil || found[0].Place != c.place || found[1].Place != inspect.PlaceMissing {
+				if found, err := i.LookUp(ctx, []userdb.UserID{alice, "nobody"}); err != nil ||
+					found[0].Place != c.place ||
+					found[1].Place != inspect.PlaceMissing {
 					t.Errorf("look up: %+v, %v", found, err)
 				}
 				moved, err := i.Moved(ctx, inspect.ScanOptions{}, time.Time{})
@@ -295,11 +349,14 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 					t.Errorf("moved: %+v, %v", moved, err)
 				}
 				for _, f := range moved {
-					if got, ok, err := i.Recorded(ctx, alice, f.Flag.Lineage.Claim(), f.Flag); err != nil || !ok || got.Place != c.place {
+					if got, ok, err := i.Recorded(ctx, alice, f.Flag.Lineage.Claim(), f.Flag); err != nil ||
+						!ok ||
+						got.Place != c.place {
 						t.Errorf("recorded: %+v %v, %v", got, ok, err)
 					}
 				}
-				if s, err := i.Survey(ctx, ""); err != nil || len(s.Flagged)+s.Unflagged != 1 || (len(s.Flagged) == 1) != (c.place != inspect.PlaceR2) {
+				if s, err := i.Survey(ctx, ""); err != nil || len(s.Flagged)+s.Unflagged != 1 ||
+					(len(s.Flagged) == 1) != (c.place != inspect.PlaceR2) {
 					t.Errorf("survey: %+v, %v", s, err)
 				}
 				if r := i.Verify(ctx, alice); r.Err() != nil || r.Outcome != c.verify {
@@ -312,10 +369,12 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 				if report, err := i.LookDeep(ctx, alice); err != nil || report.Err() != nil {
 					t.Errorf("scan --deep: %v, %v", report.Err(), err)
 				}
-				if plan, _, err := i.LookSplit(ctx, alice, x.split(20).Policy, time.Unix(1_800_000_000, 0)); err != nil || plan.Empty() != (name == "split") {
+				if plan, _, err := i.LookSplit(ctx, alice, x.split(20).Policy, time.Unix(1_800_000_000, 0)); err != nil ||
+					plan.Empty() != (name == "split") {
 					t.Errorf("look at a split: %v", err)
 				}
-				if why, err := i.Explain(ctx, alice, 0); err != nil || why.Free != (c.place == inspect.PlaceStore) {
+				if why, err := i.Explain(ctx, alice, 0); err != nil ||
+					why.Free != (c.place == inspect.PlaceStore) {
 					t.Errorf("explain: %+v, %v", why, err)
 				}
 			})
@@ -332,7 +391,8 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 		i := x.engine().Inspect()
 		i.Stores = forgetful{i.Stores}
 		r := i.Verify(t.Context(), alice)
-		if userdb.KindOf(r.Err()) != userdb.Mismatch || r.Outcome != result.OutcomeDifferent || len(r.Differences) < 2 {
+		if userdb.KindOf(r.Err()) != userdb.Mismatch || r.Outcome != result.OutcomeDifferent ||
+			len(r.Differences) < 2 {
 			t.Errorf("%s: %v %q", r.Outcome, r.Err(), r.Differences)
 		}
 	})
@@ -386,7 +446,10 @@ func TestPlanAndExecute(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if p, err := c.Plan(ctx, found, gc.Options{OlderThan: time.Hour}); err != nil || len(p.Free) != 0 || len(p.Keep) != 1 || p.Failure() != nil {
+				if p, err := c.Plan(ctx, found, gc.Options{OlderThan: time.Hour}); err != nil ||
+					len(p.Free) != 0 ||
+					len(p.Keep) != 1 ||
+					p.Failure() != nil {
 					t.Errorf("too young: %+v, %v", p, err)
 				}
 				time.Sleep(2 * time.Hour)
@@ -394,14 +457,16 @@ func TestPlanAndExecute(t *testing.T) {
 				if err != nil || len(plan.Free) != 1 || plan.Bytes() != found[0].Bytes {
 					t.Fatalf("%+v, %v", plan, err)
 				}
-				if capped := plan.Within(&gc.Limit{Files: 0}, "full"); len(capped.Free) != 0 || len(capped.Keep) != 1 {
+				if capped := plan.Within(&gc.Limit{Files: 0}, "full"); len(capped.Free) != 0 ||
+					len(capped.Keep) != 1 {
 					t.Errorf("%+v", capped)
 				}
 				if err := free(ctx, c, plan); err != nil {
 					t.Fatal(err)
 				}
 				var archived bytes.Buffer
-				if _, err := x.w.Bucket.Get(ctx, gc.ArchiveKey("archive/", alice, plan.Free[0].Lin.Claim()), "", &archived); err != nil || int64(archived.Len()) != plan.Bytes() {
+				if _, err := x.w.Bucket.Get(ctx, gc.ArchiveKey("archive/", alice, plan.Free[0].Lin.Claim()), "", &archived); err != nil ||
+					int64(archived.Len()) != plan.Bytes() {
 					t.Errorf("archived %d bytes: %v", archived.Len(), err)
 				}
 				if r := c.Free(ctx, plan.Free[0], plan.Options); userdb.KindOf(r.Err()) != userdb.Conflict {
@@ -438,7 +503,11 @@ func (f forgetful) Status(ctx context.Context, u userdb.UserID) (wire.Status, er
 type noExport struct{ migrate.Stores }
 
 func (noExport) ExportSchema(context.Context, userdb.UserID) (wire.ExportSchema, error) {
-	return wire.ExportSchema{}, &userdb.Error{Op: "export", Kind: userdb.Blocked, Err: errors.New("it cannot be read")}
+	return wire.ExportSchema{}, &userdb.Error{
+		Op:   "export",
+		Kind: userdb.Blocked,
+		Err:  errors.New("it cannot be read"),
+	}
 }
 
 // A rollback that cannot succeed gives the user back to the side, or the sides, that served before.
@@ -461,10 +530,13 @@ func TestRollbackThatFailsGivesBack(t *testing.T) {
 				if userdb.KindOf(r.Err()) != userdb.Blocked || r.Open {
 					t.Errorf("open %v: %v", r.Open, r.Err())
 				}
-				if line, err := json.Marshal(r); err != nil || !bytes.Contains(line, []byte(`"kind":"blocked"`)) {
+				if line, err := json.Marshal(r); err != nil ||
+					!bytes.Contains(line, []byte(`"kind":"blocked"`)) {
 					t.Errorf("%s, %v", line, err)
 				}
-				if s, err := x.engine().Inspect().Status(t.Context(), alice); err != nil || s.Serves != c.side || s.Problem != "" {
+				if s, err := x.engine().Inspect().Status(t.Context(), alice); err != nil ||
+					s.Serves != c.side ||
+					s.Problem != "" {
 					t.Errorf("%+v, %v", s, err)
 				}
 				if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() != nil {
@@ -483,7 +555,8 @@ func (away) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return wire.Status{}, &userdb.Error{Op: "status", Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
-// Without the Durable Object the kept file is let free, and the next rollback ends what is left, once writes that no file has may go.
+// Without the Durable Object the kept file is let free, and the next rollback ends what is left, once writes
+// that no file has may go.
 func TestRollbackWithoutTheObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newWalk(t)
@@ -493,14 +566,17 @@ func TestRollbackWithoutTheObject(t *testing.T) {
 		e.Stores = away{e.Stores}
 		opts := migrate.RollbackOptions{DiscardWrites: true, StoreUnreachable: true}
 		for range 2 {
-			if r := e.Rollback(t.Context(), alice, opts); r.Err() != nil || r.Outcome != result.OutcomeToBeSealed {
+			if r := e.Rollback(t.Context(), alice, opts); r.Err() != nil ||
+				r.Outcome != result.OutcomeToBeSealed {
 				t.Fatalf("%s: %v", r.Outcome, r.Err())
 			}
 		}
 		if why, err := e.Inspect().Explain(t.Context(), alice, 0); err != nil || why.Free {
 			t.Errorf("%+v, %v", why, err)
 		}
-		if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); userdb.KindOf(r.Err()) != userdb.Conflict {
+		if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); userdb.KindOf(
+			r.Err(),
+		) != userdb.Conflict {
 			t.Errorf("without the word: %v", r.Err())
 		}
 		r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
@@ -539,11 +615,14 @@ func TestForeignMarkIsEnded(t *testing.T) {
 				t.Errorf("%s: %s, %v", name, r.Outcome, r.Err())
 			}
 		}
-		if _, err := e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{}); userdb.KindOf(err) != userdb.Conflict {
+		if _, err := e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{}); userdb.KindOf(
+			err,
+		) != userdb.Conflict {
 			t.Errorf("preview: %v", err)
 		}
 		for _, want := range []result.Outcome{result.OutcomeLifted, result.OutcomeNothing} {
-			if r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMarks: true}); r.Err() != nil || r.Outcome != want {
+			if r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMarks: true}); r.Err() != nil ||
+				r.Outcome != want {
 				t.Errorf("%s, not %s: %v", r.Outcome, want, r.Err())
 			}
 		}
@@ -574,7 +653,8 @@ func TestLooksAtWhatIsLeftOpen(t *testing.T) {
 					if err != nil || p.Plan == inspect.WayNothing && s.Serves != userfile.SideFile {
 						t.Errorf("%s: %+v, %v", s.Serves, p, err)
 					}
-					if why, err := i.Explain(t.Context(), alice, 0); err != nil || why.Free && s.Serves != userfile.SideStore {
+					if why, err := i.Explain(t.Context(), alice, 0); err != nil ||
+						why.Free && s.Serves != userfile.SideStore {
 						t.Errorf("%s: %+v, %v", s.Serves, why, err)
 					}
 					if _, err := i.Moved(t.Context(), inspect.ScanOptions{}, time.Time{}); err != nil {
@@ -651,7 +731,8 @@ func TestRefusals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newWalk(t)
 				c.before(x)
-				if r := c.run(x, t.Context(), x.engine()); userdb.KindOf(r.Err()) != c.kind || r.Open || c.kind == "" && r.Outcome != c.want {
+				if r := c.run(x, t.Context(), x.engine()); userdb.KindOf(r.Err()) != c.kind || r.Open ||
+					c.kind == "" && r.Outcome != c.want {
 					t.Errorf("%s, open %v: %v", r.Outcome, r.Open, r.Err())
 				}
 			})

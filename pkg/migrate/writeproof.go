@@ -13,8 +13,9 @@ import (
 // probeFolder holds, for the time of one request, the object that proves that the command can write.
 const probeFolder = userdb.ReservedPrefix + "probe/"
 
-// WriteProof is what is known of the right to PUT. One attempt is made at a time, and whoever needs it meanwhile waits for its result. A success is
-// kept, and so is a refusal that every other user would meet; after any other failure the next user tries again.
+// WriteProof is what is known of the right to PUT. One attempt is made at a time, and whoever needs it
+// meanwhile waits for its result. A success is kept, and so is a refusal that every other user would meet;
+// after any other failure the next user tries again.
 type WriteProof struct {
 	mu      sync.Mutex
 	attempt *writeAttempt
@@ -55,11 +56,18 @@ func (p *WriteProof) once(try func() error) error {
 	return a.err
 }
 
-// tryToWrite puts a small object, named like a user's file, and deletes it. That it cannot be deleted proves nothing about a PUT.
+// tryToWrite puts a small object, named like a user's file, and deletes it. That it cannot be deleted proves
+// nothing about a PUT.
 func (e *Engine) tryToWrite(ctx context.Context) error {
 	const text = "dbmigrate proves that it can write before it stops a user's writes\n"
 	key := userdb.ObjectKey(probeFolder + e.Run + "/" + path.Base(string(e.Layout.Key("probe"))))
-	_, err := e.Files.Put(ctx, key, strings.NewReader(text), int64(len(text)), userdb.PutOptions{ContentType: "text/plain"})
+	_, err := e.Files.Put(
+		ctx,
+		key,
+		strings.NewReader(text),
+		int64(len(text)),
+		userdb.PutOptions{ContentType: "text/plain"},
+	)
 	if err != nil {
 		return err
 	}
@@ -67,8 +75,8 @@ func (e *Engine) tryToWrite(ctx context.Context) error {
 	return nil
 }
 
-// forEverybody says whether a failed probe, which has no user's data in it, would fail for every user: the credential, or what is between here
-// and R2, refuses every PUT.
+// forEverybody says whether a failed probe, which has no user's data in it, would fail for every user: the
+// credential, or what is between here and R2, refuses every PUT.
 func forEverybody(err error) bool {
 	switch userdb.KindOf(err) {
 	case userdb.Unauthorized, userdb.NotStored, userdb.ProtocolError:

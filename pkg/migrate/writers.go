@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// Writers says how the least careful of the application's writers saves a user's file (docs/cutover.md, "Writers that know nothing of this").
+// Writers says how the least careful of the application's writers saves a user's file (docs/cutover.md,
+// "Writers that know nothing of this").
 type Writers string
 
 // The writers that a migrate can be told of.
@@ -21,22 +22,26 @@ const (
 	WritersUnconditional Writers = "unconditional" // they save whatever is there by then
 )
 
-// Procedure is how a migrate treats writers that know no fence. Beside conditional ones: route first, wait, and fence then. Beside unconditional ones:
-// fence first, wait for those that loaded before the fence, and switch then; the router never saves a file there.
+// Procedure is how a migrate treats writers that know no fence. Beside conditional ones: route first, wait,
+// and fence then. Beside unconditional ones: fence first, wait for those that loaded before the fence, and
+// switch then; the router never saves a file there.
 type Procedure struct {
 	Writers Writers
-	// KVWindow is how long an old flag may still be read anywhere; LongestRequest how long a request may take from its read of the file to its
-	// save, whether that is answered or not. A request that began at the file is over when both have passed since the flag was set, and one that
-	// loaded before the fence when the second has passed since that.
+	// KVWindow is how long an old flag may still be read anywhere; LongestRequest how long a request may take
+	// from its read of the file to its save, whether that is answered or not. A request that began at the
+	// file is over when both have passed since the flag was set, and one that loaded before the fence when
+	// the second has passed since that.
 	KVWindow, LongestRequest time.Duration
 }
 
-// Routes says whether users are sent to their Durable Object before it has their data. It asks the file then, so nothing waits.
+// Routes says whether users are sent to their Durable Object before it has their data. It asks the file then,
+// so nothing waits.
 func (p Procedure) Routes() bool {
 	return p.Writers == WritersConditional
 }
 
-// Outwaits says whether the requests that loaded before the fence have to end before the Durable Object may serve.
+// Outwaits says whether the requests that loaded before the fence have to end before the Durable Object may
+// serve.
 func (p Procedure) Outwaits() bool { return p.Writers == WritersUnconditional }
 
 // Settles says whether the fence is looked at once more when everything that could overwrite it has ended.
@@ -45,27 +50,36 @@ func (p Procedure) Settles() bool { return p.Writers == WritersUnconditional }
 // Wait is, after routing, how long it takes until the last request that did not see the flag is over.
 func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 
-// Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the router before it is fenced. It goes
-// by Place, which has to be what the file says: KV's list may still show a flag that was just deleted. The flag of a user who is in the
-// Durable Object, or on the way there, is not touched. A flag before its time costs a request one more hop.
+// Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the
+// router before it is fenced. It goes by Place, which has to be what the file says: KV's list may still show
+// a flag that was just deleted. The flag of a user who is in the Durable Object, or on the way there, is not
+// touched. A flag before its time costs a request one more hop.
 func (e *Engine) Route(ctx context.Context, users []inspect.Found) (routed int, err error) {
 	var flags []userdb.Flag
 	for _, f := range users {
 		if f.Place == inspect.PlaceR2 {
-			flags = append(flags, userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}})
+			flags = append(
+				flags,
+				userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}},
+			)
 		}
 	}
 	if len(flags) == 0 {
 		return 0, nil
 	}
 	if err := e.Flags.Put(ctx, flags); err != nil {
-		return 0, &userdb.Error{Op: "route users to their Durable Objects", Kind: userdb.KindOf(err), Err: err,
-			Hint: "no file was touched; run the command again, or take the flags away with rollback"}
+		return 0, &userdb.Error{
+			Op:   "route users to their Durable Objects",
+			Kind: userdb.KindOf(err),
+			Err:  err,
+			Hint: "no file was touched; run the command again, or take the flags away with rollback",
+		}
 	}
 	return len(flags), nil
 }
 
-// Unroute takes the flag of a routed user away again who stays on the file: one who failed, or was passed over.
+// Unroute takes the flag of a routed user away again who stays on the file: one who failed, or was passed
+// over.
 func (e *Engine) Unroute(ctx context.Context, r result.Result) result.Result {
 	mayStay := r.Failure != nil && !r.Open || r.Outcome == result.OutcomeQuarantined
 	if !mayStay {
@@ -98,8 +112,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Pause waits, together for all users, until requests that have not seen their flag are over. It ends early with ctx, and nothing is
-// lost then: the same command begins with it again.
+// Pause waits, together for all users, until requests that have not seen their flag are over. It ends early
+// with ctx, and nothing is lost then: the same command begins with it again.
 func (p Procedure) Pause(ctx context.Context) { pause(ctx, p.Wait()) }
 
 // ParseWriters reads the value of --writers. Errors are of kind Usage.
@@ -109,5 +123,10 @@ func ParseWriters(text string) (Writers, error) {
 		return w, nil
 	}
 	return "", &userdb.Error{Op: "read --writers", Thing: text, Kind: userdb.Usage,
-		Err: fmt.Errorf("it is none of %s, %s and %s", WritersFenceAware, WritersConditional, WritersUnconditional)}
+		Err: fmt.Errorf(
+			"it is none of %s, %s and %s",
+			WritersFenceAware,
+			WritersConditional,
+			WritersUnconditional,
+		)}
 }

@@ -14,16 +14,28 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// TestRouteGoesByTheFile: whoever is served from the file is routed, though KV's list still shows a flag that was just deleted; and the flag of a
-// user who is moved keeps what it says.
+// TestRouteGoesByTheFile: whoever is served from the file is routed, though KV's list still shows a flag that
+// was just deleted; and the flag of a user who is moved keeps what it says.
 func TestRouteGoesByTheFile(t *testing.T) {
 	m := newMemory()
 	e := m.engine(t)
 	e.Run = "now"
 	m.flagged["moved"] = userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: "then", Lineage: 5}
-	routed, err := e.Route(t.Context(), []inspect.Found{{User: "plain", Place: inspect.PlaceR2}, {User: "listed", Place: inspect.PlaceR2, Flagged: true},
-		{User: "moved", Place: inspect.PlaceStore}, {User: "gone", Place: inspect.PlaceMissing, Flagged: true}, {User: "a b", Place: inspect.PlaceUnnameable}})
-	if err != nil || routed != 2 || len(m.flagged) != 3 || m.flagged["listed"].Run != "now" || m.flagged["plain"].Run != "now" {
+	routed, err := e.Route(
+		t.Context(),
+		[]inspect.Found{
+			{User: "plain", Place: inspect.PlaceR2},
+			{User: "listed", Place: inspect.PlaceR2, Flagged: true},
+			{
+				User:  "moved",
+				Place: inspect.PlaceStore,
+			},
+			{User: "gone", Place: inspect.PlaceMissing, Flagged: true},
+			{User: "a b", Place: inspect.PlaceUnnameable},
+		},
+	)
+	if err != nil || routed != 2 || len(m.flagged) != 3 || m.flagged["listed"].Run != "now" ||
+		m.flagged["plain"].Run != "now" {
 		t.Errorf("%d routed, %v: %v", routed, err, m.flagged)
 	}
 	if m.flagged["moved"].Lineage != 5 || m.flagged["moved"].Run != "then" {
@@ -59,7 +71,8 @@ func TestUnroute(t *testing.T) {
 	}
 }
 
-// TestSettle looks at the file of whoever is moved, whatever could not be written about him, and of nobody else. Here no file carries a fence.
+// TestSettle looks at the file of whoever is moved, whatever could not be written about him, and of nobody
+// else. Here no file carries a fence.
 func TestSettle(t *testing.T) {
 	cause := &userdb.Error{Op: "write the flag", Kind: userdb.Unreachable, Err: errors.New("no")}
 	for name, c := range map[string]struct {
@@ -84,18 +97,24 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestSettleCutShort: a look that came early proves nothing about later saves, so the account fails; the user is moved all the same.
+// TestSettleCutShort: a look that came early proves nothing about later saves, so the account fails; the user
+// is moved all the same.
 func TestSettleCutShort(t *testing.T) {
 	m := newMemory()
 	m.put("ann/database.sqlite", header(), time.Now())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	settle := m.engine(t).Settle(Procedure{Writers: WritersUnconditional, LongestRequest: time.Hour})
-	r := settle(ctx, result.Result{User: "ann", Outcome: result.OutcomeMigrated, Claim: 5}) // claimed by somebody else since: nothing to look at
-	if r.Outcome != result.OutcomeMigrated || userdb.KindOf(r.Failure) != userdb.Interrupted || !strings.Contains(r.Failure.Error(), "run the command again") {
+	r := settle(
+		ctx,
+		result.Result{User: "ann", Outcome: result.OutcomeMigrated, Claim: 5},
+	) // claimed by somebody else since: nothing to look at
+	if r.Outcome != result.OutcomeMigrated || userdb.KindOf(r.Failure) != userdb.Interrupted ||
+		!strings.Contains(r.Failure.Error(), "run the command again") {
 		t.Errorf("%s, %v", r.Outcome, r.Failure)
 	}
-	if r := settle(ctx, result.Result{User: "ann", Outcome: result.OutcomeMigrated}); r.Outcome != result.OutcomeOverwritten || userdb.KindOf(r.Failure) != userdb.Conflict {
+	if r := settle(ctx, result.Result{User: "ann", Outcome: result.OutcomeMigrated}); r.Outcome != result.OutcomeOverwritten ||
+		userdb.KindOf(r.Failure) != userdb.Conflict {
 		t.Errorf("overwritten already: %s, %v", r.Outcome, r.Failure)
 	}
 }

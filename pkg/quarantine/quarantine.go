@@ -15,19 +15,31 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// quarantinePrefix holds one small object for each refused version of a file: .dbmigrate/quarantine/{user}/{ETag}/{reason}. All that a run has to
-// know is in the key, so one listing tells it about 1,000 of them, on any machine, and users who are well cost nothing. The content is for people.
+// quarantinePrefix holds one small object for each refused version of a file:
+// .dbmigrate/quarantine/{user}/{ETag}/{reason}. All that a run has to know is in the key, so one listing
+// tells it about 1,000 of them, on any machine, and users who are well cost nothing. The content is for
+// people.
 const quarantinePrefix = userdb.ReservedPrefix + "quarantine/"
 
 // Objects is the part of the bucket that is dbmigrate's own.
 type Objects interface {
-	List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	List(
+		ctx context.Context,
+		prefix, delimiter string,
+		yield func(objects []userdb.Object, commonPrefixes []string) error,
+	) error
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 }
 
-// List remembers which versions of which files cannot be moved, so that a nightly run does not download and refuse them again. A user is out of it
-// as soon as the file changes, because its ETag does.
+// List remembers which versions of which files cannot be moved, so that a nightly run does not download and
+// refuse them again. A user is out of it as soon as the file changes, because its ETag does.
 type List struct{ Objects Objects }
 
 // Known are the refused versions of users' files, and why they were refused.
@@ -65,17 +77,21 @@ func (q Known) read(key userdb.ObjectKey) {
 }
 
 func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) userdb.ObjectKey {
-	return userdb.ObjectKey(quarantinePrefix + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason))
+	return userdb.ObjectKey(
+		quarantinePrefix + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason),
+	)
 }
 
-// quarantining are refusals that this very file will meet again: those of the preflight. A bucket lock is Blocked, too, but no fault of the file, so the kind
-// alone does not decide. What the Durable Object refuses is tried again: it may have been out of memory.
+// quarantining are refusals that this very file will meet again: those of the preflight. A bucket lock is
+// Blocked, too, but no fault of the file, so the kind alone does not decide. What the Durable Object refuses
+// is tried again: it may have been out of memory.
 var quarantining = []userdb.Kind{userdb.NotSQLite, userdb.Damaged, userdb.Blocked, userdb.TooCostly}
 
 // Holds says whether a result puts the user into quarantine.
 func (q *List) Holds(r result.Result) bool {
 	kind := userdb.KindOf(r.Err())
-	return r.Action == result.ActionMigrate && r.ETag != "" && !r.Open && r.Unfit && slices.Contains(quarantining, kind)
+	return r.Action == result.ActionMigrate && r.ETag != "" && !r.Open && r.Unfit &&
+		slices.Contains(quarantining, kind)
 }
 
 // quarantineNote is the content of an object, for people.
@@ -95,7 +111,13 @@ func (q *List) Add(ctx context.Context, r result.Result, run string, at time.Tim
 	if err != nil {
 		return err
 	}
-	_, err = q.Objects.Put(ctx, quarantineKey(r.User, r.ETag, reason), bytes.NewReader(body), int64(len(body)), userdb.PutOptions{ContentType: "application/json"})
+	_, err = q.Objects.Put(
+		ctx,
+		quarantineKey(r.User, r.ETag, reason),
+		bytes.NewReader(body),
+		int64(len(body)),
+		userdb.PutOptions{ContentType: "application/json"},
+	)
 	return err
 }
 
@@ -111,6 +133,15 @@ func (q *List) Forget(ctx context.Context, u userdb.UserID, known Known) error {
 
 // Skipped is the account of a user in quarantine, who was not touched.
 func Skipped(f inspect.Found, reason userdb.Kind) result.Result {
-	return result.Result{User: f.User, Action: result.ActionMigrate, Outcome: result.OutcomeQuarantined, Bytes: f.Bytes, ETag: f.ETag, Quarantine: reason,
-		Reason: "this version of the file was refused before (" + string(reason) + "); it is tried again when it changes, or with --retry-quarantined"}
+	return result.Result{
+		User:       f.User,
+		Action:     result.ActionMigrate,
+		Outcome:    result.OutcomeQuarantined,
+		Bytes:      f.Bytes,
+		ETag:       f.ETag,
+		Quarantine: reason,
+		Reason: "this version of the file was refused before (" + string(
+			reason,
+		) + "); it is tried again when it changes, or with --retry-quarantined",
+	}
 }

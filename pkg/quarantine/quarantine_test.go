@@ -25,7 +25,13 @@ func (s shelf) List(_ context.Context, prefix, _ string, yield func([]userdb.Obj
 	return yield(page, nil)
 }
 
-func (s shelf) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, _ userdb.PutOptions) (userdb.ETag, error) {
+func (s shelf) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	_ int64,
+	_ userdb.PutOptions,
+) (userdb.ETag, error) {
 	content, err := io.ReadAll(body)
 	s[key] = string(content)
 	return "", err
@@ -37,7 +43,13 @@ func (s shelf) Delete(_ context.Context, key userdb.ObjectKey) error {
 }
 
 func refusedAs(u userdb.UserID, version userdb.ETag, kind userdb.Kind) result.Result {
-	return result.Result{User: u, Action: result.ActionMigrate, ETag: version, Unfit: true, Failure: &userdb.Error{Op: "check", Kind: kind, Err: errors.New("no")}}
+	return result.Result{
+		User:    u,
+		Action:  result.ActionMigrate,
+		ETag:    version,
+		Unfit:   true,
+		Failure: &userdb.Error{Op: "check", Kind: kind, Err: errors.New("no")},
+	}
 }
 
 func TestQuarantineIsOfOneVersion(t *testing.T) {
@@ -94,7 +106,15 @@ func TestQuarantineHolds(t *testing.T) {
 	}
 	locked := refusedAs("ann", `"e"`, userdb.Blocked) // by a bucket lock
 	locked.Unfit = false
-	if q.Holds(locked) || q.Holds(refusedAs("ann", "", userdb.Blocked)) || q.Holds(result.Result{User: "ann", Action: result.ActionMigrate, ETag: `"e"`, Outcome: result.OutcomeMigrated}) {
+	if q.Holds(locked) || q.Holds(refusedAs("ann", "", userdb.Blocked)) ||
+		q.Holds(
+			result.Result{
+				User:    "ann",
+				Action:  result.ActionMigrate,
+				ETag:    `"e"`,
+				Outcome: result.OutcomeMigrated,
+			},
+		) {
 		t.Error("held without a version, or without a refusal")
 	}
 }

@@ -30,7 +30,12 @@ func fill(b *testing.B, c *Client, prefix string, n, size int) []userdb.ObjectKe
 }
 
 // inParallel runs work for all keys on the given number of goroutines.
-func inParallel(b *testing.B, keys []userdb.ObjectKey, workers int, work func(context.Context, userdb.ObjectKey) error) {
+func inParallel(
+	b *testing.B,
+	keys []userdb.ObjectKey,
+	workers int,
+	work func(context.Context, userdb.ObjectKey) error,
+) {
 	queue := make(chan userdb.ObjectKey)
 	var running sync.WaitGroup
 	for range workers {

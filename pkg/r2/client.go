@@ -1,5 +1,6 @@
-// Package r2 reads and writes the users' databases in an R2 bucket, over S3. Every read can be pinned to an ETag and
-// every write can be conditional on one, because the cutover protocol (docs/cutover.md) rests on that.
+// Package r2 reads and writes the users' databases in an R2 bucket, over S3. Every read can be pinned to an
+// ETag and every write can be conditional on one, because the cutover protocol (docs/cutover.md) rests on
+// that.
 package r2
 
 import (
@@ -69,14 +70,19 @@ func New(config Config) (*Client, error) {
 	client := s3.New(s3.Options{
 		BaseEndpoint: &config.Endpoint,
 		Region:       config.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider(config.AccessKeyID, config.SecretAccessKey, config.SessionToken),
+		Credentials: credentials.NewStaticCredentialsProvider(
+			config.AccessKeyID,
+			config.SecretAccessKey,
+			config.SessionToken,
+		),
 		HTTPClient:   watch(withoutRedirects(config.HTTP), config.Traffic, config.backoff.throttled),
 		UsePathStyle: true,
 		Retryer:      newRetryer(config.MaxAttempts, config.backoff),
 		// The SDK's default sends CRC32 in aws-chunked trailers, which R2 refuses or stores as data.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-		// R2 does not answer "100 Continue": waiting for it would add a second to every PUT, inside the write window of a cutover.
+		// R2 does not answer "100 Continue": waiting for it would add a second to every PUT, inside the write
+		// window of a cutover.
 		ContinueHeaderThresholdBytes: -1,
 		APIOptions:                   []signOption{keepAcceptEncodingUnsigned},
 	})
@@ -99,7 +105,11 @@ func (config Config) validate() error {
 	case config.AccessKeyID == "" || config.SecretAccessKey == "":
 		return errors.New("no access key is given (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
 	case config.MaxAttempts < 0 || config.StallTimeout < 0:
-		return fmt.Errorf("MaxAttempts (%d) and StallTimeout (%v) cannot be negative", config.MaxAttempts, config.StallTimeout)
+		return fmt.Errorf(
+			"MaxAttempts (%d) and StallTimeout (%v) cannot be negative",
+			config.MaxAttempts,
+			config.StallTimeout,
+		)
 	}
 	return nil
 }
@@ -117,8 +127,8 @@ func withoutRedirects(given *http.Client) *http.Client {
 	return &client
 }
 
-// defaultTransport keeps as many idle connections as a fleet migration uses at once (Go's default is 2), and stays with
-// HTTP/1.1, where each transfer has a connection and a TCP window of its own.
+// defaultTransport keeps as many idle connections as a fleet migration uses at once (Go's default is 2), and
+// stays with HTTP/1.1, where each transfer has a connection and a TCP window of its own.
 func defaultTransport() *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns = 256

@@ -9,7 +9,12 @@ import (
 )
 
 func TestNewRefuses(t *testing.T) {
-	good := Config{Endpoint: "https://abc.r2.cloudflarestorage.com", Bucket: "b", AccessKeyID: "id", SecretAccessKey: fakeSecret}
+	good := Config{
+		Endpoint:        "https://abc.r2.cloudflarestorage.com",
+		Bucket:          "b",
+		AccessKeyID:     "id",
+		SecretAccessKey: fakeSecret,
+	}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +48,8 @@ func TestBackoffGrowsToItsMost(t *testing.T) {
 		{1, true, time.Second}, {3, true, 4 * time.Second}, {40, true, 10 * time.Second},
 	} {
 		for range 100 {
-			if got := defaultBackoff.delay(test.failures, test.throttled); got < test.least || got > test.least*5/4 {
+			if got := defaultBackoff.delay(test.failures, test.throttled); got < test.least ||
+				got > test.least*5/4 {
 				t.Fatalf("delay(%d, %v) = %v", test.failures, test.throttled, got)
 			}
 		}

@@ -123,7 +123,8 @@ func classifyAnswer(answer *response, needs access) (userdb.Kind, string) {
 	}
 }
 
-// refusesUpload says whether the answer is about the body or the headers of this upload. A 400 without a code may be anybody's.
+// refusesUpload says whether the answer is about the body or the headers of this upload. A 400 without a code
+// may be anybody's.
 func refusesUpload(answer *response) bool {
 	switch answer.status {
 	case http.StatusRequestEntityTooLarge, http.StatusLengthRequired, http.StatusRequestHeaderFieldsTooLarge:

@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// A write that is conditional on the ETag of a read loses no other writer's work. It needs a bucket, so it is compiled and not run.
+// A write that is conditional on the ETag of a read loses no other writer's work. It needs a bucket, so it is
+// compiled and not run.
 func ExampleClient_Put() {
 	bucket, err := r2.New(r2.Config{
 		Endpoint:        "https://ACCOUNT.r2.cloudflarestorage.com",

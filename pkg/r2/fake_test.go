@@ -16,7 +16,8 @@ import (
 
 const fakeSecret = "s3cr3t-that-no-error-may-show"
 
-// fake plays R2's part in what the local runtime never does: one step for each request, the last one for all further.
+// fake plays R2's part in what the local runtime never does: one step for each request, the last one for all
+// further.
 type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -69,7 +70,12 @@ func answer(status int, code string) step {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(status)
-		fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>about %s</Message></Error>`, code, code)
+		fmt.Fprintf(
+			w,
+			`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>about %s</Message></Error>`,
+			code,
+			code,
+		)
 	}
 }
 

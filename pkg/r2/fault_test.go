@@ -49,7 +49,8 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := newFake(t, test.steps...)
-			etag, err := server.client(t).Put(t.Context(), "ann/database.sqlite", strings.NewReader("x"), 1, PutOptions{IfMatch: `"e"`})
+			etag, err := server.client(t).
+				Put(t.Context(), "ann/database.sqlite", strings.NewReader("x"), 1, PutOptions{IfMatch: `"e"`})
 			checkError(t, err, test.want, test.words)
 			if (err == nil) != (etag == etagOf("x")) {
 				t.Errorf("ETag %s", etag)
@@ -69,22 +70,35 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 
 func TestWhatAPutSends(t *testing.T) {
 	server := newFake(t, answer(500, "InternalError"), stored(etagOf("content")))
-	_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{IfNoneMatch: true, Metadata: map[string]string{"dbm-fence": "1"}})
+	_, err := server.client(t).
+		Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{IfNoneMatch: true, Metadata: map[string]string{"dbm-fence": "1"}})
 	checkError(t, err, "")
 	for _, request := range server.log() {
 		header := request.header
-		if header.Get("Content-Md5") != "mgNkuembtIDdJeHwKEyFVQ==" || header.Get("If-None-Match") != "*" || header.Get("X-Amz-Meta-Dbm-Fence") != "1" {
+		if header.Get("Content-Md5") != "mgNkuembtIDdJeHwKEyFVQ==" || header.Get("If-None-Match") != "*" ||
+			header.Get("X-Amz-Meta-Dbm-Fence") != "1" {
 			t.Errorf("headers %v", header)
 		}
 		// The body is proved by its MD5, which is signed, instead of a SHA-256 beside it.
-		if header.Get("X-Amz-Content-Sha256") != "UNSIGNED-PAYLOAD" || !strings.Contains(header.Get("Authorization"), "content-md5") {
-			t.Errorf("payload %q, signed headers in %q", header.Get("X-Amz-Content-Sha256"), header.Get("Authorization"))
+		if header.Get("X-Amz-Content-Sha256") != "UNSIGNED-PAYLOAD" ||
+			!strings.Contains(header.Get("Authorization"), "content-md5") {
+			t.Errorf(
+				"payload %q, signed headers in %q",
+				header.Get("X-Amz-Content-Sha256"),
+				header.Get("Authorization"),
+			)
 		}
-		if header.Get("Accept-Encoding") != "identity" || strings.Contains(header.Get("Authorization"), "accept-encoding") {
-			t.Errorf("Accept-Encoding %q, signed in %q", header.Get("Accept-Encoding"), header.Get("Authorization"))
+		if header.Get("Accept-Encoding") != "identity" ||
+			strings.Contains(header.Get("Authorization"), "accept-encoding") {
+			t.Errorf(
+				"Accept-Encoding %q, signed in %q",
+				header.Get("Accept-Encoding"),
+				header.Get("Authorization"),
+			)
 		}
 		for name := range header {
-			if strings.HasPrefix(name, "X-Amz-Checksum") || name == "X-Amz-Trailer" || name == "Expect" || name == "Content-Encoding" {
+			if strings.HasPrefix(name, "X-Amz-Checksum") || name == "X-Amz-Trailer" || name == "Expect" ||
+				name == "Content-Encoding" {
 				t.Errorf("R2 cannot take %s: %s", name, header.Get(name))
 			}
 		}
@@ -111,7 +125,8 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := newFake(t, stored(etagOf("body")))
-			_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("body"), test.size, test.options)
+			_, err := server.client(t).
+				Put(t.Context(), "k", strings.NewReader("body"), test.size, test.options)
 			checkError(t, err, test.want)
 			if len(server.log()) != 0 {
 				t.Error("something was sent")
@@ -120,7 +135,8 @@ func TestPutRefusesBeforeSending(t *testing.T) {
 	}
 }
 
-// TestEncodedMetadataIsCountedDecoded: R2's limit is about the text, and it travels up to three times as long.
+// TestEncodedMetadataIsCountedDecoded: R2's limit is about the text, and it travels up to three times as
+// long.
 func TestEncodedMetadataIsCountedDecoded(t *testing.T) {
 	server := newFake(t, stored(etagOf("body")))
 	bio := "=?UTF-8?Q?" + strings.Repeat("=C3=A9", 1400) + "?="
@@ -199,7 +215,8 @@ func TestBrokenDownloads(t *testing.T) {
 func TestGetWithoutPinResumesTheVersionItSaw(t *testing.T) {
 	server := newFake(t, object("0123456789", 4), object("0123456789", 10))
 	var got bytes.Buffer
-	if _, err := server.client(t).Get(t.Context(), "k", "", &got); err != nil || got.String() != "0123456789" {
+	if _, err := server.client(t).Get(t.Context(), "k", "", &got); err != nil ||
+		got.String() != "0123456789" {
 		t.Fatalf("%q, %v", got.String(), err)
 	}
 	resumed := server.log()[1].header
@@ -251,7 +268,8 @@ func TestLoginPageIsNoListing(t *testing.T) {
 	server := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "<html><body>Sign in<br></body></html>")
 	})
-	err := server.client(t).List(t.Context(), "", "", func([]Object, []string) error { return errors.New("a page was made of it") })
+	err := server.client(t).
+		List(t.Context(), "", "", func([]Object, []string) error { return errors.New("a page was made of it") })
 	checkError(t, err, userdb.ProtocolError)
 }
 
@@ -271,12 +289,19 @@ func TestNobodyThereAndInterrupted(t *testing.T) {
 func TestListingGoesThroughAllPages(t *testing.T) {
 	page := func(body string) step {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`+body+`</ListBucketResult>`)
+			io.WriteString(
+				w,
+				`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`+body+`</ListBucketResult>`,
+			)
 		}
 	}
-	server := newFake(t,
-		page(`<IsTruncated>true</IsTruncated><NextContinuationToken>more/=</NextContinuationToken><EncodingType>url</EncodingType><Contents><Key>a%01b+c%2Bd</Key></Contents>`),
-		page(`<IsTruncated>false</IsTruncated><Contents><Key>e%20f</Key></Contents>`))
+	server := newFake(
+		t,
+		page(
+			`<IsTruncated>true</IsTruncated><NextContinuationToken>more/=</NextContinuationToken><EncodingType>url</EncodingType><Contents><Key>a%01b+c%2Bd</Key></Contents>`,
+		),
+		page(`<IsTruncated>false</IsTruncated><Contents><Key>e%20f</Key></Contents>`),
+	)
 	names := collect(t, func(yield func([]Object, []string) error) error {
 		return server.client(t).List(t.Context(), "p", "", yield)
 	})
@@ -298,6 +323,7 @@ func TestPutTakesTheCallersMD5(t *testing.T) {
 	if got := server.log()[0].header.Get("Content-Md5"); got != "mgNkuembtIDdJeHwKEyFVQ==" {
 		t.Errorf("Content-MD5 %q", got)
 	}
-	_, err := server.client(t).Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{MD5: sum[:5]})
+	_, err := server.client(t).
+		Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{MD5: sum[:5]})
 	checkError(t, err, userdb.Usage)
 }

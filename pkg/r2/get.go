@@ -23,38 +23,63 @@ func (c *Client) Head(ctx context.Context, key userdb.ObjectKey) (Object, error)
 }
 
 func (c *Client) head(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag) (Object, error) {
-	out, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.bucket, Key: aws.String(string(key)), IfMatch: optional(ifMatch)})
+	out, err := c.s3.HeadObject(
+		ctx,
+		&s3.HeadObjectInput{Bucket: &c.bucket, Key: aws.String(string(key)), IfMatch: optional(ifMatch)},
+	)
 	if err != nil {
 		return Object{}, c.fail(ctx, "head", key, reading, err)
 	}
 	return Object{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: userdb.ETag(aws.ToString(out.ETag)),
-		LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata, ContentType: aws.ToString(out.ContentType),
-		Headers: userdb.Headers{CacheControl: aws.ToString(out.CacheControl), ContentDisposition: aws.ToString(out.ContentDisposition),
-			ContentEncoding: aws.ToString(out.ContentEncoding), ContentLanguage: aws.ToString(out.ContentLanguage),
-			Expires: aws.ToString(out.ExpiresString), StorageClass: string(out.StorageClass)},
+		LastModified: aws.ToTime(
+			out.LastModified,
+		), Metadata: out.Metadata, ContentType: aws.ToString(out.ContentType),
+		Headers: userdb.Headers{
+			CacheControl:       aws.ToString(out.CacheControl),
+			ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentEncoding: aws.ToString(
+				out.ContentEncoding,
+			),
+			ContentLanguage: aws.ToString(out.ContentLanguage),
+			Expires:         aws.ToString(out.ExpiresString),
+			StorageClass:    string(out.StorageClass),
+		},
 	}, nil
 }
 
-// Get copies an object to w, all of it from the one version that has the ETag ifMatch, or, if that is empty, from the
-// version that the first answer shows. A transfer that breaks or stalls is resumed where it stopped. The length is
-// always checked, and the MD5 where the ETag is one (single-part uploads). After an error, what w got is worthless.
-// Kinds: as Head, and Precondition when the object is no longer that version.
-func (c *Client) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (Object, error) {
+// Get copies an object to w, all of it from the one version that has the ETag ifMatch, or, if that is empty,
+// from the version that the first answer shows. A transfer that breaks or stalls is resumed where it stopped.
+// The length is always checked, and the MD5 where the ETag is one (single-part uploads). After an error, what
+// w got is worthless. Kinds: as Head, and Precondition when the object is no longer that version.
+func (c *Client) Get(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	w io.Writer,
+) (Object, error) {
 	sum := md5.New()
 	t := &transfer{client: c, key: key, etag: ifMatch, to: io.MultiWriter(w, sum), end: -1}
 	if err := t.run(ctx); err != nil {
 		return Object{}, c.fail(ctx, "get", key, reading, err)
 	}
 	if want, ok := md5Of(t.object.ETag); ok && want != hex.EncodeToString(sum.Sum(nil)) {
-		return Object{}, t.protocolError(fmt.Errorf("MD5 of what arrived is %x, the ETag is %s", sum.Sum(nil), t.object.ETag))
+		return Object{}, t.protocolError(
+			fmt.Errorf("MD5 of what arrived is %x, the ETag is %s", sum.Sum(nil), t.object.ETag),
+		)
 	}
 	return t.object, nil
 }
 
-// GetRange reads length bytes from offset on, fewer where the object ends before, of the version with the ETag ifMatch
-// (empty: of the version that the first answer shows). Object describes the whole object. Kinds as Get.
-func (c *Client) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, Object, error) {
+// GetRange reads length bytes from offset on, fewer where the object ends before, of the version with the
+// ETag ifMatch (empty: of the version that the first answer shows). Object describes the whole object. Kinds
+// as Get.
+func (c *Client) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, Object, error) {
 	if offset < 0 || length <= 0 {
 		return nil, Object{}, c.fail(ctx, "get range", key, reading, &userdb.Error{
 			Op: "get range", Thing: c.thing(key), Kind: userdb.Internal, Err: fmt.Errorf("%d bytes from %d on", length, offset),
@@ -84,7 +109,8 @@ type transfer struct {
 	object Object      // from the first answer; its Size is the whole object's
 }
 
-// run counts only failures in a row without a byte between them, so that a huge file over a bad line still arrives.
+// run counts only failures in a row without a byte between them, so that a huge file over a bad line still
+// arrives.
 func (t *transfer) run(ctx context.Context) error {
 	for failures := 0; ; {
 		before := t.next
@@ -137,12 +163,24 @@ func (t *transfer) rangeHeader() *string {
 	}
 }
 
-// accept checks that an answer continues this transfer, whatever a cache or proxy between made of the request.
+// accept checks that an answer continues this transfer, whatever a cache or proxy between made of the
+// request.
 func (t *transfer) accept(out *s3.GetObjectOutput) error {
 	headers := headersOf(out)
 	if headers.Coding() != "" && t.rangeHeader() == nil {
-		object := Object{Key: t.key, Size: aws.ToInt64(out.ContentLength), ETag: userdb.ETag(aws.ToString(out.ETag)), Headers: headers}
-		return &userdb.Error{Op: "get", Thing: t.client.thing(t.key), Kind: userdb.Blocked, Err: &userdb.EncodedError{Object: object}, Hint: hintEncoded}
+		object := Object{
+			Key:     t.key,
+			Size:    aws.ToInt64(out.ContentLength),
+			ETag:    userdb.ETag(aws.ToString(out.ETag)),
+			Headers: headers,
+		}
+		return &userdb.Error{
+			Op:    "get",
+			Thing: t.client.thing(t.key),
+			Kind:  userdb.Blocked,
+			Err:   &userdb.EncodedError{Object: object},
+			Hint:  hintEncoded,
+		}
 	}
 	size, err := t.wholeSize(out)
 	if err != nil {
@@ -153,8 +191,15 @@ func (t *transfer) accept(out *s3.GetObjectOutput) error {
 		return t.protocolError(fmt.Errorf("asked for ETag %s, got %s", t.etag, etag))
 	}
 	t.etag = etag
-	t.object = Object{Key: t.key, Size: size, ETag: etag, LastModified: aws.ToTime(out.LastModified), Metadata: out.Metadata,
-		ContentType: aws.ToString(out.ContentType), Headers: headers}
+	t.object = Object{
+		Key:          t.key,
+		Size:         size,
+		ETag:         etag,
+		LastModified: aws.ToTime(out.LastModified),
+		Metadata:     out.Metadata,
+		ContentType:  aws.ToString(out.ContentType),
+		Headers:      headers,
+	}
 	if t.end < 0 || t.end > size {
 		t.end = size
 	}
@@ -162,9 +207,16 @@ func (t *transfer) accept(out *s3.GetObjectOutput) error {
 }
 
 func headersOf(out *s3.GetObjectOutput) userdb.Headers {
-	return userdb.Headers{CacheControl: aws.ToString(out.CacheControl), ContentDisposition: aws.ToString(out.ContentDisposition),
-		ContentEncoding: aws.ToString(out.ContentEncoding), ContentLanguage: aws.ToString(out.ContentLanguage),
-		Expires: aws.ToString(out.ExpiresString), StorageClass: string(out.StorageClass)}
+	return userdb.Headers{
+		CacheControl:       aws.ToString(out.CacheControl),
+		ContentDisposition: aws.ToString(out.ContentDisposition),
+		ContentEncoding: aws.ToString(
+			out.ContentEncoding,
+		),
+		ContentLanguage: aws.ToString(out.ContentLanguage),
+		Expires:         aws.ToString(out.ExpiresString),
+		StorageClass:    string(out.StorageClass),
+	}
 }
 
 func (t *transfer) wholeSize(out *s3.GetObjectOutput) (int64, error) {
@@ -199,7 +251,13 @@ func (t *transfer) copyBody(body io.Reader) error {
 }
 
 func (t *transfer) protocolError(cause error) error {
-	return &userdb.Error{Op: "get", Thing: t.client.thing(t.key), Kind: userdb.ProtocolError, Err: cause, Hint: hintEndpoint}
+	return &userdb.Error{
+		Op:    "get",
+		Thing: t.client.thing(t.key),
+		Kind:  userdb.ProtocolError,
+		Err:   cause,
+		Hint:  hintEndpoint,
+	}
 }
 
 // md5Of reads the MD5 out of an ETag; false for that of a multipart upload ("...-3").

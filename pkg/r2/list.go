@@ -14,12 +14,21 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// List lists the objects whose keys start with prefix, in key order, up to 1,000 in each call of yield and in each billed request (class A). With a
-// delimiter it lists one level: the objects whose keys go on without it, and, as common prefixes, the folders beside them, however
-// many objects are in those; see userdb.Layout.ListPlan. Metadata is not in a listing. An error from yield ends it and is returned as it is.
+// List lists the objects whose keys start with prefix, in key order, up to 1,000 in each call of yield and in
+// each billed request (class A). With a delimiter it lists one level: the objects whose keys go on without
+// it, and, as common prefixes, the folders beside them, however many objects are in those; see
+// userdb.Layout.ListPlan. Metadata is not in a listing. An error from yield ends it and is returned as it is.
 // Kinds: Unauthorized, NotFound (the bucket), Throttled, Unreachable.
-func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(objects []userdb.Object, commonPrefixes []string) error) error {
-	input := &s3.ListObjectsV2Input{Bucket: &c.bucket, Prefix: optionalText(prefix), Delimiter: optionalText(delimiter)}
+func (c *Client) List(
+	ctx context.Context,
+	prefix, delimiter string,
+	yield func(objects []userdb.Object, commonPrefixes []string) error,
+) error {
+	input := &s3.ListObjectsV2Input{
+		Bucket:    &c.bucket,
+		Prefix:    optionalText(prefix),
+		Delimiter: optionalText(delimiter),
+	}
 	input.EncodingType = types.EncodingTypeUrl // XML cannot carry control characters, and any key may hold some
 	pages := s3.NewListObjectsV2Paginator(c.s3, input)
 	tokens, given := map[string]bool{}, lastPage{}
@@ -33,7 +42,13 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 			err = goesOn(out, tokens)
 		}
 		if err != nil {
-			return &userdb.Error{Op: "list", Thing: c.thing(userdb.ObjectKey(prefix)), Kind: userdb.ProtocolError, Err: err, Hint: hintEndpoint}
+			return &userdb.Error{
+				Op:    "list",
+				Thing: c.thing(userdb.ObjectKey(prefix)),
+				Kind:  userdb.ProtocolError,
+				Err:   err,
+				Hint:  hintEndpoint,
+			}
 		}
 		if err := yield(given.fresh(objects, folders)); err != nil {
 			return err
@@ -42,7 +57,8 @@ func (c *Client) List(ctx context.Context, prefix, delimiter string, yield func(
 	return nil
 }
 
-// goesOn refuses a listing that says it goes on and cannot: without a token it would end early, with one that it gave before it would never end.
+// goesOn refuses a listing that says it goes on and cannot: without a token it would end early, with one that
+// it gave before it would never end.
 func goesOn(out *s3.ListObjectsV2Output, tokens map[string]bool) error {
 	token := aws.ToString(out.NextContinuationToken)
 	switch {
@@ -57,16 +73,22 @@ func goesOn(out *s3.ListObjectsV2Output, tokens map[string]bool) error {
 	return nil
 }
 
-// lastPage is what the page before gave. A server may give the last entry of a page again, or a folder on each page that its objects are on; whoever
-// reads the listing would take such a user for two.
+// lastPage is what the page before gave. A server may give the last entry of a page again, or a folder on
+// each page that its objects are on; whoever reads the listing would take such a user for two.
 type lastPage struct{ objects, folders map[string]bool }
 
 // fresh leaves out what this page or the one before gave already.
 func (p *lastPage) fresh(objects []Object, folders []string) ([]Object, []string) {
 	before := *p
 	p.objects, p.folders = map[string]bool{}, map[string]bool{}
-	return slices.DeleteFunc(objects, func(o Object) bool { return again(string(o.Key), before.objects, p.objects) }),
-		slices.DeleteFunc(folders, func(folder string) bool { return again(folder, before.folders, p.folders) })
+	return slices.DeleteFunc(
+			objects,
+			func(o Object) bool { return again(string(o.Key), before.objects, p.objects) },
+		),
+		slices.DeleteFunc(
+			folders,
+			func(folder string) bool { return again(folder, before.folders, p.folders) },
+		)
 }
 
 func again(name string, before, now map[string]bool) bool {
@@ -84,7 +106,9 @@ func readPage(out *s3.ListObjectsV2Output) ([]Object, []string, error) {
 			return nil, nil, err
 		}
 		objects = append(objects, Object{
-			Key: userdb.ObjectKey(key), Size: aws.ToInt64(entry.Size), ETag: userdb.ETag(aws.ToString(entry.ETag)),
+			Key: userdb.ObjectKey(
+				key,
+			), Size: aws.ToInt64(entry.Size), ETag: userdb.ETag(aws.ToString(entry.ETag)),
 			LastModified: aws.ToTime(entry.LastModified),
 		})
 	}
@@ -99,8 +123,8 @@ func readPage(out *s3.ListObjectsV2Output) ([]Object, []string, error) {
 	return objects, folders, nil
 }
 
-// keyDecoder honours a server that ignores the encoding that was asked for. A space may come as + or as %20; a plus
-// comes as %2B either way.
+// keyDecoder honours a server that ignores the encoding that was asked for. A space may come as + or as %20;
+// a plus comes as %2B either way.
 func keyDecoder(encoding types.EncodingType) func(string) (string, error) {
 	if encoding != types.EncodingTypeUrl {
 		return func(key string) (string, error) { return key, nil }

@@ -11,14 +11,19 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// listing answers with pages, each given by its keys, its folders (which end with a slash) and, behind ">", the token of the next one.
+// listing answers with pages, each given by its keys, its folders (which end with a slash) and, behind ">",
+// the token of the next one.
 func listing(t *testing.T, pages ...string) *Client {
 	t.Helper()
 	var steps []step
 	for _, text := range pages {
 		entries, token, more := strings.Cut(text, ">")
 		var body strings.Builder
-		fmt.Fprintf(&body, `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>%t</IsTruncated>`, more)
+		fmt.Fprintf(
+			&body,
+			`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>%t</IsTruncated>`,
+			more,
+		)
 		if token != "" {
 			fmt.Fprintf(&body, "<NextContinuationToken>%s</NextContinuationToken>", token)
 		}
@@ -30,12 +35,16 @@ func listing(t *testing.T, pages ...string) *Client {
 			}
 		}
 		body.WriteString("</ListBucketResult>")
-		steps = append(steps, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body.String()) })
+		steps = append(
+			steps,
+			func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body.String()) },
+		)
 	}
 	return newFake(t, steps...).client(t)
 }
 
-// TestListingsThatMisbehave: each name comes once, and a listing that cannot be read to its end is an error, with no page asked for in vain.
+// TestListingsThatMisbehave: each name comes once, and a listing that cannot be read to its end is an error,
+// with no page asked for in vain.
 func TestListingsThatMisbehave(t *testing.T) {
 	for name, c := range map[string]struct {
 		pages  []string
@@ -57,7 +66,9 @@ func TestListingsThatMisbehave(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			err := listing(t, c.pages...).List(t.Context(), "", "/", func(objects []Object, folders []string) error {
+			err := listing(
+				t,
+				c.pages...).List(t.Context(), "", "/", func(objects []Object, folders []string) error {
 				for _, o := range objects {
 					got = append(got, string(o.Key))
 				}

@@ -22,7 +22,12 @@ func TestMain(m *testing.M) {
 }
 
 func localConfig() Config {
-	return Config{Endpoint: shared.S3Endpoint, Bucket: shared.Bucket, AccessKeyID: shared.AccessKey, SecretAccessKey: shared.SecretKey}
+	return Config{
+		Endpoint:        shared.S3Endpoint,
+		Bucket:          shared.Bucket,
+		AccessKeyID:     shared.AccessKey,
+		SecretAccessKey: shared.SecretKey,
+	}
 }
 
 func newClient(t *testing.T, config Config) *Client {
@@ -36,7 +41,13 @@ func newClient(t *testing.T, config Config) *Client {
 
 func put(t *testing.T, c *Client, key, content string, options PutOptions) userdb.ETag {
 	t.Helper()
-	etag, err := c.Put(t.Context(), userdb.ObjectKey(key), strings.NewReader(content), int64(len(content)), options)
+	etag, err := c.Put(
+		t.Context(),
+		userdb.ObjectKey(key),
+		strings.NewReader(content),
+		int64(len(content)),
+		options,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,13 +57,23 @@ func put(t *testing.T, c *Client, key, content string, options PutOptions) userd
 func TestPutHeadGet(t *testing.T) {
 	c := newClient(t, localConfig())
 	content := strings.Repeat("0123456789abcdef", 1<<16) // 1 MB: several reads
-	metadata := map[string]string{"dbm-fence": "l=7;n=9", "dbm-by": "run 12", "their_own.name": "kept: as it is"}
+	metadata := map[string]string{
+		"dbm-fence":      "l=7;n=9",
+		"dbm-by":         "run 12",
+		"their_own.name": "kept: as it is",
+	}
 	key := userdb.ObjectKey(t.Name() + "/ä b+c.sqlite")
 	body := strings.NewReader("skip" + content)
 	if _, err := body.Seek(4, 0); err != nil {
 		t.Fatal(err)
 	}
-	etag, err := c.Put(t.Context(), key, body, int64(len(content)), PutOptions{Metadata: metadata, ContentType: "application/vnd.sqlite3"})
+	etag, err := c.Put(
+		t.Context(),
+		key,
+		body,
+		int64(len(content)),
+		PutOptions{Metadata: metadata, ContentType: "application/vnd.sqlite3"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +82,9 @@ func TestPutHeadGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if head.Key != key || head.Size != int64(len(content)) || head.ETag != etag || !reflect.DeepEqual(head.Metadata, metadata) || head.LastModified.IsZero() ||
+	if head.Key != key || head.Size != int64(len(content)) || head.ETag != etag ||
+		!reflect.DeepEqual(head.Metadata, metadata) ||
+		head.LastModified.IsZero() ||
 		head.ContentType != "application/vnd.sqlite3" {
 		t.Errorf("head: %+v", head)
 	}
@@ -83,10 +106,14 @@ func TestGetIsPinned(t *testing.T) {
 	old := put(t, c, key, "old", PutOptions{})
 	put(t, c, key, "new", PutOptions{})
 	var got bytes.Buffer
-	if _, err := c.Get(t.Context(), userdb.ObjectKey(key), old, &got); userdb.KindOf(err) != userdb.Precondition {
+	if _, err := c.Get(t.Context(), userdb.ObjectKey(key), old, &got); userdb.KindOf(
+		err,
+	) != userdb.Precondition {
 		t.Errorf("get of a replaced version: %v", err)
 	}
-	if _, _, err := c.GetRange(t.Context(), userdb.ObjectKey(key), old, 0, 2); userdb.KindOf(err) != userdb.Precondition {
+	if _, _, err := c.GetRange(t.Context(), userdb.ObjectKey(key), old, 0, 2); userdb.KindOf(
+		err,
+	) != userdb.Precondition {
 		t.Errorf("range of a replaced version: %v", err)
 	}
 	if got.Len() != 0 {
@@ -109,10 +136,20 @@ func TestGetRange(t *testing.T) {
 	} {
 		data, object, err := c.GetRange(t.Context(), userdb.ObjectKey(test.key), "", test.offset, test.length)
 		if err != nil || string(data) != test.want || object.Size != test.size || object.ETag == "" {
-			t.Errorf("%d bytes from %d of %s: %q %+v %v", test.length, test.offset, test.key, data, object, err)
+			t.Errorf(
+				"%d bytes from %d of %s: %q %+v %v",
+				test.length,
+				test.offset,
+				test.key,
+				data,
+				object,
+				err,
+			)
 		}
 	}
-	if _, _, err := c.GetRange(t.Context(), userdb.ObjectKey(full), "", 0, 0); userdb.KindOf(err) != userdb.Internal {
+	if _, _, err := c.GetRange(t.Context(), userdb.ObjectKey(full), "", 0, 0); userdb.KindOf(
+		err,
+	) != userdb.Internal {
 		t.Errorf("range of no bytes: %v", err)
 	}
 	if _, err := c.Get(t.Context(), userdb.ObjectKey(empty), "", &bytes.Buffer{}); err != nil {
@@ -163,7 +200,13 @@ func TestListing(t *testing.T) {
 		put(t, c, root+key, key, PutOptions{})
 	}
 	all := collect(t, func(each page) error { return c.List(t.Context(), root, "", each) })
-	want := []string{root + "a/database.sqlite", root + "a/games/1.mp4", root + "a/games/2.mp4", root + "b +é\x01/database.sqlite", root + "note.txt"}
+	want := []string{
+		root + "a/database.sqlite",
+		root + "a/games/1.mp4",
+		root + "a/games/2.mp4",
+		root + "b +é\x01/database.sqlite",
+		root + "note.txt",
+	}
 	if !slices.Equal(all, want) {
 		t.Errorf("all: %q", all)
 	}
@@ -172,7 +215,8 @@ func TestListing(t *testing.T) {
 		t.Errorf("level: %q", level)
 	}
 	err := c.List(t.Context(), root, "", func(objects []Object, _ []string) error {
-		if head, err := c.Head(t.Context(), objects[0].Key); err != nil || head.ETag != objects[0].ETag || head.Size != objects[0].Size {
+		if head, err := c.Head(t.Context(), objects[0].Key); err != nil || head.ETag != objects[0].ETag ||
+			head.Size != objects[0].Size {
 			t.Errorf("listed %+v, head %+v (%v)", objects[0], head, err)
 		}
 		return context.Canceled
@@ -246,7 +290,9 @@ func TestRefusalsOfTheServer(t *testing.T) {
 			}
 		})
 	}
-	if _, err := newClient(t, localConfig()).Get(t.Context(), "absent/key", "", &bytes.Buffer{}); userdb.KindOf(err) != userdb.NotFound ||
+	if _, err := newClient(t, localConfig()).Get(t.Context(), "absent/key", "", &bytes.Buffer{}); userdb.KindOf(
+		err,
+	) != userdb.NotFound ||
 		!strings.Contains(err.Error(), "user-data/absent/key") {
 		t.Errorf("get of an absent key: %v", err)
 	}

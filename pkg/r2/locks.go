@@ -32,7 +32,8 @@ type LockReader struct {
 // mostLocks bounds the answer: R2 takes at most 1,000 rules.
 const mostLocks = 1 << 20
 
-// lockAnswer is the API's (developers.cloudflare.com/api/resources/r2/subresources/buckets/subresources/locks).
+// lockAnswer is the API's
+// (developers.cloudflare.com/api/resources/r2/subresources/buckets/subresources/locks).
 type lockAnswer struct {
 	Result struct {
 		Rules []struct {
@@ -48,7 +49,8 @@ type lockAnswer struct {
 	} `json:"result"`
 }
 
-// Locks reads the rules that are switched on. Unauthorized: the token has no permission to read the bucket's settings.
+// Locks reads the rules that are switched on. Unauthorized: the token has no permission to read the bucket's
+// settings.
 func (l LockReader) Locks(ctx context.Context) ([]Lock, error) {
 	var answer lockAnswer
 	if kind, err := l.get(ctx, &answer); err != nil {
@@ -65,7 +67,10 @@ func (l LockReader) Locks(ctx context.Context) ([]Lock, error) {
 		case "Age":
 			lock.Age = time.Duration(r.Condition.MaxAgeSeconds) * time.Second
 		case "Date":
-			lock.Until, _ = time.Parse(time.RFC3339, r.Condition.Date) // a date that we cannot read never ends
+			lock.Until, _ = time.Parse(
+				time.RFC3339,
+				r.Condition.Date,
+			) // a date that we cannot read never ends
 		}
 		found = append(found, lock)
 	}
@@ -73,7 +78,14 @@ func (l LockReader) Locks(ctx context.Context) ([]Lock, error) {
 }
 
 func (l LockReader) get(ctx context.Context, into any) (userdb.Kind, error) {
-	address := strings.TrimRight(l.BaseURL, "/") + "/accounts/" + url.PathEscape(l.AccountID) + "/r2/buckets/" + url.PathEscape(l.Bucket) + "/lock"
+	address := strings.TrimRight(
+		l.BaseURL,
+		"/",
+	) + "/accounts/" + url.PathEscape(
+		l.AccountID,
+	) + "/r2/buckets/" + url.PathEscape(
+		l.Bucket,
+	) + "/lock"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return userdb.Usage, errors.New("the API's address is not a URL")

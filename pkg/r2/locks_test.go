@@ -18,7 +18,11 @@ func TestLocks(t *testing.T) {
 {"id":"date","enabled":true,"condition":{"type":"Date","date":"2027-01-02T00:00:00Z"}},
 {"id":"good","enabled":true,"prefix":"","condition":{"type":"Indefinite"}},
 {"id":"off","enabled":false,"condition":{"type":"Indefinite"}}]}}`
-	want := []Lock{{ID: "age", Prefix: "users/", Age: time.Hour}, {ID: "date", Until: time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)}, {ID: "good"}}
+	want := []Lock{
+		{ID: "age", Prefix: "users/", Age: time.Hour},
+		{ID: "date", Until: time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)},
+		{ID: "good"},
+	}
 	for _, c := range []struct {
 		status int
 		body   string
@@ -32,15 +36,26 @@ func TestLocks(t *testing.T) {
 		{200, "oops", nil, userdb.ProtocolError},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/v4/accounts/acc/r2/buckets/users/lock" || r.Header.Get("Authorization") != "Bearer t0ken" || r.Header.Get("Cf-R2-Jurisdiction") != "eu" {
+			if r.URL.Path != "/v4/accounts/acc/r2/buckets/users/lock" ||
+				r.Header.Get("Authorization") != "Bearer t0ken" ||
+				r.Header.Get("Cf-R2-Jurisdiction") != "eu" {
 				t.Errorf("%s %v", r.URL, r.Header)
 			}
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.body)
 		}))
-		got, err := LockReader{BaseURL: server.URL + "/v4", AccountID: "acc", Token: "t0ken", Bucket: "users", Jurisdiction: "eu"}.Locks(t.Context())
+		got, err := LockReader{
+			BaseURL:      server.URL + "/v4",
+			AccountID:    "acc",
+			Token:        "t0ken",
+			Bucket:       "users",
+			Jurisdiction: "eu",
+		}.Locks(
+			t.Context(),
+		)
 		server.Close()
-		if userdb.KindOf(err) != c.kind || !reflect.DeepEqual(got, c.want) || err != nil && strings.Contains(err.Error(), "t0ken") {
+		if userdb.KindOf(err) != c.kind || !reflect.DeepEqual(got, c.want) ||
+			err != nil && strings.Contains(err.Error(), "t0ken") {
 			t.Errorf("%d: %+v, %v", c.status, got, err)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 // MaxMetadataBytes is R2's limit for the names and values of one object's metadata together.
 const MaxMetadataBytes = 8192
 
-// checkMetadata refuses what would arrive changed or not at all: names travel as HTTP header names (in any case, so only
-// lower case comes back unchanged), values as header values (trimmed). A value beyond ASCII goes back as it came: encoded by RFC 2047 from R2,
-// which decodes it again, and raw from a server that sends it so.
+// checkMetadata refuses what would arrive changed or not at all: names travel as HTTP header names (in any
+// case, so only lower case comes back unchanged), values as header values (trimmed). A value beyond ASCII
+// goes back as it came: encoded by RFC 2047 from R2, which decodes it again, and raw from a server that sends
+// it so.
 func checkMetadata(metadata map[string]string) error {
 	total := 0
 	for name, value := range metadata {
@@ -21,7 +22,10 @@ func checkMetadata(metadata map[string]string) error {
 			return fmt.Errorf("metadata name %q: only a-z, 0-9 and %s are allowed", name, nameMarks)
 		}
 		if strings.ContainsFunc(value, notPrintable) || strings.TrimSpace(value) != value {
-			return fmt.Errorf("metadata %s: the value has a control character or a space at an end, or is not UTF-8", name)
+			return fmt.Errorf(
+				"metadata %s: the value has a control character or a space at an end, or is not UTF-8",
+				name,
+			)
 		}
 	}
 	if total > MaxMetadataBytes {

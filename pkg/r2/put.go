@@ -21,18 +21,25 @@ import (
 // PutOptions make a PUT conditional and describe the object. See MaxMetadataBytes for metadata.
 type PutOptions = userdb.PutOptions
 
-// Put writes size bytes, from the body's current position on, as one object, and returns the new ETag after checking
-// that it is the MD5 of what was sent. The body is read to be sent, again in retries, and once before that where the
-// options do not bring the MD5.
+// Put writes size bytes, from the body's current position on, as one object, and returns the new ETag after
+// checking that it is the MD5 of what was sent. The body is read to be sent, again in retries, and once
+// before that where the options do not bring the MD5.
 //
-// The MD5 travels as a signed header, and R2 refuses a body that it is not the MD5 of. So the SHA-256 of the body, which
-// S3's signature would add, proves nothing more; computing it costs both ends as much as the MD5.
+// The MD5 travels as a signed header, and R2 refuses a body that it is not the MD5 of. So the SHA-256 of the
+// body, which S3's signature would add, proves nothing more; computing it costs both ends as much as the MD5.
 //
-// A repeated attempt can find the work of the one before, whose answer was lost, and report Precondition although the
-// PUT happened: read back before concluding that somebody else wrote. R2 takes one write a second for a key, so a
-// Throttled answer is waited for 1 s and more before it is returned.
-// Kinds: Precondition, Unauthorized, Throttled, Unreachable (it may have happened), NotStored, ProtocolError (altered bytes may be there now).
-func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, options PutOptions) (userdb.ETag, error) {
+// A repeated attempt can find the work of the one before, whose answer was lost, and report Precondition
+// although the PUT happened: read back before concluding that somebody else wrote. R2 takes one write a
+// second for a key, so a Throttled answer is waited for 1 s and more before it is returned. Kinds:
+// Precondition, Unauthorized, Throttled, Unreachable (it may have happened), NotStored, ProtocolError
+// (altered bytes may be there now).
+func (c *Client) Put(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	size int64,
+	options PutOptions,
+) (userdb.ETag, error) {
 	if err := validateOptions(options); err != nil {
 		return "", &userdb.Error{Op: "put", Thing: c.thing(key), Kind: userdb.Usage, Err: err}
 	}
@@ -48,8 +55,12 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 		ContentMD5: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		IfMatch:    optional(options.IfMatch), IfNoneMatch: ifNoneMatch(options),
 		Metadata: options.Metadata, ContentType: optionalText(options.ContentType),
-		CacheControl: optionalText(options.Headers.CacheControl), ContentDisposition: optionalText(options.Headers.ContentDisposition),
-		ContentEncoding: optionalText(options.Headers.ContentEncoding), ContentLanguage: optionalText(options.Headers.ContentLanguage),
+		CacheControl: optionalText(
+			options.Headers.CacheControl,
+		), ContentDisposition: optionalText(options.Headers.ContentDisposition),
+		ContentEncoding: optionalText(
+			options.Headers.ContentEncoding,
+		), ContentLanguage: optionalText(options.Headers.ContentLanguage),
 		StorageClass: types.StorageClass(options.Headers.StorageClass),
 	}, s3.WithAPIOptions(asItIs(options)...))
 	if err != nil {
@@ -64,7 +75,8 @@ func (c *Client) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeek
 	return etag, nil
 }
 
-// asItIs sends the body without a SHA-256, and Expires as the text that it is: the SDK knows it as a time only.
+// asItIs sends the body without a SHA-256, and Expires as the text that it is: the SDK knows it as a time
+// only.
 func asItIs(options PutOptions) []signOption {
 	list := []signOption{v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware}
 	if options.Headers.Expires != "" {
@@ -73,9 +85,9 @@ func asItIs(options PutOptions) []signOption {
 	return list
 }
 
-// Delete removes an object; one that is absent is no error. R2 has no conditional delete, so a delete can hit a version
-// that nobody looked at. It is for temporary and probe keys only: a user's database is never deleted but replaced by a
-// tombstone (docs/cutover.md, section 1).
+// Delete removes an object; one that is absent is no error. R2 has no conditional delete, so a delete can hit
+// a version that nobody looked at. It is for temporary and probe keys only: a user's database is never
+// deleted but replaced by a tombstone (docs/cutover.md, section 1).
 func (c *Client) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.bucket, Key: aws.String(string(key))}); err != nil {
 		return c.fail(ctx, "delete", key, writing, err)

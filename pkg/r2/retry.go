@@ -20,8 +20,8 @@ type backoff struct {
 
 var defaultBackoff = backoff{first: 200 * time.Millisecond, throttled: time.Second, most: 10 * time.Second}
 
-// delay waits after the given number of failures (1 is the first), with up to a quarter more so that parallel clients
-// spread out.
+// delay waits after the given number of failures (1 is the first), with up to a quarter more so that parallel
+// clients spread out.
 func (b backoff) delay(failures int, throttled bool) time.Duration {
 	base := b.first
 	if throttled {
@@ -45,8 +45,8 @@ func (b backoff) wait(ctx context.Context, failures int) error {
 	}
 }
 
-// newRetryer is the SDK's standard retryer with our delays, and without its quota over all requests: during an outage
-// the quota would fail every parallel transfer at its first error, and attempts are bounded anyway.
+// newRetryer is the SDK's standard retryer with our delays, and without its quota over all requests: during
+// an outage the quota would fail every parallel transfer at its first error, and attempts are bounded anyway.
 func newRetryer(maxAttempts int, waits backoff) aws.Retryer {
 	return retry.NewStandard(func(options *retry.StandardOptions) {
 		options.MaxAttempts = maxAttempts

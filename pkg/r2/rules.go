@@ -19,12 +19,17 @@ type Expiry struct {
 	Date   time.Time
 }
 
-// Expiries reads the lifecycle rules that delete objects: none where the bucket has no rules. R2 lets only tokens with an admin permission read them,
-// so Unauthorized is a usual answer, and says nothing of the rules.
+// Expiries reads the lifecycle rules that delete objects: none where the bucket has no rules. R2 lets only
+// tokens with an admin permission read them, so Unauthorized is a usual answer, and says nothing of the
+// rules.
 func (c *Client) Expiries(ctx context.Context) ([]Expiry, error) {
-	out, err := c.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &c.bucket})
+	out, err := c.s3.GetBucketLifecycleConfiguration(
+		ctx,
+		&s3.GetBucketLifecycleConfigurationInput{Bucket: &c.bucket},
+	)
 	var answer smithy.APIError
-	if errors.As(err, &answer) && (answer.ErrorCode() == "NoSuchLifecycleConfiguration" || answer.ErrorCode() == "NotImplemented") {
+	if errors.As(err, &answer) &&
+		(answer.ErrorCode() == "NoSuchLifecycleConfiguration" || answer.ErrorCode() == "NotImplemented") {
 		return nil, nil // a server that knows no rules follows none
 	}
 	if err != nil {
@@ -39,12 +44,17 @@ func (c *Client) Expiries(ctx context.Context) ([]Expiry, error) {
 	return found, nil
 }
 
-// expiryOf reads a rule; those that are switched off, that only change the storage class or that end uploads delete nothing.
+// expiryOf reads a rule; those that are switched off, that only change the storage class or that end uploads
+// delete nothing.
 func expiryOf(rule types.LifecycleRule) (Expiry, bool) {
 	if rule.Status != types.ExpirationStatusEnabled || rule.Expiration == nil {
 		return Expiry{}, false
 	}
-	e := Expiry{ID: aws.ToString(rule.ID), Days: aws.ToInt32(rule.Expiration.Days), Date: aws.ToTime(rule.Expiration.Date)}
+	e := Expiry{
+		ID:   aws.ToString(rule.ID),
+		Days: aws.ToInt32(rule.Expiration.Days),
+		Date: aws.ToTime(rule.Expiration.Date),
+	}
 	if e.Days == 0 && e.Date.IsZero() {
 		return Expiry{}, false
 	}

@@ -10,14 +10,18 @@ import (
 
 type signOption = func(*middleware.Stack) error
 
-// keepAcceptEncodingUnsigned replaces the SDK's middleware that sets "Accept-Encoding: identity" before the signature is
-// made. A proxy on the way may rewrite that header, and a signed header that was rewritten is a SignatureDoesNotMatch.
-// It is still sent, so that Go does not ask for gzip and hide the true length.
+// keepAcceptEncodingUnsigned replaces the SDK's middleware that sets "Accept-Encoding: identity" before the
+// signature is made. A proxy on the way may rewrite that header, and a signed header that was rewritten is a
+// SignatureDoesNotMatch. It is still sent, so that Go does not ask for gzip and hide the true length.
 func keepAcceptEncodingUnsigned(stack *middleware.Stack) error {
 	if _, err := stack.Finalize.Remove("DisableAcceptEncodingGzip"); err != nil {
 		return err
 	}
-	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("AcceptIdentityAfterSigning", acceptIdentity), "Signing", middleware.After)
+	return stack.Finalize.Insert(
+		middleware.FinalizeMiddlewareFunc("AcceptIdentityAfterSigning", acceptIdentity),
+		"Signing",
+		middleware.After,
+	)
 }
 
 func acceptIdentity(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
@@ -25,7 +29,10 @@ func acceptIdentity(ctx context.Context, in middleware.FinalizeInput, next middl
 ) {
 	request, ok := in.Request.(*smithyhttp.Request)
 	if !ok {
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("unknown request type %T", in.Request)
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf(
+			"unknown request type %T",
+			in.Request,
+		)
 	}
 	request.Header.Set("Accept-Encoding", "identity")
 	return next.HandleFinalize(ctx, in)

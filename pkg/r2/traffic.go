@@ -17,7 +17,8 @@ type watched struct {
 func (w *watched) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.traffic.Called(userdb.ServiceR2)
 	response, err := w.next.RoundTrip(request)
-	if err == nil && (response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable) {
+	if err == nil &&
+		(response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable) {
 		w.traffic.Throttled(userdb.ServiceR2, time.Now().Add(w.pause))
 	}
 	return response, err

@@ -47,7 +47,9 @@ func TestTrafficIsTold(t *testing.T) {
 			if _, err := newClient(t, config).Put(t.Context(), "ann/database.sqlite", strings.NewReader("x"), 1, PutOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			if seen.called != test.called || seen.throttled != test.throttled || seen.who != userdb.ServiceR2 || (test.throttled > 0) == seen.until.IsZero() {
+			if seen.called != test.called || seen.throttled != test.throttled ||
+				seen.who != userdb.ServiceR2 ||
+				(test.throttled > 0) == seen.until.IsZero() {
 				t.Errorf("told %+v", &seen)
 			}
 		})

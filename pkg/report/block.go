@@ -13,8 +13,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
-// block is the steady part of a terminal: a bar with bytes, rate and ETA, and under it who is where. All methods work on nil, which is no
-// block, and are called with Output.mu held.
+// block is the steady part of a terminal: a bar with bytes, rate and ETA, and under it who is where. All
+// methods work on nil, which is no block, and are called with Output.mu held.
 type block struct {
 	w     io.Writer
 	width func() int // of the terminal, asked again at each drawing
@@ -78,7 +78,9 @@ func (b *block) show() {
 		return
 	}
 	width := b.width()
-	lines := []string{fit(plain.Text(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail)), width)}
+	lines := []string{
+		fit(plain.Text(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail)), width),
+	}
 	if b.under != "" {
 		lines = append(lines, fit(plain.Text(b.under), width))
 	}
@@ -96,7 +98,8 @@ func (b *block) hide() {
 	b.shown = nil
 }
 
-// back goes to the block's first row and clears from there. A terminal that became narrower has broken its lines into more rows.
+// back goes to the block's first row and clears from there. A terminal that became narrower has broken its
+// lines into more rows.
 func (b *block) back(width int) string {
 	if b.shown == nil {
 		return ""
@@ -117,8 +120,16 @@ func bar(done, total int64, width int) string {
 	if width >= wideFrom {
 		cells = wideBarWidth
 	}
-	b := progressbar.NewOptions64(total, progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetTheme(progressbar.ThemeASCII),
-		progressbar.OptionSetWidth(cells), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+	b := progressbar.NewOptions64(
+		total,
+		progressbar.OptionSetWriter(io.Discard),
+		progressbar.OptionSetTheme(progressbar.ThemeASCII),
+		progressbar.OptionSetWidth(
+			cells,
+		),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false),
+	)
 	_ = b.RenderBlank()
 	_ = b.Set64(min(done, total))
 	return fmt.Sprintf("%*s", cells+len("100% []"), strings.Trim(b.String(), "\r "))

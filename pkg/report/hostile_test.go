@@ -21,7 +21,11 @@ type named struct {
 }
 
 var nameColumns = []Column[named]{
-	{Head: "NAME", Field: "name", Text: func(n named) string { return n.Name }}, {Head: "AGAIN", Field: "again", Text: func(n named) string { return n.Name }},
+	{
+		Head:  "NAME",
+		Field: "name",
+		Text:  func(n named) string { return n.Name },
+	}, {Head: "AGAIN", Field: "again", Text: func(n named) string { return n.Name }},
 }
 
 // said is everything that a command can write about a name.
@@ -91,7 +95,8 @@ func wantJSON(t *testing.T, name, out string) {
 	t.Helper()
 	for line := range strings.Lines(out) {
 		var got named
-		if err := json.Unmarshal([]byte(line), &got); err != nil || got.Name != strings.ToValidUTF8(name, "\ufffd\ufffd") && got.Name != name {
+		if err := json.Unmarshal([]byte(line), &got); err != nil ||
+			got.Name != strings.ToValidUTF8(name, "\ufffd\ufffd") && got.Name != name {
 			t.Errorf("%q became %q (%v)", name, line, err)
 		}
 	}
@@ -105,7 +110,9 @@ var (
 func wantMarkdown(t *testing.T, name string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "summary.md")
-	New(Options{Err: os.Stderr, StepSummary: path}).StepSummaryOf("dbmigrate migrate", []Count{{name, name}}, []Failure{{name, name}})
+	New(
+		Options{Err: os.Stderr, StepSummary: path},
+	).StepSummaryOf("dbmigrate migrate", []Count{{name, name}}, []Failure{{name, name}})
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -37,11 +37,13 @@ type Options struct {
 	OutTerminal, ErrTerminal bool
 	Colour                   bool // allowed at all: false under NO_COLOR
 	Format                   Format
-	// StepSummary is the file to which a CI job's Markdown summary is appended; "" is none (GITHUB_STEP_SUMMARY).
+	// StepSummary is the file to which a CI job's Markdown summary is appended; "" is none
+	// (GITHUB_STEP_SUMMARY).
 	StepSummary string
 }
 
-// Output is one command's way of speaking. It is safe for concurrent use: lines never mix, and never hit the progress.
+// Output is one command's way of speaking. It is safe for concurrent use: lines never mix, and never hit the
+// progress.
 type Output struct {
 	Options
 	mu    sync.Mutex

@@ -23,7 +23,8 @@ type Live struct {
 	Waiting  []string // who waits, and why: "40 users for their flags", "R2 throttles (3s)"
 }
 
-// Progress follows a run over many users. Bytes are those of the users' files, so that the ETA does not depend on who comes first.
+// Progress follows a run over many users. Bytes are those of the users' files, so that the ETA does not
+// depend on who comes first.
 type Progress struct {
 	out  *Output
 	verb string
@@ -42,7 +43,8 @@ type Progress struct {
 	stop, stopped chan struct{}
 }
 
-// NewProgress begins to follow a run of verb over users and the sizes of their files. live, which may be nil, is asked at each drawing. End it with Close.
+// NewProgress begins to follow a run of verb over users and the sizes of their files. live, which may be nil,
+// is asked at each drawing. End it with Close.
 func (o *Output) NewProgress(verb string, planned map[string]int64, live func() Live) *Progress {
 	every := lineEvery
 	if o.ErrTerminal {
@@ -57,12 +59,27 @@ func (o *Output) NewProgress(verb string, planned map[string]int64, live func() 
 	return p
 }
 
-func (o *Output) follow(verb string, planned map[string]int64, live func() Live, now func() time.Time, tick <-chan time.Time) *Progress {
+func (o *Output) follow(
+	verb string,
+	planned map[string]int64,
+	live func() Live,
+	now func() time.Time,
+	tick <-chan time.Time,
+) *Progress {
 	if live == nil {
 		live = func() Live { return Live{} }
 	}
-	p := &Progress{out: o, verb: verb, now: now, live: live, began: now(), planned: planned, moved: map[string]int64{},
-		stop: make(chan struct{}), stopped: make(chan struct{})}
+	p := &Progress{
+		out:     o,
+		verb:    verb,
+		now:     now,
+		live:    live,
+		began:   now(),
+		planned: planned,
+		moved:   map[string]int64{},
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
 	for _, size := range planned {
 		p.totalBytes += size
 	}
@@ -149,7 +166,11 @@ func (p *Progress) amount() []string {
 	elapsed := p.now().Sub(p.began)
 	if p.totalBytes > 0 {
 		rate := float64(p.doneBytes) / max(elapsed.Seconds(), 1e-3)
-		parts = append(parts, units.FormatSize(p.doneBytes)+" of "+units.FormatSize(p.totalBytes), units.FormatSize(int64(rate))+"/s")
+		parts = append(
+			parts,
+			units.FormatSize(p.doneBytes)+" of "+units.FormatSize(p.totalBytes),
+			units.FormatSize(int64(rate))+"/s",
+		)
 	}
 	if eta, known := p.eta(elapsed); known {
 		parts = append(parts, "ETA "+eta.String())

@@ -41,12 +41,21 @@ func (c *clock) advance(p *Progress, d time.Duration) {
 	c.tick <- c.now
 }
 
-func following(t *testing.T, terminal bool, planned map[string]int64) (*Progress, *clock, *lockedBuffer, *Output) {
+func following(
+	t *testing.T,
+	terminal bool,
+	planned map[string]int64,
+) (*Progress, *clock, *lockedBuffer, *Output) {
 	t.Helper()
 	return followingLive(t, terminal, planned, nil)
 }
 
-func followingLive(t *testing.T, terminal bool, planned map[string]int64, live func() Live) (*Progress, *clock, *lockedBuffer, *Output) {
+func followingLive(
+	t *testing.T,
+	terminal bool,
+	planned map[string]int64,
+	live func() Live,
+) (*Progress, *clock, *lockedBuffer, *Output) {
 	t.Helper()
 	var out lockedBuffer
 	o := New(Options{Out: &out, Err: &out, ErrTerminal: terminal})
@@ -87,7 +96,12 @@ func TestNoBarInALog(t *testing.T) {
 // Two lines, always in the same place: the bar with bytes, rate and ETA, and who is where.
 func TestProgressOnATerminal(t *testing.T) {
 	live := Live{InFlight: 8, Waiting: []string{"KV API throttles (23s)"}}
-	p, c, out, o := followingLive(t, true, map[string]int64{"a": 1_000_000, "b": 3_000_000}, func() Live { return live })
+	p, c, out, o := followingLive(
+		t,
+		true,
+		map[string]int64{"a": 1_000_000, "b": 3_000_000},
+		func() Live { return live },
+	)
 	p.Moved("a", 1_000_000)
 	p.Finish("a", false)
 	c.advance(p, 10*time.Second)

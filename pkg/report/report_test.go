@@ -20,8 +20,19 @@ type record struct {
 
 var recordColumns = []Column[record]{
 	{Head: "USER", Field: "user", Text: func(r record) string { return r.User }},
-	{Head: "SIZE", Field: "bytes", Right: true, Text: func(r record) string { return fmt.Sprintf("%d B", r.Bytes) }, Data: func(r record) string { return fmt.Sprint(r.Bytes) }},
-	{Head: "NOTE", Field: "note", Text: func(r record) string { return r.Note }, Style: func(record) Style { return Bad }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(r record) string { return fmt.Sprintf("%d B", r.Bytes) },
+		Data:  func(r record) string { return fmt.Sprint(r.Bytes) },
+	},
+	{
+		Head:  "NOTE",
+		Field: "note",
+		Text:  func(r record) string { return r.Note },
+		Style: func(record) Style { return Bad },
+	},
 }
 
 func sheetText(t *testing.T, o Options, records ...record) string {
@@ -79,7 +90,16 @@ type brokenWriter struct{}
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
 func TestError(t *testing.T) {
-	err := fmt.Errorf("run: %w", &userdb.Error{Op: "read user id", Thing: `"a\nb"`, Kind: userdb.BadUserID, Err: errors.New("line\nbreak \xff\u009b"), Hint: "name it"})
+	err := fmt.Errorf(
+		"run: %w",
+		&userdb.Error{
+			Op:    "read user id",
+			Thing: `"a\nb"`,
+			Kind:  userdb.BadUserID,
+			Err:   errors.New("line\nbreak \xff\u009b"),
+			Hint:  "name it",
+		},
+	)
 	var text bytes.Buffer
 	New(Options{Err: &text}).Error(err, 2)
 	if want := `dbmigrate: run: read user id "a\nb": line\nbreak \xff\u009b (name it)` + "\n"; text.String() != want {

@@ -22,8 +22,8 @@ type Column[T any] struct {
 	Style func(T) Style  // Plain when nil
 }
 
-// Sheet writes records to stdout in the format that was asked for: JSON and CSV at once, a table at the end, when the widths are known.
-// A table leaves out columns in which nothing stands.
+// Sheet writes records to stdout in the format that was asked for: JSON and CSV at once, a table at the end,
+// when the widths are known. A table leaves out columns in which nothing stands.
 type Sheet[T any] struct {
 	out     *Output
 	columns []Column[T]
@@ -68,7 +68,8 @@ func (s *Sheet[T]) Note(v any) error {
 	return s.addJSON(v)
 }
 
-// End writes the table. In JSON the summary, unless nil, comes as the last line; a table's reader gets it as talk, from the caller.
+// End writes the table. In JSON the summary, unless nil, comes as the last line; a table's reader gets it as
+// talk, from the caller.
 func (s *Sheet[T]) End(summary any) error {
 	switch {
 	case s.out.Format == JSON && summary != nil:
@@ -121,7 +122,8 @@ func (s *Sheet[T]) header() []byte {
 	return csvLine(names)
 }
 
-// csvLine writes cells that are no formulas. Some spreadsheets part cells at semicolons, so these are quoted, too.
+// csvLine writes cells that are no formulas. Some spreadsheets part cells at semicolons, so these are quoted,
+// too.
 func csvLine(values []string) []byte {
 	var b bytes.Buffer
 	for i, value := range values {

@@ -21,8 +21,8 @@ type Count struct {
 	Value string
 }
 
-// StepSummaryOf appends a Markdown table to the summary of a CI job, if there is one. A summary that cannot be written is a warning:
-// the run itself is done.
+// StepSummaryOf appends a Markdown table to the summary of a CI job, if there is one. A summary that cannot
+// be written is a warning: the run itself is done.
 func (o *Output) StepSummaryOf(title string, counts []Count, failures []Failure) {
 	if o.StepSummary == "" {
 		return

@@ -48,7 +48,8 @@ const (
 	OutcomeInR2        Outcome = "in-r2"        // verify: the user is not migrated
 	OutcomeFreed       Outcome = "freed"        // gc: the file was replaced by a tombstone
 	OutcomeKept        Outcome = "kept"         // gc: the file stays, with a reason
-	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see Quarantine.
+	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see
+	// Quarantine.
 	OutcomeQuarantined Outcome = "quarantined"
 	OutcomeNotBegun    Outcome = "not-begun" // the run ended before this user's turn; nothing was touched
 	OutcomeFailed      Outcome = "failed"    // see the error; the user is served by the side that served before, unless Open
@@ -82,9 +83,11 @@ type Result struct {
 	Took       time.Duration
 	// Window is how long the application's writes had to wait, from the fence (or the seal) to the switch.
 	Window time.Duration
-	// Open says that the command stopped between fence and switch and could not take it back: writes wait until a command is run again.
+	// Open says that the command stopped between fence and switch and could not take it back: writes wait
+	// until a command is run again.
 	Open bool
-	// StopsRun says that the failure is the operator's own, such as a token that may not write: every other user would meet it.
+	// StopsRun says that the failure is the operator's own, such as a token that may not write: every other
+	// user would meet it.
 	StopsRun bool
 	// Writes are the application's write transactions since the migration, for verify.
 	Writes int64
@@ -117,7 +120,8 @@ type Result struct {
 // Err is the reason of a failure, nil otherwise.
 func (r Result) Err() error { return r.Failure }
 
-// FlagLeft says that everything was done but the user's flag, which decides nothing: the next run writes or deletes it.
+// FlagLeft says that everything was done but the user's flag, which decides nothing: the next run writes or
+// deletes it.
 func (r Result) FlagLeft() bool { return r.LeftFlag }
 
 // End closes the account.
@@ -142,7 +146,8 @@ func (r *Result) SetFlag(st wire.Status) {
 	r.Flag = FlagChange{Put: flagMeta(st)}
 }
 
-// SetSplitFlag asks for the flag of a user who is split. He must have none that says that he is in the Durable Object as a whole.
+// SetSplitFlag asks for the flag of a user who is split. He must have none that says that he is in the
+// Durable Object as a whole.
 func (r *Result) SetSplitFlag(st wire.Status) {
 	r.Claim, r.Receipt = st.Gen, st.Receipt
 	r.Flag = FlagChange{PutSplit: flagMeta(st), Delete: true}
@@ -156,12 +161,14 @@ func flagMeta(st wire.Status) *userdb.FlagMeta {
 	return meta
 }
 
-// DropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a split's.
+// DropFlag takes the flag of a user away who is in R2. Nobody who is served there needs to have had a
+// split's.
 func (r *Result) DropFlag() {
 	r.Flag = FlagChange{Delete: true, DeleteSplit: r.WasSplit || r.Outcome == OutcomeNothing}
 }
 
-// Serves says whether the user is moved, whatever could not be written about it. Nobody else has a fence of this migrate to look at.
+// Serves says whether the user is moved, whatever could not be written about it. Nobody else has a fence of
+// this migrate to look at.
 func (r Result) Serves() bool {
 	return r.Outcome == OutcomeMigrated || r.Outcome == OutcomeAlready || r.Outcome == OutcomeResumed
 }
@@ -216,9 +223,26 @@ type errorJSON struct {
 
 // MarshalJSON writes the promised shape.
 func (r Result) MarshalJSON() ([]byte, error) {
-	out := resultJSON{User: r.User, Action: r.Action, Outcome: r.Outcome, Reason: r.Reason, Bytes: r.Bytes, Rows: r.Rows, Tables: r.Tables,
-		Claim: r.Claim, TookMs: r.Took.Milliseconds(), Open: r.Open, Writes: r.Writes, Changes: r.Changes, Differences: r.Differences, Warnings: r.Warnings, FreedBytes: r.FreedBytes,
-		LeftBehind: r.LeftBehind, Archived: r.Archived, FlagLeft: r.LeftFlag}
+	out := resultJSON{
+		User:        r.User,
+		Action:      r.Action,
+		Outcome:     r.Outcome,
+		Reason:      r.Reason,
+		Bytes:       r.Bytes,
+		Rows:        r.Rows,
+		Tables:      r.Tables,
+		Claim:       r.Claim,
+		TookMs:      r.Took.Milliseconds(),
+		Open:        r.Open,
+		Writes:      r.Writes,
+		Changes:     r.Changes,
+		Differences: r.Differences,
+		Warnings:    r.Warnings,
+		FreedBytes:  r.FreedBytes,
+		LeftBehind:  r.LeftBehind,
+		Archived:    r.Archived,
+		FlagLeft:    r.LeftFlag,
+	}
 	if r.Quarantine != "" {
 		out.Quarantine, out.ETag = r.Quarantine, r.ETag
 	}

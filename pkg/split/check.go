@@ -29,13 +29,24 @@ func (d *decision) checkCrossing(r *relation) error {
 		{d.coldUnderHot(r), "cold rows refer to hot rows of"},
 		{d.hotUnderCold(r), "hot rows refer to cold rows of"},
 	} {
-		rows, err := show(d.conn, "SELECT "+r.child.quotedKey("c")+" || ' to ' || "+r.parent.quotedKey("p"), side.join)
+		rows, err := show(
+			d.conn,
+			"SELECT "+r.child.quotedKey("c")+" || ' to ' || "+r.parent.quotedKey("p"),
+			side.join,
+		)
 		if err != nil {
 			return err
 		}
 		if rows != "" {
-			return blocked(r.child.Name, `change the rules so that both go together, or keep them all hot with crossing = "stay-hot"`,
-				"%s %s (%s): %s", side.words, r.parent.Name, strings.Join(r.childColumns, ", "), rows)
+			return blocked(
+				r.child.Name,
+				`change the rules so that both go together, or keep them all hot with crossing = "stay-hot"`,
+				"%s %s (%s): %s",
+				side.words,
+				r.parent.Name,
+				strings.Join(r.childColumns, ", "),
+				rows,
+			)
 		}
 	}
 	return nil
@@ -62,7 +73,8 @@ func show(conn *capi.Conn, query, from string) (string, error) {
 	return listed, err
 }
 
-// checkNumbers refuses cold rows in a table whose numbers SQLite would give out again: to it only the hot file's highest number counts.
+// checkNumbers refuses cold rows in a table whose numbers SQLite would give out again: to it only the hot
+// file's highest number counts.
 func (d *decision) checkNumbers(t *table) error {
 	if !t.numbered() || t.rule.ApplicationIDs {
 		return nil
@@ -71,17 +83,29 @@ func (d *decision) checkNumbers(t *table) error {
 	if err != nil || cold == 0 {
 		return err
 	}
-	return blocked(t.Name, `if the application always chooses them itself, say ids = "application" for the table in the policy; else declare the column AUTOINCREMENT`,
-		"%d rows are cold, and SQLite would give new rows their numbers again: %s is an INTEGER PRIMARY KEY without AUTOINCREMENT", cold, t.Key[0].Name)
+	return blocked(
+		t.Name,
+		`if the application always chooses them itself, say ids = "application" for the table in the policy; else declare the column AUTOINCREMENT`,
+		"%d rows are cold, and SQLite would give new rows their numbers again: %s is an INTEGER PRIMARY KEY without AUTOINCREMENT",
+		cold,
+		t.Key[0].Name,
+	)
 }
 
-// checkIndexes refuses cold rows in the content of a full-text table: its index would have to be split with it.
+// checkIndexes refuses cold rows in the content of a full-text table: its index would have to be split with
+// it.
 func (d *decision) checkIndexes() error {
 	names, content := d.shape.externalIndexes()
 	for i, name := range names {
 		under, err := d.shape.tablesUnder(d.conn, content[i])
 		if err != nil {
-			return blocked(name, hintPolicy, "the full-text table's content %s cannot be read: %s", content[i], sqliteMessage(err))
+			return blocked(
+				name,
+				hintPolicy,
+				"the full-text table's content %s cannot be read: %s",
+				content[i],
+				sqliteMessage(err),
+			)
 		}
 		for _, t := range under {
 			cold, err := d.coldRows(t)
@@ -89,8 +113,13 @@ func (d *decision) checkIndexes() error {
 				return err
 			}
 			if cold > 0 {
-				return blocked(t.Name, "keep the table hot, or make the full-text table one with content of its own",
-					"%d rows are cold, and the table is the content of the full-text table %s", cold, name)
+				return blocked(
+					t.Name,
+					"keep the table hot, or make the full-text table one with content of its own",
+					"%d rows are cold, and the table is the content of the full-text table %s",
+					cold,
+					name,
+				)
 			}
 		}
 	}

@@ -48,11 +48,19 @@ func readShape(ctx context.Context, path string) (*shape, error) {
 		return nil, err
 	}
 	mark := f.Mark()
-	s := &shape{schema: schema, mark: versions{mark.Orig18, mark.Orig19}, sequence: slices.Contains(f.Header().Internal, sequenceTable)}
+	s := &shape{
+		schema:   schema,
+		mark:     versions{mark.Orig18, mark.Orig19},
+		sequence: slices.Contains(f.Header().Internal, sequenceTable),
+	}
 	for _, t := range f.Tables() {
 		switch {
 		case t.Hidden:
-			return nil, blocked(t.Name, "rename one of these columns", "columns named rowid, oid and _rowid_ hide the table's rowid")
+			return nil, blocked(
+				t.Name,
+				"rename one of these columns",
+				"columns named rowid, oid and _rowid_ hide the table's rowid",
+			)
 		case t.Kind == sqlitefile.VirtualTable:
 			s.virtual = append(s.virtual, t)
 		case !strings.HasPrefix(fold(t.Name), internalPrefix):
@@ -84,7 +92,10 @@ func (s *shape) table(name string) *table {
 
 // has says whether any object has the name, in any case.
 func (s *shape) has(name string) bool {
-	return slices.ContainsFunc(s.schema.Objects, func(o wire.Object) bool { return fold(o.Name) == fold(name) })
+	return slices.ContainsFunc(
+		s.schema.Objects,
+		func(o wire.Object) bool { return fold(o.Name) == fold(name) },
+	)
 }
 
 // freeName is a name that no object has.
@@ -152,7 +163,8 @@ func (t *table) keyOf(alias string) []string {
 	return key
 }
 
-// quotedKey lists the key as SQL literals for people, long ones cut: the primary key, or the rowid where there is none.
+// quotedKey lists the key as SQL literals for people, long ones cut: the primary key, or the rowid where
+// there is none.
 func (t *table) quotedKey(alias string) string {
 	key := t.keyOf(alias)
 	if len(t.primary) > 0 {
@@ -169,7 +181,11 @@ func (t *table) quotedKey(alias string) string {
 
 // shownLiteral is an expression's value as an SQL literal, cut when it is long.
 func shownLiteral(expression string) string {
-	return fmt.Sprintf("CASE WHEN length(quote(%[1]s)) > %[2]d THEN substr(quote(%[1]s), 1, %[2]d) || '...' ELSE quote(%[1]s) END", expression, shownKeyLength)
+	return fmt.Sprintf(
+		"CASE WHEN length(quote(%[1]s)) > %[2]d THEN substr(quote(%[1]s), 1, %[2]d) || '...' ELSE quote(%[1]s) END",
+		expression,
+		shownKeyLength,
+	)
 }
 
 // How much of the rows concerned an error shows.
@@ -178,10 +194,14 @@ const (
 	shownRows      = 5
 )
 
-// numbered says whether SQLite gives new rows of the table the number behind the highest, whatever was archived.
+// numbered says whether SQLite gives new rows of the table the number behind the highest, whatever was
+// archived.
 func (t *table) numbered() bool {
 	return t.Kind == sqlitefile.RowidTable && t.Rowid == "" &&
-		!slices.ContainsFunc(scanTokens(t.sql), func(token string) bool { return fold(token) == "autoincrement" })
+		!slices.ContainsFunc(
+			scanTokens(t.sql),
+			func(token string) bool { return fold(token) == "autoincrement" },
+		)
 }
 
 // column finds a column by a name in any case.
@@ -198,10 +218,14 @@ func (t *table) column(name string) (string, bool) {
 func (s *shape) readPrimaryKeys(conn *capi.Conn) error {
 	for _, t := range s.tables {
 		t.primary = nil
-		err := conn.Query("SELECT name FROM temp.pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk", []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
-			t.primary = append(t.primary, s.Text(0))
-			return nil
-		})
+		err := conn.Query(
+			"SELECT name FROM temp.pragma_table_xinfo(?, 'main') WHERE pk > 0 ORDER BY pk",
+			[]wire.Value{text(t.Name)},
+			func(s *capi.Stmt) error {
+				t.primary = append(t.primary, s.Text(0))
+				return nil
+			},
+		)
 		if err != nil {
 			return fmt.Errorf("read primary key of %s: %w", t.Name, err)
 		}

@@ -15,7 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// decision holds the keys of the cold rows of the database "main" of a connection, in temporary tables: memory does not grow with them.
+// decision holds the keys of the cold rows of the database "main" of a connection, in temporary tables:
+// memory does not grow with them.
 type decision struct {
 	conn      *capi.Conn
 	shape     *shape
@@ -24,7 +25,8 @@ type decision struct {
 	asked     int64 // how many rows are hot because the application asked for them
 }
 
-// keySet names the temporary tables of one table: its cold keys, those that the last step changed, and those that this one changes.
+// keySet names the temporary tables of one table: its cold keys, those that the last step changed, and those
+// that this one changes.
 type keySet struct{ cold, last, next string }
 
 // decide applies the policy to the database that conn has open as main.
@@ -90,7 +92,11 @@ func (s *shape) addRules(p *Policy) error {
 		case t != nil:
 			t.rule = p.Tables[name]
 		case slices.ContainsFunc(s.schema.Virtual, func(v wire.Virtual) bool { return fold(v.Name) == fold(name) }):
-			return blocked(name, "take it out of the policy: its rows stay hot", "the policy names it, and it is a virtual table")
+			return blocked(
+				name,
+				"take it out of the policy: its rows stay hot",
+				"the policy names it, and it is a virtual table",
+			)
 		default:
 			return blocked(name, hintPolicy, "the policy names it, and this database does not have it")
 		}
@@ -98,7 +104,8 @@ func (s *shape) addRules(p *Policy) error {
 	return nil
 }
 
-// keyTable is the definition of a temporary table for keys: untyped, so that they stay as they are, and in the order of the key.
+// keyTable is the definition of a temporary table for keys: untyped, so that they stay as they are, and in
+// the order of the key.
 func (t *table) keyTable() string {
 	if t.Kind == sqlitefile.RowidTable {
 		return "(k0 INTEGER PRIMARY KEY)"
@@ -108,10 +115,17 @@ func (t *table) keyTable() string {
 		columns = append(columns, fmt.Sprintf("k%d COLLATE %s", i, quoteName(k.Collation)))
 		names = append(names, fmt.Sprintf("k%d", i))
 	}
-	return "(" + strings.Join(columns, ", ") + ", PRIMARY KEY(" + strings.Join(names, ", ") + ")) WITHOUT ROWID"
+	return "(" + strings.Join(
+		columns,
+		", ",
+	) + ", PRIMARY KEY(" + strings.Join(
+		names,
+		", ",
+	) + ")) WITHOUT ROWID"
 }
 
-// matches compares the key set k with row alias of the table. The plus takes the column's affinity away: keys are compared as they are.
+// matches compares the key set k with row alias of the table. The plus takes the column's affinity away: keys
+// are compared as they are.
 func (t *table) matches(alias string) string {
 	var terms []string
 	for i, k := range t.keyOf(alias) {
@@ -142,16 +156,21 @@ func (d *decision) isCold(t *table, alias string) string {
 	return "EXISTS (SELECT 1 FROM " + d.sets[t].cold + " AS k WHERE " + t.matches(alias) + ")"
 }
 
-// Where joins of relations come from. In each p is a row of the parent and c one of the child that refers to it.
+// Where joins of relations come from. In each p is a row of the parent and c one of the child that refers to
+// it.
 
 // childrenOf begins at the parents in a key set.
 func (r *relation) childrenOf(set string) string {
-	return " FROM " + set + " AS k CROSS JOIN " + r.parent.main() + " AS p CROSS JOIN " + r.child.main() + " AS c WHERE " + r.parent.found("p") + " AND " + r.on()
+	return " FROM " + set + " AS k CROSS JOIN " + r.parent.main() + " AS p CROSS JOIN " + r.child.main() + " AS c WHERE " + r.parent.found(
+		"p",
+	) + " AND " + r.on()
 }
 
 // parentsOf begins at the children in a key set.
 func (r *relation) parentsOf(set string) string {
-	return " FROM " + set + " AS k CROSS JOIN " + r.child.main() + " AS c CROSS JOIN " + r.parent.main() + " AS p WHERE " + r.child.found("c") + " AND " + r.on()
+	return " FROM " + set + " AS k CROSS JOIN " + r.child.main() + " AS c CROSS JOIN " + r.parent.main() + " AS p WHERE " + r.child.found(
+		"c",
+	) + " AND " + r.on()
 }
 
 // coldUnderHot are cold children with a hot parent.
@@ -175,14 +194,17 @@ func (d *decision) applyRule(t *table, at time.Time) error {
 	if err := d.checkReading(t, "SELECT 1"+where); err != nil {
 		return err
 	}
-	err := d.conn.Exec("INSERT INTO " + d.sets[t].cold + " SELECT " + strings.Join(t.keyOf(quoteName(t.Name)), ", ") + where)
+	err := d.conn.Exec(
+		"INSERT INTO " + d.sets[t].cold + " SELECT " + strings.Join(t.keyOf(quoteName(t.Name)), ", ") + where,
+	)
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
 		return blocked(t.Name, hintPolicy, "the policy's where: %s", sqliteMessage(err))
 	}
 	return err
 }
 
-// checkReading compiles the expression with nothing allowed but reading and functions that always give the same.
+// checkReading compiles the expression with nothing allowed but reading and functions that always give the
+// same.
 func (d *decision) checkReading(t *table, sql string) error {
 	if err := d.conn.Authorize(allowReading); err != nil {
 		return err
@@ -225,8 +247,9 @@ func (d *decision) takeChildren() error {
 	}
 }
 
-// keepHot makes rows hot again: children of hot rows, where they follow their parents; and if nothing may cross, every row that refers to the
-// other side. Each has to become hot whatever else does, so the result is the largest cold set in which none is left.
+// keepHot makes rows hot again: children of hot rows, where they follow their parents; and if nothing may
+// cross, every row that refers to the other side. Each has to become hot whatever else does, so the result is
+// the largest cold set in which none is left.
 func (d *decision) keepHot(nothingCrosses bool) error {
 	for _, r := range d.relations {
 		if r.follows() || nothingCrosses {
@@ -275,11 +298,16 @@ func (d *decision) removeNext(t *table) error {
 	for i := range t.Key {
 		terms = append(terms, fmt.Sprintf("n.k%d = +c.k%d", i, i))
 	}
-	return d.conn.Exec("DELETE FROM " + set.cold + " AS c WHERE EXISTS (SELECT 1 FROM " + set.next + " AS n WHERE " + strings.Join(terms, " AND ") + ")")
+	return d.conn.Exec(
+		"DELETE FROM " + set.cold + " AS c WHERE EXISTS (SELECT 1 FROM " + set.next + " AS n WHERE " + strings.Join(
+			terms,
+			" AND ",
+		) + ")",
+	)
 }
 
-// deleteEach deletes by rowid, one after the other: for a DELETE with a subquery SQLite keeps all of them in memory. (For tables WITHOUT ROWID
-// it does not.)
+// deleteEach deletes by rowid, one after the other: for a DELETE with a subquery SQLite keeps all of them in
+// memory. (For tables WITHOUT ROWID it does not.)
 func (d *decision) deleteEach(from, rowid, rowids string) error {
 	remove, err := d.conn.Prepare("DELETE FROM " + from + " AS c WHERE " + rowid + " = ?")
 	if err != nil {
@@ -298,7 +326,9 @@ func (d *decision) deleteEach(from, rowid, rowids string) error {
 
 // mark adds rows of t to the next step: those that are alias in the join.
 func (d *decision) mark(t *table, alias, join string) error {
-	return d.conn.Exec("INSERT OR IGNORE INTO " + d.sets[t].next + " SELECT " + strings.Join(t.keyOf(alias), ", ") + join)
+	return d.conn.Exec(
+		"INSERT OR IGNORE INTO " + d.sets[t].next + " SELECT " + strings.Join(t.keyOf(alias), ", ") + join,
+	)
 }
 
 // advance applies what was marked and makes it the last step; changed says whether there was any.

@@ -71,11 +71,14 @@ func TestDecision(t *testing.T) {
 
 // Rows that refer to each other in circles, and tables that refer to themselves.
 func TestCycles(t *testing.T) {
-	path := database(t,
+	path := database(
+		t,
 		"CREATE TABLE tree(id TEXT PRIMARY KEY, up TEXT REFERENCES tree, old INTEGER)",
-		"CREATE TABLE man(id TEXT PRIMARY KEY, wife TEXT REFERENCES wife)", "CREATE TABLE wife(id TEXT PRIMARY KEY, man TEXT REFERENCES man, old INTEGER)",
+		"CREATE TABLE man(id TEXT PRIMARY KEY, wife TEXT REFERENCES wife)",
+		"CREATE TABLE wife(id TEXT PRIMARY KEY, man TEXT REFERENCES man, old INTEGER)",
 		"INSERT INTO tree VALUES('r', NULL, 1), ('r1', 'r', 0), ('r11', 'r1', 0), ('q', NULL, 0), ('q1', 'q', 1), ('x', 'y', 1), ('y', 'x', 0), ('self', 'self', 1)",
-		"INSERT INTO man VALUES('a', 'b'), ('c', 'd')", "INSERT INTO wife VALUES('b', 'a', 1), ('d', 'c', 0)",
+		"INSERT INTO man VALUES('a', 'b'), ('c', 'd')",
+		"INSERT INTO wife VALUES('b', 'a', 1), ('d', 'c', 0)",
 	)
 	_, cold := parts(t, path, policy(t, "[tables.tree]\nwhere = 'old'\n[tables.wife]\nwhere = 'old'"))
 	wantRows(t, cold, "SELECT id FROM tree ORDER BY id", "r r1 r11 self x y")
@@ -83,13 +86,22 @@ func TestCycles(t *testing.T) {
 }
 
 func TestLongChain(t *testing.T) {
-	path := database(t, "CREATE TABLE chain(id INTEGER PRIMARY KEY AUTOINCREMENT, up INTEGER REFERENCES chain)", "CREATE INDEX up ON chain(up)",
-		"WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 400) INSERT INTO chain SELECT i, nullif(i - 1, 0) FROM n")
+	path := database(
+		t,
+		"CREATE TABLE chain(id INTEGER PRIMARY KEY AUTOINCREMENT, up INTEGER REFERENCES chain)",
+		"CREATE INDEX up ON chain(up)",
+		"WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 400) INSERT INTO chain SELECT i, nullif(i - 1, 0) FROM n",
+	)
 	plan, err := split.NewPlan(context.Background(), path, policy(t, "[tables.chain]\nwhere = 'id = 1'"), at)
 	if err != nil || plan.ColdRows() != 400 {
 		t.Fatalf("%+v, %v", plan, err)
 	}
-	plan, err = split.NewPlan(context.Background(), path, policy(t, "crossing = 'stay-hot'\n[tables.chain]\nwhere = 'id > 1'\nfollow = 'own'"), at)
+	plan, err = split.NewPlan(
+		context.Background(),
+		path,
+		policy(t, "crossing = 'stay-hot'\n[tables.chain]\nwhere = 'id > 1'\nfollow = 'own'"),
+		at,
+	)
 	if err != nil || !plan.Empty() {
 		t.Fatalf("%+v, %v", plan, err)
 	}

@@ -17,7 +17,8 @@ import (
 func ExampleNewPlan() {
 	plan, err := planOf(
 		"CREATE TABLE clips (id TEXT PRIMARY KEY, made INTEGER); INSERT INTO clips VALUES ('a', 1), ('b', 2), ('c', 1000000000000)",
-		"[tables.clips]\nwhere = \"made < :now\"\n")
+		"[tables.clips]\nwhere = \"made < :now\"\n",
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -20,20 +20,24 @@ const (
 )
 
 // pureFunctions always give the same for the same values, in every version of SQLite that counts here.
-var pureFunctions = wordSet(`abs char coalesce concat concat_ws format glob hex ifnull iif if instr length like likelihood likely lower ltrim max min nullif
+var pureFunctions = wordSet(
+	`abs char coalesce concat concat_ws format glob hex ifnull iif if instr length like likelihood likely lower ltrim max min nullif
 	octet_length printf quote replace round rtrim sign substr substring trim typeof unhex unicode unlikely upper zeroblob
 	date time datetime julianday unixepoch strftime timediff
 	avg count group_concat string_agg sum total row_number rank dense_rank
 	acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power radians sin sinh sqrt tan tanh trunc
 	json json_array json_array_length json_each json_extract json_group_array json_group_object json_insert json_object json_patch json_quote json_remove
 	json_replace json_set json_tree json_type json_valid jsonb jsonb_array jsonb_each jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert
-	jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set jsonb_tree -> ->>`)
+	jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set jsonb_tree -> ->>`,
+)
 
 // dateFunctions give the present moment when they are asked for it.
 var dateFunctions = wordSet("date time datetime julianday unixepoch strftime timediff")
 
 // unsteady are the words that make an expression decide otherwise the next time.
-var unsteady = wordSet("random randomblob current_time current_date current_timestamp changes total_changes last_insert_rowid sqlite_version")
+var unsteady = wordSet(
+	"random randomblob current_time current_date current_timestamp changes total_changes last_insert_rowid sqlite_version",
+)
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
@@ -43,7 +47,8 @@ func wordSet(words string) map[string]bool {
 	return set
 }
 
-// checkExpression checks what can be known without a database: that the text is one SQL expression, and that it decides the same whenever it is asked.
+// checkExpression checks what can be known without a database: that the text is one SQL expression, and that
+// it decides the same whenever it is asked.
 func checkExpression(sql string) error {
 	tokens := scanTokens(sql)
 	if len(tokens) == 0 {
@@ -70,7 +75,12 @@ func checkShape(tokens []string) error {
 		case token == ";":
 			return errors.New("a semicolon, and it must be one expression")
 		case isParameterByte(token[0]) && token != nowParameter && token != todayParameter:
-			return fmt.Errorf("the parameter %s, and there are only %s (seconds since 1970) and %s (a date)", token, nowParameter, todayParameter)
+			return fmt.Errorf(
+				"the parameter %s, and there are only %s (seconds since 1970) and %s (a date)",
+				token,
+				nowParameter,
+				todayParameter,
+			)
 		}
 		if depth < 0 {
 			break
@@ -88,17 +98,32 @@ func checkSteady(tokens []string) error {
 		word := strings.ToLower(token)
 		switch {
 		case unsteady[word]:
-			return fmt.Errorf("%s, which gives another value the next time: use %s or %s, the fixed moment of the run", token, nowParameter, todayParameter)
+			return fmt.Errorf(
+				"%s, which gives another value the next time: use %s or %s, the fixed moment of the run",
+				token,
+				nowParameter,
+				todayParameter,
+			)
 		case asksDates && token[0] == '\'' && slices.Contains([]string{"now", "subsec", "subsecond", "localtime", "utc"}, strings.ToLower(unquoted(token))):
-			return fmt.Errorf("%s, which gives another value at another time or place: use %s or %s, the fixed moment of the run in UTC", token, nowParameter, todayParameter)
+			return fmt.Errorf(
+				"%s, which gives another value at another time or place: use %s or %s, the fixed moment of the run in UTC",
+				token,
+				nowParameter,
+				todayParameter,
+			)
 		case dateFunctions[word] && momentless(word, tokens[i+1:]):
-			return fmt.Errorf("%s without a moment means the present one, and a second run would decide otherwise: give it %s or a column", token, nowParameter)
+			return fmt.Errorf(
+				"%s without a moment means the present one, and a second run would decide otherwise: give it %s or a column",
+				token,
+				nowParameter,
+			)
 		}
 	}
 	return nil
 }
 
-// momentless says whether the call of a date function, whose name stands before rest, names no moment: f(), strftime('%s').
+// momentless says whether the call of a date function, whose name stands before rest, names no moment: f(),
+// strftime('%s').
 func momentless(function string, rest []string) bool {
 	if len(rest) < 2 || rest[0] != "(" {
 		return false

@@ -16,7 +16,8 @@ import (
 // sequenceTable is where SQLite keeps the numbers of AUTOINCREMENT.
 const sequenceTable = "sqlite_sequence"
 
-// rollbackJournal are the header's versions with which SQLite writes a file without a write-ahead log beside it.
+// rollbackJournal are the header's versions with which SQLite writes a file without a write-ahead log beside
+// it.
 var rollbackJournal = versions{1, 1}
 
 // copyUnmarked copies a database file to a new one without fence, stamp or write-ahead log.
@@ -61,14 +62,16 @@ func (v versions) write(path string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Where the file change counter lies in the header, and the number that it had when SQLite last wrote the header (sqlite.org/fileformat2.html, 1.3.6).
+// Where the file change counter lies in the header, and the number that it had when SQLite last wrote the
+// header (sqlite.org/fileformat2.html, 1.3.6).
 const (
 	changeCounterAt   = 24
 	versionValidForAt = 92
 )
 
-// outnumber gives a part a file change counter beyond that of the file it was made from. SQLite only ever counts up, so no file of the user will be
-// byte for byte one that he had before: a message about that one, which is still under way, must not match.
+// outnumber gives a part a file change counter beyond that of the file it was made from. SQLite only ever
+// counts up, so no file of the user will be byte for byte one that he had before: a message about that one,
+// which is still under way, must not match.
 func outnumber(source, part string) error {
 	head := make([]byte, userdb.HeaderBytes)
 	from, err := os.Open(source)
@@ -89,7 +92,8 @@ func outnumber(source, part string) error {
 	return errors.Join(counted, valid, to.Close())
 }
 
-// openWork opens a working copy with a second one attached under the given name: no journal, since a copy that goes wrong is thrown away.
+// openWork opens a working copy with a second one attached under the given name: no journal, since a copy
+// that goes wrong is thrown away.
 func openWork(path, second, name string) (*capi.Conn, error) {
 	if err := capi.CheckAlone(second); err != nil {
 		return nil, err
@@ -118,8 +122,13 @@ func prepareWork(conn *capi.Conn, second, name string) error {
 	return execAll(conn, pragmas...)
 }
 
-// makeSequence makes an empty sqlite_sequence in a database that has none, in the only way that SQLite leaves open.
+// makeSequence makes an empty sqlite_sequence in a database that has none, in the only way that SQLite leaves
+// open.
 func makeSequence(conn *capi.Conn, s *shape) error {
 	helper := "main." + quoteName(s.freeName("dbmigrate_helper"))
-	return execAll(conn, "CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE "+helper)
+	return execAll(
+		conn,
+		"CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)",
+		"DROP TABLE "+helper,
+	)
 }

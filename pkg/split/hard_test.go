@@ -44,7 +44,8 @@ func TestHardDatabases(t *testing.T) {
 	}
 }
 
-// splitInHalves splits a database by a rule that has nothing to do with its content, and says whether that was possible.
+// splitInHalves splits a database by a rule that has nothing to do with its content, and says whether that
+// was possible.
 func splitInHalves(t *testing.T, path string, seed uint64) bool {
 	t.Helper()
 	ctx := context.Background()
@@ -80,7 +81,8 @@ func wantNamedRefusal(t *testing.T, err error) {
 	t.Helper()
 	t.Log(err)
 	var named *userdb.Error
-	if !errors.As(err, &named) || named.Kind != userdb.Blocked && named.Kind != userdb.Damaged && named.Kind != userdb.NotSQLite {
+	if !errors.As(err, &named) ||
+		named.Kind != userdb.Blocked && named.Kind != userdb.Damaged && named.Kind != userdb.NotSQLite {
 		t.Errorf("kind %q: %v", userdb.KindOf(err), err)
 	}
 }
@@ -94,12 +96,17 @@ func halves(ctx context.Context, path string, seed uint64) (*split.Policy, error
 	defer f.Close()
 	p := &split.Policy{StayHot: true, Tables: map[string]split.TableRule{}}
 	for i, table := range f.Tables() {
-		if table.Kind == sqlitefile.VirtualTable || table.Name == "sqlite_sequence" || table.Name == "sqlite_stat1" {
+		if table.Kind == sqlitefile.VirtualTable || table.Name == "sqlite_sequence" ||
+			table.Name == "sqlite_stat1" {
 			continue
 		}
 		rule := split.TableRule{ApplicationIDs: true, AcceptTriggers: true}
 		if (uint64(i)+seed)%2 == 0 && len(table.Columns) > 0 {
-			rule.Where = fmt.Sprintf(`length(quote("%s")) %% 2 = %d`, doubled(table.Columns[(i+int(seed))%len(table.Columns)].Name), seed/2%2)
+			rule.Where = fmt.Sprintf(
+				`length(quote("%s")) %% 2 = %d`,
+				doubled(table.Columns[(i+int(seed))%len(table.Columns)].Name),
+				seed/2%2,
+			)
 		}
 		p.Tables[table.Name] = rule
 	}

@@ -23,7 +23,14 @@ type parts struct {
 
 func partsIn(dir, source string) parts {
 	base := filepath.Join(dir, filepath.Base(source))
-	return parts{source: source, hotWork: base + ".hot-work", coldWork: base + ".cold-work", hot: base + ".hot", cold: base + ".cold", union: base + ".union"}
+	return parts{
+		source:   source,
+		hotWork:  base + ".hot-work",
+		coldWork: base + ".cold-work",
+		hot:      base + ".hot",
+		cold:     base + ".cold",
+		union:    base + ".union",
+	}
 }
 
 func (f parts) remove(paths ...string) error {
@@ -36,11 +43,12 @@ func (f parts) remove(paths ...string) error {
 	return errors.Join(errs...)
 }
 
-// WriteParts writes two SQLite files into dir: the database without its cold rows, and the same schema with the cold rows alone. Rows of
-// virtual tables are in the hot one; neither carries a mark. Files of an earlier run are replaced. The caller removes both.
+// WriteParts writes two SQLite files into dir: the database without its cold rows, and the same schema with
+// the cold rows alone. Rows of virtual tables are in the hot one; neither carries a mark. Files of an earlier
+// run are replaced. The caller removes both.
 //
-// Both are proven: SQLite's integrity check finds nothing in them, and Union gives from them a database with the digest of the source.
-// Errors: those of NewPlan; kind Mismatch when a proof fails; then no file stays.
+// Both are proven: SQLite's integrity check finds nothing in them, and Union gives from them a database with
+// the digest of the source. Errors: those of NewPlan; kind Mismatch when a proof fails; then no file stays.
 func (p *Plan) WriteParts(ctx context.Context, dir string) (hotPath, coldPath string, err error) {
 	f := partsIn(dir, p.path)
 	if err := p.writeParts(ctx, f); err != nil {
@@ -85,8 +93,8 @@ func (p *Plan) writeParts(ctx context.Context, f parts) error {
 	return err
 }
 
-// divide takes the rows that do not belong out of the two working copies and writes what is left. VACUUM INTO keeps every rowid, also of
-// tables that do not show it; VACUUM would number those anew.
+// divide takes the rows that do not belong out of the two working copies and writes what is left. VACUUM INTO
+// keeps every rowid, also of tables that do not show it; VACUUM would number those anew.
 func (p *Plan) divide(ctx context.Context, f parts, shape *shape) (err error) {
 	conn, err := openWork(f.hotWork, f.coldWork, "cold")
 	if err != nil {
@@ -120,8 +128,13 @@ func (p *Plan) agrees(d *decision) error {
 			return err
 		}
 		if i >= len(p.Tables) || p.Tables[i].Name != t.Name || p.Tables[i].ColdRows != cold {
-			return &userdb.Error{Op: "split", Thing: "table " + t.Name, Kind: userdb.Internal, Err: fmt.Errorf("%d rows are cold, and the plan had another number", cold),
-				Hint: "does the policy's where depend on the time of day? use :now and :today"}
+			return &userdb.Error{
+				Op:    "split",
+				Thing: "table " + t.Name,
+				Kind:  userdb.Internal,
+				Err:   fmt.Errorf("%d rows are cold, and the plan had another number", cold),
+				Hint:  "does the policy's where depend on the time of day? use :now and :today",
+			}
 		}
 	}
 	return nil
@@ -145,7 +158,8 @@ func (d *decision) deleteRows() error {
 	return d.conn.Exec("COMMIT")
 }
 
-// deleteFrom leaves the hot rows in main and the cold ones in cold. The cold copy comes first: main still has all rows then.
+// deleteFrom leaves the hot rows in main and the cold ones in cold. The cold copy comes first: main still has
+// all rows then.
 func (d *decision) deleteFrom(t *table) error {
 	cold, err := d.coldRows(t)
 	if err != nil {
@@ -156,7 +170,11 @@ func (d *decision) deleteFrom(t *table) error {
 		return d.conn.Exec("DELETE FROM " + coldTable)
 	}
 	if t.Kind != sqlitefile.RowidTable {
-		return execAll(d.conn, "DELETE FROM "+coldTable+" AS c WHERE NOT "+d.isCold(t, "c"), "DELETE FROM "+t.main()+" AS c WHERE "+d.isCold(t, "c"))
+		return execAll(
+			d.conn,
+			"DELETE FROM "+coldTable+" AS c WHERE NOT "+d.isCold(t, "c"),
+			"DELETE FROM "+t.main()+" AS c WHERE "+d.isCold(t, "c"),
+		)
 	}
 	rowid := t.keyOf("c")[0]
 	if err := d.deleteEach(coldTable, rowid, "SELECT "+rowid+" FROM "+t.main()+" AS c WHERE NOT "+d.isCold(t, "c")); err != nil {
@@ -165,8 +183,8 @@ func (d *decision) deleteFrom(t *table) error {
 	return d.deleteEach(t.main(), rowid, "SELECT k0 FROM "+d.sets[t].cold)
 }
 
-// lowerSequence leaves the cold copy the AUTOINCREMENT numbers of its own rows, so that it stays the same while hot rows are added. The hot copy
-// keeps all of them.
+// lowerSequence leaves the cold copy the AUTOINCREMENT numbers of its own rows, so that it stays the same
+// while hot rows are added. The hot copy keeps all of them.
 func (d *decision) lowerSequence() error {
 	if !d.shape.sequence {
 		return nil
@@ -191,7 +209,8 @@ func (d *decision) lowerSequence() error {
 	return nil
 }
 
-// emptyVirtual empties the virtual tables of the cold copy, whose ordinary tables hold only cold rows already.
+// emptyVirtual empties the virtual tables of the cold copy, whose ordinary tables hold only cold rows
+// already.
 func (d *decision) emptyVirtual() error {
 	// A full-text table is emptied fastest by its content.
 	if err := d.conn.Configure(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, false); err != nil {
@@ -203,7 +222,9 @@ func (d *decision) emptyVirtual() error {
 		if isFTS5(d.shape.textOf(v.Name)) {
 			statements = []string{"INSERT INTO cold." + name + "(" + name + ") VALUES('rebuild')"}
 			if v.Load == wire.LoadRows {
-				statements = append([]string{"DELETE FROM cold." + quoteName(v.Name+"_content")}, statements...)
+				statements = append(
+					[]string{"DELETE FROM cold." + quoteName(v.Name+"_content")},
+					statements...)
 			}
 		}
 		if err := execAll(d.conn, statements...); err != nil {
@@ -223,7 +244,8 @@ func isFTS5(sql string) bool {
 	return false
 }
 
-// completeParts gives the files that VACUUM INTO wrote what it loses: a sqlite_sequence that no table needs any more, and the versions.
+// completeParts gives the files that VACUUM INTO wrote what it loses: a sqlite_sequence that no table needs
+// any more, and the versions.
 func completeParts(f parts, s *shape) error {
 	if s.sequence {
 		if err := restoreSequence(f.hot, f.source, s); err != nil {
@@ -289,8 +311,13 @@ func prove(ctx context.Context, f parts) error {
 		return err
 	}
 	if difference := compareDigests(want, got); difference != "" {
-		return &userdb.Error{Op: "prove the split of", Thing: f.source, Kind: userdb.Mismatch, Hint: hintFaulty,
-			Err: errors.New("the parts together are not the database: " + difference)}
+		return &userdb.Error{
+			Op:    "prove the split of",
+			Thing: f.source,
+			Kind:  userdb.Mismatch,
+			Hint:  hintFaulty,
+			Err:   errors.New("the parts together are not the database: " + difference),
+		}
 	}
 	return f.remove(f.union)
 }
@@ -325,7 +352,8 @@ func compareDigests(want, got wire.DatabaseDigest) string {
 	return "a table too many"
 }
 
-// checkIntegrity finds damage and full-text indexes that are out of step. What else SQLite's check reports is the source's own.
+// checkIntegrity finds damage and full-text indexes that are out of step. What else SQLite's check reports is
+// the source's own.
 func checkIntegrity(ctx context.Context, path string, kind userdb.Kind) error {
 	f, err := sqlitefile.Open(ctx, path)
 	if err != nil {
@@ -337,8 +365,15 @@ func checkIntegrity(ctx context.Context, path string, kind userdb.Kind) error {
 		return err
 	}
 	for i := range findings {
-		if findings[i].Reason == sqlitefile.ReasonDamaged || findings[i].Reason == sqlitefile.ReasonFTS5OutOfStep {
-			return &userdb.Error{Op: "check", Thing: path, Kind: kind, Err: &findings[i], Hint: findings[i].WayOut}
+		if findings[i].Reason == sqlitefile.ReasonDamaged ||
+			findings[i].Reason == sqlitefile.ReasonFTS5OutOfStep {
+			return &userdb.Error{
+				Op:    "check",
+				Thing: path,
+				Kind:  kind,
+				Err:   &findings[i],
+				Hint:  findings[i].WayOut,
+			}
 		}
 	}
 	return nil

@@ -58,16 +58,29 @@ func TestApplicationDatabase(t *testing.T) {
 	wantRows(t, hot, "SELECT min(played_at) >= 1795676400000 - 400*86400000 FROM games", "1")
 	wantRows(t, hot, "SELECT count(*) FROM clips WHERE game_id NOT IN (SELECT id FROM games)", "0")
 	wantRows(t, cold, "SELECT count(*) FROM clips WHERE game_id NOT IN (SELECT id FROM games)", "0")
-	wantRows(t, hot, "SELECT (SELECT seq FROM sqlite_sequence) = "+rows(t, path, "SELECT seq FROM sqlite_sequence"), "1")
+	wantRows(
+		t,
+		hot,
+		"SELECT (SELECT seq FROM sqlite_sequence) = "+rows(t, path, "SELECT seq FROM sqlite_sequence"),
+		"1",
+	)
 }
 
-// Hot rows that come and go leave the cold part as it is, so that it need not be copied again: AUTOINCREMENT's counter as well.
+// Hot rows that come and go leave the cold part as it is, so that it need not be copied again:
+// AUTOINCREMENT's counter as well.
 func TestColdPartStaysWhileHotRowsChange(t *testing.T) {
 	path, p := database(t, family...), policy(t, "[tables.games]\nwhere = 'played < 25'")
 	hot, before := parts(t, path, p)
 	wantRows(t, hot, "SELECT seq FROM sqlite_sequence", "3")
 	wantRows(t, before, "SELECT seq FROM sqlite_sequence", "2")
-	change(t, path, "INSERT INTO games(played) VALUES(70)", "DELETE FROM games WHERE id = 3", "CREATE TABLE other(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE other")
+	change(
+		t,
+		path,
+		"INSERT INTO games(played) VALUES(70)",
+		"DELETE FROM games WHERE id = 3",
+		"CREATE TABLE other(id INTEGER PRIMARY KEY AUTOINCREMENT)",
+		"DROP TABLE other",
+	)
 	_, after := parts(t, path, p)
 	if digest(t, before).Database != digest(t, after).Database {
 		t.Error("the cold part changed")
@@ -76,7 +89,13 @@ func TestColdPartStaysWhileHotRowsChange(t *testing.T) {
 
 // Counters that somebody set lower than the rows that are there, or to no number, stay what they are.
 func TestStrangeCounters(t *testing.T) {
-	path := database(t, append(family, "UPDATE sqlite_sequence SET seq = 1", "INSERT INTO sqlite_sequence VALUES('gone', 9), ('games', NULL), (NULL, 3), ('games', 'x')")...)
+	path := database(
+		t,
+		append(
+			family,
+			"UPDATE sqlite_sequence SET seq = 1",
+			"INSERT INTO sqlite_sequence VALUES('gone', 9), ('games', NULL), (NULL, 3), ('games', 'x')",
+		)...)
 	hot, cold := parts(t, path, policy(t, "[tables.games]\nwhere = 'played < 25'"))
 	wantRows(t, hot, "SELECT count(*) FROM sqlite_sequence", "5")
 	whole, err := union(t, hot, cold)
@@ -88,9 +107,14 @@ func TestStrangeCounters(t *testing.T) {
 	}
 }
 
-// A rowid that no column shows stays, in a table without an index, too: VACUUM alone would number these rows anew.
+// A rowid that no column shows stays, in a table without an index, too: VACUUM alone would number these rows
+// anew.
 func TestHiddenRowidsStay(t *testing.T) {
-	path := database(t, "CREATE TABLE t(v)", "INSERT INTO t(rowid, v) VALUES(-5, 'a'), (3, 'b'), (70, 'a'), (900, 'b')")
+	path := database(
+		t,
+		"CREATE TABLE t(v)",
+		"INSERT INTO t(rowid, v) VALUES(-5, 'a'), (3, 'b'), (70, 'a'), (900, 'b')",
+	)
 	hot, cold := parts(t, path, policy(t, "[tables.t]\nwhere = \"v = 'a'\""))
 	wantRows(t, hot, "SELECT rowid FROM t", "3 900")
 	wantRows(t, cold, "SELECT rowid FROM t", "-5 70")
@@ -104,8 +128,14 @@ func TestHeaderStays(t *testing.T) {
 		{"plain", "PRAGMA page_size = 1024"}, {"utf16", "PRAGMA encoding = 'UTF-16be'"}, {"vacuum", "PRAGMA auto_vacuum = INCREMENTAL"}, {"wal", "PRAGMA page_size = 8192"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path := database(t, test.pragma, "PRAGMA user_version = -7", "PRAGMA application_id = 252006673",
-				"CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID", "INSERT INTO t VALUES('ä', 1), ('b', 2), (char(65279), 3), ('東京', 4)")
+			path := database(
+				t,
+				test.pragma,
+				"PRAGMA user_version = -7",
+				"PRAGMA application_id = 252006673",
+				"CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID",
+				"INSERT INTO t VALUES('ä', 1), ('b', 2), (char(65279), 3), ('東京', 4)",
+			)
 			content, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -114,7 +144,12 @@ func TestHeaderStays(t *testing.T) {
 				content[18], content[19] = 2, 2
 			}
 			want := written(t, "unmarked.sqlite", string(content))
-			head, err := userdb.WithFence(content[:userdb.HeaderBytes], 3, 4, make([]byte, userdb.MarkRandomBytes))
+			head, err := userdb.WithFence(
+				content[:userdb.HeaderBytes],
+				3,
+				4,
+				make([]byte, userdb.MarkRandomBytes),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,19 +206,46 @@ func TestTheFileStaysAsItIs(t *testing.T) {
 
 // Virtual tables stay in the hot part; in the cold one they are empty and work.
 func TestVirtualTables(t *testing.T) {
-	path := database(t, append(family,
-		"CREATE VIRTUAL TABLE own USING fts5(body)", "INSERT INTO own(rowid, body) VALUES(5, 'one two'), (9, 'two three')",
-		"CREATE TABLE docs(id INTEGER PRIMARY KEY, body)", "INSERT INTO docs VALUES(1, 'four'), (2, 'five')",
-		"CREATE VIRTUAL TABLE other USING fts5(body, content='docs', content_rowid='id')", "INSERT INTO other(other) VALUES('rebuild')",
-		"CREATE VIRTUAL TABLE box USING rtree(id, x0, x1)", "INSERT INTO box VALUES(1, 0, 1), (2, 2, 3)")...)
+	path := database(t, append(
+		family,
+		"CREATE VIRTUAL TABLE own USING fts5(body)",
+		"INSERT INTO own(rowid, body) VALUES(5, 'one two'), (9, 'two three')",
+		"CREATE TABLE docs(id INTEGER PRIMARY KEY, body)",
+		"INSERT INTO docs VALUES(1, 'four'), (2, 'five')",
+		"CREATE VIRTUAL TABLE other USING fts5(body, content='docs', content_rowid='id')",
+		"INSERT INTO other(other) VALUES('rebuild')",
+		"CREATE VIRTUAL TABLE box USING rtree(id, x0, x1)",
+		"INSERT INTO box VALUES(1, 0, 1), (2, 2, 3)",
+	)...)
 	hot, cold := parts(t, path, policy(t, "[tables.games]\nwhere = 'id = 1'"))
-	wantRows(t, hot, "SELECT rowid FROM own WHERE own MATCH 'two' UNION ALL SELECT rowid FROM other WHERE other MATCH 'five' UNION ALL SELECT id FROM box WHERE x0 > 1", "5 9 2 2")
-	wantRows(t, cold, "SELECT count(*) FROM own UNION ALL SELECT count(*) FROM docs UNION ALL SELECT count(*) FROM box", "0 0 0")
-	change(t, cold, "INSERT INTO own VALUES('again two')", "INSERT INTO box VALUES(7, 5, 6)", "INSERT INTO docs VALUES(3, 'five six')")
+	wantRows(
+		t,
+		hot,
+		"SELECT rowid FROM own WHERE own MATCH 'two' UNION ALL SELECT rowid FROM other WHERE other MATCH 'five' UNION ALL SELECT id FROM box WHERE x0 > 1",
+		"5 9 2 2",
+	)
+	wantRows(
+		t,
+		cold,
+		"SELECT count(*) FROM own UNION ALL SELECT count(*) FROM docs UNION ALL SELECT count(*) FROM box",
+		"0 0 0",
+	)
+	change(
+		t,
+		cold,
+		"INSERT INTO own VALUES('again two')",
+		"INSERT INTO box VALUES(7, 5, 6)",
+		"INSERT INTO docs VALUES(3, 'five six')",
+	)
 	wantRows(t, cold, "SELECT rowid FROM own WHERE own MATCH 'two'", "1")
 	whole, err := union(t, hot, cold)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRows(t, whole, "SELECT rowid FROM own WHERE own MATCH 'two' UNION ALL SELECT rowid FROM other WHERE other MATCH 'five' UNION ALL SELECT id FROM box WHERE x0 > 1", "1 5 9 2 3 2 7")
+	wantRows(
+		t,
+		whole,
+		"SELECT rowid FROM own WHERE own MATCH 'two' UNION ALL SELECT rowid FROM other WHERE other MATCH 'five' UNION ALL SELECT id FROM box WHERE x0 > 1",
+		"1 5 9 2 3 2 7",
+	)
 }

@@ -18,7 +18,8 @@ type Plan struct {
 	Tables []TablePlan
 	// SourceBytes is the size of the file.
 	SourceBytes int64
-	// HotBytesEstimate is about how large the hot file will be: the pages in use without the share of the cold rows.
+	// HotBytesEstimate is about how large the hot file will be: the pages in use without the share of the
+	// cold rows.
 	HotBytesEstimate int64
 	// HotBytes is how large the hot file is, and 0 before WriteParts made it.
 	HotBytes int64
@@ -50,11 +51,11 @@ func (p *Plan) ColdRows() (rows int64) {
 // Empty says whether nothing would move.
 func (p *Plan) Empty() bool { return p.ColdRows() == 0 }
 
-// NewPlan applies the policy to the database file at path at one moment, so that a repetition decides the same. The file must be a private
-// copy that nobody changes; it is only read, and may be fenced or stamped.
+// NewPlan applies the policy to the database file at path at one moment, so that a repetition decides the
+// same. The file must be a private copy that nobody changes; it is only read, and may be fenced or stamped.
 //
-// Errors: kind Blocked for a database that the policy does not fit or that cannot be split safely, with the table and the rows; those of
-// sqlitefile.Open for a file that cannot be read exactly.
+// Errors: kind Blocked for a database that the policy does not fit or that cannot be split safely, with the
+// table and the rows; those of sqlitefile.Open for a file that cannot be read exactly.
 func NewPlan(ctx context.Context, path string, policy *Policy, at time.Time) (*Plan, error) {
 	p := &Plan{At: at, path: path, policy: policy}
 	if err := p.make(ctx); err != nil {
@@ -100,7 +101,15 @@ func (d *decision) measure(ctx context.Context, p *Plan) error {
 			return fmt.Errorf("measure table %s: %w", t.Name, err)
 		}
 		p.Tables = append(p.Tables, m)
-		p.HotBytesEstimate -= share(pages.table[t.Name], m.ColdBytes, all) + share(pages.indexes[t.Name], m.ColdRows, m.ColdRows+m.HotRows)
+		p.HotBytesEstimate -= share(
+			pages.table[t.Name],
+			m.ColdBytes,
+			all,
+		) + share(
+			pages.indexes[t.Name],
+			m.ColdRows,
+			m.ColdRows+m.HotRows,
+		)
 	}
 	return nil
 }

@@ -33,11 +33,13 @@ type Policy struct {
 
 // TableRule is what a policy says about one table.
 type TableRule struct {
-	// Where is the SQL expression that is true for cold rows; "" for a table whose rows only follow their parents.
+	// Where is the SQL expression that is true for cold rows; "" for a table whose rows only follow their
+	// parents.
 	Where string
 	// FollowOwn means that the table's rows do not follow their parents: Where alone decides.
 	FollowOwn bool
-	// ApplicationIDs promises that the application chooses the table's INTEGER PRIMARY KEY values, never SQLite.
+	// ApplicationIDs promises that the application chooses the table's INTEGER PRIMARY KEY values, never
+	// SQLite.
 	ApplicationIDs bool
 	// AcceptTriggers promises that the table's triggers need no row of the other side.
 	AcceptTriggers bool
@@ -247,7 +249,13 @@ func parseReference(s section) (r Reference, err error) {
 	case len(r.Columns) == 0:
 		return r, fmt.Errorf("%s is missing: the columns that refer to %s", s.at("columns"), r.Table)
 	case len(r.To) > 0 && len(r.To) != len(r.Columns):
-		return r, fmt.Errorf("%s has %d names and %s has %d", s.at("to"), len(r.To), s.at("columns"), len(r.Columns))
+		return r, fmt.Errorf(
+			"%s has %d names and %s has %d",
+			s.at("to"),
+			len(r.To),
+			s.at("columns"),
+			len(r.Columns),
+		)
 	}
 	return r, nil
 }
@@ -262,7 +270,12 @@ func (s section) at(key string) string {
 func (s section) only(known ...string) error {
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
 		if !slices.Contains(known, key) {
-			return fmt.Errorf("%s is no setting: %sthere are %s", s.at(key), nearest.Hint(key, known), strings.Join(known, ", "))
+			return fmt.Errorf(
+				"%s is no setting: %sthere are %s",
+				s.at(key),
+				nearest.Hint(key, known),
+				strings.Join(known, ", "),
+			)
 		}
 	}
 	return nil

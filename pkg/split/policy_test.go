@@ -8,8 +8,11 @@ import (
 )
 
 func TestPolicyFiles(t *testing.T) {
-	toml := policy(t, "crossing = 'stay-hot'\n[tables.exports]\nwhere = '1'\nfollow = 'own'\nids = 'application'\n"+
-		"[[tables.exports.references]]\ncolumns = ['project_id']\ntable = 'projects'\nto = ['id']\n")
+	toml := policy(
+		t,
+		"crossing = 'stay-hot'\n[tables.exports]\nwhere = '1'\nfollow = 'own'\nids = 'application'\n"+
+			"[[tables.exports.references]]\ncolumns = ['project_id']\ntable = 'projects'\nto = ['id']\n",
+	)
 	json, err := split.LoadPolicy(written(t, "policy.jsonc", `{"crossing": "stay-hot", "tables": {
 		// the same
 		"exports": {"where": "1", "follow": "own", "ids": "application", "references": [{"columns": ["project_id"], "table": "projects", "to": ["id"]}]},
@@ -19,7 +22,9 @@ func TestPolicyFiles(t *testing.T) {
 	}
 	for _, p := range []*split.Policy{toml, json} {
 		rule := p.Tables["exports"]
-		if !p.StayHot || rule.Where != "1" || !rule.FollowOwn || !rule.ApplicationIDs || len(rule.References) != 1 || rule.References[0].Columns[0] != "project_id" {
+		if !p.StayHot || rule.Where != "1" || !rule.FollowOwn || !rule.ApplicationIDs ||
+			len(rule.References) != 1 ||
+			rule.References[0].Columns[0] != "project_id" {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -20,7 +20,13 @@ func blocked(table, hint, format string, args ...any) error {
 	if table != "" {
 		thing = "table " + table
 	}
-	return &userdb.Error{Op: "split", Thing: thing, Kind: userdb.Blocked, Err: fmt.Errorf(format, args...), Hint: hint}
+	return &userdb.Error{
+		Op:    "split",
+		Thing: thing,
+		Kind:  userdb.Blocked,
+		Err:   fmt.Errorf(format, args...),
+		Hint:  hint,
+	}
 }
 
 // fail gives an error its operation and kind; one that has them already stays as it is.

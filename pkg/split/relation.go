@@ -17,11 +17,15 @@ type relation struct {
 // follows says whether the child's rows go where their parents are.
 func (r *relation) follows() bool { return !r.child.rule.FollowOwn }
 
-// on is the condition under which child row c refers to parent row p. The parent's column stands first: its collation counts.
+// on is the condition under which child row c refers to parent row p. The parent's column stands first: its
+// collation counts.
 func (r *relation) on() string {
 	var terms []string
 	for i := range r.childColumns {
-		terms = append(terms, fmt.Sprintf("p.%s = c.%s", quoteName(r.parentColumns[i]), quoteName(r.childColumns[i])))
+		terms = append(
+			terms,
+			fmt.Sprintf("p.%s = c.%s", quoteName(r.parentColumns[i]), quoteName(r.childColumns[i])),
+		)
 	}
 	return strings.Join(terms, " AND ")
 }
@@ -46,7 +50,8 @@ func (s *shape) readRelations(conn *capi.Conn) ([]*relation, error) {
 	return relations, nil
 }
 
-// declaredRelations leaves out foreign keys that SQLite itself could not follow: to a table or column that is not there.
+// declaredRelations leaves out foreign keys that SQLite itself could not follow: to a table or column that is
+// not there.
 func (s *shape) declaredRelations(conn *capi.Conn, t *table) ([]*relation, error) {
 	type row struct {
 		id       int64
@@ -97,7 +102,11 @@ func (s *shape) resolve(t *table, reference Reference) (r *relation, fault strin
 		to = parent.primary
 	}
 	if len(to) != len(reference.Columns) {
-		return nil, fmt.Sprintf("columns refer to a key of another number of columns (%d to %d)", len(reference.Columns), len(to))
+		return nil, fmt.Sprintf(
+			"columns refer to a key of another number of columns (%d to %d)",
+			len(reference.Columns),
+			len(to),
+		)
 	}
 	r = &relation{child: t, parent: parent}
 	for i := range to {

@@ -9,7 +9,11 @@ import (
 )
 
 // encodings are those that a header can name.
-var encodings = map[string]capi.Encoding{"UTF-8": capi.UTF8, "UTF-16le": capi.UTF16le, "UTF-16be": capi.UTF16be}
+var encodings = map[string]capi.Encoding{
+	"UTF-8":    capi.UTF8,
+	"UTF-16le": capi.UTF16le,
+	"UTF-16be": capi.UTF16be,
+}
 
 // quoteName quotes an identifier.
 func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -41,7 +45,8 @@ func number(conn *capi.Conn, sql string) (n int64, err error) {
 	return n, nil
 }
 
-// scanTokens splits SQL into its tokens as SQLite does, closely enough to tell words from quoted text: white space and comments are none.
+// scanTokens splits SQL into its tokens as SQLite does, closely enough to tell words from quoted text: white
+// space and comments are none.
 func scanTokens(sql string) []string {
 	var tokens []string
 	for {
@@ -105,7 +110,8 @@ func quotedLength(sql string, quote byte) int {
 }
 
 func isWordByte(c byte) bool {
-	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' ||
+		'A' <= c && c <= 'Z'
 }
 
 func isParameterByte(c byte) bool { return c == ':' || c == '@' || c == '?' }

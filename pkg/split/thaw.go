@@ -11,28 +11,42 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Except returns the policy with one exception: rows of the table for which where is true are not cold by its rule. A row that follows a cold parent is cold all the
-// same. Errors have kind Usage.
+// Except returns the policy with one exception: rows of the table for which where is true are not cold by its
+// rule. A row that follows a cold parent is cold all the same. Errors have kind Usage.
 func (p *Policy) Except(table, where string) (*Policy, error) {
 	refuse := func(err error, hint string) (*Policy, error) {
-		return nil, &userdb.Error{Op: "read the rows to thaw", Thing: table, Kind: userdb.Usage, Err: err, Hint: hint}
+		return nil, &userdb.Error{
+			Op:    "read the rows to thaw",
+			Thing: table,
+			Kind:  userdb.Usage,
+			Err:   err,
+			Hint:  hint,
+		}
 	}
 	rule, ruled := p.Tables[table]
 	if !ruled || rule.Where == "" {
-		return refuse(fmt.Errorf("%s has no rule for this table that calls rows cold", p.path), "name a table of the policy that has a where")
+		return refuse(
+			fmt.Errorf("%s has no rule for this table that calls rows cold", p.path),
+			"name a table of the policy that has a where",
+		)
 	}
 	if err := checkExpression(where); err != nil {
 		return refuse(err, "write one SQL expression over the columns of the table")
 	}
-	rule.Where = fmt.Sprintf("(%s\n) AND NOT coalesce((%s\n), 0)", rule.Where, where) // either may end in a comment
+	rule.Where = fmt.Sprintf(
+		"(%s\n) AND NOT coalesce((%s\n), 0)",
+		rule.Where,
+		where,
+	) // either may end in a comment
 	excepted := *p
 	excepted.Tables = maps.Clone(p.Tables)
 	excepted.Tables[table] = rule
 	return &excepted, nil
 }
 
-// Keep returns the policy with these rows as exceptions: they are hot, with every row that refers to one of them or to which one of them refers, and so on, so that
-// no reference is torn. Rows that a database does not have are no exception of it.
+// Keep returns the policy with these rows as exceptions: they are hot, with every row that refers to one of
+// them or to which one of them refers, and so on, so that no reference is torn. Rows that a database does not
+// have are no exception of it.
 func (p *Policy) Keep(rows []wire.Thaw) *Policy {
 	excepted := *p
 	excepted.thawed = slices.Concat(p.thawed, rows)
@@ -69,7 +83,8 @@ func (d *decision) keepThawed(asked []wire.Thaw) (rows int64, err error) {
 	return rows, d.spreadHot(true)
 }
 
-// find puts the keys of the rows that were asked for into a key set. Where the table's columns are others by now, nothing can be said of its rows.
+// find puts the keys of the rows that were asked for into a key set. Where the table's columns are others by
+// now, nothing can be said of its rows.
 func (d *decision) find(t *table, thaw wire.Thaw, set string) error {
 	var terms []string
 	for _, name := range thaw.Columns {
@@ -80,7 +95,13 @@ func (d *decision) find(t *table, thaw wire.Thaw, set string) error {
 		column := "c." + quoteName(name)
 		terms = append(terms, column+" = ?", "+"+column+" COLLATE BINARY = ?")
 	}
-	sql := "INSERT OR IGNORE INTO " + set + " SELECT " + strings.Join(t.keyOf("c"), ", ") + " FROM " + t.main() + " AS c WHERE " + strings.Join(terms, " AND ")
+	sql := "INSERT OR IGNORE INTO " + set + " SELECT " + strings.Join(
+		t.keyOf("c"),
+		", ",
+	) + " FROM " + t.main() + " AS c WHERE " + strings.Join(
+		terms,
+		" AND ",
+	)
 	stmt, err := d.conn.Prepare(sql)
 	if err != nil {
 		return err

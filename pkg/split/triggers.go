@@ -7,8 +7,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// checkTriggers refuses cold rows in a table with triggers, unless the policy accepts them: on either side a trigger sees the rows of that side
-// only. One that leads to a virtual table is refused even then: that table's rows stay hot, and would no more belong to the row.
+// checkTriggers refuses cold rows in a table with triggers, unless the policy accepts them: on either side a
+// trigger sees the rows of that side only. One that leads to a virtual table is refused even then: that
+// table's rows stay hot, and would no more belong to the row.
 func (d *decision) checkTriggers(t *table) error {
 	triggers, err := d.shape.triggersOf(d.conn, t)
 	if err != nil || len(triggers) == 0 {
@@ -19,13 +20,25 @@ func (d *decision) checkTriggers(t *table) error {
 		return err
 	}
 	if trigger, virtual := d.shape.leadsToVirtual(triggers); virtual != "" {
-		return blocked(t.Name, "keep the table hot", "%d rows are cold, and its trigger %s leads to the virtual table %s, whose rows stay hot", cold, trigger, virtual)
+		return blocked(
+			t.Name,
+			"keep the table hot",
+			"%d rows are cold, and its trigger %s leads to the virtual table %s, whose rows stay hot",
+			cold,
+			trigger,
+			virtual,
+		)
 	}
 	if t.rule.AcceptTriggers {
 		return nil
 	}
-	return blocked(t.Name, `if its triggers need no row of the other side, say triggers = "accept" for the table in the policy; else keep it hot`,
-		"%d rows are cold, and it has the trigger %s, which would see the rows of one side only", cold, triggers[0].Name)
+	return blocked(
+		t.Name,
+		`if its triggers need no row of the other side, say triggers = "accept" for the table in the policy; else keep it hot`,
+		"%d rows are cold, and it has the trigger %s, which would see the rows of one side only",
+		cold,
+		triggers[0].Name,
+	)
 }
 
 // triggersOf are the triggers of a table and those of the views that read it.
@@ -52,8 +65,9 @@ func (s *shape) triggersOf(conn *capi.Conn, t *table) ([]wire.Object, error) {
 	return list, nil
 }
 
-// leadsToVirtual looks for a virtual table whose name stands in one of the triggers, or in a trigger of a table or view whose name stands there, and
-// so on. It returns the first trigger and that table's name, "" for none.
+// leadsToVirtual looks for a virtual table whose name stands in one of the triggers, or in a trigger of a
+// table or view whose name stands there, and so on. It returns the first trigger and that table's name, ""
+// for none.
 func (s *shape) leadsToVirtual(triggers []wire.Object) (trigger, virtual string) {
 	for _, first := range triggers {
 		reached := []wire.Object{first}

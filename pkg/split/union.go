@@ -16,11 +16,13 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Union writes to outPath, which must not exist, the database that holds the rows of both parts. What stands in the header, sqlite_stat1 and
-// the options of full-text tables are the hot part's; of each entry of sqlite_sequence the higher counts. A rowid that no column shows is
-// no key: where both parts use it, the cold row gets a new one.
+// Union writes to outPath, which must not exist, the database that holds the rows of both parts. What stands
+// in the header, sqlite_stat1 and the options of full-text tables are the hot part's; of each entry of
+// sqlite_sequence the higher counts. A rowid that no column shows is no key: where both parts use it, the
+// cold row gets a new one.
 //
-// Errors: kind Conflict for schemas that differ and for a key on both sides, with the table and the keys. Then there is no file.
+// Errors: kind Conflict for schemas that differ and for a key on both sides, with the table and the keys.
+// Then there is no file.
 func Union(ctx context.Context, hotPath, coldPath, outPath string) error {
 	err := union(ctx, hotPath, coldPath, outPath)
 	if err == nil {
@@ -81,13 +83,23 @@ func newMerge(ctx context.Context, hotPath, coldPath string) (*merge, error) {
 
 const hintSchemas = "change the schema of one side until both are the same, and go back again"
 
-// sameSchema compares what the rows need: the objects, and the encoding of text. The rest of the header is the hot part's.
+// sameSchema compares what the rows need: the objects, and the encoding of text. The rest of the header is
+// the hot part's.
 func sameSchema(hot, cold wire.Schema) error {
 	conflict := func(format string, args ...any) error {
-		return &userdb.Error{Op: "join", Kind: userdb.Conflict, Err: fmt.Errorf(format, args...), Hint: hintSchemas}
+		return &userdb.Error{
+			Op:   "join",
+			Kind: userdb.Conflict,
+			Err:  fmt.Errorf(format, args...),
+			Hint: hintSchemas,
+		}
 	}
 	if hot.Header.Encoding != cold.Header.Encoding {
-		return conflict("the hot rows are in %s and the cold ones in %s", hot.Header.Encoding, cold.Header.Encoding)
+		return conflict(
+			"the hot rows are in %s and the cold ones in %s",
+			hot.Header.Encoding,
+			cold.Header.Encoding,
+		)
 	}
 	if o := lacking(hot.Objects, cold.Objects); o != nil {
 		return conflict("the cold rows' schema has no %s %s like that of the hot ones", o.Type, o.Name)
@@ -146,7 +158,9 @@ func (m *merge) add(t *sqlitefile.Table) error {
 		return err
 	}
 	columns := importList(t, true)
-	insert := "INSERT INTO main." + quoteName(t.Name) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
+	insert := "INSERT INTO main." + quoteName(
+		t.Name,
+	) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
 	if t.Rowid != "" && t.Kind == sqlitefile.RowidTable {
 		if err := m.checkUnique(t); err != nil {
 			return err
@@ -162,9 +176,12 @@ func (m *merge) add(t *sqlitefile.Table) error {
 	return m.insert(t, insert)
 }
 
-// addWithRowids adds rows whose rowid no column shows: first those whose rowid is free, then the others with new ones.
+// addWithRowids adds rows whose rowid no column shows: first those whose rowid is free, then the others with
+// new ones.
 func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
-	taken := " WHERE EXISTS (SELECT 1 FROM main." + quoteName(t.Name) + " AS m WHERE m." + t.Rowid + " = c." + t.Rowid + ")"
+	taken := " WHERE EXISTS (SELECT 1 FROM main." + quoteName(
+		t.Name,
+	) + " AS m WHERE m." + t.Rowid + " = c." + t.Rowid + ")"
 	some, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+quoteName(t.Name)+" AS c"+taken+")")
 	if err != nil {
 		return err
@@ -181,7 +198,11 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 		return err
 	}
 	columns := importList(t, false)
-	again := "INSERT INTO main." + quoteName(t.Name) + "(" + columns + ") SELECT " + columns + " FROM cold." + quoteName(t.Name) + " AS c WHERE " + in
+	again := "INSERT INTO main." + quoteName(
+		t.Name,
+	) + "(" + columns + ") SELECT " + columns + " FROM cold." + quoteName(
+		t.Name,
+	) + " AS c WHERE " + in
 	if columns == "" {
 		again = "INSERT INTO main." + quoteName(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
 	}
@@ -217,7 +238,13 @@ func importList(t *sqlitefile.Table, rowid bool) string {
 const hintKeys = "delete or change the row on one side, and go back again; until then nothing changes"
 
 func conflict(table, format string, args ...any) error {
-	return &userdb.Error{Op: "join", Thing: "table " + table, Kind: userdb.Conflict, Err: fmt.Errorf(format, args...), Hint: hintKeys}
+	return &userdb.Error{
+		Op:    "join",
+		Thing: "table " + table,
+		Kind:  userdb.Conflict,
+		Err:   fmt.Errorf(format, args...),
+		Hint:  hintKeys,
+	}
 }
 
 // checkKey refuses keys that stand on both sides.
@@ -235,7 +262,14 @@ func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn) error 
 		terms = append(terms, equal+" = c."+name)
 		shown = append(shown, shownLiteral("c."+name))
 	}
-	from := " FROM cold." + quoteName(t.Name) + " AS c CROSS JOIN main." + quoteName(t.Name) + " AS m WHERE " + strings.Join(terms, " AND ")
+	from := " FROM cold." + quoteName(
+		t.Name,
+	) + " AS c CROSS JOIN main." + quoteName(
+		t.Name,
+	) + " AS m WHERE " + strings.Join(
+		terms,
+		" AND ",
+	)
 	rows, err := show(m.conn, "SELECT "+strings.Join(shown, " || ', ' || "), from)
 	if err != nil || rows == "" {
 		return err
@@ -251,16 +285,21 @@ func keyNames(key []sqlitefile.KeyColumn) string {
 	return strings.Join(names, ", ")
 }
 
-// checkUnique does the same for the other keys of an ordinary table. Indexes over expressions or a part of the rows are left to the INSERT.
+// checkUnique does the same for the other keys of an ordinary table. Indexes over expressions or a part of
+// the rows are left to the INSERT.
 func (m *merge) checkUnique(t *sqlitefile.Table) error {
 	if t.Kind == sqlitefile.VirtualTable {
 		return nil
 	}
 	var indexes []string
-	err := m.conn.Query(`SELECT name FROM temp.pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`, []wire.Value{text(t.Name)}, func(s *capi.Stmt) error {
-		indexes = append(indexes, s.Text(0))
-		return nil
-	})
+	err := m.conn.Query(
+		`SELECT name FROM temp.pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`,
+		[]wire.Value{text(t.Name)},
+		func(s *capi.Stmt) error {
+			indexes = append(indexes, s.Text(0))
+			return nil
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -280,10 +319,14 @@ func (m *merge) checkUnique(t *sqlitefile.Table) error {
 }
 
 func (m *merge) indexKey(index string) (key []sqlitefile.KeyColumn, err error) {
-	err = m.conn.Query("SELECT name, coll FROM temp.pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno", []wire.Value{text(index)}, func(s *capi.Stmt) error {
-		key = append(key, sqlitefile.KeyColumn{Name: s.Text(0), Collation: s.Text(1)})
-		return nil
-	})
+	err = m.conn.Query(
+		"SELECT name, coll FROM temp.pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno",
+		[]wire.Value{text(index)},
+		func(s *capi.Stmt) error {
+			key = append(key, sqlitefile.KeyColumn{Name: s.Text(0), Collation: s.Text(1)})
+			return nil
+		},
+	)
 	return key, err
 }
 
@@ -323,7 +366,9 @@ func (m *merge) saveSequence() error {
 			return err
 		}
 	}
-	return m.conn.Exec("CREATE TEMP TABLE dbmigrate_sequence AS SELECT rowid AS r, name, seq FROM main.sqlite_sequence")
+	return m.conn.Exec(
+		"CREATE TEMP TABLE dbmigrate_sequence AS SELECT rowid AS r, name, seq FROM main.sqlite_sequence",
+	)
 }
 
 // joinSequence puts it back, with the cold part's entries where they are higher or missing.
@@ -336,11 +381,19 @@ func (m *merge) joinSequence() error {
 		"INSERT INTO main.sqlite_sequence(rowid, name, seq) SELECT r, name, seq FROM temp.dbmigrate_sequence ORDER BY r",
 	}
 	if m.cold.sequence {
-		statements = append(statements,
-			"UPDATE main.sqlite_sequence AS h SET seq = "+highest("cold.sqlite_sequence")+" WHERE typeof(h.seq) = 'integer' AND "+
-				highest("cold.sqlite_sequence")+" > "+highest("temp.dbmigrate_sequence"),
+		statements = append(
+			statements,
+			"UPDATE main.sqlite_sequence AS h SET seq = "+highest(
+				"cold.sqlite_sequence",
+			)+" WHERE typeof(h.seq) = 'integer' AND "+
+				highest(
+					"cold.sqlite_sequence",
+				)+" > "+highest(
+				"temp.dbmigrate_sequence",
+			),
 			`INSERT INTO main.sqlite_sequence(name, seq) SELECT name, seq FROM cold.sqlite_sequence AS c
-				WHERE NOT EXISTS (SELECT 1 FROM temp.dbmigrate_sequence AS h WHERE h.name IS c.name)`)
+				WHERE NOT EXISTS (SELECT 1 FROM temp.dbmigrate_sequence AS h WHERE h.name IS c.name)`,
+		)
 	}
 	return execAll(m.conn, statements...)
 }

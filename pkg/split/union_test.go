@@ -9,13 +9,30 @@ import (
 // divided splits the family and lets both sides go on.
 func divided(t *testing.T, more ...string) (hot, cold string) {
 	t.Helper()
-	return parts(t, database(t, append(family, more...)...), policy(t, "[tables.games]\nwhere = 'played < 15'"))
+	return parts(
+		t,
+		database(t, append(family, more...)...),
+		policy(t, "[tables.games]\nwhere = 'played < 15'"),
+	)
 }
 
 func TestUnionTakesBothSides(t *testing.T) {
 	hot, cold := divided(t)
-	change(t, hot, "INSERT INTO games(played) VALUES(40)", "DELETE FROM games WHERE id = 3", "UPDATE games SET played = 21 WHERE id = 2", "PRAGMA user_version = 5")
-	change(t, cold, "UPDATE clips SET old = 7 WHERE id = 'a'", "INSERT INTO games VALUES(100, 1)", "DELETE FROM tags")
+	change(
+		t,
+		hot,
+		"INSERT INTO games(played) VALUES(40)",
+		"DELETE FROM games WHERE id = 3",
+		"UPDATE games SET played = 21 WHERE id = 2",
+		"PRAGMA user_version = 5",
+	)
+	change(
+		t,
+		cold,
+		"UPDATE clips SET old = 7 WHERE id = 'a'",
+		"INSERT INTO games VALUES(100, 1)",
+		"DELETE FROM tags",
+	)
 	whole, err := union(t, hot, cold)
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +45,11 @@ func TestUnionTakesBothSides(t *testing.T) {
 }
 
 func TestUnionConflicts(t *testing.T) {
-	unique := []string{"CREATE TABLE u(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, mail TEXT COLLATE NOCASE, UNIQUE(mail))", "CREATE UNIQUE INDEX big ON u(upper(id)) WHERE id > 'm'",
-		"INSERT INTO u VALUES('a', 1, 'a@x'), ('n', 1, NULL), ('z', 3, NULL)"}
+	unique := []string{
+		"CREATE TABLE u(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, mail TEXT COLLATE NOCASE, UNIQUE(mail))",
+		"CREATE UNIQUE INDEX big ON u(upper(id)) WHERE id > 'm'",
+		"INSERT INTO u VALUES('a', 1, 'a@x'), ('n', 1, NULL), ('z', 3, NULL)",
+	}
 	for _, test := range []struct {
 		name      string
 		hot, cold []string
@@ -56,7 +76,11 @@ func TestUnionConflicts(t *testing.T) {
 
 // A rowid that nobody sees is no key.
 func TestUnionNumbersHiddenRowidsAnew(t *testing.T) {
-	path := database(t, "CREATE TABLE t(v)", "INSERT INTO t(rowid, v) VALUES(1, 'hot'), (2, 'cold'), (3, 'cold')")
+	path := database(
+		t,
+		"CREATE TABLE t(v)",
+		"INSERT INTO t(rowid, v) VALUES(1, 'hot'), (2, 'cold'), (3, 'cold')",
+	)
 	hot, cold := parts(t, path, policy(t, "[tables.t]\nwhere = \"v = 'cold'\""))
 	change(t, hot, "INSERT INTO t(rowid, v) VALUES(2, 'new')")
 	whole, err := union(t, hot, cold)

@@ -17,7 +17,8 @@ const (
 	RealAffinity
 )
 
-// affinityOf derives the affinity from a declared type, by SQLite's five rules in their order; ANY of a STRICT table keeps values as they are.
+// affinityOf derives the affinity from a declared type, by SQLite's five rules in their order; ANY of a
+// STRICT table keeps values as they are.
 func affinityOf(declared string, strict bool) Affinity {
 	upper := upperASCII(declared)
 	has := func(part string) bool { return strings.Contains(upper, part) }
@@ -46,9 +47,10 @@ func upperASCII(s string) string {
 	}, s)
 }
 
-// looksNumeric says whether SQLite takes a text for a number where a column's affinity asks for one: optional white space, sign,
-// digits with a point among them, exponent, white space, and nothing else but a NUL with anything behind it (true of 3.54; older
-// versions kept such a text, so files have it; a Durable Object would cut it).
+// looksNumeric says whether SQLite takes a text for a number where a column's affinity asks for one: optional
+// white space, sign, digits with a point among them, exponent, white space, and nothing else but a NUL with
+// anything behind it (true of 3.54; older versions kept such a text, so files have it; a Durable Object would
+// cut it).
 func looksNumeric(text []byte) bool {
 	text, _, _ = bytes.Cut(text, []byte{0})
 	text = trimSpace(text)

@@ -36,7 +36,9 @@ func (o *oracle) changes(t testing.TB, declared string, v wire.Value) bool {
 	}
 	err := o.conn.Query("SELECT v FROM \"t"+declared+"\"", nil, func(s *capi.Stmt) error {
 		got := s.Value(0)
-		changed = got.Class != v.Class || got.Int != v.Int || math.Float64bits(got.Real) != math.Float64bits(v.Real) || string(got.Bytes) != string(v.Bytes)
+		changed = got.Class != v.Class || got.Int != v.Int ||
+			math.Float64bits(got.Real) != math.Float64bits(v.Real) ||
+			string(got.Bytes) != string(v.Bytes)
 		return nil
 	})
 	if err != nil {
@@ -54,7 +56,14 @@ func (o *oracle) compare(t testing.TB, v wire.Value) {
 			continue
 		}
 		if got, want := rule.changes(&v), o.changes(t, declared, v); got != want {
-			t.Fatalf("%s %s in a column of type %q: changes %v, and SQLite says %v", className(v.Class), formatValue(&v), declared, got, want)
+			t.Fatalf(
+				"%s %s in a column of type %q: changes %v, and SQLite says %v",
+				className(v.Class),
+				formatValue(&v),
+				declared,
+				got,
+				want,
+			)
 		}
 	}
 }
@@ -110,10 +119,22 @@ func TestAffinityOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	names := map[Affinity]string{None: "real", TextAffinity: "text", NumericAffinity: "integer", IntegerAffinity: "integer", RealAffinity: "real"}
+	names := map[Affinity]string{
+		None:            "real",
+		TextAffinity:    "text",
+		NumericAffinity: "integer",
+		IntegerAffinity: "integer",
+		RealAffinity:    "real",
+	}
 	for _, declared := range []string{"INT", "tinyint", "VARCHAR(255)", "CLOB", "text", "BLOB", "", "REAL", "DOUBLE PRECISION", "FLOAT", "NUMERIC", "DECIMAL(10,5)",
 		"BOOLEAN", "DATE", "DATETIME", "FLOATING POINT", "CHARINT", "BLOBREAL", "REALBLOB", "TEXTBLOB", "STRING", "ANY", "ınt", "POINT"} {
-		execAll(t, conn, "DROP TABLE IF EXISTS t", "CREATE TABLE t(v "+declared+")", "INSERT INTO t VALUES(5.0)")
+		execAll(
+			t,
+			conn,
+			"DROP TABLE IF EXISTS t",
+			"CREATE TABLE t(v "+declared+")",
+			"INSERT INTO t VALUES(5.0)",
+		)
 		stored := ""
 		if err := conn.Query("SELECT typeof(v) FROM t", nil, func(s *capi.Stmt) error { stored = s.Text(0); return nil }); err != nil {
 			t.Fatal(err)
@@ -136,11 +157,20 @@ func TestRowSizeIsBoundedAsSQLiteDoes(t *testing.T) {
 	defer conn.Close()
 	execAll(t, conn, "CREATE TABLE t(a, b, c)")
 	conn.Limit(0, 2000)
-	table := Table{Name: "t", Cells: []string{"a", "b", "c"}, cellColumns: []int{-1, -1, -1}, Key: []KeyColumn{{}}}
+	table := Table{
+		Name:        "t",
+		Cells:       []string{"a", "b", "c"},
+		cellColumns: []int{-1, -1, -1},
+		Key:         []KeyColumn{{}},
+	}
 	limits := wire.DefaultLimits
 	limits.CellBytes = 2000
 	for size := 1900; size < 2010; size++ {
-		row := []wire.Value{integer(math.MaxInt64), text(strings.Repeat("x", size/2)), blobOf(strings.Repeat("x", size-size/2))}
+		row := []wire.Value{
+			integer(math.MaxInt64),
+			text(strings.Repeat("x", size/2)),
+			blobOf(strings.Repeat("x", size-size/2)),
+		}
 		refusedBySQLite := conn.Exec("INSERT INTO t VALUES(?, ?, ?)", row...) != nil
 		checker := NewRowChecker(&table, limits)
 		checker.Check(row)

@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// makeApp makes a database like the application's: many short rows, some indexes, a few 20-KB blobs; about 12 MB at scale 10.
+// makeApp makes a database like the application's: many short rows, some indexes, a few 20-KB blobs; about 12
+// MB at scale 10.
 func makeApp(tb testing.TB, scale int) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "app.db")
@@ -20,11 +21,16 @@ func makeApp(tb testing.TB, scale int) string {
 		tb.Fatal(err)
 	}
 	n := scale * 1000
-	execAll(tb, conn, "PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF",
+	execAll(
+		tb,
+		conn,
+		"PRAGMA journal_mode=OFF",
+		"PRAGMA synchronous=OFF",
 		"CREATE TABLE games(id INTEGER PRIMARY KEY, title TEXT NOT NULL, played_at TEXT, score REAL, duration INTEGER, notes TEXT)",
 		"CREATE TABLE clips(id INTEGER PRIMARY KEY, game_id INTEGER NOT NULL REFERENCES games(id), start REAL, stop REAL, label TEXT, thumbnail BLOB)",
 		"CREATE TABLE exports(id TEXT PRIMARY KEY, clip_id INTEGER, settings TEXT, done INTEGER) WITHOUT ROWID",
-		"CREATE INDEX clips_game ON clips(game_id)", "CREATE INDEX games_played ON games(played_at)",
+		"CREATE INDEX clips_game ON clips(game_id)",
+		"CREATE INDEX games_played ON games(played_at)",
 		"BEGIN",
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n LIMIT %d)
 			INSERT INTO games SELECT i, 'Game number ' || i, datetime(i*1000,'unixepoch'), i*1.37, i*61, hex(randomblob(50)) FROM n`, n),
@@ -32,7 +38,8 @@ func makeApp(tb testing.TB, scale int) string {
 			INSERT INTO clips SELECT i, 1 + i %% %d, i*0.5, i*0.5+3.25, 'clip ' || i, CASE WHEN i %% 200 = 0 THEN randomblob(20000) END FROM n`, 4*n, n),
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n LIMIT %d)
 			INSERT INTO exports SELECT hex(randomblob(16)), i, '{"width":1920,"height":1080,"codec":"h264"}', i %% 2 FROM n`, n/2),
-		"COMMIT")
+		"COMMIT",
+	)
 	if err := conn.Close(); err != nil {
 		tb.Fatal(err)
 	}
@@ -62,7 +69,11 @@ func BenchmarkRows(b *testing.B) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		readAll(b, f, func(*Table) func([]wire.Value) error { return func([]wire.Value) error { return nil } })
+		readAll(
+			b,
+			f,
+			func(*Table) func([]wire.Value) error { return func([]wire.Value) error { return nil } },
+		)
 	}
 }
 

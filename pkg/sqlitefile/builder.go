@@ -11,9 +11,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Builder builds a SQLite file from a schema and rows: the way back from a Durable Object. Nothing fires and nothing is enforced
-// while rows arrive: triggers do not exist yet, foreign keys and CHECKs are off. The file has no journal, so a Builder that is not
-// finished leaves nothing usable: Abort removes it.
+// Builder builds a SQLite file from a schema and rows: the way back from a Durable Object. Nothing fires and
+// nothing is enforced while rows arrive: triggers do not exist yet, foreign keys and CHECKs are off. The file
+// has no journal, so a Builder that is not finished leaves nothing usable: Abort removes it.
 type Builder struct {
 	path      string
 	schema    wire.Schema
@@ -24,9 +24,9 @@ type Builder struct {
 	done      bool // the file stands, and Abort leaves it alone
 }
 
-// stagedSequence takes rows for sqlite_sequence until the end, because SQLite changes that table while others are filled.
-// It is a temporary table, which SQLite finds before a user's own of that name: an index or trigger of that one would become temporary too. So
-// it gets a name that no object has (freeName).
+// stagedSequence takes rows for sqlite_sequence until the end, because SQLite changes that table while others
+// are filled. It is a temporary table, which SQLite finds before a user's own of that name: an index or
+// trigger of that one would become temporary too. So it gets a name that no object has (freeName).
 const stagedSequence = "dbmigrate_staged_sequence"
 
 // Create makes the file at path, which must not exist, with all tables of the schema, empty.
@@ -60,7 +60,11 @@ func create(path string, schema wire.Schema) (*Builder, error) {
 
 // checkBuildable checks what would end up in a PRAGMA.
 func checkBuildable(h wire.Header) (capi.Encoding, error) {
-	encodings := map[string]capi.Encoding{encodingUTF8: capi.UTF8, encodingUTF16le: capi.UTF16le, encodingUTF16be: capi.UTF16be}
+	encodings := map[string]capi.Encoding{
+		encodingUTF8:    capi.UTF8,
+		encodingUTF16le: capi.UTF16le,
+		encodingUTF16be: capi.UTF16be,
+	}
 	text, known := encodings[h.Encoding]
 	switch {
 	case !known:
@@ -114,7 +118,8 @@ func (b *Builder) execAll(statements ...string) error {
 	return nil
 }
 
-// createObjects makes all objects of a type. The texts come from elsewhere: one that is not a CREATE of its type is not executed.
+// createObjects makes all objects of a type. The texts come from elsewhere: one that is not a CREATE of its
+// type is not executed.
 func (b *Builder) createObjects(kind string) error {
 	for _, o := range b.schema.Objects {
 		if o.Type != kind {

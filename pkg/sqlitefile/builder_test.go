@@ -12,7 +12,10 @@ import (
 )
 
 func schemaOf(encoding string, objects ...wire.Object) wire.Schema {
-	return wire.Schema{Header: wire.Header{PageSize: 4096, Encoding: encoding, WriteVersion: 1, ReadVersion: 1}, Objects: objects}
+	return wire.Schema{
+		Header:  wire.Header{PageSize: 4096, Encoding: encoding, WriteVersion: 1, ReadVersion: 1},
+		Objects: objects,
+	}
 }
 
 func table(name, sql string) wire.Object {
@@ -72,8 +75,14 @@ func TestCreateKeepsAFileThatIsThere(t *testing.T) {
 }
 
 func TestInsertRefuses(t *testing.T) {
-	b, _ := mustCreate(t, schemaOf(encodingUTF8, table("t", "CREATE TABLE t(a INTEGER PRIMARY KEY, b NOT NULL, g AS (b) STORED)"),
-		table("f", "CREATE VIRTUAL TABLE f USING fts5(x)")))
+	b, _ := mustCreate(
+		t,
+		schemaOf(
+			encodingUTF8,
+			table("t", "CREATE TABLE t(a INTEGER PRIMARY KEY, b NOT NULL, g AS (b) STORED)"),
+			table("f", "CREATE VIRTUAL TABLE f USING fts5(x)"),
+		),
+	)
 	for name, into := range map[string][2]string{
 		"no table": {"gone", "a"}, "a shadow table": {"f_content", "id c0"}, "an unknown column": {"t", "a x"}, "a missing column": {"t", "a"},
 		"a rowid that a column shows": {"t", "rowid a b"}, "SQLite's own table": {"sqlite_schema", "type"}, "no statistics": {stat1Table, "rowid tbl idx stat"},
@@ -102,9 +111,14 @@ func TestInsertRefuses(t *testing.T) {
 
 func TestInvalidTextIntoUTF16IsRefused(t *testing.T) {
 	b, path := mustCreate(t, schemaOf(encodingUTF16le, table("t", "CREATE TABLE t(a, b)")))
-	err := b.Insert("t", []string{"rowid", "a", "b"}, [][]wire.Value{{integer(-4), text("good"), text("bad\xff")}})
+	err := b.Insert(
+		"t",
+		[]string{"rowid", "a", "b"},
+		[][]wire.Value{{integer(-4), text("good"), text("bad\xff")}},
+	)
 	wantKind(t, err, userdb.Blocked)
-	if f := findingIn(t, err); f.Reason != ReasonInvalidText || f.Object != "t" || f.Column != "b" || f.Key != "-4" {
+	if f := findingIn(t, err); f.Reason != ReasonInvalidText || f.Object != "t" || f.Column != "b" ||
+		f.Key != "-4" {
 		t.Errorf("%+v", f)
 	}
 	if err := b.Abort(); err != nil {
@@ -173,7 +187,11 @@ func TestFinishIsInterrupted(t *testing.T) {
 
 // A user's table may have the names that the Builder uses for its own.
 func TestNamesOfTheBuilderAreFree(t *testing.T) {
-	schema := schemaOf(encodingUTF8, table("dbmigrate_helper", "CREATE TABLE dbmigrate_helper(a)"), table(stagedSequence, "CREATE TABLE "+stagedSequence+"(name, seq)"))
+	schema := schemaOf(
+		encodingUTF8,
+		table("dbmigrate_helper", "CREATE TABLE dbmigrate_helper(a)"),
+		table(stagedSequence, "CREATE TABLE "+stagedSequence+"(name, seq)"),
+	)
 	schema.Header.Internal = []string{sequenceTable}
 	b, path := mustCreate(t, schema)
 	rows := [][]wire.Value{{integer(3), text("x"), integer(1)}}
@@ -195,7 +213,10 @@ func TestNamesOfTheBuilderAreFree(t *testing.T) {
 // An application may have made full-text tables in its Durable Object: no message lists how these are filled.
 func TestFullTextTablesThatNoMessageLists(t *testing.T) {
 	docs := table("d", "CREATE TABLE d(a)")
-	b, path := mustCreate(t, schemaOf(encodingUTF8, docs, table("f", "CREATE VIRTUAL TABLE f USING fts5(a, content=d)")))
+	b, path := mustCreate(
+		t,
+		schemaOf(encodingUTF8, docs, table("f", "CREATE VIRTUAL TABLE f USING fts5(a, content=d)")),
+	)
 	if err := b.Insert("d", []string{"rowid", "a"}, [][]wire.Value{{integer(4), text("word")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +225,10 @@ func TestFullTextTablesThatNoMessageLists(t *testing.T) {
 	}
 	wantOne(t, preflight(t, path), "", "") // the index is in step
 
-	b, path = mustCreate(t, schemaOf(encodingUTF8, table("f", "CREATE VIRTUAL TABLE f USING fts5(a, content='')")))
+	b, path = mustCreate(
+		t,
+		schemaOf(encodingUTF8, table("f", "CREATE VIRTUAL TABLE f USING fts5(a, content='')")),
+	)
 	err := b.Finish(context.Background())
 	wantKind(t, err, userdb.Blocked)
 	if findingIn(t, err).Object != "f" {
@@ -213,10 +237,19 @@ func TestFullTextTablesThatNoMessageLists(t *testing.T) {
 	wantAbsent(t, path)
 }
 
-// A temporary table of ours would be found before a user's table of the same name, and take its index and trigger.
+// A temporary table of ours would be found before a user's table of the same name, and take its index and
+// trigger.
 func TestObjectsOfATableWithOurNameStayWithIt(t *testing.T) {
-	f := openFile(t, makeFile(t, "CREATE TABLE "+stagedSequence+"(a INTEGER PRIMARY KEY AUTOINCREMENT, b)", "INSERT INTO "+stagedSequence+" VALUES(5, 'x')",
-		"CREATE INDEX by_b ON "+stagedSequence+"(b)", "CREATE TRIGGER after_all AFTER DELETE ON "+stagedSequence+" BEGIN SELECT 1; END"))
+	f := openFile(
+		t,
+		makeFile(
+			t,
+			"CREATE TABLE "+stagedSequence+"(a INTEGER PRIMARY KEY AUTOINCREMENT, b)",
+			"INSERT INTO "+stagedSequence+" VALUES(5, 'x')",
+			"CREATE INDEX by_b ON "+stagedSequence+"(b)",
+			"CREATE TRIGGER after_all AFTER DELETE ON "+stagedSequence+" BEGIN SELECT 1; END",
+		),
+	)
 	again := openFile(t, rebuild(t, f))
 	wantSameDigest(t, digestOf(t, again), digestOf(t, f))
 }

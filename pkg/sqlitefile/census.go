@@ -11,13 +11,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// censusQuery is one scan in whatever order SQLite likes: no keys, ranges or pages, which the readers of rows live on. The first sum packs
-// what a row counts into one number (docs/wire-format.md, section 6); LIMIT -1 keeps SQLite from writing it out for every use.
+// censusQuery is one scan in whatever order SQLite likes: no keys, ranges or pages, which the readers of rows
+// live on. The first sum packs what a row counts into one number (docs/wire-format.md, section 6); LIMIT -1
+// keeps SQLite from writing it out for every use.
 const censusQuery = `SELECT count(*), sum(p & 127), sum(p >> 7 & 127), sum(n), sum(p >> 14 & 16777215), sum(p >> 38),
 	CAST(min(k) AS TEXT), CAST(max(k) AS TEXT), CAST(sum(p %% 32749 * (1 + (ifnull(k, p) & 65535))) AS TEXT)
 	FROM (SELECT %s AS p, %s AS n, %s AS k FROM %s NOT INDEXED LIMIT -1)`
 
-// censusColumns is how many columns one scan counts: the sums have room for no more, and a Durable Object's tables have none.
+// censusColumns is how many columns one scan counts: the sums have room for no more, and a Durable Object's
+// tables have none.
 const censusColumns = 100
 
 // Census counts what the table holds, apart from the code that reads its rows.
@@ -32,8 +34,17 @@ func (f *File) Census(ctx context.Context, t *Table) (wire.Census, error) {
 		if s.Int(0) == 0 {
 			return nil
 		}
-		c = wire.Census{Rows: s.Int(0), Integers: s.Int(1), Reals: s.Int(2), Nulls: s.Int(3), Text: s.Int(4), Blob: s.Int(5),
-			First: s.Text(6), Last: s.Text(7), Sum: s.Text(8)}
+		c = wire.Census{
+			Rows:     s.Int(0),
+			Integers: s.Int(1),
+			Reals:    s.Int(2),
+			Nulls:    s.Int(3),
+			Text:     s.Int(4),
+			Blob:     s.Int(5),
+			First:    s.Text(6),
+			Last:     s.Text(7),
+			Sum:      s.Text(8),
+		}
 		return nil
 	})
 	if err != nil {
@@ -52,8 +63,11 @@ func (t *Table) CensusSQL() string {
 			continue
 		}
 		name := quoteName(cell)
-		weights = append(weights, "CASE typeof("+name+") WHEN 'integer' THEN 1 WHEN 'text' THEN octet_length("+name+") << 14"+
-			" WHEN 'real' THEN 128 WHEN 'blob' THEN octet_length("+name+") << 38 ELSE 0 END")
+		weights = append(
+			weights,
+			"CASE typeof("+name+") WHEN 'integer' THEN 1 WHEN 'text' THEN octet_length("+name+") << 14"+
+				" WHEN 'real' THEN 128 WHEN 'blob' THEN octet_length("+name+") << 38 ELSE 0 END",
+		)
 		nulls = append(nulls, "("+name+" IS NULL)")
 	}
 	key := "NULL"
@@ -104,8 +118,8 @@ func (t *Table) Count(tally *wire.Tally, row []wire.Value) error {
 	return nil
 }
 
-// DemandCensus holds what was read of the whole of t against a census, and returns that. A reader that skips rows does so in the copy and in
-// its digest alike, so their agreement alone proves nothing.
+// DemandCensus holds what was read of the whole of t against a census, and returns that. A reader that skips
+// rows does so in the copy and in its digest alike, so their agreement alone proves nothing.
 func (f *File) DemandCensus(ctx context.Context, t *Table, read *wire.Tally) (wire.Census, error) {
 	if len(t.Cells) > censusColumns+1 {
 		return wire.Census{}, nil // no Durable Object holds such a table
@@ -132,5 +146,11 @@ const hintMisread = "dbmigrate read this table wrongly, or the file changed mean
 
 // readWrongly says that the reader, not the data, is at fault.
 func readWrongly(table string, err error) error {
-	return &userdb.Error{Op: "count rows of", Thing: table, Kind: userdb.Mismatch, Err: err, Hint: hintMisread}
+	return &userdb.Error{
+		Op:    "count rows of",
+		Thing: table,
+		Kind:  userdb.Mismatch,
+		Err:   err,
+		Hint:  hintMisread,
+	}
 }

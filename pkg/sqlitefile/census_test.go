@@ -34,7 +34,12 @@ func TestCensusIsWhatIsRead(t *testing.T) {
 			for i := range f.Tables() {
 				table := &f.Tables()[i]
 				tally := table.Tally()
-				err := f.Rows(t.Context(), table, nil, func(row []wire.Value) error { return table.Count(tally, row) })
+				err := f.Rows(
+					t.Context(),
+					table,
+					nil,
+					func(row []wire.Value) error { return table.Count(tally, row) },
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,10 +56,13 @@ func TestCensusIsWhatIsRead(t *testing.T) {
 
 // Every fault of a reader shows, in the order of the keys or in the census.
 func TestCensusFindsEveryFaultOfAReader(t *testing.T) {
-	f := openFile(t, makeFile(t,
+	f := openFile(t, makeFile(
+		t,
 		"CREATE TABLE r(n INTEGER PRIMARY KEY, v, w REAL)",
 		"WITH RECURSIVE q(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM q WHERE i < 300) INSERT INTO r SELECT i, 'v' || (i * 7 % 300), i / 3.0 FROM q",
-		"CREATE TABLE w(v TEXT, n INT, w REAL, PRIMARY KEY(n)) WITHOUT ROWID", "INSERT INTO w SELECT v, n, w FROM r"))
+		"CREATE TABLE w(v TEXT, n INT, w REAL, PRIMARY KEY(n)) WITHOUT ROWID",
+		"INSERT INTO w SELECT v, n, w FROM r",
+	))
 	for i := range f.Tables() {
 		table := &f.Tables()[i]
 		rows := readRows(t, f, table)
@@ -160,10 +168,22 @@ func readRows(t *testing.T, f *File, table *Table) rows {
 
 // A user's table is found before a table-valued function of the same name.
 func TestTablesNamedLikeFunctions(t *testing.T) {
-	names := []string{"pragma_table_list", "pragma_table_xinfo", "pragma_index_list", "pragma_index_xinfo", "jsonb_each", "json_each", "json_tree"}
+	names := []string{
+		"pragma_table_list",
+		"pragma_table_xinfo",
+		"pragma_index_list",
+		"pragma_index_xinfo",
+		"jsonb_each",
+		"json_each",
+		"json_tree",
+	}
 	var statements []string
 	for _, name := range names {
-		statements = append(statements, "CREATE TABLE "+name+"(k TEXT, n INT, v, PRIMARY KEY(k, n)) WITHOUT ROWID", "INSERT INTO "+name+" VALUES('b', 2, 1), ('a', 10, 2.0), ('a', 9, 'x')")
+		statements = append(
+			statements,
+			"CREATE TABLE "+name+"(k TEXT, n INT, v, PRIMARY KEY(k, n)) WITHOUT ROWID",
+			"INSERT INTO "+name+" VALUES('b', 2, 1), ('a', 10, 2.0), ('a', 9, 'x')",
+		)
 	}
 	f := openFile(t, makeFile(t, statements...))
 	if got := len(f.Tables()); got != len(names) {

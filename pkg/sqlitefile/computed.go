@@ -13,15 +13,16 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Functions compute other values in other versions of SQLite: round, date, a REAL as text. What an application's SQLite computed and stored is then not
-// what a Durable Object's would compute.
+// Functions compute other values in other versions of SQLite: round, date, a REAL as text. What an
+// application's SQLite computed and stored is then not what a Durable Object's would compute.
 
-// computedElsewhere judges what the integrity check says of indexes over expressions. An index that has an entry for each row, under other values,
-// is no damage: a Durable Object builds it from the rows.
+// computedElsewhere judges what the integrity check says of indexes over expressions. An index that has an
+// entry for each row, under other values, is no damage: a Durable Object builds it from the rows.
 func (f *File) computedElsewhere(conn *capi.Conn, list []Finding) []Finding {
 	for i := range list {
 		finding := &list[i]
-		if finding.Reason != ReasonDamaged || finding.WayOut != wayOutIndex || !f.isWholeComputed(conn, finding.Object) {
+		if finding.Reason != ReasonDamaged || finding.WayOut != wayOutIndex ||
+			!f.isWholeComputed(conn, finding.Object) {
 			continue
 		}
 		finding.Level, finding.Reason = Warning, ReasonIndexComputed
@@ -31,8 +32,8 @@ func (f *File) computedElsewhere(conn *capi.Conn, list []Finding) []Finding {
 	return list
 }
 
-// isWholeComputed says whether the index is over computed values and has as many entries as its table has rows. A partial index need not, and a
-// unique one may be impossible with other values: these stay damaged.
+// isWholeComputed says whether the index is over computed values and has as many entries as its table has
+// rows. A partial index need not, and a unique one may be impossible with other values: these stay damaged.
 func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
 	i := slices.IndexFunc(f.objects, func(o object) bool { return o.Type == "index" && o.Name == index })
 	if i < 0 {
@@ -43,9 +44,16 @@ func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
 	ask := func(sql string, params []wire.Value, each func(s *capi.Stmt)) error {
 		return conn.Query(sql, params, func(s *capi.Stmt) error { each(s); return nil })
 	}
-	listed := ask("SELECT [unique] = 0 AND partial = 0 FROM pragma_index_list(?1, 'main') WHERE name = ?2", textParams(table, index), func(s *capi.Stmt) { plain = s.Int(0) != 0 })
-	columns := ask("SELECT 1 FROM pragma_index_xinfo(?1, 'main') AS i WHERE i.key AND (i.cid = -2 OR i.name IN (SELECT c.name FROM pragma_table_xinfo(?2, 'main') AS c WHERE c.hidden IN (2, 3)))",
-		textParams(index, table), func(*capi.Stmt) { computed = true })
+	listed := ask(
+		"SELECT [unique] = 0 AND partial = 0 FROM pragma_index_list(?1, 'main') WHERE name = ?2",
+		textParams(table, index),
+		func(s *capi.Stmt) { plain = s.Int(0) != 0 },
+	)
+	columns := ask(
+		"SELECT 1 FROM pragma_index_xinfo(?1, 'main') AS i WHERE i.key AND (i.cid = -2 OR i.name IN (SELECT c.name FROM pragma_table_xinfo(?2, 'main') AS c WHERE c.hidden IN (2, 3)))",
+		textParams(index, table),
+		func(*capi.Stmt) { computed = true },
+	)
 	if listed != nil || columns != nil || !plain || !computed {
 		return false
 	}
@@ -69,7 +77,8 @@ type storedChecker struct {
 	found               map[int]*Finding
 }
 
-// newStoredChecker returns nil for a table that stores no computed column, or one that cannot be made: the schema's finding says so.
+// newStoredChecker returns nil for a table that stores no computed column, or one that cannot be made: the
+// schema's finding says so.
 func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, func(), error) {
 	nothing := func() {}
 	c := &storedChecker{table: t, found: map[int]*Finding{}}
@@ -111,7 +120,15 @@ func (c *storedChecker) prepare(create string, stored []string) error {
 	}
 	table := "main." + quoteName(c.table.Name)
 	var errs [3]error
-	c.insert, errs[0] = c.scratch.conn.Prepare("INSERT INTO " + table + "(" + strings.Join(names, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(names)-1) + ")")
+	c.insert, errs[0] = c.scratch.conn.Prepare(
+		"INSERT INTO " + table + "(" + strings.Join(
+			names,
+			", ",
+		) + ") VALUES(?" + strings.Repeat(
+			", ?",
+			len(names)-1,
+		) + ")",
+	)
 	c.read, errs[1] = c.scratch.conn.Prepare("SELECT " + strings.Join(stored, ", ") + " FROM " + table)
 	c.clear, errs[2] = c.scratch.conn.Prepare("DELETE FROM " + table)
 	return errors.Join(errs[:]...)
@@ -158,10 +175,30 @@ func (c *storedChecker) note(cell int, row []wire.Value, now wire.Value) {
 	way := "write each row anew with SQLite " + sqlite3.SQLITE_VERSION + " or later, which computes the column"
 	if len(c.table.Import) > 0 {
 		column := quoteName(c.table.Import[len(c.table.Import)-1])
-		way = fmt.Sprintf("UPDATE %s SET %s = %s with SQLite %s or later computes the column anew", quoteName(c.table.Name), column, column, sqlite3.SQLITE_VERSION)
+		way = fmt.Sprintf(
+			"UPDATE %s SET %s = %s with SQLite %s or later computes the column anew",
+			quoteName(c.table.Name),
+			column,
+			column,
+			sqlite3.SQLITE_VERSION,
+		)
 	}
-	c.found[cell] = &Finding{Level: Fixable, Reason: ReasonStoredComputed, Object: c.table.Name, Column: c.table.Cells[cell], Key: formatKey(c.table.KeyOf(row)), Count: 1, WayOut: way,
-		Detail: fmt.Sprintf("the file stores %s %s, and a Durable Object computes %s %s", className(row[cell].Class), formatValue(&row[cell]), className(now.Class), formatValue(&now))}
+	c.found[cell] = &Finding{
+		Level:  Fixable,
+		Reason: ReasonStoredComputed,
+		Object: c.table.Name,
+		Column: c.table.Cells[cell],
+		Key:    formatKey(c.table.KeyOf(row)),
+		Count:  1,
+		WayOut: way,
+		Detail: fmt.Sprintf(
+			"the file stores %s %s, and a Durable Object computes %s %s",
+			className(row[cell].Class),
+			formatValue(&row[cell]),
+			className(now.Class),
+			formatValue(&now),
+		),
+	}
 }
 
 func (c *storedChecker) findings() []Finding {

@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 )
 
-// computedBefore makes a file in which an older SQLite computed: under another expression than the schema has now.
+// computedBefore makes a file in which an older SQLite computed: under another expression than the schema has
+// now.
 func computedBefore(t *testing.T, from, to string, statements ...string) string {
 	t.Helper()
 	path := makeFile(t, statements...)
@@ -61,13 +62,23 @@ func TestIndexesThatAnotherVersionComputed(t *testing.T) {
 
 // An index over an expression that lacks rows is damaged: they may be what is lost.
 func TestShortIndexOverAnExpression(t *testing.T) {
-	path := makeFile(t, "CREATE TABLE t(a NOT NULL)", "CREATE INDEX i ON t(a*2)", "INSERT INTO t VALUES(1), (2)")
+	path := makeFile(
+		t,
+		"CREATE TABLE t(a NOT NULL)",
+		"CREATE INDEX i ON t(a*2)",
+		"INSERT INTO t VALUES(1), (2)",
+	)
 	conn, err := capi.Open(path, capi.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
 	allowSchemaEdits(t, conn)
-	execAll(t, conn, "CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'i'", "DELETE FROM sqlite_schema WHERE name = 'i'")
+	execAll(
+		t,
+		conn,
+		"CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'i'",
+		"DELETE FROM sqlite_schema WHERE name = 'i'",
+	)
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +99,21 @@ func TestShortIndexOverAnExpression(t *testing.T) {
 }
 
 func TestStoredColumnsThatAnotherVersionComputed(t *testing.T) {
-	path := computedBefore(t, "r*2", "r*3", "CREATE TABLE t(id INTEGER PRIMARY KEY, r REAL, g AS (r*2) STORED, h AS (id || 'x') STORED)",
-		"INSERT INTO t(r) VALUES(0), (1.5), (NULL), (2)", "CREATE TABLE sound(a, b AS (a + 1) STORED)", "INSERT INTO sound(a) VALUES(1), ('x'), (NULL), (x'00')")
+	path := computedBefore(
+		t,
+		"r*2",
+		"r*3",
+		"CREATE TABLE t(id INTEGER PRIMARY KEY, r REAL, g AS (r*2) STORED, h AS (id || 'x') STORED)",
+		"INSERT INTO t(r) VALUES(0), (1.5), (NULL), (2)",
+		"CREATE TABLE sound(a, b AS (a + 1) STORED)",
+		"INSERT INTO sound(a) VALUES(1), ('x'), (NULL), (x'00')",
+	)
 	report := preflight(t, path)
 	wantOne(t, report, ReasonStoredComputed, "t")
 	f := report.Findings[0]
-	if f.Column != "g" || f.Key != "2" || f.Count != 2 || f.Level != Fixable || !strings.Contains(f.Detail, "REAL 3,") || !strings.Contains(f.Detail, "REAL 4.5") {
+	if f.Column != "g" || f.Key != "2" || f.Count != 2 || f.Level != Fixable ||
+		!strings.Contains(f.Detail, "REAL 3,") ||
+		!strings.Contains(f.Detail, "REAL 4.5") {
 		t.Errorf("%+v", f)
 	}
 	conn, err := capi.Open(path, capi.ReadWrite)
@@ -118,8 +138,13 @@ func TestDamagedFullTextIndex(t *testing.T) {
 			if name == "its own content" {
 				fill = "INSERT INTO f(body) SELECT body FROM docs"
 			}
-			path := makeFile(t, "CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT)", "CREATE VIRTUAL TABLE f USING fts5(body, "+content+")",
-				"INSERT INTO docs(body) SELECT 'word alpha ' || value FROM json_each('[1,2,3,4,5,6,7,8,9]')", fill)
+			path := makeFile(
+				t,
+				"CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT)",
+				"CREATE VIRTUAL TABLE f USING fts5(body, "+content+")",
+				"INSERT INTO docs(body) SELECT 'word alpha ' || value FROM json_each('[1,2,3,4,5,6,7,8,9]')",
+				fill,
+			)
 			conn, err := capi.Open(path, capi.ReadWrite)
 			if err != nil {
 				t.Fatal(err)
@@ -138,7 +163,8 @@ func TestDamagedFullTextIndex(t *testing.T) {
 			if err := conn.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if report, err := Preflight(context.Background(), filepath.Clean(path)); err != nil || report.Err() != nil {
+			if report, err := Preflight(context.Background(), filepath.Clean(path)); err != nil ||
+				report.Err() != nil {
 				t.Errorf("after the rebuild: %+v, %v", report, err)
 			}
 		})

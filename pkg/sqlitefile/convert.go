@@ -2,7 +2,8 @@ package sqlitefile
 
 import "github.com/dbmigrate/dbmigrate/pkg/wire"
 
-// rowConverter converts the TEXT values of rows from one encoding to another, in memory that it uses again for each row.
+// rowConverter converts the TEXT values of rows from one encoding to another, in memory that it uses again
+// for each row.
 type rowConverter struct {
 	appendText func(out, text []byte, order unitOrder) ([]byte, error)
 	order      unitOrder
@@ -11,8 +12,8 @@ type rowConverter struct {
 	row        []wire.Value
 }
 
-// convert returns the row with its texts converted, valid until the next call. A cell below 0 means success; otherwise it is the
-// one whose text is invalid.
+// convert returns the row with its texts converted, valid until the next call. A cell below 0 means success;
+// otherwise it is the one whose text is invalid.
 func (c *rowConverter) convert(row []wire.Value) (converted []wire.Value, cell int, err error) {
 	c.buffer, c.ends, c.row = c.buffer[:0], c.ends[:0], append(c.row[:0], row...)
 	for i := range row {

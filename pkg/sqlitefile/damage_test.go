@@ -15,7 +15,8 @@ import (
 // damagePage is the page size of the files that are damaged here: page 1 is the schema, page 2 the table t.
 const damagePage = 4096
 
-// What quick_check does not see, or what sends a reader in circles, is found and named, and the file is refused.
+// What quick_check does not see, or what sends a reader in circles, is found and named, and the file is
+// refused.
 func TestDamageIsFoundAndNamed(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -46,7 +47,10 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			report := preflight(t, c.damage(t))
-			i := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == ReasonDamaged && f.Object == c.object })
+			i := slices.IndexFunc(
+				report.Findings,
+				func(f Finding) bool { return f.Reason == ReasonDamaged && f.Object == c.object },
+			)
 			if i < 0 {
 				t.Fatalf("no damage of %s found: %+v", c.object, report)
 			}
@@ -70,10 +74,16 @@ func damagedFile(t *testing.T, damage func([]byte), statements ...string) string
 	return path
 }
 
-// shortIndex adds a row while the schema does not show the index: count(*), which asks the index, answers 2 of 3.
+// shortIndex adds a row while the schema does not show the index: count(*), which asks the index, answers 2
+// of 3.
 func shortIndex(t *testing.T) string {
 	t.Helper()
-	path := makeFile(t, "CREATE TABLE t(a NOT NULL, b)", "CREATE INDEX i ON t(a)", "INSERT INTO t VALUES(1, zeroblob(50)), (2, zeroblob(50))")
+	path := makeFile(
+		t,
+		"CREATE TABLE t(a NOT NULL, b)",
+		"CREATE INDEX i ON t(a)",
+		"INSERT INTO t VALUES(1, zeroblob(50)), (2, zeroblob(50))",
+	)
 	root := int64(0)
 	for _, run := range []func(conn *capi.Conn){
 		func(conn *capi.Conn) {

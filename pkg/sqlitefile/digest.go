@@ -7,8 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Digest computes the digest of the whole database (docs/wire-format.md, section 6). An engine that reads the rows anyway feeds
-// each table's rows to a wire.TableHasher itself and joins them with wire.DatabaseDigestOf.
+// Digest computes the digest of the whole database (docs/wire-format.md, section 6). An engine that reads the
+// rows anyway feeds each table's rows to a wire.TableHasher itself and joins them with wire.DatabaseDigestOf.
 func (f *File) Digest(ctx context.Context) (wire.DatabaseDigest, error) {
 	schema, err := f.Schema()
 	if err != nil {
@@ -36,7 +36,8 @@ func (f *File) Digest(ctx context.Context) (wire.DatabaseDigest, error) {
 	return wire.DatabaseDigestOf(wire.SchemaDigest(schema), tables), nil
 }
 
-// RangeDigest computes the digest of a range of one table's rows, as a Durable Object answers it; Writes and Phase stay empty.
+// RangeDigest computes the digest of a range of one table's rows, as a Durable Object answers it; Writes and
+// Phase stay empty.
 func (f *File) RangeDigest(ctx context.Context, t *Table, r Range) (wire.RangeDigest, error) {
 	hasher := wire.NewRangeHasher()
 	var last wire.Key

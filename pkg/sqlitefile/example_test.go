@@ -26,7 +26,9 @@ func ExamplePreflight() {
 		fmt.Println(err)
 		return
 	}
-	_, err = db.Exec("CREATE TABLE games (id INTEGER PRIMARY KEY, title TEXT); CREATE TABLE sqlitex_ok (x); CREATE TABLE _cf_taken (x)")
+	_, err = db.Exec(
+		"CREATE TABLE games (id INTEGER PRIMARY KEY, title TEXT); CREATE TABLE sqlitex_ok (x); CREATE TABLE _cf_taken (x)",
+	)
 	if err != nil || db.Close() != nil {
 		fmt.Println(err)
 		return

@@ -27,11 +27,12 @@ type File struct {
 	utf8Path string     // of that copy
 }
 
-// Open opens the database file at path, which must be a private copy that nobody changes while it is open: there are no locks.
-// The file may be in write-ahead-log mode, fenced and stamped; it is read as it is, and a -journal or -wal beside it is ignored.
+// Open opens the database file at path, which must be a private copy that nobody changes while it is open:
+// there are no locks. The file may be in write-ahead-log mode, fenced and stamped; it is read as it is, and a
+// -journal or -wal beside it is ignored.
 //
-// Errors that lie in the file are a *userdb.Error of kind NotSQLite or Damaged with a *Finding in it.
-// The caller closes the File. A UTF-16 file needs space for a UTF-8 copy beside path while it is open.
+// Errors that lie in the file are a *userdb.Error of kind NotSQLite or Damaged with a *Finding in it. The
+// caller closes the File. A UTF-16 file needs space for a UTF-8 copy beside path while it is open.
 func Open(ctx context.Context, path string) (*File, error) {
 	head, err := readHeader(path)
 	if err != nil {
@@ -98,7 +99,17 @@ func (f *File) describe(o *object) (Table, bool, error) {
 // openError is fail for Open: a schema that SQLite cannot read is damage, whatever code it gives that.
 func openError(path string, err error) error {
 	if capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
-		return refuse("open", path, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: malformedObject(err), Detail: message(err), WayOut: wayOutDamaged})
+		return refuse(
+			"open",
+			path,
+			&Finding{
+				Level:  Blocked,
+				Reason: ReasonDamaged,
+				Object: malformedObject(err),
+				Detail: message(err),
+				WayOut: wayOutDamaged,
+			},
+		)
 	}
 	return fail("open", path, err)
 }
@@ -127,7 +138,8 @@ func (f *File) Header() wire.Header {
 // Mark returns the fence or stamp in the file's header.
 func (f *File) Mark() userdb.Mark { return f.head.mark }
 
-// Tables returns the tables whose rows travel, in the order in which to load them. The caller does not change them.
+// Tables returns the tables whose rows travel, in the order in which to load them. The caller does not change
+// them.
 func (f *File) Tables() []Table { return f.tables }
 
 // Table returns the table of that name, with ok false when there is none whose rows travel.

@@ -11,14 +11,20 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Finish makes indexes, views, triggers and full-text indexes, sets what the header carries, closes the file, and proves it: SQLite's
-// integrity check finds nothing, and the schema reads back as it was given. When it fails the file is removed.
+// Finish makes indexes, views, triggers and full-text indexes, sets what the header carries, closes the file,
+// and proves it: SQLite's integrity check finds nothing, and the schema reads back as it was given. When it
+// fails the file is removed.
 //
-// Errors: kind Blocked with a *Finding for an object that SQLite refuses (a UNIQUE index over equal rows, for example), kind Damaged
-// for a check that fails, kind Interrupted when ctx ends.
+// Errors: kind Blocked with a *Finding for an object that SQLite refuses (a UNIQUE index over equal rows, for
+// example), kind Damaged for a check that fails, kind Interrupted when ctx ends.
 func (b *Builder) Finish(ctx context.Context) error {
 	if b.done {
-		return &userdb.Error{Op: "finish", Thing: b.path, Kind: userdb.Internal, Err: errors.New("it is finished or aborted already")}
+		return &userdb.Error{
+			Op:    "finish",
+			Thing: b.path,
+			Kind:  userdb.Internal,
+			Err:   errors.New("it is finished or aborted already"),
+		}
 	}
 	if err := b.finish(ctx); err != nil {
 		return fail("finish", b.path, errors.Join(err, b.Abort()))
@@ -43,7 +49,8 @@ func (b *Builder) finish(ctx context.Context) error {
 	return nil
 }
 
-// complete makes everything but the tables. Views come before triggers, for INSTEAD OF; and before full-text indexes, whose content may be a view.
+// complete makes everything but the tables. Views come before triggers, for INSTEAD OF; and before full-text
+// indexes, whose content may be a view.
 func (b *Builder) complete(ctx context.Context) error {
 	defer b.conn.Watch(ctx)()
 	for _, in := range b.inserters {
@@ -74,8 +81,9 @@ func (b *Builder) complete(ctx context.Context) error {
 	)
 }
 
-// A sort for an index takes as much memory as the page cache may have, doubling what it has as it grows, and SQLite's allocator here keeps every
-// size that was outgrown. Of a file with pages of 4 KiB, SQLite sorts 1000 KiB at once, or more.
+// A sort for an index takes as much memory as the page cache may have, doubling what it has as it grows, and
+// SQLite's allocator here keeps every size that was outgrown. Of a file with pages of 4 KiB, SQLite sorts
+// 1000 KiB at once, or more.
 const (
 	sortCache  = "PRAGMA cache_size=-1000"
 	buildCache = "PRAGMA cache_size=-2048"
@@ -91,8 +99,8 @@ func (b *Builder) createIndexes() error {
 	return b.execAll(buildCache)
 }
 
-// rebuildFTS5 builds the indexes over external content, also of tables that an application made in its Durable Object and that the
-// message therefore does not list.
+// rebuildFTS5 builds the indexes over external content, also of tables that an application made in its
+// Durable Object and that the message therefore does not list.
 func (b *Builder) rebuildFTS5() error {
 	tables, err := listTables(b.conn)
 	if err != nil {
@@ -109,8 +117,12 @@ func (b *Builder) rebuildFTS5() error {
 			return err
 		}
 		if err != nil {
-			return refuse("build the full-text index", o.Name, &Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: o.Name, Detail: message(err),
-				WayOut: "drop the table in the Durable Object"})
+			return refuse(
+				"build the full-text index",
+				o.Name,
+				&Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: o.Name, Detail: message(err),
+					WayOut: "drop the table in the Durable Object"},
+			)
 		}
 	}
 	return nil
@@ -124,12 +136,14 @@ func (b *Builder) fillSequence() error {
 	if _, found := list[sequenceTable]; !found {
 		return nil
 	}
-	return b.execAll("DELETE FROM "+sequenceTable,
-		"INSERT INTO main."+sequenceTable+"(rowid, name, seq) SELECT rowid, name, seq FROM temp."+b.staged()+" ORDER BY rowid")
+	return b.execAll(
+		"DELETE FROM "+sequenceTable,
+		"INSERT INTO main."+sequenceTable+"(rowid, name, seq) SELECT rowid, name, seq FROM temp."+b.staged()+" ORDER BY rowid",
+	)
 }
 
-// restoreTexts puts back CREATE texts that SQLite stores in another form than they were given. SQLite does this to texts that it did
-// not write itself.
+// restoreTexts puts back CREATE texts that SQLite stores in another form than they were given. SQLite does
+// this to texts that it did not write itself.
 func (b *Builder) restoreTexts() error {
 	var changed []wire.Object
 	for _, o := range b.schema.Objects {
@@ -156,7 +170,8 @@ func (b *Builder) restoreTexts() error {
 	return b.conn.Exec("PRAGMA writable_schema=OFF")
 }
 
-// unproven are findings of the integrity check that no finished file may have: it is damaged, or the check did not come to its end.
+// unproven are findings of the integrity check that no finished file may have: it is damaged, or the check
+// did not come to its end.
 var unproven = []Reason{ReasonDamaged, ReasonFTS5OutOfStep, ReasonTooCostly}
 
 // prove reads the finished file as a stranger would.
@@ -180,7 +195,12 @@ func (b *Builder) prove(ctx context.Context) error {
 		return err
 	}
 	if wire.SchemaDigest(built) != wire.SchemaDigest(b.schema) {
-		return &userdb.Error{Op: "check the finished file", Thing: b.path, Kind: userdb.Damaged, Err: errors.New("its schema is not the one that was given")}
+		return &userdb.Error{
+			Op:    "check the finished file",
+			Thing: b.path,
+			Kind:  userdb.Damaged,
+			Err:   errors.New("its schema is not the one that was given"),
+		}
 	}
 	return nil
 }

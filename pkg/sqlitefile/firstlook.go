@@ -8,11 +8,19 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// FirstLook judges a file of size bytes that is elsewhere by its header and its schema, and reads no more of it than these. It is for refusing
-// early: sure is true when these alone block the file; then the report has what they show, and rows may have more. Everything else, damage
-// included, only the whole file can tell. It makes a file at path, which must not exist, and leaves it to the caller to remove.
-// An error means that the look could not be had; those of read are passed on. Judge is JudgeSkimmed, or does the same elsewhere.
-func FirstLook(ctx context.Context, path string, size int64, limits wire.Limits, read RangeReader, judge Judge) (report Report, sure bool, err error) {
+// FirstLook judges a file of size bytes that is elsewhere by its header and its schema, and reads no more of
+// it than these. It is for refusing early: sure is true when these alone block the file; then the report has
+// what they show, and rows may have more. Everything else, damage included, only the whole file can tell. It
+// makes a file at path, which must not exist, and leaves it to the caller to remove. An error means that the
+// look could not be had; those of read are passed on. Judge is JudgeSkimmed, or does the same elsewhere.
+func FirstLook(
+	ctx context.Context,
+	path string,
+	size int64,
+	limits wire.Limits,
+	read RangeReader,
+	judge Judge,
+) (report Report, sure bool, err error) {
 	s, err := newSkim(path, size, read)
 	if err != nil {
 		return Report{}, false, err

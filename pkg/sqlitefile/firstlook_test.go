@@ -47,14 +47,22 @@ func (e *elsewhere) read(offset, length int64) ([]byte, error) {
 
 func firstLook(t *testing.T, e *elsewhere) (sqlitefile.Report, bool) {
 	t.Helper()
-	report, sure, err := sqlitefile.FirstLook(t.Context(), filepath.Join(t.TempDir(), "skimmed"), e.size, wire.DefaultLimits, e.read, sqlitefile.JudgeSkimmed)
+	report, sure, err := sqlitefile.FirstLook(
+		t.Context(),
+		filepath.Join(t.TempDir(), "skimmed"),
+		e.size,
+		wire.DefaultLimits,
+		e.read,
+		sqlitefile.JudgeSkimmed,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report, sure
 }
 
-// wantFirstLookRight compares with what the whole file gives: a file that the first look refuses is refused for the same, among others.
+// wantFirstLookRight compares with what the whole file gives: a file that the first look refuses is refused
+// for the same, among others.
 func wantFirstLookRight(t *testing.T, path string) (sure bool) {
 	t.Helper()
 	first, sure := firstLook(t, open(t, path))
@@ -66,7 +74,12 @@ func wantFirstLookRight(t *testing.T, path string) (sure bool) {
 		return false
 	}
 	if first.Level == sqlitefile.Ready || whole.Err() == nil {
-		t.Errorf("refused at first look for %+v; the whole file is %s: %+v", first.Findings, whole.Level, whole.Findings)
+		t.Errorf(
+			"refused at first look for %+v; the whole file is %s: %+v",
+			first.Findings,
+			whole.Level,
+			whole.Findings,
+		)
 	}
 	for _, f := range first.Findings {
 		if !slices.Contains(whole.Findings, f) {
@@ -109,7 +122,8 @@ func TestFirstLookIsRightAboutHardDatabases(t *testing.T) {
 	}
 }
 
-// makeLarge makes a database with 50 MB of rows whose last table cannot be moved, and tables times as many tables before it.
+// makeLarge makes a database with 50 MB of rows whose last table cannot be moved, and tables times as many
+// tables before it.
 func makeLarge(t *testing.T, tables int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "large.db")
@@ -124,10 +138,16 @@ func makeLarge(t *testing.T, tables int) string {
 	}
 	statements := []string{"CREATE TABLE rows_of_it(x)"}
 	for i := range tables {
-		statements = append(statements, fmt.Sprintf("CREATE TABLE t%d(a /* %s */)", i, strings.Repeat("long ", i%500)))
+		statements = append(
+			statements,
+			fmt.Sprintf("CREATE TABLE t%d(a /* %s */)", i, strings.Repeat("long ", i%500)),
+		)
 	}
-	statements = append(statements, "CREATE TABLE wide("+strings.Join(columns, ", ")+")",
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO rows_of_it SELECT zeroblob(10000) FROM n")
+	statements = append(
+		statements,
+		"CREATE TABLE wide("+strings.Join(columns, ", ")+")",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO rows_of_it SELECT zeroblob(10000) FROM n",
+	)
 	for _, statement := range statements {
 		if _, err := db.ExecContext(context.Background(), statement); err != nil {
 			t.Fatal(err)
@@ -142,7 +162,8 @@ func TestFirstLookReadsLittle(t *testing.T) {
 			e := open(t, makeLarge(t, tables))
 			report, sure := firstLook(t, e)
 			problems := report.Problems()
-			if !sure || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonTooManyColumns || problems[0].Object != "wide" {
+			if !sure || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonTooManyColumns ||
+				problems[0].Object != "wide" {
 				t.Fatalf("sure: %v, %+v", sure, problems)
 			}
 			if e.size < 50_000_000 || e.bytes > most {

@@ -2,8 +2,9 @@ package sqlitefile
 
 import "strings"
 
-// storeFunctions are the SQL functions that a Durable Object allows, in lower case (tried against workerd: everything else is refused
-// with "not authorized to use function"). Operators that are functions underneath, such as LIKE, are among them.
+// storeFunctions are the SQL functions that a Durable Object allows, in lower case (tried against workerd:
+// everything else is refused with "not authorized to use function"). Operators that are functions underneath,
+// such as LIKE, are among them.
 var storeFunctions = func() map[string]bool {
 	allowed := map[string]bool{}
 	for _, group := range []string{

@@ -22,8 +22,9 @@ const (
 	fuzzMemory = 256 << 20
 )
 
-// FuzzCorpus damages real files: each edit of four bytes and a value goes to any place of the file, and there are as many as the fuzzer likes.
-// Whatever comes of it is judged, within bounds of time and memory, and what passes can be read and built anew to the same digest.
+// FuzzCorpus damages real files: each edit of four bytes and a value goes to any place of the file, and there
+// are as many as the fuzzer likes. Whatever comes of it is judged, within bounds of time and memory, and what
+// passes can be read and built anew to the same digest.
 func FuzzCorpus(f *testing.F) {
 	names := corpus.Names()
 	var files [][]byte
@@ -34,7 +35,10 @@ func FuzzCorpus(f *testing.F) {
 		}
 		files = append(files, content)
 		f.Add(uint8(i), []byte{})
-		f.Add(uint8(i), []byte("\x00\x00\x00\x12\x01\x00\x00\x00\x64\x05\x00\x00\x01\x00\xff\x00\x00\x08\x00\x00"))
+		f.Add(
+			uint8(i),
+			[]byte("\x00\x00\x00\x12\x01\x00\x00\x00\x64\x05\x00\x00\x01\x00\xff\x00\x00\x08\x00\x00"),
+		)
 		f.Add(uint8(i), []byte("\x00\x00\x00\x1c\x7f\x00\x00\x10\x05\x0d\x00\x01\x00\x04\x02"))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, edits []byte) {
@@ -47,8 +51,8 @@ func FuzzCorpus(f *testing.F) {
 	})
 }
 
-// damaged applies edits of four bytes of place and one byte of content. A place in the upper half of the numbers means the schema's page
-// and those after it, where every byte has consequences.
+// damaged applies edits of four bytes of place and one byte of content. A place in the upper half of the
+// numbers means the schema's page and those after it, where every byte has consequences.
 func damaged(original, edits []byte) []byte {
 	content := append([]byte(nil), original...)
 	for ; len(edits) >= 5; edits = edits[5:] {
@@ -96,7 +100,11 @@ func wantNoHastyRefusal(t *testing.T, ctx context.Context, path string, whole Re
 // withinBounds ends the process when run does not end, and fails when it takes too much memory at its peak.
 func withinBounds(t *testing.T, run func()) {
 	runtime.GC()
-	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // begins a new peak at the present size (proc(5)); elsewhere there is no bound
+	os.WriteFile(
+		"/proc/self/clear_refs",
+		[]byte("5"),
+		0,
+	) // begins a new peak at the present size (proc(5)); elsewhere there is no bound
 	before := peakMemory(t)
 	hung := time.AfterFunc(fuzzHang, func() { panic("an input takes longer than " + fuzzHang.String()) })
 	defer hung.Stop()

@@ -82,7 +82,14 @@ type hardShape struct {
 }
 
 func (s hardShape) String() string {
-	return fmt.Sprintf("%s/%d/vacuum%d/version%d/virtual=%v", s.encoding, s.pageSize, s.autoVacuum, s.versions, s.virtual)
+	return fmt.Sprintf(
+		"%s/%d/vacuum%d/version%d/virtual=%v",
+		s.encoding,
+		s.pageSize,
+		s.autoVacuum,
+		s.versions,
+		s.virtual,
+	)
 }
 
 func makeHard(t testing.TB, shape hardShape) string {
@@ -92,8 +99,18 @@ func makeHard(t testing.TB, shape hardShape) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	execAll(t, conn, fmt.Sprintf("PRAGMA page_size=%d", shape.pageSize), fmt.Sprintf("PRAGMA encoding='%s'", shape.encoding),
-		fmt.Sprintf("PRAGMA auto_vacuum=%d", shape.autoVacuum), "PRAGMA user_version=-7", "PRAGMA application_id=2147483647")
+	execAll(
+		t,
+		conn,
+		fmt.Sprintf("PRAGMA page_size=%d", shape.pageSize),
+		fmt.Sprintf("PRAGMA encoding='%s'", shape.encoding),
+		fmt.Sprintf(
+			"PRAGMA auto_vacuum=%d",
+			shape.autoVacuum,
+		),
+		"PRAGMA user_version=-7",
+		"PRAGMA application_id=2147483647",
+	)
 	execAll(t, conn, "BEGIN")
 	execAll(t, conn, hardTables...)
 	fillHard(t, conn, shape.encoding)
@@ -101,7 +118,14 @@ func makeHard(t testing.TB, shape hardShape) string {
 	if shape.virtual {
 		execAll(t, conn, hardVirtual...)
 	}
-	execAll(t, conn, "COMMIT", "ANALYZE", "DROP TABLE sqlite_stat4", "DELETE FROM sqlite_stat1 WHERE rowid % 3 = 1")
+	execAll(
+		t,
+		conn,
+		"COMMIT",
+		"ANALYZE",
+		"DROP TABLE sqlite_stat4",
+		"DELETE FROM sqlite_stat1 WHERE rowid % 3 = 1",
+	)
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,24 +153,55 @@ func fillHard(t testing.TB, conn *capi.Conn, encoding string) {
 	fillNumbers(t, conn)
 	fillTexts(t, conn, encoding)
 	fillKeys(t, conn)
-	execAll(t, conn,
+	execAll(
+		t,
+		conn,
 		"INSERT INTO gen(a) VALUES(1), (NULL), (-9000000000)",
-		"INSERT INTO auto VALUES(5, 'five')", "UPDATE sqlite_sequence SET seq = 4294967296000 WHERE name = 'auto'",
-		"INSERT INTO emptied VALUES(9)", "DELETE FROM emptied", "INSERT INTO sqlite_sequence(rowid, name, seq) VALUES(77, 'no such table', 'text')",
-		"INSERT INTO parent VALUES(1), (4)", "INSERT INTO child VALUES(99, 1), (1, -1)",
+		"INSERT INTO auto VALUES(5, 'five')",
+		"UPDATE sqlite_sequence SET seq = 4294967296000 WHERE name = 'auto'",
+		"INSERT INTO emptied VALUES(9)",
+		"DELETE FROM emptied",
+		"INSERT INTO sqlite_sequence(rowid, name, seq) VALUES(77, 'no such table', 'text')",
+		"INSERT INTO parent VALUES(1), (4)",
+		"INSERT INTO child VALUES(99, 1), (1, -1)",
 		"INSERT INTO strictly VALUES(1, 2, 'x', x'00', 5.0, 1), (NULL, NULL, NULL, NULL, '5', 2)",
-		"INSERT INTO stored_default VALUES(1, 2)", "ALTER TABLE stored_default ADD COLUMN c NOT NULL DEFAULT 'short'",
-		"INSERT INTO stored_default VALUES(3, 4, 5)", `INSERT INTO "ünïcode 𝕊" VALUES('значение', 1)`,
+		"INSERT INTO stored_default VALUES(1, 2)",
+		"ALTER TABLE stored_default ADD COLUMN c NOT NULL DEFAULT 'short'",
+		"INSERT INTO stored_default VALUES(3, 4, 5)",
+		`INSERT INTO "ünïcode 𝕊" VALUES('значение', 1)`,
 	)
 }
 
 func fillNumbers(t testing.TB, conn *capi.Conn) {
-	edges := []int64{0, 1, -1, 127, 128, -129, 1 << 53, 1<<53 + 1, -(1<<53 + 1), math.MaxInt64, math.MinInt64, math.MaxInt64 - 1}
+	edges := []int64{
+		0,
+		1,
+		-1,
+		127,
+		128,
+		-129,
+		1 << 53,
+		1<<53 + 1,
+		-(1<<53 + 1),
+		math.MaxInt64,
+		math.MinInt64,
+		math.MaxInt64 - 1,
+	}
 	for i, edge := range edges {
 		insert(t, conn, "ints(id, v, n)", integer(edge), integer(edge), realOf(float64(i)+0.5))
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	special := []float64{math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, 0.1, 5, -9223372036854775808, 9.223372036854775e18}
+	special := []float64{
+		math.Copysign(0, -1),
+		math.Inf(1),
+		math.Inf(-1),
+		math.SmallestNonzeroFloat64,
+		math.MaxFloat64,
+		0.1,
+		5,
+		-9223372036854775808,
+		9.223372036854775e18,
+	}
 	for i := range 5000 {
 		x := math.Float64frombits(random.Uint64())
 		if i < len(special) {
@@ -163,7 +218,21 @@ func fillNumbers(t testing.TB, conn *capi.Conn) {
 }
 
 func fillTexts(t testing.TB, conn *capi.Conn, encoding string) {
-	texts := []string{"", "\x00", "a\x00b", "'\"", "123", "1e5", "\ufeff", "\ufeffbom", "\ufffe", "\uffff", "𝕊", "e\u0301", strings.Repeat("lang ", 20000)}
+	texts := []string{
+		"",
+		"\x00",
+		"a\x00b",
+		"'\"",
+		"123",
+		"1e5",
+		"\ufeff",
+		"\ufeffbom",
+		"\ufffe",
+		"\uffff",
+		"𝕊",
+		"e\u0301",
+		strings.Repeat("lang ", 20000),
+	}
 	if encoding == encodingUTF8 {
 		texts = append(texts, "\xff", "\xc3\x28", "\xed\xa0\x80", "trailing\xe2\x82")
 	}
@@ -200,8 +269,13 @@ func fillKeys(t testing.TB, conn *capi.Conn) {
 		}
 		insert(t, conn, "textkey", text(a), text(a))
 	}
-	execAll(t, conn, "INSERT INTO descending VALUES(5, 'x'), (2, 'y'), (NULL, 'z'), ('6', 'w')",
-		"INSERT INTO alias VALUES('a', 3, 1), ('b', 1, 2)", "INSERT INTO taken(oid, rowid, _rowid_) VALUES(10, 'a', 'b'), (-10, 'c', 'd')")
+	execAll(
+		t,
+		conn,
+		"INSERT INTO descending VALUES(5, 'x'), (2, 'y'), (NULL, 'z'), ('6', 'w')",
+		"INSERT INTO alias VALUES('a', 3, 1), ('b', 1, 2)",
+		"INSERT INTO taken(oid, rowid, _rowid_) VALUES(10, 'a', 'b'), (-10, 'c', 'd')",
+	)
 }
 
 var hardShapes = []hardShape{
@@ -299,7 +373,8 @@ func TestFencedFileReadsAsBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := openFile(t, path)
-	if report, err := f.Preflight(context.Background(), wire.DefaultLimits); err != nil || report.Err() != nil {
+	if report, err := f.Preflight(context.Background(), wire.DefaultLimits); err != nil ||
+		report.Err() != nil {
 		t.Errorf("preflight: %v, %+v", err, report)
 	}
 	wantSameDigest(t, digestOf(t, f), before)

@@ -41,7 +41,8 @@ type header struct {
 
 func (h *header) u32(at int) uint32 { return binary.BigEndian.Uint32(h.raw[at:]) }
 
-// readHeader reads and judges the header of the file at path without trusting it. What is wrong with it comes as a Finding in the error.
+// readHeader reads and judges the header of the file at path without trusting it. What is wrong with it comes
+// as a Finding in the error.
 func readHeader(path string) (*header, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -97,13 +98,22 @@ func (h *header) judge(head []byte) *Finding {
 		return &Finding{Level: Blocked, Reason: ReasonEmptyFile, Detail: "the object has no bytes",
 			WayOut: "delete it, or let the application create its tables first"}
 	case userdb.TombstoneFile:
-		return &Finding{Level: Blocked, Reason: ReasonTombstone, Detail: "the object is a tombstone: gc removed the file after its migration"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonTombstone,
+			Detail: "the object is a tombstone: gc removed the file after its migration",
+		}
 	case userdb.UnknownFile:
 		return h.judgeUnknown(head)
 	}
 	mark, err := userdb.ParseMark(head)
 	if err != nil {
-		return &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: err.Error(), WayOut: "restore the object from a copy"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonDamaged,
+			Detail: err.Error(),
+			WayOut: "restore the object from a copy",
+		}
 	}
 	h.mark = mark
 	return h.judgeFields()
@@ -111,14 +121,23 @@ func (h *header) judge(head []byte) *Finding {
 
 func (h *header) judgeUnknown(head []byte) *Finding {
 	if looksEncrypted(head, h.size) {
-		return &Finding{Level: Blocked, Reason: ReasonEncrypted, Detail: "no SQLite header, and the bytes look encrypted",
-			WayOut: "decrypt it to a plain SQLite file first"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonEncrypted,
+			Detail: "no SQLite header, and the bytes look encrypted",
+			WayOut: "decrypt it to a plain SQLite file first",
+		}
 	}
-	return &Finding{Level: Blocked, Reason: ReasonNotSQLite, Detail: fmt.Sprintf("the object begins with %.24q, which is no SQLite header", head),
-		WayOut: "check the key layout: is this really the user's database?"}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonNotSQLite,
+		Detail: fmt.Sprintf("the object begins with %.24q, which is no SQLite header", head),
+		WayOut: "check the key layout: is this really the user's database?",
+	}
 }
 
-// looksEncrypted guesses: whole pages, and a beginning with as many different bytes as random ones have (about 83 of 100).
+// looksEncrypted guesses: whole pages, and a beginning with as many different bytes as random ones have
+// (about 83 of 100).
 func looksEncrypted(head []byte, size int64) bool {
 	distinct := map[byte]bool{}
 	for _, b := range head {
@@ -130,31 +149,53 @@ func looksEncrypted(head []byte, size int64) bool {
 func (h *header) judgeFields() *Finding {
 	if h.mark.Orig18 > walVersion || h.mark.Orig19 > walVersion || h.mark.Orig18 == 0 || h.mark.Orig19 == 0 {
 		return &Finding{Level: Blocked, Reason: ReasonNewerFormat,
-			Detail: fmt.Sprintf("format versions %d and %d, and SQLite 3 knows 1 and 2", h.mark.Orig18, h.mark.Orig19),
+			Detail: fmt.Sprintf(
+				"format versions %d and %d, and SQLite 3 knows 1 and 2",
+				h.mark.Orig18,
+				h.mark.Orig19,
+			),
 			WayOut: "find out which program wrote it; no fence of dbmigrate is in it"}
 	}
 	size := h.pageSize()
 	if size < 512 || size > 65536 || size&(size-1) != 0 {
-		return &Finding{Level: Blocked, Reason: ReasonDamaged, Detail: fmt.Sprintf("a page size of %d", size), WayOut: "restore the object from a copy"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonDamaged,
+			Detail: fmt.Sprintf("a page size of %d", size),
+			WayOut: "restore the object from a copy",
+		}
 	}
 	if want := h.pages() * int64(size); h.size < max(want, int64(size)) {
-		return &Finding{Level: Blocked, Reason: ReasonTruncated, Detail: fmt.Sprintf("%d bytes, and the header says %d", h.size, want),
-			WayOut: "upload the whole file, or restore it from a copy"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonTruncated,
+			Detail: fmt.Sprintf("%d bytes, and the header says %d", h.size, want),
+			WayOut: "upload the whole file, or restore it from a copy",
+		}
 	}
 	return h.judgeLog()
 }
 
-// judgeLog finds what can be found of a write-ahead log that stayed behind: the file alone does not show that one existed.
+// judgeLog finds what can be found of a write-ahead log that stayed behind: the file alone does not show that
+// one existed.
 func (h *header) judgeLog() *Finding {
 	if !h.walMode() {
 		return nil
 	}
-	finding := &Finding{Level: Fixable, Reason: ReasonWALLeftBehind, WayOut: "checkpoint (PRAGMA wal_checkpoint(TRUNCATE)) or close the database before uploading it"}
+	finding := &Finding{
+		Level:  Fixable,
+		Reason: ReasonWALLeftBehind,
+		WayOut: "checkpoint (PRAGMA wal_checkpoint(TRUNCATE)) or close the database before uploading it",
+	}
 	switch pages := h.pages(); {
 	case h.u32(schemaCookieAt) == 0:
 		finding.Detail = "write-ahead-log mode, and the file itself was never given a table: its content lies in a -wal file"
 	case pages > 0 && h.size > pages*int64(h.pageSize()):
-		finding.Detail = fmt.Sprintf("write-ahead-log mode, and %d bytes where the header says %d: a checkpoint did not end", h.size, pages*int64(h.pageSize()))
+		finding.Detail = fmt.Sprintf(
+			"write-ahead-log mode, and %d bytes where the header says %d: a checkpoint did not end",
+			h.size,
+			pages*int64(h.pageSize()),
+		)
 		finding.WayOut = "upload the file with its -wal checkpointed; where there is no -wal any more and the content is right, VACUUM writes the file anew"
 	default:
 		return nil
@@ -169,7 +210,8 @@ func (h *header) pageSize() int {
 	return 65536
 }
 
-// pages is the number of pages that the header states, and 0 where that statement is not valid (written by SQLite before 3.7).
+// pages is the number of pages that the header states, and 0 where that statement is not valid (written by
+// SQLite before 3.7).
 func (h *header) pages() int64 {
 	if h.u32(changeCounterAt) != h.u32(versionValidForAt) {
 		return 0

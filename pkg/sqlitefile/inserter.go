@@ -37,9 +37,9 @@ func (b *Builder) Insert(table string, columns []string, rows [][]wire.Value) er
 	return nil
 }
 
-// Into prepares inserting into a table. columns names the values of the rows to come, as an export page does: the rowid's name
-// first where no column shows the rowid, then columns, generated ones among them, whose values are not inserted.
-// The same table and columns again give the same Inserter.
+// Into prepares inserting into a table. columns names the values of the rows to come, as an export page does:
+// the rowid's name first where no column shows the rowid, then columns, generated ones among them, whose
+// values are not inserted. The same table and columns again give the same Inserter.
 func (b *Builder) Into(table string, columns []string) (*Inserter, error) {
 	if in := b.inserters[table]; in != nil && slices.Equal(in.columns, columns) {
 		return in, nil
@@ -75,13 +75,23 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 		}
 	}
 	if len(names) != len(described.Import) {
-		return nil, fmt.Errorf("%d columns to insert, and the table has %d", len(names), len(described.Import))
+		return nil, fmt.Errorf(
+			"%d columns to insert, and the table has %d",
+			len(names),
+			len(described.Import),
+		)
 	}
 	target := "main." + quoteName(table)
 	if table == sequenceTable {
 		target = "temp." + b.staged()
 	}
-	sql := "INSERT INTO " + target + "(" + strings.Join(names, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(names)-1) + ")"
+	sql := "INSERT INTO " + target + "(" + strings.Join(
+		names,
+		", ",
+	) + ") VALUES(?" + strings.Repeat(
+		", ?",
+		len(names)-1,
+	) + ")"
 	if in.stmt, err = b.conn.Prepare(sql); err != nil {
 		return nil, err
 	}
@@ -95,7 +105,8 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	return in, nil
 }
 
-// keyCells says where the key stands in the rows that come, whose columns may stand in another order than the table's.
+// keyCells says where the key stands in the rows that come, whose columns may stand in another order than the
+// table's.
 func (in *Inserter) keyCells() []wire.KeyCell {
 	cells := in.table.keyCells()
 	for i, k := range in.table.Key {
@@ -107,13 +118,19 @@ func (in *Inserter) keyCells() []wire.KeyCell {
 	return cells
 }
 
-// EndPage ends a page of rows, of which last is the key that the sender begins the next page behind: a gap in between would not show.
+// EndPage ends a page of rows, of which last is the key that the sender begins the next page behind: a gap in
+// between would not show.
 func (in *Inserter) EndPage(last wire.Key) error {
 	if in.tally.EndsAt(last) {
 		return nil
 	}
-	return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.Mismatch, Hint: hintMisread,
-		Err: fmt.Errorf("a page says that it ends at row %s, and its last row is another", formatKey(last))}
+	return &userdb.Error{
+		Op:    "insert into table",
+		Thing: in.table.Name,
+		Kind:  userdb.Mismatch,
+		Hint:  hintMisread,
+		Err:   fmt.Errorf("a page says that it ends at row %s, and its last row is another", formatKey(last)),
+	}
 }
 
 // Received is the census of what came for a table.
@@ -136,7 +153,8 @@ func (b *Builder) describe(table string) (Table, error) {
 		return Table{}, err
 	}
 	info, found := list[table]
-	if !found || info.kind != "table" && info.kind != "virtual" || hasPrefixFold(table, internalPrefix) && table != sequenceTable && table != stat1Table {
+	if !found || info.kind != "table" && info.kind != "virtual" ||
+		hasPrefixFold(table, internalPrefix) && table != sequenceTable && table != stat1Table {
 		return Table{}, errors.New("the schema has no such table")
 	}
 	for _, o := range b.schema.Objects {
@@ -162,8 +180,8 @@ func insertName(t *Table, column string) (name string, insertable bool, err erro
 	return t.Rowid, true, nil
 }
 
-// Add inserts one row and keeps nothing of it.
-// Errors: kind Blocked with a *Finding for text that the file's UTF-16 cannot hold; kind Refused for a row that SQLite refuses.
+// Add inserts one row and keeps nothing of it. Errors: kind Blocked with a *Finding for text that the file's
+// UTF-16 cannot hold; kind Refused for a row that SQLite refuses.
 func (in *Inserter) Add(row []wire.Value) error {
 	if len(row) != len(in.columns) {
 		return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.ProtocolError,
@@ -190,13 +208,19 @@ func (in *Inserter) Add(row []wire.Value) error {
 	}
 	clear(in.values) // they would keep the whole page that the row came in
 	if err := in.tally.Add(row); err != nil {
-		return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.Mismatch, Err: err, Hint: hintMisread}
+		return &userdb.Error{
+			Op:    "insert into table",
+			Thing: in.table.Name,
+			Kind:  userdb.Mismatch,
+			Err:   err,
+			Hint:  hintMisread,
+		}
 	}
 	return nil
 }
 
-// protectMarks puts a byte order mark before texts that begin with one, or with its mirror image: SQLite takes one off, in any
-// UTF-16 text that is bound.
+// protectMarks puts a byte order mark before texts that begin with one, or with its mirror image: SQLite
+// takes one off, in any UTF-16 text that is bound.
 func (in *Inserter) protectMarks() {
 	for i := range in.convert.row {
 		v := &in.convert.row[i]
@@ -211,13 +235,28 @@ func (in *Inserter) protectMarks() {
 }
 
 func (in *Inserter) invalidText(row []wire.Value, insertedCell int) *Finding {
-	return &Finding{Level: Blocked, Reason: ReasonInvalidText, Object: in.table.Name, Column: in.columns[in.insert[insertedCell]], Key: in.keyOf(row), Count: 1,
-		Detail: fmt.Sprintf("text that is not valid UTF-8, and the file is %s, which cannot hold it", in.builder.schema.Header.Encoding),
-		WayOut: "correct the text in the Durable Object, or store it as a BLOB"}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonInvalidText,
+		Object: in.table.Name,
+		Column: in.columns[in.insert[insertedCell]],
+		Key:    in.keyOf(row),
+		Count:  1,
+		Detail: fmt.Sprintf(
+			"text that is not valid UTF-8, and the file is %s, which cannot hold it",
+			in.builder.schema.Header.Encoding,
+		),
+		WayOut: "correct the text in the Durable Object, or store it as a BLOB",
+	}
 }
 
 func (in *Inserter) refused(row []wire.Value, err error) error {
-	return &userdb.Error{Op: "insert into table", Thing: fmt.Sprintf("%s, row %s", in.table.Name, in.keyOf(row)), Kind: userdb.Refused, Err: err}
+	return &userdb.Error{
+		Op:    "insert into table",
+		Thing: fmt.Sprintf("%s, row %s", in.table.Name, in.keyOf(row)),
+		Kind:  userdb.Refused,
+		Err:   err,
+	}
 }
 
 // keyOf shows the key of a row that came, whose columns may stand in another order than the table's.

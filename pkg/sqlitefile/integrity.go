@@ -19,13 +19,14 @@ import (
 // maxIntegrityMessages is how many messages SQLite's integrity check gives at most.
 const maxIntegrityMessages = 100
 
-// integrityCache is more than reading rows needs: the check looks every row up in every index, and with 512 KiB that took half as much
-// processor time again on a file of 118 MB.
+// integrityCache is more than reading rows needs: the check looks every row up in every index, and with 512
+// KiB that took half as much processor time again on a file of 118 MB.
 const integrityCache = "PRAGMA cache_size=-2048"
 
-// CheckIntegrity runs SQLite's integrity check over the whole file: pages, tables, indexes, FTS5 and rtree. Foreign keys and CHECKs
-// that rows violate are no damage. It has a connection of its own and may run while another goroutine uses the File.
-// What is wrong comes as findings; an error means that the check could not be done.
+// CheckIntegrity runs SQLite's integrity check over the whole file: pages, tables, indexes, FTS5 and rtree.
+// Foreign keys and CHECKs that rows violate are no damage. It has a connection of its own and may run while
+// another goroutine uses the File. What is wrong comes as findings; an error means that the check could not
+// be done.
 func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 	conn, err := capi.Open(f.path, capi.Immutable)
 	if err != nil {
@@ -37,14 +38,19 @@ func (f *File) CheckIntegrity(ctx context.Context) ([]Finding, error) {
 		return nil, fail("check integrity of", f.path, err)
 	}
 	list, cutOff, err := f.judgeFile(ctx, conn, maxIntegrityMessages)
-	if err == nil && cutOff && !slices.ContainsFunc(list, func(finding Finding) bool { return finding.Level != Warning }) {
+	if err == nil && cutOff &&
+		!slices.ContainsFunc(list, func(finding Finding) bool { return finding.Level != Warning }) {
 		list, _, err = f.judgeFile(ctx, conn, math.MaxInt32) // what SQLite did not come to say may be damage
 	}
 	return list, fail("check integrity of", f.path, err)
 }
 
 // judgeFile ends after that many of SQLite's messages; cutOff says that it did.
-func (f *File) judgeFile(ctx context.Context, conn *capi.Conn, most int) (list []Finding, cutOff bool, err error) {
+func (f *File) judgeFile(
+	ctx context.Context,
+	conn *capi.Conn,
+	most int,
+) (list []Finding, cutOff bool, err error) {
 	list, messages, err := checkIntegrity(ctx, conn, f.ownerOfPage, most)
 	if err == nil && len(list) > 0 {
 		stop := conn.Watch(ctx)
@@ -65,7 +71,12 @@ func (f *File) ownerOfPage(root int64) string {
 	return ""
 }
 
-func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64) string, most int) (list []Finding, messages int, err error) {
+func checkIntegrity(
+	ctx context.Context,
+	conn *capi.Conn,
+	owner func(root int64) string,
+	most int,
+) (list []Finding, messages int, err error) {
 	defer conn.Watch(ctx)()
 	var merged findings
 	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", most)
@@ -85,13 +96,16 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64)
 		merged.add(*tooCostly("", errTooLong.Error()))
 		return merged.list, messages, nil
 	}
-	// The check itself fails where an index needs a collation or a function that is not there; the schema's findings name that.
+	// The check itself fails where an index needs a collation or a function that is not there; the schema's
+	// findings name that.
 	if finding := storeLacks("", err); finding != nil {
 		merged.add(*finding)
 		return merged.list, messages, nil
 	}
 	if m := fts5Broken.FindStringSubmatch(message(err)); m != nil {
-		merged.add(outOfStep(m[1], message(err))) // the check ended there; once the index is built anew, it goes on
+		merged.add(
+			outOfStep(m[1], message(err)),
+		) // the check ended there; once the index is built anew, it goes on
 		return merged.list, messages, nil
 	}
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
@@ -101,16 +115,23 @@ func checkIntegrity(ctx context.Context, conn *capi.Conn, owner func(root int64)
 // errTooLong is about values of the file, or such as its expressions make.
 var errTooLong = fmt.Errorf("SQLite's check of it makes a value of more than %d bytes", readLengthLimit)
 
-// What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe program for integrity_check).
+// What the integrity check says of values that are well stored but would not be accepted again (SQLite's vdbe
+// program for integrity_check).
 var (
 	nullValue    = regexp.MustCompile(`(?s)^NULL value in (.*)\.([^.]*)$`)
 	strictValue  = regexp.MustCompile(`(?s)^non-\S+ value in (.*)\.([^.]*)$`)
 	changedValue = regexp.MustCompile(`(?s)^(?:NUMERIC|TEXT) value in (.*)\.([^.]*)$`)
-	wrongIndex   = regexp.MustCompile(`(?s)^(?:row \d+ missing from|wrong # of entries in|non-unique entry in|row \d+ values differ from|rowid not at end-of-record for row \d+ of) index (.*)$`)
-	brokenTree   = regexp.MustCompile(`^(?:Tree|On tree page) (\d+)\b`)
-	fts5Broken   = regexp.MustCompile(`(?s)^fts5: corruption (?:found reading blob -?\d+ from|on page \d+, segment \d+,|in) table "(.*)"$`)
-	fts5Unread   = regexp.MustCompile(`(?s)^unable to validate the inverted index for FTS5 table main\.(.*): .*$`)
-	fts5Index    = regexp.MustCompile(`(?s)^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
+	wrongIndex   = regexp.MustCompile(
+		`(?s)^(?:row \d+ missing from|wrong # of entries in|non-unique entry in|row \d+ values differ from|rowid not at end-of-record for row \d+ of) index (.*)$`,
+	)
+	brokenTree = regexp.MustCompile(`^(?:Tree|On tree page) (\d+)\b`)
+	fts5Broken = regexp.MustCompile(
+		`(?s)^fts5: corruption (?:found reading blob -?\d+ from|on page \d+, segment \d+,|in) table "(.*)"$`,
+	)
+	fts5Unread = regexp.MustCompile(
+		`(?s)^unable to validate the inverted index for FTS5 table main\.(.*): .*$`,
+	)
+	fts5Index = regexp.MustCompile(`(?s)^malformed inverted index for FTS5 table (?:main\.)?(.*)$`)
 )
 
 func judgeIntegrity(message string, owner func(root int64) string) Finding {
@@ -124,7 +145,15 @@ func judgeIntegrity(message string, owner func(root int64) string) Finding {
 		{changedValue, ReasonValueChanges, wayOutChanges},
 	} {
 		if m := kind.message.FindStringSubmatch(message); m != nil {
-			return Finding{Level: Blocked, Reason: kind.reason, Object: m[1], Column: m[2], Detail: message, WayOut: kind.wayOut, Count: 1}
+			return Finding{
+				Level:  Blocked,
+				Reason: kind.reason,
+				Object: m[1],
+				Column: m[2],
+				Detail: message,
+				WayOut: kind.wayOut,
+				Count:  1,
+			}
 		}
 	}
 	if m := fts5Index.FindStringSubmatch(message); m != nil {
@@ -149,13 +178,19 @@ func judgeIntegrity(message string, owner func(root int64) string) Finding {
 
 func outOfStep(table, detail string) Finding {
 	quoted := quoteName(table)
-	return Finding{Level: Fixable, Reason: ReasonFTS5OutOfStep, Object: table, Detail: "the full-text index does not match its content: " + detail,
-		WayOut: fmt.Sprintf("INSERT INTO %s(%s) VALUES('rebuild')", quoted, quoted)}
+	return Finding{
+		Level:  Fixable,
+		Reason: ReasonFTS5OutOfStep,
+		Object: table,
+		Detail: "the full-text index does not match its content: " + detail,
+		WayOut: fmt.Sprintf("INSERT INTO %s(%s) VALUES('rebuild')", quoted, quoted),
+	}
 }
 
-// checkExternalIndexes compares the index of every FTS5 table over external content with that content, since a Durable Object's
-// index is built anew from it. FTS5 offers the comparison only as an INSERT, so the file is opened for writing, and for that the
-// versions in its header are put to 1 for the duration; nothing else in it changes.
+// checkExternalIndexes compares the index of every FTS5 table over external content with that content, since
+// a Durable Object's index is built anew from it. FTS5 offers the comparison only as an INSERT, so the file
+// is opened for writing, and for that the versions in its header are put to 1 for the duration; nothing else
+// in it changes.
 func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err error) {
 	names := f.externalIndexes()
 	if len(names) == 0 {

@@ -12,14 +12,16 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// account has a balance that is easily found, and a full-text table whose check needs a file that can be written.
+// account has a balance that is easily found, and a full-text table whose check needs a file that can be
+// written.
 var account = []string{
 	"PRAGMA page_size=1024", "CREATE TABLE account(id INTEGER PRIMARY KEY, balance, note)",
 	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200) INSERT INTO account SELECT i, 100, zeroblob(500) FROM n",
 	"CREATE TABLE docs(body)", "CREATE VIRTUAL TABLE search USING fts5(body, content='docs')", "INSERT INTO docs VALUES('word')", "INSERT INTO search(search) VALUES('rebuild')",
 }
 
-// spent is a file in which every balance is 1, and beside it what would bring 100 back. It is made as SQLite itself makes it.
+// spent is a file in which every balance is 1, and beside it what would bring 100 back. It is made as SQLite
+// itself makes it.
 func spent(t *testing.T, suffix string) (file, sibling []byte) {
 	t.Helper()
 	path := makeFile(t, account...)
@@ -36,7 +38,14 @@ func spent(t *testing.T, suffix string) (file, sibling []byte) {
 		return content
 	}
 	if suffix == "-wal" {
-		execAll(t, conn, "UPDATE account SET balance = 1", "PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "UPDATE account SET balance = 100")
+		execAll(
+			t,
+			conn,
+			"UPDATE account SET balance = 1",
+			"PRAGMA journal_mode=WAL",
+			"PRAGMA wal_autocheckpoint=0",
+			"UPDATE account SET balance = 100",
+		)
 		return read(path), read(path + suffix)
 	}
 	execAll(t, conn, "PRAGMA cache_size=1", "BEGIN", "UPDATE account SET balance = 0, note = zeroblob(501)")
@@ -93,7 +102,8 @@ func TestPlantedJournalsAreNotReplayed(t *testing.T) {
 			t.Run(name+suffix, func(t *testing.T) {
 				path := plant(t)
 				err := use(path)
-				if err != nil && !strings.Contains(err.Error(), "spool.sqlite"+suffix+" lies beside the file") {
+				if err != nil &&
+					!strings.Contains(err.Error(), "spool.sqlite"+suffix+" lies beside the file") {
 					t.Errorf("refused for another reason: %v", err)
 				}
 				if now, readErr := os.ReadFile(path); readErr != nil || !bytes.Equal(now, file) {

@@ -8,23 +8,34 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// longPatterns finds LIKE and GLOB with a pattern that is longer than a Durable Object takes. SQLite looks at it only when a row is
-// compared, so it makes the object, and then every write of the table fails. A pattern that is put together from values is not seen.
+// longPatterns finds LIKE and GLOB with a pattern that is longer than a Durable Object takes. SQLite looks at
+// it only when a row is compared, so it makes the object, and then every write of the table fails. A pattern
+// that is put together from values is not seen.
 func longPatterns(o wire.Object) []Finding {
 	most := storeLimits[sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH]
 	pattern := longestPattern(o.SQL)
 	if len(pattern) <= int(most) {
 		return nil
 	}
-	f := Finding{Level: Blocked, Reason: ReasonLikePattern, Object: o.Name, WayOut: "compare with substr(), instr() or a shorter pattern",
-		Detail: fmt.Sprintf("a LIKE or GLOB pattern of %d bytes, and a Durable Object takes %d", len(pattern), most)}
+	f := Finding{
+		Level:  Blocked,
+		Reason: ReasonLikePattern,
+		Object: o.Name,
+		WayOut: "compare with substr(), instr() or a shorter pattern",
+		Detail: fmt.Sprintf(
+			"a LIKE or GLOB pattern of %d bytes, and a Durable Object takes %d",
+			len(pattern),
+			most,
+		),
+	}
 	if o.Type == "view" {
 		f.Level, f.Detail = Warning, "the view is moved, and a SELECT from it fails: "+f.Detail
 	}
 	return []Finding{f}
 }
 
-// longestPattern is the longest string literal that LIKE or GLOB, as an operator or as a function, has as its pattern.
+// longestPattern is the longest string literal that LIKE or GLOB, as an operator or as a function, has as its
+// pattern.
 func longestPattern(sql string) string {
 	longest := ""
 	for t, rest := nextToken(sql); t != ""; t, rest = nextToken(rest) {

@@ -21,14 +21,16 @@ type Report struct {
 	Entries Entries `json:"entries"`
 }
 
-// NewReport sums up findings of CheckSchema, CheckIntegrity or RowCheckers; those of one reason about one object and column become one.
+// NewReport sums up findings of CheckSchema, CheckIntegrity or RowCheckers; those of one reason about one
+// object and column become one.
 func NewReport(list []Finding) *Report {
 	found := findings{}
 	found.add(list...)
 	return &Report{Level: found.level(), Findings: found.list}
 }
 
-// Err is nil for a database that can be moved; otherwise a *userdb.Error of kind NotSQLite, Damaged or Blocked with the gravest finding in it.
+// Err is nil for a database that can be moved; otherwise a *userdb.Error of kind NotSQLite, Damaged or
+// Blocked with the gravest finding in it.
 func (r *Report) Err() error {
 	if r.Level.rank() < Fixable.rank() {
 		return nil
@@ -48,7 +50,10 @@ type findings struct{ list []Finding }
 
 func (fs *findings) add(added ...Finding) {
 	for _, f := range added {
-		i := slices.IndexFunc(fs.list, func(g Finding) bool { return g.Reason == f.Reason && g.Object == f.Object && g.Column == f.Column })
+		i := slices.IndexFunc(
+			fs.list,
+			func(g Finding) bool { return g.Reason == f.Reason && g.Object == f.Object && g.Column == f.Column },
+		)
 		switch {
 		case i < 0:
 			fs.list = append(fs.list, f)
@@ -68,8 +73,9 @@ func (fs *findings) level() Level {
 	return level
 }
 
-// Preflight opens the private copy at path and checks it with the limits of production. What is wrong with the database stands in
-// the report, even when it is no database at all; an error means that the check could not be done.
+// Preflight opens the private copy at path and checks it with the limits of production. What is wrong with
+// the database stands in the report, even when it is no database at all; an error means that the check could
+// not be done.
 func Preflight(ctx context.Context, path string) (Report, error) {
 	return PreflightWithin(ctx, path, wire.DefaultLimits)
 }
@@ -81,16 +87,26 @@ func PreflightWithin(ctx context.Context, path string, limits wire.Limits) (Repo
 
 // Survey is PreflightWithin that counts the entries, too, for those who want to know what a move would write.
 func Survey(ctx context.Context, path string, limits wire.Limits) (Report, error) {
-	return preflightFile(ctx, path, limits, func(f *File, ctx context.Context, limits wire.Limits) (Report, error) {
-		report, err := f.Preflight(ctx, limits)
-		if err == nil && report.Err() == nil {
-			report.Entries, err = f.CountEntries(ctx)
-		}
-		return report, err
-	})
+	return preflightFile(
+		ctx,
+		path,
+		limits,
+		func(f *File, ctx context.Context, limits wire.Limits) (Report, error) {
+			report, err := f.Preflight(ctx, limits)
+			if err == nil && report.Err() == nil {
+				report.Entries, err = f.CountEntries(ctx)
+			}
+			return report, err
+		},
+	)
 }
 
-func preflightFile(ctx context.Context, path string, limits wire.Limits, check func(*File, context.Context, wire.Limits) (Report, error)) (Report, error) {
+func preflightFile(
+	ctx context.Context,
+	path string,
+	limits wire.Limits,
+	check func(*File, context.Context, wire.Limits) (Report, error),
+) (Report, error) {
 	f, err := Open(ctx, path)
 	var finding *Finding
 	if errors.As(err, &finding) {
@@ -103,8 +119,9 @@ func preflightFile(ctx context.Context, path string, limits wire.Limits, check f
 	return report, errors.Join(err, f.Close())
 }
 
-// Preflight checks everything: schema, integrity of the file, every row. An engine that streams the rows anyway can use CheckSchema,
-// CheckIntegrity and a RowChecker for each table instead, and gets the same findings.
+// Preflight checks everything: schema, integrity of the file, every row. An engine that streams the rows
+// anyway can use CheckSchema, CheckIntegrity and a RowChecker for each table instead, and gets the same
+// findings.
 func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error) {
 	found := findings{}
 	schema, err := f.CheckSchema(ctx, limits)
@@ -120,7 +137,10 @@ func (f *File) Preflight(ctx context.Context, limits wire.Limits) (Report, error
 		return Report{}, err
 	}
 	if slices.ContainsFunc(rows, func(f Finding) bool { return f.Reason == ReasonRowTooLarge }) {
-		damage = slices.DeleteFunc(damage, func(f Finding) bool { return f.Reason == ReasonTooCostly }) // it met the same value
+		damage = slices.DeleteFunc(
+			damage,
+			func(f Finding) bool { return f.Reason == ReasonTooCostly },
+		) // it met the same value
 	}
 	found.add(damage...)
 	found.add(rows...)
@@ -146,7 +166,12 @@ func (f *File) startIntegrityCheck(ctx context.Context) func() ([]Finding, error
 }
 
 // checkRows reads every row once.
-func (f *File) checkRows(ctx context.Context, limits wire.Limits, rows *int64, schema Level) ([]Finding, error) {
+func (f *File) checkRows(
+	ctx context.Context,
+	limits wire.Limits,
+	rows *int64,
+	schema Level,
+) ([]Finding, error) {
 	if schema == Blocked && f.head.encoding() != encodingUTF8 {
 		return nil, nil // its rows are read from a copy, and a copy of such a schema may be impossible
 	}
@@ -178,8 +203,9 @@ func (f *File) checkRows(ctx context.Context, limits wire.Limits, rows *int64, s
 	return list, nil
 }
 
-// CheckSchema checks all that can be known without reading the rows of ordinary tables: header, names, lengths, what SQLite with
-// a Durable Object's limits refuses, and the indexes of FTS5 tables over external content.
+// CheckSchema checks all that can be known without reading the rows of ordinary tables: header, names,
+// lengths, what SQLite with a Durable Object's limits refuses, and the indexes of FTS5 tables over external
+// content.
 func (f *File) CheckSchema(ctx context.Context, limits wire.Limits) ([]Finding, error) {
 	schema, err := f.checkSchemaAlone(ctx, limits)
 	if err != nil {
@@ -224,7 +250,8 @@ func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Find
 	return found.list, nil
 }
 
-// schemaTooBig adds up what a Durable Object reads of its schema as one value, to know whether it has changed.
+// schemaTooBig adds up what a Durable Object reads of its schema as one value, to know whether it has
+// changed.
 func schemaTooBig(objects []wire.Object, limits wire.Limits) *Finding {
 	const perObject = 16 // the page number and what separates the parts
 	size, largest := 0, wire.Object{}
@@ -237,8 +264,17 @@ func schemaTooBig(objects []wire.Object, limits wire.Limits) *Finding {
 	if int64(size) <= limits.CellBytes {
 		return nil
 	}
-	return &Finding{Level: Blocked, Reason: ReasonSchemaTooBig, Object: largest.Name, WayOut: "shorten the CREATE texts, this one first, or drop what is not used",
-		Detail: fmt.Sprintf("the CREATE texts have %d bytes together, and a Durable Object holds %d in one value", size, limits.CellBytes)}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonSchemaTooBig,
+		Object: largest.Name,
+		WayOut: "shorten the CREATE texts, this one first, or drop what is not used",
+		Detail: fmt.Sprintf(
+			"the CREATE texts have %d bytes together, and a Durable Object holds %d in one value",
+			size,
+			limits.CellBytes,
+		),
+	}
 }
 
 func checkInScratch(ctx context.Context, objects []wire.Object) ([]Finding, error) {
@@ -253,12 +289,26 @@ func checkInScratch(ctx context.Context, objects []wire.Object) ([]Finding, erro
 func (f *File) checkHeader(limits wire.Limits) []Finding {
 	var list []Finding
 	if f.head.walMode() {
-		list = append(list, Finding{Level: Warning, Reason: ReasonWALMode, Detail: "the file is in write-ahead-log mode: writes in a -wal file that was not uploaded are not in it",
-			WayOut: "checkpoint, or close the database, before each upload"})
+		list = append(
+			list,
+			Finding{
+				Level:  Warning,
+				Reason: ReasonWALMode,
+				Detail: "the file is in write-ahead-log mode: writes in a -wal file that was not uploaded are not in it",
+				WayOut: "checkpoint, or close the database, before each upload",
+			},
+		)
 	}
 	if used := f.head.usedBytes(); used > limits.DatabaseBytes {
-		list = append(list, Finding{Level: Blocked, Reason: ReasonDatabaseTooBig, Detail: fmt.Sprintf("%d bytes, and a Durable Object holds %d", used, limits.DatabaseBytes),
-			WayOut: "move large values to R2, or split the database"})
+		list = append(
+			list,
+			Finding{
+				Level:  Blocked,
+				Reason: ReasonDatabaseTooBig,
+				Detail: fmt.Sprintf("%d bytes, and a Durable Object holds %d", used, limits.DatabaseBytes),
+				WayOut: "move large values to R2, or split the database",
+			},
+		)
 	}
 	return list
 }
@@ -270,14 +320,35 @@ func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
 		list = append(list, *finding)
 	}
 	if o.ofStore() {
-		list = append(list, Finding{Level: Blocked, Reason: ReasonReservedName, Object: o.Name, Detail: "Durable Objects keep this name for themselves", WayOut: "rename it"})
+		list = append(
+			list,
+			Finding{
+				Level:  Blocked,
+				Reason: ReasonReservedName,
+				Object: o.Name,
+				Detail: "Durable Objects keep this name for themselves",
+				WayOut: "rename it",
+			},
+		)
 	}
 	if o.internal() {
 		return append(list, checkInternal(o)...)
 	}
 	if !o.shadow() && int64(len(o.SQL)) > limits.StatementBytes {
-		list = append(list, Finding{Level: Blocked, Reason: ReasonStatementLength, Object: o.Name, WayOut: "shorten the CREATE text",
-			Detail: fmt.Sprintf("a CREATE text of %d bytes, and a Durable Object takes %d", len(o.SQL), limits.StatementBytes)})
+		list = append(
+			list,
+			Finding{
+				Level:  Blocked,
+				Reason: ReasonStatementLength,
+				Object: o.Name,
+				WayOut: "shorten the CREATE text",
+				Detail: fmt.Sprintf(
+					"a CREATE text of %d bytes, and a Durable Object takes %d",
+					len(o.SQL),
+					limits.StatementBytes,
+				),
+			},
+		)
 	}
 	for i := range f.virtual {
 		if v := &f.virtual[i]; v.name == o.Name && o.Type == "table" && v.finding != nil {
@@ -293,7 +364,8 @@ var internalTexts = map[string]string{
 	stat1Table:    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
 }
 
-// checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 and its forerunners do not.
+// checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 and its
+// forerunners do not.
 func checkInternal(o *object) []Finding {
 	if o.Type != "table" {
 		return nil
@@ -302,13 +374,33 @@ func checkInternal(o *object) []Finding {
 		if o.SQL == own {
 			return nil
 		}
-		return []Finding{{Level: Blocked, Reason: ReasonDamaged, Object: o.Name, Detail: fmt.Sprintf("its CREATE text is %.80q and not SQLite's own", o.SQL), WayOut: wayOutDamaged}}
+		return []Finding{
+			{
+				Level:  Blocked,
+				Reason: ReasonDamaged,
+				Object: o.Name,
+				Detail: fmt.Sprintf("its CREATE text is %.80q and not SQLite's own", o.SQL),
+				WayOut: wayOutDamaged,
+			},
+		}
 	}
-	return []Finding{{Level: Fixable, Reason: ReasonStatistics, Object: o.Name, Detail: "a Durable Object cannot hold these statistics of ANALYZE",
-		WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them anew after a rollback"}}
+	return []Finding{
+		{
+			Level:  Fixable,
+			Reason: ReasonStatistics,
+			Object: o.Name,
+			Detail: "a Durable Object cannot hold these statistics of ANALYZE",
+			WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them anew after a rollback",
+		},
+	}
 }
 
 func hiddenRowid(t *Table) *Finding {
-	return &Finding{Level: Blocked, Reason: ReasonHiddenRowid, Object: t.Name, Detail: "columns named rowid, oid and _rowid_ hide the table's rowid",
-		WayOut: "rename one of these columns, or declare one of them INTEGER PRIMARY KEY"}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonHiddenRowid,
+		Object: t.Name,
+		Detail: "columns named rowid, oid and _rowid_ hide the table's rowid",
+		WayOut: "rename one of these columns, or declare one of them INTEGER PRIMARY KEY",
+	}
 }

@@ -31,8 +31,16 @@ func columns(n int) string {
 func chain(n int) []string {
 	list := []string{"CREATE TABLE t0(a)"}
 	for i := range n {
-		list = append(list, fmt.Sprintf("CREATE TABLE t%d(a)", i+1),
-			fmt.Sprintf("CREATE TRIGGER g%d AFTER INSERT ON t%d BEGIN INSERT INTO t%d VALUES(new.a); END", i, i, i+1))
+		list = append(
+			list,
+			fmt.Sprintf("CREATE TABLE t%d(a)", i+1),
+			fmt.Sprintf(
+				"CREATE TRIGGER g%d AFTER INSERT ON t%d BEGIN INSERT INTO t%d VALUES(new.a); END",
+				i,
+				i,
+				i+1,
+			),
+		)
 	}
 	return list
 }
@@ -64,7 +72,8 @@ func TestPreflightWarnsOfWhatIsMadeAndNotUsed(t *testing.T) {
 		{"a view of six terms, which no Durable Object makes", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6"}, Blocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if report := preflight(t, makeFile(t, c.statements...)); report.Level != c.level || len(report.Findings) != 1 {
+			if report := preflight(t, makeFile(t, c.statements...)); report.Level != c.level ||
+				len(report.Findings) != 1 {
 				t.Errorf("want one finding of level %s: %+v", c.level, report)
 			}
 		})
@@ -176,7 +185,8 @@ func wantOne(t *testing.T, report Report, reason Reason, object string) {
 		}
 		return
 	}
-	if len(report.Findings) != 1 || report.Findings[0].Reason != reason || report.Findings[0].Object != object {
+	if len(report.Findings) != 1 || report.Findings[0].Reason != reason ||
+		report.Findings[0].Object != object {
 		t.Fatalf("want %s about %s: %+v", reason, object, report)
 	}
 	f := report.Findings[0]
@@ -236,18 +246,33 @@ func TestPreflightFindsEditedSchemas(t *testing.T) {
 }
 
 func TestPreflightFindsInTheRows(t *testing.T) {
-	path := makeFile(t, "CREATE TABLE t(k TEXT PRIMARY KEY, a, b) WITHOUT ROWID", "CREATE TABLE r(a REAL)", "CREATE TABLE w(a, b)",
+	path := makeFile(
+		t,
+		"CREATE TABLE t(k TEXT PRIMARY KEY, a, b) WITHOUT ROWID",
+		"CREATE TABLE r(a REAL)",
+		"CREATE TABLE w(a, b)",
 		"INSERT INTO t VALUES('ok', zeroblob(1999900), 1), ('big', 1, zeroblob(2000001)), ('sum', zeroblob(1000000), zeroblob(1000001))",
-		"INSERT INTO w(rowid, a, b) VALUES(9, 1, zeroblob(6000000))")
+		"INSERT INTO w(rowid, a, b) VALUES(9, 1, zeroblob(6000000))",
+	)
 	conn, err := capi.Open(path, capi.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
 	allowSchemaEdits(t, conn)
-	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a     )' WHERE name = 'r'", "PRAGMA writable_schema=RESET")
+	execAll(
+		t,
+		conn,
+		"UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a     )' WHERE name = 'r'",
+		"PRAGMA writable_schema=RESET",
+	)
 	insert(t, conn, "r", realOf(math.Copysign(0, -1)))
 	allowSchemaEdits(t, conn)
-	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a REAL)' WHERE name = 'r'", "PRAGMA writable_schema=RESET")
+	execAll(
+		t,
+		conn,
+		"UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a REAL)' WHERE name = 'r'",
+		"PRAGMA writable_schema=RESET",
+	)
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +294,14 @@ func allowSchemaEdits(t *testing.T, conn *capi.Conn) {
 }
 
 func TestPreflightFindsInTheFile(t *testing.T) {
-	good, err := os.ReadFile(makeFile(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES(randomblob(9000)), (2)", "CREATE INDEX i ON t(a)"))
+	good, err := os.ReadFile(
+		makeFile(
+			t,
+			"CREATE TABLE t(a)",
+			"INSERT INTO t VALUES(randomblob(9000)), (2)",
+			"CREATE INDEX i ON t(a)",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,9 +358,18 @@ func TestPreflightFindsInTheFile(t *testing.T) {
 	}
 }
 
-// Zeros behind the last page are room that was made ahead. Anything else is refused, and VACUUM is a way out that works.
+// Zeros behind the last page are room that was made ahead. Anything else is refused, and VACUUM is a way out
+// that works.
 func TestTailsOfWriteAheadLogFiles(t *testing.T) {
-	good, err := os.ReadFile(makeFile(t, "PRAGMA page_size=4096", "CREATE TABLE t(a)", "INSERT INTO t VALUES(7)", "PRAGMA journal_mode=WAL"))
+	good, err := os.ReadFile(
+		makeFile(
+			t,
+			"PRAGMA page_size=4096",
+			"CREATE TABLE t(a)",
+			"INSERT INTO t VALUES(7)",
+			"PRAGMA journal_mode=WAL",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +415,12 @@ func TestTailsOfWriteAheadLogFiles(t *testing.T) {
 }
 
 func TestPreflightTakesViolatedConstraints(t *testing.T) {
-	path := makeFile(t, "CREATE TABLE p(id INTEGER PRIMARY KEY)", "CREATE TABLE t(a CHECK (a > 0), b REFERENCES p(id))", "INSERT INTO t VALUES(-1, 99)")
+	path := makeFile(
+		t,
+		"CREATE TABLE p(id INTEGER PRIMARY KEY)",
+		"CREATE TABLE t(a CHECK (a > 0), b REFERENCES p(id))",
+		"INSERT INTO t VALUES(-1, 99)",
+	)
 	wantOne(t, preflight(t, path), "", "")
 }
 

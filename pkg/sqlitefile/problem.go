@@ -2,7 +2,8 @@ package sqlitefile
 
 import "errors"
 
-// Problem is a finding in the shape that dbmigrate promises in its JSON (docs/scripting.md): a stable code, the object, what is wrong, and the way out.
+// Problem is a finding in the shape that dbmigrate promises in its JSON (docs/scripting.md): a stable code,
+// the object, what is wrong, and the way out.
 type Problem struct {
 	Code   Reason `json:"code"`
 	Object string `json:"object,omitempty"`
@@ -21,7 +22,8 @@ func (r *Report) Verdict() Level {
 // Problems are all findings, warnings among them, in the order in which they were found.
 func (r *Report) Problems() []Problem { return problemsOf(r.Findings) }
 
-// ProblemsOf returns what stands against a database in an error of Report.Err or of Open, the first being the gravest; nil for any other error.
+// ProblemsOf returns what stands against a database in an error of Report.Err or of Open, the first being the
+// gravest; nil for any other error.
 func ProblemsOf(err error) []Problem {
 	var all *refusal
 	if errors.As(err, &all) {
@@ -40,7 +42,10 @@ func problemsOf(list []Finding) []Problem {
 		f := &list[i]
 		alone := *f
 		alone.Object = "" // it has a member of its own
-		problems = append(problems, Problem{Code: f.Reason, Object: f.Object, Detail: alone.Error(), Fix: f.WayOut})
+		problems = append(
+			problems,
+			Problem{Code: f.Reason, Object: f.Object, Detail: alone.Error(), Fix: f.WayOut},
+		)
 	}
 	return problems
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Reason is a stable code for why a database cannot be moved as it is, for programs and for reports over a fleet.
+// Reason is a stable code for why a database cannot be moved as it is, for programs and for reports over a
+// fleet.
 type Reason string
 
 // The reasons. Each stands in a Finding with the object that it is about; ways out are in Finding.WayOut.
@@ -61,7 +62,8 @@ const (
 	ReasonInvalidText    Reason = "invalid-text"    // text that is not valid in the file's UTF-16
 )
 
-// Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none is renamed or removed.
+// Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none
+// is renamed or removed.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly, ReasonContentEncoding,

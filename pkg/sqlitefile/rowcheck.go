@@ -14,7 +14,8 @@ const (
 	wayOutStrict   = "write a value of the column's type"
 )
 
-// RowChecker looks at rows for what a Durable Object could not hold exactly. It can ride along with any reading of a table's rows.
+// RowChecker looks at rows for what a Durable Object could not hold exactly. It can ride along with any
+// reading of a table's rows.
 type RowChecker struct {
 	table    *Table
 	rules    []cellRule
@@ -45,7 +46,8 @@ func NewRowChecker(t *Table, limits wire.Limits) *RowChecker {
 	return c
 }
 
-// rule is empty for the rowid, for virtual tables, which keep values as they are, and for generated columns, whose values are not inserted.
+// rule is empty for the rowid, for virtual tables, which keep values as they are, and for generated columns,
+// whose values are not inserted.
 func (t *Table) rule(column int) cellRule {
 	if column < 0 || t.Kind == VirtualTable || t.Columns[column].Generated != NotGenerated {
 		return cellRule{}
@@ -73,7 +75,8 @@ func (c *RowChecker) Check(row []wire.Value) {
 	}
 }
 
-// Findings returns what was found so far, one Finding for each reason and column, with the first row and the number of rows.
+// Findings returns what was found so far, one Finding for each reason and column, with the first row and the
+// number of rows.
 func (c *RowChecker) Findings() []Finding {
 	findings := make([]Finding, len(c.findings))
 	for i, f := range c.findings {
@@ -96,18 +99,38 @@ func (c *RowChecker) note(reason Reason, cell int, row []wire.Value) {
 		f.Count++
 		return
 	}
-	f := &Finding{Level: Blocked, Reason: reason, Object: c.table.Name, Column: c.table.Cells[cell], Key: formatKey(c.table.KeyOf(row)), Count: 1}
+	f := &Finding{
+		Level:  Blocked,
+		Reason: reason,
+		Object: c.table.Name,
+		Column: c.table.Cells[cell],
+		Key:    formatKey(c.table.KeyOf(row)),
+		Count:  1,
+	}
 	switch v := &row[cell]; reason {
 	case ReasonRowTooLarge:
-		f.Detail = fmt.Sprintf("the row is over %d bytes, %d of them in this column", c.maxBytes, len(v.Bytes))
+		f.Detail = fmt.Sprintf(
+			"the row is over %d bytes, %d of them in this column",
+			c.maxBytes,
+			len(v.Bytes),
+		)
 		f.WayOut = wayOutTooLarge
 	case ReasonNotNull:
 		f.Detail, f.WayOut = "NULL in a NOT NULL column", wayOutNotNull
 	case ReasonStrictType:
-		f.Detail = fmt.Sprintf("%s %s in a STRICT column of type %s", className(v.Class), formatValue(v), c.rules[cell].strictly)
+		f.Detail = fmt.Sprintf(
+			"%s %s in a STRICT column of type %s",
+			className(v.Class),
+			formatValue(v),
+			c.rules[cell].strictly,
+		)
 		f.WayOut = wayOutStrict
 	default:
-		f.Detail = fmt.Sprintf("%s %s, which the column's declared type would change on insert", className(v.Class), formatValue(v))
+		f.Detail = fmt.Sprintf(
+			"%s %s, which the column's declared type would change on insert",
+			className(v.Class),
+			formatValue(v),
+		)
 		f.WayOut = wayOutChanges
 	}
 	c.seen[key] = f
@@ -162,8 +185,8 @@ func strictlyFits(declared string, class wire.StorageClass) bool {
 	return true
 }
 
-// changes says whether storing the value in a column of the rule's affinity gives another value. Such values exist where the
-// declared type was changed after they were written.
+// changes says whether storing the value in a column of the rule's affinity gives another value. Such values
+// exist where the declared type was changed after they were written.
 func (r *cellRule) changes(v *wire.Value) bool {
 	switch v.Class {
 	case wire.Integer:
@@ -188,7 +211,8 @@ func (r *cellRule) changesReal(x float64) bool {
 	return false
 }
 
-// becomesInteger is SQLite's rule for REALs in INTEGER and NUMERIC columns: whole numbers, but neither the smallest nor the largest integer.
+// becomesInteger is SQLite's rule for REALs in INTEGER and NUMERIC columns: whole numbers, but neither the
+// smallest nor the largest integer.
 func becomesInteger(x float64) bool {
 	const limit = 1 << 63
 	if !(x > -limit && x < limit) {

@@ -15,18 +15,21 @@ import (
 // ErrStop ends the reading without an error, where the yield of Rows returns it.
 var ErrStop = errors.New("stop")
 
-// Range bounds what RowsIn reads: rows with After < key <= Upto in key order, at most Limit of them. Nil and 0 mean no bound.
+// Range bounds what RowsIn reads: rows with After < key <= Upto in key order, at most Limit of them. Nil and
+// 0 mean no bound.
 type Range struct {
 	After, Upto wire.Key
 	Limit       int64
 }
 
-// readLengthLimit bounds a single value while rows are read, so that a huge one costs no memory. It lies above what a Durable
-// Object takes, for a check of the row to name it, and leaves room for text that UTF-16 doubles.
+// readLengthLimit bounds a single value while rows are read, so that a huge one costs no memory. It lies
+// above what a Durable Object takes, for a check of the row to name it, and leaves room for text that UTF-16
+// doubles.
 const readLengthLimit = 5_000_000
 
-// Rows reads the rows of t behind the given key (nil: all) in key order and hands each to yield, its values in the order of t.Cells.
-// Row and bytes are valid only during the call. yield must not call methods of f; what it returns ends the reading, ErrStop without error.
+// Rows reads the rows of t behind the given key (nil: all) in key order and hands each to yield, its values
+// in the order of t.Cells. Row and bytes are valid only during the call. yield must not call methods of f;
+// what it returns ends the reading, ErrStop without error.
 func (f *File) Rows(ctx context.Context, t *Table, after wire.Key, yield func(row []wire.Value) error) error {
 	return f.RowsIn(ctx, t, Range{After: after}, yield)
 }
@@ -61,22 +64,43 @@ func readError(conn *capi.Conn, t *Table, err error) error {
 	case lack != nil && capi.PrimaryCode(err) != 0:
 		return refuse("read table", t.Name, lack)
 	case capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR:
-		return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: t.Name, Detail: message(err), WayOut: wayOutDamaged})
+		return refuse(
+			"read table",
+			t.Name,
+			&Finding{
+				Level:  Blocked,
+				Reason: ReasonDamaged,
+				Object: t.Name,
+				Detail: message(err),
+				WayOut: wayOutDamaged,
+			},
+		)
 	}
 	return fail("read table", t.Name, err)
 }
 
 // findTooLarge names the first value that was too large to be read. octet_length does not load it.
 func findTooLarge(conn *capi.Conn, t *Table) *Finding {
-	finding := &Finding{Level: Blocked, Reason: ReasonRowTooLarge, Object: t.Name, Count: 1, WayOut: wayOutTooLarge,
-		Detail: fmt.Sprintf("a value of more than %d bytes", readLengthLimit)}
+	finding := &Finding{
+		Level:  Blocked,
+		Reason: ReasonRowTooLarge,
+		Object: t.Name,
+		Count:  1,
+		WayOut: wayOutTooLarge,
+		Detail: fmt.Sprintf("a value of more than %d bytes", readLengthLimit),
+	}
 	for i, column := range t.cellColumns {
 		if column < 0 || t.Kind == VirtualTable {
 			continue
 		}
 		name := quoteName(t.Cells[i])
-		sql := fmt.Sprintf("SELECT %[1]s, octet_length(%[2]s) FROM %[3]s NOT INDEXED WHERE octet_length(%[2]s) > %[4]d LIMIT 1",
-			t.keyList(), name, quoteName(t.Name), readLengthLimit)
+		sql := fmt.Sprintf(
+			"SELECT %[1]s, octet_length(%[2]s) FROM %[3]s NOT INDEXED WHERE octet_length(%[2]s) > %[4]d LIMIT 1",
+			t.keyList(),
+			name,
+			quoteName(t.Name),
+			readLengthLimit,
+		)
 		found := errors.New("found")
 		err := conn.Query(sql, nil, func(s *capi.Stmt) error {
 			key := make(wire.Key, len(t.Key))
@@ -102,14 +126,19 @@ type scan struct {
 	read  int64
 }
 
-// run reads the range as a sequence of index ranges: behind key (a, b) come first the rows with a = A and b > B, then those with
-// a > A. One condition joined by OR would read the table from its beginning.
+// run reads the range as a sequence of index ranges: behind key (a, b) come first the rows with a = A and b >
+// B, then those with a > A. One condition joined by OR would read the table from its beginning.
 func (s *scan) run() error {
 	if s.r.After == nil {
 		return s.query("", nil)
 	}
 	if len(s.r.After) != len(s.table.Key) {
-		return fmt.Errorf("a key of %d values, and table %s has %d", len(s.r.After), s.table.Name, len(s.table.Key))
+		return fmt.Errorf(
+			"a key of %d values, and table %s has %d",
+			len(s.r.After),
+			s.table.Name,
+			len(s.table.Key),
+		)
 	}
 	for equal := len(s.table.Key) - 1; equal >= 0; equal-- {
 		if err := s.query(s.where(equal), s.r.After[:equal+1]); err != nil {
@@ -148,7 +177,9 @@ func (s *scan) query(where string, params []wire.Value) error {
 
 // sql reads in key order. NOT INDEXED keeps SQLite from reading a smaller index and sorting.
 func (s *scan) sql(where, bound string) string {
-	return "SELECT " + s.table.cellList() + bound + " FROM " + quoteName(s.table.Name) + " NOT INDEXED" + where + " ORDER BY " + s.table.keyOrder()
+	return "SELECT " + s.table.cellList() + bound + " FROM " + quoteName(
+		s.table.Name,
+	) + " NOT INDEXED" + where + " ORDER BY " + s.table.keyOrder()
 }
 
 func (t *Table) cellList() string {

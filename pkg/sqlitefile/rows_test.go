@@ -63,7 +63,16 @@ func TestRangesCoverEveryTable(t *testing.T) {
 					"wrong order": {rowTexts(t, f, table, Range{After: keys[b], Upto: keys[a]}), nil},
 				} {
 					if !slices.Equal(got[0], got[1]) {
-						t.Fatalf("%v, table %s, %s of %d and %d: %d rows, want %d", shape, table.Name, what, a, b, len(got[0]), len(got[1]))
+						t.Fatalf(
+							"%v, table %s, %s of %d and %d: %d rows, want %d",
+							shape,
+							table.Name,
+							what,
+							a,
+							b,
+							len(got[0]),
+							len(got[1]),
+						)
 					}
 				}
 			}
@@ -99,11 +108,15 @@ func TestStopAndErrorsOfYield(t *testing.T) {
 	f := openFile(t, makeHard(t, hardShapes[2]))
 	table, _ := f.Table("ints")
 	rows := 0
-	if err := f.Rows(context.Background(), table, nil, func([]wire.Value) error { rows++; return ErrStop }); err != nil || rows != 1 {
+	if err := f.Rows(context.Background(), table, nil, func([]wire.Value) error { rows++; return ErrStop }); err != nil ||
+		rows != 1 {
 		t.Errorf("Stop: %d rows, %v", rows, err)
 	}
 	mine := errors.New("mine")
-	if err := f.Rows(context.Background(), table, nil, func([]wire.Value) error { return mine }); !errors.Is(err, mine) {
+	if err := f.Rows(context.Background(), table, nil, func([]wire.Value) error { return mine }); !errors.Is(
+		err,
+		mine,
+	) {
 		t.Errorf("an error of yield came back as %v", err)
 	}
 }
@@ -117,7 +130,12 @@ func TestTableShapes(t *testing.T) {
 		for _, k := range table.Key {
 			key = append(key, fmt.Sprintf("%s/%s/%v/%d", k.Name, k.Collation, k.Desc, k.Cell))
 		}
-		got[table.Name] = fmt.Sprintf("%s | %s | %s", strings.Join(table.Cells, ","), strings.Join(table.Import, ","), strings.Join(key, ","))
+		got[table.Name] = fmt.Sprintf(
+			"%s | %s | %s",
+			strings.Join(table.Cells, ","),
+			strings.Join(table.Import, ","),
+			strings.Join(key, ","),
+		)
 	}
 	for name, want := range map[string]string{
 		"ints":           "id,v,n | id,v,n | id/BINARY/false/0",
@@ -151,7 +169,8 @@ func TestTableShapes(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
 		}
 	}
-	if last := f.Tables()[len(f.Tables())-2:]; last[0].Name != sequenceTable && last[1].Name != sequenceTable {
+	if last := f.Tables()[len(f.Tables())-2:]; last[0].Name != sequenceTable &&
+		last[1].Name != sequenceTable {
 		t.Error("sqlite_sequence does not come last")
 	}
 }
@@ -165,7 +184,12 @@ func TestReadingNeedsNoSorting(t *testing.T) {
 		if strings.HasPrefix(table.Name, "box") || strings.HasPrefix(table.Name, "grid") || len(keys) == 0 {
 			continue
 		}
-		s := scan{conn: f.conn, table: table, row: make([]wire.Value, len(table.Cells)), yield: func([]wire.Value) error { return nil }}
+		s := scan{
+			conn:  f.conn,
+			table: table,
+			row:   make([]wire.Value, len(table.Cells)),
+			yield: func([]wire.Value) error { return nil },
+		}
 		for equal := range table.Key {
 			var plan []string
 			sql := "EXPLAIN QUERY PLAN " + s.sql(s.where(equal), "")
@@ -176,7 +200,8 @@ func TestReadingNeedsNoSorting(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text := strings.Join(plan, "; "); strings.Contains(text, "TEMP B-TREE") || strings.Contains(text, "COVERING INDEX") {
+			if text := strings.Join(plan, "; "); strings.Contains(text, "TEMP B-TREE") ||
+				strings.Contains(text, "COVERING INDEX") {
 				t.Errorf("%s: %s", table.Name, text)
 			}
 		}

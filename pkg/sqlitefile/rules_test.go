@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// storeRules are the parts of pkg/wire/testdata/vectors/rules.json that are about SQL. The Worker runs them on a file and on a Durable Object.
+// storeRules are the parts of pkg/wire/testdata/vectors/rules.json that are about SQL. The Worker runs them
+// on a file and on a Durable Object.
 type storeRules struct {
 	Limits struct {
 		SetUp      []string `json:"setUp"`

@@ -41,7 +41,8 @@ func (o *object) carried() bool {
 	return o.SQL != "" && !o.internal() && !o.ofStore() && !o.shadow()
 }
 
-// isStoreName says whether a Durable Object reserves the name: workerd for itself, miniflare for its own table.
+// isStoreName says whether a Durable Object reserves the name: workerd for itself, miniflare for its own
+// table.
 func isStoreName(name string) bool {
 	return hasPrefixFold(name, "_cf_") || name == "__miniflare_do_name"
 }
@@ -57,20 +58,24 @@ func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	var objects []object
-	err = conn.Query("SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rowid", nil, func(s *capi.Stmt) error {
-		o := object{}
-		for i, field := range []*string{&o.Type, &o.Name, &o.Table, &o.SQL} {
-			text, err := decodeText(s.Value(i).Bytes, encoding)
-			if err != nil {
-				o.invalid, text = err, s.Text(i)
+	err = conn.Query(
+		"SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rowid",
+		nil,
+		func(s *capi.Stmt) error {
+			o := object{}
+			for i, field := range []*string{&o.Type, &o.Name, &o.Table, &o.SQL} {
+				text, err := decodeText(s.Value(i).Bytes, encoding)
+				if err != nil {
+					o.invalid, text = err, s.Text(i)
+				}
+				*field = text
 			}
-			*field = text
-		}
-		o.info, o.root = list[o.Name], s.Int(4)
-		o.info.module = moduleOf(o.SQL)
-		objects = append(objects, o)
-		return nil
-	})
+			o.info, o.root = list[o.Name], s.Int(4)
+			o.info.module = moduleOf(o.SQL)
+			objects = append(objects, o)
+			return nil
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
@@ -89,8 +94,8 @@ func decodeText(text []byte, encoding string) (string, error) {
 	return string(text), nil
 }
 
-// Schema returns the schema message (docs/wire-format.md, section 7).
-// Errors have kind Blocked: a name or text that is not valid in the file's encoding, or a virtual table that a Durable Object cannot fill.
+// Schema returns the schema message (docs/wire-format.md, section 7). Errors have kind Blocked: a name or
+// text that is not valid in the file's encoding, or a virtual table that a Durable Object cannot fill.
 func (f *File) Schema() (wire.Schema, error) {
 	schema := wire.Schema{Header: f.Header(), Objects: []wire.Object{}, Virtual: []wire.Virtual{}}
 	for i := range f.objects {
@@ -108,7 +113,10 @@ func (f *File) Schema() (wire.Schema, error) {
 			return wire.Schema{}, refuse("read schema of", f.path, v.finding)
 		}
 		if v.load != "" {
-			schema.Virtual = append(schema.Virtual, wire.Virtual{Name: v.name, Load: v.load, Config: v.config})
+			schema.Virtual = append(
+				schema.Virtual,
+				wire.Virtual{Name: v.name, Load: v.load, Config: v.config},
+			)
 		}
 	}
 	return schema, nil
@@ -118,6 +126,11 @@ func (o *object) undecodable() *Finding {
 	if o.invalid == nil {
 		return nil
 	}
-	return &Finding{Level: Blocked, Reason: ReasonTextEncoding, Object: o.Name, Detail: "in its name or CREATE text: " + o.invalid.Error(),
-		WayOut: "drop or rename it, or write its CREATE text anew"}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonTextEncoding,
+		Object: o.Name,
+		Detail: "in its name or CREATE text: " + o.invalid.Error(),
+		WayOut: "drop or rename it, or write its CREATE text anew",
+	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// scratch is an empty database in memory that behaves like a Durable Object's: the same SQLite version, with its limits, functions and
-// modules. The schema is made in it, so that SQLite itself says what a Durable Object would refuse, without guessing at the SQL.
+// scratch is an empty database in memory that behaves like a Durable Object's: the same SQLite version, with
+// its limits, functions and modules. The schema is made in it, so that SQLite itself says what a Durable
+// Object would refuse, without guessing at the SQL.
 type scratch struct {
 	conn *capi.Conn
 	// reads counts what the statements of one object read of columns, wherever views are written out.
@@ -24,13 +25,15 @@ type scratch struct {
 	plain bool
 }
 
-// mostReads is how many columns the statements of one object may read when they are compiled. Views of views double with every level, and
-// SQLite cannot be stopped while it compiles: a file of 8 KB took minutes. A Durable Object could not run such a statement anyway.
+// mostReads is how many columns the statements of one object may read when they are compiled. Views of views
+// double with every level, and SQLite cannot be stopped while it compiles: a file of 8 KB took minutes. A
+// Durable Object could not run such a statement anyway.
 const mostReads = 10_000
 
 var errTooCostly = fmt.Errorf("to compile it takes more than %d references to columns", mostReads)
 
-// storeLimits are a Durable Object's limits on statements (docs: durable-objects/platform/limits; the undocumented ones were tried).
+// storeLimits are a Durable Object's limits on statements (docs: durable-objects/platform/limits; the
+// undocumented ones were tried).
 var storeLimits = map[int32]int32{
 	sqlite3.SQLITE_LIMIT_SQL_LENGTH:          100_000,
 	sqlite3.SQLITE_LIMIT_COLUMN:              100,
@@ -67,7 +70,8 @@ func (s *scratch) configure() error {
 			return err
 		}
 	}
-	// A schema that calls functions which SQLite deems unsafe there is the application's choice; only absent functions count.
+	// A schema that calls functions which SQLite deems unsafe there is the application's choice; only absent
+	// functions count.
 	if err := s.conn.Configure(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, true); err != nil {
 		return err
 	}
@@ -92,7 +96,8 @@ func (s *scratch) allow(a capi.Action) bool {
 
 func (s *scratch) close() { s.conn.Close() }
 
-// Unusable names the views and triggers that SQLite by itself cannot use, since they call functions that only some program registers.
+// Unusable names the views and triggers that SQLite by itself cannot use, since they call functions that only
+// some program registers.
 func Unusable(ctx context.Context, objects []wire.Object) ([]Problem, error) {
 	s, err := openScratch(true)
 	if err != nil {
@@ -100,7 +105,13 @@ func Unusable(ctx context.Context, objects []wire.Object) ([]Problem, error) {
 	}
 	defer s.close()
 	found, err := s.check(ctx, objects)
-	return NewReport(slices.DeleteFunc(found, func(f Finding) bool { return f.Level != Warning || f.Reason != ReasonFunction })).Problems(), err
+	return NewReport(
+			slices.DeleteFunc(
+				found,
+				func(f Finding) bool { return f.Level != Warning || f.Reason != ReasonFunction },
+			),
+		).Problems(),
+		err
 }
 
 // createOrder is the order in which objects are made: INSTEAD OF triggers need their view.
@@ -123,7 +134,10 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 				return nil, err
 			}
 			if s.reads > mostReads {
-				return append(list, *tooCostly(o.Name, errTooCostly.Error())), nil // what builds on it takes more still
+				return append(
+					list,
+					*tooCostly(o.Name, errTooCostly.Error()),
+				), nil // what builds on it takes more still
 			}
 			var finding *Finding
 			switch {
@@ -145,8 +159,8 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 	return append(list, deep...), err
 }
 
-// checkOne makes one object, looks whether SQLite stores its text as it was, and compiles what an application will compile. A *Finding
-// is about an object that a Durable Object makes, too.
+// checkOne makes one object, looks whether SQLite stores its text as it was, and compiles what an application
+// will compile. A *Finding is about an object that a Durable Object makes, too.
 func (s *scratch) checkOne(o wire.Object) error {
 	if !isCreateOf(o) {
 		return fmt.Errorf("its text is not one that makes this %s", o.Type)
@@ -170,7 +184,8 @@ func (s *scratch) checkOne(o wire.Object) error {
 	return nil
 }
 
-// checkTrigger compiles the writes that fire the trigger. Then the trigger goes, so that it is not found again behind the next one.
+// checkTrigger compiles the writes that fire the trigger. Then the trigger goes, so that it is not found
+// again behind the next one.
 func (s *scratch) checkTrigger(o wire.Object) error {
 	drop := "DROP TRIGGER " + quoteName(o.Name)
 	for _, statement := range s.writes(o.Table) {
@@ -181,9 +196,10 @@ func (s *scratch) checkTrigger(o wire.Object) error {
 	return s.conn.Exec(drop)
 }
 
-// asUse is the finding for a view or trigger that a Durable Object makes, and cannot use. A view is read by those who ask for it. A trigger
-// stops every write of its table: it blocks where a limit of the Durable Object is all that is wrong with it. Functions differ between
-// programs anyway: one that a program registers is missing in SQLite by itself, too.
+// asUse is the finding for a view or trigger that a Durable Object makes, and cannot use. A view is read by
+// those who ask for it. A trigger stops every write of its table: it blocks where a limit of the Durable
+// Object is all that is wrong with it. Functions differ between programs anyway: one that a program registers
+// is missing in SQLite by itself, too.
 func asUse(o wire.Object, err error) error {
 	if err == nil || endsCheck(err) {
 		return err
@@ -200,7 +216,8 @@ func asUse(o wire.Object, err error) error {
 	return finding
 }
 
-// checkDepth makes all triggers together, and compiles what fires them: chains of triggers and foreign key actions have a limit.
+// checkDepth makes all triggers together, and compiles what fires them: chains of triggers and foreign key
+// actions have a limit.
 func (s *scratch) checkDepth(objects []wire.Object) ([]Finding, error) {
 	s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, anyLength) // each trigger was measured alone
 	if err := s.conn.Exec("PRAGMA foreign_keys = ON"); err != nil {
@@ -228,8 +245,18 @@ func (s *scratch) checkDepth(objects []wire.Object) ([]Finding, error) {
 				return append(list, *tooCostly(o.Name, errTooCostly.Error())), nil
 			}
 			if err != nil && strings.Contains(err.Error(), "triggers nested too deep") {
-				list = append(list, Finding{Level: Blocked, Reason: ReasonTriggerDepth, Object: o.Name, WayOut: "join some of the triggers or foreign key actions: at most 10 in a chain",
-					Detail: "a write of it fires more than 10 triggers or foreign key actions, each by the one before: " + message(err)})
+				list = append(
+					list,
+					Finding{
+						Level:  Blocked,
+						Reason: ReasonTriggerDepth,
+						Object: o.Name,
+						WayOut: "join some of the triggers or foreign key actions: at most 10 in a chain",
+						Detail: "a write of it fires more than 10 triggers or foreign key actions, each by the one before: " + message(
+							err,
+						),
+					},
+				)
 				break
 			}
 		}
@@ -237,11 +264,13 @@ func (s *scratch) checkDepth(objects []wire.Object) ([]Finding, error) {
 	return list, nil
 }
 
-// compile returns the error of a statement if it shows that a Durable Object lacks something. Other errors do not count: a view or
-// trigger that names a missing column or table fails in the file just as well.
+// compile returns the error of a statement if it shows that a Durable Object lacks something. Other errors do
+// not count: a view or trigger that names a missing column or table fails in the file just as well.
 func (s *scratch) compile(statement string) error {
 	err := s.prepare(statement)
-	if capi.IsNoMemory(err) { // or its program is longer than a Durable Object's may be, of which SQLite says the same
+	if capi.IsNoMemory(
+		err,
+	) { // or its program is longer than a Durable Object's may be, of which SQLite says the same
 		s.reads = 0
 		s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, anyLength)
 		err = s.prepare(statement)
@@ -266,8 +295,8 @@ func (s *scratch) prepare(statement string) error {
 
 var errTextChanges = errors.New("SQLite would store another text than the file has")
 
-// isCreateOf says whether the text of o begins as one that makes an object of its type. It is needed before any text that came
-// from elsewhere is executed.
+// isCreateOf says whether the text of o begins as one that makes an object of its type. It is needed before
+// any text that came from elsewhere is executed.
 func isCreateOf(o wire.Object) bool {
 	made := createdType(o.SQL)
 	return made == o.Type || made == "virtual" && o.Type == "table"
@@ -276,10 +305,14 @@ func isCreateOf(o wire.Object) bool {
 // storedText is the text under which SQLite holds the object, "" where it does not.
 func storedText(conn *capi.Conn, o wire.Object) (string, error) {
 	stored := ""
-	err := conn.Query("SELECT sql FROM sqlite_schema WHERE type = ? AND name = ? AND tbl_name = ?", textParams(o.Type, o.Name, o.Table), func(stmt *capi.Stmt) error {
-		stored = stmt.Text(0)
-		return nil
-	})
+	err := conn.Query(
+		"SELECT sql FROM sqlite_schema WHERE type = ? AND name = ? AND tbl_name = ?",
+		textParams(o.Type, o.Name, o.Table),
+		func(stmt *capi.Stmt) error {
+			stored = stmt.Text(0)
+			return nil
+		},
+	)
 	return stored, err
 }
 
@@ -306,10 +339,21 @@ func refusedCreate(object string, err error) *Finding {
 		return finding
 	}
 	if errors.Is(err, errTextChanges) {
-		return &Finding{Level: Blocked, Reason: ReasonTextChanges, Object: object, Detail: err.Error(), WayOut: "make the object anew with a plain CREATE statement"}
+		return &Finding{
+			Level:  Blocked,
+			Reason: ReasonTextChanges,
+			Object: object,
+			Detail: err.Error(),
+			WayOut: "make the object anew with a plain CREATE statement",
+		}
 	}
-	return &Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: object, Detail: "SQLite refuses its CREATE text: " + message(err),
-		WayOut: "drop the object or make it anew"}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonSchemaRefused,
+		Object: object,
+		Detail: "SQLite refuses its CREATE text: " + message(err),
+		WayOut: "drop the object or make it anew",
+	}
 }
 
 // lacks are the messages of SQLite that show a limit or an absence of a Durable Object.
@@ -318,22 +362,49 @@ var lacks = []struct {
 	reason  Reason
 	wayOut  string
 }{
-	{regexp.MustCompile(`not authorized to use function: |no such function: `), ReasonFunction, "rewrite the expression with functions that Durable Objects have"},
+	{
+		regexp.MustCompile(`not authorized to use function: |no such function: `),
+		ReasonFunction,
+		"rewrite the expression with functions that Durable Objects have",
+	},
 	{regexp.MustCompile(`no such collation sequence: `), ReasonCollation, "use BINARY, NOCASE or RTRIM"},
 	{regexp.MustCompile(`no such module: `), ReasonModule, "use FTS5, rtree or ordinary tables"},
 	{regexp.MustCompile(`no such tokenizer: `), ReasonTokenizer, "use unicode61, ascii, porter or trigram"},
-	{regexp.MustCompile(`too many terms in compound SELECT`), ReasonCompoundSelect, "split it into views of at most five terms"},
-	{regexp.MustCompile(`Expression tree is too large|parser stack overflow`), ReasonExpressionDepth, "split the expression"},
+	{
+		regexp.MustCompile(`too many terms in compound SELECT`),
+		ReasonCompoundSelect,
+		"split it into views of at most five terms",
+	},
+	{
+		regexp.MustCompile(`Expression tree is too large|parser stack overflow`),
+		ReasonExpressionDepth,
+		"split the expression",
+	},
 	{regexp.MustCompile(`too many references to `), ReasonTooCostly, wayOutCostly},
-	// SQLite writes the CREATE text into sqlite_schema by a statement of its own, which is longer than the text.
-	{regexp.MustCompile(`string or blob too big|statement too long`), ReasonStatementLength, "shorten the CREATE text: at most 100,000 bytes with what SQLite adds to it"},
-	{regexp.MustCompile(`too many columns|too many result columns|too many terms in .* BY clause`), ReasonTooManyColumns, "split the table, index or view: at most 100 columns"},
+	// SQLite writes the CREATE text into sqlite_schema by a statement of its own, which is longer than the
+	// text.
+	{
+		regexp.MustCompile(`string or blob too big|statement too long`),
+		ReasonStatementLength,
+		"shorten the CREATE text: at most 100,000 bytes with what SQLite adds to it",
+	},
+	{
+		regexp.MustCompile(`too many columns|too many result columns|too many terms in .* BY clause`),
+		ReasonTooManyColumns,
+		"split the table, index or view: at most 100 columns",
+	},
 }
 
 func storeLacks(object string, err error) *Finding {
 	for _, lack := range lacks {
 		if lack.message.MatchString(err.Error()) {
-			return &Finding{Level: Blocked, Reason: lack.reason, Object: object, Detail: message(err), WayOut: lack.wayOut}
+			return &Finding{
+				Level:  Blocked,
+				Reason: lack.reason,
+				Object: object,
+				Detail: message(err),
+				WayOut: lack.wayOut,
+			}
 		}
 	}
 	return nil

@@ -7,21 +7,26 @@ import (
 	"os"
 )
 
-// RangeReader reads at most length bytes from offset on of a file that is elsewhere; a file that ends before gives fewer.
+// RangeReader reads at most length bytes from offset on of a file that is elsewhere; a file that ends before
+// gives fewer.
 type RangeReader func(offset, length int64) ([]byte, error)
 
 const (
-	// SkimBytes is how much FirstLook reads at once: the largest page, and for most databases the whole schema.
+	// SkimBytes is how much FirstLook reads at once: the largest page, and for most databases the whole
+	// schema.
 	SkimBytes = 64 << 10
-	// skimMost is how much FirstLook reads at most. A schema that takes more is cheaper to judge with the file.
+	// skimMost is how much FirstLook reads at most. A schema that takes more is cheaper to judge with the
+	// file.
 	skimMost = 4 << 20
 )
 
-// errUnclear means that the pages of the schema do not lead to where all of it is: only SQLite with the whole file can tell why.
+// errUnclear means that the pages of the schema do not lead to where all of it is: only SQLite with the whole
+// file can tell why.
 var errUnclear = errors.New("the schema is not where its pages say")
 
-// skim copies the header and the pages of sqlite_schema of a file elsewhere into an otherwise empty (sparse) file of the same size: all that
-// SQLite needs to read the schema (sqlite.org/fileformat2.html, sections 1.5 and 1.6).
+// skim copies the header and the pages of sqlite_schema of a file elsewhere into an otherwise empty (sparse)
+// file of the same size: all that SQLite needs to read the schema (sqlite.org/fileformat2.html, sections 1.5
+// and 1.6).
 type skim struct {
 	to     *os.File
 	size   int64
@@ -176,7 +181,8 @@ func (s *skim) inPage(payload uint64) uint64 {
 	return least
 }
 
-// varint reads SQLite's variable-length integer and says how many bytes it has; one that is cut off counts as far as it goes.
+// varint reads SQLite's variable-length integer and says how many bytes it has; one that is cut off counts as
+// far as it goes.
 func varint(b []byte) (value uint64, n int) {
 	for n < len(b) && n < 8 {
 		value = value<<7 | uint64(b[n]&0x7f)

@@ -55,12 +55,15 @@ type Table struct {
 
 	// Rowid is the name by which SQL reaches the rowid where no column shows it, and "" otherwise.
 	Rowid string
-	// Hidden says that the rowid cannot be reached at all: columns took all of its names. Such a table cannot be read exactly.
+	// Hidden says that the rowid cannot be reached at all: columns took all of its names. Such a table cannot
+	// be read exactly.
 	Hidden bool
 
-	// Cells names the values of a row in order: Rowid first where there is one, then the columns that hold something.
+	// Cells names the values of a row in order: Rowid first where there is one, then the columns that hold
+	// something.
 	Cells []string
-	// Import names the values that can be inserted: Cells without generated columns; ImportCells says where they stand in a row.
+	// Import names the values that can be inserted: Cells without generated columns; ImportCells says where
+	// they stand in a row.
 	Import      []string
 	ImportCells []int
 
@@ -163,7 +166,11 @@ func (t *Table) keyColumns(primary []KeyColumn, alias string) ([]KeyColumn, erro
 	for i := range primary {
 		cell := t.cellNamed(primary[i].Name)
 		if cell < 0 {
-			return nil, fmt.Errorf("read table %s: its key column %s holds no values", t.Name, primary[i].Name)
+			return nil, fmt.Errorf(
+				"read table %s: its key column %s holds no values",
+				t.Name,
+				primary[i].Name,
+			)
 		}
 		primary[i].Cell = cell
 	}
@@ -193,20 +200,27 @@ type tableColumns []tableColumn
 
 func readColumns(conn *capi.Conn, table string, strict bool) (tableColumns, error) {
 	var columns tableColumns
-	err := conn.Query(`SELECT name, type, "notnull", pk, hidden FROM temp.pragma_table_xinfo(?, 'main') ORDER BY cid`, textParams(table), func(s *capi.Stmt) error {
-		c := tableColumn{Column: Column{Name: s.Text(0), Declared: s.Text(1), NotNull: s.Int(2) != 0}, primary: s.Int(3)}
-		c.Affinity = affinityOf(c.Declared, strict)
-		switch s.Int(4) {
-		case 1:
-			c.hidden = true
-		case 2:
-			c.Generated = GeneratedVirtual
-		case 3:
-			c.Generated = GeneratedStored
-		}
-		columns = append(columns, c)
-		return nil
-	})
+	err := conn.Query(
+		`SELECT name, type, "notnull", pk, hidden FROM temp.pragma_table_xinfo(?, 'main') ORDER BY cid`,
+		textParams(table),
+		func(s *capi.Stmt) error {
+			c := tableColumn{
+				Column:  Column{Name: s.Text(0), Declared: s.Text(1), NotNull: s.Int(2) != 0},
+				primary: s.Int(3),
+			}
+			c.Affinity = affinityOf(c.Declared, strict)
+			switch s.Int(4) {
+			case 1:
+				c.hidden = true
+			case 2:
+				c.Generated = GeneratedVirtual
+			case 3:
+				c.Generated = GeneratedStored
+			}
+			columns = append(columns, c)
+			return nil
+		},
+	)
 	if err == nil && len(columns) == 0 {
 		err = fmt.Errorf("SQLite shows no columns")
 	}
@@ -226,8 +240,8 @@ func (columns tableColumns) visible() []Column {
 	return visible
 }
 
-// integerPrimaryKey is the column that shows the rowid, for a table whose primary key has no index of its own, and "" if there is none.
-// (An INTEGER PRIMARY KEY DESC has an index: it does not show the rowid.)
+// integerPrimaryKey is the column that shows the rowid, for a table whose primary key has no index of its
+// own, and "" if there is none. (An INTEGER PRIMARY KEY DESC has an index: it does not show the rowid.)
 func (columns tableColumns) integerPrimaryKey() string {
 	name, count := "", 0
 	for _, c := range columns {

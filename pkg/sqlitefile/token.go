@@ -2,8 +2,8 @@ package sqlitefile
 
 import "strings"
 
-// token is one token of SQL as SQLite splits it: a word, a quoted name or string with its quotes, a number's beginning, or one character.
-// White space and comments are no tokens.
+// token is one token of SQL as SQLite splits it: a word, a quoted name or string with its quotes, a number's
+// beginning, or one character. White space and comments are no tokens.
 type token string
 
 // isWord says whether t is the unquoted word, in any case.
@@ -85,10 +85,12 @@ func skipBlank(sql string) string {
 }
 
 func isWordByte(c byte) bool {
-	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' ||
+		'A' <= c && c <= 'Z'
 }
 
-// createdType says what kind of object a CREATE text makes: "table", "index", "view", "trigger", "virtual", or "" for anything else.
+// createdType says what kind of object a CREATE text makes: "table", "index", "view", "trigger", "virtual",
+// or "" for anything else.
 func createdType(sql string) string {
 	t, rest := nextToken(sql)
 	if !t.isWord("CREATE") {

@@ -13,12 +13,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// CopySuffix is what the name of the UTF-8 copy of a UTF-16 file has more than that file's. A process that is killed leaves it.
+// CopySuffix is what the name of the UTF-8 copy of a UTF-16 file has more than that file's. A process that is
+// killed leaves it.
 const CopySuffix = ".utf8"
 
-// transcode copies the rows of a UTF-16 file to a UTF-8 database beside it and reads them from there. Text keys come in another
-// order in UTF-16 than in a Durable Object, which is always UTF-8; in the copy SQLite itself puts them in the right one.
-// A text that is not valid UTF-16, and any value that the copy would not hold exactly, is refused with a *Finding.
+// transcode copies the rows of a UTF-16 file to a UTF-8 database beside it and reads them from there. Text
+// keys come in another order in UTF-16 than in a Durable Object, which is always UTF-8; in the copy SQLite
+// itself puts them in the right one. A text that is not valid UTF-16, and any value that the copy would not
+// hold exactly, is refused with a *Finding.
 func (f *File) transcode(ctx context.Context) error {
 	path := f.path + CopySuffix
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -88,8 +90,14 @@ func (f *File) copyTable(b *Builder, t *Table) error {
 	s.yield = func(row []wire.Value) error {
 		converted, cell, err := convert.convert(row)
 		if err != nil {
-			return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonInvalidText, Object: t.Name, Column: t.Cells[cell],
-				Key: formatKey(t.KeyOf(row)), Count: 1, Detail: err.Error() + ", so it could not come back as it is", WayOut: "correct the text, or store it as a BLOB"})
+			return refuse(
+				"read table",
+				t.Name,
+				&Finding{Level: Blocked, Reason: ReasonInvalidText, Object: t.Name, Column: t.Cells[cell],
+					Key: formatKey(
+						t.KeyOf(row),
+					), Count: 1, Detail: err.Error() + ", so it could not come back as it is", WayOut: "correct the text, or store it as a BLOB"},
+			)
 		}
 		checker.Check(converted)
 		if err := checker.Err(); err != nil {
@@ -105,7 +113,17 @@ func copyError(t *Table, err error) error {
 	if userdb.KindOf(err) != userdb.Refused {
 		return err
 	}
-	return refuse("read table", t.Name, &Finding{Level: Blocked, Reason: ReasonDamaged, Object: t.Name, Detail: err.Error(), WayOut: wayOutDamaged})
+	return refuse(
+		"read table",
+		t.Name,
+		&Finding{
+			Level:  Blocked,
+			Reason: ReasonDamaged,
+			Object: t.Name,
+			Detail: err.Error(),
+			WayOut: wayOutDamaged,
+		},
+	)
 }
 
 // endCopy closes a file that holds only tables and is never written again.

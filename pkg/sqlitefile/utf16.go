@@ -32,8 +32,8 @@ func orderOf(encoding string) unitOrder {
 	return binary.LittleEndian
 }
 
-// appendUTF8 appends the UTF-8 form of UTF-16 text. SQLite's own conversion merges lone surrogates with what follows them and
-// drops an odd last byte; here they are errors, because such text could not come back.
+// appendUTF8 appends the UTF-8 form of UTF-16 text. SQLite's own conversion merges lone surrogates with what
+// follows them and drops an odd last byte; here they are errors, because such text could not come back.
 func appendUTF8(out, text []byte, order unitOrder) ([]byte, error) {
 	if len(text)%2 != 0 {
 		return nil, errNotUTF16

@@ -75,7 +75,11 @@ func makeUTF16(t *testing.T, statements ...string) string {
 }
 
 func TestLoneSurrogatesAreRefused(t *testing.T) {
-	path := makeUTF16(t, "CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID", "INSERT INTO t VALUES('good', 1), ('bad', CAST(x'00d86100' AS TEXT))")
+	path := makeUTF16(
+		t,
+		"CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID",
+		"INSERT INTO t VALUES('good', 1), ('bad', CAST(x'00d86100' AS TEXT))",
+	)
 	report := preflight(t, path)
 	wantOne(t, report, ReasonInvalidText, "t")
 	if f := report.Findings[0]; f.Column != "v" {
@@ -91,9 +95,14 @@ func TestLoneSurrogatesAreRefused(t *testing.T) {
 	}
 }
 
-// Keys come in the order of the Durable Object, not in that of the file: U+FFEE lies before U+1D54A in UTF-8, behind it in UTF-16.
+// Keys come in the order of the Durable Object, not in that of the file: U+FFEE lies before U+1D54A in UTF-8,
+// behind it in UTF-16.
 func TestUTF16KeysComeInTheOtherSidesOrder(t *testing.T) {
-	path := makeUTF16(t, "CREATE TABLE t(k TEXT PRIMARY KEY) WITHOUT ROWID", "INSERT INTO t VALUES('𝕊'), ('\uffee'), ('a')")
+	path := makeUTF16(
+		t,
+		"CREATE TABLE t(k TEXT PRIMARY KEY) WITHOUT ROWID",
+		"INSERT INTO t VALUES('𝕊'), ('\uffee'), ('a')",
+	)
 	f := openFile(t, path)
 	var got []string
 	if err := f.Rows(context.Background(), &f.Tables()[0], nil, func(row []wire.Value) error {

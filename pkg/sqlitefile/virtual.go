@@ -32,8 +32,17 @@ func (f *File) describeVirtual(o *object) (virtual, error) {
 	case "fts5":
 		return f.describeFTS5(v, o.SQL)
 	}
-	v.finding = &Finding{Level: Blocked, Reason: ReasonModule, Object: o.Name, Detail: fmt.Sprintf("virtual table module %s, and a Durable Object has only %s",
-		o.info.module, strings.Join(storeModules, ", ")), WayOut: "drop the table and build what it serves with FTS5, rtree or ordinary tables"}
+	v.finding = &Finding{
+		Level:  Blocked,
+		Reason: ReasonModule,
+		Object: o.Name,
+		Detail: fmt.Sprintf(
+			"virtual table module %s, and a Durable Object has only %s",
+			o.info.module,
+			strings.Join(storeModules, ", "),
+		),
+		WayOut: "drop the table and build what it serves with FTS5, rtree or ordinary tables",
+	}
 	return v, nil
 }
 
@@ -55,8 +64,13 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 	rebuild := conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')")
 	switch {
 	case rebuild != nil && strings.Contains(rebuild.Error(), "contentless"):
-		v.finding = &Finding{Level: Blocked, Reason: ReasonContentless, Object: v.name, Detail: "a contentless FTS5 table: its text is not stored, so the index cannot be built anew",
-			WayOut: "make it an FTS5 table with its own or external content"}
+		v.finding = &Finding{
+			Level:  Blocked,
+			Reason: ReasonContentless,
+			Object: v.name,
+			Detail: "a contentless FTS5 table: its text is not stored, so the index cannot be built anew",
+			WayOut: "make it an FTS5 table with its own or external content",
+		}
 		return v, nil
 	case rebuild == nil && f.hasShadow(v.name+"_content"):
 		v.load = wire.LoadRows
@@ -70,9 +84,9 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 	return v, err
 }
 
-// namedLikeShadow finds a table of the user's that SQLite takes for a part of the FTS5 table, by its name alone; made is a database with the parts
-// that the FTS5 table really has. (A table x_content is one when the content of x lies elsewhere, even if it lies in x_content.) A Durable
-// Object would let nobody write it.
+// namedLikeShadow finds a table of the user's that SQLite takes for a part of the FTS5 table, by its name
+// alone; made is a database with the parts that the FTS5 table really has. (A table x_content is one when the
+// content of x lies elsewhere, even if it lies in x_content.) A Durable Object would let nobody write it.
 func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 	parts, err := listTables(made)
 	if err != nil {
@@ -85,8 +99,16 @@ func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 			continue
 		}
 		if _, real := parts[name+strings.ToLower(o.Name[underscore:])]; !real {
-			return &Finding{Level: Blocked, Reason: ReasonShadowName, Object: o.Name, WayOut: "rename the table, and make the full-text table anew",
-				Detail: fmt.Sprintf("by its name SQLite takes it for a part of the FTS5 table %s, and a Durable Object lets nobody write such a part", name)}, nil
+			return &Finding{
+				Level:  Blocked,
+				Reason: ReasonShadowName,
+				Object: o.Name,
+				WayOut: "rename the table, and make the full-text table anew",
+				Detail: fmt.Sprintf(
+					"by its name SQLite takes it for a part of the FTS5 table %s, and a Durable Object lets nobody write such a part",
+					name,
+				),
+			}, nil
 		}
 	}
 	return nil, nil
@@ -103,7 +125,8 @@ func (f *File) hasShadow(name string) bool {
 
 var localeColumn = regexp.MustCompile(`^l[0-9]+$`)
 
-// localeFinding refuses FTS5's locale=1 with own content: the locales lie in columns of the shadow table that no SELECT shows.
+// localeFinding refuses FTS5's locale=1 with own content: the locales lie in columns of the shadow table that
+// no SELECT shows.
 func (f *File) localeFinding(name string) (*Finding, error) {
 	if !f.hasShadow(name + "_content") {
 		return nil, nil
@@ -114,8 +137,13 @@ func (f *File) localeFinding(name string) (*Finding, error) {
 	}
 	for _, c := range columns {
 		if localeColumn.MatchString(c.Name) {
-			return &Finding{Level: Blocked, Reason: ReasonFTS5Locale, Object: name, Detail: "an FTS5 table with locale=1: its locales cannot be read back",
-				WayOut: "make it anew without locale=1"}, nil
+			return &Finding{
+				Level:  Blocked,
+				Reason: ReasonFTS5Locale,
+				Object: name,
+				Detail: "an FTS5 table with locale=1: its locales cannot be read back",
+				WayOut: "make it anew without locale=1",
+			}, nil
 		}
 	}
 	return nil, nil

@@ -6,8 +6,9 @@ import (
 	"os"
 )
 
-// makeWritable sets the write and read version in the file's header to those of a rollback journal, so that SQLite neither refuses
-// to write (a fence) nor makes a log beside the file (write-ahead-log mode). restore puts the file's own versions back.
+// makeWritable sets the write and read version in the file's header to those of a rollback journal, so that
+// SQLite neither refuses to write (a fence) nor makes a log beside the file (write-ahead-log mode). restore
+// puts the file's own versions back.
 func (f *File) makeWritable() (restore func() error, err error) {
 	if err := patchVersions(f.path, 1, 1); err != nil {
 		return nil, err

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Kind classifies an error for programs: it stands in JSON output and decides exit codes. Kinds are append-only.
+// Kind classifies an error for programs: it stands in JSON output and decides exit codes. Kinds are
+// append-only.
 type Kind string
 
 // The kinds.
@@ -33,7 +34,8 @@ const (
 	NoSpace       Kind = "no-space"       // the disk of the machine that runs the command is full
 )
 
-// Error says what was being done (Op), to what (Thing), why it failed (Err) and the way out (Hint, may be empty).
+// Error says what was being done (Op), to what (Thing), why it failed (Err) and the way out (Hint, may be
+// empty).
 type Error struct {
 	Op    string
 	Thing string

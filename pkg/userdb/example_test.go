@@ -45,7 +45,10 @@ func ExampleWithFence() {
 
 // Errors carry what failed, why, and the way out. KindOf finds the kind through wrappers.
 func ExampleKindOf() {
-	err := fmt.Errorf("migrate alice: %w", userdb.UsageError("read flags", "", "--percent must be 1 to 100", ""))
+	err := fmt.Errorf(
+		"migrate alice: %w",
+		userdb.UsageError("read flags", "", "--percent must be 1 to 100", ""),
+	)
 	fmt.Println(userdb.KindOf(err))
 	// Output: usage
 }

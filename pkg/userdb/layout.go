@@ -22,12 +22,17 @@ const (
 // Its zero value is not usable; get one from ParseLayout.
 type Layout struct{ prefix, suffix string }
 
-// ParseLayout reads a template such as "{user}/database.sqlite" or "databases/{user}.sqlite": a key with exactly one
-// {user}, which stays within R2's limit for every user id.
+// ParseLayout reads a template such as "{user}/database.sqlite" or "databases/{user}.sqlite": a key with
+// exactly one {user}, which stays within R2's limit for every user id.
 func ParseLayout(template string) (Layout, error) {
 	if reason := layoutFault(template); reason != "" {
-		return Layout{}, &Error{Op: "read layout", Thing: fmt.Sprintf("%.200q", template), Kind: Usage, Err: fmt.Errorf("%s", reason),
-			Hint: "write a key with {user} in it, like " + DefaultLayout}
+		return Layout{}, &Error{
+			Op:    "read layout",
+			Thing: fmt.Sprintf("%.200q", template),
+			Kind:  Usage,
+			Err:   fmt.Errorf("%s", reason),
+			Hint:  "write a key with {user} in it, like " + DefaultLayout,
+		}
 	}
 	prefix, suffix, _ := strings.Cut(template, layoutUser)
 	return Layout{prefix: prefix, suffix: suffix}, nil
@@ -39,11 +44,19 @@ func layoutFault(template string) string {
 	case !utf8.ValidString(template):
 		return "it is not UTF-8"
 	case strings.Count(template, layoutUser) != 1:
-		return fmt.Sprintf("it has %s %d times instead of once", layoutUser, strings.Count(template, layoutUser))
+		return fmt.Sprintf(
+			"it has %s %d times instead of once",
+			layoutUser,
+			strings.Count(template, layoutUser),
+		)
 	case strings.ContainsAny(fixed, "{}"):
 		return "it has other braces than those of " + layoutUser
 	case len(fixed) > room:
-		return fmt.Sprintf("its fixed part has %d bytes, and the longest user id leaves room for %d", len(fixed), room)
+		return fmt.Sprintf(
+			"its fixed part has %d bytes, and the longest user id leaves room for %d",
+			len(fixed),
+			room,
+		)
 	case strings.ContainsFunc(fixed, unicode.IsControl):
 		return "it holds a control character"
 	case reachesReserved(template):
@@ -68,8 +81,8 @@ func (l Layout) UserOf(key ObjectKey) (UserID, bool) {
 	return between(string(key), l.prefix, l.suffix)
 }
 
-// UserOfFolder tells whose folder a common prefix of a delimited listing is (it ends with the delimiter); false when it
-// is something else. Whether a database is in it, only a HEAD of Key tells.
+// UserOfFolder tells whose folder a common prefix of a delimited listing is (it ends with the delimiter);
+// false when it is something else. Whether a database is in it, only a HEAD of Key tells.
 func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	end := strings.Index(l.suffix, delimiter)
 	if end < 0 {
@@ -78,7 +91,8 @@ func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	return between(folder, l.prefix, l.suffix[:end+len(delimiter)])
 }
 
-// CoveredBy says whose databases stand under keys that begin with prefix: many users', or only one user's, or nobody's.
+// CoveredBy says whose databases stand under keys that begin with prefix: many users', or only one user's, or
+// nobody's.
 func (l Layout) CoveredBy(prefix string) (many bool, only UserID) {
 	if strings.HasPrefix(l.prefix, prefix) {
 		return true, ""
@@ -98,15 +112,16 @@ func (l Layout) CoveredBy(prefix string) (many bool, only UserID) {
 	return !strings.Contains(rest, delimiter), ""
 }
 
-// ListPlan says how to find all users without listing what else is in the bucket: list prefix with delimiter. If plain,
-// the objects of that listing are the databases (UserOf), with size and ETag. Otherwise its common prefixes are the
-// users' folders (UserOfFolder), and each needs a HEAD.
+// ListPlan says how to find all users without listing what else is in the bucket: list prefix with delimiter.
+// If plain, the objects of that listing are the databases (UserOf), with size and ETag. Otherwise its common
+// prefixes are the users' folders (UserOfFolder), and each needs a HEAD.
 func (l Layout) ListPlan() (prefix, delim string, plain bool) {
 	return l.prefix, delimiter, !strings.Contains(l.suffix, delimiter)
 }
 
-// Unnameable tells what stands in the place of a user in a key, or in a folder of a delimited listing, but can be no user's id; "" for
-// everything else. There may be a database, and nobody could be told whose. What is under ReservedPrefix is no user's.
+// Unnameable tells what stands in the place of a user in a key, or in a folder of a delimited listing, but
+// can be no user's id; "" for everything else. There may be a database, and nobody could be told whose. What
+// is under ReservedPrefix is no user's.
 func (l Layout) Unnameable(keyOrFolder string) string {
 	if Reserved(keyOrFolder) {
 		return ""

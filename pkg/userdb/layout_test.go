@@ -92,8 +92,8 @@ func TestUserOfDoesNotCountBytesTwice(t *testing.T) {
 	}
 }
 
-// FuzzLayout: whatever template and user are accepted, the key stays within R2's limit and leads back to the user, and
-// no accepted key leads to two users.
+// FuzzLayout: whatever template and user are accepted, the key stays within R2's limit and leads back to the
+// user, and no accepted key leads to two users.
 func FuzzLayout(f *testing.F) {
 	f.Add("{user}/database.sqlite", "ann", "bob/database.sqlite")
 	f.Add("databases/{user}.sqlite", strings.Repeat("x", MaxUserIDBytes), "databases/.sqlite")
@@ -117,7 +117,13 @@ func FuzzLayout(f *testing.F) {
 			t.Errorf("Key(UserOf(%q)) = %q with %q", key, layout.Key(user), template)
 		}
 		if user, ok := layout.UserOfFolder(key); ok && !strings.HasPrefix(string(layout.Key(user)), key) {
-			t.Errorf("the folder %q is read as %q's, whose key is %q, with %q", key, user, layout.Key(user), template)
+			t.Errorf(
+				"the folder %q is read as %q's, whose key is %q, with %q",
+				key,
+				user,
+				layout.Key(user),
+				template,
+			)
 		}
 		layout.Unnameable(key)
 	})

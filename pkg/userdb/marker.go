@@ -6,14 +6,17 @@ import (
 	"fmt"
 )
 
-// HeaderBytes is the size of the SQLite database header, which begins every database file (sqlite.org/fileformat2.html, section 1.3).
+// HeaderBytes is the size of the SQLite database header, which begins every database file
+// (sqlite.org/fileformat2.html, section 1.3).
 const HeaderBytes = 100
 
-// MarkRandomBytes is how many random bytes the callers of WithFence and WithStamp supply: they make two marks of one claim differ,
-// so that no two objects that dbmigrate writes have the same ETag. A fence uses the first six of them.
+// MarkRandomBytes is how many random bytes the callers of WithFence and WithStamp supply: they make two marks
+// of one claim differ, so that no two objects that dbmigrate writes have the same ETag. A fence uses the
+// first six of them.
 const MarkRandomBytes = 12
 
-// Where the mark lies. Bytes 72-91 are reserved for expansion: SQLite ignores them, keeps them on ordinary writes, and clears them on VACUUM.
+// Where the mark lies. Bytes 72-91 are reserved for expansion: SQLite ignores them, keeps them on ordinary
+// writes, and clears them on VACUUM.
 const (
 	writeVersionAt = 18
 	readVersionAt  = 19
@@ -54,14 +57,16 @@ type Mark struct {
 	Non   Nonce   // fence: the claim of the command that wrote it
 	Stamp Stamp   // stamp: the claim that gave the file back
 
-	// Split marks a fence of split mode. Only a command that has told the Durable Object may lift it: what the object concludes from the fence's
-	// absence would be wrong otherwise.
+	// Split marks a fence of split mode. Only a command that has told the Durable Object may lift it: what
+	// the object concludes from the fence's absence would be wrong otherwise.
 	Split bool
 
-	// Orig18 and Orig19 are the file's write and read version without any fence: 1 for a rollback journal, 2 for a write-ahead log.
+	// Orig18 and Orig19 are the file's write and read version without any fence: 1 for a rollback journal, 2
+	// for a write-ahead log.
 	Orig18, Orig19 byte
 
-	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object could not be reached.
+	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object
+	// could not be reached.
 	LiftedFrom Lineage
 	// HotOf, too: the lineage of the Durable Object that has the cold rows of this file.
 	HotOf Lineage
@@ -84,7 +89,11 @@ func ParseMark(head []byte) (Mark, error) {
 		m.Non = Nonce(numberAt(head, markAt+8))
 		m.Orig18, m.Orig19 = head[markAt+12], head[markAt+13]
 		if m.Lin == 0 || m.Non == 0 {
-			return Mark{}, fmt.Errorf("read fence: lineage %d and nonce %d, and claims begin at 1", m.Lin, m.Non)
+			return Mark{}, fmt.Errorf(
+				"read fence: lineage %d and nonce %d, and claims begin at 1",
+				m.Lin,
+				m.Non,
+			)
 		}
 	case stampMagic:
 		m.Kind = StampMark
@@ -96,12 +105,13 @@ func ParseMark(head []byte) (Mark, error) {
 	return m, nil
 }
 
-// Locked says whether a header carries the write version of a fence, which keeps every SQLite from writing the file.
+// Locked says whether a header carries the write version of a fence, which keeps every SQLite from writing
+// the file.
 func Locked(head []byte) bool { return len(head) > writeVersionAt && head[writeVersionAt] == poison }
 
-// WithFence returns a copy of head that carries a fence and the poison. A fence that head already carries is replaced, and the
-// versions that it remembers are kept. It panics without MarkRandomBytes of random or when a claim is 0: both are mistakes of the program.
-// Errors: those of ParseMark.
+// WithFence returns a copy of head that carries a fence and the poison. A fence that head already carries is
+// replaced, and the versions that it remembers are kept. It panics without MarkRandomBytes of random or when
+// a claim is 0: both are mistakes of the program. Errors: those of ParseMark.
 func WithFence(head []byte, lin Lineage, non Nonce, random []byte) ([]byte, error) {
 	return withFence(head, fenceMagic, lin, non, random)
 }
@@ -126,8 +136,8 @@ func withFence(head []byte, magic string, lin Lineage, non Nonce, random []byte)
 	return fenced, nil
 }
 
-// WithStamp returns a copy of head that carries a stamp; a fence in head is lifted and the original versions come back.
-// It panics like WithFence. Errors: those of ParseMark.
+// WithStamp returns a copy of head that carries a stamp; a fence in head is lifted and the original versions
+// come back. It panics like WithFence. Errors: those of ParseMark.
 func WithStamp(head []byte, stamp Stamp, random []byte) ([]byte, error) {
 	old, err := ParseMark(head)
 	if err != nil {
@@ -142,8 +152,8 @@ func WithStamp(head []byte, stamp Stamp, random []byte) ([]byte, error) {
 	return stamped, nil
 }
 
-// WithoutMark returns a copy of head as it was before any mark: bytes 72-91 zero, as SQLite itself writes them, the versions restored.
-// Errors: those of ParseMark.
+// WithoutMark returns a copy of head as it was before any mark: bytes 72-91 zero, as SQLite itself writes
+// them, the versions restored. Errors: those of ParseMark.
 func WithoutMark(head []byte) ([]byte, error) {
 	old, err := ParseMark(head)
 	if err != nil {

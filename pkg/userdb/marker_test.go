@@ -120,7 +120,13 @@ func FuzzMark(f *testing.F) {
 			return
 		}
 		fenced := mustHead(t)(WithFence(head, Lineage(lin), Nonce(non), testRandom))
-		want := Mark{Kind: FenceMark, Lin: Lineage(lin), Non: Nonce(non), Orig18: before.Orig18, Orig19: before.Orig19}
+		want := Mark{
+			Kind:   FenceMark,
+			Lin:    Lineage(lin),
+			Non:    Nonce(non),
+			Orig18: before.Orig18,
+			Orig19: before.Orig19,
+		}
 		if m := mustParse(t, fenced); m != want {
 			t.Fatalf("fenced: %+v, want %+v", m, want)
 		}

@@ -12,11 +12,14 @@ import (
 const (
 	metadataFence = "dbmigrate-fence" // "lineage.nonce"
 	metadataStamp = "dbmigrate-stamp" // the claim
-	// metadataLifted is not in the bytes: the lineage whose fence was lifted while its Durable Object could not be reached.
+	// metadataLifted is not in the bytes: the lineage whose fence was lifted while its Durable Object could
+	// not be reached.
 	metadataLifted = "dbmigrate-lifted"
-	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of this file.
+	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of
+	// this file.
 	metadataHot = "dbmigrate-split"
-	// metadataContent is the MD5 of the bytes that were sent under a stamp. A router takes it away with its first save over exactly those bytes.
+	// metadataContent is the MD5 of the bytes that were sent under a stamp. A router takes it away with its
+	// first save over exactly those bytes.
 	metadataContent = "dbmigrate-content"
 )
 
@@ -56,8 +59,9 @@ func WithoutContent(meta map[string]string, etag ETag) map[string]string {
 	return out
 }
 
-// HasOtherContent says whether the object holds other bytes than were sent under its stamp, and no router has written since: something on the way altered
-// them, or a writer carried the metadata along that does not know it.
+// HasOtherContent says whether the object holds other bytes than were sent under its stamp, and no router has
+// written since: something on the way altered them, or a writer carried the metadata along that does not know
+// it.
 func HasOtherContent(o Object) bool {
 	name, sum := contentOf(o.Metadata)
 	return name != "" && sum != strings.Trim(string(o.ETag), `"`)
@@ -72,7 +76,8 @@ func contentOf(meta map[string]string) (name, sum string) {
 	return "", ""
 }
 
-// MetadataHotOf is the lineage of the Durable Object that has the cold rows, 0 for a file that is whole. It is for lists: a writer may drop it.
+// MetadataHotOf is the lineage of the Durable Object that has the cold rows, 0 for a file that is whole. It
+// is for lists: a writer may drop it.
 func MetadataHotOf(meta map[string]string) Lineage { return Lineage(metadataNumber(meta, metadataHot)) }
 
 // MetadataFenced says whether metadata speaks of a fence. S3 metadata names are case-insensitive.

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Object is what a HEAD, GET or listing says of one object. Size is in bytes. Metadata, ContentType and Headers are empty in listings, which do not carry them.
+// Object is what a HEAD, GET or listing says of one object. Size is in bytes. Metadata, ContentType and
+// Headers are empty in listings, which do not carry them.
 type Object struct {
 	Key          ObjectKey
 	Size         int64
@@ -16,14 +17,15 @@ type Object struct {
 	Headers      Headers
 }
 
-// Headers are what an object carries for those who download it, as HTTP says it, and its storage class. A PUT replaces them all, so whoever writes
-// a file back says them again.
+// Headers are what an object carries for those who download it, as HTTP says it, and its storage class. A PUT
+// replaces them all, so whoever writes a file back says them again.
 type Headers struct {
 	CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Expires string
 	StorageClass                                                                string
 }
 
-// Coding is the content coding under which the bytes lie, "" for none. What S3 clients leave of their own way to upload is none.
+// Coding is the content coding under which the bytes lie, "" for none. What S3 clients leave of their own way
+// to upload is none.
 func (h Headers) Coding() string {
 	switch h.ContentEncoding {
 	case "identity", "aws-chunked":
@@ -39,8 +41,8 @@ func (e *EncodedError) Error() string {
 	return "it is stored with Content-Encoding " + strconv.Quote(e.Object.Headers.ContentEncoding)
 }
 
-// PutOptions are the conditions and headers of a PUT. At most one of IfMatch and IfNoneMatch is set; IfNoneMatch stands for
-// "If-None-Match: *", the object must not exist.
+// PutOptions are the conditions and headers of a PUT. At most one of IfMatch and IfNoneMatch is set;
+// IfNoneMatch stands for "If-None-Match: *", the object must not exist.
 type PutOptions struct {
 	IfMatch     ETag
 	IfNoneMatch bool
@@ -63,8 +65,9 @@ const FlagValue = "true"
 // FlagMetaVersion is the version of FlagMeta that this program writes.
 const FlagMetaVersion = 1
 
-// FlagMeta rides in the key's metadata, so that a listing tells a thousand users' states in one call. It is a hint like the flag itself:
-// the sides decide. Workers KV allows 1,024 bytes of JSON. It is all zero for a flag that somebody else wrote.
+// FlagMeta rides in the key's metadata, so that a listing tells a thousand users' states in one call. It is a
+// hint like the flag itself: the sides decide. Workers KV allows 1,024 bytes of JSON. It is all zero for a
+// flag that somebody else wrote.
 type FlagMeta struct {
 	Version int     `json:"v"`               // FlagMetaVersion
 	Lineage Lineage `json:"lin"`             // the claim that produced the Durable Object's content

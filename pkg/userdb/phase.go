@@ -12,7 +12,8 @@ const (
 	Sealed    Phase = "SEALED"
 )
 
-// The phases of split mode (docs/split.md). The Durable Object accepts writes of cold rows in Cold only, and never answers for hot ones.
+// The phases of split mode (docs/split.md). The Durable Object accepts writes of cold rows in Cold only, and
+// never answers for hot ones.
 const (
 	Splitting  Phase = "SPLITTING"   // cold rows are being imported; the file is whole
 	SplitReady Phase = "SPLIT_READY" // under the fence: the PUT of the hot rows may be under way
@@ -34,7 +35,8 @@ func (p Phase) Split() bool {
 // It stands in the file's marks as 32 bits. Zero is "none".
 type Claim uint32
 
-// A claim plays three parts in a mark. Each has a type of its own, so that the compiler finds one in the place of another.
+// A claim plays three parts in a mark. Each has a type of its own, so that the compiler finds one in the
+// place of another.
 type (
 	// Lineage is the claim whose import a Durable Object holds.
 	Lineage uint32

@@ -9,7 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// ruleVectors are the parts of pkg/wire/testdata/vectors/rules.json that are about users and marks. The Worker runs them, too.
+// ruleVectors are the parts of pkg/wire/testdata/vectors/rules.json that are about users and marks. The
+// Worker runs them, too.
 type ruleVectors struct {
 	UserIDs []struct {
 		ID string `json:"id"`
@@ -70,7 +71,8 @@ func TestRuleVectors(t *testing.T) {
 				kind = "split"
 			}
 		}
-		if e := v.Expect; kind != e.Kind || m.Lin.Claim() != e.Lin || m.Non.Claim() != e.Non || m.Stamp.Claim() != e.Stamp {
+		if e := v.Expect; kind != e.Kind || m.Lin.Claim() != e.Lin || m.Non.Claim() != e.Non ||
+			m.Stamp.Claim() != e.Stamp {
 			t.Errorf("%s: %s %+v, want %+v", v.Name, kind, m, e)
 		}
 	}
@@ -79,7 +81,8 @@ func TestRuleVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tomb, err := userdb.ParseTombstone(object); (err == nil) != v.OK || tomb.Lin.Claim() != v.Lin || tomb.Non.Claim() != v.Non {
+		if tomb, err := userdb.ParseTombstone(object); (err == nil) != v.OK || tomb.Lin.Claim() != v.Lin ||
+			tomb.Non.Claim() != v.Non {
 			t.Errorf("%s: %+v, %v", v.Name, tomb, err)
 		}
 	}

@@ -49,8 +49,9 @@ func Classify(head []byte) FileKind {
 	return UnknownFile
 }
 
-// Tombstone takes the place of a fenced file once gc has removed its content: it carries the same fence, so that a router with a
-// stale flag still goes to the Durable Object, and the receipt, from which rollback works.
+// Tombstone takes the place of a fenced file once gc has removed its content: it carries the same fence, so
+// that a router with a stale flag still goes to the Durable Object, and the receipt, from which rollback
+// works.
 type Tombstone struct {
 	Lin     Lineage         `json:"lin"`
 	Non     Nonce           `json:"non"`
@@ -71,8 +72,8 @@ func (t Tombstone) Encode() ([]byte, error) {
 	return append(append([]byte(tombstoneMagic), line...), '\n'), nil
 }
 
-// ParseTombstone reads a whole tombstone. What cannot be read is an error and never "no fence": the object may stand for a
-// Durable Object that holds the user's only data.
+// ParseTombstone reads a whole tombstone. What cannot be read is an error and never "no fence": the object
+// may stand for a Durable Object that holds the user's only data.
 func ParseTombstone(object []byte) (Tombstone, error) {
 	line, found := bytes.CutPrefix(object, []byte(tombstoneMagic))
 	if !found {

@@ -42,7 +42,8 @@ func TestTombstoneRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Lin != in.Lin || out.Non != in.Non || out.User != in.User || string(out.Receipt) != `{"run":"r1"}` {
+	if out.Lin != in.Lin || out.Non != in.Non || out.User != in.User ||
+		string(out.Receipt) != `{"run":"r1"}` {
 		t.Errorf("came back as %+v with receipt %s", out, out.Receipt)
 	}
 }

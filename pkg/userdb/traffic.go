@@ -12,12 +12,13 @@ const (
 	ServiceWorker Service = "Worker" // with the Durable Objects behind it
 )
 
-// Traffic is told by the clients what goes over the wire: progress shows it, a limiter adapts to it. It is called from many goroutines and
-// must not block.
+// Traffic is told by the clients what goes over the wire: progress shows it, a limiter adapts to it. It is
+// called from many goroutines and must not block.
 type Traffic interface {
 	// Called counts one HTTP request, repeated ones too.
 	Called(who Service)
-	// Throttled says that who asked us to slow down (429, 503, or its own word for it) and that what was sent is not repeated before until.
+	// Throttled says that who asked us to slow down (429, 503, or its own word for it) and that what was sent
+	// is not repeated before until.
 	Throttled(who Service, until time.Time)
 }
 

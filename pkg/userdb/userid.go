@@ -1,5 +1,6 @@
 // Package userdb holds the nouns of dbmigrate: users, the objects that hold their databases, the marks that a
-// cutover leaves in a file, the phases of a Durable Object and the errors that all packages share. It does no I/O.
+// cutover leaves in a file, the phases of a Durable Object and the errors that all packages share. It does no
+// I/O.
 package userdb
 
 import (
@@ -9,20 +10,24 @@ import (
 	"unicode/utf8"
 )
 
-// UserID names one user: the {user} of the layout, the name of the Durable Object (idFromName) and the tail of the KV key.
+// UserID names one user: the {user} of the layout, the name of the Durable Object (idFromName) and the tail
+// of the KV key.
 type UserID string
 
 // MaxUserIDBytes is what fits behind "migrated:" in a KV key of at most 512 bytes (Workers KV limits).
 const MaxUserIDBytes = 512 - len(FlagPrefix)
 
-// FlagPrefix starts the KV key of a user's flag. The value is "true"; absence means that the user lives in R2.
+// FlagPrefix starts the KV key of a user's flag. The value is "true"; absence means that the user lives in
+// R2.
 const FlagPrefix = "migrated:"
 
-// SplitFlagPrefix starts the KV key of the flag of a split user, whose hot rows live in R2: such a user has no flag under FlagPrefix.
+// SplitFlagPrefix starts the KV key of the flag of a split user, whose hot rows live in R2: such a user has
+// no flag under FlagPrefix.
 const SplitFlagPrefix = "split:"
 
 // ParseUserID accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three.
-// It refuses the empty string, "." and "..", the name of ReservedPrefix, text that is not UTF-8, control characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
+// It refuses the empty string, "." and "..", the name of ReservedPrefix, text that is not UTF-8, control
+// characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
 func ParseUserID(s string) (UserID, error) {
 	reason := ""
 	switch {
@@ -42,8 +47,13 @@ func ParseUserID(s string) (UserID, error) {
 		reason = "it holds a control character"
 	}
 	if reason != "" {
-		return "", &Error{Op: "read user id", Thing: fmt.Sprintf("%.80q", s), Kind: BadUserID, Err: fmt.Errorf("%s", reason),
-			Hint: "name the user as it stands in the R2 key"}
+		return "", &Error{
+			Op:    "read user id",
+			Thing: fmt.Sprintf("%.80q", s),
+			Kind:  BadUserID,
+			Err:   fmt.Errorf("%s", reason),
+			Hint:  "name the user as it stands in the R2 key",
+		}
 	}
 	return UserID(s), nil
 }

@@ -77,7 +77,8 @@ func classifySplit(file Version, st wire.Status) Situation {
 		return SplitBegun
 	case file.Fenced():
 		return PartsFenced
-	case st.Phase == userdb.Merging && WholeArrived("", file, st) != nil, st.Phase == userdb.SplitReady && HotArrived("", file, st) != nil:
+	case st.Phase == userdb.Merging && WholeArrived("", file, st) != nil,
+		st.Phase == userdb.SplitReady && HotArrived("", file, st) != nil:
 		return PartsFenceMissing
 	case st.Phase == userdb.Merging:
 		return MergePut
@@ -104,12 +105,20 @@ var meanings = [situations]Meaning{
 	AtFile: {Serves: SideFile},
 	ForeignMark: {SideNeither, "a foreign mark: the file knows a newer claim than the Durable Object",
 		"dbmigrate rollback --end-foreign-marks, by docs/runbook.md"},
-	ObjectSetBack:     {SideNeither, "the file knows a newer claim than the Durable Object, which was set back", runbook},
-	Migrated:          {Serves: SideStore},
-	FenceMissing:      {SideStore, "the fence is gone: something overwrote or deleted the file", runbook},
-	MigrationBegun:    {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
-	MigrationFenced:   {SideNeither, "a migration was begun: reads go on, writes wait", eitherWay},
-	RollbackBegun:     {SideNeither, "a rollback was begun: reads go on, writes wait", "dbmigrate rollback or migrate"},
+	ObjectSetBack: {
+		SideNeither,
+		"the file knows a newer claim than the Durable Object, which was set back",
+		runbook,
+	},
+	Migrated:        {Serves: SideStore},
+	FenceMissing:    {SideStore, "the fence is gone: something overwrote or deleted the file", runbook},
+	MigrationBegun:  {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
+	MigrationFenced: {SideNeither, "a migration was begun: reads go on, writes wait", eitherWay},
+	RollbackBegun: {
+		SideNeither,
+		"a rollback was begun: reads go on, writes wait",
+		"dbmigrate rollback or migrate",
+	},
 	RollbackPut:       {SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"},
 	HotFileMissing:    {SideNeither, "the file of the hot rows is gone", runbook},
 	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},

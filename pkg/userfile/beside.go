@@ -7,8 +7,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Beside finds a write-ahead log or a hot journal that lies beside the database in the bucket. What a log holds is not in the file, and what a
-// hot journal would take back is. SQLite ignores objects that do not begin like these, and so does this.
+// Beside finds a write-ahead log or a hot journal that lies beside the database in the bucket. What a log
+// holds is not in the file, and what a hot journal would take back is. SQLite ignores objects that do not
+// begin like these, and so does this.
 func (s *Source) Beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
 	var list []sqlitefile.Finding
 	for _, suffix := range []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix} {

@@ -7,13 +7,17 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Checks are the ways in which a user's file is opened for the first time. Nothing else opens a version of a file that they have not let
-// pass. What takes more than it may is a report with the reason too-costly.
+// Checks are the ways in which a user's file is opened for the first time. Nothing else opens a version of a
+// file that they have not let pass. What takes more than it may is a report with the reason too-costly.
 type Checks interface {
 	Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
 	// Survey is Preflight that counts the entries, too.
 	Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
-	JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (report sqlitefile.Report, sure bool, err error)
+	JudgeSkimmed(
+		ctx context.Context,
+		path string,
+		limits wire.Limits,
+	) (report sqlitefile.Report, sure bool, err error)
 }
 
 // checksHere are without a budget, in this process.
@@ -27,6 +31,10 @@ func (checksHere) Survey(ctx context.Context, path string, limits wire.Limits) (
 	return sqlitefile.Survey(ctx, path, limits)
 }
 
-func (checksHere) JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, bool, error) {
+func (checksHere) JudgeSkimmed(
+	ctx context.Context,
+	path string,
+	limits wire.Limits,
+) (sqlitefile.Report, bool, error) {
 	return sqlitefile.JudgeSkimmed(ctx, path, limits)
 }

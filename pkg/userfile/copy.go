@@ -17,8 +17,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Copy is one version of a user's file on the operator's disk, so that memory stays flat whatever its size. It holds the exact bytes of
-// one ETag and is only read.
+// Copy is one version of a user's file on the operator's disk, so that memory stays flat whatever its size.
+// It holds the exact bytes of one ETag and is only read.
 type Copy struct {
 	Version
 	Path string
@@ -133,8 +133,8 @@ func (s *Copy) Describe(key userdb.ObjectKey) error {
 	return err
 }
 
-// open opens the spooled bytes, with head in place of their own where one is given, for a PUT. The MD5 binds the PUT to what was read here, and
-// what was read here is what was checked.
+// open opens the spooled bytes, with head in place of their own where one is given, for a PUT. The MD5 binds
+// the PUT to what was read here, and what was read here is what was checked.
 func (s *Copy) open(head []byte) (*os.File, []byte, error) {
 	f, err := os.Open(s.Path)
 	if err != nil {
@@ -186,7 +186,12 @@ func (s *Copy) PutAt(ctx context.Context, to Putter, key userdb.ObjectKey, opts 
 }
 
 // PutUnmarkedAt puts the bytes as they were before any mark; R2's answer proves what it holds.
-func (s *Copy) PutUnmarkedAt(ctx context.Context, to Putter, key userdb.ObjectKey, opts userdb.PutOptions) error {
+func (s *Copy) PutUnmarkedAt(
+	ctx context.Context,
+	to Putter,
+	key userdb.ObjectKey,
+	opts userdb.PutOptions,
+) error {
 	head, err := userdb.WithoutMark(s.head)
 	if err != nil {
 		return err
@@ -201,7 +206,8 @@ func (s *Copy) PutUnmarkedAt(ctx context.Context, to Putter, key userdb.ObjectKe
 	return err
 }
 
-// sums reads the spooled file once, for the MD5 of its bytes under head. Other bytes than were spooled are an error.
+// sums reads the spooled file once, for the MD5 of its bytes under head. Other bytes than were spooled are an
+// error.
 func (s *Copy) sums(f *os.File, head []byte) ([]byte, error) {
 	plain, sent := &unmarkedSum{hash: sha256.New()}, &patchedSum{Hash: md5.New(), head: head}
 	if _, err := io.Copy(io.MultiWriter(plain, sent), io.NewSectionReader(f, 0, s.Size+1)); err != nil {
@@ -243,7 +249,8 @@ func (s *Copy) Remove() {
 	}
 }
 
-// markHead puts the mark into a SQLite header. Its random part makes the object's ETag one that never was before.
+// markHead puts the mark into a SQLite header. Its random part makes the object's ETag one that never was
+// before.
 func markHead(head []byte, mark userdb.Mark, random io.Reader) ([]byte, error) {
 	salt := make([]byte, userdb.MarkRandomBytes)
 	if _, err := io.ReadFull(random, salt); err != nil {

@@ -13,7 +13,10 @@ import (
 )
 
 // FirstLook reads one version of the object, range by range.
-func (s *Source) FirstLook(ctx context.Context, u userdb.UserID) (report sqlitefile.Report, object userdb.Object, sure bool, err error) {
+func (s *Source) FirstLook(
+	ctx context.Context,
+	u userdb.UserID,
+) (report sqlitefile.Report, object userdb.Object, sure bool, err error) {
 	key := s.Layout.Key(u)
 	head, object, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.SkimBytes)
 	if err != nil {
@@ -38,18 +41,25 @@ func (s *Source) FirstLook(ctx context.Context, u userdb.UserID) (report sqlitef
 		content, _, err := s.Files.GetRange(ctx, key, object.ETag, offset, length)
 		return content, err
 	}
-	report, sure, err = sqlitefile.FirstLook(ctx, filepath.Join(dir, "schema.sqlite"), object.Size, s.Limits, read, s.FirstCheck().JudgeSkimmed)
+	report, sure, err = sqlitefile.FirstLook(
+		ctx,
+		filepath.Join(dir, "schema.sqlite"),
+		object.Size,
+		s.Limits,
+		read,
+		s.FirstCheck().JudgeSkimmed,
+	)
 	return report, object, sure, err
 }
 
-// lookFirstBytes is how large a file must be for migrate to look at its header and schema before it is downloaded: below it, the requests more
-// cost every user more than the rare file that is refused would save.
+// lookFirstBytes is how large a file must be for migrate to look at its header and schema before it is
+// downloaded: below it, the requests more cost every user more than the rare file that is refused would save.
 const lookFirstBytes = 16 << 20
 
 var ErrLarge = errors.New("a large file")
 
-// LargeFiles is a guard that ends the download of a file that had better be looked at first: one that says that it is large, or one
-// that is no SQLite file and not small.
+// LargeFiles is a guard that ends the download of a file that had better be looked at first: one that says
+// that it is large, or one that is no SQLite file and not small.
 type LargeFiles struct {
 	head []byte
 	seen int64
@@ -57,13 +67,15 @@ type LargeFiles struct {
 
 func (l *LargeFiles) Write(p []byte) (int, error) {
 	l.head = append(l.head, p[:min(len(p), userdb.HeaderBytes-len(l.head))]...)
-	if l.seen += int64(len(p)); l.seen > sqlitefile.SkimBytes && (userdb.Classify(l.head) != userdb.SQLiteFile || statedBytes(l.head) > lookFirstBytes) {
+	if l.seen += int64(len(p)); l.seen > sqlitefile.SkimBytes &&
+		(userdb.Classify(l.head) != userdb.SQLiteFile || statedBytes(l.head) > lookFirstBytes) {
 		return 0, ErrLarge
 	}
 	return len(p), nil
 }
 
-// statedBytes is the size in pages that a SQLite header states (sqlite.org/fileformat2.html, section 1.3), in bytes. It may be wrong or 0.
+// statedBytes is the size in pages that a SQLite header states (sqlite.org/fileformat2.html, section 1.3), in
+// bytes. It may be wrong or 0.
 func statedBytes(head []byte) int64 {
 	page := int64(binary.BigEndian.Uint16(head[16:]))
 	if page == 1 {

@@ -28,7 +28,9 @@ func TestLargeFilesAreLookedAtFirst(t *testing.T) {
 	} {
 		for _, step := range []int{7, 64 << 10, 1 << 20} {
 			t.Run(fmt.Sprint(name, " by ", step), func(t *testing.T) {
-				rest, guard := append(c.head[:len(c.head):len(c.head)], make([]byte, c.more)...), &LargeFiles{}
+				rest, guard := append(
+					c.head[:len(c.head):len(c.head)],
+					make([]byte, c.more)...), &LargeFiles{}
 				var err error
 				for err == nil && len(rest) > 0 {
 					n := min(step, len(rest))

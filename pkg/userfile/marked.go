@@ -24,7 +24,8 @@ type marked struct {
 	err    error  // why the bytes must not be sent
 }
 
-// MarkAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time has come.
+// MarkAhead begins to hash what will be PUT under the mark, so that it need not be waited for when the time
+// has come.
 func (s *Copy) MarkAhead(mark userdb.Mark, random io.Reader) error {
 	m, err := s.withMark(mark, random)
 	if err != nil {
@@ -35,8 +36,8 @@ func (s *Copy) MarkAhead(mark userdb.Mark, random io.Reader) error {
 	return nil
 }
 
-// takeMarked returns the bytes under the mark, those made ahead if they carry it, and only if they are those that were checked. The caller
-// closes them.
+// takeMarked returns the bytes under the mark, those made ahead if they carry it, and only if they are those
+// that were checked. The caller closes them.
 func (s *Copy) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
 	m := s.ahead
 	if m != nil && m.mark == mark {
@@ -54,7 +55,8 @@ func (s *Copy) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
 	return m, nil
 }
 
-// withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no header, and is written anew.
+// withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no
+// header, and is written anew.
 func (s *Copy) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 	m := &marked{mark: mark, size: s.Size, summed: make(chan struct{})}
 	if s.Tombstone() {

@@ -12,15 +12,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// ReceiptFolder holds R2's copies of the receipts. The Durable Object's own is the one that commands go by; the copy is for the day on which
-// that object is gone, set back or does not answer: it still proves what the kept file is, and who was moved when. Nothing waits for it, and
-// its absence blocks nothing.
+// ReceiptFolder holds R2's copies of the receipts. The Durable Object's own is the one that commands go by;
+// the copy is for the day on which that object is gone, set back or does not answer: it still proves what the
+// kept file is, and who was moved when. Nothing waits for it, and its absence blocks nothing.
 const ReceiptFolder = userdb.ReservedPrefix + "receipts/"
 
 const receiptSuffix = ".json"
 
-// ReceiptKey is where R2 keeps the receipt of the migration with that claim. The receipt of one claim never changes, so a PUT that is
-// repeated, or arrives late, writes what is there already: it needs no condition.
+// ReceiptKey is where R2 keeps the receipt of the migration with that claim. The receipt of one claim never
+// changes, so a PUT that is repeated, or arrives late, writes what is there already: it needs no condition.
 func ReceiptKey(u userdb.UserID, claim userdb.Claim) userdb.ObjectKey {
 	return userdb.ObjectKey(fmt.Sprintf("%s%s/%d%s", ReceiptFolder, u, claim, receiptSuffix))
 }
@@ -38,7 +38,12 @@ func ReceiptOwner(key userdb.ObjectKey) (userdb.UserID, userdb.Claim, bool) {
 }
 
 // ReadReceipt reads R2's copy of a receipt, nil when there is none.
-func ReadReceipt(ctx context.Context, files Reader, u userdb.UserID, claim userdb.Claim) (*wire.Receipt, error) {
+func ReadReceipt(
+	ctx context.Context,
+	files Reader,
+	u userdb.UserID,
+	claim userdb.Claim,
+) (*wire.Receipt, error) {
 	key := ReceiptKey(u, claim)
 	var receipt wire.Receipt
 	_, err := reserved.Get(ctx, files, key, &receipt)
@@ -48,7 +53,12 @@ func ReadReceipt(ctx context.Context, files Reader, u userdb.UserID, claim userd
 	case err != nil:
 		return nil, err
 	case receipt.User != u || receipt.Claim != claim || receipt.SourceSHA == "":
-		return nil, &userdb.Error{Op: "read", Thing: string(key), Kind: userdb.Damaged, Err: errors.New("it is the receipt of another migration")}
+		return nil, &userdb.Error{
+			Op:    "read",
+			Thing: string(key),
+			Kind:  userdb.Damaged,
+			Err:   errors.New("it is the receipt of another migration"),
+		}
 	}
 	return &receipt, nil
 }

@@ -16,7 +16,13 @@ import (
 
 // Putter writes to the bucket. A lost condition is a Precondition error.
 type Putter interface {
-	Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error)
+	Put(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		body io.ReadSeeker,
+		size int64,
+		opts userdb.PutOptions,
+	) (userdb.ETag, error)
 }
 
 // Writer is what it takes to replace a user's file.
@@ -38,7 +44,8 @@ func NamesRefused(err error) bool {
 	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
 }
 
-// Travels demands that S3 carries everything that the user's object has beside its bytes. Only the Worker sees that as it is; without it nobody can tell.
+// Travels demands that S3 carries everything that the user's object has beside its bytes. Only the Worker
+// sees that as it is; without it nobody can tell.
 func (w *Writer) Travels(ctx context.Context, u userdb.UserID) error {
 	if w.Worker == nil {
 		return nil
@@ -51,24 +58,38 @@ func (w *Writer) Travels(ctx context.Context, u userdb.UserID) error {
 		return err
 	}
 	return &userdb.Error{Op: "keep what the object carries of", Thing: string(u), Kind: userdb.Blocked,
-		Err: &wire.RemoteError{Kind: wire.KindMetadataNames, Message: fmt.Sprintf("S3 would not carry %.300q as it is", names)},
+		Err: &wire.RemoteError{
+			Kind:    wire.KindMetadataNames,
+			Message: fmt.Sprintf("S3 would not carry %.300q as it is", names),
+		},
 		Hint: "give the object metadata with names of small ASCII letters, digits and hyphens, and plain values, under the same bytes " +
 			"(a copy onto itself with new metadata); the user is served as before"}
 }
 
-// Remark puts the spooled bytes under another mark, on condition that the object is still the spooled version. The Worker does it
-// where it can. What it fails at is done from here, with the same bytes and on the same condition: at most one of the two takes effect.
-func (s *Copy) Remark(ctx context.Context, w *Writer, u userdb.UserID, mark userdb.Mark) (userdb.ETag, error) {
+// Remark puts the spooled bytes under another mark, on condition that the object is still the spooled
+// version. The Worker does it where it can. What it fails at is done from here, with the same bytes and on
+// the same condition: at most one of the two takes effect.
+func (s *Copy) Remark(
+	ctx context.Context,
+	w *Writer,
+	u userdb.UserID,
+	mark userdb.Mark,
+) (userdb.ETag, error) {
 	b, err := s.takeMarked(mark, w.Random)
 	if err != nil {
 		return "", err
 	}
 	defer b.close()
 	if w.Worker != nil && b.size <= w.MarkBytes {
-		etag, err := w.Worker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
-			Head: b.head, Tombstone: b.stone, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)})
+		etag, err := w.Worker.Mark(
+			ctx,
+			u,
+			wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
+				Head: b.head, Tombstone: b.stone, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)},
+		)
 		var refused *wire.RemoteError
-		if err == nil || NamesRefused(err) || userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
+		if err == nil || NamesRefused(err) ||
+			userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
 			return etag, err
 		}
 	}
@@ -78,8 +99,13 @@ func (s *Copy) Remark(ctx context.Context, w *Writer, u userdb.UserID, mark user
 	return w.put(ctx, b, s, s.Version)
 }
 
-// FenceAbsent puts a tombstone where there is no object, so that a PUT on condition that there is none can no more take effect.
-func (w *Writer) FenceAbsent(ctx context.Context, key userdb.ObjectKey, stone userdb.Tombstone) (userdb.ETag, error) {
+// FenceAbsent puts a tombstone where there is no object, so that a PUT on condition that there is none can no
+// more take effect.
+func (w *Writer) FenceAbsent(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	stone userdb.Tombstone,
+) (userdb.ETag, error) {
 	raw, err := stone.Encode()
 	if err != nil {
 		return "", err
@@ -87,12 +113,22 @@ func (w *Writer) FenceAbsent(ctx context.Context, key userdb.ObjectKey, stone us
 	sum := md5.Sum(raw)
 	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
 	if w.Worker != nil && w.MarkBytes > 0 {
-		etag, err := w.Worker.Mark(ctx, stone.User, wire.MarkRequest{Tombstone: raw, MD5: hex.EncodeToString(sum[:]), Metadata: mark.Metadata(nil)})
+		etag, err := w.Worker.Mark(
+			ctx,
+			stone.User,
+			wire.MarkRequest{Tombstone: raw, MD5: hex.EncodeToString(sum[:]), Metadata: mark.Metadata(nil)},
+		)
 		if err == nil {
 			return etag, nil
 		}
 	}
-	return w.Files.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), userdb.PutOptions{IfNoneMatch: true, Metadata: mark.Metadata(nil), MD5: sum[:]})
+	return w.Files.Put(
+		ctx,
+		key,
+		bytes.NewReader(raw),
+		int64(len(raw)),
+		userdb.PutOptions{IfNoneMatch: true, Metadata: mark.Metadata(nil), MD5: sum[:]},
+	)
 }
 
 // Replace puts the file, under the mark, in place of the version that was seen (or of none, where none was).
@@ -108,7 +144,9 @@ func (s *Copy) Replace(ctx context.Context, w *Writer, seen Version, mark userdb
 // put uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
 func (w *Writer) put(ctx context.Context, b *marked, file *Copy, seen Version) (userdb.ETag, error) {
 	opts := userdb.PutOptions{IfMatch: seen.ETag, IfNoneMatch: seen.Absent,
-		Metadata: b.metadata(seen.Object.Metadata), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
+		Metadata: b.metadata(
+			seen.Object.Metadata,
+		), ContentType: contentType(seen, file), Headers: seen.Headers, MD5: b.md5()}
 	return w.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
 }
 
@@ -121,7 +159,8 @@ func (m *marked) metadata(old map[string]string) map[string]string {
 	return meta
 }
 
-// contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and an absent object had none.
+// contentType is what the object had. A tombstone of an earlier version says of itself that it is text, and
+// an absent object had none.
 func contentType(seen Version, file *Copy) string {
 	if seen.Absent || seen.Tombstone() && seen.ContentType == "text/plain" {
 		return file.ContentType

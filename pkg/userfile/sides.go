@@ -38,19 +38,26 @@ func (s *Sides) Both(ctx context.Context, u userdb.UserID) (wire.Status, Version
 	return st, file, s.StoreNotSetBack(ctx, u, st, file)
 }
 
-// SamePlace refuses to work on a user whose Durable Object was filled from another object than the one we look at: its absence there would
-// be taken for the user's own.
+// SamePlace refuses to work on a user whose Durable Object was filled from another object than the one we
+// look at: its absence there would be taken for the user's own.
 func (s *Sides) SamePlace(u userdb.UserID, receipt *wire.Receipt) error {
 	if receipt == nil || receipt.Bucket == s.Bucket && receipt.Key == s.Layout.Key(u) {
 		return nil
 	}
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("the Durable Object was filled from %s in bucket %s, not from %s in %s", receipt.Key, receipt.Bucket, s.Layout.Key(u), s.Bucket),
+		Err: fmt.Errorf(
+			"the Durable Object was filled from %s in bucket %s, not from %s in %s",
+			receipt.Key,
+			receipt.Bucket,
+			s.Layout.Key(u),
+			s.Bucket,
+		),
 		Hint: "check --bucket and --layout"}
 }
 
-// StoreNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object knows. A claim that was
-// made between our two looks is no such case, so the Durable Object is asked once more.
+// StoreNotSetBack refuses to go on when the file's mark is newer than every claim that the Durable Object
+// knows. A claim that was made between our two looks is no such case, so the Durable Object is asked once
+// more.
 func (s *Sides) StoreNotSetBack(ctx context.Context, u userdb.UserID, st wire.Status, file Version) error {
 	newest := file.Shown()
 	if newest <= st.Gen {
@@ -61,13 +68,21 @@ func (s *Sides) StoreNotSetBack(ctx context.Context, u userdb.UserID, st wire.St
 		return err
 	}
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf("a foreign mark: the file carries claim %d but its Durable Object knows only %d: the file was copied from another user or bucket, or the object's storage was lost, restored to an earlier time, or belongs to another namespace",
-			newest, st.Gen),
+		Err: fmt.Errorf(
+			"a foreign mark: the file carries claim %d but its Durable Object knows only %d: the file was copied from another user or bucket, or the object's storage was lost, restored to an earlier time, or belongs to another namespace",
+			newest,
+			st.Gen,
+		),
 		Hint: "check the Worker URL and the class binding first; then see docs/runbook.md, \"The Durable Object was set back\"; `dbmigrate rollback --end-foreign-marks` lets the file serve as it is"}
 }
 
 // KeptFile is the fenced file, if it is there and bit for bit the one that was migrated; nil otherwise.
-func (s *Sides) KeptFile(ctx context.Context, u userdb.UserID, seen Version, receipt *wire.Receipt) (*Copy, error) {
+func (s *Sides) KeptFile(
+	ctx context.Context,
+	u userdb.UserID,
+	seen Version,
+	receipt *wire.Receipt,
+) (*Copy, error) {
 	if seen.What != userdb.SQLiteFile || receipt == nil {
 		return nil, nil
 	}
@@ -78,7 +93,12 @@ func (s *Sides) KeptFile(ctx context.Context, u userdb.UserID, seen Version, rec
 	switch {
 	case file.ETag != seen.ETag:
 		file.Remove()
-		return nil, &userdb.Error{Op: "read", Thing: string(seen.Key), Kind: userdb.Precondition, Err: errors.New("it changed")}
+		return nil, &userdb.Error{
+			Op:    "read",
+			Thing: string(seen.Key),
+			Kind:  userdb.Precondition,
+			Err:   errors.New("it changed"),
+		}
 	case file.SHA != receipt.SourceSHA:
 		file.Remove()
 		return nil, nil
@@ -86,9 +106,16 @@ func (s *Sides) KeptFile(ctx context.Context, u userdb.UserID, seen Version, rec
 	return file, nil
 }
 
-// UnlessSuperseded looks for another command behind a contradiction. Reads of the Durable Object (digest, export) carry no claim, so they may
-// show what a newer command is doing; that is no conflict, and says nothing about the user's data. Other errors stay as they are.
-func (s *Sides) UnlessSuperseded(ctx context.Context, op string, u userdb.UserID, g userdb.Claim, err error) error {
+// UnlessSuperseded looks for another command behind a contradiction. Reads of the Durable Object (digest,
+// export) carry no claim, so they may show what a newer command is doing; that is no conflict, and says
+// nothing about the user's data. Other errors stay as they are.
+func (s *Sides) UnlessSuperseded(
+	ctx context.Context,
+	op string,
+	u userdb.UserID,
+	g userdb.Claim,
+	err error,
+) error {
 	switch userdb.KindOf(err) {
 	case userdb.Conflict, userdb.Mismatch, userdb.Refused:
 	default:
@@ -103,6 +130,11 @@ func (s *Sides) UnlessSuperseded(ctx context.Context, op string, u userdb.UserID
 
 func SupersededBy(op string, u userdb.UserID, g, newer userdb.Claim, seen error) error {
 	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Superseded,
-		Err:  fmt.Errorf("claim %d was superseded by claim %d, and what was seen may be its work: %w", g, newer, seen),
+		Err: fmt.Errorf(
+			"claim %d was superseded by claim %d, and what was seen may be its work: %w",
+			g,
+			newer,
+			seen,
+		),
 		Hint: "another command works on this user; nothing more was changed, run it again"}
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Clean says whether no earlier command can have left anything behind or under way: the user was never claimed, or the newest claim was a
-// rollback that stamped the file.
+// Clean says whether no earlier command can have left anything behind or under way: the user was never
+// claimed, or the newest claim was a rollback that stamped the file.
 func Clean(st wire.Status, file Version) bool {
 	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen.Stamp()
 }
 
-// LiftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says so until a writer drops it; the stamp in
-// the bytes is then the lineage's own number, while an export's is the number of a later claim.
+// LiftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says
+// so until a writer drops it; the stamp in the bytes is then the lineage's own number, while an export's is
+// the number of a later claim.
 func LiftedAlone(file Version, lin userdb.Lineage) bool {
 	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
 }
 
-// HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer that knows no fence: then the file may
-// have the cold rows, too.
+// HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer
+// that knows no fence: then the file may have the cold rows, too.
 func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
 	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
 		return nil
@@ -29,7 +30,8 @@ func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
 	return FenceGone(u, file, st)
 }
 
-// WholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may the cold rows go.
+// WholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may
+// the cold rows go.
 func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
 	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
 		if userdb.HasOtherContent(file.Object) {
@@ -40,24 +42,34 @@ func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
 	return FenceGone(u, file, st)
 }
 
-// OtherContent stops a command before it empties a Durable Object that was exported: the export may have been altered on its way, and the sealed
-// object then has the only true copy.
+// OtherContent stops a command before it empties a Durable Object that was exported: the export may have been
+// altered on its way, and the sealed object then has the only true copy.
 func OtherContent(op string, u userdb.UserID, file Version) error {
 	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
-		Err:  fmt.Errorf("%s holds other bytes than the rollback sent: something on the way altered them, or a writer that is no router saved since; the Durable Object is sealed and keeps everything", file.Key),
+		Err: fmt.Errorf(
+			"%s holds other bytes than the rollback sent: something on the way altered them, or a writer that is no router saved since; the Durable Object is sealed and keeps everything",
+			file.Key,
+		),
 		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback --discard-writes` ends it, and keeps what the object has as a SQLite file in R2; if not, remove the file and roll back"}
 }
 
-// Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was acknowledged then is in the file only.
+// Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was
+// acknowledged then is in the file only.
 func Untouched(u userdb.UserID, file Version, st wire.Status) error {
 	if !file.FencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
 		return nil
 	}
-	return Overwritten(u, fmt.Errorf("%s carries the fence, but was saved again since: a writer kept its mark and not its write version", file.Key))
+	return Overwritten(
+		u,
+		fmt.Errorf(
+			"%s carries the fence, but was saved again since: a writer kept its mark and not its write version",
+			file.Key,
+		),
+	)
 }
 
-// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database, and so take the fence's lock off
-// but not its mark.
+// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database,
+// and so take the fence's lock off but not its mark.
 func changedUnderFence(file Version, receipt *wire.Receipt) bool {
 	if file.Tombstone() {
 		return false
@@ -66,18 +78,33 @@ func changedUnderFence(file Version, receipt *wire.Receipt) bool {
 	return !file.Locked || ours && file.ETag != receipt.FencedETag
 }
 
-// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its fence.
+// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its
+// fence.
 var errOverwritten = errors.New("something other than dbmigrate wrote or deleted it")
 
 func IsOverwritten(err error) bool { return errors.Is(err, errOverwritten) }
 
 func Overwritten(u userdb.UserID, cause error) error {
-	return &userdb.Error{Op: "check the fence of", Thing: string(u), Kind: userdb.Conflict, Err: fmt.Errorf("%w: %w", cause, errOverwritten),
-		Hint: "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\""}
+	return &userdb.Error{
+		Op:    "check the fence of",
+		Thing: string(u),
+		Kind:  userdb.Conflict,
+		Err:   fmt.Errorf("%w: %w", cause, errOverwritten),
+		Hint:  "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\"",
+	}
 }
 
 func FenceGone(u userdb.UserID, file Version, st wire.Status) error {
-	return Overwritten(u, fmt.Errorf("the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence", st.Phase, st.Lin, file.Key, file.Word()))
+	return Overwritten(
+		u,
+		fmt.Errorf(
+			"the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence",
+			st.Phase,
+			st.Lin,
+			file.Key,
+			file.Word(),
+		),
+	)
 }
 
 func HotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
@@ -85,6 +112,11 @@ func HotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
 }
 
 func NoFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.NotFound, Err: fmt.Errorf("there is no object %s", key),
-		Hint: "check the user id and --layout"}
+	return &userdb.Error{
+		Op:    op,
+		Thing: string(u),
+		Kind:  userdb.NotFound,
+		Err:   fmt.Errorf("there is no object %s", key),
+		Hint:  "check the user id and --layout",
+	}
 }

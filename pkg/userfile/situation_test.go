@@ -7,24 +7,51 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Every phase beside every kind of file is one situation, each situation occurs, and whoever is not simply served is told what to do.
+// Every phase beside every kind of file is one situation, each situation occurs, and whoever is not simply
+// served is told what to do.
 func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 	const lin, gen = 5, 7
 	sqlite := func(m userdb.Mark, meta map[string]string) Version {
-		return Version{Mark: m, What: userdb.SQLiteFile, Locked: m.Kind == userdb.FenceMark, Object: userdb.Object{Metadata: meta}}
+		return Version{
+			Mark:   m,
+			What:   userdb.SQLiteFile,
+			Locked: m.Kind == userdb.FenceMark,
+			Object: userdb.Object{Metadata: meta},
+		}
 	}
 	fence := func(l userdb.Lineage, n userdb.Nonce) userdb.Mark {
 		return userdb.Mark{Kind: userdb.FenceMark, Lin: l, Non: n}
 	}
 	stamp := func(s userdb.Stamp) userdb.Mark { return userdb.Mark{Kind: userdb.StampMark, Stamp: s} }
 	files := map[string]Version{
-		"absent": {Absent: true}, "plain": sqlite(userdb.Mark{}, nil), "fenced": sqlite(fence(lin, 6), nil), "fenced by an older lineage": sqlite(fence(3, 3), nil),
-		"stamped by the newest": sqlite(stamp(gen), nil), "stamped by the lineage": sqlite(stamp(lin), nil), "stamped long ago": sqlite(stamp(2), nil),
-		"hot": sqlite(stamp(lin), userdb.Mark{HotOf: lin}.Metadata(nil)), "of a later claim": sqlite(stamp(gen+1), nil),
-		"tombstone": {Mark: fence(lin, lin), What: userdb.TombstoneFile}, "no database": {What: userdb.UnknownFile},
+		"absent": {
+			Absent: true,
+		}, "plain": sqlite(userdb.Mark{}, nil), "fenced": sqlite(fence(lin, 6), nil), "fenced by an older lineage": sqlite(fence(3, 3), nil),
+		"stamped by the newest": sqlite(
+			stamp(gen),
+			nil,
+		), "stamped by the lineage": sqlite(stamp(lin), nil), "stamped long ago": sqlite(stamp(2), nil),
+		"hot": sqlite(
+			stamp(lin),
+			userdb.Mark{HotOf: lin}.Metadata(nil),
+		), "of a later claim": sqlite(stamp(gen+1), nil),
+		"tombstone": {
+			Mark: fence(lin, lin),
+			What: userdb.TombstoneFile,
+		}, "no database": {What: userdb.UnknownFile},
 	}
-	phases := []userdb.Phase{userdb.Empty, userdb.Importing, userdb.Ready, userdb.Active, userdb.Sealed, userdb.Splitting, userdb.SplitReady, userdb.Cold,
-		userdb.ColdSealed, userdb.Merging}
+	phases := []userdb.Phase{
+		userdb.Empty,
+		userdb.Importing,
+		userdb.Ready,
+		userdb.Active,
+		userdb.Sealed,
+		userdb.Splitting,
+		userdb.SplitReady,
+		userdb.Cold,
+		userdb.ColdSealed,
+		userdb.Merging,
+	}
 	seen := map[Situation]bool{}
 	for name, file := range files {
 		for _, phase := range phases {
@@ -35,7 +62,13 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 				t.Errorf("%s beside a file that is %s: %+v", phase, name, m)
 			}
 			if quiet := s == AtFile || s == Migrated || s == Split; quiet != (m.Problem == "") {
-				t.Errorf("%s beside a file that is %s: situation %d with problem %q", phase, name, s, m.Problem)
+				t.Errorf(
+					"%s beside a file that is %s: situation %d with problem %q",
+					phase,
+					name,
+					s,
+					m.Problem,
+				)
 			}
 			if holds := m.Serves == SideStore; holds != (phase == userdb.Active && file.Shown() <= gen) {
 				t.Errorf("%s beside a file that is %s: served by %s", phase, name, m.Serves)

@@ -15,14 +15,19 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Reader is what a look at a user's file needs of the bucket. It cannot write. Errors carry userdb kinds: NotFound for an absent object,
-// Precondition for a version that is gone.
+// Reader is what a look at a user's file needs of the bucket. It cannot write. Errors carry userdb kinds:
+// NotFound for an absent object, Precondition for a version that is gone.
 type Reader interface {
 	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
 	// Get writes the object to w. A non-empty ifMatch pins it: another version is a Precondition error.
 	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
 	// GetRange reads at most length bytes from offset; a shorter object gives fewer.
-	GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error)
+	GetRange(
+		ctx context.Context,
+		key userdb.ObjectKey,
+		ifMatch userdb.ETag,
+		offset, length int64,
+	) ([]byte, userdb.Object, error)
 }
 
 // Source reads users' files. It changes none.
@@ -93,8 +98,8 @@ func (s *Source) observe(ev result.Event) {
 	}
 }
 
-// Preflight checks everything about the file, every page and every row of it, before anything is claimed: a user who cannot be moved is
-// refused while nothing has changed anywhere.
+// Preflight checks everything about the file, every page and every row of it, before anything is claimed: a
+// user who cannot be moved is refused while nothing has changed anywhere.
 func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) error {
 	begun := s.now()
 	report, err := s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
@@ -105,11 +110,15 @@ func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) err
 	if err := report.Err(); err != nil {
 		return About(u, err)
 	}
-	file.Warnings = slices.DeleteFunc(report.Problems(), func(p sqlitefile.Problem) bool { return p.Object == "" })
+	file.Warnings = slices.DeleteFunc(
+		report.Problems(),
+		func(p sqlitefile.Problem) bool { return p.Object == "" },
+	)
 	return nil
 }
 
-// MayOpen refuses a file that nobody has checked and that takes too much to check. Other faults are for the caller to find.
+// MayOpen refuses a file that nobody has checked and that takes too much to check. Other faults are for the
+// caller to find.
 func (s *Source) MayOpen(ctx context.Context, u userdb.UserID, file *Copy) error {
 	report, err := s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package userfile is a user's file in R2: what a look at it says, a copy of one version on this machine, the first look into it, and its
-// conditional replacement under a mark. It knows no command.
+// Package userfile is a user's file in R2: what a look at it says, a copy of one version on this machine, the
+// first look into it, and its conditional replacement under a mark. It knows no command.
 package userfile
 
 import (
@@ -12,7 +12,8 @@ import (
 // lookBytes covers the SQLite header with its mark, and a whole tombstone.
 const lookBytes = 16 << 10
 
-// Version is what one strongly consistent read of the object says. A tombstone shows its fence like a file does.
+// Version is what one strongly consistent read of the object says. A tombstone shows its fence like a file
+// does.
 type Version struct {
 	userdb.Object
 	userdb.Mark
@@ -47,7 +48,12 @@ func ReadVersion(obj userdb.Object, head []byte) (Version, error) {
 		f.Mark = userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
 	}
 	if err != nil {
-		return Version{}, &userdb.Error{Op: "read the mark of", Thing: string(obj.Key), Kind: userdb.Damaged, Err: err}
+		return Version{}, &userdb.Error{
+			Op:    "read the mark of",
+			Thing: string(obj.Key),
+			Kind:  userdb.Damaged,
+			Err:   err,
+		}
 	}
 	return f, nil
 }
@@ -60,13 +66,15 @@ func (f Version) Fenced() bool { return f.Kind == userdb.FenceMark }
 // FencedBy says whether the file is fenced by the lineage.
 func (f Version) FencedBy(lin userdb.Lineage) bool { return f.Fenced() && f.Lin == lin }
 
-// ExportedFrom says whether an unfenced file came back from the lineage. The stamp of a rollback is always newer than the lineage (that of a
-// lift without the Durable Object may equal it). The application's VACUUM clears the stamp; the metadata, which routers carry along, still has it.
+// ExportedFrom says whether an unfenced file came back from the lineage. The stamp of a rollback is always
+// newer than the lineage (that of a lift without the Durable Object may equal it). The application's VACUUM
+// clears the stamp; the metadata, which routers carry along, still has it.
 func (f Version) ExportedFrom(lin userdb.Lineage) bool {
 	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)).Claim() >= lin.Claim()
 }
 
-// Carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take off its lock.
+// Carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take
+// off its lock.
 func (f Version) Carries(g userdb.Claim) bool {
 	return f.Fenced() && f.Non == g.Nonce() && (f.Locked || f.Tombstone())
 }
@@ -90,7 +98,8 @@ func (f Version) Shown() userdb.Claim {
 
 // Plain says that dbmigrate has left nothing on it.
 func (f Version) Plain() bool {
-	return !f.Absent && f.Mark.Kind == userdb.NoMark && f.What != userdb.TombstoneFile && userdb.MetadataHotOf(f.Object.Metadata) == 0
+	return !f.Absent && f.Mark.Kind == userdb.NoMark && f.What != userdb.TombstoneFile &&
+		userdb.MetadataHotOf(f.Object.Metadata) == 0
 }
 
 // Word is the file's state as docs/scripting.md lists them.

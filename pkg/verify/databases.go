@@ -1,5 +1,5 @@
-// Package verify compares two sides of a migration and names what differs. It works on digests first and transfers rows only where
-// digests disagree.
+// Package verify compares two sides of a migration and names what differs. It works on digests first and
+// transfers rows only where digests disagree.
 package verify
 
 import (
@@ -25,7 +25,8 @@ const (
 	Rowid   Kind = "rowid"   // a row with the same content under another rowid
 )
 
-// Difference is one thing in which two databases differ. Left and Right are for people: long texts are shortened.
+// Difference is one thing in which two databases differ. Left and Right are for people: long texts are
+// shortened.
 type Difference struct {
 	Kind   Kind   `json:"kind"`
 	Object string `json:"object"` // table "games", index "by_date", header userVersion, schema, database
@@ -45,8 +46,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s against %s", d.Object, d.Left, d.Right)
 }
 
-// Databases compares two digests and returns nil only when they are equal. A table without rows counts as absent, as it does in the database
-// digest: what is left of it stands in the schema.
+// Databases compares two digests and returns nil only when they are equal. A table without rows counts as
+// absent, as it does in the database digest: what is left of it stands in the schema.
 func Databases(left, right wire.DatabaseDigest) []Difference {
 	var out []Difference
 	if left.Schema != right.Schema {
@@ -54,7 +55,10 @@ func Databases(left, right wire.DatabaseDigest) []Difference {
 	}
 	out = append(out, tables(left.Tables, right.Tables)...)
 	if len(out) == 0 && left.Database != right.Database {
-		out = append(out, Difference{Content, "database", digestText(left.Database), digestText(right.Database)})
+		out = append(
+			out,
+			Difference{Content, "database", digestText(left.Database), digestText(right.Database)},
+		)
 	}
 	return out
 }
@@ -90,7 +94,12 @@ func table(l, r wire.TableDigest, found bool) (Difference, bool) {
 	case l.Rows != r.Rows:
 		return Difference{Count, object, rowsText(l.Rows), rowsText(r.Rows)}, true
 	case l.Digest != r.Digest:
-		return Difference{Content, object, rowsText(l.Rows) + " with " + digestText(l.Digest), rowsText(r.Rows) + " with " + digestText(r.Digest)}, true
+		return Difference{
+			Content,
+			object,
+			rowsText(l.Rows) + " with " + digestText(l.Digest),
+			rowsText(r.Rows) + " with " + digestText(r.Digest),
+		}, true
 	case l.Census.Difference(r.Census) != "":
 		return Difference{Kind: Census, Object: object, Left: l.Census.Difference(r.Census)}, true
 	}

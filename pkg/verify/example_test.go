@@ -11,7 +11,10 @@ import (
 func ExampleDatabases() {
 	schema := wire.SchemaDigest(wire.Schema{})
 	digest := func(rows int64, first byte) wire.DatabaseDigest {
-		return wire.DatabaseDigestOf(schema, []wire.TableDigest{wire.NewTableDigest("games", rows, [32]byte{first})})
+		return wire.DatabaseDigestOf(
+			schema,
+			[]wire.TableDigest{wire.NewTableDigest("games", rows, [32]byte{first})},
+		)
 	}
 	for _, difference := range verify.Databases(digest(2, 1), digest(2, 9)) {
 		fmt.Println(difference.Kind, difference.Object)

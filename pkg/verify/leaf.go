@@ -60,7 +60,12 @@ func (f *finder) cells(left, right []wire.Value) error {
 		if l.Class != r.Class {
 			kind = Type
 		}
-		d := RowDifference{Kind: kind, Table: f.table.Name, Key: f.table.key(left).Clone(), Column: f.table.Columns[i]}
+		d := RowDifference{
+			Kind:   kind,
+			Table:  f.table.Name,
+			Key:    f.table.key(left).Clone(),
+			Column: f.table.Columns[i],
+		}
 		d.Left, d.Right = shortenPair(l, r)
 		if err := f.add(foundRow{RowDifference: d}); err != nil {
 			return err
@@ -71,7 +76,9 @@ func (f *finder) cells(left, right []wire.Value) error {
 
 // wholeRow describes a row that only one side has.
 func (f *finder) wholeRow(kind Kind, row []wire.Value) foundRow {
-	d := foundRow{RowDifference: RowDifference{Kind: kind, Table: f.table.Name, Key: f.table.key(row).Clone()}}
+	d := foundRow{
+		RowDifference: RowDifference{Kind: kind, Table: f.table.Name, Key: f.table.key(row).Clone()},
+	}
 	shown := rowText(row)
 	if kind == Missing {
 		d.Left = shown
@@ -108,7 +115,8 @@ func (f *finder) add(d foundRow) error {
 	return nil
 }
 
-// differences returns what was found. A missing and an extra row of the same content in a rowid table are one row whose rowid changed.
+// differences returns what was found. A missing and an extra row of the same content in a rowid table are one
+// row whose rowid changed.
 func (f *finder) differences() []RowDifference {
 	moved := f.moved()
 	var out []RowDifference
@@ -157,5 +165,11 @@ func movedRow(a, b foundRow) RowDifference {
 	if a.Kind == Extra {
 		missing, extra = b, a
 	}
-	return RowDifference{Kind: Rowid, Table: a.Table, Key: missing.Key, Left: keyText(missing.Key), Right: keyText(extra.Key)}
+	return RowDifference{
+		Kind:  Rowid,
+		Table: a.Table,
+		Key:   missing.Key,
+		Left:  keyText(missing.Key),
+		Right: keyText(extra.Key),
+	}
 }

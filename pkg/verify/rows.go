@@ -11,21 +11,23 @@ import (
 )
 
 const (
-	// stride is the longest range that a side is asked to digest at once, in rows: it bounds the time and memory of one request.
+	// stride is the longest range that a side is asked to digest at once, in rows: it bounds the time and
+	// memory of one request.
 	stride = 32_768
 	// leafRows is how many rows of the left side are transferred when a difference is down to them.
 	leafRows = 16
 )
 
-// Side is one of two databases: the file, or the Durable Object. Rows yields the rows with after < key <= upto in key order; a row and its bytes
-// need to be valid only during the call of yield, whose error ends the walk and is returned.
+// Side is one of two databases: the file, or the Durable Object. Rows yields the rows with after < key <=
+// upto in key order; a row and its bytes need to be valid only during the call of yield, whose error ends the
+// walk and is returned.
 type Side interface {
 	Range(ctx context.Context, req wire.RangeRequest) (wire.RangeDigest, error)
 	Rows(ctx context.Context, table string, after, upto wire.Key, yield func(row []wire.Value) error) error
 }
 
-// Table says how the rows of a table are read: the names of their cells in order (the rowid's first where no column shows it), and which cells are
-// the key. Rowid is false for WITHOUT ROWID tables.
+// Table says how the rows of a table are read: the names of their cells in order (the rowid's first where no
+// column shows it), and which cells are the key. Rowid is false for WITHOUT ROWID tables.
 type Table struct {
 	Name    string
 	Columns []string
@@ -75,11 +77,17 @@ func keyText(key wire.Key) string {
 // errEnough ends the search when the limit of differences is reached.
 var errEnough = errors.New("enough differences")
 
-// Rows finds at most limit (at least one) differences between the rows of a table, in key order of the left side. It compares digests of ranges, halves those
-// that differ, and transfers only the last few rows: one changed row in a million costs about a hundred small requests and a few dozen rows.
-// The left side is only ever asked with keys that it returned itself. A side that is written to meanwhile is a Conflict.
+// Rows finds at most limit (at least one) differences between the rows of a table, in key order of the left
+// side. It compares digests of ranges, halves those that differ, and transfers only the last few rows: one
+// changed row in a million costs about a hundred small requests and a few dozen rows. The left side is only
+// ever asked with keys that it returned itself. A side that is written to meanwhile is a Conflict.
 func Rows(ctx context.Context, t Table, left, right Side, limit int) ([]RowDifference, error) {
-	f := &finder{table: t, left: &guarded{side: left, name: "left"}, right: &guarded{side: right, name: "right"}, limit: limit}
+	f := &finder{
+		table: t,
+		left:  &guarded{side: left, name: "left"},
+		right: &guarded{side: right, name: "right"},
+		limit: limit,
+	}
 	err := f.walk(ctx)
 	if errors.Is(err, errEnough) {
 		err = nil
@@ -122,10 +130,15 @@ func (f *finder) rest(ctx context.Context, after wire.Key) error {
 	return f.leaf(ctx, after, nil, nil)
 }
 
-// compare asks the right side for the range behind after that the left side digested as l, and descends when they differ.
+// compare asks the right side for the range behind after that the left side digested as l, and descends when
+// they differ.
 func (f *finder) compare(ctx context.Context, after wire.Key, l wire.RangeDigest) error {
-	// As many rows as the left side has are enough, and bound the request: when these are the same, the last of them ends the range.
-	r, err := f.right.digest(ctx, wire.RangeRequest{Table: f.table.Name, After: after, Upto: l.Last, Limit: l.Rows})
+	// As many rows as the left side has are enough, and bound the request: when these are the same, the last
+	// of them ends the range.
+	r, err := f.right.digest(
+		ctx,
+		wire.RangeRequest{Table: f.table.Name, After: after, Upto: l.Last, Limit: l.Rows},
+	)
 	if err != nil || r.Rows == l.Rows && r.Digest == l.Digest {
 		return err
 	}
@@ -143,7 +156,10 @@ func (f *finder) descend(ctx context.Context, after wire.Key, l wire.RangeDigest
 	}
 	upto := l.Last
 	for _, limit := range []int64{l.Rows / 2, 0} {
-		half, err := f.left.digest(ctx, wire.RangeRequest{Table: f.table.Name, After: after, Upto: upto, Limit: limit})
+		half, err := f.left.digest(
+			ctx,
+			wire.RangeRequest{Table: f.table.Name, After: after, Upto: upto, Limit: limit},
+		)
 		if err != nil {
 			return err
 		}
@@ -200,6 +216,10 @@ func (g *guarded) digest(ctx context.Context, req wire.RangeRequest) (wire.Range
 }
 
 func (g *guarded) changed() error {
-	return &userdb.Error{Op: "compare rows", Kind: userdb.Conflict, Err: fmt.Errorf("the %s side was written to during the comparison", g.name),
-		Hint: "compare again while nobody writes"}
+	return &userdb.Error{
+		Op:   "compare rows",
+		Kind: userdb.Conflict,
+		Err:  fmt.Errorf("the %s side was written to during the comparison", g.name),
+		Hint: "compare again while nobody writes",
+	}
 }

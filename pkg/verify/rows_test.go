@@ -37,7 +37,10 @@ func gamesRow(id int64, name string, score wire.Value) []wire.Value {
 func newMemory(n int) *memory {
 	m := &memory{pageRows: 7}
 	for i := range n {
-		m.rows = append(m.rows, gamesRow(int64(i+1)*10, fmt.Sprintf("game %d", i), wire.RealValue(float64(i)/4)))
+		m.rows = append(
+			m.rows,
+			gamesRow(int64(i+1)*10, fmt.Sprintf("game %d", i), wire.RealValue(float64(i)/4)),
+		)
 	}
 	return m
 }
@@ -74,7 +77,12 @@ func (m *memory) Range(_ context.Context, req wire.RangeRequest) (wire.RangeDige
 	return out, nil
 }
 
-func (m *memory) Rows(_ context.Context, _ string, after, upto wire.Key, yield func([]wire.Value) error) error {
+func (m *memory) Rows(
+	_ context.Context,
+	_ string,
+	after, upto wire.Key,
+	yield func([]wire.Value) error,
+) error {
 	for _, row := range m.between(after, upto) {
 		m.sent++
 		if err := yield(row); err != nil {
@@ -101,9 +109,19 @@ func (s stored) Range(ctx context.Context, _ userdb.UserID, req wire.RangeReques
 	return s.memory.Range(ctx, req)
 }
 
-func (s stored) ExportRows(_ context.Context, _ userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
+func (s stored) ExportRows(
+	_ context.Context,
+	_ userdb.UserID,
+	req wire.ExportRequest,
+) (*wire.ExportPage, error) {
 	rows := s.between(req.After, nil)
-	p := &wire.ExportPage{ExportHeader: wire.ExportHeader{Table: req.Table, Columns: gamesTable().Columns, Done: len(rows) <= s.pageRows}}
+	p := &wire.ExportPage{
+		ExportHeader: wire.ExportHeader{
+			Table:   req.Table,
+			Columns: gamesTable().Columns,
+			Done:    len(rows) <= s.pageRows,
+		},
+	}
 	for _, row := range rows[:min(len(rows), s.pageRows)] {
 		p.Cells, p.Reals = wire.AppendRow(p.Cells, p.Reals, row)
 		p.Rows++
@@ -133,16 +151,59 @@ func TestRows(t *testing.T) {
 		{"type", 5000, func(m *memory) { m.rows[4] = gamesRow(50, "game 4", wire.IntValue(1)) }, 10,
 			[]string{`table "games" row 50 column "score": 1.0 against 1`}},
 		{"two cells", 100, func(m *memory) { m.rows[4] = gamesRow(50, "x", wire.NullValue()) }, 10,
-			[]string{`table "games" row 50 column "name": "game 4" against "x"`, `table "games" row 50 column "score": 1.0 against NULL`}},
-		{"the sign of zero", 100, func(m *memory) { m.rows[0] = gamesRow(10, "game 0", wire.RealValue(negativeZero())) }, 10,
-			[]string{`table "games" row 10 column "score": 0.0 against -0.0`}},
-		{"missing first", 5000, func(m *memory) { m.remove(0) }, 10, []string{`table "games" row 10 is missing on the right: (10, "game 0", 0.0)`}},
-		{"missing last", 5000, func(m *memory) { m.remove(4999) }, 10, []string{`table "games" row 50000 is missing on the right: (50000, "game 4999", 1249.75)`}},
-		{"extra first", 5000, func(m *memory) { m.insert(0, gamesRow(1, "new", wire.NullValue())) }, 10, []string{`table "games" row 1 is extra on the right: (1, "new", NULL)`}},
-		{"extra inside", 5000, func(m *memory) { m.insert(77, gamesRow(771, "new", wire.NullValue())) }, 10, []string{`table "games" row 771 is extra on the right: (771, "new", NULL)`}},
-		{"extra at the end", 5000, func(m *memory) { m.rows = append(m.rows, gamesRow(99999, "new", wire.NullValue())) }, 10,
-			[]string{`table "games" row 99999 is extra on the right: (99999, "new", NULL)`}},
-		{"another rowid", 5000, func(m *memory) { m.rows[77] = gamesRow(775, "game 77", m.rows[77][2]) }, 10, []string{`table "games" row 780 has rowid 780 against 775`}},
+			[]string{
+				`table "games" row 50 column "name": "game 4" against "x"`,
+				`table "games" row 50 column "score": 1.0 against NULL`,
+			}},
+		{
+			"the sign of zero",
+			100,
+			func(m *memory) { m.rows[0] = gamesRow(10, "game 0", wire.RealValue(negativeZero())) },
+			10,
+			[]string{`table "games" row 10 column "score": 0.0 against -0.0`},
+		},
+		{
+			"missing first",
+			5000,
+			func(m *memory) { m.remove(0) },
+			10,
+			[]string{`table "games" row 10 is missing on the right: (10, "game 0", 0.0)`},
+		},
+		{
+			"missing last",
+			5000,
+			func(m *memory) { m.remove(4999) },
+			10,
+			[]string{`table "games" row 50000 is missing on the right: (50000, "game 4999", 1249.75)`},
+		},
+		{
+			"extra first",
+			5000,
+			func(m *memory) { m.insert(0, gamesRow(1, "new", wire.NullValue())) },
+			10,
+			[]string{`table "games" row 1 is extra on the right: (1, "new", NULL)`},
+		},
+		{
+			"extra inside",
+			5000,
+			func(m *memory) { m.insert(77, gamesRow(771, "new", wire.NullValue())) },
+			10,
+			[]string{`table "games" row 771 is extra on the right: (771, "new", NULL)`},
+		},
+		{
+			"extra at the end",
+			5000,
+			func(m *memory) { m.rows = append(m.rows, gamesRow(99999, "new", wire.NullValue())) },
+			10,
+			[]string{`table "games" row 99999 is extra on the right: (99999, "new", NULL)`},
+		},
+		{
+			"another rowid",
+			5000,
+			func(m *memory) { m.rows[77] = gamesRow(775, "game 77", m.rows[77][2]) },
+			10,
+			[]string{`table "games" row 780 has rowid 780 against 775`},
+		},
 		{"another rowid far away", 5000, func(m *memory) {
 			row := m.rows[77]
 			m.remove(77)
@@ -153,12 +214,34 @@ func TestRows(t *testing.T) {
 			m.remove(2*stride + 1)
 		}, 10, []string{
 			fmt.Sprintf(`table "games" row %d column "name": "game %d" against "a"`, stride*10, stride-1),
-			fmt.Sprintf(`table "games" row %d column "score": %.2f against NULL`, stride*10, float64(stride-1)/4),
-			fmt.Sprintf(`table "games" row %d is missing on the right: (%d, "game %d", %.2f)`, (2*stride+2)*10, (2*stride+2)*10, 2*stride+1, float64(2*stride+1)/4)}},
+			fmt.Sprintf(
+				`table "games" row %d column "score": %.2f against NULL`,
+				stride*10,
+				float64(stride-1)/4,
+			),
+			fmt.Sprintf(
+				`table "games" row %d is missing on the right: (%d, "game %d", %.2f)`,
+				(2*stride+2)*10,
+				(2*stride+2)*10,
+				2*stride+1,
+				float64(2*stride+1)/4,
+			)}},
 		{"the limit", 5000, func(m *memory) { m.rows = m.rows[:10] }, 2, []string{
 			`table "games" row 110 is missing on the right: (110, "game 10", 2.5)`, `table "games" row 120 is missing on the right: (120, "game 11", 2.75)`}},
-		{"empty left, limit", 0, func(m *memory) { m.rows = newMemory(5000).rows }, 1, []string{`table "games" row 10 is extra on the right: (10, "game 0", 0.0)`}},
-		{"empty right, limit", 5000, func(m *memory) { m.rows = nil }, 1, []string{`table "games" row 10 is missing on the right: (10, "game 0", 0.0)`}},
+		{
+			"empty left, limit",
+			0,
+			func(m *memory) { m.rows = newMemory(5000).rows },
+			1,
+			[]string{`table "games" row 10 is extra on the right: (10, "game 0", 0.0)`},
+		},
+		{
+			"empty right, limit",
+			5000,
+			func(m *memory) { m.rows = nil },
+			1,
+			[]string{`table "games" row 10 is missing on the right: (10, "game 0", 0.0)`},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -178,7 +261,12 @@ func TestRows(t *testing.T) {
 					texts = append(texts, d.String())
 				}
 				if strings.Join(texts, "\n") != strings.Join(c.want, "\n") {
-					t.Errorf("%s: differences are\n%s\nwant\n%s", name, strings.Join(texts, "\n"), strings.Join(c.want, "\n"))
+					t.Errorf(
+						"%s: differences are\n%s\nwant\n%s",
+						name,
+						strings.Join(texts, "\n"),
+						strings.Join(c.want, "\n"),
+					)
 				}
 			}
 		})
@@ -218,7 +306,11 @@ func TestManyExtraRowsAreAllFound(t *testing.T) {
 
 func TestSameContentTwicePairsOnce(t *testing.T) {
 	row := func(id int64) []wire.Value { return gamesRow(id, "same", wire.NullValue()) }
-	left, right := &memory{rows: [][]wire.Value{row(1), row(2), row(3), row(4)}}, &memory{rows: [][]wire.Value{row(4), row(5), row(6)}}
+	left, right := &memory{
+		rows: [][]wire.Value{row(1), row(2), row(3), row(4)},
+	}, &memory{
+		rows: [][]wire.Value{row(4), row(5), row(6)},
+	}
 	got, err := Rows(context.Background(), gamesTable(), left, right, 10)
 	var texts []string
 	for _, d := range got {
@@ -265,14 +357,21 @@ func (b broken) Rows(_ context.Context, _ string, _, _ wire.Key, yield func([]wi
 func TestErrorsOfSidesComeThrough(t *testing.T) {
 	left, right := newMemory(100), newMemory(99)
 	lost := errors.New("connection lost")
-	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right, err: lost}, 10); !errors.Is(err, lost) {
+	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right, err: lost}, 10); !errors.Is(
+		err,
+		lost,
+	) {
 		t.Errorf("error is %v", err)
 	}
-	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right}, 10); userdb.KindOf(err) != userdb.ProtocolError {
+	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right}, 10); userdb.KindOf(
+		err,
+	) != userdb.ProtocolError {
 		t.Errorf("rows without a last key: %v", err)
 	}
 	short := []wire.Value{wire.IntValue(1)}
-	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right, row: short}, 10); userdb.KindOf(err) != userdb.ProtocolError {
+	if _, err := Rows(context.Background(), gamesTable(), left, broken{Side: right, row: short}, 10); userdb.KindOf(
+		err,
+	) != userdb.ProtocolError {
 		t.Errorf("a row of another width: %v", err)
 	}
 }

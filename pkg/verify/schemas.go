@@ -18,14 +18,20 @@ func Schemas(left, right wire.Schema) []Difference {
 		r, ok := others[idOf(l)]
 		delete(others, idOf(l))
 		if !ok {
-			out = append(out, Difference{Kind: Missing, Object: idOf(l).String(), Left: Shorten(text(l.SQL), 0)})
+			out = append(
+				out,
+				Difference{Kind: Missing, Object: idOf(l).String(), Left: Shorten(text(l.SQL), 0)},
+			)
 		} else if l != r {
 			out = append(out, objects(l, r))
 		}
 	}
 	for _, r := range right.Objects {
 		if _, ok := others[idOf(r)]; ok {
-			out = append(out, Difference{Kind: Extra, Object: idOf(r).String(), Right: Shorten(text(r.SQL), 0)})
+			out = append(
+				out,
+				Difference{Kind: Extra, Object: idOf(r).String(), Right: Shorten(text(r.SQL), 0)},
+			)
 		}
 	}
 	return out
@@ -41,7 +47,12 @@ func (id objectID) String() string { return fmt.Sprintf("%.20s %.100q", id.kind,
 func objects(l, r wire.Object) Difference {
 	object := idOf(l).String()
 	if l.SQL == r.SQL {
-		return Difference{Schema, object, fmt.Sprintf("on table %.100q", l.Table), fmt.Sprintf("on table %.100q", r.Table)}
+		return Difference{
+			Schema,
+			object,
+			fmt.Sprintf("on table %.100q", l.Table),
+			fmt.Sprintf("on table %.100q", r.Table),
+		}
 	}
 	left, right := shortenPair(text(l.SQL), text(r.SQL))
 	return Difference{Schema, object, left, right}

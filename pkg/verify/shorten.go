@@ -10,8 +10,9 @@ import (
 // shownBytes is how many bytes of a TEXT or BLOB Shorten shows.
 const shownBytes = 60
 
-// Shorten writes a value for people. NULL, INTEGER and REAL stand in full, a REAL always with a point or an exponent. TEXT is quoted and
-// escaped so that every byte can be told, BLOB is x'hex'. Of more than 60 bytes only those around byte `at` are shown, with how many the value has in all:
+// Shorten writes a value for people. NULL, INTEGER and REAL stand in full, a REAL always with a point or an
+// exponent. TEXT is quoted and escaped so that every byte can be told, BLOB is x'hex'. Of more than 60 bytes
+// only those around byte `at` are shown, with how many the value has in all:
 //
 //	...[480:]"the quick brown fix"... (2048 bytes)
 func Shorten(v wire.Value, at int) string {

@@ -34,9 +34,14 @@ func (s storeSide) Range(ctx context.Context, req wire.RangeRequest) (wire.Range
 	return s.stores.Range(ctx, s.user, req)
 }
 
-// Rows asks how many rows the range has and then reads so many, a stride at a time: an export page has no upper end, and only SQLite can
-// compare keys.
-func (s storeSide) Rows(ctx context.Context, table string, after, upto wire.Key, yield func(row []wire.Value) error) error {
+// Rows asks how many rows the range has and then reads so many, a stride at a time: an export page has no
+// upper end, and only SQLite can compare keys.
+func (s storeSide) Rows(
+	ctx context.Context,
+	table string,
+	after, upto wire.Key,
+	yield func(row []wire.Value) error,
+) error {
 	for {
 		count, err := s.Range(ctx, wire.RangeRequest{Table: table, After: after, Upto: upto, Limit: stride})
 		if err != nil {
@@ -52,7 +57,8 @@ func (s storeSide) Rows(ctx context.Context, table string, after, upto wire.Key,
 	}
 }
 
-// ImportingSide is StoreSide for a Durable Object that imports: it exports nothing yet. width is how many values a row has.
+// ImportingSide is StoreSide for a Durable Object that imports: it exports nothing yet. width is how many
+// values a row has.
 func ImportingSide(stores Stores, u userdb.UserID, width int) Side {
 	return importingSide{storeSide{stores, u}, width}
 }
@@ -63,9 +69,17 @@ type importingSide struct {
 }
 
 // Rows asks for the rows of small ranges, and for one row where even these are too long for an answer.
-func (s importingSide) Rows(ctx context.Context, table string, after, upto wire.Key, yield func(row []wire.Value) error) error {
+func (s importingSide) Rows(
+	ctx context.Context,
+	table string,
+	after, upto wire.Key,
+	yield func(row []wire.Value) error,
+) error {
 	for limit := int64(leafRows); ; {
-		r, err := s.Range(ctx, wire.RangeRequest{Table: table, After: after, Upto: upto, Limit: limit, Content: true})
+		r, err := s.Range(
+			ctx,
+			wire.RangeRequest{Table: table, After: after, Upto: upto, Limit: limit, Content: true},
+		)
 		if err != nil {
 			return err
 		}
@@ -87,9 +101,19 @@ func (s importingSide) Rows(ctx context.Context, table string, after, upto wire.
 }
 
 // first reads n rows behind after.
-func (s storeSide) first(ctx context.Context, table string, after wire.Key, n int64, yield func(row []wire.Value) error) error {
+func (s storeSide) first(
+	ctx context.Context,
+	table string,
+	after wire.Key,
+	n int64,
+	yield func(row []wire.Value) error,
+) error {
 	for size := int64(firstLeafBytes); n > 0; size = min(2*size, leafBytes) {
-		page, err := s.stores.ExportRows(ctx, s.user, wire.ExportRequest{Table: table, After: after, MaxBytes: size})
+		page, err := s.stores.ExportRows(
+			ctx,
+			s.user,
+			wire.ExportRequest{Table: table, After: after, MaxBytes: size},
+		)
 		if err != nil {
 			return err
 		}
@@ -118,8 +142,9 @@ func yieldSome(page *wire.ExportPage, left *int64, yield func(row []wire.Value) 
 // Scan reads all rows of a table in key order; an error of yield ends it and is returned.
 type Scan func(ctx context.Context, table string, yield func(row []wire.Value) error) error
 
-// ScanSide makes a left Side of a reader that can only read a table from its beginning, such as a file's. Every question reads the table up to
-// its answer: fine for a local file. It compares no keys, so it knows only those that it returned itself.
+// ScanSide makes a left Side of a reader that can only read a table from its beginning, such as a file's.
+// Every question reads the table up to its answer: fine for a local file. It compares no keys, so it knows
+// only those that it returned itself.
 func ScanSide(t Table, scan Scan) Side { return scanSide{t, scan} }
 
 type scanSide struct {
@@ -150,7 +175,12 @@ func (s scanSide) Range(ctx context.Context, req wire.RangeRequest) (wire.RangeD
 	return out, nil
 }
 
-func (s scanSide) Rows(ctx context.Context, table string, after, upto wire.Key, yield func(row []wire.Value) error) error {
+func (s scanSide) Rows(
+	ctx context.Context,
+	table string,
+	after, upto wire.Key,
+	yield func(row []wire.Value) error,
+) error {
 	inside, ended := after == nil, false
 	err := s.scan(ctx, table, func(row []wire.Value) error {
 		if !inside {
@@ -170,7 +200,10 @@ func (s scanSide) Rows(ctx context.Context, table string, after, upto wire.Key, 
 		return nil
 	}
 	if err == nil && (!inside || upto != nil) {
-		return fmt.Errorf("read rows of %s: a key of the range is not in the table any more", TableName(table))
+		return fmt.Errorf(
+			"read rows of %s: a key of the range is not in the table any more",
+			TableName(table),
+		)
 	}
 	return err
 }

@@ -29,12 +29,16 @@ func (b *Batch) Len() int { return len(b.body) }
 // Rows is how many rows the batch carries.
 func (b *Batch) Rows() int { return b.rows }
 
-// AppendRow appends one row as cells (a D frame): the way for rows that are too long for JSONB. From is how many rows of the table
-// come before it.
+// AppendRow appends one row as cells (a D frame): the way for rows that are too long for JSONB. From is how
+// many rows of the table come before it.
 func (b *Batch) AppendRow(table string, columns []string, from int64, row []Value) {
 	cells, reals := AppendRow(make([]byte, 4, 4+maxRowSize(row)), nil, row)
 	binary.LittleEndian.PutUint32(cells, uint32(len(cells)-4))
-	b.appendFrame(frameCells, frameHeaderJSON(FrameHeader{Table: table, Columns: columns, Rows: 1, From: from}), append(cells, reals...))
+	b.appendFrame(
+		frameCells,
+		frameHeaderJSON(FrameHeader{Table: table, Columns: columns, Rows: 1, From: from}),
+		append(cells, reals...),
+	)
 	b.rows++
 }
 

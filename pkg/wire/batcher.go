@@ -2,8 +2,8 @@ package wire
 
 import "fmt"
 
-// Batcher turns rows of many tables into batches. It holds one frame and one batch; with the bodies in flight that is all the memory
-// of an import, whatever the database's size. Not for concurrent use, except Recycle.
+// Batcher turns rows of many tables into batches. It holds one frame and one batch; with the bodies in flight
+// that is all the memory of an import, whatever the database's size. Not for concurrent use, except Recycle.
 type Batcher struct {
 	maxBytes int // what a batch should not exceed
 	limit    int // what it must not exceed
@@ -16,15 +16,20 @@ type Batcher struct {
 // keptBodies is how many bodies Recycle keeps; more only wait for the garbage collector.
 const keptBodies = 8
 
-// framesPerBatch is how many full frames fill a batch: one of more than half of it would leave the rest empty.
+// framesPerBatch is how many full frames fill a batch: one of more than half of it would leave the rest
+// empty.
 const framesPerBatch = 2
 
 // NewBatcher returns a Batcher that hands each batch of at most batchBytes to emit; only a single row
 // that is longer by itself makes a longer one, up to limits.BatchBytes. The body belongs to emit's side
 // until that gives it back with Recycle, so it may be sent while the next is being filled.
 func NewBatcher(limits Limits, batchBytes int64, emit func(body []byte, rows int) error) *Batcher {
-	b := &Batcher{maxBytes: int(min(batchBytes, limits.BatchBytes)), limit: int(limits.BatchBytes), emit: emit,
-		free: make(chan []byte, keptBodies)}
+	b := &Batcher{
+		maxBytes: int(min(batchBytes, limits.BatchBytes)),
+		limit:    int(limits.BatchBytes),
+		emit:     emit,
+		free:     make(chan []byte, keptBodies),
+	}
 	b.frame = NewFrame("", nil, min(limits.FrameBytes, int64(b.maxBytes)/framesPerBatch))
 	b.batch = NewBatch(b.buffer())
 	return b
@@ -54,10 +59,19 @@ func (b *Batcher) Add(row []Value) error {
 }
 
 func (b *Batcher) addLong(row []Value) error {
-	header := len(frameHeaderJSON(FrameHeader{Table: b.frame.table, Columns: b.frame.columns, Rows: 1, From: b.frame.sent}))
+	header := len(
+		frameHeaderJSON(
+			FrameHeader{Table: b.frame.table, Columns: b.frame.columns, Rows: 1, From: b.frame.sent},
+		),
+	)
 	size := frameOverhead + header + 4 + maxRowSize(row)
 	if size+len(batchMagic) > b.limit {
-		return fmt.Errorf("encode a row of table %.80q: about %d bytes, and a request holds %d", b.frame.table, size, b.limit)
+		return fmt.Errorf(
+			"encode a row of table %.80q: about %d bytes, and a request holds %d",
+			b.frame.table,
+			size,
+			b.limit,
+		)
 	}
 	if err := b.makeRoom(size); err != nil {
 		return err
@@ -98,7 +112,10 @@ func (b *Batcher) Flush() error {
 }
 
 func (b *Batcher) send() error {
-	err := b.emit(b.batch.Bytes(), b.batch.Rows()) // may wait until a body has come back, which is then the next
+	err := b.emit(
+		b.batch.Bytes(),
+		b.batch.Rows(),
+	) // may wait until a body has come back, which is then the next
 	b.batch = NewBatch(b.buffer())
 	return err
 }
@@ -112,7 +129,8 @@ func (b *Batcher) buffer() []byte {
 	}
 }
 
-// Recycle gives back the memory of a body that emit got and that nobody reads any more. It may be called from any goroutine.
+// Recycle gives back the memory of a body that emit got and that nobody reads any more. It may be called from
+// any goroutine.
 func (b *Batcher) Recycle(body []byte) {
 	select {
 	case b.free <- body:

@@ -16,10 +16,15 @@ type ParsedFrame struct {
 	Payload []byte
 }
 
-// ParseBatch splits the body of a rows request into its frames and checks the framing, not the payloads (see ParsedFrame.Decode).
+// ParseBatch splits the body of a rows request into its frames and checks the framing, not the payloads (see
+// ParsedFrame.Decode).
 func ParseBatch(body []byte, limits Limits) ([]ParsedFrame, error) {
 	if int64(len(body)) > limits.BatchBytes {
-		return nil, &FormatError{What: "batch", Reason: fmt.Sprintf("%d bytes, and a request holds %d", len(body), limits.BatchBytes), Kind: KindTooLarge}
+		return nil, &FormatError{
+			What:   "batch",
+			Reason: fmt.Sprintf("%d bytes, and a request holds %d", len(body), limits.BatchBytes),
+			Kind:   KindTooLarge,
+		}
 	}
 	r := blockReader{what: "batch", data: body}
 	if !r.magic(batchMagic) {
@@ -83,7 +88,8 @@ func (f *ParsedFrame) check(limits Limits) string {
 	return ""
 }
 
-// Decode reads the rows of the frame, strictly, and checks their number. The row and the bytes in it are valid only during the call of yield.
+// Decode reads the rows of the frame, strictly, and checks their number. The row and the bytes in it are
+// valid only during the call of yield.
 func (f *ParsedFrame) Decode(yield func(row []Value) error) error {
 	var rows int64
 	var err error
@@ -95,7 +101,11 @@ func (f *ParsedFrame) Decode(yield func(row []Value) error) error {
 		rows, err = f.decodeCells(yield)
 	}
 	if err == nil && rows != int64(f.Rows) {
-		err = &FormatError{What: "rows", Reason: fmt.Sprintf("%d rows are announced and %d are there", f.Rows, rows), Kind: KindBadBatch}
+		err = &FormatError{
+			What:   "rows",
+			Reason: fmt.Sprintf("%d rows are announced and %d are there", f.Rows, rows),
+			Kind:   KindBadBatch,
+		}
 	}
 	return err
 }
@@ -135,7 +145,10 @@ func (r *blockReader) block(name string) ([]byte, error) {
 	}
 	n := binary.LittleEndian.Uint32(r.data[start:])
 	if uint64(n) > uint64(len(r.data)-start-4) {
-		return nil, r.malformed(start, fmt.Sprintf("%s: %d bytes are announced and %d are there", name, n, len(r.data)-start-4))
+		return nil, r.malformed(
+			start,
+			fmt.Sprintf("%s: %d bytes are announced and %d are there", name, n, len(r.data)-start-4),
+		)
 	}
 	r.pos = start + 4 + int(n)
 	return r.data[start+4 : r.pos : r.pos], nil

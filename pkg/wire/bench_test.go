@@ -9,7 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// appRows are rows like those of an application: a few integers, a REAL, short texts and now and then a long one.
+// appRows are rows like those of an application: a few integers, a REAL, short texts and now and then a long
+// one.
 func appRows(n int) [][]wire.Value {
 	random := rand.New(rand.NewPCG(3, 4))
 	rows := make([][]wire.Value, n)
@@ -18,7 +19,14 @@ func appRows(n int) [][]wire.Value {
 		if i%50 == 0 {
 			note = wire.TextValue(strings.Repeat("long text ", 400))
 		}
-		rows[i] = []wire.Value{wire.IntValue(int64(i)), wire.TextValue(fmt.Sprintf("game-%08d", i)), wire.IntValue(1_700_000_000_000 + int64(i)), wire.RealValue(random.Float64() * 100), note, wire.NullValue()}
+		rows[i] = []wire.Value{
+			wire.IntValue(int64(i)),
+			wire.TextValue(fmt.Sprintf("game-%08d", i)),
+			wire.IntValue(1_700_000_000_000 + int64(i)),
+			wire.RealValue(random.Float64() * 100),
+			note,
+			wire.NullValue(),
+		}
 	}
 	return rows
 }

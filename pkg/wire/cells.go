@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// FormatError says which bytes of a binary message are malformed. Kind is the wire kind that the other end would answer.
+// FormatError says which bytes of a binary message are malformed. Kind is the wire kind that the other end
+// would answer.
 type FormatError struct {
 	What   string // "cells", "export page", "batch", ...
 	Offset int    // in bytes from the beginning of What
@@ -50,8 +51,9 @@ func appendLength(cells []byte, class byte, n int) []byte {
 	return append(strconv.AppendInt(append(cells, class), int64(n), 10), ':')
 }
 
-// DecodeRows reads rows of so many columns until both streams end and hands each to yield. The row and the bytes in it are valid
-// only during the call (the bytes alias cells). It returns the number of rows and stops at the first malformed byte or error of yield.
+// DecodeRows reads rows of so many columns until both streams end and hands each to yield. The row and the
+// bytes in it are valid only during the call (the bytes alias cells). It returns the number of rows and stops
+// at the first malformed byte or error of yield.
 func DecodeRows(cells, reals []byte, columns int, yield func(row []Value) error) (int64, error) {
 	if columns < 1 {
 		return 0, &FormatError{What: "cells", Reason: "a row has at least one column", Kind: KindBadBatch}
@@ -165,14 +167,18 @@ func (r *CellReader) bytes(v *Value, class StorageClass) error {
 		return r.malformed(start, "a length that is not a plain decimal")
 	}
 	if n > int64(len(r.cells)-end-1) {
-		return r.malformed(start, fmt.Sprintf("%d bytes are announced and %d are there", n, len(r.cells)-end-1))
+		return r.malformed(
+			start,
+			fmt.Sprintf("%d bytes are announced and %d are there", n, len(r.cells)-end-1),
+		)
 	}
 	r.pos = end + 1 + int(n)
 	*v = Value{Class: class, Bytes: r.cells[end+1 : r.pos : r.pos]}
 	return nil
 }
 
-// find looks for the end of a decimal, at most as far as 64 bits can reach, so that a missing end costs no walk through a blob.
+// find looks for the end of a decimal, at most as far as 64 bits can reach, so that a missing end costs no
+// walk through a blob.
 func (r *CellReader) find(end byte, start int) (int, bool) {
 	stop := min(len(r.cells), start+21)
 	for i := start; i < stop; i++ {

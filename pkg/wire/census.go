@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Census is what one plain scan counts in a table (section 6). It shares no code and no query with the readers of rows, so it finds
-// what two readers with the same fault overlook alike. The zero Census is that of an empty table, or of a side that takes none.
+// Census is what one plain scan counts in a table (section 6). It shares no code and no query with the
+// readers of rows, so it finds what two readers with the same fault overlook alike. The zero Census is that
+// of an empty table, or of a side that takes none.
 type Census struct {
 	Rows     int64 `json:"rows"`
 	Integers int64 `json:"integers"` // cells, the rowid among them
@@ -25,7 +26,8 @@ type Census struct {
 // Taken says whether there is something to compare.
 func (c Census) Taken() bool { return c != Census{} }
 
-// Difference says in words in what other differs, from c's point of view, and "" when nothing does or one of them was not taken.
+// Difference says in words in what other differs, from c's point of view, and "" when nothing does or one of
+// them was not taken.
 func (c Census) Difference(other Census) string {
 	if !c.Taken() || !other.Taken() {
 		return ""
@@ -43,7 +45,10 @@ func (c Census) Difference(other Census) string {
 	number("bytes of TEXT", c.Text, other.Text)
 	number("bytes of BLOB", c.Blob, other.Blob)
 	if c.First != other.First || c.Last != other.Last {
-		parts = append(parts, fmt.Sprintf("rowids %s to %s against %s to %s", c.First, c.Last, other.First, other.Last))
+		parts = append(
+			parts,
+			fmt.Sprintf("rowids %s to %s against %s to %s", c.First, c.Last, other.First, other.Last),
+		)
 	}
 	if len(parts) == 0 && c.Sum != other.Sum {
 		parts = append(parts, "the same counts, spread over the rows in another way")
@@ -51,7 +56,8 @@ func (c Census) Difference(other Census) string {
 	return strings.Join(parts, ", ")
 }
 
-// The weights with which cells count in a row's hash. A row of at most 100 columns and 16 MB fits into 62 bits.
+// The weights with which cells count in a row's hash. A row of at most 100 columns and 16 MB fits into 62
+// bits.
 const (
 	realWeight  = 1 << 7
 	textWeight  = 1 << 14
@@ -67,8 +73,8 @@ type KeyCell struct {
 	Desc      bool
 }
 
-// Tally counts rows that pass by into the Census that a scan of their table gives, and demands that each key lies behind the one before:
-// a page that is missing, comes twice or overlaps shows in one of the two.
+// Tally counts rows that pass by into the Census that a scan of their table gives, and demands that each key
+// lies behind the one before: a page that is missing, comes twice or overlaps shows in one of the two.
 type Tally struct {
 	key   []KeyCell
 	rowid bool

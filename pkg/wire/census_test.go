@@ -12,8 +12,12 @@ import (
 func TestCompareValues(t *testing.T) {
 	ordered := []wire.Value{
 		wire.NullValue(), wire.RealValue(math.Inf(-1)), wire.RealValue(-1e300), wire.IntValue(math.MinInt64), wire.RealValue(-0.5), wire.IntValue(0), wire.RealValue(0.5),
-		wire.IntValue(1 << 53), wire.IntValue(1<<53 + 1), wire.RealValue(1<<53 + 2), wire.IntValue(math.MaxInt64), wire.RealValue(1 << 63), wire.RealValue(math.Inf(1)),
-		wire.TextValue(""), wire.TextValue("A"), wire.TextValue("B"), wire.TextValue("a"), wire.TextValue("a\x00"), wire.TextValue("ä"),
+		wire.IntValue(
+			1 << 53,
+		), wire.IntValue(1<<53 + 1), wire.RealValue(1<<53 + 2), wire.IntValue(math.MaxInt64), wire.RealValue(1 << 63), wire.RealValue(math.Inf(1)),
+		wire.TextValue(
+			"",
+		), wire.TextValue("A"), wire.TextValue("B"), wire.TextValue("a"), wire.TextValue("a\x00"), wire.TextValue("ä"),
 		wire.BlobValue(nil), wire.BlobValue([]byte{0}), wire.BlobValue([]byte{255}),
 	}
 	for i := range ordered {
@@ -42,7 +46,17 @@ func TestCompareTextByCollation(t *testing.T) {
 }
 
 func TestCensusDifferenceNamesEachCount(t *testing.T) {
-	base := wire.Census{Rows: 3, Integers: 3, Reals: 1, Nulls: 2, Text: 40, Blob: 5, First: "1", Last: "9", Sum: "77"}
+	base := wire.Census{
+		Rows:     3,
+		Integers: 3,
+		Reals:    1,
+		Nulls:    2,
+		Text:     40,
+		Blob:     5,
+		First:    "1",
+		Last:     "9",
+		Sum:      "77",
+	}
 	for want, change := range map[string]func(*wire.Census){
 		"3 against 4 rows":                     func(c *wire.Census) { c.Rows++ },
 		"3 against 4 INTEGERs":                 func(c *wire.Census) { c.Integers++ },

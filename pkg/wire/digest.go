@@ -46,10 +46,13 @@ func NewTableDigest(name string, rows int64, digest [32]byte) TableDigest {
 	return TableDigest{Name: name, Rows: rows, Digest: hex.EncodeToString(digest[:])}
 }
 
-// DatabaseDigestOf joins a schema digest and the digests of all tables, in any order. It panics when a digest is not 64 hex digits:
-// for a DatabaseDigest that came from elsewhere use Validate.
+// DatabaseDigestOf joins a schema digest and the digests of all tables, in any order. It panics when a digest
+// is not 64 hex digits: for a DatabaseDigest that came from elsewhere use Validate.
 func DatabaseDigestOf(schema [32]byte, tables []TableDigest) DatabaseDigest {
-	sorted := slices.SortedFunc(slices.Values(tables), func(a, b TableDigest) int { return strings.Compare(a.Name, b.Name) })
+	sorted := slices.SortedFunc(
+		slices.Values(tables),
+		func(a, b TableDigest) int { return strings.Compare(a.Name, b.Name) },
+	)
 	sum, err := databaseSum(schema, sorted)
 	if err != nil {
 		panic("wire: " + err.Error())
@@ -57,10 +60,15 @@ func DatabaseDigestOf(schema [32]byte, tables []TableDigest) DatabaseDigest {
 	if sorted == nil {
 		sorted = []TableDigest{} // the wire has an empty array, not null
 	}
-	return DatabaseDigest{Database: hex.EncodeToString(sum[:]), Schema: hex.EncodeToString(schema[:]), Tables: sorted}
+	return DatabaseDigest{
+		Database: hex.EncodeToString(sum[:]),
+		Schema:   hex.EncodeToString(schema[:]),
+		Tables:   sorted,
+	}
 }
 
-// Validate says whether d holds together: its tables sorted and named once, and its database digest the one that follows from the others.
+// Validate says whether d holds together: its tables sorted and named once, and its database digest the one
+// that follows from the others.
 func (d DatabaseDigest) Validate() error {
 	schema, err := decodeDigest(d.Schema)
 	if err != nil {
@@ -68,7 +76,11 @@ func (d DatabaseDigest) Validate() error {
 	}
 	for i := 1; i < len(d.Tables); i++ {
 		if d.Tables[i-1].Name >= d.Tables[i].Name {
-			return fmt.Errorf("check database digest: table %.80q does not belong behind %.80q", d.Tables[i].Name, d.Tables[i-1].Name)
+			return fmt.Errorf(
+				"check database digest: table %.80q does not belong behind %.80q",
+				d.Tables[i].Name,
+				d.Tables[i-1].Name,
+			)
 		}
 	}
 	sum, err := databaseSum(schema, d.Tables)
@@ -81,7 +93,8 @@ func (d DatabaseDigest) Validate() error {
 	return nil
 }
 
-// CensusDifference names the first table of which both sides have a census, and in what these differ, from d's point of view; "" for none.
+// CensusDifference names the first table of which both sides have a census, and in what these differ, from
+// d's point of view; "" for none.
 func (d DatabaseDigest) CensusDifference(other DatabaseDigest) string {
 	others := map[string]Census{}
 	for _, t := range other.Tables {
@@ -107,7 +120,12 @@ func databaseSum(schema [32]byte, sorted []TableDigest) (sum [32]byte, err error
 			return sum, fmt.Errorf("table %.80q: it has %d rows", t.Name, t.Rows)
 		}
 		if t.Census.Taken() && t.Census.Rows != t.Rows {
-			return sum, fmt.Errorf("table %.80q: it has %d rows, and its census %d", t.Name, t.Rows, t.Census.Rows)
+			return sum, fmt.Errorf(
+				"table %.80q: it has %d rows, and its census %d",
+				t.Name,
+				t.Rows,
+				t.Census.Rows,
+			)
 		}
 		if t.Rows == 0 {
 			continue // an empty sqlite_sequence is the same as none, and other empty tables stand in the schema digest

@@ -73,11 +73,16 @@ func (p *ExportPage) check() string {
 	return ""
 }
 
-// Each hands the rows to yield, in key order, and checks their number. The row and the bytes in it are valid only during the call.
+// Each hands the rows to yield, in key order, and checks their number. The row and the bytes in it are valid
+// only during the call.
 func (p *ExportPage) Each(yield func(row []Value) error) error {
 	rows, err := DecodeRows(p.Cells, p.Reals, len(p.Columns), yield)
 	if err == nil && rows != p.Rows {
-		err = &FormatError{What: "export page", Reason: fmt.Sprintf("%d rows are announced and %d are there", p.Rows, rows), Kind: KindBadBatch}
+		err = &FormatError{
+			What:   "export page",
+			Reason: fmt.Sprintf("%d rows are announced and %d are there", p.Rows, rows),
+			Kind:   KindBadBatch,
+		}
 	}
 	return err
 }

@@ -21,9 +21,10 @@ const (
 	sawOther
 )
 
-// Frame gathers rows of one table as SQLite JSONB. A column's blobs are written as plain TEXTRAW as long as no other class shares the
-// column; when one does, the frame ends there, and in all later frames of the table the column travels mixed. So nothing
-// is ever encoded twice, and each column can end at most one frame early.
+// Frame gathers rows of one table as SQLite JSONB. A column's blobs are written as plain TEXTRAW as long as
+// no other class shares the column; when one does, the frame ends there, and in all later frames of the table
+// the column travels mixed. So nothing is ever encoded twice, and each column can end at most one frame
+// early.
 type Frame struct {
 	table    string
 	columns  []string
@@ -65,8 +66,8 @@ func (f *Frame) clear() {
 // Rows is the number of rows in the frame.
 func (f *Frame) Rows() int { return f.rows }
 
-// Add takes a row, copying it, or returns false when this frame has to be sent first. On an empty frame false means that the row is too
-// long for any J frame: send it with Batch.AppendRow.
+// Add takes a row, copying it, or returns false when this frame has to be sent first. On an empty frame false
+// means that the row is too long for any J frame: send it with Batch.AppendRow.
 func (f *Frame) Add(row []Value) bool {
 	if len(row) != len(f.columns) {
 		panic("wire: a row of another length than the frame's columns")
@@ -97,7 +98,8 @@ func tooLong(row []Value) bool {
 	return n > MaxJSONBRow
 }
 
-// admit is false, and the columns are marked as mixed, when the row brings blobs to a column of others or the reverse.
+// admit is false, and the columns are marked as mixed, when the row brings blobs to a column of others or the
+// reverse.
 func (f *Frame) admit(row []Value) bool {
 	ok := true
 	for i := range row {
@@ -178,7 +180,9 @@ func (f *Frame) header() []byte {
 			plan[i] = planValue
 		}
 	}
-	return frameHeaderJSON(FrameHeader{Table: f.table, Columns: f.columns, Plan: string(plan), Rows: f.rows, From: f.sent})
+	return frameHeaderJSON(
+		FrameHeader{Table: f.table, Columns: f.columns, Plan: string(plan), Rows: f.rows, From: f.sent},
+	)
 }
 
 // FrameHeader is the JSON in front of a frame's payload.
@@ -192,7 +196,8 @@ type FrameHeader struct {
 
 func frameHeaderJSON(h FrameHeader) []byte { return compactJSON(h) }
 
-// compactJSON writes JSON without HTML's escapes, so that the bytes are those that JavaScript's JSON.stringify gives.
+// compactJSON writes JSON without HTML's escapes, so that the bytes are those that JavaScript's
+// JSON.stringify gives.
 func compactJSON(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

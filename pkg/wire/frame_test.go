@@ -19,7 +19,9 @@ import (
 func edgeValues() []wire.Value {
 	values := []wire.Value{
 		wire.NullValue(), wire.TextValue(""), wire.BlobValue(nil), wire.TextValue("a\x00b"), wire.TextValue("\xff\xfe\xc3"), wire.TextValue("ä€😀"),
-		wire.TextValue("null"), wire.TextValue("5"), wire.TextValue(`"\u0000`), wire.BlobValue([]byte{0, 1, 0xff}),
+		wire.TextValue(
+			"null",
+		), wire.TextValue("5"), wire.TextValue(`"\u0000`), wire.BlobValue([]byte{0, 1, 0xff}),
 	}
 	for _, i := range []int64{0, 1, -1, 9, -9, 99_999_999_999, 100_000_000_000, -9_999_999_999, -99_999_999_999, 1<<53 - 1, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64} {
 		values = append(values, wire.IntValue(i))
@@ -29,7 +31,11 @@ func edgeValues() []wire.Value {
 		values = append(values, wire.RealValue(f))
 	}
 	for _, n := range []int{10, 11, 12, 254, 255, 256, 65_534, 65_535, 65_536} {
-		values = append(values, wire.TextValue(strings.Repeat("x", n)), wire.BlobValue(bytes.Repeat([]byte{0xee}, n)))
+		values = append(
+			values,
+			wire.TextValue(strings.Repeat("x", n)),
+			wire.BlobValue(bytes.Repeat([]byte{0xee}, n)),
+		)
 	}
 	return values
 }
@@ -52,12 +58,18 @@ func readExpression(plan byte, i int) string {
 	case 'b':
 		return fmt.Sprintf("cast(value->>%d as blob)", i)
 	case 'm':
-		return fmt.Sprintf("case json_type(value,'$[%d]') when 'array' then cast(value->>'$[%d][0]' as blob) else value->>%d end", i, i, i)
+		return fmt.Sprintf(
+			"case json_type(value,'$[%d]') when 'array' then cast(value->>'$[%d][0]' as blob) else value->>%d end",
+			i,
+			i,
+			i,
+		)
 	}
 	return fmt.Sprintf("value->>%d", i)
 }
 
-// sqliteRows reads a J payload with SQLite itself. Text comes back as bytes through a cast, REAL as bits through the driver.
+// sqliteRows reads a J payload with SQLite itself. Text comes back as bytes through a cast, REAL as bits
+// through the driver.
 func sqliteRows(t testing.TB, db *sql.DB, payload []byte, plan string) [][]wire.Value {
 	t.Helper()
 	var fields []string
@@ -173,7 +185,13 @@ func checkFrames(t *testing.T, db *sql.DB, frames []wire.ParsedFrame, want [][]w
 		}
 		for i := range got {
 			if !equalRow(got[i], want[first+i]) {
-				t.Errorf("plan %s row %d: SQLite reads %.200v instead of %.200v", f.Plan, first+i, got[i], want[first+i])
+				t.Errorf(
+					"plan %s row %d: SQLite reads %.200v instead of %.200v",
+					f.Plan,
+					first+i,
+					got[i],
+					want[first+i],
+				)
 			}
 		}
 	}
@@ -203,7 +221,9 @@ func TestSQLiteReadsRandomRows(t *testing.T) {
 			for i := range row {
 				row[i] = edges[random.IntN(len(edges))]
 				if random.IntN(3) == 0 {
-					row[i] = wire.RealValue(math.Float64frombits(random.Uint64())) // sometimes NaN, which is NULL
+					row[i] = wire.RealValue(
+						math.Float64frombits(random.Uint64()),
+					) // sometimes NaN, which is NULL
 				}
 			}
 			rows = append(rows, row)
@@ -263,7 +283,10 @@ func TestPlanFollowsTheCells(t *testing.T) {
 func TestFramesAndBatchesKeepTheirLimits(t *testing.T) {
 	var rows [][]wire.Value
 	for i := range 5000 {
-		rows = append(rows, []wire.Value{wire.IntValue(int64(i)), wire.TextValue(strings.Repeat("x", i%1500))})
+		rows = append(
+			rows,
+			[]wire.Value{wire.IntValue(int64(i)), wire.TextValue(strings.Repeat("x", i%1500))},
+		)
 	}
 	var sizes, total int
 	limits := wire.DefaultLimits

@@ -98,7 +98,8 @@ func FuzzParseExportPage(f *testing.F) {
 			return
 		}
 		again, err := wire.ParseExportPage(wire.AppendExportPage(nil, page))
-		if err != nil || !bytes.Equal(again.Cells, page.Cells) || !bytes.Equal(again.Reals, page.Reals) || again.Rows != page.Rows {
+		if err != nil || !bytes.Equal(again.Cells, page.Cells) || !bytes.Equal(again.Reals, page.Reals) ||
+			again.Rows != page.Rows {
 			t.Errorf("%+v became %+v, %v", page, again, err)
 		}
 	})

@@ -9,7 +9,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// FuzzMessages reads the same bytes as every message that comes from the other side: what is read can be written, and reads the same again.
+// FuzzMessages reads the same bytes as every message that comes from the other side: what is read can be
+// written, and reads the same again.
 func FuzzMessages(f *testing.F) {
 	for _, seed := range []string{
 		`{"protocol":1,"limits":{"batchBytes":1}}`, `{"phase":"READY","gen":3,"batches":{"applied":[[0,4]]},"receipt":{"claim":3},"outcome":"import"}`,

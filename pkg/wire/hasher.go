@@ -8,11 +8,12 @@ import (
 // PageRows is how many rows make one page of a table digest (section 6).
 const PageRows = 2048
 
-// flushBytes is how many bytes of cells are gathered before they are hashed: large enough to feed SHA-256 whole runs of
-// blocks, small enough to stay in the processor's cache.
+// flushBytes is how many bytes of cells are gathered before they are hashed: large enough to feed SHA-256
+// whole runs of blocks, small enough to stay in the processor's cache.
 const flushBytes = 16 << 10
 
-// rowsHasher computes SHA-256(cells ‖ reals) over the rows it is given. Cells stream through; REALs are kept until the end.
+// rowsHasher computes SHA-256(cells ‖ reals) over the rows it is given. Cells stream through; REALs are kept
+// until the end.
 type rowsHasher struct {
 	sum   hash.Hash
 	cells []byte
@@ -71,7 +72,8 @@ func (h *rowsHasher) end() (digest [32]byte) {
 	return digest
 }
 
-// TableHasher computes the digest of a table from its rows in key order. Its memory is that of the REALs of one page.
+// TableHasher computes the digest of a table from its rows in key order. Its memory is that of the REALs of
+// one page.
 type TableHasher struct {
 	page   rowsHasher
 	table  hash.Hash
@@ -122,8 +124,8 @@ func (h *TableHasher) Sum() (rows int64, digest [32]byte) {
 	return rows, digest
 }
 
-// RangeHasher computes the digest of a range of rows (RangeDigest): one page of any length. Its memory grows with the REALs of
-// the range, so ask for ranges with a limit.
+// RangeHasher computes the digest of a range of rows (RangeDigest): one page of any length. Its memory grows
+// with the REALs of the range, so ask for ranges with a limit.
 type RangeHasher struct {
 	page rowsHasher
 	rows int64

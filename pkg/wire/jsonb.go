@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// SQLite's JSONB element types (sqlite.org/jsonb.html, section 3.1): the low four bits of an element's first byte.
+// SQLite's JSONB element types (sqlite.org/jsonb.html, section 3.1): the low four bits of an element's first
+// byte.
 const (
 	jsonbNull    = 0
 	jsonbInt     = 3
@@ -15,8 +16,8 @@ const (
 	jsonbArray   = 11
 )
 
-// The high four bits of an element's first byte: up to jsonbMaxInline they are the payload's size, above it they say how many bytes of
-// size follow, big-endian.
+// The high four bits of an element's first byte: up to jsonbMaxInline they are the payload's size, above it
+// they say how many bytes of size follow, big-endian.
 const (
 	jsonbMaxInline = 11
 	jsonbSize8     = 12
@@ -62,8 +63,8 @@ func appendJSONBReal(b []byte, f float64) []byte {
 	return finishJSONBNumber(b, start, jsonbFloat)
 }
 
-// finishJSONBNumber writes the header of a number whose text begins one byte behind start; a number too long for a header of one
-// byte moves up by one.
+// finishJSONBNumber writes the header of a number whose text begins one byte behind start; a number too long
+// for a header of one byte moves up by one.
 func finishJSONBNumber(b []byte, start int, kind byte) []byte {
 	n := len(b) - start - 1
 	if n <= jsonbMaxInline {
@@ -76,8 +77,8 @@ func finishJSONBNumber(b []byte, start int, kind byte) []byte {
 	return b
 }
 
-// appendRealText writes the shortest decimal that reads back to the same bits, as a JSON number that SQLite takes for a REAL.
-// 9e999 is beyond every REAL, so SQLite reads it as infinity.
+// appendRealText writes the shortest decimal that reads back to the same bits, as a JSON number that SQLite
+// takes for a REAL. 9e999 is beyond every REAL, so SQLite reads it as infinity.
 func appendRealText(b []byte, f float64) []byte {
 	switch {
 	case math.IsInf(f, 1):
@@ -105,8 +106,8 @@ func appendJSONBBlobArray(b, bytes []byte) []byte {
 	return appendJSONBBytes(b, bytes)
 }
 
-// insertJSONBHeader writes the header of an array whose payload is b[start+reserved:], moving the payload when the header needs
-// other than the reserved length. It also returns the header's length.
+// insertJSONBHeader writes the header of an array whose payload is b[start+reserved:], moving the payload
+// when the header needs other than the reserved length. It also returns the header's length.
 func insertJSONBHeader(b []byte, start, reserved int, kind byte) ([]byte, int) {
 	payload := len(b) - start - reserved
 	need := jsonbHeaderLen(payload)

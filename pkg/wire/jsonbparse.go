@@ -58,8 +58,8 @@ func (r *jsonbReader) inside(e element) jsonbReader {
 	return jsonbReader{data: e.payload, base: r.base + r.pos - len(e.payload)}
 }
 
-// DecodeJSONB reads the payload of a J frame back into rows, strictly: every byte must be as Frame writes it. The row and the bytes
-// in it are valid only during the call of yield.
+// DecodeJSONB reads the payload of a J frame back into rows, strictly: every byte must be as Frame writes it.
+// The row and the bytes in it are valid only during the call of yield.
 func DecodeJSONB(payload []byte, plan string, yield func(row []Value) error) (int, error) {
 	outer := jsonbReader{data: payload}
 	table, err := outer.next()
@@ -127,7 +127,10 @@ func (r *jsonbReader) cell(plan byte) (Value, error) {
 			return RealValue(f), nil
 		}
 	}
-	return Value{}, r.malformed(e.at, fmt.Sprintf("an element of type %d does not belong in a column of plan %q", e.kind, plan))
+	return Value{}, r.malformed(
+		e.at,
+		fmt.Sprintf("an element of type %d does not belong in a column of plan %q", e.kind, plan),
+	)
 }
 
 func (r *jsonbReader) blobInArray(e element) (Value, error) {

@@ -1,5 +1,5 @@
-// Package wire is the protocol between dbmigrate and the Worker (docs/wire-format.md): messages, values, row batches,
-// digests, error kinds, limits. It does no I/O.
+// Package wire is the protocol between dbmigrate and the Worker (docs/wire-format.md): messages, values, row
+// batches, digests, error kinds, limits. It does no I/O.
 package wire
 
 import (
@@ -8,14 +8,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Version is the newest protocol version that this package speaks, OldestVersion the oldest: that before it, where there is one (N-1,
-// docs/wire-format.md).
+// Version is the newest protocol version that this package speaks, OldestVersion the oldest: that before it,
+// where there is one (N-1, docs/wire-format.md).
 const (
 	Version       = 1
 	OldestVersion = 1
 )
 
-// VersionHeader says in a hello which version is the newest that the client speaks. The Worker answers with the newest that both speak.
+// VersionHeader says in a hello which version is the newest that the client speaks. The Worker answers with
+// the newest that both speak.
 const VersionHeader = "x-dbmigrate-protocol"
 
 // Prefix is the path under which the Worker serves the admin routes.
@@ -31,8 +32,16 @@ type Limits struct {
 	DatabaseBytes  int64 `json:"databaseBytes"`
 }
 
-// DefaultLimits are those of Durable Objects with SQLite (developers.cloudflare.com/durable-objects/platform/limits).
-var DefaultLimits = Limits{BatchBytes: 8 << 20, FrameBytes: 1_000_000, CellBytes: 2_000_000, Columns: 100, StatementBytes: 100_000, DatabaseBytes: 10_000_000_000}
+// DefaultLimits are those of Durable Objects with SQLite
+// (developers.cloudflare.com/durable-objects/platform/limits).
+var DefaultLimits = Limits{
+	BatchBytes:     8 << 20,
+	FrameBytes:     1_000_000,
+	CellBytes:      2_000_000,
+	Columns:        100,
+	StatementBytes: 100_000,
+	DatabaseBytes:  10_000_000_000,
+}
 
 // Hello is the first answer of a Worker.
 type Hello struct {
@@ -44,17 +53,20 @@ type Hello struct {
 	Limits   Limits `json:"limits"`
 	// MarkBytes is the largest file into which the Worker puts a fence (MarkRequest), 0 where it does not.
 	MarkBytes int64 `json:"markBytes"`
-	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does not.
+	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does
+	// not.
 	FenceBytes int64 `json:"fenceBytes"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
 	// Object is what a real Durable Object said; nil from a Worker that asks none.
 	Object *ObjectReport `json:"object"`
-	// SavesFiles is false where the router leaves the files to an old path of the application; nil from a Worker that does not say.
+	// SavesFiles is false where the router leaves the files to an old path of the application; nil from a
+	// Worker that does not say.
 	SavesFiles *bool `json:"savesFiles"`
 	// LocationHint says that the admin routes place new objects themselves.
 	LocationHint bool `json:"locationHint"`
-	// RouterSavesFiles is what a router of the answering isolate was told; nil where it has made none yet. SavesFiles is what the admin routes were told.
+	// RouterSavesFiles is what a router of the answering isolate was told; nil where it has made none yet.
+	// SavesFiles is what the admin routes were told.
 	RouterSavesFiles *bool `json:"routerSavesFiles"`
 }
 
@@ -67,7 +79,8 @@ func (h Hello) SavesDiffer() bool {
 type ObjectReport struct {
 	Answers bool   `json:"answers"`
 	Worker  string `json:"worker"` // the version of the code that the object runs
-	// Jurisdiction is where the object's data has to stay: NoJurisdiction, or "" from a Worker that does not say.
+	// Jurisdiction is where the object's data has to stay: NoJurisdiction, or "" from a Worker that does not
+	// say.
 	Jurisdiction string `json:"jurisdiction"`
 	Cause        string `json:"cause"`   // one of the Probe constants, where it does not answer
 	Message      string `json:"message"` // the platform's words for it
@@ -84,25 +97,29 @@ const (
 	ProbeFailed     = "failed"
 )
 
-// MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is the version that was read.
+// MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is
+// the version that was read.
 type MarkRequest struct {
 	ETag     string            `json:"etag"`     // of that version, without quotes
 	Modified int64             `json:"modified"` // when it was written, Unix seconds: another bucket may hold the same bytes
 	Head     []byte            `json:"head,omitempty"`
 	MD5      string            `json:"md5"`      // of the whole file under that header, hex
 	Metadata map[string]string `json:"metadata"` // what the object's metadata says of the mark; the rest stays
-	// Tombstone stands in place of Head: it replaces a tombstone, or, where ETag is empty, an object that is not there.
+	// Tombstone stands in place of Head: it replaces a tombstone, or, where ETag is empty, an object that is
+	// not there.
 	Tombstone []byte `json:"tombstone,omitempty"`
 }
 
-// FenceRequest asks the Worker to fence a user's file as it is by then, on condition that gen is the last claim.
+// FenceRequest asks the Worker to fence a user's file as it is by then, on condition that gen is the last
+// claim.
 type FenceRequest struct {
 	Gen      userdb.Claim      `json:"gen"`
 	Split    bool              `json:"split,omitempty"`
 	Metadata map[string]string `json:"metadata"` // as in MarkRequest
 }
 
-// Fenced is the answer: the object under the fence, and the version that it was made from. ETags are without quotes.
+// Fenced is the answer: the object under the fence, and the version that it was made from. ETags are without
+// quotes.
 type Fenced struct {
 	ETag   string `json:"etag"`
 	Source string `json:"source"`
@@ -135,7 +152,8 @@ const (
 	OutcomeLift   Outcome = "lift"
 )
 
-// The outcomes of split mode: a rollback finds a split that may or may not have reached the file, or one that did.
+// The outcomes of split mode: a rollback finds a split that may or may not have reached the file, or one that
+// did.
 const (
 	OutcomeUndo  Outcome = "undo"
 	OutcomeMerge Outcome = "merge"
@@ -152,7 +170,8 @@ type Status struct {
 	DatabaseBytes      int64          `json:"databaseBytes"`
 	Batches            Applied        `json:"batches"`
 	Receipt            *Receipt       `json:"receipt"`
-	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want none.
+	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want
+	// none.
 	Thaws int64 `json:"thaws"`
 }
 
@@ -173,8 +192,9 @@ type Applied struct {
 	Ranges [][2]int64 `json:"applied"`
 }
 
-// ClaimRequest asks for a claim; Seen is the gen that the caller saw (compare-and-set). ID is random: the same request again, after
-// an answer that was lost, is the same claim and gets the same answer while no other came after it.
+// ClaimRequest asks for a claim; Seen is the gen that the caller saw (compare-and-set). ID is random: the
+// same request again, after an answer that was lost, is the same claim and gets the same answer while no
+// other came after it.
 type ClaimRequest struct {
 	Intent Intent       `json:"intent"`
 	Seen   userdb.Claim `json:"seen"`
@@ -239,7 +259,8 @@ type FinishAnswer struct {
 	Remaining int  `json:"remaining"`
 }
 
-// TableDigest is the digest of one table, in hex, its row count, and its census: the zero one from a side that takes none.
+// TableDigest is the digest of one table, in hex, its row count, and its census: the zero one from a side
+// that takes none.
 type TableDigest struct {
 	Name   string `json:"name"`
 	Rows   int64  `json:"rows"`
@@ -300,7 +321,8 @@ type ExportRequest struct {
 	After    Key    `json:"after"`
 	MaxBytes int64  `json:"maxBytes"`
 
-	// Buffer is memory for the answer, which is used where it is large enough: the Body of a page that nobody reads any more, or nil.
+	// Buffer is memory for the answer, which is used where it is large enough: the Body of a page that nobody
+	// reads any more, or nil.
 	Buffer []byte `json:"-"`
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// CompareValues compares two values as SQLite's indexes order them: NULL, numbers by value, TEXT by collation (BINARY, NOCASE or
-// RTRIM), BLOB by bytes.
+// CompareValues compares two values as SQLite's indexes order them: NULL, numbers by value, TEXT by collation
+// (BINARY, NOCASE or RTRIM), BLOB by bytes.
 func CompareValues(a, b *Value, collation string) int {
 	if c := cmp.Compare(orderClass(a), orderClass(b)); c != 0 {
 		return c
@@ -67,7 +67,8 @@ func compareText(a, b []byte, collation string) int {
 	return bytes.Compare(a, b)
 }
 
-// compareFolded folds the case of ASCII letters only, and looks at nothing behind a zero byte that both have, as SQLite does.
+// compareFolded folds the case of ASCII letters only, and looks at nothing behind a zero byte that both have,
+// as SQLite does.
 func compareFolded(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
 		if c := cmp.Compare(foldASCII(a[i]), foldASCII(b[i])); c != 0 {

@@ -10,10 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxSafeInteger is the largest magnitude up to which the query API writes an INTEGER as a plain number (section 8).
+// maxSafeInteger is the largest magnitude up to which the query API writes an INTEGER as a plain number
+// (section 8).
 const maxSafeInteger = 1 << 53
 
-// QueryValue writes v as the query API of section 8 answers it: the plainest JSON that is exact. TEXT that is not UTF-8 has no exact form.
+// QueryValue writes v as the query API of section 8 answers it: the plainest JSON that is exact. TEXT that is
+// not UTF-8 has no exact form.
 func QueryValue(v Value) (json.RawMessage, error) {
 	if v.IsNull() {
 		return json.RawMessage("null"), nil

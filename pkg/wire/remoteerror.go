@@ -27,7 +27,8 @@ func (e *RemoteError) Error() string {
 	return fmt.Sprintf("the Worker answered %s: %s", e.Kind, e.Message)
 }
 
-// ErrorDetails are the members of `details` that the kinds of section 2 define. Those that a kind does not have are zero.
+// ErrorDetails are the members of `details` that the kinds of section 2 define. Those that a kind does not
+// have are zero.
 type ErrorDetails struct {
 	Gen         userdb.Claim    `json:"gen"`
 	Lin         userdb.Lineage  `json:"lin"`
@@ -51,21 +52,27 @@ func (e *RemoteError) DecodeDetails() (ErrorDetails, error) {
 	return d, nil
 }
 
-// ParseError reads an error answer. retryAfter is the header of that name, now the time it counts from. It returns nil when the body
-// is not an error of this protocol.
+// ParseError reads an error answer. retryAfter is the header of that name, now the time it counts from. It
+// returns nil when the body is not an error of this protocol.
 func ParseError(status int, retryAfter string, now time.Time, body []byte) *RemoteError {
 	var b ErrorBody
 	if err := json.Unmarshal(body, &b); err != nil || b.Error.Kind == "" {
 		return nil
 	}
-	return &RemoteError{Status: status, Kind: printable(b.Error.Kind), Message: printable(b.Error.Message), Details: b.Error.Details,
-		RetryAfter: ParseRetryAfter(retryAfter, now)}
+	return &RemoteError{
+		Status:     status,
+		Kind:       printable(b.Error.Kind),
+		Message:    printable(b.Error.Message),
+		Details:    b.Error.Details,
+		RetryAfter: ParseRetryAfter(retryAfter, now),
+	}
 }
 
 // httpDate is the format of dates in HTTP headers (RFC 9110, section 5.6.7).
 const httpDate = "Mon, 02 Jan 2006 15:04:05 GMT"
 
-// ParseRetryAfter reads a Retry-After header, seconds or a date; 0 when there is none, it is malformed or past.
+// ParseRetryAfter reads a Retry-After header, seconds or a date; 0 when there is none, it is malformed or
+// past.
 func ParseRetryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {

@@ -21,7 +21,10 @@ func TestBatchLimits(t *testing.T) {
 	wantFormatError(t, err, wire.KindTooLarge)
 
 	header := `{"table":"t","columns":["a"],"plan":"v","rows":1}`
-	_, err = wire.ParseBatch(rawBatch([3]string{"J", header, strings.Repeat("\x00", 1_000_001)}), wire.DefaultLimits)
+	_, err = wire.ParseBatch(
+		rawBatch([3]string{"J", header, strings.Repeat("\x00", 1_000_001)}),
+		wire.DefaultLimits,
+	)
 	wantFormatError(t, err, wire.KindBadBatch)
 }
 
@@ -92,11 +95,20 @@ func TestBodiesBelongToTheirReceiver(t *testing.T) {
 	}
 }
 
-// The hasher treats long values, short ones and the borders between its blocks differently; the digest must not show it.
+// The hasher treats long values, short ones and the borders between its blocks differently; the digest must
+// not show it.
 func TestHashersStreamWhatAppendRowWrites(t *testing.T) {
 	var rows [][]wire.Value
 	for _, n := range []int{0, 1, 16<<10 - 1, 16 << 10, 16<<10 + 1, 100_000, 5, 9000, 9000} {
-		rows = append(rows, []wire.Value{wire.TextValue(strings.Repeat("t", n)), wire.RealValue(float64(n)), wire.BlobValue(bytes.Repeat([]byte{1}, n)), wire.NullValue()})
+		rows = append(
+			rows,
+			[]wire.Value{
+				wire.TextValue(strings.Repeat("t", n)),
+				wire.RealValue(float64(n)),
+				wire.BlobValue(bytes.Repeat([]byte{1}, n)),
+				wire.NullValue(),
+			},
+		)
 	}
 	var cells, reals []byte
 	table, span := wire.NewTableHasher(), wire.NewRangeHasher()
@@ -132,7 +144,10 @@ func TestDatabaseDigestValidate(t *testing.T) {
 		h := wire.NewTableHasher()
 		h.Add([]wire.Value{wire.IntValue(1)})
 		n, digest := h.Sum()
-		return wire.DatabaseDigestOf(wire.SchemaDigest(wire.Schema{}), []wire.TableDigest{wire.NewTableDigest("b", n, digest), wire.NewTableDigest("a", n, digest)})
+		return wire.DatabaseDigestOf(
+			wire.SchemaDigest(wire.Schema{}),
+			[]wire.TableDigest{wire.NewTableDigest("b", n, digest), wire.NewTableDigest("a", n, digest)},
+		)
 	}
 	cases := []struct {
 		name   string
@@ -144,9 +159,21 @@ func TestDatabaseDigestValidate(t *testing.T) {
 		{"no schema", func(d *wire.DatabaseDigest) { d.Schema = "" }, false},
 		{"another row count", func(d *wire.DatabaseDigest) { d.Tables[0].Rows++ }, false},
 		{"a negative row count", func(d *wire.DatabaseDigest) { d.Tables[0].Rows = -1 }, false},
-		{"a digest that is no hex", func(d *wire.DatabaseDigest) { d.Tables[0].Digest = strings.Repeat("x", 64) }, false},
-		{"a digest in capitals", func(d *wire.DatabaseDigest) { d.Tables[0].Digest = strings.ToUpper(d.Tables[0].Digest) }, false},
-		{"not sorted", func(d *wire.DatabaseDigest) { d.Tables[0], d.Tables[1] = d.Tables[1], d.Tables[0] }, false},
+		{
+			"a digest that is no hex",
+			func(d *wire.DatabaseDigest) { d.Tables[0].Digest = strings.Repeat("x", 64) },
+			false,
+		},
+		{
+			"a digest in capitals",
+			func(d *wire.DatabaseDigest) { d.Tables[0].Digest = strings.ToUpper(d.Tables[0].Digest) },
+			false,
+		},
+		{
+			"not sorted",
+			func(d *wire.DatabaseDigest) { d.Tables[0], d.Tables[1] = d.Tables[1], d.Tables[0] },
+			false,
+		},
 		{"a table twice", func(d *wire.DatabaseDigest) { d.Tables[1].Name = "a" }, false},
 		{"another database digest", func(d *wire.DatabaseDigest) { d.Database = d.Schema }, false},
 	}
@@ -163,15 +190,26 @@ func TestDatabaseDigestValidate(t *testing.T) {
 
 func TestParseError(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	e := wire.ParseError(409, " 3 ", now, []byte(`{"error":{"kind":"stale-claim","message":"claim 3\u001b[31m\nwas superseded","details":{"gen":5,"missing":[[1,2]]}}}`))
-	if e == nil || e.Kind != wire.KindStaleClaim || e.Status != 409 || e.RetryAfter != 3*time.Second || e.Message != "claim 3 [31m was superseded" {
+	e := wire.ParseError(
+		409,
+		" 3 ",
+		now,
+		[]byte(
+			`{"error":{"kind":"stale-claim","message":"claim 3\u001b[31m\nwas superseded","details":{"gen":5,"missing":[[1,2]]}}}`,
+		),
+	)
+	if e == nil || e.Kind != wire.KindStaleClaim || e.Status != 409 || e.RetryAfter != 3*time.Second ||
+		e.Message != "claim 3 [31m was superseded" {
 		t.Fatalf("error is %+v", e)
 	}
 	if d, err := e.DecodeDetails(); err != nil || d.Gen != 5 || len(d.Missing) != 1 {
 		t.Errorf("details are %+v, %v", d, err)
 	}
-	long, _ := json.Marshal(map[string]any{"error": map[string]string{"kind": "internal", "message": strings.Repeat("ä", 5000)}})
-	if e := wire.ParseError(500, "", now, long); len(e.Message) > 1010 || !strings.HasSuffix(e.Message, "ä...") {
+	long, _ := json.Marshal(
+		map[string]any{"error": map[string]string{"kind": "internal", "message": strings.Repeat("ä", 5000)}},
+	)
+	if e := wire.ParseError(500, "", now, long); len(e.Message) > 1010 ||
+		!strings.HasSuffix(e.Message, "ä...") {
 		t.Errorf("a long message has %d bytes", len(e.Message))
 	}
 	for _, body := range []string{``, `<html>`, `{}`, `{"error":"x"}`, `{"error":{}}`, `{"error":{"kind":5}}`, `[]`} {
@@ -183,7 +221,8 @@ func TestParseError(t *testing.T) {
 
 func TestNaNIsNull(t *testing.T) {
 	nan := wire.RealValue(math.NaN())
-	if cells, reals := wire.AppendRow(nil, nil, []wire.Value{nan, {}}); string(cells) != "NN" || len(reals) != 0 {
+	if cells, reals := wire.AppendRow(nil, nil, []wire.Value{nan, {}}); string(cells) != "NN" ||
+		len(reals) != 0 {
 		t.Errorf("cells are %q and %x", cells, reals)
 	}
 	if !nan.Equal(wire.NullValue()) || !nan.Equal(wire.Value{}) {
@@ -192,7 +231,18 @@ func TestNaNIsNull(t *testing.T) {
 }
 
 func TestEqualSeesWhatSQLiteStores(t *testing.T) {
-	differ := []wire.Value{wire.NullValue(), wire.IntValue(0), wire.IntValue(5), wire.RealValue(0), wire.RealValue(math.Copysign(0, -1)), wire.RealValue(5), wire.TextValue(""), wire.TextValue("5"), wire.BlobValue(nil), wire.BlobValue([]byte("5"))}
+	differ := []wire.Value{
+		wire.NullValue(),
+		wire.IntValue(0),
+		wire.IntValue(5),
+		wire.RealValue(0),
+		wire.RealValue(math.Copysign(0, -1)),
+		wire.RealValue(5),
+		wire.TextValue(""),
+		wire.TextValue("5"),
+		wire.BlobValue(nil),
+		wire.BlobValue([]byte("5")),
+	}
 	for i, a := range differ {
 		for j, b := range differ {
 			if a.Equal(b) != (i == j) {

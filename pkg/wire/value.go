@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// StorageClass is SQLite's storage class of a value, with SQLite's own codes (sqlite3.h, SQLITE_INTEGER and so on).
+// StorageClass is SQLite's storage class of a value, with SQLite's own codes (sqlite3.h, SQLITE_INTEGER and
+// so on).
 type StorageClass uint8
 
 // The storage classes.
@@ -36,8 +37,9 @@ func (c StorageClass) String() string {
 	return "invalid"
 }
 
-// Value is one SQLite value, exact. Bytes of Text and Blob may alias a reader's memory: they are valid only until its next step
-// unless the producer says otherwise. The zero Value, and a Real that is not a number, stand for NULL, as which SQLite reads a stored NaN.
+// Value is one SQLite value, exact. Bytes of Text and Blob may alias a reader's memory: they are valid only
+// until its next step unless the producer says otherwise. The zero Value, and a Real that is not a number,
+// stand for NULL, as which SQLite reads a stored NaN.
 type Value struct {
 	Class StorageClass
 	Int   int64

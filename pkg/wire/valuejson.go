@@ -34,7 +34,8 @@ func appendBase64Member(name string, b []byte) []byte {
 	return append(out, `"}`...)
 }
 
-// UnmarshalJSON reads a wire value. Every value has one spelling and others are refused; the bytes are v's own.
+// UnmarshalJSON reads a wire value. Every value has one spelling and others are refused; the bytes are v's
+// own.
 func (v *Value) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		*v = NullValue()
@@ -92,7 +93,8 @@ func wireValueError(data []byte, reason string) error {
 	return fmt.Errorf("read wire value %.40q: %s", data, reason)
 }
 
-// parseDecimal reads a 64-bit integer in the one spelling that strconv.AppendInt writes: no plus, no leading zero, no "-0".
+// parseDecimal reads a 64-bit integer in the one spelling that strconv.AppendInt writes: no plus, no leading
+// zero, no "-0".
 func parseDecimal(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) > len("-9223372036854775808") {
 		return 0, false

@@ -33,13 +33,24 @@ func validBatches(t *testing.T) []batchVector {
 	var out []batchVector
 	valid := func(name string, fill func(*wire.Batcher)) {
 		var body []byte
-		b := wire.NewBatcher(wire.DefaultLimits, wire.DefaultLimits.BatchBytes, func(got []byte, _ int) error {
-			body = got
-			return nil
-		})
+		b := wire.NewBatcher(
+			wire.DefaultLimits,
+			wire.DefaultLimits.BatchBytes,
+			func(got []byte, _ int) error {
+				body = got
+				return nil
+			},
+		)
 		fill(b)
 		must(t, b.Flush())
-		out = append(out, batchVector{Name: name, Body: hex.EncodeToString(body), Expect: batchWant{Frames: frameWants(t, body)}})
+		out = append(
+			out,
+			batchVector{
+				Name:   name,
+				Body:   hex.EncodeToString(body),
+				Expect: batchWant{Frames: frameWants(t, body)},
+			},
+		)
 	}
 	column := func(values ...wire.Value) func(*wire.Batcher) {
 		return func(b *wire.Batcher) {
@@ -71,7 +82,14 @@ func validBatches(t *testing.T) []batchVector {
 	})
 	d := wire.NewBatch(nil)
 	d.AppendRow("t", []string{"a", "b", "c", "d", "e"}, 0, generatedRow(1))
-	out = append(out, batchVector{Name: "a row as cells", Body: hex.EncodeToString(d.Bytes()), Expect: batchWant{Frames: frameWants(t, d.Bytes())}})
+	out = append(
+		out,
+		batchVector{
+			Name:   "a row as cells",
+			Body:   hex.EncodeToString(d.Bytes()),
+			Expect: batchWant{Frames: frameWants(t, d.Bytes())},
+		},
+	)
 	out = append(out, batchVector{Name: "no frame", Body: hex.EncodeToString([]byte("DMR1"))})
 	return out
 }
@@ -81,7 +99,11 @@ func frameWants(t *testing.T, body []byte) []frameWant {
 	must(t, err)
 	var out []frameWant
 	for _, f := range frames {
-		want := frameWant{Kind: string(f.Kind), FrameHeader: f.FrameHeader, Payload: hex.EncodeToString(f.Payload)}
+		want := frameWant{
+			Kind:        string(f.Kind),
+			FrameHeader: f.FrameHeader,
+			Payload:     hex.EncodeToString(f.Payload),
+		}
 		must(t, f.Decode(func(row []wire.Value) error {
 			want.Values = append(want.Values, cloneRow(row))
 			return nil
@@ -95,7 +117,15 @@ func brokenBatches() []batchVector {
 	const header, one = `{"table":"t","columns":["a"],"plan":"v","rows":1}`, "\x3b\x2b\x13\x35" // [[5]]
 	var out []batchVector
 	broken := func(name string, body []byte, level checkedBy) {
-		out = append(out, batchVector{Name: name, Body: hex.EncodeToString(body), Expect: batchWant{Error: wire.KindBadBatch}, Level: level})
+		out = append(
+			out,
+			batchVector{
+				Name:   name,
+				Body:   hex.EncodeToString(body),
+				Expect: batchWant{Error: wire.KindBadBatch},
+				Level:  level,
+			},
+		)
 	}
 	good := rawBatch([3]string{"J", header, one})
 	broken("empty", nil, "")
@@ -147,10 +177,28 @@ func brokenBatches() []batchVector {
 		{"an array of two in plan m", "m", "\x6b\x5b\x4b\x1a\x61\x1a\x62"},
 		{"an empty array in plan m", "m", "\x2b\x1b\x0b"},
 	} {
-		broken("payload: "+c.name, rawBatch([3]string{"J", `{"table":"t","columns":["a"],"plan":"` + c.plan + `","rows":1}`, c.payload}), strict)
+		broken(
+			"payload: "+c.name,
+			rawBatch(
+				[3]string{"J", `{"table":"t","columns":["a"],"plan":"` + c.plan + `","rows":1}`, c.payload},
+			),
+			strict,
+		)
 	}
-	broken("no table", rawBatch([3]string{"J", `{"table":"","columns":["a"],"plan":"v","rows":1}`, one}), strict)
-	broken("no rows", rawBatch([3]string{"J", `{"table":"t","columns":["a"],"plan":"v","rows":0}`, "\x0b"}), strict)
-	broken("a member that nobody knows", rawBatch([3]string{"J", `{"table":"t","columns":["a"],"plan":"v","rows":1,"x":1}`, one}), strict)
+	broken(
+		"no table",
+		rawBatch([3]string{"J", `{"table":"","columns":["a"],"plan":"v","rows":1}`, one}),
+		strict,
+	)
+	broken(
+		"no rows",
+		rawBatch([3]string{"J", `{"table":"t","columns":["a"],"plan":"v","rows":0}`, "\x0b"}),
+		strict,
+	)
+	broken(
+		"a member that nobody knows",
+		rawBatch([3]string{"J", `{"table":"t","columns":["a"],"plan":"v","rows":1,"x":1}`, one}),
+		strict,
+	)
 	return out
 }

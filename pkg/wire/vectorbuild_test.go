@@ -61,14 +61,33 @@ func buildRows() []rowsVector {
 		for _, row := range rows {
 			cells, reals = wire.AppendRow(cells, reals, row)
 		}
-		out = append(out, rowsVector{Name: name, Columns: len(rows[0]), Cells: hex.EncodeToString(cells), Reals: hex.EncodeToString(reals), Expect: rowsWant{Rows: rows}})
+		out = append(
+			out,
+			rowsVector{
+				Name:    name,
+				Columns: len(rows[0]),
+				Cells:   hex.EncodeToString(cells),
+				Reals:   hex.EncodeToString(reals),
+				Expect:  rowsWant{Rows: rows},
+			},
+		)
 	}
 	for i, v := range shortEdges() {
 		valid(fmt.Sprintf("one cell %d", i), []wire.Value{v})
 	}
 	valid("three rows", generatedRow(0), generatedRow(1), generatedRow(10))
 	broken := func(name, cells, reals string, level checkedBy) {
-		out = append(out, rowsVector{Name: name, Columns: 1, Cells: hex.EncodeToString([]byte(cells)), Reals: reals, Expect: rowsWant{Error: wire.KindBadBatch}, Level: level})
+		out = append(
+			out,
+			rowsVector{
+				Name:    name,
+				Columns: 1,
+				Cells:   hex.EncodeToString([]byte(cells)),
+				Reals:   reals,
+				Expect:  rowsWant{Error: wire.KindBadBatch},
+				Level:   level,
+			},
+		)
 	}
 	for _, c := range []struct{ name, cells, reals string }{
 		{"unknown tag", "X", ""}, {"INTEGER without end", "I5", ""}, {"INTEGER without digits", "I;", ""}, {"INTEGER with plus", "I+5;", ""},
@@ -81,7 +100,16 @@ func buildRows() []rowsVector {
 		broken(c.name, c.cells, c.reals, "")
 	}
 	broken("length with a leading zero", "T01:a", "", "")
-	out = append(out, rowsVector{Name: "half a row", Columns: 2, Cells: hex.EncodeToString([]byte("I1;I2;I3;")), Expect: rowsWant{Error: wire.KindBadBatch}, Level: strict})
+	out = append(
+		out,
+		rowsVector{
+			Name:    "half a row",
+			Columns: 2,
+			Cells:   hex.EncodeToString([]byte("I1;I2;I3;")),
+			Expect:  rowsWant{Error: wire.KindBadBatch},
+			Level:   strict,
+		},
+	)
 	return out
 }
 
@@ -95,17 +123,53 @@ func buildTables() []tableVector {
 		}
 		_, tableDigest := table.Sum()
 		_, rangeDigest := span.Sum()
-		out = append(out, tableVector{Rows: n, Expect: digestsWant{hex.EncodeToString(tableDigest[:]), hex.EncodeToString(rangeDigest[:])}})
+		out = append(
+			out,
+			tableVector{
+				Rows:   n,
+				Expect: digestsWant{hex.EncodeToString(tableDigest[:]), hex.EncodeToString(rangeDigest[:])},
+			},
+		)
 	}
 	return out
 }
 
 func buildDigests() digestFile {
-	table := wire.Object{Type: "table", Name: "games", Table: "games", SQL: "CREATE TABLE games(a INTEGER PRIMARY KEY, \"ä\" TEXT)"}
-	index := wire.Object{Type: "index", Name: "by_a", Table: "games", SQL: "CREATE INDEX by_a ON games(\"ä\")\n-- comment"}
-	view := wire.Object{Type: "view", Name: "all", Table: "all", SQL: "CREATE VIEW \"all\" AS SELECT * FROM games"}
-	plain := wire.Header{PageSize: 4096, Encoding: "UTF-8", WriteVersion: 1, ReadVersion: 1, Internal: []string{}}
-	other := wire.Header{PageSize: 65536, Encoding: "UTF-16be", UserVersion: -7, ApplicationID: math.MaxInt32, AutoVacuum: 2, WriteVersion: 2, ReadVersion: 2, Internal: []string{"sqlite_sequence"}}
+	table := wire.Object{
+		Type:  "table",
+		Name:  "games",
+		Table: "games",
+		SQL:   "CREATE TABLE games(a INTEGER PRIMARY KEY, \"ä\" TEXT)",
+	}
+	index := wire.Object{
+		Type:  "index",
+		Name:  "by_a",
+		Table: "games",
+		SQL:   "CREATE INDEX by_a ON games(\"ä\")\n-- comment",
+	}
+	view := wire.Object{
+		Type:  "view",
+		Name:  "all",
+		Table: "all",
+		SQL:   "CREATE VIEW \"all\" AS SELECT * FROM games",
+	}
+	plain := wire.Header{
+		PageSize:     4096,
+		Encoding:     "UTF-8",
+		WriteVersion: 1,
+		ReadVersion:  1,
+		Internal:     []string{},
+	}
+	other := wire.Header{
+		PageSize:      65536,
+		Encoding:      "UTF-16be",
+		UserVersion:   -7,
+		ApplicationID: math.MaxInt32,
+		AutoVacuum:    2,
+		WriteVersion:  2,
+		ReadVersion:   2,
+		Internal:      []string{"sqlite_sequence"},
+	}
 	var f digestFile
 	for _, s := range []struct {
 		name   string
@@ -118,7 +182,10 @@ func buildDigests() digestFile {
 	} {
 		s.schema.Virtual = []wire.Virtual{}
 		digest := wire.SchemaDigest(s.schema)
-		f.Schemas = append(f.Schemas, schemaVector{s.name, s.schema, digestWant{hex.EncodeToString(digest[:])}})
+		f.Schemas = append(
+			f.Schemas,
+			schemaVector{s.name, s.schema, digestWant{hex.EncodeToString(digest[:])}},
+		)
 	}
 	f.Databases = buildDatabases(wire.SchemaDigest(f.Schemas[1].Schema))
 	return f
@@ -148,23 +215,52 @@ func buildDatabases(schema [32]byte) []databaseVector {
 		{"an empty sqlite_sequence changes the list but not the digest", []wire.TableDigest{digests("games", 3), digests("sqlite_sequence", 0)}},
 		{"sorted by bytes, not by letters", []wire.TableDigest{digests("B", 1), digests("a", 2), digests("Z", 3), digests("ä", 4), digests("😀", 5), digests("\uffff", 6)}},
 	} {
-		out = append(out, databaseVector{d.name, hex.EncodeToString(schema[:]), d.tables, wire.DatabaseDigestOf(schema, d.tables)})
+		out = append(
+			out,
+			databaseVector{
+				d.name,
+				hex.EncodeToString(schema[:]),
+				d.tables,
+				wire.DatabaseDigestOf(schema, d.tables),
+			},
+		)
 	}
 	return out
 }
 
 func buildPages() []pageVector {
-	header := wire.ExportHeader{Table: "games", Columns: []string{"rowid", "a", "b", "c", "d"}, Rows: 2, Last: wire.Key{wire.IntValue(2)}, Writes: 7, Phase: "SEALED", Gen: 5}
+	header := wire.ExportHeader{
+		Table:   "games",
+		Columns: []string{"rowid", "a", "b", "c", "d"},
+		Rows:    2,
+		Last:    wire.Key{wire.IntValue(2)},
+		Writes:  7,
+		Phase:   "SEALED",
+		Gen:     5,
+	}
 	rows := [][]wire.Value{generatedRow(0), generatedRow(1)}
 	page := wire.ExportPage{ExportHeader: header}
 	for _, row := range rows {
 		page.Cells, page.Reals = wire.AppendRow(page.Cells, page.Reals, row)
 	}
 	whole := wire.AppendExportPage(nil, &page)
-	end := wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "games", Columns: header.Columns, Done: true, Writes: 7, Phase: "ACTIVE", Gen: 5}}
+	end := wire.ExportPage{
+		ExportHeader: wire.ExportHeader{
+			Table:   "games",
+			Columns: header.Columns,
+			Done:    true,
+			Writes:  7,
+			Phase:   "ACTIVE",
+			Gen:     5,
+		},
+	}
 	out := []pageVector{
 		{"two rows", hex.EncodeToString(whole), pageWant{Header: &header, Rows: rows}},
-		{"the end", hex.EncodeToString(wire.AppendExportPage(nil, &end)), pageWant{Header: &end.ExportHeader}},
+		{
+			"the end",
+			hex.EncodeToString(wire.AppendExportPage(nil, &end)),
+			pageWant{Header: &end.ExportHeader},
+		},
 	}
 	broken := func(name string, body []byte) {
 		out = append(out, pageVector{name, hex.EncodeToString(body), pageWant{Error: wire.KindBadBatch}})
@@ -178,8 +274,17 @@ func buildPages() []pageVector {
 	broken("a header that is no JSON", bytes.Replace(whole, []byte(`{"table`), []byte(`{'table`), 1))
 	broken("more rows announced", bytes.Replace(whole, []byte(`"rows":2`), []byte(`"rows":3`), 1))
 	broken("fewer rows announced", bytes.Replace(whole, []byte(`"rows":2`), []byte(`"rows":1`), 1))
-	broken("no rows and no end", wire.AppendExportPage(nil, &wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "t", Columns: []string{"a"}}}))
-	broken("rows without the last key", bytes.Replace(whole, []byte(`"last":[{"int":"2"}]`), []byte(`"last":null          `), 1))
+	broken(
+		"no rows and no end",
+		wire.AppendExportPage(
+			nil,
+			&wire.ExportPage{ExportHeader: wire.ExportHeader{Table: "t", Columns: []string{"a"}}},
+		),
+	)
+	broken(
+		"rows without the last key",
+		bytes.Replace(whole, []byte(`"last":[{"int":"2"}]`), []byte(`"last":null          `), 1),
+	)
 	long := bytes.Clone(whole)
 	binary.LittleEndian.PutUint32(long[4:], math.MaxUint32)
 	broken("a header of 4 GiB", long)
@@ -201,15 +306,24 @@ func buildQuery(t *testing.T) queryFile {
 	} {
 		result, err := wire.QueryValue(c.want)
 		must(t, err)
-		f.Parameters = append(f.Parameters, queryVector{c.json, c.json, queryWant{Value: &c.want, Result: string(result)}})
+		f.Parameters = append(
+			f.Parameters,
+			queryVector{c.json, c.json, queryWant{Value: &c.want, Result: string(result)}},
+		)
 	}
 	for _, broken := range []string{`[]`, `{}`, `{"int":5}`, `{"int":"9223372036854775808"}`, `{"int":"1.5"}`, `{"int":""}`, `{"real":"NaN"}`, `{"real":""}`, `{"real":"x"}`, `{"blob":"A"}`, `{"blob":"A-=="}`, `{"blob":"YR=="}`,
 		`{"text":"YQ=="}`, `{"int":"1","real":"1"}`} {
-		f.Parameters = append(f.Parameters, queryVector{"broken " + broken, broken, queryWant{Error: wire.KindBadRequest}})
+		f.Parameters = append(
+			f.Parameters,
+			queryVector{"broken " + broken, broken, queryWant{Error: wire.KindBadRequest}},
+		)
 	}
 	for i, v := range shortEdges() {
 		if result, err := wire.QueryValue(v); err == nil { // TEXT that is not UTF-8 has no exact form
-			f.Results = append(f.Results, resultVector{fmt.Sprintf("%s %d", v.Class, i), v, resultWant{string(result)}})
+			f.Results = append(
+				f.Results,
+				resultVector{fmt.Sprintf("%s %d", v.Class, i), v, resultWant{string(result)}},
+			)
 		}
 	}
 	return f

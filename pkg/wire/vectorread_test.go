@@ -37,7 +37,8 @@ func TestValueVectors(t *testing.T) {
 			if v.Class.String() != c.Expect.Class || hex.EncodeToString(v.Bytes) != c.Expect.Hex {
 				t.Errorf("%s was read as %v", c.JSON, v)
 			}
-			if v.Class == wire.Integer && strconv.FormatInt(v.Int, 10) != c.Expect.Int || v.Class == wire.Real && fmt.Sprintf("%016x", math.Float64bits(v.Real)) != c.Expect.Bits {
+			if v.Class == wire.Integer && strconv.FormatInt(v.Int, 10) != c.Expect.Int ||
+				v.Class == wire.Real && fmt.Sprintf("%016x", math.Float64bits(v.Real)) != c.Expect.Bits {
 				t.Errorf("%s was read as %v", c.JSON, v)
 			}
 			if back, err := json.Marshal(v); err != nil || compact(t, back) != compact(t, c.JSON) {
@@ -98,8 +99,17 @@ func TestTableVectors(t *testing.T) {
 		rows, digest := table.Sum()
 		_, digest2 := encoded.Sum()
 		rangeRows, rangeDigest := span.Sum()
-		if rows != int64(c.Rows) || rangeRows != rows || hex.EncodeToString(digest[:]) != c.Expect.Table || digest2 != digest || hex.EncodeToString(rangeDigest[:]) != c.Expect.Range {
-			t.Errorf("%d rows: %d rows, table %x and %x, range %x", c.Rows, rows, digest, digest2, rangeDigest)
+		if rows != int64(c.Rows) || rangeRows != rows || hex.EncodeToString(digest[:]) != c.Expect.Table ||
+			digest2 != digest ||
+			hex.EncodeToString(rangeDigest[:]) != c.Expect.Range {
+			t.Errorf(
+				"%d rows: %d rows, table %x and %x, range %x",
+				c.Rows,
+				rows,
+				digest,
+				digest2,
+				rangeDigest,
+			)
 		}
 	}
 }
@@ -108,7 +118,14 @@ func TestTableVectors(t *testing.T) {
 func TestDigestsOfASecondImplementation(t *testing.T) {
 	tables := readVectors[[]tableVector](t, "tables.json")
 	digests := readVectors[digestFile](t, "digests.json")
-	got := []string{tables[0].Expect.Table, tables[1].Expect.Range, tables[1].Expect.Table, tables[len(tables)-1].Expect.Table, digests.Schemas[3].Expect.Digest, digests.Databases[3].Expect.Database}
+	got := []string{
+		tables[0].Expect.Table,
+		tables[1].Expect.Range,
+		tables[1].Expect.Table,
+		tables[len(tables)-1].Expect.Table,
+		digests.Schemas[3].Expect.Digest,
+		digests.Databases[3].Expect.Database,
+	}
 	want := []string{
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 		"c61f6777b711169ddfb0938ffb374d152794aa65dc6be7ae4b85ec2d10e03be1",
@@ -136,7 +153,10 @@ func TestDigestVectors(t *testing.T) {
 	}
 	for _, c := range f.Databases {
 		must(t, c.Expect.Validate())
-		if got := wire.DatabaseDigestOf([32]byte(unhex(t, c.Schema)), c.Tables); !reflect.DeepEqual(got, c.Expect) {
+		if got := wire.DatabaseDigestOf([32]byte(unhex(t, c.Schema)), c.Tables); !reflect.DeepEqual(
+			got,
+			c.Expect,
+		) {
 			t.Errorf("%s: %+v", c.Name, got)
 		}
 	}
@@ -169,7 +189,9 @@ func TestBatchVectors(t *testing.T) {
 			}
 			var want [][]wire.Value
 			for i, f := range c.Expect.Frames {
-				if string(frames[i].Kind) != f.Kind || !reflect.DeepEqual(frames[i].FrameHeader, f.FrameHeader) || hex.EncodeToString(frames[i].Payload) != f.Payload {
+				if string(frames[i].Kind) != f.Kind ||
+					!reflect.DeepEqual(frames[i].FrameHeader, f.FrameHeader) ||
+					hex.EncodeToString(frames[i].Payload) != f.Payload {
 					t.Errorf("frame %d is %+v", i, frames[i])
 				}
 				want = append(want, f.Values...)

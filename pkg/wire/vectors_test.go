@@ -151,7 +151,10 @@ func TestVectorFilesAreCurrent(t *testing.T) {
 		got, err := os.ReadFile(path)
 		must(t, err)
 		if !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("%s is not what the code gives: run go generate ./pkg/wire and look at what changed", name)
+			t.Errorf(
+				"%s is not what the code gives: run go generate ./pkg/wire and look at what changed",
+				name,
+			)
 		}
 	}
 }
@@ -182,5 +185,11 @@ func generatedRow(i int) []wire.Value {
 	if i%3 != 0 {
 		data = wire.BlobValue(bytes.Repeat([]byte{byte(i)}, i%20))
 	}
-	return []wire.Value{wire.IntValue(int64(i + 1)), wire.IntValue(int64(i*i*7919%1_000_003 - 500_000)), wire.RealValue(float64(i-1000) / 7), wire.TextValue(name), data}
+	return []wire.Value{
+		wire.IntValue(int64(i + 1)),
+		wire.IntValue(int64(i*i*7919%1_000_003 - 500_000)),
+		wire.RealValue(float64(i-1000) / 7),
+		wire.TextValue(name),
+		data,
+	}
 }

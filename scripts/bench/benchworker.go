@@ -11,9 +11,16 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts) and whose calls take longer by these delays.
+// withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts) and
+// whose calls take longer by these delays.
 func (w *world) withBenchWorker(ctx context.Context, r2Delay, storeDelay time.Duration) (*world, error) {
-	return w.withVars(ctx, map[string]string{"R2_DELAY_MS": inMilliseconds(r2Delay), "STORE_DELAY_MS": inMilliseconds(storeDelay)})
+	return w.withVars(
+		ctx,
+		map[string]string{
+			"R2_DELAY_MS":    inMilliseconds(r2Delay),
+			"STORE_DELAY_MS": inMilliseconds(storeDelay),
+		},
+	)
 }
 
 // withVars is the same for any variables of that Worker.

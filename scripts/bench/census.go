@@ -10,10 +10,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// census measures the scans that check the readers, each by itself. That of the file runs while the Durable Object has its turn.
+// census measures the scans that check the readers, each by itself. That of the file runs while the Durable
+// Object has its turn.
 func census(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
-	fmt.Fprint(&out, "| database | `migrate` | census of the file | census in the object | the object's, of `migrate` | both, of `migrate` |\n|---|---|---|---|---|---|\n")
+	fmt.Fprint(
+		&out,
+		"| database | `migrate` | census of the file | census in the object | the object's, of `migrate` | both, of `migrate` |\n|---|---|---|---|---|---|\n",
+	)
 	for _, size := range strings.Split(w.sizes, ",") {
 		db, err := w.database(ctx, size)
 		if err != nil {
@@ -28,8 +32,16 @@ func census(ctx context.Context, w *world) (string, error) {
 			whole, file, store = append(whole, all), append(file, mine), append(store, theirs)
 		}
 		both, of := median(file)+median(store), median(whole).Seconds()
-		fmt.Fprintf(&out, "| %s | %s | %s | %s | **%.3f** | %.3f |\n", size, seconds(median(whole)), milliseconds(median(file)), milliseconds(median(store)),
-			median(store).Seconds()/of, both.Seconds()/of)
+		fmt.Fprintf(
+			&out,
+			"| %s | %s | %s | %s | **%.3f** | %.3f |\n",
+			size,
+			seconds(median(whole)),
+			milliseconds(median(file)),
+			milliseconds(median(store)),
+			median(store).Seconds()/of,
+			both.Seconds()/of,
+		)
 	}
 	return out.String(), nil
 }
@@ -63,8 +75,13 @@ func (w *world) censusOnce(ctx context.Context, db database) (whole, file, store
 	return whole, file, store, nil
 }
 
-// censusInStore sends the query that the Durable Object asks itself, and takes off what a request takes that asks nothing.
-func (w *world) censusInStore(ctx context.Context, u userdb.UserID, t *sqlitefile.Table) (time.Duration, error) {
+// censusInStore sends the query that the Durable Object asks itself, and takes off what a request takes that
+// asks nothing.
+func (w *world) censusInStore(
+	ctx context.Context,
+	u userdb.UserID,
+	t *sqlitefile.Table,
+) (time.Duration, error) {
 	nothing, err := w.request(ctx, u, appRequest{mode: "read", sql: "SELECT ?1"}, 1, "store")
 	if err != nil {
 		return 0, err

@@ -79,15 +79,21 @@ func encoder(t *sqlitefile.Table, batcher *wire.Batcher) (func([]wire.Value) err
 	}, batcher.Table(t.Name, t.Import)
 }
 
-// lonelySender sends one batch at a time, and each a second time: the Durable Object reads it and answers that it has it already. What
-// that takes is the sending, and the rest of the first time the inserting.
+// lonelySender sends one batch at a time, and each a second time: the Durable Object reads it and answers
+// that it has it already. What that takes is the sending, and the rest of the first time the inserting.
 type lonelySender struct {
 	migrate.Stores
 	mu           sync.Mutex
 	first, again cost
 }
 
-func (s *lonelySender) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error) {
+func (s *lonelySender) Rows(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	batch []byte,
+) (wire.RowsAnswer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answer, err := s.timed(ctx, u, g, seq, batch, &s.first)
@@ -98,7 +104,14 @@ func (s *lonelySender) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim
 	return answer, err
 }
 
-func (s *lonelySender) timed(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte, sum *cost) (wire.RowsAnswer, error) {
+func (s *lonelySender) timed(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	batch []byte,
+	sum *cost,
+) (wire.RowsAnswer, error) {
 	runtime := workerds()
 	used, begun := cpuTime(runtime), time.Now()
 	answer, err := s.Stores.Rows(ctx, u, g, seq, batch)

@@ -17,8 +17,8 @@ import (
 // fleetConcurrency is the command line's own default.
 const fleetConcurrency = 8
 
-// fleet migrates many users of size S at once and asks how much of the time an import was under way: the Durable Objects'
-// SQLite is the slowest part and should never wait.
+// fleet migrates many users of size S at once and asks how much of the time an import was under way: the
+// Durable Objects' SQLite is the slowest part and should never wait.
 func fleet(ctx context.Context, w *world) (string, error) {
 	db, err := w.database(ctx, "S")
 	if err != nil {
@@ -39,17 +39,36 @@ func fleet(ctx context.Context, w *world) (string, error) {
 	processes := append(workerds(), os.Getpid())
 	used := cpuTime(processes)
 	begun := time.Now()
-	engine.Each(ctx, users, migrate.ActionMigrate, engine.Migrate, func(r migrate.Result) { failed = cmp.Or(failed, r.Err()) })
+	engine.Each(
+		ctx,
+		users,
+		migrate.ActionMigrate,
+		engine.Migrate,
+		func(r migrate.Result) { failed = cmp.Or(failed, r.Err()) },
+	)
 	whole := time.Since(begun)
 	if failed != nil {
 		return "", failed
 	}
 	used = cpuTime(processes) - used
 	bytes := db.Bytes * int64(len(users))
-	return fmt.Sprintf("%d users of %s, %d at once: %s, which is %.1f users and %s a second. An import was under way in **%.1f %%** of the time; "+
-		"client and runtime together kept the %d cores busy to %.0f %%.",
-		len(users), megabytes(db.Bytes), fleetConcurrency, seconds(whole), float64(len(users))/whole.Seconds(), megabytes(int64(float64(bytes)/whole.Seconds())),
-		100*imports.union().Seconds()/whole.Seconds(), runtime.NumCPU(), 100*used.Seconds()/whole.Seconds()/float64(runtime.NumCPU())), nil
+	return fmt.Sprintf(
+		"%d users of %s, %d at once: %s, which is %.1f users and %s a second. An import was under way in **%.1f %%** of the time; "+
+			"client and runtime together kept the %d cores busy to %.0f %%.",
+		len(
+			users,
+		),
+		megabytes(db.Bytes),
+		fleetConcurrency,
+		seconds(whole),
+		float64(len(users))/whole.Seconds(),
+		megabytes(int64(float64(bytes)/whole.Seconds())),
+		100*imports.union().
+			Seconds()/
+			whole.Seconds(),
+		runtime.NumCPU(),
+		100*used.Seconds()/whole.Seconds()/float64(runtime.NumCPU()),
+	), nil
 }
 
 // intervals gathers when the Durable Objects were importing.

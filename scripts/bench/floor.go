@@ -13,8 +13,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// floor is what the local imitation of R2 takes for the two transfers that no migration can do without, and for nothing else: the file is
-// fetched, and replaced by itself under a fence.
+// floor is what the local imitation of R2 takes for the two transfers that no migration can do without, and
+// for nothing else: the file is fetched, and replaced by itself under a fence.
 func (w *world) floor(ctx context.Context, db database) (time.Duration, error) {
 	u, err := w.upload(ctx, db)
 	if err != nil {
@@ -29,7 +29,17 @@ func (w *world) floor(ctx context.Context, db database) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = w.engine.Marker.Mark(ctx, u, wire.MarkRequest{ETag: strings.Trim(string(object.ETag), `"`), Modified: object.LastModified.Unix(), Head: head, MD5: sum, Metadata: map[string]string{}})
+	_, err = w.engine.Marker.Mark(
+		ctx,
+		u,
+		wire.MarkRequest{
+			ETag:     strings.Trim(string(object.ETag), `"`),
+			Modified: object.LastModified.Unix(),
+			Head:     head,
+			MD5:      sum,
+			Metadata: map[string]string{},
+		},
+	)
 	return time.Since(begun), err
 }
 

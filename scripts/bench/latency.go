@@ -18,11 +18,16 @@ import (
 type appRequest struct{ name, mode, sql string }
 
 var appRequests = []appRequest{
-	{"read: the clips of a game", "read", "SELECT id, start_s, end_s, label FROM clips WHERE game_id = ? ORDER BY start_s"},
+	{
+		"read: the clips of a game",
+		"read",
+		"SELECT id, start_s, end_s, label FROM clips WHERE game_id = ? ORDER BY start_s",
+	},
 	{"write: a game's score", "write", "UPDATE games SET home_score = home_score + 1 WHERE id = ?"},
 }
 
-// latency measures requests where R2 and the Durable Objects are no further away than a function call: on one machine.
+// latency measures requests where R2 and the Durable Objects are no further away than a function call: on one
+// machine.
 func latency(ctx context.Context, w *world) (string, error) { return w.latencies(ctx, 0, 0) }
 
 // simulatedLatency repeats that with a network that is simulated.
@@ -31,11 +36,16 @@ func simulatedLatency(ctx context.Context, w *world) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Simulated: each call of the R2 binding takes %s longer, each call of a Durable Object %s. Both are assumptions (`-r2-delay`, `-store-delay`), not measurements.\n\n%s",
-		w.r2Delay, w.storeDelay, table), nil
+	return fmt.Sprintf(
+		"Simulated: each call of the R2 binding takes %s longer, each call of a Durable Object %s. Both are assumptions (`-r2-delay`, `-store-delay`), not measurements.\n\n%s",
+		w.r2Delay,
+		w.storeDelay,
+		table,
+	), nil
 }
 
-// latencies asks a user whose file is in R2 and one who moved for the same, in turn: through wrangler's proxy as a client does, then inside the Worker.
+// latencies asks a user whose file is in R2 and one who moved for the same, in turn: through wrangler's proxy
+// as a client does, then inside the Worker.
 func (w *world) latencies(ctx context.Context, r2Delay, storeDelay time.Duration) (text string, err error) {
 	bench, err := w.withBenchWorker(ctx, r2Delay, storeDelay)
 	if err != nil {
@@ -43,10 +53,19 @@ func (w *world) latencies(ctx context.Context, r2Delay, storeDelay time.Duration
 	}
 	defer func() { err = errors.Join(err, bench.cloud.Stop()) }()
 	var out strings.Builder
-	fmt.Fprintf(&out, "Proxy: %d requests each, fewer where they take long, each from the client through wrangler's proxy to the Worker and back. "+
-		"Inside: the time per request in a block of them that the Worker sends itself, one after the other, without the proxy; the median of %d blocks of about %s ms each%s.\n\n",
-		w.requests, w.rounds, inMilliseconds(blockTime), load())
-	fmt.Fprintln(&out, "| database | request | proxy: R2 path, median | p99 | DO path, median | p99 | ratio of the medians | inside: R2 path | DO path | ratio |\n|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintf(
+		&out,
+		"Proxy: %d requests each, fewer where they take long, each from the client through wrangler's proxy to the Worker and back. "+
+			"Inside: the time per request in a block of them that the Worker sends itself, one after the other, without the proxy; the median of %d blocks of about %s ms each%s.\n\n",
+		w.requests,
+		w.rounds,
+		inMilliseconds(blockTime),
+		load(),
+	)
+	fmt.Fprintln(
+		&out,
+		"| database | request | proxy: R2 path, median | p99 | DO path, median | p99 | ratio of the medians | inside: R2 path | DO path | ratio |\n|---|---|---|---|---|---|---|---|---|---|",
+	)
 	for _, size := range []string{"S", "M"} {
 		db, err := w.database(ctx, size)
 		if err != nil {
@@ -76,9 +95,21 @@ func (w *world) latencyRow(ctx context.Context, before, after userdb.UserID, r a
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s | %s | %s | %s | **%.1f** | %s | %s | **%.1f**", milliseconds(median(old)), milliseconds(quantile(old, 0.99)),
-		milliseconds(median(now)), milliseconds(quantile(now, 0.99)), median(old).Seconds()/median(now).Seconds(),
-		preciseMilliseconds(median(oldInside)), preciseMilliseconds(median(nowInside)), median(oldInside).Seconds()/median(nowInside).Seconds()), nil
+	return fmt.Sprintf(
+		"%s | %s | %s | %s | **%.1f** | %s | %s | **%.1f**",
+		milliseconds(median(old)),
+		milliseconds(quantile(old, 0.99)),
+		milliseconds(
+			median(now),
+		),
+		milliseconds(quantile(now, 0.99)),
+		median(old).Seconds()/median(now).Seconds(),
+		preciseMilliseconds(
+			median(oldInside),
+		),
+		preciseMilliseconds(median(nowInside)),
+		median(oldInside).Seconds()/median(nowInside).Seconds(),
+	), nil
 }
 
 // sides makes two users with the same file and migrates the second.
@@ -93,13 +124,18 @@ func (w *world) sides(ctx context.Context, db database) (before, after userdb.Us
 	return before, after, err
 }
 
-// latencyPatience bounds one row of the table on a slow or busy machine; fewestRequests are made all the same.
+// latencyPatience bounds one row of the table on a slow or busy machine; fewestRequests are made all the
+// same.
 const (
 	latencyPatience = 45 * time.Second
 	fewestRequests  = 15
 )
 
-func (w *world) sideBySide(ctx context.Context, before, after userdb.UserID, r appRequest) (old, now []time.Duration, err error) {
+func (w *world) sideBySide(
+	ctx context.Context,
+	before, after userdb.UserID,
+	r appRequest,
+) (old, now []time.Duration, err error) {
 	const warmUp = 3
 	begun := time.Now()
 	for i := range w.requests + warmUp {
@@ -122,7 +158,13 @@ func (w *world) sideBySide(ctx context.Context, before, after userdb.UserID, r a
 }
 
 // request times one request and demands that the expected side answered it.
-func (w *world) request(ctx context.Context, u userdb.UserID, r appRequest, game int, side string) (time.Duration, error) {
+func (w *world) request(
+	ctx context.Context,
+	u userdb.UserID,
+	r appRequest,
+	game int,
+	side string,
+) (time.Duration, error) {
 	return w.post(ctx, queryPath(u), r, game, `"side":"`+side+`"`)
 }
 
@@ -130,7 +172,11 @@ func (w *world) request(ctx context.Context, u userdb.UserID, r appRequest, game
 const blockTime = 500 * time.Millisecond
 
 // inside times requests in blocks that the Worker sends itself: per request, with nothing taken off.
-func (w *world) inside(ctx context.Context, before, after userdb.UserID, r appRequest) (old, now []time.Duration, err error) {
+func (w *world) inside(
+	ctx context.Context,
+	before, after userdb.UserID,
+	r appRequest,
+) (old, now []time.Duration, err error) {
 	const warmUp = 5
 	one, err := w.block(ctx, before, r, 1, "file", warmUp)
 	if err != nil {
@@ -159,17 +205,42 @@ func blockSize(each time.Duration) int {
 	return min(max(fewest, int(blockTime/max(each, 1))), most)
 }
 
-// block is what a request takes when the Worker sends it so many times, and demands that the expected side answered each.
-func (w *world) block(ctx context.Context, u userdb.UserID, r appRequest, game int, side string, times int) (time.Duration, error) {
-	took, err := w.post(ctx, fmt.Sprintf("/test/repeat/%d%s", times, queryPath(u)), r, game, fmt.Sprintf(`{"answered":%d,"side":"%s"}`, times, side))
+// block is what a request takes when the Worker sends it so many times, and demands that the expected side
+// answered each.
+func (w *world) block(
+	ctx context.Context,
+	u userdb.UserID,
+	r appRequest,
+	game int,
+	side string,
+	times int,
+) (time.Duration, error) {
+	took, err := w.post(
+		ctx,
+		fmt.Sprintf("/test/repeat/%d%s", times, queryPath(u)),
+		r,
+		game,
+		fmt.Sprintf(`{"answered":%d,"side":"%s"}`, times, side),
+	)
 	return took / time.Duration(times), err
 }
 
 func queryPath(u userdb.UserID) string { return "/api/users/" + string(u) + "/query" }
 
 // post times a request and demands that its answer is 200 and contains what is wanted.
-func (w *world) post(ctx context.Context, path string, r appRequest, game int, want string) (time.Duration, error) {
-	body, err := json.Marshal(map[string]any{"mode": r.mode, "statements": []any{map[string]any{"sql": r.sql, "params": []int{game}}}})
+func (w *world) post(
+	ctx context.Context,
+	path string,
+	r appRequest,
+	game int,
+	want string,
+) (time.Duration, error) {
+	body, err := json.Marshal(
+		map[string]any{
+			"mode":       r.mode,
+			"statements": []any{map[string]any{"sql": r.sql, "params": []int{game}}},
+		},
+	)
 	if err != nil {
 		return 0, err
 	}

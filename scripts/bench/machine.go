@@ -31,9 +31,21 @@ func machine(ctx context.Context, w *world) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Measured %s on %d cores (%s)%s, %s, a local disk; Go %s, wrangler %s, workerd %s, the `sqlite3` shell %s%s.",
-		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), processor(), memory, runtime.GOOS, strings.TrimPrefix(runtime.Version(), "go"),
-		wrangler, workerd, strings.Fields(string(sqlite))[0], load()), nil
+	return fmt.Sprintf(
+		"Measured %s on %d cores (%s)%s, %s, a local disk; Go %s, wrangler %s, workerd %s, the `sqlite3` shell %s%s.",
+		time.Now().
+			UTC().
+			Format("2006-01-02"),
+		runtime.NumCPU(),
+		processor(),
+		memory,
+		runtime.GOOS,
+		strings.TrimPrefix(runtime.Version(), "go"),
+		wrangler,
+		workerd,
+		strings.Fields(string(sqlite))[0],
+		load(),
+	), nil
 }
 
 // load says how busy the machine is now, where that is known.
@@ -49,7 +61,8 @@ func processor() string {
 	content, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
 		for line := range strings.Lines(string(content)) {
-			if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			if name, value, found := strings.Cut(line, ":"); found &&
+				strings.TrimSpace(name) == "model name" {
 				return strings.TrimSpace(value)
 			}
 		}

@@ -1,9 +1,10 @@
-// Command bench measures dbmigrate against Cloudflare's local runtime, side by side with what people use today, and writes
-// what it finds into docs/notes/performance.md:
+// Command bench measures dbmigrate against Cloudflare's local runtime, side by side with what people use
+// today, and writes what it finds into docs/notes/performance.md:
 //
 //	go run ./scripts/bench -doc docs/notes/performance.md
 //
-// It runs in the root of the repository and needs sqlite3 in the path. Each section can be run by itself with -only.
+// It runs in the root of the repository and needs sqlite3 in the path. Each section can be run by itself with
+// -only.
 package main
 
 import (
@@ -66,17 +67,42 @@ var sections = []section{
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 9, "pairs that are measured of each kind")
-	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up")
+	flag.StringVar(
+		&o.only,
+		"only",
+		"",
+		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up",
+	)
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
-	flag.StringVar(&o.doc, "doc", "", "page whose measured sections are written anew; without it they are only printed")
+	flag.StringVar(
+		&o.doc,
+		"doc",
+		"",
+		"page whose measured sections are written anew; without it they are only printed",
+	)
 	flag.StringVar(&o.tempDir, "temp", "", "folder for databases and spooled files (default: the system's)")
-	flag.StringVar(&o.cpuProfile, "cpuprofile", "", "write a profile of the engine in this process, for go tool pprof")
+	flag.StringVar(
+		&o.cpuProfile,
+		"cpuprofile",
+		"",
+		"write a profile of the engine in this process, for go tool pprof",
+	)
 	flag.StringVar(&o.worker, "worker", "", "folder of another worker/, to compare two versions of it")
 	flag.BoolVar(&o.gigabyte, "gigabyte", false, "measure memory with a database of 1 GB, too")
 	flag.IntVar(&o.fleet, "fleet", 300, "users of size S in the fleet")
 	flag.IntVar(&o.requests, "requests", 60, "requests on each path for the latencies")
-	flag.DurationVar(&o.r2Delay, "r2-delay", 50*time.Millisecond, "what a network is assumed to add to each call of R2, for latency-simulated")
-	flag.DurationVar(&o.storeDelay, "store-delay", 5*time.Millisecond, "the same for each call of a Durable Object")
+	flag.DurationVar(
+		&o.r2Delay,
+		"r2-delay",
+		50*time.Millisecond,
+		"what a network is assumed to add to each call of R2, for latency-simulated",
+	)
+	flag.DurationVar(
+		&o.storeDelay,
+		"store-delay",
+		5*time.Millisecond,
+		"the same for each call of a Durable Object",
+	)
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()

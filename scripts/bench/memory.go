@@ -10,15 +10,18 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// memory is what the dbmigrate process needs at most, both ways. The file is freed before the way back, so that rollback builds
-// it anew from the Durable Object.
+// memory is what the dbmigrate process needs at most, both ways. The file is freed before the way back, so
+// that rollback builds it anew from the Durable Object.
 func memory(ctx context.Context, w *world) (string, error) {
 	sizes := strings.Split(w.sizes, ",")
 	if w.gigabyte {
 		sizes = append(sizes, "1 GB")
 	}
 	var out strings.Builder
-	fmt.Fprintln(&out, "| database | `migrate` | against S | `rollback` with export | against S |\n|---|---|---|---|---|")
+	fmt.Fprintln(
+		&out,
+		"| database | `migrate` | against S | `rollback` with export | against S |\n|---|---|---|---|---|",
+	)
 	var small [2]int64
 	for i, size := range sizes {
 		db, err := w.database(ctx, size)
@@ -32,8 +35,16 @@ func memory(ctx context.Context, w *world) (string, error) {
 		if i == 0 {
 			small = [2]int64{there, back}
 		}
-		fmt.Fprintf(&out, "| %s, %s | %s | %.2f | %s | %.2f |\n", size, megabytes(db.Bytes), megabytes(there), float64(there)/float64(small[0]),
-			megabytes(back), float64(back)/float64(small[1]))
+		fmt.Fprintf(
+			&out,
+			"| %s, %s | %s | %.2f | %s | %.2f |\n",
+			size,
+			megabytes(db.Bytes),
+			megabytes(there),
+			float64(there)/float64(small[0]),
+			megabytes(back),
+			float64(back)/float64(small[1]),
+		)
 	}
 	return out.String(), nil
 }
@@ -107,7 +118,11 @@ func runtimeMemory(ctx context.Context, w *world) (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "workerd had %s before it. Peak above that at L, by stage:\n\n| stage | growth |\n|---|---|\n", megabytes(base))
+	fmt.Fprintf(
+		&out,
+		"workerd had %s before it. Peak above that at L, by stage:\n\n| stage | growth |\n|---|---|\n",
+		megabytes(base),
+	)
 	for _, row := range migrateStages {
 		if grown, found := peaks[row.stage]; found {
 			fmt.Fprintf(&out, "| %s | %s |\n", row.stage, megabytes(grown))

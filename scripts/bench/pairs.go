@@ -7,11 +7,15 @@ import (
 	"time"
 )
 
-// pairs sets the whole of `dbmigrate migrate` (a process from its start to its end: download, checks, copy, digests on both
-// sides, fence, activation, flag) beside `.dump | sqlite3` of the same file and the least that the local R2 can take, one after the other.
+// pairs sets the whole of `dbmigrate migrate` (a process from its start to its end: download, checks, copy,
+// digests on both sides, fence, activation, flag) beside `.dump | sqlite3` of the same file and the least
+// that the local R2 can take, one after the other.
 func pairs(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
-	fmt.Fprintln(&out, "| database | rows | `dbmigrate migrate` | `sqlite3 a .dump \\| sqlite3 b` | ratio, median of the pairs | pair by pair | processor time, ours | theirs | ratio | local R2 alone | of the dump | ratio without it |")
+	fmt.Fprintln(
+		&out,
+		"| database | rows | `dbmigrate migrate` | `sqlite3 a .dump \\| sqlite3 b` | ratio, median of the pairs | pair by pair | processor time, ours | theirs | ratio | local R2 alone | of the dump | ratio without it |",
+	)
 	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, size := range strings.Split(w.sizes, ",") {
 		db, err := w.database(ctx, size)
@@ -22,9 +26,28 @@ func pairs(ctx context.Context, w *world) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&out, "| %s, %s | %d | %s | %s | **%.2f** | %s | %s | %s | %.2f | %s | %.2f | %.2f |\n", size, megabytes(db.Bytes), db.Rows, seconds(median(ours.took)), seconds(median(dump.took)),
-			medianRatio(ours.took, dump.took), spread(ours.took, dump.took), seconds(median(ours.cpu)), seconds(median(dump.cpu)), medianRatio(ours.cpu, dump.cpu),
-			seconds(median(floor)), medianRatio(floor, dump.took), medianRatio(without(ours.took, floor), dump.took))
+		fmt.Fprintf(
+			&out,
+			"| %s, %s | %d | %s | %s | **%.2f** | %s | %s | %s | %.2f | %s | %.2f | %.2f |\n",
+			size,
+			megabytes(db.Bytes),
+			db.Rows,
+			seconds(median(ours.took)),
+			seconds(median(dump.took)),
+			medianRatio(
+				ours.took,
+				dump.took,
+			),
+			spread(ours.took, dump.took),
+			seconds(median(ours.cpu)),
+			seconds(median(dump.cpu)),
+			medianRatio(ours.cpu, dump.cpu),
+			seconds(
+				median(floor),
+			),
+			medianRatio(floor, dump.took),
+			medianRatio(without(ours.took, floor), dump.took),
+		)
 	}
 	return out.String(), nil
 }
@@ -45,7 +68,11 @@ func without(whole, part []time.Duration) []time.Duration {
 	return rest
 }
 
-func (w *world) pairsOf(ctx context.Context, db database, rounds int) (ours, dump series, floor []time.Duration, err error) {
+func (w *world) pairsOf(
+	ctx context.Context,
+	db database,
+	rounds int,
+) (ours, dump series, floor []time.Duration, err error) {
 	for round := range rounds + 1 {
 		u, err := w.upload(ctx, db)
 		if err != nil {

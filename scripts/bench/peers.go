@@ -16,8 +16,8 @@ import (
 
 const peerConfig = "scripts/bench/peer/wrangler.jsonc"
 
-// peers compares the import with other ways into Cloudflare's SQLite. They are unverified, so beside the whole of dbmigrate
-// stands its import alone, too.
+// peers compares the import with other ways into Cloudflare's SQLite. They are unverified, so beside the
+// whole of dbmigrate stands its import alone, too.
 func peers(ctx context.Context, w *world) (text string, err error) {
 	naive, err := stack.Start(ctx, stack.Options{ConfigPath: peerConfig})
 	if err != nil {
@@ -25,7 +25,10 @@ func peers(ctx context.Context, w *world) (text string, err error) {
 	}
 	defer func() { err = errors.Join(err, naive.Stop()) }()
 	var out strings.Builder
-	fmt.Fprintln(&out, "| database | other way | it takes | dbmigrate's import alone | times faster | the whole of dbmigrate | times faster |")
+	fmt.Fprintln(
+		&out,
+		"| database | other way | it takes | dbmigrate's import alone | times faster | the whole of dbmigrate | times faster |",
+	)
 	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|")
 	for _, size := range []string{"S", "M"} {
 		db, err := w.database(ctx, size)
@@ -54,8 +57,17 @@ func peers(ctx context.Context, w *world) (text string, err error) {
 type comparison struct{ other, imported, whole []time.Duration }
 
 func (c comparison) print(out *strings.Builder, size, way string) {
-	fmt.Fprintf(out, "| %s | %s | %s | %s | **%.1f** | %s | **%.1f** |\n", size, way, seconds(median(c.other)), seconds(median(c.imported)),
-		medianRatio(c.other, c.imported), seconds(median(c.whole)), medianRatio(c.other, c.whole))
+	fmt.Fprintf(
+		out,
+		"| %s | %s | %s | %s | **%.1f** | %s | **%.1f** |\n",
+		size,
+		way,
+		seconds(median(c.other)),
+		seconds(median(c.imported)),
+		medianRatio(c.other, c.imported),
+		seconds(median(c.whole)),
+		medianRatio(c.other, c.whole),
+	)
 }
 
 func repeat(d time.Duration, n int) []time.Duration {
@@ -87,7 +99,8 @@ func (w *world) besideRowByRow(ctx context.Context, url string, db database) (co
 	return c, nil
 }
 
-// d1Execute loads a dump into D1's local database, as Cloudflare's documentation tells. The dump itself is not timed.
+// d1Execute loads a dump into D1's local database, as Cloudflare's documentation tells. The dump itself is
+// not timed.
 func (w *world) d1Execute(ctx context.Context, db database) (time.Duration, error) {
 	dump := filepath.Join(w.dir, "dump.sql")
 	// D1 wants no transaction, and makes sqlite_sequence itself.
@@ -103,8 +116,22 @@ func (w *world) d1Execute(ctx context.Context, db database) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, node, "node_modules/wrangler/bin/wrangler.js", "d1", "execute", "peer", "--local", "--yes", "--file", dump,
-		"--config", config, "--persist-to", filepath.Join(w.dir, "d1"))
+	cmd := exec.CommandContext(
+		ctx,
+		node,
+		"node_modules/wrangler/bin/wrangler.js",
+		"d1",
+		"execute",
+		"peer",
+		"--local",
+		"--yes",
+		"--file",
+		dump,
+		"--config",
+		config,
+		"--persist-to",
+		filepath.Join(w.dir, "d1"),
+	)
 	cmd.Dir = "worker"
 	cmd.Env = append(os.Environ(), "WRANGLER_SEND_METRICS=false", "CI=true", "HOME="+w.dir)
 	begun := time.Now()

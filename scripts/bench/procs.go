@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// watchPeak polls the process's high-water mark until it ends: the kernel's ru_maxrss would begin with what this process
-// had when it forked.
+// watchPeak polls the process's high-water mark until it ends: the kernel's ru_maxrss would begin with what
+// this process had when it forked.
 func watchPeak(pid int) (stop func() int64) {
 	end, done := make(chan struct{}), make(chan int64)
 	go func() {

@@ -27,7 +27,8 @@ type naiveTable struct {
 	Rows    [][]any  `json:"rows"`
 }
 
-// rowByRow imports the file into a Durable Object the way a first script does it: one JSON body, one INSERT per row.
+// rowByRow imports the file into a Durable Object the way a first script does it: one JSON body, one INSERT
+// per row.
 func rowByRow(ctx context.Context, url string, db database) (time.Duration, error) {
 	begun := time.Now()
 	whole, err := readNaively(ctx, db.path)
@@ -51,7 +52,8 @@ func rowByRow(ctx context.Context, url string, db database) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	if want := fmt.Sprintf(`{"rows":%d}`, db.Rows); resp.StatusCode != http.StatusOK || string(answer) != want {
+	if want := fmt.Sprintf(`{"rows":%d}`, db.Rows); resp.StatusCode != http.StatusOK ||
+		string(answer) != want {
 		return 0, fmt.Errorf("the naive import answers HTTP %d %.200s", resp.StatusCode, answer)
 	}
 	return time.Since(begun), nil
@@ -64,7 +66,10 @@ func readNaively(ctx context.Context, path string) (naiveDatabase, error) {
 		return whole, err
 	}
 	defer db.Close()
-	objects, err := db.QueryContext(ctx, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+	objects, err := db.QueryContext(
+		ctx,
+		"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
+	)
 	if err != nil {
 		return whole, err
 	}

@@ -25,7 +25,9 @@ type command struct {
 // dbmigrate runs the binary against the local runtime.
 func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) {
 	cmd := exec.CommandContext(ctx, w.binary, args...)
-	cmd.Env = append([]string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH")}, w.cloud.Env()...)
+	cmd.Env = append(
+		[]string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH")},
+		w.cloud.Env()...)
 	cmd.Dir = w.dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -45,11 +47,12 @@ func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) 
 	return c, nil
 }
 
-// cost is what a step took: by the clock, and of the runtime's processors. The second is what other work on the machine
-// disturbs least.
+// cost is what a step took: by the clock, and of the runtime's processors. The second is what other work on
+// the machine disturbs least.
 type cost struct{ took, runtime time.Duration }
 
-// stages gathers the cost of each step of a migration. The runtime's time since the step before counts for a step.
+// stages gathers the cost of each step of a migration. The runtime's time since the step before counts for a
+// step.
 type stages struct {
 	mu    sync.Mutex
 	cost  map[migrate.Stage]cost
@@ -70,12 +73,22 @@ func (s *stages) observe(ev migrate.Event) {
 }
 
 // migrate moves one user with the engine in this process, flag and all.
-func (w *world) migrate(ctx context.Context, u userdb.UserID, after func(migrate.Stage)) (time.Duration, map[migrate.Stage]cost, error) {
+func (w *world) migrate(
+	ctx context.Context,
+	u userdb.UserID,
+	after func(migrate.Stage),
+) (time.Duration, map[migrate.Stage]cost, error) {
 	s := &stages{cost: map[migrate.Stage]cost{}, used: cpuTime(workerds()), after: after}
 	engine := *w.engine
 	engine.Observe = s.observe
 	var err error
 	begun := time.Now()
-	engine.Each(ctx, []userdb.UserID{u}, migrate.ActionMigrate, engine.Migrate, func(r migrate.Result) { err = r.Err() })
+	engine.Each(
+		ctx,
+		[]userdb.UserID{u},
+		migrate.ActionMigrate,
+		engine.Migrate,
+		func(r migrate.Result) { err = r.Err() },
+	)
 	return time.Since(begun), s.cost, err
 }

@@ -15,7 +15,10 @@ var migrateStages = []struct {
 	what  string
 }{
 	{migrate.StageDownload, "GET to a scratch file, SHA-256 on the way"},
-	{migrate.StagePreflight, "every page and every row of the file, and its schema in a scratch database with a Durable Object's limits"},
+	{
+		migrate.StagePreflight,
+		"every page and every row of the file, and its schema in a scratch database with a Durable Object's limits",
+	},
 	{migrate.StageClaim, "the claim, and a look at the file"},
 	{migrate.StageCopy, "schema; then the next four, side by side"},
 	{partRead, "· every row out of the file, by itself"},
@@ -44,7 +47,12 @@ func stageTable(ctx context.Context, w *world) (string, error) {
 		}
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "| stage | %s | what it is |\n|---%s|---|\n", strings.Join(sizes, " | "), strings.Repeat("|---", len(sizes)))
+	fmt.Fprintf(
+		&out,
+		"| stage | %s | what it is |\n|---%s|---|\n",
+		strings.Join(sizes, " | "),
+		strings.Repeat("|---", len(sizes)),
+	)
 	for _, row := range migrateStages {
 		fmt.Fprintf(&out, "| %s |", row.stage)
 		for _, size := range sizes {
@@ -62,7 +70,10 @@ func stageTable(ctx context.Context, w *world) (string, error) {
 }
 
 // stagesOf migrates one user after the other.
-func (w *world) stagesOf(ctx context.Context, size string) (map[migrate.Stage]series, []time.Duration, error) {
+func (w *world) stagesOf(
+	ctx context.Context,
+	size string,
+) (map[migrate.Stage]series, []time.Duration, error) {
 	db, err := w.database(ctx, size)
 	if err != nil {
 		return nil, nil, err
@@ -83,7 +94,10 @@ func (w *world) stagesOf(ctx context.Context, size string) (map[migrate.Stage]se
 			return nil, nil, err
 		}
 		maps.Copy(each, parts)
-		each[stageWait] = cost{each[migrate.StageActivate].took - each[migrate.StageFence].took, each[migrate.StageActivate].runtime}
+		each[stageWait] = cost{
+			each[migrate.StageActivate].took - each[migrate.StageFence].took,
+			each[migrate.StageActivate].runtime,
+		}
 		for stage, c := range each {
 			s := costs[stage]
 			s.add(c.took, c.runtime)

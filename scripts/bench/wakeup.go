@@ -12,17 +12,27 @@ import (
 // sleepers is how many objects are woken, once each: a second request would find them awake.
 const sleepers = 80
 
-// wakeUp measures the first read of an object that just came into memory: in turn of one that looks at its file's mark and of one that does not.
+// wakeUp measures the first read of an object that just came into memory: in turn of one that looks at its
+// file's mark and of one that does not.
 func wakeUp(ctx context.Context, w *world) (string, error) {
 	with, without, err := w.firstReads(ctx)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("The first read of %d objects after a restart of the runtime, from the client through wrangler's proxy, in turn of one that looks and of one that does not%s.\n\n"+
-		"| | median | fastest quarter, median |\n|---|---|---|\n| with the look at the mark | %s | %s |\n| without | %s | %s |\n| the look | **%s** | **%s** |\n", sleepers, load(),
-		preciseMilliseconds(median(with)), preciseMilliseconds(quantile(with, 0.125)),
-		preciseMilliseconds(median(without)), preciseMilliseconds(quantile(without, 0.125)),
-		preciseMilliseconds(median(with)-median(without)), preciseMilliseconds(quantile(with, 0.125)-quantile(without, 0.125))), nil
+	return fmt.Sprintf(
+		"The first read of %d objects after a restart of the runtime, from the client through wrangler's proxy, in turn of one that looks and of one that does not%s.\n\n"+
+			"| | median | fastest quarter, median |\n|---|---|---|\n| with the look at the mark | %s | %s |\n| without | %s | %s |\n| the look | **%s** | **%s** |\n",
+		sleepers,
+		load(),
+		preciseMilliseconds(median(with)),
+		preciseMilliseconds(quantile(with, 0.125)),
+		preciseMilliseconds(median(without)),
+		preciseMilliseconds(quantile(without, 0.125)),
+		preciseMilliseconds(
+			median(with)-median(without),
+		),
+		preciseMilliseconds(quantile(with, 0.125)-quantile(without, 0.125)),
+	), nil
 }
 
 func (w *world) firstReads(ctx context.Context) (with, without []time.Duration, err error) {

@@ -65,11 +65,20 @@ func (w *world) connect(ctx context.Context) error {
 		return err
 	}
 	s := w.cloud
-	w.bucket, err = r2.New(r2.Config{Endpoint: s.S3Endpoint, Bucket: s.Bucket, AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey})
+	w.bucket, err = r2.New(
+		r2.Config{
+			Endpoint:        s.S3Endpoint,
+			Bucket:          s.Bucket,
+			AccessKeyID:     s.AccessKey,
+			SecretAccessKey: s.SecretKey,
+		},
+	)
 	if err != nil {
 		return err
 	}
-	flags, err := kv.New(kv.Config{AccountID: "local", NamespaceID: s.NamespaceID, Token: "local", BaseURL: s.KVBaseURL})
+	flags, err := kv.New(
+		kv.Config{AccountID: "local", NamespaceID: s.NamespaceID, Token: "local", BaseURL: s.KVBaseURL},
+	)
 	if err != nil {
 		return err
 	}
@@ -81,8 +90,19 @@ func (w *world) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.engine = &migrate.Engine{Files: w.bucket, Flags: flags, Stores: stores, Layout: layout, Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes,
-		Scratch: scratch.In(w.dir), Run: "bench", Version: "bench", Concurrency: 1}
+	w.engine = &migrate.Engine{
+		Files:       w.bucket,
+		Flags:       flags,
+		Stores:      stores,
+		Layout:      layout,
+		Limits:      hello.Limits,
+		Marker:      stores,
+		MarkBytes:   hello.MarkBytes,
+		Scratch:     scratch.In(w.dir),
+		Run:         "bench",
+		Version:     "bench",
+		Concurrency: 1,
+	}
 	return nil
 }
 

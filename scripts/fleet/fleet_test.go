@@ -68,7 +68,17 @@ func TestFleetWithCorpusVideosAndLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files := generate(t, t.TempDir(), "--users", "1", "--corpus", corpus, "--videos", "--layout", "databases/{user}.sqlite")
+	files := generate(
+		t,
+		t.TempDir(),
+		"--users",
+		"1",
+		"--corpus",
+		corpus,
+		"--videos",
+		"--layout",
+		"databases/{user}.sqlite",
+	)
 	want := []string{
 		"corpus-real-10.13/games/1.mp4", "corpus-real-10.13/games/2.mp4", "databases/corpus-real-10.13.sqlite", "databases/user-00001.sqlite",
 		"user-00001/games/1.mp4", "user-00001/games/2.mp4",
@@ -89,7 +99,8 @@ func TestFleetDoesNotReplaceUnasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	members, _ := plan(o)
-	if _, err := writeAll(t.Context(), o, members, folder{dir, false}); err == nil || !strings.Contains(err.Error(), "--overwrite") {
+	if _, err := writeAll(t.Context(), o, members, folder{dir, false}); err == nil ||
+		!strings.Contains(err.Error(), "--overwrite") {
 		t.Errorf("error: %v", err)
 	}
 	if after := generate(t, dir, "--users", "1", "--seed", "2", "--overwrite"); maps.Equal(before, after) {

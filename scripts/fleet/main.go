@@ -2,8 +2,8 @@
 //
 //	go run ./scripts/stack -- go run ./scripts/fleet --users 40 --seed 1
 //
-// Sizes spread log-uniformly between --min and --max, as those of real users do. The bucket comes from the environment:
-// AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, DBMIGRATE_BUCKET.
+// Sizes spread log-uniformly between --min and --max, as those of real users do. The bucket comes from the
+// environment: AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, DBMIGRATE_BUCKET.
 package main
 
 import (
@@ -96,6 +96,12 @@ func run(ctx context.Context, o options) error {
 	if flushErr := table.Flush(); err == nil {
 		err = flushErr
 	}
-	fmt.Fprintf(os.Stderr, "fleet: %d users, %.1f MB of databases in %s\n", len(results), float64(total)/1e6, to)
+	fmt.Fprintf(
+		os.Stderr,
+		"fleet: %d users, %.1f MB of databases in %s\n",
+		len(results),
+		float64(total)/1e6,
+		to,
+	)
 	return err
 }

@@ -25,7 +25,11 @@ func plan(o options) ([]member, error) {
 	random := rand.New(rand.NewPCG(o.seed, 0x666c656574))
 	var members []member
 	for i := range o.users {
-		m := member{user: userdb.UserID(fmt.Sprintf("user-%05d", i+1)), seed: random.Uint64(), bytes: o.uniform}
+		m := member{
+			user:  userdb.UserID(fmt.Sprintf("user-%05d", i+1)),
+			seed:  random.Uint64(),
+			bytes: o.uniform,
+		}
 		if draw := logUniform(random, o.min, o.max); o.uniform == 0 {
 			m.bytes = draw
 		}

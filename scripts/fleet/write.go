@@ -26,7 +26,9 @@ func openDestination(o options) (destination, error) {
 		return folder{o.dir, o.overwrite}, nil
 	}
 	client, err := r2.New(r2.Config{
-		Endpoint: os.Getenv("AWS_ENDPOINT_URL_S3"), Bucket: os.Getenv("DBMIGRATE_BUCKET"), AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"),
+		Endpoint: os.Getenv(
+			"AWS_ENDPOINT_URL_S3",
+		), Bucket: os.Getenv("DBMIGRATE_BUCKET"), AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"),
 		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
 	})
 	return bucket{client, o.overwrite}, err
@@ -145,7 +147,10 @@ func putFile(ctx context.Context, path string, key userdb.ObjectKey, to destinat
 // putVideos adds what a scan must step over: objects beside the database, enough like MP4 to be recognised.
 func putVideos(ctx context.Context, user userdb.UserID, to destination) error {
 	for game := 1; game <= 2; game++ {
-		content := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + strings.Repeat(fmt.Sprintf("%s game %d ", user, game), 100)
+		content := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + strings.Repeat(
+			fmt.Sprintf("%s game %d ", user, game),
+			100,
+		)
 		key := userdb.ObjectKey(fmt.Sprintf("%s/games/%d.mp4", user, game))
 		if err := to.put(ctx, key, strings.NewReader(content), int64(len(content))); err != nil {
 			return fmt.Errorf("write videos of %s: %w", user, err)

@@ -1,5 +1,6 @@
-// Command gotest runs `go test` with the given arguments and says what matters: a line for each package, everything that a failed test said,
-// how much of the whole each reduced proof did (internal/testkit/effort), which tests were skipped and why, and the slowest ones.
+// Command gotest runs `go test` with the given arguments and says what matters: a line for each package,
+// everything that a failed test said, how much of the whole each reduced proof did (internal/testkit/effort),
+// which tests were skipped and why, and the slowest ones.
 //
 //	go run ./scripts/gotest -p 3 ./...
 package main
@@ -128,7 +129,8 @@ func (r *report) output(at test, text string) {
 }
 
 func isLineOfPackage(text string) bool {
-	return strings.HasPrefix(text, "ok  \t") || strings.HasPrefix(text, "FAIL\t") || strings.Contains(text, "[no test files]")
+	return strings.HasPrefix(text, "ok  \t") || strings.HasPrefix(text, "FAIL\t") ||
+		strings.Contains(text, "[no test files]")
 }
 
 func (r *report) end(at test, e event) {
@@ -145,7 +147,10 @@ func (r *report) end(at test, e event) {
 	case e.Action == "fail":
 		fmt.Fprint(r.out, strings.Join(said, ""))
 	case e.Action == "skip" && at.name != "":
-		r.skipped = append(r.skipped, strings.TrimSpace(at.name+": "+strings.Join(without(said, "=== ", "--- "), " ")))
+		r.skipped = append(
+			r.skipped,
+			strings.TrimSpace(at.name+": "+strings.Join(without(said, "=== ", "--- "), " ")),
+		)
 	}
 }
 
@@ -179,10 +184,19 @@ func (r *report) sum() {
 	slices.SortStableFunc(r.slow, func(a, b timed) int { return int(100 * (b.seconds - a.seconds)) })
 	var slow []string
 	for _, t := range r.slow[:min(slowest, len(r.slow))] {
-		slow = append(slow, fmt.Sprintf("%6.1fs %s %s", t.seconds, t.pkg[strings.LastIndex(t.pkg, "/")+1:], t.name))
+		slow = append(
+			slow,
+			fmt.Sprintf("%6.1fs %s %s", t.seconds, t.pkg[strings.LastIndex(t.pkg, "/")+1:], t.name),
+		)
 	}
 	r.list("the slowest", slow)
-	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", r.counts["pass"], r.counts["fail"], r.counts["skip"])
+	fmt.Fprintf(
+		r.out,
+		"%d passed, %d failed, %d skipped\n",
+		r.counts["pass"],
+		r.counts["fail"],
+		r.counts["skip"],
+	)
 }
 
 func (r *report) list(title string, lines []string) {

@@ -1,5 +1,6 @@
-// Command model runs the searches of the cutover's model (docs/cutover) with Spin and prints what they found. It fails when a search finds a
-// violation or is not complete, when a mutation finds none, and when docs/cutover/transitions.json is not the model's table.
+// Command model runs the searches of the cutover's model (docs/cutover) with Spin and prints what they found.
+// It fails when a search finds a violation or is not complete, when a mutation finds none, and when
+// docs/cutover/transitions.json is not the model's table.
 package main
 
 import (
@@ -36,10 +37,25 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.full, "full", false, "run the larger searches as well")
-	flag.BoolVar(&o.quick, "quick", false, "run one small search and one mutation of a small world: the turn chooses (internal/testkit/effort)")
+	flag.BoolVar(
+		&o.quick,
+		"quick",
+		false,
+		"run one small search and one mutation of a small world: the turn chooses (internal/testkit/effort)",
+	)
 	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
-	flag.StringVar(&o.trace, "trace", "", "print the counterexample of the search or mutation of this `name`, and end")
-	flag.StringVar(&o.doc, "doc", "", "`page` whose sections searches and mutations, and searches-full with -full, are written anew when nothing failed")
+	flag.StringVar(
+		&o.trace,
+		"trace",
+		"",
+		"print the counterexample of the search or mutation of this `name`, and end",
+	)
+	flag.StringVar(
+		&o.doc,
+		"doc",
+		"",
+		"`page` whose sections searches and mutations, and searches-full with -full, are written anew when nothing failed",
+	)
 	flag.IntVar(&o.jobs, "jobs", 2, "searches at a time; each may take 3.8 GB")
 	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "a search that takes longer counts as not complete")
 	flag.Parse()
@@ -62,7 +78,12 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n", len(clean), len(broken))
+	fmt.Fprintf(
+		out,
+		"%d searches that have to be complete and clean, then %d mutations that each have to break a property\n\n",
+		len(clean),
+		len(broken),
+	)
 	found, failed := runAll(ctx, out, clean, o)
 	breaks, unnoticed := runAll(ctx, out, broken, o)
 	if failed+unnoticed > 0 {
@@ -99,7 +120,8 @@ func (o options) size() size {
 	return usual
 }
 
-// runAll runs the searches, a few at a time, prints a line for each in their order, and returns what they found and how many failed.
+// runAll runs the searches, a few at a time, prints a line for each in their order, and returns what they
+// found and how many failed.
 func runAll(ctx context.Context, out io.Writer, searches []search, o options) (found []finding, failed int) {
 	printHead(out)
 	slots := make(chan struct{}, o.jobs)

@@ -107,7 +107,8 @@ func TestParseTransitions(t *testing.T) {
 	}
 }
 
-// The tests in Go and TypeScript hold the code against transitions.json, so that has to be what the Promela says.
+// The tests in Go and TypeScript hold the code against transitions.json, so that has to be what the Promela
+// says.
 func TestTransitionsAreTheModels(t *testing.T) {
 	if _, err := exec.LookPath("spin"); err != nil {
 		t.Fatalf("%v: scripts/model/setup.sh installs it (make setup runs that)", err)
@@ -124,7 +125,10 @@ func TestPublish(t *testing.T) {
 	if err := os.WriteFile(page, []byte(empty("searches")+empty("searches-full")+empty("mutations")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	searches := []finding{{search{name: "small", what: "a world"}, result{states: 1234567, complete: true}}, {search{name: "large", size: full}, result{states: 999, complete: true}}}
+	searches := []finding{
+		{search{name: "small", what: "a world"}, result{states: 1234567, complete: true}},
+		{search{name: "large", size: full}, result{states: 999, complete: true}},
+	}
 	mutations := []finding{{search{name: "NO_FENCE", breaks: "LOSS"}, result{states: 1000, violated: "LOSS"}}}
 	if err := publish(options{doc: page, full: true}, searches, mutations); err != nil {
 		t.Fatal(err)

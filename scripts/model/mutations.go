@@ -1,9 +1,14 @@
 package main
 
-// mutate removes one check of docs/cutover/model/checks.pml and names the property that has to break. Its configuration is the smallest that
-// shows it.
+// mutate removes one check of docs/cutover/model/checks.pml and names the property that has to break. Its
+// configuration is the smallest that shows it.
 func mutate(check, what, breaks string, definitions ...string) search {
-	return search{name: check, what: what, breaks: breaks, config: append([]string{check + "=1"}, definitions...)}
+	return search{
+		name:   check,
+		what:   what,
+		breaks: breaks,
+		config: append([]string{check + "=1"}, definitions...),
+	}
 }
 
 // The configurations in which mutations are searched. WRITERS=1 is one application write.
@@ -15,11 +20,21 @@ var (
 	twoDie  = append([]string{"A_COMMANDS=2"}, dies...)
 	repeats = append([]string{"LATE=1", "REPEATS=1"}, oneEach...)
 	reader  = append([]string{"READERS=1"}, oneEach...)
-	// A backend that saves unconditionally; unawaited commands do not wait for it, and are migrates of one operator.
+	// A backend that saves unconditionally; unawaited commands do not wait for it, and are migrates of one
+	// operator.
 	unconditional      = []string{"UNCONDITIONAL=1", "WRITERS=0", "PRECOPY=1"}
 	unconditionalTwice = []string{"UNCONDITIONAL=2", "WRITERS=0", "PRECOPY=1"}
-	unawaited          = with(unconditional, "NO_WAIT=1", "NO_LAST_LOOK=1", "A_COMMANDS=2", "B_COMMANDS=0", "SCRIPT=MIGRATE_ONLY", "LATE=1", "CRASHES=1")
-	collects           = append([]string{"GC=1"}, two...)
+	unawaited          = with(
+		unconditional,
+		"NO_WAIT=1",
+		"NO_LAST_LOOK=1",
+		"A_COMMANDS=2",
+		"B_COMMANDS=0",
+		"SCRIPT=MIGRATE_ONLY",
+		"LATE=1",
+		"CRASHES=1",
+	)
+	collects = append([]string{"GC=1"}, two...)
 
 	// Split mode: one operator before the last command, and one write of a cold row.
 	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
@@ -34,8 +49,9 @@ func with(base []string, definitions ...string) []string {
 	return append(append([]string{}, base...), definitions...)
 }
 
-// mutations each have to give a counterexample. The order is that of the table of checks in docs/cutover/README.md. A name with a plus drops
-// a second line of defence together with the first: alone it breaks nothing.
+// mutations each have to give a counterexample. The order is that of the table of checks in
+// docs/cutover/README.md. A name with a plus drops a second line of defence together with the first: alone it
+// breaks nothing.
 var mutations = []search{
 	mutate("NO_FENCE", "no fence", "LOSS", oneEach...),
 	mutate("META_FENCE", "fence in the metadata only", "LOSS", oneEach...),
@@ -46,7 +62,15 @@ var mutations = []search{
 	mutate("FENCE_REUSED", "another claim's fence taken over", "SPLIT", two...),
 	mutate("NO_STAMP", "no stamp on the unfenced file", "AVAIL", dies...),
 	mutate("NO_STALE_MARK", "newer nonce or stamp not heeded", "SPLIT", two...),
-	pair("NO_STALE_STAMP", "FETCH_NOGEN", "newer stamp not heeded", "AVAIL", "A_COMMANDS=2", "WRITERS=0", "BESIDE"),
+	pair(
+		"NO_STALE_STAMP",
+		"FETCH_NOGEN",
+		"newer stamp not heeded",
+		"AVAIL",
+		"A_COMMANDS=2",
+		"WRITERS=0",
+		"BESIDE",
+	),
 	mutate("ACTIVATE_FIRST", "activate before the fence", "SPLIT", oneEach...),
 	mutate("NO_RECOPY", "no second copy of a changed file", "LOSS", with(oneEach, "PRECOPY=1")...),
 
@@ -57,7 +81,16 @@ var mutations = []search{
 	pair("ACTIVATE_NOINTENT", "ACTIVATE_NOGEN", "activate without intent", "LOSS", two...),
 	pair("ROWS_NOPHASE", "ROWS_NODEDUP", "rows without phase", "LOSS", repeats...),
 	pair("ROWS_NOGEN", "READY_NODIGEST", "rows without gen", "LOSS", with(dies, "ROWS_NODEDUP=1")...),
-	mutate("READY_NOGEN", "ready without gen", "FINISHES", "A_COMMANDS=2", "WRITERS=0", "LATE=1", "CRASHES=1", "PRECOPY=1"),
+	mutate(
+		"READY_NOGEN",
+		"ready without gen",
+		"FINISHES",
+		"A_COMMANDS=2",
+		"WRITERS=0",
+		"LATE=1",
+		"CRASHES=1",
+		"PRECOPY=1",
+	),
 	mutate("READY_NOPHASE", "ready without phase", "AVAIL", repeats...),
 	mutate("READY_NODIGEST", "digest not compared", "LOSS", with(oneEach, "CORRUPT=1")...),
 	mutate("RESET_NOGEN", "reset without gen", "LOSS", twoDie...),
@@ -69,7 +102,11 @@ var mutations = []search{
 	mutate("CLAIM_IMPORT_NOBUMP", "claim on IMPORTING takes no number", "FINISHES", dies...),
 	mutate("CLAIM_ABORT_NOBUMP", "abort takes no number", "AVAIL", dies...),
 	mutate("GEN_RESET", "wipe sets gen back", "AVAIL", two...),
-	mutate("WAKE_NO_LOOK", "no look at the mark when the object starts", "LOSS", with(oneEach, "RESTORES=1")...),
+	mutate(
+		"WAKE_NO_LOOK",
+		"no look at the mark when the object starts",
+		"LOSS",
+		with(oneEach, "RESTORES=1")...),
 	mutate("WAKE_NO_LINEAGE", "... that compares the counter only", "LOSS", with(twoDie, "RESTORES=1")...),
 	mutate("IMPORT_OVER_ACTIVE", "migrate imports over ACTIVE", "LOSS", oneEach...),
 	mutate("IMPORT_OVER_SEALED", "migrate imports over SEALED", "LOSS", two...),
@@ -82,13 +119,53 @@ var mutations = []search{
 	mutate("RELEASE_FIRST", "release before the export PUT", "LOSS", dies...),
 	pair("CLAIM_AFTER_LOOK", "FOREIGN_TAKEN", "file looked at before the claim", "LOSS", two...),
 	mutate("EXPORT_NOGEN", "export without gen (deleted file)", "LOSS", with(two, "DELETES=1")...),
-	pair("EXPORT_NOLIN", "FETCH_NOGEN", "export without lineage (VACUUM)", "LOSS", with(two, "CRASHES=1", "WRITES=2", "VACUUM=1")...),
-	pair("RESUME_NOLIN", "FETCH_NOGEN", "resume without lineage (VACUUM)", "LOSS", with(two, "CRASHES=1", "VACUUM=1")...),
+	pair(
+		"EXPORT_NOLIN",
+		"FETCH_NOGEN",
+		"export without lineage (VACUUM)",
+		"LOSS",
+		with(two, "CRASHES=1", "WRITES=2", "VACUUM=1")...),
+	pair(
+		"RESUME_NOLIN",
+		"FETCH_NOGEN",
+		"resume without lineage (VACUUM)",
+		"LOSS",
+		with(two, "CRASHES=1", "VACUUM=1")...),
 	mutate("NO_RESET", "no reset before a second copy", "FINISHES", with(oneEach, "PRECOPY=1")...),
-	mutate("GIVEUP_CLAIM_ONLY", "failed migrate leaves the file alone", "AVAIL", "LATE=1", "CRASHES=1", "WRITERS=0", "FAILURES=1", "GIVES_UP=1"),
-	mutate("GIVEUP_FRESH_CLAIM", "failed migrate claims anew", "AVAIL", "LATE=1", "WRITERS=0", "FAILURES=1", "BESIDE"),
-	mutate("NOTHING_NOSTAMP", "\"nothing to do\" without stamp = gen", "AVAIL", "LATE=1", "CRASHES=1", "WRITERS=0", "FAILURES=1"),
-	pair("FOREIGN_TAKEN", "CREATE_NO_ASK", "somebody's file taken for an export", "KEPT", with(two, "DELETES=1", "CREATES=1", "WRITES=2")...),
+	mutate(
+		"GIVEUP_CLAIM_ONLY",
+		"failed migrate leaves the file alone",
+		"AVAIL",
+		"LATE=1",
+		"CRASHES=1",
+		"WRITERS=0",
+		"FAILURES=1",
+		"GIVES_UP=1",
+	),
+	mutate(
+		"GIVEUP_FRESH_CLAIM",
+		"failed migrate claims anew",
+		"AVAIL",
+		"LATE=1",
+		"WRITERS=0",
+		"FAILURES=1",
+		"BESIDE",
+	),
+	mutate(
+		"NOTHING_NOSTAMP",
+		"\"nothing to do\" without stamp = gen",
+		"AVAIL",
+		"LATE=1",
+		"CRASHES=1",
+		"WRITERS=0",
+		"FAILURES=1",
+	),
+	pair(
+		"FOREIGN_TAKEN",
+		"CREATE_NO_ASK",
+		"somebody's file taken for an export",
+		"KEPT",
+		with(two, "DELETES=1", "CREATES=1", "WRITES=2")...),
 	mutate("ACTIVE_NOSTALE", "fence judged without a newer claim", "ALARM", "A_COMMANDS=2", "WRITERS=0"),
 	mutate("SEAL_NOSTALE", "the same before a rollback's claim", "ALARM", "A_COMMANDS=3", "WRITERS=0"),
 
@@ -105,8 +182,16 @@ var mutations = []search{
 
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),
-	mutate("CREATE_NO_ASK", "an absent file created without asking", "LOSS", with(two, "DELETES=1", "CREATES=1")...),
-	mutate("CREATE_EARLY", "... or created beside an import", "LOSS", with(oneEach, "DELETES=1", "EARLY=1", "CREATES=1")...),
+	mutate(
+		"CREATE_NO_ASK",
+		"an absent file created without asking",
+		"LOSS",
+		with(two, "DELETES=1", "CREATES=1")...),
+	mutate(
+		"CREATE_EARLY",
+		"... or created beside an import",
+		"LOSS",
+		with(oneEach, "DELETES=1", "EARLY=1", "CREATES=1")...),
 	mutate("WORKER_NO_FALLBACK", "router stays with the object", "HOPS", "WRITERS=0", "VISITORS=1"),
 	mutate("READ_NO_FILE_RECHECK", "no second look at the file", "READ", reader...),
 	mutate("READ_NO_SEAL_RECHECK", "no second look under SEALED", "READ", reader...),
@@ -116,7 +201,11 @@ var mutations = []search{
 	mutate("WRITE_IN_COLD_SEALED", "writes in COLD_SEALED", "LOSS", splits...),
 	mutate("SPLIT_OVER_READY", "split imports over SPLIT_READY", "LOSS", splitDies...),
 	mutate("RESET_NOLIN", "a repeated reset", "LOSS", with(splitDies, "REPEATS=1")...),
-	mutate("MERGE_NOGEN", "merge without gen", "LOSS", with(splits, "A_COMMANDS=4", "LATE=1", "CRASHES=2")...),
+	mutate(
+		"MERGE_NOGEN",
+		"merge without gen",
+		"LOSS",
+		with(splits, "A_COMMANDS=4", "LATE=1", "CRASHES=2")...),
 
 	mutate("READY_BEFORE_FENCE", "ready before the fence", "LOSS", with(splits, "PRECOPY=1")...),
 	mutate("HOT_UNCOND", "hot file's PUT not conditional", "LOSS", "SPLIT_MODE=1", "HOT_WRITES=0"),
@@ -128,22 +217,43 @@ var mutations = []search{
 	mutate("GIVE_BACK_LIFT_FIRST", "MERGING given back, file first", "LOSS", splitsThreeDie...),
 	mutate("UNDO_NOREFENCE", "undo without a fence", "LOSS", splitDies...),
 	mutate("UNDO_LIFT_FIRST", "undo lifts before the release", "TWICE", splitDies...),
-	mutate("UNDO_LIFT_UNKNOWN", "undo lifts after a release unanswered", "TWICE", with(splitsTwoDie, "FAILURES=1")...),
+	mutate(
+		"UNDO_LIFT_UNKNOWN",
+		"undo lifts after a release unanswered",
+		"TWICE",
+		with(splitsTwoDie, "FAILURES=1")...),
 	mutate("NO_MERGE_MESSAGE", "merge not sent", "LOSS", splitsTwoDie...),
 	mutate("MERGE_BEFORE_FENCE", "merge sent before the fence", "LOSS", splitsTwoDie...),
 	mutate("FENCE_HOT_NOGEN", "hot file fenced without gen (VACUUM)", "TWICE", splitVacuum...),
 	mutate("FETCH_NOGEN", "a file read again fenced without gen (VACUUM)", "ALARM", splitVacuum...),
-	pair("MERGED_NOTOUCH", "FETCH_NOGEN", "file of a finished merge not touched", "AVAIL", with(splitVacuum, "LATE=1", "CRASHES=1")...),
+	pair(
+		"MERGED_NOTOUCH",
+		"FETCH_NOGEN",
+		"file of a finished merge not touched",
+		"AVAIL",
+		with(splitVacuum, "LATE=1", "CRASHES=1")...),
 	mutate("MERGE_NOREFENCE", "merge takes another claim's fence", "LOSS", splitsThreeDie...),
 	mutate("WHOLE_UNCOND", "whole file's PUT not conditional", "TWICE", splitsTwoDie...),
 	mutate("LIFTS", "a fence lifted without the object", "TWICE", splits...),
 
-	mutate("SPLIT_READY_NO_LOOK", "SPLIT_READY's answer without a look", "READ", with(splitReader, "LATE=1", "CRASHES=1")...),
-	mutate("NO_SECOND_ASK", "... without a second question", "READ", with(splitReader, "LATE=1", "CRASHES=1")...),
+	mutate(
+		"SPLIT_READY_NO_LOOK",
+		"SPLIT_READY's answer without a look",
+		"READ",
+		with(splitReader, "LATE=1", "CRASHES=1")...),
+	mutate(
+		"NO_SECOND_ASK",
+		"... without a second question",
+		"READ",
+		with(splitReader, "LATE=1", "CRASHES=1")...),
 	mutate("MERGING_NO_LOOK", "MERGING's answer without a look", "READ", splitReader...),
 	mutate("NOT_SPLIT_NO_ASK", "\"not split\" without a second question", "READ", splitReader...),
 	mutate("BOTH_NO_STATE", "queryBoth: states not compared", "READ", splitReader...),
-	mutate("BOTH_NO_COUNTER", "queryBoth: cold writes in between", "READ", with(splitReader, "HOT_WRITES=1")...),
+	mutate(
+		"BOTH_NO_COUNTER",
+		"queryBoth: cold writes in between",
+		"READ",
+		with(splitReader, "HOT_WRITES=1")...),
 }
 
 // pair drops a second line of defence together with the check that it stands behind.

@@ -33,7 +33,16 @@ func printLine(out io.Writer, s search, r result) {
 	default:
 		verdict = "no violation"
 	}
-	fmt.Fprintf(out, lineFormat, s.name, s.what, fmt.Sprintf("%.0f", r.states), complete, r.took.Round(time.Second), verdict)
+	fmt.Fprintf(
+		out,
+		lineFormat,
+		s.name,
+		s.what,
+		fmt.Sprintf("%.0f", r.states),
+		complete,
+		r.took.Round(time.Second),
+		verdict,
+	)
 }
 
 // finding is a search with its result.
@@ -55,7 +64,10 @@ func publish(o options, searches, mutations []finding) error {
 			ordinary = append(ordinary, f)
 		}
 	}
-	err := errors.Join(docpage.Replace(o.doc, "searches", searchTable(ordinary)), docpage.Replace(o.doc, "mutations", mutationTable(mutations)))
+	err := errors.Join(
+		docpage.Replace(o.doc, "searches", searchTable(ordinary)),
+		docpage.Replace(o.doc, "mutations", mutationTable(mutations)),
+	)
 	if len(larger) > 0 {
 		err = errors.Join(err, docpage.Replace(o.doc, "searches-full", searchTable(larger)))
 	}
@@ -66,7 +78,14 @@ func searchTable(found []finding) string {
 	var b strings.Builder
 	b.WriteString("| search | world | states | complete | time | result |\n|---|---|---|---|---|---|\n")
 	for _, f := range found {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | yes | %s | no violation |\n", f.name, f.what, grouped(f.states), f.took.Round(time.Second))
+		fmt.Fprintf(
+			&b,
+			"| `%s` | %s | %s | yes | %s | no violation |\n",
+			f.name,
+			f.what,
+			grouped(f.states),
+			f.took.Round(time.Second),
+		)
 	}
 	return b.String()
 }

@@ -10,12 +10,14 @@ type search struct {
 	config []string
 	// only are the properties to check; all of them when empty.
 	only []string
-	// breaks is the property that a mutation has to violate; "" for a search that has to be complete and clean.
+	// breaks is the property that a mutation has to violate; "" for a search that has to be complete and
+	// clean.
 	breaks string
 	size   size
 }
 
-// size says in which runs a search takes part: a run has the searches of its size and of those below, quick ones in every run.
+// size says in which runs a search takes part: a run has the searches of its size and of those below, quick
+// ones in every run.
 type size int
 
 const (
@@ -47,8 +49,9 @@ func config(definitions ...string) []string { return definitions }
 // safety are the properties that hold without stamps, too: without them only AVAIL is lost.
 var safety = []string{"AUTH", "SPLIT", "LINEAGE", "LOSS"}
 
-// searches have to be complete and find nothing. Two operators have one command each, and two writers one write each, where nothing else
-// is said; then comes the last command. The first of each kind runs in minutes.
+// searches have to be complete and find nothing. Two operators have one command each, and two writers one
+// write each, where nothing else is said; then comes the last command. The first of each kind runs in
+// minutes.
 var searches = []search{
 	{name: "writes", what: "2 writers x 2, 2+1 commands, 1 death, 1 late",
 		config: config("A_COMMANDS=2", "WRITES=2", "LATE=1", "CRASHES=1")},
@@ -86,10 +89,23 @@ var searches = []search{
 		config: config("A_COMMANDS=2", "DELETES=1", "LATE=1", "CRASHES=1")},
 	{name: "deleted-created", what: "and routers create it anew, unasked (KEPT)", only: []string{"KEPT"},
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "CREATE_NO_ASK=1", "LATE=1", "CRASHES=1")},
-	{name: "deleted-asked", what: "routers ask the object before they create it", only: []string{"LOSS", "KEPT"},
-		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1")},
+	{
+		name:   "deleted-asked",
+		what:   "routers ask the object before they create it",
+		only:   []string{"LOSS", "KEPT"},
+		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "LATE=1", "CRASHES=1"),
+	},
 	{name: "deleted-early", what: "the file is deleted under a migrate (LOSS)", only: []string{"LOSS"},
-		config: config("A_COMMANDS=2", "DELETES=1", "EARLY=1", "CREATES=1", "LATE=1", "CRASHES=1", "WRITERS=1", "WRITES=2")},
+		config: config(
+			"A_COMMANDS=2",
+			"DELETES=1",
+			"EARLY=1",
+			"CREATES=1",
+			"LATE=1",
+			"CRASHES=1",
+			"WRITERS=1",
+			"WRITES=2",
+		)},
 	{name: "restored", what: "the object is set back after a rollback (LOSS)", only: []string{"LOSS"},
 		config: config("A_COMMANDS=2", "RESTORES=1", "WRITERS=1", "WRITES=2", "LATE=1", "CRASHES=1")},
 	{name: "unconditional", what: "an old path without conditions, 2+1 commands, 1 death, 1 late",
@@ -99,32 +115,69 @@ var searches = []search{
 	{name: "unconditional-cycles", what: "there, back, there, back of one operator",
 		config: config(with(unconditionalTwice, "A_COMMANDS=3", "B_COMMANDS=0", "LATE=1", "CRASHES=1")...)},
 	{name: "unconditional-failures", what: "beside a living older one, 1 unanswered, gives up",
-		config: config(with(unconditional, "BESIDE", "B_COMMANDS=0", "LATE=1", "FAILURES=1", "GIVES_UP=1")...)},
-	{name: "unconditional-early", what: "not waited for: nothing is lost silently (LOSS)", only: []string{"LOSS"},
-		config: config(unawaited...)},
+		config: config(
+			with(unconditional, "BESIDE", "B_COMMANDS=0", "LATE=1", "FAILURES=1", "GIVES_UP=1")...)},
+	{
+		name:   "unconditional-early",
+		what:   "not waited for: nothing is lost silently (LOSS)",
+		only:   []string{"LOSS"},
+		config: config(unawaited...),
+	},
 
 	{name: "split", size: quick, what: "split and merge, 1 hot and 1 cold write, 1 death, 1 late",
 		config: config("SPLIT_MODE=1", "LATE=1", "CRASHES=1")},
 	{name: "split-two", what: "2+1 commands",
 		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "LATE=1", "CRASHES=1")},
 	{name: "split-cycles", what: "4 commands, 1 cold write, 3 deaths, 2 late",
-		config: config("SPLIT_MODE=1", "A_COMMANDS=4", "B_COMMANDS=0", "HOT_WRITES=0", "LATE=2", "CRASHES=3")},
+		config: config(
+			"SPLIT_MODE=1",
+			"A_COMMANDS=4",
+			"B_COMMANDS=0",
+			"HOT_WRITES=0",
+			"LATE=2",
+			"CRASHES=3",
+		)},
 	{name: "split-writes", what: "2+1 commands, 2 cold writes, pre-copy",
 		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "COLD_WRITES=2", "PRECOPY=1", "LATE=1", "CRASHES=1")},
 	{name: "split-failures", what: "2 unanswered, gives up, 1 death, 1 late",
 		config: config("SPLIT_MODE=1", "FAILURES=2", "GIVES_UP=1", "LATE=1", "CRASHES=1")},
 	{name: "split-repeated", what: "2+1 commands, pre-copy, messages arrive twice",
-		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "PRECOPY=1", "HOT_WRITES=0", "REPEATS=1", "LATE=1", "CRASHES=1")},
+		config: config(
+			"SPLIT_MODE=1",
+			"A_COMMANDS=2",
+			"PRECOPY=1",
+			"HOT_WRITES=0",
+			"REPEATS=1",
+			"LATE=1",
+			"CRASHES=1",
+		)},
 	{name: "split-beside", what: "beside living older ones, 1 unanswered, gives up",
 		config: config("SPLIT_MODE=1", "BESIDE", "HOT_WRITES=0", "LATE=1", "FAILURES=1", "GIVES_UP=1")},
 	{name: "split-vacuum", what: "2+1 commands, 1 cold write, 2 VACUUMs",
 		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "HOT_WRITES=0", "VACUUMS=2", "LATE=1", "CRASHES=1")},
 	{name: "split-vacuum-beside", what: "2 commands beside the last one, 1 VACUUM",
-		config: config("SPLIT_MODE=1", "BESIDE", "A_COMMANDS=2", "B_COMMANDS=0", "HOT_WRITES=0", "VACUUMS=1", "LATE=1", "FAILURES=1")},
+		config: config(
+			"SPLIT_MODE=1",
+			"BESIDE",
+			"A_COMMANDS=2",
+			"B_COMMANDS=0",
+			"HOT_WRITES=0",
+			"VACUUMS=1",
+			"LATE=1",
+			"FAILURES=1",
+		)},
 	{name: "split-full-mode", what: "2+1 commands: migrate, split, rollback",
 		config: config("SPLIT_MODE=1", "FULL_TOO=1", "A_COMMANDS=2", "HOT_WRITES=0", "LATE=1", "CRASHES=1")},
 	{name: "split-reader", what: "a reader of cold rows and of both parts, 1 death",
-		config: config("SPLIT_MODE=1", "A_COMMANDS=2", "B_COMMANDS=0", "READERS=1", "HOT_WRITES=0", "LATE=1", "CRASHES=1")},
+		config: config(
+			"SPLIT_MODE=1",
+			"A_COMMANDS=2",
+			"B_COMMANDS=0",
+			"READERS=1",
+			"HOT_WRITES=0",
+			"LATE=1",
+			"CRASHES=1",
+		)},
 	{name: "split-reader-writes", what: "the same, 3 commands, a hot write",
 		config: config("SPLIT_MODE=1", "A_COMMANDS=3", "B_COMMANDS=0", "READERS=1")},
 
@@ -141,14 +194,31 @@ var searches = []search{
 	{name: "beside-full", what: "2 writers, 1 death, 1 late", size: full,
 		config: config("BESIDE", "LATE=1", "CRASHES=1")},
 	{name: "reader-full", what: "reader x 2, 2+1 commands, 1 writer x 2, 1 death, 1 late", size: full,
-		config: config("A_COMMANDS=2", "READERS=1", "READS=2", "WRITERS=1", "WRITES=2", "LATE=1", "CRASHES=1")},
+		config: config(
+			"A_COMMANDS=2",
+			"READERS=1",
+			"READS=2",
+			"WRITERS=1",
+			"WRITES=2",
+			"LATE=1",
+			"CRASHES=1",
+		)},
 	{name: "split-vacuum-full", what: "living older commands, gives up, 2 VACUUMs", size: full,
-		config: config("SPLIT_MODE=1", "BESIDE", "HOT_WRITES=0", "VACUUMS=2", "LATE=1", "FAILURES=1", "GIVES_UP=1")},
+		config: config(
+			"SPLIT_MODE=1",
+			"BESIDE",
+			"HOT_WRITES=0",
+			"VACUUMS=2",
+			"LATE=1",
+			"FAILURES=1",
+			"GIVES_UP=1",
+		)},
 	{name: "corrupt-full", what: "2+1 commands", size: full,
 		config: config("A_COMMANDS=2", "CORRUPT=1", "REPEATS=1", "LATE=1", "BATCHES=2")},
 }
 
-// selectSearches are the searches and the mutations of a run. A quick one has the mutations that the smallest world shows.
+// selectSearches are the searches and the mutations of a run. A quick one has the mutations that the smallest
+// world shows.
 func selectSearches(of size) (clean, broken []search) {
 	for _, s := range searches {
 		if s.size <= of {

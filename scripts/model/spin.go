@@ -74,10 +74,14 @@ func runSearch(ctx context.Context, s search, limit time.Duration) result {
 	return r
 }
 
-// build makes the verifier. Searches are built for speed and small memory. Mutations are searched breadth first, which finds the shortest
-// counterexample, and end so soon that optimizing would take longer.
+// build makes the verifier. Searches are built for speed and small memory. Mutations are searched breadth
+// first, which finds the shortest counterexample, and end so soon that optimizing would take longer.
 func build(ctx context.Context, dir, source string, s search) error {
-	out, err := command(ctx, dir, "spin", append(append([]string{"-a"}, s.defines()...), source)...).CombinedOutput()
+	out, err := command(
+		ctx,
+		dir,
+		"spin",
+		append(append([]string{"-a"}, s.defines()...), source)...).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "Error:") {
 		return fmt.Errorf("spin -a: %w: %s", errors.Join(err), out)
 	}
@@ -115,8 +119,8 @@ var (
 	violation  = regexp.MustCompile(`assertion violated\s+!\((\w+)\)`)
 )
 
-// parseReport reads pan's report. A report that ends early, a depth or memory limit that was reached, or any error that is not a named
-// property (a deadlock, an out-of-range index) makes the search not complete.
+// parseReport reads pan's report. A report that ends early, a depth or memory limit that was reached, or any
+// error that is not a named property (a deadlock, an out-of-range index) makes the search not complete.
 func parseReport(report string) result {
 	count := errorsLine.FindStringSubmatch(report)
 	if count == nil {
@@ -134,7 +138,8 @@ func parseReport(report string) result {
 		r.err = fmt.Errorf("pan: %s", firstLine(report, "pan:1:"))
 		return r
 	}
-	r.complete = !strings.Contains(report, "Search not completed") && !strings.Contains(report, "max search depth too small")
+	r.complete = !strings.Contains(report, "Search not completed") &&
+		!strings.Contains(report, "max search depth too small")
 	return r
 }
 

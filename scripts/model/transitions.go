@@ -12,7 +12,8 @@ import (
 // table is phase -> message -> next phase, or "refused".
 type table map[string]map[string]string
 
-// transitions derives the model's transition table and compares it with the file in the project, or writes the file.
+// transitions derives the model's transition table and compares it with the file in the project, or writes
+// the file.
 func transitions(ctx context.Context, write bool) error {
 	out, err := command(ctx, modelDir, "spin", "-T", "-B", "transitions.pml").CombinedOutput()
 	if err != nil {
@@ -35,7 +36,10 @@ func transitions(ctx context.Context, write bool) error {
 		return err
 	}
 	if !bytes.Equal(kept, encoded) {
-		return fmt.Errorf("%s is not the model's table: run scripts/model/run.sh -write, and change the code with it", transitionsFile)
+		return fmt.Errorf(
+			"%s is not the model's table: run scripts/model/run.sh -write, and change the code with it",
+			transitionsFile,
+		)
 	}
 	return nil
 }

@@ -68,15 +68,28 @@ func raceOn(ctx context.Context, config race.Config, runtimes int) (account stri
 
 // raceHead says what raced on what, and whether it raced for as long as it was meant to.
 func raceHead(config race.Config, runtimes int, err error) string {
-	head := fmt.Sprintf("%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each runtime; %d processors%s.\n\n",
-		runtimes, config.Users, config.Clients, config.Operators, runtime.NumCPU(), load())
+	head := fmt.Sprintf(
+		"%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each runtime; %d processors%s.\n\n",
+		runtimes,
+		config.Users,
+		config.Clients,
+		config.Operators,
+		runtime.NumCPU(),
+		load(),
+	)
 	if errors.Is(err, errShort) {
-		head += fmt.Sprintf("**Cut short**: the time (`-limit %s`) was over before %d cycles and %d acknowledged writes.\n\n", config.Limit, config.Cycles, config.Writes)
+		head += fmt.Sprintf(
+			"**Cut short**: the time (`-limit %s`) was over before %d cycles and %d acknowledged writes.\n\n",
+			config.Limit,
+			config.Cycles,
+			config.Writes,
+		)
 	}
 	return head
 }
 
-// load is how busy the machine was towards the end: with others at work on it, every duration of the account is theirs, too.
+// load is how busy the machine was towards the end: with others at work on it, every duration of the account
+// is theirs, too.
 func load() string {
 	content, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -91,7 +104,12 @@ func runOldPath(ctx context.Context, o options) (account string, err error) {
 		return "", nil
 	}
 	err = withBinary(ctx, stack.Options{Vars: oldpath.WorkerVars}, func(s *stack.Stack, binary string) error {
-		report, err := oldpath.Run(ctx, s, binary, oldpath.Config{Users: 3, Length: o.oldPath, Log: os.Stderr})
+		report, err := oldpath.Run(
+			ctx,
+			s,
+			binary,
+			oldpath.Config{Users: 3, Length: o.oldPath, Log: os.Stderr},
+		)
 		account = report.Markdown()
 		return err
 	})
@@ -103,7 +121,12 @@ func runNetwork(ctx context.Context, o options) (account string, err error) {
 		return "", nil
 	}
 	err = withBinary(ctx, stack.Options{}, func(s *stack.Stack, binary string) error {
-		report, err := faults.Run(ctx, s, binary, faults.Config{Length: o.network, Operators: o.networkOperators, Log: os.Stderr})
+		report, err := faults.Run(
+			ctx,
+			s,
+			binary,
+			faults.Config{Length: o.network, Operators: o.networkOperators, Log: os.Stderr},
+		)
 		account = report.Markdown()
 		return err
 	})

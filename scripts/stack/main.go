@@ -2,9 +2,10 @@
 //
 //	go run ./scripts/stack [flags] -- command args...
 //
-// The command finds the local R2, KV and Worker through the environment variables that dbmigrate reads. When it ends,
-// everything is stopped, and stack exits with the command's code (`go run` turns any failure into 1; build it where the
-// code matters). Without a command it prints the variables for a shell to evaluate and runs until it is interrupted.
+// The command finds the local R2, KV and Worker through the environment variables that dbmigrate reads. When
+// it ends, everything is stopped, and stack exits with the command's code (`go run` turns any failure into 1;
+// build it where the code matters). Without a command it prints the variables for a shell to evaluate and
+// runs until it is interrupted.
 package main
 
 import (
@@ -24,20 +25,29 @@ import (
 
 func main() {
 	var options stack.Options
-	flag.StringVar(&options.WorkerDir, "worker", "", "folder with wrangler.jsonc and node_modules (default: worker/ of this module)")
+	flag.StringVar(
+		&options.WorkerDir,
+		"worker",
+		"",
+		"folder with wrangler.jsonc and node_modules (default: worker/ of this module)",
+	)
 	flag.StringVar(&options.ConfigPath, "config", "", "another wrangler configuration")
 	flag.StringVar(&options.PersistDir, "persist", "", "state folder to keep (default: a temporary one)")
-	flag.Func("var", "`NAME=value` of the Worker, such as OLD_PATH=unconditional; repeat it for more", func(text string) error {
-		name, value, found := strings.Cut(text, "=")
-		if !found || name == "" {
-			return errors.New("it is not NAME=value")
-		}
-		if options.Vars == nil {
-			options.Vars = map[string]string{}
-		}
-		options.Vars[name] = value
-		return nil
-	})
+	flag.Func(
+		"var",
+		"`NAME=value` of the Worker, such as OLD_PATH=unconditional; repeat it for more",
+		func(text string) error {
+			name, value, found := strings.Cut(text, "=")
+			if !found || name == "" {
+				return errors.New("it is not NAME=value")
+			}
+			if options.Vars == nil {
+				options.Vars = map[string]string{}
+			}
+			options.Vars[name] = value
+			return nil
+		},
+	)
 	verbose := flag.Bool("verbose", false, "show wrangler's output on stderr")
 	flag.Parse()
 	if *verbose {
@@ -79,9 +89,10 @@ func serve(s *stack.Stack, out io.Writer) error {
 	return nil
 }
 
-// runCommand gives the command time to react to a signal: the stack must outlive it. A terminal's Ctrl-C reaches the
-// command by itself, and a second one would mean something else to it, so only SIGTERM is passed on. The command and
-// wrangler are both children of this process: worker/test-browser/bench-memory.mjs finds the runtime by that.
+// runCommand gives the command time to react to a signal: the stack must outlive it. A terminal's Ctrl-C
+// reaches the command by itself, and a second one would mean something else to it, so only SIGTERM is passed
+// on. The command and wrangler are both children of this process: worker/test-browser/bench-memory.mjs finds
+// the runtime by that.
 func runCommand(command, env []string) (int, error) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

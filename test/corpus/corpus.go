@@ -1,4 +1,5 @@
-// Package corpus holds real SQLite files that nobody of this project wrote, for tests (README.md says where each is from).
+// Package corpus holds real SQLite files that nobody of this project wrote, for tests (README.md says where
+// each is from).
 package corpus
 
 import (

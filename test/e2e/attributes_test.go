@@ -16,8 +16,12 @@ var carried = userdb.PutOptions{
 	ContentType: "application/x-sqlite3",
 	Metadata: map[string]string{"owner": "team-a", "name": "José Müller", "kana": "ひらがな", "smile": "🙂 ok",
 		"encoded": "=?UTF-8?Q?Jos=C3=A9?=", "quoted": `a "b"; c=d, e`},
-	Headers: userdb.Headers{CacheControl: "private, no-store", ContentDisposition: `attachment; filename="db.sqlite"`, ContentLanguage: "de",
-		Expires: "Tue, 01 Jan 2030 00:00:00 GMT"},
+	Headers: userdb.Headers{
+		CacheControl:       "private, no-store",
+		ContentDisposition: `attachment; filename="db.sqlite"`,
+		ContentLanguage:    "de",
+		Expires:            "Tue, 01 Jan 2030 00:00:00 GMT",
+	},
 }
 
 // TestObjectKeepsWhatItCarries: whatever a file had beside its bytes it has after every way there and back.
@@ -57,7 +61,8 @@ func TestObjectKeepsWhatItCarries(t *testing.T) {
 				}
 			}
 			after := carriedBy(t, u.Name)
-			if after.ContentType != before.ContentType || after.Headers != before.Headers || !maps.Equal(after.Metadata, before.Metadata) {
+			if after.ContentType != before.ContentType || after.Headers != before.Headers ||
+				!maps.Equal(after.Metadata, before.Metadata) {
 				t.Errorf("before: %+v\nafter:  %+v", before, after)
 			}
 			u.check()
@@ -83,7 +88,8 @@ func carriedBy(t *testing.T, user string) userdb.Object {
 	return object
 }
 
-// TestEncodedObjectIsRefused: bytes that somebody on the way may decode or not are refused by name, before anything changes, and once.
+// TestEncodedObjectIsRefused: bytes that somebody on the way may decode or not are refused by name, before
+// anything changes, and once.
 func TestEncodedObjectIsRefused(t *testing.T) {
 	op, name := newOperator(t), userNamed(t)
 	bucket, err := harness.Bucket(cloud)
@@ -101,7 +107,8 @@ func TestEncodedObjectIsRefused(t *testing.T) {
 			t.Errorf("it does not say %s: %v", want, f)
 		}
 	}
-	if f, err := op.Run("scan", "--deep", "--prefix", name); err != nil || !strings.Contains(f.Stdout, `"content-encoding"`) {
+	if f, err := op.Run("scan", "--deep", "--prefix", name); err != nil ||
+		!strings.Contains(f.Stdout, `"content-encoding"`) {
 		t.Errorf("%v %v", f, err)
 	}
 	if after := carriedBy(t, name); after.ETag != before.ETag || after.Headers != before.Headers {

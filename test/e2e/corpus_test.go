@@ -24,8 +24,9 @@ var refused = map[string]string{
 	"wal-crashed.sqlite":        "wal|log",
 }
 
-// TestCorpus moves every real file into a Durable Object and back. The way back goes through gc, so that the file is built anew from the
-// Durable Object and not merely unfenced; an independent program compares it with the original.
+// TestCorpus moves every real file into a Durable Object and back. The way back goes through gc, so that the
+// file is built anew from the Durable Object and not merely unfenced; an independent program compares it with
+// the original.
 func TestCorpus(t *testing.T) {
 	table := "| file | bytes | what became of it |\n|---|---|---|\n"
 	defer func() { docpage.Publish(t, "corpus", table) }()
@@ -40,7 +41,11 @@ func TestCorpus(t *testing.T) {
 			putFile(t, user, original)
 			end := "moved, freed, built anew from the Durable Object: the same"
 			if reason, blocked := refused[name]; blocked {
-				end = "refused, untouched: " + strings.ReplaceAll(mustRefuse(t, op, user, original, reason), "|", "\\|")
+				end = "refused, untouched: " + strings.ReplaceAll(
+					mustRefuse(t, op, user, original, reason),
+					"|",
+					"\\|",
+				)
 			} else {
 				mustComeBack(t, op, user, path)
 			}

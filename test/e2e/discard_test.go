@@ -12,9 +12,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestWalkDiscard disturbs every request of a rollback that discards. What was written since the migration may leave the user, and never the
-// bucket: once the same command has ended, the user is served by the old file, and a file that was left behind has the write, also when
-// late messages of the dead command land at last.
+// TestWalkDiscard disturbs every request of a rollback that discards. What was written since the migration
+// may leave the user, and never the bucket: once the same command has ended, the user is served by the old
+// file, and a file that was left behind has the write, also when late messages of the dead command land at
+// last.
 func TestWalkDiscard(t *testing.T) {
 	image := smallDatabase(t)
 	first := newPatient(t, image, []string{"migrate"})
@@ -51,8 +52,8 @@ func (u *patient) discard() []string {
 	return []string{"rollback", u.Name, "--discard-writes", "--confirm", "discard the writes of " + u.Name}
 }
 
-// mustBeLeftBehind demands that the last write is in a file under the reserved prefix, one that was not there before, and not with the user
-// any more.
+// mustBeLeftBehind demands that the last write is in a file under the reserved prefix, one that was not there
+// before, and not with the user any more.
 func (u *patient) mustBeLeftBehind(before map[userdb.ObjectKey]bool) {
 	u.t.Helper()
 	found, err := u.leftBehind(u.Writes-1, before)

@@ -1,5 +1,6 @@
-// Package e2e runs the real dbmigrate binary against Cloudflare's local runtime, through a proxy that does to chosen requests what
-// networks and crashes do. The Worker's flags are noise (worker/test-entry), and its Durable Objects can be evicted.
+// Package e2e runs the real dbmigrate binary against Cloudflare's local runtime, through a proxy that does to
+// chosen requests what networks and crashes do. The Worker's flags are noise (worker/test-entry), and its
+// Durable Objects can be evicted.
 package e2e
 
 import (

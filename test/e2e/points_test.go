@@ -15,7 +15,8 @@ type point struct {
 	ways []int
 }
 
-// allPoints are the requests of the undisturbed commands, first all first ones, so that any few that follow each other are of all commands.
+// allPoints are the requests of the undisturbed commands, first all first ones, so that any few that follow
+// each other are of all commands.
 func allPoints(t *testing.T, image []byte, walks []walk) []point {
 	t.Helper()
 	var all []point
@@ -28,7 +29,8 @@ func allPoints(t *testing.T, image []byte, walks []walk) []point {
 	return all
 }
 
-// chosenPoints are all points in all ways, or a few: then no point comes twice before every point came once, and each time in the next way.
+// chosenPoints are all points in all ways, or a few: then no point comes twice before every point came once,
+// and each time in the next way.
 func chosenPoints(t *testing.T, all []point, little int) []point {
 	t.Helper()
 	if effort.Whole(t) {

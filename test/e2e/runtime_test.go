@@ -14,12 +14,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// switches are where writes wait before, and the other side has the authority after: requests of the commands at which the runtime is killed.
+// switches are where writes wait before, and the other side has the authority after: requests of the commands
+// at which the runtime is killed.
 var switches = map[string]string{"migrate": "admin activate", "rollback": "R2 PUT"}
 
-// TestRuntimeKilled kills the runtime with -9 at the requests of migrate and of rollback: R2, KV, the Worker and all Durable Objects at once, in the middle of whatever they
-// are doing. It starts again on what it left on the disk while the command is still trying. The command ends with a clear account; then the same one has to
-// end with 0, and the opposite one.
+// TestRuntimeKilled kills the runtime with -9 at the requests of migrate and of rollback: R2, KV, the Worker
+// and all Durable Objects at once, in the middle of whatever they are doing. It starts again on what it left
+// on the disk while the command is still trying. The command ends with a clear account; then the same one has
+// to end with 0, and the opposite one.
 func TestRuntimeKilled(t *testing.T) {
 	image := smallDatabase(t)
 	table := runtimeTable{killTable{walks: walked, section: "runtime"}}
@@ -63,10 +65,26 @@ func walkMortal(t *testing.T, image []byte, w walk, point string, table *runtime
 }
 
 // looks are the requests that have no effect.
-var looks = []string{"R2 GET", "R2 HEAD", "R2 lifecycle", "KV GET keys", "admin hello", "admin status", "admin digest"}
+var looks = []string{
+	"R2 GET",
+	"R2 HEAD",
+	"R2 lifecycle",
+	"KV GET keys",
+	"admin hello",
+	"admin status",
+	"admin digest",
+}
 
-// killRuntimeAt kills it before the request is sent, and after its effect, if it has one; the answer dies with the runtime.
-func killRuntimeAt(t *testing.T, mortal *stack.Stack, image []byte, w walk, n int, name string) (ends []string) {
+// killRuntimeAt kills it before the request is sent, and after its effect, if it has one; the answer dies
+// with the runtime.
+func killRuntimeAt(
+	t *testing.T,
+	mortal *stack.Stack,
+	image []byte,
+	w walk,
+	n int,
+	name string,
+) (ends []string) {
 	for _, way := range []string{"before", "after"} {
 		if way == "after" && slices.Contains(looks, name) {
 			return append(ends, "")
@@ -99,8 +117,8 @@ func killRuntimeAt(t *testing.T, mortal *stack.Stack, image []byte, w walk, n in
 	return ends
 }
 
-// mustBeClear demands that a command that did not finish says so, of the user or of the whole run, knows of no conflict and no difference, and says that the user
-// is open if nobody takes writes.
+// mustBeClear demands that a command that did not finish says so, of the user or of the whole run, knows of
+// no conflict and no difference, and says that the user is open if nobody takes writes.
 func (u *patient) mustBeClear(f harness.Finished) {
 	u.t.Helper()
 	a, accounted := f.Accounts[u.Name]
@@ -135,7 +153,9 @@ func (r *runtimeTable) markdown() string {
 		}
 	}
 	fmt.Fprintf(&b, "The runtime was killed %d times, at %d points of 2 commands.\n\n", kills, len(r.rows))
-	b.WriteString("| command | request | killed before it is sent | killed after its effect |\n|---|---|---|---|\n")
+	b.WriteString(
+		"| command | request | killed before it is sent | killed after its effect |\n|---|---|---|---|\n",
+	)
 	slices.SortFunc(r.rows, func(a, b killRow) int { return r.order(a) - r.order(b) })
 	for _, row := range r.rows {
 		fmt.Fprintf(&b, "| %s | %d %s | %s |\n", row.walk, row.n+1, row.point, strings.Join(row.ends, " | "))

@@ -34,7 +34,14 @@ func (k *killTable) add(walk string, n int, point string, ends []string) {
 // markdown has a row for each request of each command, and a column for each way.
 func (k *killTable) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d points of %d commands in %d ways: %d runs.\n\n| command | request |", len(k.rows), len(k.walks), len(ways), len(k.rows)*len(ways))
+	fmt.Fprintf(
+		&b,
+		"%d points of %d commands in %d ways: %d runs.\n\n| command | request |",
+		len(k.rows),
+		len(k.walks),
+		len(ways),
+		len(k.rows)*len(ways),
+	)
 	for _, way := range ways {
 		fmt.Fprintf(&b, " %s |", way.name)
 	}

@@ -17,10 +17,23 @@ import (
 // walked are the commands whose every request is disturbed, each from the state in which an operator runs it.
 var walked = []walk{
 	{name: "migrate", command: "migrate", ends: "store", reverse: "rollback", fresh: true},
-	{name: "migrate again", prepare: []string{"migrate", "rollback"}, command: "migrate", ends: "store", reverse: "rollback"},
+	{
+		name:    "migrate again",
+		prepare: []string{"migrate", "rollback"},
+		command: "migrate",
+		ends:    "store",
+		reverse: "rollback",
+	},
 	{name: "verify", prepare: []string{"migrate"}, command: "verify", ends: "store"},
 	{name: "rollback", prepare: []string{"migrate"}, command: "rollback", ends: "file", reverse: "migrate"},
-	{name: "gc", prepare: []string{"migrate"}, command: "gc", ends: "store", reverse: "rollback", again: []string{"migrate"}},
+	{
+		name:    "gc",
+		prepare: []string{"migrate"},
+		command: "gc",
+		ends:    "store",
+		reverse: "rollback",
+		again:   []string{"migrate"},
+	},
 }
 
 type walk struct {
@@ -48,19 +61,36 @@ var ways = []struct {
 	name  string
 	fault func(u *patient) faultproxy.Fault
 }{
-	{"killed before it is sent", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Swallow: true} }},
-	{"killed after its effect", func(u *patient) faultproxy.Fault { return faultproxy.Fault{After: u.op.Kill} }},
-	{"killed, and it arrives late", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Late: true} }},
+	{
+		"killed before it is sent",
+		func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Swallow: true} },
+	},
+	{
+		"killed after its effect",
+		func(u *patient) faultproxy.Fault { return faultproxy.Fault{After: u.op.Kill} },
+	},
+	{
+		"killed, and it arrives late",
+		func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.op.Kill, Late: true} },
+	},
 	{"its answer is lost", func(*patient) faultproxy.Fault { return faultproxy.Fault{Cut: true} }},
 	{"it is lost, and arrives late", func(*patient) faultproxy.Fault { return faultproxy.Fault{Late: true} }},
 	{"it arrives twice", func(*patient) faultproxy.Fault { return faultproxy.Fault{Repeat: true} }},
-	{"it fails after its effect", func(*patient) faultproxy.Fault { return faultproxy.Fault{Status: 500, Body: "oh"} }},
-	{"the object is evicted before it", func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.evict} }},
+	{
+		"it fails after its effect",
+		func(*patient) faultproxy.Fault { return faultproxy.Fault{Status: 500, Body: "oh"} },
+	},
+	{
+		"the object is evicted before it",
+		func(u *patient) faultproxy.Fault { return faultproxy.Fault{Before: u.evict} },
+	},
 }
 
-// TestWalk disturbs the requests of every command, in every way: the list is what an undisturbed run sends, so a new remote call is
-// walked without anybody adding it. A whole run disturbs all of them in all ways. Afterwards the same command must converge, and then the opposite one; every acknowledged write
-// must be there, with everything else in the database, and the user must be served, also when late messages of the dead command land at last.
+// TestWalk disturbs the requests of every command, in every way: the list is what an undisturbed run sends,
+// so a new remote call is walked without anybody adding it. A whole run disturbs all of them in all ways.
+// Afterwards the same command must converge, and then the opposite one; every acknowledged write must be
+// there, with everything else in the database, and the user must be served, also when late messages of the
+// dead command land at last.
 func TestWalk(t *testing.T) {
 	image := smallDatabase(t)
 	table := killTable{walks: walked, section: "kill"}
@@ -78,7 +108,8 @@ func walkAll(t *testing.T, image []byte, table *killTable, little int) {
 	}
 }
 
-// walkPoint disturbs one request. Each way ends in the state in which the next one begins, unless that has to be a new user.
+// walkPoint disturbs one request. Each way ends in the state in which the next one begins, unless that has to
+// be a new user.
 func walkPoint(t *testing.T, image []byte, p point) []string {
 	ends := make([]string, len(ways))
 	u := newPatient(t, image, p.walk.prepare)
@@ -205,7 +236,8 @@ func (u *patient) evict() {
 	}
 }
 
-// disturb runs the command and does something to its n-th request, which has to be the one that the walk is about.
+// disturb runs the command and does something to its n-th request, which has to be the one that the walk is
+// about.
 func (u *patient) disturb(command string, n int, name string, fault faultproxy.Fault) harness.Finished {
 	u.t.Helper()
 	f := u.disturbRun(u.args(command), n, name, fault)
@@ -231,7 +263,8 @@ func (u *patient) disturbRun(args []string, n int, name string, fault faultproxy
 	return f
 }
 
-// mustConverge runs the command undisturbed and demands that it ends, that the right side serves, and that nothing is lost.
+// mustConverge runs the command undisturbed and demands that it ends, that the right side serves, and that
+// nothing is lost.
 func (u *patient) mustConverge(command, serves string) harness.Finished {
 	u.t.Helper()
 	f := must(u.t, u.op, 0, u.args(command)...)
@@ -280,7 +313,8 @@ func (u *patient) mustBeWell() {
 	}
 }
 
-// check demands every acknowledged write, once, and everything else as it was. Reads must work at every moment, whatever was just killed.
+// check demands every acknowledged write, once, and everything else as it was. Reads must work at every
+// moment, whatever was just killed.
 func (u *patient) check() {
 	u.t.Helper()
 	if err := u.Check(); err != nil {
@@ -307,7 +341,8 @@ func (u *patient) read() string {
 	return fmt.Sprint(rows)
 }
 
-// smallDatabase has what a move can get wrong in miniature: indexes, a trigger, a view, a sequence, blobs, REALs.
+// smallDatabase has what a move can get wrong in miniature: indexes, a trigger, a view, a sequence, blobs,
+// REALs.
 func smallDatabase(t *testing.T) []byte {
 	t.Helper()
 	image, err := harness.Image(harness.Schema + `
@@ -326,11 +361,18 @@ func smallDatabase(t *testing.T) []byte {
 	return image
 }
 
-// TestBlockedUserIsUntouched: a file that a Durable Object cannot hold stays as it is, flagless, and says why.
+// TestBlockedUserIsUntouched: a file that a Durable Object cannot hold stays as it is, flagless, and says
+// why.
 func TestBlockedUserIsUntouched(t *testing.T) {
 	op := newOperator(t)
 	name := userNamed(t)
-	putFile(t, name, []byte("this is no database, but long enough to look like one to somebody who only counts bytes............"))
+	putFile(
+		t,
+		name,
+		[]byte(
+			"this is no database, but long enough to look like one to somebody who only counts bytes............",
+		),
+	)
 	before, object := getFile(t, name)
 	f := must(t, op, 1, "migrate", name)
 	if a := f.Accounts[name]; a.Error == nil || a.Error.Kind != "not-sqlite" {

@@ -17,14 +17,41 @@ import (
 // splitWalks are the commands of split mode, and those between split and whole.
 var splitWalks = []walk{
 	{name: "split", command: "split", ends: "split", reverse: "rollback", fresh: true},
-	{name: "split again", prepare: []string{"split", "rollback"}, command: "split", ends: "split", reverse: "rollback"},
-	{name: "merge", prepare: []string{"split"}, command: "rollback", ends: "file", reverse: "split", back: "split"},
-	{name: "full of a split user", prepare: []string{"split"}, command: "whole", ends: "store", reverse: "rollback", again: []string{"split"}},
-	{name: "split of a migrated user", prepare: []string{"migrate"}, command: "split", ends: "split", reverse: "rollback", fresh: true},
+	{
+		name:    "split again",
+		prepare: []string{"split", "rollback"},
+		command: "split",
+		ends:    "split",
+		reverse: "rollback",
+	},
+	{
+		name:    "merge",
+		prepare: []string{"split"},
+		command: "rollback",
+		ends:    "file",
+		reverse: "split",
+		back:    "split",
+	},
+	{
+		name:    "full of a split user",
+		prepare: []string{"split"},
+		command: "whole",
+		ends:    "store",
+		reverse: "rollback",
+		again:   []string{"split"},
+	},
+	{
+		name:    "split of a migrated user",
+		prepare: []string{"migrate"},
+		command: "split",
+		ends:    "split",
+		reverse: "rollback",
+		fresh:   true,
+	},
 }
 
-// TestWalkSplit is TestWalk for split mode: rows that are cold by the policy are written on whichever side has them, and each of them must be on
-// exactly one side, as it was written last, whatever was disturbed.
+// TestWalkSplit is TestWalk for split mode: rows that are cold by the policy are written on whichever side
+// has them, and each of them must be on exactly one side, as it was written last, whatever was disturbed.
 func TestWalkSplit(t *testing.T) {
 	image := archiveDatabase(t)
 	table := killTable{walks: splitWalks, section: "kill-split"}
@@ -51,7 +78,8 @@ const archiveTable = "create table events"
 // archiveDatabase has hot rows and cold ones, beside what every database has.
 func archiveDatabase(t *testing.T) []byte {
 	t.Helper()
-	image, err := harness.Image(harness.Schema + archiveTable + `(id text primary key, old integer not null, version integer not null default 0, body blob);
+	image, err := harness.Image(
+		harness.Schema + archiveTable + `(id text primary key, old integer not null, version integer not null default 0, body blob);
 		create index events_old on events(old, version);
 		create table event_notes(id text primary key, event_id text not null references events(id), note text, weight real);
 		insert into events values ('hot-1',0,0,x'00'),('cold-1',1,0,x'00ff00'),('cold-2',1,0,null);
@@ -62,7 +90,8 @@ func archiveDatabase(t *testing.T) []byte {
 		insert into notes values ('One','first',0.1,x'00ff'),(null,'',-1e300,null),('two',cast(x'6100ff' as text),9e999,zeroblob(10));
 		insert into pairs values ('x',9223372036854775807),('y',-9223372036854775808),('z',0);
 		pragma user_version = 7;
-	`)
+	`,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +124,8 @@ func (u *patient) mustArchive(serves string) {
 	u.archive.version++
 }
 
-// checkArchive demands every row of the archive on exactly one side, as it was written last. Reads of both sides have to work at every moment.
+// checkArchive demands every row of the archive on exactly one side, as it was written last. Reads of both
+// sides have to work at every moment.
 func (u *patient) checkArchive() {
 	u.t.Helper()
 	const events = "select id, old, version from events order by id"
@@ -111,7 +141,11 @@ func (u *patient) checkArchive() {
 		}
 		rows[id] = fmt.Sprint(row[1:])
 	}
-	want := map[string]string{"hot-1": "[0 0]", "cold-1": fmt.Sprintf("[1 %d]", u.archive.version), "cold-2": "[1 0]"}
+	want := map[string]string{
+		"hot-1":  "[0 0]",
+		"cold-1": fmt.Sprintf("[1 %d]", u.archive.version),
+		"cold-2": "[1 0]",
+	}
 	if fmt.Sprint(rows) != fmt.Sprint(want) {
 		u.t.Fatalf("the sides hold %v, and want %v", rows, want)
 	}
@@ -135,8 +169,8 @@ func (u *patient) onSide(scope, sql string) [][]any {
 	return rows
 }
 
-// TestMergeNeedsTheWholeFile: a file that lost its fence to a writer who knows none has not been merged, whatever the Durable Object waits for. The cold
-// rows, of which there is no other copy, stay.
+// TestMergeNeedsTheWholeFile: a file that lost its fence to a writer who knows none has not been merged,
+// whatever the Durable Object waits for. The cold rows, of which there is no other copy, stay.
 func TestMergeNeedsTheWholeFile(t *testing.T) {
 	image := archiveDatabase(t)
 	u := newPatient(t, image, []string{"split"})

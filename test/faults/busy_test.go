@@ -17,8 +17,9 @@ const (
 	busyTogether = 5
 )
 
-// TestBusyUsers: an application that writes a user's database again and again, next to it, is no reason for a cutover to fail, and loses nothing. A hundred
-// of them: make proof. A hundred with an operator far away: test/simulation.
+// TestBusyUsers: an application that writes a user's database again and again, next to it, is no reason for a
+// cutover to fail, and loses nothing. A hundred of them: make proof. A hundred with an operator far away:
+// test/simulation.
 func TestBusyUsers(t *testing.T) {
 	t.Parallel()
 	cutovers := effort.Amount(t, "busy cutovers", 4, 100)
@@ -35,7 +36,8 @@ func TestBusyUsers(t *testing.T) {
 		for _, u := range team.users {
 			made++
 			a := f.Accounts[u.Name]
-			if want := map[string]string{"migrate": "migrated", "rollback": "exported"}; a.Outcome != want[command] || a.Error != nil {
+			if want := map[string]string{"migrate": "migrated", "rollback": "exported"}; a.Outcome != want[command] ||
+				a.Error != nil {
 				failed++
 				t.Errorf("%s %s: %+v", command, u.Name, a)
 			}

@@ -9,16 +9,25 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
-// TestTheEdgeBlocksOneUser: what stands in front of the Worker answers for one user, with each kind of page, or the platform says that this user's object
-// cannot work. That user's line names it, and the others are done.
+// TestTheEdgeBlocksOneUser: what stands in front of the Worker answers for one user, with each kind of page,
+// or the platform says that this user's object cannot work. That user's line names it, and the others are
+// done.
 func TestTheEdgeBlocksOneUser(t *testing.T) {
 	const html, plain, json = "text/html; charset=UTF-8", "text/plain; charset=UTF-8", "application/json"
 	page := func(status int, media, body string, headers ...string) faultproxy.Fault {
-		f := withBody(answers(status, append(headers, "Server", "cloudflare", "Cf-Ray", "9a1b2c3d4e5f-FRA")...), media, body)
+		f := withBody(
+			answers(status, append(headers, "Server", "cloudflare", "Cf-Ray", "9a1b2c3d4e5f-FRA")...),
+			media,
+			body,
+		)
 		return f
 	}
 	object := func(says string) faultproxy.Fault {
-		return withBody(answers(http.StatusInternalServerError), json, `{"error":{"kind":"internal","message":"ask the Durable Object: `+says+`"}}`)
+		return withBody(
+			answers(http.StatusInternalServerError),
+			json,
+			`{"error":{"kind":"internal","message":"ask the Durable Object: `+says+`"}}`,
+		)
 	}
 	type block struct {
 		name        string
@@ -55,7 +64,8 @@ func TestTheEdgeBlocksOneUser(t *testing.T) {
 			blocked := team.users[1].Name
 			tries := 0
 			team.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-				if strings.Contains(r.Path, "/_dbmigrate/") && strings.Contains(r.Path, "/users/"+blocked+"/") {
+				if strings.Contains(r.Path, "/_dbmigrate/") &&
+					strings.Contains(r.Path, "/users/"+blocked+"/") {
 					tries++
 					return b.page
 				}
@@ -78,7 +88,12 @@ func TestTheEdgeBlocksOneUser(t *testing.T) {
 			if tries > 2 {
 				t.Errorf("%d requests were made in vain for one user", tries)
 			}
-			mustFinish(t, team, b.command, map[string]string{"migrate": "store", "verify": "store", "rollback": "file"}[b.command])
+			mustFinish(
+				t,
+				team,
+				b.command,
+				map[string]string{"migrate": "store", "verify": "store", "rollback": "file"}[b.command],
+			)
 		})
 	}
 }

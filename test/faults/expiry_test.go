@@ -30,7 +30,14 @@ func TestExpiry(t *testing.T) {
 	for _, c := range effort.Some(t, "requests at which a credential expires", all, 6) {
 		t.Run(fmt.Sprintf("%s/%s/%02d", c.command, c.service, c.n), func(t *testing.T) {
 			t.Parallel()
-			mustSuffer(t, prepared(t, c.before), c.command, c.serves, fromOn(c.service, c.n, expired[c.service]), []string{"unauthorized"})
+			mustSuffer(
+				t,
+				prepared(t, c.before),
+				c.command,
+				c.serves,
+				fromOn(c.service, c.n, expired[c.service]),
+				[]string{"unauthorized"},
+			)
 		})
 	}
 }

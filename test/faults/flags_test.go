@@ -16,7 +16,14 @@ func TestUnsuccessfulKeys(t *testing.T) {
 		{"rollback", "file", "KV POST delete"},
 	} {
 		var calls atomic.Int64
-		mustSuffer(t, team, c.command, c.serves, firstUnsuccessful(c.flagCall, team.users[1].Name, &calls), nil)
+		mustSuffer(
+			t,
+			team,
+			c.command,
+			c.serves,
+			firstUnsuccessful(c.flagCall, team.users[1].Name, &calls),
+			nil,
+		)
 		if calls.Load() < 2 {
 			t.Errorf("%s sent %s %d times", c.command, c.flagCall, calls.Load())
 		}

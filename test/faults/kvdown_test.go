@@ -9,8 +9,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
-// TestRollbackWithoutKV: a namespace that refuses every call keeps nobody in a Durable Object, however the users are chosen. Their flags are left, which
-// stops no other user, and the same command deletes them once KV answers.
+// TestRollbackWithoutKV: a namespace that refuses every call keeps nobody in a Durable Object, however the
+// users are chosen. Their flags are left, which stops no other user, and the same command deletes them once
+// KV answers.
 func TestRollbackWithoutKV(t *testing.T) {
 	refused := func(r faultproxy.Request) faultproxy.Fault {
 		if strings.HasPrefix(r.Name(), flags) {
@@ -36,7 +37,9 @@ func TestRollbackWithoutKV(t *testing.T) {
 			team := newNamedTeam(t, 3)
 			run := must(t, team.op, 0, append([]string{"migrate"}, team.names()...)...).Summary.Run
 			mustWrite(t, team.users[0])
-			args := append([]string{"rollback", "--max-failures", "1", "--concurrency", "1"}, c.choose(team.names(), run)...)
+			args := append(
+				[]string{"rollback", "--max-failures", "1", "--concurrency", "1"},
+				c.choose(team.names(), run)...)
 
 			team.op.Proxy.Reset(refused)
 			f := must(t, team.op, 1, args...)
@@ -44,10 +47,13 @@ func TestRollbackWithoutKV(t *testing.T) {
 
 			left := slices.Clone(team.names())
 			slices.Sort(left)
-			if s := f.Summary; !slices.Equal(s.FlagsLeft, left) || s.FlagsUnread != c.unread || s.Failed != 0 || s.NotBegun != 0 {
+			if s := f.Summary; !slices.Equal(s.FlagsLeft, left) || s.FlagsUnread != c.unread ||
+				s.Failed != 0 ||
+				s.NotBegun != 0 {
 				t.Errorf("the summary is %+v: %v", s, f)
 			}
-			if !strings.Contains(f.Stderr, "flags left: 3 flags") || strings.Count(f.Stderr, "delete the flag of") != 1 {
+			if !strings.Contains(f.Stderr, "flags left: 3 flags") ||
+				strings.Count(f.Stderr, "delete the flag of") != 1 {
 				t.Errorf("stderr does not say once whose flags are left: %v", f)
 			}
 			now, err := team.op.States(team.names()...)
@@ -63,7 +69,8 @@ func TestRollbackWithoutKV(t *testing.T) {
 			if again := must(t, team.op, 0, args...); len(again.Accounts) != 3 {
 				t.Errorf("the next run does not retry the flags: %v", again)
 			}
-			if last := must(t, team.op, 0, args...); !c.unread && len(last.Accounts) != 3 || c.unread && len(last.Accounts) != 0 {
+			if last := must(t, team.op, 0, args...); !c.unread && len(last.Accounts) != 3 ||
+				c.unread && len(last.Accounts) != 0 {
 				t.Errorf("flags are still left: %v", last)
 			}
 		})

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
-// TestTwoOperators lets two operators work on the same user at once, with the same command and with opposite ones. One of them gets the user;
-// the other one finds nothing to do, or says that it was superseded.
+// TestTwoOperators lets two operators work on the same user at once, with the same command and with opposite
+// ones. One of them gets the user; the other one finds nothing to do, or says that it was superseded.
 func TestTwoOperators(t *testing.T) {
 	for _, c := range []struct{ name, before, first, second string }{
 		{"migrate and migrate", "", "migrate", "migrate"},
@@ -34,7 +34,8 @@ func TestTwoOperators(t *testing.T) {
 			for i, f := range done {
 				t.Log(f.Line())
 				a := f.Accounts[u.Name]
-				if errs[i] != nil || f.Exit != 0 && (f.Exit != 1 || a.Error == nil || a.Error.Kind != "superseded") {
+				if errs[i] != nil ||
+					f.Exit != 0 && (f.Exit != 1 || a.Error == nil || a.Error.Kind != "superseded") {
 					t.Fatalf("%v: %v", errs[i], f)
 				}
 			}
@@ -49,8 +50,9 @@ func TestTwoOperators(t *testing.T) {
 	}
 }
 
-// together makes two operators wait for each other before their first claim, so that they really are at work at once. The returned functions are
-// for one that ended: it may have had nothing to claim, and nobody has to wait for it any more.
+// together makes two operators wait for each other before their first claim, so that they really are at work
+// at once. The returned functions are for one that ended: it may have had nothing to claim, and nobody has to
+// wait for it any more.
 func together(operators ...*harness.Operator) (arrive []func()) {
 	var all sync.WaitGroup
 	all.Add(len(operators))
@@ -67,7 +69,8 @@ func together(operators ...*harness.Operator) (arrive []func()) {
 	return arrive
 }
 
-// TestInterrupt presses Ctrl-C in the middle of a run over a fleet, at each kind of request that the command sends to a Durable Object.
+// TestInterrupt presses Ctrl-C in the middle of a run over a fleet, at each kind of request that the command
+// sends to a Durable Object.
 func TestInterrupt(t *testing.T) {
 	moments := []struct{ command, before, serves, at string }{
 		{"migrate", "", "store", "admin claim"},

@@ -27,10 +27,15 @@ var refusals = []struct {
 }
 
 func s3Error(status int, code string) faultproxy.Fault {
-	return withBody(answers(status), "application/xml", `<?xml version="1.0"?><Error><Code>`+code+`</Code><Message>no</Message></Error>`)
+	return withBody(
+		answers(status),
+		"application/xml",
+		`<?xml version="1.0"?><Error><Code>`+code+`</Code><Message>no</Message></Error>`,
+	)
 }
 
-// TestRefusedUploadSealsNobody: a rollback that cannot write finds out before it stops anybody's writes, and the run ends with the first user.
+// TestRefusedUploadSealsNobody: a rollback that cannot write finds out before it stops anybody's writes, and
+// the run ends with the first user.
 func TestRefusedUploadSealsNobody(t *testing.T) {
 	for _, c := range effort.Some(t, "refusals of an upload", refusals, 2) {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,7 +58,8 @@ func TestRefusedUploadSealsNobody(t *testing.T) {
 	}
 }
 
-// TestRefusedUploadReopens: where one user's file alone is refused, after the seal, the Durable Object serves the user again by itself.
+// TestRefusedUploadReopens: where one user's file alone is refused, after the seal, the Durable Object serves
+// the user again by itself.
 func TestRefusedUploadReopens(t *testing.T) {
 	for _, c := range effort.Some(t, "refusals of an upload", refusals, 2) {
 		t.Run(c.name, func(t *testing.T) {
@@ -67,7 +73,8 @@ func TestRefusedUploadReopens(t *testing.T) {
 	}
 }
 
-// TestRefusedLaterReopens: whatever is refused from some request on, after the seal, a user whose file is still fenced is served.
+// TestRefusedLaterReopens: whatever is refused from some request on, after the seal, a user whose file is
+// still fenced is served.
 func TestRefusedLaterReopens(t *testing.T) {
 	for _, where := range []string{"admin digest", "admin schema", "admin rows", "R2 GET"} {
 		t.Run(where, func(t *testing.T) {
@@ -118,7 +125,8 @@ func (tm team) rollsBack(t *testing.T, rule faultproxy.Rule, flags ...string) ha
 	return f
 }
 
-// mustBeBack demands that the Durable Objects serve as if there had been no rollback, and that the same command ends it once nothing is refused.
+// mustBeBack demands that the Durable Objects serve as if there had been no rollback, and that the same
+// command ends it once nothing is refused.
 func (tm team) mustBeBack(t *testing.T, f harness.Finished, kind string) {
 	t.Helper()
 	states, err := tm.op.States(tm.names()...)

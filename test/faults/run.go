@@ -17,19 +17,25 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// Config says how long troubles are drawn, and by how many operators at once. Each operator has users of his own.
+// Config says how long troubles are drawn, and by how many operators at once. Each operator has users of his
+// own.
 type Config struct {
 	Length    time.Duration
 	Operators int
 	Log       io.Writer // is told about progress
 }
 
-// stops are the kinds of error with which a command may stop in some trouble. A conflict or a difference would say that data is in danger.
+// stops are the kinds of error with which a command may stop in some trouble. A conflict or a difference
+// would say that data is in danger.
 var stops = []string{"unauthorized", "protocol-error", "edge-blocked", "unreachable", "throttled"}
 
-// trip are the commands that one pair of users goes through, and who serves after each. Gone through twice, it also migrates again.
+// trip are the commands that one pair of users goes through, and who serves after each. Gone through twice,
+// it also migrates again.
 var trip = []struct{ command, serves string }{
-	{"migrate", "store"}, {"verify", "store"}, {"rollback", "file"}, {"migrate", "store"}, {"gc", "store"}, {"verify", "store"}, {"rollback", "file"},
+	{
+		"migrate",
+		"store",
+	}, {"verify", "store"}, {"rollback", "file"}, {"migrate", "store"}, {"gc", "store"}, {"verify", "store"}, {"rollback", "file"},
 }
 
 // long is one run.
@@ -54,8 +60,9 @@ var (
 	errFindings = errors.New("too many commands failed")
 )
 
-// Run draws a trouble for each command, until the time is over or ctx ends: then trouble ends, too, and every command is allowed to finish.
-// An error names the commands that lost something, left a user without service unsaid, or could not be finished by running them again.
+// Run draws a trouble for each command, until the time is over or ctx ends: then trouble ends, too, and every
+// command is allowed to finish. An error names the commands that lost something, left a user without service
+// unsaid, or could not be finished by running them again.
 func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) (Report, error) {
 	began := time.Now()
 	l := &long{Config: config, cloud: cloud, binary: binary}
@@ -85,7 +92,8 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 	return l.table.report(time.Since(began)), err
 }
 
-// found keeps a broken promise. The run goes on with other users, for a whole account, until there are too many.
+// found keeps a broken promise. The run goes on with other users, for a whole account, until there are too
+// many.
 func (l *long) found(err error) {
 	if err == nil {
 		return
@@ -104,7 +112,12 @@ func (l *long) say(ctx context.Context, began time.Time) {
 		case <-ctx.Done():
 			return
 		case <-time.After(30 * time.Second):
-			fmt.Fprintf(l.Log, "network: %s: %d cases\n", time.Since(began).Round(time.Second), l.table.report(0).Cases)
+			fmt.Fprintf(
+				l.Log,
+				"network: %s: %d cases\n",
+				time.Since(began).Round(time.Second),
+				l.table.report(0).Cases,
+			)
 		}
 	}
 }
@@ -143,7 +156,15 @@ func (l *long) travel(ctx context.Context, t team) error {
 		f, err := t.suffers(stop.command, stop.serves, untilDone(ctx, tr.rule(&hits)), stops)
 		if err != nil {
 			l.table.add(tr.name, service, stop.command, Ends{Failed: 1})
-			return fmt.Errorf("%s, %s at %s, from request %d on, %d times: %w", stop.command, tr.name, tr.where, tr.from, tr.times, err)
+			return fmt.Errorf(
+				"%s, %s at %s, from request %d on, %d times: %w",
+				stop.command,
+				tr.name,
+				tr.where,
+				tr.from,
+				tr.times,
+				err,
+			)
 		}
 		if hits.Load() > 0 {
 			l.table.add(tr.name, service, stop.command, endOf(f))
@@ -157,7 +178,9 @@ func (l *long) draw(t team) (service string, tr trouble) {
 	service = []string{bucket, flags, worker}[rand.IntN(3)]
 	tr = trouble{where: service, from: rand.IntN(3), times: []int{1, 2, forever}[rand.IntN(3)]}
 	if service == flags && rand.IntN(len(kinds)) == 0 {
-		tr.name, tr.where, tr.from, tr.fault = "unsuccessful_keys", flags+" P", 0, unsuccessful(t.names()[rand.IntN(2)])
+		tr.name, tr.where, tr.from, tr.fault = "unsuccessful_keys", flags+" P", 0, unsuccessful(
+			t.names()[rand.IntN(2)],
+		)
 		return service, tr
 	}
 	kind := kinds[rand.IntN(len(kinds))]

@@ -30,10 +30,25 @@ var outages = []struct {
 	who  string // in the table of refusals
 	of   func(tried) bool
 }{
-	{"R2", func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), bucket) }, bucket, anyCommand},
-	{"Cloudflare API", func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), flags) }, flags, anyCommand},
+	{
+		"R2",
+		func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), bucket) },
+		bucket,
+		anyCommand,
+	},
+	{
+		"Cloudflare API",
+		func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), flags) },
+		flags,
+		anyCommand,
+	},
 	{"Cloudflare API, writes only", isFlagWrite, flags, writesFlags},
-	{"Worker", func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), worker) }, worker, anyCommand},
+	{
+		"Worker",
+		func(r faultproxy.Request) bool { return strings.HasPrefix(r.Name(), worker) },
+		worker,
+		anyCommand,
+	},
 	{"Durable Objects", isObject, worker, asksObjects},
 }
 
@@ -41,12 +56,15 @@ func anyCommand(tried) bool { return true }
 
 // writesFlags says whether the command ends with a flag of the user.
 func writesFlags(c tried) bool {
-	return c.changes && (strings.HasPrefix(c.command, "migrate") || strings.HasPrefix(c.command, "rollback")) && !strings.Contains(c.command, "--rehearse")
+	return c.changes &&
+		(strings.HasPrefix(c.command, "migrate") || strings.HasPrefix(c.command, "rollback")) &&
+		!strings.Contains(c.command, "--rehearse")
 }
 
 // asksObjects says whether the command asks users' Durable Objects.
 func asksObjects(c tried) bool {
-	return c.changes || strings.Contains(c.command, "USER") || c.command == "verify --all --prefix PREFIX" || c.command == "status --all --prefix PREFIX"
+	return c.changes || strings.Contains(c.command, "USER") || c.command == "verify --all --prefix PREFIX" ||
+		c.command == "status --all --prefix PREFIX"
 }
 
 // isObject is a request that the Worker passes on to a user's Durable Object: the Worker itself answers.
@@ -69,13 +87,15 @@ var downs = []struct {
 	{"5xx", always(answers(503))},
 }
 
-// tried is a command of the table. USER stands for a user and PREFIX for the beginning of that user's name, which nobody else's has.
+// tried is a command of the table. USER stands for a user and PREFIX for the beginning of that user's name,
+// which nobody else's has.
 type tried struct {
 	command string
 	before  string // what was done to the user: "migrate" or nothing
 	changes bool   // the command may change something, so that each cell has a user of its own
 	wrote   bool   // the user has written since
-	// alone says that the command leaves both sides with the user, by intent: the router has to be told (docs/runbook.md).
+	// alone says that the command leaves both sides with the user, by intent: the router has to be told
+	// (docs/runbook.md).
 	alone bool
 }
 
@@ -95,7 +115,12 @@ var tabled = []tried{
 	{command: "rollback --run RUN --prefix PREFIX", before: "migrate", changes: true},
 	{command: "rollback USER --dry-run", before: "migrate"},
 	{command: "rollback USER --rehearse", before: "migrate", changes: true},
-	{command: "rollback USER --discard-writes --store-unreachable --confirm WORDS", before: "migrate", changes: true, alone: true},
+	{
+		command: "rollback USER --discard-writes --store-unreachable --confirm WORDS",
+		before:  "migrate",
+		changes: true,
+		alone:   true,
+	},
 	{command: "gc USER", before: "migrate"},
 	{command: "gc USER --older-than 0s --confirm PLAN", before: "migrate", changes: true},
 	{command: "thaw USER --policy POLICY --where WHERE"},
@@ -122,8 +147,9 @@ func (c *outage) row() string {
 	return fmt.Sprintf("| `%s` | %s |", strings.TrimSpace(c.shown()), outages[c.service].name)
 }
 
-// TestEveryCellOfServiceDown holds docs/outages.md against the program: each command runs with each service down in each way, and does what the page says.
-// Whatever it says, no user is left without service unsaid, and no acknowledged write is lost.
+// TestEveryCellOfServiceDown holds docs/outages.md against the program: each command runs with each service
+// down in each way, and does what the page says. Whatever it says, no user is left without service unsaid,
+// and no acknowledged write is lost.
 func TestEveryCellOfServiceDown(t *testing.T) {
 	t.Parallel()
 	cells := effort.Some(t, "cells of the table", allCells(), 60)
@@ -176,7 +202,8 @@ func allCells() []*outage {
 	return cells
 }
 
-// prepareCells gives each cell a user in the state that its command wants, and returns the run that migrated them. Commands that only read share a user.
+// prepareCells gives each cell a user in the state that its command wants, and returns the run that migrated
+// them. Commands that only read share a user.
 func prepareCells(t *testing.T, cells []*outage) (run string) {
 	t.Helper()
 	shared, move := map[string]*harness.User{}, []string{}
@@ -253,8 +280,14 @@ func (c *outage) args(op *harness.Operator, home, run string) ([]string, error) 
 	if err := os.WriteFile(policy, []byte("[tables.entries]\nwhere = \"n < 0\"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	words := map[string]string{"USER": c.user.Name, "PREFIX": c.user.Name[:len(c.user.Name)-len("user")], "RUN": run, "POLICY": policy,
-		"WORDS": "discard the writes of " + c.user.Name, "WHERE": "entries: n < 0"}
+	words := map[string]string{
+		"USER":   c.user.Name,
+		"PREFIX": c.user.Name[:len(c.user.Name)-len("user")],
+		"RUN":    run,
+		"POLICY": policy,
+		"WORDS":  "discard the writes of " + c.user.Name,
+		"WHERE":  "entries: n < 0",
+	}
 	if strings.Contains(c.command, "PLAN") {
 		plan, err := op.Must(0, "gc", c.user.Name, "--older-than", "0s")
 		if err != nil {

@@ -53,7 +53,8 @@ func TestTwoShardsAtTheSameTime(t *testing.T) {
 	var both sync.WaitGroup
 	for i, op := range operators {
 		both.Go(func() {
-			ends[i], errs[i] = op.Run(append([]string{"migrate", "--shard", fmt.Sprintf("%d/2", i+1)}, namesOf(team.users)...)...)
+			ends[i], errs[i] = op.Run(
+				append([]string{"migrate", "--shard", fmt.Sprintf("%d/2", i+1)}, namesOf(team.users)...)...)
 		})
 	}
 	both.Wait()
@@ -81,8 +82,8 @@ func TestTwoShardsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// A machine dies between a user's fence and the switch. The next run of the same shard, elsewhere, takes its users over and ends what is open; who was
-// moved already is not moved again.
+// A machine dies between a user's fence and the switch. The next run of the same shard, elsewhere, takes its
+// users over and ends what is open; who was moved already is not moved again.
 func TestKilledShardIsTakenOver(t *testing.T) {
 	t.Parallel()
 	team, next := newTeam(t, 6), newOperator(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 )
 
-// TestOneSickObject: R2 answers for one object with an error, whatever is asked. Every fleet command ends with one failed line for that user, and is done
-// with all others.
+// TestOneSickObject: R2 answers for one object with an error, whatever is asked. Every fleet command ends
+// with one failed line for that user, and is done with all others.
 func TestOneSickObject(t *testing.T) {
 	type sick struct {
 		command, before, serves string // serves: the others, afterwards
@@ -52,7 +52,10 @@ func TestOneSickObject(t *testing.T) {
 				run = must(t, team.op, 0, append([]string{c.before}, team.names()...)...).Summary.Run
 			}
 			sick, prefix := team.users[1].Name, team.users[0].Name[:len(team.users[0].Name)-1]
-			args := strings.Fields(strings.NewReplacer("USERS", strings.Join(team.names(), " "), "RUN", run, "POLICY", writePolicy(t)).Replace(c.command))
+			args := strings.Fields(
+				strings.NewReplacer("USERS", strings.Join(team.names(), " "), "RUN", run, "POLICY", writePolicy(t)).
+					Replace(c.command),
+			)
 			if !strings.Contains(c.command, "USERS") {
 				args = append(args, "--prefix", prefix)
 			}

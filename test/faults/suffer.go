@@ -33,9 +33,13 @@ func (tm team) args(command string) ([]string, error) {
 	return append(args, "--confirm", plan.Summary.Plan), err
 }
 
-// suffers runs a command in trouble, demands a clear account of it, and then runs the same command without trouble. serves is the side
-// that answers the users once the command is done.
-func (tm team) suffers(command, serves string, rule faultproxy.Rule, stops []string) (harness.Finished, error) {
+// suffers runs a command in trouble, demands a clear account of it, and then runs the same command without
+// trouble. serves is the side that answers the users once the command is done.
+func (tm team) suffers(
+	command, serves string,
+	rule faultproxy.Rule,
+	stops []string,
+) (harness.Finished, error) {
 	args, err := tm.args(command)
 	if err != nil {
 		return harness.Finished{}, err
@@ -52,8 +56,8 @@ func (tm team) suffers(command, serves string, rule faultproxy.Rule, stops []str
 	return f, tm.finishes(command, serves)
 }
 
-// mustBeClear holds what the command said against what is: exit 0 only if every user is where the command takes him, writes wait only for
-// those who are said to be open, and every read has every acknowledged write.
+// mustBeClear holds what the command said against what is: exit 0 only if every user is where the command
+// takes him, writes wait only for those who are said to be open, and every read has every acknowledged write.
 func (tm team) mustBeClear(f harness.Finished, serves string, stops []string) error {
 	if err := clearEnd(f, stops); err != nil {
 		return err
@@ -65,7 +69,10 @@ func (tm team) mustBeClear(f harness.Finished, serves string, stops []string) er
 	for _, u := range tm.users {
 		a, accounted := f.Accounts[u.Name]
 		if accounted == stoppedWhole(f) {
-			return fmt.Errorf("a command that stopped before any user has no accounts, and every other one has one for %s", u.Name)
+			return fmt.Errorf(
+				"a command that stopped before any user has no accounts, and every other one has one for %s",
+				u.Name,
+			)
 		}
 		if err := clearAccount(a, accounted, now[u.Name].Serves, serves); err != nil {
 			return fmt.Errorf("%s: %w", u.Name, err)
@@ -77,7 +84,8 @@ func (tm team) mustBeClear(f harness.Finished, serves string, stops []string) er
 	return nil
 }
 
-// stoppedWhole says whether the command ended before it began with anybody: 2 for what a person has to mend, 1 where the platform asked to wait.
+// stoppedWhole says whether the command ended before it began with anybody: 2 for what a person has to mend,
+// 1 where the platform asked to wait.
 func stoppedWhole(f harness.Finished) bool {
 	return f.Exit == 2 || f.Exit == 1 && len(f.Accounts) == 0
 }
@@ -105,8 +113,8 @@ func clearEnd(f harness.Finished, stops []string) error {
 	return nil
 }
 
-// clearAccount looks at one user. A PUT whose fate is unknown may fence the file later: such a user is open, too, although the file still
-// serves.
+// clearAccount looks at one user. A PUT whose fate is unknown may fence the file later: such a user is open,
+// too, although the file still serves.
 func clearAccount(a harness.Account, accounted bool, now, serves string) error {
 	if accounted && a.Error == nil && now != serves {
 		return fmt.Errorf("said to be done, and served by %s", now)

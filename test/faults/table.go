@@ -24,8 +24,8 @@ type table struct {
 
 type cell struct{ trouble, service, command string }
 
-// Ends counts commands by their end: Finished got over the trouble; Stopped left every user served and said why; Open left a user whose writes wait, or may
-// come to wait, and said so. Failed broke a promise.
+// Ends counts commands by their end: Finished got over the trouble; Stopped left every user served and said
+// why; Open left a user whose writes wait, or may come to wait, and said so. Failed broke a promise.
 type Ends struct{ Finished, Stopped, Open, Failed int }
 
 // Report is the account of a run.
@@ -90,9 +90,23 @@ func (t *table) report(took time.Duration) Report {
 // Markdown is the report as a table, ready for a page.
 func (r Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d commands in trouble in %s: %d finished, %d stopped with every user served, %d left a user open and said so, %d failed. "+
-		"Each but the failed was then run again without trouble and finished, and at no time was an acknowledged write missing.\n\n", r.Cases, r.Took.Round(time.Second), r.Finished, r.Stopped, r.Open, r.Failed)
-	fmt.Fprintf(&b, "| trouble | at | %s |\n|---|---|%s\n", strings.Join(commands, " | "), strings.Repeat("---|", len(commands)))
+	fmt.Fprintf(
+		&b,
+		"%d commands in trouble in %s: %d finished, %d stopped with every user served, %d left a user open and said so, %d failed. "+
+			"Each but the failed was then run again without trouble and finished, and at no time was an acknowledged write missing.\n\n",
+		r.Cases,
+		r.Took.Round(time.Second),
+		r.Finished,
+		r.Stopped,
+		r.Open,
+		r.Failed,
+	)
+	fmt.Fprintf(
+		&b,
+		"| trouble | at | %s |\n|---|---|%s\n",
+		strings.Join(commands, " | "),
+		strings.Repeat("---|", len(commands)),
+	)
 	for _, row := range r.rows() {
 		fmt.Fprintf(&b, "| %s | %s |", row.trouble, row.service)
 		for _, command := range commands {
@@ -112,6 +126,9 @@ func (r Report) rows() []cell {
 			rows = append(rows, at)
 		}
 	}
-	slices.SortFunc(rows, func(a, b cell) int { return strings.Compare(a.trouble+a.service, b.trouble+b.service) })
+	slices.SortFunc(
+		rows,
+		func(a, b cell) int { return strings.Compare(a.trouble+a.service, b.trouble+b.service) },
+	)
 	return rows
 }

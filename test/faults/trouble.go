@@ -1,6 +1,7 @@
-// Package faults runs the real dbmigrate binary while R2, KV or the Worker answer wrongly, late or not at all, while two operators run at once,
-// and while somebody presses Ctrl-C. A command finishes, or it stops with every user served, nothing lost and a clear account. Its tests walk
-// through a list of troubles; Run draws them by chance for as long as one likes.
+// Package faults runs the real dbmigrate binary while R2, KV or the Worker answer wrongly, late or not at
+// all, while two operators run at once, and while somebody presses Ctrl-C. A command finishes, or it stops
+// with every user served, nothing lost and a clear account. Its tests walk through a list of troubles; Run
+// draws them by chance for as long as one likes.
 package faults
 
 import (
@@ -56,7 +57,12 @@ func (tr trouble) rule(hits *atomic.Int64) faultproxy.Rule {
 }
 
 func answers(status int, headers ...string) faultproxy.Fault {
-	f := faultproxy.Fault{Swallow: true, Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: "trouble"}
+	f := faultproxy.Fault{
+		Swallow: true,
+		Status:  status,
+		Header:  http.Header{"Content-Type": {"text/plain"}},
+		Body:    "trouble",
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		f.Header.Set(headers[i], headers[i+1])
 	}
@@ -77,9 +83,21 @@ var (
 
 // expired is how each service refuses a credential that was good a moment ago.
 var expired = map[string]faultproxy.Fault{
-	bucket: withBody(answers(403), "application/xml", `<?xml version="1.0"?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`),
-	flags:  withBody(answers(401), "application/json", `{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}`),
-	worker: withBody(answers(401), "application/json", `{"error":{"kind":"unauthorized","message":"the token is not the Worker's DBMIGRATE_TOKEN"}}`),
+	bucket: withBody(
+		answers(403),
+		"application/xml",
+		`<?xml version="1.0"?><Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`,
+	),
+	flags: withBody(
+		answers(401),
+		"application/json",
+		`{"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[],"result":null}`,
+	),
+	worker: withBody(
+		answers(401),
+		"application/json",
+		`{"error":{"kind":"unauthorized","message":"the token is not the Worker's DBMIGRATE_TOKEN"}}`,
+	),
 }
 
 // unsuccessful is KV's answer to a bulk call of which it names the user's key, whatever became of it.
@@ -93,7 +111,11 @@ func unsuccessful(users ...string) faultproxy.Fault {
 	if err != nil {
 		panic(err) // strings
 	}
-	return faultproxy.Fault{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: string(body)}
+	return faultproxy.Fault{
+		Status: http.StatusOK,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   string(body),
+	}
 }
 
 // kinds are the troubles that any service can be in, by name.

@@ -15,15 +15,36 @@ import (
 func passing() []trouble {
 	var all []trouble
 	for _, where := range []string{bucket, flags, worker} {
-		all = append(all,
+		all = append(
+			all,
 			trouble{name: "429 with Retry-After", where: where, times: 1, fault: waitASecond(429)},
 			trouble{name: "500", where: where, times: 2, fault: answers(500)},
 			trouble{name: "503", where: where, times: 2, fault: answers(503)},
-			trouble{name: "reset before it arrives", where: where, times: 2, fault: faultproxy.Fault{Swallow: true}},
-			trouble{name: "reset after it arrived", where: where, times: 2, fault: faultproxy.Fault{Cut: true}},
+			trouble{
+				name:  "reset before it arrives",
+				where: where,
+				times: 2,
+				fault: faultproxy.Fault{Swallow: true},
+			},
+			trouble{
+				name:  "reset after it arrived",
+				where: where,
+				times: 2,
+				fault: faultproxy.Fault{Cut: true},
+			},
 			trouble{name: "half an answer", where: where, times: 2, fault: faultproxy.Fault{CutHalf: true}},
-			trouble{name: "slow answers", where: where, times: 2, fault: faultproxy.Fault{Drip: 300 * time.Millisecond}},
-			trouble{name: "arrives, but answers 500", where: where, times: 1, fault: faultproxy.Fault{Status: 500, Body: "oh"}},
+			trouble{
+				name:  "slow answers",
+				where: where,
+				times: 2,
+				fault: faultproxy.Fault{Drip: 300 * time.Millisecond},
+			},
+			trouble{
+				name:  "arrives, but answers 500",
+				where: where,
+				times: 1,
+				fault: faultproxy.Fault{Status: 500, Body: "oh"},
+			},
 			trouble{name: "arrives twice", where: where, times: 2, fault: faultproxy.Fault{Repeat: true}},
 		)
 	}
@@ -43,13 +64,51 @@ func lasting() []trouble {
 			trouble{name: "login page", where: where, times: forever, fault: loginPage, stops: refusals},
 			trouble{name: "redirect", where: where, times: forever, fault: redirect, stops: refusals})
 	}
-	return append(all,
-		trouble{name: "500 for ever", where: "R2 PUT", times: forever, fault: answers(500), stops: []string{"unreachable"}},
-		trouble{name: "truncated answer", where: flags, times: 2, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
-		trouble{name: "truncated answer", where: worker, times: 2, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
-		trouble{name: "truncated GET", where: "R2 GET", times: 1, from: 1, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error"}},
-		trouble{name: "truncated GET", where: "R2 GET", times: forever, fault: faultproxy.Fault{Truncate: true}, stops: []string{"protocol-error", "unreachable"}},
-		trouble{name: "429 for ever", where: "admin ready", times: forever, fault: waitASecond(429), stops: []string{"throttled"}},
+	return append(
+		all,
+		trouble{
+			name:  "500 for ever",
+			where: "R2 PUT",
+			times: forever,
+			fault: answers(500),
+			stops: []string{"unreachable"},
+		},
+		trouble{
+			name:  "truncated answer",
+			where: flags,
+			times: 2,
+			fault: faultproxy.Fault{Truncate: true},
+			stops: []string{"protocol-error", "unreachable"},
+		},
+		trouble{
+			name:  "truncated answer",
+			where: worker,
+			times: 2,
+			fault: faultproxy.Fault{Truncate: true},
+			stops: []string{"protocol-error", "unreachable"},
+		},
+		trouble{
+			name:  "truncated GET",
+			where: "R2 GET",
+			times: 1,
+			from:  1,
+			fault: faultproxy.Fault{Truncate: true},
+			stops: []string{"protocol-error"},
+		},
+		trouble{
+			name:  "truncated GET",
+			where: "R2 GET",
+			times: forever,
+			fault: faultproxy.Fault{Truncate: true},
+			stops: []string{"protocol-error", "unreachable"},
+		},
+		trouble{
+			name:  "429 for ever",
+			where: "admin ready",
+			times: forever,
+			fault: waitASecond(429),
+			stops: []string{"throttled"},
+		},
 	)
 }
 

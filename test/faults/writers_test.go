@@ -21,8 +21,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// legacyWriter is an application of before: it asks the flag, and where there is none loads the user's file, changes it with SQLite and saves it.
-// It knows no fence. Where there is a flag it goes through the router.
+// legacyWriter is an application of before: it asks the flag, and where there is none loads the user's file,
+// changes it with SQLite and saves it. It knows no fence. Where there is a flag it goes through the router.
 type legacyWriter struct {
 	*harness.User
 	t           *testing.T
@@ -40,7 +40,14 @@ func newLegacyWriter(t *testing.T, u *harness.User, conditional bool) *legacyWri
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags, err := kv.New(kv.Config{AccountID: "local", NamespaceID: cloud.NamespaceID, Token: "local", BaseURL: cloud.KVBaseURL})
+	flags, err := kv.New(
+		kv.Config{
+			AccountID:   "local",
+			NamespaceID: cloud.NamespaceID,
+			Token:       "local",
+			BaseURL:     cloud.KVBaseURL,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +174,8 @@ func TestConditionalWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One that never sees the flag goes on and on beside the whole migrate; one that began before the fence saves after the switch.
+	// One that never sees the flag goes on and on beside the whole migrate; one that began before the fence
+	// saves after the switch.
 	stop, refused := make(chan struct{}), 0
 	var stale sync.WaitGroup
 	stale.Go(func() {
@@ -188,7 +196,19 @@ func TestConditionalWriters(t *testing.T) {
 	})
 	var late error
 	o.Proxy.Reset(at("admin activate", true, func() { late = w.save(inFlight) }))
-	f := must(t, o, 0, "migrate", u.Name, "--writers", "conditional", "--kv-window", "1s", "--longest-request", "0s")
+	f := must(
+		t,
+		o,
+		0,
+		"migrate",
+		u.Name,
+		"--writers",
+		"conditional",
+		"--kv-window",
+		"1s",
+		"--longest-request",
+		"0s",
+	)
 	close(stop)
 	stale.Wait()
 	if late == nil {
@@ -205,14 +225,16 @@ func TestConditionalWriters(t *testing.T) {
 	w.checkCount()
 }
 
-// TestInterruptedWait presses Ctrl-C, or has CI send SIGTERM, while the command waits for requests that have not seen the flag. Nobody was begun, the
-// router asks the file, and the same command goes on.
+// TestInterruptedWait presses Ctrl-C, or has CI send SIGTERM, while the command waits for requests that have
+// not seen the flag. Nobody was begun, the router asks the file, and the same command goes on.
 func TestInterruptedWait(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			team := newTeam(t, 2)
-			command := append([]string{"migrate", "--writers", "conditional", "--longest-request", "0s"}, team.names()...)
+			command := append(
+				[]string{"migrate", "--writers", "conditional", "--longest-request", "0s"},
+				team.names()...)
 			team.op.Hears = func(text string) {
 				if strings.Contains(text, "waiting 1h") {
 					team.op.Signal(signal)
@@ -239,7 +261,8 @@ func TestInterruptedWait(t *testing.T) {
 	}
 }
 
-// TestUnconditionalWriters: beside a router that saves files, too, they would lose what it acknowledges. So the command refuses, and touches nothing.
+// TestUnconditionalWriters: beside a router that saves files, too, they would lose what it acknowledges. So
+// the command refuses, and touches nothing.
 func TestUnconditionalWriters(t *testing.T) {
 	t.Parallel()
 	o, u := newUser(t)

@@ -1,5 +1,5 @@
-// Package misread damages the readers of both sides on purpose. Copy and digest share a reader, so what it overlooks they overlook alike: every
-// command has to find out, and refuse.
+// Package misread damages the readers of both sides on purpose. Copy and digest share a reader, so what it
+// overlooks they overlook alike: every command has to find out, and refuse.
 package misread
 
 import (
@@ -35,10 +35,13 @@ import (
 var cloud *stack.Stack
 
 func TestMain(m *testing.M) {
-	os.Exit(stack.RunTests(m, stack.Options{ConfigPath: "wrangler.jsonc"}, func(s *stack.Stack) { cloud = s }))
+	os.Exit(
+		stack.RunTests(m, stack.Options{ConfigPath: "wrangler.jsonc"}, func(s *stack.Stack) { cloud = s }),
+	)
 }
 
-// Both tables are longer than a page of either reader, and in both another column sorts in another way than the key.
+// Both tables are longer than a page of either reader, and in both another column sorts in another way than
+// the key.
 const schema = `
 CREATE TABLE items(n INTEGER PRIMARY KEY, name TEXT, price REAL);
 WITH RECURSIVE q(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM q WHERE i < 700) INSERT INTO items SELECT i, 'item ' || (i * 7 % 700), i / 3.0 FROM q;
@@ -59,7 +62,10 @@ var damages = map[string]func(rows [][]wire.Value) [][]wire.Value{
 	"repeat": func(r [][]wire.Value) [][]wire.Value { return slices.Concat(r[:2*pageRows], r[pageRows:]) },
 	"stop":   func(r [][]wire.Value) [][]wire.Value { return r[:pageRows] },
 	"sort": func(r [][]wire.Value) [][]wire.Value {
-		return slices.SortedFunc(slices.Values(r), func(a, b []wire.Value) int { return bytes.Compare(a[1].Bytes, b[1].Bytes) })
+		return slices.SortedFunc(
+			slices.Values(r),
+			func(a, b []wire.Value) int { return bytes.Compare(a[1].Bytes, b[1].Bytes) },
+		)
 	},
 	"reals": func(r [][]wire.Value) [][]wire.Value {
 		for _, row := range r {
@@ -124,7 +130,11 @@ func (u user) refuses(how, where string) {
 	u.demandEveryRow()
 }
 
-func (u user) under(how, where string, action migrate.Action, do func(context.Context, userdb.UserID) migrate.Result) {
+func (u user) under(
+	how, where string,
+	action migrate.Action,
+	do func(context.Context, userdb.UserID) migrate.Result,
+) {
 	u.Helper()
 	setDamage(u.T, how, where)
 	r := u.run(action, do)
@@ -145,10 +155,12 @@ func (u user) under(how, where string, action migrate.Action, do func(context.Co
 	if where == inTheExport && !namesRow.MatchString(r.Err().Error()) {
 		u.Errorf("%s names no row: %v", action, r.Err())
 	}
-	if column := `column "price": NULL against `; where == inTheExport && how == "reals" && !strings.Contains(r.Err().Error(), column) {
+	if column := `column "price": NULL against `; where == inTheExport && how == "reals" &&
+		!strings.Contains(r.Err().Error(), column) {
 		u.Errorf("%s does not name column and values: %v", action, r.Err())
 	}
-	if where == inTheExport && kind == userdb.Mismatch && len(r.Differences) > 0 && !strings.Contains(r.Err().Error(), "probably") {
+	if where == inTheExport && kind == userdb.Mismatch && len(r.Differences) > 0 &&
+		!strings.Contains(r.Err().Error(), "probably") {
 		u.Errorf("%s does not say what probably happened: %v", action, r.Err())
 	}
 }
@@ -160,7 +172,11 @@ func setDamage(t *testing.T, how, where string) {
 		capi.DamageRows = damageFile(damages[how])
 		return
 	}
-	resp, err := http.Post(cloud.URL+"/damage?how="+url.QueryEscape(how)+"&where="+url.QueryEscape(where), "", nil)
+	resp, err := http.Post(
+		cloud.URL+"/damage?how="+url.QueryEscape(how)+"&where="+url.QueryEscape(where),
+		"",
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +222,14 @@ func makeDatabase(t *testing.T, statements ...string) string {
 
 func newUser(t *testing.T, id string) user {
 	t.Helper()
-	files, err := r2.New(r2.Config{Endpoint: cloud.S3Endpoint, Bucket: cloud.Bucket, AccessKeyID: cloud.AccessKey, SecretAccessKey: cloud.SecretKey})
+	files, err := r2.New(
+		r2.Config{
+			Endpoint:        cloud.S3Endpoint,
+			Bucket:          cloud.Bucket,
+			AccessKeyID:     cloud.AccessKey,
+			SecretAccessKey: cloud.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +245,20 @@ func newUser(t *testing.T, id string) user {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return user{t, &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, Scratch: scratch.In(t.TempDir()), Concurrency: 1, Run: "misread"}, userdb.UserID(id)}
+	return user{
+		t,
+		&migrate.Engine{
+			Files:       files,
+			Flags:       flags,
+			Stores:      stores,
+			Layout:      layout,
+			Limits:      wire.DefaultLimits,
+			Scratch:     scratch.In(t.TempDir()),
+			Concurrency: 1,
+			Run:         "misread",
+		},
+		userdb.UserID(id),
+	}
 }
 
 func (u user) upload(path string) {
@@ -256,8 +292,12 @@ func (u user) writeIn(scope string, statements ...string) {
 	if err != nil {
 		u.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(u.Context(), http.MethodPost, cloud.URL+"/api/users/"+string(u.id)+"/query",
-		bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		u.Context(),
+		http.MethodPost,
+		cloud.URL+"/api/users/"+string(u.id)+"/query",
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		u.Fatal(err)
 	}
@@ -273,7 +313,10 @@ func (u user) writeIn(scope string, statements ...string) {
 	}
 }
 
-func (u user) run(action migrate.Action, do func(context.Context, userdb.UserID) migrate.Result) migrate.Result {
+func (u user) run(
+	action migrate.Action,
+	do func(context.Context, userdb.UserID) migrate.Result,
+) migrate.Result {
 	u.Helper()
 	var result migrate.Result
 	u.engine.Each(u.Context(), []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
@@ -301,7 +344,8 @@ func (u user) demandEveryRow() {
 	defer db.Close()
 	var rows, written int
 	var prices float64
-	err = db.QueryRow("SELECT count(*), sum(name = 'written'), total(price * n) FROM items").Scan(&rows, &written, &prices)
+	err = db.QueryRow("SELECT count(*), sum(name = 'written'), total(price * n) FROM items").
+		Scan(&rows, &written, &prices)
 	if err != nil || rows != 700 || written != 1 || prices < 1 {
 		u.Errorf("%d rows came back, %d of them written, with prices of %f: %v", rows, written, prices, err)
 	}

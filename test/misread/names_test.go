@@ -38,7 +38,8 @@ CREATE VIRTUAL TABLE words USING fts5(a, b);
 INSERT INTO words VALUES('some', 'text');
 `
 
-// tracedWords are the identifiers of all SQL that both sides run while users go there and back, whole and split.
+// tracedWords are the identifiers of all SQL that both sides run while users go there and back, whole and
+// split.
 func tracedWords(t *testing.T) []string {
 	t.Helper()
 	var mu sync.Mutex
@@ -54,8 +55,14 @@ func tracedWords(t *testing.T) []string {
 	u.upload(path)
 	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated)
 	// A statement of each kind that is wrapped.
-	u.write("INSERT INTO items(name) VALUES('written')", "SELECT * FROM items", "SELECT price FROM items UNION SELECT 1",
-		"UPDATE items SET name = 'again' WHERE n = 4 RETURNING *", "VALUES(1.0), (2)", "SELECT sql FROM sqlite_schema")
+	u.write(
+		"INSERT INTO items(name) VALUES('written')",
+		"SELECT * FROM items",
+		"SELECT price FROM items UNION SELECT 1",
+		"UPDATE items SET name = 'again' WHERE n = 4 RETURNING *",
+		"VALUES(1.0), (2)",
+		"SELECT sql FROM sqlite_schema",
+	)
 	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
 	u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
 	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
@@ -112,7 +119,8 @@ var letterCases = map[string]func(string) string{
 	"mixed": func(word string) string { return strings.ToUpper(word[:1]) + word[1:] },
 }
 
-// use is one way to use a word as a name. {} is the quoted word, {U} and {M} the same in other letters, # its number.
+// use is one way to use a word as a name. {} is the quoted word, {U} and {M} the same in other letters, # its
+// number.
 type use struct {
 	create, write string
 	cold          [2]string // the table with rows that a split moves, and which
@@ -120,18 +128,38 @@ type use struct {
 }
 
 var uses = map[string]use{
-	"table": {`CREATE TABLE {}(a INTEGER PRIMARY KEY, b); INSERT INTO {} VALUES(1, 0.5), (7, 'x'); CREATE TRIGGER {} AFTER DELETE ON {} BEGIN SELECT 1; END;`,
-		`INSERT INTO {} VALUES(9, 2)`, [2]string{"{}", "a < 5"}, `UPDATE {} SET b = 2.5 WHERE a = 1`},
-	"rowid": {`CREATE TABLE "r #"({} INTEGER PRIMARY KEY, "a #" REAL, "b #"); INSERT INTO "r #" VALUES(3, 1.25, 'x'), (9, NULL, NULL), (-4, 2, x'00');`,
-		`INSERT INTO "r #" VALUES(100, NULL, 'written')`, [2]string{`"r #"`, `{} < 5`}, `UPDATE "r #" SET "a #" = 7 WHERE {} = 3`},
-	"key": {`CREATE TABLE "k #"({} TEXT, "l #" INT, "v #", PRIMARY KEY({}, "l #")) WITHOUT ROWID; INSERT INTO "k #" VALUES('b', 2, 1), ('a', 10, 2.0), ('a', 9, 'x');`,
-		`INSERT INTO "k #" VALUES('a', 11, NULL)`, [2]string{`"k #"`, `{} = 'b'`}, `UPDATE "k #" SET "v #" = x'07' WHERE {} = 'b'`},
+	"table": {
+		`CREATE TABLE {}(a INTEGER PRIMARY KEY, b); INSERT INTO {} VALUES(1, 0.5), (7, 'x'); CREATE TRIGGER {} AFTER DELETE ON {} BEGIN SELECT 1; END;`,
+		`INSERT INTO {} VALUES(9, 2)`,
+		[2]string{"{}", "a < 5"},
+		`UPDATE {} SET b = 2.5 WHERE a = 1`,
+	},
+	"rowid": {
+		`CREATE TABLE "r #"({} INTEGER PRIMARY KEY, "a #" REAL, "b #"); INSERT INTO "r #" VALUES(3, 1.25, 'x'), (9, NULL, NULL), (-4, 2, x'00');`,
+		`INSERT INTO "r #" VALUES(100, NULL, 'written')`,
+		[2]string{`"r #"`, `{} < 5`},
+		`UPDATE "r #" SET "a #" = 7 WHERE {} = 3`,
+	},
+	"key": {
+		`CREATE TABLE "k #"({} TEXT, "l #" INT, "v #", PRIMARY KEY({}, "l #")) WITHOUT ROWID; INSERT INTO "k #" VALUES('b', 2, 1), ('a', 10, 2.0), ('a', 9, 'x');`,
+		`INSERT INTO "k #" VALUES('a', 11, NULL)`,
+		[2]string{`"k #"`, `{} = 'b'`},
+		`UPDATE "k #" SET "v #" = x'07' WHERE {} = 'b'`,
+	},
 	"column": {`CREATE TABLE "c #"({}, "d #" REAL); INSERT INTO "c #" VALUES('x', 1.5), (2, NULL);`,
 		`UPDATE "c #" SET {} = 9.5 WHERE {} = 2`, [2]string{`"c #"`, `{} = 'x'`}, `UPDATE "c #" SET "d #" = 6 WHERE {} = 'x'`},
-	"index": {`CREATE TABLE "i #"(a, b); CREATE INDEX {} ON "i #"(b); INSERT INTO "i #" VALUES(1, 2.5), (2, 1);`,
-		`DELETE FROM "i #" WHERE a = 2`, [2]string{`"i #"`, `a = 1`}, `UPDATE "i #" SET b = 4 WHERE a = 1`},
-	"view": {`CREATE TABLE "w #"(a, b); CREATE VIEW {} AS SELECT a FROM "w #"; INSERT INTO "w #" VALUES(2, 1), (1, 2.5);`,
-		`UPDATE "w #" SET b = 3 WHERE a = 1`, [2]string{`"w #"`, `a = 2`}, `UPDATE "w #" SET b = 5 WHERE a = 2`},
+	"index": {
+		`CREATE TABLE "i #"(a, b); CREATE INDEX {} ON "i #"(b); INSERT INTO "i #" VALUES(1, 2.5), (2, 1);`,
+		`DELETE FROM "i #" WHERE a = 2`,
+		[2]string{`"i #"`, `a = 1`},
+		`UPDATE "i #" SET b = 4 WHERE a = 1`,
+	},
+	"view": {
+		`CREATE TABLE "w #"(a, b); CREATE VIEW {} AS SELECT a FROM "w #"; INSERT INTO "w #" VALUES(2, 1), (1, 2.5);`,
+		`UPDATE "w #" SET b = 3 WHERE a = 1`,
+		[2]string{`"w #"`, `a = 2`},
+		`UPDATE "w #" SET b = 5 WHERE a = 2`,
+	},
 	// One name for everything that SQLite lets have it at once, in three letter cases.
 	"all": {`CREATE TABLE {}({U} INTEGER PRIMARY KEY, "b #" REAL, CONSTRAINT {M} CHECK ({M} IS NOT 5));
 		CREATE TABLE "m #"({M} TEXT COLLATE NOCASE PRIMARY KEY, "c #" REFERENCES {U}({M})) WITHOUT ROWID;
@@ -142,8 +170,8 @@ var uses = map[string]use{
 		`INSERT INTO {U} VALUES(9, 2)`, [2]string{"{U}", "{M} < 5"}, `UPDATE {} SET "b #" = 3 WHERE {U} = 1`},
 }
 
-// TestOurOwnNamesAreUsersNames uses every identifier of the SQL that our code runs as a user's name. What is written in the Durable
-// Object comes back, cell by cell; or the user is refused before anything changes.
+// TestOurOwnNamesAreUsersNames uses every identifier of the SQL that our code runs as a user's name. What is
+// written in the Durable Object comes back, cell by cell; or the user is refused before anything changes.
 func TestOurOwnNamesAreUsersNames(t *testing.T) {
 	words := tracedWords(t)
 	t.Logf("%d identifiers: %s", len(words), strings.Join(words, " "))
@@ -179,7 +207,10 @@ func goThereAndBack(t *testing.T, name string, use use, words []string, letters 
 	demandSurvey(t, path)
 	u := newUser(t, "names-"+name)
 	u.upload(path)
-	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated) // a word could be refused, but none has to be
+	u.must(
+		u.run(migrate.ActionMigrate, u.engine.Migrate),
+		migrate.OutcomeMigrated,
+	) // a word could be refused, but none has to be
 	u.writeAll("hot", write)
 	u.writeAll("hot", coldWrite)
 	u.comesBack(migrate.OutcomeExported, create, write, coldWrite)
@@ -218,7 +249,8 @@ func (u user) writeAll(scope string, statements []string) {
 	}
 }
 
-// comesBack compares what a rollback gives back with what the same statements make of a file that never moved.
+// comesBack compares what a rollback gives back with what the same statements make of a file that never
+// moved.
 func (u user) comesBack(outcome migrate.Outcome, create, write, coldWrite []string) {
 	u.Helper()
 	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
@@ -226,7 +258,11 @@ func (u user) comesBack(outcome migrate.Outcome, create, write, coldWrite []stri
 		u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
 	}
 	u.must(u.run(migrate.ActionRollback, u.rollback), outcome)
-	want := makeDatabase(u.T, strings.Join(create, "\n"), strings.Join(slices.Concat(write, coldWrite), ";\n"))
+	want := makeDatabase(
+		u.T,
+		strings.Join(create, "\n"),
+		strings.Join(slices.Concat(write, coldWrite), ";\n"),
+	)
 	if out, err := exec.Command("python3", "../../scripts/dbdigest.py", want, u.fetch()).CombinedOutput(); err != nil {
 		u.Errorf("%v: %.2000s", err, out)
 	}

@@ -38,7 +38,13 @@ type damagedSender struct {
 	used   bool
 }
 
-func (d *damagedSender) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, body []byte) (wire.RowsAnswer, error) {
+func (d *damagedSender) Rows(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	body []byte,
+) (wire.RowsAnswer, error) {
 	if seq == 0 {
 		body = d.damage(body)
 	}
@@ -78,8 +84,8 @@ INSERT INTO items SELECT i, printf('%05000d', i), i / 3.0 FROM q;
 CREATE TABLE keyed(n INT, name TEXT, price REAL, PRIMARY KEY(n)) WITHOUT ROWID;
 INSERT INTO keyed SELECT * FROM items;`
 
-// TestADamagedSenderIsRefused: the receiver of rows finds pages that are swapped, repeated, left out or overlap, says so by name, and
-// the user stays on the file, as it was.
+// TestADamagedSenderIsRefused: the receiver of rows finds pages that are swapped, repeated, left out or
+// overlap, says so by name, and the user stays on the file, as it was.
 func TestADamagedSenderIsRefused(t *testing.T) {
 	for kind, statements := range tables {
 		path := makeDatabase(t, longSchema, statements)
@@ -95,7 +101,8 @@ func TestADamagedSenderIsRefused(t *testing.T) {
 				damaged := &damagedSender{Stores: healthy, T: t, change: change}
 				u.engine.Stores = damaged
 				r := u.run(migrate.ActionMigrate, u.engine.Migrate)
-				if userdb.KindOf(r.Err()) != userdb.Mismatch || !damaged.used || !strings.Contains(r.Err().Error(), "table items: row") {
+				if userdb.KindOf(r.Err()) != userdb.Mismatch || !damaged.used ||
+					!strings.Contains(r.Err().Error(), "table items: row") {
 					t.Errorf("it ended as %s: %v", r.Outcome, r.Err())
 				}
 				t.Log(r.Err())

@@ -7,15 +7,24 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
-// Functions that one side does not have move in views and triggers, both ways, and the user's account names them.
+// Functions that one side does not have move in views and triggers, both ways, and the user's account names
+// them.
 func TestWhatIsMovedAndCannotBeUsedIsNamed(t *testing.T) {
 	u := newUser(t, "warned")
-	u.upload(makeDatabase(t, `CREATE TABLE items(n INTEGER PRIMARY KEY, a); CREATE TABLE others(a); INSERT INTO items VALUES(1, 2);
-		CREATE TRIGGER squares AFTER INSERT ON items BEGIN SELECT power(new.a, 2); END; CREATE VIEW logs AS SELECT log10(a) FROM items`))
+	u.upload(
+		makeDatabase(
+			t,
+			`CREATE TABLE items(n INTEGER PRIMARY KEY, a); CREATE TABLE others(a); INSERT INTO items VALUES(1, 2);
+		CREATE TRIGGER squares AFTER INSERT ON items BEGIN SELECT power(new.a, 2); END; CREATE VIEW logs AS SELECT log10(a) FROM items`,
+		),
+	)
 	r := u.run(migrate.ActionMigrate, u.engine.Migrate)
 	u.must(r, migrate.OutcomeMigrated)
 	u.demandWarnings(r, "logs", "squares")
-	u.write("CREATE TRIGGER theirs AFTER INSERT ON others BEGIN SELECT registered_by_a_program(1); END", "UPDATE items SET a = 3")
+	u.write(
+		"CREATE TRIGGER theirs AFTER INSERT ON others BEGIN SELECT registered_by_a_program(1); END",
+		"UPDATE items SET a = 3",
+	)
 	r = u.run(migrate.ActionRollback, u.rollback)
 	u.must(r, migrate.OutcomeExported)
 	u.demandWarnings(r, "theirs")

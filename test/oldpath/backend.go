@@ -1,5 +1,5 @@
-// Package oldpath lets an application of before, which knows no fence and saves files without conditions, write while dbmigrate moves its users. Tests run
-// it briefly; scripts/soak for as long as one likes.
+// Package oldpath lets an application of before, which knows no fence and saves files without conditions,
+// write while dbmigrate moves its users. Tests run it briefly; scripts/soak for as long as one likes.
 package oldpath
 
 import (
@@ -39,9 +39,10 @@ const (
 	router  = "router"
 )
 
-// backend is an application that is no Worker: it loads a user's file over S3 for each request, changes it with SQLite, and saves whatever is there by
-// then. It serialises the requests of one user by a lock of its own, so that by itself it loses nothing. It asks the flag first: where there is one the
-// statements go to the router. The lock covers the flag's read and the old path only.
+// backend is an application that is no Worker: it loads a user's file over S3 for each request, changes it
+// with SQLite, and saves whatever is there by then. It serialises the requests of one user by a lock of its
+// own, so that by itself it loses nothing. It asks the flag first: where there is one the statements go to
+// the router. The lock covers the flag's read and the old path only.
 type backend struct {
 	files *r2.Client
 	flags *kv.Client
@@ -75,7 +76,14 @@ func newBackend(cloud *stack.Stack, image []byte, dir string, users int) (*backe
 	if err != nil {
 		return nil, err
 	}
-	flags, err := kv.New(kv.Config{AccountID: "local", NamespaceID: cloud.NamespaceID, Token: "local", BaseURL: cloud.KVBaseURL})
+	flags, err := kv.New(
+		kv.Config{
+			AccountID:   "local",
+			NamespaceID: cloud.NamespaceID,
+			Token:       "local",
+			BaseURL:     cloud.KVBaseURL,
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +188,13 @@ func (u *client) load(n int) (pending, error) {
 
 // save ends it, without a condition.
 func (u *client) save(p pending) error {
-	_, err := u.b.files.Put(context.Background(), harness.Key(u.Name), bytes.NewReader(p), int64(len(p)), userdb.PutOptions{})
+	_, err := u.b.files.Put(
+		context.Background(),
+		harness.Key(u.Name),
+		bytes.NewReader(p),
+		int64(len(p)),
+		userdb.PutOptions{},
+	)
 	return err
 }
 
@@ -237,7 +251,10 @@ func (b *backend) audit() (account, error) {
 			}
 			if !there[n] {
 				a.lost++
-				lost = append(lost, fmt.Errorf("%s: write %d was acknowledged by the %s and is lost", u.Name, n, way))
+				lost = append(
+					lost,
+					fmt.Errorf("%s: write %d was acknowledged by the %s and is lost", u.Name, n, way),
+				)
 			}
 		}
 		a.refused += u.refused

@@ -22,13 +22,15 @@ func (u *client) mustHave(t *testing.T, n int) {
 	}
 }
 
-// mustHoldAside demands that the overwritten file was copied to where the account says, with the write that it acknowledged.
+// mustHoldAside demands that the overwritten file was copied to where the account says, with the write that
+// it acknowledged.
 func (u *client) mustHoldAside(t *testing.T, n int, stdout string) {
 	t.Helper()
 	_, rest, _ := strings.Cut(stdout, ".dbmigrate/")
 	name, _, found := strings.Cut(rest, `"`)
 	var content bytes.Buffer
-	if _, err := u.b.files.Get(context.Background(), userdb.ObjectKey(".dbmigrate/"+name), "", &content); err != nil || !found {
+	if _, err := u.b.files.Get(context.Background(), userdb.ObjectKey(".dbmigrate/"+name), "", &content); err != nil ||
+		!found {
 		t.Fatalf("the copy aside: %v\n%s", err, stdout)
 	}
 	path := filepath.Join(t.TempDir(), "aside.sqlite")
@@ -41,7 +43,8 @@ func (u *client) mustHoldAside(t *testing.T, n int, stdout string) {
 	}
 	defer db.Close()
 	var count int
-	if err := db.QueryRow("select count(*) from entries where n = ?", n).Scan(&count); err != nil || count != 1 {
+	if err := db.QueryRow("select count(*) from entries where n = ?", n).Scan(&count); err != nil ||
+		count != 1 {
 		t.Errorf("the copy aside has the write %d times: %v", count, err)
 	}
 }

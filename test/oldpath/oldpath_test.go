@@ -59,10 +59,16 @@ func must(t *testing.T, op *harness.Operator, exit int, args ...string) harness.
 	return f
 }
 
-// TestThereAndBack: while the backend writes all the time, users go there and back. Nothing that was acknowledged is lost, whatever it believes of the flags.
+// TestThereAndBack: while the backend writes all the time, users go there and back. Nothing that was
+// acknowledged is lost, whatever it believes of the flags.
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
-	report, err := Run(t.Context(), cloud, binary, Config{Users: 3, Rounds: effort.Amount(t, "rounds there and back", 1, 20), Log: t.Output()})
+	report, err := Run(
+		t.Context(),
+		cloud,
+		binary,
+		Config{Users: 3, Rounds: effort.Amount(t, "rounds there and back", 1, 20), Log: t.Output()},
+	)
 	t.Log("\n" + report.Markdown())
 	if err != nil || report.Lost != 0 {
 		t.Errorf("%d writes lost: %v", report.Lost, err)
@@ -111,7 +117,8 @@ func at(name string, after bool, do func()) faultproxy.Rule {
 	}
 }
 
-// TestFenceIsOverwritten: a request that loaded before the fence saves over it, at any moment until the switch. The move begins again with what it acknowledged.
+// TestFenceIsOverwritten: a request that loaded before the fence saves over it, at any moment until the
+// switch. The move begins again with what it acknowledged.
 func TestFenceIsOverwritten(t *testing.T) {
 	for _, moment := range []string{"admin mark", "KV PUT bulk"} {
 		t.Run(moment, func(t *testing.T) {
@@ -121,7 +128,8 @@ func TestFenceIsOverwritten(t *testing.T) {
 				if err := c.save(p); err != nil {
 					t.Error(err)
 				}
-				if err := c.Try("insert into entries(n) values (?)", later); err == nil || !strings.Contains(err.Error(), "cutover-in-progress") {
+				if err := c.Try("insert into entries(n) values (?)", later); err == nil ||
+					!strings.Contains(err.Error(), "cutover-in-progress") {
 					t.Errorf("a write through the router, where the old path may still save: %v", err)
 				}
 			}))
@@ -137,7 +145,8 @@ func TestFenceIsOverwritten(t *testing.T) {
 	}
 }
 
-// TestKilledBehindTheFence: a command that dies while it waits leaves a user whom nobody can write; the router does not save, and either command ends it.
+// TestKilledBehindTheFence: a command that dies while it waits leaves a user whom nobody can write; the
+// router does not save, and either command ends it.
 func TestKilledBehindTheFence(t *testing.T) {
 	for _, command := range []string{"migrate", "rollback"} {
 		t.Run(command, func(t *testing.T) {
@@ -162,7 +171,8 @@ func TestKilledBehindTheFence(t *testing.T) {
 	}
 }
 
-// TestBack: after a rollback the file is the old path's alone. A request with an old flag is refused, until it sees that the flag is gone.
+// TestBack: after a rollback the file is the old path's alone. A request with an old flag is refused, until
+// it sees that the flag is gone.
 func TestBack(t *testing.T) {
 	t.Parallel()
 	op, c, p := one(t)
@@ -178,7 +188,8 @@ func TestBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Try("insert into entries(n) values (?)", later+2); err == nil || !strings.Contains(err.Error(), "cutover-in-progress") {
+	if err := c.Try("insert into entries(n) values (?)", later+2); err == nil ||
+		!strings.Contains(err.Error(), "cutover-in-progress") {
 		t.Errorf("a write by an old flag: %v", err)
 	}
 	if err := c.save(p); err != nil {
@@ -189,8 +200,8 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// TestTooLongIsDetected: a request that is older than what the command was told overwrites the fence after the switch. That is found and said, and both copies
-// are kept.
+// TestTooLongIsDetected: a request that is older than what the command was told overwrites the fence after
+// the switch. That is found and said, and both copies are kept.
 func TestTooLongIsDetected(t *testing.T) {
 	t.Parallel()
 	op, c, p := one(t)
@@ -205,7 +216,8 @@ func TestTooLongIsDetected(t *testing.T) {
 	args := []string{"migrate", c.Name, "--writers", "unconditional", "--longest-request", "1s"}
 	f := must(t, op, 1, args...)
 	a := f.Accounts[c.Name]
-	if a.Outcome != "overwritten" || a.Error == nil || a.Error.Kind != "conflict" || !strings.Contains(a.Error.Message, "docs/runbook.md") {
+	if a.Outcome != "overwritten" || a.Error == nil || a.Error.Kind != "conflict" ||
+		!strings.Contains(a.Error.Message, "docs/runbook.md") {
 		t.Fatalf("the account is %+v: %v", a, f)
 	}
 	c.mustHave(t, later)
@@ -216,8 +228,8 @@ func TestTooLongIsDetected(t *testing.T) {
 	}
 }
 
-// TestInterruptedLook sends the signal while the command waits for its last look. The user is moved and served; that the look came early is said, and the same
-// command looks again.
+// TestInterruptedLook sends the signal while the command waits for its last look. The user is moved and
+// served; that the look came early is said, and the same command looks again.
 func TestInterruptedLook(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +238,8 @@ func TestInterruptedLook(t *testing.T) {
 			command := []string{"migrate", c.Name, "--writers", "unconditional", "--longest-request", "2s"}
 			op.Proxy.Reset(at("admin activate", true, func() { op.Signal(signal) }))
 			f := must(t, op, 130, command...)
-			if a := f.Accounts[c.Name]; !f.Summary.Interrupted || a.Open || a.Error == nil || a.Error.Kind != "interrupted" {
+			if a := f.Accounts[c.Name]; !f.Summary.Interrupted || a.Open || a.Error == nil ||
+				a.Error.Kind != "interrupted" {
 				t.Errorf("no clear account: %v", f)
 			}
 			if err := c.Try("insert into entries(n) values (?)", later); err != nil {

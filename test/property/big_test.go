@@ -39,9 +39,24 @@ func TestBigDatabasesComeBack(t *testing.T) {
 func manyTables(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "CREATE TABLE table_%d(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO table_%d VALUES(%d, 'row'); CREATE INDEX index_%d ON table_%d(v);", i, i, i*i, i, i)
+		fmt.Fprintf(
+			&b,
+			"CREATE TABLE table_%d(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO table_%d VALUES(%d, 'row'); CREATE INDEX index_%d ON table_%d(v);",
+			i,
+			i,
+			i*i,
+			i,
+			i,
+		)
 		if i%10 == 0 {
-			fmt.Fprintf(&b, "CREATE VIEW view_%d AS SELECT v FROM table_%d; CREATE TRIGGER trigger_%d AFTER INSERT ON table_%d BEGIN DELETE FROM table_0; END;", i, i, i, i)
+			fmt.Fprintf(
+				&b,
+				"CREATE VIEW view_%d AS SELECT v FROM table_%d; CREATE TRIGGER trigger_%d AFTER INSERT ON table_%d BEGIN DELETE FROM table_0; END;",
+				i,
+				i,
+				i,
+				i,
+			)
 		}
 	}
 	return b.String()
@@ -52,7 +67,8 @@ func manyRows(n int) string {
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO small SELECT i, i * 0.1 FROM n`, n)
 }
 
-// largeCells has cells just below what a Durable Object holds, of each class that can be large, and a row of several.
+// largeCells has cells just below what a Durable Object holds, of each class that can be large, and a row of
+// several.
 const largeCells = `CREATE TABLE large(id INTEGER PRIMARY KEY, v); CREATE TABLE keyed(k PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE wide(a, b, c);
 	INSERT INTO large VALUES(1, randomblob(1900000)), (2, hex(randomblob(950000))), (3, zeroblob(1999900)), (4, CAST(randomblob(1900000) AS TEXT));
 	INSERT INTO keyed VALUES('k', randomblob(1900000)), (randomblob(300000), 1);

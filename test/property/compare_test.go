@@ -16,7 +16,8 @@ import (
 // referee is a program that nobody of this project's code helps.
 const referee = "../../scripts/dbdigest.py"
 
-// wantSame compares two files exactly: what their tables hold, every CREATE text in its place, and the header.
+// wantSame compares two files exactly: what their tables hold, every CREATE text in its place, and the
+// header.
 func wantSame(t *testing.T, original, back string, virtual []string) {
 	t.Helper()
 	was, wasDigest := readFile(t, original)
@@ -52,8 +53,8 @@ func readFile(t *testing.T, path string) (wire.Schema, wire.DatabaseDigest) {
 	return schema, digest
 }
 
-// inOrder lists the names of each type in the order of sqlite_schema, in which triggers fire. (Types are not kept apart in a file, but
-// their order among each other means nothing.)
+// inOrder lists the names of each type in the order of sqlite_schema, in which triggers fire. (Types are not
+// kept apart in a file, but their order among each other means nothing.)
 func inOrder(s wire.Schema) map[string][]string {
 	names := map[string][]string{}
 	for _, o := range s.Objects {
@@ -75,10 +76,12 @@ func askReferee(t *testing.T, original, back string, virtual []string) {
 	}
 }
 
-var shadowTable = regexp.MustCompile(`^table (?:extra )?'(\w+)_(?:data|idx|content|docsize|node|parent|rowid)'`)
+var shadowTable = regexp.MustCompile(
+	`^table (?:extra )?'(\w+)_(?:data|idx|content|docsize|node|parent|rowid)'`,
+)
 
-// aboutShadows is true for lines about tables in which FTS5 and rtree keep their indexes: SQLite lays them out as it likes. (Their options are
-// not among them.)
+// aboutShadows is true for lines about tables in which FTS5 and rtree keep their indexes: SQLite lays them
+// out as it likes. (Their options are not among them.)
 func aboutShadows(line string, virtual []string) bool {
 	m := shadowTable.FindStringSubmatch(line)
 	return m != nil && slices.Contains(virtual, m[1])

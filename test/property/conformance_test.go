@@ -29,7 +29,8 @@ type sides struct {
 	stores migrate.Stores
 }
 
-// TestWorldConforms asks the runtime and the world in memory the same, message by message, and demands the same answers.
+// TestWorldConforms asks the runtime and the world in memory the same, message by message, and demands the
+// same answers.
 func TestWorldConforms(t *testing.T) {
 	engine := newEngine(t)
 	real := sides{"runtime", engine.Files, engine.Stores}
@@ -83,10 +84,14 @@ func sampleOf(t *testing.T) *sample {
 	s.digest, err = f.Digest(t.Context())
 	must(t, err)
 	table, _ := f.Table("t")
-	batcher := wire.NewBatcher(wire.DefaultLimits, wire.DefaultLimits.BatchBytes, func(body []byte, _ int) error {
-		s.batch = body
-		return nil
-	})
+	batcher := wire.NewBatcher(
+		wire.DefaultLimits,
+		wire.DefaultLimits.BatchBytes,
+		func(body []byte, _ int) error {
+			s.batch = body
+			return nil
+		},
+	)
 	must(t, batcher.Table("t", table.Import))
 	must(t, f.Rows(t.Context(), table, nil, func(row []wire.Value) error { return batcher.Add(row) }))
 	must(t, batcher.Flush())
@@ -114,7 +119,11 @@ func (c *conversation) claim(intent wire.Intent) (wire.Claimed, error) {
 	if err != nil {
 		return wire.Claimed{}, err
 	}
-	claimed, err := c.stores.Claim(c.ctx, c.user, wire.ClaimRequest{Intent: intent, Seen: st.Gen, ID: fmt.Sprintf("%016x", st.Gen)})
+	claimed, err := c.stores.Claim(
+		c.ctx,
+		c.user,
+		wire.ClaimRequest{Intent: intent, Seen: st.Gen, ID: fmt.Sprintf("%016x", st.Gen)},
+	)
 	if err == nil {
 		c.g = claimed.Gen
 	}
@@ -162,7 +171,20 @@ func (c *conversation) sealedUnder(intent wire.Intent) error {
 	return err
 }
 
-var phaseNames = []string{"new", "EMPTY", "IMPORTING", "READY", "ACTIVE", "SEALED", "resumed", "SPLITTING", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"}
+var phaseNames = []string{
+	"new",
+	"EMPTY",
+	"IMPORTING",
+	"READY",
+	"ACTIVE",
+	"SEALED",
+	"resumed",
+	"SPLITTING",
+	"SPLIT_READY",
+	"COLD",
+	"COLD_SEALED",
+	"MERGING",
+}
 
 // reach brings the user into a phase.
 func (c *conversation) reach(phase string) (err error) {
@@ -209,15 +231,28 @@ var objectMessages = []objectMessage{
 	{"claim rollback", func(c *conversation) (any, error) { return c.claim(wire.IntentRollback) }},
 	{"claim split", func(c *conversation) (any, error) { return c.claim(wire.IntentSplit) }},
 	{"claim, seen too little", func(c *conversation) (any, error) {
-		return c.stores.Claim(c.ctx, c.user, wire.ClaimRequest{Intent: wire.IntentMigrate, Seen: c.g + 7, ID: "0123456789abcdef"})
+		return c.stores.Claim(
+			c.ctx,
+			c.user,
+			wire.ClaimRequest{Intent: wire.IntentMigrate, Seen: c.g + 7, ID: "0123456789abcdef"},
+		)
 	}},
 	{"reset", func(c *conversation) (any, error) { return c.stores.Reset(c.ctx, c.user, c.g) }},
 	{"reset, stale", func(c *conversation) (any, error) { return c.stores.Reset(c.ctx, c.user, c.g+1) }},
 	{"schema", func(c *conversation) (any, error) { return c.stores.Schema(c.ctx, c.user, c.g, c.schema) }},
-	{"rows again", func(c *conversation) (any, error) { return c.stores.Rows(c.ctx, c.user, c.g, 0, c.batch) }},
-	{"rows, stale", func(c *conversation) (any, error) { return c.stores.Rows(c.ctx, c.user, c.g+1, 0, c.batch) }},
+	{
+		"rows again",
+		func(c *conversation) (any, error) { return c.stores.Rows(c.ctx, c.user, c.g, 0, c.batch) },
+	},
+	{
+		"rows, stale",
+		func(c *conversation) (any, error) { return c.stores.Rows(c.ctx, c.user, c.g+1, 0, c.batch) },
+	},
 	{"finish", func(c *conversation) (any, error) { return nil, c.stores.Finish(c.ctx, c.user, c.g, 1) }},
-	{"finish with a batch too few", func(c *conversation) (any, error) { return nil, c.stores.Finish(c.ctx, c.user, c.g, 2) }},
+	{
+		"finish with a batch too few",
+		func(c *conversation) (any, error) { return nil, c.stores.Finish(c.ctx, c.user, c.g, 2) },
+	},
 	{"ready", func(c *conversation) (any, error) {
 		return c.stores.Ready(c.ctx, c.user, c.g, c.digest, wire.Receipt{User: c.user, Claim: c.g})
 	}},
@@ -230,7 +265,10 @@ var objectMessages = []objectMessage{
 		return c.stores.Ready(c.ctx, c.user, c.g+1, c.digest, wire.Receipt{User: c.user, Claim: c.g})
 	}},
 	{"activate", func(c *conversation) (any, error) { return c.stores.Activate(c.ctx, c.user, c.g) }},
-	{"activate, stale", func(c *conversation) (any, error) { return c.stores.Activate(c.ctx, c.user, c.g+1) }},
+	{
+		"activate, stale",
+		func(c *conversation) (any, error) { return c.stores.Activate(c.ctx, c.user, c.g+1) },
+	},
 	{"release", func(c *conversation) (any, error) { return c.stores.Release(c.ctx, c.user, c.g) }},
 	{"release, stale", func(c *conversation) (any, error) { return c.stores.Release(c.ctx, c.user, c.g+1) }},
 	{"merge", func(c *conversation) (any, error) { return c.stores.Merge(c.ctx, c.user, c.g) }},
@@ -240,10 +278,21 @@ var objectMessages = []objectMessage{
 		if err != nil {
 			return nil, err
 		}
-		return []any{page.Columns, page.Rows, page.Last, page.Done, hex.EncodeToString(page.Cells), hex.EncodeToString(page.Reals)}, nil
+		return []any{
+			page.Columns,
+			page.Rows,
+			page.Last,
+			page.Done,
+			hex.EncodeToString(page.Cells),
+			hex.EncodeToString(page.Reals),
+		}, nil
 	}},
 	{"a range", func(c *conversation) (any, error) {
-		return c.stores.Range(c.ctx, c.user, wire.RangeRequest{Table: "t", After: wire.Key{{Class: wire.Integer, Int: 1}}, Limit: 2})
+		return c.stores.Range(
+			c.ctx,
+			c.user,
+			wire.RangeRequest{Table: "t", After: wire.Key{{Class: wire.Integer, Int: 1}}, Limit: 2},
+		)
 	}},
 }
 
@@ -251,7 +300,12 @@ var objectMessages = []objectMessage{
 func (s *sample) transcript(t *testing.T, on sides, phase string, m objectMessage) string {
 	t.Helper()
 	s.users++
-	c := &conversation{sample: s, sides: on, ctx: t.Context(), user: userdb.UserID(fmt.Sprintf("conform-%s-%d", on.name, s.users))}
+	c := &conversation{
+		sample: s,
+		sides:  on,
+		ctx:    t.Context(),
+		user:   userdb.UserID(fmt.Sprintf("conform-%s-%d", on.name, s.users)),
+	}
 	if err := c.reach(phase); err != nil {
 		t.Fatalf("%s: bring a user to %s: %v", on.name, phase, err)
 	}
@@ -310,7 +364,14 @@ func bucketTranscript(t *testing.T, files migrate.Files) []string {
 	}
 	attributes(files.Head(ctx, key))
 	put("first", userdb.PutOptions{IfMatch: `"d41d8cd98f00b204e9800998ecf8427e"`})
-	one := put("first", userdb.PutOptions{IfNoneMatch: true, ContentType: "text/x-one", Metadata: map[string]string{"name": "value"}})
+	one := put(
+		"first",
+		userdb.PutOptions{
+			IfNoneMatch: true,
+			ContentType: "text/x-one",
+			Metadata:    map[string]string{"name": "value"},
+		},
+	)
 	put("second", userdb.PutOptions{IfNoneMatch: true})
 	two := put("second", userdb.PutOptions{IfMatch: one, ContentType: "text/x-two"})
 	put("third", userdb.PutOptions{IfMatch: one})

@@ -15,13 +15,20 @@ import (
 // Rows that violate a CHECK or a foreign key arrive, and from then on the application cannot add another.
 func TestConstraintsThatRowsViolateAreInForceAfterwards(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "violated.sqlite")
-	makeMany(t, path, `CREATE TABLE parents(id INTEGER PRIMARY KEY); CREATE TABLE children(id INTEGER PRIMARY KEY, parent REFERENCES parents(id), age INTEGER CHECK (age >= 0));
-		PRAGMA ignore_check_constraints = ON; INSERT INTO children VALUES(1, 99, 5), (2, NULL, -7)`)
+	makeMany(
+		t,
+		path,
+		`CREATE TABLE parents(id INTEGER PRIMARY KEY); CREATE TABLE children(id INTEGER PRIMARY KEY, parent REFERENCES parents(id), age INTEGER CHECK (age >= 0));
+		PRAGMA ignore_check_constraints = ON; INSERT INTO children VALUES(1, 99, 5), (2, NULL, -7)`,
+	)
 	u := newUser(t, "constraints")
 	u.upload(path)
 	u.must(u.migrate(), migrate.OutcomeMigrated)
 	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeEqual)
-	if answer := u.ask("read", "SELECT id, parent, age FROM children ORDER BY id"); !strings.Contains(answer, `[[1,99,5],[2,null,-7]]`) {
+	if answer := u.ask("read", "SELECT id, parent, age FROM children ORDER BY id"); !strings.Contains(
+		answer,
+		`[[1,99,5],[2,null,-7]]`,
+	) {
 		t.Errorf("the rows are %s", answer)
 	}
 	for _, c := range []struct{ sql, want string }{
@@ -42,11 +49,18 @@ func TestConstraintsThatRowsViolateAreInForceAfterwards(t *testing.T) {
 // ask sends a statement as the application's own users do.
 func (u user) ask(mode, statement string) string {
 	u.Helper()
-	body, err := json.Marshal(map[string]any{"mode": mode, "statements": []any{map[string]string{"sql": statement}}})
+	body, err := json.Marshal(
+		map[string]any{"mode": mode, "statements": []any{map[string]string{"sql": statement}}},
+	)
 	if err != nil {
 		u.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(u.Context(), http.MethodPost, cloud.URL+"/api/users/"+string(u.id)+"/query", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(
+		u.Context(),
+		http.MethodPost,
+		cloud.URL+"/api/users/"+string(u.id)+"/query",
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		u.Fatal(err)
 	}

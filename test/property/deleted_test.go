@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// A file that the application deletes behind its fence is reported by the run itself: the user lives on in the Durable Object.
+// A file that the application deletes behind its fence is reported by the run itself: the user lives on in
+// the Durable Object.
 func TestDeletedUnderTheFence(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.sqlite")
 	if _, err := appdb.Build(t.Context(), path, 1, 40_000); err != nil {
@@ -26,7 +27,8 @@ func TestDeletedUnderTheFence(t *testing.T) {
 		}
 	}
 	r := u.migrate()
-	if r.Outcome != migrate.OutcomeMigrated || userdb.KindOf(r.Err()) != userdb.Conflict || !strings.Contains(r.Err().Error(), "was deleted while the user was moved") {
+	if r.Outcome != migrate.OutcomeMigrated || userdb.KindOf(r.Err()) != userdb.Conflict ||
+		!strings.Contains(r.Err().Error(), "was deleted while the user was moved") {
 		t.Errorf("%s, %v", r.Outcome, r.Err())
 	}
 	if _, flagged := u.flag(); !flagged || u.status().Phase != userdb.Active {

@@ -1,5 +1,5 @@
-// Package property moves hard databases into Durable Objects and back, and compares them exactly. It drives the engine itself, without the
-// binary: what is proved here is the data, not the command line.
+// Package property moves hard databases into Durable Objects and back, and compares them exactly. It drives
+// the engine itself, without the binary: what is proved here is the data, not the command line.
 package property
 
 import (
@@ -28,7 +28,14 @@ func TestMain(m *testing.M) {
 // newEngine is an engine against the local runtime, whose scratch files lie in a folder of the test.
 func newEngine(t *testing.T) *migrate.Engine {
 	t.Helper()
-	files, err := r2.New(r2.Config{Endpoint: cloud.S3Endpoint, Bucket: cloud.Bucket, AccessKeyID: cloud.AccessKey, SecretAccessKey: cloud.SecretKey})
+	files, err := r2.New(
+		r2.Config{
+			Endpoint:        cloud.S3Endpoint,
+			Bucket:          cloud.Bucket,
+			AccessKeyID:     cloud.AccessKey,
+			SecretAccessKey: cloud.SecretKey,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +51,16 @@ func newEngine(t *testing.T) *migrate.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &migrate.Engine{Files: files, Flags: flags, Stores: stores, Layout: layout, Limits: wire.DefaultLimits, Scratch: scratch.In(t.TempDir()), Concurrency: 1, Run: "property"}
+	return &migrate.Engine{
+		Files:       files,
+		Flags:       flags,
+		Stores:      stores,
+		Layout:      layout,
+		Limits:      wire.DefaultLimits,
+		Scratch:     scratch.In(t.TempDir()),
+		Concurrency: 1,
+		Run:         "property",
+	}
 }
 
 // user is one user of a test.
@@ -107,7 +123,10 @@ func (u user) status() wire.Status {
 }
 
 // run lets a command work on the user, its flag included.
-func (u user) run(action migrate.Action, do func(context.Context, userdb.UserID) migrate.Result) migrate.Result {
+func (u user) run(
+	action migrate.Action,
+	do func(context.Context, userdb.UserID) migrate.Result,
+) migrate.Result {
 	u.Helper()
 	var result migrate.Result
 	u.engine.Each(u.Context(), []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })

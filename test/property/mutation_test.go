@@ -35,7 +35,8 @@ CREATE VIEW latest AS SELECT max(id) FROM items;
 CREATE TRIGGER quietly AFTER INSERT ON quiet BEGIN UPDATE quiet SET x = 1; END;
 `
 
-// mutation is one change behind dbmigrate's back, and how the first difference begins that verify has to name for it.
+// mutation is one change behind dbmigrate's back, and how the first difference begins that verify has to name
+// for it.
 type mutation struct {
 	name string
 	sql  []string
@@ -49,27 +50,101 @@ func mutations(i int) []mutation {
 	plain := fmt.Sprintf(`table "plain" row %d`, id)
 	long := strings.Repeat("0", i%50*2)
 	return []mutation{
-		{"a cell", []string{fmt.Sprintf("UPDATE items SET note = 'Note %d' WHERE id = %d", i, id)}, fmt.Sprintf(`%s column "note": "note %d" against "Note %d"`, items, i, i)},
-		{"a cell to NULL", []string{fmt.Sprintf("UPDATE items SET note = NULL WHERE id = %d", id)}, fmt.Sprintf(`%s column "note": "note %d" against NULL`, items, i)},
-		{"a real by a little", []string{fmt.Sprintf("UPDATE plain SET y = y + 1e-12 WHERE rowid = %d", id)}, fmt.Sprintf(`%s column "y": %s against `, plain, realText(i))},
-		{"a blob", []string{fmt.Sprintf("UPDATE keyed SET v = x'01' WHERE a = '%s' AND b = %d", a, i)}, fmt.Sprintf(`table "keyed" row "%s", %d column "v": x'%s' against x'01'`, a, i, long)},
-		{"an integer to text", []string{fmt.Sprintf("UPDATE items SET v = '5' WHERE id = %d", id)}, items + ` column "v": 5 against "5"`},
-		{"an integer to a real", []string{fmt.Sprintf("UPDATE items SET v = 5.0 WHERE id = %d", id)}, items + ` column "v": 5 against 5.0`},
-		{"a text to a blob", []string{fmt.Sprintf("UPDATE plain SET x = cast(x AS BLOB) WHERE rowid = %d", id)}, fmt.Sprintf(`%s column "x": "row %d" against x'%x'`, plain, i, fmt.Sprintf("row %d", i))},
-		{"a rowid", []string{fmt.Sprintf("UPDATE plain SET rowid = %d WHERE rowid = %d", id+5, id)}, fmt.Sprintf("%s has rowid %d against %d", plain, id, id+5)},
-		{"a rowid far away", []string{fmt.Sprintf("UPDATE plain SET rowid = -3 WHERE rowid = %d", id)}, fmt.Sprintf("%s has rowid %d against -3", plain, id)},
-		{"a missing row", []string{fmt.Sprintf("DELETE FROM plain WHERE rowid = %d", id)}, fmt.Sprintf(`%s is missing on the right: (%d, "row %d", %s)`, plain, id, i, realText(i))},
-		{"a missing row by key", []string{fmt.Sprintf("DELETE FROM keyed WHERE a = '%s' AND b = %d", a, i)}, fmt.Sprintf(`table "keyed" row "%s", %d is missing on the right: `, a, i)},
-		{"an extra row", []string{fmt.Sprintf("INSERT INTO plain(rowid, x) VALUES(%d, 'new')", id+1)}, fmt.Sprintf(`table "plain" row %d is extra on the right: (%d, "new", NULL)`, id+1, id+1)},
-		{"a sequence value", []string{"UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'items'"}, `table "sqlite_sequence" row 1 column "seq": 50000 against 50001`},
-		{"an index that is gone", []string{"DROP INDEX by_note"}, `index "by_note" is missing on the right: "CREATE INDEX by_note ON items(note)"`},
-		{"an index text", []string{"DROP INDEX by_note", "CREATE INDEX by_note ON items(note  )"}, `index "by_note": "CREATE INDEX by_note ON items(note)" against "CREATE INDEX by_note ON items(note  )"`},
+		{
+			"a cell",
+			[]string{fmt.Sprintf("UPDATE items SET note = 'Note %d' WHERE id = %d", i, id)},
+			fmt.Sprintf(`%s column "note": "note %d" against "Note %d"`, items, i, i),
+		},
+		{
+			"a cell to NULL",
+			[]string{fmt.Sprintf("UPDATE items SET note = NULL WHERE id = %d", id)},
+			fmt.Sprintf(`%s column "note": "note %d" against NULL`, items, i),
+		},
+		{
+			"a real by a little",
+			[]string{fmt.Sprintf("UPDATE plain SET y = y + 1e-12 WHERE rowid = %d", id)},
+			fmt.Sprintf(`%s column "y": %s against `, plain, realText(i)),
+		},
+		{
+			"a blob",
+			[]string{fmt.Sprintf("UPDATE keyed SET v = x'01' WHERE a = '%s' AND b = %d", a, i)},
+			fmt.Sprintf(`table "keyed" row "%s", %d column "v": x'%s' against x'01'`, a, i, long),
+		},
+		{
+			"an integer to text",
+			[]string{fmt.Sprintf("UPDATE items SET v = '5' WHERE id = %d", id)},
+			items + ` column "v": 5 against "5"`,
+		},
+		{
+			"an integer to a real",
+			[]string{fmt.Sprintf("UPDATE items SET v = 5.0 WHERE id = %d", id)},
+			items + ` column "v": 5 against 5.0`,
+		},
+		{
+			"a text to a blob",
+			[]string{fmt.Sprintf("UPDATE plain SET x = cast(x AS BLOB) WHERE rowid = %d", id)},
+			fmt.Sprintf(`%s column "x": "row %d" against x'%x'`, plain, i, fmt.Sprintf("row %d", i)),
+		},
+		{
+			"a rowid",
+			[]string{fmt.Sprintf("UPDATE plain SET rowid = %d WHERE rowid = %d", id+5, id)},
+			fmt.Sprintf("%s has rowid %d against %d", plain, id, id+5),
+		},
+		{
+			"a rowid far away",
+			[]string{fmt.Sprintf("UPDATE plain SET rowid = -3 WHERE rowid = %d", id)},
+			fmt.Sprintf("%s has rowid %d against -3", plain, id),
+		},
+		{
+			"a missing row",
+			[]string{fmt.Sprintf("DELETE FROM plain WHERE rowid = %d", id)},
+			fmt.Sprintf(`%s is missing on the right: (%d, "row %d", %s)`, plain, id, i, realText(i)),
+		},
+		{
+			"a missing row by key",
+			[]string{fmt.Sprintf("DELETE FROM keyed WHERE a = '%s' AND b = %d", a, i)},
+			fmt.Sprintf(`table "keyed" row "%s", %d is missing on the right: `, a, i),
+		},
+		{
+			"an extra row",
+			[]string{fmt.Sprintf("INSERT INTO plain(rowid, x) VALUES(%d, 'new')", id+1)},
+			fmt.Sprintf(`table "plain" row %d is extra on the right: (%d, "new", NULL)`, id+1, id+1),
+		},
+		{
+			"a sequence value",
+			[]string{"UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'items'"},
+			`table "sqlite_sequence" row 1 column "seq": 50000 against 50001`,
+		},
+		{
+			"an index that is gone",
+			[]string{"DROP INDEX by_note"},
+			`index "by_note" is missing on the right: "CREATE INDEX by_note ON items(note)"`,
+		},
+		{
+			"an index text",
+			[]string{"DROP INDEX by_note", "CREATE INDEX by_note ON items(note  )"},
+			`index "by_note": "CREATE INDEX by_note ON items(note)" against "CREATE INDEX by_note ON items(note  )"`,
+		},
 		{"a view text", []string{"DROP VIEW latest", "CREATE VIEW latest AS SELECT min(id) FROM items"},
 			`view "latest": "CREATE VIEW latest AS SELECT max(id) FROM items" against "CREATE VIEW latest AS SELECT min(id) FROM items"`},
-		{"a trigger text", []string{"DROP TRIGGER quietly", "CREATE TRIGGER quietly AFTER INSERT ON quiet BEGIN UPDATE quiet SET x = 2; END"},
-			`trigger "quietly": ...[18:]"etly AFTER INSERT ON quiet BEGIN UPDATE quiet SET x = 1; END" (78 bytes) against `},
-		{"a table that is gone", []string{"DROP TABLE keyed"}, `table "keyed" is missing on the right: "CREATE TABLE keyed`},
-		{"a table too many", []string{"CREATE TABLE extra(x)"}, `table "extra" is extra on the right: "CREATE TABLE extra(x)"`},
+		{
+			"a trigger text",
+			[]string{
+				"DROP TRIGGER quietly",
+				"CREATE TRIGGER quietly AFTER INSERT ON quiet BEGIN UPDATE quiet SET x = 2; END",
+			},
+			`trigger "quietly": ...[18:]"etly AFTER INSERT ON quiet BEGIN UPDATE quiet SET x = 1; END" (78 bytes) against `,
+		},
+		{
+			"a table that is gone",
+			[]string{"DROP TABLE keyed"},
+			`table "keyed" is missing on the right: "CREATE TABLE keyed`,
+		},
+		{
+			"a table too many",
+			[]string{"CREATE TABLE extra(x)"},
+			`table "extra" is extra on the right: "CREATE TABLE extra(x)"`,
+		},
 	}
 }
 
@@ -81,8 +156,9 @@ func realText(i int) string {
 	return text
 }
 
-// TestVerifyFindsAndNamesEveryMutation changes one thing in a Durable Object past its own code, right after verify found both sides equal, and prints
-// a table of what was found. A whole run repeats every kind at five places.
+// TestVerifyFindsAndNamesEveryMutation changes one thing in a Durable Object past its own code, right after
+// verify found both sides equal, and prints a table of what was found. A whole run repeats every kind at five
+// places.
 func TestVerifyFindsAndNamesEveryMutation(t *testing.T) {
 	path := mutatedDatabase(t)
 	const seed = 1
@@ -130,7 +206,8 @@ func mutatedDatabase(t *testing.T) string {
 	return path
 }
 
-// migrated is a user in the Durable Object, of whom verify just said that both sides are equal: the digest has been computed.
+// migrated is a user in the Durable Object, of whom verify just said that both sides are equal: the digest
+// has been computed.
 func migrated(t *testing.T, id, path string) user {
 	t.Helper()
 	u := newUser(t, id)
@@ -143,7 +220,8 @@ func migrated(t *testing.T, id, path string) user {
 func (u user) wantDifferent() []string {
 	u.Helper()
 	r := u.engine.Verify(u.Context(), u.id)
-	if r.Outcome != migrate.OutcomeDifferent || userdb.KindOf(r.Err()) != userdb.Mismatch || len(r.Differences) == 0 {
+	if r.Outcome != migrate.OutcomeDifferent || userdb.KindOf(r.Err()) != userdb.Mismatch ||
+		len(r.Differences) == 0 {
 		u.Fatalf("verify ended as %s: %v, %q", r.Outcome, r.Err(), r.Differences)
 	}
 	return r.Differences
@@ -179,7 +257,8 @@ func TestVerifySaysWhenThereAreMoreDifferencesThanItNames(t *testing.T) {
 	u := migrated(t, "mutation-many", mutatedDatabase(t))
 	u.mutate("UPDATE items SET note = 'x' WHERE id % 1000 = 0", "DELETE FROM plain WHERE rowid > 40000")
 	lines := u.wantDifferent()
-	if len(lines) != 23 || lines[20] != "and more: only the first 20 are named" || lines[21][:13] != `table "items"` {
+	if len(lines) != 23 || lines[20] != "and more: only the first 20 are named" ||
+		lines[21][:13] != `table "items"` {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
 }
@@ -189,12 +268,14 @@ func TestVerifyNamesTablesOnlyAfterGC(t *testing.T) {
 	u.free()
 	u.mutate("UPDATE items SET v = 6 WHERE id = 10")
 	lines := u.wantDifferent()
-	if len(lines) != 2 || !strings.HasPrefix(lines[0], `table "items": 5000 rows with digest`) || lines[1] != "only tables can be named: the kept file was freed by gc" {
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], `table "items": 5000 rows with digest`) ||
+		lines[1] != "only tables can be named: the kept file was freed by gc" {
 		t.Errorf("lines are %q", lines)
 	}
 }
 
-// What the kept file has is all that is left of what was imported: gc must not take it when the Durable Object has something else.
+// What the kept file has is all that is left of what was imported: gc must not take it when the Durable
+// Object has something else.
 func TestGCKeepsTheFileOfAMutatedUser(t *testing.T) {
 	u := migrated(t, "mutation-gc", mutatedDatabase(t))
 	flag, ok := u.flag()
@@ -204,7 +285,10 @@ func TestGCKeepsTheFileOfAMutatedUser(t *testing.T) {
 	if r.Err() == nil || !strings.Contains(r.Err().Error(), "differs from what was imported") {
 		t.Errorf("gc ended as %s: %v", r.Outcome, r.Err())
 	}
-	if lines := u.wantDifferent(); !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, `table "plain" row 10 is missing`) }) {
+	if lines := u.wantDifferent(); !slices.ContainsFunc(
+		lines,
+		func(l string) bool { return strings.HasPrefix(l, `table "plain" row 10 is missing`) },
+	) {
 		t.Errorf("lines are %q", lines)
 	}
 }

@@ -21,12 +21,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestHardDatabasesComeBackOrAreRefused takes databases from seeds: each comes back from its Durable Object exactly as it went in, or is
-// refused for the right reason with nothing changed. A whole run takes ten times as many.
+// TestHardDatabasesComeBackOrAreRefused takes databases from seeds: each comes back from its Durable Object
+// exactly as it went in, or is refused for the right reason with nothing changed. A whole run takes ten times
+// as many.
 func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 	const first, wholeSeeds = 5000, 240
 	var ends ends
-	t.Cleanup(func() { docpage.Publish(t, "hard", ends.markdown(first, wholeSeeds)) }) // when the last of them has ended
+	t.Cleanup(
+		func() { docpage.Publish(t, "hard", ends.markdown(first, wholeSeeds)) },
+	) // when the last of them has ended
 	for _, n := range effort.Numbered(t, "seeds", wholeSeeds, 12) {
 		seed := first + n
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -69,7 +72,11 @@ func (e *ends) add(end string) {
 }
 
 func (e *ends) markdown(first, seeds int) string {
-	text := fmt.Sprintf("Seeds %d to %d.\n\n| what became of it | databases |\n|---|---|\n", first, first+seeds-1)
+	text := fmt.Sprintf(
+		"Seeds %d to %d.\n\n| what became of it | databases |\n|---|---|\n",
+		first,
+		first+seeds-1,
+	)
 	for _, end := range slices.SortedFunc(maps.Keys(e.count), func(a, b string) int { return cmp.Or(e.count[b]-e.count[a], strings.Compare(a, b)) }) {
 		text += fmt.Sprintf("| %s | %d |\n", end, e.count[end])
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// tamperAt changes every spooled file once, by one byte in the middle of its rows, when a step of the command ends.
+// tamperAt changes every spooled file once, by one byte in the middle of its rows, when a step of the command
+// ends.
 func (u user) tamperAt(stage migrate.Stage) {
 	u.Helper()
 	done := false
@@ -46,7 +47,8 @@ func (u user) tamper() error {
 	return err
 }
 
-// A spooled file that something on the operator's machine changes is never what a user ends up with, whenever it is changed.
+// A spooled file that something on the operator's machine changes is never what a user ends up with, whenever
+// it is changed.
 func TestASpoolThatIsTamperedWith(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.sqlite")
 	if _, err := appdb.Build(t.Context(), path, 1, 40_000); err != nil {

@@ -24,12 +24,20 @@ type countedStores struct {
 	ranges, pages, rows, bytes int64
 }
 
-func (c *countedStores) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error) {
+func (c *countedStores) Range(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.RangeRequest,
+) (wire.RangeDigest, error) {
 	c.ranges++
 	return c.Stores.Range(ctx, u, req)
 }
 
-func (c *countedStores) ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
+func (c *countedStores) ExportRows(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ExportRequest,
+) (*wire.ExportPage, error) {
 	page, err := c.Stores.ExportRows(ctx, u, req)
 	if err == nil {
 		c.pages, c.rows, c.bytes = c.pages+1, c.rows+page.Rows, c.bytes+int64(len(page.Cells)+len(page.Reals))
@@ -37,7 +45,8 @@ func (c *countedStores) ExportRows(ctx context.Context, u userdb.UserID, req wir
 	return page, err
 }
 
-// One row of many is named from digests of ranges: the table does not travel. A whole run makes it a million rows.
+// One row of many is named from digests of ranges: the table does not travel. A whole run makes it a million
+// rows.
 func TestNamingOneRowOfManyTransfersFew(t *testing.T) {
 	rows := effort.Amount(t, "rows", 150_000, 1_000_000)
 	path := filepath.Join(t.TempDir(), "many.sqlite")
@@ -47,10 +56,21 @@ func TestNamingOneRowOfManyTransfersFew(t *testing.T) {
 	counted := &countedStores{Stores: u.engine.Stores}
 	u.engine.Stores = counted
 	lines := u.wantDifferent()
-	if want := fmt.Sprintf(`table "small" row %d column "b": `, rows*2/3); !strings.HasPrefix(lines[0], want) {
+	if want := fmt.Sprintf(`table "small" row %d column "b": `, rows*2/3); !strings.HasPrefix(
+		lines[0],
+		want,
+	) {
 		t.Errorf("named %q, want %q", lines[0], want)
 	}
-	t.Logf("%d rows: %d digests of ranges, %d pages with %d rows and %d bytes: %s", rows, counted.ranges, counted.pages, counted.rows, counted.bytes, lines[0])
+	t.Logf(
+		"%d rows: %d digests of ranges, %d pages with %d rows and %d bytes: %s",
+		rows,
+		counted.ranges,
+		counted.pages,
+		counted.rows,
+		counted.bytes,
+		lines[0],
+	)
 	if counted.ranges > 150 || counted.rows > 1000 {
 		t.Errorf("%d digests and %d rows to find one", counted.ranges, counted.rows)
 	}
@@ -74,13 +94,23 @@ type countedFiles struct {
 	bytes int64
 }
 
-func (c *countedFiles) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (c *countedFiles) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	content, object, err := c.Files.GetRange(ctx, key, ifMatch, offset, length)
 	c.bytes += int64(len(content))
 	return content, object, err
 }
 
-func (c *countedFiles) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error) {
+func (c *countedFiles) Get(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	w io.Writer,
+) (userdb.Object, error) {
 	return c.Files.Get(ctx, key, ifMatch, io.MultiWriter(c, w))
 }
 
@@ -92,7 +122,11 @@ func (c *countedFiles) Write(p []byte) (int, error) {
 // many makes a file of 50 MB, with a schema that cannot be moved beside it.
 func many(t *testing.T, blocked string) string {
 	path := filepath.Join(t.TempDir(), "many.sqlite")
-	makeMany(t, path, `CREATE TABLE large(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO large SELECT zeroblob(10000) FROM n;`+blocked)
+	makeMany(
+		t,
+		path,
+		`CREATE TABLE large(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO large SELECT zeroblob(10000) FROM n;`+blocked,
+	)
 	return path
 }
 
@@ -118,7 +152,9 @@ func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	problems := report.Problems()
-	if report.Verdict() != sqlitefile.Blocked || len(problems) != 1 || problems[0].Code != sqlitefile.ReasonTooManyColumns || problems[0].Object != "refused" {
+	if report.Verdict() != sqlitefile.Blocked || len(problems) != 1 ||
+		problems[0].Code != sqlitefile.ReasonTooManyColumns ||
+		problems[0].Object != "refused" {
 		t.Errorf("%s: %+v", report.Verdict(), problems)
 	}
 	counted.demandLittle(t, object)
@@ -132,7 +168,8 @@ func (c *countedFiles) demandLittle(t *testing.T, object userdb.Object) {
 	}
 }
 
-// A migrate refuses what its header and schema block without downloading it, and moves what they do not block.
+// A migrate refuses what its header and schema block without downloading it, and moves what they do not
+// block.
 func TestMigrateDownloadsLittleOfABlockedFile(t *testing.T) {
 	encrypted := filepath.Join(t.TempDir(), "encrypted.sqlite")
 	if err := os.WriteFile(encrypted, randomBytes(50<<20), 0o600); err != nil {
@@ -153,7 +190,14 @@ func TestMigrateDownloadsLittleOfABlockedFile(t *testing.T) {
 			u.engine.Files = counted
 			r := u.engine.Migrate(t.Context(), u.id)
 			if userdb.KindOf(r.Err()) != c.want || r.ETag != object.ETag || r.Bytes != object.Size {
-				t.Fatalf("%v; %d bytes, ETag %s, and it has %d and %s", r.Err(), r.Bytes, r.ETag, object.Size, object.ETag)
+				t.Fatalf(
+					"%v; %d bytes, ETag %s, and it has %d and %s",
+					r.Err(),
+					r.Bytes,
+					r.ETag,
+					object.Size,
+					object.ETag,
+				)
 			}
 			if c.want != "" {
 				counted.demandLittle(t, object)

@@ -15,8 +15,8 @@ type custom struct {
 	round       []step  // of each client, again and again
 	there, back []order // one of which an operator gives in turn
 	farewell    []order // that each user gets when all is over
-	// dawdlers is the share of requests that take their time between the things that they do: what they saw first may not hold any more when they come to
-	// what follows.
+	// dawdlers is the share of requests that take their time between the things that they do: what they saw
+	// first may not hold any more when they come to what follows.
 	dawdlers float64
 	// mostRequests is more than a command sends, so that some of the doomed live.
 	mostRequests int
@@ -38,11 +38,24 @@ var wholeCustom = custom{
 	mostRequests: 30,
 }
 
-// splitCustom splits and merges users, now and then as a whole, and brings single rows back. A way back may as well be one that a command goes by itself
-// before it goes on: a split of a user who is split or in the Durable Object, a thaw, a move as a whole.
+// splitCustom splits and merges users, now and then as a whole, and brings single rows back. A way back may
+// as well be one that a command goes by itself before it goes on: a split of a user who is split or in the
+// Durable Object, a thaw, a move as a whole.
 var splitCustom = custom{
-	round: []step{{deed: write, part: present}, {deed: lookAtBoth}, {deed: write, part: archive}, {deed: look, part: archive}, {deed: lookAtBoth},
-		{deed: write, part: present}, {deed: write, part: archive}, {deed: lookAtBoth}, {deed: look, part: present}},
+	round: []step{
+		{deed: write, part: present},
+		{deed: lookAtBoth},
+		{deed: write, part: archive},
+		{deed: look, part: archive},
+		{deed: lookAtBoth},
+		{
+			deed: write,
+			part: present,
+		},
+		{deed: write, part: archive},
+		{deed: lookAtBoth},
+		{deed: look, part: present},
+	},
 	there:        []order{divide, divide, divide, whole},
 	back:         []order{rollback, rollback, thawCounter, thawEntries, divide, whole},
 	farewell:     []order{divide, verify, thawEntries, thawCounter, whole, verify, divide, rollback},
@@ -62,9 +75,12 @@ type command func(*migrate.Engine, context.Context, userdb.UserID, names) migrat
 var (
 	move     = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Migrate)}
 	verify   = order{migrate.ActionVerify, byAnyName((*migrate.Engine).Verify)}
-	rollback = order{migrate.ActionRollback, func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
-		return e.Rollback(ctx, u, migrate.RollbackOptions{})
-	}}
+	rollback = order{
+		migrate.ActionRollback,
+		func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
+			return e.Rollback(ctx, u, migrate.RollbackOptions{})
+		},
+	}
 
 	whole       = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Whole)}
 	divide      = order{migrate.ActionMigrate, divideUser}
@@ -109,8 +125,8 @@ func (o order) run(e *migrate.Engine, u userdb.UserID, n names) migrate.Result {
 	return result
 }
 
-// search is a client's way to a row that operators move: as an application does it, it asks the side where the policy has the row, and, if that does not
-// have it, the other one.
+// search is a client's way to a row that operators move: as an application does it, it asks the side where
+// the policy has the row, and, if that does not have it, the other one.
 type search struct {
 	race   *race
 	part   part
@@ -127,7 +143,8 @@ func (r *race) search(p part) search {
 	return search{race: r, part: p, scopes: scopes, scope: scopes[0]}
 }
 
-// mostTurns is more than anybody needs: between two of them the row has to move, which takes longer than many requests.
+// mostTurns is more than anybody needs: between two of them the row has to move, which takes longer than many
+// requests.
 const mostTurns = 20
 
 // turn is what follows after a side that does not have the row.

@@ -45,8 +45,8 @@ func (f *figures) found(x finding) {
 	f.duplicated.Add(int64(len(x.duplicated)))
 }
 
-// wrote counts an acknowledged write that took so long from its first attempt on. One that met a runtime which was not there (severed)
-// says nothing about cutovers.
+// wrote counts an acknowledged write that took so long from its first attempt on. One that met a runtime
+// which was not there (severed) says nothing about cutovers.
 func (f *figures) wrote(took time.Duration, byFile, severed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,7 +147,13 @@ func spread(d []time.Duration) Spread {
 }
 
 func (s Spread) String() string {
-	return fmt.Sprintf("%d: median %s, p99 %s, longest %s", s.Count, millis(s.Median), millis(s.P99), millis(s.Longest))
+	return fmt.Sprintf(
+		"%d: median %s, p99 %s, longest %s",
+		s.Count,
+		millis(s.Median),
+		millis(s.P99),
+		millis(s.Longest),
+	)
 }
 
 func millis(d time.Duration) string {
@@ -163,13 +169,20 @@ func (f *figures) report(split bool, took time.Duration) Report {
 	}
 	return Report{Took: took,
 		Acknowledged: f.acknowledged.Load(), Lost: f.lost.Load(), Duplicated: f.duplicated.Load(),
-		Cycles: min(f.in, f.out), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
+		Cycles: min(
+			f.in,
+			f.out,
+		), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
 		Deleted: f.deleted.Load(), Replaced: f.replaced.Load(), SetBack: f.setBack.Load(),
-		MigrateWindow: spread(f.windows[migrate.ActionMigrate]), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
+		MigrateWindow: spread(
+			f.windows[migrate.ActionMigrate],
+		), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
 		ThawWindow:  spread(f.windows[migrate.ActionThaw]),
 		LongestWait: f.longestWait, Audited: f.audited.Load(), Outcomes: outcomes,
-		FileWrites: spread(f.writes.byFile), StoreWrites: spread(f.writes.byStore), FileReads: spread(f.reads.byFile), StoreReads: spread(f.reads.byStore),
+		FileWrites: spread(
+			f.writes.byFile,
+		), StoreWrites: spread(f.writes.byStore), FileReads: spread(f.reads.byFile), StoreReads: spread(f.reads.byStore),
 		Split: split, Twice: f.twice.Load(), Missing: f.missing.Load(), Turns: f.turns.Load(), BothReads: spread(f.both),
 	}
 }
@@ -184,7 +197,10 @@ func (r Report) Markdown() string {
 	row("lost", r.Lost)
 	row("duplicated", r.Duplicated)
 	if r.Split {
-		row("rows that a read of both halves found in both, in neither", fmt.Sprintf("%d, %d", r.Twice, r.Missing))
+		row(
+			"rows that a read of both halves found in both, in neither",
+			fmt.Sprintf("%d, %d", r.Twice, r.Missing),
+		)
 	}
 	row("cycles (cutovers there and back)", r.Cycles)
 	row("histories checked for linearizability", r.Epochs)
@@ -193,7 +209,10 @@ func (r Report) Markdown() string {
 	row("writes of unknown outcome", r.Unknown)
 	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
 	if !r.Split {
-		row("files deleted, replaced by older ones, Durable Objects set back", fmt.Sprintf("%d, %d, %d", r.Deleted, r.Replaced, r.SetBack))
+		row(
+			"files deleted, replaced by older ones, Durable Objects set back",
+			fmt.Sprintf("%d, %d, %d", r.Deleted, r.Replaced, r.SetBack),
+		)
 	}
 	row("writes waited for a migrate", r.MigrateWindow)
 	row("writes waited for a rollback", r.RollbackWindow)

@@ -13,8 +13,8 @@ import (
 // interval is when a request was sent and answered, since the run's begin.
 type interval struct{ called, returned time.Duration }
 
-// part names one of the two ledgers that a user has. The archive's rows are those that the policy of split mode calls cold; users who are never split
-// leave it empty.
+// part names one of the two ledgers that a user has. The archive's rows are those that the policy of split
+// mode calls cold; users who are never split leave it empty.
 type part int
 
 const (
@@ -52,8 +52,9 @@ type step struct {
 // nothingSeen is the output of a write whose answer was lost.
 const nothingSeen = -1
 
-// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends its number to a part and increments the
-// counter of that, whose new value it answers; a look answers the part, or both.
+// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends
+// its number to a part and increments the counter of that, whose new value it answers; a look answers the
+// part, or both.
 func modelFrom(start state) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return start },
@@ -94,10 +95,15 @@ func (e *epoch) lookedAtBoth(client int, answer state, seen interval) {
 	e.add(client, step{deed: lookAtBoth}, answer, seen)
 }
 
-// happened adds a write that was never acknowledged and is there all the same: it took effect at any time since it was sent. (Those that
-// are not there have no part in any order of what was seen.)
+// happened adds a write that was never acknowledged and is there all the same: it took effect at any time
+// since it was sent. (Those that are not there have no part in any order of what was seen.)
 func (e *epoch) happened(client int, p part, op int64, seen interval) {
-	e.add(client, step{deed: write, part: p, op: op}, ledger{n: nothingSeen}, interval{called: seen.called, returned: math.MaxInt64})
+	e.add(
+		client,
+		step{deed: write, part: p, op: op},
+		ledger{n: nothingSeen},
+		interval{called: seen.called, returned: math.MaxInt64},
+	)
 }
 
 func (e *epoch) add(client int, input step, output any, seen interval) {
@@ -105,7 +111,8 @@ func (e *epoch) add(client int, input step, output any, seen interval) {
 		Call: int64(seen.called), Return: int64(seen.returned)})
 }
 
-// checkPatience is far more than a check of an epoch takes; one that takes longer has proved nothing, which is a failure.
+// checkPatience is far more than a check of an epoch takes; one that takes longer has proved nothing, which
+// is a failure.
 const checkPatience = time.Minute
 
 // check looks for an order of the operations that explains every answer.
@@ -114,16 +121,31 @@ func (e *epoch) check() error {
 	case porcupine.Ok:
 		return nil
 	case porcupine.Unknown:
-		return fmt.Errorf("a history of %d operations could not be checked within %v", len(e.history), checkPatience)
+		return fmt.Errorf(
+			"a history of %d operations could not be checked within %v",
+			len(e.history),
+			checkPatience,
+		)
 	}
-	return fmt.Errorf("no order of these requests explains their answers (not linearizable), from %+v on:\n%s", e.start, describe(e.history))
+	return fmt.Errorf(
+		"no order of these requests explains their answers (not linearizable), from %+v on:\n%s",
+		e.start,
+		describe(e.history),
+	)
 }
 
 func describe(history []porcupine.Operation) string {
 	slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
 	text := ""
 	for _, o := range history {
-		text += fmt.Sprintf("  %v-%v client %d %+v: %+v\n", time.Duration(o.Call), time.Duration(o.Return), o.ClientId, o.Input, o.Output)
+		text += fmt.Sprintf(
+			"  %v-%v client %d %+v: %+v\n",
+			time.Duration(o.Call),
+			time.Duration(o.Return),
+			o.ClientId,
+			o.Input,
+			o.Output,
+		)
 	}
 	return text
 }

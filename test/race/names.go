@@ -38,8 +38,33 @@ func (n names) String() string {
 }
 
 // oddNames are words that SQL, or we, may take for something else.
-var oddNames = []string{"with space", `a "quoted" one`, "it's", "select", "order", "Größe", "名前", "1st", "a.b", "[x]", "--", "?", ":n", "value", "jsonb_each",
-	"pragma_table_xinfo", "r", "n", "k", "p", "rowid", "_dbmigrate_row", "true", "new", "excluded"}
+var oddNames = []string{
+	"with space",
+	`a "quoted" one`,
+	"it's",
+	"select",
+	"order",
+	"Größe",
+	"名前",
+	"1st",
+	"a.b",
+	"[x]",
+	"--",
+	"?",
+	":n",
+	"value",
+	"jsonb_each",
+	"pragma_table_xinfo",
+	"r",
+	"n",
+	"k",
+	"p",
+	"rowid",
+	"_dbmigrate_row",
+	"true",
+	"new",
+	"excluded",
+}
 
 // drawNames gives a user names at random: words of our own SQL in any letter case, odd ones, and plain ones.
 func drawNames(words []string) names {
@@ -103,7 +128,8 @@ func (t *tracedSQL) all() []string {
 	return slices.Collect(maps.Keys(t.statements))
 }
 
-// words are the identifiers of all SQL that both sides have run until now. While the runtime restarts there are those of this side.
+// words are the identifiers of all SQL that both sides have run until now. While the runtime restarts there
+// are those of this side.
 func (w *world) words() []string {
 	statements, err := harness.Traced(w.stack)
 	if err != nil {

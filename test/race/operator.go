@@ -15,7 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// operator runs one command after the other on users of its choice, without asking what others are doing. Some of its commands die.
+// operator runs one command after the other on users of its choice, without asking what others are doing.
+// Some of its commands die.
 type operator struct {
 	world   *world
 	patient *migrate.Engine // repeats requests, as dbmigrate does
@@ -40,16 +41,27 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 	if doomed != nil {
 		attempts, retry.Attempts = 1, 1
 	}
-	files, err := r2.New(r2.Config{Endpoint: w.stack.S3Endpoint, Bucket: w.stack.Bucket, AccessKeyID: w.stack.AccessKey,
-		SecretAccessKey: w.stack.SecretKey, HTTP: doomed, MaxAttempts: attempts})
+	files, err := r2.New(
+		r2.Config{Endpoint: w.stack.S3Endpoint, Bucket: w.stack.Bucket, AccessKeyID: w.stack.AccessKey,
+			SecretAccessKey: w.stack.SecretKey, HTTP: doomed, MaxAttempts: attempts},
+	)
 	if err != nil {
 		return nil, err
 	}
-	flags, err := kv.New(kv.Config{NamespaceID: w.stack.NamespaceID, BaseURL: w.stack.KVBaseURL, HTTP: doomed, MaxAttempts: attempts})
+	flags, err := kv.New(
+		kv.Config{
+			NamespaceID: w.stack.NamespaceID,
+			BaseURL:     w.stack.KVBaseURL,
+			HTTP:        doomed,
+			MaxAttempts: attempts,
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	stores, err := doclient.New(doclient.Config{BaseURL: w.stack.URL, Token: w.stack.AdminToken, HTTP: doomed, Retry: retry})
+	stores, err := doclient.New(
+		doclient.Config{BaseURL: w.stack.URL, Token: w.stack.AdminToken, HTTP: doomed, Retry: retry},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +69,20 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 	if err != nil {
 		return nil, err
 	}
-	return &migrate.Engine{Files: files, Flags: flags, SplitFlags: flags.Split(), Stores: stores, Layout: layout(), Limits: hello.Limits, Marker: stores, MarkBytes: hello.MarkBytes, FenceBytes: hello.FenceBytes, Concurrency: 1,
-		Run: run, Version: "race"}, nil
+	return &migrate.Engine{
+		Files:       files,
+		Flags:       flags,
+		SplitFlags:  flags.Split(),
+		Stores:      stores,
+		Layout:      layout(),
+		Limits:      hello.Limits,
+		Marker:      stores,
+		MarkBytes:   hello.MarkBytes,
+		FenceBytes:  hello.FenceBytes,
+		Concurrency: 1,
+		Run:         run,
+		Version:     "race",
+	}, nil
 }
 
 // tripCommands is how many commands an operator gives to one user, at least, before he turns to another one.
@@ -74,8 +98,9 @@ func (o *operator) run(ctx context.Context) error {
 	return nil
 }
 
-// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and ends with the way there. Where the user is at
-// the beginning, and what the other operators do to him meanwhile, it does not ask.
+// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and
+// ends with the way there. Where the user is at the beginning, and what the other operators do to him
+// meanwhile, it does not ask.
 func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
 	ways := [][]order{o.world.custom.back, o.world.custom.there}
 	for left := tripCommands + rand.IntN(2); left > 0; left-- {
@@ -112,7 +137,8 @@ func (o *operator) give(next order, u userdb.UserID) error {
 	if err == nil && r.Action == migrate.ActionRollback {
 		user.fate.Store(int32(unharmed))
 	}
-	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) && !user.explains(err) {
+	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) &&
+		!user.explains(err) {
 		return fmt.Errorf("%s %s (%s): %w", r.Action, u, user.names, err)
 	}
 	return nil
@@ -128,16 +154,20 @@ func (o *operator) farewell(u userdb.UserID) error {
 	return nil
 }
 
-// expected are the failures that a command may have when others work on the same user and the runtime restarts. All say that it can be
-// run again; a conflict or a difference would say that data is in danger.
+// expected are the failures that a command may have when others work on the same user and the runtime
+// restarts. All say that it can be run again; a conflict or a difference would say that data is in danger.
 var expected = []userdb.Kind{userdb.Superseded, userdb.Precondition, userdb.Throttled, userdb.Unreachable}
 
-// sawCutover says whether a command found what a killed one left between fence and switch, or what another one is at, and says so.
+// sawCutover says whether a command found what a killed one left between fence and switch, or what another
+// one is at, and says so.
 func sawCutover(r migrate.Result) bool {
 	says := r.Err().Error()
-	return r.Action == migrate.ActionVerify && strings.Contains(says, "a cutover was left open, or is taking its time") ||
-		r.Action == migrate.ActionMigrate && strings.Contains(says, "a split or a merge of the user was left open, or is under way")
+	return r.Action == migrate.ActionVerify &&
+		strings.Contains(says, "a cutover was left open, or is taking its time") ||
+		r.Action == migrate.ActionMigrate &&
+			strings.Contains(says, "a split or a merge of the user was left open, or is under way")
 }
 
-// sawEvictions says whether the test threw the object out of memory at every attempt of a message, as it can when the machine is slow.
+// sawEvictions says whether the test threw the object out of memory at every attempt of a message, as it can
+// when the machine is slow.
 func sawEvictions(err error) bool { return strings.Contains(err.Error(), "evicted by a test") }

@@ -53,8 +53,9 @@ type oldObject struct {
 	files map[string][]byte
 }
 
-// outsider does to users what no command and no application does: a clean-up job, a restored backup, point-in-time recovery. It works between the
-// commands of a user, since what it does has no condition, but beside the clients.
+// outsider does to users what no command and no application does: a clean-up job, a restored backup,
+// point-in-time recovery. It works between the commands of a user, since what it does has no condition, but
+// beside the clients.
 type outsider struct {
 	world *world
 	id    map[userdb.UserID]string // of the Durable Object
@@ -66,7 +67,8 @@ type outsider struct {
 // setBackFor is how long an object stays set back.
 const setBackFor = 8 * time.Second
 
-// meddle picks a user whom the Durable Object serves. It says nothing of what fails: the runtime may be restarting.
+// meddle picks a user whom the Durable Object serves. It says nothing of what fails: the runtime may be
+// restarting.
 func (o *outsider) meddle() error {
 	p := o.world.personOf(o.world.anybody())
 	p.commands.Lock()
@@ -111,15 +113,16 @@ func (o *outsider) keepFile(p *person, lin userdb.Claim) {
 
 func (o *outsider) replaceFile(p *person) {
 	p.fate.Store(int32(fileReplaced))
-	_, err := o.files().Put(context.Background(), layout().Key(p.user), bytes.NewReader(p.oldFile), int64(len(p.oldFile)), userdb.PutOptions{})
+	_, err := o.files().
+		Put(context.Background(), layout().Key(p.user), bytes.NewReader(p.oldFile), int64(len(p.oldFile)), userdb.PutOptions{})
 	if err == nil {
 		o.world.figure.replaced.Add(1)
 	}
 	p.oldFile = nil
 }
 
-// findOldObjects chooses, before the runtime is killed, an object to keep and one to set back, and brings their users there. They get no other command
-// until it runs again.
+// findOldObjects chooses, before the runtime is killed, an object to keep and one to set back, and brings
+// their users there. They get no other command until it runs again.
 func (o *outsider) findOldObjects() error {
 	o.keep, o.back, o.now = nil, nil, map[userdb.UserID]*oldObject{}
 	for place := range o.world.Users {
@@ -213,7 +216,8 @@ func (o *outsider) setBack() error {
 // isUndue says whether an object is set back.
 func (o *outsider) isUndue() bool { return len(o.back) > 0 }
 
-// setForward restores what the objects held before they were set back; no command has changed that since, for all refuse.
+// setForward restores what the objects held before they were set back; no command has changed that since, for
+// all refuse.
 func (o *outsider) setForward() error {
 	var problems []error
 	for _, p := range o.back {

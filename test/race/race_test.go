@@ -8,8 +8,22 @@ import (
 )
 
 // short is a short race. `make soak` is the long one.
-var short = Config{Users: 3, Clients: 4, Operators: 2, Cycles: 5, Writes: 500, Retire: 120, Limit: 10 * time.Minute,
-	FilePause: 500 * time.Millisecond, Pause: 100 * time.Millisecond, Rest: time.Second, EvictEvery: 3 * time.Second, RestartEvery: 45 * time.Second, MeddleEvery: 4 * time.Second, Kills: 0.1}
+var short = Config{
+	Users:        3,
+	Clients:      4,
+	Operators:    2,
+	Cycles:       5,
+	Writes:       500,
+	Retire:       120,
+	Limit:        10 * time.Minute,
+	FilePause:    500 * time.Millisecond,
+	Pause:        100 * time.Millisecond,
+	Rest:         time.Second,
+	EvictEvery:   3 * time.Second,
+	RestartEvery: 45 * time.Second,
+	MeddleEvery:  4 * time.Second,
+	Kills:        0.1,
+}
 
 func TestRace(t *testing.T) { onStack(t, short) }
 
@@ -37,7 +51,13 @@ func onStack(t *testing.T, config Config) {
 		t.Fatal(err)
 	}
 	if report.Lost != 0 || report.Duplicated != 0 || report.Twice != 0 || report.Missing != 0 {
-		t.Errorf("lost %d, duplicated %d, in both halves %d, in neither %d", report.Lost, report.Duplicated, report.Twice, report.Missing)
+		t.Errorf(
+			"lost %d, duplicated %d, in both halves %d, in neither %d",
+			report.Lost,
+			report.Duplicated,
+			report.Twice,
+			report.Missing,
+		)
 	}
 	if report.Cycles < config.Cycles || report.Acknowledged < config.Writes {
 		t.Errorf("cycles %d, acknowledged %d", report.Cycles, report.Acknowledged)

@@ -40,11 +40,18 @@ const (
 	cold scope = "cold"
 )
 
-// append writes op to a part and counts it, in one transaction, which does nothing where the counter of the part is not.
+// append writes op to a part and counts it, in one transaction, which does nothing where the counter of the
+// part is not.
 func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, error) {
 	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: []statement{
-		{SQL: "update {counter} set {c.n} = {c.n} + 1, {c.last} = ? where {c.archived} = ? returning {c.n}, {c.last}", Params: []int64{op, int64(p)}},
-		{SQL: "insert into {entries}({e.archived}, {e.op}, {e.n}) select {c.archived}, {c.last}, {c.n} from {counter} where {c.archived} = ?", Params: []int64{int64(p)}}}})
+		{
+			SQL:    "update {counter} set {c.n} = {c.n} + 1, {c.last} = ? where {c.archived} = ? returning {c.n}, {c.last}",
+			Params: []int64{op, int64(p)},
+		},
+		{
+			SQL:    "insert into {entries}({e.archived}, {e.op}, {e.n}) select {c.archived}, {c.last}, {c.n} from {counter} where {c.archived} = ?",
+			Params: []int64{int64(p)},
+		}}})
 	return a.withLedger(reply), err
 }
 
@@ -72,13 +79,20 @@ func (a answer) withLedger(r reply) answer {
 // readAll reads both ledgers and every entry; of users who are split, both halves.
 func (w *world) readAll(u userdb.UserID) (answer, error) {
 	if w.Split {
-		a, reply, err := w.post(u, "both", query{Statements: []statement{{SQL: counterQuery}, {SQL: splitEntriesQuery}}})
+		a, reply, err := w.post(
+			u,
+			"both",
+			query{Statements: []statement{{SQL: counterQuery}, {SQL: splitEntriesQuery}}},
+		)
 		if err == nil && a.outcome == applied {
 			a.snapshot = assemble(reply.halves()...)
 		}
 		return a, err
 	}
-	a, reply, err := w.query(u, query{Mode: "read", Statements: []statement{{SQL: counterQuery}, {SQL: entriesQuery}}})
+	a, reply, err := w.query(
+		u,
+		query{Mode: "read", Statements: []statement{{SQL: counterQuery}, {SQL: entriesQuery}}},
+	)
 	if err == nil && a.outcome == applied {
 		a.snapshot = assemble(reply.half)
 	}
@@ -126,7 +140,8 @@ func (r reply) halves() []half {
 
 func (w *world) query(u userdb.UserID, q query) (answer, reply, error) { return w.post(u, "query", q) }
 
-// post sends one request, with the user's names in it. Only answers that no application should ever get are errors.
+// post sends one request, with the user's names in it. Only answers that no application should ever get are
+// errors.
 func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, error) {
 	n := w.personOf(u).names
 	for i := range q.Statements {
@@ -136,7 +151,11 @@ func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, err
 	if err != nil {
 		return answer{outcome: notSent}, reply{}, err
 	}
-	request, err := http.NewRequest(http.MethodPost, w.url+"/api/users/"+string(u)+"/"+route, bytes.NewReader(body))
+	request, err := http.NewRequest(
+		http.MethodPost,
+		w.url+"/api/users/"+string(u)+"/"+route,
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		return answer{outcome: notSent}, reply{}, err
 	}

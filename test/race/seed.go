@@ -15,8 +15,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// ledgerSchema has the two tables that are raced over, and what makes a database more than a table: an index that every write
-// changes, a view, a trigger, values that are easily lost. Rows of the archive say so: a policy needs to know no more.
+// ledgerSchema has the two tables that are raced over, and what makes a database more than a table: an index
+// that every write changes, a view, a trigger, values that are easily lost. Rows of the archive say so: a
+// policy needs to know no more.
 const ledgerSchema = `
 create table {entries}({e.archived} integer not null, {e.op} integer not null, {e.n} integer not null, primary key({e.archived}, {e.n}));
 create table {counter}({c.name} text primary key, {c.archived} integer not null, {c.n} integer not null, {c.last} integer not null);
@@ -56,6 +57,12 @@ func putEmptyLedger(ctx context.Context, files migrate.Files, u userdb.UserID, n
 	if err != nil {
 		return err
 	}
-	_, err = files.Put(ctx, layout().Key(u), bytes.NewReader(content), int64(len(content)), userdb.PutOptions{IfNoneMatch: true})
+	_, err = files.Put(
+		ctx,
+		layout().Key(u),
+		bytes.NewReader(content),
+		int64(len(content)),
+		userdb.PutOptions{IfNoneMatch: true},
+	)
 	return err
 }

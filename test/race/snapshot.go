@@ -15,14 +15,16 @@ type snapshot struct {
 	missing []string       // rows that neither has
 }
 
-// Reads that make a snapshot. The entries of a split user get another rowid where both halves have used one; their number stays.
+// Reads that make a snapshot. The entries of a split user get another rowid where both halves have used one;
+// their number stays.
 const (
 	counterQuery      = "select {c.archived}, {c.n}, {c.last} from {counter}"
 	entriesQuery      = "select {e.archived}, {e.op}, {e.n} from {entries} order by rowid"
 	splitEntriesQuery = "select {e.archived}, {e.op}, {e.n} from {entries} order by {e.n}"
 )
 
-// assemble makes a snapshot of the answers of one half, or of two, to a read of the counters and one of the entries.
+// assemble makes a snapshot of the answers of one half, or of two, to a read of the counters and one of the
+// entries.
 func assemble(halves ...half) snapshot {
 	var s snapshot
 	var counters [parts]int
@@ -46,7 +48,8 @@ func assemble(halves ...half) snapshot {
 	return s
 }
 
-// addEntries demands one entry for each number up to the counter's. One with a higher number is half a transaction: its counter is missing.
+// addEntries demands one entry for each number up to the counter's. One with a higher number is half a
+// transaction: its counter is missing.
 func (s *snapshot) addEntries(p part, rows [][]int64) {
 	count := make(map[int64]int, len(rows))
 	for _, row := range rows {
@@ -54,7 +57,10 @@ func (s *snapshot) addEntries(p part, rows [][]int64) {
 		s.entries[p] = append(s.entries[p], op)
 		count[n]++
 		if n > s.state[p].n {
-			s.missing = append(s.missing, fmt.Sprintf("the counter that entry %d of the %s has counted", n, p))
+			s.missing = append(
+				s.missing,
+				fmt.Sprintf("the counter that entry %d of the %s has counted", n, p),
+			)
 		}
 	}
 	for n := range s.state[p].n {

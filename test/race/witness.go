@@ -11,11 +11,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// epochSteps is how many requests each client makes before the user's clients meet and their history is checked: enough for cutovers to
-// fall into it, few enough for the check to take no time.
+// epochSteps is how many requests each client makes before the user's clients meet and their history is
+// checked: enough for cutovers to fall into it, few enough for the check to take no time.
 const epochSteps = 25
 
-// witness makes one user's requests and checks what they showed. When the user has lived long enough it goes on with a new one.
+// witness makes one user's requests and checks what they showed. When the user has lived long enough it goes
+// on with a new one.
 type witness struct {
 	world *world
 	place int
@@ -95,7 +96,8 @@ func (w *witness) live(ctx context.Context) error {
 	return w.closeEpoch()
 }
 
-// client makes its share of an epoch's requests: the deeds of the round, each client from another place of it on.
+// client makes its share of an epoch's requests: the deeds of the round, each client from another place of it
+// on.
 func (w *witness) client(ctx context.Context, c int) error {
 	round := w.world.custom.round
 	for n := range epochSteps {
@@ -119,7 +121,8 @@ func (w *witness) do(ctx context.Context, c int, s step) error {
 	return w.lookAtBoth(ctx, c)
 }
 
-// write makes one write and repeats it, under the same number, for as long as it is refused: "nothing was written" has to be true.
+// write makes one write and repeats it, under the same number, for as long as it is refused: "nothing was
+// written" has to be true.
 func (w *witness) write(ctx context.Context, c int, p part) error {
 	op := w.newOp()
 	first := time.Now()
@@ -222,8 +225,8 @@ func (w *witness) acknowledged(c int, p part, op, n int64, seen interval) {
 	w.world.figure.acknowledged.Add(1)
 }
 
-// epochEndPatience is how long the end of an epoch waits for an answer: a restart takes seconds, an operator that died between fence and switch leaves
-// reads untouched.
+// epochEndPatience is how long the end of an epoch waits for an answer: a restart takes seconds, an operator
+// that died between fence and switch leaves reads untouched.
 const epochEndPatience = 2 * time.Minute
 
 // closeEpoch reads everything, now that no request is under way, and checks the epoch.
@@ -265,7 +268,8 @@ func (w *witness) readAllOnce(u userdb.UserID) (*snapshot, interval, error) {
 	return &answer.snapshot, seen, nil
 }
 
-// judge compares what is there with what was acknowledged, and then asks for an order of events that explains all answers.
+// judge compares what is there with what was acknowledged, and then asks for an order of events that explains
+// all answers.
 func (w *witness) judge(now *snapshot) error {
 	for p := range parts {
 		found := audit(w.books.entries[p], now.entries[p], w.epoch.acknowledged[p], w.books.unknown[p])

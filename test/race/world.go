@@ -34,7 +34,14 @@ type world struct {
 func (r *race) worlds(ctx context.Context, stacks []*stack.Stack) ([]*world, error) {
 	var all []*world
 	for n, s := range stacks {
-		w := &world{race: r, name: fmt.Sprintf("racer-%d", n), stack: s, url: s.URL, users: make([]userdb.UserID, r.Users), people: map[userdb.UserID]*person{}}
+		w := &world{
+			race:   r,
+			name:   fmt.Sprintf("racer-%d", n),
+			stack:  s,
+			url:    s.URL,
+			users:  make([]userdb.UserID, r.Users),
+			people: map[userdb.UserID]*person{},
+		}
 		w.outsider.world = w
 		if err := w.populate(ctx); err != nil {
 			return nil, err
@@ -109,7 +116,8 @@ func (w *world) begin(ctx context.Context, everybody *sync.WaitGroup) {
 	}
 }
 
-// evict throws one Durable Object out of memory, together with whatever it is doing. While the runtime restarts there is none.
+// evict throws one Durable Object out of memory, together with whatever it is doing. While the runtime
+// restarts there is none.
 func (w *world) evict() error {
 	answer, err := w.http.Post(w.url+"/test/evict/"+string(w.anybody()), "text/plain", nil)
 	if err != nil {
@@ -122,8 +130,9 @@ func (w *world) evict() error {
 	return nil
 }
 
-// restart ends the Worker, its Durable Objects and the local R2 and KV at once, every other time with kill -9, and starts them again on their state.
-// Some of the objects that were killed come back as they were long before, for a while.
+// restart ends the Worker, its Durable Objects and the local R2 and KV at once, every other time with kill
+// -9, and starts them again on their state. Some of the objects that were killed come back as they were long
+// before, for a while.
 func (w *world) restart(ctx context.Context) error {
 	if w.restarts++; w.restarts%2 == 0 {
 		return w.start()
@@ -160,7 +169,8 @@ func (w *world) start() error {
 	return nil
 }
 
-// audit moves the users of now once more, whatever dead commands left of them, and counts the entries of everybody who ever was.
+// audit moves the users of now once more, whatever dead commands left of them, and counts the entries of
+// everybody who ever was.
 func (w *world) audit() error {
 	if err := w.outsider.mend(); err != nil {
 		return err

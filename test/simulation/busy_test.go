@@ -17,8 +17,9 @@ const (
 	busyClients = 4
 )
 
-// TestBusyUsers: the clients of these users send one write after the other, through the router, and never pause. An operator who is as far away as they are
-// loses every race for the version that was read; that is no reason for a cutover to fail.
+// TestBusyUsers: the clients of these users send one write after the other, through the router, and never
+// pause. An operator who is as far away as they are loses every race for the version that was read; that is
+// no reason for a cutover to fail.
 func TestBusyUsers(t *testing.T) {
 	failed, writes := 0, 0
 	for _, n := range effort.Numbered(t, "busy users", busyLives, 8) {

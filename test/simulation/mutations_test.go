@@ -15,7 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
-// lives are how many may pass until one finds that a check is gone: a minute of a machine with two cores and nothing else to do.
+// lives are how many may pass until one finds that a check is gone: a minute of a machine with two cores and
+// nothing else to do.
 const lives = 2500
 
 // mutation removes one check from the code. All but those in internal/testkit are the product's own.
@@ -27,34 +28,135 @@ const (
 	model  = "internal/testkit/world/"
 )
 
-// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them. That a rollback stamps a file
-// without a fence, too, only matters to a PUT that lands after the last command: TestNamesStayAsTheyAre in pkg/migrate holds it.
+// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see
+// them. That a rollback stamps a file without a fence, too, only matters to a PUT that lands after the last
+// command: TestNamesStayAsTheyAre in pkg/migrate holds it.
 var mutations = []mutation{
-	{"the PUT of a fence or a stamp is not conditional", files + "replace.go", "IfMatch: seen.ETag, IfNoneMatch: seen.Absent,", ""},
-	{"a resume keeps the old nonce", engine + "fence.go", "Lin: state.Lin, Non: m.g.Nonce(), Split", "Lin: state.Lin, Non: state.Non, Split"},
+	{
+		"the PUT of a fence or a stamp is not conditional",
+		files + "replace.go",
+		"IfMatch: seen.ETag, IfNoneMatch: seen.Absent,",
+		"",
+	},
+	{
+		"a resume keeps the old nonce",
+		engine + "fence.go",
+		"Lin: state.Lin, Non: m.g.Nonce(), Split",
+		"Lin: state.Lin, Non: state.Non, Split",
+	},
 	{"a newer nonce or stamp stops nobody", files + "version.go", "if f.Newest() <= g {", "if true {"},
-	{"the stamp is always the same", engine + "rollbackput.go", "Stamp: r.g.Stamp(), LiftedFrom", "Stamp: 1, LiftedFrom"},
-	{"no second copy when the file changed before the fence", engine + "migrate.go", "m.file, m.copied = file, nil", "m.file = file"},
-	{"activate comes before the fence", engine + "migrate.go", "err = m.fence(ctx)\n", "m.receipt = m.receiptFor(\"\", 0)\n"},
-	{"a resume does not look whether the export is in the file", engine + "migrate.go", "if !file.FencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}", ""},
+	{
+		"the stamp is always the same",
+		engine + "rollbackput.go",
+		"Stamp: r.g.Stamp(), LiftedFrom",
+		"Stamp: 1, LiftedFrom",
+	},
+	{
+		"no second copy when the file changed before the fence",
+		engine + "migrate.go",
+		"m.file, m.copied = file, nil",
+		"m.file = file",
+	},
+	{
+		"activate comes before the fence",
+		engine + "migrate.go",
+		"err = m.fence(ctx)\n",
+		"m.receipt = m.receiptFor(\"\", 0)\n",
+	},
+	{
+		"a resume does not look whether the export is in the file",
+		engine + "migrate.go",
+		"if !file.FencedBy(lin) {\n\t\t\treturn m.importAfterExport(ctx)\n\t\t}",
+		"",
+	},
 	{"a resume does not fence again", engine + "migrate.go", "err = m.refence(ctx, file)\n", "\n"},
-	{"a migrate that gives up leaves its fence", engine + "migrate.go", "if !m.fenced && (m.from.fromClean() ||", "if true || (m.from.fromClean() ||"},
-	{"a rollback replaces whatever file it finds", engine + "rollbackexport.go", "if !file.FencedBy(st.Lin) && !file.Absent {", "if false {"},
-	{"a rollback releases before the PUT", engine + "rollbackexport.go", "err = r.putBack(ctx, st, file)", "_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)"},
-	{"the rollback exports without a seal", model + "states.go", "return goTo(userdb.Sealed).with(wire.OutcomeExport)", "return goTo(s.Phase).with(wire.OutcomeExport)"},
-	{"the object takes writes while it is sealed", model + "states.go", "return rule{ok: s.is(userdb.Active), to: s.Phase}\n\tcase Read:", "return rule{ok: s.is(userdb.Active, userdb.Sealed), to: s.Phase}\n\tcase Read:"},
+	{
+		"a migrate that gives up leaves its fence",
+		engine + "migrate.go",
+		"if !m.fenced && (m.from.fromClean() ||",
+		"if true || (m.from.fromClean() ||",
+	},
+	{
+		"a rollback replaces whatever file it finds",
+		engine + "rollbackexport.go",
+		"if !file.FencedBy(st.Lin) && !file.Absent {",
+		"if false {",
+	},
+	{
+		"a rollback releases before the PUT",
+		engine + "rollbackexport.go",
+		"err = r.putBack(ctx, st, file)",
+		"_, _ = r.Stores.Release(ctx, r.user, r.g)\n\t\terr = r.putBack(ctx, st, file)",
+	},
+	{
+		"the rollback exports without a seal",
+		model + "states.go",
+		"return goTo(userdb.Sealed).with(wire.OutcomeExport)",
+		"return goTo(s.Phase).with(wire.OutcomeExport)",
+	},
+	{
+		"the object takes writes while it is sealed",
+		model + "states.go",
+		"return rule{ok: s.is(userdb.Active), to: s.Phase}\n\tcase Read:",
+		"return rule{ok: s.is(userdb.Active, userdb.Sealed), to: s.Phase}\n\tcase Read:",
+	},
 	{"messages do not check the claim", model + "object.go", "if g != o.state.Gen {", "if false {"},
 	{"a claim is not compared and set", model + "object.go", "if req.Seen != o.state.Gen {", "if false {"},
 	{"a wipe forgets the claims", model + "states.go", "s.Lin = 0\n", "s.Lin, s.Gen = 0, 1\n"},
-	{"a migrate claim seals nothing and wipes an active object", model + "states.go", "case s.is(userdb.Active):\n\t\t\treturn keep(s).with(wire.OutcomeActive)", "case s.is(userdb.Active):\n\t\t\treturn begin(userdb.Importing).with(wire.OutcomeImport)"},
-	{"the router saves unconditionally", model + "router.go", "opts = userdb.PutOptions{IfMatch: file.ETag, Metadata", "opts = userdb.PutOptions{Metadata"},
-	{"the router creates a file over another", model + "router.go", "opts := userdb.PutOptions{IfNoneMatch: file == nil}", "opts := userdb.PutOptions{}"},
-	{"the router does not look at the fence", model + "router.go", "if mark.Kind == userdb.FenceMark {\n\t\tj.copy", "if false {\n\t\tj.copy"},
-	{"a sealed answer counts without a second look", model + "router.go", "mark.Kind == userdb.FenceMark && mark.Lin == got.state.Lin {", "mark.Kind < 9 {"},
-	{"a fenced copy counts without a second look", model + "router.go", "err == nil && file != nil && file.ETag == j.copy.ETag {", "err == nil && file != nil {"},
-	{"the router creates a file that is not there", model + "router.go", "if file == nil {\n\t\tj.missing = true", "if false {\n\t\tj.missing = true"},
-	{"an object that was set back serves", model + "disaster.go", "if !o.wasSetBack || o.phase() != userdb.Active {", "if true {"},
-	{"the Worker's mark is not conditional", model + "object.go", "IfMatch: seen.ETag, Metadata: meta", "Metadata: meta"},
+	{
+		"a migrate claim seals nothing and wipes an active object",
+		model + "states.go",
+		"case s.is(userdb.Active):\n\t\t\treturn keep(s).with(wire.OutcomeActive)",
+		"case s.is(userdb.Active):\n\t\t\treturn begin(userdb.Importing).with(wire.OutcomeImport)",
+	},
+	{
+		"the router saves unconditionally",
+		model + "router.go",
+		"IfMatch:     file.ETag,\n\t\t\tMetadata:    userdb.WithoutContent",
+		"Metadata:    userdb.WithoutContent",
+	},
+	{
+		"the router creates a file over another",
+		model + "router.go",
+		"opts := userdb.PutOptions{IfNoneMatch: file == nil}",
+		"opts := userdb.PutOptions{}",
+	},
+	{
+		"the router does not look at the fence",
+		model + "router.go",
+		"if mark.Kind == userdb.FenceMark {\n\t\tj.copy",
+		"if false {\n\t\tj.copy",
+	},
+	{
+		"a sealed answer counts without a second look",
+		model + "router.go",
+		"mark.Kind == userdb.FenceMark && mark.Lin == got.state.Lin {",
+		"mark.Kind < 9 {",
+	},
+	{
+		"a fenced copy counts without a second look",
+		model + "router.go",
+		"err == nil && file != nil && file.ETag == j.copy.ETag {",
+		"err == nil && file != nil {",
+	},
+	{
+		"the router creates a file that is not there",
+		model + "router.go",
+		"if file == nil {\n\t\tj.missing = true",
+		"if false {\n\t\tj.missing = true",
+	},
+	{
+		"an object that was set back serves",
+		model + "disaster.go",
+		"if !o.wasSetBack || o.phase() != userdb.Active {",
+		"if true {",
+	},
+	{
+		"the Worker's mark is not conditional",
+		model + "object.go",
+		"IfMatch: seen.ETag, Metadata: meta",
+		"Metadata: meta",
+	},
 }
 
 // TestMutations removes each check from the code and demands that one of so many lives fails.
@@ -117,5 +219,11 @@ func (m mutation) run(t *testing.T, overlay string) {
 	if found == nil {
 		t.Fatalf("%s: %s", m.name, out)
 	}
-	t.Logf("| %s | life %s | %.0f s |\n%s", m.name, found[1], time.Since(begun).Seconds(), bytes.TrimSpace(found[0]))
+	t.Logf(
+		"| %s | life %s | %.0f s |\n%s",
+		m.name,
+		found[1],
+		time.Since(begun).Seconds(),
+		bytes.TrimSpace(found[0]),
+	)
 }

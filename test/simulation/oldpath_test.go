@@ -12,10 +12,15 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestOldPathThatGoesOn: an old path overwrites the fence every 700 ms, for some time. The move begins again each time, and either ends behind the last one
-// or gives up when it is told that no flag is so old; then the file is the old path's again.
+// TestOldPathThatGoesOn: an old path overwrites the fence every 700 ms, for some time. The move begins again
+// each time, and either ends behind the last one or gives up when it is told that no flag is so old; then the
+// file is the old path's again.
 func TestOldPathThatGoesOn(t *testing.T) {
-	procedure := migrate.Procedure{Writers: migrate.WritersUnconditional, KVWindow: 20 * time.Second, LongestRequest: 5 * time.Second}
+	procedure := migrate.Procedure{
+		Writers:        migrate.WritersUnconditional,
+		KVWindow:       20 * time.Second,
+		LongestRequest: 5 * time.Second,
+	}
 	for name, c := range map[string]struct {
 		stale time.Duration // for so long the old path does not see the flag
 		want  migrate.Outcome
@@ -37,12 +42,19 @@ func TestOldPathThatGoesOn(t *testing.T) {
 				e := l.OverLine("operator", world.NewLine(l.dice("line", 0), world.Trouble{}, &l.late))
 				e.Procedure = procedure
 				var result migrate.Result
-				e.Each(t.Context(), []userdb.UserID{user}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) { result = r })
+				e.Each(
+					t.Context(),
+					[]userdb.UserID{user},
+					migrate.ActionMigrate,
+					e.Migrate,
+					func(r migrate.Result) { result = r },
+				)
 				close(done)
 				if result.Outcome != c.want || result.Open {
 					t.Errorf("%s, open %v: %v", result.Outcome, result.Open, result.Err())
 				}
-				if failed := result.Err(); failed != nil && !strings.Contains(failed.Error(), "overwrote every fence") {
+				if failed := result.Err(); failed != nil &&
+					!strings.Contains(failed.Error(), "overwrote every fence") {
 					t.Error(failed)
 				}
 				if _, flagged := l.flag(t); flagged != (c.want == migrate.OutcomeMigrated) {

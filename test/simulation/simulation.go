@@ -1,5 +1,6 @@
-// Package simulation lets one user's application and several operators live through minutes of trouble in milliseconds:
-// requests are lost, late and doubled, flags are old, commands die anywhere. Time is virtual, and one seed is one life.
+// Package simulation lets one user's application and several operators live through minutes of trouble in
+// milliseconds: requests are lost, late and doubled, flags are old, commands die anywhere. Time is virtual,
+// and one seed is one life.
 package simulation
 
 import (
@@ -98,8 +99,9 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	return l.figures, l.end()
 }
 
-// kind is what a life is like. Different lives find different faults: crowded ones, long ones in which flags grow old and requests come late, and short
-// ones in which what a dead command left under way arrives behind the last command.
+// kind is what a life is like. Different lives find different faults: crowded ones, long ones in which flags
+// grow old and requests come late, and short ones in which what a dead command left under way arrives behind
+// the last command.
 type kind struct {
 	pace      time.Duration // the longest pause of anybody
 	operators int           // at most
@@ -110,8 +112,13 @@ type kind struct {
 
 func drawKind(dice *rand.Rand) kind {
 	one := func(of ...float64) float64 { return of[dice.IntN(len(of))] }
-	return kind{pace: time.Duration(one(0.3, 2, 12) * float64(time.Second)), operators: int(one(1, 2, 3)), commands: int(one(2, 3, 6)),
-		deaths: one(0, 0.5, 0.8), reads: one(0.2, 0.33, 0.6)}
+	return kind{
+		pace:      time.Duration(one(0.3, 2, 12) * float64(time.Second)),
+		operators: int(one(1, 2, 3)),
+		commands:  int(one(2, 3, 6)),
+		deaths:    one(0, 0.5, 0.8),
+		reads:     one(0.2, 0.33, 0.6),
+	}
 }
 
 // demandService: whatever arrives after the last command, the user whom it left to one side is served by it.
@@ -153,8 +160,12 @@ func (l *life) router(kind string, number int, trouble world.Trouble) *world.Rou
 	if trouble == (world.Trouble{}) {
 		age = func() time.Duration { return 0 }
 	}
-	return &world.Router{World: l.World, Network: world.NewLine(l.dice(kind+" line", number), trouble, &l.late),
-		FlagAge: age, Deadline: 5 * time.Second}
+	return &world.Router{
+		World:    l.World,
+		Network:  world.NewLine(l.dice(kind+" line", number), trouble, &l.late),
+		FlagAge:  age,
+		Deadline: 5 * time.Second,
+	}
 }
 
 // application writes and reads until the operators had their time.
@@ -329,10 +340,25 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	lonely := l.lonely()
 	e.Each(context.Background(), []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
 	if alone() && !line.Died() && !result.Open && !l.served() {
-		l.accuse("%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before", name, result.Outcome, orDone(result.Err()))
+		l.accuse(
+			"%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before",
+			name,
+			result.Outcome,
+			orDone(result.Err()),
+		)
 	}
-	lonely(!line.Died() && !result.Open && (result.Err() == nil || userdb.KindOf(result.Err()) != userdb.Superseded && l.served()))
-	l.say("%s: %s, died %v, open %v: %v", name, result.Outcome, line.Died(), result.Open, orDone(result.Err()))
+	lonely(
+		!line.Died() && !result.Open &&
+			(result.Err() == nil || userdb.KindOf(result.Err()) != userdb.Superseded && l.served()),
+	)
+	l.say(
+		"%s: %s, died %v, open %v: %v",
+		name,
+		result.Outcome,
+		line.Died(),
+		result.Open,
+		orDone(result.Err()),
+	)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.figures.Commands++
@@ -349,7 +375,8 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	return result
 }
 
-// alone begins to watch whether a command is the only one under way, on a user who is served. The function that it returns says so at the end.
+// alone begins to watch whether a command is the only one under way, on a user who is served. The function
+// that it returns says so at the end.
 func (l *life) alone() func() bool {
 	served := l.served()
 	l.mu.Lock()
@@ -365,8 +392,8 @@ func (l *life) alone() func() bool {
 	}
 }
 
-// lonely begins to watch whether a command that began beside no other one is the last one that began; what it returns is told whether that left a
-// side to serve the user.
+// lonely begins to watch whether a command that began beside no other one is the last one that began; what it
+// returns is told whether that left a side to serve the user.
 func (l *life) lonely() func(left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -401,7 +428,8 @@ func (c chances) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end brings the user to one side, undisturbed, and demands every acknowledged write there, and that a new one is taken.
+// end brings the user to one side, undisturbed, and demands every acknowledged write there, and that a new
+// one is taken.
 func (l *life) end() error {
 	forward := l.dice("end", 0).IntN(2) == 0 && !l.deleted // only a rollback makes the file again
 	if !l.setBack {                                        // what was set back is a person's to look at, and the user is served meanwhile
@@ -434,7 +462,11 @@ func (l *life) settle(forward bool) error {
 	const tries = 3
 	var err error
 	for i := range tries {
-		r := l.command(fmt.Sprintf("last command %d", i), forward, world.NewLine(l.dice("last line", i), world.Trouble{}, &l.late))
+		r := l.command(
+			fmt.Sprintf("last command %d", i),
+			forward,
+			world.NewLine(l.dice("last line", i), world.Trouble{}, &l.late),
+		)
 		err = r.Err()
 		if err == nil || userdb.KindOf(err) == userdb.NotFound {
 			return nil // a user who never wrote has nothing to move

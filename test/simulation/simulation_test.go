@@ -22,8 +22,8 @@ var (
 	detail = flag.Bool("detail", false, "print what happened")
 )
 
-// TestLives runs one life after another, on every processor. A failure names its seed: `make simulate SEED=n` runs that
-// one again and prints what happened.
+// TestLives runs one life after another, on every processor. A failure names its seed: `make simulate SEED=n`
+// runs that one again and prints what happened.
 func TestLives(t *testing.T) {
 	var (
 		next  atomic.Uint64
@@ -61,7 +61,8 @@ func TestLives(t *testing.T) {
 		}
 	})
 	t.Logf("%d lives in %v: %+v", lives, time.Since(begun).Round(time.Second), all)
-	if lives > 20 && (all.Acknowledged == 0 || all.Moved == 0 || all.Back == 0 || all.Died == 0 || all.Reads == 0) {
+	if lives > 20 &&
+		(all.Acknowledged == 0 || all.Moved == 0 || all.Back == 0 || all.Died == 0 || all.Reads == 0) {
 		t.Errorf("lives without events: %+v", all)
 	}
 }

@@ -4,8 +4,9 @@ import { createHash, timingSafeEqual } from "node:crypto";
 export const LIVE_PROTOCOL = "dbmigrate-live";
 
 /**
- * Whether the request carries the application's own bearer token; nobody does while none is set. A browser's WebSocket has no headers to put one
- * into, so it offers a second subprotocol, "bearer." and the token: in the URL the token would lie in logs.
+ * Whether the request carries the application's own bearer token; nobody does while none is set. A browser's
+ * WebSocket has no headers to put one into, so it offers a second subprotocol, "bearer." and the token: in
+ * the URL the token would lie in logs.
  */
 export function isCaller(request: Request, token: string | undefined): boolean {
   if (token === undefined || token === "") return false;

@@ -1,4 +1,5 @@
-// A sample application: one route of its own, with a token of its own, and the two things that dbmigrate needs mounted.
+// A sample application: one route of its own, with a token of its own, and the two things that dbmigrate
+// needs mounted.
 import {
   answerResponse,
   bothResponse,
@@ -28,7 +29,10 @@ export interface Env {
   readonly DBMIGRATE_TOKEN_PREVIOUS?: string;
   /** `r2` sends all traffic to the files: the emergency switch. */
   readonly DATABASE_PATH?: "auto" | "r2";
-  /** `unconditional` says that an old path of the application still saves files without conditions: this Worker then never saves one. */
+  /**
+   * `unconditional` says that an old path of the application still saves files without conditions: this
+   * Worker then never saves one.
+   */
   readonly OLD_PATH?: "none" | "unconditional";
 }
 

@@ -1,13 +1,19 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { WireError } from "./wire/errors.ts";
 
-/** The Worker secrets that open the admin routes. Both are accepted, so that a token can be rotated without a gap. */
+/**
+ * The Worker secrets that open the admin routes. Both are accepted, so that a token can be rotated without a
+ * gap.
+ */
 export interface AuthEnv {
   readonly DBMIGRATE_TOKEN?: string;
   readonly DBMIGRATE_TOKEN_PREVIOUS?: string;
 }
 
-/** The shortest secret, in bytes. The admin routes take a token from anywhere, as often as it is tried; a short one can be guessed. */
+/**
+ * The shortest secret, in bytes. The admin routes take a token from anywhere, as often as it is tried; a
+ * short one can be guessed.
+ */
 export const MIN_TOKEN_BYTES = 16;
 
 /**
@@ -17,7 +23,10 @@ export const MIN_TOKEN_BYTES = 16;
 export function authorize(request: Request, env: AuthEnv): void {
   const accepted = [env.DBMIGRATE_TOKEN, env.DBMIGRATE_TOKEN_PREVIOUS].filter(isSet);
   if (accepted.length === 0) {
-    throw new WireError("closed", "no admin secret is configured: set it with `wrangler secret put DBMIGRATE_TOKEN`");
+    throw new WireError(
+      "closed",
+      "no admin secret is configured: set it with `wrangler secret put DBMIGRATE_TOKEN`",
+    );
   }
   if (accepted.some(isShort)) {
     throw new WireError(
@@ -26,7 +35,8 @@ export function authorize(request: Request, env: AuthEnv): void {
     );
   }
   const token = bearerToken(request);
-  if (token === undefined) throw new WireError("unauthorized", "the Authorization header carries no bearer token");
+  if (token === undefined)
+    throw new WireError("unauthorized", "the Authorization header carries no bearer token");
   if (!matchesAny(token, accepted)) {
     throw new WireError("unauthorized", "the token is not the Worker's DBMIGRATE_TOKEN");
   }

@@ -17,7 +17,13 @@ export { userDatabase, type UserDatabaseOptions } from "./d1/user-database.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
 export { answerResponse, bothResponse, readQuery, readThaw, thawResponse } from "./router/http.ts";
 export type { BothAnswer } from "./router/cold.ts";
-export { type BothRequest, createRouter, type Router, type RouterConfig, routeBetween } from "./router/router.ts";
+export {
+  type BothRequest,
+  createRouter,
+  type Router,
+  type RouterConfig,
+  routeBetween,
+} from "./router/router.ts";
 export type { Observer, RouterReport } from "./router/report.ts";
 export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";

@@ -22,7 +22,10 @@ import { demandChecks } from "./state/pragmas.ts";
 import { noteThaw } from "./store/thaw.ts";
 import { WakeCheck } from "./store/wake.ts";
 
-/** What a store reads from its environment. `BUCKET` are the users' files: with it a store looks at its own when it wakes up. */
+/**
+ * What a store reads from its environment. `BUCKET` are the users' files: with it a store looks at its own
+ * when it wakes up.
+ */
 export interface StoreEnv extends AuthEnv {
   readonly BUCKET?: R2Bucket;
 }
@@ -36,8 +39,8 @@ export interface TransactionOptions {
 }
 
 /**
- * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query` over RPC,
- * and may extend the class with methods of its own that go through `transaction`.
+ * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query`
+ * over RPC, and may extend the class with methods of its own that go through `transaction`.
  */
 export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObject<Env> {
   readonly #store: StoreContext;
@@ -57,8 +60,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   }
 
   /**
-   * The users' files, of which the object looks at its own when it wakes up: `env.BUCKET`. A subclass whose binding has another name overrides it; it is
-   * called while the object is being made.
+   * The users' files, of which the object looks at its own when it wakes up: `env.BUCKET`. A subclass whose
+   * binding has another name overrides it; it is called while the object is being made.
    */
   protected filesOf(env: Env): R2Bucket | undefined {
     return env.BUCKET;
@@ -80,7 +83,10 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     this.#wake.demand();
   }
 
-  /** Admin requests, which need the token, and /query and /live, which only code that holds the binding can ask for. */
+  /**
+   * Admin requests, which need the token, and /query and /live, which only code that holds the binding can
+   * ask for.
+   */
   override async fetch(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (isAdminPath(pathname)) return this.#admin(request);
@@ -91,14 +97,17 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
       }
       if (pathname !== QUERY_PATH) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
       if (request.method !== "POST") throw methodNotAllowed(request.method, "POST");
-      return Response.json(await this.#run(await readJson(request)), { headers: { "cache-control": "no-store" } });
+      return Response.json(await this.#run(await readJson(request)), {
+        headers: { "cache-control": "no-store" },
+      });
     } catch (error) {
       return errorResponse(error);
     }
   }
 
   /**
-   * Runs statements in one transaction (docs/wire-format.md, section 8). Errors are answers: RPC would drop their kind.
+   * Runs statements in one transaction (docs/wire-format.md, section 8). Errors are answers: RPC would drop
+   * their kind.
    */
   async query(request: unknown): Promise<QueryAnswer> {
     try {
@@ -109,7 +118,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   }
 
   /**
-   * Notes cold rows of a split user that shall come back into the file (docs/split.md); `dbmigrate thaw --requested` brings them. Errors are answers.
+   * Notes cold rows of a split user that shall come back into the file (docs/split.md); `dbmigrate thaw
+   * --requested` brings them. Errors are answers.
    */
   async thaw(request: unknown): Promise<ThawAnswer> {
     try {
@@ -127,8 +137,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   }
 
   /**
-   * Runs `work` in one transaction: the only way for a subclass to write. Writes that go past it are neither refused
-   * while another side is authoritative nor counted, and a rollback would lose them.
+   * Runs `work` in one transaction: the only way for a subclass to write. Writes that go past it are neither
+   * refused while another side is authoritative nor counted, and a rollback would lose them.
    * @param work is synchronous; what it throws rolls the transaction back
    * @param options.scope `cold`: a transaction on the cold rows of a split user
    * @throws WireError not-active, set-back, or not-split for scope `cold`
@@ -143,7 +153,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
         const watch = new ChangeWatch(sql);
         const recorder = this.#live.record();
         const result = work(recorder === undefined ? sql : watchExec(sql, recorder));
-        if (result instanceof Promise) throw new Error("a transaction is synchronous: await before it or after it");
+        if (result instanceof Promise)
+          throw new Error("a transaction is synchronous: await before it or after it");
         if (watch.changed()) {
           books.countWrite();
           this.#live.commit(recorder);
@@ -157,7 +168,10 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
     }
   }
 
-  /** A message of a subscriber to live updates. A subclass that accepts sockets of its own calls this one for the others. */
+  /**
+   * A message of a subscriber to live updates. A subclass that accepts sockets of its own calls this one for
+   * the others.
+   */
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     if (this.#live.owns(socket)) await this.#live.receive(socket, message);
   }

@@ -19,14 +19,18 @@ export function resetPeak(pid) {
 }
 
 function megabytes(pid, field) {
-  const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(
+    readFileSync(`/proc/${pid}/status`, "utf8"),
+  );
   return (Number(kib) * 1024) / 1e6;
 }
 
 function isOurWorkerd(pid) {
   try {
     const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return /\/workerd$/.test(args[0]) && args.some((arg) => arg.startsWith("--inspector-addr")) && isOurs(pid);
+    return (
+      /\/workerd$/.test(args[0]) && args.some((arg) => arg.startsWith("--inspector-addr")) && isOurs(pid)
+    );
   } catch {
     return false; // it ended meanwhile
   }

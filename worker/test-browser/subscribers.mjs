@@ -27,7 +27,8 @@ async function deliveries(counts) {
 async function deliver(count) {
   const user = await newUser(`live-${count}`);
   const told = new Map();
-  const note = ({ seq }) => told.set(seq, { times: (told.get(seq)?.times ?? 0) + 1, last: performance.now() });
+  const note = ({ seq }) =>
+    told.set(seq, { times: (told.get(seq)?.times ?? 0) + 1, last: performance.now() });
   const all = await Promise.all(Array.from({ length: count }, () => listen(user, note)));
   const writes = [];
   const delays = [];

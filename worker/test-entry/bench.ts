@@ -1,5 +1,6 @@
-// The sample application for scripts/bench: it can send itself a request many times, and calls to R2 and to Durable Objects can take longer, by what
-// a network between them and the Worker would add. The times are assumptions of whoever measures. Nothing here is part of what users deploy.
+// The sample application for scripts/bench: it can send itself a request many times, and calls to R2 and to
+// Durable Objects can take longer, by what a network between them and the Worker would add. The times are
+// assumptions of whoever measures. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Store } from "../src/index.ts";
 import { slow, slowStubs } from "./delay.ts";
@@ -43,7 +44,10 @@ function delayed(env: BenchEnv): Env {
   };
 }
 
-/** Sends a request so many times, one after the other, and says how often it was answered, by which side; or passes on the first answer that is none. */
+/**
+ * Sends a request so many times, one after the other, and says how often it was answered, by which side; or
+ * passes on the first answer that is none.
+ */
 async function repeat(times: number, request: Request, env: Env): Promise<Response> {
   const body = await request.text();
   const sides = new Set<string>();

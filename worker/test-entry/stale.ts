@@ -1,5 +1,5 @@
-// The sample application for the race (test/race): its flags are noise, its Durable Objects can be evicted, and requests can be
-// made to dawdle. Nothing here is part of what users deploy.
+// The sample application for the race (test/race): its flags are noise, its Durable Objects can be evicted,
+// and requests can be made to dawdle. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Base } from "../src/index.ts";
 import { slow, slowStubs } from "./delay.ts";
@@ -21,7 +21,10 @@ interface RaceEnv extends Env {
   readonly USER_DATA: DurableObjectNamespace<UserDataStore>;
 }
 
-/** A request with this header takes its time between the things that it does: each begins up to so many milliseconds later. */
+/**
+ * A request with this header takes its time between the things that it does: each begins up to so many
+ * milliseconds later.
+ */
 const DAWDLE = "test-dawdle-ms";
 
 function dawdling(env: RaceEnv, ms: number): RaceEnv {
@@ -39,13 +42,19 @@ export default {
     if (pathname === "/test/traced") return traced();
     const [, deed, user] = OBJECT_ROUTE.exec(pathname) ?? [];
     if (user !== undefined) return deed === "id" ? idOf(user, env) : evict(user, env);
-    return sample.fetch(request, { ...dawdling(env, Number(request.headers.get(DAWDLE))), FLAGS: flagsOf(env) });
+    return sample.fetch(request, {
+      ...dawdling(env, Number(request.headers.get(DAWDLE))),
+      FLAGS: flagsOf(env),
+    });
   },
 } satisfies ExportedHandler<RaceEnv>;
 
 let remembered: KVNamespace | undefined;
 
-/** What an isolate remembers of flags belongs to the binding: half of the requests share one, and the others know nothing. */
+/**
+ * What an isolate remembers of flags belongs to the binding: half of the requests share one, and the others
+ * know nothing.
+ */
 function flagsOf({ FLAGS }: RaceEnv): KVNamespace {
   remembered ??= stale(FLAGS);
   return Math.random() < 0.5 ? remembered : stale(FLAGS);
@@ -67,8 +76,9 @@ async function evict(user: string, env: RaceEnv): Promise<Response> {
 }
 
 /**
- * A namespace that forgets for ever: each get returns the value of now, or the one that a migrated user once had, or the absence from before.
- * A flag has no other values, so this is every staleness that there can be, changing from request to request.
+ * A namespace that forgets for ever: each get returns the value of now, or the one that a migrated user once
+ * had, or the absence from before. A flag has no other values, so this is every staleness that there can be,
+ * changing from request to request.
  */
 function stale(flags: KVNamespace): KVNamespace {
   return new Proxy(flags, {

@@ -1,4 +1,5 @@
-// What Durable Objects of this process have run: GET /test/traced of the Workers that call `trace`. Tests make users' names of it.
+// What Durable Objects of this process have run: GET /test/traced of the Workers that call `trace`. Tests
+// make users' names of it.
 
 const statements = new Set<string>();
 let tracing = false;

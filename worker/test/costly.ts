@@ -3,7 +3,8 @@ import { QUERY_LIMITS } from "../src/wire/limits.ts";
 
 const { resultRows } = QUERY_LIMITS;
 const endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r)";
-const upTo = (rows: number) => `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < ${rows})`;
+const upTo = (rows: number) =>
+  `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < ${rows})`;
 const manyColumns = (value: string) => Array.from({ length: 100 }, (_, i) => `${value} AS c${i}`).join(", ");
 
 type Request = readonly [name: string, ...sql: string[]];
@@ -21,7 +22,11 @@ export const costly: readonly Request[] = [
   ["one row too many in two statements", `${upTo(resultRows)} SELECT n FROM r`, "SELECT 1"],
   ["200 MB of text", `${upTo(200)} SELECT printf('%.*c', 1000000, 'x') FROM r`],
   ["200 MB of BLOBs", `${upTo(200)} SELECT zeroblob(1000000) FROM r`],
-  ["what a write gives back", "CREATE TABLE t(a)", `INSERT INTO t ${upTo(resultRows + 1)} SELECT n FROM r RETURNING a`],
+  [
+    "what a write gives back",
+    "CREATE TABLE t(a)",
+    `INSERT INTO t ${upTo(resultRows + 1)} SELECT n FROM r RETURNING a`,
+  ],
 ];
 
 export const modest: readonly (readonly [name: string, rows: number, sql: string])[] = [
@@ -29,7 +34,11 @@ export const modest: readonly (readonly [name: string, rows: number, sql: string
   ["10 MB", 10, `${upTo(10)} SELECT printf('%.*c', 1000000, 'x') FROM r`],
   ["one sum of many rows", 1, `${upTo(300_000)} SELECT sum(n) FROM r`],
   ["a part of rows without end", 10, `${endless} SELECT n FROM r LIMIT 10`],
-  ["a subquery with an order and a limit", 3, `${upTo(10)} SELECT n FROM (SELECT n FROM r ORDER BY n DESC LIMIT 3)`],
+  [
+    "a subquery with an order and a limit",
+    3,
+    `${upTo(10)} SELECT n FROM (SELECT n FROM r ORDER BY n DESC LIMIT 3)`,
+  ],
   ["VALUES", 2, "VALUES (1), (2)"],
   ["a comment at the end", 1, "SELECT 1 -- the end"],
 ];
@@ -37,8 +46,14 @@ export const modest: readonly (readonly [name: string, rows: number, sql: string
 const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, i]));
 
 export const tooMany: readonly (readonly [name: string, request: () => unknown])[] = [
-  ["named parameters", () => ({ statements: [{ sql: "SELECT 1", params: named(QUERY_LIMITS.parameters + 1) }] })],
-  ["parameters", () => ({ statements: [{ sql: "SELECT 1", params: Array(QUERY_LIMITS.parameters + 1).fill(1) }] })],
+  [
+    "named parameters",
+    () => ({ statements: [{ sql: "SELECT 1", params: named(QUERY_LIMITS.parameters + 1) }] }),
+  ],
+  [
+    "parameters",
+    () => ({ statements: [{ sql: "SELECT 1", params: Array(QUERY_LIMITS.parameters + 1).fill(1) }] }),
+  ],
   ["statements", () => ({ statements: Array(QUERY_LIMITS.statements + 1).fill({ sql: "SELECT 1" }) })],
 ];
 

@@ -1,5 +1,6 @@
-// How much of the whole a run of the tests does: internal/testkit/effort in Go, and its one switch, DBMIGRATE_EFFORT, for the Worker's tests.
-// `make test` does a part of each large proof, another one at each commit; `make proof` does everything. A test that does less says so.
+// How much of the whole a run of the tests does: internal/testkit/effort in Go, and its one switch,
+// DBMIGRATE_EFFORT, for the Worker's tests. `make test` does a part of each large proof, another one at each
+// commit; `make proof` does everything. A test that does less says so.
 import { inject } from "vitest";
 
 /** `turn` chooses the part; null in a whole run. vitest.config.ts reads the switch. */
@@ -15,7 +16,10 @@ declare module "vitest" {
 
 const { turn } = inject("effort");
 
-/** Some n of all, or all of them in a whole run. The next turn begins where this one ends, so that consecutive turns do everything. */
+/**
+ * Some n of all, or all of them in a whole run. The next turn begins where this one ends, so that consecutive
+ * turns do everything.
+ */
 export function some<T>(what: string, all: readonly T[], n: number): readonly T[] {
   if (turn === null || all.length <= n) return all;
   console.log(`effort: ${what}: ${n} of ${all.length} (DBMIGRATE_EFFORT=${turn})`);

@@ -1,6 +1,9 @@
-// Statements that a parser might take for something else: a grammar's pieces in any order, and damage of sound ones.
+// Statements that a parser might take for something else: a grammar's pieces in any order, and damage of
+// sound ones.
 
-/** Texts by which a guard was once misled, and each way to leave a text open behind a parenthesis too many. */
+/**
+ * Texts by which a guard was once misled, and each way to leave a text open behind a parenthesis too many.
+ */
 export const misleading: readonly string[] = [
   "SELECT 7,'admin' LIMIT 1) REPLACE INTO u(id,role,x) WITH q AS (SELECT 1",
   "SELECT 1) DELETE FROM u WHERE id IN (SELECT 1",
@@ -8,7 +11,9 @@ export const misleading: readonly string[] = [
   "WITH q AS (SELECT 8) INSERT INTO u(id) SELECT * FROM q",
   "UPDATE u SET x = 1 RETURNING id",
   "SELECT 1 UNION SELECT 2) DELETE FROM u WHERE id IN (SELECT 1",
-  ..."DELETE FROM u|DROP TABLE u|CREATE TABLE zz(a)|ALTER TABLE u ADD COLUMN y|PRAGMA user_version = 9".split("|"),
+  ..."DELETE FROM u|DROP TABLE u|CREATE TABLE zz(a)|ALTER TABLE u ADD COLUMN y|PRAGMA user_version = 9".split(
+    "|",
+  ),
   ..."CREATE TEMP TABLE tt(a)|ANALYZE|REINDEX|VACUUM".split("|"),
   ...["'", '"', "`", "[", "x'", "\0", "\0'", "\0(", "/*", "--", "\0 (("].flatMap((open) => [
     `SELECT 7,'admin' LIMIT 1) DELETE FROM u ${open}`,
@@ -57,7 +62,11 @@ export function* damagedStatements(seed: number): Generator<string, never> {
   }
 }
 
-function damage(text: string, below: (n: number) => number, one: (texts: readonly string[]) => string): string {
+function damage(
+  text: string,
+  below: (n: number) => number,
+  one: (texts: readonly string[]) => string,
+): string {
   let damaged = text;
   for (let left = 1 + below(3); left > 0; left--) {
     const at = below(damaged.length + 1);

@@ -1,5 +1,6 @@
-// Package appdb builds databases like those of an application that cuts sports videos (games, clips, projects, exports),
-// of any size and always the same for the same seed: fleets for tests, the demo and benchmarks.
+// Package appdb builds databases like those of an application that cuts sports videos (games, clips,
+// projects, exports), of any size and always the same for the same seed: fleets for tests, the demo and
+// benchmarks.
 package appdb
 
 import (
@@ -66,11 +67,12 @@ CREATE INDEX exports_by_project ON exports(project_id);
 PRAGMA user_version = 12;
 `
 
-// smallPages is the size under which a file gets pages of 1,024 bytes: with 4,096 the empty schema fills 40 KB.
+// smallPages is the size under which a file gets pages of 1,024 bytes: with 4,096 the empty schema fills 40
+// KB.
 const smallPages = 64_000
 
-// Build writes a new database of about the given size (within a page or two of games, above the size of the empty
-// schema: 11 KB) to path. The same seed and size give the same bytes.
+// Build writes a new database of about the given size (within a page or two of games, above the size of the
+// empty schema: 11 KB) to path. The same seed and size give the same bytes.
 func Build(ctx context.Context, path string, seed uint64, bytes int64) (stats Stats, err error) {
 	if _, err := os.Stat(path); err == nil {
 		return Stats{}, fmt.Errorf("build database %s: it exists", path)

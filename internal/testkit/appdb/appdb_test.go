@@ -44,7 +44,8 @@ func TestBuildKeepsItsPromises(t *testing.T) {
 		size, rows int64
 	}{{20_000, 0}, {300_000, 0}, {S, 5_600}, {M, 56_000}} {
 		path, stats := build(t, 1, test.size)
-		if size := int64(len(read(t, path))); size != stats.Bytes || size < test.size || size > test.size+60_000 {
+		if size := int64(len(read(t, path))); size != stats.Bytes || size < test.size ||
+			size > test.size+60_000 {
 			t.Errorf("asked for %d bytes, got %d, stats %+v", test.size, size, stats)
 		}
 		if test.rows > 0 && (stats.Rows < test.rows*9/10 || stats.Rows > test.rows*11/10) {

@@ -74,9 +74,17 @@ func (f *filler) game(ctx context.Context) error {
 	opponent := f.pick(teams)
 	played := f.instant()
 	duration := 5400 + f.random.Float64()*1800
-	err := f.insert(ctx, "INSERT INTO games(title, opponent, played_at, duration, video_key, home_score, away_score) VALUES (?,?,?,?,?,?,?)",
-		fmt.Sprintf("%s %d vs. %s", f.pick(teams), f.games, opponent), opponent, played, duration,
-		fmt.Sprintf("games/%d.mp4", f.games), f.random.IntN(9), f.optional(f.random.IntN(9)))
+	err := f.insert(
+		ctx,
+		"INSERT INTO games(title, opponent, played_at, duration, video_key, home_score, away_score) VALUES (?,?,?,?,?,?,?)",
+		fmt.Sprintf("%s %d vs. %s", f.pick(teams), f.games, opponent),
+		opponent,
+		played,
+		duration,
+		fmt.Sprintf("games/%d.mp4", f.games),
+		f.random.IntN(9),
+		f.optional(f.random.IntN(9)),
+	)
 	if err != nil {
 		return err
 	}
@@ -93,8 +101,16 @@ func (f *filler) game(ctx context.Context) error {
 
 func (f *filler) clip(ctx context.Context, duration float64) error {
 	start := f.random.Float64() * duration
-	return f.insert(ctx, "INSERT INTO clips(game_id, start_s, end_s, label, tags, rating) VALUES (?,?,?,?,?,?)",
-		f.games, start, start+f.random.ExpFloat64()*12, f.pick(labels)+", "+f.pick(labels), f.tags(), f.optional(1+f.random.IntN(5)))
+	return f.insert(
+		ctx,
+		"INSERT INTO clips(game_id, start_s, end_s, label, tags, rating) VALUES (?,?,?,?,?,?)",
+		f.games,
+		start,
+		start+f.random.ExpFloat64()*12,
+		f.pick(labels)+", "+f.pick(labels),
+		f.tags(),
+		f.optional(1+f.random.IntN(5)),
+	)
 }
 
 func (f *filler) project(ctx context.Context, created int64) error {
@@ -103,14 +119,27 @@ func (f *filler) project(ctx context.Context, created int64) error {
 	if f.random.IntN(gamesPerPoster/gamesPerProject) == 0 {
 		thumbnail = f.bytes(posterBytes)
 	}
-	settings := fmt.Sprintf(`{"fps":%d,"crop":[%g,%g],"captions":%t}`, 25+5*f.random.IntN(8), f.random.Float64(), f.random.Float64(), f.random.IntN(2) == 0)
+	settings := fmt.Sprintf(
+		`{"fps":%d,"crop":[%g,%g],"captions":%t}`,
+		25+5*f.random.IntN(8),
+		f.random.Float64(),
+		f.random.Float64(),
+		f.random.IntN(2) == 0,
+	)
 	err := f.insert(ctx, "INSERT INTO projects(id, name, settings, thumbnail, created_at) VALUES (?,?,?,?,?)",
 		id, "Best of "+f.pick(teams), settings, thumbnail, created)
 	if err != nil {
 		return err
 	}
-	return f.insert(ctx, "INSERT INTO exports(project_id, status, bytes, checksum, finished_at) VALUES (?,?,?,?,?)",
-		id, f.pick(states), f.random.Int64N(1<<40), f.bytes(16), f.optional(int(created/1000)))
+	return f.insert(
+		ctx,
+		"INSERT INTO exports(project_id, status, bytes, checksum, finished_at) VALUES (?,?,?,?,?)",
+		id,
+		f.pick(states),
+		f.random.Int64N(1<<40),
+		f.bytes(16),
+		f.optional(int(created/1000)),
+	)
 }
 
 func (f *filler) insert(ctx context.Context, statement string, values ...any) error {
@@ -128,8 +157,28 @@ func (f *filler) insert(ctx context.Context, statement string, values ...any) er
 }
 
 var (
-	teams  = []string{"SV Grün-Weiß", "FC Nord", "Ålesund", "Tigers", "東京ライオンズ", "Rovers", "Olimpia", "Reál 🦁"}
-	labels = []string{"goal", "free kick", "save", "pressing", "counter-attack", "corner", "foul", "build-up on the left", "Abseits?", "wide angle"}
+	teams = []string{
+		"SV Grün-Weiß",
+		"FC Nord",
+		"Ålesund",
+		"Tigers",
+		"東京ライオンズ",
+		"Rovers",
+		"Olimpia",
+		"Reál 🦁",
+	}
+	labels = []string{
+		"goal",
+		"free kick",
+		"save",
+		"pressing",
+		"counter-attack",
+		"corner",
+		"foul",
+		"build-up on the left",
+		"Abseits?",
+		"wide angle",
+	}
 	states = []string{"queued", "running", "done", "failed"}
 )
 

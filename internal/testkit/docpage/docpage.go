@@ -1,5 +1,5 @@
-// Package docpage writes measured sections of pages, each between its own pair of comments. What a whole run of the tests shows goes to
-// docs/notes/proof.md, each section with the commit that it was shown at.
+// Package docpage writes measured sections of pages, each between its own pair of comments. What a whole run
+// of the tests shows goes to docs/notes/proof.md, each section with the commit that it was shown at.
 package docpage
 
 import (
@@ -19,7 +19,8 @@ import (
 // ProofPage is where whole runs write, from the module's root.
 const ProofPage = "docs/notes/proof.md"
 
-// Replace puts text between `<!-- proof:NAME -->` and the next `<!-- end -->` of the page. Several processes may write to one page.
+// Replace puts text between `<!-- proof:NAME -->` and the next `<!-- end -->` of the page. Several processes
+// may write to one page.
 func Replace(path, name, text string) error {
 	page, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -47,7 +48,8 @@ func Replace(path, name, text string) error {
 	return err
 }
 
-// Publish logs what a test measured. Where the run was whole and the test passed, it also writes it to ProofPage.
+// Publish logs what a test measured. Where the run was whole and the test passed, it also writes it to
+// ProofPage.
 func Publish(t testing.TB, name, text string) {
 	t.Helper()
 	t.Log("\n" + text)
@@ -69,7 +71,11 @@ func Stamp() string {
 	if err != nil {
 		commit = []byte("unknown")
 	}
-	return fmt.Sprintf("%s, commit %s.\n\n", time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)))
+	return fmt.Sprintf(
+		"%s, commit %s.\n\n",
+		time.Now().UTC().Format(time.DateOnly),
+		strings.TrimSpace(string(commit)),
+	)
 }
 
 func findPage() (string, error) {

@@ -33,7 +33,10 @@ func TestManyWritersOfOnePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range sections {
-		if want := fmt.Sprintf("before %d\n\n<!-- proof:s%d -->\n\nnew %d\n\n<!-- end -->", n, n, n); !strings.Contains(string(got), want) {
+		if want := fmt.Sprintf("before %d\n\n<!-- proof:s%d -->\n\nnew %d\n\n<!-- end -->", n, n, n); !strings.Contains(
+			string(got),
+			want,
+		) {
 			t.Errorf("section %d is not as it was written last:\n%s", n, got)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package effort says how much of the whole a run of the tests does. It is the only place that knows: `make test` does a part of each large
-// proof, another one at each commit, and `make proof` does everything. A test that does less says so, in a line that begins with "effort:".
+// Package effort says how much of the whole a run of the tests does. It is the only place that knows: `make
+// test` does a part of each large proof, another one at each commit, and `make proof` does everything. A test
+// that does less says so, in a line that begins with "effort:".
 package effort
 
 import (
@@ -11,12 +12,14 @@ import (
 	"time"
 )
 
-// Variable is the one switch: "whole" for everything, or the number of a turn, which chooses the part. `make` sets the number of the commit.
+// Variable is the one switch: "whole" for everything, or the number of a turn, which chooses the part. `make`
+// sets the number of the commit.
 const Variable = "DBMIGRATE_EFFORT"
 
 const whole = "whole"
 
-// chosen is read while a test runs, not before: so `go test` knows that a result of another turn is another one.
+// chosen is read while a test runs, not before: so `go test` knows that a result of another turn is another
+// one.
 var chosen = sync.OnceValue(func() choice { return parse(os.Getenv(Variable)) })
 
 // choice is what Variable says.
@@ -51,7 +54,8 @@ func Whole(t testing.TB) bool {
 	return c.whole
 }
 
-// Some returns n of all, or all of them in a whole run. The next turn begins where this one ends, so that consecutive turns do everything.
+// Some returns n of all, or all of them in a whole run. The next turn begins where this one ends, so that
+// consecutive turns do everything.
 func Some[T any](t testing.TB, what string, all []T, n int) []T {
 	t.Helper()
 	if Whole(t) || len(all) <= n {
@@ -67,7 +71,18 @@ func Part[T any](what string, all []T, n int) (some []T, note string, err error)
 	if c.err != nil || c.whole || len(all) <= n {
 		return all, "", c.err
 	}
-	return part(all, n, c.turn), fmt.Sprintf("effort: %d of %d %s (%s=%d)\n", n, len(all), what, Variable, c.turn), nil
+	return part(
+			all,
+			n,
+			c.turn,
+		), fmt.Sprintf(
+			"effort: %d of %d %s (%s=%d)\n",
+			n,
+			len(all),
+			what,
+			Variable,
+			c.turn,
+		), nil
 }
 
 // Numbered is Some of the numbers from 0 to all-1.

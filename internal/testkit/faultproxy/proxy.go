@@ -1,5 +1,6 @@
-// Package faultproxy stands between a client and the local runtime and does to chosen requests what networks, platforms and
-// kill -9 do: lose them, lose their answers, repeat them, delay them, answer something else. Tests walk it over every request of a command.
+// Package faultproxy stands between a client and the local runtime and does to chosen requests what networks,
+// platforms and kill -9 do: lose them, lose their answers, repeat them, delay them, answer something else.
+// Tests walk it over every request of a command.
 package faultproxy
 
 import (
@@ -48,7 +49,8 @@ func lastSegment(path string) string { return path[strings.LastIndexByte(path, '
 
 // Fault is what happens to a request. The zero Fault lets it pass.
 type Fault struct {
-	// Before runs before the request goes on; After when its effect has happened and before its answer goes back.
+	// Before runs before the request goes on; After when its effect has happened and before its answer goes
+	// back.
 	Before, After func()
 	// Repeat sends the request on a second time, after the first; the first answer counts.
 	Repeat bool
@@ -56,7 +58,8 @@ type Fault struct {
 	Swallow, Late bool
 	// Cut closes the connection instead of answering; CutHalf after half of the answer's body.
 	Cut, CutHalf bool
-	// Truncate answers the first half of the body as if that were all; Drip sends the body in ten pieces, over that time.
+	// Truncate answers the first half of the body as if that were all; Drip sends the body in ten pieces,
+	// over that time.
 	Truncate bool
 	Drip     time.Duration
 	// Status, Header and Body answer in place of the real answer.
@@ -70,7 +73,8 @@ type Fault struct {
 // Rule decides about each request.
 type Rule func(Request) Fault
 
-// transport changes nothing on the way: no compression of its own, no connection kept that the upstream may have closed.
+// transport changes nothing on the way: no compression of its own, no connection kept that the upstream may
+// have closed.
 var transport = &http.Transport{DisableCompression: true, DisableKeepAlives: true}
 
 // Proxy forwards to one upstream. Its methods may be called at any time.
@@ -110,7 +114,8 @@ func (p *Proxy) Reset(rule Rule) {
 	p.rule, p.seen, p.late = rule, nil, nil
 }
 
-// LeaveAlone lets requests whose path holds one of the parts pass, neither seen nor disturbed: reports, whose order among the others is not fixed.
+// LeaveAlone lets requests whose path holds one of the parts pass, neither seen nor disturbed: reports, whose
+// order among the others is not fixed.
 func (p *Proxy) LeaveAlone(parts ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -57,7 +57,15 @@ func TestFaults(t *testing.T) {
 				status, body = answer.StatusCode, string(got)
 			}
 			if status != c.status || body != c.body || *reached != c.reached {
-				t.Errorf("status %d body %q reached %d, want %d %q %d", status, body, *reached, c.status, c.body, c.reached)
+				t.Errorf(
+					"status %d body %q reached %d, want %d %q %d",
+					status,
+					body,
+					*reached,
+					c.status,
+					c.body,
+					c.reached,
+				)
 			}
 		})
 	}

@@ -1,5 +1,6 @@
-// Package harddb makes SQLite files that are hard to copy exactly: from a seed, each with a random choice of everything that SQLite can
-// store and a copy tends to get wrong. Some hold something that a Durable Object has no place for, and say for which reason it has to be refused.
+// Package harddb makes SQLite files that are hard to copy exactly: from a seed, each with a random choice of
+// everything that SQLite can store and a copy tends to get wrong. Some hold something that a Durable Object
+// has no place for, and say for which reason it has to be refused.
 package harddb
 
 import (
@@ -21,7 +22,8 @@ import (
 type Database struct {
 	// Features name what was chosen, in the order in which it was made.
 	Features []string
-	// Refusal is the reason for which the file has to be refused; "" when a Durable Object can hold it exactly.
+	// Refusal is the reason for which the file has to be refused; "" when a Durable Object can hold it
+	// exactly.
 	Refusal sqlitefile.Reason
 	// Virtual names the virtual tables, whose shadow tables may be laid out otherwise after a copy.
 	Virtual []string
@@ -55,7 +57,8 @@ const (
 	refusedOneIn = 4
 )
 
-// Build writes the database of a seed to path, which must not exist. The same seed gives the same logical content.
+// Build writes the database of a seed to path, which must not exist. The same seed gives the same logical
+// content.
 func Build(ctx context.Context, path string, seed uint64) (Database, error) {
 	random := rand.New(rand.NewPCG(seed, 0x68617264))
 	chosen := choose(random, features, 2+random.IntN(chosenOf-1))
@@ -105,7 +108,13 @@ func choose(random *rand.Rand, from []feature, n int) []feature {
 	return chosen
 }
 
-func build(ctx context.Context, path string, random *rand.Rand, chosen []feature, refused *refusal) (Database, error) {
+func build(
+	ctx context.Context,
+	path string,
+	random *rand.Rand,
+	chosen []feature,
+	refused *refusal,
+) (Database, error) {
 	if _, err := os.Stat(path); err == nil {
 		return Database{}, fmt.Errorf("build a hard database: %s exists", path)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 )
 
-// TestEachFeatureIsWhatItSays lets the preflight look at every feature by itself: it is either fit, or refused for the reason it promises.
+// TestEachFeatureIsWhatItSays lets the preflight look at every feature by itself: it is either fit, or
+// refused for the reason it promises.
 func TestEachFeatureIsWhatItSays(t *testing.T) {
 	for _, name := range Names() {
 		for seed := range uint64(4) {

@@ -12,8 +12,40 @@ var hardNames = []string{
 }
 
 // plainNames are names that mean something to SQLite, or to this program.
-var plainNames = []string{"", " ", "select", "table", "index", "order", "group", "from", "where", "values", "null", "default", "key", "json_each", "json_tree", "main", "temp", "sqlite", "value", "new", "old",
-	"data", "rows", "tables", "dbmigrate_scratch", "_dbmigrate", "__proto__", "constructor", "toString", "stat", "seq", "name"}
+var plainNames = []string{
+	"",
+	" ",
+	"select",
+	"table",
+	"index",
+	"order",
+	"group",
+	"from",
+	"where",
+	"values",
+	"null",
+	"default",
+	"key",
+	"json_each",
+	"json_tree",
+	"main",
+	"temp",
+	"sqlite",
+	"value",
+	"new",
+	"old",
+	"data",
+	"rows",
+	"tables",
+	"dbmigrate_scratch",
+	"_dbmigrate",
+	"__proto__",
+	"constructor",
+	"toString",
+	"stat",
+	"seq",
+	"name",
+}
 
 // name makes a name that is not yet in use, and is not quoted.
 func (b *builder) name() string {
@@ -73,5 +105,20 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 
 // noise is what may stand between two words of a CREATE text.
 func (b *builder) noise() string {
-	return pick(b, []string{" ", " ", " ", "  ", "\n", "\r\n", "\t", " -- it's a \"comment\"\n", " /* ; ) */ ", "/**/", " -- ünï 🦁\r\n "})
+	return pick(
+		b,
+		[]string{
+			" ",
+			" ",
+			" ",
+			"  ",
+			"\n",
+			"\r\n",
+			"\t",
+			" -- it's a \"comment\"\n",
+			" /* ; ) */ ",
+			"/**/",
+			" -- ünï 🦁\r\n ",
+		},
+	)
 }

@@ -24,12 +24,42 @@ func (b *builder) triggers() {
 	b.execf("INSERT INTO %s VALUES(1, 'a'), (2, 'b'), (30, NULL)", table)
 	b.execf("CREATE VIEW %s AS SELECT id, v FROM %s", view, table)
 	name := func() string { return b.quote(b.name()) }
-	b.execf("CREATE TRIGGER %s AFTER INSERT ON %s BEGIN INSERT INTO %s VALUES('fired'); DELETE FROM %s WHERE id = new.id; END", name(), table, log, table)
-	b.execf("CREATE TRIGGER IF NOT EXISTS main.%s BEFORE INSERT ON %s WHEN new.v = 'no' BEGIN SELECT RAISE(ABORT, 'no; END'); END", name(), table)
-	b.execf("CREATE TRIGGER %s AFTER UPDATE OF v ON %s FOR EACH ROW WHEN new.v < 5\r\nBEGIN\r\n  -- again\r\n  UPDATE %s SET v = new.v + 1 WHERE id = new.id;\r\nEND", name(), table, table)
-	b.execf("CREATE TRIGGER %s INSTEAD OF INSERT ON %s BEGIN INSERT INTO %s(v) VALUES(new.v); END", name(), view, table)
-	b.execf("CREATE TRIGGER %s INSTEAD OF DELETE ON %s BEGIN SELECT CASE WHEN old.id THEN RAISE(IGNORE) END; END", name(), view)
-	b.execf("CREATE TRIGGER %s AFTER DELETE ON %s BEGIN INSERT INTO %s SELECT old.v WHERE EXISTS (SELECT 1 FROM %s); END", table, table, log, view)
+	b.execf(
+		"CREATE TRIGGER %s AFTER INSERT ON %s BEGIN INSERT INTO %s VALUES('fired'); DELETE FROM %s WHERE id = new.id; END",
+		name(),
+		table,
+		log,
+		table,
+	)
+	b.execf(
+		"CREATE TRIGGER IF NOT EXISTS main.%s BEFORE INSERT ON %s WHEN new.v = 'no' BEGIN SELECT RAISE(ABORT, 'no; END'); END",
+		name(),
+		table,
+	)
+	b.execf(
+		"CREATE TRIGGER %s AFTER UPDATE OF v ON %s FOR EACH ROW WHEN new.v < 5\r\nBEGIN\r\n  -- again\r\n  UPDATE %s SET v = new.v + 1 WHERE id = new.id;\r\nEND",
+		name(),
+		table,
+		table,
+	)
+	b.execf(
+		"CREATE TRIGGER %s INSTEAD OF INSERT ON %s BEGIN INSERT INTO %s(v) VALUES(new.v); END",
+		name(),
+		view,
+		table,
+	)
+	b.execf(
+		"CREATE TRIGGER %s INSTEAD OF DELETE ON %s BEGIN SELECT CASE WHEN old.id THEN RAISE(IGNORE) END; END",
+		name(),
+		view,
+	)
+	b.execf(
+		"CREATE TRIGGER %s AFTER DELETE ON %s BEGIN INSERT INTO %s SELECT old.v WHERE EXISTS (SELECT 1 FROM %s); END",
+		table,
+		table,
+		log,
+		view,
+	)
 }
 
 // views stand in any order, and some of them do not work.
@@ -40,12 +70,22 @@ func (b *builder) views() {
 	b.execf("CREATE VIEW IF NOT EXISTS main.%s AS SELECT missing FROM nowhere", quote(b.name()))
 	b.execf("CREATE TABLE %s(a, b)", quote(base))
 	b.execf("INSERT INTO %s VALUES(1, 2)", quote(base))
-	b.execf("CREATE VIEW %s AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT i, row_number() OVER (ORDER BY i DESC) FROM n -- end", b.quote(b.name()))
-	b.execf("CREATE VIEW %s AS SELECT \"not a column\" AS s, 1 UNION SELECT 2, 3 UNION ALL SELECT 4, 5 UNION SELECT 6, 7 EXCEPT SELECT 8, 9", b.quote(b.name()))
-	b.execf("CREATE VIEW %s AS SELECT * FROM json_each('[1,2]') JOIN pragma_table_info('x')", b.quote(b.name()))
+	b.execf(
+		"CREATE VIEW %s AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT i, row_number() OVER (ORDER BY i DESC) FROM n -- end",
+		b.quote(b.name()),
+	)
+	b.execf(
+		"CREATE VIEW %s AS SELECT \"not a column\" AS s, 1 UNION SELECT 2, 3 UNION ALL SELECT 4, 5 UNION SELECT 6, 7 EXCEPT SELECT 8, 9",
+		b.quote(b.name()),
+	)
+	b.execf(
+		"CREATE VIEW %s AS SELECT * FROM json_each('[1,2]') JOIN pragma_table_info('x')",
+		b.quote(b.name()),
+	)
 }
 
-// statistics are made when everything is there. SQLite here also makes those of sqlite_stat4, which a Durable Object has not.
+// statistics are made when everything is there. SQLite here also makes those of sqlite_stat4, which a Durable
+// Object has not.
 func (b *builder) statistics() {
 	b.last = append(b.last, func() {
 		b.exec("ANALYZE")
@@ -56,7 +96,15 @@ func (b *builder) statistics() {
 }
 
 func (b *builder) comments() {
-	b.exec("CREATE TABLE -- a comment\r\n" + b.quote(b.name()) + " /* ( */ (\r\n\ta INTEGER -- the first\r\n\t, b TEXT /* with ' and \" */\r\n) -- kept?\r\n")
+	b.exec(
+		"CREATE TABLE -- a comment\r\n" + b.quote(
+			b.name(),
+		) + " /* ( */ (\r\n\ta INTEGER -- the first\r\n\t, b TEXT /* with ' and \" */\r\n) -- kept?\r\n",
+	)
 	b.exec("create\ttable/**/" + b.quote(b.name()) + "(x\r\n,\r\ny/*,z*/)\r\n;\r\n")
-	b.exec("CREATE TABLE " + b.quote(b.name()) + "(a" + b.noise() + "INTEGER" + b.noise() + "NOT" + b.noise() + "NULL" + b.noise() + "PRIMARY KEY)" + b.noise() + "WITHOUT" + b.noise() + "ROWID" + "")
+	b.exec(
+		"CREATE TABLE " + b.quote(
+			b.name(),
+		) + "(a" + b.noise() + "INTEGER" + b.noise() + "NOT" + b.noise() + "NULL" + b.noise() + "PRIMARY KEY)" + b.noise() + "WITHOUT" + b.noise() + "ROWID" + "",
+	)
 }

@@ -11,7 +11,11 @@ import (
 // refusals are what a Durable Object has no place for, and what is no sound database at all.
 var refusals = []refusal{
 	{feature{"101 columns", (*builder).columns101}, sqlitefile.ReasonTooManyColumns, ""},
-	{feature{"a CREATE text over 100,000 bytes", (*builder).longStatement}, sqlitefile.ReasonStatementLength, ""},
+	{
+		feature{"a CREATE text over 100,000 bytes", (*builder).longStatement},
+		sqlitefile.ReasonStatementLength,
+		"",
+	},
 	{feature{"a reserved name", (*builder).reservedName}, sqlitefile.ReasonReservedName, ""},
 	{feature{"a module that is not there", (*builder).module}, sqlitefile.ReasonModule, ""},
 	{feature{"a refused function", (*builder).function}, sqlitefile.ReasonFunction, ""},
@@ -23,7 +27,11 @@ var refusals = []refusal{
 	{feature{"contentless full text", (*builder).contentless}, sqlitefile.ReasonContentless, ""},
 	{feature{"full text with locales", (*builder).locale}, sqlitefile.ReasonFTS5Locale, ""},
 	{feature{"full text out of step", (*builder).outOfStep}, sqlitefile.ReasonFTS5OutOfStep, ""},
-	{feature{"a table named like a part of a full-text table", (*builder).likeShadow}, sqlitefile.ReasonShadowName, ""},
+	{
+		feature{"a table named like a part of a full-text table", (*builder).likeShadow},
+		sqlitefile.ReasonShadowName,
+		"",
+	},
 	{feature{"a hidden rowid", (*builder).hiddenRowid}, sqlitefile.ReasonHiddenRowid, ""},
 	{feature{"sqlite_stat4", (*builder).stat4}, sqlitefile.ReasonStatistics, ""},
 	{feature{"a cell over 2,000,000 bytes", (*builder).largeCell}, sqlitefile.ReasonRowTooLarge, ""},
@@ -37,7 +45,11 @@ var refusals = []refusal{
 	{feature{"an overflow chain that loops", (*builder).overflowLoop}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an index that does not fit", (*builder).wrongIndex}, sqlitefile.ReasonDamaged, ""},
 	{feature{"a truncated file", (*builder).truncated}, sqlitefile.ReasonTruncated, ""},
-	{feature{"an unfinished checkpoint", (*builder).unfinishedCheckpoint}, sqlitefile.ReasonWALLeftBehind, ""},
+	{
+		feature{"an unfinished checkpoint", (*builder).unfinishedCheckpoint},
+		sqlitefile.ReasonWALLeftBehind,
+		"",
+	},
 	{feature{"no SQLite file", (*builder).notSQLite}, sqlitefile.ReasonNotSQLite, ""},
 	{feature{"an encrypted file", (*builder).encrypted}, sqlitefile.ReasonEncrypted, ""},
 	{feature{"an empty file", (*builder).emptyFile}, sqlitefile.ReasonEmptyFile, ""},
@@ -56,11 +68,14 @@ func (b *builder) longStatement() {
 }
 
 func (b *builder) reservedName() {
-	b.exec(strings.NewReplacer("NAME", quote(pick(b, []string{"_cf_KV", "_CF_x", "_cf_"})), "OTHER", quote(b.name())).Replace(pick(b, []string{
-		"CREATE TABLE NAME(x)", "CREATE VIEW NAME AS SELECT 1",
-		"CREATE TABLE OTHER(x); CREATE INDEX NAME ON OTHER(x)",
-		"CREATE TABLE OTHER(x); CREATE TRIGGER NAME AFTER INSERT ON OTHER BEGIN SELECT 1; END",
-	})))
+	b.exec(
+		strings.NewReplacer("NAME", quote(pick(b, []string{"_cf_KV", "_CF_x", "_cf_"})), "OTHER", quote(b.name())).
+			Replace(pick(b, []string{
+				"CREATE TABLE NAME(x)", "CREATE VIEW NAME AS SELECT 1",
+				"CREATE TABLE OTHER(x); CREATE INDEX NAME ON OTHER(x)",
+				"CREATE TABLE OTHER(x); CREATE TRIGGER NAME AFTER INSERT ON OTHER BEGIN SELECT 1; END",
+			})),
+	)
 }
 
 func (b *builder) module() {
@@ -84,7 +99,10 @@ func (b *builder) collation() {
 }
 
 func (b *builder) compound() {
-	b.execf("CREATE VIEW %s AS SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6", b.quote(b.name()))
+	b.execf(
+		"CREATE VIEW %s AS SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6",
+		b.quote(b.name()),
+	)
 }
 
 func (b *builder) depth() {
@@ -97,21 +115,33 @@ func (b *builder) chain() {
 		b.execf("CREATE TABLE %s%d(a)", name, i)
 	}
 	for i := range 11 {
-		b.execf("CREATE TRIGGER %[1]s_%[2]d AFTER INSERT ON %[1]s%[2]d BEGIN INSERT INTO %[1]s%[3]d VALUES(new.a); END", name, i, i+1)
+		b.execf(
+			"CREATE TRIGGER %[1]s_%[2]d AFTER INSERT ON %[1]s%[2]d BEGIN INSERT INTO %[1]s%[3]d VALUES(new.a); END",
+			name,
+			i,
+			i+1,
+		)
 	}
 }
 
 func (b *builder) pattern() {
-	b.exec(strings.NewReplacer("NAME", quote(b.name()), "OTHER", quote(b.name()), "LONG", strings.Repeat("long ", 11)).Replace(pick(b, []string{
-		"CREATE TABLE NAME(a CHECK (a NOT LIKE '%LONG%'))",
-		"CREATE TABLE NAME(a, b AS (a GLOB 'LONG*'))",
-		"CREATE TABLE NAME(a); CREATE INDEX OTHER ON NAME(a) WHERE a LIKE 'LONG%'",
-		"CREATE TABLE NAME(a); CREATE TRIGGER OTHER AFTER INSERT ON NAME WHEN new.a LIKE 'LONG%' BEGIN SELECT 1; END",
-	})))
+	b.exec(
+		strings.NewReplacer("NAME", quote(b.name()), "OTHER", quote(b.name()), "LONG", strings.Repeat("long ", 11)).
+			Replace(pick(b, []string{
+				"CREATE TABLE NAME(a CHECK (a NOT LIKE '%LONG%'))",
+				"CREATE TABLE NAME(a, b AS (a GLOB 'LONG*'))",
+				"CREATE TABLE NAME(a); CREATE INDEX OTHER ON NAME(a) WHERE a LIKE 'LONG%'",
+				"CREATE TABLE NAME(a); CREATE TRIGGER OTHER AFTER INSERT ON NAME WHEN new.a LIKE 'LONG%' BEGIN SELECT 1; END",
+			})),
+	)
 }
 
 func (b *builder) contentless() {
-	b.execf("CREATE VIRTUAL TABLE %s USING fts5(a, content = ''%s)", b.simple("virtual"), pick(b, []string{"", ", contentless_delete = 1"}))
+	b.execf(
+		"CREATE VIRTUAL TABLE %s USING fts5(a, content = ''%s)",
+		b.simple("virtual"),
+		pick(b, []string{"", ", contentless_delete = 1"}),
+	)
 }
 
 func (b *builder) locale() {
@@ -148,7 +178,11 @@ func (b *builder) stat4() {
 func (b *builder) largeCell() {
 	table := b.quote(b.name())
 	b.execf("CREATE TABLE %s(a, b)", table)
-	b.execf("INSERT INTO %s VALUES(1, %s)", table, pick(b, []string{"zeroblob(2000001)", "hex(zeroblob(1000001))", "zeroblob(5100000)"}))
+	b.execf(
+		"INSERT INTO %s VALUES(1, %s)",
+		table,
+		pick(b, []string{"zeroblob(2000001)", "hex(zeroblob(1000001))", "zeroblob(5100000)"}),
+	)
 }
 
 func (b *builder) largeRow() {
@@ -192,7 +226,13 @@ func (b *builder) overwritten() {
 	b.execf("INSERT INTO %s VALUES(1)", quote(table))
 	b.last = append(b.last, func() {
 		size := b.number("PRAGMA page_size")
-		root := b.number("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" + strings.ReplaceAll(table, "'", "''") + "'")
+		root := b.number(
+			"SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" + strings.ReplaceAll(
+				table,
+				"'",
+				"''",
+			) + "'",
+		)
 		b.patches = append(b.patches, func(content []byte) []byte {
 			for i := range size {
 				content[(root-1)*size+i] = 0xff
@@ -202,14 +242,21 @@ func (b *builder) overwritten() {
 	})
 }
 
-// overflowLoop makes the first overflow page of a row lead to itself; its number ends the only cell of the table, which ends the page.
+// overflowLoop makes the first overflow page of a row lead to itself; its number ends the only cell of the
+// table, which ends the page.
 func (b *builder) overflowLoop() {
 	table := b.name()
 	b.execf("CREATE TABLE %s(a)", quote(table))
 	b.execf("INSERT INTO %s VALUES(zeroblob(300000))", quote(table))
 	b.last = append(b.last, func() {
 		size := b.number("PRAGMA page_size")
-		root := b.number("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" + strings.ReplaceAll(table, "'", "''") + "'")
+		root := b.number(
+			"SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" + strings.ReplaceAll(
+				table,
+				"'",
+				"''",
+			) + "'",
+		)
 		b.patches = append(b.patches, func(content []byte) []byte {
 			first := content[root*size-4 : root*size]
 			copy(content[(int(binary.BigEndian.Uint32(first))-1)*size:], first)
@@ -237,12 +284,18 @@ func (b *builder) unfinishedCheckpoint() {
 	b.wal = true
 	b.last = append(b.last, func() {
 		size := b.number("PRAGMA page_size")
-		b.patches = append(b.patches, func(content []byte) []byte { return append(content, []byte(strings.Repeat("w", int(size)))...) })
+		b.patches = append(
+			b.patches,
+			func(content []byte) []byte { return append(content, []byte(strings.Repeat("w", int(size)))...) },
+		)
 	})
 }
 
 func (b *builder) notSQLite() {
-	b.patches = append(b.patches, func([]byte) []byte { return []byte(strings.Repeat("{\"not\": \"a database\"}\n", 60)) })
+	b.patches = append(
+		b.patches,
+		func([]byte) []byte { return []byte(strings.Repeat("{\"not\": \"a database\"}\n", 60)) },
+	)
 }
 
 func (b *builder) encrypted() {

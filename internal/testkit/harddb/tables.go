@@ -6,8 +6,28 @@ import (
 	"strings"
 )
 
-var declaredTypes = []string{"", "INTEGER", "INT", "BIGINT", "TEXT", "VARCHAR(10)", "CLOB", "BLOB", "REAL", "DOUBLE PRECISION", "FLOAT", "NUMERIC", "DECIMAL(10,5)", "BOOLEAN", "DATETIME", "STRING", "ANY",
-	"CHARINT", "unsigned big int", "\"odd type\""}
+var declaredTypes = []string{
+	"",
+	"INTEGER",
+	"INT",
+	"BIGINT",
+	"TEXT",
+	"VARCHAR(10)",
+	"CLOB",
+	"BLOB",
+	"REAL",
+	"DOUBLE PRECISION",
+	"FLOAT",
+	"NUMERIC",
+	"DECIMAL(10,5)",
+	"BOOLEAN",
+	"DATETIME",
+	"STRING",
+	"ANY",
+	"CHARINT",
+	"unsigned big int",
+	"\"odd type\"",
+}
 
 func (b *builder) anyTypes() {
 	columns := b.columns(1 + b.random.IntN(12))
@@ -19,7 +39,12 @@ func (b *builder) anyTypes() {
 		}
 	}
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE" + b.noise() + table + b.noise() + "(" + strings.Join(parts, ","+b.noise()) + b.noise() + ")")
+	b.exec(
+		"CREATE TABLE" + b.noise() + table + b.noise() + "(" + strings.Join(
+			parts,
+			","+b.noise(),
+		) + b.noise() + ")",
+	)
 	for range b.random.IntN(60) {
 		row := make([]cell, len(columns))
 		for i := range row {
@@ -31,13 +56,33 @@ func (b *builder) anyTypes() {
 
 func (b *builder) integers() {
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE " + table + "(id INTEGER PRIMARY KEY, n, i INTEGER, r REAL, t TEXT, d NUMERIC, b BLOB)")
+	b.exec(
+		"CREATE TABLE " + table + "(id INTEGER PRIMARY KEY, n, i INTEGER, r REAL, t TEXT, d NUMERIC, b BLOB)",
+	)
 	for _, edge := range edgeInts {
-		b.insert(table, integer(edge), integer(edge), integer(edge), integer(edge), integer(edge), integer(edge), integer(edge))
+		b.insert(
+			table,
+			integer(edge),
+			integer(edge),
+			integer(edge),
+			integer(edge),
+			integer(edge),
+			integer(edge),
+			integer(edge),
+		)
 	}
 	for i := range 50 {
 		n := b.anyInt()
-		b.insert(table, integer(int64(i+1000)), integer(n), integer(n), integer(n), integer(n), integer(n), integer(n))
+		b.insert(
+			table,
+			integer(int64(i+1000)),
+			integer(n),
+			integer(n),
+			integer(n),
+			integer(n),
+			integer(n),
+			integer(n),
+		)
 	}
 }
 
@@ -69,9 +114,20 @@ func (b *builder) textsAndBlobs() {
 
 func (b *builder) strict() {
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE " + table + "(i INT, j INTEGER, r REAL, t TEXT, b BLOB, a ANY, n ANY NOT NULL) STRICT")
+	b.exec(
+		"CREATE TABLE " + table + "(i INT, j INTEGER, r REAL, t TEXT, b BLOB, a ANY, n ANY NOT NULL) STRICT",
+	)
 	for range 40 {
-		b.insert(table, integer(b.anyInt()), integer(b.anyInt()), real(b.anyReal()), b.text(b.anyText()), blob(b.anyBlob()), b.anyCell(), pick(b, []cell{integer(5), real(5), b.text("5"), blob([]byte("5"))}))
+		b.insert(
+			table,
+			integer(b.anyInt()),
+			integer(b.anyInt()),
+			real(b.anyReal()),
+			b.text(b.anyText()),
+			blob(b.anyBlob()),
+			b.anyCell(),
+			pick(b, []cell{integer(5), real(5), b.text("5"), blob([]byte("5"))}),
+		)
 	}
 	b.insert(table, null, null, null, null, null, null, integer(0))
 	keyed := b.quote(b.name())
@@ -84,7 +140,18 @@ func (b *builder) strict() {
 func (b *builder) rowids() {
 	table := b.quote(b.name())
 	b.exec("CREATE TABLE " + table + "(x, y TEXT)")
-	ids := []int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, 7, 1 << 53, 1<<53 + 1, math.MaxInt64 - 1, math.MaxInt64}
+	ids := []int64{
+		math.MinInt64,
+		math.MinInt64 + 1,
+		-1,
+		0,
+		1,
+		7,
+		1 << 53,
+		1<<53 + 1,
+		math.MaxInt64 - 1,
+		math.MaxInt64,
+	}
 	for i := range 300 {
 		ids = append(ids, int64(i)*7-1000)
 	}
@@ -103,7 +170,16 @@ func (b *builder) rowidColumns() {
 	taken := b.random.Perm(3)[:1+b.random.IntN(2)]
 	var columns []string
 	for _, i := range taken {
-		columns = append(columns, pick(b, []string{strings.ToUpper(rowidNames[i]), quote(rowidNames[i]), rowidNames[i]})+" "+pick(b, []string{"", "TEXT", "INTEGER"}))
+		columns = append(
+			columns,
+			pick(
+				b,
+				[]string{strings.ToUpper(rowidNames[i]), quote(rowidNames[i]), rowidNames[i]},
+			)+" "+pick(
+				b,
+				[]string{"", "TEXT", "INTEGER"},
+			),
+		)
 	}
 	table := b.quote(b.name())
 	b.exec("CREATE TABLE " + table + "(" + strings.Join(columns, ", ") + ", z)")
@@ -125,10 +201,21 @@ func (b *builder) rowidColumns() {
 
 func (b *builder) withoutRowid() {
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE " + table + `(a TEXT COLLATE NOCASE, v, b INTEGER, c, "d d" REAL, PRIMARY KEY(b DESC, a, c COLLATE RTRIM DESC, "d d")) WITHOUT ROWID`)
+	b.exec(
+		"CREATE TABLE " + table + `(a TEXT COLLATE NOCASE, v, b INTEGER, c, "d d" REAL, PRIMARY KEY(b DESC, a, c COLLATE RTRIM DESC, "d d")) WITHOUT ROWID`,
+	)
 	for _, a := range []string{"a", "B", "c", "a b", "\U0001F981", "\uffee", "", "zz "} {
 		for range 12 {
-			b.exec("INSERT OR IGNORE INTO "+table+" VALUES("+b.text(a).sql+", 1, ?, "+pick(b, []string{"1", "1.5", "'x'", "'y  '", "'Y'", "x'7a'", "-0.0", "9e999"})+", ?)", b.anyInt(), pick(b, edgeReals))
+			b.exec(
+				"INSERT OR IGNORE INTO "+table+" VALUES("+b.text(
+					a,
+				).sql+", 1, ?, "+pick(
+					b,
+					[]string{"1", "1.5", "'x'", "'y  '", "'Y'", "x'7a'", "-0.0", "9e999"},
+				)+", ?)",
+				b.anyInt(),
+				pick(b, edgeReals),
+			)
 		}
 	}
 	repeated := b.quote(b.name())
@@ -139,7 +226,12 @@ func (b *builder) withoutRowid() {
 func (b *builder) smallKeys() {
 	for _, declared := range []string{"TEXT", "BLOB", "REAL", "INT", "", "TEXT COLLATE RTRIM", "NUMERIC"} {
 		table := b.quote(b.name())
-		b.exec("CREATE TABLE " + table + "(k " + declared + " PRIMARY KEY" + pick(b, []string{"", " DESC"}) + ", v) WITHOUT ROWID")
+		b.exec(
+			"CREATE TABLE " + table + "(k " + declared + " PRIMARY KEY" + pick(
+				b,
+				[]string{"", " DESC"},
+			) + ", v) WITHOUT ROWID",
+		)
 		for range 40 {
 			c := b.anyCell()
 			if c.sql == "?" {
@@ -175,7 +267,11 @@ func (b *builder) autoincrement() {
 	b.exec("INSERT INTO " + quote(missing) + "(v) VALUES(1), (2)")
 	b.exec("DELETE FROM sqlite_sequence WHERE name = ?", missing)
 	if b.chance(2) {
-		b.exec("INSERT INTO sqlite_sequence(rowid, name, seq) VALUES(?, 'no such table', 'text'), (?, NULL, 2.5)", 1000+b.random.Int64N(1<<40), -b.random.Int64N(1<<40))
+		b.exec(
+			"INSERT INTO sqlite_sequence(rowid, name, seq) VALUES(?, 'no such table', 'text'), (?, NULL, 2.5)",
+			1000+b.random.Int64N(1<<40),
+			-b.random.Int64N(1<<40),
+		)
 	}
 }
 
@@ -191,7 +287,9 @@ func (b *builder) leftoverSequence() {
 
 func (b *builder) generated() {
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE " + table + `(s AS (a * 2) STORED, a INTEGER, v AS (a + 1), t TEXT GENERATED ALWAYS AS (hex(a) || "b") STORED, "b" DEFAULT 'x', r REAL AS (a) STORED, w INT AS (v * 2) VIRTUAL)`)
+	b.exec(
+		"CREATE TABLE " + table + `(s AS (a * 2) STORED, a INTEGER, v AS (a + 1), t TEXT GENERATED ALWAYS AS (hex(a) || "b") STORED, "b" DEFAULT 'x', r REAL AS (a) STORED, w INT AS (v * 2) VIRTUAL)`,
+	)
 	for range 20 {
 		b.exec("INSERT INTO "+table+"(a, \"b\") VALUES(?, ?)", b.anyInt()>>3, b.random.IntN(9))
 	}
@@ -204,7 +302,9 @@ func (b *builder) generated() {
 
 func (b *builder) checksViolated() {
 	table := b.quote(b.name())
-	b.exec("CREATE TABLE " + table + `(a CHECK (a > 0), b TEXT CONSTRAINT "short one" CHECK (length(b) < 4), c CHECK (typeof(c) = "text"), CHECK (a <> b))`)
+	b.exec(
+		"CREATE TABLE " + table + `(a CHECK (a > 0), b TEXT CONSTRAINT "short one" CHECK (length(b) < 4), c CHECK (typeof(c) = "text"), CHECK (a <> b))`,
+	)
 	b.exec("PRAGMA ignore_check_constraints = ON")
 	for range 20 {
 		b.insert(table, b.anyCell(), b.text(b.anyText()), b.anyCell())
@@ -213,11 +313,30 @@ func (b *builder) checksViolated() {
 }
 
 func (b *builder) foreignKeys() {
-	parent, child, self, one, two := b.quote(b.name()), b.quote(b.name()), b.quote(b.name()), b.quote(b.name()), b.quote(b.name())
-	b.execf("CREATE TABLE %s(p INTEGER NOT NULL REFERENCES %s(id) ON DELETE CASCADE, q REFERENCES %s DEFERRABLE INITIALLY DEFERRED)", child, parent, parent)
+	parent, child, self, one, two := b.quote(
+		b.name(),
+	), b.quote(
+		b.name(),
+	), b.quote(
+		b.name(),
+	), b.quote(
+		b.name(),
+	), b.quote(
+		b.name(),
+	)
+	b.execf(
+		"CREATE TABLE %s(p INTEGER NOT NULL REFERENCES %s(id) ON DELETE CASCADE, q REFERENCES %s DEFERRABLE INITIALLY DEFERRED)",
+		child,
+		parent,
+		parent,
+	)
 	b.execf("CREATE TABLE %s(id INTEGER PRIMARY KEY, up REFERENCES %s(id) ON UPDATE SET NULL)", self, self)
 	b.execf("CREATE TABLE %s(id INTEGER PRIMARY KEY, other REFERENCES %s(id))", one, two)
-	b.execf("CREATE TABLE %s(id INTEGER PRIMARY KEY, other REFERENCES %s(id), lost REFERENCES \"no such table\"(x))", two, one)
+	b.execf(
+		"CREATE TABLE %s(id INTEGER PRIMARY KEY, other REFERENCES %s(id), lost REFERENCES \"no such table\"(x))",
+		two,
+		one,
+	)
 	b.execf("CREATE TABLE %s(id INTEGER PRIMARY KEY, v)", parent)
 	b.execf("INSERT INTO %s VALUES(99, 1), (1, 88), (1, NULL)", child)
 	b.execf("INSERT INTO %s VALUES(1, 'x')", parent)
@@ -267,14 +386,20 @@ func (b *builder) altered() {
 }
 
 func (b *builder) createdAs() {
-	b.execf("CREATE TABLE %s AS SELECT 1 AS a, 'x' AS \"b b\", 2.5 AS \"c\"\"c\", x'00' AS d UNION ALL SELECT NULL, '', -0.0, x''", b.quote(b.name()))
+	b.execf(
+		"CREATE TABLE %s AS SELECT 1 AS a, 'x' AS \"b b\", 2.5 AS \"c\"\"c\", x'00' AS d UNION ALL SELECT NULL, '', -0.0, x''",
+		b.quote(b.name()),
+	)
 	b.execf("CREATE TABLE IF NOT EXISTS main.%s AS SELECT 1 WHERE 0", quote(b.name()))
 }
 
 func (b *builder) defaults() {
 	table := b.quote(b.name())
-	b.execf(`CREATE TABLE main.%s(a DEFAULT (abs(-5)), b DEFAULT CURRENT_TIMESTAMP, c TEXT DEFAULT "double quoted", d DEFAULT x'00ff', e DEFAULT -9223372036854775808, f DEFAULT 9e999,
-	  g DEFAULT TRUE, h DEFAULT 'it''s', i DEFAULT (json_object('a', 1)), j NOT NULL DEFAULT +1e-300, k DEFAULT NULL)`, table)
+	b.execf(
+		`CREATE TABLE main.%s(a DEFAULT (abs(-5)), b DEFAULT CURRENT_TIMESTAMP, c TEXT DEFAULT "double quoted", d DEFAULT x'00ff', e DEFAULT -9223372036854775808, f DEFAULT 9e999,
+	  g DEFAULT TRUE, h DEFAULT 'it''s', i DEFAULT (json_object('a', 1)), j NOT NULL DEFAULT +1e-300, k DEFAULT NULL)`,
+		table,
+	)
 	b.execf("INSERT INTO %s DEFAULT VALUES", table)
 	b.execf("INSERT INTO %s(b) VALUES(NULL)", table)
 }
@@ -296,7 +421,11 @@ func (b *builder) digestPages() {
 	for _, rows := range []int{2048, 2047, 2049, 4096, 5000}[b.random.IntN(4):][:2] {
 		table := b.quote(b.name())
 		b.execf("CREATE TABLE %s(x, y)", table)
-		b.execf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO %s(rowid, x, y) SELECT i * 3, i / 7.0, 'row ' || i FROM n", rows, table)
+		b.execf(
+			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO %s(rowid, x, y) SELECT i * 3, i / 7.0, 'row ' || i FROM n",
+			rows,
+			table,
+		)
 	}
 }
 
@@ -312,7 +441,9 @@ func (b *builder) manyTables() {
 
 func (b *builder) freePages() {
 	b.exec("CREATE TABLE freed_soon(x)")
-	b.exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO freed_soon SELECT randomblob(900) FROM n")
+	b.exec(
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO freed_soon SELECT randomblob(900) FROM n",
+	)
 	b.last = append(b.last, func() { b.exec("DROP TABLE freed_soon") })
 }
 

@@ -82,7 +82,12 @@ func (f Finished) Line() string {
 		words = append(words, word)
 	}
 	slices.Sort(words)
-	return fmt.Sprintf("%s: exit %d: %s", strings.Fields(f.Command)[0], f.Exit, strings.Join(slices.Compact(words), "; "))
+	return fmt.Sprintf(
+		"%s: exit %d: %s",
+		strings.Fields(f.Command)[0],
+		f.Exit,
+		strings.Join(slices.Compact(words), "; "),
+	)
 }
 
 // State is what status says about a user.

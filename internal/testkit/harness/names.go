@@ -11,7 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// Traced are the statements that Durable Objects of a Worker have run that traces them (worker/test-entry/traced.ts).
+// Traced are the statements that Durable Objects of a Worker have run that traces them
+// (worker/test-entry/traced.ts).
 func Traced(cloud *stack.Stack) ([]string, error) {
 	answer, err := http.Get(cloud.URL + "/test/traced")
 	if err != nil {
@@ -27,7 +28,8 @@ func Traced(cloud *stack.Stack) ([]string, error) {
 
 var identifier = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
-// Identifiers are all words of the statements, in lower case and sorted, but those that SQLite or Cloudflare keep for themselves.
+// Identifiers are all words of the statements, in lower case and sorted, but those that SQLite or Cloudflare
+// keep for themselves.
 func Identifiers(statements []string) []string {
 	seen := map[string]bool{}
 	for _, sql := range statements {
@@ -37,7 +39,8 @@ func Identifiers(statements []string) []string {
 	}
 	var words []string
 	for word := range seen {
-		if !strings.HasPrefix(word, "sqlite_") && !strings.HasPrefix(word, "_cf_") && !strings.HasPrefix(word, "__miniflare") {
+		if !strings.HasPrefix(word, "sqlite_") && !strings.HasPrefix(word, "_cf_") &&
+			!strings.HasPrefix(word, "__miniflare") {
 			words = append(words, word)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package harness runs the real dbmigrate binary against a local Cloudflare, through a proxy that does to chosen requests what networks and
-// crashes do, and plays the users, whose acknowledged writes it counts. Tests of all kinds share it, and so does the soak.
+// Package harness runs the real dbmigrate binary against a local Cloudflare, through a proxy that does to
+// chosen requests what networks and crashes do, and plays the users, whose acknowledged writes it counts.
+// Tests of all kinds share it, and so does the soak.
 package harness
 
 import (
@@ -51,7 +52,12 @@ func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
 		return nil, err
 	}
 	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
-	o := &Operator{Proxy: proxy, binary: binary, home: home, env: []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}}
+	o := &Operator{
+		Proxy:  proxy,
+		binary: binary,
+		home:   home,
+		env:    []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")},
+	}
 	for _, entry := range cloud.Env() {
 		o.env = append(o.env, strings.ReplaceAll(entry, cloud.URL, proxy.URL()))
 	}
@@ -65,7 +71,10 @@ func (o *Operator) Close() { o.Proxy.Close() }
 func (o *Operator) Run(args ...string) (Finished, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(o.binary, append(args, "--output", "json")...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, io.MultiWriter(&stderr, hearing{o.Hears})
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, io.MultiWriter(
+		&stderr,
+		hearing{o.Hears},
+	)
 	if err := cmd.Start(); err != nil {
 		return Finished{}, err
 	}
@@ -75,8 +84,13 @@ func (o *Operator) Run(args ...string) (Finished, error) {
 	if err != nil && !errors.As(err, &exit) {
 		return Finished{}, err
 	}
-	f := Finished{Command: strings.Join(args, " "), Exit: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String(),
-		Accounts: map[string]Account{}}
+	f := Finished{
+		Command:  strings.Join(args, " "),
+		Exit:     cmd.ProcessState.ExitCode(),
+		Stdout:   stdout.String(),
+		Stderr:   stderr.String(),
+		Accounts: map[string]Account{},
+	}
 	return f, f.parse()
 }
 

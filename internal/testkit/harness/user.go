@@ -69,7 +69,14 @@ func UserOf(cloud *stack.Stack, name string) *User { return &User{Name: name, cl
 
 // Bucket is a way to R2 beside every proxy.
 func Bucket(cloud *stack.Stack) (*r2.Client, error) {
-	return r2.New(r2.Config{Endpoint: cloud.S3Endpoint, Bucket: cloud.Bucket, AccessKeyID: cloud.AccessKey, SecretAccessKey: cloud.SecretKey})
+	return r2.New(
+		r2.Config{
+			Endpoint:        cloud.S3Endpoint,
+			Bucket:          cloud.Bucket,
+			AccessKeyID:     cloud.AccessKey,
+			SecretAccessKey: cloud.SecretKey,
+		},
+	)
 }
 
 // Key is where a user's file lies.
@@ -136,7 +143,9 @@ func (u *User) QueryIn(scope, mode, sql string, params ...any) ([][]any, error) 
 
 // Try sends one write once. Errors say what was answered instead.
 func (u *User) Try(sql string, params ...any) error {
-	body, err := json.Marshal(map[string]any{"mode": "write", "statements": []any{map[string]any{"sql": sql, "params": params}}})
+	body, err := json.Marshal(
+		map[string]any{"mode": "write", "statements": []any{map[string]any{"sql": sql, "params": params}}},
+	)
 	if err != nil {
 		return err
 	}
@@ -148,7 +157,11 @@ func (u *User) Try(sql string, params ...any) error {
 }
 
 func (u *User) post(body []byte) (int, []byte, error) {
-	request, err := http.NewRequest(http.MethodPost, u.cloud.URL+"/api/users/"+u.Name+"/query", bytes.NewReader(body))
+	request, err := http.NewRequest(
+		http.MethodPost,
+		u.cloud.URL+"/api/users/"+u.Name+"/query",
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		return 0, nil, err
 	}

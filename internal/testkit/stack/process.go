@@ -28,9 +28,15 @@ type process struct {
 	stopErr  error
 }
 
-// startWrangler runs wrangler and returns it with the URL that it serves. temporary, if not empty, is a folder to remove
-// when this process dies before it calls stop.
-func startWrangler(ctx context.Context, tools toolchain, args, env []string, temporary string, log io.Writer) (*process, string, error) {
+// startWrangler runs wrangler and returns it with the URL that it serves. temporary, if not empty, is a
+// folder to remove when this process dies before it calls stop.
+func startWrangler(
+	ctx context.Context,
+	tools toolchain,
+	args, env []string,
+	temporary string,
+	log io.Writer,
+) (*process, string, error) {
 	output := newReadyWatcher(log)
 	cmd := exec.Command(tools.node, append([]string{tools.wrangler}, args...)...)
 	cmd.Dir, cmd.Env = tools.workerDir, env
@@ -53,7 +59,10 @@ func startWrangler(ctx context.Context, tools toolchain, args, env []string, tem
 	case url := <-output.ready:
 		return p, url, nil
 	case <-output.failed:
-		err = errors.Join(p.stop(), fmt.Errorf("start wrangler: the Worker cannot be bundled:\n%s", output.tail()))
+		err = errors.Join(
+			p.stop(),
+			fmt.Errorf("start wrangler: the Worker cannot be bundled:\n%s", output.tail()),
+		)
 	case <-p.exited:
 		err = fmt.Errorf("start wrangler: it ended (%v) with this output:\n%s", p.waitErr, output.tail())
 	case <-ctx.Done():
@@ -110,23 +119,25 @@ func signalGroup(group int, signal syscall.Signal) {
 
 func groupIsGone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
 
-// waitGroupGone gives up after patience, because in a container whose first process reaps no orphans a dead straggler
-// stays in the group for ever.
+// waitGroupGone gives up after patience, because in a container whose first process reaps no orphans a dead
+// straggler stays in the group for ever.
 func waitGroupGone(group int, patience time.Duration) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && !groupIsGone(group); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// watchdogScript waits for a line. End of file instead means that our process died without a word: end the group $1, and
-// remove its temporary state folder $2, if it has one. (`kill -TERM -- -N` would be an error in dash.)
+// watchdogScript waits for a line. End of file instead means that our process died without a word: end the
+// group $1, and remove its temporary state folder $2, if it has one. (`kill -TERM -- -N` would be an error in
+// dash.)
 const watchdogScript = `read -r word || {
 	kill -s TERM -- -"$1"; sleep 5; kill -s KILL -- -"$1"
 	if [ -n "$2" ]; then rm -rf -- "$2"; fi
 } 2>/dev/null`
 
-// watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe of which
-// only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren and other systems.
+// watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe
+// of which only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren
+// and other systems.
 type watchdog struct {
 	cmd  *exec.Cmd
 	pipe io.WriteCloser

@@ -8,11 +8,12 @@ import (
 	"sync"
 )
 
-// readyLine is what wrangler prints when the Worker answers. The port is its choice: asking for port 0 and reading it
-// here leaves no moment in which another process can take the port.
+// readyLine is what wrangler prints when the Worker answers. The port is its choice: asking for port 0 and
+// reading it here leaves no moment in which another process can take the port.
 var readyLine = regexp.MustCompile(`Ready on (http://[0-9A-Za-z.:]+)`)
 
-// failedLine is what wrangler prints when it cannot bundle the Worker. It then waits for somebody to edit the source.
+// failedLine is what wrangler prints when it cannot bundle the Worker. It then waits for somebody to edit the
+// source.
 var failedLine = regexp.MustCompile(`Build failed with`)
 
 // tailLines is how much of wrangler's output an error quotes.

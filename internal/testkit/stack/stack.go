@@ -1,6 +1,6 @@
-// Package stack runs Cloudflare's local runtime (`wrangler dev`: the Worker with its Durable Objects, the R2 bucket over
-// S3, the KV namespace over the API's shape) for tests, the demo and benchmarks. One process group, one state folder,
-// nothing left behind.
+// Package stack runs Cloudflare's local runtime (`wrangler dev`: the Worker with its Durable Objects, the R2
+// bucket over S3, the KV namespace over the API's shape) for tests, the demo and benchmarks. One process
+// group, one state folder, nothing left behind.
 package stack
 
 import (
@@ -23,13 +23,15 @@ const (
 	secretKey   = "local-secret"
 )
 
-// The tokens of the local Worker, unless Options.Vars says otherwise. They open nothing but a process on this machine.
+// The tokens of the local Worker, unless Options.Vars says otherwise. They open nothing but a process on this
+// machine.
 const (
 	defaultAdminToken = "local-admin-token"
 	defaultAppToken   = "local-app-token"
 )
 
-// startTimeout bounds one start when the caller's context does not: a cold CI machine needs several times the usual 2 s.
+// startTimeout bounds one start when the caller's context does not: a cold CI machine needs several times the
+// usual 2 s.
 const startTimeout = 5 * time.Minute
 
 // Options say what to start. The zero value starts worker/ of this repository on an empty state.
@@ -60,8 +62,8 @@ type Stack struct {
 	process   *process
 }
 
-// Start runs the local runtime and returns when it answers. ctx bounds the start only; end the stack with Stop.
-// When this process dies without calling Stop, a watchdog ends the runtime.
+// Start runs the local runtime and returns when it answers. ctx bounds the start only; end the stack with
+// Stop. When this process dies without calling Stop, a watchdog ends the runtime.
 func Start(ctx context.Context, options Options) (*Stack, error) {
 	tools, err := findToolchain(options.WorkerDir)
 	if err != nil {
@@ -106,7 +108,8 @@ func (s *Stack) Env() []string {
 	}
 }
 
-// Restart ends the runtime and starts it again on the same port and the same state: what only memory held is gone.
+// Restart ends the runtime and starts it again on the same port and the same state: what only memory held is
+// gone.
 func (s *Stack) Restart(ctx context.Context) error {
 	if err := s.process.stop(); err != nil {
 		return err
@@ -122,8 +125,8 @@ func (s *Stack) Stop() error {
 	return joinCleanup(s.process.stop(), s.removeTemporary())
 }
 
-// RunTests is the body of a TestMain: one stack for the whole package, stopped before the exit code is returned. A fuzz target gets none:
-// each of its many processes would start one.
+// RunTests is the body of a TestMain: one stack for the whole package, stopped before the exit code is
+// returned. A fuzz target gets none: each of its many processes would start one.
 //
 //	func TestMain(m *testing.M) { os.Exit(stack.RunTests(m, stack.Options{}, func(s *stack.Stack) { shared = s })) }
 func RunTests(m interface{ Run() int }, options Options, use func(*Stack)) (code int) {
@@ -181,7 +184,14 @@ func (s *Stack) temporaryDir() string {
 func (s *Stack) launch(ctx context.Context, port string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p, url, err := startWrangler(ctx, s.tools, s.wranglerArgs(port), wranglerEnv(s.PersistDir), s.temporaryDir(), s.options.Log)
+	p, url, err := startWrangler(
+		ctx,
+		s.tools,
+		s.wranglerArgs(port),
+		wranglerEnv(s.PersistDir),
+		s.temporaryDir(),
+		s.options.Log,
+	)
 	if err != nil {
 		return err
 	}
@@ -205,7 +215,8 @@ func (s *Stack) wranglerArgs(port string) []string {
 	return args
 }
 
-// absolute makes a path independent of the working folder, because wrangler runs in another one. Empty stays empty.
+// absolute makes a path independent of the working folder, because wrangler runs in another one. Empty stays
+// empty.
 func absolute(path string) (string, error) {
 	if path == "" {
 		return "", nil

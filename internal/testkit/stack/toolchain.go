@@ -32,7 +32,10 @@ func findToolchain(workerDir string) (toolchain, error) {
 	if err != nil {
 		return toolchain{}, fmt.Errorf("find wrangler in %s: %w", workerDir, err)
 	}
-	t := toolchain{workerDir: workerDir, wrangler: filepath.Join(workerDir, "node_modules", "wrangler", "bin", "wrangler.js")}
+	t := toolchain{
+		workerDir: workerDir,
+		wrangler:  filepath.Join(workerDir, "node_modules", "wrangler", "bin", "wrangler.js"),
+	}
 	if _, err := os.Stat(t.wrangler); err != nil {
 		return toolchain{}, fmt.Errorf("find wrangler: %w (run `make setup`)", err)
 	}
@@ -55,7 +58,9 @@ func moduleRoot() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("find the module's root: no go.mod above the working folder (set Options.WorkerDir)")
+			return "", errors.New(
+				"find the module's root: no go.mod above the working folder (set Options.WorkerDir)",
+			)
 		}
 		dir = parent
 	}
@@ -76,7 +81,13 @@ func findNode(workerDir string) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: %w", system, err)
 	}
 	if !nodeIsRecent(string(out)) {
-		return "", fmt.Errorf("find node: %s is %s, wrangler needs %d.%d (run `make setup`)", system, strings.TrimSpace(string(out)), minNode[0], minNode[1])
+		return "", fmt.Errorf(
+			"find node: %s is %s, wrangler needs %d.%d (run `make setup`)",
+			system,
+			strings.TrimSpace(string(out)),
+			minNode[0],
+			minNode[1],
+		)
 	}
 	return system, nil
 }
@@ -95,8 +106,9 @@ func nodeIsRecent(version string) bool {
 	return major > minNode[0] || (major == minNode[0] && minor >= minNode[1])
 }
 
-// wranglerEnv is this process's environment without the credentials and choices of a developer's real account, plus
-// what keeps two wranglers on one machine apart (they find each other through the registry folder) and off the network.
+// wranglerEnv is this process's environment without the credentials and choices of a developer's real
+// account, plus what keeps two wranglers on one machine apart (they find each other through the registry
+// folder) and off the network.
 func wranglerEnv(persistDir string) []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -113,7 +125,8 @@ func wranglerEnv(persistDir string) []string {
 		"WRANGLER_LOG_PATH="+filepath.Join(persistDir, "logs"),
 		"WRANGLER_CACHE_DIR="+filepath.Join(persistDir, "cache"),
 		"CLOUDFLARE_CF_FETCH_ENABLED=false", // request.cf from a placeholder instead of the Internet
-		// Its trace collector writes the spans of every request and statement to a database, on the thread that serves them.
+		// Its trace collector writes the spans of every request and statement to a database, on the thread
+		// that serves them.
 		"X_LOCAL_OBSERVABILITY=false",
 	)
 }

@@ -53,7 +53,12 @@ func (b *Bucket) Head(_ context.Context, key userdb.ObjectKey) (userdb.Object, e
 }
 
 // Get writes the object to w.
-func (b *Bucket) Get(_ context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error) {
+func (b *Bucket) Get(
+	_ context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	w io.Writer,
+) (userdb.Object, error) {
 	o, err := b.read("get", key, ifMatch)
 	if err == nil {
 		_, err = w.Write(o.body)
@@ -62,7 +67,12 @@ func (b *Bucket) Get(_ context.Context, key userdb.ObjectKey, ifMatch userdb.ETa
 }
 
 // GetRange reads at most length bytes from offset.
-func (b *Bucket) GetRange(_ context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (b *Bucket) GetRange(
+	_ context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	o, err := b.read("get", key, ifMatch)
 	if err != nil {
 		return nil, userdb.Object{}, err
@@ -72,7 +82,13 @@ func (b *Bucket) GetRange(_ context.Context, key userdb.ObjectKey, ifMatch userd
 }
 
 // Put stores the body, if the condition holds.
-func (b *Bucket) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (b *Bucket) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	_ int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
@@ -118,8 +134,13 @@ func (b *Bucket) put(key userdb.ObjectKey, content []byte, opts userdb.PutOption
 	maps.Copy(metadata, opts.Metadata)
 	sum := md5.Sum(content)
 	etag := userdb.ETag(`"` + hex.EncodeToString(sum[:]) + `"`)
-	b.objects[key] = stored{body: content, Object: userdb.Object{Key: key, Size: int64(len(content)), ETag: etag,
-		LastModified: time.Now().Truncate(time.Second), ContentType: opts.ContentType, Metadata: metadata}}
+	b.objects[key] = stored{
+		body: content,
+		Object: userdb.Object{Key: key, Size: int64(len(content)), ETag: etag,
+			LastModified: time.Now().
+				Truncate(time.Second),
+			ContentType: opts.ContentType, Metadata: metadata},
+	}
 	return etag, nil
 }
 
@@ -141,7 +162,11 @@ func (b *Bucket) Delete(_ context.Context, key userdb.ObjectKey) error {
 }
 
 // List yields one page of everything under prefix.
-func (b *Bucket) List(_ context.Context, prefix, delimiter string, yield func([]userdb.Object, []string) error) error {
+func (b *Bucket) List(
+	_ context.Context,
+	prefix, delimiter string,
+	yield func([]userdb.Object, []string) error,
+) error {
 	b.mu.Lock()
 	var objects []userdb.Object
 	folders := map[string]bool{}

@@ -155,7 +155,9 @@ func (c *content) page(ctx context.Context, req wire.ExportRequest) (*wire.Expor
 		if !ok {
 			return nil, noTable(req.Table)
 		}
-		page := &wire.ExportPage{ExportHeader: wire.ExportHeader{Table: req.Table, Columns: table.Cells, Done: true}}
+		page := &wire.ExportPage{
+			ExportHeader: wire.ExportHeader{Table: req.Table, Columns: table.Cells, Done: true},
+		}
 		err := f.Rows(ctx, table, req.After, func(row []wire.Value) error {
 			if page.Rows > 0 && int64(len(page.Cells)) >= req.MaxBytes {
 				page.Done = false
@@ -169,7 +171,8 @@ func (c *content) page(ctx context.Context, req wire.ExportRequest) (*wire.Expor
 	})
 }
 
-// query runs an application's statements in one transaction on a SQLite file and says whether they changed it.
+// query runs an application's statements in one transaction on a SQLite file and says whether they changed
+// it.
 func query(ctx context.Context, path string, run func(*sql.Conn) error) (changed bool, err error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(off)&_pragma=journal_mode(memory)")
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 // errSetBack is an object's answer when the file shows that the object's storage was set back.
 var errSetBack = errors.New("the file's mark is newer than the object's claim")
 
-// DeleteFile deletes the file of a user with an object that serves, as a clean-up job or a lifecycle rule may. It says whether it did.
+// DeleteFile deletes the file of a user with an object that serves, as a clean-up job or a lifecycle rule
+// may. It says whether it did.
 func (w *World) DeleteFile(u userdb.UserID) bool {
 	deleted, _ := with(w.Objects, u, func(o *object) (bool, error) {
 		w.Bucket.mu.Lock()
@@ -30,7 +31,8 @@ func (w *World) DeleteFile(u userdb.UserID) bool {
 	return deleted
 }
 
-// Serves says whether a side takes the user's writes at this moment: an object that is ACTIVE, or a file without fence.
+// Serves says whether a side takes the user's writes at this moment: an object that is ACTIVE, or a file
+// without fence.
 func (w *World) Serves(u userdb.UserID) bool {
 	served, _ := with(w.Objects, u, func(o *object) (bool, error) {
 		file, err := w.Bucket.read("get", w.Layout.Key(u), "")
@@ -59,19 +61,30 @@ func (o *Objects) Snapshot(u userdb.UserID) *Snapshot {
 		if err != nil {
 			return nil, err
 		}
-		return &Snapshot{body: body, object: object{world: o.world, state: o.state, last: o.last, writes: o.writes, atActivation: o.atActivation,
-			receipt: o.receipt, content: &content{sent: o.content.sent, seen: o.content.seen}}}, nil
+		return &Snapshot{
+			body: body,
+			object: object{
+				world:        o.world,
+				state:        o.state,
+				last:         o.last,
+				writes:       o.writes,
+				atActivation: o.atActivation,
+				receipt:      o.receipt,
+				content:      &content{sent: o.content.sent, seen: o.content.seen},
+			},
+		}, nil
 	})
 	return s
 }
 
-// SetBack restores a snapshot over an object that was released since, as point-in-time recovery may. It says whether it did: what an object
-// holds that was not released is not thrown away.
+// SetBack restores a snapshot over an object that was released since, as point-in-time recovery may. It says
+// whether it did: what an object holds that was not released is not thrown away.
 func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 	done, _ := with(o, u, func(o *object) (bool, error) {
 		file, err := o.world.Bucket.read("get", o.world.Layout.Key(u), "")
 		mark, markErr := markOf(&file)
-		if err != nil || markErr != nil || o.phase() != userdb.Empty || mark.Kind == userdb.FenceMark || mark.Stamp.Claim() <= s.object.state.Lin.Claim() {
+		if err != nil || markErr != nil || o.phase() != userdb.Empty || mark.Kind == userdb.FenceMark ||
+			mark.Stamp.Claim() <= s.object.state.Lin.Claim() {
 			return false, nil
 		}
 		path := o.world.path("object")
@@ -86,8 +99,8 @@ func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 	return done
 }
 
-// isBehind is what an object that wakes up finds in the file's mark. Only one with a storage that was set back has a reason to look, since time does not
-// wake objects here.
+// isBehind is what an object that wakes up finds in the file's mark. Only one with a storage that was set
+// back has a reason to look, since time does not wake objects here.
 func (o *object) isBehind(u userdb.UserID) bool {
 	if !o.wasSetBack || o.phase() != userdb.Active {
 		return false

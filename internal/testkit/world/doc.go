@@ -1,6 +1,6 @@
-// Package world is a Cloudflare in memory: the bucket, the KV namespace, the Durable Objects and the router as Go values
-// behind the engine's ports. It is for tests that need thousands of moves a minute. The real runtime decides what is right:
-// one conformance suite runs against both.
+// Package world is a Cloudflare in memory: the bucket, the KV namespace, the Durable Objects and the router
+// as Go values behind the engine's ports. It is for tests that need thousands of moves a minute. The real
+// runtime decides what is right: one conformance suite runs against both.
 package world
 
 import (
@@ -33,16 +33,40 @@ func New(scratch string) *World {
 	if err != nil {
 		panic(err)
 	}
-	w := &World{Bucket: NewBucket(), Flags: NewFlags(), SplitFlags: NewFlags(), Layout: layout, scratch: scratch}
+	w := &World{
+		Bucket:     NewBucket(),
+		Flags:      NewFlags(),
+		SplitFlags: NewFlags(),
+		Layout:     layout,
+		scratch:    scratch,
+	}
 	w.Objects = &Objects{world: w, users: map[userdb.UserID]*object{}}
 	return w
 }
 
 // Engine returns an engine of one operator, who reaches the world through files, flags, stores and marker.
-func (w *World) Engine(run string, files migrate.Files, stores migrate.Stores, marker migrate.Marker) *migrate.Engine {
-	return &migrate.Engine{Files: files, Flags: w.Flags, SplitFlags: w.SplitFlags, Stores: stores, Layout: w.Layout,
-		Bucket: "bucket", Limits: wire.DefaultLimits, Marker: marker, MarkBytes: 1 << 20, FenceBytes: 1 << 20, Scratch: folder(w.scratch), Run: run, Version: "test",
-		Concurrency: 1}
+func (w *World) Engine(
+	run string,
+	files migrate.Files,
+	stores migrate.Stores,
+	marker migrate.Marker,
+) *migrate.Engine {
+	return &migrate.Engine{
+		Files:       files,
+		Flags:       w.Flags,
+		SplitFlags:  w.SplitFlags,
+		Stores:      stores,
+		Layout:      w.Layout,
+		Bucket:      "bucket",
+		Limits:      wire.DefaultLimits,
+		Marker:      marker,
+		MarkBytes:   1 << 20,
+		FenceBytes:  1 << 20,
+		Scratch:     folder(w.scratch),
+		Run:         run,
+		Version:     "test",
+		Concurrency: 1,
+	}
 }
 
 type folder string
@@ -65,5 +89,6 @@ func (w *World) withScratch(kind string, use func(path string) error) error {
 	return use(path)
 }
 
-// kvWindow is how long a location may answer from what it read before (developers.cloudflare.com/kv/concepts/how-kv-works).
+// kvWindow is how long a location may answer from what it read before
+// (developers.cloudflare.com/kv/concepts/how-kv-works).
 const kvWindow = time.Minute

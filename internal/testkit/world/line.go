@@ -37,7 +37,8 @@ type Line struct {
 	mu   sync.Mutex
 	dice *rand.Rand
 	left int // requests until the process dies; below 0: it does not
-	// changes are those until it dies that change what decides: marks, claims, phases, flags. Below 0: it does not.
+	// changes are those until it dies that change what decides: marks, claims, phases, flags. Below 0: it
+	// does not.
 	changes int
 	dead    bool
 }
@@ -138,7 +139,8 @@ func (l *Line) deliverLater(op func() error) {
 	})
 }
 
-// Call delivers one request of a router, once: ErrLost is one that had no effect, ErrUnknown one that may have.
+// Call delivers one request of a router, once: ErrLost is one that had no effect, ErrUnknown one that may
+// have.
 func (l *Line) Call(_ context.Context, op func() error) error {
 	fate, took := l.roll()
 	time.Sleep(took)
@@ -215,7 +217,12 @@ func (f lineFiles) Head(ctx context.Context, key userdb.ObjectKey) (userdb.Objec
 	return ask(f.line, func() (userdb.Object, error) { return f.to.Head(ctx, key) })
 }
 
-func (f lineFiles) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error) {
+func (f lineFiles) Get(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	w io.Writer,
+) (userdb.Object, error) {
 	o, err := ask(f.line, func() (stored, error) { return f.to.read("get", key, ifMatch) })
 	if err == nil {
 		_, err = w.Write(o.body)
@@ -223,7 +230,12 @@ func (f lineFiles) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb
 	return o.Object, err
 }
 
-func (f lineFiles) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, offset, length int64) ([]byte, userdb.Object, error) {
+func (f lineFiles) GetRange(
+	ctx context.Context,
+	key userdb.ObjectKey,
+	ifMatch userdb.ETag,
+	offset, length int64,
+) ([]byte, userdb.Object, error) {
 	type part struct {
 		body []byte
 		o    userdb.Object
@@ -235,7 +247,13 @@ func (f lineFiles) GetRange(ctx context.Context, key userdb.ObjectKey, ifMatch u
 	return p.body, p.o, err
 }
 
-func (f lineFiles) Put(_ context.Context, key userdb.ObjectKey, body io.ReadSeeker, _ int64, opts userdb.PutOptions) (userdb.ETag, error) {
+func (f lineFiles) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	_ int64,
+	opts userdb.PutOptions,
+) (userdb.ETag, error) {
 	content, err := io.ReadAll(body)
 	if err != nil {
 		return "", err
@@ -247,7 +265,11 @@ func (f lineFiles) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	return try(f.line.change(), func() error { return f.to.Delete(ctx, key) })
 }
 
-func (f lineFiles) List(ctx context.Context, prefix, delimiter string, yield func([]userdb.Object, []string) error) error {
+func (f lineFiles) List(
+	ctx context.Context,
+	prefix, delimiter string,
+	yield func([]userdb.Object, []string) error,
+) error {
 	return try(f.line, func() error { return f.to.List(ctx, prefix, delimiter, yield) })
 }
 
@@ -289,11 +311,22 @@ func (s lineStores) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) 
 	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Reset(ctx, u, g) })
 }
 
-func (s lineStores) Schema(ctx context.Context, u userdb.UserID, g userdb.Claim, schema wire.Schema) (wire.Status, error) {
+func (s lineStores) Schema(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	schema wire.Schema,
+) (wire.Status, error) {
 	return ask(s.line, func() (wire.Status, error) { return s.to.Schema(ctx, u, g, schema) })
 }
 
-func (s lineStores) Rows(ctx context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error) {
+func (s lineStores) Rows(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	batch []byte,
+) (wire.RowsAnswer, error) {
 	batch = bytes.Clone(batch) // it may be delivered when the sender's buffer holds something else
 	return ask(s.line, func() (wire.RowsAnswer, error) { return s.to.Rows(ctx, u, g, seq, batch) })
 }
@@ -303,19 +336,41 @@ func (s lineStores) Finish(ctx context.Context, u userdb.UserID, g userdb.Claim,
 }
 
 func (s lineStores) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
-	return ask(s.line, func() (wire.DigestReport, error) { return s.to.Digest(context.WithoutCancel(ctx), u) })
+	return ask(
+		s.line,
+		func() (wire.DigestReport, error) { return s.to.Digest(context.WithoutCancel(ctx), u) },
+	)
 }
 
 func (s lineStores) FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
-	return ask(s.line, func() (wire.DigestReport, error) { return s.to.FreshDigest(context.WithoutCancel(ctx), u) })
+	return ask(
+		s.line,
+		func() (wire.DigestReport, error) { return s.to.FreshDigest(context.WithoutCancel(ctx), u) },
+	)
 }
 
-func (s lineStores) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error) {
-	return ask(s.line, func() (wire.RangeDigest, error) { return s.to.Range(context.WithoutCancel(ctx), u, req) })
+func (s lineStores) Range(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.RangeRequest,
+) (wire.RangeDigest, error) {
+	return ask(
+		s.line,
+		func() (wire.RangeDigest, error) { return s.to.Range(context.WithoutCancel(ctx), u, req) },
+	)
 }
 
-func (s lineStores) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, r wire.Receipt) (wire.Status, error) {
-	return ask(s.line.change(), func() (wire.Status, error) { return s.to.Ready(context.WithoutCancel(ctx), u, g, d, r) })
+func (s lineStores) Ready(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	d wire.DatabaseDigest,
+	r wire.Receipt,
+) (wire.Status, error) {
+	return ask(
+		s.line.change(),
+		func() (wire.Status, error) { return s.to.Ready(context.WithoutCancel(ctx), u, g, d, r) },
+	)
 }
 
 func (s lineStores) Activate(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
@@ -323,11 +378,21 @@ func (s lineStores) Activate(ctx context.Context, u userdb.UserID, g userdb.Clai
 }
 
 func (s lineStores) ExportSchema(ctx context.Context, u userdb.UserID) (wire.ExportSchema, error) {
-	return ask(s.line, func() (wire.ExportSchema, error) { return s.to.ExportSchema(context.WithoutCancel(ctx), u) })
+	return ask(
+		s.line,
+		func() (wire.ExportSchema, error) { return s.to.ExportSchema(context.WithoutCancel(ctx), u) },
+	)
 }
 
-func (s lineStores) ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
-	return ask(s.line, func() (*wire.ExportPage, error) { return s.to.ExportRows(context.WithoutCancel(ctx), u, req) })
+func (s lineStores) ExportRows(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ExportRequest,
+) (*wire.ExportPage, error) {
+	return ask(
+		s.line,
+		func() (*wire.ExportPage, error) { return s.to.ExportRows(context.WithoutCancel(ctx), u, req) },
+	)
 }
 
 func (s lineStores) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {

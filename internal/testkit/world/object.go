@@ -64,8 +64,17 @@ func refuse(kind, format string, args ...any) error {
 }
 
 func (o *object) status() wire.Status {
-	return wire.Status{Phase: o.phase(), Gen: o.state.Gen, Lin: o.state.Lin, Intent: o.state.Intent, Writes: o.writes,
-		WritesAtActivation: o.atActivation, DatabaseBytes: o.content.size(), Batches: o.content.applied(), Receipt: o.receipt}
+	return wire.Status{
+		Phase:              o.phase(),
+		Gen:                o.state.Gen,
+		Lin:                o.state.Lin,
+		Intent:             o.state.Intent,
+		Writes:             o.writes,
+		WritesAtActivation: o.atActivation,
+		DatabaseBytes:      o.content.size(),
+		Batches:            o.content.applied(),
+		Receipt:            o.receipt,
+	}
 }
 
 func (o *object) phase() userdb.Phase {
@@ -75,7 +84,8 @@ func (o *object) phase() userdb.Phase {
 	return o.state.Phase
 }
 
-// demand returns the rule of a message that carries a claim, if the claim is the newest and the phase takes the message.
+// demand returns the rule of a message that carries a claim, if the claim is the newest and the phase takes
+// the message.
 func (o *object) demand(g userdb.Claim, m Message) (rule, error) {
 	if g != o.state.Gen {
 		return rule{}, refuse(wire.KindStaleClaim, "claim %d is the last one, not %d", o.state.Gen, g)
@@ -118,12 +128,22 @@ func (o *Objects) Claim(_ context.Context, u userdb.UserID, req wire.ClaimReques
 			return wire.Claimed{Status: o.status(), Outcome: o.last.outcome}, nil
 		}
 		if req.Seen != o.state.Gen {
-			return wire.Claimed{}, refuse(wire.KindClaimConflict, "claim %d was seen, and %d is the last one", req.Seen, o.state.Gen)
+			return wire.Claimed{}, refuse(
+				wire.KindClaimConflict,
+				"claim %d was seen, and %d is the last one",
+				req.Seen,
+				o.state.Gen,
+			)
 		}
 		o.state.Phase = o.phase()
 		r := o.state.claimRule(req.Intent)
 		if !r.ok {
-			return wire.Claimed{}, refuse(wire.KindWrongPhase, "claim for %s in phase %s", req.Intent, o.state.Phase)
+			return wire.Claimed{}, refuse(
+				wire.KindWrongPhase,
+				"claim for %s in phase %s",
+				req.Intent,
+				o.state.Phase,
+			)
 		}
 		o.state.Gen++
 		o.state.Intent = req.Intent
@@ -170,7 +190,12 @@ func (o *Objects) Merge(_ context.Context, u userdb.UserID, g userdb.Claim) (wir
 }
 
 // Schema makes the tables.
-func (o *Objects) Schema(_ context.Context, u userdb.UserID, g userdb.Claim, s wire.Schema) (wire.Status, error) {
+func (o *Objects) Schema(
+	_ context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	s wire.Schema,
+) (wire.Status, error) {
 	return with(o, u, func(o *object) (wire.Status, error) {
 		if _, err := o.demand(g, Schema); err != nil {
 			return wire.Status{}, err
@@ -181,7 +206,13 @@ func (o *Objects) Schema(_ context.Context, u userdb.UserID, g userdb.Claim, s w
 }
 
 // Rows inserts a batch, once.
-func (o *Objects) Rows(_ context.Context, u userdb.UserID, g userdb.Claim, seq int64, batch []byte) (wire.RowsAnswer, error) {
+func (o *Objects) Rows(
+	_ context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	seq int64,
+	batch []byte,
+) (wire.RowsAnswer, error) {
 	return with(o, u, func(o *object) (wire.RowsAnswer, error) {
 		if _, err := o.demand(g, Rows); err != nil {
 			return wire.RowsAnswer{}, err
@@ -210,7 +241,14 @@ func (o *Objects) Digest(ctx context.Context, u userdb.UserID) (wire.DigestRepor
 			return wire.DigestReport{}, err
 		}
 		digest, err := o.content.digest(ctx)
-		return wire.DigestReport{Phase: o.state.Phase, Gen: o.state.Gen, Lin: o.state.Lin, Writes: o.writes, Complete: true, Digest: &digest}, err
+		return wire.DigestReport{
+			Phase:    o.state.Phase,
+			Gen:      o.state.Gen,
+			Lin:      o.state.Lin,
+			Writes:   o.writes,
+			Complete: true,
+			Digest:   &digest,
+		}, err
 	})
 }
 
@@ -220,7 +258,11 @@ func (o *Objects) FreshDigest(ctx context.Context, u userdb.UserID) (wire.Digest
 }
 
 // Range digests a range of rows.
-func (o *Objects) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequest) (wire.RangeDigest, error) {
+func (o *Objects) Range(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.RangeRequest,
+) (wire.RangeDigest, error) {
 	return with(o, u, func(o *object) (wire.RangeDigest, error) {
 		if _, err := o.demandPhase(Digest); err != nil {
 			return wire.RangeDigest{}, err
@@ -232,7 +274,13 @@ func (o *Objects) Range(ctx context.Context, u userdb.UserID, req wire.RangeRequ
 }
 
 // Ready ends the import, if the digest is the demanded one.
-func (o *Objects) Ready(ctx context.Context, u userdb.UserID, g userdb.Claim, d wire.DatabaseDigest, receipt wire.Receipt) (wire.Status, error) {
+func (o *Objects) Ready(
+	ctx context.Context,
+	u userdb.UserID,
+	g userdb.Claim,
+	d wire.DatabaseDigest,
+	receipt wire.Receipt,
+) (wire.Status, error) {
 	return with(o, u, func(o *object) (wire.Status, error) {
 		r, err := o.demand(g, Ready)
 		if err != nil {
@@ -268,7 +316,11 @@ func (o *Objects) ExportSchema(ctx context.Context, u userdb.UserID) (wire.Expor
 }
 
 // ExportRows reads one page of a table.
-func (o *Objects) ExportRows(ctx context.Context, u userdb.UserID, req wire.ExportRequest) (*wire.ExportPage, error) {
+func (o *Objects) ExportRows(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ExportRequest,
+) (*wire.ExportPage, error) {
 	return with(o, u, func(o *object) (*wire.ExportPage, error) {
 		if _, err := o.demandPhase(Export); err != nil {
 			return nil, err
@@ -298,12 +350,23 @@ func (o *Objects) Mark(_ context.Context, u userdb.UserID, req wire.MarkRequest)
 	time.Sleep(markTakes) // the file travels from R2 to R2
 	meta := remarked(seen.Metadata, req.Metadata)
 	content := append(append([]byte(nil), req.Head...), seen.body[len(req.Head):]...)
-	etag, err := b.put(key, content, userdb.PutOptions{IfMatch: seen.ETag, Metadata: meta, ContentType: seen.ContentType})
+	etag, err := b.put(
+		key,
+		content,
+		userdb.PutOptions{IfMatch: seen.ETag, Metadata: meta, ContentType: seen.ContentType},
+	)
 	if err != nil {
 		return "", refuse(wire.KindFileChanged, "%s changed", key)
 	}
 	if want := userdb.ETag(`"` + req.MD5 + `"`); etag != want {
-		panic(fmt.Sprintf("world: the fenced file has ETag %s, announced was %s (%s)", etag, want, hex.EncodeToString(req.Head)))
+		panic(
+			fmt.Sprintf(
+				"world: the fenced file has ETag %s, announced was %s (%s)",
+				etag,
+				want,
+				hex.EncodeToString(req.Head),
+			),
+		)
 	}
 	return etag, nil
 }
@@ -315,9 +378,16 @@ func (o *Objects) markTombstone(u userdb.UserID, req wire.MarkRequest) (userdb.E
 	if req.ETag != "" {
 		seen, err := b.read("mark", key, userdb.ETag(`"`+req.ETag+`"`))
 		if err != nil || userdb.Classify(seen.body) != userdb.TombstoneFile {
-			return "", refuse(wire.KindFileChanged, "%s is not, or no longer, the tombstone that was read", key)
+			return "", refuse(
+				wire.KindFileChanged,
+				"%s is not, or no longer, the tombstone that was read",
+				key,
+			)
 		}
-		opts.IfMatch, opts.Metadata, opts.ContentType = seen.ETag, remarked(seen.Metadata, req.Metadata), seen.ContentType
+		opts.IfMatch, opts.Metadata, opts.ContentType = seen.ETag, remarked(
+			seen.Metadata,
+			req.Metadata,
+		), seen.ContentType
 	}
 	etag, err := b.put(key, req.Tombstone, opts)
 	if err != nil {
@@ -355,7 +425,8 @@ func remarked(old, mark map[string]string) map[string]string {
 	return meta
 }
 
-// Fence puts a fence into the user's file as it is now, if the claim is the last one and the file shows no newer one.
+// Fence puts a fence into the user's file as it is now, if the claim is the last one and the file shows no
+// newer one.
 func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
 	b, key := o.world.Bucket, o.world.Layout.Key(u)
 	seen, err := b.read("fence", key, "")
@@ -366,7 +437,8 @@ func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequ
 	if err != nil {
 		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s: %v", key, err)
 	}
-	if st, err := o.Status(ctx, u); err != nil || st.Gen != req.Gen || max(mark.Non.Claim(), mark.Stamp.Claim()) > req.Gen {
+	if st, err := o.Status(ctx, u); err != nil || st.Gen != req.Gen ||
+		max(mark.Non.Claim(), mark.Stamp.Claim()) > req.Gen {
 		return wire.Fenced{}, refuse(wire.KindStaleClaim, "claim %d was superseded", req.Gen)
 	}
 	put := userdb.WithFence
@@ -377,7 +449,15 @@ func (o *Objects) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequ
 	if err != nil {
 		return wire.Fenced{}, err
 	}
-	etag, err := b.put(key, content, userdb.PutOptions{IfMatch: seen.ETag, Metadata: remarked(seen.Metadata, req.Metadata), ContentType: seen.ContentType})
+	etag, err := b.put(
+		key,
+		content,
+		userdb.PutOptions{
+			IfMatch:     seen.ETag,
+			Metadata:    remarked(seen.Metadata, req.Metadata),
+			ContentType: seen.ContentType,
+		},
+	)
 	if err != nil {
 		return wire.Fenced{}, refuse(wire.KindFileChanged, "%s changed", key)
 	}

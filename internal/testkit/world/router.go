@@ -16,8 +16,8 @@ var ErrRefused = errors.New("no side takes the request now; nothing was written"
 // ErrUnknown is the answer to a write that may or may not have had an effect.
 var ErrUnknown = errors.New("the outcome is unknown")
 
-// Network is what lies between a router and the sides. A request that fails there with ErrLost had no effect; one that
-// fails with ErrUnknown may have.
+// Network is what lies between a router and the sides. A request that fails there with ErrLost had no effect;
+// one that fails with ErrUnknown may have.
 type Network interface {
 	Call(ctx context.Context, op func() error) error
 }
@@ -25,7 +25,8 @@ type Network interface {
 // ErrLost is a request that was not delivered.
 var ErrLost = errors.New("the request was lost")
 
-// Router takes an application's requests for one user to the side that serves the user (docs/cutover.md, sections 4 and 5).
+// Router takes an application's requests for one user to the side that serves the user (docs/cutover.md,
+// sections 4 and 5).
 type Router struct {
 	World   *World
 	Network Network
@@ -158,7 +159,11 @@ func (j *journey) write(ctx context.Context, file *stored) (side, error) {
 	}
 	opts := userdb.PutOptions{IfNoneMatch: file == nil}
 	if file != nil {
-		opts = userdb.PutOptions{IfMatch: file.ETag, Metadata: userdb.WithoutContent(file.Metadata, file.ETag), ContentType: file.ContentType}
+		opts = userdb.PutOptions{
+			IfMatch:     file.ETag,
+			Metadata:    userdb.WithoutContent(file.Metadata, file.ETag),
+			ContentType: file.ContentType,
+		}
 	}
 	err = j.Network.Call(ctx, func() error {
 		_, err := j.World.Bucket.put(j.World.Layout.Key(j.user), content, opts)
@@ -191,7 +196,9 @@ func (j *journey) runOnCopy(ctx context.Context, file *stored) error {
 		if file != nil {
 			if plain, err := userdb.WithoutMark(file.body); err == nil {
 				copied := *file
-				copied.body = append(plain[:userdb.HeaderBytes:userdb.HeaderBytes], file.body[userdb.HeaderBytes:]...)
+				copied.body = append(
+					plain[:userdb.HeaderBytes:userdb.HeaderBytes],
+					file.body[userdb.HeaderBytes:]...)
 				unlocked = &copied
 			}
 		}
@@ -238,7 +245,8 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 	return objectSide, nil
 }
 
-// useAbsent looks once more: a rollback may have put the file back, and emptied the object, between the two answers.
+// useAbsent looks once more: a rollback may have put the file back, and emptied the object, between the two
+// answers.
 func (j *journey) useAbsent(ctx context.Context) (side, error) {
 	if file, err := j.get(ctx); err != nil || file != nil {
 		return fileSide, nil

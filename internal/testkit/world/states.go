@@ -103,7 +103,8 @@ func (s State) rule(m Message) rule {
 		switch {
 		case s.is(userdb.Importing, userdb.Sealed):
 			return begin(userdb.Importing)
-		case s.is(userdb.Splitting), splits && s.Lin != s.Gen.Lineage() && s.is(userdb.SplitReady, userdb.Merging):
+		case s.is(userdb.Splitting),
+			splits && s.Lin != s.Gen.Lineage() && s.is(userdb.SplitReady, userdb.Merging):
 			return begin(userdb.Splitting)
 		}
 	case Schema, Rows, Finish:
@@ -123,7 +124,9 @@ func (s State) rule(m Message) rule {
 		switch {
 		case migrates && s.is(userdb.Ready, userdb.Sealed):
 			return goTo(userdb.Active)
-		case migrates && s.is(userdb.Active), splits && s.is(userdb.Cold), retreats && s.is(userdb.ColdSealed):
+		case migrates && s.is(userdb.Active),
+			splits && s.is(userdb.Cold),
+			retreats && s.is(userdb.ColdSealed):
 			return keep(s)
 		case splits && s.is(userdb.SplitReady, userdb.ColdSealed, userdb.Merging):
 			return goTo(userdb.Cold)

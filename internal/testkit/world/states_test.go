@@ -10,7 +10,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestStatesAreTheModels holds the table against the one that the model gives (docs/cutover/transitions.json).
+// TestStatesAreTheModels holds the table against the one that the model gives
+// (docs/cutover/transitions.json).
 func TestStatesAreTheModels(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/cutover/transitions.json")
 	if err != nil {
@@ -49,7 +50,8 @@ func leadsTo(phase userdb.Phase, message string) string {
 		r = s.rule(Reset)
 	default:
 		r = s.rule(Message(name))
-		if name == "read" && phase == userdb.Sealed || name == "cold-read" && (phase == userdb.SplitReady || phase == userdb.Merging) {
+		if name == "read" && phase == userdb.Sealed ||
+			name == "cold-read" && (phase == userdb.SplitReady || phase == userdb.Merging) {
 			return string(phase) // the answer travels inside the refusal
 		}
 	}

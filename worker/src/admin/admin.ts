@@ -1,5 +1,5 @@
-// The admin routes: authentication, then the user's Durable Object (docs/wire-format.md, section 1). They share no credential with
-// the application's routes.
+// The admin routes: authentication, then the user's Durable Object (docs/wire-format.md, section 1). They
+// share no credential with the application's routes.
 import { authorize, type AuthEnv } from "../auth.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { readJson } from "../wire/body.ts";
@@ -23,11 +23,20 @@ export interface AdminConfig {
   readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
   /** The users' files, as the router has them. Without it dbmigrate uploads a file once more to mark it. */
   readonly bucket?: R2Bucket;
-  /** The router's layout. dbmigrate is told, so that it never moves an object that the router does not look at. */
+  /**
+   * The router's layout. dbmigrate is told, so that it never moves an object that the router does not look
+   * at.
+   */
   readonly layout?: string;
-  /** The router's savesFiles. dbmigrate is told: beside an old path that saves without conditions it needs a router that does not. */
+  /**
+   * The router's savesFiles. dbmigrate is told: beside an old path that saves without conditions it needs a
+   * router that does not.
+   */
   readonly savesFiles?: boolean;
-  /** The router's. A hint that dbmigrate sends comes first; without either, an object is created near whoever touches it first, for good. */
+  /**
+   * The router's. A hint that dbmigrate sends comes first; without either, an object is created near whoever
+   * touches it first, for good.
+   */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
 }
 
@@ -90,13 +99,19 @@ async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<numb
 function unreachable(cause: unknown): WireError {
   const overloaded = cause instanceof Error && "overloaded" in cause && cause.overloaded === true;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new WireError(overloaded ? "overloaded" : "internal", `ask the Durable Object: ${reason}`, undefined, {
-    cause,
-  });
+  return new WireError(
+    overloaded ? "overloaded" : "internal",
+    `ask the Durable Object: ${reason}`,
+    undefined,
+    {
+      cause,
+    },
+  );
 }
 
 async function mark(request: Request, bucket: R2Bucket | undefined, key: string): Promise<Response> {
-  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  if (bucket === undefined)
+    throw new WireError("not-found", "the admin routes were mounted without a bucket");
   const body = asObject(await readJson(request), "body");
   const marked =
     body["tombstone"] === undefined
@@ -106,7 +121,8 @@ async function mark(request: Request, bucket: R2Bucket | undefined, key: string)
 }
 
 async function names(bucket: R2Bucket | undefined, key: string): Promise<Response> {
-  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  if (bucket === undefined)
+    throw new WireError("not-found", "the admin routes were mounted without a bucket");
   const object = await bucket.head(key);
   const body = { names: object === null ? [] : unportable(object) };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
@@ -118,9 +134,12 @@ async function fence(
   key: string,
   claim: () => Promise<number>,
 ): Promise<Response> {
-  if (bucket === undefined) throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  if (bucket === undefined)
+    throw new WireError("not-found", "the admin routes were mounted without a bucket");
   const wanted = parseFenceRequest(asObject(await readJson(request), "body"));
-  return Response.json(await fenceFile(bucket, key, wanted, claim), { headers: { "cache-control": "no-store" } });
+  return Response.json(await fenceFile(bucket, key, wanted, claim), {
+    headers: { "cache-control": "no-store" },
+  });
 }
 
 /** What hello says of the protocol and the application. */

@@ -1,5 +1,6 @@
-// Fences a user's file as it is now (docs/wire-format.md, section 9). A file that is written all the time is never again the version that an operator has
-// read; here reading and writing are a moment apart. What is fenced in this way is checked and copied behind the fence.
+// Fences a user's file as it is now (docs/wire-format.md, section 9). A file that is written all the time is
+// never again the version that an operator has read; here reading and writing are a moment apart. What is
+// fenced in this way is checked and copied behind the fence.
 import { Buffer } from "node:buffer";
 import { createHash, randomFillSync } from "node:crypto";
 import { isThrottled } from "../router/file-side.ts";
@@ -44,8 +45,9 @@ export function parseFenceRequest(body: JsonObject): FenceRequest {
 }
 
 /**
- * Puts the fence into whatever the file is by then. Each try reads the file, then asks for the object's last claim, then writes on condition of what was read:
- * so a request that arrives late, after a newer command, changes nothing.
+ * Puts the fence into whatever the file is by then. Each try reads the file, then asks for the object's last
+ * claim, then writes on condition of what was read: so a request that arrives late, after a newer command,
+ * changes nothing.
  * @throws WireError stale-claim, file-changed when the application was faster every time, too-large, metadata-names
  */
 export async function fenceFile(

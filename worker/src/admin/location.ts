@@ -1,6 +1,9 @@
 import { WireError } from "../wire/errors.ts";
 
-/** Where Cloudflare places Durable Objects (developers.cloudflare.com/durable-objects/reference/data-location). */
+/**
+ * Where Cloudflare places Durable Objects
+ * (developers.cloudflare.com/durable-objects/reference/data-location).
+ */
 const LOCATION_HINTS = [
   "wnam",
   "enam",
@@ -17,7 +20,10 @@ const LOCATION_HINTS = [
 
 type LocationHint = (typeof LOCATION_HINTS)[number];
 
-/** Reads a location hint: absent is none. A misspelt one is refused, since an object never moves once it is created. */
+/**
+ * Reads a location hint: absent is none. A misspelt one is refused, since an object never moves once it is
+ * created.
+ */
 export function parseLocationHint(value: string | null): LocationHint | undefined {
   if (value === null || value === "") return undefined;
   const hint = LOCATION_HINTS.find((known) => known === value);

@@ -1,5 +1,6 @@
-// Puts the mark of a cutover into a user's file (docs/wire-format.md, section 9). The file travels from R2 to R2, not over the
-// operator's line, and R2 refuses it unless its MD5 is the one that the operator computed from the bytes that were checked.
+// Puts the mark of a cutover into a user's file (docs/wire-format.md, section 9). The file travels from R2 to
+// R2, not over the operator's line, and R2 refuses it unless its MD5 is the one that the operator computed
+// from the bytes that were checked.
 import { isThrottled } from "../router/file-side.ts";
 import { classify, isTombstone } from "../wire/marker.ts";
 import { fromBase64 } from "../wire/base64.ts";
@@ -42,7 +43,11 @@ function isReadable(stone: Uint8Array): boolean {
 }
 
 /** Puts the tombstone where there is still the same one, or still nothing. @throws WireError file-changed */
-export async function putTombstone(bucket: R2Bucket, key: string, wanted: StoneRequest): Promise<{ etag: string }> {
+export async function putTombstone(
+  bucket: R2Bucket,
+  key: string,
+  wanted: StoneRequest,
+): Promise<{ etag: string }> {
   const { etag, stone, md5 } = wanted;
   const before = etag === null ? null : await tombstoneAt(bucket, key, etag);
   const kept = Object.entries(before?.customMetadata ?? {}).filter(([name]) => !isOurs(name));
@@ -124,11 +129,16 @@ export function isOurs(name: string): boolean {
 }
 
 /** Replaces the file by itself under the mark, if it still is that version. @throws WireError file-changed */
-export async function markFile(bucket: R2Bucket, key: string, wanted: MarkRequest): Promise<{ etag: string }> {
+export async function markFile(
+  bucket: R2Bucket,
+  key: string,
+  wanted: MarkRequest,
+): Promise<{ etag: string }> {
   const object = await bucket.get(key, { onlyIf: { etagMatches: wanted.etag } });
   if (object === null || !("body" in object)) throw fileChanged(key);
   if (!isSameDate(object.uploaded, wanted.modified)) return refuse(object, fileChanged(key));
-  if (object.size > MARK_BYTES) return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
+  if (object.size > MARK_BYTES)
+    return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
   const { readable, writable } = new FixedLengthStream(object.size);
   const sent = sendMarked(object, writable, wanted.head).catch((cause: unknown) => asError(cause));
   const saved = await save(bucket, object, readable, wanted, sent);
@@ -204,8 +214,8 @@ function unfit(object: R2Object, start: Uint8Array | undefined, head: Uint8Array
 }
 
 /**
- * Refuses to take over an object with metadata that could not go back over S3, which brings the file back. A file that is fenced already is taken
- * over: its user moved before.
+ * Refuses to take over an object with metadata that could not go back over S3, which brings the file back. A
+ * file that is fenced already is taken over: its user moved before.
  * @throws WireError metadata-names
  */
 export function demandPortable(object: R2Object, start: Uint8Array): void {
@@ -225,12 +235,15 @@ const METADATA_BYTES = 8192 - 256;
 const LISTED = 5;
 
 /**
- * The names of what S3 would not carry as it is, the first few: names lose their capitals there, and those beyond ASCII do not travel at all; values
- * lose spaces at their ends, and control characters. What is too long leaves no room for a mark.
+ * The names of what S3 would not carry as it is, the first few: names lose their capitals there, and those
+ * beyond ASCII do not travel at all; values lose spaces at their ends, and control characters. What is too
+ * long leaves no room for a mark.
  */
 export function unportable({ customMetadata = {}, httpMetadata = {} }: R2Object): string[] {
   const own = Object.entries(customMetadata).filter(([name]) => !isOurs(name));
-  const texts = Object.entries(httpMetadata).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  const texts = Object.entries(httpMetadata).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
   const names = [
     ...own.filter(([name, value]) => !/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name) || !isPlain(value)),
     ...texts.filter(([, value]) => !isPlain(value) || !/^[\x20-\x7e]*$/.test(value)),
@@ -250,7 +263,8 @@ function bytesOf(text: string): number {
 
 function differsInMarkOnly(start: Uint8Array, head: Uint8Array): boolean {
   return (
-    start.length >= HEADER_BYTES && head.every((byte, at) => byte === start[at] || at === 18 || (at >= 72 && at < 92))
+    start.length >= HEADER_BYTES &&
+    head.every((byte, at) => byte === start[at] || at === 18 || (at >= 72 && at < 92))
   );
 }
 

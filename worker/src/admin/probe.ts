@@ -1,9 +1,13 @@
-// What hello learns from a real Durable Object. The Worker alone cannot tell whether its class has SQLite and whether RPC works: both are settings of
-// the deployment, and with a wrong one every request of every migrated user fails.
+// What hello learns from a real Durable Object. The Worker alone cannot tell whether its class has SQLite and
+// whether RPC works: both are settings of the deployment, and with a wrong one every request of every
+// migrated user fails.
 import { messageOf } from "../wire/errors.ts";
 import type { AdminConfig } from "./admin.ts";
 
-/** The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has answered. */
+/**
+ * The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has
+ * answered.
+ */
 const PROBE_NAME = ".dbmigrate/probe";
 
 /** What hello says where an object may be anywhere. An older Worker says nothing. */
@@ -39,7 +43,8 @@ export async function probeObject(store: AdminConfig["store"]): Promise<ProbeRep
     const id = store.idFromName(PROBE_NAME);
     const stub = store.get(id) as unknown as Probed;
     // Where RPC works, a stub has every method; where it does not, none.
-    if (typeof stub.dbmigrateProbe !== "function") return no("rpc-missing", "a Durable Object's stub has no methods");
+    if (typeof stub.dbmigrateProbe !== "function")
+      return no("rpc-missing", "a Durable Object's stub has no methods");
     const { worker, sql, jurisdiction = id.jurisdiction } = await inTime(stub.dbmigrateProbe());
     if (sql !== 1) return no("failed", "SELECT 1 gave something else");
     return { answers: true, worker, jurisdiction: jurisdiction ?? NO_JURISDICTION };
@@ -51,7 +56,10 @@ export async function probeObject(store: AdminConfig["store"]): Promise<ProbeRep
 /** One object that hangs must not hold up hello, and with it every command. */
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no Durable Object answered within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  const timer = setTimeout(
+    () => reject(new Error(`no Durable Object answered within ${PATIENCE_MS} ms`)),
+    PATIENCE_MS,
+  );
   try {
     return await Promise.race([answer, promise]);
   } finally {

@@ -18,7 +18,9 @@ export function execError(error: unknown, lines: readonly string[]): unknown {
   const { details } = error.cause as Error & { details?: { statement?: number } };
   const at = details?.statement ?? 0;
   const text = `Error in line ${at + 1}: ${lines[at]}: ${error.cause.message}`;
-  return new Error(`D1_EXEC_ERROR: ${text}`, { cause: Object.assign(new Error(text), { kind: kindOf(error.cause) }) });
+  return new Error(`D1_EXEC_ERROR: ${text}`, {
+    cause: Object.assign(new Error(text), { kind: kindOf(error.cause) }),
+  });
 }
 
 function kindOf(error: Error): unknown {

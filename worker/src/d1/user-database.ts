@@ -1,4 +1,5 @@
-// A user's database in the shape of a D1 database, for applications and libraries that speak D1 already: Drizzle, Kysely, hand-written SQL.
+// A user's database in the shape of a D1 database, for applications and libraries that speak D1 already:
+// Drizzle, Kysely, hand-written SQL.
 import { parseStatement } from "../query/statement.ts";
 import type { QueryAnswer, QueryMode, QueryStatement, QueryValue, StatementResult } from "../query/types.ts";
 import type { Router } from "../router/router.ts";
@@ -7,8 +8,8 @@ import { bindValue, readValue } from "./values.ts";
 
 export interface UserDatabaseOptions {
   /**
-   * Values as `router.query` gives them, where D1 loses something: INTEGERs beyond 2^53 as `{ int }`, BLOBs as `{ blob }`, whole REALs as `{ real }`.
-   * Default false: D1's own forms.
+   * Values as `router.query` gives them, where D1 loses something: INTEGERs beyond 2^53 as `{ int }`, BLOBs
+   * as `{ blob }`, whole REALs as `{ real }`. Default false: D1's own forms.
    */
   readonly exact?: boolean;
 }
@@ -98,7 +99,10 @@ class UserDatabase implements D1Database {
   }
 
   async dump(): Promise<ArrayBuffer> {
-    throw d1Error({ kind: "bad-request", message: "dump is not supported: `dbmigrate` reads whole databases" });
+    throw d1Error({
+      kind: "bad-request",
+      message: "dump is not supported: `dbmigrate` reads whole databases",
+    });
   }
 }
 
@@ -161,7 +165,9 @@ function rowsOf({ result, exact }: Answered): unknown[][] {
 /** Of columns that share a name, the last one stays, as in D1. */
 function rowObjects(answered: Answered): Record<string, unknown>[] {
   const { columns } = answered.result;
-  return rowsOf(answered).map((row) => Object.fromEntries(row.map((value, index) => [columns[index] ?? "", value])));
+  return rowsOf(answered).map((row) =>
+    Object.fromEntries(row.map((value, index) => [columns[index] ?? "", value])),
+  );
 }
 
 function resultOf<T>(answered: Answered): D1Result<T> {

@@ -1,5 +1,5 @@
-// What a statement may not do. A Durable Object denies the same (workerd's SqliteDatabase::isAuthorized), so an application meets
-// the same refusals before and after its users move.
+// What a statement may not do. A Durable Object denies the same (workerd's SqliteDatabase::isAuthorized), so
+// an application meets the same refusals before and after its users move.
 
 import { storeFunctions } from "./functions.ts";
 import { isReservedName } from "./reserved.ts";
@@ -61,7 +61,10 @@ const PRAGMAS_OF_OBJECT: ReadonlySet<string> = new Set([
   "table_xinfo",
 ]);
 
-/** Pragmas that a store runs without an argument only: it keeps its connection, and a setting would outlast the request. */
+/**
+ * Pragmas that a store runs without an argument only: it keeps its connection, and a setting would outlast
+ * the request.
+ */
 const PRAGMAS_TO_READ: ReadonlySet<string> = new Set([
   "case_sensitive_like",
   "data_version",

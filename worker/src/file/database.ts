@@ -16,14 +16,26 @@ const OPEN_READWRITE_CREATE = 0x6;
 const DESERIALIZE = { FREEONCLOSE: 1, RESIZEABLE: 2 } as const;
 const SERIALIZE_NOCOPY = 1;
 const FCNTL_SIZE_LIMIT = 36;
-const DBCONFIG = { ENABLE_FKEY: 1002, DEFENSIVE: 1010, DQS_DML: 1013, DQS_DDL: 1014, TRUSTED_SCHEMA: 1017 } as const;
+const DBCONFIG = {
+  ENABLE_FKEY: 1002,
+  DEFENSIVE: 1010,
+  DQS_DML: 1013,
+  DQS_DDL: 1014,
+  TRUSTED_SCHEMA: 1017,
+} as const;
 /** Primary result codes, the low byte of an extended one. */
 const CODE = { NOMEM: 7, READONLY: 8, INTERRUPT: 9, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
 
-/** Of files made here: what SQLite uses elsewhere, and Durable Objects always; this build of SQLite would take 8192. */
+/**
+ * Of files made here: what SQLite uses elsewhere, and Durable Objects always; this build of SQLite would take
+ * 8192.
+ */
 const NEW_PAGE_SIZE = 4096;
 
-/** SQLite's memory: the file as it is and while it is moved to grow, and what SQLite needs to sort and to join. */
+/**
+ * SQLite's memory: the file as it is and while it is moved to grow, and what SQLite needs to sort and to
+ * join.
+ */
 const FILE_COPIES = 4;
 const OWN_BYTES = 64 * 1024 * 1024;
 /** A request may make this much of a small file. */
@@ -58,7 +70,8 @@ export class FileDatabase {
   /** Opens a copy of `image`; an empty one is an empty database. */
   static open(image: Uint8Array, options: OpenOptions): FileDatabase {
     const lib = sqlite();
-    lib.memory.limit = OWN_BYTES + FILE_COPIES * Math.min(options.maxBytes, Math.max(image.byteLength, ROOM_TO_GROW));
+    lib.memory.limit =
+      OWN_BYTES + FILE_COPIES * Math.min(options.maxBytes, Math.max(image.byteLength, ROOM_TO_GROW));
     lib.memory.refused = false;
     const db = new FileDatabase(lib, openMemory(lib), options);
     try {
@@ -103,7 +116,8 @@ export class FileDatabase {
   /** Throws unless `code` is SQLITE_OK. */
   check(code: number): void {
     if (code === 0) return;
-    // A fenced file is poisoned: SQLite stops a write before it is known whether it would have changed anything.
+    // A fenced file is poisoned: SQLite stops a write before it is known whether it would have changed
+    // anything.
     if (primary(code) === CODE.READONLY && this.options.mode === "read") throw writeInRead();
     if (primary(code) === CODE.INTERRUPT) throw tooCostly(`${this.steps} steps of SQLite`);
     if (primary(code) === CODE.NOMEM && this.lib.memory.refused)
@@ -116,7 +130,9 @@ export class FileDatabase {
   private message(code: number): string {
     const { c, memory } = this.lib;
     const said = memory.cString(c.sqlite3_errmsg(this.handle));
-    return said === "" || said === "not an error" ? memory.cString(c.sqlite3_errstr(code)) : asStoreSays(said);
+    return said === "" || said === "not an error"
+      ? memory.cString(c.sqlite3_errstr(code))
+      : asStoreSays(said);
   }
 
   private load(image: Uint8Array): void {
@@ -130,7 +146,9 @@ export class FileDatabase {
     withText(this.lib, "main", (main) => {
       this.check(c.sqlite3_deserialize(this.handle, main, data, size, size, flags));
       const limit = new Uint8Array(new BigInt64Array([BigInt(this.options.maxBytes)]).buffer);
-      this.check(withBytes(this.lib, limit, (at) => c.sqlite3_file_control(this.handle, main, FCNTL_SIZE_LIMIT, at)));
+      this.check(
+        withBytes(this.lib, limit, (at) => c.sqlite3_file_control(this.handle, main, FCNTL_SIZE_LIMIT, at)),
+      );
     });
   }
 
@@ -210,9 +228,15 @@ function sqliteError(code: number, message: string): WireError {
         `write the database file: ${message}: it would outgrow what this Worker can hold in memory`,
       );
     case CODE.NOMEM:
-      return new WireError("too-large", `open the database file: ${message}: it does not fit this Worker's memory`);
+      return new WireError(
+        "too-large",
+        `open the database file: ${message}: it does not fit this Worker's memory`,
+      );
     case CODE.READONLY:
-      return new WireError("internal", `write the database file: ${message}: its header says that it may only be read`);
+      return new WireError(
+        "internal",
+        `write the database file: ${message}: its header says that it may only be read`,
+      );
     case CODE.CORRUPT:
     case CODE.NOTADB:
       return new WireError("internal", `read the database file: ${message}: restore it from a backup`);

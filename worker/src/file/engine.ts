@@ -1,4 +1,5 @@
-// The R2 path's database engine: a file's bytes and a request in, an answer and, if something changed, new bytes out.
+// The R2 path's database engine: a file's bytes and a request in, an answer and, if something changed, new
+// bytes out.
 import { Buffer } from "node:buffer";
 import type { ParsedRequest } from "../query/request.ts";
 import { withCounts } from "../query/counts.ts";
@@ -14,7 +15,8 @@ import { refuseReservedRename } from "./reserved.ts";
 import { discardSqlite, releaseLargeSqlite } from "./sqlite.ts";
 
 /**
- * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and the copy to save.
+ * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and
+ * the copy to save.
  */
 export const DEFAULT_MAX_FILE_BYTES = 32 * 1024 * 1024;
 
@@ -25,7 +27,8 @@ export interface FileRun {
 }
 
 /**
- * Runs a request on a database file, all statements in one transaction. `file` is not changed; an empty one is an empty database.
+ * Runs a request on a database file, all statements in one transaction. `file` is not changed; an empty one
+ * is an empty database.
  * @throws WireError sql-error, write-in-read, too-costly, too-large (over `maxBytes`, now or by this request), internal (damaged, UTF-16)
  */
 export function runOnFile(
@@ -70,7 +73,8 @@ type Bounds = Omit<OpenOptions, "mode">;
 function readFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
   return withDatabase(file, { mode: "read", ...bounds }, (db) => {
     const results = inTransaction(db, request, bounds);
-    // As in a Durable Object: what counts is whether something was written, not whether a statement could have.
+    // As in a Durable Object: what counts is whether something was written, not whether a statement could
+    // have.
     if (db.totalChanges() > 0n || changedImage(file, db.image()) !== null) throw writeInRead();
     return { results, changed: null };
   });
@@ -93,7 +97,11 @@ function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileD
 }
 
 /** A statement that fails ends the request; closing the database then drops what was not committed. */
-function inTransaction(db: FileDatabase, { statements, counts }: ParsedRequest, { rules }: Bounds): StatementResult[] {
+function inTransaction(
+  db: FileDatabase,
+  { statements, counts }: ParsedRequest,
+  { rules }: Bounds,
+): StatementResult[] {
   const bound = statements.map(bindStatement);
   db.begin();
   const sql = new FileSql(db);

@@ -1,4 +1,5 @@
-// exec() of a Durable Object's SqlStorage, on an open file: the same bindings, the same values, the same words in errors.
+// exec() of a Durable Object's SqlStorage, on an open file: the same bindings, the same values, the same
+// words in errors.
 import type { Binding } from "../query/parameters.ts";
 import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
@@ -29,7 +30,9 @@ export class FileSql implements Sql {
       return this.run(query, bindings);
     } catch (cause) {
       if (cause instanceof WireError) throw cause;
-      throw new WireError("internal", `run a statement on the file: ${messageOf(cause)}`, undefined, { cause });
+      throw new WireError("internal", `run a statement on the file: ${messageOf(cause)}`, undefined, {
+        cause,
+      });
     }
   }
 
@@ -39,7 +42,8 @@ export class FileSql implements Sql {
       const changedBefore = this.db.totalChanges();
       const columnNames = this.columnNames(prepared);
       const run = (): Cell[][] => this.allRows(prepared, columnNames.length);
-      // ALTER reads the whole schema again, and another object of the file may be over a limit. Its own text was under them.
+      // ALTER reads the whole schema again, and another object of the file may be over a limit. Its own text
+      // was under them.
       const rows = /^ALTER\b/i.test(query) ? withOwnLimits(this.db.lib, this.db.handle, run) : run();
       const rowsWritten = Number(this.db.totalChanges() - changedBefore);
       return { columnNames, rowsRead: rows.length, rowsWritten, raw: () => rows };
@@ -87,10 +91,14 @@ export class FileSql implements Sql {
     if (typeof binding === "number") return c.sqlite3_bind_double(prepared, index, binding);
     if (typeof binding === "string") {
       const bytes = encodeText(binding);
-      return withBytes(lib, bytes, (at) => c.sqlite3_bind_text(prepared, index, at, bytes.byteLength, TRANSIENT));
+      return withBytes(lib, bytes, (at) =>
+        c.sqlite3_bind_text(prepared, index, at, bytes.byteLength, TRANSIENT),
+      );
     }
     const bytes = new Uint8Array(binding);
-    return withBytes(lib, bytes, (at) => c.sqlite3_bind_blob(prepared, index, at, bytes.byteLength, TRANSIENT));
+    return withBytes(lib, bytes, (at) =>
+      c.sqlite3_bind_blob(prepared, index, at, bytes.byteLength, TRANSIENT),
+    );
   }
 
   private columnNames(prepared: Pointer): string[] {

@@ -1,6 +1,9 @@
-// The SQL functions of a Durable Object (tried against workerd, in pkg/wire/testdata/vectors/statements.json).
+// The SQL functions of a Durable Object (tried against workerd, in
+// pkg/wire/testdata/vectors/statements.json).
 
-/** Those that it allows, in lower case. Operators that are functions underneath, such as LIKE, are among them. */
+/**
+ * Those that it allows, in lower case. Operators that are functions underneath, such as LIKE, are among them.
+ */
 export const storeFunctions: ReadonlySet<string> = new Set(
   [
     // Core.
@@ -30,7 +33,10 @@ export const storeFunctions: ReadonlySet<string> = new Set(
   ].flatMap((group) => group.split(/\s+/)),
 );
 
-/** Those of the WebAssembly build that a Durable Object's SQLite was built without. It refuses the others by name. */
+/**
+ * Those of the WebAssembly build that a Durable Object's SQLite was built without. It refuses the others by
+ * name.
+ */
 const ABSENT: ReadonlySet<string> = new Set([
   "median",
   "percentile",
@@ -49,6 +55,8 @@ export function asStoreSays(message: string): string {
     return asStoreSays(`not authorized to use function: ${unsafe}`);
   }
   const [, name] =
-    /^(?:not authorized to use function: |wrong number of arguments to function )(\w+)(?:\(\))?$/.exec(message) ?? [];
+    /^(?:not authorized to use function: |wrong number of arguments to function )(\w+)(?:\(\))?$/.exec(
+      message,
+    ) ?? [];
   return name !== undefined && ABSENT.has(name.toLowerCase()) ? `no such function: ${name}` : message;
 }

@@ -1,6 +1,7 @@
-// What SQLite's WebAssembly module asks of its host. The official build is made for browsers by Emscripten, and its JavaScript
-// half compiles small WebAssembly modules at run time, which Workers forbid. This is the part of it that an in-memory database
-// needs: clocks, randomness and memory growth. There are no files, so every other system call is refused.
+// What SQLite's WebAssembly module asks of its host. The official build is made for browsers by Emscripten,
+// and its JavaScript half compiles small WebAssembly modules at run time, which Workers forbid. This is the
+// part of it that an in-memory database needs: clocks, randomness and memory growth. There are no files, so
+// every other system call is refused.
 import type { LinearMemory, Pointer } from "./memory.ts";
 import { encodeText } from "./memory.ts";
 
@@ -10,7 +11,10 @@ const ENOSYS = 52; // WASI's numbering, which Emscripten uses
 const ENOENT = 44;
 const PAGE = 65_536;
 const MAX_MEMORY = 2 ** 31;
-/** The one file that exists: SQLite seeds its generator from it, and would fall back to the time of day without it. */
+/**
+ * The one file that exists: SQLite seeds its generator from it, and would fall back to the time of day
+ * without it.
+ */
 const URANDOM = { path: "/dev/urandom", fd: 3 };
 
 /** All imports of the module: those of hostFunctions, and a refusal for each of the others. */
@@ -45,7 +49,8 @@ function clocks(memory: LinearMemory): Record<string, HostFunction> {
 /** Writes C's struct tm. */
 function writeUtc(memory: LinearMemory, date: Date, at: Pointer): void {
   const dayOfYear =
-    (Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()) - Date.UTC(date.getUTCFullYear(), 0)) /
+    (Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()) -
+      Date.UTC(date.getUTCFullYear(), 0)) /
     86_400_000;
   const fields = [
     date.getUTCSeconds(),

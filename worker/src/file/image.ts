@@ -4,10 +4,16 @@ import { Buffer } from "node:buffer";
 import { WireError } from "../wire/errors.ts";
 
 const MAGIC = "SQLite format 3\0";
-/** Offsets in the database header: file format write and read version (sqlite.org/fileformat2.html, section 1.3.5). */
+/**
+ * Offsets in the database header: file format write and read version (sqlite.org/fileformat2.html, section
+ * 1.3.5).
+ */
 const WRITE_VERSION = 18;
 const READ_VERSION = 19;
-/** Version 2 says WAL. A database in memory cannot have a -wal beside it, so SQLite refuses to open such a file there. */
+/**
+ * Version 2 says WAL. A database in memory cannot have a -wal beside it, so SQLite refuses to open such a
+ * file there.
+ */
 const WAL = 2;
 const ROLLBACK_JOURNAL = 1;
 
@@ -38,7 +44,10 @@ export function clearWalFlags(image: Uint8Array): void {
   for (const offset of walFlags(image)) image[offset] = ROLLBACK_JOURNAL;
 }
 
-/** `image` with the WAL version numbers that `original` has, which its other readers expect: a copy, or `image` itself. */
+/**
+ * `image` with the WAL version numbers that `original` has, which its other readers expect: a copy, or
+ * `image` itself.
+ */
 export function withWalFlagsOf(original: Uint8Array, image: Uint8Array): Uint8Array {
   const offsets = walFlags(original);
   if (offsets.length === 0) return image;

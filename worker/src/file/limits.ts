@@ -1,4 +1,5 @@
-// A Durable Object's limits, as workerd sets them (pkg/wire/testdata/vectors/statements.json tries each on both sides).
+// A Durable Object's limits, as workerd sets them (pkg/wire/testdata/vectors/statements.json tries each on
+// both sides).
 import { Buffer } from "node:buffer";
 import { encodeText, type Pointer } from "./memory.ts";
 import { type Sqlite, withBytes } from "./sqlite.ts";
@@ -19,11 +20,20 @@ const STORE_LIMITS: readonly (readonly [id: number, value: number])[] = [
 ];
 
 /** What is left of SQLite's virtual tables: those of a Durable Object. */
-const STORE_MODULES = ["fts5", "fts5vocab", "rtree", "rtree_i32", "json_each", "json_tree", "jsonb_each", "jsonb_tree"];
+const STORE_MODULES = [
+  "fts5",
+  "fts5vocab",
+  "rtree",
+  "rtree_i32",
+  "json_each",
+  "json_tree",
+  "jsonb_each",
+  "jsonb_tree",
+];
 
 /**
- * Puts a connection under a Durable Object's limits. Its schema is to be loaded before: a file may hold a view or table that
- * no Durable Object takes, and its other tables are to be served all the same.
+ * Puts a connection under a Durable Object's limits. Its schema is to be loaded before: a file may hold a
+ * view or table that no Durable Object takes, and its other tables are to be served all the same.
  */
 export function limitLikeStore({ c }: Sqlite, db: Pointer): void {
   for (const [id, value] of STORE_LIMITS) c.sqlite3_limit(db, id, value);

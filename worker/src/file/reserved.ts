@@ -6,7 +6,10 @@ export function isReservedName(name: string): boolean {
   return /^_cf_/i.test(name);
 }
 
-/** Refuses ALTER TABLE ... RENAME TO such a name, which SQLite does not ask its authorizer about. @throws WireError sql-error */
+/**
+ * Refuses ALTER TABLE ... RENAME TO such a name, which SQLite does not ask its authorizer about. @throws
+ * WireError sql-error
+ */
 export function refuseReservedRename(tokens: readonly Token[]): undefined {
   const words = tokens.filter(isSignificant);
   if (!isKeyword(words[0], "ALTER")) return undefined;

@@ -8,7 +8,10 @@ import { hostImports } from "./host.ts";
 import { countSteps } from "./steps.ts";
 import { encodeText, LinearMemory, type Pointer } from "./memory.ts";
 
-/** The C functions that we call, as the WebAssembly build exports them (int64 is bigint, pointers are numbers). */
+/**
+ * The C functions that we call, as the WebAssembly build exports them (int64 is bigint, pointers are
+ * numbers).
+ */
 interface SqliteExports {
   __wasm_call_ctors(): void;
   __indirect_function_table: WebAssembly.Table;
@@ -26,17 +29,43 @@ interface SqliteExports {
   sqlite3__wasm_db_config_ip(db: Pointer, option: number, value: number, out: Pointer): number;
   sqlite3_set_authorizer(db: Pointer, callback: Pointer, argument: Pointer): number;
   sqlite3_progress_handler(db: Pointer, steps: number, callback: Pointer, argument: Pointer): void;
-  sqlite3_deserialize(db: Pointer, schema: Pointer, data: Pointer, size: bigint, room: bigint, flags: number): number;
+  sqlite3_deserialize(
+    db: Pointer,
+    schema: Pointer,
+    data: Pointer,
+    size: bigint,
+    room: bigint,
+    flags: number,
+  ): number;
   sqlite3_serialize(db: Pointer, schema: Pointer, size: Pointer, flags: number): Pointer;
   sqlite3_file_control(db: Pointer, schema: Pointer, operation: number, argument: Pointer): number;
   sqlite3_total_changes64(db: Pointer): bigint;
-  sqlite3_prepare_v3(db: Pointer, sql: Pointer, bytes: number, flags: number, out: Pointer, tail: Pointer): number;
+  sqlite3_prepare_v3(
+    db: Pointer,
+    sql: Pointer,
+    bytes: number,
+    flags: number,
+    out: Pointer,
+    tail: Pointer,
+  ): number;
   sqlite3_finalize(statement: Pointer): number;
   sqlite3_step(statement: Pointer): number;
   sqlite3_bind_null(statement: Pointer, index: number): number;
   sqlite3_bind_double(statement: Pointer, index: number, value: number): number;
-  sqlite3_bind_text(statement: Pointer, index: number, text: Pointer, bytes: number, destructor: number): number;
-  sqlite3_bind_blob(statement: Pointer, index: number, blob: Pointer, bytes: number, destructor: number): number;
+  sqlite3_bind_text(
+    statement: Pointer,
+    index: number,
+    text: Pointer,
+    bytes: number,
+    destructor: number,
+  ): number;
+  sqlite3_bind_blob(
+    statement: Pointer,
+    index: number,
+    blob: Pointer,
+    bytes: number,
+    destructor: number,
+  ): number;
   sqlite3_column_count(statement: Pointer): number;
   sqlite3_column_name(statement: Pointer, index: number): Pointer;
   sqlite3_column_type(statement: Pointer, index: number): number;
@@ -57,10 +86,16 @@ export interface Sqlite {
   progress: Pointer;
 }
 
-/** What the official build declares for its imported memory (Emscripten's INITIAL_MEMORY and MAXIMUM_MEMORY, in pages). */
+/**
+ * What the official build declares for its imported memory (Emscripten's INITIAL_MEMORY and MAXIMUM_MEMORY,
+ * in pages).
+ */
 const MEMORY = { initial: 128, maximum: 32_768 };
 
-/** Memory never shrinks, so an instance that a large file has blown up is given back rather than kept for the isolate's life. */
+/**
+ * Memory never shrinks, so an instance that a large file has blown up is given back rather than kept for the
+ * isolate's life.
+ */
 const KEEP_BELOW_BYTES = 48 * 1024 * 1024;
 
 let instance: Sqlite | undefined;
@@ -91,9 +126,9 @@ function instantiate(): Sqlite {
 }
 
 /**
- * Puts `authorize` where C can call it. A table takes only WebAssembly functions, and Workers may not compile one at run time:
- * authorizer.wasm is the smallest module that hands its import (host.authorize, six i32 to i32) out again as an export. The module
- * progress.wasm does the same with host.progress, i32 to i32.
+ * Puts `authorize` where C can call it. A table takes only WebAssembly functions, and Workers may not compile
+ * one at run time: authorizer.wasm is the smallest module that hands its import (host.authorize, six i32 to
+ * i32) out again as an export. The module progress.wasm does the same with host.progress, i32 to i32.
  */
 function installAuthorizer(c: SqliteExports, memory: LinearMemory): Pointer {
   const text = (at: Pointer): string => memory.cString(at);
@@ -105,7 +140,10 @@ function installAuthorizer(c: SqliteExports, memory: LinearMemory): Pointer {
 }
 
 function installProgress(c: SqliteExports): Pointer {
-  return install(c, new WebAssembly.Instance(progressModule, { host: { progress: countSteps } }).exports.progress);
+  return install(
+    c,
+    new WebAssembly.Instance(progressModule, { host: { progress: countSteps } }).exports.progress,
+  );
 }
 
 function install(c: SqliteExports, callback: unknown): Pointer {

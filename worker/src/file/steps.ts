@@ -1,4 +1,5 @@
-// Counts the steps of SQLite's virtual machine over one file: a statement without end would hold the isolate, and with it all its users.
+// Counts the steps of SQLite's virtual machine over one file: a statement without end would hold the isolate,
+// and with it all its users.
 
 /** Steps between two calls of SQLite's progress handler. */
 export const STEPS_AT_ONCE = 10_000;

@@ -1,5 +1,6 @@
-// What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN) opens every b-tree that
-// it writes, those of triggers and of foreign key actions too. Triggers of our own would say more, and would change the schema.
+// What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN)
+// opens every b-tree that it writes, those of triggers and of foreign key actions too. Triggers of our own
+// would say more, and would change the schema.
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
 import { type Binding, tableFunction } from "../state/sql-text.ts";
 
@@ -43,7 +44,8 @@ export class Effects {
     return effect;
   }
 
-  // What cannot be explained (it is wrong, too long with a word more, or explains itself) speaks for itself when it runs.
+  // What cannot be explained (it is wrong, too long with a word more, or explains itself) speaks for itself
+  // when it runs.
   #tryLook(statement: string, bindings: readonly Binding[]): Effect {
     try {
       return this.#look(statement, bindings);
@@ -54,7 +56,8 @@ export class Effects {
 
   #look(statement: string, bindings: readonly Binding[]): Effect {
     const program = [...this.#sql.exec<Instruction>(`EXPLAIN ${statement}`, ...bindings)];
-    // A cookie is written where the schema changes; a virtual table writes b-trees that the program does not name.
+    // A cookie is written where the schema changes; a virtual table writes b-trees that the program does not
+    // name.
     if (program.some(({ opcode }) => /^(SetCookie|ParseSchema|VUpdate|VCreate|VDestroy)$/.test(opcode))) {
       return { tables: null, alone: false };
     }

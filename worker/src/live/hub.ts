@@ -1,7 +1,8 @@
 // Live updates of one store: who is subscribed, and what each is told when.
 //
-// A write transaction is announced only after it is durable: its number is noted, storage is synced, and only then are subscribers told up to
-// that number. Nothing is buffered for them: the log is the buffer, and a subscriber who does not keep up is told from it later, or to read anew.
+// A write transaction is announced only after it is durable: its number is noted, storage is synced, and only
+// then are subscribers told up to that number. Nothing is buffered for them: the log is the buffer, and a
+// subscriber who does not keep up is told from it later, or to read anew.
 import type { ChangeLog, ChangeRecorder } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
@@ -113,7 +114,10 @@ export class LiveHub implements ChangeLog {
     for (const socket of this.#sockets()) this.#serve(socket);
   }
 
-  /** Sends subscribers away when the user's database has left this object, and says whether it has. Never throws: operators wait for it. */
+  /**
+   * Sends subscribers away when the user's database has left this object, and says whether it has. Never
+   * throws: operators wait for it.
+   */
   closeIfMoved(): boolean {
     if (this.#store.books.state.phase === "ACTIVE") return false;
     this.sendAway();
@@ -156,7 +160,11 @@ export class LiveHub implements ChangeLog {
 
   /** Tells one subscriber as much as is durable and as he has room for. */
   #pump(subscriber: Subscriber): void {
-    for (let at = subscriber.at; at !== undefined && at < this.#durable && subscriber.hasRoom; at = subscriber.at) {
+    for (
+      let at = subscriber.at;
+      at !== undefined && at < this.#durable && subscriber.hasRoom;
+      at = subscriber.at
+    ) {
       this.#tellNext(subscriber, at + 1);
     }
   }
@@ -164,7 +172,8 @@ export class LiveHub implements ChangeLog {
   #tellNext(subscriber: Subscriber, seq: number): void {
     const { lin } = this.#store.books.state;
     const entry = this.#log.read(seq);
-    if (entry === undefined) return subscriber.tell({ type: "resync", reason: "gap", lin, seq: this.#durable });
+    if (entry === undefined)
+      return subscriber.tell({ type: "resync", reason: "gap", lin, seq: this.#durable });
     const wanted = subscriber.wanted(entry.changes);
     if (wanted === undefined) return subscriber.skip(seq);
     subscriber.tell({ type: "change", lin, seq, changes: this.#shown(subscriber, wanted) });

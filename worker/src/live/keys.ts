@@ -13,7 +13,10 @@ const ROWID_NAMES = ["rowid", "_rowid_", "oid"];
 /** A result has at most 100 columns, and a key column takes two. */
 const MOST_KEY_COLUMNS = LIMITS.columns / 2;
 
-/** The shape of a table whose keys can be told; undefined for one that has none or whose columns take every name of the rowid. */
+/**
+ * The shape of a table whose keys can be told; undefined for one that has none or whose columns take every
+ * name of the rowid.
+ */
 export function keyedShape(sql: SqlStorage, table: string): TableShape | undefined {
   try {
     const shape = tableShape(sql, table);
@@ -24,8 +27,8 @@ export function keyedShape(sql: SqlStorage, table: string): TableShape | undefin
 }
 
 /**
- * The statement with a RETURNING clause for the key of its table, or undefined where that would not name every row that changes: it replaces
- * rows, changes keys, or has a form that takes no such clause at its end.
+ * The statement with a RETURNING clause for the key of its table, or undefined where that would not name
+ * every row that changes: it replaces rows, changes keys, or has a form that takes no such clause at its end.
  */
 export function returningKeys(statement: BoundStatement, shape: TableShape): string | undefined {
   const words = statement.tokens.filter(isSignificant);
@@ -41,7 +44,8 @@ export function returningKeys(statement: BoundStatement, shape: TableShape): str
   return new TextEncoder().encode(text).length <= LIMITS.statementBytes ? text : undefined;
 }
 
-// Rather too careful: the key's name anywhere between a SET and the WHERE that ends its assignments is enough.
+// Rather too careful: the key's name anywhere between a SET and the WHERE that ends its assignments is
+// enough.
 function mayChangeKey(words: readonly Token[], shape: TableShape): boolean {
   const names = new Set([...ROWID_NAMES, ...shape.key.map(({ name }: KeyColumn) => name.toLowerCase())]);
   let depth = 0;

@@ -14,8 +14,8 @@ const IDLE_MS = 3_600_000;
 const RENEWED_MS = 60_000;
 
 /**
- * The log of one store, in its bookkeeping, so that the transaction that changes the rows writes it. A store that nobody subscribed to has none and
- * pays nothing.
+ * The log of one store, in its bookkeeping, so that the transaction that changes the rows writes it. A store
+ * that nobody subscribed to has none and pays nothing.
  */
 export class LiveLog {
   readonly #books: Bookkeeping;

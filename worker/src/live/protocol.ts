@@ -24,7 +24,10 @@ export interface ChangedRows {
 export type ServerMessage =
   | ({ readonly type: "hello" } & Position)
   /** `changes` is null when everything may have changed, the schema too. */
-  | ({ readonly type: "change"; readonly changes: readonly (TableChange & Partial<ChangedRows>)[] | null } & Position)
+  | ({
+      readonly type: "change";
+      readonly changes: readonly (TableChange & Partial<ChangedRows>)[] | null;
+    } & Position)
   /** Changes up to here were not told: read everything again. */
   | ({ readonly type: "resync"; readonly reason: "gap" | "moved" } & Position);
 
@@ -38,7 +41,8 @@ export interface Subscription {
 }
 
 export type ClientMessage =
-  { readonly type: "subscribe"; readonly subscription: Subscription } | { readonly type: "ack"; readonly seq: number };
+  | { readonly type: "subscribe"; readonly subscription: Subscription }
+  | { readonly type: "ack"; readonly seq: number };
 
 /** WebSocket close codes of ours (4000 to 4999 are an application's: RFC 6455, section 7.4.2). */
 export const CLOSE = {
@@ -56,7 +60,10 @@ export const LIVE_LIMITS = {
   subscribers: 256,
   /** Bytes of one message from a subscriber. */
   messageBytes: 16_384,
-  /** Tables named by one subscription; together at most `tableBytes`, since a socket keeps 16,384 bytes over hibernation. */
+  /**
+   * Tables named by one subscription; together at most `tableBytes`, since a socket keeps 16,384 bytes over
+   * hibernation.
+   */
   tables: 100,
   tableBytes: 4_096,
   /** Changes that a subscriber is sent before he acknowledges one. */
@@ -75,7 +82,8 @@ export const LIVE_LIMITS = {
 /** Reads a subscriber's message. @throws WireError bad-request */
 export function parseClientMessage(data: string | ArrayBuffer): ClientMessage {
   if (typeof data !== "string") throw badRequest("message", "a text");
-  if (data.length > LIVE_LIMITS.messageBytes) throw badRequest("message", `at most ${LIVE_LIMITS.messageBytes} bytes`);
+  if (data.length > LIVE_LIMITS.messageBytes)
+    throw badRequest("message", `at most ${LIVE_LIMITS.messageBytes} bytes`);
   const message = asObject(parseJson(data), "message");
   switch (message["type"]) {
     case "subscribe":
@@ -108,7 +116,10 @@ function parseTables(value: unknown): string[] {
   const tables = asArray(value, "tables").map((name, index) => asString(name, `tables[${index}]`));
   const bytes = tables.reduce((sum, name) => sum + new TextEncoder().encode(name).length + 3, 0);
   if (tables.length > LIVE_LIMITS.tables || bytes > LIVE_LIMITS.tableBytes) {
-    throw badRequest("tables", `at most ${LIVE_LIMITS.tables} names of ${LIVE_LIMITS.tableBytes} bytes together`);
+    throw badRequest(
+      "tables",
+      `at most ${LIVE_LIMITS.tables} names of ${LIVE_LIMITS.tableBytes} bytes together`,
+    );
   }
   return tables;
 }

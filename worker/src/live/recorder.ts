@@ -24,8 +24,8 @@ export class Recorder implements ChangeRecorder {
   }
 
   /**
-   * Runs a writing statement, if it can be run so that it names the rows that it changes. Otherwise the caller runs it, and the tables are
-   * noted all the same.
+   * Runs a writing statement, if it can be run so that it names the rows that it changes. Otherwise the
+   * caller runs it, and the tables are noted all the same.
    */
   run(statement: BoundStatement): StatementResult | undefined {
     const text = statement.sql();
@@ -36,7 +36,8 @@ export class Recorder implements ChangeRecorder {
       return undefined;
     }
     const [table] = tables;
-    const keyed = alone && tables.length === 1 && table !== undefined ? this.#runKeyed(table, statement) : undefined;
+    const keyed =
+      alone && tables.length === 1 && table !== undefined ? this.#runKeyed(table, statement) : undefined;
     if (keyed === undefined) this.#noteTables(tables);
     return keyed;
   }

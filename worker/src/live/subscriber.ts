@@ -1,8 +1,12 @@
-// One subscriber: a WebSocket that may sleep with its object (hibernation). All that is remembered of it lies in the socket's attachment.
+// One subscriber: a WebSocket that may sleep with its object (hibernation). All that is remembered of it lies
+// in the socket's attachment.
 import type { TableChange } from "../query/change-log.ts";
 import { LIVE_LIMITS, type Position, type ServerMessage, type Subscription } from "./protocol.ts";
 
-/** What a socket keeps; at most 16,384 bytes (developers.cloudflare.com/durable-objects, WebSocket hibernation). */
+/**
+ * What a socket keeps; at most 16,384 bytes (developers.cloudflare.com/durable-objects, WebSocket
+ * hibernation).
+ */
 interface Attachment {
   /** In lower case; null: all tables. */
   readonly tables: readonly string[] | null;

@@ -1,4 +1,5 @@
-// What the answer to one request may hold. Rows are counted while they are read: afterwards it is too late for the isolate.
+// What the answer to one request may hold. Rows are counted while they are read: afterwards it is too late
+// for the isolate.
 import { WireError } from "../wire/errors.ts";
 import { QUERY_LIMITS } from "../wire/limits.ts";
 import type { Cell } from "./sql.ts";
@@ -37,7 +38,10 @@ export class ResultBudget {
   }
 }
 
-/** A cursor that is left in the middle keeps every table of the database from being dropped, until it is collected. */
+/**
+ * A cursor that is left in the middle keeps every table of the database from being dropped, until it is
+ * collected.
+ */
 function drain(rows: Iterator<readonly (Cell | undefined)[]>): void {
   let bytes = 4 * QUERY_LIMITS.resultBytes;
   for (let left = 2 * QUERY_LIMITS.resultRows; left > 0 && bytes > 0; left--) {
@@ -54,7 +58,11 @@ function bytesOf(cell: Cell | undefined): number {
 }
 
 function tooCostly(what: string, limit: number): WireError {
-  return new WireError("too-costly", `the request's results have more than ${limit} ${what}: ask for less at once`, {
-    limit,
-  });
+  return new WireError(
+    "too-costly",
+    `the request's results have more than ${limit} ${what}: ask for less at once`,
+    {
+      limit,
+    },
+  );
 }

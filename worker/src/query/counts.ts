@@ -1,4 +1,5 @@
-// What D1 and other APIs tell of a statement beyond its rows: how many it changed, and the rowid that it inserted last.
+// What D1 and other APIs tell of a statement beyond its rows: how many it changed, and the rowid that it
+// inserted last.
 import { ChangeWatch } from "./change-watch.ts";
 import type { Sql } from "./sql.ts";
 import type { StatementResult } from "./types.ts";

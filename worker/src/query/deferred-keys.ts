@@ -1,5 +1,6 @@
-// Foreign keys that are checked when a transaction ends. A Durable Object checks them behind our back, when the event is over: it would throw
-// everything away, and nobody would be told what for. So they are looked at while an answer can still say it.
+// Foreign keys that are checked when a transaction ends. A Durable Object checks them behind our back, when
+// the event is over: it would throw everything away, and nobody would be told what for. So they are looked at
+// while an answer can still say it.
 import { tableFunction } from "../state/sql-text.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 
@@ -16,7 +17,9 @@ export class DeferredKeys {
     this.#before = this.#violations();
   }
 
-  /** Rows that broke a key before do not count: they came with the user's file. @throws WireError sql-error */
+  /**
+   * Rows that broke a key before do not count: they came with the user's file. @throws WireError sql-error
+   */
   check(): void {
     const now = this.#violations();
     const more = [...now].some(([table, count]) => count > (this.#before.get(table) ?? 0));
@@ -35,7 +38,8 @@ export class DeferredKeys {
     return new Map([...tables].map(({ name }) => [name, this.#countIn(name, check)]));
   }
 
-  // SQLite cannot check a key to a parent without a unique column. It refuses by itself each write that touches such a key, and no other.
+  // SQLite cannot check a key to a parent without a unique column. It refuses by itself each write that
+  // touches such a key, and no other.
   #countIn(table: string, check: string): number {
     try {
       return this.#sql.exec<{ n: number }>(check, table).one().n;

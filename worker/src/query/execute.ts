@@ -11,7 +11,14 @@ import { withCounts } from "./counts.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest } from "./request.ts";
 import { type RunnableStatement, bindStatement, runStatement } from "./statements.ts";
-import type { Moment, NotActiveDetails, QueryMode, QueryResults, QueryScope, StatementResult } from "./types.ts";
+import type {
+  Moment,
+  NotActiveDetails,
+  QueryMode,
+  QueryResults,
+  QueryScope,
+  StatementResult,
+} from "./types.ts";
 
 /** What a request runs on: the store, how it is read, and who is told of writes. */
 export interface QueryContext {
@@ -113,7 +120,9 @@ function recorderOf(
   statements: readonly RunnableStatement[],
   results: readonly StatementResult[],
 ): ChangeRecorder | undefined {
-  const unforeseen = results.some(({ rowsWritten }, index) => rowsWritten > 0 && statements[index]?.kind !== "other");
+  const unforeseen = results.some(
+    ({ rowsWritten }, index) => rowsWritten > 0 && statements[index]?.kind !== "other",
+  );
   if (recorder !== undefined && !unforeseen) return recorder;
   const all = live.record();
   all?.noteEverything();

@@ -1,7 +1,8 @@
 // Binds parameters so that each arrives as exactly the value that was sent.
 //
-// exec() binds every JavaScript number as a REAL and refuses bigint. So an INTEGER is bound as text, and its parameter
-// becomes a cast in the SQL; the unary plus takes the cast's affinity away, since a bound value has none.
+// exec() binds every JavaScript number as a REAL and refuses bigint. So an INTEGER is bound as text, and its
+// parameter becomes a cast in the SQL; the unary plus takes the cast's affinity away, since a bound value has
+// none.
 import { WireError } from "../wire/errors.ts";
 import type { Params } from "./request.ts";
 import type { Token } from "./tokens.ts";
@@ -41,7 +42,10 @@ export class BoundStatement {
       .join("");
   }
 
-  /** The SQL of some of the tokens, to stand behind the statement: what it says of parameters, it says by number. */
+  /**
+   * The SQL of some of the tokens, to stand behind the statement: what it says of parameters, it says by
+   * number.
+   */
   repeated(tokens: readonly Token[]): string {
     return tokens.map((token) => this.#tokenSql(token, `?${this.#indexes.get(token)}`)).join("");
   }
@@ -89,7 +93,8 @@ function numberOf(token: Token): number | undefined {
   return /^\?\d+$/.test(token.text) ? Number(token.text.slice(1)) : undefined;
 }
 
-// SQLite's own limit. A Durable Object takes 100, and says so; the bound only keeps ?999999999 from costing memory before.
+// SQLite's own limit. A Durable Object takes 100, and says so; the bound only keeps ?999999999 from costing
+// memory before.
 const MAX_PARAMETERS = 32_766;
 
 function resolveValues(indexes: ReadonlyMap<Token, number>, params: Params): SqlParam[] {
@@ -97,7 +102,8 @@ function resolveValues(indexes: ReadonlyMap<Token, number>, params: Params): Sql
   if (count > MAX_PARAMETERS) throw wrong("variable number must be between ?1 and ?100");
   if (params instanceof Map) return namedValues(indexes, params, count);
   const values = params as readonly SqlParam[];
-  if (values.length !== count) throw wrong(`the statement has ${count} parameters, and ${values.length} values came`);
+  if (values.length !== count)
+    throw wrong(`the statement has ${count} parameters, and ${values.length} values came`);
   return [...values];
 }
 

@@ -1,5 +1,5 @@
-// Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL, and
-// INTEGERs beyond 2^53.
+// Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL,
+// and INTEGERs beyond 2^53.
 import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
 import { ResultBudget } from "./budget.ts";
@@ -60,8 +60,8 @@ function isPastLimit(error: unknown): boolean {
 }
 
 /**
- * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query of their
- * own; `forget` is to be called when the schema may have changed.
+ * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query
+ * of their own; `forget` is to be called when the schema may have changed.
  */
 export class ExactReader {
   readonly #sql: Sql;
@@ -108,8 +108,8 @@ export class ExactReader {
   }
 
   /**
-   * Runs a compound SELECT in the same way. The outer SELECT would read each column with the affinity of the first part, and make a REAL of
-   * an INTEGER: so an empty part without affinity goes before it.
+   * Runs a compound SELECT in the same way. The outer SELECT would read each column with the affinity of the
+   * first part, and make a REAL of an INTEGER: so an empty part without affinity goes before it.
    * @throws WireError integer-precision where there is no room for one more part, and no other way
    */
   readCompound(statement: BoundStatement): StatementResult {
@@ -119,15 +119,17 @@ export class ExactReader {
     return this.#readWrapped(statement, columns, `${before}${emptyPart(columns)} UNION ALL ${parts}`);
   }
 
-  // Only REAL has this effect. Where the first part has such a column it goes into parentheses, behind the empty one: that changes how
-  // text compares, which matters unless all rows are kept in the order in which they come.
+  // Only REAL has this effect. Where the first part has such a column it goes into parentheses, behind the
+  // empty one: that changes how text compares, which matters unless all rows are kept in the order in which
+  // they come.
   #readFiveParts(statement: BoundStatement): StatementResult {
     const { tokens } = statement;
     const plain = (): StatementResult => this.readPlain(statement, statement.sql() + lastRow(tokens));
     if (countParts(tokens) > MOST_PARTS) return plain();
     const columns = this.#columnNames(statement);
     const { before, parts } = compoundOf(statement);
-    if (!this.#beginsWithReals(statement, columns)) return this.#readWrapped(statement, columns, before + parts);
+    if (!this.#beginsWithReals(statement, columns))
+      return this.#readWrapped(statement, columns, before + parts);
     if (!keepsRows(tokens)) return plain();
     const first = compoundOf(statement, countBeforeJoint(tokens)).parts;
     const inside = `SELECT * FROM (${emptyPart(columns)} UNION ALL ${first})`;
@@ -158,7 +160,8 @@ export class ExactReader {
   }
 
   /**
-   * Runs any other statement. What RETURNING answers is read exactly where it can be asked for twice, and anything else as numbers.
+   * Runs any other statement. What RETURNING answers is read exactly where it can be asked for twice, and
+   * anything else as numbers.
    * @throws WireError integer-precision
    */
   readOther(statement: BoundStatement): StatementResult {
@@ -198,7 +201,10 @@ export class ExactReader {
     }
   }
 
-  /** Runs a statement, and reads every number of the answer as a JavaScript number. @throws WireError integer-precision */
+  /**
+   * Runs a statement, and reads every number of the answer as a JavaScript number. @throws WireError
+   * integer-precision
+   */
   readPlain(statement: BoundStatement, sql = statement.sql()): StatementResult {
     const cursor = this.#sql.exec(sql, ...statement.bindings());
     const rows = [...this.#budget.of(cursor.raw())].map((row) => row.map(plainValue));
@@ -239,8 +245,9 @@ export class ExactReader {
   }
 }
 
-// The rows are all there before the first one is read, so a SELECT without end has to be ended within. One row more than are allowed,
-// for the budget to see. A SELECT that has its rows in an order makes all of them first, whatever its limit.
+// The rows are all there before the first one is read, so a SELECT without end has to be ended within. One
+// row more than are allowed, for the budget to see. A SELECT that has its rows in an order makes all of them
+// first, whatever its limit.
 function lastRow(tokens: readonly Token[]): string {
   const bounded = countBeforeLimit(tokens) < tokens.length || isOrdered(tokens) || endsWithValues(tokens);
   return bounded ? "" : ` LIMIT ${QUERY_LIMITS.resultRows + 1}`;
@@ -260,14 +267,16 @@ const oneQuery: RowsQuery = {
   assemble: (rows) => rows,
 };
 
-// A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all first halves
-// first.
+// A result has at most 100 columns, which leaves no room for one more: each row comes in two halves, all
+// first halves first.
 const twoHalves: RowsQuery = {
   parts: 2,
   sql: (names, from) => {
     const middle = names.length >> 1;
     const halves = [names.slice(0, middle), names.slice(middle)];
-    return halves.map((half) => `SELECT ${half.join(", ")}, ${classes(half)} FROM ${from}`).join(" UNION ALL ");
+    return halves
+      .map((half) => `SELECT ${half.join(", ")}, ${classes(half)} FROM ${from}`)
+      .join(" UNION ALL ");
   },
   assemble: (rows) => {
     const count = rows.length >> 1;

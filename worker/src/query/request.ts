@@ -22,7 +22,9 @@ export interface ParsedRequest {
 /** Reads a query request. @throws WireError bad-request or too-costly */
 export function parseQueryRequest(value: unknown): ParsedRequest {
   const request = asObject(value, "request");
-  const statements = asAtMost(request["statements"], "statements", QUERY_LIMITS.statements).map(parseStatement);
+  const statements = asAtMost(request["statements"], "statements", QUERY_LIMITS.statements).map(
+    parseStatement,
+  );
   if (statements.length === 0) throw badRequest("statements", "at least one statement");
   return {
     statements,
@@ -59,5 +61,7 @@ function asAtMost(value: unknown, where: string, limit: number): readonly unknow
 
 function refuseMore(count: number, where: string, limit: number): void {
   if (count <= limit) return;
-  throw new WireError("too-costly", `${where}: ${count} are more than the ${limit} of one request`, { limit });
+  throw new WireError("too-costly", `${where}: ${count} are more than the ${limit} of one request`, {
+    limit,
+  });
 }

@@ -49,7 +49,9 @@ function expressionOf(item: readonly Token[]): readonly Token[] | "*" {
   if (words.length === 1 && words[0]?.text === "*") return "*";
   const last = words.at(-1 - nameLength(words));
   // A comment to the line's end would take what stands behind it along.
-  return item.slice(0, last ? item.indexOf(last) + 1 : 0).map((token) => (token.type === "comment" ? SPACE : token));
+  return item
+    .slice(0, last ? item.indexOf(last) + 1 : 0)
+    .map((token) => (token.type === "comment" ? SPACE : token));
 }
 
 /** How many tokens at the end name the column. */
@@ -62,7 +64,15 @@ function nameLength(words: readonly Token[]): number {
 }
 
 const NAMES: ReadonlySet<string> = new Set(["word", "name", "string"]);
-const OPERANDS: ReadonlySet<string> = new Set(["word", "name", "string", "number", "blob", "parameter", "close"]);
+const OPERANDS: ReadonlySet<string> = new Set([
+  "word",
+  "name",
+  "string",
+  "number",
+  "blob",
+  "parameter",
+  "close",
+]);
 /** Words that end an expression. */
 const ENDS = /^(END|ISNULL|NOTNULL|NULL)$/i;
 /** Words that go on with one. */

@@ -1,4 +1,5 @@
-// What statements run on: a Durable Object's SqlStorage, or a file that behaves like one (src/file/file-sql.ts).
+// What statements run on: a Durable Object's SqlStorage, or a file that behaves like one
+// (src/file/file-sql.ts).
 import type { Binding } from "./parameters.ts";
 
 /** A value as exec() gives it: every number is a JavaScript number. */

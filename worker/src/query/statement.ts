@@ -5,8 +5,9 @@ import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
 
 /**
  * `rows`: SELECT, VALUES, or WITH in front of either. `compound`: several SELECTs joined by UNION and its like, whose rows must not pass through
- * another SELECT, where each column would take on the affinity of the first of them. `unclosed`: what is put around such a text would become part of
- * it, so that SQLite only says what is wrong with it. `other`: everything else.
+ * another SELECT, where each column would take on the affinity of the first of them. `unclosed`: what is put
+ * around such a text would become part of it, so that SQLite only says what is wrong with it. `other`:
+ * everything else.
  */
 export type StatementKind = "rows" | "compound" | "unclosed" | "other";
 
@@ -31,7 +32,8 @@ const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
 
 /** Reads the one statement of a text. @throws WireError sql-error */
 export function parseStatement(sql: string): Statement {
-  if (sql.length > LIMITS.statementBytes) throw new WireError("sql-error", "statement too long: SQLITE_TOOBIG");
+  if (sql.length > LIMITS.statementBytes)
+    throw new WireError("sql-error", "statement too long: SQLITE_TOOBIG");
   // SQLite would read no further.
   if (sql.includes("\0")) throw new WireError("sql-error", "the SQL text holds a NUL character");
   const all = tokenize(sql);
@@ -46,10 +48,12 @@ export function parseStatement(sql: string): Statement {
 function oneStatement(all: readonly Token[], significant: readonly Token[]): readonly Token[] {
   const end = statementEnd(significant);
   const surplus = significant.slice(end).find((token) => token.type !== "semicolon");
-  if (surplus !== undefined) throw new WireError("sql-error", "one entry holds one statement, and this one holds more");
+  if (surplus !== undefined)
+    throw new WireError("sql-error", "one entry holds one statement, and this one holds more");
   const first = significant[0];
   const last = significant[end - 1];
-  if (first === undefined || last === undefined) throw new WireError("sql-error", "the text holds no statement");
+  if (first === undefined || last === undefined)
+    throw new WireError("sql-error", "the text holds no statement");
   return all.slice(all.indexOf(first), all.indexOf(last) + 1);
 }
 
@@ -57,10 +61,15 @@ function oneStatement(all: readonly Token[], significant: readonly Token[]): rea
 function refuseOpenComment(tokens: readonly Token[]): void {
   const last = tokens.at(-1);
   if (last?.type !== "comment" || isTokenClosed(last.text)) return;
-  throw new WireError("sql-error", "incomplete input: a comment that begins with /* does not end: SQLITE_ERROR");
+  throw new WireError(
+    "sql-error",
+    "incomplete input: a comment that begins with /* does not end: SQLITE_ERROR",
+  );
 }
 
-/** Whether the tokens end what they begin, and nothing else: what is put around them cannot become part of it. */
+/**
+ * Whether the tokens end what they begin, and nothing else: what is put around them cannot become part of it.
+ */
 export function isClosed(tokens: readonly Token[]): boolean {
   let depth = 0;
   for (const { type, text } of tokens) {
@@ -85,7 +94,8 @@ function isTokenClosed(text: string): boolean {
 
 // A trigger's body holds statements of its own and ends with "; END".
 function statementEnd(tokens: readonly Token[]): number {
-  const trigger = isKeyword(tokens[0], "CREATE") && tokens.slice(1, 3).some((token) => isKeyword(token, "TRIGGER"));
+  const trigger =
+    isKeyword(tokens[0], "CREATE") && tokens.slice(1, 3).some((token) => isKeyword(token, "TRIGGER"));
   const end = tokens.findIndex(
     (token, index) =>
       token.type === "semicolon" &&
@@ -127,7 +137,8 @@ export function countBeforeJoint(tokens: readonly Token[]): number {
 /** Whether a compound SELECT gives every row of its parts, in the order of the parts. */
 export function keepsRows(tokens: readonly Token[]): boolean {
   const words = tokens.filter(isSignificant);
-  const removes = (token: Token): boolean => isJoint(token) && !isKeyword(words[words.indexOf(token) + 1], "ALL");
+  const removes = (token: Token): boolean =>
+    isJoint(token) && !isKeyword(words[words.indexOf(token) + 1], "ALL");
   return !isOrdered(tokens) && findOutside(words, removes) < 0;
 }
 
@@ -141,7 +152,8 @@ export function countBeforeVerb(tokens: readonly Token[]): number {
   return verb === undefined ? 0 : tokens.indexOf(verb);
 }
 
-// The first token behind a closing parenthesis that neither goes on with the list nor belongs to a table's head.
+// The first token behind a closing parenthesis that neither goes on with the list nor belongs to a table's
+// head.
 function verbBehindWith(words: readonly Token[]): Token | undefined {
   let depth = 0;
   for (const [index, token] of words.entries()) {
@@ -156,19 +168,28 @@ function verbBehindWith(words: readonly Token[]): Token | undefined {
 // EXPLAIN does not hold these back: they have their effect while they are compiled.
 function refuseSettings(words: readonly Token[]): void {
   const at = words.findIndex((token) => isKeyword(token, "PRAGMA"));
-  const explained = words.slice(0, Math.max(at, 0)).every((token) => /^(EXPLAIN|QUERY|PLAN)$/i.test(token.text));
+  const explained = words
+    .slice(0, Math.max(at, 0))
+    .every((token) => /^(EXPLAIN|QUERY|PLAN)$/i.test(token.text));
   if (at < 0 || !explained) return;
   const nameAt = words[at + 2]?.text === "." ? at + 3 : at + 1;
   const name = (words[nameAt]?.text ?? "").replace(/^["'`[]|["'`\]]$/g, "").toUpperCase();
   if (words.length > nameAt + 1 && CONNECTION_PRAGMAS.has(name)) {
-    throw new WireError("sql-error", `PRAGMA ${name.toLowerCase()} cannot be set here: it would outlast the request`);
+    throw new WireError(
+      "sql-error",
+      `PRAGMA ${name.toLowerCase()} cannot be set here: it would outlast the request`,
+    );
   }
 }
 
 // Each side would refuse them in words of its own.
 function refuseTransaction(words: readonly Token[]): void {
   const first = words.find((token) => !/^(EXPLAIN|QUERY|PLAN)$/i.test(token.text));
-  if (!["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].some((keyword) => isKeyword(first, keyword)))
+  if (
+    !["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].some((keyword) =>
+      isKeyword(first, keyword),
+    )
+  )
     return;
   const name = first?.text.toUpperCase();
   throw new WireError(

@@ -15,7 +15,10 @@ export interface RunnableStatement {
 export function bindStatement({ sql, params }: ParsedStatement, index: number): RunnableStatement {
   return atStatement(index, () => {
     const { kind, tokens } = parseStatement(sql);
-    return { kind, bound: kind === "unclosed" ? BoundStatement.unbound(tokens) : new BoundStatement(tokens, params) };
+    return {
+      kind,
+      bound: kind === "unclosed" ? BoundStatement.unbound(tokens) : new BoundStatement(tokens, params),
+    };
   });
 }
 
@@ -30,7 +33,8 @@ export function runStatement(
   write?: (bound: BoundStatement) => StatementResult | undefined,
 ): StatementResult {
   return atStatement(index, () => {
-    if (kind === "unclosed") throw reader.refusalOf(bound) ?? new WireError("sql-error", "the statement is not closed");
+    if (kind === "unclosed")
+      throw reader.refusalOf(bound) ?? new WireError("sql-error", "the statement is not closed");
     try {
       if (kind === "rows") return reader.readRows(bound);
       if (kind === "compound") return reader.readCompound(bound);
@@ -54,7 +58,8 @@ function atStatement<T>(index: number, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    if (cause instanceof WireError) throw new WireError(cause.kind, cause.message, { statement: index }, { cause });
+    if (cause instanceof WireError)
+      throw new WireError(cause.kind, cause.message, { statement: index }, { cause });
     throw new WireError("sql-error", withoutOffset(messageOf(cause)), { statement: index }, { cause });
   }
 }

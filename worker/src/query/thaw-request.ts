@@ -9,7 +9,10 @@ import type { QueryStatement } from "./types.ts";
 /** Which cold rows are to come back into the file. */
 export interface ThawRequest {
   readonly table: string;
-  /** An SQL expression over the table's columns, true for these rows. It is asked once, when the request is made. */
+  /**
+   * An SQL expression over the table's columns, true for these rows. It is asked once, when the request is
+   * made.
+   */
   readonly where: string;
   /** Of the expression, as of a statement. */
   readonly params?: QueryStatement["params"];

@@ -1,5 +1,5 @@
-// Splits SQL into tokens by the rules of SQLite's own tokenizer (tokenize.c), as far as we need to tell them apart:
-// where strings, names and comments end, what is a parameter, where a statement ends.
+// Splits SQL into tokens by the rules of SQLite's own tokenizer (tokenize.c), as far as we need to tell them
+// apart: where strings, names and comments end, what is a parameter, where a statement ends.
 
 export type TokenType =
   | "space"
@@ -47,8 +47,8 @@ const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
 ];
 
 /**
- * The tokens of a text; together they are the whole text. What SQLite refuses comes as some token, for SQLite to
- * refuse.
+ * The tokens of a text; together they are the whole text. What SQLite refuses comes as some token, for SQLite
+ * to refuse.
  */
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];

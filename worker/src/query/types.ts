@@ -33,9 +33,15 @@ export interface QueryRequest {
   readonly statements: readonly QueryStatement[];
   /** `write` when absent; a statement of a `read` request that writes rolls the request back. */
   readonly mode?: QueryMode;
-  /** Each result then says how many rows its statement changed, and the rowid of the last row that it inserted. */
+  /**
+   * Each result then says how many rows its statement changed, and the rowid of the last row that it
+   * inserted.
+   */
   readonly counts?: boolean;
-  /** `hot` when absent: the user's database, for a split user without the cold rows. `cold`: those alone, or `not-split`. */
+  /**
+   * `hot` when absent: the user's database, for a split user without the cold rows. `cold`: those alone, or
+   * `not-split`.
+   */
   readonly scope?: QueryScope;
 }
 
@@ -48,7 +54,10 @@ export interface StatementResult {
   readonly changed?: boolean;
   /** Where the request asks for counts: rows changed, by triggers and cascades, too. */
   readonly changes?: number;
-  /** Where the request asks for counts: the rowid of the row inserted last, 0 when the statement changed nothing. */
+  /**
+   * Where the request asks for counts: the rowid of the row inserted last, 0 when the statement changed
+   * nothing.
+   */
   readonly lastRowId?: ResultValue;
 }
 
@@ -71,9 +80,13 @@ export interface QueryResults {
 }
 
 /** What `query` returns over RPC: an error of a known kind is an answer, since RPC would drop its kind. */
-export type QueryAnswer = ({ readonly ok: true } & QueryResults) | { readonly ok: false; readonly error: ErrorInfo };
+export type QueryAnswer =
+  ({ readonly ok: true } & QueryResults) | { readonly ok: false; readonly error: ErrorInfo };
 
-/** The details of a `not-active` error. Where the file decides, a read carries its result, computed on the sealed data. */
+/**
+ * The details of a `not-active` error. Where the file decides, a read carries its result, computed on the
+ * sealed data.
+ */
 export interface NotActiveDetails extends Moment {
   readonly result?: QueryResults;
   /** In place of the result, where the statements fail on the sealed data. */

@@ -1,5 +1,6 @@
-// The cold rows of a split user (docs/split.md). They are in the Durable Object or in the file. The object knows, but for two phases: under the fence,
-// a PUT that moves rows may have happened or not, and the file says which. What it says counts if the object is still what it was.
+// The cold rows of a split user (docs/split.md). They are in the Durable Object or in the file. The object
+// knows, but for two phases: under the fence, a PUT that moves rows may have happened or not, and the file
+// says which. What it says counts if the object is still what it was.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { Moment, QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
@@ -25,7 +26,10 @@ interface Said {
   readonly moment: Moment;
   /** Whether it holds the cold rows; undefined: the file knows. */
   readonly holds: boolean | undefined;
-  /** What counts, of the object that decides by itself; else what counts if it holds them. A write then has none: it has to wait. */
+  /**
+   * What counts, of the object that decides by itself; else what counts if it holds them. A write then has
+   * none: it has to wait.
+   */
   readonly answer: QueryAnswer | undefined;
 }
 
@@ -64,8 +68,8 @@ async function asTheFileSays(user: ColdUser, said: Said): Promise<QueryAnswer | 
 }
 
 /**
- * Reads both halves. `readHot` reads while the object, asked before and after it, is the same, cold writes included, and no PUT moves rows: so the two
- * answers are those of one moment.
+ * Reads both halves. `readHot` reads while the object, asked before and after it, is the same, cold writes
+ * included, and no PUT moves rows: so the two answers are those of one moment.
  * @throws WireError when no side answers before the deadline
  */
 export function readBoth(
@@ -143,7 +147,10 @@ async function holdsNow({ sides, user }: ColdUser, { moment, holds }: Said): Pro
   }
 }
 
-/** Whether nothing of the object has changed since: it goes through no phase twice under one claim and lineage. */
+/**
+ * Whether nothing of the object has changed since: it goes through no phase twice under one claim and
+ * lineage.
+ */
 async function isStill(user: ColdUser, { moment, holds }: Said): Promise<boolean> {
   const now = await ask(user, PROBE);
   if (now instanceof Again) return false;

@@ -1,4 +1,5 @@
-// What the routers of this isolate were told, for hello to compare with what the admin routes were told: the two are mounted apart.
+// What the routers of this isolate were told, for hello to compare with what the admin routes were told: the
+// two are mounted apart.
 
 const savesFiles = new Set<boolean>();
 

@@ -17,7 +17,10 @@ export function fileMissing(key: string, phase: string): WireError {
   );
 }
 
-/** An old path of the application is the only one that may save the file, and the request came here all the same. */
+/**
+ * An old path of the application is the only one that may save the file, and the request came here all the
+ * same.
+ */
 export function savedElsewhere(key: string): WireError {
   return new WireError(
     "cutover-in-progress",
@@ -40,13 +43,14 @@ export function outcomeUnknown(operation: string, cause: unknown): WireError {
 }
 
 /**
- * Whether a Durable Object that failed may be asked again. An overloaded one refuses before it runs anything, and wants less; after any other error a
- * write may have been applied.
+ * Whether a Durable Object that failed may be asked again. An overloaded one refuses before it runs anything,
+ * and wants less; after any other error a write may have been applied.
  * @throws WireError overloaded or outcome-unknown
  */
 export function demandSafeToRepeat(cause: unknown, reading: boolean): void {
   const operation = "ask the Durable Object";
-  if (isOverloaded(cause)) throw new WireError("overloaded", `${operation}: ${messageOf(cause)}`, undefined, { cause });
+  if (isOverloaded(cause))
+    throw new WireError("overloaded", `${operation}: ${messageOf(cause)}`, undefined, { cause });
   if (!reading) throw outcomeUnknown(operation, cause);
 }
 

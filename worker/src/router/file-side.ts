@@ -32,7 +32,14 @@ export class R2FileSide implements FileSide {
     try {
       const bytes = new Uint8Array(await object.arrayBuffer());
       refuseLongTombstone(bytes, object);
-      return { key, etag: object.etag, mark: classify(bytes), bytes, attributes: attributesOf(object), release };
+      return {
+        key,
+        etag: object.etag,
+        mark: classify(bytes),
+        bytes,
+        attributes: attributesOf(object),
+        release,
+      };
     } catch (error) {
       release();
       throw error;
@@ -63,7 +70,9 @@ export class R2FileSide implements FileSide {
     const end = beginSave(read.key);
     if (end === undefined) return "held";
     try {
-      return (await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) === null ? "lost" : "saved";
+      return (await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) === null
+        ? "lost"
+        : "saved";
     } catch (error) {
       if (isThrottled(error)) return "throttled";
       throw error;
@@ -116,11 +125,15 @@ function attributesOf(object: R2Object): FileAttributes {
   };
 }
 
-/** A rollback notes the MD5 of the bytes that it sent. A save over exactly these bytes takes the note away; over others it stays, for dbmigrate to see. */
+/**
+ * A rollback notes the MD5 of the bytes that it sent. A save over exactly these bytes takes the note away;
+ * over others it stays, for dbmigrate to see.
+ */
 const CONTENT_NOTE = "dbmigrate-content";
 
 function carriedAlong(metadata: Record<string, string>, etag: string): Record<string, string> {
-  const noted = ([name, value]: [string, string]): boolean => name.toLowerCase() === CONTENT_NOTE && value === etag;
+  const noted = ([name, value]: [string, string]): boolean =>
+    name.toLowerCase() === CONTENT_NOTE && value === etag;
   return Object.fromEntries(Object.entries(metadata).filter((entry) => !noted(entry)));
 }
 

@@ -1,4 +1,5 @@
-// The flag in KV: "migrated:{user}" is "true" for users who live in their Durable Object, absent for the others.
+// The flag in KV: "migrated:{user}" is "true" for users who live in their Durable Object, absent for the
+// others.
 import { FLAG_PREFIX } from "../wire/routes.ts";
 import type { FlagHint } from "./sides.ts";
 
@@ -7,7 +8,10 @@ export const MIN_FLAG_CACHE_TTL = 30;
 /** A hint is not worth a longer wait: the file can be asked instead. */
 const PATIENCE_MS = 500;
 
-/** For so long an isolate does not ask again about a user who has moved. After a rollback his requests make a way more in that time. */
+/**
+ * For so long an isolate does not ask again about a user who has moved. After a rollback his requests make a
+ * way more in that time.
+ */
 const REMEMBERED_MS = 10_000;
 /** Users whom an isolate remembers at most: about 100 bytes each. */
 const MOST_REMEMBERED = 10_000;

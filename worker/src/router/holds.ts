@@ -1,6 +1,7 @@
-// Who saves which file, and who fences it, within this isolate. A fence reads the file, asks for the last claim and writes; writers that never pause
-// would be faster every time. So the fence announces itself: saves that have begun end first, and new ones wait until the attempt is over.
-// Nothing depends on it but that an attempt wins: fence and saves are conditional, whatever is announced.
+// Who saves which file, and who fences it, within this isolate. A fence reads the file, asks for the last
+// claim and writes; writers that never pause would be faster every time. So the fence announces itself: saves
+// that have begun end first, and new ones wait until the attempt is over. Nothing depends on it but that an
+// attempt wins: fence and saves are conditional, whatever is announced.
 
 /** A request that was cut off does not say that it has ended. After so long it is not waited for. */
 const PATIENCE_MS = 2000;

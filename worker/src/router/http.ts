@@ -11,19 +11,28 @@ export function readQuery(request: Request): Promise<QueryRequest> {
   return readChecked(request, parseQueryRequest);
 }
 
-/** The answer as a response: 200 with the results, or the error's own status, with Retry-After where waiting helps. */
+/**
+ * The answer as a response: 200 with the results, or the error's own status, with Retry-After where waiting
+ * helps.
+ */
 export function answerResponse(answer: QueryAnswer): Response {
   if (!answer.ok) return refusal(answer.error);
   return json(shown(answer));
 }
 
-/** Both halves as a response: 200 with `hot` and `cold`, which is null for users who are not split, or the error's own status. */
+/**
+ * Both halves as a response: 200 with `hot` and `cold`, which is null for users who are not split, or the
+ * error's own status.
+ */
 export function bothResponse(answer: BothAnswer): Response {
   if (!answer.ok) return refusal(answer.error);
   return json({ hot: shown(answer.hot), cold: answer.cold && shown(answer.cold) });
 }
 
-/** What is to be thawed, in a request's JSON body. @throws WireError unsupported-media-type, too-large or bad-request */
+/**
+ * What is to be thawed, in a request's JSON body. @throws WireError unsupported-media-type, too-large or
+ * bad-request
+ */
 export function readThaw(request: Request): Promise<ThawRequest> {
   return readChecked(request, parseThawRequest);
 }

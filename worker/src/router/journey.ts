@@ -1,5 +1,6 @@
-// One request on its way between the file and the Durable Object (docs/cutover.md, sections 4 and 5). The flag chose the start;
-// from there each side says whether it may answer. Nothing here depends on the flag being right.
+// One request on its way between the file and the Durable Object (docs/cutover.md, sections 4 and 5). The
+// flag chose the start; from there each side says whether it may answer. Nothing here depends on the flag
+// being right.
 import type { FileRun } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
@@ -79,7 +80,10 @@ export class Journey {
     this.reading = query.parsed.mode === "read";
   }
 
-  /** @throws WireError when no side answers before the deadline, or when nobody knows whether a write was applied */
+  /**
+   * @throws WireError when no side answers before the deadline, or when nobody knows whether a write was
+   * applied
+   */
   async run(start: Side): Promise<QueryAnswer> {
     const deadline = Date.now() + this.options.deadlineMs;
     let side = start;
@@ -155,8 +159,9 @@ export class Journey {
   }
 
   /**
-   * Whoever saves without conditions erases what somebody else has saved since it read. So where an old path does, nobody else saves: not in the
-   * window of a cutover, not over a fence that it has overwritten, not by a flag that is out of date. The user may be moving: that is worth a wait.
+   * Whoever saves without conditions erases what somebody else has saved since it read. So where an old path
+   * does, nobody else saves: not in the window of a cutover, not over a fence that it has overwritten, not by
+   * a flag that is out of date. The user may be moving: that is worth a wait.
    */
   private async leaveToOldPath(file: StoredFile): Promise<Next> {
     this.obstacle = savedElsewhere(file.key);
@@ -173,7 +178,10 @@ export class Journey {
     }
   }
 
-  /** Under `path: "r2"` a fence is not asked about: what the file holds can be read, and nothing can be written. */
+  /**
+   * Under `path: "r2"` a fence is not asked about: what the file holds can be read, and nothing can be
+   * written.
+   */
   private answerWithoutStore(file: Copy): QueryAnswer {
     if (this.reading && file.mark.kind === "file") return this.answerFrom(file);
     throw new WireError(
@@ -199,7 +207,10 @@ export class Journey {
     return this.reading ? this.readWhileNotActive(refusal) : this.writeWhileNotActive();
   }
 
-  /** The object's word came after the look at the file: a save of the new file still meets whoever creates it in between. */
+  /**
+   * The object's word came after the look at the file: a save of the new file still meets whoever creates it
+   * in between.
+   */
   private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {
     if (phase === HOLDS_NOTHING) return this.useAbsent(file);
     this.report({ kind: "file-missing", phase });
@@ -226,13 +237,18 @@ export class Journey {
     tell(this.options.observe, { ...seen, user: this.query.user });
   }
 
-  /** An overloaded object refuses before it runs anything. After any other error a write may have been applied. */
+  /**
+   * An overloaded object refuses before it runs anything. After any other error a write may have been
+   * applied.
+   */
   private async storeFailed(error: unknown): Promise<Next> {
     demandSafeToRepeat(error, this.reading);
     return this.tryAgain("store", "ask the Durable Object", error);
   }
 
-  /** Neither side accepts writes when both were seen closed: a cutover is under way, and is worth waiting for. */
+  /**
+   * Neither side accepts writes when both were seen closed: a cutover is under way, and is worth waiting for.
+   */
   private async writeWhileNotActive(): Promise<Next> {
     if (this.copy !== undefined) await this.waitForCutover();
     return "file";
@@ -257,7 +273,10 @@ export class Journey {
     return "file";
   }
 
-  /** The fenced copy counts while the file is still the same object, now that the Durable Object has said that it is not active. */
+  /**
+   * The fenced copy counts while the file is still the same object, now that the Durable Object has said that
+   * it is not active.
+   */
   private async readCopy(copy: Copy): Promise<Next> {
     const look = await this.lookAgain();
     return look?.etag === copy.etag ? this.answerFrom(copy) : "file";

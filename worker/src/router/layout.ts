@@ -3,7 +3,9 @@ export const DEFAULT_LAYOUT = "{user}/database.sqlite";
 
 const PLACEHOLDER = "{user}";
 
-/** A function from users to object keys. @throws Error when the template does not name the user exactly once */
+/**
+ * A function from users to object keys. @throws Error when the template does not name the user exactly once
+ */
 export function objectKeys(layout: string): (user: string) => string {
   const parts = layout.split(PLACEHOLDER);
   const [before, after] = parts;

@@ -9,7 +9,10 @@ export type LimitsMode = "enforce" | "report";
 /** Is told of a statement, and of what a Durable Object will say to it. */
 type Tell = (sql: string, message: string) => void;
 
-/** Runs a request on a file as a Durable Object would; under `report`, what fails there runs again with SQLite's own limits. */
+/**
+ * Runs a request on a file as a Durable Object would; under `report`, what fails there runs again with
+ * SQLite's own limits.
+ */
 export function runWithin(
   limits: LimitsMode,
   file: Uint8Array,

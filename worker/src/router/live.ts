@@ -1,4 +1,5 @@
-// Live updates through the router: only a user's Durable Object has them, so the question is whether that is where the user lives.
+// Live updates through the router: only a user's Durable Object has them, so the question is whether that is
+// where the user lives.
 import { CLOSE } from "../live/protocol.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
@@ -6,8 +7,8 @@ import type { JourneyOptions } from "./journey.ts";
 import type { Sides } from "./sides.ts";
 
 /**
- * Connects a subscriber. While the user is served from the file, the connection is accepted and closed with `CLOSE.moved`: a browser does not
- * show the status of an upgrade that was refused. Never rejects.
+ * Connects a subscriber. While the user is served from the file, the connection is accepted and closed with
+ * `CLOSE.moved`: a browser does not show the status of an upgrade that was refused. Never rejects.
  */
 export async function connectLive(
   sides: Sides,

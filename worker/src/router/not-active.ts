@@ -23,7 +23,10 @@ export function notActive(answer: QueryAnswer): NotActive | undefined {
   return { phase, gen, lin, writes, sealed: sealedAnswer(result, error) };
 }
 
-function sealedAnswer(result: NotActiveDetails["result"], error: NotActiveDetails["error"]): QueryAnswer | undefined {
+function sealedAnswer(
+  result: NotActiveDetails["result"],
+  error: NotActiveDetails["error"],
+): QueryAnswer | undefined {
   if (result !== undefined) return { ok: true, ...result };
   return error === undefined ? undefined : { ok: false, error };
 }

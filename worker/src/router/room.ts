@@ -1,10 +1,17 @@
-// How many bytes of users' files the requests of one isolate hold at once. Its 128 MB serve many requests: two large writers would end each other.
+// How many bytes of users' files the requests of one isolate hold at once. Its 128 MB serve many requests:
+// two large writers would end each other.
 import { WireError } from "../wire/errors.ts";
 
-/** Bytes of memory for files in one isolate: one write of the largest file of default size, which is held three times. */
+/**
+ * Bytes of memory for files in one isolate: one write of the largest file of default size, which is held
+ * three times.
+ */
 export const DEFAULT_LOADED_BYTES = 96 * 1024 * 1024;
 
-/** A place that is older belongs to a request that ended without a word: the platform cancels one whose client went away. */
+/**
+ * A place that is older belongs to a request that ended without a word: the platform cancels one whose client
+ * went away.
+ */
 const HELD_MS = 60_000;
 /** So does a place in the queue that did not ask for so long. */
 const ASKED_MS = 1000;
@@ -29,8 +36,8 @@ export interface RoomRequest {
 }
 
 /**
- * A budget of bytes, first come, first served. A waiting request asks again by its own timer: the platform lets no request wake another one up
- * on every compatibility date.
+ * A budget of bytes, first come, first served. A waiting request asks again by its own timer: the platform
+ * lets no request wake another one up on every compatibility date.
  */
 export class Room {
   readonly #held = new Set<Held>();

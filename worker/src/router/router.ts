@@ -26,27 +26,36 @@ export interface RouterConfig {
   readonly store: DurableObjectNamespace<Queryable>;
   /** Key of a user's file; `{user}` stands for the user. Default `{user}/database.sqlite`. */
   readonly layout?: string;
-  /** Default `auto`. `r2` is the emergency switch: all traffic to the files, whatever flags and Durable Objects say. */
+  /**
+   * Default `auto`. `r2` is the emergency switch: all traffic to the files, whatever flags and Durable
+   * Objects say.
+   */
   readonly path?: "auto" | "r2";
   /** Seconds for which a location may answer a flag from its cache; at least 30, KV's default is 60. */
   readonly flagCacheTtl?: number;
   /** Milliseconds after which a request that no side accepts is answered 503. Default 5,000. */
   readonly deadlineMs?: number;
-  /** Largest file that is opened in memory, in bytes. Default 32 MiB: an isolate has 128 MB, and a write holds the file three times. */
+  /**
+   * Largest file that is opened in memory, in bytes. Default 32 MiB: an isolate has 128 MB, and a write holds
+   * the file three times.
+   */
   readonly maxFileBytes?: number;
   /**
-   * Bytes of memory for the files of all requests in this isolate together, a write's file counted three times and a read's twice; default 96 MiB. Others
-   * wait for their turn, at most `deadlineMs`, and are then answered `overloaded`.
+   * Bytes of memory for the files of all requests in this isolate together, a write's file counted three
+   * times and a read's twice; default 96 MiB. Others wait for their turn, at most `deadlineMs`, and are then
+   * answered `overloaded`.
    */
   readonly maxLoadedBytes?: number;
   /**
-   * Default true. False says that an old path of the application still saves files, whatever is there by then (docs/mount.md): this router then reads
-   * files and never saves one. Say the same to handleAdmin, so that dbmigrate knows.
+   * Default true. False says that an old path of the application still saves files, whatever is there by then
+   * (docs/mount.md): this router then reads files and never saves one. Say the same to handleAdmin, so that
+   * dbmigrate knows.
    */
   readonly savesFiles?: boolean;
   /**
-   * What becomes of statements on a file that a Durable Object would refuse: too many parameters, functions that it lacks. Default `enforce`: they are
-   * refused. `report`: they are answered, and `observe` is told which will fail after the move.
+   * What becomes of statements on a file that a Durable Object would refuse: too many parameters, functions
+   * that it lacks. Default `enforce`: they are refused. `report`: they are answered, and `observe` is told
+   * which will fail after the move.
    */
   readonly limits?: LimitsMode;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
@@ -59,18 +68,20 @@ export interface Router {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
   /**
-   * Reads the hot and the cold rows of a split user as they were at one moment (docs/split.md); of other users `hot` is everything and `cold` null. Never
-   * rejects.
+   * Reads the hot and the cold rows of a split user as they were at one moment (docs/split.md); of other
+   * users `hot` is everything and `cold` null. Never rejects.
    */
   queryBoth(user: string, request: BothRequest): Promise<BothAnswer>;
   /**
-   * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw --requested` does; until then they are where
-   * they are. The error `not-split` says that the user's rows are all in one place. Never rejects.
+   * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw
+   * --requested` does; until then they are where they are. The error `not-split` says that the user's rows
+   * are all in one place. Never rejects.
    */
   thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /**
-   * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is served from the file, it is closed at once with code 4001.
-   * Whoever may call this may read which rows of the user change: authenticate first.
+   * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is
+   * served from the file, it is closed at once with code 4001. Whoever may call this may read which rows of
+   * the user change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
 }
@@ -81,7 +92,8 @@ export type BothRequest = Pick<QueryRequest, "statements">;
 const DEFAULT_DEADLINE_MS = 5000;
 
 /**
- * Makes a router from a Worker's bindings: one per request or one per isolate. What is remembered belongs to the isolate: for ten seconds, who has moved.
+ * Makes a router from a Worker's bindings: one per request or one per isolate. What is remembered belongs to
+ * the isolate: for ten seconds, who has moved.
  * @throws Error for a bad config
  */
 export function createRouter(config: RouterConfig): Router {

@@ -3,7 +3,10 @@ import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
 import type { Mark } from "../wire/marker.ts";
 
-/** Where to ask first. Nothing depends on it but speed: it may be stale, and its failure must not fail a request. */
+/**
+ * Where to ask first. Nothing depends on it but speed: it may be stale, and its failure must not fail a
+ * request.
+ */
 export interface FlagHint {
   /** Whether the user is said to live in the Durable Object. */
   isMigrated(user: string): Promise<boolean>;
@@ -41,7 +44,10 @@ export interface FileAttributes {
   readonly storageClass?: string;
 }
 
-/** `lost`: somebody else wrote since; `throttled`: too many writes for this key; `held`: the file is being fenced. None changed anything. */
+/**
+ * `lost`: somebody else wrote since; `throttled`: too many writes for this key; `held`: the file is being
+ * fenced. None changed anything.
+ */
 export type SaveOutcome = "saved" | "lost" | "throttled" | "held";
 
 /** The users' files, strongly consistent. */
@@ -61,7 +67,9 @@ export interface FileSide {
 export interface StoreSide {
   /** When it throws, nobody knows whether a write was applied, unless the error is `overloaded`. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
-  /** Notes rows to thaw. When it throws, nobody knows whether they were noted: to note them twice is the same. */
+  /**
+   * Notes rows to thaw. When it throws, nobody knows whether they were noted: to note them twice is the same.
+   */
   thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /** Passes on a WebSocket upgrade: 101, or an error in the wire's form. */
   live(user: string, request: Request): Promise<Response>;

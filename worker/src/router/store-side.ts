@@ -34,6 +34,9 @@ export class DurableStoreSide implements StoreSide {
   // A stub is broken for good after some errors, so each call takes a new one.
   private stubOf(user: string): DurableObjectStub<Queryable> {
     const hint = this.locationHint?.(user);
-    return this.namespace.get(this.namespace.idFromName(user), hint === undefined ? {} : { locationHint: hint });
+    return this.namespace.get(
+      this.namespace.idFromName(user),
+      hint === undefined ? {} : { locationHint: hint },
+    );
   }
 }

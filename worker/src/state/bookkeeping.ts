@@ -1,5 +1,5 @@
-// What a store remembers about itself. It lives in the key-value side of the same SQLite database: transactions cover
-// it, and no SQL of an application can see or touch it.
+// What a store remembers about itself. It lives in the key-value side of the same SQLite database:
+// transactions cover it, and no SQL of an application can see or touch it.
 import type { Frame } from "../wire/batch.ts";
 import type { BatchRange, Header, Outcome, SchemaObject, VirtualTable } from "../wire/messages.ts";
 import type { ExactValue } from "../wire/values.ts";
@@ -15,7 +15,10 @@ const LAST_CLAIM = PREFIX + "claim";
 const THAWS = PREFIX + "thaws";
 const THAW_ROWS = PREFIX + "thawRows";
 
-/** What survives a wipe: the claim counter and the write counter never go back, and a thaw is a wipe and an import. */
+/**
+ * What survives a wipe: the claim counter and the write counter never go back, and a thaw is a wipe and an
+ * import.
+ */
 const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM, THAWS, THAW_ROWS]);
 
 /** What the schema message said and SQLite does not hold. */
@@ -84,7 +87,10 @@ export class Bookkeeping {
     this.#kv = kv;
   }
 
-  /** Sets changes() back to 0, by deleting what is not there: an application is not to see what somebody else's request changed. */
+  /**
+   * Sets changes() back to 0, by deleting what is not there: an application is not to see what somebody
+   * else's request changed.
+   */
   forgetChanges(): void {
     this.#kv.delete(PREFIX + "nothing");
   }
@@ -198,7 +204,10 @@ export class Bookkeeping {
     this.#writeLarge("receipt", receipt);
   }
 
-  /** Keeps a frame of sqlite_sequence until `finish`: tables fill sqlite_sequence themselves while rows arrive. */
+  /**
+   * Keeps a frame of sqlite_sequence until `finish`: tables fill sqlite_sequence themselves while rows
+   * arrive.
+   */
   keepSequenceFrame(id: string, frame: Frame): void {
     this.#write(`sequence:${id}`, frame);
   }
@@ -220,7 +229,9 @@ export class Bookkeeping {
     this.#dropPrefix(`${PREFIX}digest:`);
   }
 
-  /** When live updates were last asked for, in milliseconds; undefined while nobody wants any (live/log.ts). */
+  /**
+   * When live updates were last asked for, in milliseconds; undefined while nobody wants any (live/log.ts).
+   */
   get liveSince(): number | undefined {
     return this.#read<number>("live:since");
   }
@@ -265,7 +276,10 @@ export class Bookkeeping {
     this.#kv.delete(THAW_ROWS);
   }
 
-  /** Forgets everything about the content. State and write counter stay, and what is to be thawed; the revision goes on. */
+  /**
+   * Forgets everything about the content. State and write counter stay, and what is to be thawed; the
+   * revision goes on.
+   */
   wipe(): void {
     const revision = this.revision;
     this.#dropPrefix(PREFIX);

@@ -24,15 +24,17 @@ export function demandPhase(state: State, message: Message): Rule {
  */
 export function demandClaim(state: State, gen: number, message: Message): Rule {
   if (gen !== state.gen) {
-    throw new WireError("stale-claim", `claim ${gen} was superseded by claim ${state.gen}`, { gen: state.gen });
+    throw new WireError("stale-claim", `claim ${gen} was superseded by claim ${state.gen}`, {
+      gen: state.gen,
+    });
   }
   return demandPhase(state, message);
 }
 
 /**
- * Prepares an event that drops tables or fills them: foreign keys are off for it. A message that is not allowed is
- * refused before anything is switched, so an active store keeps them on. The caller checks again inside its
- * transaction.
+ * Prepares an event that drops tables or fills them: foreign keys are off for it. A message that is not
+ * allowed is refused before anything is switched, so an active store keeps them on. The caller checks again
+ * inside its transaction.
  * @throws WireError stale-claim or wrong-phase
  */
 export async function beginImportEvent(store: StoreContext, gen: number, message: Message): Promise<void> {

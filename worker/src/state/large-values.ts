@@ -1,4 +1,5 @@
-// Values that may be larger than the platform keeps under one key: it refuses 2 MB, and the local runtime does not.
+// Values that may be larger than the platform keeps under one key: it refuses 2 MB, and the local runtime
+// does not.
 import { fromBase64, toBase64 } from "../wire/base64.ts";
 
 /** What a text may have in one value: two bytes a character. */

@@ -1,4 +1,5 @@
-// The states of a user's Durable Object and what each message does in each (docs/cutover.md, docs/split.md): a pure table.
+// The states of a user's Durable Object and what each message does in each (docs/cutover.md, docs/split.md):
+// a pure table.
 import { type Intent, type Outcome, type Phase, phases } from "../wire/messages.ts";
 
 /** What moves through the table; everything else of a store hangs on it. */
@@ -36,8 +37,8 @@ export const messages = [
 export type Message = (typeof messages)[number];
 
 /**
- * What a message does in a phase. `unchanged`: it had its effect already. `sealed-read`: not active, but the answer
- * carries the result on the sealed data. `not-split`: the store holds no cold rows.
+ * What a message does in a phase. `unchanged`: it had its effect already. `sealed-read`: not active, but the
+ * answer carries the result on the sealed data. `not-split`: the store holds no cold rows.
  */
 export interface Rule {
   readonly answer: "ok" | "unchanged" | "wrong-phase" | "not-active" | "not-split" | "sealed-read";
@@ -76,7 +77,10 @@ function under(rules: Partial<Record<Intent, Cell>>): Cell {
   return (state) => resolve((state.intent === null ? undefined : rules[state.intent]) ?? refused, state);
 }
 
-/** Only for content of an earlier claim: what the present claim has imported is not thrown away by a late repetition. */
+/**
+ * Only for content of an earlier claim: what the present claim has imported is not thrown away by a late
+ * repetition.
+ */
 function ofEarlierClaim(rule: Rule): Cell {
   return ({ lin, gen }) => (lin === gen ? refused : rule);
 }

@@ -1,13 +1,13 @@
-// The two settings of a connection that decide whether rows are checked. Both outlive the event that sets them, so
-// every event that depends on one sets it first and looks whether that had an effect.
+// The two settings of a connection that decide whether rows are checked. Both outlive the event that sets
+// them, so every event that depends on one sets it first and looks whether that had an effect.
 
 const ATTEMPTS = 3;
 
 /**
  * Switches foreign keys on or off for this event.
  *
- * SQLite ignores the pragma inside a transaction, and the writes of an event that is just ending may still hold one
- * open. The caller does its work in the same turn, before any await.
+ * SQLite ignores the pragma inside a transaction, and the writes of an event that is just ending may still
+ * hold one open. The caller does its work in the same turn, before any await.
  */
 export async function setForeignKeys(storage: DurableObjectStorage, on: boolean): Promise<void> {
   for (let attempt = 1; !trySetForeignKeys(storage.sql, on); attempt++) {
@@ -22,7 +22,10 @@ function trySetForeignKeys(sql: SqlStorage, on: boolean): boolean {
   return readPragma(sql, "foreign_keys") === on;
 }
 
-/** Runs `work` while CHECK constraints are not looked at: rows that were there before a CHECK was come across too. */
+/**
+ * Runs `work` while CHECK constraints are not looked at: rows that were there before a CHECK was come across
+ * too.
+ */
 export function withoutChecks<T>(sql: SqlStorage, work: () => T): T {
   sql.exec("PRAGMA ignore_check_constraints = on");
   try {
@@ -34,12 +37,14 @@ export function withoutChecks<T>(sql: SqlStorage, work: () => T): T {
 
 /** Makes the connection check rows again, whatever an earlier event left behind. */
 export async function checkEverything(storage: DurableObjectStorage): Promise<void> {
-  if (readPragma(storage.sql, "ignore_check_constraints")) storage.sql.exec("PRAGMA ignore_check_constraints = off");
+  if (readPragma(storage.sql, "ignore_check_constraints"))
+    storage.sql.exec("PRAGMA ignore_check_constraints = off");
   await setForeignKeys(storage, true);
 }
 
 /**
- * The same for code that cannot wait; foreign keys are off in an active store only when something else switched them.
+ * The same for code that cannot wait; foreign keys are off in an active store only when something else
+ * switched them.
  */
 export function demandChecks(sql: SqlStorage): void {
   if (readPragma(sql, "ignore_check_constraints")) sql.exec("PRAGMA ignore_check_constraints = off");

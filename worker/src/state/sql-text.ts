@@ -19,16 +19,16 @@ export function quoteName(name: string): string {
 export const ROW = "_dbmigrate_row";
 
 /**
- * A column of the row that is read. A bare name could mean an alias of the result list instead: in ORDER BY, aliases
- * win over columns.
+ * A column of the row that is read. A bare name could mean an alias of the result list instead: in ORDER BY,
+ * aliases win over columns.
  */
 export function rowColumn(name: string): string {
   return `${ROW}.${quoteName(name)}`;
 }
 
 /**
- * One of SQLite's own table-valued functions. Under its bare name a user's table is found first; schema temp holds no
- * tables, so the name there always means the function.
+ * One of SQLite's own table-valued functions. Under its bare name a user's table is found first; schema temp
+ * holds no tables, so the name there always means the function.
  */
 export function tableFunction(name: string): string {
   return `temp.${name}`;
@@ -40,8 +40,8 @@ export function quoteText(text: string): string {
 }
 
 /**
- * An expression with exactly this value, of no affinity: a cast has one, and the unary plus takes it away again. It is
- * the same text for all values of a class, so that SQLite's statement cache finds it.
+ * An expression with exactly this value, of no affinity: a cast has one, and the unary plus takes it away
+ * again. It is the same text for all values of a class, so that SQLite's statement cache finds it.
  */
 export function exactExpression(value: ExactValue): BoundExpression {
   switch (value.class) {
@@ -58,13 +58,17 @@ export function exactExpression(value: ExactValue): BoundExpression {
   }
 }
 
-/** The same with INTEGERs in the text: a row of 100 columns and a rowid then needs no more than 100 parameters. */
+/**
+ * The same with INTEGERs in the text: a row of 100 columns and a rowid then needs no more than 100
+ * parameters.
+ */
 export function exactLiteral(value: ExactValue): BoundExpression {
   return value.class === "integer" ? { sql: value.decimal, bindings: [] } : exactExpression(value);
 }
 
 /**
- * The operands joined by a left-associative operator as a balanced tree: SQLite takes no expression deeper than 100.
+ * The operands joined by a left-associative operator as a balanced tree: SQLite takes no expression deeper
+ * than 100.
  */
 export function balanced(operands: readonly string[], operator: string): string {
   if (operands.length <= 1) return operands[0] ?? "0";

@@ -1,5 +1,5 @@
-// The admin routes of one store (docs/wire-format.md, section 1). One handler does method, token, decoding, errors and
-// encoding; a route is then a line or two.
+// The admin routes of one store (docs/wire-format.md, section 1). One handler does method, token, decoding,
+// errors and encoding; a route is then a line or two.
 import { type AuthEnv, authorize } from "../auth.ts";
 import { readBinary, readJson } from "../wire/body.ts";
 import { WireError, badRequest, errorResponse } from "../wire/errors.ts";
@@ -54,7 +54,8 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   schema: (store, { json }) => applySchema(store, genOf(json), parseSchema(json["schema"])),
   rows: (store, { bytes, query }) =>
     applyRows(store, numberIn(query, "gen"), asInteger(numberIn(query, "seq"), "seq", 0, MAX_BATCH), bytes),
-  finish: (store, { json }) => finish(store, genOf(json), asInteger(json["batches"], "batches", 0, MAX_BATCH)),
+  finish: (store, { json }) =>
+    finish(store, genOf(json), asInteger(json["batches"], "batches", 0, MAX_BATCH)),
   digest: (store, { json }) =>
     advanceDigest(
       store,
@@ -91,8 +92,12 @@ export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Re
     authorize(request, env);
     const url = new URL(request.url);
     const found = parseAdminRoute(request.method, url.pathname);
-    if (found.kind !== "user") throw new WireError("not-found", `the Worker answers ${found.kind}, not the store`);
-    const answer = await endpoints[found.route](store, await readInput(request, found.route, url.searchParams));
+    if (found.kind !== "user")
+      throw new WireError("not-found", `the Worker answers ${found.kind}, not the store`);
+    const answer = await endpoints[found.route](
+      store,
+      await readInput(request, found.route, url.searchParams),
+    );
     // The output gate holds the answer until it is true on disk; a failing disk becomes an error here.
     await store.storage.sync();
     return encode(answer);

@@ -1,5 +1,6 @@
 // Holds the rows of an import against the order of their keys and the places that their frames name
-// (docs/wire-format.md, section 4), so that a page that is swapped, repeated, left out or overlaps is refused by name.
+// (docs/wire-format.md, section 4), so that a page that is swapped, repeated, left out or overlaps is refused
+// by name.
 import { createHash } from "node:crypto";
 import type { CellFrame, Frame, JsonbFrame } from "../wire/batch.ts";
 import { badBatch } from "../wire/binary.ts";
@@ -10,7 +11,8 @@ import type { ExactValue } from "../wire/values.ts";
 import type { Bookkeeping, RowKey, Span } from "../state/bookkeeping.ts";
 import { ROWID_NAMES, type TableShape } from "./catalog.ts";
 
-// A sender keeps a few batches under way, so there are never many gaps. The bounds keep an entry far below 2 MB.
+// A sender keeps a few batches under way, so there are never many gaps. The bounds keep an entry far below 2
+// MB.
 const MAX_SPANS = 200;
 const MAX_KEPT_KEY_BYTES = 1000;
 
@@ -67,7 +69,11 @@ function withoutSeams(spans: readonly Span[]): Span[] {
   return merged;
 }
 
-function demandOrder(shape: TableShape, before: RowKey | null | undefined, key: RowKey | null | undefined): void {
+function demandOrder(
+  shape: TableShape,
+  before: RowKey | null | undefined,
+  key: RowKey | null | undefined,
+): void {
   if (before === null || before === undefined || key === null || key === undefined) return;
   if (compareKeys(shape, before, key) >= 0) throw outOfOrder(shape, before, key);
 }
@@ -130,12 +136,15 @@ const [MINUS, ZERO] = [45, 48];
 
 const NOWHERE = -1;
 
-// Where a part of the key stands in the frame. A rowid that no column shows stands first, under whichever of its names, or is not sent.
+// Where a part of the key stands in the frame. A rowid that no column shows stands first, under whichever of
+// its names, or is not sent.
 function placeOf(shape: TableShape, frame: Frame, name: string): number {
   const place = frame.columns.indexOf(name);
   if (place >= 0 || !shape.hiddenRowid) return place;
   const [first] = frame.columns;
-  return first !== undefined && ROWID_NAMES.includes(first) && !shape.columns.slice(1).includes(first) ? 0 : NOWHERE;
+  return first !== undefined && ROWID_NAMES.includes(first) && !shape.columns.slice(1).includes(first)
+    ? 0
+    : NOWHERE;
 }
 
 /** Reads the keys of a frame and nothing else of it; SQLite reads the rest. */
@@ -159,7 +168,9 @@ class KeyWalk {
     this.#behindKey = Math.max(...this.#cells) + 1;
   }
 
-  /** The first and the last key. @throws WireError bad-batch, or digest-mismatch where the keys do not grow */
+  /**
+   * The first and the last key. @throws WireError bad-batch, or digest-mismatch where the keys do not grow
+   */
   ends(): { first: RowKey | null; last: RowKey | null } {
     if (this.#cells.includes(NOWHERE)) return { first: null, last: null };
     return this.#frame.kind === "D" ? this.#onlyKey(this.#frame) : this.#keys(this.#frame);

@@ -57,7 +57,8 @@ export function isSqliteName(name: string): boolean {
 /** All tables that are the user's: ordinary and virtual, no shadow tables. */
 export function userTables(sql: SqlStorage): TableEntry[] {
   return tableEntries(sql).filter(
-    ({ name, type }) => (type === "table" || type === "virtual") && !isSqliteName(name) && !isPlatformName(name),
+    ({ name, type }) =>
+      (type === "table" || type === "virtual") && !isSqliteName(name) && !isPlatformName(name),
   );
 }
 
@@ -78,7 +79,10 @@ function tableEntry(sql: SqlStorage, name: string): TableEntry | undefined {
   return row && { name, type: row.type, withoutRowid: row.wr === 1 };
 }
 
-/** Whether rows can be sent to a table of that name: a user's, or one of SQLite's own that users' databases have. */
+/**
+ * Whether rows can be sent to a table of that name: a user's, or one of SQLite's own that users' databases
+ * have.
+ */
 export function takesRows(sql: SqlStorage, name: string): boolean {
   if (isPlatformName(name) || (isSqliteName(name) && !isInternalTable(name))) return false;
   const type = tableEntry(sql, name)?.type;
@@ -110,7 +114,10 @@ function holdsRows(sql: SqlStorage, entry: TableEntry): boolean {
 }
 
 function hasTableNamed(sql: SqlStorage, name: string): boolean {
-  return [...sql.exec(`SELECT 1 FROM ${tableFunction("pragma_table_list")}(?) WHERE schema = 'main'`, name)].length > 0;
+  return (
+    [...sql.exec(`SELECT 1 FROM ${tableFunction("pragma_table_list")}(?) WHERE schema = 'main'`, name)]
+      .length > 0
+  );
 }
 
 function isInternalTable(name: string): boolean {
@@ -119,7 +126,10 @@ function isInternalTable(name: string): boolean {
 
 /** The module of a virtual table, in lower case. */
 export function virtualModule(sql: SqlStorage, name: string): string {
-  const [row] = sql.exec<{ sql: string }>("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", name);
+  const [row] = sql.exec<{ sql: string }>(
+    "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    name,
+  );
   const tokens = tokenize(row?.sql ?? "").filter(isSignificant);
   const using = tokens.findIndex((token) => isKeyword(token, "USING"));
   const module = tokens[using + 1]?.text ?? "";
@@ -135,7 +145,9 @@ export interface DeclaredKey {
 
 /** Of an ordinary table that is the user's; undefined when there is none of that name, whatever its case. */
 export function declaredKey(sql: SqlStorage, table: string): DeclaredKey | undefined {
-  const found = userTables(sql).find(({ name, type }) => type === "table" && asciiLower(name) === asciiLower(table));
+  const found = userTables(sql).find(
+    ({ name, type }) => type === "table" && asciiLower(name) === asciiLower(table),
+  );
   if (found === undefined) return undefined;
   const keyed = columnEntries(sql, found.name).filter(({ keyPosition }) => keyPosition > 0);
   return {
@@ -174,9 +186,13 @@ function columnEntries(sql: SqlStorage, table: string): ColumnEntry[] {
   return [...rows].map(({ name, pk, hidden }) => ({ name, keyPosition: pk, hidden }));
 }
 
-// The column that is the rowid: an INTEGER PRIMARY KEY, which is the only primary key that needs no index; an R-tree's
-// first.
-function rowidColumn(sql: SqlStorage, entry: TableEntry, columns: readonly ColumnEntry[]): string | undefined {
+// The column that is the rowid: an INTEGER PRIMARY KEY, which is the only primary key that needs no index; an
+// R-tree's first.
+function rowidColumn(
+  sql: SqlStorage,
+  entry: TableEntry,
+  columns: readonly ColumnEntry[],
+): string | undefined {
   if (entry.type === "virtual") {
     return virtualModule(sql, entry.name) === "fts5" ? undefined : columns[0]?.name;
   }
@@ -201,7 +217,8 @@ function primaryKeyIndex(sql: SqlStorage, table: string): string | undefined {
   ][0]?.name;
 }
 
-// The columns of a WITHOUT ROWID key as its index has them: a column that the declaration repeats stands there once.
+// The columns of a WITHOUT ROWID key as its index has them: a column that the declaration repeats stands
+// there once.
 function primaryKey(sql: SqlStorage, table: string): KeyColumn[] {
   const index = primaryKeyIndex(sql, table);
   if (index === undefined) throw new Error(`table ${table}: no primary key`);
@@ -212,7 +229,10 @@ function primaryKey(sql: SqlStorage, table: string): KeyColumn[] {
   return [...rows].map(({ name, coll, desc }) => ({ name, collation: coll, descending: desc === 1 }));
 }
 
-/** The schema objects that have a CREATE text and are the user's, in sqlite_schema order, without shadow tables. */
+/**
+ * The schema objects that have a CREATE text and are the user's, in sqlite_schema order, without shadow
+ * tables.
+ */
 export function schemaObjects(sql: SqlStorage): SchemaObject[] {
   const shadows = new Set(tableEntries(sql).flatMap(({ name, type }) => (type === "shadow" ? [name] : [])));
   const rows = sql.exec<{ type: string; name: string; table: string; sql: string }>(
@@ -220,7 +240,8 @@ export function schemaObjects(sql: SqlStorage): SchemaObject[] {
   );
   return [...rows].flatMap((row) => {
     const type = objectTypes.find((candidate) => candidate === row.type);
-    const ours = type !== undefined && !isSqliteName(row.name) && !isPlatformName(row.name) && !shadows.has(row.name);
+    const ours =
+      type !== undefined && !isSqliteName(row.name) && !isPlatformName(row.name) && !shadows.has(row.name);
     return ours ? [{ type, name: row.name, table: row.table, sql: row.sql }] : [];
   });
 }

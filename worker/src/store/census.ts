@@ -1,5 +1,6 @@
-// Counts what a table holds in one plain scan (docs/wire-format.md, section 6), apart from the code that reads its rows: a
-// reader that skips rows does so in digest and export alike, so that their agreement alone proves nothing.
+// Counts what a table holds in one plain scan (docs/wire-format.md, section 6), apart from the code that
+// reads its rows: a reader that skips rows does so in digest and export alike, so that their agreement alone
+// proves nothing.
 import type { Census } from "../wire/messages.ts";
 import type { TableShape } from "./catalog.ts";
 import { balanced, quoteName } from "../state/sql-text.ts";
@@ -21,7 +22,8 @@ export function takeCensus(sql: SqlStorage, shape: TableShape): Census | undefin
   };
 }
 
-// What a row counts is packed into one number, p. LIMIT -1 keeps SQLite from writing that sum out for each use.
+// What a row counts is packed into one number, p. LIMIT -1 keeps SQLite from writing that sum out for each
+// use.
 function censusQuery(shape: TableShape): string {
   const rowid = rowidOf(shape);
   const cells = shape.columns.filter((name) => name !== rowid).map(quoteName);

@@ -1,4 +1,5 @@
-// The digest of what the tables hold (docs/wire-format.md, section 6), computed page by page over many requests.
+// The digest of what the tables hold (docs/wire-format.md, section 6), computed page by page over many
+// requests.
 import { createHash } from "node:crypto";
 import { concatBytes } from "../wire/binary.ts";
 import { databaseDigest, schemaDigest } from "../wire/digest.ts";
@@ -23,8 +24,9 @@ import { type Counted, Misread, Tally, censusOf, nothingCounted } from "./tally.
 
 /** How many rows make a page. */
 const PAGE_ROWS = 2048;
-// Work is counted: in production the clock stands still while code runs, and a request may use 30 seconds of CPU time. A page and a census are the
-// smallest steps; a large census is the last thing that its request does.
+// Work is counted: in production the clock stands still while code runs, and a request may use 30 seconds of
+// CPU time. A page and a census are the smallest steps; a large census is the last thing that its request
+// does.
 const SLICE_BYTES = 8 * 1024 * 1024;
 const SLICE_PAGES = 64;
 const SLICES_PER_REQUEST = 8;
@@ -59,11 +61,16 @@ interface Result {
 }
 
 /**
- * Computes at least one slice, and at most as many as a request may; it ends earlier after about `budgetMs` milliseconds. `fresh` forgets what was computed before, for the
- * caller who does not trust that every change of the tables went through this class.
+ * Computes at least one slice, and at most as many as a request may; it ends earlier after about `budgetMs`
+ * milliseconds. `fresh` forgets what was computed before, for the caller who does not trust that every change
+ * of the tables went through this class.
  * @throws WireError wrong-phase
  */
-export async function advanceDigest(store: StoreContext, budgetMs: number, fresh = false): Promise<DigestReport> {
+export async function advanceDigest(
+  store: StoreContext,
+  budgetMs: number,
+  fresh = false,
+): Promise<DigestReport> {
   const start = Date.now();
   if (fresh) store.storage.transactionSync(() => forgetDigest(store));
   for (let done = 0; done < SLICES_PER_REQUEST;) {
@@ -142,7 +149,10 @@ class SliceBudget {
     this.#pages += pages;
   }
 
-  /** Charges one piece of work, if there is room for it or it is the first of the slice; otherwise the slice is over. */
+  /**
+   * Charges one piece of work, if there is room for it or it is the first of the slice; otherwise the slice
+   * is over.
+   */
   takes(bytes: number, pages: number): boolean {
     const fits = this.#bytes + bytes <= SLICE_BYTES && this.#pages + pages <= SLICE_PAGES;
     if (fits || this.#pages === 0) this.charge(bytes, pages);
@@ -167,11 +177,19 @@ function digestTable(store: StoreContext, shape: TableShape, from: Progress, bud
   keepPages(store, from.done.length, from.pages, pages);
   const count = from.pages + pages.length;
   const { counted } = tally;
-  if (!ended || !budget.takes(...censusCost(counted))) return { ...from, counted, pages: count, after, ended };
+  if (!ended || !budget.takes(...censusCost(counted)))
+    return { ...from, counted, pages: count, after, ended };
   const census = demandCensus(store.sql, shape, counted);
   const digest = joinPages(store, from.done.length, count);
   const done = { name: shape.name, rows: counted.rows, digest, ...(census !== undefined && { census }) };
-  return { ...from, done: [...from.done, done], counted: nothingCounted(), pages: 0, after: null, ended: false };
+  return {
+    ...from,
+    done: [...from.done, done],
+    counted: nothingCounted(),
+    pages: 0,
+    after: null,
+    ended: false,
+  };
 }
 
 /** Bytes and pages of the plain scan. */
@@ -183,8 +201,10 @@ function censusCost({ rows, text, blob, integers, reals }: Counted): [bytes: num
 function demandCensus(sql: SqlStorage, shape: TableShape, read: Counted): Census | undefined {
   const counted = takeCensus(sql, shape);
   const found = censusOf(read);
-  if ((counted === undefined) === (found === undefined) && censusDifference(counted, found) === "") return counted;
-  const difference = censusDifference(counted, found) || `rows ${counted?.rows ?? 0} against ${found?.rows ?? 0}`;
+  if ((counted === undefined) === (found === undefined) && censusDifference(counted, found) === "")
+    return counted;
+  const difference =
+    censusDifference(counted, found) || `rows ${counted?.rows ?? 0} against ${found?.rows ?? 0}`;
   throw misread(
     shape.name,
     `a plain scan of the table and what was read of it differ: ${difference}`,

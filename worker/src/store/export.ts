@@ -1,6 +1,12 @@
 // Reading a store back: its schema, its rows page by page.
 import { badRequest, WireError } from "../wire/errors.ts";
-import { type Header, type InternalTable, type Phase, type SchemaObject, emitVirtual } from "../wire/messages.ts";
+import {
+  type Header,
+  type InternalTable,
+  type Phase,
+  type SchemaObject,
+  emitVirtual,
+} from "../wire/messages.ts";
 import { encodePage } from "../wire/page.ts";
 import type { Key } from "../wire/values.ts";
 import { isKeyword, tokenize } from "../query/tokens.ts";
@@ -33,7 +39,11 @@ export function exportSchema(store: StoreContext): ExportedSchema {
 }
 
 // A wipe leaves an empty sqlite_sequence behind, that says nothing; sqlite_stat1 can be dropped, and is.
-function internalTables(store: StoreContext, header: Header, objects: readonly SchemaObject[]): InternalTable[] {
+function internalTables(
+  store: StoreContext,
+  header: Header,
+  objects: readonly SchemaObject[],
+): InternalTable[] {
   const found: InternalTable[] = [];
   const counts = header.internal.includes("sqlite_sequence") || objects.some(isAutoincrement);
   if (counts && hasTable(store.sql, "sqlite_sequence")) found.push("sqlite_sequence");
@@ -46,23 +56,38 @@ function isAutoincrement({ sql }: SchemaObject): boolean {
 }
 
 /**
- * Some rows of a table behind `after`, as one export page of about `maxBytes`. A page is read without a break: it is a
- * snapshot.
+ * Some rows of a table behind `after`, as one export page of about `maxBytes`. A page is read without a
+ * break: it is a snapshot.
  * @throws WireError wrong-phase, not-found or bad-request
  */
-export function exportRows(store: StoreContext, table: string, after: Key | null, maxBytes: number): Uint8Array {
+export function exportRows(
+  store: StoreContext,
+  table: string,
+  after: Key | null,
+  maxBytes: number,
+): Uint8Array {
   const { state, writes } = store.books;
   demandPhase(state, "export");
   const shape = demandTable(store.sql, table);
   const { rows, cells, reals, last, done } = collect(new RowReader(store.sql, shape), after, maxBytes);
-  const header = { table, columns: shape.columns, rows, last, done, writes, phase: state.phase, gen: state.gen };
+  const header = {
+    table,
+    columns: shape.columns,
+    rows,
+    last,
+    done,
+    writes,
+    phase: state.phase,
+    gen: state.gen,
+  };
   return encodePage(header, cells, reals);
 }
 
 /** The shape of a table that holds rows. @throws WireError not-found */
 export function demandTable(sql: SqlStorage, table: string): TableShape {
   const shape = tableShape(sql, table);
-  if (shape === undefined) throw new WireError("not-found", `no table ${table.slice(0, 200)} holds rows`, { table });
+  if (shape === undefined)
+    throw new WireError("not-found", `no table ${table.slice(0, 200)} holds rows`, { table });
   return shape;
 }
 

@@ -1,5 +1,5 @@
-// What follows the rows: indexes, views, triggers, full-text indexes, sqlite_sequence. Step by step, each of them
-// durable.
+// What follows the rows: indexes, views, triggers, full-text indexes, sqlite_sequence. Step by step, each of
+// them durable.
 import { WireError } from "../wire/errors.ts";
 import type { BatchRange } from "../wire/messages.ts";
 import { demandNoGaps } from "./arrivals.ts";
@@ -65,7 +65,8 @@ function demandAllBatches(applied: readonly BatchRange[], batches: number): void
     });
   }
   const last = applied.at(-1)?.[1] ?? -1;
-  if (last >= batches) throw new WireError("bad-request", `batches: batch ${last} was applied, so there are more`);
+  if (last >= batches)
+    throw new WireError("bad-request", `batches: batch ${last} was applied, so there are more`);
 }
 
 // What the step cost, in rows; undefined when none was left.
@@ -84,7 +85,8 @@ function nextStep(store: StoreContext): number | undefined {
 
 function costOf(sql: SqlStorage, step: FinishStep): number {
   if (step.kind === "object" && step.object.type === "index") return countRows(sql, step.object.table);
-  // The rows of an external content table can only be guessed by what it takes to read them: one such step at a time.
+  // The rows of an external content table can only be guessed by what it takes to read them: one such step at
+  // a time.
   return step.kind === "rebuild" || step.kind === "check" ? ROWS_PER_REQUEST : 1;
 }
 

@@ -5,9 +5,9 @@ import type { KeyColumn, TableShape } from "./catalog.ts";
 import { type BoundExpression, exactExpression, quoteName, rowColumn } from "../state/sql-text.ts";
 
 /**
- * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the index: the
- * keys that share all columns of `after` but the last, then those that share one column less, and so on. One condition
- * with OR would read the first column's equals again for every page.
+ * The rows behind `after`, cut into runs that follow each other in key order. Each run is one range of the
+ * index: the keys that share all columns of `after` but the last, then those that share one column less, and
+ * so on. One condition with OR would read the first column's equals again for every page.
  */
 export function runsAfter(shape: TableShape, after: Key | null): BoundExpression[] {
   if (after === null) return [{ sql: "1", bindings: [] }];
@@ -49,8 +49,13 @@ function keyValues(shape: TableShape, key: Key): Key {
   return key;
 }
 
-function compare(column: KeyColumn | undefined, operator: string, value: ExactValue | undefined): BoundExpression {
-  if (column === undefined || value === undefined) throw new Error("a key of another length than its table's");
+function compare(
+  column: KeyColumn | undefined,
+  operator: string,
+  value: ExactValue | undefined,
+): BoundExpression {
+  if (column === undefined || value === undefined)
+    throw new Error("a key of another length than its table's");
   const right = exactExpression(value);
   return { sql: `${operand(column)} ${operator} ${right.sql}`, bindings: right.bindings };
 }

@@ -1,4 +1,5 @@
-// claim, reset, ready, activate, merge, release: the messages that move a store from phase to phase. Each is one transaction.
+// claim, reset, ready, activate, merge, release: the messages that move a store from phase to phase. Each is
+// one transaction.
 import { WireError } from "../wire/errors.ts";
 import {
   type Claimed,
@@ -17,7 +18,10 @@ import { checkEverything, setForeignKeys } from "../state/pragmas.ts";
 import { type Message, type Rule, claimOf, ruleFor } from "../state/phases.ts";
 import { wipe } from "./wipe.ts";
 
-/** What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same claim. */
+/**
+ * What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same
+ * claim.
+ */
 export interface ClaimRequest {
   readonly intent: Intent;
   readonly seen: number;
@@ -127,7 +131,8 @@ function incomplete(store: StoreContext): WireError {
   });
 }
 
-// In READY and SPLIT_READY the question is not whether the copy is right, but whether this is the same command's ready once more.
+// In READY and SPLIT_READY the question is not whether the copy is right, but whether this is the same
+// command's ready once more.
 function mismatch(store: StoreContext, own: DatabaseDigest, demanded: DatabaseDigest, rule: Rule): WireError {
   const { phase } = store.books.state;
   if (rule.answer === "unchanged") {

@@ -74,7 +74,10 @@ export interface RangeDigest {
 // Above it the asker has to ask for fewer rows.
 const CONTENT_BYTES = 1024 * 1024;
 
-/** The digest of a range of a table, to find out where two sides differ. @throws WireError wrong-phase or not-found */
+/**
+ * The digest of a range of a table, to find out where two sides differ. @throws WireError wrong-phase or
+ * not-found
+ */
 export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDigest {
   const { table, after, upto, limit, content = false } = request;
   const { state, writes } = store.books;
@@ -87,7 +90,13 @@ export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDi
     if (room >= 0 || limit === 1) kept.push(chunk);
   };
   const { rows, digest, last } = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined);
-  const answer = { rows, digest: Buffer.from(digest).toString("hex"), last: emitKey(last), writes, phase: state.phase };
+  const answer = {
+    rows,
+    digest: Buffer.from(digest).toString("hex"),
+    last: emitKey(last),
+    writes,
+    phase: state.phase,
+  };
   return content && (room >= 0 || limit === 1) ? { ...answer, ...contentOf(kept) } : answer;
 }
 

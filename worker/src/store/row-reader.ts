@@ -4,7 +4,14 @@ import { messageOf } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { TableShape } from "./catalog.ts";
 import { all, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
-import { type Binding, type BoundExpression, ROW, balanced, quoteName, rowColumn } from "../state/sql-text.ts";
+import {
+  type Binding,
+  type BoundExpression,
+  ROW,
+  balanced,
+  quoteName,
+  rowColumn,
+} from "../state/sql-text.ts";
 
 /** Some consecutive rows. */
 export interface Chunk {
@@ -49,8 +56,8 @@ export class RowReader {
   }
 
   /**
-   * The next rows with `after` < key <= `upto`: at most `limit` (at least 1), and no more than make a chunk of bounded
-   * size. No rows means that there are none.
+   * The next rows with `after` < key <= `upto`: at most `limit` (at least 1), and no more than make a chunk
+   * of bounded size. No rows means that there are none.
    */
   next(after: Key | null, upto: Key | null, limit: number): Chunk {
     const end = notBeyond(this.shape, upto);
@@ -94,11 +101,13 @@ export class RowReader {
   #readReals(where: BoundExpression, limit: number, count: number): Uint8Array {
     if (count === 0) return new Uint8Array(0);
     const reals = this.#readRealColumns(where, limit, count) ?? this.#learnRealColumns(where, limit, count);
-    if (reals === undefined) throw new Error(`table ${this.shape.name}: ${count} REALs could not be read back`);
+    if (reals === undefined)
+      throw new Error(`table ${this.shape.name}: ${count} REALs could not be read back`);
     return reals;
   }
 
-  // The columns that are known to hold REALs; undefined when that gives another number of REALs than there are.
+  // The columns that are known to hold REALs; undefined when that gives another number of REALs than there
+  // are.
   #readRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
     if (this.#realColumns.length === 0) return undefined;
     const values = this.#realColumns.map((column) => `CASE WHEN ${isReal(column)} THEN ${column} END`);
@@ -126,7 +135,8 @@ export class RowReader {
     return this.#readRealColumns(where, limit, count);
   }
 
-  // A rowid is the largest of its chunk. Other keys are read back, which walks over the chunk's rows once more.
+  // A rowid is the largest of its chunk. Other keys are read back, which walks over the chunk's rows once
+  // more.
   #lastKey(largest: unknown, where: BoundExpression, rows: number): Key {
     if (this.#rowid === undefined) return this.#readKey(where, rows - 1);
     return [{ class: "integer", decimal: String(largest) }];
@@ -162,7 +172,8 @@ export class RowReader {
       const some = columns.slice(at, at + EXACT_VALUES_PER_QUERY);
       const query = this.#select(some.map(exactColumns), where, 1, offset);
       const [row] = this.#sql.exec(query, ...where.bindings).raw();
-      for (let i = 0; row !== undefined && i < row.length; i += 2) values.push(exactValue(row[i], row[i + 1]));
+      for (let i = 0; row !== undefined && i < row.length; i += 2)
+        values.push(exactValue(row[i], row[i + 1]));
     }
     return values;
   }

@@ -22,7 +22,12 @@ export interface RowsAnswer {
  * Inserts a batch, unless it was applied before. Batches may arrive in any order.
  * @throws WireError bad-batch, rows-refused, digest-mismatch (of what the sender did wrong), wrong-phase (also once `finish` has begun) and stale-claim
  */
-export async function applyRows(store: StoreContext, gen: number, seq: number, body: Uint8Array): Promise<RowsAnswer> {
+export async function applyRows(
+  store: StoreContext,
+  gen: number,
+  seq: number,
+  body: Uint8Array,
+): Promise<RowsAnswer> {
   const frames = decodeBatch(body);
   await beginImportEvent(store, gen, "rows");
   return store.storage.transactionSync(() => {
@@ -75,9 +80,12 @@ function ownBytes(frame: Frame): Frame {
 export function insertFrame(sql: SqlStorage, frame: Frame): void {
   if (frame.kind === "D") return insertCells(sql, frame);
   // A result has at most 100 columns, so a table of 100 with a rowid beside them goes row by row.
-  const inserted = frame.columns.length > LIMITS.columns ? insertRowByRow(sql, frame) : insertTogether(sql, frame);
+  const inserted =
+    frame.columns.length > LIMITS.columns ? insertRowByRow(sql, frame) : insertTogether(sql, frame);
   if (inserted !== frame.rows) {
-    throw badBatch(`table ${frame.table}: the header says ${frame.rows} rows, and the payload has ${inserted}`);
+    throw badBatch(
+      `table ${frame.table}: the header says ${frame.rows} rows, and the payload has ${inserted}`,
+    );
   }
 }
 
@@ -92,7 +100,9 @@ function insertRowByRow(sql: SqlStorage, frame: JsonbFrame): number {
   const values = [...frame.plan].map((plan, index) => jsonbValue("?1", plan, index));
   const query = `${insertInto(frame)} VALUES (${values.join(", ")})`;
   return refuseErrors(frame.table, () => {
-    const rows = [...sql.exec(`SELECT value FROM ${tableFunction("jsonb_each")}(?)`, ownBuffer(frame.jsonb)).raw()];
+    const rows = [
+      ...sql.exec(`SELECT value FROM ${tableFunction("jsonb_each")}(?)`, ownBuffer(frame.jsonb)).raw(),
+    ];
     for (const [row] of rows) sql.exec(query, row);
     return rows.length;
   });
@@ -110,11 +120,15 @@ function jsonbValue(row: string, plan: string, index: number): string {
 
 function insertCells(sql: SqlStorage, frame: CellFrame): void {
   const values = decodeCells(frame.cells, frame.reals);
-  if (values.length !== frame.columns.length) throw badBatch(`table ${frame.table}: a row of ${values.length} cells`);
+  if (values.length !== frame.columns.length)
+    throw badBatch(`table ${frame.table}: a row of ${values.length} cells`);
   for (const value of values) {
     // The local runtime would take it, production does not.
     if ("bytes" in value && value.bytes.length > LIMITS.cellBytes) {
-      throw rowsRefused(frame.table, `a cell of ${value.bytes.length} bytes, and ${LIMITS.cellBytes} is the most`);
+      throw rowsRefused(
+        frame.table,
+        `a cell of ${value.bytes.length} bytes, and ${LIMITS.cellBytes} is the most`,
+      );
     }
   }
   const expressions = values.map(exactLiteral);

@@ -1,7 +1,13 @@
 // The schema message: creates the tables, and notes down what `finish` has to do once the rows are there.
 import { createHash } from "node:crypto";
 import { WireError, messageOf } from "../wire/errors.ts";
-import { type Schema, type SchemaObject, type Status, type VirtualTable, emitVirtual } from "../wire/messages.ts";
+import {
+  type Schema,
+  type SchemaObject,
+  type Status,
+  type VirtualTable,
+  emitVirtual,
+} from "../wire/messages.ts";
 import type { FinishStep } from "../state/bookkeeping.ts";
 import { hasTable, schemaObject, schemaObjects, virtualModule } from "./catalog.ts";
 import type { StoreContext } from "../state/context.ts";
@@ -44,10 +50,14 @@ function createTables(sql: SqlStorage, schema: Schema): void {
   // First, while no table of the user's can have the scratch table's name.
   createInternalTables(sql, schema);
   for (const table of tables) createObject(sql, table);
-  const surplus = schemaObjects(sql).find(({ type, name }) => !tables.some((o) => o.type === type && o.name === name));
-  if (surplus !== undefined) throw schemaRefused(surplus.name, "it came into being though no object has its name");
+  const surplus = schemaObjects(sql).find(
+    ({ type, name }) => !tables.some((o) => o.type === type && o.name === name),
+  );
+  if (surplus !== undefined)
+    throw schemaRefused(surplus.name, "it came into being though no object has its name");
   for (const { name } of schema.virtual) {
-    if (!tables.some((table) => table.name === name)) throw schemaRefused(name, "no object of this name was sent");
+    if (!tables.some((table) => table.name === name))
+      throw schemaRefused(name, "no object of this name was sent");
   }
 }
 
@@ -82,7 +92,8 @@ function createInternalTables(sql: SqlStorage, { header }: Schema): void {
     sql.exec(`CREATE TABLE ${SCRATCH_TABLE} (id INTEGER PRIMARY KEY AUTOINCREMENT)`);
     sql.exec(`DROP TABLE ${SCRATCH_TABLE}`);
   }
-  if (header.internal.includes("sqlite_stat1") && !hasTable(sql, "sqlite_stat1")) sql.exec("ANALYZE sqlite_schema");
+  if (header.internal.includes("sqlite_stat1") && !hasTable(sql, "sqlite_stat1"))
+    sql.exec("ANALYZE sqlite_schema");
 }
 
 function noteSteps(store: StoreContext, schema: Schema): void {
@@ -91,11 +102,13 @@ function noteSteps(store: StoreContext, schema: Schema): void {
   store.books.finish = { total: steps.length, done: 0 };
 }
 
-// Views before triggers: an INSTEAD OF trigger needs its view, and content tables of FTS5 may be views. The sequence
-// comes last, so that nothing moves it any more.
+// Views before triggers: an INSTEAD OF trigger needs its view, and content tables of FTS5 may be views. The
+// sequence comes last, so that nothing moves it any more.
 function finishSteps(sql: SqlStorage, { objects, virtual }: Schema): FinishStep[] {
   const created = (type: SchemaObject["type"]) =>
-    objects.filter((object) => object.type === type).map((object): FinishStep => ({ kind: "object", object }));
+    objects
+      .filter((object) => object.type === type)
+      .map((object): FinishStep => ({ kind: "object", object }));
   return [
     ...created("index"),
     ...created("view"),

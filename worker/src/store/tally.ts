@@ -1,5 +1,5 @@
-// Counts the rows that a reader returns into the census that a scan of their table has to give (census.ts), and demands
-// that each key lies behind the one before.
+// Counts the rows that a reader returns into the census that a scan of their table has to give (census.ts),
+// and demands that each key lies behind the one before.
 import { concatBytes } from "../wire/binary.ts";
 import { decodeCells } from "../wire/cells.ts";
 import type { Census } from "../wire/messages.ts";
@@ -30,7 +30,17 @@ export function nothingCounted(): Counted {
 }
 
 /** What the table's census has to be; undefined before the first row. */
-export function censusOf({ rows, integers, reals, nulls, text, blob, first, last, sum }: Counted): Census | undefined {
+export function censusOf({
+  rows,
+  integers,
+  reals,
+  nulls,
+  text,
+  blob,
+  first,
+  last,
+  sum,
+}: Counted): Census | undefined {
   if (rows === 0) return undefined;
   const ends = first !== null && { first: `${first}`, last: `${last}` };
   return { rows, integers, reals, nulls, text, blob, ...ends, sum: `${sum}` };
@@ -74,13 +84,19 @@ export class Tally {
     for (this.#at = 0; this.#at < this.#cells.length;) sum += this.#row(reals, before);
     this.counted.sum += BigInt(sum);
     const found = (this.counted.reals - before) * 8;
-    if (found !== reals.length) throw new Misread(`${found / 8} REALs among the cells, and ${reals.length / 8} values`);
+    if (found !== reals.length)
+      throw new Misread(`${found / 8} REALs among the cells, and ${reals.length / 8} values`);
   }
 
   // One row; its hash.
   #row(reals: Uint8Array, realsBefore: number): number {
     const { counted } = this;
-    const start = { integers: counted.integers, reals: counted.reals, text: counted.text, blob: counted.blob };
+    const start = {
+      integers: counted.integers,
+      reals: counted.reals,
+      text: counted.text,
+      blob: counted.blob,
+    };
     const keyAt: number[] = [];
     let place = -1;
     for (let cell = 0; cell < this.#shape.columns.length; cell++) {
@@ -92,7 +108,8 @@ export class Tally {
     const integers = counted.integers - start.integers;
     const realCells = counted.reals - start.reals;
     const text = counted.text - start.text;
-    const weight = integers + realCells * REAL_WEIGHT + text * TEXT_WEIGHT + (counted.blob - start.blob) * BLOB_WEIGHT;
+    const weight =
+      integers + realCells * REAL_WEIGHT + text * TEXT_WEIGHT + (counted.blob - start.blob) * BLOB_WEIGHT;
     if (this.#rowid < 0) {
       keyAt.push(this.#at);
       this.#advanceKey(keyAt, reals.subarray((start.reals - realsBefore) * 8));

@@ -1,6 +1,7 @@
-// What the application wants back among the hot rows of a split user (docs/split.md, "Back from the archive"). The store notes the rows' primary keys,
-// until an operator's command has brought the rows home: content moves between the sides under a claim only. A rowid that no column shows would be no
-// name for a row: a merge may number it anew.
+// What the application wants back among the hot rows of a split user (docs/split.md, "Back from the
+// archive"). The store notes the rows' primary keys, until an operator's command has brought the rows home:
+// content moves between the sides under a claim only. A rowid that no column shows would be no name for a
+// row: a merge may number it anew.
 import { BoundStatement } from "../query/parameters.ts";
 import { demandServing, queryRule } from "../query/execute.ts";
 import { parseStatement } from "../query/statement.ts";
@@ -47,7 +48,8 @@ export function noteThaw(store: StoreContext, request: ParsedThaw): number {
 
 function demandKey(sql: SqlStorage, table: string): DeclaredKey {
   const key = declaredKey(sql, table);
-  if (key === undefined) throw new WireError("not-found", `no table ${table.slice(0, 200)} of the user`, { table });
+  if (key === undefined)
+    throw new WireError("not-found", `no table ${table.slice(0, 200)} of the user`, { table });
   if (key.columns.length === 0 || key.columns.length > MAX_KEY_COLUMNS) {
     throw badRequest(
       "table",
@@ -57,7 +59,11 @@ function demandKey(sql: SqlStorage, table: string): DeclaredKey {
   return key;
 }
 
-function readKeys(sql: SqlStorage, { table, columns }: DeclaredKey, { where, params }: ParsedThaw): KeptKey[] {
+function readKeys(
+  sql: SqlStorage,
+  { table, columns }: DeclaredKey,
+  { where, params }: ParsedThaw,
+): KeptKey[] {
   const names = columns.map((name) => exactColumns(quoteName(name))).join(", ");
   // The expression may end in a comment.
   const text = `SELECT ${names} FROM ${quoteName(table)} WHERE (${where}\n) LIMIT ${MAX_THAW_ROWS + 1}`;
@@ -86,7 +92,9 @@ function* rowsOf(sql: SqlStorage, bound: BoundStatement): Generator<readonly unk
 }
 
 function keyOf(table: string, row: readonly unknown[]): KeptKey {
-  const values = Array.from({ length: row.length / 2 }, (_, index) => exactValue(row[2 * index], row[2 * index + 1]));
+  const values = Array.from({ length: row.length / 2 }, (_, index) =>
+    exactValue(row[2 * index], row[2 * index + 1]),
+  );
   if (values.some((value) => value.class === "null")) {
     throw badRequest("where", `rows that can be named: one of table ${table} has NULL in its primary key`);
   }

@@ -5,8 +5,8 @@ import { schemaObjects, tablesWithRows, userTables, virtualModule } from "./cata
 import { quoteName } from "../state/sql-text.ts";
 
 /**
- * Every virtual table that has content, in the order of the schema: rows of its own, or an FTS5 index over the content
- * of another table.
+ * Every virtual table that has content, in the order of the schema: rows of its own, or an FTS5 index over
+ * the content of another table.
  */
 export function virtualTables(sql: SqlStorage): VirtualTable[] {
   const withRows = new Set(tablesWithRows(sql));
@@ -15,7 +15,9 @@ export function virtualTables(sql: SqlStorage): VirtualTable[] {
     if (type !== "table" || !virtual.has(name)) return [];
     const fts5 = virtualModule(sql, name) === "fts5";
     if (!fts5 && !withRows.has(name)) return [];
-    return [{ name, load: withRows.has(name) ? "rows" : "rebuild", config: fts5 ? fts5Options(sql, name) : [] }];
+    return [
+      { name, load: withRows.has(name) ? "rows" : "rebuild", config: fts5 ? fts5Options(sql, name) : [] },
+    ];
   });
 }
 

@@ -1,5 +1,6 @@
-// What an object that comes into memory asks before it serves: is my storage what it was when I last served? Point-in-time recovery sets back phase,
-// claim counter and rows alike, so nothing in the object itself can tell. The mark in the user's file can (docs/cutover.md).
+// What an object that comes into memory asks before it serves: is my storage what it was when I last served?
+// Point-in-time recovery sets back phase, claim counter and rows alike, so nothing in the object itself can
+// tell. The mark in the user's file can (docs/cutover.md).
 import { classify, isTombstone, type Mark } from "../wire/marker.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import type { Bookkeeping } from "../state/bookkeeping.ts";
@@ -36,7 +37,10 @@ export class WakeCheck {
     return !settled && Date.now() - this.#askedAt >= AGAIN_AFTER_MS;
   }
 
-  /** Looks at the file's mark. Never rejects, and takes a second at most: without an answer the object serves, and looks again later. */
+  /**
+   * Looks at the file's mark. Never rejects, and takes a second at most: without an answer the object serves,
+   * and looks again later.
+   */
   async look(): Promise<void> {
     const key = keyIn(this.books.receipt);
     if (this.bucket === undefined || key === undefined) {
@@ -48,7 +52,9 @@ export class WakeCheck {
       this.#shown = await within(PATIENCE_MS, read(this.bucket, key));
       this.#done = true;
     } catch (error) {
-      console.warn(`dbmigrate store: ${key} could not be looked at, and is looked at again later: ${messageOf(error)}`);
+      console.warn(
+        `dbmigrate store: ${key} could not be looked at, and is looked at again later: ${messageOf(error)}`,
+      );
     }
   }
 
@@ -63,7 +69,9 @@ export class WakeCheck {
     );
   }
 
-  /** Compared with the state of now: no mark carries a claim that was not given out when the mark was read. */
+  /**
+   * Compared with the state of now: no mark carries a claim that was not given out when the mark was read.
+   */
   #isBehind(): boolean {
     const { state } = this.books;
     return this.#shown !== undefined && serves(state) && isNewer(this.#shown, state);
@@ -75,8 +83,9 @@ function serves({ phase }: State): boolean {
 }
 
 /**
- * Whether the file has seen more than an object of this state. The claim counter alone does not tell: a dead command's claim may land after the
- * object was set back, and raise it again. (docs/cutover/model, WAKE_NO_LOOK and WAKE_NO_LINEAGE.)
+ * Whether the file has seen more than an object of this state. The claim counter alone does not tell: a dead
+ * command's claim may land after the object was set back, and raise it again. (docs/cutover/model,
+ * WAKE_NO_LOOK and WAKE_NO_LINEAGE.)
  */
 function isNewer({ mark, stamp, hotOf }: Shown, { phase, gen, lin }: State): boolean {
   if (mark.fenced) return mark.non > gen || mark.lin > lin;

@@ -3,9 +3,9 @@ import type { Bookkeeping } from "../state/bookkeeping.ts";
 import { quoteName } from "../state/sql-text.ts";
 
 /**
- * Drops everything that is the user's and forgets what we knew about it. Runs inside the caller's transaction, with
- * foreign keys off: dropping a parent table would otherwise fail. deleteAll() is no way: it would take the claim
- * counter along.
+ * Drops everything that is the user's and forgets what we knew about it. Runs inside the caller's
+ * transaction, with foreign keys off: dropping a parent table would otherwise fail. deleteAll() is no way: it
+ * would take the claim counter along.
  */
 export function wipe(sql: SqlStorage, books: Bookkeeping): void {
   dropAll(sql, "trigger");

@@ -64,13 +64,16 @@ function decodeHeader(bytes: Uint8Array): AnyHeader {
     const header = asObject(JSON.parse(text), "header");
     const columns = asStrings(header["columns"], "columns");
     // One more than a table may have: the rowid that no column shows.
-    if (columns.length < 1 || columns.length > LIMITS.columns + 1) throw badBatch("columns: too few or too many");
+    if (columns.length < 1 || columns.length > LIMITS.columns + 1)
+      throw badBatch("columns: too few or too many");
     return {
       table: asString(header["table"], "table"),
       columns,
       plan: asString(header["plan"], "plan"),
       rows: asInteger(header["rows"], "rows", 0, Number.MAX_SAFE_INTEGER),
-      ...(header["from"] !== undefined && { from: asInteger(header["from"], "from", 0, Number.MAX_SAFE_INTEGER) }),
+      ...(header["from"] !== undefined && {
+        from: asInteger(header["from"], "from", 0, Number.MAX_SAFE_INTEGER),
+      }),
     };
   } catch (cause) {
     throw badBatch(`a frame's header is malformed: ${messageOf(cause)}`);

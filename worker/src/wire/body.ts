@@ -18,7 +18,9 @@ export async function readJson(request: Request, also?: string): Promise<unknown
   }
 }
 
-const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
+  0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d,
+];
 
 /**
  * Refuses what JSON.parse and all that follow it would have to go down into, before they begin.
@@ -31,7 +33,10 @@ export function refuseDeep(json: Uint8Array): void {
     if (byte === QUOTE) at = endOfText(json, at);
     else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
     else if ((byte === OPEN_LIST || byte === OPEN_OBJECT) && ++depth > QUERY_LIMITS.jsonDepth) {
-      throw new WireError("too-costly", `the body: over ${QUERY_LIMITS.jsonDepth} objects and arrays in each other`);
+      throw new WireError(
+        "too-costly",
+        `the body: over ${QUERY_LIMITS.jsonDepth} objects and arrays in each other`,
+      );
     }
   }
 }
@@ -72,7 +77,8 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   return concatBytes(parts);
 }
 
-// The runtime hands out parts of 4 KB; to gather them here takes three times as long as to let it gather them.
+// The runtime hands out parts of 4 KB; to gather them here takes three times as long as to let it gather
+// them.
 async function readWhole(request: Request): Promise<Uint8Array> {
   const bytes = new Uint8Array(await request.arrayBuffer());
   if (bytes.length > LIMITS.batchBytes) throw tooLarge();
@@ -80,5 +86,7 @@ async function readWhole(request: Request): Promise<Uint8Array> {
 }
 
 function tooLarge(): WireError {
-  return new WireError("too-large", `the body is over ${LIMITS.batchBytes} bytes`, { limit: LIMITS.batchBytes });
+  return new WireError("too-large", `the body is over ${LIMITS.batchBytes} bytes`, {
+    limit: LIMITS.batchBytes,
+  });
 }

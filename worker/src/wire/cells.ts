@@ -1,4 +1,5 @@
-// Cells: the self-delimiting bytes of values in exports, digests and D frames (docs/wire-format.md, section 3.1).
+// Cells: the self-delimiting bytes of values in exports, digests and D frames (docs/wire-format.md, section
+// 3.1).
 import { badBatch } from "./binary.ts";
 import { type ExactValue, isInt64 } from "./values.ts";
 
@@ -89,7 +90,12 @@ function readBytes(cells: Uint8Array, at: number, cellClass: "text" | "blob"): R
   return { value: { class: cellClass, bytes: cells.subarray(start, end) }, end };
 }
 
-function readUntil(cells: Uint8Array, at: number, mark: string, maxLength: number): { text: string; end: number } {
+function readUntil(
+  cells: Uint8Array,
+  at: number,
+  mark: string,
+  maxLength: number,
+): { text: string; end: number } {
   const markAt = cells.subarray(at, at + maxLength + 1).indexOf(mark.charCodeAt(0));
   if (markAt < 0) throw badBatch(`a cell misses its "${mark}"`);
   return { text: latin.decode(cells.subarray(at, at + markAt)), end: at + markAt + 1 };

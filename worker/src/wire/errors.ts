@@ -65,7 +65,12 @@ export class WireError extends Error {
   readonly kind: ErrorKind;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(kind: ErrorKind, message: string, details?: Readonly<Record<string, unknown>>, options?: ErrorOptions) {
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    details?: Readonly<Record<string, unknown>>,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.kind = kind;
     this.details = details;

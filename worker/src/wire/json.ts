@@ -5,7 +5,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** @throws WireError bad-request */
 export function asObject(value: unknown, where: string): JsonObject {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest(where, "an object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw badRequest(where, "an object");
   return value as JsonObject;
 }
 

@@ -10,7 +10,9 @@ export const OLDEST_PROTOCOL_VERSION = 1;
 export const LIMITS = {
   /** One request body. */
   batchBytes: 8 * 1024 * 1024,
-  /** One JSONB payload: below the longest string that SQLite takes in production, with room for what grows. */
+  /**
+   * One JSONB payload: below the longest string that SQLite takes in production, with room for what grows.
+   */
   frameBytes: 1_000_000,
   /** One string, BLOB or row. */
   cellBytes: 2_000_000,
@@ -22,7 +24,10 @@ export const LIMITS = {
   databaseBytes: 10_000_000_000,
 } as const;
 
-/** What one request of an application may cost, on either side: a few seconds, and what an isolate of 128 MB has room for. */
+/**
+ * What one request of an application may cost, on either side: a few seconds, and what an isolate of 128 MB
+ * has room for.
+ */
 export const QUERY_LIMITS = {
   /** Statements of a request. */
   statements: 10_000,
@@ -34,7 +39,10 @@ export const QUERY_LIMITS = {
   resultRows: 100_000,
   /** Of all values of all results together: characters of texts, bytes of BLOBs in base64, 8 for a number. */
   resultBytes: 15_000_000,
-  /** Steps of SQLite's virtual machine over a file. In a Durable Object nobody counts them: the platform's limit of CPU time holds. */
+  /**
+   * Steps of SQLite's virtual machine over a file. In a Durable Object nobody counts them: the platform's
+   * limit of CPU time holds.
+   */
   fileSteps: 100_000_000,
 } as const;
 

@@ -1,5 +1,6 @@
-// The mark that a cutover leaves in a user's file (docs/cutover.md, section 1). It stands in bytes of the SQLite header that
-// SQLite ignores, so the ETag covers it; a copy in custom metadata is for people and never decides.
+// The mark that a cutover leaves in a user's file (docs/cutover.md, section 1). It stands in bytes of the
+// SQLite header that SQLite ignores, so the ETag covers it; a copy in custom metadata is for people and never
+// decides.
 
 const HEADER_BYTES = 100;
 const MARK = { offset: 72, fence: "DMF1", splitFence: "DMS1", stamp: "DMU1" } as const;
@@ -8,7 +9,10 @@ const TOMBSTONE = "dbmigrate tombstone 1\n";
 /** Enough of an object to classify any database file; a tombstone may be longer. */
 export const PEEK_BYTES = 4096;
 
-/** Nobody has taken the file over: it is authoritative. `stamp` is the claim that last gave it back, 0 if none did. */
+/**
+ * Nobody has taken the file over: it is authoritative. `stamp` is the claim that last gave it back, 0 if none
+ * did.
+ */
 export interface Unfenced {
   readonly fenced: false;
   readonly stamp: number;

@@ -93,8 +93,8 @@ export interface Schema {
 }
 
 /**
- * What one plain scan counts in a table (docs/wire-format.md, section 6). It shares no code and no query with the
- * readers of rows, so it finds what two readers with the same fault overlook alike.
+ * What one plain scan counts in a table (docs/wire-format.md, section 6). It shares no code and no query with
+ * the readers of rows, so it finds what two readers with the same fault overlook alike.
  */
 export interface Census {
   readonly rows: number;
@@ -141,7 +141,8 @@ export function parseSchema(value: unknown): Schema {
 
 function parseHeader(value: unknown): Header {
   const header = asObject(value, "header");
-  const number = (name: string, min: number, max: number) => asInteger(header[name], `header.${name}`, min, max);
+  const number = (name: string, min: number, max: number) =>
+    asInteger(header[name], `header.${name}`, min, max);
   return {
     pageSize: number("pageSize", 512, 65536),
     encoding: asOneOf(header["encoding"], "header.encoding", encodings),
@@ -173,13 +174,16 @@ function parseVirtual(value: unknown, index: number): VirtualTable {
   return {
     name: asString(virtual["name"], `${where}.name`),
     load: asOneOf(virtual["load"], `${where}.load`, ["rows", "rebuild"]),
-    config: asArray(virtual["config"] ?? [], `${where}.config`).map((pair) => parsePair(pair, `${where}.config`)),
+    config: asArray(virtual["config"] ?? [], `${where}.config`).map((pair) =>
+      parsePair(pair, `${where}.config`),
+    ),
   };
 }
 
 function parsePair(value: unknown, where: string): readonly [ExactValue, ExactValue] {
   const [name, option, ...more] = asArray(value, where);
-  if (name === undefined || option === undefined || more.length > 0) throw badRequest(where, "pairs of wire values");
+  if (name === undefined || option === undefined || more.length > 0)
+    throw badRequest(where, "pairs of wire values");
   return [parseWireValue(name, where), parseWireValue(option, where)];
 }
 
@@ -210,7 +214,8 @@ export function parseDatabaseDigest(value: unknown): DatabaseDigest {
 
 function parseCensus(value: unknown, where: string): Census {
   const census = asObject(value, where);
-  const number = (name: string) => asInteger(census[name] ?? 0, `${where}.${name}`, 0, Number.MAX_SAFE_INTEGER);
+  const number = (name: string) =>
+    asInteger(census[name] ?? 0, `${where}.${name}`, 0, Number.MAX_SAFE_INTEGER);
   const text = (name: string) => asString(census[name], `${where}.${name}`);
   return {
     rows: number("rows"),

@@ -17,7 +17,11 @@ export interface PageHeader {
 }
 
 /** The bytes of an export page. */
-export function encodePage(header: PageHeader, cells: readonly Uint8Array[], reals: readonly Uint8Array[]): Uint8Array {
+export function encodePage(
+  header: PageHeader,
+  cells: readonly Uint8Array[],
+  reals: readonly Uint8Array[],
+): Uint8Array {
   const encoder = new TextEncoder();
   const json = encoder.encode(JSON.stringify({ ...header, last: emitKey(header.last) }));
   return concatBytes([

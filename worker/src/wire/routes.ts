@@ -67,7 +67,8 @@ export function parseAdminRoute(method: string, pathname: string): AdminRoute {
     if (method !== allowed) throw methodNotAllowed(method, allowed);
     return { kind: route, user: decodeUserId(match[1] ?? "") };
   }
-  if (match === null || !isUserRoute(route)) throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
+  if (match === null || !isUserRoute(route))
+    throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
   const allowed = userRoutes[route].method;
   if (method !== allowed) throw methodNotAllowed(method, allowed);
   return { kind: "user", user: decodeUserId(match[1] ?? ""), route };
@@ -88,8 +89,8 @@ function decodeUserId(segment: string): string {
 }
 
 /**
- * Accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three; the same rules as
- * userdb.ParseUserID.
+ * Accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three; the same
+ * rules as userdb.ParseUserID.
  * @throws WireError bad-request
  */
 export function parseUserId(user: string): string {
@@ -110,7 +111,10 @@ function whyNotUserId(user: string): string | undefined {
   return undefined;
 }
 
-/** The folder of the bucket in which dbmigrate keeps what is its own: the default layout would lead this user into it. */
+/**
+ * The folder of the bucket in which dbmigrate keeps what is its own: the default layout would lead this user
+ * into it.
+ */
 const RESERVED_NAME = ".dbmigrate";
 
 /** The path of a user's admin route. */

@@ -20,7 +20,10 @@ async function ask(
   { method = "GET", token = "token-of-the-operator-now", headers, config }: Given = {},
 ): Promise<Response | null> {
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
-  const request = new Request(`https://worker.test${path}`, { method, headers: { ...authorization, ...headers } });
+  const request = new Request(`https://worker.test${path}`, {
+    method,
+    headers: { ...authorization, ...headers },
+  });
   return handleAdmin(request, { env: TOKENS, store: bindings.USER_DATA, ...config });
 }
 
@@ -90,7 +93,12 @@ describe("authentication comes before anything else", () => {
     { DBMIGRATE_TOKEN: "token-of-the-operator-now", DBMIGRATE_TOKEN_PREVIOUS: "short" },
     { DBMIGRATE_TOKEN: "short", DBMIGRATE_TOKEN_PREVIOUS: "token-of-the-operator-now" },
   ])("is closed with a secret that can be guessed: %o", async (env) => {
-    for (const token of [null, env.DBMIGRATE_TOKEN, env.DBMIGRATE_TOKEN_PREVIOUS ?? "x", "token-of-the-operator-now"]) {
+    for (const token of [
+      null,
+      env.DBMIGRATE_TOKEN,
+      env.DBMIGRATE_TOKEN_PREVIOUS ?? "x",
+      "token-of-the-operator-now",
+    ]) {
       expect(await summary(await ask(HELLO, { token, config: { env } }))).toEqual([503, "closed"]);
     }
     const sixteen = { DBMIGRATE_TOKEN: "sixteen-bytes-xx" };
@@ -169,7 +177,11 @@ describe("hello asks a real object", () => {
   it.each([
     ["a stub without methods", undefined, "rpc-missing"],
     ["a class without SQLite", refuse(sql), "no-sqlite"],
-    ["another class", refuse('The RPC receiver does not implement the method "dbmigrateProbe".'), "wrong-class"],
+    [
+      "another class",
+      refuse('The RPC receiver does not implement the method "dbmigrateProbe".'),
+      "wrong-class",
+    ],
     ["an object that fails", refuse("Network connection lost."), "failed"],
     ["an object that answers nonsense", async () => ({ worker: "0.0.0", sql: 2 }), "failed"],
   ])("%s", async (_name, dbmigrateProbe, cause) => {
@@ -178,7 +190,10 @@ describe("hello asks a real object", () => {
       get: () => ({ dbmigrateProbe }),
     } as unknown as AdminConfig["store"];
     const hello = await (await ask(HELLO, { config: { store } }))?.json();
-    expect(hello).toMatchObject({ store: cause, object: { answers: false, cause, message: expect.any(String) } });
+    expect(hello).toMatchObject({
+      store: cause,
+      object: { answers: false, cause, message: expect.any(String) },
+    });
   });
 });
 
@@ -195,13 +210,19 @@ describe("location", () => {
   it.each(["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"])(
     "%s is passed on",
     async (hint) => {
-      await ask("/_dbmigrate/v1/users/alice/status", { headers: { "x-dbmigrate-location": hint }, config: { store } });
+      await ask("/_dbmigrate/v1/users/alice/status", {
+        headers: { "x-dbmigrate-location": hint },
+        config: { store },
+      });
       expect(touched.at(-1)).toEqual(["alice", { locationHint: hint }]);
     },
   );
 
   it("is the router's where dbmigrate sends none", async () => {
-    const config = { store, locationHint: (user: string) => (user === "alice" ? "weur" : undefined) } as const;
+    const config = {
+      store,
+      locationHint: (user: string) => (user === "alice" ? "weur" : undefined),
+    } as const;
     await ask("/_dbmigrate/v1/users/alice/status", { config });
     expect(touched.at(-1)).toEqual(["alice", { locationHint: "weur" }]);
     await ask("/_dbmigrate/v1/users/bob/status", { config });
@@ -232,7 +253,9 @@ it.each([
 ])("an object that fails with %o", async (properties, expected) => {
   const fetch = () => Promise.reject(Object.assign(new Error("Durable Object failed"), properties));
   const store = { idFromName: () => "id", get: () => ({ fetch }) } as unknown as AdminConfig["store"];
-  expect(await summary(await ask("/_dbmigrate/v1/users/alice/status", { config: { store } }))).toEqual(expected);
+  expect(await summary(await ask("/_dbmigrate/v1/users/alice/status", { config: { store } }))).toEqual(
+    expected,
+  );
 });
 
 it.each([

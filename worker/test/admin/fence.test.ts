@@ -2,7 +2,16 @@ import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createRouter, handleAdmin } from "../../src/index.ts";
 import { beginSave } from "../../src/router/holds.ts";
-import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "../router/fixtures.ts";
+import {
+  bindings,
+  database,
+  fenced,
+  fileKey,
+  newUser,
+  stamped,
+  textsIn,
+  tombstone,
+} from "../router/fixtures.ts";
 
 const { BUCKET } = bindings;
 const file = database("a", "b".repeat(300_000));
@@ -47,7 +56,8 @@ async function stored(): Promise<Uint8Array> {
 }
 
 /** Bytes 86 to 91 of a mark are random. */
-const withoutSalt = (bytes: Uint8Array): string => md5Of(bytes.map((byte, at) => (at >= 86 && at < 92 ? 0 : byte)));
+const withoutSalt = (bytes: Uint8Array): string =>
+  md5Of(bytes.map((byte, at) => (at >= 86 && at < 92 ? 0 : byte)));
 
 /** A bucket in which somebody else writes before each of so many PUTs. */
 function busy(times: number): Partial<R2Bucket> {
@@ -87,12 +97,19 @@ it("keeps the versions that an older fence remembers", async () => {
 
 it("goes on while others are faster", async () => {
   await BUCKET.put(fileKey(user), file);
-  expect(await fence({ gen: 3, metadata }, { bucket: busy(25) })).toMatchObject({ source: md5Of(database("write 0")) });
+  expect(await fence({ gen: 3, metadata }, { bucket: busy(25) })).toMatchObject({
+    source: md5Of(database("write 0")),
+  });
 });
 
 it("wins the first time against routers of its isolate that never pause", async () => {
   await BUCKET.put(fileKey(user), database("first"));
-  const router = createRouter({ bucket: BUCKET, flags: bindings.FLAGS, store: bindings.USER_DATA, deadlineMs: 1 });
+  const router = createRouter({
+    bucket: BUCKET,
+    flags: bindings.FLAGS,
+    store: bindings.USER_DATA,
+    deadlineMs: 1,
+  });
   let done = false;
   let acknowledged = 0;
   const writer = async (): Promise<void> => {

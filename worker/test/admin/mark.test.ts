@@ -96,7 +96,9 @@ it.each([
 });
 
 it("refuses a header that S3 would change", async () => {
-  await BUCKET.put(fileKey(user), file, { httpMetadata: { contentDisposition: 'attachment; filename="größe.db"' } });
+  await BUCKET.put(fileKey(user), file, {
+    httpMetadata: { contentDisposition: 'attachment; filename="größe.db"' },
+  });
   expect(await send(await messageFor(fenced(file, 3, 4)))).toBe("metadata-names");
   expect(await names()).toEqual(["contentDisposition"]);
 });
@@ -123,7 +125,9 @@ it("keeps the storage class", async () => {
       const object = await BUCKET.get(...given);
       return (
         object &&
-        new Proxy(object, { get: (of, name) => (name === "storageClass" ? "InfrequentAccess" : read(of, name)) })
+        new Proxy(object, {
+          get: (of, name) => (name === "storageClass" ? "InfrequentAccess" : read(of, name)),
+        })
       );
     },
     put: async (key: string, body: ReadableStream, options: R2PutOptions) => {
@@ -248,7 +252,8 @@ it("R2's wish for a slower pace is passed on", async () => {
   await BUCKET.put(fileKey(user), file);
   const throttled = {
     get: BUCKET.get.bind(BUCKET),
-    put: async () => Promise.reject(new Error("put: Reduce your concurrent request rate for the same object. (10058)")),
+    put: async () =>
+      Promise.reject(new Error("put: Reduce your concurrent request rate for the same object. (10058)")),
   } as unknown as R2Bucket;
   expect(await send(await messageFor(fenced(file, 3, 3)), { bucket: throttled })).toBe("overloaded");
 });
@@ -267,7 +272,10 @@ describe("a tombstone", () => {
     const before = tombstone(2, 2);
     await BUCKET.put(fileKey(user), before, { customMetadata: { owner: "x", "dbmigrate-fence": "2.2" } });
     expect(await send(stoneMessage(stone, md5Of(before)))).toEqual({ etag: md5Of(stone) });
-    expect((await BUCKET.head(fileKey(user)))?.customMetadata).toEqual({ owner: "x", "dbmigrate-fence": "2.5" });
+    expect((await BUCKET.head(fileKey(user)))?.customMetadata).toEqual({
+      owner: "x",
+      "dbmigrate-fence": "2.5",
+    });
   });
 
   it("comes where there is nothing, once", async () => {

@@ -1,4 +1,5 @@
-// The previous version's CLI and this Worker (N-1, docs/wire-format.md): what that CLI sent is sent again, and every answer has what it needs.
+// The previous version's CLI and this Worker (N-1, docs/wire-format.md): what that CLI sent is sent again,
+// and every answer has what it needs.
 import { describe, expect, it } from "vitest";
 import session from "../../../pkg/wire/testdata/previous/session.json";
 import versions from "../../../pkg/wire/testdata/previous/versions.json";
@@ -51,7 +52,10 @@ async function replay({ request, response }: Message): Promise<void> {
   const where = `${request.method} ${request.path}`;
   if (request.path.endsWith("/mark")) {
     // It is about a file that is not here: this says that the message is understood.
-    expect([answer.status, await answer.json()], where).toMatchObject([412, { error: { kind: "file-changed" } }]);
+    expect([answer.status, await answer.json()], where).toMatchObject([
+      412,
+      { error: { kind: "file-changed" } },
+    ]);
     return;
   }
   expect(answer.status, where).toBe(response.status);
@@ -67,7 +71,9 @@ describe("the previous version's CLI", () => {
       // The application's write, where the object takes it.
       written++;
       if (command === "migrate" || command === "verify")
-        expect(await queryStore("alice", `INSERT INTO entries(n) VALUES (${written})`)).toMatchObject({ ok: true });
+        expect(await queryStore("alice", `INSERT INTO entries(n) VALUES (${written})`)).toMatchObject({
+          ok: true,
+        });
     }
   });
 });

@@ -2,7 +2,10 @@
 import { expect, it } from "vitest";
 import page from "../../../docs/architecture.md?raw";
 
-/** Each directory, or file of src itself, and what it may import. Whoever is below knows nothing of who is above. */
+/**
+ * Each directory, or file of src itself, and what it may import. Whoever is below knows nothing of who is
+ * above.
+ */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   state: ["wire"],
@@ -36,7 +39,9 @@ function arrows(): Arrow[] {
   const root = "http://src/";
   return Object.entries(sources).flatMap(([path, text]) => {
     const file = path.slice("../../src/".length);
-    const imports = [...text.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']*)["']/g)].map((match) => match[1] ?? "");
+    const imports = [...text.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']*)["']/g)].map(
+      (match) => match[1] ?? "",
+    );
     return imports
       .map((specifier) => new URL(specifier, root + file).pathname.slice(1))
       .filter((target) => target.endsWith(".ts"))
@@ -57,7 +62,9 @@ it("imports only what the table allows", () => {
 
 it("allows only what is imported", () => {
   const seen = new Set(arrows().map(({ from, to }) => `${from} -> ${to}`));
-  const allowed = Object.entries(mayImport).flatMap(([from, targets]) => targets.map((to) => `${from} -> ${to}`));
+  const allowed = Object.entries(mayImport).flatMap(([from, targets]) =>
+    targets.map((to) => `${from} -> ${to}`),
+  );
   expect(allowed.filter((arrow) => !seen.has(arrow))).toEqual([]);
 });
 
@@ -66,7 +73,10 @@ it("has no circle: each may import only what stands before it", () => {
   let rest = Object.entries(mayImport);
   while (rest.length > 0) {
     const free = rest.filter(([, targets]) => targets.every((target) => before.has(target)));
-    expect(free, `these import each other in a circle: ${rest.map(([name]) => name).join(", ")}`).not.toHaveLength(0);
+    expect(
+      free,
+      `these import each other in a circle: ${rest.map(([name]) => name).join(", ")}`,
+    ).not.toHaveLength(0);
     for (const [name] of free) before.add(name);
     rest = rest.filter(([name]) => !before.has(name));
   }
@@ -75,6 +85,9 @@ it("has no circle: each may import only what stands before it", () => {
 it("is what docs/architecture.md says", () => {
   const rows = [...page.matchAll(/^\| `worker\/src\/([\w.-]+)` \|[^|]*\|([^|]*)\|$/gm)];
   const documented = rows.map(([, name, imports]) => [name, (imports ?? "").match(/[\w-]+(\.ts)?/g) ?? []]);
-  const known = Object.entries(mayImport).map(([name, imports]) => [name, imports.length === 0 ? ["none"] : imports]);
+  const known = Object.entries(mayImport).map(([name, imports]) => [
+    name,
+    imports.length === 0 ? ["none"] : imports,
+  ]);
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(known));
 });

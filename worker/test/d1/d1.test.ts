@@ -23,7 +23,10 @@ const of =
   (db) =>
     use(db.prepare(sql));
 
-/** A statement that inserts nothing: D1 then repeats the rowid of an earlier one, which a file's connection never saw. */
+/**
+ * A statement that inserts nothing: D1 then repeats the rowid of an earlier one, which a file's connection
+ * never saw.
+ */
 const changing =
   (sql: string): Step =>
   async (db) => {
@@ -34,7 +37,9 @@ const changing =
 /** Run in this order. */
 const program: readonly Step[] = [
   all("CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT UNIQUE, score REAL, cover BLOB, any)"),
-  all("CREATE TABLE clips (id INTEGER PRIMARY KEY, game INTEGER REFERENCES games(id) ON DELETE CASCADE, title)"),
+  all(
+    "CREATE TABLE clips (id INTEGER PRIMARY KEY, game INTEGER REFERENCES games(id) ON DELETE CASCADE, title)",
+  ),
   all("INSERT INTO games (name, score) VALUES (?, ?)", "go", 1.5),
   all(
     "INSERT INTO games (name, score, cover) VALUES (?, ?, ?), (?, ?, ?)",
@@ -101,7 +106,8 @@ const program: readonly Step[] = [
   async (db) => db.prepare("SELECT ?").bind(undefined),
   async (db) => db.prepare("SELECT ?").bind(7n),
   async (db) => db.prepare("SELECT ?").bind({ a: 1 }),
-  async (db) => (await db.withSession("first-primary").prepare("SELECT count(*) AS n FROM clips").all()).results,
+  async (db) =>
+    (await db.withSession("first-primary").prepare("SELECT count(*) AS n FROM clips").all()).results,
 ];
 
 /** Timings, server names and sizes are each server's own; rows read and written are for bills. */
@@ -183,7 +189,11 @@ describe("errors of a move", () => {
         query: async (_, { mode }) => {
           modes.push(mode);
           if (mode === "read") return { ok: false, error: { kind: "write-in-read", message: "it wrote" } };
-          return { ok: true, side: "file", results: [{ columns: ["a"], rows: [[1]], rowsRead: 0, rowsWritten: 1 }] };
+          return {
+            ok: true,
+            side: "file",
+            results: [{ columns: ["a"], rows: [[1]], rowsRead: 0, rowsWritten: 1 }],
+          };
         },
       },
       "user",

@@ -1,4 +1,5 @@
-// What is put around a statement never becomes part of it, and never completes it: SQLite, asked about the text alone, says the same.
+// What is put around a statement never becomes part of it, and never completes it: SQLite, asked about the
+// text alone, says the same.
 import { expect, it } from "vitest";
 import { FileDatabase } from "../../src/file/database.ts";
 import { runOnFile } from "../../src/file/engine.ts";
@@ -46,7 +47,12 @@ interface Outcome {
 it("on a file", () => {
   const file = newFile();
   let open = 0;
-  const counts = { answered: 0, "refused in SQLite's words": 0, "refused in ours": 0, "refused for another fault": 0 };
+  const counts = {
+    answered: 0,
+    "refused in SQLite's words": 0,
+    "refused in ours": 0,
+    "refused for another fault": 0,
+  };
   for (const sql of texts) {
     const { said, given } = ask(file, sql);
     if (isOpen(sql)) {
@@ -82,7 +88,10 @@ it("in a Durable Object, in the same words", async () => {
 });
 
 function newFile(): Uint8Array {
-  const { changed } = runOnFile(new Uint8Array(0), parseQueryRequest({ statements: setUp.map((sql) => ({ sql })) }));
+  const { changed } = runOnFile(
+    new Uint8Array(0),
+    parseQueryRequest({ statements: setUp.map((sql) => ({ sql })) }),
+  );
   return changed ?? new Uint8Array(0);
 }
 
@@ -119,7 +128,10 @@ function alone(file: Uint8Array, sql: string): string {
   }
 }
 
-/** Asked in another way than the code does: quotes and comments of SQLite itself, parentheses by taking pairs away. */
+/**
+ * Asked in another way than the code does: quotes and comments of SQLite itself, parentheses by taking pairs
+ * away.
+ */
 function isOpen(sql: string): boolean {
   if (!isComplete(sqlite(), sql)) return true;
   let text = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[^]*?\*\//g, " ");

@@ -13,7 +13,13 @@ const parts = (...rest: string[]): string => rest.join(" UNION ALL ");
 const cases: [string, string | QueryStatement, QueryValue[][]][] = [
   [
     "no column is REAL",
-    parts("SELECT n FROM t", "SELECT 5.0", "SELECT 5", "SELECT 9007199254740993", "SELECT i FROM t LIMIT 1, 4"),
+    parts(
+      "SELECT n FROM t",
+      "SELECT 5.0",
+      "SELECT 5",
+      "SELECT 9007199254740993",
+      "SELECT i FROM t LIMIT 1, 4",
+    ),
     [[large], [five], [5], [large]],
   ],
   [
@@ -23,7 +29,13 @@ const cases: [string, string | QueryStatement, QueryValue[][]][] = [
   ],
   [
     "so is another",
-    parts("SELECT s, x FROM t WHERE i = 1", "SELECT 1, 5", "SELECT 2, 6", "SELECT 3, 7", "VALUES (4, 8), (5, 9.0)"),
+    parts(
+      "SELECT s, x FROM t WHERE i = 1",
+      "SELECT 1, 5",
+      "SELECT 2, 6",
+      "SELECT 3, 7",
+      "VALUES (4, 8), (5, 9.0)",
+    ),
     [
       ["a", five],
       [1, 5],
@@ -38,7 +50,11 @@ const cases: [string, string | QueryStatement, QueryValue[][]][] = [
     "SELECT s FROM t UNION SELECT 'A' UNION SELECT 5.0 UNION SELECT 6 UNION SELECT 9007199254740993",
     [[five], [6], [large], ["A"]],
   ],
-  ["rows go", "SELECT n FROM t EXCEPT SELECT 1 EXCEPT SELECT 2 EXCEPT SELECT 3 EXCEPT SELECT 4", [[five], [large]]],
+  [
+    "rows go",
+    "SELECT n FROM t EXCEPT SELECT 1 EXCEPT SELECT 2 EXCEPT SELECT 3 EXCEPT SELECT 4",
+    [[five], [large]],
+  ],
   [
     "in an order",
     `${parts("SELECT n AS k FROM t", "SELECT 1", "SELECT 2.0", "SELECT 3", "SELECT 4")} ORDER BY k DESC LIMIT 3`,

@@ -1,9 +1,11 @@
-// Statements from a seed: schemas, writes and reads over them, with parameters of every kind. What they name is mostly there.
+// Statements from a seed: schemas, writes and reads over them, with parameters of every kind. What they name
+// is mostly there.
 import { Random } from "../fuzz/random.ts";
 import type { QueryStatement, QueryValue } from "../../src/query/types.ts";
 
 /** What a statement is, for the table that the test prints. */
-export type Kind = "DDL" | "INSERT" | "UPDATE" | "DELETE" | "SELECT" | "compound" | "WITH" | "PRAGMA" | "broken";
+export type Kind =
+  "DDL" | "INSERT" | "UPDATE" | "DELETE" | "SELECT" | "compound" | "WITH" | "PRAGMA" | "broken";
 
 export interface Generated {
   readonly kind: Kind;
@@ -266,7 +268,14 @@ export class Generator {
   #insert(): string {
     const table = this.#table();
     const columns = table.columns.slice(0, 1 + this.#random.below(table.columns.length));
-    const verb = this.#pick(["INSERT", "INSERT", "INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE", "REPLACE"]);
+    const verb = this.#pick([
+      "INSERT",
+      "INSERT",
+      "INSERT",
+      "INSERT OR REPLACE",
+      "INSERT OR IGNORE",
+      "REPLACE",
+    ]);
     const into = `${verb} INTO ${quote(table.name)} (${columns.map(({ name }) => quote(name)).join(", ")})`;
     const source = this.#chance(8)
       ? `SELECT ${columns.map(() => this.#constant()).join(", ")} WHERE ${this.#constant()}`
@@ -340,7 +349,9 @@ export class Generator {
     for (let more = 1 + this.#random.below(this.#chance(4) ? 6 : 3); more > 0; more--) {
       sql += ` ${this.#pick(["UNION", "UNION ALL", "UNION ALL", "EXCEPT", "INTERSECT"])} ${part()}`;
     }
-    return this.#chance(3) && !sql.includes("VALUES") ? `${sql} ORDER BY 1${this.#chance(2) ? " DESC" : ""}` : sql;
+    return this.#chance(3) && !sql.includes("VALUES")
+      ? `${sql} ORDER BY 1${this.#chance(2) ? " DESC" : ""}`
+      : sql;
   }
 
   #with(): string {
@@ -352,7 +363,9 @@ export class Generator {
   #pragma(): string {
     const at = quote(this.#table().name);
     return this.#pick([
-      ...["table_info", "table_xinfo", "index_list", "foreign_key_list"].map((name) => `PRAGMA ${name}(${at})`),
+      ...["table_info", "table_xinfo", "index_list", "foreign_key_list"].map(
+        (name) => `PRAGMA ${name}(${at})`,
+      ),
       ..."foreign_keys quick_check user_version journal_mode foreign_key_check recursive_triggers"
         .split(" ")
         .map((name) => `PRAGMA ${name}`),
@@ -387,7 +400,9 @@ export class Generator {
   }
 
   #column(table: Table): string {
-    return this.#chance(12) ? this.#pick(["rowid", "gen", "id", "nope"]) : quote(this.#pick(table.columns).name);
+    return this.#chance(12)
+      ? this.#pick(["rowid", "gen", "id", "nope"])
+      : quote(this.#pick(table.columns).name);
   }
 
   #literal(): string {

@@ -1,5 +1,5 @@
-// Statements of every kind that once differed between the sides, or could: what a Durable Object limits, lacks, keeps for itself, or says in its own
-// words. They run one after the other on the database of `setUp`.
+// Statements of every kind that once differed between the sides, or could: what a Durable Object limits,
+// lacks, keeps for itself, or says in its own words. They run one after the other on the database of `setUp`.
 import type { QueryStatement } from "../../src/query/types.ts";
 
 export const setUp = [
@@ -13,7 +13,15 @@ const list = (count: number, item: (i: number) => string, joint = ", "): string 
 const one = (sql: string, params: QueryStatement["params"] = []): QueryStatement => ({ sql, params });
 const all = (...texts: readonly string[]): QueryStatement[] => texts.map((sql) => ({ sql }));
 const INTEGERS = Array<number>(200).fill(1);
-const around = (limit: number): number[] => [limit >> 1, limit - 5, limit - 2, limit - 1, limit, limit + 1, limit + 50];
+const around = (limit: number): number[] => [
+  limit >> 1,
+  limit - 5,
+  limit - 2,
+  limit - 1,
+  limit,
+  limit + 1,
+  limit + 50,
+];
 
 const limits = [
   one("select count(*) from t where s like ?", ["%60 characters ...... ...... ...... ...... ...... ......%"]),
@@ -62,7 +70,8 @@ const limits = [
     ...Array.from({ length: 15 }, (_, i) => `create table chain${i}(a)`),
     ...Array.from(
       { length: 14 },
-      (_, i) => `create trigger g${i} after insert on chain${i} begin insert into chain${i + 1} values(new.a); end`,
+      (_, i) =>
+        `create trigger g${i} after insert on chain${i} begin insert into chain${i + 1} values(new.a); end`,
     ),
     "insert into chain0 values (1)",
     "insert into chain5 values (1)",
@@ -158,8 +167,12 @@ const names = all(
 
 const denied = all(
   ..."begin|commit|end|rollback|savepoint x|release x|rollback to x|begin immediate|explain begin".split("|"),
-  ..."attach ':memory:' as x|detach x|vacuum|vacuum into 'x'|create temp table x(a)|create table temp.x(a)".split("|"),
-  ..."insert into sqlite_master values(1,2,3,4,5)|delete from sqlite_sequence|drop table sqlite_master".split("|"),
+  ..."attach ':memory:' as x|detach x|vacuum|vacuum into 'x'|create temp table x(a)|create table temp.x(a)".split(
+    "|",
+  ),
+  ..."insert into sqlite_master values(1,2,3,4,5)|delete from sqlite_sequence|drop table sqlite_master".split(
+    "|",
+  ),
   ..."select * from pragma_user_version|select * from sqlite_stmt|select * from dbstat|select * from sqlite_dbpage".split(
     "|",
   ),

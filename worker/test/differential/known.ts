@@ -11,8 +11,14 @@ export const known: readonly Difference[] = [
   { what: "`total_changes()`", sql: /total_changes/i },
   { what: "`last_insert_rowid()` before the request's first INSERT", sql: /last_insert_rowid/i },
   { what: "`changes()` in a view, before the request's first write" },
-  { what: "the platform's tables (`_cf_KV`, `_cf_METADATA`)", sql: /table_list|sqlite_stat1|_cf_(kv|metadata)/i },
-  { what: "`printf` and `format` with a width or precision over 100,000", sql: /(printf|format)\('%\.?\d{6,}/i },
+  {
+    what: "the platform's tables (`_cf_KV`, `_cf_METADATA`)",
+    sql: /table_list|sqlite_stat1|_cf_(kv|metadata)/i,
+  },
+  {
+    what: "`printf` and `format` with a width or precision over 100,000",
+    sql: /(printf|format)\('%\.?\d{6,}/i,
+  },
   {
     what: "page numbers, `data_version`, `page_size`, the programs of EXPLAIN",
     sql: /explain|page_size|data_version|rootpage/i,

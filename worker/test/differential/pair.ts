@@ -65,7 +65,9 @@ function seen({ columns, rows }: StatementResult): Seen {
   return { columns, rows };
 }
 
-/** Runs statements one after the other, each a request of its own, and says in words where the sides differ. */
+/**
+ * Runs statements one after the other, each a request of its own, and says in words where the sides differ.
+ */
 export async function differences(pair: Pair, statements: readonly QueryStatement[]): Promise<string[]> {
   const found: string[] = [];
   for (const statement of statements) {

@@ -1,4 +1,5 @@
-// The rules that Go, the file side and the store share (pkg/wire/testdata/vectors/README.md): each runs all of them.
+// The rules that Go, the file side and the store share (pkg/wire/testdata/vectors/README.md): each runs all
+// of them.
 import { beforeAll, describe, expect, it } from "vitest";
 import query from "../../../pkg/wire/testdata/vectors/query.json";
 import rules from "../../../pkg/wire/testdata/vectors/rules.json";
@@ -37,7 +38,9 @@ describe("functions", () => {
   });
 
   it.each(rules.functions.allowed.filter((name) => /^\w+$/.test(name)))("%s is there", async (name) => {
-    const sql = /^jsonb?_(each|tree)$/.test(name) ? `SELECT count(*) FROM ${name}('[1]')` : `SELECT "${name}"()`;
+    const sql = /^jsonb?_(each|tree)$/.test(name)
+      ? `SELECT count(*) FROM ${name}('[1]')`
+      : `SELECT "${name}"()`;
     const { store } = await pair.run({ statements: [{ sql }] });
     expect(JSON.stringify(store)).not.toMatch(/not authorized|no such/);
   });
@@ -55,11 +58,11 @@ describe("functions that are refused", () => {
   });
 
   it.each(rules.functions.refused)("$name in a trigger and a view", async ({ name, sql }) => {
-    expect(await both({ sql: `CREATE TRIGGER "fires ${name}" AFTER INSERT ON fired BEGIN ${sql}; END` })).toMatchObject(
-      {
-        ok: true,
-      },
-    );
+    expect(
+      await both({ sql: `CREATE TRIGGER "fires ${name}" AFTER INSERT ON fired BEGIN ${sql}; END` }),
+    ).toMatchObject({
+      ok: true,
+    });
     expect(await both({ sql: `CREATE VIEW "shows ${name}" AS ${sql}` })).toMatchObject({ ok: true });
     const message = expect.stringMatching(/^(not authorized to use function|no such function|unsafe use of)/);
     const refusal = { ok: false, error: { kind: "sql-error", message } };
@@ -107,7 +110,9 @@ const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex
 describe("marks", () => {
   it.each(rules.marks)("$name", ({ hex, expect: { kind, lin, non, stamp } }) => {
     const fenced = kind === "fence" || kind === "split";
-    const mark = fenced ? { fenced, lin, non, split: kind === "split", kind: "file" } : { fenced, stamp: stamp ?? 0 };
+    const mark = fenced
+      ? { fenced, lin, non, split: kind === "split", kind: "file" }
+      : { fenced, stamp: stamp ?? 0 };
     expect(classify(bytes(hex))).toEqual(mark);
   });
 

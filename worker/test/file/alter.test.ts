@@ -41,7 +41,8 @@ const setUp = ["CREATE TABLE t(a, b)", `CREATE TABLE hundred(${many(100, (i) => 
 describe.each(Object.entries(overLimits))("beside %s", (_, other) => {
   const statements = [...setUp, ...other.split(";;")].map((sql) => ({ sql }));
   const request = parseQueryRequest({ statements });
-  const made = runOnFile(new Uint8Array(0), request, undefined, undefined, "sqlite").changed ?? new Uint8Array(0);
+  const made =
+    runOnFile(new Uint8Array(0), request, undefined, undefined, "sqlite").changed ?? new Uint8Array(0);
 
   it.each(Object.entries(alters))("%.60s: %s", (sql, answer) => {
     expect(outcome(made, sql)).toBe(answer);

@@ -28,7 +28,11 @@ describe("a request on a file ends", () => {
   it.each([
     ["a count without end", `${endless} SELECT count(*) FROM r`],
     ["rows in an order", `${endless} SELECT n FROM r ORDER BY n`],
-    ["a write of rows that never come", "CREATE TABLE t(a)", `INSERT INTO t ${endless} SELECT n FROM r WHERE n < 0`],
+    [
+      "a write of rows that never come",
+      "CREATE TABLE t(a)",
+      `INSERT INTO t ${endless} SELECT n FROM r WHERE n < 0`,
+    ],
     [
       "joins of joins",
       "CREATE TABLE t(a)",

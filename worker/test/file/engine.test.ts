@@ -6,7 +6,8 @@ import type { QueryStatement, ResultValue } from "../../src/query/types.ts";
 
 const EMPTY = new Uint8Array(0);
 
-const read = (...statements: QueryStatement[]): ParsedRequest => parseQueryRequest({ statements, mode: "read" });
+const read = (...statements: QueryStatement[]): ParsedRequest =>
+  parseQueryRequest({ statements, mode: "read" });
 const write = (...statements: QueryStatement[]): ParsedRequest => parseQueryRequest({ statements });
 
 /** The file after a request that must have changed it. */
@@ -66,7 +67,9 @@ describe("values arrive as they were sent", () => {
 
   it("binds named parameters, with or without the prefix", () => {
     const sql = "SELECT :a, @b, $c";
-    expect(runOnFile(EMPTY, read({ sql, params: { a: 1, "@b": 2, c: 3 } })).results[0]?.rows).toEqual([[1, 2, 3]]);
+    expect(runOnFile(EMPTY, read({ sql, params: { a: 1, "@b": 2, c: 3 } })).results[0]?.rows).toEqual([
+      [1, 2, 3],
+    ]);
   });
 
   it.each([
@@ -76,7 +79,9 @@ describe("values arrive as they were sent", () => {
     ["an unknown name", { a: 1, b: 2, c: 3 }],
   ])("refuses %s parameters", (_name, params) => {
     const sql = Array.isArray(params) ? "SELECT ?, ?" : "SELECT :a, :b";
-    expect(() => runOnFile(EMPTY, read({ sql, params }))).toThrow(expect.objectContaining({ kind: "sql-error" }));
+    expect(() => runOnFile(EMPTY, read({ sql, params }))).toThrow(
+      expect.objectContaining({ kind: "sql-error" }),
+    );
   });
 });
 
@@ -112,7 +117,10 @@ describe("results", () => {
 describe("transaction", () => {
   it("saves nothing of a request that fails at its last statement", () => {
     const file = table();
-    const request = write({ sql: "INSERT INTO t VALUES (2, 'two')" }, { sql: "INSERT INTO nowhere VALUES (1)" });
+    const request = write(
+      { sql: "INSERT INTO t VALUES (2, 'two')" },
+      { sql: "INSERT INTO nowhere VALUES (1)" },
+    );
     expect(() => runOnFile(file, request)).toThrow(
       expect.objectContaining({ kind: "sql-error", message: "no such table: nowhere: SQLITE_ERROR" }),
     );
@@ -126,9 +134,9 @@ describe("transaction", () => {
       "CREATE TABLE c(p REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
     );
     expect(() => changed(file, "INSERT INTO c VALUES (7)")).toThrow("FOREIGN KEY constraint failed");
-    expect(rows(changed(file, "INSERT INTO c VALUES (7)", "INSERT INTO p VALUES (7)"), "SELECT p FROM c")).toEqual([
-      [7],
-    ]);
+    expect(
+      rows(changed(file, "INSERT INTO c VALUES (7)", "INSERT INTO p VALUES (7)"), "SELECT p FROM c"),
+    ).toEqual([[7]]);
   });
 
   it.each([
@@ -138,7 +146,9 @@ describe("transaction", () => {
     "DROP TABLE t",
     "INSERT INTO t VALUES (1, 2) RETURNING a",
   ])("refuses a read request that says %s", (sql) => {
-    expect(() => runOnFile(table(), read({ sql }))).toThrow(expect.objectContaining({ kind: "write-in-read" }));
+    expect(() => runOnFile(table(), read({ sql }))).toThrow(
+      expect.objectContaining({ kind: "write-in-read" }),
+    );
   });
 
   it.each(["DELETE FROM t WHERE a = 99", "CREATE TABLE IF NOT EXISTS t(a)", "PRAGMA quick_check"])(
@@ -171,7 +181,10 @@ describe("what is saved", () => {
   });
 
   it("keeps the stamp in the reserved header bytes", () => {
-    const stamped = header(table(), Object.fromEntries(Array.from({ length: 20 }, (_, i) => [72 + i, i + 1])));
+    const stamped = header(
+      table(),
+      Object.fromEntries(Array.from({ length: 20 }, (_, i) => [72 + i, i + 1])),
+    );
     const after = changed(stamped, "INSERT INTO t VALUES (2, 'two')");
     expect(after.subarray(72, 92)).toEqual(stamped.subarray(72, 92));
   });
@@ -219,7 +232,10 @@ describe("limits and damage", () => {
   it("does not blame the application for a damaged file", () => {
     const request = read({ sql: "SELECT * FROM t" });
     expect(() => runOnFile(new Uint8Array(5000).fill(65), request)).toThrow(
-      expect.objectContaining({ kind: "internal", message: expect.stringContaining("file is not a database") }),
+      expect.objectContaining({
+        kind: "internal",
+        message: expect.stringContaining("file is not a database"),
+      }),
     );
   });
 
@@ -234,7 +250,9 @@ describe("limits and damage", () => {
     const file = changed(EMPTY, "CREATE TABLE t(a)", "INSERT INTO t VALUES (zeroblob(4000000))");
     const useMemory = (): void => {
       changed(file, "INSERT INTO t VALUES (zeroblob(4000000))");
-      expect(() => changed(file, "INSERT INTO t VALUES (zeroblob(4000000))", "nonsense")).toThrow("syntax error");
+      expect(() => changed(file, "INSERT INTO t VALUES (zeroblob(4000000))", "nonsense")).toThrow(
+        "syntax error",
+      );
     };
     useMemory();
     const before = sqlite().memory.size;
@@ -244,7 +262,8 @@ describe("limits and damage", () => {
 
   it("does not keep for ever the memory that one large file took", () => {
     const more = { sql: "INSERT INTO t VALUES (zeroblob(8000000))" };
-    const large = runOnFile(EMPTY, write({ sql: "CREATE TABLE t(a)" }, more, more), 100_000_000).changed ?? EMPTY;
+    const large =
+      runOnFile(EMPTY, write({ sql: "CREATE TABLE t(a)" }, more, more), 100_000_000).changed ?? EMPTY;
     const before = sqlite();
     runOnFile(large, write(more, more, more, more), 100_000_000);
     expect(before.memory.size).toBeGreaterThan(50_000_000);

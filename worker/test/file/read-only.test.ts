@@ -11,7 +11,10 @@ const setUp = [
 ];
 
 it("refuses a read that writes, and saves nothing", () => {
-  const made = runOnFile(new Uint8Array(0), parseQueryRequest({ statements: setUp.map((sql) => ({ sql })) })).changed;
+  const made = runOnFile(
+    new Uint8Array(0),
+    parseQueryRequest({ statements: setUp.map((sql) => ({ sql })) }),
+  ).changed;
   const file = made ?? new Uint8Array(0);
   const before = file.slice();
   const outcomes: Record<string, number> = {};

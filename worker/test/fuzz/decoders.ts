@@ -1,5 +1,6 @@
-// Everything in the Worker that reads bytes or JSON from outside, with what has to hold for each of them whatever it is given: it answers
-// or throws a WireError, and what it answers can be written again as the same.
+// Everything in the Worker that reads bytes or JSON from outside, with what has to hold for each of them
+// whatever it is given: it answers or throws a WireError, and what it answers can be written again as the
+// same.
 import batches from "../../../pkg/wire/testdata/vectors/batches.json" with { type: "json" };
 import digests from "../../../pkg/wire/testdata/vectors/digests.json" with { type: "json" };
 import query from "../../../pkg/wire/testdata/vectors/query.json" with { type: "json" };
@@ -64,16 +65,21 @@ interface RowsInput {
   readonly reals: Uint8Array;
 }
 
-const rowSeeds: readonly RowsInput[] = (rowVectors as { cells: string; reals: string }[]).map(({ cells, reals }) => ({
-  cells: fromHex(cells),
-  reals: fromHex(reals),
-}));
+const rowSeeds: readonly RowsInput[] = (rowVectors as { cells: string; reals: string }[]).map(
+  ({ cells, reals }) => ({
+    cells: fromHex(cells),
+    reals: fromHex(reals),
+  }),
+);
 
 const cellsTarget: Target = {
   name: "decodeCells",
   input: (random) => {
     const { cells, reals } = random.pick(rowSeeds);
-    return { cells: mutateBytes(random, cells), reals: random.below(3) > 0 ? reals : mutateBytes(random, reals) };
+    return {
+      cells: mutateBytes(random, cells),
+      reals: random.below(3) > 0 ? reals : mutateBytes(random, reals),
+    };
   },
   check: ({ cells, reals }: RowsInput) => {
     const decoded = decodeCells(cells, reals);
@@ -143,7 +149,10 @@ export const targets: readonly Target[] = [
     schemaDigest(schema.header, schema.objects);
     schema.virtual.forEach(emitVirtual);
     const emitted = { ...schema, virtual: schema.virtual.map(emitVirtual) };
-    demand(same({ ...parseSchema(emitted), virtual: 0 }, { ...schema, virtual: 0 }), "the schema reads differently");
+    demand(
+      same({ ...parseSchema(emitted), virtual: 0 }, { ...schema, virtual: 0 }),
+      "the schema reads differently",
+    );
   }),
   jsonTarget("parseDatabaseDigest", [digest], (value) => {
     const parsed = parseDatabaseDigest(value);
@@ -154,7 +163,10 @@ export const targets: readonly Target[] = [
     (query.parameters as { json: string }[]).map(({ json }) => JSON.parse(json)),
     (value) => {
       const param = parseParam(value, "parameter");
-      demand(param.type !== "integer" || BigInt.asIntN(64, param.value) === param.value, "an INTEGER beyond 64 bits");
+      demand(
+        param.type !== "integer" || BigInt.asIntN(64, param.value) === param.value,
+        "an INTEGER beyond 64 bits",
+      );
       demand(param.type !== "real" || !Number.isNaN(param.value), "a REAL that is NaN");
     },
   ),
@@ -222,7 +234,8 @@ function describe(input: unknown): string {
 // The router's own readers throw plain errors, which never leave the Worker.
 function isRefusal(error: unknown): boolean {
   return (
-    error instanceof WireError || (error instanceof Error && /^(read tombstone|createRouter): /.test(error.message))
+    error instanceof WireError ||
+    (error instanceof Error && /^(read tombstone|createRouter): /.test(error.message))
   );
 }
 

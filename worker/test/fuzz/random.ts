@@ -28,7 +28,9 @@ export function mutateBytes(random: Random, bytes: Uint8Array): Uint8Array {
   for (let changes = 1 + random.below(4); changes > 0; changes--) {
     const at = random.below(out.length + 1);
     const span = random.below(8);
-    const part = Array.from({ length: span }, () => random.pick([random.below(256), 0, 255, 0x7f, 0x3a, 0x3b, 0x49]));
+    const part = Array.from({ length: span }, () =>
+      random.pick([random.below(256), 0, 255, 0x7f, 0x3a, 0x3b, 0x49]),
+    );
     switch (random.below(4)) {
       case 0:
         out.splice(at, span, ...part.slice(0, Math.max(0, out.length - at)));
@@ -109,7 +111,9 @@ const SCALARS: readonly unknown[] = [
 /** The JSON value with one place changed: a member or element replaced, taken away, added. */
 export function mutateJson(random: Random, value: unknown): unknown {
   if (typeof value !== "object" || value === null || random.below(6) === 0) {
-    return typeof value === "string" && random.below(2) === 0 ? mutateText(random, value) : random.pick(SCALARS);
+    return typeof value === "string" && random.below(2) === 0
+      ? mutateText(random, value)
+      : random.pick(SCALARS);
   }
   if (Array.isArray(value)) return mutateList(random, value);
   const entries = Object.entries(value);

@@ -1,5 +1,6 @@
-// Fuzzes the Worker's decoders for FUZZ_SECONDS, from FUZZ_SEED on (default: the clock), and prints a table. A finding ends it with exit code 1
-// and names the seed and the input; FUZZ_SEED=that FUZZ_SECONDS=1 repeats it. `make fuzz-worker` calls it.
+// Fuzzes the Worker's decoders for FUZZ_SECONDS, from FUZZ_SEED on (default: the clock), and prints a table.
+// A finding ends it with exit code 1 and names the seed and the input; FUZZ_SEED=that FUZZ_SECONDS=1 repeats
+// it. `make fuzz-worker` calls it.
 import { fuzz, targets } from "./decoders.ts";
 
 const ROUND = 2000;

@@ -34,7 +34,9 @@ const damages: Record<string, (next: Next, width: number) => Next> = {
   },
   stop: (next) => (after, upto, limit) => (after === null ? next(after, upto, limit) : none),
   sort: (next, width) => (after, upto, limit) =>
-    changed(next(after, upto, limit), width, (rows) => rows.toSorted((a, b) => (text(a[1]) < text(b[1]) ? -1 : 1))),
+    changed(next(after, upto, limit), width, (rows) =>
+      rows.toSorted((a, b) => (text(a[1]) < text(b[1]) ? -1 : 1)),
+    ),
   reals: (next, width) => (after, upto, limit) =>
     changed(next(after, upto, limit), width, (rows) =>
       rows.map((row) => row.map((value): ExactValue => (value.class === "real" ? { class: "null" } : value))),
@@ -52,13 +54,19 @@ function changed(chunk: Chunk, width: number, change: (rows: Row[]) => Row[]): C
   const kept = change(rows).flat();
   const numbers = kept.flatMap((value) => (value.class === "real" ? [value.number] : []));
   const reals = new Uint8Array(Float64Array.from(numbers).buffer);
-  return { rows: kept.length / width, cells: [concatBytes(kept.flatMap(encodeCell))], reals, last: chunk.last };
+  return {
+    rows: kept.length / width,
+    cells: [concatBytes(kept.flatMap(encodeCell))],
+    reals,
+    last: chunk.last,
+  };
 }
 
 RowReader.prototype.next = function (this: RowReader, after, upto, limit) {
   const next: Next = (...args) => healthy.apply(this, args);
   const exporting = limit === Number.MAX_SAFE_INTEGER;
-  const damaged = damage.where === "all" || (damage.where === "export" && exporting) ? damages[damage.how] : undefined;
+  const damaged =
+    damage.where === "all" || (damage.where === "export" && exporting) ? damages[damage.how] : undefined;
   // The table in which SQLite counts is small: only the user's own are damaged.
   if (damaged === undefined || this.shape.name.startsWith("sqlite_")) return next(after, upto, limit);
   return damaged(next, this.shape.columns.length)(after, upto, limit);

@@ -1,4 +1,5 @@
-// The cold rows of a split user while something else happens between two steps of the router. The sides are real.
+// The cold rows of a split user while something else happens between two steps of the router. The sides are
+// real.
 import { beforeEach, describe, expect, it } from "vitest";
 import { routeBetween } from "../../src/index.ts";
 import type {
@@ -16,7 +17,11 @@ import { DurableStoreSide } from "../../src/router/store-side.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped } from "./fixtures.ts";
 import { bringTo, LINEAGE, queryStore, seal, send, splitAnew } from "./store-driver.ts";
 
-const READ: QueryRequest = { statements: [{ sql: "SELECT a FROM t ORDER BY rowid" }], mode: "read", scope: "cold" };
+const READ: QueryRequest = {
+  statements: [{ sql: "SELECT a FROM t ORDER BY rowid" }],
+  mode: "read",
+  scope: "cold",
+};
 const WRITE: QueryRequest = { statements: [{ sql: "INSERT INTO t VALUES ('mine')" }], scope: "cold" };
 
 const files = new R2FileSide(bindings.BUCKET, fileKey, 1_000_000);
@@ -28,7 +33,11 @@ beforeEach(() => {
 });
 
 /** A router whose sides do something else now and then. */
-function router(parts: { files?: Partial<FileSide>; store?: Partial<StoreSide>; deadlineMs?: number }): Router {
+function router(parts: {
+  files?: Partial<FileSide>;
+  store?: Partial<StoreSide>;
+  deadlineMs?: number;
+}): Router {
   const sides: Sides = {
     flag: { isMigrated: async () => false },
     files: {
@@ -60,7 +69,8 @@ function before<A extends unknown[], R>(
   };
 }
 
-const texts = (answer: QueryAnswer): unknown => (answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error.kind);
+const texts = (answer: QueryAnswer): unknown =>
+  answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error.kind;
 const halves = (answer: BothAnswer): unknown =>
   answer.ok
     ? [texts({ ok: true, ...answer.hot }), answer.cold && texts({ ok: true, ...answer.cold })]
@@ -136,7 +146,9 @@ describe("a cold read", () => {
     const look = before(1, fail, files.look.bind(files));
     expect(texts(await router({ files: { look } }).query(user, READ))).toEqual(["store"]);
     const answer = await router({ files: { look: fail }, deadlineMs: 0 }).query(user, READ);
-    expect(answer).toMatchObject({ error: { kind: "internal", message: "look at the database file: R2 is down" } });
+    expect(answer).toMatchObject({
+      error: { kind: "internal", message: "look at the database file: R2 is down" },
+    });
   });
 
   it("refuses an answer of an object that knows no scopes", async () => {

@@ -76,7 +76,9 @@ describe("the flag", () => {
     ["fails", () => Promise.reject(new Error("KV is down"))],
     ["does not answer", () => new Promise(() => {})],
   ])("is absent when KV %s", async (_name, get) => {
-    expect(await new KvFlagHint({ get } as unknown as KVNamespace, undefined).isMigrated("someone")).toBe(false);
+    expect(await new KvFlagHint({ get } as unknown as KVNamespace, undefined).isMigrated("someone")).toBe(
+      false,
+    );
   });
 });
 

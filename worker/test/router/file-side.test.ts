@@ -61,9 +61,9 @@ describe("get and save", () => {
     const read = await side.get(user);
     const throttled = failing("put: Reduce your concurrent request rate for the same object. (10058)");
     expect(await throttled.save(read, database("mine"))).toBe("throttled");
-    await expect(failing("put: We encountered an internal error (10001)").save(read, database("mine"))).rejects.toThrow(
-      "10001",
-    );
+    await expect(
+      failing("put: We encountered an internal error (10001)").save(read, database("mine")),
+    ).rejects.toThrow("10001");
   });
 });
 
@@ -89,7 +89,11 @@ describe("look", () => {
     ["an absent object", null, { fenced: false, stamp: 0 }],
     ["an empty object", new Uint8Array(0), { fenced: false, stamp: 0 }],
     ["a database", database("one"), { fenced: false, stamp: 0 }],
-    ["a fenced database", fenced(database("one"), 2, 3), { fenced: true, lin: 2, non: 3, split: false, kind: "file" }],
+    [
+      "a fenced database",
+      fenced(database("one"), 2, 3),
+      { fenced: true, lin: 2, non: 3, split: false, kind: "file" },
+    ],
     ["a tombstone", tombstone(2, 3), { fenced: true, lin: 2, non: 3, split: false, kind: "tombstone" }],
     [
       "a tombstone longer than the first look",
@@ -112,7 +116,8 @@ describe("look", () => {
   });
 });
 
-// Somebody's object that begins like a tombstone: what it fences is unknown, and no more of it is read than a tombstone has.
+// Somebody's object that begins like a tombstone: what it fences is unknown, and no more of it is read than a
+// tombstone has.
 describe("an object that begins like a tombstone", () => {
   const first = "dbmigrate tombstone 1\n";
   const long = new Uint8Array(MAX + 1);
@@ -162,7 +167,8 @@ describe("the note of the bytes that a rollback sent", () => {
     const note = same ? etag : "0".repeat(32);
     const noted = { owner: "x", "dbmigrate-stamp": "4", "dbmigrate-content": note };
     await BUCKET.put(fileKey(user), bytes, { customMetadata: noted });
-    for (const text of ["b", "c"]) expect(await side.save(await side.get(user), database(text))).toBe("saved");
+    for (const text of ["b", "c"])
+      expect(await side.save(await side.get(user), database(text))).toBe("saved");
     const { "dbmigrate-content": _note, ...others } = noted;
     expect(await metadata()).toEqual(same ? others : noted);
   });

@@ -1,4 +1,5 @@
-// Files as an operator's cutover leaves them, written here a second time so that the router is not tested against itself.
+// Files as an operator's cutover leaves them, written here a second time so that the router is not tested
+// against itself.
 import { env } from "cloudflare:workers";
 import type { Env } from "../../sample/index.ts";
 import { runOnFile } from "../../src/file/engine.ts";

@@ -8,8 +8,18 @@ const list = (count: number, item: (i: number) => string, joint = ", "): string 
   Array.from({ length: count }, (_, i) => item(i)).join(joint);
 
 const refused: [name: string, sql: string, params: number[], message: string][] = [
-  ["150 parameters", `SELECT 1 IN (${list(150, () => "?")})`, Array<number>(150).fill(1), "too many SQL variables"],
-  ["2,000 parameters", `SELECT 1 IN (${list(2000, () => "?")})`, Array<number>(2000).fill(1), "too many SQL variables"],
+  [
+    "150 parameters",
+    `SELECT 1 IN (${list(150, () => "?")})`,
+    Array<number>(150).fill(1),
+    "too many SQL variables",
+  ],
+  [
+    "2,000 parameters",
+    `SELECT 1 IN (${list(2000, () => "?")})`,
+    Array<number>(2000).fill(1),
+    "too many SQL variables",
+  ],
   ["a long pattern", `SELECT count(*) FROM t WHERE a LIKE '${"x".repeat(60)}'`, [], "pattern too complex"],
   ["six parts", list(6, (i) => `SELECT ${i}`, " UNION "), [], "too many terms in compound SELECT"],
   ["120 columns", `SELECT ${list(120, String)}`, [], "too many columns in result set"],
@@ -41,9 +51,18 @@ describe.each(refused)("%s", (_name, sql, params, message) => {
 
   it("is answered and reported", async () => {
     const reports: RouterReport[] = [];
-    const { user, answer } = await ask({ limits: "report", observe: (report) => reports.push(report) }, sql, params);
+    const { user, answer } = await ask(
+      { limits: "report", observe: (report) => reports.push(report) },
+      sql,
+      params,
+    );
     expect(answer).toMatchObject({ ok: true, side: "file" });
-    const told = { kind: "fails-after-move", user, sql: sql.slice(0, 1000), message: expect.stringContaining(message) };
+    const told = {
+      kind: "fails-after-move",
+      user,
+      sql: sql.slice(0, 1000),
+      message: expect.stringContaining(message),
+    };
     expect(reports).toEqual([told]);
   });
 });

@@ -39,7 +39,10 @@ function messages(socket: WebSocket): () => Promise<ServerMessage> {
 describe("router.live", () => {
   it.each([
     ["the flag", async (user: string) => env.FLAGS.put(`migrated:${user}`, "true")],
-    ["the fence alone", async (user: string) => void (await env.BUCKET.put(fileKey(user), fenced(database(), 1, 1)))],
+    [
+      "the fence alone",
+      async (user: string) => void (await env.BUCKET.put(fileKey(user), fenced(database(), 1, 1))),
+    ],
   ])("finds a migrated user by %s", async (_name, mark) => {
     const user = newUser();
     await bringTo("ACTIVE", user);
@@ -92,7 +95,10 @@ describe("the sample application", () => {
 
   it("takes the token from a subprotocol and takes up the other one", async () => {
     const response = await connect(newUser(), "dbmigrate-live, bearer.app-token");
-    expect([response.status, response.headers.get("sec-websocket-protocol")]).toEqual([101, "dbmigrate-live"]);
+    expect([response.status, response.headers.get("sec-websocket-protocol")]).toEqual([
+      101,
+      "dbmigrate-live",
+    ]);
     await socketOf(response);
   });
 

@@ -10,7 +10,11 @@ describe("classify", () => {
     ["an empty object", new Uint8Array(0), UNMARKED],
     ["a database that was never touched", database("one"), UNMARKED],
     ["a stamped database", stamped(database("one"), 7), { fenced: false, stamp: 7 }],
-    ["a fenced database", fenced(database("one"), 5, 6), { fenced: true, lin: 5, non: 6, split: false, kind: "file" }],
+    [
+      "a fenced database",
+      fenced(database("one"), 5, 6),
+      { fenced: true, lin: 5, non: 6, split: false, kind: "file" },
+    ],
     [
       "a database fenced in split mode",
       fenced(database("one"), 5, 6, "DMS1"),
@@ -27,7 +31,11 @@ describe("classify", () => {
       { fenced: true, lin: 1, non: 2, split: false, kind: "file" },
     ],
     ["a tombstone", tombstone(3, 4), { fenced: true, lin: 3, non: 4, split: false, kind: "tombstone" }],
-    ["a long tombstone", tombstone(3, 4, 20_000), { fenced: true, lin: 3, non: 4, split: false, kind: "tombstone" }],
+    [
+      "a long tombstone",
+      tombstone(3, 4, 20_000),
+      { fenced: true, lin: 3, non: 4, split: false, kind: "tombstone" },
+    ],
     ["other text", text("dbmigrate tombstone 2\n{}\n"), UNMARKED],
   ])("%s", (_name, bytes, expected) => {
     expect(classify(bytes)).toEqual(expected);
@@ -37,7 +45,13 @@ describe("classify", () => {
     const file = fenced(database("one"), 5, 6);
     const larger = new Uint8Array(file.byteLength + 10);
     larger.set(file, 10);
-    expect(classify(larger.subarray(10))).toEqual({ fenced: true, lin: 5, non: 6, split: false, kind: "file" });
+    expect(classify(larger.subarray(10))).toEqual({
+      fenced: true,
+      lin: 5,
+      non: 6,
+      split: false,
+      kind: "file",
+    });
   });
 
   it("takes poison without a mark for damage, not for a fence", () => {

@@ -1,5 +1,6 @@
-// What happens between two steps of a request: other writers, cutovers and rollbacks, errors that leave the outcome open. The sides
-// are real; a wrapper does something between two of their steps, or fails where the local runtime never does.
+// What happens between two steps of a request: other writers, cutovers and rollbacks, errors that leave the
+// outcome open. The sides are real; a wrapper does something between two of their steps, or fails where the
+// local runtime never does.
 import { beforeEach, describe, expect, it } from "vitest";
 import { answerResponse, createRouter, routeBetween } from "../../src/index.ts";
 import type { FileSide, QueryAnswer, QueryRequest, Router, Sides, StoreSide } from "../../src/index.ts";
@@ -9,7 +10,9 @@ import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombsto
 import { bringTo, LINEAGE, queryStore, release, seal } from "./store-driver.ts";
 
 const READ: QueryRequest = { statements: [{ sql: "SELECT a FROM t ORDER BY rowid" }], mode: "read" };
-const insert = (text: string): QueryRequest => ({ statements: [{ sql: "INSERT INTO t VALUES (?)", params: [text] }] });
+const insert = (text: string): QueryRequest => ({
+  statements: [{ sql: "INSERT INTO t VALUES (?)", params: [text] }],
+});
 
 const files = new R2FileSide(bindings.BUCKET, fileKey, 1_000_000);
 const store = new DurableStoreSide(bindings.USER_DATA, undefined);
@@ -83,13 +86,17 @@ const failingOnce = <A extends unknown[], R>(
   then: (...given: A) => Promise<R>,
 ): ((...given: A) => Promise<R>) => onceBefore(() => Promise.reject(error), then);
 
-const texts = (answer: QueryAnswer): unknown => (answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error);
+const texts = (answer: QueryAnswer): unknown =>
+  answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error;
 
 describe("writers on the file", () => {
   it("applies a write again when another writer was faster", async () => {
     await put(database("first"));
     const save = onceBefore(async () => put(database("first", "other")), files.save.bind(files));
-    expect(await router({ files: { save } }).query(user, insert("mine"))).toMatchObject({ ok: true, side: "file" });
+    expect(await router({ files: { save } }).query(user, insert("mine"))).toMatchObject({
+      ok: true,
+      side: "file",
+    });
     expect(await fileTexts()).toEqual(["first", "other", "mine"]);
   });
 
@@ -105,7 +112,10 @@ describe("writers on the file", () => {
     await bringTo("ACTIVE", user);
     const fence = fenced(database("first"), LINEAGE, LINEAGE);
     const save = onceBefore(async () => put(fence), files.save.bind(files));
-    expect(await router({ files: { save } }).query(user, insert("mine"))).toMatchObject({ ok: true, side: "store" });
+    expect(await router({ files: { save } }).query(user, insert("mine"))).toMatchObject({
+      ok: true,
+      side: "store",
+    });
     expect(texts(await queryStore(user, "SELECT a FROM t"))).toEqual(["store", "mine"]);
     expect(await fileTexts()).toEqual(["first"]);
   });
@@ -123,7 +133,10 @@ describe("writers on the file", () => {
     const create = (name: string): QueryRequest => ({
       statements: [{ sql: "CREATE TABLE IF NOT EXISTS t(a)" }, ...insert(name).statements],
     });
-    const answers = await Promise.all([router({}).query(user, create("a")), router({}).query(user, create("b"))]);
+    const answers = await Promise.all([
+      router({}).query(user, create("a")),
+      router({}).query(user, create("b")),
+    ]);
     expect(answers.map((answer) => answer.ok)).toEqual([true, true]);
     expect((await fileTexts()).toSorted()).toEqual(["a", "b"]);
   });
@@ -131,7 +144,8 @@ describe("writers on the file", () => {
   it("waits and tries again when R2 takes no more writes for the key", async () => {
     await put(database());
     let calls = 0;
-    const save: FileSide["save"] = async (read, bytes) => (++calls === 1 ? "throttled" : files.save(read, bytes));
+    const save: FileSide["save"] = async (read, bytes) =>
+      ++calls === 1 ? "throttled" : files.save(read, bytes);
     expect(await router({ files: { save } }).query(user, insert("mine"))).toMatchObject({ ok: true });
     expect(await fileTexts()).toEqual(["mine"]);
   });
@@ -177,7 +191,10 @@ describe("a cutover", () => {
       if (++rounds === 3) await bringTo("ACTIVE", u);
       return store.query(u, request);
     };
-    expect(await router({ store: { query } }).query(user, insert("mine"))).toMatchObject({ ok: true, side: "store" });
+    expect(await router({ store: { query } }).query(user, insert("mine"))).toMatchObject({
+      ok: true,
+      side: "store",
+    });
     expect(rounds).toBe(3);
   });
 
@@ -189,7 +206,8 @@ describe("a cutover", () => {
   });
 
   it("reads the file's content only while the file is the one it was", async () => {
-    // The reader holds the fenced file. A rollback then exports what the store had and empties it, before the reader asks there.
+    // The reader holds the fenced file. A rollback then exports what the store had and empties it, before the
+    // reader asks there.
     await put(fenced(database("old"), LINEAGE, LINEAGE));
     await bringTo("ACTIVE", user);
     const rollback = async (): Promise<void> => {
@@ -225,13 +243,20 @@ describe("a cutover", () => {
   it("passes on that a statement fails on the sealed data", async () => {
     await put(fenced(database("old"), LINEAGE, LINEAGE));
     await bringTo("SEALED", user);
-    const answer = await router({}).query(user, { statements: [{ sql: "SELECT * FROM nowhere" }], mode: "read" });
+    const answer = await router({}).query(user, {
+      statements: [{ sql: "SELECT * FROM nowhere" }],
+      mode: "read",
+    });
     expect(answer).toMatchObject({ ok: false, error: { kind: "sql-error" } });
   });
 
   it("never answers from the file under a seal of its own lineage, even without a sealed answer", async () => {
     await put(fenced(database("old"), LINEAGE, LINEAGE));
-    const sealed = { kind: "not-active", message: "sealed", details: { phase: "SEALED", lin: LINEAGE } } as const;
+    const sealed = {
+      kind: "not-active",
+      message: "sealed",
+      details: { phase: "SEALED", lin: LINEAGE },
+    } as const;
     const query = async (): Promise<QueryAnswer> => ({ ok: false, error: sealed });
     const answer = await router({ store: { query }, deadlineMs: 20 }).query(user, READ);
     expect(answer).toMatchObject({ ok: false, error: { kind: "cutover-in-progress" } });
@@ -297,11 +322,16 @@ describe("errors", () => {
 
   it("survives a flag that fails", async () => {
     await put(database("first"));
-    const sides: Sides = { flag: { isMigrated: () => Promise.reject(new Error("KV is down")) }, files, store };
-    const answer = await routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: 1_000_000 }).query(
-      user,
-      READ,
-    );
+    const sides: Sides = {
+      flag: { isMigrated: () => Promise.reject(new Error("KV is down")) },
+      files,
+      store,
+    };
+    const answer = await routeBetween(sides, {
+      path: "auto",
+      deadlineMs: 5000,
+      maxFileBytes: 1_000_000,
+    }).query(user, READ);
     expect(texts(answer)).toEqual(["first"]);
   });
 
@@ -310,7 +340,11 @@ describe("errors", () => {
     ["a request without statements", "someone", {} as QueryRequest],
     ["a statement without text", "someone", { statements: [{ sql: 5 }] } as unknown as QueryRequest],
     ["no statement", "someone", { statements: [] }],
-    ["an unknown mode", "someone", { statements: [{ sql: "SELECT 1" }], mode: "append" } as unknown as QueryRequest],
+    [
+      "an unknown mode",
+      "someone",
+      { statements: [{ sql: "SELECT 1" }], mode: "append" } as unknown as QueryRequest,
+    ],
   ])("refuses %s", async (_name, who, request) => {
     const answer = await router({ files: { get: never }, store: { query: never } }).query(who, request);
     expect(answer).toMatchObject({ ok: false, error: { kind: "bad-request" } });
@@ -321,7 +355,9 @@ describe("errors", () => {
     await put(broken);
     const answer = await router({ deadlineMs: 20 }).query(user, insert("mine"));
     expect(answer).toMatchObject({ ok: false, error: { kind: "internal" } });
-    expect(new Uint8Array((await (await bindings.BUCKET.get(fileKey(user)))?.arrayBuffer()) ?? [])).toEqual(broken);
+    expect(new Uint8Array((await (await bindings.BUCKET.get(fileKey(user)))?.arrayBuffer()) ?? [])).toEqual(
+      broken,
+    );
   });
 });
 
@@ -386,7 +422,10 @@ describe("beside an old path that saves without conditions (savesFiles: false) t
   it("nor over a fence that the old path has overwritten", async () => {
     await bringTo("READY", user);
     await put(database("overwritten"));
-    const answer = await router({ migrated: true, savesFiles: false, deadlineMs: 1 }).query(user, insert("x"));
+    const answer = await router({ migrated: true, savesFiles: false, deadlineMs: 1 }).query(
+      user,
+      insert("x"),
+    );
     expect(answer).toMatchObject(refused);
     expect(await fileTexts()).toEqual(["overwritten"]);
   });

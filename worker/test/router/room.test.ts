@@ -1,4 +1,5 @@
-// Many requests at once in one isolate: never more bytes of files than the budget, in their order, and a named refusal after too long a wait.
+// Many requests at once in one isolate: never more bytes of files than the budget, in their order, and a
+// named refusal after too long a wait.
 import { describe, expect, it, vi } from "vitest";
 import { routeBetween, type Sides } from "../../src/index.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
@@ -72,7 +73,8 @@ describe("requests on files", () => {
       });
     const bucket = new Proxy(bindings.BUCKET, {
       get(target, property) {
-        if (property === "get") return async (key: string) => watched((await target.get(key)) as R2ObjectBody);
+        if (property === "get")
+          return async (key: string) => watched((await target.get(key)) as R2ObjectBody);
         if (property !== "put") return Reflect.get(target, property).bind(target);
         return async (...given: Parameters<R2Bucket["put"]>) => {
           await scheduler.wait(20);
@@ -94,7 +96,11 @@ describe("requests on files", () => {
 
   it("hold no more than the budget, and all are answered", async () => {
     const [room, peaks] = [new Room(), [] as number[]];
-    const router = routeBetween(counted(room, ROOM, peaks), { path: "auto", deadlineMs: 20_000, maxFileBytes: 1e6 });
+    const router = routeBetween(counted(room, ROOM, peaks), {
+      path: "auto",
+      deadlineMs: 20_000,
+      maxFileBytes: 1e6,
+    });
     const users = await Promise.all(
       Array.from({ length: 12 }, async () => {
         const user = newUser();

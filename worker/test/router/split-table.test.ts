@@ -1,4 +1,5 @@
-// Every request in every phase, against the table that docs/split.md shows. Each row is one real Durable Object and one real file.
+// Every request in every phase, against the table that docs/split.md shows. Each row is one real Durable
+// Object and one real file.
 import { describe, expect, it } from "vitest";
 import page from "../../../docs/split.md?raw";
 import { routeBetween } from "../../src/index.ts";
@@ -43,7 +44,8 @@ function routerWith(flag: boolean): Router {
   return routeBetween(sides, { path: "auto", deadlineMs: 0, maxFileBytes: 1_000_000 });
 }
 
-const texts = (answer: QueryAnswer): unknown => (answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error.kind);
+const texts = (answer: QueryAnswer): unknown =>
+  answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error.kind;
 
 /** What answered, by the rows: each side has one of its own name, and a write adds one. */
 function answered(answer: QueryAnswer): string {
@@ -86,5 +88,7 @@ describe.each(table)("$phase, file $file", (line) => {
 });
 
 async function stored(user: string): Promise<Uint8Array> {
-  return new Uint8Array((await (await bindings.BUCKET.get(fileKey(user)))?.arrayBuffer()) ?? new ArrayBuffer(0));
+  return new Uint8Array(
+    (await (await bindings.BUCKET.get(fileKey(user)))?.arrayBuffer()) ?? new ArrayBuffer(0),
+  );
 }

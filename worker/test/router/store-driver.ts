@@ -29,7 +29,10 @@ const SCHEMA = {
 
 const SPLIT_PHASES: readonly Phase[] = ["SPLITTING", "SPLIT_READY", "COLD", "COLD_SEALED", "MERGING"];
 
-/** A fresh store, brought into this phase. It holds a table t; from ACTIVE on, and in all phases of split mode, with the row "store"; and an empty table keyed. */
+/**
+ * A fresh store, brought into this phase. It holds a table t; from ACTIVE on, and in all phases of split
+ * mode, with the row "store"; and an empty table keyed.
+ */
 export async function bringTo(phase: Phase, user: string): Promise<void> {
   if (phase === "EMPTY") return;
   if (SPLIT_PHASES.includes(phase)) return bringToSplit(phase, user);
@@ -103,7 +106,12 @@ function receipt(user: string, digest: unknown): Record<string, unknown> {
   };
 }
 
-async function until(user: string, route: UserRoute, body: object, flag: string): Promise<Record<string, unknown>> {
+async function until(
+  user: string,
+  route: UserRoute,
+  body: object,
+  flag: string,
+): Promise<Record<string, unknown>> {
   for (;;) {
     const answer = await send(user, route, body);
     if (answer[flag] === true) return answer;

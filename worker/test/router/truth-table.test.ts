@@ -1,5 +1,6 @@
-// Where a request is answered, for every combination of what the flag says, what the file is and what the store is. The expected
-// side is derived from the rule of authority (docs/cutover.md, section 1), not from the router's steps.
+// Where a request is answered, for every combination of what the flag says, what the file is and what the
+// store is. The expected side is derived from the rule of authority (docs/cutover.md, section 1), not from
+// the router's steps.
 import { describe, expect, it } from "vitest";
 import { some } from "../effort.ts";
 import { createRouter } from "../../src/index.ts";
@@ -36,11 +37,16 @@ type Expected = "file" | "store" | "refused" | "missing" | "set-back";
 
 const CASES: Case[] = FLAGS.flatMap((flag) =>
   FILES.flatMap((file) =>
-    (file === "absent" ? phases : PHASES).flatMap((phase) => MODES.map((mode) => ({ flag, file, phase, mode }))),
+    (file === "absent" ? phases : PHASES).flatMap((phase) =>
+      MODES.map((mode) => ({ flag, file, phase, mode })),
+    ),
   ),
 );
 
-/** The file shows a claim that this object never gave out, or that it went back: its storage was set back, and it does not serve. */
+/**
+ * The file shows a claim that this object never gave out, or that it went back: its storage was set back, and
+ * it does not serve.
+ */
 const isSetBack = ({ file, phase }: Case): boolean =>
   phase === "ACTIVE" && (file === "stamped" || file.includes("another"));
 
@@ -55,7 +61,8 @@ function expectedOfCurrent({ flag, file, phase, mode }: Case): Expected {
   const sameLineage = !file.includes("another");
   // A request that finds no file asks the store, and creates none beside one that is alive.
   if (file === "absent" && ALIVE.includes(phase)) return phase === "ACTIVE" ? "store" : "missing";
-  // An open file beside an active store is a state that the protocol excludes; whoever is asked first answers.
+  // An open file beside an active store is a state that the protocol excludes; whoever is asked first
+  // answers.
   if (!isFenced) return phase === "ACTIVE" && flag === "true" ? "store" : "file";
   if (phase === "ACTIVE") return "store";
   if (mode === "write") return "refused";
@@ -83,7 +90,11 @@ async function arrange(user: string, { flag, file, phase }: Case): Promise<Uint8
 
 const failingKv = { get: () => Promise.reject(new Error("KV is down")) } as unknown as KVNamespace;
 
-function ask(user: string, { flag, mode }: Case, observe: (report: RouterReport) => void): Promise<QueryAnswer> {
+function ask(
+  user: string,
+  { flag, mode }: Case,
+  observe: (report: RouterReport) => void,
+): Promise<QueryAnswer> {
   const router = createRouter({
     observe,
     bucket: bindings.BUCKET,
@@ -97,7 +108,8 @@ function ask(user: string, { flag, mode }: Case, observe: (report: RouterReport)
   return router.query(user, mode === "read" ? { statements: [read], mode } : { statements: write, mode });
 }
 
-const lastRows = (answer: QueryAnswer): unknown => (answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error);
+const lastRows = (answer: QueryAnswer): unknown =>
+  answer.ok ? answer.results.at(-1)?.rows.flat() : answer.error;
 
 async function stored(user: string): Promise<Uint8Array | null> {
   const object = await bindings.BUCKET.get(fileKey(user));
@@ -115,7 +127,9 @@ describe("the side that answers", () => {
       const answer = await ask(user, given, (report) => reports.push(report));
       // With its flag true an active store answers before anybody looks for the file.
       const noticed =
-        given.file === "absent" && ALIVE.includes(given.phase) && (given.phase !== "ACTIVE" || given.flag !== "true");
+        given.file === "absent" &&
+        ALIVE.includes(given.phase) &&
+        (given.phase !== "ACTIVE" || given.flag !== "true");
       expect(reports.some(({ kind }) => kind === "file-missing")).toBe(noticed);
       const mine = given.mode === "write" ? ["mine"] : [];
 
@@ -129,7 +143,10 @@ describe("the side that answers", () => {
           expect(await stored(user)).toEqual(before);
           break;
         case "missing":
-          expect(answer).toMatchObject({ ok: false, error: { kind: "file-missing", details: { phase: given.phase } } });
+          expect(answer).toMatchObject({
+            ok: false,
+            error: { kind: "file-missing", details: { phase: given.phase } },
+          });
           expect(await stored(user)).toBeNull();
           break;
         case "store":

@@ -1,5 +1,5 @@
-// An object that wakes up beside a file that knows more than it does: its storage was set back. Real objects leave memory and come back; the marks are
-// those that commands would have left since.
+// An object that wakes up beside a file that knows more than it does: its storage was set back. Real objects
+// leave memory and come back; the marks are those that commands would have left since.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { createRouter } from "../../src/index.ts";
@@ -11,7 +11,12 @@ import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from
 import { bringTo, queryStore, send } from "./store-driver.ts";
 
 const open = database("file");
-type Given = readonly [name: string, phase: Phase, file: Uint8Array | null, metadata?: Record<string, string>];
+type Given = readonly [
+  name: string,
+  phase: Phase,
+  file: Uint8Array | null,
+  metadata?: Record<string, string>,
+];
 
 const SERVES: Given[] = [
   ["no file", "ACTIVE", null],
@@ -50,7 +55,8 @@ async function wakeBeside([, phase, file, customMetadata = {}]: Given): Promise<
   return user;
 }
 
-const ask = (user: string, phase: Phase, sql: string) => queryStore(user, sql, phase === "COLD" ? "cold" : "hot");
+const ask = (user: string, phase: Phase, sql: string) =>
+  queryStore(user, sql, phase === "COLD" ? "cold" : "hot");
 
 describe("beside", () => {
   it.each(named(SERVES))("$name it serves: $phase", async ({ phase, given }) => {

@@ -31,7 +31,10 @@ describe("the sample application", () => {
     await bindings.BUCKET.put(fileKey(user), database("one"));
     const response = await ask(`/api/users/${user}/query`, { body: select });
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ results: [{ columns: ["a"], rows: [["one"]] }], side: "file" });
+    expect(await response.json()).toMatchObject({
+      results: [{ columns: ["a"], rows: [["one"]] }],
+      side: "file",
+    });
   });
 
   it.each([
@@ -54,14 +57,19 @@ describe("the sample application", () => {
 
   it("keeps its token and the operator's apart", async () => {
     expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "app-token" })).status).toBe(401);
-    expect((await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-of-the-operator-now" })).status).toBe(200);
+    expect(
+      (await ask("/_dbmigrate/v1/hello", { method: "GET", token: "token-of-the-operator-now" })).status,
+    ).toBe(200);
   });
 
   it("reads both halves of a split user, and the one of another", async () => {
     const user = newUser();
     await bindings.BUCKET.put(fileKey(user), database("new"));
     const hot = { results: [{ rows: [["new"]] }], side: "file" };
-    expect(await (await ask(`/api/users/${user}/both`, { body: select })).json()).toMatchObject({ hot, cold: null });
+    expect(await (await ask(`/api/users/${user}/both`, { body: select })).json()).toMatchObject({
+      hot,
+      cold: null,
+    });
     await bringTo("COLD", user);
     const answer = await (await ask(`/api/users/${user}/both`, { body: select })).json();
     expect(answer).toMatchObject({ hot, cold: { results: [{ rows: [["store"]] }], side: "store" } });

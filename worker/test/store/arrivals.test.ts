@@ -19,7 +19,11 @@ const kinds: Record<string, { sql: string; columns: string[]; row: (i: number) =
     columns: ["v", "id"],
     row: (i) => ["x".repeat(i * 40), BigInt(i - 3) * 10n ** 16n],
   },
-  "hidden rowid": { sql: "CREATE TABLE t (v)", columns: ["rowid", "v"], row: (i) => [BigInt(i * i - 40), i / 2] },
+  "hidden rowid": {
+    sql: "CREATE TABLE t (v)",
+    columns: ["rowid", "v"],
+    row: (i) => [BigInt(i * i - 40), i / 2],
+  },
   "descending text": {
     sql: "CREATE TABLE t (k TEXT COLLATE NOCASE, l, PRIMARY KEY (k, l DESC)) WITHOUT ROWID",
     columns: ["k", "l"],
@@ -57,7 +61,8 @@ const overlapping = (pages: readonly Page[]) =>
   rowsOf(pages).map((rows, i) => (i === 2 ? [...(pages[1]?.rows.slice(-1) ?? []), ...rows] : rows));
 
 const damages: Record<string, (pages: readonly Page[]) => Page[]> = {
-  "swaps rows": (pages) => pages.map(({ from, rows }, i) => ({ from, rows: i === 2 ? swapped(rows, 1) : rows })),
+  "swaps rows": (pages) =>
+    pages.map(({ from, rows }, i) => ({ from, rows: i === 2 ? swapped(rows, 1) : rows })),
   "swaps pages": (pages) => counted(swapped(rowsOf(pages), 2)),
   "repeats a page": (pages) => [...pages.slice(0, 2), ...pages.slice(1)],
   "repeats a page and counts it": (pages) => counted(rowsOf([...pages.slice(0, 2), ...pages.slice(1)])),
@@ -72,9 +77,11 @@ const damages: Record<string, (pages: readonly Page[]) => Page[]> = {
 const names: Record<string, RegExp> = {
   "skips a page": /^table t: rows 7 to 9 did not arrive; the sender is at fault/,
   "repeats a page": /^table t: rows 4 to 6 overlap rows that arrived before; the sender is at fault/,
-  "begins a page too early": /^table t: rows \d+ to \d+ overlap rows that arrived before; the sender is at fault/,
+  "begins a page too early":
+    /^table t: rows \d+ to \d+ overlap rows that arrived before; the sender is at fault/,
 };
-const disorder = /^table t: row .+ comes behind row .+, which is not the order of the keys; the sender is at fault/;
+const disorder =
+  /^table t: row .+ comes behind row .+, which is not the order of the keys; the sender is at fault/;
 
 /** The orders in which pages may arrive. */
 const orders: Record<string, (count: number) => number[]> = {
@@ -108,21 +115,20 @@ describe.each(Object.entries(kinds))("a table with %s", (_, { sql, columns, row 
     expect((await client.digest()).json.digest.tables).toMatchObject([{ name: "t", rows: ROWS }]);
   });
 
-  it.each(Object.keys(damages).flatMap((damage) => Object.keys(orders).map((order) => [damage, order] as const)))(
-    "is refused from a sender that %s, %s",
-    async (damage, order) => {
-      const sent = damages[damage]?.(pages) ?? [];
-      const { client, answer } = await send(sent, [
-        ...new Set([...(orders[order]?.(sent.length) ?? []), ...sent.keys()]),
-      ]);
-      expect(answer).toMatchObject({
-        status: 422,
-        json: { error: { kind: "digest-mismatch", details: { table: "t" } } },
-      });
-      expect(answer.json.error.message).toMatch(names[damage] ?? disorder);
-      expect((await client.get("status")).json.phase).toBe("IMPORTING");
-    },
-  );
+  it.each(
+    Object.keys(damages).flatMap((damage) => Object.keys(orders).map((order) => [damage, order] as const)),
+  )("is refused from a sender that %s, %s", async (damage, order) => {
+    const sent = damages[damage]?.(pages) ?? [];
+    const { client, answer } = await send(sent, [
+      ...new Set([...(orders[order]?.(sent.length) ?? []), ...sent.keys()]),
+    ]);
+    expect(answer).toMatchObject({
+      status: 422,
+      json: { error: { kind: "digest-mismatch", details: { table: "t" } } },
+    });
+    expect(answer.json.error.message).toMatch(names[damage] ?? disorder);
+    expect((await client.get("status")).json.phase).toBe("IMPORTING");
+  });
 });
 
 it("takes a batch again after its answer was lost", async () => {

@@ -1,5 +1,5 @@
-// What one message may cost, and what one value may hold. Production's clock stands still while code runs, and it takes no value over 2 MB: the local
-// runtime does neither, so work and sizes are counted here.
+// What one message may cost, and what one value may hold. Production's clock stands still while code runs,
+// and it takes no value over 2 MB: the local runtime does neither, so work and sizes are counted here.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { Bookkeeping } from "../../src/state/bookkeeping.ts";
@@ -54,8 +54,18 @@ const progress = {
 describe("no value of the bookkeeping is over 2 MB", () => {
   // Every kind that grows with tables, batches, objects or their texts.
   const kinds: [string, (books: Bookkeeping) => void, (books: Bookkeeping) => unknown, unknown][] = [
-    ["receipt", (books) => (books.receipt = { user: "u", digest }), (books) => books.receipt, { user: "u", digest }],
-    ["digest", (books) => books.putDigestEntry("result", digest), (books) => books.digestEntry("result"), digest],
+    [
+      "receipt",
+      (books) => (books.receipt = { user: "u", digest }),
+      (books) => books.receipt,
+      { user: "u", digest },
+    ],
+    [
+      "digest",
+      (books) => books.putDigestEntry("result", digest),
+      (books) => books.digestEntry("result"),
+      digest,
+    ],
     [
       "progress",
       (books) => books.putDigestEntry("progress", progress),
@@ -84,7 +94,9 @@ describe("no value of the bookkeeping is over 2 MB", () => {
 
   function wideSchema(): NonNullable<Bookkeeping["schema"]> {
     const virtual = many(15_000, (n) => ({ name: `v${n}${"名".repeat(100)}`, load: "rows", config: [] }));
-    return { header: { internal: [] }, virtual, sha256: "0" } as unknown as NonNullable<Bookkeeping["schema"]>;
+    return { header: { internal: [] }, virtual, sha256: "0" } as unknown as NonNullable<
+      Bookkeeping["schema"]
+    >;
   }
 
   function longStep(): NonNullable<ReturnType<Bookkeeping["step"]>> {

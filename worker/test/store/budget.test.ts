@@ -15,7 +15,9 @@ describe("a request to a store ends", () => {
   it.each(some("costly requests", costly, 3))("when it asks for %s", async (_name, ...sql) => {
     expect(await ask(...sql)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
     // A cursor that is left in the middle would keep tables from being dropped.
-    expect(await ask("CREATE TABLE z (a)", "DROP TABLE z", "SELECT count(*) FROM notes")).toMatchObject({ ok: true });
+    expect(await ask("CREATE TABLE z (a)", "DROP TABLE z", "SELECT count(*) FROM notes")).toMatchObject({
+      ok: true,
+    });
   });
 
   it("when a RETURNING or texts are too long, and leaves no table locked", async () => {

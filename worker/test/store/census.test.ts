@@ -1,4 +1,5 @@
-// The reader is damaged on purpose: export and digest share it, so only the census and the order of the keys can tell.
+// The reader is damaged on purpose: export and digest share it, so only the census and the order of the keys
+// can tell.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Chunk, RowReader } from "../../src/store/row-reader.ts";
 import { decodeCells, encodeCell } from "../../src/wire/cells.ts";
@@ -12,7 +13,10 @@ const rows = Array.from({ length: ROWS }, (_, i): Row => [BigInt(i + 1), `text $
 const none: Chunk = { rows: 0, cells: [], reals: new Uint8Array(0), last: null };
 const kinds = {
   rowid: { sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, v, w)", columns: ["id", "v", "w"] },
-  "without rowid": { sql: "CREATE TABLE t (id INT, v, w, PRIMARY KEY (id)) WITHOUT ROWID", columns: ["id", "v", "w"] },
+  "without rowid": {
+    sql: "CREATE TABLE t (id INT, v, w, PRIMARY KEY (id)) WITHOUT ROWID",
+    columns: ["id", "v", "w"],
+  },
 };
 
 type Next = RowReader["next"];

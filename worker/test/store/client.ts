@@ -95,7 +95,10 @@ export class Client {
   }
 
   schema(objects: readonly SentObject[], more: object = {}, virtual: unknown[] = []): Promise<Answer> {
-    return this.post("schema", { gen: this.gen, schema: { header: { ...header, ...more }, objects, virtual } });
+    return this.post("schema", {
+      gen: this.gen,
+      schema: { header: { ...header, ...more }, objects, virtual },
+    });
   }
 
   async finish(batches: number): Promise<Answer> {
@@ -122,7 +125,10 @@ export class Client {
     return parsePage(new Uint8Array(await response.arrayBuffer()));
   }
 
-  /** Everything up to READY for some tables, each in a batch of its own; up to SPLIT_READY under a split claim. */
+  /**
+   * Everything up to READY for some tables, each in a batch of its own; up to SPLIT_READY under a split
+   * claim.
+   */
   async import(
     objects: readonly SentObject[],
     tables: Record<string, SentTable> = {},
@@ -159,7 +165,11 @@ export class Client {
 }
 
 /** A new store with these objects and rows that the application can use. */
-export async function activeStore(objects: readonly SentObject[], tables: Record<string, SentTable> = {}, more = {}) {
+export async function activeStore(
+  objects: readonly SentObject[],
+  tables: Record<string, SentTable> = {},
+  more = {},
+) {
   const client = new Client();
   await client.import(objects, tables, more);
   await client.activate();
@@ -188,7 +198,11 @@ export function parsePage(page: Uint8Array) {
 }
 
 /** The digest that the operator's side computes (section 6). */
-export function databaseDigest(objects: readonly SentObject[], tables: Record<string, SentTable>, more: object = {}) {
+export function databaseDigest(
+  objects: readonly SentObject[],
+  tables: Record<string, SentTable>,
+  more: object = {},
+) {
   const h = { ...header, ...more };
   const text = (s: string) => bytes(`T${new TextEncoder().encode(s).length}:`, s);
   const head = ["userVersion", h.userVersion, "applicationId", h.applicationId, "encoding", h.encoding];
@@ -207,7 +221,12 @@ export function databaseDigest(objects: readonly SentObject[], tables: Record<st
     .flatMap(({ name, rows, digest }) => {
       const nameBytes = bytes(name);
       const count = new Uint8Array(new BigUint64Array([BigInt(rows)]).buffer);
-      return [new Uint8Array(new Uint32Array([nameBytes.length]).buffer), nameBytes, count, Buffer.from(digest, "hex")];
+      return [
+        new Uint8Array(new Uint32Array([nameBytes.length]).buffer),
+        nameBytes,
+        count,
+        Buffer.from(digest, "hex"),
+      ];
     });
   return { database: sha256(Buffer.from(schema, "hex"), ...parts), schema, tables: digests };
 }

@@ -25,7 +25,10 @@ it("runs no statement twice because of what a trigger says", async () => {
     table("items", "CREATE TABLE items (a)"),
     { type: "trigger", name: "g", table: "items", sql },
   ]);
-  const statements = [{ sql: "INSERT INTO items VALUES (1)" }, { sql: "INSERT INTO items VALUES (2) RETURNING a" }];
+  const statements = [
+    { sql: "INSERT INTO items VALUES (1)" },
+    { sql: "INSERT INTO items VALUES (2) RETURNING a" },
+  ];
   expect(await store.stub.query({ statements })).toMatchObject({ ok: false, error: { kind: "sql-error" } });
   expect(await store.query("SELECT a FROM items", [], "read")).toMatchObject({ results: [{ rows: [] }] });
 });

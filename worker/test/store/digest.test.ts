@@ -22,8 +22,15 @@ const int = (n: bigint) => ({ int: String(n) });
 describe("the digest", () => {
   it("goes page by page over many requests, evictions and resets of what came before", async () => {
     const client = new Client();
-    const objects = [table("a", "CREATE TABLE a (x, r)"), table("b", "CREATE TABLE b (id INTEGER PRIMARY KEY)")];
-    const a = Array.from({ length: 2048 * 2 + 1 }, (_, i): Row => [BigInt(i * 7), i % 5 === 0 ? `t${i}` : null, i / 4]);
+    const objects = [
+      table("a", "CREATE TABLE a (x, r)"),
+      table("b", "CREATE TABLE b (id INTEGER PRIMARY KEY)"),
+    ];
+    const a = Array.from({ length: 2048 * 2 + 1 }, (_, i): Row => [
+      BigInt(i * 7),
+      i % 5 === 0 ? `t${i}` : null,
+      i / 4,
+    ]);
     const b = Array.from({ length: 2048 }, (_, i): Row => [BigInt(i)]);
     const tables = { a: { columns: ["rowid", "x", "r"], rows: a }, b: { columns: ["id"], rows: b } };
     await client.import(objects, tables);
@@ -54,7 +61,9 @@ describe("the digest", () => {
     expect(await slice()).toMatchObject({ complete: false }); // the census of so many rows is a slice of its own
     const resumed = await slice();
     expect(resumed.complete).toBe(true);
-    expect(resumed.digest.tables).toMatchObject([{ name: "t", rows: rows.length, digest: tableDigest(rows) }]);
+    expect(resumed.digest.tables).toMatchObject([
+      { name: "t", rows: rows.length, digest: tableDigest(rows) },
+    ]);
     const before: Row[] = [[-1n, "earlier"]];
     await client.rows(3, batch(jFrame("t", ["rowid", "x"], before)));
     expect((await slice()).complete).toBe(false);
@@ -62,7 +71,9 @@ describe("the digest", () => {
     expect((await slice()).complete).toBe(false);
     expect((await slice()).complete).toBe(false);
     const all: Row[] = [...before, [0n, "early"], ...rows];
-    expect((await slice()).digest.tables).toMatchObject([{ name: "t", rows: all.length, digest: tableDigest(all) }]);
+    expect((await slice()).digest.tables).toMatchObject([
+      { name: "t", rows: all.length, digest: tableDigest(all) },
+    ]);
   });
 
   it("waits for the schema", async () => {
@@ -84,7 +95,9 @@ describe("the digest", () => {
       [1n, "a"],
       [2n, "b"],
     ] satisfies Row[];
-    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, { t: { rows: after } }));
+    expect((await client.digest()).json.digest).toMatchObject(
+      databaseDigest(objects, { t: { rows: after } }),
+    );
     await client.finish(2);
     await client.ready();
     await client.activate();
@@ -102,7 +115,10 @@ describe("the digest", () => {
       }),
     );
     await client.query("CREATE TABLE u (x)");
-    expect((await client.digest()).json.digest.tables.map((d: { name: string }) => d.name)).toEqual(["t", "u"]);
+    expect((await client.digest()).json.digest.tables.map((d: { name: string }) => d.name)).toEqual([
+      "t",
+      "u",
+    ]);
   });
 
   it("is computed anew when asked, and then shows what went past the class", async () => {
@@ -142,7 +158,9 @@ describe("the digest", () => {
     ];
     for (const row of alike) {
       const client = new Client();
-      await client.import([table("t", "CREATE TABLE t (x)")], { t: { columns: ["rowid", "x"], rows: [[1n, ...row]] } });
+      await client.import([table("t", "CREATE TABLE t (x)")], {
+        t: { columns: ["rowid", "x"], rows: [[1n, ...row]] },
+      });
       digests.add((await client.digest()).json.digest.database);
     }
     expect(digests.size).toBe(alike.length);
@@ -206,7 +224,10 @@ describe("ready", () => {
 });
 
 describe("ranges and export pages", () => {
-  const w = table("w", "CREATE TABLE w (a INT, b TEXT, c, PRIMARY KEY (a DESC, b COLLATE NOCASE, c)) WITHOUT ROWID");
+  const w = table(
+    "w",
+    "CREATE TABLE w (a INT, b TEXT, c, PRIMARY KEY (a DESC, b COLLATE NOCASE, c)) WITHOUT ROWID",
+  );
   // In key order: a falls, b rises without regard to case, c rises.
   const rows = [30n, 20n, 10n].flatMap((a) =>
     ["aa", "AB", "b", "Zz"].flatMap((b) => [1n, 2.5, "x", { blob: [1] }].map((c): Row => [a, b, c])),
@@ -239,7 +260,11 @@ describe("ranges and export pages", () => {
     for (let from = 0; from < rows.length; from += 5) {
       const after = from === 0 ? null : wire(rows[from - 1] ?? []);
       for (const upto of [from, from + 3, rows.length - 1]) {
-        const answer = await client.post("range", { table: "w", after, upto: wire(rows[upto] ?? rows.at(-1) ?? []) });
+        const answer = await client.post("range", {
+          table: "w",
+          after,
+          upto: wire(rows[upto] ?? rows.at(-1) ?? []),
+        });
         const some = rows.slice(from, upto + 1);
         expect(answer.json).toMatchObject({ rows: some.length, digest: rangeDigest(some) });
       }
@@ -263,7 +288,13 @@ describe("ranges and export pages", () => {
       const count = page.header.rows;
       expect(page).toMatchObject(encodeRows(rows.slice(seen.length, seen.length + count)));
       seen.push(...rows.slice(seen.length, seen.length + count));
-      expect(page.header).toMatchObject({ table: "w", columns: ["a", "b", "c"], writes: 0, phase: "READY", gen: 1 });
+      expect(page.header).toMatchObject({
+        table: "w",
+        columns: ["a", "b", "c"],
+        writes: 0,
+        phase: "READY",
+        gen: 1,
+      });
       ({ last: after, done } = page.header);
       await client.evict();
     }
@@ -305,7 +336,9 @@ describe("ranges and export pages", () => {
 
   it("show a write between two pages", async () => {
     const client = new Client();
-    await client.import([table("t", "CREATE TABLE t (x)")], { t: { columns: ["rowid", "x"], rows: [[1n, "a"]] } });
+    await client.import([table("t", "CREATE TABLE t (x)")], {
+      t: { columns: ["rowid", "x"], rows: [[1n, "a"]] },
+    });
     await client.activate();
     expect((await client.exportRows("t", null, 100)).header.writes).toBe(0);
     await client.query("INSERT INTO t VALUES ('b')");

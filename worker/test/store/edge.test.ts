@@ -63,7 +63,9 @@ describe("routes", () => {
     async (id) => {
       const url = `https://worker.test/_dbmigrate/v1/users/${id}/status`;
       const request = new Request(url, { headers: { authorization: "Bearer token-of-the-operator-now" } });
-      expect(await kindOf(await new Client().stub.fetch(request))).toMatch(/^(400 bad-request|404 not-found)$/);
+      expect(await kindOf(await new Client().stub.fetch(request))).toMatch(
+        /^(400 bad-request|404 not-found)$/,
+      );
     },
   );
 
@@ -121,7 +123,12 @@ describe("malformed messages", () => {
     ["range", '{"table":"sqlite_schema"}', json, "404 not-found"],
     ["range", '{"table":"_cf_KV"}', json, "404 not-found"],
     ["ready", JSON.stringify({ gen: 1, digest }), json, "400 bad-request"],
-    ["ready", JSON.stringify({ gen: 1, digest: { ...digest, schema: "ABC" }, receipt: {} }), json, "400 bad-request"],
+    [
+      "ready",
+      JSON.stringify({ gen: 1, digest: { ...digest, schema: "ABC" }, receipt: {} }),
+      json,
+      "400 bad-request",
+    ],
     ["export/rows", '{"table":"t","maxBytes":0}', json, "400 bad-request"],
     ["rows", "x", binary, "400 bad-request"],
     ["rows?gen=1&seq=-1", "x", binary, "400 bad-request"],
@@ -139,7 +146,9 @@ describe("malformed messages", () => {
 
   it("refuses JSON that is not UTF-8", async () => {
     const body = Uint8Array.from([0x22, 0xff, 0x22]);
-    expect(await kindOf(await new Client().raw("POST", "claim", { body, headers: json }))).toBe("400 bad-request");
+    expect(await kindOf(await new Client().raw("POST", "claim", { body, headers: json }))).toBe(
+      "400 bad-request",
+    );
   });
 
   it("stops reading a body over the limit, announced or not", async () => {
@@ -151,7 +160,9 @@ describe("malformed messages", () => {
     const chunk = new Uint8Array(1024 * 1024);
     let sent = 0;
     const body = new ReadableStream({ pull: (to) => (sent++ < 20 ? to.enqueue(chunk) : to.close()) });
-    expect(await kindOf(await client.raw("POST", "rows?gen=0&seq=0", { body, headers: binary }))).toBe("413 too-large");
+    expect(await kindOf(await client.raw("POST", "rows?gen=0&seq=0", { body, headers: binary }))).toBe(
+      "413 too-large",
+    );
   });
 });
 
@@ -183,7 +194,10 @@ describe("malformed batches", () => {
     ],
     ["an R cell without its real", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "R")))],
     ["a real without its R cell", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "N12345678")))],
-    ["a NaN", batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "R", [0, 0, 0, 0, 0, 0, 0xf8, 0x7f])))],
+    [
+      "a NaN",
+      batch(frame("D", { ...head, plan: "" }, bytes([1, 0, 0, 0], "R", [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]))),
+    ],
     ["two cells for one column", batch(dFrame("t", ["a"], ["x", "y"]))],
   ];
   it.each(broken)("%s", async (_, body) => {
@@ -193,7 +207,10 @@ describe("malformed batches", () => {
     // A good frame in front: nothing of the request stays.
     const withGood = body.length > 4 ? batch(jFrame("t", ["a"], [["good"]]), body.slice(4)) : body;
     const before = (await client.get("status")).json;
-    expect(await client.rows(0, withGood)).toMatchObject({ status: 400, json: { error: { kind: "bad-batch" } } });
+    expect(await client.rows(0, withGood)).toMatchObject({
+      status: 400,
+      json: { error: { kind: "bad-batch" } },
+    });
     expect((await client.get("status")).json).toEqual(before);
     expect((await client.post("range", { table: "t" })).json.rows).toBe(0);
   });
@@ -212,7 +229,10 @@ describe("malformed batches", () => {
     await client.claim("migrate");
     await client.schema([table("t", "CREATE TABLE t (a)")]);
     const answer = await client.rows(0, body);
-    expect(answer).toMatchObject({ status: 422, json: { error: { kind: "rows-refused", details: { table: name } } } });
+    expect(answer).toMatchObject({
+      status: 422,
+      json: { error: { kind: "rows-refused", details: { table: name } } },
+    });
     expect(answer.json.error.details.reason).not.toBe("");
     expect((await client.get("status")).json.batches.applied).toEqual([]);
   });
@@ -228,7 +248,10 @@ describe("schemas that are refused", () => {
     ["a text that SQLite would not keep", table("t", "CREATE TABLE IF NOT EXISTS t (a)")],
     ["a syntax error", table("t", "CREATE TABLE t (")],
     ["an unknown module", table("t", "CREATE VIRTUAL TABLE t USING geopoly(a)")],
-    ["101 columns", table("t", `CREATE TABLE t (${Array.from({ length: 101 }, (_, i) => `c${i}`).join(",")})`)],
+    [
+      "101 columns",
+      table("t", `CREATE TABLE t (${Array.from({ length: 101 }, (_, i) => `c${i}`).join(",")})`),
+    ],
   ];
   it.each(objects)("%s", async (_, object) => {
     const client = new Client();
@@ -248,7 +271,9 @@ describe("schemas that are refused", () => {
     expect((await client.schema(objects)).status).toBe(200);
     expect((await client.post("range", { table: "t" })).json.rows).toBe(1);
     expect(await client.schema(objects, { userVersion: 8 })).toMatchObject({ status: 409 });
-    expect(await client.schema([...objects, table("u", "CREATE TABLE u (a)")])).toMatchObject({ status: 409 });
+    expect(await client.schema([...objects, table("u", "CREATE TABLE u (a)")])).toMatchObject({
+      status: 409,
+    });
     await client.post("reset", { gen: client.gen });
     expect((await client.schema([table("u", "CREATE TABLE u (a)")])).status).toBe(200);
   });

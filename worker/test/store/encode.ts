@@ -58,7 +58,10 @@ function jsonbCell(cell: Cell, plan: string): Uint8Array {
 }
 
 export function jsonb(rows: readonly Row[], plan: string): Uint8Array {
-  return element(11, join(rows.map((row) => element(11, join(row.map((cell, i) => jsonbCell(cell, plan[i] ?? "v")))))));
+  return element(
+    11,
+    join(rows.map((row) => element(11, join(row.map((cell, i) => jsonbCell(cell, plan[i] ?? "v")))))),
+  );
 }
 
 function planOf(rows: readonly Row[], columns: number): string {
@@ -77,14 +80,23 @@ export function frame(kind: string, header: unknown, payload: Uint8Array): Uint8
 }
 
 /** `from`: how many rows of the table come before; an older sender does not say. */
-export function jFrame(table: string, columns: readonly string[], rows: readonly Row[], from?: number): Uint8Array {
+export function jFrame(
+  table: string,
+  columns: readonly string[],
+  rows: readonly Row[],
+  from?: number,
+): Uint8Array {
   const plan = planOf(rows, columns.length);
   return frame("J", { table, columns, plan, rows: rows.length, from }, jsonb(rows, plan));
 }
 
 export function dFrame(table: string, columns: readonly string[], row: Row, from?: number): Uint8Array {
   const { cells, reals } = encodeRows([row]);
-  return frame("D", { table, columns, plan: "", rows: 1, from }, join([bytes(le32(cells.length)), cells, reals]));
+  return frame(
+    "D",
+    { table, columns, plan: "", rows: 1, from },
+    join([bytes(le32(cells.length)), cells, reals]),
+  );
 }
 
 export function batch(...frames: Uint8Array[]): Uint8Array {
@@ -95,7 +107,8 @@ export function batch(...frames: Uint8Array[]): Uint8Array {
 export function encodeRows(rows: readonly Row[]): { cells: Uint8Array; reals: Uint8Array } {
   const cells: Uint8Array[] = [];
   const reals: number[] = [];
-  const add = (text: string, content?: Uint8Array) => cells.push(utf8.encode(text), ...(content ? [content] : []));
+  const add = (text: string, content?: Uint8Array) =>
+    cells.push(utf8.encode(text), ...(content ? [content] : []));
   for (const cell of rows.flat()) {
     if (cell === null) add("N");
     else if (typeof cell === "bigint") add(`I${cell};`);
@@ -104,7 +117,9 @@ export function encodeRows(rows: readonly Row[]): { cells: Uint8Array; reals: Ui
       reals.push(cell);
     } else {
       const content =
-        typeof cell === "string" ? utf8.encode(cell) : Uint8Array.from("text" in cell ? cell.text : cell.blob);
+        typeof cell === "string"
+          ? utf8.encode(cell)
+          : Uint8Array.from("text" in cell ? cell.text : cell.blob);
       add(`${typeof cell === "object" && "blob" in cell ? "B" : "T"}${content.length}:`, content);
     }
   }

@@ -4,7 +4,8 @@ import { type TransactionOptions, UserDataStore, type StoreEnv } from "../../src
 export { UserDataStore };
 
 /**
- * An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown over RPC.
+ * An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown
+ * over RPC.
  */
 export class NotesStore extends UserDataStore {
   add(text: string): number | string {
@@ -55,7 +56,10 @@ function countNotes(sql: SqlStorage): number {
   return Number(sql.exec("SELECT count(*) AS n FROM notes").one()["n"]);
 }
 
-/** Counts what happens to each object. The counts are the Worker's, so they outlive the object, and reading them does not wake it. */
+/**
+ * Counts what happens to each object. The counts are the Worker's, so they outlive the object, and reading
+ * them does not wake it.
+ */
 export class CountedStore extends UserDataStore {
   /** How often an object came into memory, by its id. */
   static readonly made = new Map<string, number>();

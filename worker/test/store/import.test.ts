@@ -26,7 +26,9 @@ describe("batches", () => {
     await client.evict();
     await client.finish(4);
     await client.evict();
-    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(t, { t: { rows: rowsOf(1, 41) } }));
+    expect((await client.digest()).json.digest).toMatchObject(
+      databaseDigest(t, { t: { rows: rowsOf(1, 41) } }),
+    );
   });
 
   it("that are missing are named at finish, and nothing is finished", async () => {
@@ -49,7 +51,10 @@ describe("batches", () => {
         },
       },
     });
-    expect(await client.finish(5)).toMatchObject({ status: 409, json: { error: { kind: "batches-missing" } } });
+    expect(await client.finish(5)).toMatchObject({
+      status: 409,
+      json: { error: { kind: "batches-missing" } },
+    });
     for (const seq of [0, 3, 4]) await client.rows(seq, part(seq * 10 + 1000, seq * 10 + 1010));
     expect(await client.finish(5)).toMatchObject({ status: 400, json: { error: { kind: "bad-request" } } });
     expect(await client.finish(6)).toMatchObject({ status: 200, json: { done: true, remaining: 0 } });
@@ -62,7 +67,10 @@ describe("batches", () => {
     await client.schema(t);
     await client.rows(0, part(1, 5));
     await client.finish(1);
-    expect(await client.rows(1, part(5, 9))).toMatchObject({ status: 409, json: { error: { kind: "wrong-phase" } } });
+    expect(await client.rows(1, part(5, 9))).toMatchObject({
+      status: 409,
+      json: { error: { kind: "wrong-phase" } },
+    });
     expect(await client.rows(0, part(1, 5))).toMatchObject({ status: 200, json: { applied: false } });
   });
 
@@ -71,12 +79,17 @@ describe("batches", () => {
     await client.claim("migrate");
     await client.schema(t);
     await client.rows(0, part(1, 50));
-    expect((await client.post("reset", { gen: client.gen })).json).toMatchObject({ lin: 1, batches: { applied: [] } });
+    expect((await client.post("reset", { gen: client.gen })).json).toMatchObject({
+      lin: 1,
+      batches: { applied: [] },
+    });
     expect(await client.rows(0, part(1, 5))).toMatchObject({ status: 422 });
     await client.schema(t);
     expect((await client.rows(0, part(1, 5))).json.applied).toBe(true);
     await client.finish(1);
-    expect((await client.digest()).json.digest).toMatchObject(databaseDigest(t, { t: { rows: rowsOf(1, 5) } }));
+    expect((await client.digest()).json.digest).toMatchObject(
+      databaseDigest(t, { t: { rows: rowsOf(1, 5) } }),
+    );
   });
 
   it("of the largest size arrive", async () => {
@@ -133,6 +146,8 @@ describe("finish", () => {
       await client.evict();
     }
     expect(answers).toEqual([251, 51, 0]);
-    expect((await client.digest()).json.digest).toMatchObject(databaseDigest([...t, ...indexes], { t: { rows: [] } }));
+    expect((await client.digest()).json.digest).toMatchObject(
+      databaseDigest([...t, ...indexes], { t: { rows: [] } }),
+    );
   });
 });

@@ -1,4 +1,5 @@
-// Live updates: what a subscriber is told, when, and what happens when he falls behind, goes away or has to leave.
+// Live updates: what a subscriber is told, when, and what happens when he falls behind, goes away or has to
+// leave.
 import { runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it } from "vitest";
 import { CLOSE, LIVE_LIMITS } from "../../src/live/protocol.ts";
@@ -9,7 +10,10 @@ import { TestSubscriber } from "./subscriber.ts";
 
 const SCHEMA = [
   table("games", "CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT, score)"),
-  table("clips", "CREATE TABLE clips (id INTEGER PRIMARY KEY, game REFERENCES games ON DELETE CASCADE, title)"),
+  table(
+    "clips",
+    "CREATE TABLE clips (id INTEGER PRIMARY KEY, game REFERENCES games ON DELETE CASCADE, title)",
+  ),
   table("tags", "CREATE TABLE tags (a TEXT, b INTEGER, note, PRIMARY KEY (a, b)) WITHOUT ROWID"),
   table("slots", "CREATE TABLE slots (id INTEGER PRIMARY KEY, name UNIQUE ON CONFLICT REPLACE)"),
   table("audit", "CREATE TABLE audit (what)"),
@@ -47,7 +51,11 @@ describe("what a write changed", () => {
       keyed("tags", ["x", 1], ["y", 2]),
     ],
     ["a hidden rowid", ["INSERT INTO audit VALUES (1)"], keyed("audit", [1])],
-    ["an upsert", ["INSERT INTO games (id) VALUES (1) ON CONFLICT DO UPDATE SET score = 1"], keyed("games", [1])],
+    [
+      "an upsert",
+      ["INSERT INTO games (id) VALUES (1) ON CONFLICT DO UPDATE SET score = 1"],
+      keyed("games", [1]),
+    ],
     [
       "two tables",
       ["INSERT INTO games (id) VALUES (1)", "INSERT INTO audit VALUES (0)"],
@@ -79,13 +87,21 @@ describe("what a write changed", () => {
     ],
     [
       "a cascade",
-      ["INSERT INTO games (id) VALUES (1)", "INSERT INTO clips VALUES (1, 1, 't')", "DELETE FROM games WHERE id = 1"],
+      [
+        "INSERT INTO games (id) VALUES (1)",
+        "INSERT INTO clips VALUES (1, 1, 't')",
+        "DELETE FROM games WHERE id = 1",
+      ],
       expect.arrayContaining([
         { table: "games", keys: null },
         { table: "clips", keys: null },
       ]),
     ],
-    ["emptying a table", ["INSERT INTO audit VALUES (1)", "DELETE FROM audit"], [{ table: "audit", keys: null }]],
+    [
+      "emptying a table",
+      ["INSERT INTO audit VALUES (1)", "DELETE FROM audit"],
+      [{ table: "audit", keys: null }],
+    ],
     ["the schema", ["CREATE TABLE more (a)"], null],
     ["the schema and then rows", ["CREATE TABLE more (a)", "INSERT INTO more VALUES (1)"], null],
   ];
@@ -116,7 +132,9 @@ describe("what a write changed", () => {
     const sql = `INSERT INTO games (name) VALUES ('${"x".repeat(99_950)}')`;
     expect(await store.query(sql)).toMatchObject({ ok: true });
     expect(await subscriber.next()).toMatchObject({ seq: 1 });
-    expect(await store.query("SELEC")).toMatchObject({ error: { message: expect.stringContaining('near "SELEC"') } });
+    expect(await store.query("SELEC")).toMatchObject({
+      error: { message: expect.stringContaining('near "SELEC"') },
+    });
   });
 
   it("tells nothing of a write that failed, of a read, and of a statement that changed nothing", async () => {
@@ -170,7 +188,9 @@ describe("a subscription", () => {
     const subscriber = await TestSubscriber.connect(store, { rows: true });
     await store.query("INSERT INTO tags VALUES ('x', 9007199254740993, x'01')");
     expect(await subscriber.next()).toMatchObject({
-      changes: [{ columns: ["a", "b", "note"], rows: [["x", { int: "9007199254740993" }, { blob: "AQ==" }]] }],
+      changes: [
+        { columns: ["a", "b", "note"], rows: [["x", { int: "9007199254740993" }, { blob: "AQ==" }]] },
+      ],
     });
     await store.query("DELETE FROM tags WHERE a = 'x'");
     expect(await subscriber.next()).toMatchObject({ changes: [{ rows: [null] }] });
@@ -222,14 +242,17 @@ describe("a subscription", () => {
   it("is sent no more than it acknowledges", async () => {
     const subscriber = await TestSubscriber.connect(store);
     const extra = 5;
-    for (let i = 0; i < LIVE_LIMITS.unacknowledged + extra; i++) await store.query("INSERT INTO audit VALUES (1)");
+    for (let i = 0; i < LIVE_LIMITS.unacknowledged + extra; i++)
+      await store.query("INSERT INTO audit VALUES (1)");
     await subscriber.until(() => subscriber.received.length >= LIVE_LIMITS.unacknowledged);
     await scheduler.wait(200);
     expect(subscriber.received).toHaveLength(LIVE_LIMITS.unacknowledged);
     await store.evict(); // it slept before it was acknowledged
     subscriber.say({ type: "ack", seq: LIVE_LIMITS.unacknowledged });
     await subscriber.until(() => subscriber.received.length === LIVE_LIMITS.unacknowledged + extra);
-    expect(subscriber.received.map(({ seq }) => seq)).toEqual(subscriber.received.map((_, index) => index + 1));
+    expect(subscriber.received.map(({ seq }) => seq)).toEqual(
+      subscriber.received.map((_, index) => index + 1),
+    );
   });
 
   it("is told to read anew when it falls behind the log", async () => {

@@ -1,4 +1,5 @@
-// Every word in the strings of the code that writes SQL, used as a user's name: none may meet a name of our own.
+// Every word in the strings of the code that writes SQL, used as a user's name: none may meet a name of our
+// own.
 import { expect, it } from "vitest";
 import { some } from "../effort.ts";
 import { Client, databaseDigest, encodeRows, table } from "./client.ts";
@@ -39,11 +40,19 @@ function isTableName(word: string): boolean {
 }
 
 function rowsByRowid(): Row[] {
-  return Array.from({ length: ROWS }, (_, i): Row => [BigInt(i + 1), i % 3 === 0 ? null : (ROWS - i) * 1.25, `x${i}`]);
+  return Array.from({ length: ROWS }, (_, i): Row => [
+    BigInt(i + 1),
+    i % 3 === 0 ? null : (ROWS - i) * 1.25,
+    `x${i}`,
+  ]);
 }
 
 function rowsByText(): Row[] {
-  return Array.from({ length: ROWS }, (_, i): Row => [`k${100 + i}`, BigInt(ROWS - i), i % 2 === 0 ? i + 0.5 : "b"]);
+  return Array.from({ length: ROWS }, (_, i): Row => [
+    `k${100 + i}`,
+    BigInt(ROWS - i),
+    i % 2 === 0 ? i + 0.5 : "b",
+  ]);
 }
 
 /** Tables that have the word as their key or as their name. */
@@ -51,7 +60,10 @@ function tablesOf(word: string, index: number) {
   const [q, other] = [quote(word), quote(`other_${word}`)];
   const found = [
     {
-      object: table(`rowid_${index}`, `CREATE TABLE rowid_${index} (${q} INTEGER PRIMARY KEY, a REAL, ${other})`),
+      object: table(
+        `rowid_${index}`,
+        `CREATE TABLE rowid_${index} (${q} INTEGER PRIMARY KEY, a REAL, ${other})`,
+      ),
       data: { columns: [word, "a", `other_${word}`], rows: rowsByRowid() },
     },
     {
@@ -79,7 +91,9 @@ function tablesOf(word: string, index: number) {
 const words = ourWords();
 // The aliases that once met users' columns, in every run; all words by turns.
 const aliases = ["n", "r", "k", "r1"];
-const groups = Array.from({ length: Math.ceil(words.length / 40) }, (_, i) => words.slice(i * 40, (i + 1) * 40));
+const groups = Array.from({ length: Math.ceil(words.length / 40) }, (_, i) =>
+  words.slice(i * 40, (i + 1) * 40),
+);
 
 it("finds the words of our own SQL", () => {
   expect(words.map((word) => word.toLowerCase())).toEqual(

@@ -9,8 +9,8 @@ const oneRow = batch(jFrame("t", ["rowid", "a"], [[1n, "kept"]]));
 const content = { t: { columns: ["rowid", "a"], rows: [[1n, "kept"]] } } as const;
 
 /**
- * Brings a new store into a phase, under the claim that its last command made. RESUMED is SEALED under a migrate claim; a word behind a phase of
- * split mode says what came last.
+ * Brings a new store into a phase, under the claim that its last command made. RESUMED is SEALED under a
+ * migrate claim; a word behind a phase of split mode says what came last.
  */
 export const phases: Record<string, (client: Client) => Promise<unknown>> = {
   EMPTY: (client) => client.claim("rollback"),

@@ -101,7 +101,11 @@ describe("parameters", () => {
     ["SELECT :a, @b, $c, :a", { a: 1, "@b": 2, c: 3 }, [1, 2, 3, 1]],
     ["SELECT ?, :x, ?", [1, 2, 3], [1, 2, 3]],
     ["SELECT $a::b(c), ?", [1, 2], [1, 2]],
-    ['SELECT \'?\', "?", `?`, [?], ? -- ? :no\n/* ? */ FROM (SELECT 1 AS "?", 2 AS `?`)', [9], ["?", 1, 1, 1, 9]],
+    [
+      'SELECT \'?\', "?", `?`, [?], ? -- ? :no\n/* ? */ FROM (SELECT 1 AS "?", 2 AS `?`)',
+      [9],
+      ["?", 1, 1, 1, 9],
+    ],
     ["SELECT 'it''s ?', x'3F', ?", [1], ["it's ?", { blob: "Pw==" }, 1]],
     ["SELECT json_extract('{\"a\":1}', '$.a'), ?", [2], [1, 2]],
     ["SELECT 1 LIMIT ? OFFSET ?", [1, 0], [1]],
@@ -133,7 +137,9 @@ describe("results", () => {
       "SELECT n.id, m.id, n.id AS 'id:1', ?, 1 + ?2, :x FROM notes n, notes m WHERE 0 LIMIT ?4",
       [1, 2, 3, 4],
     );
-    expect(answer).toMatchObject({ results: [{ columns: ["id", "id", "id:1", "?", "1 + ?2", ":x"], rows: [] }] });
+    expect(answer).toMatchObject({
+      results: [{ columns: ["id", "id", "id:1", "?", "1 + ?2", ":x"], rows: [] }],
+    });
     const values = await store.query("VALUES (1, 'a'), (2, 'b')");
     expect(values).toMatchObject({
       results: [
@@ -166,7 +172,10 @@ describe("results", () => {
     ],
     ["SELECT column1 FROM (VALUES (3), (1), (2)) ORDER BY 1 DESC", [[3], [2], [1]]],
     ["WITH a AS (SELECT 1 AS x), b(y) AS (SELECT x + 1 FROM a) SELECT x, y FROM a, b", [[1, 2]]],
-    ["WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 3) SELECT n FROM c", [[1], [2], [3]]],
+    [
+      "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 3) SELECT n FROM c",
+      [[1], [2], [3]],
+    ],
     ["SELECT 1 UNION SELECT 2 ORDER BY 1 DESC LIMIT 1", [[2]]],
     ["SELECT 1 UNION ALL VALUES (2)", [[1], [2]]],
     ["VALUES (1), (2.0)", [[1], [{ real: "2.0" }]]],
@@ -187,7 +196,9 @@ describe("results", () => {
     const rows = await rowsOf(
       "SELECT CASE WHEN random() % 2 THEN 9007199254740993 ELSE 'x' END FROM t, t u, t w LIMIT 100",
     );
-    expect(rows).toEqual(Array(100).fill([expect.toSatisfy((v) => v === "x" || (v as typeof big)?.int === big.int)]));
+    expect(rows).toEqual(
+      Array(100).fill([expect.toSatisfy((v) => v === "x" || (v as typeof big)?.int === big.int)]),
+    );
   });
 
   it("of a compound SELECT are not changed by the affinity of its first part", async () => {
@@ -198,7 +209,8 @@ describe("results", () => {
     const large = "SELECT r FROM reals UNION ALL SELECT 9007199254740993";
     const big = { int: "9007199254740993" };
     expect(await store.query(large)).toMatchObject({ ok: true, results: [{ rows: [[1.5], [big]] }] });
-    const whole = "SELECT r + 0.5 FROM reals UNION ALL SELECT 2 UNION ALL SELECT 2.0 UNION ALL SELECT r * 2 FROM reals";
+    const whole =
+      "SELECT r + 0.5 FROM reals UNION ALL SELECT 2 UNION ALL SELECT 2.0 UNION ALL SELECT r * 2 FROM reals";
     const two = { real: "2.0" };
     expect(await store.query(whole)).toMatchObject({
       ok: true,
@@ -235,7 +247,9 @@ describe("results", () => {
   });
 
   it("may have 100 columns", async () => {
-    const cells = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? `${2n ** 60n + BigInt(i)}` : `${i}.0`));
+    const cells = Array.from({ length: 100 }, (_, i) =>
+      i % 2 === 0 ? `${2n ** 60n + BigInt(i)}` : `${i}.0`,
+    );
     const rows = (await rowsOf(
       `SELECT * FROM (SELECT ${cells.join(", ")} UNION ALL SELECT ${cells.map((_, i) => i).join(", ")})`,
     )) as unknown[][];
@@ -248,7 +262,9 @@ describe("results", () => {
       [0, "id", "INTEGER", 0, null, 1],
       [1, "text", "", 0, null, 0],
     ]);
-    expect((await rowsOf("EXPLAIN SELECT 1")) as unknown[][]).toContainEqual(expect.arrayContaining(["Init"]));
+    expect((await rowsOf("EXPLAIN SELECT 1")) as unknown[][]).toContainEqual(
+      expect.arrayContaining(["Init"]),
+    );
   });
 
   const big = { int: "9007199254740993" };
@@ -289,12 +305,16 @@ describe("results", () => {
 
   it("of RETURNING *", async () => {
     const answer = await store.query("INSERT INTO notes VALUES (77, ?) RETURNING *, 1.0", [big]);
-    expect(answer).toMatchObject({ results: [{ columns: ["id", "text", "1.0"], rows: [[77, big, { real: "1.0" }]] }] });
+    expect(answer).toMatchObject({
+      results: [{ columns: ["id", "text", "1.0"], rows: [[77, big, { real: "1.0" }]] }],
+    });
   });
 
   it("of RETURNING with a random number are exact or refused, and then rolled back", async () => {
     const before = await rowsOf("SELECT count(*) FROM notes");
-    const refused = await rowsOf("INSERT INTO notes (text) VALUES (1) RETURNING abs(random() / 2) + 9007199254740993");
+    const refused = await rowsOf(
+      "INSERT INTO notes (text) VALUES (1) RETURNING abs(random() / 2) + 9007199254740993",
+    );
     expect(refused).toMatchObject({ kind: "integer-precision" });
     expect(await rowsOf("SELECT count(*) FROM notes")).toEqual(before);
   });

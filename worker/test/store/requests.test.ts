@@ -48,12 +48,14 @@ describe("requests", () => {
     ["ALTER TABLE t ADD COLUMN q"],
     ["ANALYZE"],
   ])("that read refuse to write: %s", async (sql) => {
-    const before = await rowsOf("SELECT group_concat(sql) FROM sqlite_schema UNION ALL SELECT count(*) FROM notes");
+    const before = await rowsOf(
+      "SELECT group_concat(sql) FROM sqlite_schema UNION ALL SELECT count(*) FROM notes",
+    );
     const { writes } = (await store.get("status")).json;
     expect(await store.query(sql, [], "read")).toMatchObject({ ok: false, error: { kind: "write-in-read" } });
-    expect(await rowsOf("SELECT group_concat(sql) FROM sqlite_schema UNION ALL SELECT count(*) FROM notes")).toEqual(
-      before,
-    );
+    expect(
+      await rowsOf("SELECT group_concat(sql) FROM sqlite_schema UNION ALL SELECT count(*) FROM notes"),
+    ).toEqual(before);
     expect((await store.get("status")).json.writes).toBe(writes);
   });
 
@@ -77,7 +79,11 @@ describe("requests", () => {
   });
 
   it("that write nothing may do so in read mode", async () => {
-    for (const sql of ["CREATE TABLE IF NOT EXISTS notes (a)", "DELETE FROM notes WHERE 0", "PRAGMA quick_check"]) {
+    for (const sql of [
+      "CREATE TABLE IF NOT EXISTS notes (a)",
+      "DELETE FROM notes WHERE 0",
+      "PRAGMA quick_check",
+    ]) {
       expect(await store.query(sql, [], "read")).toMatchObject({ ok: true });
     }
   });
@@ -104,7 +110,8 @@ describe("requests", () => {
   });
 
   it("may create triggers", async () => {
-    const sql = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET v = CASE WHEN 1 THEN 2 END; SELECT 1; END;";
+    const sql =
+      "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET v = CASE WHEN 1 THEN 2 END; SELECT 1; END;";
     expect(await store.query(sql)).toMatchObject({ ok: true });
     expect(await rowsOf(`${sql} DROP TABLE t`)).toMatchObject({ kind: "sql-error" });
     expect(await store.query("DROP TRIGGER tr")).toMatchObject({ ok: true });
@@ -119,7 +126,10 @@ describe("requests", () => {
     "EXPLAIN QUERY PLAN PRAGMA ignore_check_constraints(1)",
     "PRAGMA/**/case_sensitive_like=1",
   ])("may not set what would outlast them: %s", async (sql) => {
-    expect(await rowsOf(sql)).toMatchObject({ kind: "sql-error", message: expect.stringContaining("outlast") });
+    expect(await rowsOf(sql)).toMatchObject({
+      kind: "sql-error",
+      message: expect.stringContaining("outlast"),
+    });
   });
 
   it("check foreign keys whatever an event before them left behind", async () => {
@@ -161,7 +171,10 @@ describe("over fetch", () => {
   it("answers and refuses as over RPC", async () => {
     const good = await post('{"statements":[{"sql":"SELECT ?","params":[{"int":"9007199254740993"}]}]}');
     expect(good.status).toBe(200);
-    expect(await good.json()).toMatchObject({ side: "store", results: [{ rows: [[{ int: "9007199254740993" }]] }] });
+    expect(await good.json()).toMatchObject({
+      side: "store",
+      results: [{ rows: [[{ int: "9007199254740993" }]] }],
+    });
     const bad = await post('{"statements":[{"sql":"SELEC"}]}');
     expect(bad.status).toBe(400);
     expect(await bad.json()).toMatchObject({ error: { kind: "sql-error" } });

@@ -2,7 +2,17 @@ import { expect, it } from "vitest";
 import { type Row } from "./encode.ts";
 import { Client, databaseDigest, encodeRows, table } from "./client.ts";
 
-const int64 = [0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n)];
+const int64 = [
+  0n,
+  1n,
+  -1n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 53n + 1n,
+  -(2n ** 53n) - 1n,
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+];
 const reals = [
   0.1,
   -0,
@@ -15,7 +25,17 @@ const reals = [
   -Infinity,
   2 ** 53,
 ];
-const texts = ["", "a", "a\0b", "\0", "žluťoučký 🐎", "'\"", "5", "x".repeat(300), { text: [0xff, 0xfe, 0x00, 0xc3] }];
+const texts = [
+  "",
+  "a",
+  "a\0b",
+  "\0",
+  "žluťoučký 🐎",
+  "'\"",
+  "5",
+  "x".repeat(300),
+  { text: [0xff, 0xfe, 0x00, 0xc3] },
+];
 const blobs = [[], [0], [0xff, 0x00, 0x41], new Uint8Array(70_000).fill(7)];
 
 const everything: Row[] = [

@@ -1,5 +1,5 @@
-// A store that holds the cold rows of a split user (docs/split.md): a whole way there and back, messages that come late or twice, and what the
-// application gets meanwhile.
+// A store that holds the cold rows of a split user (docs/split.md): a whole way there and back, messages that
+// come late or twice, and what the application gets meanwhile.
 import { describe, expect, it } from "vitest";
 import type { ErrorInfo } from "../../src/wire/errors.ts";
 import type { Status } from "../../src/wire/messages.ts";
@@ -46,7 +46,11 @@ describe("a split", () => {
     expect((await client.activate()).json).toMatchObject({ phase: "COLD", writes: 0, writesAtActivation: 0 });
 
     const write = await client.query("UPDATE games SET name = 'Go' WHERE id = 7", [], "write", "cold");
-    expect(write).toMatchObject({ ok: true, side: "store", moment: { phase: "COLD", gen: 1, lin: 1, writes: 1 } });
+    expect(write).toMatchObject({
+      ok: true,
+      side: "store",
+      moment: { phase: "COLD", gen: 1, lin: 1, writes: 1 },
+    });
     await client.evict();
     const read = await client.query("SELECT what FROM log", [], "read", "cold");
     expect(read).toMatchObject({ results: [{ rows: [["Go"]] }], moment: { writes: 1 } });
@@ -56,10 +60,22 @@ describe("a split", () => {
   it("is merged: sealed, told of the PUT, emptied", async () => {
     const client = new Client();
     await phases["COLD"]?.(client);
-    expect((await client.claim("rollback")).json).toMatchObject({ outcome: "merge", phase: "COLD_SEALED", lin: 1 });
-    expect((await client.exportRows("t", null, 1000)).header).toMatchObject({ rows: 1, phase: "COLD_SEALED" });
+    expect((await client.claim("rollback")).json).toMatchObject({
+      outcome: "merge",
+      phase: "COLD_SEALED",
+      lin: 1,
+    });
+    expect((await client.exportRows("t", null, 1000)).header).toMatchObject({
+      rows: 1,
+      phase: "COLD_SEALED",
+    });
     expect((await send(client, "merge")).json).toMatchObject({ phase: "MERGING", gen: 2, lin: 1 });
-    expect((await send(client, "release")).json).toMatchObject({ phase: "EMPTY", gen: 2, lin: 0, receipt: null });
+    expect((await send(client, "release")).json).toMatchObject({
+      phase: "EMPTY",
+      gen: 2,
+      lin: 0,
+      receipt: null,
+    });
   });
 
   it("gives the same outcome for the same claim", async () => {
@@ -80,7 +96,10 @@ describe("late and repeated messages", () => {
     await client.schema(objects);
     await client.finish(0);
     expect((await client.ready()).json).toMatchObject({ phase: "SPLIT_READY", gen: 2, lin: 2 });
-    expect(await send(client, "reset")).toMatchObject({ status: 409, json: { error: { kind: "wrong-phase" } } });
+    expect(await send(client, "reset")).toMatchObject({
+      status: 409,
+      json: { error: { kind: "wrong-phase" } },
+    });
     expect(await statusOf(client)).toMatchObject({ phase: "SPLIT_READY", lin: 2 });
   });
 
@@ -102,7 +121,10 @@ describe("late and repeated messages", () => {
     const client = new Client();
     await phases["MERGING"]?.(client);
     await send(client, "release");
-    expect(await send(client, message)).toMatchObject({ status: 409, json: { error: { kind: "wrong-phase" } } });
+    expect(await send(client, message)).toMatchObject({
+      status: 409,
+      json: { error: { kind: "wrong-phase" } },
+    });
     expect(await send(client, "release")).toMatchObject({ status: 200, json: { phase: "EMPTY" } });
   });
 
@@ -160,7 +182,12 @@ describe("the application", () => {
     const client = new Client(bindings.NOTES as unknown as typeof bindings.STORE);
     const notes = client.stub as unknown as DurableObjectStub<NotesStore>;
     expect(await notes.addCold("too early")).toBe("the store is EMPTY: it holds no cold rows");
-    await client.import([table("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")], {}, {}, "split");
+    await client.import(
+      [table("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")],
+      {},
+      {},
+      "split",
+    );
     expect(await notes.addCold("not yet")).toBe("the store is SPLIT_READY: ask the file");
     await client.activate();
     expect(await notes.add("hot")).toBe("the store is COLD: ask the file");

@@ -1,5 +1,5 @@
-// Every message in every phase, over the wire. The expectations are written from docs/cutover.md, section 2, not from
-// the code.
+// Every message in every phase, over the wire. The expectations are written from docs/cutover.md, section 2,
+// not from the code.
 import { runInDurableObject } from "cloudflare:test";
 import { some } from "../effort.ts";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,8 @@ import { Client } from "./client.ts";
 import { batch, jFrame } from "./encode.ts";
 import { noDigest, objects, phases } from "./phases.ts";
 
-const json = (route: string, body: (client: Client) => object) => (client: Client) => client.post(route, body(client));
+const json = (route: string, body: (client: Client) => object) => (client: Client) =>
+  client.post(route, body(client));
 const gen = (client: Client) => ({ gen: client.gen });
 
 const messages: Record<string, (client: Client) => Promise<unknown>> = {
@@ -31,11 +32,13 @@ const messages: Record<string, (client: Client) => Promise<unknown>> = {
   activate: json("activate", gen),
   merge: json("merge", gen),
   "export/schema": (client) => client.get("export/schema"),
-  "export/rows": (client) => client.exportRows("t", null, 1000).then(() => ({ status: 200, json: {} }), parseThrown),
+  "export/rows": (client) =>
+    client.exportRows("t", null, 1000).then(() => ({ status: 200, json: {} }), parseThrown),
   release: json("release", gen),
   write: async (client) => rpc(await client.query("INSERT INTO t VALUES ('written')")),
   read: async (client) => rpc(await client.query("SELECT a FROM t", [], "read")),
-  "cold write": async (client) => rpc(await client.query("INSERT INTO t VALUES ('written')", [], "write", "cold")),
+  "cold write": async (client) =>
+    rpc(await client.query("INSERT INTO t VALUES ('written')", [], "write", "cold")),
   "cold read": async (client) => rpc(await client.query("SELECT a FROM t", [], "read", "cold")),
 };
 
@@ -71,7 +74,8 @@ cold write          | not-split EMPTY gone none = | not-split | not-split | not-
 cold read           | not-split EMPTY gone none = | not-split | not-split | not-split | not-split | not-split
 `;
 
-// The same from docs/split.md, for the phases of split mode and what came last in them. One word: the answer, and nothing changed.
+// The same from docs/split.md, for the phases of split mode and what came last in them. One word: the answer,
+// and nothing changed.
 const columns = [
   "SPLITTING",
   "SPLIT_READY",
@@ -125,24 +129,27 @@ function inFull(effect: string, column: string): string {
 }
 
 describe("every message in every phase", () => {
-  it.each(some("messages in phases", cases, 60))("$message in $phase: $effect", async ({ message, phase, effect }) => {
-    const client = new Client();
-    await phases[phase]?.(client);
-    const before = (await client.get("status")).json;
-    const answer = (await messages[message]?.(client)) as { json: Record<string, never> };
-    const after = (await client.get("status")).json;
-    const { json } = answer;
-    const said = (json["error"] as { kind?: string } | undefined)?.kind ?? json["outcome"] ?? "ok";
-    const lin =
-      after.lin === 0
-        ? "none"
-        : after.lin === before.lin && after.gen === before.gen + 1
-          ? "same"
-          : linOf(before, after);
-    const content = (await rowIsThere(client)) ? "kept" : "gone";
-    const gen = after.gen === before.gen ? "=" : `+${after.gen - before.gen}`;
-    expect(`${said} ${after.phase} ${content} ${lin} ${gen}`).toBe(sameLin(effect, before, after));
-  });
+  it.each(some("messages in phases", cases, 60))(
+    "$message in $phase: $effect",
+    async ({ message, phase, effect }) => {
+      const client = new Client();
+      await phases[phase]?.(client);
+      const before = (await client.get("status")).json;
+      const answer = (await messages[message]?.(client)) as { json: Record<string, never> };
+      const after = (await client.get("status")).json;
+      const { json } = answer;
+      const said = (json["error"] as { kind?: string } | undefined)?.kind ?? json["outcome"] ?? "ok";
+      const lin =
+        after.lin === 0
+          ? "none"
+          : after.lin === before.lin && after.gen === before.gen + 1
+            ? "same"
+            : linOf(before, after);
+      const content = (await rowIsThere(client)) ? "kept" : "gone";
+      const gen = after.gen === before.gen ? "=" : `+${after.gen - before.gen}`;
+      expect(`${said} ${after.phase} ${content} ${lin} ${gen}`).toBe(sameLin(effect, before, after));
+    },
+  );
 });
 
 // Not in every case above: each eviction makes the local runtime slower from then on.
@@ -223,7 +230,10 @@ describe("claims", () => {
     const first = { intent: "migrate", seen: 0, id: "first-claim" };
     const answer = await store.post("claim", first);
     expect(answer).toMatchObject({ status: 200, json: { gen: 1, outcome: "import" } });
-    expect(await store.post("claim", first)).toMatchObject({ status: 200, json: { gen: 1, outcome: "import" } });
+    expect(await store.post("claim", first)).toMatchObject({
+      status: 200,
+      json: { gen: 1, outcome: "import" },
+    });
     expect(await store.post("claim", { ...first, id: "another-one" })).toMatchObject({ status: 409 });
     expect(await store.post("claim", { intent: "rollback", seen: 1, id: "second-claim" })).toMatchObject({
       status: 200,
@@ -249,7 +259,12 @@ describe("claims", () => {
       receipt: null,
     });
     await client.claim("migrate");
-    expect((await client.get("status")).json).toMatchObject({ phase: "IMPORTING", gen: 3, lin: 3, writes: 1 });
+    expect((await client.get("status")).json).toMatchObject({
+      phase: "IMPORTING",
+      gen: 3,
+      lin: 3,
+      writes: 1,
+    });
   });
 
   it("counts writes from the first activation, through a resume", async () => {
@@ -260,7 +275,11 @@ describe("claims", () => {
     await client.claim("rollback");
     await client.claim("migrate");
     await client.activate();
-    expect((await client.get("status")).json).toMatchObject({ phase: "ACTIVE", writes: 1, writesAtActivation: 0 });
+    expect((await client.get("status")).json).toMatchObject({
+      phase: "ACTIVE",
+      writes: 1,
+      writesAtActivation: 0,
+    });
   });
 });
 
@@ -271,7 +290,10 @@ describe("a read of a sealed store", () => {
     const answer = await client.query("SELECT a FROM t", [], "read");
     expect(answer).toMatchObject({
       ok: false,
-      error: { kind: "not-active", details: { phase: "SEALED", lin: 1, result: { results: [{ rows: [["kept"]] }] } } },
+      error: {
+        kind: "not-active",
+        details: { phase: "SEALED", lin: 1, result: { results: [{ rows: [["kept"]] }] } },
+      },
     });
   });
 
@@ -279,9 +301,13 @@ describe("a read of a sealed store", () => {
     const client = new Client();
     await phases["SEALED"]?.(client);
     const failed = await client.query("SELECT b FROM t", [], "read");
-    expect(failed).toMatchObject({ error: { kind: "not-active", details: { error: { kind: "sql-error" } } } });
+    expect(failed).toMatchObject({
+      error: { kind: "not-active", details: { error: { kind: "sql-error" } } },
+    });
     const sneaky = await client.query("DELETE FROM t", [], "read");
-    expect(sneaky).toMatchObject({ error: { kind: "not-active", details: { error: { kind: "write-in-read" } } } });
+    expect(sneaky).toMatchObject({
+      error: { kind: "not-active", details: { error: { kind: "write-in-read" } } },
+    });
     const write = await client.query("SELECT a FROM t");
     expect(write).toMatchObject({ error: { kind: "not-active", details: { phase: "SEALED", lin: 1 } } });
     expect(await rowIsThere(client)).toBe(true);

@@ -1,6 +1,14 @@
 // What kinds of tables come across.
 import { describe, expect, it } from "vitest";
-import { Client, type SentObject, type SentTable, activeStore, databaseDigest, encodeRows, table } from "./client.ts";
+import {
+  Client,
+  type SentObject,
+  type SentTable,
+  activeStore,
+  databaseDigest,
+  encodeRows,
+  table,
+} from "./client.ts";
 import { type Row, batch, jFrame } from "./encode.ts";
 
 const t = [table("t", "CREATE TABLE t (a)")];
@@ -186,7 +194,12 @@ const cases: Case[] = [
         table: "t",
         sql: "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.a); END",
       },
-      { type: "trigger", name: "io", table: "v", sql: "CREATE TRIGGER io INSTEAD OF INSERT ON v BEGIN SELECT 1; END" },
+      {
+        type: "trigger",
+        name: "io",
+        table: "v",
+        sql: "CREATE TRIGGER io INSTEAD OF INSERT ON v BEGIN SELECT 1; END",
+      },
       { type: "view", name: "v", table: "v", sql: "CREATE VIEW v AS SELECT a FROM t" },
     ],
     tables: { t: { columns: ["rowid", "a"], rows: rowsOf(1, 4) }, log: { rows: [] } },
@@ -196,12 +209,18 @@ const cases: Case[] = [
 describe("tables", () => {
   it.each(cases)("$name", async ({ objects, tables, more }) => {
     const client = new Client();
-    expect(await client.import(objects, tables, more)).toMatchObject({ status: 200, json: { phase: "READY" } });
+    expect(await client.import(objects, tables, more)).toMatchObject({
+      status: 200,
+      json: { phase: "READY" },
+    });
     expect((await client.digest()).json.digest).toMatchObject(databaseDigest(objects, tables, more));
     for (const [name, { columns, rows, stored }] of Object.entries(tables)) {
       if (columns === undefined) continue;
       const page = await client.exportRows(name, null, 1_000_000);
-      expect(page).toMatchObject({ header: { rows: rows.length, done: true }, ...encodeRows(stored ?? rows) });
+      expect(page).toMatchObject({
+        header: { rows: rows.length, done: true },
+        ...encodeRows(stored ?? rows),
+      });
     }
     const { schema } = (await client.get("export/schema")).json;
     expect(new Set(schema.objects)).toEqual(new Set(objects));
@@ -228,7 +247,10 @@ describe("tables", () => {
     await client.claim("migrate");
     await client.schema([table("u", "CREATE TABLE u (a UNIQUE ON CONFLICT REPLACE)")]);
     const twice = batch(jFrame("u", ["a"], [["x"], ["x"]]));
-    expect(await client.rows(0, twice)).toMatchObject({ status: 422, json: { error: { kind: "rows-refused" } } });
+    expect(await client.rows(0, twice)).toMatchObject({
+      status: 422,
+      json: { error: { kind: "rows-refused" } },
+    });
   });
 
   it("check rows again once they are active", async () => {

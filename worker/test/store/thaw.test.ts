@@ -47,18 +47,23 @@ async function coldClient(): Promise<Client> {
   return client;
 }
 
-const kindOf = (answer: { ok: boolean; error?: unknown }) => (answer.error as ErrorInfo | undefined)?.kind ?? "done";
+const kindOf = (answer: { ok: boolean; error?: unknown }) =>
+  (answer.error as ErrorInfo | undefined)?.kind ?? "done";
 const thaw = (client: Client, request: ThawRequest) => client.stub.thaw(request);
 const waiting = async (client: Client) => (await client.get("thaws")).json.thaws;
 
 describe("a request to thaw", () => {
   it("is noted by the keys of the rows, exactly", async () => {
     const client = await coldClient();
-    expect(await thaw(client, { table: "games", where: "name <> ? -- not that one", params: ["chess"] })).toEqual({
+    expect(
+      await thaw(client, { table: "games", where: "name <> ? -- not that one", params: ["chess"] }),
+    ).toEqual({
       ok: true,
       rows: 2,
     });
-    expect(await thaw(client, { table: "keyed", where: "b = :b OR a = :a", params: { b: "blob", a: 1.5 } })).toEqual({
+    expect(
+      await thaw(client, { table: "keyed", where: "b = :b OR a = :a", params: { b: "blob", a: 1.5 } }),
+    ).toEqual({
       ok: true,
       rows: 2,
     });
@@ -113,7 +118,9 @@ describe("a request to thaw", () => {
     const fill = (count: number, into: string) =>
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) INSERT INTO ${into} FROM n`;
     await client.query(fill(1001, "counted SELECT i"), [], "write", "cold");
-    expect(await thaw(client, { table: "counted", where: "1" })).toMatchObject({ error: { kind: "bad-request" } });
+    expect(await thaw(client, { table: "counted", where: "1" })).toMatchObject({
+      error: { kind: "bad-request" },
+    });
     expect(await thaw(client, { table: "counted", where: "id > 1" })).toEqual({ ok: true, rows: 1000 });
     await client.query(fill(9, "keyed SELECT i, i, hex(zeroblob(60000))"), [], "write", "cold");
     for (const some of ["a <= 3", "a BETWEEN 4 AND 6"]) {
@@ -130,7 +137,10 @@ describe("a request to thaw", () => {
   it("is noted once, however often it is made", async () => {
     const client = await coldClient();
     for (let i = 0; i < 3; i++) {
-      expect(await thaw(client, { table: "games", where: `id <= ${i}` })).toEqual({ ok: true, rows: i === 0 ? 1 : 2 });
+      expect(await thaw(client, { table: "games", where: `id <= ${i}` })).toEqual({
+        ok: true,
+        rows: i === 0 ? 1 : 2,
+      });
     }
     expect(await waiting(client)).toEqual([
       { table: "games", columns: ["id"], keys: [[{ int: "-7" }], [{ int: "1" }]] },
@@ -143,7 +153,9 @@ describe("a request to thaw", () => {
     await phases[phase]?.(client);
     const written = kindOf(await client.query("DELETE FROM t WHERE a = 'other'", [], "write", "cold"));
     // The table has no key: that is found out behind the rule.
-    expect(kindOf(await thaw(client, { table: "t", where: "1" }))).toBe(written === "done" ? "bad-request" : written);
+    expect(kindOf(await thaw(client, { table: "t", where: "1" }))).toBe(
+      written === "done" ? "bad-request" : written,
+    );
   });
 
   it("stays noted until a split that came later has brought the rows home", async () => {
@@ -157,7 +169,10 @@ describe("a request to thaw", () => {
     expect((await client.get("status")).json).toMatchObject({ phase: "COLD", thaws: 1 });
     await client.claim("rollback");
     await client.post("merge", { gen: client.gen });
-    expect((await client.post("release", { gen: client.gen })).json).toMatchObject({ phase: "EMPTY", thaws: 1 });
+    expect((await client.post("release", { gen: client.gen })).json).toMatchObject({
+      phase: "EMPTY",
+      thaws: 1,
+    });
     await client.import(games, content, {}, "split");
     await client.claim("split");
     expect((await client.post("reset", { gen: client.gen })).json).toMatchObject({ phase: "SPLITTING" });

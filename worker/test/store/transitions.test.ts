@@ -1,5 +1,5 @@
-// The code's transitions against the model's (docs/cutover/transitions.json, which scripts/model derives from the Promela): the table, and a
-// real store that gets every message in every phase.
+// The code's transitions against the model's (docs/cutover/transitions.json, which scripts/model derives from
+// the Promela): the table, and a real store that gets every message in every phase.
 import { runInDurableObject } from "cloudflare:test";
 import { some } from "../effort.ts";
 import { describe, expect, it } from "vitest";
@@ -16,7 +16,9 @@ const cells = Object.entries(table).flatMap(([phase, row]) =>
   Object.entries(row).map(([message, next]) => ({ phase, message, next })),
 );
 
-/** The claim's number and the digest are no part of the code's table; these are its messages with another one. */
+/**
+ * The claim's number and the digest are no part of the code's table; these are its messages with another one.
+ */
 const variants = ["claim-conflict", "stale-claim", "ready-other-digest"];
 
 /** What else a message depends on: the last claim, and whether the content is of it or of an earlier one. */
@@ -69,7 +71,10 @@ const query = (sql: string, mode: string, scope: string) => async (client: Clien
 
 type Send = (client: Client) => Promise<Answer>;
 
-/** How each of the model's messages is sent, some as more than one request: then all have to be answered alike. */
+/**
+ * How each of the model's messages is sent, some as more than one request: then all have to be answered
+ * alike.
+ */
 const sends: Record<string, readonly Send[]> = {
   "claim-migrate": [claim("migrate", (gen) => gen)],
   "claim-split": [claim("split", (gen) => gen)],
@@ -132,7 +137,10 @@ describe("a store", () => {
   );
 });
 
-/** Where the file decides, a store answers reads with the content, and the asker has to look at the file again. */
+/**
+ * Where the file decides, a store answers reads with the content, and the asker has to look at the file
+ * again.
+ */
 function answered({ status, json }: Answer): boolean {
   return status === 200 || json.error?.details?.result !== undefined;
 }

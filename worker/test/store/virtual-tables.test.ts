@@ -50,7 +50,9 @@ describe("virtual tables", () => {
     expect(await client.schema(objects, more, virtual)).toMatchObject({ status: 200 });
     let seq = 0;
     for (const [name, { columns, rows }] of Object.entries(tables)) {
-      expect(await client.rows(seq++, batch(jFrame(name, columns ?? [], rows)))).toMatchObject({ status: 200 });
+      expect(await client.rows(seq++, batch(jFrame(name, columns ?? [], rows)))).toMatchObject({
+        status: 200,
+      });
     }
     expect(await client.finish(seq)).toMatchObject({ json: { done: true } });
     return client;

@@ -1,4 +1,5 @@
-// A short run of the fuzzer inside workerd, whose text decoders and regular expressions are the ones that count. `make fuzz-worker` runs longer.
+// A short run of the fuzzer inside workerd, whose text decoders and regular expressions are the ones that
+// count. `make fuzz-worker` runs longer.
 import { expect, it } from "vitest";
 import { fuzz, targets } from "../fuzz/decoders.ts";
 

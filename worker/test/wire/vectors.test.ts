@@ -1,4 +1,5 @@
-// The vectors that Go writes (pkg/wire/testdata/vectors/README.md): both sides must agree on every one of them.
+// The vectors that Go writes (pkg/wire/testdata/vectors/README.md): both sides must agree on every one of
+// them.
 import { describe, expect, it } from "vitest";
 import batches from "../../../pkg/wire/testdata/vectors/batches.json";
 import digests from "../../../pkg/wire/testdata/vectors/digests.json";
@@ -134,8 +135,11 @@ describe("batches.json", () => {
     for (const name of names) {
       const page = await client.exportRows(name, null, 1_000_000);
       const held = decodeCells(page.cells, page.reals).map(emitWireValue);
-      const shown = columnsOf(name)[0] === "rowid" ? held : held.filter((_, i) => i % page.header.columns.length > 0);
-      expect(shown).toEqual(frames.filter((frame) => frame.table === name).flatMap((frame) => frame.values.flat()));
+      const shown =
+        columnsOf(name)[0] === "rowid" ? held : held.filter((_, i) => i % page.header.columns.length > 0);
+      expect(shown).toEqual(
+        frames.filter((frame) => frame.table === name).flatMap((frame) => frame.values.flat()),
+      );
     }
   });
 
@@ -146,7 +150,10 @@ describe("batches.json", () => {
       table("t", "CREATE TABLE t (a, b, c, d, e)"),
       table("games", "CREATE TABLE games (a, b, c, d)"),
     ]);
-    expect(await client.rows(0, fromHex(body))).toMatchObject({ status: 400, json: { error: { kind: error } } });
+    expect(await client.rows(0, fromHex(body))).toMatchObject({
+      status: 400,
+      json: { error: { kind: error } },
+    });
   });
 });
 
@@ -163,7 +170,10 @@ describe("pages.json", () => {
     const reals = cells.flatMap((value) => (value.class === "real" ? [value.number] : []));
     const { phase, last, ...rest } = header;
     expect(phases).toContain(phase);
-    const parts = { cells: cells.flatMap(encodeCell), reals: [new Uint8Array(Float64Array.from(reals).buffer)] };
+    const parts = {
+      cells: cells.flatMap(encodeCell),
+      reals: [new Uint8Array(Float64Array.from(reals).buffer)],
+    };
     const { table: name, columns, rows: count, done, writes, gen } = rest;
     const key = parseKey(last, "last");
     const encoded = encodePage(
