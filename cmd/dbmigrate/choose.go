@@ -21,7 +21,7 @@ func addListed(o *selection.Options, flags *pflag.FlagSet) {
 		"",
 		"`file` with one user id a line; \"-\" is standard input, # begins a comment",
 	)
-	flags.StringVar(&o.Prefix, "prefix", "", "only users whose id begins with this")
+	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this")
 }
 
 func addParts(o *selection.Options, flags *pflag.FlagSet) {
@@ -43,7 +43,7 @@ func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
 	flags.Var(
 		&o.Over,
 		"over",
-		"only users whose file has at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576",
+		"only users with a file of at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576",
 	)
 	flags.Var(
 		&o.Percent,
@@ -53,7 +53,7 @@ func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
 }
 
 func addTimes(o *selection.Options, flags *pflag.FlagSet) {
-	flags.StringVar(&o.Run, "run", "", "only users whom this `run` of migrate moved")
+	flags.StringVar(&o.Run, "run", "", "only users moved by this `run` of migrate")
 	flags.Var(&o.Since, "since", "only users who were migrated within this time; w, d, h, m, s")
 	flags.Var(
 		&o.ToPercent,
@@ -62,10 +62,10 @@ func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 	)
 }
 
-// narrowing are the flags whose empty value would choose everybody.
+// narrowing are the flags for which an empty value would choose everybody.
 var narrowing = []string{"shard", "run", "users-file"}
 
-// refuseEmpty refuses a flag that was given without a value, as by a script whose variable is not set.
+// refuseEmpty refuses a flag that was given without a value, as by a script with a variable that is not set.
 func refuseEmpty(flags *pflag.FlagSet) error {
 	for _, name := range narrowing {
 		if f := flags.Lookup(name); f != nil && f.Changed && f.Value.String() == "" {

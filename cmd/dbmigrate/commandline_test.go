@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCommandLineNamesNobody: records say how a command was given, and not whom it was about.
+// TestCommandLineNamesNobody: records say how a command was given, and not which users it was about.
 func TestCommandLineNamesNobody(t *testing.T) {
 	cmd := newRollback(&app{})
 	given := []string{

@@ -7,8 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
-// discardWords are what has to be typed: they say what is lost, and whose, so that no shell history repeats
-// them for another.
+// discardWords are what has to be typed. They say what is lost, and which user loses it, so that no shell
+// history repeats them for another.
 func discardWords(users []migrate.Found) string {
 	if len(users) == 1 {
 		return fmt.Sprintf("discard the writes of %s", users[0].User)

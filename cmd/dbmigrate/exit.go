@@ -25,7 +25,7 @@ var exitMeanings = map[int]string{
 	exitInterrupted: "interrupted; run the same command again to go on",
 }
 
-// reported ends a command whose account has been written already, with a code.
+// reported ends a command with a code after its account has been written.
 type reported struct{ code int }
 
 func (reported) Error() string { return "see above" }

@@ -13,9 +13,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// confirmForeign shows whose foreign marks would be ended, and asks for that in words. Files of this very
-// bucket are not ended by the bucket: an object that does not know them is more likely another one than a
-// lost one.
+// confirmForeign shows which users' foreign marks would be ended, and asks for that in words. Files of this
+// very bucket are not ended by the bucket. An object that does not know them is more likely another one than
+// a lost one.
 func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) error {
 	marks, err := foreignMarks(ctx, c.Engine, c.users)
 	if err != nil || len(marks) == 0 {
@@ -51,7 +51,7 @@ func foreignWords(marks []inspect.ForeignMark) string {
 	return fmt.Sprintf("end the foreign marks of %d users", len(marks))
 }
 
-// foreignMarks asks both sides of everybody. Whoever cannot be asked is the run's failure.
+// foreignMarks asks both sides of everybody. A user who cannot be asked is the run's failure.
 func foreignMarks(
 	ctx context.Context,
 	e *migrate.Engine,

@@ -164,7 +164,7 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 		return usageError(
 			"read flags",
 			"",
-			"a marked plan already says whom, how old and where to archive",
+			"a marked plan already says which users, how old and where to archive",
 			"leave those out",
 		)
 	case cmd.Flags().Changed("hold") && !o.mark:

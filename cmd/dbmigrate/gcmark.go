@@ -73,7 +73,7 @@ func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 	return err
 }
 
-// dueMarks are the marks whose hold has passed; it tells of those that have to wait.
+// dueMarks are the marks past their hold; it tells of those that have to wait.
 func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark, error) {
 	marks, err := e.GCMarks(ctx)
 	if err != nil {

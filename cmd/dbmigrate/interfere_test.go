@@ -70,9 +70,9 @@ func ranBefore(ts *testscript.TestScript, s *stack.Stack, other func(), args []s
 	fmt.Fprint(ts.Stdout(), out)
 }
 
-// interfered runs a program whose way to the local runtime leads through a proxy: args are the name of a
-// request, the program, its arguments. From the first request of that name on, fault says what happens to
-// each; reached is true for the first.
+// interfered runs a program that reaches the local runtime through a proxy. args are the name of a request,
+// the program, its arguments. From the first request of that name on, fault says what happens to each;
+// reached is true for the first.
 func interfered(
 	ctx context.Context,
 	ts *testscript.TestScript,

@@ -48,8 +48,8 @@ func newOperator(t *testing.T, users ...string) *operator {
 	return o
 }
 
-// putUser gives a user a fresh file. One whom an earlier run of the test left somewhere else (go test -count)
-// is brought back first.
+// putUser gives a user a fresh file. If an earlier run of the test (go test -count) left the user somewhere
+// else, it first brings the user back.
 func (o *operator) putUser(t *testing.T, user string) {
 	t.Helper()
 	s := o.stack

@@ -72,7 +72,7 @@ func unknownText(users int) string {
 		return ""
 	}
 	return fmt.Sprintf(
-		", and what %s wrote, whose Durable Objects do not answer",
+		", and the writes of %s in Durable Objects that do not answer",
 		units.Plural(users, "user"),
 	)
 }

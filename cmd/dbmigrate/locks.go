@@ -23,7 +23,7 @@ type locks interface {
 	Locks(ctx context.Context) ([]r2.Lock, error)
 }
 
-// lockReader asks the Cloudflare API; nil for the local runtime, whose API knows no buckets.
+// lockReader asks the Cloudflare API; nil for the local runtime: the API there knows no buckets.
 func lockReader(c config.Config) locks {
 	if strings.Contains(c.APIBaseURL, "/cdn-cgi/local/") || c.AccountID == "" || c.APIToken == "" {
 		return nil

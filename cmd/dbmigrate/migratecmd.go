@@ -32,11 +32,11 @@ func newMigrate(a *app) *cobra.Command {
 			"Each user is copied, compared table by table on both sides, and switched; writes wait for a moment only. A user who\n" +
 			"cannot be moved exactly is refused with the reason, stays in R2, and is passed over until the file changes; the others\n" +
 			"go on. The same command again goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
-			"--canary and --waves go step by step. After each step everybody whom it moved is verified, and a gate decides whether\n" +
-			"the next one begins.\n\n" +
-			"--mode split moves only the rows that a policy calls cold; hot ones stay in the file, and the application asks both sides. A\n" +
-			"user who is split, or moved as a whole, the other way comes back to his file first; without --mode, split users stay as\n" +
-			"they are.\n\n" +
+			"--canary and --waves go step by step. After each step, every user that it moved is verified, and a gate decides\n" +
+			"whether the next one begins.\n\n" +
+			"--mode split moves only the rows that a policy calls cold; hot ones stay in the file, and the application asks\n" +
+			"both sides. To change the mode of a user who has moved, migrate first rolls the user back to the file. Without\n" +
+			"--mode, split users stay as they are.\n\n" +
 			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
 		Example: "  dbmigrate migrate alice bob\n" +
 			"  dbmigrate migrate --over 1MB --canary 5 --canary-pause 10m --waves 1,10,50,100 --rollback-on-gate\n" +
@@ -61,7 +61,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.watchFlags.add(cmd.Flags(), true)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
 	cmd.Flags().
-		BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again whose file was refused before and has not changed")
+		BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again even if their file was refused before and has not changed")
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func unplaced(hello wire.Hello, c config.Config) error {
 	return usageError(
 		"place new Durable Objects",
 		"",
-		"each is created near whoever touches it first, which is this machine, and never moves",
+		"each is created near the machine that touches it first, which is this one, and never moves",
 		"pass --location-hint with the users' region, such as weur, or none if any place will do; or give handleAdmin the router's locationHint",
 	)
 }

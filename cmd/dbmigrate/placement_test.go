@@ -46,7 +46,7 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 	}
 }
 
-// flagsIn are flags whose namespace is in a jurisdiction.
+// flagsIn are flags with a namespace in a jurisdiction.
 type flagsIn struct {
 	migrate.Flags
 	where string

@@ -30,13 +30,13 @@ func newRollback(a *app) *cobra.Command {
 		Long: "Take users back to their files in R2, the most recently migrated first. What was written since the migration is exported, built\n" +
 			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
 			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
-			"--run and --since read flags and receipts, a thousand users a call. Users whom a killed command left between fence and\n" +
-			"switch have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n" +
+			"--run and --since read flags and receipts, a thousand users a call. Users left between fence and switch by a\n" +
+			"killed command have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n" +
 			"When the Cloudflare API does not answer, users go back all the same: the flags are left, and the next run deletes them.\n\n" +
 			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
 			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
-			"terminal or given with --confirm. --end-foreign-marks asks in the same way. With --all it refuses marks of users whom a\n" +
-			"receipt in this bucket knows: their Durable Objects are lost, or the command talks to other ones.",
+			"terminal or given with --confirm. --end-foreign-marks asks in the same way. With --all it refuses marks of users with a\n" +
+			"receipt in this bucket: their Durable Objects are lost, or the command talks to other ones.",
 		Example: "  dbmigrate rollback alice\n" +
 			"  dbmigrate rollback --since 2h --dry-run\n" +
 			"  dbmigrate rollback --run 20261126T031500Z-9f3c21aa\n" +
@@ -83,7 +83,7 @@ func newRollback(a *app) *cobra.Command {
 		&o.WithoutCopy,
 		"without-copy",
 		false,
-		"with --discard-writes: do not save what is left behind, for Durable Objects whose content cannot be exported",
+		"with --discard-writes: do not save what is left behind, for Durable Objects that cannot be exported",
 	)
 	flags.BoolVar(
 		&o.StoreUnreachable,
@@ -183,7 +183,7 @@ func (o *rollbackOptions) contradiction() error {
 			"read flags",
 			"",
 			"--end-foreign-marks stands alone: it moves nobody",
-			"leave the other flags out; dbmigrate status shows whom it concerns",
+			"leave the other flags out; dbmigrate status shows which users it concerns",
 		)
 	case o.dryRun && o.rehearse:
 		return usageError(

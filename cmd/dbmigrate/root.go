@@ -162,7 +162,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	)
 }
 
-// noCommand is no success: a script whose variable was empty has done nothing.
+// noCommand is no success: a script with an empty variable has done nothing.
 func noCommand(a *app, root *cobra.Command) error {
 	root.SetOut(a.stderr)
 	writeHelp(root)

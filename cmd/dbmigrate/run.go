@@ -57,7 +57,7 @@ func (a *app) runner(e *migrate.Engine, p *pace, w *fleet.Watch) *fleet.Runner {
 	}
 }
 
-// summed is the outcome of a command whose summary is written.
+// summed is the outcome of a command after its summary is written.
 func summed(s fleet.Summary, err error) error {
 	if err != nil {
 		return err

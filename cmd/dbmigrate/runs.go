@@ -24,7 +24,7 @@ func newRuns(a *app) *cobra.Command {
 	var o runsOptions
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "List what was run, by whom, and how it ended",
+		Short: "List what was run, who ran it, and how it ended",
 		Long: "List the run records of this bucket, the newest first: of every machine, from their copies in R2, and of this machine also those\n" +
 			"that could not be copied, and those of verify.\n\n" +
 			"A record without an end is \"running\" while it is renewed, every few minutes, and \"no-end-seen\" later: the command was killed,\n" +

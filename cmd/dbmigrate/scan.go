@@ -51,7 +51,7 @@ func newScan(a *app) *cobra.Command {
 			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
 			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
 		Annotations: manual{
-			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files; with a Worker,\nthe Durable Objects of users whose file is fenced without a flag, and with --deep of all with a mark",
+			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files; with a Worker,\nthe Durable Objects of users with a fenced file and no flag, and with --deep of all with a mark",
 			changes: "nothing at Cloudflare but the history, with --history-r2; on this machine the history and the report",
 			undo:    "delete them; nothing else depends on them",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
@@ -64,7 +64,7 @@ func newScan(a *app) *cobra.Command {
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
-	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users whose file has at least this size"
+	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users with a file of at least this size"
 	flags.BoolVar(
 		&o.deep,
 		"deep",

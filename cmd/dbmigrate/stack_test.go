@@ -26,7 +26,7 @@ import (
 )
 
 // TestStackStories tells the stories that need R2, KV and the Worker. All share one local runtime, so each
-// has users of its own, whose ids begin with the story's name.
+// has users of its own: their ids begin with the story's name.
 func TestStackStories(t *testing.T) {
 	s, err := shared.start()
 	if err != nil {
@@ -91,8 +91,8 @@ func put(ts *testscript.TestScript, s *stack.Stack, key string, content []byte) 
 	ts.Check(err)
 }
 
-// putDatabase builds an application database and puts it: "database key bytes [cut-to-bytes]". A user whom an
-// earlier telling of the story left somewhere else (go test -count) is brought back first.
+// putDatabase builds an application database and puts it: "database key bytes [cut-to-bytes]". If an earlier
+// telling of the story (go test -count) left the user somewhere else, it first brings the user back.
 func putDatabase(ts *testscript.TestScript, s *stack.Stack, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: database key bytes [cut-to-bytes]")

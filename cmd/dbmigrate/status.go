@@ -44,7 +44,7 @@ func newStatus(a *app) *cobra.Command {
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, &o, args) },
 	}
-	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users whose id begins with this")
+	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
@@ -129,8 +129,8 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	return a.printStatus(notable(lines, onlyMarked, &totals), totals)
 }
 
-// notable leaves out, and counts, those whose file only carries a mark, and who are in R2 as anybody: they
-// were rolled back.
+// notable leaves out, and counts, users who were rolled back: only a mark is left in the file, and R2 serves
+// them like anybody.
 func notable(lines []stateLine, onlyMarked map[userdb.UserID]bool, totals *statusTotals) []stateLine {
 	return selection.Kept(lines, func(l stateLine) bool {
 		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == migrate.SideFile && l.Problem == ""
@@ -141,9 +141,9 @@ func notable(lines []stateLine, onlyMarked map[userdb.UserID]bool, totals *statu
 	})
 }
 
-// leftR2 names the users who are not simply in R2, and counts those who are. Who is in quarantine is not
-// simply in R2. Whose file only carries a mark is asked, too: it may be a foreign one, which the Durable
-// Object alone can tell.
+// leftR2 names the users who are not simply in R2, and counts those who are. A user in quarantine is not
+// simply in R2. A user with only a mark in the file is asked, too: it may be a foreign mark, which the
+// Durable Object alone can tell.
 func leftR2(
 	ctx context.Context,
 	e *migrate.Engine,

@@ -16,7 +16,7 @@ type wholeOptions struct {
 	everybody bool // of a whole bucket, those who never left R2 as well
 }
 
-// prepare is for commands about users who left R2. A user whom a cut-off command left fenced has no flag, so
+// prepare is for commands about users who left R2. A user left fenced by a cut-off command has no flag, so
 // the files are asked, and the flags are not needed.
 func (o *wholeOptions) prepare(a *app) {
 	o.Marks, o.WithoutFlags, o.Talk = true, true, a.out
