@@ -117,7 +117,7 @@ func TestEveryTestOfTheWorkerIsInAProject(t *testing.T) {
 	}
 }
 
-// filesNamed are the files under version control, and new ones, whose names fit.
+// filesNamed are the files under version control, and new ones, with names that fit.
 func filesNamed(t *testing.T, pattern string) []string {
 	t.Helper()
 	cmd := exec.Command(

@@ -12,7 +12,7 @@ import (
 // are read in blocks of eight pages instead, through modernc's VFS over Go files.
 const (
 	blockBytes = 32 << 10
-	keptBlocks = 8 // tables whose pages lie among each other, and their indexes
+	keptBlocks = 8 // tables with pages that lie among each other, and their indexes
 )
 
 // readAheadVFS is the name under which that VFS is registered, once and for the life of the process.

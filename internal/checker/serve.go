@@ -33,8 +33,8 @@ func ServeIfAsked() {
 	os.Exit(0)
 }
 
-// serve answers jobs until there are no more. Whoever started it decides about its end: a Ctrl-C on the
-// terminal reaches both.
+// serve answers jobs until there are no more. The process that started it decides about its end: a Ctrl-C on
+// the terminal reaches both.
 func serve(in io.Reader, out io.Writer, memory int64) error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	ignoreFileLimit()

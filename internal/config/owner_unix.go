@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// ownerOf is whom a file belongs to. It is a variable for tests, which cannot give files away.
+// ownerOf returns the id of the user who owns a file. It is a variable for tests, which cannot give files
+// away.
 var ownerOf = func(info fs.FileInfo) (int, bool) {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !known {

@@ -10,7 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 )
 
-// NoLocationHint says in words that new objects are created near whoever touches them first.
+// NoLocationHint says in words that new objects are created near the machine that touches them first.
 const NoLocationHint = "none"
 
 // defaultJurisdiction is how wrangler and R2 write that a bucket has none.

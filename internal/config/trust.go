@@ -9,7 +9,7 @@ import (
 )
 
 // upward are the folders in which a configuration is looked for, from dir upward. The folder that holds .git
-// is the last one: what lies above a repository is not part of the project, and whoever can write there would
+// is the last one. What lies above a repository is not part of the project: anybody who can write there would
 // say where credentials go.
 func upward(dir string) (within, above []string) {
 	folders := []string{dir}

@@ -37,8 +37,8 @@ const ownTail = `# layout = "{user}/database.sqlite"   # the key of a user's dat
 `
 
 // WriteOwn puts settings into the file at path, at its top level or in a profile. What else the file says
-// stays; settings that stand there already are replaced only with force, and then the file is written anew,
-// without comments that people have added. The file is replaced as a whole or not at all.
+// stays. Settings that stand there already are replaced only with force; then the file loses the comments
+// that people have added. The file is replaced as a whole or not at all.
 func WriteOwn(path, profile, from string, s Settings, force bool) error {
 	if err := errors.Join(CheckProfile(profile), s.Check()); err != nil {
 		return err

@@ -69,7 +69,7 @@ type Gate struct {
 	Verify, Undo func(context.Context, userdb.UserID) result.Result
 }
 
-// judge is empty when the wave passes. A user who could not be verified is one of whom nothing is known, and
+// judge is empty when the wave passes. Nothing is known of a user who could not be verified, so that user
 // counts as failed.
 func (g *Gate) judge(l *WaveLine) (reason string) {
 	begun := l.Users - l.NotBegun - l.Outcomes[result.OutcomeQuarantined]

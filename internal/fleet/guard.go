@@ -22,7 +22,7 @@ type Guard struct {
 	found map[userdb.UserID]inspect.Found
 }
 
-// Load reads who is in quarantine, of users whose id begins with prefix. users are those of the run.
+// Load reads who is in quarantine, of users with an id that begins with prefix. users are those of the run.
 func (g *Guard) Load(ctx context.Context, prefix string, users []inspect.Found) (err error) {
 	g.found = make(map[userdb.UserID]inspect.Found, len(users))
 	for _, f := range users {

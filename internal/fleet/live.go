@@ -11,7 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
-// waitsForFlag is the step of a user who is done but for his flag, which goes out with those of others.
+// waitsForFlag is the step of a user who is done but for the flag, which goes out with those of others.
 const waitsForFlag result.Stage = "waits for the flag"
 
 // flights counts the users who are worked on, and those who wait for their flags.

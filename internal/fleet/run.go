@@ -96,7 +96,9 @@ type run struct {
 	// when no more users are to be begun, for whatever reason.
 	signal, stop context.Context
 
-	sick map[userdb.UserID]bool // whose object R2 would not show while it showed others: what it refuses of them says nothing of a credential
+	// sick are users for which R2 would not show the object while it showed others. What it refuses of them
+	// says nothing of a credential.
+	sick map[userdb.UserID]bool
 
 	mu       sync.Mutex
 	inFlight map[userdb.UserID]result.Stage
@@ -244,7 +246,7 @@ func (o *run) observe(e result.Event) {
 	}
 }
 
-// bytesStage is the slow step whose bytes tell how far a run is.
+// bytesStage is the slow step that tells by its bytes how far a run is.
 var bytesStage = map[result.Action]result.Stage{
 	result.ActionMigrate:  result.StageCopy,
 	result.ActionThaw:     result.StageCopy,
@@ -300,7 +302,7 @@ func (o *run) tell(one result.Result) {
 	}
 }
 
-// afterwards takes the account of what was done to a user after his own: a wave was verified, or taken back.
+// afterwards takes one more account of a user, after the user's own: a wave was verified, or taken back.
 func (o *run) afterwards(one result.Result) {
 	o.mu.Lock()
 	delete(o.inFlight, one.User)

@@ -36,8 +36,8 @@ type Summary struct {
 	TookMs      int64                  `json:"tookMs"`
 	Interrupted bool                   `json:"interrupted"`
 	Exit        int                    `json:"exit"`
-	// FlagsLeft are the users of whom only the flag is left to be written or deleted; FlagsUnread says that
-	// KV did not tell who has one.
+	// FlagsLeft are the users with only the flag left to be written or deleted; FlagsUnread says that KV did
+	// not tell who has one.
 	FlagsLeft   []userdb.UserID `json:"flagsLeft,omitempty"`
 	FlagsUnread bool            `json:"flagsUnread,omitempty"`
 

@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Traffic is what all clients tell, for progress, metrics and whoever else listens.
+// Traffic is what all clients tell, for progress, metrics and other listeners.
 type Traffic struct {
 	mu        sync.Mutex
 	calls     map[userdb.Service]int64
@@ -63,7 +63,7 @@ func (t *Traffic) counts() (calls, throttled map[userdb.Service]int64) {
 	return maps.Clone(t.calls), maps.Clone(t.throttled)
 }
 
-// waits says for whom requests wait right now, and how long still.
+// waits says for which services requests wait right now, and how long still.
 func (t *Traffic) waits(now time.Time) map[userdb.Service]time.Duration {
 	if t == nil {
 		return nil

@@ -35,7 +35,7 @@ func (o *run) wave(w Wave, i int) {
 	}
 }
 
-// step is whom a wave moved, and whom to verify.
+// step is which users a wave moved, and which to verify.
 type step struct{ moved, look []userdb.UserID }
 
 // judge looks at the wave, lets the gate decide, takes the wave back if that was asked for, and says so.
@@ -52,9 +52,9 @@ func (o *run) judge(s step, line *WaveLine, began time.Time) {
 	o.say(line)
 }
 
-// move begins nobody any more once so many failed that the gate is lost, nor when what has to come before a
-// wave could not be done. Whom it moved is moved whatever else failed, such as his flag: he is looked at, and
-// taken back with the others.
+// move begins nobody any more once so many failed that the gate is lost. The same holds if what has to come
+// before a wave could not be done. A user counts as moved even if something else failed, such as the flag:
+// the user is verified, and taken back with the others.
 func (o *run) move(w Wave, line *WaveLine) (s step) {
 	ctx, lost := context.WithCancel(o.stop)
 	defer lost()
@@ -116,8 +116,8 @@ func (o *run) verify(s step, line *WaveLine) {
 	})
 }
 
-// takeBack rolls back exactly those whom the wave moved, and says how many are back. A signal does not stop
-// it: it is the way to safety.
+// takeBack rolls back exactly the users that the wave moved, and says how many are back. A signal does not
+// stop it: it is the way to safety.
 func (o *run) takeBack(s step) (back int) {
 	o.Out.Say("taking back %s", units.Plural(len(s.moved), "user"))
 	do := func(_ context.Context, u userdb.UserID) result.Result {

@@ -225,7 +225,7 @@ func TestRolloutThatPasses(t *testing.T) {
 	}
 }
 
-// Too many failures, or one difference, stop the run, and exactly the users whom this wave moved come back.
+// Too many failures, or one difference, stop the run, and exactly the users that this wave moved come back.
 func TestRolloutThatIsStopped(t *testing.T) {
 	users := fleet(200)
 	o := steps{percents: Percents{10, 50, 100}, failures: 2, rollback: true}
@@ -309,8 +309,8 @@ func TestRolloutTakesBackOnlyWhomItMoved(t *testing.T) {
 	}
 }
 
-// Who is moved is looked at and taken back, even if his flag or receipt could not be written: that counts as
-// a failure, and leaves him moved.
+// A user who is moved is looked at and taken back, even if the flag or receipt could not be written. That
+// counts as a failure, and leaves the user moved.
 func TestRolloutTakesBackWhomItMovedWithoutFlag(t *testing.T) {
 	users := []inspect.Found{{User: "new-1"}, {User: "unflagged-1"}, {User: "new-2"}}
 	s := tell(t, steps{canary: 3, rollback: true, failures: 50}, users, nil, []userdb.UserID{"unflagged-1"})

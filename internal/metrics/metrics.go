@@ -87,7 +87,7 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 		),
 		gauge(
 			"dbmigrate_users_chosen",
-			"Users whom the run is about.",
+			"Users that the run is about.",
 			nil,
 			func() float64 { return float64(chosen) },
 		),

@@ -109,7 +109,7 @@ func (r *Report) soonest() *Report {
 	return crossing
 }
 
-// usersWhere makes a table of the users for whom row gives one, largest first as the lines are.
+// usersWhere makes a table of the users for which row gives one, largest first as the lines are.
 func (r *Report) usersWhere(heads []string, row func(*User) []string) htmlreport.Table {
 	table := htmlreport.Table{Heads: heads}
 	for i := range r.Users {

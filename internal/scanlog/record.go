@@ -10,9 +10,9 @@ import (
 // Keep is how long scans are remembered.
 const Keep = 400 * 24 * time.Hour
 
-// Record adds a scan: sizes holds the files that it found in R2, by user. A scan whose Run is in the history
-// already changes nothing, so that a repetition after a lost answer does no harm. Scans older than Keep are
-// forgotten.
+// Record adds a scan: sizes holds the files that it found in R2, by user. A scan with a Run that is in the
+// history already changes nothing, so that a repetition after a lost answer does no harm. Scans older than
+// Keep are forgotten.
 func (h *History) Record(ctx context.Context, scan Scan, sizes map[string]int64) error {
 	scan.Users, scan.Bytes = len(sizes), 0
 	for _, n := range sizes {

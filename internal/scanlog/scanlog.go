@@ -34,7 +34,7 @@ CREATE TABLE scans (
   id INTEGER PRIMARY KEY,
   run TEXT NOT NULL UNIQUE,
   at INTEGER NOT NULL,      -- Unix milliseconds
-  prefix TEXT NOT NULL,     -- only users whose ids begin with it were looked at
+  prefix TEXT NOT NULL,     -- only users with ids that begin with it were looked at
   users INTEGER NOT NULL,
   bytes INTEGER NOT NULL
 );

@@ -10,8 +10,8 @@ import (
 )
 
 // readExcluded gathers who is left out. No user's id holds a slash, so a value with one is a file, and "-" is
-// standard input; everything else is a user. A bare word that is also the name of a file is refused: whoever
-// meant the file would see its users moved.
+// standard input; everything else is a user. A bare word that is also the name of a file is refused: if the
+// file was meant, its users would be moved.
 func readExcluded(values []string, stdin io.Reader) (map[userdb.UserID]bool, error) {
 	var all userSet
 	for _, value := range values {

@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// A users file gives users whose ids stand in it as whole lines, or an error: never half a name, and no user
-// twice.
+// A users file gives users with ids that stand in it as whole lines, or an error: never half a name, and no
+// user twice.
 func FuzzUsersFile(f *testing.F) {
 	for _, seed := range []string{"a\nb\n", "# all\nuser-1 # the first\r\n\nuser#2\n", "\ufeffa\n", "a/b\n", "\xff", "a\x00", strings.Repeat("x", 70_000)} {
 		f.Add([]byte(seed))

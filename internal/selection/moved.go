@@ -84,8 +84,8 @@ func (s *Set) moved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 // means says that a user is named, or that nobody is.
 func (s *Set) means(u userdb.UserID) bool { return s.Wide || slices.Contains(s.Named, u) }
 
-// withRecorded adds the users of the run's record whom neither flags nor receipts showed, where the file is
-// still as that run left it. A run without a record has told everything already.
+// withRecorded adds users of the run's record that neither flags nor receipts showed, where the file is still
+// as that run left it. A run without a record has told everything already.
 func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found) ([]migrate.Found, error) {
 	place, err := s.options.Records()
 	if err != nil {

@@ -39,7 +39,8 @@ type Options struct {
 	Flags bool
 	// WithoutFlags goes on when the flags cannot be read: KV decides nothing, and the files tell who left R2.
 	WithoutFlags bool
-	// OfAll says whom a scan of the bucket is about; nil: everybody. Users who are named are not asked.
+	// OfAll says which users a scan of the bucket is about; nil: everybody. Users who are
+	// named are not asked.
 	OfAll func(migrate.Found) bool
 	// Records are asked who a run moved where flags and receipts do not tell; nil: there are none.
 	Records func() (*record.Place, error)
@@ -212,7 +213,7 @@ func Kept[T any](all []T, keep func(T) bool) []T {
 }
 
 // takes applies what can only take users away. A user that was named but has no file is kept, so that the
-// command reports it, and so is one whose object cannot be read.
+// command reports it. So is one with an object that cannot be read.
 func (s *Set) takes(f migrate.Found) bool {
 	unknown := f.Place == migrate.PlaceMissing && !s.Wide || f.Place == migrate.PlaceUnreadable
 	of := s.options.OfAll

@@ -123,7 +123,7 @@ func TestLeftItsFile(t *testing.T) {
 	}
 }
 
-// scanner is a bucket whose users are all found; it remembers how it was asked.
+// scanner is a bucket in which all users are found; it remembers how it was asked.
 type scanner struct {
 	found  []migrate.Found
 	asked  string

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts) and
-// whose calls take longer by these delays.
+// withBenchWorker is the same world with the Worker that can send itself requests (test-entry/bench.ts). Its
+// calls take longer by these delays.
 func (w *world) withBenchWorker(ctx context.Context, r2Delay, storeDelay time.Duration) (*world, error) {
 	return w.withVars(
 		ctx,

@@ -19,7 +19,7 @@ const (
 	partInsert migrate.Stage = "insert"
 )
 
-// copyParts migrates the user once more, one request at a time, and reads his file without sending it.
+// copyParts migrates the user once more, one request at a time, and reads the user's file without sending it.
 func (w *world) copyParts(ctx context.Context, db database) (map[migrate.Stage]cost, error) {
 	read, err := readRows(ctx, db.path, false)
 	if err != nil {

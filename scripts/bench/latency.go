@@ -44,8 +44,8 @@ func simulatedLatency(ctx context.Context, w *world) (string, error) {
 	), nil
 }
 
-// latencies asks a user whose file is in R2 and one who moved for the same, in turn: through wrangler's proxy
-// as a client does, then inside the Worker.
+// latencies asks the same of a user with a file in R2 and of one who moved, in turn. It asks through
+// wrangler's proxy as a client does, then inside the Worker.
 func (w *world) latencies(ctx context.Context, r2Delay, storeDelay time.Duration) (text string, err error) {
 	bench, err := w.withBenchWorker(ctx, r2Delay, storeDelay)
 	if err != nil {

@@ -78,7 +78,7 @@ func main() {
 		&o.doc,
 		"doc",
 		"",
-		"page whose measured sections are written anew; without it they are only printed",
+		"page in which to rewrite the measured sections; without it they are only printed",
 	)
 	flag.StringVar(&o.tempDir, "temp", "", "folder for databases and spooled files (default: the system's)")
 	flag.StringVar(

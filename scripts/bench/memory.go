@@ -11,7 +11,7 @@ import (
 )
 
 // memory is what the dbmigrate process needs at most, both ways. The file is freed before the way back, so
-// that rollback builds it anew from the Durable Object.
+// that rollback rebuilds it from the Durable Object.
 func memory(ctx context.Context, w *world) (string, error) {
 	sizes := strings.Split(w.sizes, ",")
 	if w.gigabyte {

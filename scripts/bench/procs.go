@@ -91,7 +91,7 @@ func workerdMemory(field string) int64 {
 	return sum
 }
 
-// resetPeaks lets the high-water marks begin anew (proc(5), clear_refs).
+// resetPeaks resets the high-water marks (proc(5), clear_refs).
 func resetPeaks() {
 	for _, pid := range workerds() {
 		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)

@@ -43,7 +43,7 @@ func main() {
 		false,
 		"run one small search and one mutation of a small world: the turn chooses (internal/testkit/effort)",
 	)
-	flag.BoolVar(&o.write, "write", false, "write "+transitionsFile+" anew instead of comparing it, and end")
+	flag.BoolVar(&o.write, "write", false, "rewrite "+transitionsFile+" instead of comparing it, and end")
 	flag.StringVar(
 		&o.trace,
 		"trace",
@@ -54,7 +54,7 @@ func main() {
 		&o.doc,
 		"doc",
 		"",
-		"`page` whose sections searches and mutations, and searches-full with -full, are written anew when nothing failed",
+		"`page` in which to rewrite the sections searches and mutations, and searches-full with -full, if nothing failed",
 	)
 	flag.IntVar(&o.jobs, "jobs", 2, "searches at a time; each may take 3.8 GB")
 	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "a search that takes longer counts as not complete")

@@ -144,7 +144,7 @@ var mutations = []search{
 	),
 	mutate(
 		"GIVEUP_FRESH_CLAIM",
-		"failed migrate claims anew",
+		"failed migrate claims again",
 		"AVAIL",
 		"LATE=1",
 		"WRITERS=0",

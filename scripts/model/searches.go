@@ -87,7 +87,7 @@ var searches = []search{
 		config: config("A_COMMANDS=2", "NO_STAMP=1", "LATE=1", "CRASHES=1")},
 	{name: "deleted", what: "somebody deletes the fenced file once (LOSS)", only: []string{"LOSS"},
 		config: config("A_COMMANDS=2", "DELETES=1", "LATE=1", "CRASHES=1")},
-	{name: "deleted-created", what: "and routers create it anew, unasked (KEPT)", only: []string{"KEPT"},
+	{name: "deleted-created", what: "and routers create it again, unasked (KEPT)", only: []string{"KEPT"},
 		config: config("A_COMMANDS=2", "DELETES=1", "CREATES=1", "CREATE_NO_ASK=1", "LATE=1", "CRASHES=1")},
 	{
 		name:   "deleted-asked",

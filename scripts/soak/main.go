@@ -100,7 +100,7 @@ func main() {
 		15*time.Minute,
 		"how long the network is in trouble; 0 is not at all",
 	)
-	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators whose network is in trouble, at once")
+	flag.IntVar(&o.networkOperators, "network-operators", 2, "operators with a network in trouble, at once")
 	flag.DurationVar(
 		&o.oldPath,
 		"old-path",
@@ -111,7 +111,7 @@ func main() {
 		&o.doc,
 		"doc",
 		"",
-		"page whose sections race, race-split, network and old-path are written anew by a run that broke no promise; one that was cut short says so",
+		"page in which a run that broke no promise rewrites the sections race, race-split, network and old-path; one that was cut short says so",
 	)
 	flag.Parse()
 	if o.split < 0 || o.split > o.stacks || o.stacks < 1 {

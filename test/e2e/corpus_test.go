@@ -25,7 +25,7 @@ var refused = map[string]string{
 }
 
 // TestCorpus moves every real file into a Durable Object and back. The way back goes through gc, so that the
-// file is built anew from the Durable Object and not merely unfenced; an independent program compares it with
+// file is rebuilt from the Durable Object and not merely unfenced. An independent program compares it with
 // the original.
 func TestCorpus(t *testing.T) {
 	table := "| file | bytes | what became of it |\n|---|---|---|\n"
@@ -39,7 +39,7 @@ func TestCorpus(t *testing.T) {
 			}
 			op, user := newOperator(t), userNamed(t)
 			putFile(t, user, original)
-			end := "moved, freed, built anew from the Durable Object: the same"
+			end := "moved, freed, rebuilt from the Durable Object: the same"
 			if reason, blocked := refused[name]; blocked {
 				end = "refused, untouched: " + strings.ReplaceAll(
 					mustRefuse(t, op, user, original, reason),

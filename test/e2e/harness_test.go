@@ -99,7 +99,7 @@ func getFile(t *testing.T, user string) ([]byte, userdb.Object) {
 	return b.Bytes(), obj
 }
 
-// raceConfig is the Worker whose flags are noise.
+// raceConfig is the Worker with flags that are noise.
 const raceConfig = "../../worker/test-entry/wrangler.jsonc"
 
 // evict throws the user's Durable Object out of memory: what it did not store is gone.

@@ -14,7 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// walked are the commands whose every request is disturbed, each from the state in which an operator runs it.
+// walked are the commands in which every request is disturbed, each from the state in which an operator runs
+// it.
 var walked = []walk{
 	{name: "migrate", command: "migrate", ends: "store", reverse: "rollback", fresh: true},
 	{
@@ -179,7 +180,7 @@ func seen(op *harness.Operator) []string {
 	return names
 }
 
-// patient is one user with an operator of his own.
+// patient is one user with a separate operator.
 type patient struct {
 	*harness.User
 	t        *testing.T

@@ -52,7 +52,7 @@ func newOperator(t *testing.T) *harness.Operator {
 
 var userNumber atomic.Int64
 
-// newTeam is an operator with so many users, whose files are in R2.
+// newTeam is an operator with so many users, all with a file in R2.
 func newTeam(t *testing.T, users int) team {
 	t.Helper()
 	team := team{op: newOperator(t)}
@@ -106,7 +106,7 @@ func mustBeServed(t *testing.T, u *harness.User) {
 	}
 }
 
-// newTeamOf is a team whose names begin with the prefix and end with a dash and a digit.
+// newTeamOf is a team with names that begin with the prefix and end with a dash and a digit.
 func newTeamOf(t *testing.T, prefix string, users int) team {
 	t.Helper()
 	team := team{op: newOperator(t)}

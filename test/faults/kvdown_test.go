@@ -54,7 +54,7 @@ func TestRollbackWithoutKV(t *testing.T) {
 			}
 			if !strings.Contains(f.Stderr, "flags left: 3 flags") ||
 				strings.Count(f.Stderr, "delete the flag of") != 1 {
-				t.Errorf("stderr does not say once whose flags are left: %v", f)
+				t.Errorf("stderr does not say once which flags are left: %v", f)
 			}
 			now, err := team.op.States(team.names()...)
 			if err != nil {
@@ -77,7 +77,7 @@ func TestRollbackWithoutKV(t *testing.T) {
 	}
 }
 
-// newNamedTeam is a team whose names share a prefix that nobody else has.
+// newNamedTeam is a team with a common prefix of its names that nobody else has.
 func newNamedTeam(t *testing.T, users int) team {
 	t.Helper()
 	prefix := fmt.Sprintf("kvdown-%d", userNumber.Add(1))

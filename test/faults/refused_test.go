@@ -73,8 +73,8 @@ func TestRefusedUploadReopens(t *testing.T) {
 	}
 }
 
-// TestRefusedLaterReopens: whatever is refused from some request on, after the seal, a user whose file is
-// still fenced is served.
+// TestRefusedLaterReopens: whatever is refused from some request on, after the seal, a user with a file that
+// is still fenced is served.
 func TestRefusedLaterReopens(t *testing.T) {
 	for _, where := range []string{"admin digest", "admin schema", "admin rows", "R2 GET"} {
 		t.Run(where, func(t *testing.T) {

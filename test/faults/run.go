@@ -17,8 +17,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// Config says how long troubles are drawn, and by how many operators at once. Each operator has users of his
-// own.
+// Config says how long troubles are drawn, and by how many operators at once. No two operators share a user.
 type Config struct {
 	Length    time.Duration
 	Operators int

@@ -18,7 +18,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
-var doc = flag.String("doc", "", "page whose section service-down is written anew")
+var doc = flag.String("doc", "", "page in which to rewrite the section service-down")
 
 // outagesPage promises what each command does when a service is down.
 const outagesPage = "../../docs/outages.md"

@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 )
 
-// team is an operator with his users.
+// team is an operator with some users.
 type team struct {
 	op    *harness.Operator
 	users []*harness.User
@@ -56,8 +56,9 @@ func (tm team) suffers(
 	return f, tm.finishes(command, serves)
 }
 
-// mustBeClear holds what the command said against what is: exit 0 only if every user is where the command
-// takes him, writes wait only for those who are said to be open, and every read has every acknowledged write.
+// mustBeClear holds what the command said against what is. It may exit 0 only if every user is where the
+// command takes them. Writes may wait only for those who are said to be open, and every read must have every
+// acknowledged write.
 func (tm team) mustBeClear(f harness.Finished, serves string, stops []string) error {
 	if err := clearEnd(f, stops); err != nil {
 		return err
@@ -113,7 +114,7 @@ func clearEnd(f harness.Finished, stops []string) error {
 	return nil
 }
 
-// clearAccount looks at one user. A PUT whose fate is unknown may fence the file later: such a user is open,
+// clearAccount looks at one user. A PUT with an unknown fate may fence the file later: such a user is open,
 // too, although the file still serves.
 func clearAccount(a harness.Account, accounted bool, now, serves string) error {
 	if accounted && a.Error == nil && now != serves {

@@ -24,8 +24,8 @@ type table struct {
 
 type cell struct{ trouble, service, command string }
 
-// Ends counts commands by their end: Finished got over the trouble; Stopped left every user served and said
-// why; Open left a user whose writes wait, or may come to wait, and said so. Failed broke a promise.
+// Ends counts commands by their end. Finished got over the trouble; Stopped left every user served and said
+// why. Open left a user with writes that wait, or may come to wait, and said so. Failed broke a promise.
 type Ends struct{ Finished, Stopped, Open, Failed int }
 
 // Report is the account of a run.

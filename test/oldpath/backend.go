@@ -70,7 +70,7 @@ type belief struct {
 
 var number atomic.Int64
 
-// newBackend is a backend with so many users, whose files are image. What it needs besides lies in dir.
+// newBackend is a backend with so many users, each with image as the file. What it needs besides lies in dir.
 func newBackend(cloud *stack.Stack, image []byte, dir string, users int) (*backend, error) {
 	files, err := harness.Bucket(cloud)
 	if err != nil {

@@ -145,8 +145,8 @@ func TestFenceIsOverwritten(t *testing.T) {
 	}
 }
 
-// TestKilledBehindTheFence: a command that dies while it waits leaves a user whom nobody can write; the
-// router does not save, and either command ends it.
+// TestKilledBehindTheFence: if a command dies while it waits, nobody can write to the user. The router does
+// not save, and either command ends that.
 func TestKilledBehindTheFence(t *testing.T) {
 	for _, command := range []string{"migrate", "rollback"} {
 		t.Run(command, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(stack.RunTests(m, stack.Options{}, func(s *stack.Stack) { cloud = s }))
 }
 
-// newEngine is an engine against the local runtime, whose scratch files lie in a folder of the test.
+// newEngine is an engine against the local runtime, with its scratch files in a folder of the test.
 func newEngine(t *testing.T) *migrate.Engine {
 	t.Helper()
 	files, err := r2.New(
@@ -160,7 +160,7 @@ func (u user) flag() (flag userdb.Flag, ok bool) {
 	return flag, ok
 }
 
-// free lets gc take the kept file, so that a rollback has to build the file anew.
+// free lets gc take the kept file, so that a rollback has to rebuild the file.
 func (u user) free() {
 	u.Helper()
 	flag, ok := u.flag()

@@ -206,8 +206,8 @@ func mutatedDatabase(t *testing.T) string {
 	return path
 }
 
-// migrated is a user in the Durable Object, of whom verify just said that both sides are equal: the digest
-// has been computed.
+// migrated is a user in the Durable Object just after verify said that both sides are equal: the digest has
+// been computed.
 func migrated(t *testing.T, id, path string) user {
 	t.Helper()
 	u := newUser(t, id)

@@ -50,7 +50,7 @@ func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 				ends.add("refused, untouched: `" + string(made.Refusal) + "`")
 			} else {
 				mustComeBack(u, path, made.Virtual)
-				ends.add("moved, freed, built anew from the Durable Object: the same")
+				ends.add("moved, freed, rebuilt from the Durable Object: the same")
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func (e *ends) markdown(first, seeds int) string {
 	return text
 }
 
-// mustComeBack moves the file into the Durable Object, frees it, and lets it be built anew.
+// mustComeBack moves the file into the Durable Object, frees it, and lets it be rebuilt.
 func mustComeBack(u user, path string, virtual []string) {
 	u.Helper()
 	u.upload(path)

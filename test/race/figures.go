@@ -120,7 +120,7 @@ type Report struct {
 	// How long writes had to wait, by the operator's clock, per cutover.
 	MigrateWindow, RollbackWindow, ThawWindow Spread
 	LongestWait                               time.Duration
-	Audited                                   int64  // users whose entries were counted once more at the end
+	Audited                                   int64  // users with entries that were counted once more at the end
 	FileWrites, StoreWrites                   Spread // latency of the acknowledged, from the first attempt on
 	FileReads, StoreReads                     Spread
 	Outcomes                                  map[string]int64

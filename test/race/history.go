@@ -49,11 +49,11 @@ type step struct {
 	op   int64 // of a write
 }
 
-// nothingSeen is the output of a write whose answer was lost.
+// nothingSeen is the output of a write with a lost answer.
 const nothingSeen = -1
 
-// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin: a write appends
-// its number to a part and increments the counter of that, whose new value it answers; a look answers the
+// modelFrom is the sequential meaning of the requests, from the state at an epoch's begin. A write appends
+// its number to a part, increments the counter of that part, and answers the new value. A look answers the
 // part, or both.
 func modelFrom(start state) porcupine.Model {
 	return porcupine.Model{

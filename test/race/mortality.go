@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// mortality is the transport of a command that dies: at its last request, which arrives or does not, and
-// whose answer nobody hears. From then on nothing is sent.
+// mortality is the transport of a command that dies: its last request arrives or does not, and nobody hears
+// the answer. From then on nothing is sent.
 type mortality struct {
 	mu   sync.Mutex
 	left int

@@ -85,7 +85,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 	}, nil
 }
 
-// tripCommands is how many commands an operator gives to one user, at least, before he turns to another one.
+// tripCommands is how many commands an operator gives to one user, at least, before turning to another one.
 const tripCommands = 4
 
 // run ends when ctx does, after the command that is under way.
@@ -98,9 +98,9 @@ func (o *operator) run(ctx context.Context) error {
 	return nil
 }
 
-// trip sends one user to and fro, and sometimes verifies him in between. It may begin in either direction and
-// ends with the way there. Where the user is at the beginning, and what the other operators do to him
-// meanwhile, it does not ask.
+// trip sends one user to and fro, and sometimes runs verify in between. It may begin in either direction and
+// ends with the way there. It does not ask where the user is at the beginning, nor what the other operators
+// do meanwhile.
 func (o *operator) trip(ctx context.Context, u userdb.UserID) error {
 	ways := [][]order{o.world.custom.back, o.world.custom.there}
 	for left := tripCommands + rand.IntN(2); left > 0; left-- {

@@ -29,7 +29,7 @@ type person struct {
 	object   *oldObject
 }
 
-// fate is what somebody from outside has done to a user, whom commands then refuse until it is mended.
+// fate is what somebody from outside has done to a user. Commands refuse that user until it is mended.
 type fate int32
 
 const (
@@ -59,15 +59,15 @@ type oldObject struct {
 type outsider struct {
 	world *world
 	id    map[userdb.UserID]string // of the Durable Object
-	keep  []*person                // whose storage is to be kept
-	back  []*person                // whose storage is to be set back, or was
+	keep  []*person                // their storage is to be kept
+	back  []*person                // their storage is to be set back, or was
 	now   map[userdb.UserID]*oldObject
 }
 
 // setBackFor is how long an object stays set back.
 const setBackFor = 8 * time.Second
 
-// meddle picks a user whom the Durable Object serves. It says nothing of what fails: the runtime may be
+// meddle picks a user that the Durable Object serves. It says nothing of what fails: the runtime may be
 // restarting.
 func (o *outsider) meddle() error {
 	p := o.world.personOf(o.world.anybody())

@@ -150,8 +150,8 @@ func (r *race) lead() float64 {
 	)
 }
 
-// stretched is the longest pause of somebody who is so far ahead: clients and operators compete for one
-// processor, and whoever is behind gets more of it.
+// stretched is the longest pause of somebody who is so far ahead. Clients and operators compete for one
+// processor, and those who are behind get more of it.
 func stretched(longest time.Duration, lead float64) time.Duration {
 	const steepness, most = 500, 10
 	return time.Duration(float64(longest) * min(most, 1+steepness*max(0, lead)))

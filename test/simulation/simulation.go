@@ -121,7 +121,7 @@ func drawKind(dice *rand.Rand) kind {
 	}
 }
 
-// demandService: whatever arrives after the last command, the user whom it left to one side is served by it.
+// demandService: whatever arrives after the last command, a user left to one side is served by that side.
 func (l *life) demandService() {
 	if l.ended && !l.deleted && !l.setBack && !l.served() {
 		l.accuse("the last command said that it left nothing open, and nobody serves the user now")

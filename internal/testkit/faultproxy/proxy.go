@@ -114,8 +114,8 @@ func (p *Proxy) Reset(rule Rule) {
 	p.rule, p.seen, p.late = rule, nil, nil
 }
 
-// LeaveAlone lets requests whose path holds one of the parts pass, neither seen nor disturbed: reports, whose
-// order among the others is not fixed.
+// LeaveAlone lets requests with one of the parts in their path pass, neither seen nor disturbed. It is for
+// reports: their order among the others is not fixed.
 func (p *Proxy) LeaveAlone(parts ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

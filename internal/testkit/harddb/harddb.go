@@ -25,7 +25,7 @@ type Database struct {
 	// Refusal is the reason for which the file has to be refused; "" when a Durable Object can hold it
 	// exactly.
 	Refusal sqlitefile.Reason
-	// Virtual names the virtual tables, whose shadow tables may be laid out otherwise after a copy.
+	// Virtual names the virtual tables. Their shadow tables may be laid out otherwise after a copy.
 	Virtual []string
 }
 

@@ -447,7 +447,7 @@ func (b *builder) freePages() {
 	b.last = append(b.last, func() { b.exec("DROP TABLE freed_soon") })
 }
 
-// walHeader is how a file looks whose write-ahead log was checkpointed before it was uploaded.
+// walHeader makes the file look as if its write-ahead log was checkpointed before the upload.
 func (b *builder) walHeader() {
 	b.execf("CREATE TABLE %s(x)", b.quote(b.name()))
 	b.wal = true

@@ -1,6 +1,6 @@
 // Package harness runs the real dbmigrate binary against a local Cloudflare, through a proxy that does to
-// chosen requests what networks and crashes do, and plays the users, whose acknowledged writes it counts.
-// Tests of all kinds share it, and so does the soak.
+// chosen requests what networks and crashes do. It also plays the users, and counts their acknowledged
+// writes. Tests of all kinds share it, and so does the soak.
 package harness
 
 import (
@@ -45,7 +45,8 @@ type Operator struct {
 	process      atomic.Pointer[os.Process] // of the run under way
 }
 
-// NewOperator makes an operator on the stack. home is an empty folder of his own; Close ends his proxy.
+// NewOperator makes an operator on the stack. home is an empty folder for this operator alone; Close ends the
+// operator's proxy.
 func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
 	proxy, err := faultproxy.New(cloud.URL)
 	if err != nil {

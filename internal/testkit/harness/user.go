@@ -64,7 +64,7 @@ func NewUser(cloud *stack.Stack, name string, image []byte) (*User, error) {
 	return u, u.Write()
 }
 
-// UserOf is a user whose file is somebody else's business.
+// UserOf is a user with a file that is somebody else's business.
 func UserOf(cloud *stack.Stack, name string) *User { return &User{Name: name, cloud: cloud} }
 
 // Bucket is a way to R2 beside every proxy.

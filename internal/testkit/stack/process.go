@@ -119,7 +119,7 @@ func signalGroup(group int, signal syscall.Signal) {
 
 func groupIsGone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
 
-// waitGroupGone gives up after patience, because in a container whose first process reaps no orphans a dead
+// waitGroupGone gives up after patience: if the first process of a container reaps no orphans, a dead
 // straggler stays in the group for ever.
 func waitGroupGone(group int, patience time.Duration) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && !groupIsGone(group); {
