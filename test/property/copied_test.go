@@ -35,7 +35,7 @@ func TestMigrateNamesWhatDiffersInItsCopy(t *testing.T) {
 			u.engine.Stores = &tamperedStores{u.engine.Stores, func() { u.mutate(c.sql) }}
 			r := u.migrate()
 			if userdb.KindOf(r.Err()) != userdb.Mismatch || !strings.Contains(r.Err().Error(), c.want) ||
-				!strings.Contains(r.Err().Error(), "Probably") {
+				!strings.Contains(r.Err().Error(), "probably") {
 				t.Errorf("migrate ended as %s: %v, want %s", r.Outcome, r.Err(), c.want)
 			}
 			if u.head().ETag != object.ETag {

@@ -268,8 +268,8 @@ func TestVerifyNamesTablesOnlyAfterGC(t *testing.T) {
 	u.free()
 	u.mutate("UPDATE items SET v = 6 WHERE id = 10")
 	lines := u.wantDifferent()
-	if len(lines) != 2 || !strings.HasPrefix(lines[0], `table "items": 5000 rows with digest`) ||
-		lines[1] != "only tables can be named: the kept file was freed by gc" {
+	if len(lines) != 2 || !strings.HasPrefix(lines[1], `table "items": 5000 rows with digest`) ||
+		lines[0] != "only tables can be named: the kept file was freed by gc" {
 		t.Errorf("lines are %q", lines)
 	}
 }
