@@ -171,8 +171,8 @@ func (c *Client) request(ctx context.Context, m *call, body io.ReadCloser) (*htt
 	return req, nil
 }
 
-// ownBody is a request body whose bytes nobody reads once it is closed. The transport may still be writing a
-// body when its request has failed, and the caller must be free to fill the same memory with the next batch.
+// ownBody is a request body that nothing reads once it is closed. After a failed request the transport may
+// still be writing the body. The caller must be free to fill the same memory with the next batch.
 type ownBody struct {
 	mu     sync.Mutex
 	reader *bytes.Reader

@@ -79,7 +79,7 @@ func (c *Client) Status(ctx context.Context, u userdb.UserID) (wire.Status, erro
 }
 
 // Claim takes the user over. A lost race is a Precondition error (wire kind claim-conflict): read the status
-// and decide anew. req.ID must be random and new for every claim, and lets the client repeat it.
+// and decide again. req.ID must be random and new for every claim, and lets the client repeat it.
 func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
 	m := c.working(c.post("claim", u, "/claim", req), 0)
 	var out wire.Claimed
@@ -89,7 +89,7 @@ func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimReque
 	return out, c.checkStatus(m, out.Status)
 }
 
-// Reset empties an import that is under way, or ends a rollback whose export is done, and begins anew.
+// Reset empties an import that is under way, or ends a rollback after its export, and starts over.
 func (c *Client) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
 	return c.status(ctx, c.working(c.post("reset", u, "/reset", genBody{g}), 0))
 }
@@ -172,7 +172,7 @@ func (c *Client) Digest(ctx context.Context, u userdb.UserID) (wire.DigestReport
 	return c.digest(ctx, u, false)
 }
 
-// FreshDigest is Digest computed anew from the tables, which also sees what was changed past the Durable
+// FreshDigest is Digest computed again from the tables. It also sees what was changed past the Durable
 // Object's own code: by an operator's console, a restored storage, a defect.
 func (c *Client) FreshDigest(ctx context.Context, u userdb.UserID) (wire.DigestReport, error) {
 	return c.digest(ctx, u, true)

@@ -583,7 +583,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// R2 would not have taken bytes with another MD5, so whoever answers so is not to be believed.
+// R2 would not have taken bytes with another MD5, so an answer that says so is not to be believed.
 func TestMarkWithAnotherETag(t *testing.T) {
 	w := newWorker(t, answerJSON(200, `{"etag":"ee"}`))
 	client, _ := w.client(t)

@@ -2,9 +2,10 @@
 // one user (docs/wire-format.md).
 //
 // Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform
+// Every message is safe to repeat, so the client repeats it by itself when no answer came or the platform
 // asked to wait (RetryPolicy). That holds for a claim because of its ID: the same claim again gets the same
 // answer, until another command claims the user. A claim-conflict is returned as it is: somebody else was
-// faster, and the caller reads the status and decides anew.
+// faster, and the caller reads the status and decides again.
 //
 // Errors are *userdb.Error; behind an answer of the Worker errors.As finds the *wire.RemoteError.
 package doclient

@@ -13,8 +13,8 @@ import (
 )
 
 // Cloudflare's edge may answer in place of the Worker: a bot challenge, a firewall rule, an error page, the
-// login of Access. What it says is about one request, whose content may be the reason, so it is that user's
-// failure. Only a login page says that every other request will be refused, too.
+// login of Access. What it says is about one request. The content of that request may be the reason, so it is
+// that user's failure. Only a login page says that every other request will be refused, too.
 
 // saying is what an answer of the edge means.
 type saying struct {

@@ -254,7 +254,7 @@ func TestAnotherTableExported(t *testing.T) {
 	wantKind(t, err, userdb.ProtocolError)
 }
 
-// The Worker refuses before it has read the batch; the caller then fills the memory anew. Run with -race.
+// The Worker refuses before it has read the batch; the caller then refills the memory. Run with -race.
 func TestBatchMemoryIsFreeWhenRowsReturns(t *testing.T) {
 	w := newWorker(t, nil)
 	w.Config.Handler = answerError(409, wire.KindStaleClaim, `{"gen":9}`)

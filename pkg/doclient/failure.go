@@ -166,7 +166,7 @@ func (c *Client) thing(m *call) string {
 	return string(m.user)
 }
 
-// protocolError is for a success whose content cannot be right.
+// protocolError is for a success with content that cannot be right.
 func (c *Client) protocolError(m *call, err error) error {
 	return &userdb.Error{
 		Op:    m.op,

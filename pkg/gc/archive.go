@@ -14,8 +14,8 @@ func ArchiveKey(prefix string, u userdb.UserID, claim userdb.Claim) userdb.Objec
 	return userdb.ObjectKey(fmt.Sprintf("%s%s/%d.sqlite", prefix, u, claim))
 }
 
-// archive puts the file as it was before its fence, byte for byte; R2's answer proves what it holds. Whoever
-// archives the same file twice puts the same bytes.
+// archive puts the file as it was before its fence, byte for byte; R2's answer proves what it holds. To
+// archive the same file twice puts the same bytes.
 func (c *Collector) archive(
 	ctx context.Context,
 	u userdb.UserID,

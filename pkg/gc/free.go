@@ -32,9 +32,9 @@ func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Re
 	return r.End(c.now().Sub(started), err)
 }
 
-// FreeMarked frees one file of a marked plan, as GC does. That the user went back since, or moved anew, is
-// what a hold is for: the file is kept, with the reason, and that is no failure. What cannot be proved any
-// more is one.
+// FreeMarked frees one file of a marked plan, as GC does. The user may have gone back since, or moved again:
+// that is what a hold is for. The file is then kept, with the reason, and that is no failure. What cannot be
+// proved any more is a failure.
 func (c *Collector) FreeMarked(
 	ctx context.Context,
 	item Item,
@@ -137,7 +137,7 @@ func notFreed(key userdb.ObjectKey, reason string) error {
 	}
 }
 
-// tombstoneLanded says whether the PUT whose answer was lost took effect.
+// tombstoneLanded says whether a PUT took effect although its answer was lost.
 func (c *Collector) tombstoneLanded(ctx context.Context, u userdb.UserID, proof inspect.Kept) bool {
 	file, err := c.Source().Look(ctx, u)
 	return err == nil && file.Tombstone() && file.Lin == proof.File.Lin && file.Non == proof.File.Non

@@ -26,7 +26,7 @@ type Files interface {
 
 // Flags is the KV namespace, for reading.
 type Flags interface {
-	// List yields the flags of users whose ids begin with prefix.
+	// List yields the flags of the user ids that begin with prefix.
 	List(ctx context.Context, prefix string, yield func([]userdb.Flag) error) error
 	// Get looks up users' flags; users without one are absent from the answer.
 	Get(ctx context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error)

@@ -14,12 +14,13 @@ import (
 )
 
 // Moved lists users who were migrated or split, as flags and receipts say, the latest first. It costs one
-// call for a thousand flags and one for a thousand receipts. Users whose flag is missing or of an earlier
-// migration (it lags, or a command was killed before it) are looked at one by one, if their receipt was
+// call for a thousand flags and one for a thousand receipts. A flag may be missing or of an earlier migration
+// (it lags, or a command was killed before it). Such users are looked at one by one, if their receipt was
 // written since then; a zero time looks at all of them.
 //
-// A user whom a killed command left between fence and switch has neither flag nor receipt and is not found
-// here: Scan with Marks does. Of opts, Prefix and WithoutFlags count; without flags the receipts alone tell.
+// A killed command may leave a user between fence and switch, with neither flag nor receipt. Moved does not
+// find such a user: Scan with Marks does. Of opts, Prefix and WithoutFlags count; without flags the receipts
+// alone tell.
 func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
 	flags, split, _, err := e.readFlags(
 		ctx,
@@ -71,8 +72,8 @@ func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time
 	return found, nil
 }
 
-// SortLatestFirst is the order of a rollback: whoever was moved last first, and before them those of whom
-// nobody knows when.
+// SortLatestFirst is the order of a rollback: the user moved last comes first. Users with an unknown time of
+// the move come before all others.
 func SortLatestFirst(found []Found) {
 	slices.SortStableFunc(found, func(a, b Found) int {
 		if (a.Flag.At == 0) != (b.Flag.At == 0) {
@@ -104,7 +105,7 @@ func (e *Inspector) newestReceipts(
 	return newest, err
 }
 
-// movedWithoutFlag keeps those whose file still carries the fence of the migration that the receipt is of.
+// movedWithoutFlag keeps a user if the file still carries the fence of the migration that the receipt is of.
 func (e *Inspector) movedWithoutFlag(
 	ctx context.Context,
 	claims map[userdb.UserID]userdb.Claim,
@@ -134,7 +135,7 @@ func (e *Inspector) movedWithoutFlag(
 	return found, failed
 }
 
-// Recorded finds a user whose run's record says that the claim moved the user, and whose file still says so.
+// Recorded finds a user if the run's record says that the claim moved the user, and the file still says so.
 // It needs neither flag nor receipt.
 func (e *Inspector) Recorded(
 	ctx context.Context,
@@ -169,8 +170,8 @@ func (e *Inspector) movedFile(
 	return file, PlaceStore, file.FencedBy(claim.Lineage()), nil
 }
 
-// unreadable is a user whose file does not say whether the migration of the receipt still holds: the command
-// that follows asks again, and fails for this user alone.
+// unreadable is a user with a file that does not say whether the migration of the receipt still holds. The
+// command that follows asks again, and fails for this user alone.
 func (e *Inspector) unreadable(u userdb.UserID, claim userdb.Claim, receipt *wire.Receipt, err error) Found {
 	f := Found{
 		User:  u,

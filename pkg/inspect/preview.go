@@ -35,7 +35,7 @@ const (
 	WayExport  Way = "export"  // a file built from the Durable Object
 	WayDiscard Way = "discard" // the kept file, although something was written since
 	WayLift    Way = "lift"    // an unfinished migration is taken back
-	WayMerge   Way = "merge"   // a split user's cold rows go back into his file
+	WayMerge   Way = "merge"   // a split user's cold rows go back into the file
 	WayFinish  Way = "finish"  // an earlier rollback is ended: its file is in place
 	WayNothing Way = "nothing"
 )
@@ -145,8 +145,8 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// tableChanges lists the tables whose digest is no longer what was imported, those that are new or dropped
-// among them.
+// tableChanges lists the tables that no longer have the imported digest, those that are new or dropped among
+// them.
 func tableChanges(before, now wire.DatabaseDigest) []TableChange {
 	was := map[string]wire.TableDigest{}
 	for _, t := range before.Tables {

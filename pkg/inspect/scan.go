@@ -19,8 +19,8 @@ const (
 	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
 	PlaceSplit   Place = "split"   // the file has the hot rows, the Durable Object the cold ones
 	PlaceMissing Place = "missing" // a flag, but no object
-	// PlaceUnnameable is a database whose key holds, in the place of the user, what can be no user's id: no
-	// command can move it.
+	// PlaceUnnameable is a database with a key that has, in the place of the user, what can be no user's id.
+	// No command can move it.
 	PlaceUnnameable Place = "unnameable"
 	// PlaceUnreadable is an object of which R2 says nothing but an error. It is one user's failure, and holds
 	// up nobody else.
@@ -46,11 +46,11 @@ type ScanOptions struct {
 	Users []userdb.UserID
 	// Prefix is what the user ids begin with.
 	Prefix string
-	// Only, when set, says whose files are looked at; nobody else is found. It is asked before anything is
+	// Only, when set, chooses the users to look at; nobody else is found. It is asked before anything is
 	// requested for a user.
 	Only func(userdb.UserID) bool
-	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it a layout whose
-	// listing shows the files themselves is read without HEADs, and Place follows the flag.
+	// Marks asks for a HEAD of every file, so that Place says what the file says. Without it, a layout is
+	// read without HEADs if its listing shows the files themselves, and Place follows the flag.
 	Marks bool
 	// WithoutFlags, when set, is told why the flags cannot be read, and the scan goes on without them: the
 	// marks of the files decide. Users who have a flag and no fenced file are not found then.

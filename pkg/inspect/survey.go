@@ -19,8 +19,8 @@ type Survey struct {
 type FlaggedUser struct {
 	User   userdb.UserID
 	Meta   userdb.FlagMeta
-	Listed bool // the bucket lists something of his
-	Split  bool // his is the flag of a split user
+	Listed bool // the bucket lists something of the user's
+	Split  bool // the flag is that of a split user
 }
 
 // Survey costs one call of the API for a thousand flags, and one listing request for a thousand users.
@@ -52,7 +52,7 @@ func (e *Inspector) Survey(ctx context.Context, prefix string) (Survey, error) {
 	return s, nil
 }
 
-// eachListed names the users of whom the listing shows a file or a folder.
+// eachListed names the users with a file or a folder in the listing.
 func (e *Inspector) eachListed(ctx context.Context, userPrefix string, yield func(userdb.UserID)) error {
 	prefix, delimiter, _ := e.Layout.ListPlan()
 	return e.Files.List(

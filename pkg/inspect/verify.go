@@ -245,7 +245,7 @@ func (v *check) keptDiffers(
 	return c.Err(ctx, v.Stores, v.user)
 }
 
-// changed lists the tables whose digest is no longer what was imported, as they are now.
+// changed lists, as they are now, the tables that no longer have the imported digest.
 func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
 	was := map[string]wire.TableDigest{}
 	for _, t := range before.Tables {

@@ -9,12 +9,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// namedDifferences is how many objects and rows are named for one user. Whoever needs more has two databases
-// to compare.
+// namedDifferences is how many objects and rows are named for one user. To see more, compare the two
+// databases.
 const namedDifferences = 20
 
-// namer finds out which objects, rows and cells of a Durable Object differ from a file, given the tables
-// whose digests differ.
+// namer finds out which objects, rows and cells of a Durable Object differ from a file, given the tables with
+// different digests.
 type namer struct {
 	file  *sqlitefile.File
 	store wire.DatabaseDigest // the tables that it has
@@ -43,7 +43,7 @@ func (n *namer) run(ctx context.Context, store wire.Schema, digests []verify.Dif
 	return n.tables(ctx, changed, digests)
 }
 
-// tables names the rows of the tables whose digests differ, but not of those whose schema changed.
+// tables names the rows of the tables with different digests, but not of those with a changed schema.
 func (n *namer) tables(ctx context.Context, changed map[string]bool, digests []verify.Difference) error {
 	differ := map[string]bool{}
 	for _, d := range digests {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// The API's limit, "applies cumulatively regardless of whether the request is made via the dashboard, API
-// key, or API token", and whoever goes over it is blocked for the next five minutes
+// The API's limit "applies cumulatively regardless of whether the request is made via the dashboard, API key,
+// or API token". A user who goes over it is blocked for the next five minutes
 // (developers.cloudflare.com/fundamentals/api/reference/limits).
 const (
 	budgetWindow = 5 * time.Minute
@@ -19,7 +19,7 @@ const (
 	// DefaultBudget leaves a quarter of the limit to the dashboard, wrangler and everything else that works
 	// under the same account.
 	DefaultBudget = apiLimit * 3 / 4
-	// MinBudget and MaxBudget bound what can be configured; MaxBudget is room for accounts whose limit
+	// MinBudget and MaxBudget bound what can be configured. MaxBudget is room for accounts with a limit that
 	// Cloudflare has raised.
 	MinBudget = 3
 	MaxBudget = 100 * apiLimit
@@ -54,8 +54,8 @@ var (
 )
 
 // heed reads what the API says of the account's quota, `Ratelimit: "default";r=50;t=30` and
-// `Ratelimit-Policy: "default";q=1200;w=300`. When little is left, all callers wait until the window begins
-// anew: this process may be one of several.
+// `Ratelimit-Policy: "default";q=1200;w=300`. When little is left, all callers wait until the next window
+// begins: this process may be one of several.
 func (c *Client) heed(header http.Header) {
 	said := remainingQuota.FindStringSubmatch(header.Get("Ratelimit"))
 	if said == nil {

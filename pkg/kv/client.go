@@ -22,7 +22,7 @@ import (
 // DefaultBaseURL is the Cloudflare API.
 const DefaultBaseURL = "https://api.cloudflare.com/client/v4"
 
-// localPath is in the base URL of a local runtime, whose paths have no /accounts/{id}.
+// localPath is in the base URL of a local runtime, which has no /accounts/{id} in its paths.
 const localPath = "/cdn-cgi/local/"
 
 // Limits of the API (developers.cloudflare.com/kv/platform/limits and the API reference).

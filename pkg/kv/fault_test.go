@@ -365,8 +365,8 @@ func TestSplitFlagsHaveKeysOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestPatienceEndsWithWhatTheAPISaid: a caller who waits no longer learns why it would have had to, and whose
-// flags are left.
+// TestPatienceEndsWithWhatTheAPISaid: a caller who waits no longer learns why it would have had to, and which
+// users' flags are left.
 func TestPatienceEndsWithWhatTheAPISaid(t *testing.T) {
 	for name, c := range map[string]struct {
 		first step

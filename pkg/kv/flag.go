@@ -26,7 +26,7 @@ func encodeMeta(m FlagMeta) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// decodeMeta gives zero for metadata of another shape: the flag still routes, whoever wrote it.
+// decodeMeta gives zero for metadata of another shape: the flag still routes.
 func decodeMeta(raw []byte) FlagMeta {
 	var meta FlagMeta
 	if len(raw) == 0 || json.Unmarshal(raw, &meta) != nil {

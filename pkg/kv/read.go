@@ -13,10 +13,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// List yields all flags of users whose names start with prefix, with metadata, up to 1,000 for each call of
-// the API. Keys that name no valid user are passed over. An error from yield ends the listing and is returned
-// as it is. KV is eventually consistent: a flag of the last minute may be missing, one just deleted may still
-// be there.
+// List yields all flags of the users with names that start with prefix, with metadata, up to 1,000 for each
+// call of the API. Keys that name no valid user are passed over. An error from yield ends the listing and is
+// returned as it is. KV is eventually consistent: a flag of the last minute may be missing, one just deleted
+// may still be there.
 func (c *Client) List(ctx context.Context, prefix string, yield func([]Flag) error) error {
 	ctx = listening(ctx)
 	var params cfkv.NamespaceKeyListParams
@@ -121,7 +121,7 @@ func (c *Client) readValue(ctx context.Context, user userdb.UserID, raw json.Raw
 // errEnough ends a listing early.
 var errEnough = errors.New("enough")
 
-// listedMeta makes up for the local runtime, whose bulk get leaves metadata out: it lists the one key.
+// listedMeta makes up for the local runtime, which leaves metadata out of its bulk get: it lists the one key.
 func (c *Client) listedMeta(ctx context.Context, user userdb.UserID) (FlagMeta, error) {
 	var meta FlagMeta
 	err := c.List(ctx, string(user), func(flags []Flag) error {

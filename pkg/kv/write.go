@@ -11,9 +11,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// UnwrittenError names the users whose flags are, as far as is known, not written or not deleted. It is in
-// the chain of every error of Put and Delete that comes after the first request; all other users of that call
-// are done.
+// UnwrittenError names the users with flags that are, as far as is known, not written or not deleted. It is
+// in the chain of every error of Put and Delete that comes after the first request. All other users of that
+// call are done.
 type UnwrittenError struct {
 	Users []userdb.UserID
 	Err   error

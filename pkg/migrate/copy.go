@@ -196,7 +196,7 @@ func (s *sender) readTable(
 	return wire.NewTableDigest(t.Name, rows, digest), nil
 }
 
-// aboutTable names the user in an error that speaks of one of his tables.
+// aboutTable names the user in an error about one table.
 func aboutTable(u userdb.UserID, err error) error {
 	var e *userdb.Error
 	if !errors.As(err, &e) || e.Thing == "" || e.Kind != userdb.Blocked && e.Kind != userdb.Conflict {

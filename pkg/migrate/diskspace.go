@@ -21,7 +21,7 @@ type diskSpace struct {
 	reserved int64
 }
 
-// reserve takes the bytes until release is called. free is asked anew each time.
+// reserve takes the bytes until release is called. free is asked again each time.
 func (d *diskSpace) reserve(need int64, free func() (int64, error)) (release func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

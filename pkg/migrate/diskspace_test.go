@@ -14,8 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestFullDiskSealsNobody: a rollback for whose copies there is no room refuses before the claim, and says
-// that the run is to stop.
+// TestFullDiskSealsNobody: a rollback without room for its copies refuses before the claim, and says that the
+// run is to stop.
 func TestFullDiskSealsNobody(t *testing.T) {
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// downloadToMove is download but for a large file whose header and schema show that it cannot be moved: it
-// stays where it is. Under a claim there is no time for it.
+// downloadToMove is download, except for a large file with a header and schema that show that it cannot be
+// moved: it stays where it is. Under a claim there is no time for that look.
 func (m *migration) downloadToMove(ctx context.Context) (*userfile.Copy, error) {
 	if m.g > 0 {
 		return m.download(ctx, m.user)

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever his flag
-// says, so it may lag; but a command reports a user only once his flag is written. One call is under way at a
+// flagQueue gathers the flag changes of many users into few bulk calls. A user is safe whatever the flag
+// says, so it may lag; but a command reports a user only once the flag is written. One call is under way at a
 // time: what comes meanwhile goes into the next one.
 type flagQueue struct {
 	flags, split Flags
@@ -41,8 +41,8 @@ const (
 	flagDelay     = time.Second
 	mostFlagDelay = 10 * time.Second
 	// flagBatch is when a change no longer waits: bulk calls take up to 10,000 pairs
-	// (developers.cloudflare.com/kv/api). A client whose server is slow for each key sends smaller pieces by
-	// itself.
+	// (developers.cloudflare.com/kv/api). If the server is slow for each key, the client sends smaller pieces
+	// by itself.
 	flagBatch = 10_000
 	// flagProbe is how long a service that was down may take for one user's flag, before the others are sent.
 	flagProbe = 5 * time.Second
@@ -213,7 +213,7 @@ func (q *flagQueue) send(ctx context.Context, batch []queuedFlag, limit time.Dur
 	return errs
 }
 
-// unwritten is an error that knows whose flags are left; those of all others in the call are written.
+// unwritten is an error that knows which users' flags are left; those of all others in the call are written.
 type unwritten interface{ Unwritten() []userdb.UserID }
 
 // failureOf says of each user of a call that failed whether the flag is left.

@@ -88,8 +88,8 @@ func (e *Engine) limiter() *Limiter {
 	return NewLimiter(e.Concurrency)
 }
 
-// writeFlag ends a user's account with his flag. The switch is done: a flag that cannot be written costs
-// latency, not data, but it is work that is left, so it fails the account.
+// writeFlag ends a user's account with the flag. The switch is done: a flag that cannot be written costs
+// latency, not data. But it is work that is left, so it fails the account.
 func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r result.Result) result.Result {
 	begun := e.now()
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.Flag)

@@ -26,7 +26,7 @@ type downFlags struct {
 	mu      sync.Mutex
 	calls   int
 	up      bool
-	partly  []userdb.UserID // the only users of a call whose flags are left
+	partly  []userdb.UserID // the only users of a call with flags that are left
 	deleted []userdb.UserID
 }
 
@@ -209,7 +209,7 @@ func TestWithoutFlags(t *testing.T) {
 			m.objects["moved/database.sqlite"] = o
 			m.put(userfile.ReceiptKey("moved", 1), receiptOf("moved", 1, time.Now(), "r"), time.Now())
 			m.put("plain/database.sqlite", header(), time.Now())
-			for key, o := range m.objects { // the same users in a layout whose listing shows the files themselves
+			for key, o := range m.objects { // the same users in a layout that lists the files themselves
 				if plain := userdb.ObjectKey(strings.Replace(string(key), "/database.sqlite", ".db", 1)); plain != key {
 					delete(m.objects, key)
 					o.Key = plain

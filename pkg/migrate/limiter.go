@@ -36,8 +36,8 @@ const (
 	// usersPerImport is how many users in flight there are to one who imports: the import is a third of a
 	// small user's way, and half of a large one's.
 	usersPerImport = 3
-	// importPatience is several imports of small users, who are many, and no time for a large one, whose
-	// import others need not wait for.
+	// importPatience is the time of several imports of small users, who are many. It is too short for a large
+	// import, which others need not wait for.
 	importPatience = time.Second
 	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.
 	mostPause = 10 * time.Minute

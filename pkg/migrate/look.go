@@ -19,8 +19,8 @@ type claimed struct {
 	file userfile.Version
 }
 
-// fromClean says whether no earlier command can have left anything behind or under way: the user was never
-// claimed, or the newest claim was a rollback whose stamp is in the file.
+// fromClean says whether no earlier command can have left anything behind or under way. Either the user was
+// never claimed, or the newest claim was a rollback with its stamp in the file.
 func (c claimed) fromClean() bool { return userfile.Clean(c.seen, c.file) }
 
 // claim takes the user for one command; with an error it still tells what was seen, unless others were

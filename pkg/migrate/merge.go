@@ -53,7 +53,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 	return r.releaseMerged(ctx)
 }
 
-// mergedBefore ends a merge whose whole file an earlier run put in place.
+// mergedBefore ends a merge if an earlier run put its whole file in place.
 func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error) {
 	file, err := r.lookAtHot(ctx)
 	if err != nil || file.FencedBy(st.Lin) {
@@ -279,8 +279,8 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	return r.merge(ctx, st)
 }
 
-// giveBack opens both sides of a split user again whose merge failed. In other phases nothing was moved that
-// could be given back.
+// giveBack opens both sides of a split user again after a failed merge. In other phases nothing was moved
+// that could be given back.
 func (r *retreat) giveBack(ctx context.Context) error {
 	st, err := r.Stores.Status(ctx, r.user)
 	if err != nil {
@@ -304,8 +304,8 @@ func (r *retreat) giveBack(ctx context.Context) error {
 	return m.giveBack(ctx, c.Status)
 }
 
-// splitNeedsStore refuses what would decide about a split user without his Durable Object: where his rows are
-// is concluded from the fence.
+// splitNeedsStore refuses what would decide about a split user without the Durable Object: the place of the
+// rows is concluded from the fence.
 func splitNeedsStore(u userdb.UserID) error {
 	return &userdb.Error{Op: "roll back", Thing: string(u), Kind: userdb.Conflict,
 		Err:  errors.New("the user is split: the Durable Object has rows that no file has"),

@@ -81,7 +81,7 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 	if err != nil || file.Fenced() || !file.Absent && r.Outcome == result.OutcomeSplit {
 		return r
 	}
-	if !file.Absent { // made anew, or overwritten: unless a newer command has taken the user back
+	if !file.Absent { // made again, or overwritten: unless a newer command has taken the user back
 		return r.With(e.fenceHolds(ctx, r))
 	}
 	return r.With(
@@ -232,8 +232,8 @@ func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
 }
 
 // resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds
-// the newest data: the file is fenced anew under our number, so that a PUT of that rollback that is still
-// under way cannot match any more, and no data moves.
+// the newest data. The file is then fenced again under our number: a PUT of that rollback that is still under
+// way cannot match any more. No data moves.
 func (m *migration) resume(ctx context.Context, st wire.Status) error {
 	lin := st.Lin
 	for range putTries {
@@ -414,7 +414,7 @@ func (m *migration) toCopy() *userfile.Copy {
 }
 
 // copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command
-// that died, nobody waits for a turn: the user's writes wait for him.
+// that died, it does not wait for a turn: the user's writes are waiting.
 func (m *migration) copyInTurn(ctx context.Context) error {
 	if !m.file.Fenced() {
 		defer m.Limiter.Import(ctx)()

@@ -40,8 +40,8 @@ func receiptOf(u userdb.UserID, claim userdb.Claim, at time.Time, run string) []
 	return b
 }
 
-// TestFlagsOfManyUsersGoInFewCalls takes back 10,000 users whose files serve already: all that is left of
-// them are the flags.
+// TestFlagsOfManyUsersGoInFewCalls takes back 10,000 users who are served from their files already: all that
+// is left of them are the flags.
 func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	const users = 10_000
 	m := newMemory()
@@ -83,8 +83,8 @@ func TestFlagsOfManyUsersGoInFewCalls(t *testing.T) {
 	}
 }
 
-// TestMovedWithoutFlag finds users whose flag is not there, or is an older migration's, by their receipts,
-// and nobody who is back.
+// TestMovedWithoutFlag finds users without a flag, or with that of an older migration, by their receipts, and
+// nobody who is back.
 func TestMovedWithoutFlag(t *testing.T) {
 	m, now := newMemory(), time.UnixMilli(1_800_000_000_000)
 	fenced := func(u userdb.UserID, lin userdb.Claim) {

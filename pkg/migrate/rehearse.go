@@ -16,7 +16,7 @@ import (
 // rehearsalFolder holds, for the time of its PUT, the file that a rehearsal made.
 const rehearsalFolder = userdb.ReservedPrefix + "rehearsals/"
 
-// rehearseTries bounds how often a rehearsal begins anew because the application wrote under it; the real
+// rehearseTries bounds how often a rehearsal starts over because the application wrote under it. The real
 // rollback stops the writes first.
 const rehearseTries = 3
 
@@ -50,9 +50,9 @@ func (r *retreat) rehearse(ctx context.Context) error {
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error { return r.rehearseOnce(ctx, file) })
 }
 
-// despiteWrites attempts what reads a Durable Object that is not sealed, and attempts it anew when the
-// application wrote meanwhile: what was read is of two moments then, and its contradictions say nothing. st
-// is the object's state before.
+// despiteWrites attempts what reads a Durable Object that is not sealed. It tries again when the application
+// wrote meanwhile: what was read is of two moments then, and its contradictions say nothing. st is the
+// object's state before.
 func (e *Engine) despiteWrites(
 	ctx context.Context,
 	op string,

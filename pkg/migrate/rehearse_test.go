@@ -27,7 +27,7 @@ func (b *busy) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return st, nil
 }
 
-// TestDespiteWrites: what contradicts itself because the application wrote is attempted anew, and is no
+// TestDespiteWrites: what contradicts itself because the application wrote is attempted again, and is no
 // conflict for a person to look at.
 func TestDespiteWrites(t *testing.T) {
 	conflict := &userdb.Error{

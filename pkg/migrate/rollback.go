@@ -23,7 +23,7 @@ type RollbackOptions struct {
 	// EndForeignMarks does nothing but end foreign marks.
 	EndForeignMarks bool
 
-	// sealed is called of a split user before his cold rows leave the Durable Object, and may stop that.
+	// sealed is called for a split user before the cold rows leave the Durable Object, and may stop that.
 	sealed func(context.Context, wire.Status) error
 }
 
@@ -33,7 +33,7 @@ type retreat struct {
 	user userdb.UserID
 	opts RollbackOptions
 	g    userdb.Claim
-	// liftedFrom is the lineage whose fence is lifted without its Durable Object.
+	// liftedFrom is the lineage of a fence that is lifted without its Durable Object.
 	liftedFrom userdb.Lineage
 	// hotOf is the lineage of the cold rows of a split user who stays split.
 	hotOf userdb.Lineage
@@ -84,7 +84,7 @@ func (r *retreat) run(ctx context.Context) error {
 	begun := r.now()
 	c, err := r.claim(ctx, r.user, wire.IntentRollback)
 	if err != nil {
-		// A claim whose answer was lost may have sealed the object.
+		// A claim may have sealed the object although its answer was lost.
 		served := c.seen.Phase == userdb.Active || c.seen.Phase == userdb.Cold
 		r.result.Open = served && userdb.KindOf(err) != userdb.Superseded
 		return err
@@ -102,8 +102,8 @@ func (r *retreat) run(ctx context.Context) error {
 }
 
 // goesBack opens the Durable Object again after a rollback that failed under way, and returns what then is to
-// be said of it. A user whom the Durable Object has as a whole waits for the same command where that may
-// help; the two sides of a split user can open again at once.
+// be said of it. A user who is whole in the Durable Object waits for the same command where that may help.
+// The two sides of a split user can open again at once.
 func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 	var err error
 	switch {
@@ -142,9 +142,9 @@ func isPermanent(err error) bool {
 	return true
 }
 
-// reopen gives the Durable Object back to the user whom this command cannot bring to the file. That is
-// allowed only while the file is fenced by the lineage: then the object has the newest data, and a fence
-// under a new number stops a PUT of ours that is still under way; where there is no file, a tombstone does.
+// reopen gives the Durable Object back to the user when this command cannot bring the user to the file. That
+// is allowed only while the file is fenced by the lineage: then the object has the newest data. A fence under
+// a new number stops a PUT of ours that is still under way; where there is no file, a tombstone does.
 func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
 	file, err := r.look(ctx, r.user)
 	if err != nil {

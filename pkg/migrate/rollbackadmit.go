@@ -40,8 +40,8 @@ func keptFileGone(u userdb.UserID, file userfile.Version) error {
 		Hint: "roll back without --discard-writes: the Durable Object has everything"}
 }
 
-// nothingToDo says whether the user is already where a rollback leaves him: never claimed and unfenced, or
-// rolled back by the newest claim. It also takes the one way that works without a Durable Object.
+// nothingToDo says whether the user already is where a rollback ends: never claimed and unfenced, or rolled
+// back by the newest claim. It also takes the one way that works without a Durable Object.
 func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	st, err := r.Stores.Status(ctx, r.user)
 	if r.opts.DiscardWrites && r.opts.StoreUnreachable && userdb.KindOf(err) == userdb.Unreachable {

@@ -41,8 +41,8 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 	return lostRaces("roll back", r.user)
 }
 
-// releaseExported ends a rollback whose export an earlier run put in place. Such an export carries a stamp
-// from after the lineage; a file without one was written by somebody else, and the sealed object may be the
+// releaseExported ends a rollback if an earlier run put its export in place. Such an export carries a stamp
+// from after the lineage. A file without one was written by somebody else, and the sealed object may be the
 // only copy of what it holds.
 func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
 	if !file.ExportedFrom(st.Lin) {
@@ -65,8 +65,8 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	return nil
 }
 
-// mayLeaveBehind asks for a word before a Durable Object is emptied whose fence was lifted without it: it may
-// have taken writes that no file has. With the word, they are saved first.
+// mayLeaveBehind asks for confirmation before a Durable Object is emptied after its fence was lifted without
+// it. It may have taken writes that no file has. With the confirmation, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
 	other := userdb.HasOtherContent(file.Object)
 	if !other && (!userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation) {
@@ -89,7 +89,7 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st 
 
 // putBack makes one attempt to put the file in place of the version just seen.
 func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Version) error {
-	// Computed anew: what was written past the Durable Object's own code counts too.
+	// Computed again: what was written past the Durable Object's own code counts too.
 	report, err := r.Stores.FreshDigest(ctx, r.user)
 	if err != nil {
 		return err
@@ -117,8 +117,8 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 	return nil
 }
 
-// fileToPutBack chooses the kept bytes when they are still what the user has (or all that he shall have), and
-// builds the file from the Durable Object otherwise.
+// fileToPutBack chooses the kept bytes when they are still what the user has (or all that the user shall
+// have). Otherwise it builds the file from the Durable Object.
 func (r *retreat) fileToPutBack(
 	ctx context.Context,
 	seen userfile.Version,

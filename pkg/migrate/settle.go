@@ -64,8 +64,8 @@ func (e *Engine) settle(ctx context.Context, r result.Result) result.Result {
 	return r
 }
 
-// fenceHolds looks whether the file is what this migrate left. A user whom a newer command has claimed is
-// that one's to look after.
+// fenceHolds looks whether the file is what this migrate left. If a newer command has claimed the user, that
+// command looks after the user.
 func (e *Engine) fenceHolds(ctx context.Context, r result.Result) error {
 	file, err := e.look(ctx, r.User)
 	if err != nil {

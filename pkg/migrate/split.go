@@ -26,7 +26,7 @@ type SplitOptions struct {
 	// Thaw brings rows back that the policy, with its exceptions, does not call cold any more. Users who are
 	// not split are passed over.
 	Thaw bool
-	// Requested passes, under Thaw, over users for whom the application has asked nothing.
+	// Requested passes, under Thaw, over users without a request of the application.
 	Requested bool
 }
 
@@ -52,7 +52,8 @@ func (p *parts) remove() {
 	p.hot, p.cold = nil, nil
 }
 
-// Whole moves a user as Migrate does. One who is split comes back to the file first; Migrate passes over him.
+// Whole moves a user as Migrate does. A split user comes back to the file first; Migrate passes over such a
+// user.
 func (e *Engine) Whole(ctx context.Context, u userdb.UserID) result.Result {
 	st, err := e.Stores.Status(ctx, u)
 	if err != nil || !st.Phase.Split() || st.Phase == userdb.Splitting {
@@ -84,8 +85,8 @@ func (m *migration) leaveSplit(st wire.Status) error {
 }
 
 // Split moves the user's cold rows into the Durable Object, from whatever state earlier commands left
-// (docs/split.md). A user who is in the Durable Object as a whole, or whose rows are split otherwise than the
-// policy says, comes back to the file first. The flags are not written: the caller does that in bulk.
+// (docs/split.md). A user who is whole in the Durable Object, or split otherwise than the policy says, comes
+// back to the file first. The flags are not written: the caller does that in bulk.
 func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) result.Result {
 	started := e.now()
 	m := &migration{
@@ -104,12 +105,12 @@ func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) 
 	}
 	r := e.unlessDeleted(ctx, m.result.End(e.now().Sub(started), err))
 	if r.CameBack && r.Outcome != result.OutcomeSplit {
-		r.Flag = result.FlagChange{Delete: true, DeleteSplit: true} // he is whole in R2 now
+		r.Flag = result.FlagChange{Delete: true, DeleteSplit: true} // the user is whole in R2 now
 	}
 	return r
 }
 
-// wholeNow says of a user who came back to be split anew, and was not, where he is.
+// wholeNow adds to err that the user is now whole in R2: the merge succeeded, the new split did not.
 func wholeNow(u userdb.UserID, err error) error {
 	var reason *userdb.Error
 	if errors.As(err, &reason) {
@@ -224,8 +225,8 @@ func (m *migration) comeBack(ctx context.Context) error {
 	return r.Failure
 }
 
-// splitAlready says whether a user whom the Durable Object serves has nothing to move. One who has, is asked
-// on a copy whether he can be split, so that a refusal leaves him where he is.
+// splitAlready says whether a user with a serving Durable Object has nothing to move. Otherwise it checks on
+// a copy whether the user can be split, so that a refusal changes nothing.
 func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, error) {
 	hotStay := false
 	if st.Phase == userdb.Cold {
@@ -238,7 +239,7 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 			m.result.Outcome = result.OutcomeAlready
 			return true, m.claimAndSplit(
 				ctx,
-			) // the claim of a dead rollback may be under way, and must not seal him after us
+			) // the claim of a dead rollback may be under way, and must not seal the user after us
 		}
 	}
 	var would rehearsal
@@ -329,7 +330,7 @@ func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
 	)
 }
 
-// hotWithoutCold refuses to take the hot rows of a user for all that he has.
+// hotWithoutCold refuses to take the hot rows of a user for all rows of the user.
 func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf(
@@ -491,7 +492,7 @@ func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
 	return m.open(lostRaces("resume the split of", m.user))
 }
 
-// importAgain begins anew, from a file that is whole.
+// importAgain starts over, from a file that is whole.
 func (m *migration) importAgain(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
 		return m.open(err)

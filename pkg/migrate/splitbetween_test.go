@@ -31,7 +31,7 @@ func (s *splitMeanwhile) Claim(context.Context, userdb.UserID, wire.ClaimRequest
 	}
 }
 
-// That is no conflict: the user is split, as he may well be.
+// That is no conflict: the user is split, as is allowed.
 func TestMigrateOfAUserWhoWasSplitMeanwhile(t *testing.T) {
 	w := newMemory()
 	w.put("alice/database.sqlite", header(), time.Now())

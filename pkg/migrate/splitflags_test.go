@@ -45,8 +45,8 @@ func TestFlagsOfSplitUsers(t *testing.T) {
 	}
 }
 
-// TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one whose
-// file is whole.
+// TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one with a
+// whole file.
 func TestPlaceOfSplitUsers(t *testing.T) {
 	for name, c := range map[string]struct {
 		meta    map[string]string
@@ -73,7 +73,7 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 	}
 }
 
-// TestJudgeSplit: whom status calls the server of a split user.
+// TestJudgeSplit: the server that status names for a split user.
 func TestJudgeSplit(t *testing.T) {
 	const lin, gen = 2, 3
 	fenced := userfile.Version{
@@ -113,8 +113,8 @@ func TestJudgeSplit(t *testing.T) {
 	}
 }
 
-// TestFenceOfASplitIsNotLiftedAlone: where a split user's rows are is concluded from his fence, so the way
-// without the Durable Object is closed to him.
+// TestFenceOfASplitIsNotLiftedAlone: the place of a split user's rows is concluded from the fence, so the way
+// without the Durable Object is closed.
 func TestFenceOfASplitIsNotLiftedAlone(t *testing.T) {
 	m := newMemory()
 	e := m.engine(t)

@@ -116,7 +116,7 @@ func TestEveryCallIsModelled(t *testing.T) {
 	}
 }
 
-// TestJudgeFollowsTheModel: whom status calls the server follows from the phases in which the model's object
+// TestJudgeFollowsTheModel: the server that status names follows from the phases in which the model's object
 // takes writes.
 func TestJudgeFollowsTheModel(t *testing.T) {
 	const lin, gen = 2, 3

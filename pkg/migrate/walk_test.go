@@ -312,7 +312,7 @@ func (x *walk) atEither(rows int) {
 	}
 }
 
-// Whoever looks sees the same user, wherever the user is.
+// Every look sees the same user, wherever the user is.
 func TestLooksAgreeEverywhere(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(*walk)
@@ -499,7 +499,7 @@ func (f forgetful) Status(ctx context.Context, u userdb.UserID) (wire.Status, er
 	return st, err
 }
 
-// noExport are Durable Objects whose rows cannot be read, for a reason that stays.
+// noExport are Durable Objects with rows that cannot be read, for a reason that stays.
 type noExport struct{ migrate.Stores }
 
 func (noExport) ExportSchema(context.Context, userdb.UserID) (wire.ExportSchema, error) {

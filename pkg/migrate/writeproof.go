@@ -13,9 +13,9 @@ import (
 // probeFolder holds, for the time of one request, the object that proves that the command can write.
 const probeFolder = userdb.ReservedPrefix + "probe/"
 
-// WriteProof is what is known of the right to PUT. One attempt is made at a time, and whoever needs it
-// meanwhile waits for its result. A success is kept, and so is a refusal that every other user would meet;
-// after any other failure the next user tries again.
+// WriteProof is what is known of the right to PUT. One attempt is made at a time, and others who need it
+// meanwhile wait for its result. A success is kept, and so is a refusal that every other user would meet.
+// After any other failure the next user tries again.
 type WriteProof struct {
 	mu      sync.Mutex
 	attempt *writeAttempt

@@ -50,10 +50,10 @@ func (p Procedure) Settles() bool { return p.Writers == WritersUnconditional }
 // Wait is, after routing, how long it takes until the last request that did not see the flag is over.
 func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 
-// Route sets the flags of those whose file is authoritative, in bulk, so that their requests go through the
-// router before it is fenced. It goes by Place, which has to be what the file says: KV's list may still show
-// a flag that was just deleted. The flag of a user who is in the Durable Object, or on the way there, is not
-// touched. A flag before its time costs a request one more hop.
+// Route sets the flags of users with an authoritative file, in bulk, so that their requests go through the
+// router before the file is fenced. It goes by Place, which has to be what the file says: KV's list may still
+// show a flag that was just deleted. The flag of a user who is in the Durable Object, or on the way there, is
+// not touched. A flag before its time costs a request one more hop.
 func (e *Engine) Route(ctx context.Context, users []inspect.Found) (routed int, err error) {
 	var flags []userdb.Flag
 	for _, f := range users {

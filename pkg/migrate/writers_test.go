@@ -14,8 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
-// TestRouteGoesByTheFile: whoever is served from the file is routed, though KV's list still shows a flag that
-// was just deleted; and the flag of a user who is moved keeps what it says.
+// TestRouteGoesByTheFile: a user who is served from the file is routed, though KV's list still shows a flag
+// that was just deleted. The flag of a user who is moved keeps what it says.
 func TestRouteGoesByTheFile(t *testing.T) {
 	m := newMemory()
 	e := m.engine(t)
@@ -71,8 +71,8 @@ func TestUnroute(t *testing.T) {
 	}
 }
 
-// TestSettle looks at the file of whoever is moved, whatever could not be written about him, and of nobody
-// else. Here no file carries a fence.
+// TestSettle looks at the file of every moved user, whatever could not be written about the user, and of
+// nobody else. Here no file carries a fence.
 func TestSettle(t *testing.T) {
 	cause := &userdb.Error{Op: "write the flag", Kind: userdb.Unreachable, Err: errors.New("no")}
 	for name, c := range map[string]struct {

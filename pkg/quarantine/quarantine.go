@@ -48,7 +48,7 @@ type Known map[userdb.UserID]map[userdb.ETag]userdb.Kind
 // Reason is why this version of the user's file is not tried again; "" when it may be.
 func (q Known) Reason(u userdb.UserID, version userdb.ETag) userdb.Kind { return q[u][version] }
 
-// Load lists everybody in quarantine whose id begins with prefix.
+// Load lists everybody in quarantine with an id that begins with prefix.
 func (q *List) Load(ctx context.Context, prefix string) (Known, error) {
 	known := Known{}
 	err := q.Objects.List(ctx, quarantinePrefix+prefix, "", func(objects []userdb.Object, _ []string) error {
@@ -121,7 +121,7 @@ func (q *List) Add(ctx context.Context, r result.Result, run string, at time.Tim
 	return err
 }
 
-// Forget takes a user out, whatever the version of the file: he was moved.
+// Forget takes a user out, whatever the version of the file: the user was moved.
 func (q *List) Forget(ctx context.Context, u userdb.UserID, known Known) error {
 	for version, reason := range known[u] {
 		if err := q.Objects.Delete(ctx, quarantineKey(u, version, reason)); err != nil {

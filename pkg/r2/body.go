@@ -26,7 +26,7 @@ func (w *writerError) Error() string { return "write what arrived: " + w.err.Err
 
 func (w *writerError) Unwrap() error { return w.err }
 
-// stallGuard cancels a request whose body brings nothing for a while. TCP alone would wait for hours.
+// stallGuard cancels a request if its body brings nothing for a while. TCP alone would wait for hours.
 type stallGuard struct {
 	body    io.Reader
 	timeout time.Duration

@@ -14,11 +14,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// List lists the objects whose keys start with prefix, in key order, up to 1,000 in each call of yield and in
-// each billed request (class A). With a delimiter it lists one level: the objects whose keys go on without
-// it, and, as common prefixes, the folders beside them, however many objects are in those; see
-// userdb.Layout.ListPlan. Metadata is not in a listing. An error from yield ends it and is returned as it is.
-// Kinds: Unauthorized, NotFound (the bucket), Throttled, Unreachable.
+// List lists the objects with keys that start with prefix, in key order. Each call of yield, and each billed
+// request (class A), has up to 1,000. With a delimiter it lists one level: the objects with keys that go on
+// without it, and, as common prefixes, the folders beside them. A folder is one entry, however many objects
+// are in it; see userdb.Layout.ListPlan. Metadata is not in a listing. An error from yield ends it and is
+// returned as it is. Kinds: Unauthorized, NotFound (the bucket), Throttled, Unreachable.
 func (c *Client) List(
 	ctx context.Context,
 	prefix, delimiter string,
@@ -74,7 +74,7 @@ func goesOn(out *s3.ListObjectsV2Output, tokens map[string]bool) error {
 }
 
 // lastPage is what the page before gave. A server may give the last entry of a page again, or a folder on
-// each page that its objects are on; whoever reads the listing would take such a user for two.
+// each page that its objects are on. A reader of the listing would take such a user for two.
 type lastPage struct{ objects, folders map[string]bool }
 
 // fresh leaves out what this page or the one before gave already.

@@ -28,8 +28,8 @@ type PutOptions = userdb.PutOptions
 // The MD5 travels as a signed header, and R2 refuses a body that it is not the MD5 of. So the SHA-256 of the
 // body, which S3's signature would add, proves nothing more; computing it costs both ends as much as the MD5.
 //
-// A repeated attempt can find the work of the one before, whose answer was lost, and report Precondition
-// although the PUT happened: read back before concluding that somebody else wrote. R2 takes one write a
+// A repeated attempt can find the work of the one before, if that answer was lost, and report Precondition
+// although the PUT happened. Read back before concluding that somebody else wrote. R2 takes one write a
 // second for a key, so a Throttled answer is waited for 1 s and more before it is returned. Kinds:
 // Precondition, Unauthorized, Throttled, Unreachable (it may have happened), NotStored, ProtocolError
 // (altered bytes may be there now).

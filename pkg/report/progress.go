@@ -102,7 +102,7 @@ func (p *Progress) run(tick <-chan time.Time) {
 	}
 }
 
-// Moved counts bytes of a user's file. A user whose copy starts anew never counts for more than the file has.
+// Moved counts bytes of a user's file. A copy that starts over never counts for more than the file has.
 func (p *Progress) Moved(user string, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

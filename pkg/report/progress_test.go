@@ -131,7 +131,7 @@ func TestProgressWithoutSizes(t *testing.T) {
 	}
 }
 
-// A copy that begins anew, or a user who needs none, leaves the sum right.
+// A copy that starts over, or a user who needs none, leaves the sum right.
 func TestProgressCountsEachByteOnce(t *testing.T) {
 	p, _, _, _ := following(t, false, map[string]int64{"again": 100, "already": 50})
 	p.Moved("again", 80)

@@ -146,8 +146,8 @@ func (r *Result) SetFlag(st wire.Status) {
 	r.Flag = FlagChange{Put: flagMeta(st)}
 }
 
-// SetSplitFlag asks for the flag of a user who is split. He must have none that says that he is in the
-// Durable Object as a whole.
+// SetSplitFlag asks for the flag of a user who is split. No other flag may say that the user is whole in the
+// Durable Object.
 func (r *Result) SetSplitFlag(st wire.Status) {
 	r.Claim, r.Receipt = st.Gen, st.Receipt
 	r.Flag = FlagChange{PutSplit: flagMeta(st), Delete: true}

@@ -73,7 +73,7 @@ func show(conn *capi.Conn, query, from string) (string, error) {
 	return listed, err
 }
 
-// checkNumbers refuses cold rows in a table whose numbers SQLite would give out again: to it only the hot
+// checkNumbers refuses cold rows in a table if SQLite would give out their numbers again: to it only the hot
 // file's highest number counts.
 func (d *decision) checkNumbers(t *table) error {
 	if !t.numbered() || t.rule.ApplicationIDs {

@@ -106,7 +106,7 @@ func (s *shape) freeName(name string) string {
 	return name
 }
 
-// externalIndexes are the FTS5 tables whose text lies in another table or view; content names it.
+// externalIndexes are the FTS5 tables with their text in another table or view; content names it.
 func (s *shape) externalIndexes() (names, content []string) {
 	for _, v := range s.schema.Virtual {
 		if v.Load == wire.LoadRebuild {

@@ -122,8 +122,8 @@ func checkSteady(tokens []string) error {
 	return nil
 }
 
-// momentless says whether the call of a date function, whose name stands before rest, names no moment: f(),
-// strftime('%s').
+// momentless says whether the call of a date function names no moment: f(), strftime('%s'). rest begins
+// behind the function's name.
 func momentless(function string, rest []string) bool {
 	if len(rest) < 2 || rest[0] != "(" {
 		return false

@@ -70,7 +70,7 @@ const (
 )
 
 // outnumber gives a part a file change counter beyond that of the file it was made from. SQLite only ever
-// counts up, so no file of the user will be byte for byte one that he had before: a message about that one,
+// counts up, so no file of the user will be byte for byte an earlier one. A message about the earlier one,
 // which is still under way, must not match.
 func outnumber(source, part string) error {
 	head := make([]byte, userdb.HeaderBytes)

@@ -94,7 +94,7 @@ func (p *Plan) writeParts(ctx context.Context, f parts) error {
 }
 
 // divide takes the rows that do not belong out of the two working copies and writes what is left. VACUUM INTO
-// keeps every rowid, also of tables that do not show it; VACUUM would number those anew.
+// keeps every rowid, also of tables that do not show it; VACUUM would renumber those.
 func (p *Plan) divide(ctx context.Context, f parts, shape *shape) (err error) {
 	conn, err := openWork(f.hotWork, f.coldWork, "cold")
 	if err != nil {
@@ -209,8 +209,8 @@ func (d *decision) lowerSequence() error {
 	return nil
 }
 
-// emptyVirtual empties the virtual tables of the cold copy, whose ordinary tables hold only cold rows
-// already.
+// emptyVirtual empties the virtual tables of the cold copy. The ordinary tables of that copy hold only cold
+// rows already.
 func (d *decision) emptyVirtual() error {
 	// A full-text table is emptied fastest by its content.
 	if err := d.conn.Configure(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, false); err != nil {

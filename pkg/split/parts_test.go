@@ -107,8 +107,8 @@ func TestStrangeCounters(t *testing.T) {
 	}
 }
 
-// A rowid that no column shows stays, in a table without an index, too: VACUUM alone would number these rows
-// anew.
+// A rowid that no column shows stays, in a table without an index, too: VACUUM alone would renumber these
+// rows.
 func TestHiddenRowidsStay(t *testing.T) {
 	path := database(
 		t,

@@ -21,7 +21,8 @@ import (
 
 // Policy says which rows are cold (docs/split.md, "The policy").
 type Policy struct {
-	// StayHot keeps rows hot whose move would tear a reference apart; otherwise such a database is refused.
+	// StayHot keeps rows hot if their move would tear a reference apart; otherwise such a database is
+	// refused.
 	StayHot bool
 	// Tables has the rules by the names that the policy gives the tables.
 	Tables map[string]TableRule
@@ -33,7 +34,7 @@ type Policy struct {
 
 // TableRule is what a policy says about one table.
 type TableRule struct {
-	// Where is the SQL expression that is true for cold rows; "" for a table whose rows only follow their
+	// Where is the SQL expression that is true for cold rows; "" for a table with rows that only follow their
 	// parents.
 	Where string
 	// FollowOwn means that the table's rows do not follow their parents: Where alone decides.

@@ -65,8 +65,8 @@ func (s *shape) triggersOf(conn *capi.Conn, t *table) ([]wire.Object, error) {
 	return list, nil
 }
 
-// leadsToVirtual looks for a virtual table whose name stands in one of the triggers, or in a trigger of a
-// table or view whose name stands there, and so on. It returns the first trigger and that table's name, ""
+// leadsToVirtual looks for a virtual table that one of the triggers names. It follows the triggers of the
+// tables and views that are named there, and so on. It returns the first trigger and that table's name, ""
 // for none.
 func (s *shape) leadsToVirtual(triggers []wire.Object) (trigger, virtual string) {
 	for _, first := range triggers {

@@ -176,8 +176,8 @@ func (m *merge) add(t *sqlitefile.Table) error {
 	return m.insert(t, insert)
 }
 
-// addWithRowids adds rows whose rowid no column shows: first those whose rowid is free, then the others with
-// new ones.
+// addWithRowids adds rows with a rowid that no column shows: first those with a free rowid, then the others
+// with new ones.
 func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 	taken := " WHERE EXISTS (SELECT 1 FROM main." + quoteName(
 		t.Name,
@@ -330,7 +330,7 @@ func (m *merge) indexKey(index string) (key []sqlitefile.KeyColumn, err error) {
 	return key, err
 }
 
-// rebuildIndexes builds full-text indexes anew whose content got cold rows.
+// rebuildIndexes rebuilds full-text indexes over content that got cold rows.
 func (m *merge) rebuildIndexes() error {
 	names, content := m.hot.externalIndexes()
 	for i, name := range names {

@@ -20,7 +20,7 @@ type Builder struct {
 	conn      *capi.Conn
 	text      capi.Encoding
 	inserters map[string]*Inserter
-	anyOrder  bool // rows come from a file of another encoding, whose keys are in another order
+	anyOrder  bool // rows come from a file of another encoding, with keys in another order
 	done      bool // the file stands, and Abort leaves it alone
 }
 

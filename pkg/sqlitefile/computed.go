@@ -67,7 +67,7 @@ func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
 	return counts[0] == counts[1]
 }
 
-// storedChecker computes the STORED columns of a table's rows anew, with a Durable Object's functions.
+// storedChecker computes the STORED columns of a table's rows again, with a Durable Object's functions.
 type storedChecker struct {
 	table               *Table
 	scratch             *scratch

@@ -130,7 +130,7 @@ func TestStoredColumnsThatAnotherVersionComputed(t *testing.T) {
 	}
 }
 
-// A full-text index that is damaged is built anew from its content, which is whole.
+// A full-text index that is damaged is rebuilt from its content, which is whole.
 func TestDamagedFullTextIndex(t *testing.T) {
 	for name, content := range map[string]string{"external content": "content='docs', content_rowid='id'", "its own content": "tokenize=unicode61"} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ type rowConverter struct {
 }
 
 // convert returns the row with its texts converted, valid until the next call. A cell below 0 means success;
-// otherwise it is the one whose text is invalid.
+// otherwise it is the one with invalid text.
 func (c *rowConverter) convert(row []wire.Value) (converted []wire.Value, cell int, err error) {
 	c.buffer, c.ends, c.row = c.buffer[:0], c.ends[:0], append(c.row[:0], row...)
 	for i := range row {

@@ -46,8 +46,8 @@ func (f *File) CountEntries(ctx context.Context) (Entries, error) {
 	return counted, nil
 }
 
-// keyed names the b-trees whose interior pages hold entries, too: those of indexes and of WITHOUT ROWID
-// tables. The others hold only keys to find the way (sqlite.org/fileformat2.html, section 1.6).
+// keyed names the b-trees with entries on interior pages, too: those of indexes and of WITHOUT ROWID tables.
+// The others hold only keys to find the way (sqlite.org/fileformat2.html, section 1.6).
 func (f *File) keyed() map[string]string {
 	kinds := map[string]string{}
 	for i := range f.objects {

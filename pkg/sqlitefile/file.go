@@ -138,11 +138,11 @@ func (f *File) Header() wire.Header {
 // Mark returns the fence or stamp in the file's header.
 func (f *File) Mark() userdb.Mark { return f.head.mark }
 
-// Tables returns the tables whose rows travel, in the order in which to load them. The caller does not change
-// them.
+// Tables returns the tables with rows that travel, in the order in which to load them. The caller does not
+// change them.
 func (f *File) Tables() []Table { return f.tables }
 
-// Table returns the table of that name, with ok false when there is none whose rows travel.
+// Table returns the table of that name, with ok false when there is none with rows that travel.
 func (f *File) Table(name string) (t *Table, ok bool) {
 	for i := range f.tables {
 		if f.tables[i].Name == name {

@@ -50,7 +50,7 @@ func (b *Builder) finish(ctx context.Context) error {
 }
 
 // complete makes everything but the tables. Views come before triggers, for INSTEAD OF; and before full-text
-// indexes, whose content may be a view.
+// indexes, since their content may be a view.
 func (b *Builder) complete(ctx context.Context) error {
 	defer b.conn.Watch(ctx)()
 	for _, in := range b.inserters {

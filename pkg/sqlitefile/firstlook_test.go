@@ -122,8 +122,8 @@ func TestFirstLookIsRightAboutHardDatabases(t *testing.T) {
 	}
 }
 
-// makeLarge makes a database with 50 MB of rows whose last table cannot be moved, and tables times as many
-// tables before it.
+// makeLarge makes a database with 50 MB of rows. Its last table cannot be moved; tables is how many come
+// before it.
 func makeLarge(t *testing.T, tables int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "large.db")

@@ -34,7 +34,7 @@ func fuzzSeeds(tb testing.TB) [][]byte {
 	return seeds
 }
 
-// FuzzPreflight: whatever the bytes are, the check ends, and what passes it can be read and built anew to the
+// FuzzPreflight: whatever the bytes are, the check ends, and what passes it can be read and rebuilt to the
 // same digest. Run it with -fuzzminimizetime 1x: coverage of the translated SQLite differs from run to run,
 // and minimizing never ends.
 func FuzzPreflight(f *testing.F) {
@@ -55,8 +55,9 @@ func FuzzPreflight(f *testing.F) {
 	})
 }
 
-// wantRoundTrip: a value that SQLite computes anew, in a generated column or a constraint that the file
-// violates, may still be refused while it is built, but never come back as another one without being noticed.
+// wantRoundTrip: SQLite computes a value again in a generated column, or in a constraint that the file
+// violates. Such a value may still be refused while it is built. It may never come back as another one
+// without being noticed.
 func wantRoundTrip(t *testing.T, ctx context.Context, path string) {
 	f, err := Open(ctx, path)
 	if err != nil {

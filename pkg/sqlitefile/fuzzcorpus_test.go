@@ -22,9 +22,9 @@ const (
 	fuzzMemory = 256 << 20
 )
 
-// FuzzCorpus damages real files: each edit of four bytes and a value goes to any place of the file, and there
-// are as many as the fuzzer likes. Whatever comes of it is judged, within bounds of time and memory, and what
-// passes can be read and built anew to the same digest.
+// FuzzCorpus damages real files: each edit of four bytes and a value goes to any place of the file. There are
+// as many edits as the fuzzer likes. Whatever comes of it is judged, within bounds of time and memory, and
+// what passes can be read and rebuilt to the same digest.
 func FuzzCorpus(f *testing.F) {
 	names := corpus.Names()
 	var files [][]byte

@@ -312,7 +312,8 @@ func wantSameHeader(t *testing.T, got, want wire.Header) {
 	}
 }
 
-// wantOwnDigest compares with the independent tool; it looks into shadow tables, whose layout may differ.
+// wantOwnDigest compares with the independent tool; it looks into shadow tables, which may have another
+// layout.
 func wantOwnDigest(t *testing.T, shape hardShape, path, built string) {
 	t.Helper()
 	if shape.virtual {

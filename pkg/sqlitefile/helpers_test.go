@@ -45,7 +45,7 @@ func openFile(t testing.TB, path string) *File {
 	return f
 }
 
-// rebuild reads a whole file and builds it anew.
+// rebuild reads a whole file and rebuilds it in another one.
 func rebuild(t testing.TB, f *File) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "built.db")

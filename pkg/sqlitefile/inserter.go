@@ -23,7 +23,7 @@ type Inserter struct {
 	tally   *wire.Tally   // of what came
 }
 
-// Insert inserts rows whose values stand in the order of columns; see Into.
+// Insert inserts rows with values in the order of columns; see Into.
 func (b *Builder) Insert(table string, columns []string, rows [][]wire.Value) error {
 	in, err := b.Into(table, columns)
 	if err != nil {
@@ -37,9 +37,9 @@ func (b *Builder) Insert(table string, columns []string, rows [][]wire.Value) er
 	return nil
 }
 
-// Into prepares inserting into a table. columns names the values of the rows to come, as an export page does:
-// the rowid's name first where no column shows the rowid, then columns, generated ones among them, whose
-// values are not inserted. The same table and columns again give the same Inserter.
+// Into prepares inserting into a table. columns names the values of the rows to come, as an export page does.
+// The rowid's name comes first where no column shows the rowid, then columns. Generated columns are among
+// them, but their values are not inserted. The same table and columns again give the same Inserter.
 func (b *Builder) Into(table string, columns []string) (*Inserter, error) {
 	if in := b.inserters[table]; in != nil && slices.Equal(in.columns, columns) {
 		return in, nil
@@ -105,7 +105,7 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	return in, nil
 }
 
-// keyCells says where the key stands in the rows that come, whose columns may stand in another order than the
+// keyCells says where the key stands in the rows that come. Their columns may stand in another order than the
 // table's.
 func (in *Inserter) keyCells() []wire.KeyCell {
 	cells := in.table.keyCells()
@@ -259,7 +259,7 @@ func (in *Inserter) refused(row []wire.Value, err error) error {
 	}
 }
 
-// keyOf shows the key of a row that came, whose columns may stand in another order than the table's.
+// keyOf shows the key of a row that came. Its columns may stand in another order than the table's.
 func (in *Inserter) keyOf(row []wire.Value) string {
 	var key wire.Key
 	for _, k := range in.table.Key {

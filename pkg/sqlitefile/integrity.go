@@ -61,7 +61,7 @@ func (f *File) judgeFile(
 	return list, messages >= most, err
 }
 
-// ownerOfPage names the table or index whose root is that page, "" when there is none.
+// ownerOfPage names the table or index with that root page, "" when there is none.
 func (f *File) ownerOfPage(root int64) string {
 	for i := range f.objects {
 		if f.objects[i].root == root {
@@ -105,7 +105,7 @@ func checkIntegrity(
 	if m := fts5Broken.FindStringSubmatch(message(err)); m != nil {
 		merged.add(
 			outOfStep(m[1], message(err)),
-		) // the check ended there; once the index is built anew, it goes on
+		) // the check ended there; once the index is rebuilt, it goes on
 		return merged.list, messages, nil
 	}
 	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
@@ -188,9 +188,9 @@ func outOfStep(table, detail string) Finding {
 }
 
 // checkExternalIndexes compares the index of every FTS5 table over external content with that content, since
-// a Durable Object's index is built anew from it. FTS5 offers the comparison only as an INSERT, so the file
-// is opened for writing, and for that the versions in its header are put to 1 for the duration; nothing else
-// in it changes.
+// a Durable Object's index is rebuilt from it. FTS5 offers the comparison only as an INSERT, so the file is
+// opened for writing. For that, the versions in its header are put to 1 for the duration; nothing else in it
+// changes.
 func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err error) {
 	names := f.externalIndexes()
 	if len(names) == 0 {

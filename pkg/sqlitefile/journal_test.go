@@ -12,8 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// account has a balance that is easily found, and a full-text table whose check needs a file that can be
-// written.
+// account has a balance that is easily found, and a full-text table with a check that needs a writable file.
 var account = []string{
 	"PRAGMA page_size=1024", "CREATE TABLE account(id INTEGER PRIMARY KEY, balance, note)",
 	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200) INSERT INTO account SELECT i, 100, zeroblob(500) FROM n",

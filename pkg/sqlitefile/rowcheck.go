@@ -47,7 +47,7 @@ func NewRowChecker(t *Table, limits wire.Limits) *RowChecker {
 }
 
 // rule is empty for the rowid, for virtual tables, which keep values as they are, and for generated columns,
-// whose values are not inserted.
+// which are not inserted.
 func (t *Table) rule(column int) cellRule {
 	if column < 0 || t.Kind == VirtualTable || t.Columns[column].Generated != NotGenerated {
 		return cellRule{}

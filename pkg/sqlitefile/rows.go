@@ -148,7 +148,7 @@ func (s *scan) run() error {
 	return nil
 }
 
-// where selects rows whose first key columns equal parameters and whose next one lies behind its parameter.
+// where selects rows: the first key columns equal parameters, and the next one lies behind its parameter.
 func (s *scan) where(equal int) string {
 	var terms []string
 	for i := range equal {

@@ -240,8 +240,8 @@ func (columns tableColumns) visible() []Column {
 	return visible
 }
 
-// integerPrimaryKey is the column that shows the rowid, for a table whose primary key has no index of its
-// own, and "" if there is none. (An INTEGER PRIMARY KEY DESC has an index: it does not show the rowid.)
+// integerPrimaryKey is the column that shows the rowid, "" if there is none. It is right only for a primary
+// key without an index of its own. (An INTEGER PRIMARY KEY DESC has an index: it does not show the rowid.)
 func (columns tableColumns) integerPrimaryKey() string {
 	name, count := "", 0
 	for _, c := range columns {

@@ -53,7 +53,7 @@ func tokenLength(sql string) int {
 	return 1
 }
 
-// quotedLength is the length of a quoted token whose quote may be doubled inside.
+// quotedLength is the length of a quoted token; the quote may be doubled inside.
 func quotedLength(sql string, quote byte) int {
 	for i := 1; i < len(sql); i++ {
 		if sql[i] != quote {

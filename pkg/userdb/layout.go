@@ -76,13 +76,13 @@ func (l Layout) String() string { return l.prefix + layoutUser + l.suffix }
 // Key is where the user's database stands.
 func (l Layout) Key(user UserID) ObjectKey { return ObjectKey(l.prefix + string(user) + l.suffix) }
 
-// UserOf tells whose database a key is; false when the key is something else.
+// UserOf tells which user's database a key is; false when the key is something else.
 func (l Layout) UserOf(key ObjectKey) (UserID, bool) {
 	return between(string(key), l.prefix, l.suffix)
 }
 
-// UserOfFolder tells whose folder a common prefix of a delimited listing is (it ends with the delimiter);
-// false when it is something else. Whether a database is in it, only a HEAD of Key tells.
+// UserOfFolder tells which user's folder a common prefix of a delimited listing is (it ends with the
+// delimiter). It is false for something else. Whether a database is in it, only a HEAD of Key tells.
 func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	end := strings.Index(l.suffix, delimiter)
 	if end < 0 {
@@ -91,8 +91,8 @@ func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	return between(folder, l.prefix, l.suffix[:end+len(delimiter)])
 }
 
-// CoveredBy says whose databases stand under keys that begin with prefix: many users', or only one user's, or
-// nobody's.
+// CoveredBy says which users' databases stand under keys that begin with prefix: many users', or only one
+// user's, or nobody's.
 func (l Layout) CoveredBy(prefix string) (many bool, only UserID) {
 	if strings.HasPrefix(l.prefix, prefix) {
 		return true, ""
@@ -119,9 +119,9 @@ func (l Layout) ListPlan() (prefix, delim string, plain bool) {
 	return l.prefix, delimiter, !strings.Contains(l.suffix, delimiter)
 }
 
-// Unnameable tells what stands in the place of a user in a key, or in a folder of a delimited listing, but
-// can be no user's id; "" for everything else. There may be a database, and nobody could be told whose. What
-// is under ReservedPrefix is no user's.
+// Unnameable tells what stands in the user's place in a key, or in a folder of a delimited listing, but can
+// be no user's id. It is "" for everything else. There may be a database, but no user can be named for it.
+// What is under ReservedPrefix is no user's.
 func (l Layout) Unnameable(keyOrFolder string) string {
 	if Reserved(keyOrFolder) {
 		return ""

@@ -53,7 +53,7 @@ func (k MarkKind) String() string {
 // Mark is what a cutover left in a file's header.
 type Mark struct {
 	Kind  MarkKind
-	Lin   Lineage // fence: the claim whose import the Durable Object holds
+	Lin   Lineage // fence: the claim of the import that the Durable Object holds
 	Non   Nonce   // fence: the claim of the command that wrote it
 	Stamp Stamp   // stamp: the claim that gave the file back
 
@@ -65,7 +65,7 @@ type Mark struct {
 	// for a write-ahead log.
 	Orig18, Orig19 byte
 
-	// LiftedFrom stands in the metadata only: the lineage whose fence was lifted while its Durable Object
+	// LiftedFrom stands in the metadata only: the lineage of a fence that was lifted while its Durable Object
 	// could not be reached.
 	LiftedFrom Lineage
 	// HotOf, too: the lineage of the Durable Object that has the cold rows of this file.

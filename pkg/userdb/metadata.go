@@ -12,8 +12,8 @@ import (
 const (
 	metadataFence = "dbmigrate-fence" // "lineage.nonce"
 	metadataStamp = "dbmigrate-stamp" // the claim
-	// metadataLifted is not in the bytes: the lineage whose fence was lifted while its Durable Object could
-	// not be reached.
+	// metadataLifted is not in the bytes: the lineage of a fence that was lifted while its Durable Object
+	// could not be reached.
 	metadataLifted = "dbmigrate-lifted"
 	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of
 	// this file.
@@ -98,7 +98,7 @@ func MetadataMarked(meta map[string]string) bool {
 // MetadataStamp is the stamp that metadata speaks of, 0 for none.
 func MetadataStamp(meta map[string]string) Stamp { return Stamp(metadataNumber(meta, metadataStamp)) }
 
-// MetadataLifted is the lineage whose fence was lifted without its Durable Object, 0 for none.
+// MetadataLifted is the lineage of a fence that was lifted without its Durable Object, 0 for none.
 func MetadataLifted(meta map[string]string) Lineage {
 	return Lineage(metadataNumber(meta, metadataLifted))
 }

@@ -18,7 +18,7 @@ type Object struct {
 }
 
 // Headers are what an object carries for those who download it, as HTTP says it, and its storage class. A PUT
-// replaces them all, so whoever writes a file back says them again.
+// replaces them all, so to write a file back is to say them again.
 type Headers struct {
 	CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Expires string
 	StorageClass                                                                string

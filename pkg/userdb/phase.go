@@ -38,7 +38,7 @@ type Claim uint32
 // A claim plays three parts in a mark. Each has a type of its own, so that the compiler finds one in the
 // place of another.
 type (
-	// Lineage is the claim whose import a Durable Object holds.
+	// Lineage is the claim of the import that a Durable Object holds.
 	Lineage uint32
 	// Nonce is the claim of the command that wrote a fence.
 	Nonce uint32

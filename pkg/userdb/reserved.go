@@ -12,8 +12,8 @@ const reservedName = ".dbmigrate"
 // Reserved says whether a key, or a folder of a delimited listing, is dbmigrate's own and no user's.
 func Reserved(keyOrFolder string) bool { return strings.HasPrefix(keyOrFolder, ReservedPrefix) }
 
-// reachesReserved says whether a layout puts some user under ReservedPrefix, other than the user of that very
-// name, whom ParseUserID refuses.
+// reachesReserved says whether a layout puts some user under ReservedPrefix. The user of that very name does
+// not count: ParseUserID refuses it.
 func reachesReserved(template string) bool {
 	first, _, deeper := strings.Cut(template, delimiter)
 	if !deeper {

@@ -8,7 +8,7 @@ type Service string
 // The services. The names are for people and for labels of metrics.
 const (
 	ServiceR2     Service = "R2"
-	ServiceKV     Service = "KV API" // the Cloudflare API, whose 1,200 calls in 5 minutes the whole account shares
+	ServiceKV     Service = "KV API" // the Cloudflare API; an account has 1,200 calls in 5 minutes
 	ServiceWorker Service = "Worker" // with the Durable Objects behind it
 )
 

@@ -21,8 +21,8 @@ const MaxUserIDBytes = 512 - len(FlagPrefix)
 // R2.
 const FlagPrefix = "migrated:"
 
-// SplitFlagPrefix starts the KV key of the flag of a split user, whose hot rows live in R2: such a user has
-// no flag under FlagPrefix.
+// SplitFlagPrefix starts the KV key of the flag of a split user, with hot rows in R2: such a user has no flag
+// under FlagPrefix.
 const SplitFlagPrefix = "split:"
 
 // ParseUserID accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three.

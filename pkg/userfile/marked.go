@@ -56,7 +56,7 @@ func (s *Copy) takeMarked(mark userdb.Mark, random io.Reader) (*marked, error) {
 }
 
 // withMark opens the spooled bytes as they are under the mark. A tombstone takes a fence too: it has no
-// header, and is written anew.
+// header, so all its bytes are written again.
 func (s *Copy) withMark(mark userdb.Mark, random io.Reader) (*marked, error) {
 	m := &marked{mark: mark, size: s.Size, summed: make(chan struct{})}
 	if s.Tombstone() {

@@ -38,8 +38,8 @@ func (s *Sides) Both(ctx context.Context, u userdb.UserID) (wire.Status, Version
 	return st, file, s.StoreNotSetBack(ctx, u, st, file)
 }
 
-// SamePlace refuses to work on a user whose Durable Object was filled from another object than the one we
-// look at: its absence there would be taken for the user's own.
+// SamePlace refuses to work on a user if the Durable Object was filled from another object than the one we
+// look at. With no file there, the user's own would be taken for absent.
 func (s *Sides) SamePlace(u userdb.UserID, receipt *wire.Receipt) error {
 	if receipt == nil || receipt.Bucket == s.Bucket && receipt.Key == s.Layout.Key(u) {
 		return nil

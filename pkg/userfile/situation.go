@@ -68,8 +68,8 @@ func Untouched(u userdb.UserID, file Version, st wire.Status) error {
 	)
 }
 
-// changedUnderFence: some SQLite builds write the versions of the header anew when they export a database,
-// and so take the fence's lock off but not its mark.
+// changedUnderFence: some SQLite builds rewrite the versions of the header when they export a database. That
+// takes the fence's lock off but not its mark.
 func changedUnderFence(file Version, receipt *wire.Receipt) bool {
 	if file.Tombstone() {
 		return false

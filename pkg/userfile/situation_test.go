@@ -7,7 +7,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Every phase beside every kind of file is one situation, each situation occurs, and whoever is not simply
+// Every phase beside every kind of file is one situation, and each situation occurs. A user who is not simply
 // served is told what to do.
 func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 	const lin, gen = 5, 7

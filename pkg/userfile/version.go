@@ -81,7 +81,7 @@ func (f Version) Carries(g userdb.Claim) bool {
 
 func (f Version) Tombstone() bool { return f.What == userdb.TombstoneFile }
 
-// Superseded stops a command whose claim g is older than what the file shows.
+// Superseded stops a command if its claim g is older than what the file shows.
 func (f Version) Superseded(op string, u userdb.UserID, g userdb.Claim) error {
 	if f.Newest() <= g {
 		return nil

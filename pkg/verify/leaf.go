@@ -116,7 +116,7 @@ func (f *finder) add(d foundRow) error {
 }
 
 // differences returns what was found. A missing and an extra row of the same content in a rowid table are one
-// row whose rowid changed.
+// row with a changed rowid.
 func (f *finder) differences() []RowDifference {
 	moved := f.moved()
 	var out []RowDifference
@@ -132,7 +132,7 @@ func (f *finder) differences() []RowDifference {
 	return out
 }
 
-// moved pairs the two halves of rows whose rowid changed, in both directions.
+// moved pairs the two halves of rows with a changed rowid, in both directions.
 func (f *finder) moved() map[int]int {
 	pairs := map[int]int{}
 	if !f.table.Rowid || len(f.table.Columns) == len(f.table.Key) {

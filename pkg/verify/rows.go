@@ -19,8 +19,8 @@ const (
 )
 
 // Side is one of two databases: the file, or the Durable Object. Rows yields the rows with after < key <=
-// upto in key order; a row and its bytes need to be valid only during the call of yield, whose error ends the
-// walk and is returned.
+// upto in key order. A row and its bytes need to be valid only during the call of yield. An error of yield
+// ends the walk and is returned.
 type Side interface {
 	Range(ctx context.Context, req wire.RangeRequest) (wire.RangeDigest, error)
 	Rows(ctx context.Context, table string, after, upto wire.Key, yield func(row []wire.Value) error) error
@@ -191,7 +191,7 @@ func (f *finder) checkWidth(row []wire.Value) error {
 		Err: fmt.Errorf("a row has %d cells and the table %d columns", len(row), len(f.table.Columns))}
 }
 
-// guarded is a side whose write counter must stand still during the search.
+// guarded is a side with a write counter that must stand still during the search.
 type guarded struct {
 	side   Side
 	name   string

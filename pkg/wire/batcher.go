@@ -35,7 +35,7 @@ func NewBatcher(limits Limits, batchBytes int64, emit func(body []byte, rows int
 	return b
 }
 
-// Table says whose rows come next and in which columns.
+// Table says which table's rows come next and in which columns.
 func (b *Batcher) Table(table string, columns []string) error {
 	if err := b.endFrame(); err != nil {
 		return err

@@ -38,7 +38,7 @@ type Frame struct {
 	rowLen   int    // header length of the last row: the guess for the next
 }
 
-// NewFrame makes frames for table whose JSONB has at most maxBytes bytes (Limits.FrameBytes).
+// NewFrame makes frames for table with at most maxBytes bytes of JSONB each (Limits.FrameBytes).
 func NewFrame(table string, columns []string, maxBytes int64) *Frame {
 	f := &Frame{maxBytes: int(maxBytes), body: make([]byte, maxJSONBHeader, 64<<10)}
 	f.SetTable(table, columns)
@@ -89,7 +89,7 @@ func (f *Frame) Add(row []Value) bool {
 	return true
 }
 
-// tooLong spares the encoding of a row whose bytes alone are too long.
+// tooLong spares the encoding of a row if its bytes alone are too long.
 func tooLong(row []Value) bool {
 	n := 0
 	for i := range row {

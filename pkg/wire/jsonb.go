@@ -63,7 +63,7 @@ func appendJSONBReal(b []byte, f float64) []byte {
 	return finishJSONBNumber(b, start, jsonbFloat)
 }
 
-// finishJSONBNumber writes the header of a number whose text begins one byte behind start; a number too long
+// finishJSONBNumber writes the header of a number with text from one byte behind start on. A number too long
 // for a header of one byte moves up by one.
 func finishJSONBNumber(b []byte, start int, kind byte) []byte {
 	n := len(b) - start - 1
@@ -106,7 +106,7 @@ func appendJSONBBlobArray(b, bytes []byte) []byte {
 	return appendJSONBBytes(b, bytes)
 }
 
-// insertJSONBHeader writes the header of an array whose payload is b[start+reserved:], moving the payload
+// insertJSONBHeader writes the header of an array with the payload b[start+reserved:], moving the payload
 // when the header needs other than the reserved length. It also returns the header's length.
 func insertJSONBHeader(b []byte, start, reserved int, kind byte) ([]byte, int) {
 	payload := len(b) - start - reserved
