@@ -2,8 +2,8 @@ import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { createRequire } from "node:module";
 import { defineConfig } from "vitest/config";
 
-// The pool brings a workerd of its own, whose SQLite has no jsonb_each yet; the one of wrangler is the one
-// that we develop and deploy with.
+// The pool brings a workerd of its own; its SQLite has no jsonb_each yet. The one of wrangler is the one that
+// we develop and deploy with.
 const require = createRequire(import.meta.url);
 const wranglersRequire = createRequire(require.resolve("wrangler/package.json"));
 process.env["MINIFLARE_WORKERD_PATH"] ??= (wranglersRequire("workerd") as { default: string }).default;

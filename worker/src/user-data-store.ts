@@ -60,8 +60,8 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
   }
 
   /**
-   * The users' files, of which the object looks at its own when it wakes up: `env.BUCKET`. A subclass whose
-   * binding has another name overrides it; it is called while the object is being made.
+   * The users' files: `env.BUCKET`. The object looks at its own when it wakes up. A subclass overrides this
+   * if its binding has another name; it is called while the object is being made.
    */
   protected filesOf(env: Env): R2Bucket | undefined {
     return env.BUCKET;

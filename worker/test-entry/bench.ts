@@ -1,6 +1,6 @@
-// The sample application for scripts/bench: it can send itself a request many times, and calls to R2 and to
+// The sample application for scripts/bench: it can send itself a request many times. Calls to R2 and to
 // Durable Objects can take longer, by what a network between them and the Worker would add. The times are
-// assumptions of whoever measures. Nothing here is part of what users deploy.
+// assumptions of the measurement. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Store } from "../src/index.ts";
 import { slow, slowStubs } from "./delay.ts";

@@ -1,4 +1,4 @@
-// Bindings whose calls take longer.
+// Bindings with calls that take longer.
 
 /** Milliseconds by which a call takes longer; asked before each. */
 export type Delay = () => number;

@@ -34,8 +34,8 @@ export interface AdminConfig {
    */
   readonly savesFiles?: boolean;
   /**
-   * The router's. A hint that dbmigrate sends comes first; without either, an object is created near whoever
-   * touches it first, for good.
+   * The router's. A hint that dbmigrate sends comes first; without either, an object is created near the
+   * first to touch it, for good.
    */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
 }
@@ -95,7 +95,7 @@ async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<numb
   return asInteger(body["gen"], "status.gen", 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Admin messages are idempotent, so the caller may repeat one whose answer was lost. */
+/** Admin messages are idempotent, so the caller may repeat one after its answer was lost. */
 function unreachable(cause: unknown): WireError {
   const overloaded = cause instanceof Error && "overloaded" in cause && cause.overloaded === true;
   const reason = cause instanceof Error ? cause.message : String(cause);

@@ -19,7 +19,7 @@ const MAGIC = { full: "DMF1", split: "DMS1" } as const;
 const SQLITE = "SQLite format 3\0";
 const MAX_CLAIM = 0xffff_ffff;
 
-/** A fence whose lineage and nonce are the claim. */
+/** A fence with the claim as its lineage and nonce. */
 export interface FenceRequest {
   readonly claim: number;
   readonly split: boolean;

@@ -1,4 +1,4 @@
-// The linear memory of SQLite's WebAssembly instance. Views are taken anew on every access, because each
+// The linear memory of SQLite's WebAssembly instance. Views are taken again on every access, because each
 // growth of the memory detaches the ones before.
 
 /** An address in the instance's memory; 0 is C's NULL. */

@@ -1,8 +1,8 @@
 // Live updates of one store: who is subscribed, and what each is told when.
 //
-// A write transaction is announced only after it is durable: its number is noted, storage is synced, and only
-// then are subscribers told up to that number. Nothing is buffered for them: the log is the buffer, and a
-// subscriber who does not keep up is told from it later, or to read anew.
+// A write transaction is announced only after it is durable. Its number is noted, storage is synced, and only
+// then are subscribers told up to that number. Nothing is buffered for them: the log is the buffer. A
+// subscriber who does not keep up is told from it later, or to read again.
 import type { ChangeLog, ChangeRecorder } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
@@ -130,7 +130,7 @@ export class LiveHub implements ChangeLog {
       try {
         new Subscriber(socket).send({ type: "resync", reason: "moved", ...this.#now() });
       } catch {
-        // He hears it from the close.
+        // The subscriber hears it from the close.
       }
       close(socket, CLOSE.moved, "the database left the Durable Object");
     }
@@ -149,7 +149,7 @@ export class LiveHub implements ChangeLog {
     if (after !== null && !continues) subscriber.tell({ type: "resync", reason: "gap", ...now });
   }
 
-  /** One subscriber's trouble is not another's: his connection ends, and he comes back. */
+  /** One subscriber's trouble is not another's: the connection ends, and the subscriber comes back. */
   #serve(socket: WebSocket): void {
     try {
       this.#pump(new Subscriber(socket));
@@ -158,7 +158,7 @@ export class LiveHub implements ChangeLog {
     }
   }
 
-  /** Tells one subscriber as much as is durable and as he has room for. */
+  /** Tells one subscriber as much as is durable and as there is room for. */
   #pump(subscriber: Subscriber): void {
     for (
       let at = subscriber.at;
@@ -190,7 +190,7 @@ export class LiveHub implements ChangeLog {
     return { lin: state.lin, seq: writes };
   }
 
-  /** Those that are open: one whose close is not answered yet is listed still, and takes no more messages. */
+  /** Those that are open: a socket with an unanswered close is listed still, and takes no more messages. */
   #sockets(): WebSocket[] {
     return this.#ctx.getWebSockets(TAG).filter(({ readyState }) => readyState === WebSocket.READY_STATE_OPEN);
   }

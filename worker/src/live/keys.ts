@@ -14,8 +14,8 @@ const ROWID_NAMES = ["rowid", "_rowid_", "oid"];
 const MOST_KEY_COLUMNS = LIMITS.columns / 2;
 
 /**
- * The shape of a table whose keys can be told; undefined for one that has none or whose columns take every
- * name of the rowid.
+ * The shape of a table with keys that can be told. It is undefined for one without such keys, or with columns
+ * of every name of the rowid.
  */
 export function keyedShape(sql: SqlStorage, table: string): TableShape | undefined {
   try {

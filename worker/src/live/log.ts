@@ -28,7 +28,7 @@ export class LiveLog {
     return this.#books.liveSince !== undefined;
   }
 
-  /** From here on transactions are logged. The clock of an absence starts anew. */
+  /** From here on transactions are logged. The clock of an absence starts again. */
   keepOn(now: number): void {
     if (now - (this.#books.liveSince ?? 0) >= RENEWED_MS) this.#books.liveSince = now;
   }

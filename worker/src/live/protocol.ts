@@ -66,7 +66,7 @@ export const LIVE_LIMITS = {
    */
   tables: 100,
   tableBytes: 4_096,
-  /** Changes that a subscriber is sent before he acknowledges one. */
+  /** Changes that are sent before the subscriber acknowledges one. */
   unacknowledged: 64,
   /** Write transactions that the log holds. */
   logEntries: 1_000,

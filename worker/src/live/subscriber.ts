@@ -13,7 +13,7 @@ interface Attachment {
   readonly rows: boolean;
   /** The last write transaction that this subscriber was told about, or did not ask about. */
   readonly at: number;
-  /** The messages that he has not acknowledged, by number. */
+  /** The messages that the subscriber has not acknowledged, by number. */
   readonly unacknowledged: readonly number[];
 }
 
@@ -25,12 +25,12 @@ export class Subscriber {
     this.#socket = socket;
   }
 
-  /** undefined before he has subscribed. */
+  /** undefined before the subscription. */
   get #state(): Attachment | undefined {
     return (this.#socket.deserializeAttachment() as Attachment | null) ?? undefined;
   }
 
-  /** Begins, or begins anew with another subscription. */
+  /** Begins, or starts over with another subscription. */
   subscribe({ tables, rows }: Subscription, at: number): void {
     this.#keep({ tables: tables?.map(lower) ?? null, rows, at, unacknowledged: [] });
   }
@@ -43,7 +43,7 @@ export class Subscriber {
     return this.#state?.rows ?? false;
   }
 
-  /** Whether he may be sent more before he acknowledges what he has. */
+  /** Whether more may be sent before the subscriber acknowledges what was. */
   get hasRoom(): boolean {
     return (this.#state?.unacknowledged.length ?? 0) < LIVE_LIMITS.unacknowledged;
   }
@@ -54,7 +54,7 @@ export class Subscriber {
     this.#keep({ ...state, unacknowledged: state.unacknowledged.filter((sent) => sent > seq) });
   }
 
-  /** What of a transaction's changes he asked for; undefined when it is nothing. */
+  /** What the subscription asks for of a transaction's changes; undefined when it is nothing. */
   wanted(changes: readonly TableChange[] | null): readonly TableChange[] | null | undefined {
     const tables = this.#state?.tables ?? null;
     if (changes === null || tables === null) return changes;
@@ -62,13 +62,13 @@ export class Subscriber {
     return found.length === 0 ? undefined : found;
   }
 
-  /** Passes a transaction over that he did not ask about. */
+  /** Passes over a transaction that the subscription does not ask for. */
   skip(seq: number): void {
     const state = this.#state;
     if (state !== undefined) this.#keep({ ...state, at: seq });
   }
 
-  /** Sends what he has to acknowledge. */
+  /** Sends what the subscriber has to acknowledge. */
   tell(message: ServerMessage & Position): void {
     const state = this.#state;
     if (state === undefined) return;

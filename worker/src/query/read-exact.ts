@@ -30,14 +30,14 @@ function resultName(statement: string): string {
 
 const NAMES_KEPT = 500;
 
-/** The table of the schema, whose rows are also known by their rowids. */
+/** The table of the schema; its rows are also known by their rowids. */
 const SCHEMA = ["sqlite_schema", "sqlite_master"];
 const ROWID: ReadonlySet<string> = new Set(["rowid", "oid", "_rowid_"]);
 
 /** Of a compound SELECT, where VALUES of several rows is one. */
 const MOST_PARTS = 5;
 
-/** A part of no rows whose columns have no affinity. */
+/** A part of no rows, with columns that have no affinity. */
 function emptyPart(columns: readonly string[]): string {
   return `SELECT ${columns.map(() => "CAST(NULL AS BLOB)").join(", ")} WHERE 0`;
 }

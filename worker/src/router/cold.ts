@@ -14,7 +14,7 @@ export type BothAnswer =
   | { readonly ok: true; readonly hot: QueryResults; readonly cold: QueryResults | null }
   | { readonly ok: false; readonly error: ErrorInfo };
 
-/** Whose cold rows are asked for, and how long. */
+/** Which user's cold rows are asked for, and how long. */
 export interface ColdUser {
   readonly sides: Sides;
   readonly user: string;

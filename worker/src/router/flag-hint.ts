@@ -9,11 +9,11 @@ export const MIN_FLAG_CACHE_TTL = 30;
 const PATIENCE_MS = 500;
 
 /**
- * For so long an isolate does not ask again about a user who has moved. After a rollback his requests make a
- * way more in that time.
+ * For so long an isolate does not ask again about a user who has moved. After a rollback, the user's requests
+ * make a way more in that time.
  */
 const REMEMBERED_MS = 10_000;
-/** Users whom an isolate remembers at most: about 100 bytes each. */
+/** The most users that an isolate remembers: about 100 bytes each. */
 const MOST_REMEMBERED = 10_000;
 
 /** Until when a user is known to have moved; all routers of an isolate share it. */

@@ -25,7 +25,7 @@ import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
 /** What a step leads to: an answer, or the side to ask next. */
 type Next = QueryAnswer | Side;
 
-/** A report about the user whose request this is. */
+/** A report about the user of this request. */
 type Report = RouterReport extends infer R ? (R extends RouterReport ? Omit<R, "user"> : never) : never;
 
 /** Both sides, and the first one again: every request gets that, however slow a side is. */
@@ -64,7 +64,7 @@ export interface Query {
 /** One request of one user. */
 export class Journey {
   private copy: Copy | undefined;
-  /** The file whose bytes are in memory. */
+  /** The file that the bytes in memory are of. */
   private loaded: StoredFile | undefined;
   /** The file was looked for and is not there. Whether the user is a new one, the Durable Object knows. */
   private missing: StoredFile | undefined;
@@ -159,9 +159,9 @@ export class Journey {
   }
 
   /**
-   * Whoever saves without conditions erases what somebody else has saved since it read. So where an old path
-   * does, nobody else saves: not in the window of a cutover, not over a fence that it has overwritten, not by
-   * a flag that is out of date. The user may be moving: that is worth a wait.
+   * An old path that saves without conditions erases what others have saved since it read. So nobody else
+   * saves there: not in a cutover's window, not over a fence that it has overwritten, not by a stale flag.
+   * The user may be moving: that is worth a wait.
    */
   private async leaveToOldPath(file: StoredFile): Promise<Next> {
     this.obstacle = savedElsewhere(file.key);
@@ -208,7 +208,7 @@ export class Journey {
   }
 
   /**
-   * The object's word came after the look at the file: a save of the new file still meets whoever creates it
+   * The object's word came after the look at the file: a save of the new file still meets one that is created
    * in between.
    */
   private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {

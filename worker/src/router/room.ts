@@ -9,8 +9,8 @@ import { WireError } from "../wire/errors.ts";
 export const DEFAULT_LOADED_BYTES = 96 * 1024 * 1024;
 
 /**
- * A place that is older belongs to a request that ended without a word: the platform cancels one whose client
- * went away.
+ * A place that is older belongs to a request that ended without a word: the platform cancels one after its
+ * client went away.
  */
 const HELD_MS = 60_000;
 /** So does a place in the queue that did not ask for so long. */

@@ -60,7 +60,7 @@ export interface RouterConfig {
   readonly limits?: LimitsMode;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
-  /** Is told of users whom somebody has to look at; `console.warn` when absent. */
+  /** Is told of users that somebody has to look at; `console.warn` when absent. */
   readonly observe?: Observer;
 }
 
@@ -80,8 +80,8 @@ export interface Router {
   thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /**
    * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is
-   * served from the file, it is closed at once with code 4001. Whoever may call this may read which rows of
-   * the user change: authenticate first.
+   * served from the file, it is closed at once with code 4001. A caller may read which rows of the user
+   * change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
 }

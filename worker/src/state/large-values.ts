@@ -38,7 +38,7 @@ export function putLarge(kv: SyncKvStorage, key: string, value: unknown): void {
   kv.put(key, parts === 0 ? value : { [MARK]: { parts } satisfies Parted });
 }
 
-/** Begins with the key, so that whoever drops all keys of a prefix drops the parts. */
+/** Begins with the key, so dropping all keys of a prefix drops the parts, too. */
 function partKey(key: string, part: number): string {
   return `${key}:part:${part}`;
 }

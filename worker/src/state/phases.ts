@@ -69,7 +69,7 @@ const to = (phase: Phase): Rule => ({ answer: "ok", to: phase });
 const stay = (outcome: Outcome): Rule => ({ answer: "ok", outcome });
 const seal = (phase: Phase, outcome: Outcome): Rule => ({ answer: "ok", to: phase, outcome });
 
-/** A rule, or one that also depends on what the last claim was for and on whose import the content is. */
+/** A rule, or one that also depends on the last claim's purpose and on the claim that imported the content. */
 type Cell = Rule | ((state: State) => Rule);
 
 /** The rule for each kind of claim; under the others the message is refused. */
@@ -205,7 +205,7 @@ function resolve(cell: Cell, state: State): Rule {
   return typeof cell === "function" ? cell(state) : cell;
 }
 
-/** The state after a message whose rule is `rule`. */
+/** The state after a message that `rule` decides. */
 export function nextState(state: State, message: Message, rule: Rule): State {
   const intent = claimIntents[message];
   const gen = intent === undefined ? state.gen : state.gen + 1;

@@ -89,7 +89,7 @@ export function takesRows(sql: SqlStorage, name: string): boolean {
   return type === "table" || type === "virtual";
 }
 
-/** The tables whose rows digests and exports cover, sorted by name as bytes. */
+/** The tables of the rows that digests and exports cover, sorted by name as bytes. */
 export function tablesWithRows(sql: SqlStorage): string[] {
   return tableEntries(sql)
     .filter((entry) => holdsRows(sql, entry))

@@ -77,7 +77,7 @@ export async function advanceDigest(
     const budget = new SliceBudget();
     if (store.storage.transactionSync(() => digestSlice(store, budget))) break;
     done += budget.slices;
-    // Lets the clock move and other requests in; a write among them makes the digest begin anew.
+    // Lets the clock move and other requests in; a write among them makes the digest start over.
     await scheduler.wait(0);
     if (Date.now() - start >= budgetMs) break;
   }

@@ -55,7 +55,7 @@ export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequ
   });
 }
 
-/** Throws the content away and begins the import anew, under the same claim. @throws WireError */
+/** Throws the content away and starts the import over, under the same claim. @throws WireError */
 export async function reset(store: StoreContext, gen: number): Promise<Status> {
   await beginImportEvent(store, gen, "reset");
   return move(store, gen, "reset");
@@ -81,7 +81,7 @@ export async function activate(store: StoreContext, gen: number): Promise<Status
     if (rule.answer === "ok") apply(store, "activate", rule);
     // A resume goes on with the old content: the writes since its first activation still count.
     if (rule.answer === "ok" && isFresh(state.phase)) store.books.markActivation();
-    // Whoever divided the user had read them, and none can have come since.
+    // The command that divided the user had read them, and none can have come since.
     if (rule.answer === "ok" && state.phase === "SPLIT_READY") store.books.dropThaws();
     return statusOf(store);
   });

@@ -150,7 +150,7 @@ export class RowReader {
     );
   }
 
-  // A row whose cells are too long for one string.
+  // A row with cells that are too long for one string.
   #readLongRow(where: BoundExpression): Chunk {
     const values = this.#readExact(rowColumns(this.shape), where, 0);
     if (values.length === 0) return noRows;

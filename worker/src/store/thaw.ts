@@ -1,7 +1,7 @@
 // What the application wants back among the hot rows of a split user (docs/split.md, "Back from the
 // archive"). The store notes the rows' primary keys, until an operator's command has brought the rows home:
 // content moves between the sides under a claim only. A rowid that no column shows would be no name for a
-// row: a merge may number it anew.
+// row: a merge may renumber it.
 import { BoundStatement } from "../query/parameters.ts";
 import { demandServing, queryRule } from "../query/execute.ts";
 import { parseStatement } from "../query/statement.ts";

@@ -31,7 +31,7 @@ export interface Fenced {
 
 export type Mark = Unfenced | Fenced;
 
-/** An absent object is unfenced: whoever creates it decides. */
+/** An absent object is unfenced: the one who creates it decides. */
 export const ABSENT: Unfenced = { fenced: false, stamp: 0 };
 
 /**

@@ -3,8 +3,7 @@ import { expect, it } from "vitest";
 import page from "../../../docs/architecture.md?raw";
 
 /**
- * Each directory, or file of src itself, and what it may import. Whoever is below knows nothing of who is
- * above.
+ * Each directory, or file of src itself, and what it may import. A layer below knows nothing of those above.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: [],

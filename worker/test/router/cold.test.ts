@@ -32,7 +32,7 @@ beforeEach(() => {
   user = newUser();
 });
 
-/** A router whose sides do something else now and then. */
+/** A router with sides that do something else now and then. */
 function router(parts: {
   files?: Partial<FileSide>;
   store?: Partial<StoreSide>;

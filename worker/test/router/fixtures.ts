@@ -15,7 +15,7 @@ export const newUser = (): string => `user-${++users}-${crypto.randomUUID()}`;
 
 export const fileKey = (user: string): string => `${user}/database.sqlite`;
 
-/** A database with a table t whose rows are these texts. */
+/** A database with a table t that has these texts as rows. */
 export function database(...texts: string[]): Uint8Array {
   const statements = [
     { sql: "CREATE TABLE t(a)" },

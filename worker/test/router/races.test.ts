@@ -29,7 +29,7 @@ async function fileTexts(): Promise<unknown[]> {
   return textsIn(new Uint8Array((await object?.arrayBuffer()) ?? new ArrayBuffer(0)));
 }
 
-/** A router whose sides do something else now and then. */
+/** A router with sides that do something else now and then. */
 function router(parts: {
   files?: Partial<FileSide>;
   store?: Partial<StoreSide>;

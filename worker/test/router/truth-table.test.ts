@@ -61,8 +61,7 @@ function expectedOfCurrent({ flag, file, phase, mode }: Case): Expected {
   const sameLineage = !file.includes("another");
   // A request that finds no file asks the store, and creates none beside one that is alive.
   if (file === "absent" && ALIVE.includes(phase)) return phase === "ACTIVE" ? "store" : "missing";
-  // An open file beside an active store is a state that the protocol excludes; whoever is asked first
-  // answers.
+  // An open file beside an active store is a state that the protocol excludes; the side asked first answers.
   if (!isFenced) return phase === "ACTIVE" && flag === "true" ? "store" : "file";
   if (phase === "ACTIVE") return "store";
   if (mode === "write") return "refused";

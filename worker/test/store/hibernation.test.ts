@@ -1,5 +1,5 @@
-// An open connection costs nothing while nothing happens: the object really leaves memory, and whoever is
-// connected does not notice. The runtime evicts by itself here; nothing is evicted by hand.
+// An open connection costs nothing while nothing happens: the object really leaves memory, and the other end
+// does not notice. The runtime evicts by itself here; nothing is evicted by hand.
 import { runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import { Client, bindings, table } from "./client.ts";

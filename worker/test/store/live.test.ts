@@ -1,5 +1,5 @@
-// Live updates: what a subscriber is told, when, and what happens when he falls behind, goes away or has to
-// leave.
+// Live updates: what a subscriber is told, when, and what happens to one who falls behind, goes away or has
+// to leave.
 import { runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it } from "vitest";
 import { CLOSE, LIVE_LIMITS } from "../../src/live/protocol.ts";

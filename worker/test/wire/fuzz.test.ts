@@ -1,4 +1,4 @@
-// A short run of the fuzzer inside workerd, whose text decoders and regular expressions are the ones that
+// A short run of the fuzzer inside workerd: its text decoders and regular expressions are the ones that
 // count. `make fuzz-worker` runs longer.
 import { expect, it } from "vitest";
 import { fuzz, targets } from "../fuzz/decoders.ts";
