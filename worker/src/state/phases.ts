@@ -69,7 +69,7 @@ const to = (phase: Phase): Rule => ({ answer: "ok", to: phase });
 const stay = (outcome: Outcome): Rule => ({ answer: "ok", outcome });
 const seal = (phase: Phase, outcome: Outcome): Rule => ({ answer: "ok", to: phase, outcome });
 
-/** A rule, or one that also depends on the last claim's purpose and on the claim that imported the content. */
+/** A rule, or one that also depends on the last claim's purpose and the claim that imported the content. */
 type Cell = Rule | ((state: State) => Rule);
 
 /** The rule for each kind of claim; under the others the message is refused. */
