@@ -13,6 +13,8 @@ import { demandPortable, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON
 
 /** For so long the Worker races with the application. */
 const PATIENCE_MS = 20_000;
+/** For so long in all it keeps the saves of its isolate waiting: less than a router waits by default. */
+const HOLDS_MS = 4000;
 /** Between two tries when R2 asks to slow down; a router waits longer. */
 const THROTTLED_MS = 250;
 const MAGIC = { full: "DMF1", split: "DMS1" } as const;
@@ -57,21 +59,32 @@ export async function fenceFile(
   lastClaim: () => Promise<number>,
 ): Promise<FencedFile> {
   const deadline = Date.now() + PATIENCE_MS;
+  let heldMs = 0;
+  let giveWay = false;
   do {
-    const fenced = await fenceOnce(bucket, key, wanted, lastClaim);
-    if (fenced !== null) return fenced;
+    const begun = Date.now();
+    const holds: boolean = !giveWay && heldMs < HOLDS_MS;
+    const outcome = await fenceOnce(bucket, key, wanted, lastClaim, holds);
+    if (typeof outcome === "object") return outcome;
+    if (holds) heldMs += Date.now() - begun;
+    // Who wins against a hold is not of this isolate: to hold its saves again at once is of no use.
+    giveWay = holds && outcome === "lost";
   } while (Date.now() < deadline);
   throw fileChanged(key);
 }
 
-/** Null when others were faster. Routers of this isolate are not: they wait for the attempt. */
+/** Why the file could not be saved under the fence. */
+type Obstacle = "lost" | "throttled";
+
+/** While it holds, routers of this isolate are not faster: they wait for the attempt. */
 async function fenceOnce(
   bucket: R2Bucket,
   key: string,
   wanted: FenceRequest,
   lastClaim: () => Promise<number>,
-): Promise<FencedFile | null> {
-  const release = await holdSaves(key);
+  holds: boolean,
+): Promise<FencedFile | Obstacle> {
+  const release = holds ? await holdSaves(key) : undefined;
   try {
     const object = await bucket.get(key);
     if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
@@ -80,9 +93,9 @@ async function fenceOnce(
     demandPortable(object, bytes);
     if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
     const saved = await save(bucket, object, putFence(bytes, wanted), wanted);
-    return saved && { etag: saved.etag, source: object.etag };
+    return typeof saved === "string" ? saved : { etag: saved.etag, source: object.etag };
   } finally {
-    release();
+    release?.();
   }
 }
 
@@ -127,25 +140,26 @@ function putFence(bytes: Uint8Array, { claim, split }: FenceRequest): Uint8Array
   return bytes;
 }
 
-/** Null when the object is another one by now, or R2 asks to slow down. */
+/** "lost" when the object is another one by now, "throttled" when R2 asks to slow down. */
 async function save(
   bucket: R2Bucket,
   { key, etag, customMetadata, httpMetadata, storageClass }: R2Object,
   bytes: Uint8Array,
   { metadata }: FenceRequest,
-): Promise<R2Object | null> {
+): Promise<R2Object | Obstacle> {
   const kept = Object.entries(customMetadata ?? {}).filter(([name]) => !isOurs(name));
   try {
-    return await bucket.put(key, bytes, {
+    const saved = await bucket.put(key, bytes, {
       onlyIf: { etagMatches: etag },
       md5: md5Of(bytes),
       customMetadata: { ...Object.fromEntries(kept), ...metadata },
       ...(httpMetadata && { httpMetadata }),
       ...(storageClass && { storageClass }),
     });
+    return saved ?? "lost";
   } catch (cause) {
     if (!isThrottled(cause)) throw cause;
     await new Promise((resolve) => setTimeout(resolve, THROTTLED_MS));
-    return null;
+    return "throttled";
   }
 }

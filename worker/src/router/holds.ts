@@ -21,15 +21,21 @@ type End = () => void;
 /** Undefined while a fence is being put: then nothing may be saved. */
 export function beginSave(key: string): End | undefined {
   const gate = gateOf(key);
-  return isBusy(gate.holds) ? undefined : begin(key, gate.saves);
+  return isBusy(gate.holds) ? undefined : begin(key, gate.saves).end;
 }
 
-/** Keeps saves of the file away. Resolves when those that had begun have ended. */
+/**
+ * Keeps saves of the file away. Resolves when those that had begun have ended; only from then on the hold
+ * grows old.
+ */
 export async function holdSaves(key: string): Promise<End> {
   const gate = gateOf(key);
-  const end = begin(key, gate.holds);
+  const { who, end } = begin(key, gate.holds);
   // A promise of another request must not be awaited, so each looks for itself.
-  while (isBusy(gate.saves)) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  while (isBusy(gate.saves)) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    gate.holds.set(who, Date.now());
+  }
   return end;
 }
 
@@ -41,14 +47,15 @@ function gateOf(key: string): Gate {
   return gate;
 }
 
-function begin(key: string, of: Map<symbol, number>): End {
+function begin(key: string, of: Map<symbol, number>): { who: symbol; end: End } {
   const who = Symbol();
   of.set(who, Date.now());
-  return () => {
+  const end = (): void => {
     of.delete(who);
     const gate = gates.get(key);
     if (gate !== undefined && gate.saves.size + gate.holds.size === 0) gates.delete(key);
   };
+  return { who, end };
 }
 
 function isBusy(of: Map<symbol, number>): boolean {

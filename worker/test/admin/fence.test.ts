@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRouter, handleAdmin } from "../../src/index.ts";
-import { beginSave } from "../../src/router/holds.ts";
+import { beginSave, holdSaves } from "../../src/router/holds.ts";
 import {
   bindings,
   database,
@@ -20,6 +20,16 @@ let user: string;
 beforeEach(() => {
   user = newUser();
 });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The clock of what follows: it stands still, and goes on by so much when called. */
+function ownClock(): (ms: number) => void {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  return (ms) => void vi.setSystemTime(Date.now() + ms);
+}
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const md5Of = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
@@ -138,6 +148,46 @@ it("wins the first time against routers of its isolate that never pause", async 
   expect(answer).toMatchObject({ etag: md5Of(after) });
   expect(puts).toBe(1);
   expect(textsIn(after).length).toBe(acknowledged + 1);
+});
+
+it.each([
+  ["wins every attempt", () => undefined],
+  ["keeps R2 busy", () => Promise.reject(new Error("put: Reduce your concurrent request rate (10058)"))],
+])("lets saves of its isolate in while another isolate %s", async (_name, put) => {
+  const goOn = ownClock();
+  await BUCKET.put(fileKey(user), file);
+  let held = 0;
+  let turns = 0;
+  const gen = async (): Promise<number> => {
+    const end = beginSave(fileKey(user));
+    if (end === undefined) held += 1;
+    else turns += 1;
+    end?.();
+    goOn(1000); // the length of an attempt
+    await BUCKET.put(fileKey(user), database(`write ${held + turns}`));
+    return 3;
+  };
+  const bucket = {
+    get: BUCKET.get.bind(BUCKET),
+    put: async (...given: Parameters<R2Bucket["put"]>) => (await put()) ?? BUCKET.put(...given),
+  } as unknown as Partial<R2Bucket>;
+  expect(await fence({ gen: 3, metadata }, { bucket, gen })).toBe("file-changed");
+  expect({ held, turns }).toEqual({ held: 4, turns: 16 }); // seconds
+  expect(md5Of(await stored())).toBe(md5Of(database("write 20")));
+});
+
+it("holds for as long after the saves that had begun as without any", async () => {
+  const goOn = ownClock();
+  const end = beginSave(fileKey(user));
+  const hold = holdSaves(fileKey(user));
+  goOn(1900);
+  await pause(20);
+  end?.();
+  const release = await hold;
+  goOn(1900);
+  expect(beginSave(fileKey(user))).toBeUndefined();
+  release();
+  expect(beginSave(fileKey(user))).toBeTypeOf("function");
 });
 
 it("waits for no save that was cut off", async () => {
