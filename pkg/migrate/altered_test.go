@@ -16,6 +16,7 @@ type alters struct {
 	migrate.Files
 	key  userdb.ObjectKey
 	left int
+	lost bool // the answer, which names another MD5, does not arrive
 }
 
 func (a *alters) Put(
@@ -37,21 +38,21 @@ func (a *alters) Put(
 	if _, err := a.Files.Put(ctx, key, bytes.NewReader(content), size, opts); err != nil {
 		return "", err
 	}
-	return "", &userdb.Error{
-		Op:    "put",
-		Thing: string(key),
-		Kind:  userdb.ProtocolError,
-		Err:   errors.New("another MD5"),
+	kind, what := userdb.ProtocolError, "another MD5"
+	if a.lost {
+		kind, what = userdb.Unreachable, "no answer"
 	}
+	return "", &userdb.Error{Op: "put", Thing: string(key), Kind: kind, Err: errors.New(what)}
 }
 
 // TestAlteredExportEmptiesNoObject: the stamp says that an export is there, and the bytes are others. The
 // sealed object has the only true copy then.
 func TestAlteredExportEmptiesNoObject(t *testing.T) {
-	for _, next := range []string{"rollback", "migrate"} {
-		t.Run(next, func(t *testing.T) {
+	for i, name := range []string{"rollback", "migrate", "rollback, answer lost", "migrate, answer lost"} {
+		next, lost := []string{"rollback", "migrate"}[i%2], i >= 2
+		t.Run(name, func(t *testing.T) {
 			w, key, _ := oneUser(t)
-			files := &alters{Files: w.Bucket, key: key}
+			files := &alters{Files: w.Bucket, key: key, lost: lost}
 			e := w.Engine("run", files, w.Objects, nil)
 			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
 			before, err := w.Objects.FreshDigest(t.Context(), alice)
@@ -87,6 +88,31 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 				t.Errorf("it came back as another: %v", err)
 			}
 		})
+	}
+}
+
+// TestAlteredMergeEmptiesNoObject: the same of the cold rows of a split user.
+func TestAlteredMergeEmptiesNoObject(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		x := newWalk(t)
+		x.splitAt(20)
+		before, err := x.w.Objects.FreshDigest(t.Context(), alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The Worker puts the fence, so the first PUT from here is that of the whole file.
+		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 1, lost: lost}
+		e := x.w.Engine("run", files, x.w.Objects, x.w.Objects)
+		for range 3 {
+			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+			if r.Err() == nil {
+				t.Fatalf("lost %v: %s", lost, r.Outcome)
+			}
+			after, err := x.w.Objects.FreshDigest(t.Context(), alice)
+			if err != nil || after.Digest.Database != before.Digest.Database || after.Phase != userdb.Merging {
+				t.Fatalf("lost %v: the object is %s: %v", lost, after.Phase, err)
+			}
+		}
 	}
 }
 

@@ -266,6 +266,9 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if !file.FencedBy(lin) && userdb.HasOtherContent(file.Object) {
 			return userfile.OtherContent("import again", m.user, file)
 		}
+		if !file.FencedBy(lin) && userfile.MayLackWrites(file, st) {
+			return userfile.WritesMayBeLost("import again", m.user, file, st)
+		}
 		if !file.FencedBy(lin) {
 			return m.importAfterExport(ctx)
 		}

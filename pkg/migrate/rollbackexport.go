@@ -65,11 +65,10 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	return nil
 }
 
-// mayLeaveBehind asks for confirmation before a Durable Object is emptied after its fence was lifted without
-// it. It may have taken writes that no file has. With the confirmation, they are saved first.
+// mayLeaveBehind asks for confirmation before a Durable Object is emptied that may have taken writes that no
+// file has. With the confirmation, they are saved first.
 func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st wire.Status) error {
-	other := userdb.HasOtherContent(file.Object)
-	if !other && (!userfile.LiftedAlone(file, st.Lin) || st.Writes == st.WritesAtActivation) {
+	if !userdb.HasOtherContent(file.Object) && !userfile.MayLackWrites(file, st) {
 		return nil
 	}
 	if r.opts.DiscardWrites {
@@ -79,12 +78,7 @@ func (r *retreat) mayLeaveBehind(ctx context.Context, file userfile.Version, st 
 		}
 		return r.saveLeftBehind(ctx, *report.Digest)
 	}
-	return &userdb.Error{Op: "release", Thing: string(r.user), Kind: userdb.Conflict,
-		Err: fmt.Errorf(
-			"the file went back without its Durable Object, which has %d write transactions that no file has; it is sealed now, and keeps them",
-			st.Writes-st.WritesAtActivation,
-		),
-		Hint: "look at them first; `dbmigrate rollback --discard-writes` leaves them behind for good, as a SQLite file in R2"}
+	return userfile.WritesMayBeLost("release", r.user, file, st)
 }
 
 // putBack makes one attempt to put the file in place of the version just seen.

@@ -56,6 +56,9 @@ func (r *retreat) stampLanded(ctx context.Context, seen userfile.Version, putErr
 		return err
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
+		if userdb.HasOtherContent(file.Object) {
+			return userfile.OtherContent("put back", r.user, file)
+		}
 		return nil
 	}
 	if file.ETag != seen.ETag {

@@ -67,6 +67,12 @@ func HasOtherContent(o Object) bool {
 	return name != "" && sum != strings.Trim(string(o.ETag), `"`)
 }
 
+// HasContent says whether metadata notes which bytes were sent under a stamp.
+func HasContent(meta map[string]string) bool {
+	name, _ := contentOf(meta)
+	return name != ""
+}
+
 func contentOf(meta map[string]string) (name, sum string) {
 	for name, value := range meta {
 		if strings.EqualFold(name, metadataContent) {

@@ -21,6 +21,26 @@ func LiftedAlone(file Version, lin userdb.Lineage) bool {
 	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
 }
 
+// MayLackWrites says whether the Durable Object took writes of which nothing proves that the file has them: its
+// fence was lifted alone, or a writer dropped the metadata that says what was put there. The stamp in the
+// bytes does not tell a lift from an export: after a reopening both are later than the lineage.
+func MayLackWrites(file Version, st wire.Status) bool {
+	meta := file.Object.Metadata
+	proved := userdb.MetadataStamp(meta) != 0 || userdb.HasContent(meta)
+	return st.Writes != st.WritesAtActivation && (!proved || LiftedAlone(file, st.Lin))
+}
+
+// WritesMayBeLost stops a command before it empties such a Durable Object.
+func WritesMayBeLost(op string, u userdb.UserID, file Version, st wire.Status) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
+		Err: fmt.Errorf(
+			"the Durable Object took %d write transactions, and nothing proves that %s has them: the file went back without the object, or a writer dropped its metadata; the object is sealed and keeps them",
+			st.Writes-st.WritesAtActivation,
+			file.Key,
+		),
+		Hint: "compare a copy of the file with the Durable Object; `dbmigrate rollback --discard-writes` lets the file serve as it is, and keeps what the object has as a SQLite file in R2"}
+}
+
 // HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer
 // that knows no fence: then the file may have the cold rows, too.
 func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
