@@ -21,7 +21,7 @@ func TestEveryTestIsInBothTiers(t *testing.T) {
 	for _, tier := range []string{"test", "proof"} {
 		recipe := recipeOf(t, tier)
 		for _, module := range filesNamed(t, "go.mod") {
-			runs := `go run ./scripts/gotest .*\./\.\.\.`
+			runs := `exec bin/gotest .*\./\.\.\.`
 			if dir := filepath.Dir(module); dir != "." {
 				runs = `cd ` + regexp.QuoteMeta(dir) + ` && go test \./\.\.\.`
 			}
@@ -58,6 +58,64 @@ func recipeOf(t *testing.T, target string) string {
 		t.Fatalf("make -n %s: %v\n%s", target, err, out)
 	}
 	return string(out)
+}
+
+// TestTurn: the number of the commit on the main line chooses the part, or the day where there is none.
+func TestTurn(t *testing.T) {
+	home := t.TempDir()
+	full := filepath.Join(home, "full")
+	git := func(dir string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
+		cmd.Dir, cmd.Env = dir, outside(home)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	commit := func(what string) { git(full, "commit", "--quiet", "--allow-empty", "--message", what) }
+	git(home, "init", "--quiet", "--initial-branch", "main", full)
+	commit("1")
+	git(full, "switch", "--quiet", "--create", "side")
+	commit("aside")
+	git(full, "switch", "--quiet", "main")
+	commit("2")
+	git(full, "merge", "--quiet", "--no-ff", "--message", "3", "side")
+	git(home, "clone", "--quiet", "--depth", "1", "file://"+full, "shallow")
+	git(home, "init", "--quiet", "empty")
+	for dir, want := range map[string]string{"full": "3", "shallow": "", "empty": "", ".": ""} {
+		if got := turnIn(t, home, filepath.Join(home, dir)); got != want {
+			t.Errorf("in %s, DBMIGRATE_EFFORT is %q, not %q", dir, got, want)
+		}
+	}
+}
+
+// turnIn is what the Makefile chooses in another folder.
+func turnIn(t *testing.T, home, dir string) string {
+	t.Helper()
+	here, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := filepath.Join(home, "show.mk")
+	if err := os.WriteFile(show, []byte("show-turn:\n\t@echo \"$(DBMIGRATE_EFFORT)\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "-I", here, "-f", filepath.Join(here, "Makefile"), "-f", show, "show-turn")
+	cmd.Dir, cmd.Env = dir, outside(home)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make: %v\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// outside is an environment in which neither this run of make nor this repository shows.
+func outside(home string) []string {
+	kept := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "MAKE") || strings.HasPrefix(entry, "MFLAGS") ||
+			strings.HasPrefix(entry, "GIT_") || strings.HasPrefix(entry, "DBMIGRATE_")
+	})
+	return append(kept, "HOME="+home, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+filepath.Dir(home))
 }
 
 // leavesOut is what a test uses to leave something out. Only effort does, which says what and how much.
@@ -134,7 +192,7 @@ func filesNamed(t *testing.T, pattern string) []string {
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("list the files: this test needs git and a clone of the repository: %v", err)
 	}
 	var there []string
 	for _, path := range strings.Fields(string(out)) {

@@ -47,7 +47,7 @@ func tracked(t *testing.T, patterns ...string) []string {
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("list the files: this test needs git and a clone of the repository: %v", err)
 	}
 	return slices.DeleteFunc(strings.Fields(string(out)), func(path string) bool {
 		_, err := os.Stat(filepath.Join(root, path))

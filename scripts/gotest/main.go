@@ -2,7 +2,9 @@
 // everything that a failed test said, how much of the whole each reduced proof did (internal/testkit/effort),
 // which tests were skipped and why, and the slowest ones.
 //
-//	go run ./scripts/gotest -p 3 ./...
+//	go build -o bin/gotest ./scripts/gotest && bin/gotest -p 3 ./...
+//
+// A signal ends the tests. `go run` keeps signals to itself.
 package main
 
 import (
@@ -23,8 +25,9 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code, err := run(ctx, os.Args[1:], os.Stdout)
+	ctx, stop := signal.NotifyContext(
+		context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	code, err := run(ctx, os.Args[1:], os.Stdout, patience)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gotest:", err)
@@ -33,11 +36,13 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, args []string, out io.Writer) (code int, err error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+// patience is how long go and the tests may take to end after a signal.
+const patience = 30 * time.Second
+
+func run(ctx context.Context, args []string, out io.Writer, patience time.Duration) (code int, err error) {
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go then ends the tests
-	cmd.WaitDelay = 30 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	events, err := cmd.StdoutPipe()
 	if err != nil {
 		return 1, err
@@ -45,15 +50,47 @@ func run(ctx context.Context, args []string, out io.Writer) (code int, err error
 	if err := cmd.Start(); err != nil {
 		return 1, err
 	}
+	ended := make(chan struct{})
+	killed := endWith(ctx, cmd.Process.Pid, ended, patience)
 	r := newReport(out)
 	err = r.read(events)
-	ended := cmd.Wait()
+	close(ended)
+	killed()
+	waited := cmd.Wait()
 	r.sum()
+	if ctx.Err() != nil {
+		return 1, errors.Join(err, context.Cause(ctx))
+	}
 	var exit *exec.ExitError
-	if errors.As(ended, &exit) {
+	if errors.As(waited, &exit) {
 		return exit.ExitCode(), err
 	}
-	return 0, errors.Join(err, ended)
+	return 0, errors.Join(err, waited)
+}
+
+// endWith ends go's process group with the context: go alone would leave the tests behind. What is called in
+// the end waits until nothing is left to kill.
+func endWith(ctx context.Context, group int, ended <-chan struct{}, patience time.Duration) (wait func()) {
+	gone := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(gone)
+		signalGroup(group, syscall.SIGINT)
+		select {
+		case <-ended:
+		case <-time.After(patience):
+		}
+		signalGroup(group, syscall.SIGKILL) // for those that ignore the other one
+	})
+	return func() {
+		if !stop() {
+			<-gone
+		}
+	}
+}
+
+// signalGroup fails only where nobody is left in the group.
+func signalGroup(group int, signal syscall.Signal) {
+	_ = syscall.Kill(-group, signal)
 }
 
 // event is a line of `go test -json`.

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 const events = `{"Action":"start","Package":"m/a"}
@@ -56,7 +61,48 @@ the slowest:
 
 func TestCodeOfGo(t *testing.T) {
 	var out bytes.Buffer
-	if code, err := run(t.Context(), []string{"./no/such/package"}, &out); code == 0 || err != nil {
+	if code, err := run(t.Context(), []string{"./no/such/package"}, &out, patience); code == 0 || err != nil {
 		t.Errorf("code %d, %v", code, err)
 	}
+}
+
+// TestEndsTestsThatIgnoreSignals: testdata/stubborn holds a lock as long as it lives.
+func TestEndsTestsThatIgnoreSignals(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	t.Setenv("STUBBORN_LOCK", path)
+	ctx, signal := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := run(ctx, []string{"-count=1", "-timeout=2m", "./testdata/stubborn"}, new(bytes.Buffer), time.Second)
+		ended <- err
+	}()
+	for said := ""; said != "locked"; time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended by itself: %v", err)
+		default:
+		}
+		text, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		said = string(text)
+	}
+	signal()
+	if err := <-ended; err == nil {
+		t.Error("it does not say that it was ended")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	// A killed process may take a moment.
+	for range 500 {
+		if err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("the test is still there: %v", err)
 }
