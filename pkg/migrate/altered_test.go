@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -16,6 +17,7 @@ type alters struct {
 	migrate.Files
 	key  userdb.ObjectKey
 	left int
+	at   int  // the byte that is altered; 0: the last
 	lost bool // the answer, which names another MD5, does not arrive
 }
 
@@ -34,7 +36,10 @@ func (a *alters) Put(
 	if err != nil {
 		return "", err
 	}
-	content[len(content)-1] ^= 1
+	if a.at == 0 {
+		a.at = len(content) - 1
+	}
+	content[a.at] ^= 1
 	if _, err := a.Files.Put(ctx, key, bytes.NewReader(content), size, opts); err != nil {
 		return "", err
 	}
@@ -73,6 +78,7 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 				if userdb.KindOf(r.Err()) != userdb.Conflict {
 					t.Errorf("%s, %v", r.Outcome, r.Err())
 				}
+				(&walk{t, w}).stateSays("other bytes")
 			}
 			after, err := w.Objects.FreshDigest(t.Context(), alice)
 			if err != nil || after.Digest.Database != before.Digest.Database || after.Phase != userdb.Sealed {
@@ -112,7 +118,68 @@ func TestAlteredMergeEmptiesNoObject(t *testing.T) {
 			if err != nil || after.Digest.Database != before.Digest.Database || after.Phase != userdb.Merging {
 				t.Fatalf("lost %v: the object is %s: %v", lost, after.Phase, err)
 			}
+			safeHint(t, r)
+			x.stateSays("other bytes")
 		}
+		r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
+		if mustDo(t, r, migrate.OutcomeMerged); r.LeftBehind == "" {
+			t.Error("the cold rows were not kept")
+		}
+		x.stateSays("")
+	}
+}
+
+// safeHint demands advice that does not cost the only copy of the hot rows.
+func safeHint(t *testing.T, r migrate.Result) {
+	t.Helper()
+	text := r.Err().Error()
+	if f := (*userdb.Error)(nil); errors.As(r.Err(), &f) {
+		text += f.Hint
+	}
+	if strings.Contains(text, "remove") || !strings.Contains(text, "copy of the file") {
+		t.Error(text)
+	}
+}
+
+// stateSays demands that status names the problem, or none.
+func (x *walk) stateSays(problem string) {
+	x.Helper()
+	s, err := x.engine().Inspect().Status(x.Context(), alice)
+	if err != nil || !strings.Contains(s.Problem, problem) || problem == "" && s.Problem != "" {
+		x.Errorf("%+v, %v", s, err)
+	}
+}
+
+// userVersionAt is a byte of the header that no index depends on (sqlite.org/fileformat2.html, section 1.3).
+const userVersionAt = 63
+
+// TestAlteredHotRowsAreNotBelieved: the hot rows of a split are only in the file, so no command goes on with
+// others than were sent.
+func TestAlteredHotRowsAreNotBelieved(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		x := newWalk(t)
+		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 1, lost: lost, at: userVersionAt}
+		e := x.w.Engine("run", files, x.w.Objects, x.w.Objects)
+		for range 2 {
+			for _, r := range []migrate.Result{
+				e.Split(t.Context(), alice, x.split(20)),
+				e.Rollback(t.Context(), alice, migrate.RollbackOptions{}),
+			} {
+				if r.Err() == nil {
+					t.Fatalf("lost %v: %s", lost, r.Outcome)
+				}
+				st, err := x.w.Objects.Status(t.Context(), alice)
+				if err != nil || st.Phase != userdb.SplitReady {
+					t.Fatalf("lost %v: the object is %s: %v", lost, st.Phase, err)
+				}
+				safeHint(t, r)
+				x.stateSays("other bytes")
+			}
+		}
+		r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
+		mustDo(t, r, migrate.OutcomeMerged)
+		x.atFile(walkRows)
+		x.stateSays("")
 	}
 }
 

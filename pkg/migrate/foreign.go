@@ -56,7 +56,7 @@ func (r *retreat) stampOver(ctx context.Context, seen userfile.Version) error {
 		return &userdb.Error{Op: "end the foreign mark of", Thing: string(r.user), Kind: userdb.Precondition,
 			Err: fmt.Errorf("%s changed meanwhile", file.Key), Hint: "run the command again"}
 	}
-	if err := r.putStamped(ctx, file, file.Version); err != nil {
+	if err := r.putStamped(ctx, file, file.Version, userfile.OtherUnderStamp); err != nil {
 		return err
 	}
 	r.result.Outcome, r.result.Reason = result.OutcomeLifted, fmt.Sprintf(

@@ -59,7 +59,7 @@ func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error
 	if err != nil || file.FencedBy(st.Lin) {
 		return false, err
 	}
-	if err := userfile.WholeArrived(r.user, file, st); err != nil {
+	if err := r.believeWhole(ctx, file, st); err != nil {
 		return false, err
 	}
 	r.result.Bytes = file.Size
@@ -70,6 +70,20 @@ func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error
 	err = r.lift(ctx)
 	r.result.Outcome = result.OutcomeMerged
 	return true, err
+}
+
+// believeWhole lets the cold rows go. Where the file may not have them, it takes a confirmation, and they are
+// saved first.
+func (r *retreat) believeWhole(ctx context.Context, file userfile.Version, st wire.Status) error {
+	err := userfile.WholeArrived(r.user, file, st)
+	if err == nil || !r.opts.DiscardWrites || !userfile.AlteredParts(file, st) {
+		return err
+	}
+	report, err := r.Stores.FreshDigest(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	return r.saveLeftBehind(ctx, *report.Digest)
 }
 
 func (r *retreat) releaseMerged(ctx context.Context) error {
@@ -225,7 +239,7 @@ func (r *retreat) putUnited(
 	fenced userfile.Version,
 	st wire.Status,
 ) error {
-	err := r.putStamped(ctx, whole, fenced)
+	err := r.putStamped(ctx, whole, fenced, userfile.OtherWhole)
 	if userdb.KindOf(err) != userdb.Precondition {
 		return err
 	}
@@ -270,7 +284,7 @@ func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
 	if err == nil {
 		err = userfile.HotArrived(r.user, file, st)
 	}
-	if err != nil {
+	if err != nil && !(r.opts.DiscardWrites && userfile.AlteredParts(file, st)) {
 		return err
 	}
 	if st, err = r.Stores.Activate(ctx, r.user, r.g); err != nil {

@@ -50,12 +50,13 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if r.opts.DiscardWrites && st.Phase.Split() && st.Phase != userdb.Splitting {
-		return false, splitNeedsStore(r.user)
-	}
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return false, err
+	}
+	if r.opts.DiscardWrites && st.Phase.Split() && st.Phase != userdb.Splitting &&
+		!userfile.AlteredParts(file, st) {
+		return false, splitNeedsStore(r.user)
 	}
 	if userfile.Clean(st, file) {
 		if file.Absent && st.Gen == 0 {

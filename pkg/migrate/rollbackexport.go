@@ -103,7 +103,7 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 		return err
 	}
 	defer file.Remove()
-	if err := r.putStamped(ctx, file, seen); err != nil {
+	if err := r.putStamped(ctx, file, seen, userfile.OtherContent); err != nil {
 		return err
 	}
 	r.served = true

@@ -11,17 +11,26 @@ import (
 
 // putStamped puts the file, unfenced and stamped with our claim, in place of the version seen. Whether a
 // failed PUT took effect cannot be known, so the file itself is asked.
-func (r *retreat) putStamped(ctx context.Context, file *userfile.Copy, seen userfile.Version) error {
-	return r.stamp(ctx, file, seen, func(mark userdb.Mark) error {
+func (r *retreat) putStamped(
+	ctx context.Context,
+	file *userfile.Copy,
+	seen userfile.Version,
+	altered altered,
+) error {
+	return r.stamp(ctx, file, seen, altered, func(mark userdb.Mark) error {
 		_, err := r.replace(ctx, file, seen, mark)
 		return err
 	})
 }
 
+// altered is the error of a file that took effect with other bytes than were sent. What is safe to do then
+// depends on what the Durable Object has.
+type altered func(op string, u userdb.UserID, file userfile.Version) error
+
 // restamp is putStamped for the bytes that are there. The Worker does it where it can: then no upload is
 // needed, and nothing that the object carries changes on the way.
 func (r *retreat) restamp(ctx context.Context, file *userfile.Copy) error {
-	return r.stamp(ctx, file, file.Version, func(mark userdb.Mark) error {
+	return r.stamp(ctx, file, file.Version, userfile.OtherUnderStamp, func(mark userdb.Mark) error {
 		_, err := file.Remark(ctx, r.writer(), r.user, mark)
 		return err
 	})
@@ -31,6 +40,7 @@ func (r *retreat) stamp(
 	ctx context.Context,
 	file *userfile.Copy,
 	seen userfile.Version,
+	altered altered,
 	put func(userdb.Mark) error,
 ) error {
 	begun := r.now()
@@ -38,13 +48,18 @@ func (r *retreat) stamp(
 		userdb.Mark{Kind: userdb.StampMark, Stamp: r.g.Stamp(), LiftedFrom: r.liftedFrom, HotOf: r.hotOf},
 	)
 	if err != nil {
-		err = r.stampLanded(ctx, seen, err)
+		err = r.stampLanded(ctx, seen, altered, err)
 	}
 	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
 	return err
 }
 
-func (r *retreat) stampLanded(ctx context.Context, seen userfile.Version, putErr error) error {
+func (r *retreat) stampLanded(
+	ctx context.Context,
+	seen userfile.Version,
+	altered altered,
+	putErr error,
+) error {
 	if userdb.KindOf(putErr) == userdb.ProtocolError {
 		return putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
 	}
@@ -57,7 +72,7 @@ func (r *retreat) stampLanded(ctx context.Context, seen userfile.Version, putErr
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
 		if userdb.HasOtherContent(file.Object) {
-			return userfile.OtherContent("put back", r.user, file)
+			return altered("put back", r.user, file)
 		}
 		return nil
 	}

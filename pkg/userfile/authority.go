@@ -39,6 +39,9 @@ const (
 	MergePut                           // MERGING, and the whole file is in place
 	PartsOpen                          // the hot rows are served; writes of cold rows wait
 	Split                              // COLD: both sides serve
+	ExportAltered                      // SEALED, and the file holds other bytes than were sent
+	HotAltered                         // the same of the hot rows of a split that was begun
+	MergeAltered                       // the same of the whole file of a merge
 	situations                         // how many there are
 )
 
@@ -59,6 +62,8 @@ func Classify(file Version, st wire.Status) Situation {
 		return RollbackBegun
 	case file.Fenced():
 		return MigrationFenced
+	case st.Phase == userdb.Sealed && userdb.HasOtherContent(file.Object):
+		return ExportAltered
 	case st.Phase == userdb.Sealed:
 		return RollbackPut
 	case st.Phase == userdb.Importing || st.Phase == userdb.Ready:
@@ -77,6 +82,10 @@ func classifySplit(file Version, st wire.Status) Situation {
 		return SplitBegun
 	case file.Fenced():
 		return PartsFenced
+	case AlteredParts(file, st) && st.Phase == userdb.Merging:
+		return MergeAltered
+	case AlteredParts(file, st):
+		return HotAltered
 	case st.Phase == userdb.Merging && WholeArrived("", file, st) != nil,
 		st.Phase == userdb.SplitReady && HotArrived("", file, st) != nil:
 		return PartsFenceMissing
@@ -99,6 +108,8 @@ const (
 	eitherWay   = "dbmigrate migrate or rollback"
 	splitOrBack = "dbmigrate migrate --mode split or rollback"
 	runbook     = "docs/runbook.md"
+	otherBytes  = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
+	asWord      = "copy and check the file, then dbmigrate rollback, which says what is safe"
 )
 
 var meanings = [situations]Meaning{
@@ -128,6 +139,9 @@ var meanings = [situations]Meaning{
 	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
 	PartsOpen:         {SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack},
 	Split:             {Serves: SideSplit},
+	ExportAltered:     {SideFile, otherBytes, asWord},
+	HotAltered:        {SideSplit, otherBytes, asWord},
+	MergeAltered:      {SideFile, otherBytes, asWord},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.

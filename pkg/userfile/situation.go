@@ -45,6 +45,9 @@ func WritesMayBeLost(op string, u userdb.UserID, file Version, st wire.Status) e
 // that knows no fence: then the file may have the cold rows, too.
 func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
 	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
+		if userdb.HasOtherContent(file.Object) {
+			return otherHot(u, file)
+		}
 		return nil
 	}
 	return FenceGone(u, file, st)
@@ -55,11 +58,46 @@ func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
 func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
 	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
 		if userdb.HasOtherContent(file.Object) {
-			return OtherContent("release", u, file)
+			return OtherWhole("release", u, file)
 		}
 		return nil
 	}
 	return FenceGone(u, file, st)
+}
+
+// AlteredParts says whether the file of a split user, as a command of ours put it, may hold other bytes than
+// were sent.
+func AlteredParts(file Version, st wire.Status) bool {
+	return (st.Phase == userdb.Merging || st.Phase == userdb.SplitReady) &&
+		!file.Absent && !file.Fenced() && userdb.HasOtherContent(file.Object)
+}
+
+// OtherWhole is OtherContent of a merge. The file has the only copy of the hot rows.
+func OtherWhole(op string, u userdb.UserID, file Version) error {
+	return onlyCopy(op, u, file,
+		"the Durable Object is sealed and keeps the cold rows; nothing but the file has the hot ones",
+		"`dbmigrate rollback --discard-writes` ends the merge, and keeps the cold rows as a SQLite file in R2")
+}
+
+func otherHot(u userdb.UserID, file Version) error {
+	return onlyCopy("go on with", u, file,
+		"the Durable Object keeps the cold rows; nothing but the file has the hot ones",
+		"`dbmigrate rollback --discard-writes` brings the cold rows back into it")
+}
+
+// OtherUnderStamp is of a file that only had its mark changed, while the Durable Object may have nothing.
+func OtherUnderStamp(op string, u userdb.UserID, file Version) error {
+	return onlyCopy(op, u, file, "nothing else may have its rows", "run the same command again")
+}
+
+func onlyCopy(op string, u userdb.UserID, file Version, holds, ends string) error {
+	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
+		Err: fmt.Errorf(
+			"%s holds other bytes than were sent: something on the way altered them, or a writer that is no router saved since; %s",
+			file.Key,
+			holds,
+		),
+		Hint: "keep a copy of the file first, and check it; if it is right, or put in order and back in its place, " + ends}
 }
 
 // OtherContent stops a command before it empties a Durable Object that was exported: the export may have been
@@ -70,7 +108,7 @@ func OtherContent(op string, u userdb.UserID, file Version) error {
 			"%s holds other bytes than the rollback sent: something on the way altered them, or a writer that is no router saved since; the Durable Object is sealed and keeps everything",
 			file.Key,
 		),
-		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback --discard-writes` ends it, and keeps what the object has as a SQLite file in R2; if not, remove the file and roll back"}
+		Hint: "copy the file first, and compare the copy with the Durable Object; if the file is right, `dbmigrate rollback --discard-writes` ends it, and keeps what the object has as a SQLite file in R2; if not, remove the file and roll back"}
 }
 
 // Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was

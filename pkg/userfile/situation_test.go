@@ -34,6 +34,9 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 		"hot": sqlite(
 			stamp(lin),
 			userdb.Mark{HotOf: lin}.Metadata(nil),
+		), "altered": sqlite(
+			stamp(gen),
+			map[string]string{"dbmigrate-content": "of others"},
 		), "of a later claim": sqlite(stamp(gen+1), nil),
 		"tombstone": {
 			Mark: fence(lin, lin),
