@@ -221,6 +221,9 @@ func (b *builder) withoutRowid() {
 	repeated := b.quote(b.name())
 	b.exec("CREATE TABLE " + repeated + "(x, y, z, PRIMARY KEY(z, x, z)) WITHOUT ROWID")
 	b.exec("INSERT INTO " + repeated + " VALUES(1, 2, 3), (2, 2, 3), (1, NULL, -3)")
+	folded := b.quote(b.name())
+	b.exec("CREATE TABLE " + folded + "(v, a TEXT, PRIMARY KEY(a COLLATE NOCASE, a COLLATE BINARY DESC)) WITHOUT ROWID")
+	b.exec("INSERT INTO " + folded + " VALUES(1, 'A'), (2, 'a'), (3, 'b'), (4, 'B'), (5, 'aB'), (6, 'Ab')")
 }
 
 func (b *builder) smallKeys() {

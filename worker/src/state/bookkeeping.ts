@@ -146,6 +146,15 @@ export class Bookkeeping {
     this.#write(`arrival:${id}`, arrival);
   }
 
+  /** Whether every batch is held against its places: an older Worker took no notice of them. */
+  get watchesPlaces(): boolean {
+    return this.#read<boolean>("places") ?? false;
+  }
+
+  watchPlaces(): void {
+    this.#write("places", true);
+  }
+
   arrivals(): Arrival[] {
     return [...this.#kv.list<Arrival>({ prefix: `${PREFIX}arrival:` })].map(([, arrival]) => arrival);
   }

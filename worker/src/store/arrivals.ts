@@ -210,10 +210,15 @@ class KeyWalk {
         if (cell === this.#cells[0]) return this.#rowid();
         continue;
       }
-      const place = this.#cells.indexOf(cell);
-      if (place >= 0) parts[place] = this.#value(cell);
+      if (this.#cells.includes(cell)) this.#fill(parts, cell);
     }
     return parts;
+  }
+
+  // A key may hold a column twice, under two collations.
+  #fill(parts: ExactValue[], cell: number): void {
+    const value = this.#value(cell);
+    for (let part = 0; part < this.#cells.length; part++) if (this.#cells[part] === cell) parts[part] = value;
   }
 
   #rowid(): number | bigint {

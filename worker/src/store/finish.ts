@@ -52,7 +52,7 @@ function begin(store: StoreContext, gen: number, batches: number): void {
   }
   demandAllBatches(books.applied, batches);
   if (books.finishing) return;
-  demandNoGaps(books);
+  if (books.watchesPlaces) demandNoGaps(books);
   books.dropArrivals();
   books.markFinishing();
 }

@@ -30,6 +30,7 @@ export function applySchema(store: StoreContext, gen: number, schema: Schema): S
       createTables(store.sql, schema);
       noteSteps(store, schema);
       store.books.schema = { header: schema.header, virtual: schema.virtual, sha256 };
+      store.books.watchPlaces();
       store.books.contentChanged();
     } else if (before.sha256 !== sha256) {
       const message = "another schema was sent under this claim: reset first";
