@@ -9,20 +9,22 @@ import { WireError } from "../wire/errors.ts";
 export const DEFAULT_LOADED_BYTES = 96 * 1024 * 1024;
 
 /**
- * A place that is older belongs to a request that ended without a word: the platform cancels one after its
- * client went away.
+ * The platform cancels a request whose client went away, and nothing of it runs any more. So whoever holds
+ * room renews that by a timer, and one that stopped renewing has ended.
  */
-const HELD_MS = 60_000;
-/** So does a place in the queue that did not ask for so long. */
+const RENEW_EVERY_MS = 500;
+const HELD_MS = 2500;
+/** So has a request in the queue that did not ask for so long. */
 const ASKED_MS = 1000;
 const ASK_EVERY_MS = 10;
 
 interface Held {
   readonly bytes: number;
-  readonly since: number;
+  renewed: number;
 }
 
 interface Waiting {
+  readonly number: number;
   asked: number;
 }
 
@@ -42,6 +44,9 @@ export interface RoomRequest {
 export class Room {
   readonly #held = new Set<Held>();
   #queue: Waiting[] = [];
+  #arrived = 0;
+  /** When anybody last asked or renewed. */
+  #seen = 0;
 
   get heldBytes(): number {
     let sum = 0;
@@ -59,8 +64,7 @@ export class Room {
    * @throws WireError overloaded when the wait is too long
    */
   async take(request: RoomRequest): Promise<() => void> {
-    const turn: Waiting = { asked: Date.now() };
-    this.#queue.push(turn);
+    const turn: Waiting = { number: this.#arrived++, asked: Date.now() };
     try {
       for (;;) {
         const release = this.#ask(turn, request);
@@ -74,17 +78,50 @@ export class Room {
   }
 
   #ask(turn: Waiting, { bytes, limit }: RoomRequest): (() => void) | undefined {
-    const now = Date.now();
+    const now = this.#now();
     turn.asked = now;
+    this.#queueUp(turn);
     this.#forgetTheEnded(now);
     if (this.#queue[0] !== turn || this.heldBytes + Math.min(bytes, limit) > limit) return undefined;
-    const held: Held = { bytes: Math.min(bytes, limit), since: now };
+    return this.#hold({ bytes: Math.min(bytes, limit), renewed: now });
+  }
+
+  /** A renewal that comes late puts the place back: the request lives, and so do its bytes. */
+  #hold(held: Held): () => void {
     this.#held.add(held);
-    return () => void this.#held.delete(held);
+    const timer = setInterval(() => {
+      held.renewed = this.#now();
+      this.#held.add(held);
+    }, RENEW_EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      this.#held.delete(held);
+    };
+  }
+
+  /** In order of arrival, also for a turn that was taken for ended. */
+  #queueUp(turn: Waiting): void {
+    if (this.#queue.includes(turn)) return;
+    const behind = this.#queue.findIndex(({ number }) => number > turn.number);
+    this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, turn);
+  }
+
+  /**
+   * While SQLite runs for one request, the isolate runs no timer of any other. Such a pause counts for nobody.
+   */
+  #now(): number {
+    const now = Date.now();
+    const pause = now - this.#seen - RENEW_EVERY_MS;
+    if (pause > 0) {
+      for (const held of this.#held) held.renewed += pause;
+      for (const turn of this.#queue) turn.asked += pause;
+    }
+    this.#seen = now;
+    return now;
   }
 
   #forgetTheEnded(now: number): void {
-    for (const held of this.#held) if (now - held.since > HELD_MS) this.#held.delete(held);
+    for (const held of this.#held) if (now - held.renewed > HELD_MS) this.#held.delete(held);
     this.#queue = this.#queue.filter(({ asked }) => now - asked <= ASKED_MS);
   }
 

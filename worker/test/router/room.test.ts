@@ -1,6 +1,6 @@
 // Many requests at once in one isolate: never more bytes of files than the budget, in their order, and a
 // named refusal after too long a wait.
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { routeBetween, type Sides } from "../../src/index.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
 import { Room } from "../../src/router/room.ts";
@@ -41,17 +41,97 @@ describe("the room", () => {
     (await room.take({ bytes: 1000, limit: LIMIT, deadline: 0 }))(); // larger than everything: it goes alone
   });
 
-  it("forgets requests that ended without a word", async () => {
-    const room = new Room();
-    vi.useFakeTimers();
-    try {
-      await room.take({ bytes: LIMIT, limit: LIMIT, deadline: soon() });
-      void room.take({ bytes: 1, limit: LIMIT, deadline: Number.MAX_SAFE_INTEGER });
-      vi.setSystemTime(Date.now() + 61_000);
-      (await room.take({ bytes: LIMIT, limit: LIMIT, deadline: 0 }))();
-    } finally {
+  describe("by a clock", () => {
+    beforeEach(() => {
+      vi.useFakeTimers();
+    });
+    afterEach(() => {
       vi.useRealTimers();
+    });
+    const ALL = { bytes: LIMIT, limit: LIMIT };
+    const NEVER = Number.MAX_SAFE_INTEGER;
+
+    /** Somebody who takes room, gives it back after a moment, and notes its name. */
+    async function comesAndGoes(room: Room, name: string, order: string[], deadline: number): Promise<void> {
+      const release = await room.take({ ...ALL, deadline });
+      order.push(name);
+      setTimeout(release, 20);
     }
+
+    it("forgets requests that ended without a word within 3 seconds", async () => {
+      const room = new Room();
+      await room.take({ ...ALL, deadline: NEVER });
+      void room.take({ ...ALL, deadline: NEVER });
+      vi.clearAllTimers(); // the platform cancelled both
+      const next = room.take({ ...ALL, deadline: Date.now() + 3000 });
+      await vi.advanceTimersByTimeAsync(3000);
+      (await next)();
+      expect([room.heldBytes, room.waiting]).toEqual([0, 0]);
+    });
+
+    it("keeps the room of a request that takes long", async () => {
+      const room = new Room();
+      const release = await room.take({ ...ALL, deadline: NEVER });
+      const next = expect(room.take({ ...ALL, deadline: Date.now() + 60_000 })).rejects.toMatchObject({
+        kind: "overloaded",
+      });
+      await vi.advanceTimersByTimeAsync(61_000);
+      await next;
+      release();
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(room.heldBytes).toBe(0);
+    });
+
+    it("takes nobody for ended after a pause of the isolate", async () => {
+      const [room, order] = [new Room(), [] as string[]];
+      const release = await room.take({ ...ALL, deadline: NEVER });
+      const all = ["A", "B", "C"].map((name) => comesAndGoes(room, name, order, Date.now() + 30_000));
+      await vi.advanceTimersByTimeAsync(100);
+      vi.setSystemTime(Date.now() + 20_000); // no timer ran meanwhile
+      await vi.advanceTimersByTimeAsync(100);
+      expect([room.heldBytes, room.waiting, order]).toEqual([LIMIT, 3, []]);
+      release();
+      await vi.advanceTimersByTimeAsync(1000);
+      await Promise.all(all);
+      expect([order, room.heldBytes, room.waiting]).toEqual([["A", "B", "C"], 0, 0]);
+    });
+
+    it("counts a place again that is renewed late", async () => {
+      const room = new Room();
+      const interval = vi.spyOn(globalThis, "setInterval");
+      const renewals: (() => void)[] = [];
+      interval.mockImplementationOnce((renew) => renewals.push(renew as () => void) as never);
+      const first = await room.take({ ...ALL, deadline: NEVER });
+      interval.mockRestore();
+      const next = room.take({ ...ALL, deadline: NEVER });
+      await vi.advanceTimersByTimeAsync(3000);
+      const second = await next;
+      renewals[0]?.();
+      expect(room.heldBytes).toBe(2 * LIMIT);
+      first();
+      second();
+      expect(room.heldBytes).toBe(0);
+    });
+
+    it("puts a turn that asks late back in order of arrival", async () => {
+      const [room, order] = [new Room(), [] as string[]];
+      const release = await room.take({ ...ALL, deadline: NEVER });
+      const timeout = vi.spyOn(globalThis, "setTimeout");
+      const asks: (() => void)[] = [];
+      timeout.mockImplementationOnce((ask) => asks.push(ask as () => void) as never);
+      const first = comesAndGoes(room, "first", order, NEVER);
+      timeout.mockRestore();
+      const second = comesAndGoes(room, "second", order, NEVER);
+      await vi.advanceTimersByTimeAsync(1500);
+      expect(room.waiting).toBe(1);
+      asks[0]?.();
+      await vi.advanceTimersByTimeAsync(100);
+      expect(room.waiting).toBe(2);
+      release();
+      await vi.advanceTimersByTimeAsync(1000);
+      await Promise.all([first, second]);
+      expect(order).toEqual(["first", "second"]);
+    });
   });
 });
 
