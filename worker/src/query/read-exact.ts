@@ -4,6 +4,7 @@ import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
 import { ResultBudget } from "./budget.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
+import { type MixedNames, hasMixedValues, mayMix, mixedNames } from "./affinity.ts";
 import type { Cell, Sql } from "./sql.ts";
 import { quoteName, quoteText } from "../state/sql-text.ts";
 import { parseReturning } from "./returning.ts";
@@ -60,13 +61,14 @@ function isPastLimit(error: unknown): boolean {
 }
 
 /**
- * Runs statements and reads their rows exactly. It remembers the names of result columns, which cost a query
+ * Runs statements and reads their rows exactly. It remembers the names of result columns and of views, which cost a query
  * of their own; `forget` is to be called when the schema may have changed.
  */
 export class ExactReader {
   readonly #sql: Sql;
   readonly #hidden: readonly string[];
   readonly #names = new Map<string, readonly string[]>();
+  #mixed: MixedNames | undefined;
   #budget = new ResultBudget();
 
   /** @param hidden tables that are not the application's: its statements do not find them in the schema */
@@ -77,6 +79,7 @@ export class ExactReader {
 
   forget(): void {
     this.#names.clear();
+    this.#mixed = undefined;
   }
 
   /** Another request begins, with a budget of its own. */
@@ -99,53 +102,64 @@ export class ExactReader {
   }
 
   /**
-   * Runs a SELECT or VALUES inside another SELECT that adds what is missing. The statement is evaluated once
+   * Runs a SELECT inside another SELECT that adds what is missing. The statement is evaluated once
    * (MATERIALIZED), and its rows keep their order.
    */
   readRows(statement: BoundStatement): StatementResult {
+    if (hasMixedValues(statement.tokens)) return this.#readAsNumbers(statement);
     const columns = this.#columnNames(statement);
+    const mixed = (): MixedNames => (this.#mixed ??= mixedNames(this.#sql));
+    if (mayMix(statement.tokens, mixed) && this.#hasReals(statement, columns))
+      return this.#readAsNumbers(statement);
     return this.#readWrapped(statement, columns, statement.sql());
   }
 
   /**
-   * Runs a compound SELECT in the same way. The outer SELECT would read each column with the affinity of the
-   * first part, and make a REAL of an INTEGER: so an empty part without affinity goes before it.
+   * Runs a compound SELECT in the same way. The outer SELECT would read each column with the
+   * affinity of one part, and make a REAL of an INTEGER: so an empty part without affinity goes before it.
    * @throws WireError integer-precision where there is no room for one more part, and no other way
    */
   readCompound(statement: BoundStatement): StatementResult {
+    if (hasMixedValues(statement.tokens)) return this.#readAsNumbers(statement);
     if (countParts(statement.tokens) >= MOST_PARTS) return this.#readFiveParts(statement);
     const columns = this.#columnNames(statement);
     const { before, parts } = compoundOf(statement);
     return this.#readWrapped(statement, columns, `${before}${emptyPart(columns)} UNION ALL ${parts}`);
   }
 
-  // Only REAL has this effect. Where the first part has such a column it goes into parentheses, behind the
+  // Only REAL has this effect. Where a part has such a column the first one goes into parentheses, behind the
   // empty one: that changes how text compares, which matters unless all rows are kept in the order in which
   // they come.
   #readFiveParts(statement: BoundStatement): StatementResult {
     const { tokens } = statement;
-    const plain = (): StatementResult => this.readPlain(statement, statement.sql() + lastRow(tokens));
-    if (countParts(tokens) > MOST_PARTS) return plain();
+    if (countParts(tokens) > MOST_PARTS) return this.#readAsNumbers(statement);
     const columns = this.#columnNames(statement);
     const { before, parts } = compoundOf(statement);
-    if (!this.#beginsWithReals(statement, columns))
-      return this.#readWrapped(statement, columns, before + parts);
-    if (!keepsRows(tokens)) return plain();
+    if (!this.#hasReals(statement, columns)) return this.#readWrapped(statement, columns, before + parts);
+    if (!keepsRows(tokens)) return this.#readAsNumbers(statement);
     const first = compoundOf(statement, countBeforeJoint(tokens)).parts;
     const inside = `SELECT * FROM (${emptyPart(columns)} UNION ALL ${first})`;
     return this.#readWrapped(statement, columns, `${before}${inside} ${parts.slice(first.length)}`);
   }
 
-  /** Whether an INTEGER that is read through the first part is a REAL in some column. */
-  #beginsWithReals(statement: BoundStatement, columns: readonly string[]): boolean {
-    const count = countBeforeJoint(statement.tokens);
-    const { before, parts } = compoundOf(statement, count);
+  #readAsNumbers(statement: BoundStatement): StatementResult {
+    return this.readPlain(statement, statement.sql() + lastRow(statement.tokens));
+  }
+
+  /** Whether an INTEGER that is read through the statement is a REAL in some column. SQLite is asked. */
+  #hasReals(statement: BoundStatement, columns: readonly string[]): boolean {
     const names = columns.map((_, index) => `c${index}`);
-    const result = resultName(statement.sql());
-    const none = `${before}SELECT * FROM (SELECT * FROM (${parts}) LIMIT 0) UNION ALL SELECT ${columns.map(() => "0").join(", ")}`;
-    const sql = `WITH ${result}(${names.join(", ")}) AS (${none}) SELECT ${names.map((name) => `typeof(${name})`).join(", ")} FROM ${result}`;
-    const [classes = []] = this.#sql.exec(sql, ...statement.bindings(count)).raw();
-    return [...classes].includes("real");
+    const sql = statement.sql();
+    const result = resultName(sql);
+    const none = `SELECT * FROM (SELECT * FROM (${sql}) LIMIT 0) UNION ALL SELECT ${columns.map(() => "0").join(", ")}`;
+    const asked = `WITH ${result}(${names.join(", ")}) AS (${none}) SELECT ${names.map((name) => `typeof(${name})`).join(", ")} FROM ${result}`;
+    try {
+      const [classes = []] = this.#sql.exec(asked, ...statement.bindings()).raw();
+      return [...classes].includes("real");
+    } catch (error) {
+      if (!isPastLimit(error)) throw error;
+      return true;
+    }
   }
 
   #readWrapped(statement: BoundStatement, columns: readonly string[], sql: string): StatementResult {
@@ -346,7 +360,7 @@ function plainValue(cell: Cell | undefined): ResultValue {
   if (Math.abs(cell) > 2 ** 63) return emitReal(cell);
   throw new WireError(
     "integer-precision",
-    "the answer of a compound SELECT of five parts, RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
+    "the answer of a SELECT that joins REALs and INTEGERs in one column, RETURNING, PRAGMA or EXPLAIN holds a number beyond 2^53 that cannot be read exactly: " +
       "return CAST(column AS TEXT), or SELECT it in a statement of its own",
   );
 }

@@ -6,7 +6,7 @@ import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
 /**
  * `rows`: SELECT, VALUES, or WITH in front of either. `compound`: several SELECTs joined by UNION and its
  * like. Their rows must not pass through another SELECT, where each column would take on the affinity of the
- * first of them. `unclosed`: what is put around such a text would become part of it, so that SQLite only says
+ * one of them. `unclosed`: what is put around such a text would become part of it, so that SQLite only says
  * what is wrong with it. `other`: everything else.
  */
 export type StatementKind = "rows" | "compound" | "unclosed" | "other";

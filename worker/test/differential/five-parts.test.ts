@@ -1,4 +1,4 @@
-// A compound SELECT of five parts has no room for one of ours, and is read exactly all the same.
+// A compound SELECT of five parts has no room for one of ours, and is read exactly all the same, or as numbers.
 import { describe, expect, it } from "vitest";
 import type { QueryStatement, QueryValue } from "../../src/query/types.ts";
 import { Pair } from "./pair.ts";

@@ -1,0 +1,119 @@
+// Where a result column may have the affinity REAL, and hold an INTEGER all the same. Whoever reads such a
+// column through another SELECT gets a REAL in place of the INTEGER, without an error.
+import type { Sql } from "./sql.ts";
+import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
+
+// The affinity is that of one part, or of one of two joined columns; the value may be of another.
+const PARTS = ["UNION", "EXCEPT", "INTERSECT", "VALUES"];
+const OUTER = ["RIGHT", "FULL"];
+const MERGED = ["USING", "NATURAL"];
+
+/** Names of the schema whose columns are like that: views, and virtual tables that keep values as they come. */
+export type MixedNames = readonly string[];
+
+/** Whether a column of the statement's result may mix classes; it is asked of its text, and of views in it. */
+export function mayMix(tokens: readonly Token[], names: () => MixedNames): boolean {
+  const words = withoutClosedParts(tokens.filter(isSignificant));
+  const has = (keywords: readonly string[]): boolean =>
+    words.some((word) => keywords.some((keyword) => isKeyword(word, keyword)));
+  if (has(PARTS) || (has(OUTER) && has(MERGED))) return true;
+  const used = new Set(words.map((word) => plain(word.text)));
+  return names().some((name) => used.has(plain(name)));
+}
+
+/**
+ * Whether VALUES of several rows holds more than plain values and functions. Behind WITH, such as ours, SQLite
+ * gives all its rows the affinity of one.
+ */
+export function hasMixedValues(tokens: readonly Token[]): boolean {
+  const words = tokens.filter(isSignificant);
+  return words.some((word, index) => isKeyword(word, "VALUES") && !arePlain(rowsBehind(words, index)));
+}
+
+/** The rows of VALUES, if they are several. */
+function rowsBehind(words: readonly Token[], values: number): readonly Token[] {
+  let end = values + 1;
+  if (words[closing(words, end) + 1]?.type !== "comma") return [];
+  while (words[end]?.type === "open") {
+    end = closing(words, end) + 1;
+    if (words[end]?.type === "comma") end++;
+  }
+  return words.slice(values + 1, end);
+}
+
+const LITERALS = ["NULL", "TRUE", "FALSE"];
+
+function arePlain(words: readonly Token[]): boolean {
+  return words.every((word, index) => {
+    if (word.type !== "word" && word.type !== "name") return true;
+    const calls = words[index + 1]?.type === "open" && !isKeyword(word, "CAST") && !isKeyword(word, "SELECT");
+    return calls || LITERALS.some((literal) => isKeyword(word, literal));
+  });
+}
+
+/**
+ * Without what gives no value of its own to the result: what only answers yes or no, and the body of a
+ * recursive table, which is read through its columns by SQLite itself.
+ */
+function withoutClosedParts(words: readonly Token[]): Token[] {
+  const kept: Token[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as Token;
+    const end = word.type === "open" ? closing(words, i) : i;
+    if (end > i && (isTest(words[i - 1]) || isRecursive(words, i, end))) i = end;
+    else kept.push(word);
+  }
+  return kept;
+}
+
+function isTest(word: Token | undefined): boolean {
+  return isKeyword(word, "IN") || isKeyword(word, "EXISTS");
+}
+
+/** Whether between the parentheses is the body of a table that reads from itself. */
+function isRecursive(words: readonly Token[], open: number, close: number): boolean {
+  if (!isKeyword(words[open - 1], "AS")) return false;
+  let at = open - 2;
+  if (words[at]?.type === "close") while (at > 0 && words[at]?.type !== "open") at--;
+  const name = plain((words[words[at]?.type === "open" ? at - 1 : at] ?? words[open])?.text ?? "");
+  const body = words.slice(open + 1, close);
+  // Another table of the name may be meant.
+  if (body.some((word) => isKeyword(word, "WITH"))) return false;
+  const reads = (index: number): boolean => ["FROM", "JOIN"].some((verb) => isKeyword(body[index - 1], verb));
+  return body.some(
+    (word, index) => plain(word.text) === name && reads(index) && body[index + 1]?.text !== ".",
+  );
+}
+
+function closing(words: readonly Token[], open: number): number {
+  let depth = 0;
+  for (let i = open; i < words.length; i++) {
+    if (words[i]?.type === "open") depth++;
+    if (words[i]?.type === "close" && --depth === 0) return i;
+  }
+  return open;
+}
+
+/** A name may be written in several quotes, and is found in any. */
+function plain(text: string): string {
+  return text.replace(/["'`[\]]/g, "").toLowerCase();
+}
+
+/** Asks the schema which names may mix classes. */
+export function mixedNames(sql: Sql): MixedNames {
+  const cursor = sql.exec(
+    "SELECT name, sql FROM main.sqlite_schema WHERE type = 'view' OR sql LIKE 'CREATE VIRTUAL TABLE%+%'",
+  );
+  let left = [...cursor.raw()].map(([name, text]) => ({ name: String(name), text: String(text) }));
+  const mixed: string[] = [];
+  // A view of such a view is one, too.
+  for (let before = -1; before < mixed.length;) {
+    before = mixed.length;
+    const found = left.filter(
+      ({ text }) => /^CREATE VIRTUAL/i.test(text) || mayMix(tokenize(text), () => mixed),
+    );
+    left = left.filter((entry) => !found.includes(entry));
+    mixed.push(...found.map(({ name }) => name));
+  }
+  return mixed;
+}
