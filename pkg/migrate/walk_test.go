@@ -555,6 +555,21 @@ func (away) Status(context.Context, userdb.UserID) (wire.Status, error) {
 	return wire.Status{}, &userdb.Error{Op: "status", Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
+// noWorker is a Worker that does not answer.
+type noWorker struct{}
+
+var errNoWorker = &userdb.Error{Op: "ask the Worker", Kind: userdb.Unreachable, Err: errors.New("no answer")}
+
+func (noWorker) Mark(context.Context, userdb.UserID, wire.MarkRequest) (userdb.ETag, error) {
+	return "", errNoWorker
+}
+
+func (noWorker) Fence(context.Context, userdb.UserID, wire.FenceRequest) (wire.Fenced, error) {
+	return wire.Fenced{}, errNoWorker
+}
+
+func (noWorker) Names(context.Context, userdb.UserID) ([]string, error) { return nil, errNoWorker }
+
 // Without the Durable Object the kept file is let free, and the next rollback ends what is left, once writes
 // that no file has may go.
 func TestRollbackWithoutTheObject(t *testing.T) {
@@ -562,8 +577,7 @@ func TestRollbackWithoutTheObject(t *testing.T) {
 		x := newWalk(t)
 		x.migrate()
 		x.write()
-		e := x.engine()
-		e.Stores = away{e.Stores}
+		e := x.w.Engine("run", x.w.Bucket, away{x.w.Objects}, noWorker{})
 		opts := migrate.RollbackOptions{DiscardWrites: true, StoreUnreachable: true}
 		for range 2 {
 			if r := e.Rollback(t.Context(), alice, opts); r.Err() != nil ||
