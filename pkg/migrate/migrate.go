@@ -115,7 +115,7 @@ func (m *migration) run(ctx context.Context) error {
 	}
 	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
 		if err := m.admit(ctx); err != nil {
-			return err
+			return m.orMissing(err, st)
 		}
 	}
 	if m.from, err = m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
@@ -138,6 +138,14 @@ func (m *migration) run(ctx context.Context) error {
 		return m.importAndSwitch(ctx)
 	}
 	return unexpectedOutcome(m.user, m.from.Claimed)
+}
+
+// orMissing says of a missing file that a command was left open, where one was.
+func (m *migration) orMissing(err error, st wire.Status) error {
+	if userdb.KindOf(err) == userdb.NotFound && userfile.Waits(st.Phase) {
+		return userfile.Missing("migrate", m.user, m.Layout.Key(m.user), st)
+	}
+	return err
 }
 
 func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
@@ -255,7 +263,7 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 			return m.activateResumed(ctx)
 		}
 		if file.Absent {
-			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
+			return userfile.Missing("resume", m.user, file.Key, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
 		if !file.FencedBy(lin) && !file.ExportedFrom(lin) {
 			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})

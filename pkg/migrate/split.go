@@ -160,7 +160,7 @@ func (m *migration) runSplit(ctx context.Context) error {
 		return m.claimAndSplit(ctx)
 	}
 	if err := m.admit(ctx); err != nil {
-		return err
+		return m.orMissing(err, st)
 	}
 	if m.parts.cold == nil {
 		return m.nothingCold(ctx, st)

@@ -39,6 +39,7 @@ const (
 	MergePut                           // MERGING, and the whole file is in place
 	PartsOpen                          // the hot rows are served; writes of cold rows wait
 	Split                              // COLD: both sides serve
+	FileMissing                        // IMPORTING, READY or SEALED without a file: requests get file-missing
 	ExportAltered                      // SEALED, and the file holds other bytes than were sent
 	HotAltered                         // the same of the hot rows of a split that was begun
 	MergeAltered                       // the same of the whole file of a merge
@@ -54,6 +55,8 @@ func Classify(file Version, st wire.Status) Situation {
 		return ObjectSetBack
 	case st.Phase.Split():
 		return classifySplit(file, st)
+	case file.Absent && Waits(st.Phase):
+		return FileMissing
 	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
 		return Migrated
 	case st.Phase == userdb.Active:
@@ -139,9 +142,14 @@ var meanings = [situations]Meaning{
 	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
 	PartsOpen:         {SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack},
 	Split:             {Serves: SideSplit},
-	ExportAltered:     {SideFile, otherBytes, asWord},
-	HotAltered:        {SideSplit, otherBytes, asWord},
-	MergeAltered:      {SideFile, otherBytes, asWord},
+	FileMissing: {
+		SideNeither,
+		"the file is gone while a command is under way or was left open: requests fail",
+		"dbmigrate rollback",
+	},
+	ExportAltered: {SideFile, otherBytes, asWord},
+	HotAltered:    {SideSplit, otherBytes, asWord},
+	MergeAltered:  {SideFile, otherBytes, asWord},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.
@@ -151,6 +159,11 @@ func (s Situation) Meaning() Meaning { return meanings[s] }
 func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
 	m := Classify(file, st).Meaning()
 	return m.Serves, m.Problem, m.Next
+}
+
+// Waits says whether the router neither makes a file in this phase nor asks the Durable Object instead.
+func Waits(phase userdb.Phase) bool {
+	return phase == userdb.Importing || phase == userdb.Ready || phase == userdb.Sealed
 }
 
 // HoldsNothing says whether the file alone has the user's rows in this phase.

@@ -165,6 +165,22 @@ func FenceGone(u userdb.UserID, file Version, st wire.Status) error {
 	)
 }
 
+// Missing is NoFile, or FenceGone, of a user for whom a command was left open. A rollback ends it.
+func Missing(op string, u userdb.UserID, key userdb.ObjectKey, st wire.Status) error {
+	e := &userdb.Error{
+		Op:    op,
+		Thing: string(u),
+		Kind:  userdb.NotFound,
+		Err:   fmt.Errorf("there is no object %s, and the Durable Object is %s", key, st.Phase),
+		Hint:  "`dbmigrate rollback` ends what was begun: the user then is without a file and without rows",
+	}
+	if st.Phase == userdb.Sealed {
+		e.Kind, e.Err = userdb.Conflict, fmt.Errorf("%w: %w", e.Err, errOverwritten)
+		e.Hint = "`dbmigrate rollback` builds the file again from the Durable Object, which keeps everything"
+	}
+	return e
+}
+
 func HotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
 	return Overwritten(u, fmt.Errorf("%s, which holds the user's hot rows, is gone", key))
 }
