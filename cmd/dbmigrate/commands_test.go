@@ -34,12 +34,34 @@ func TestShownCommandsExist(t *testing.T) {
 	}
 }
 
+// TestHelpShowsCommandsThatExist is the same for what the program says of itself.
+func TestHelpShowsCommandsThatExist(t *testing.T) {
+	shown := 0
+	for _, cmd := range newRoot(&app{}).Commands() {
+		text := cmd.Long + "\n"
+		for _, note := range cmd.Annotations {
+			text += note + "\n"
+		}
+		for _, command := range append(shownCommands(".md", text), shownCommands("", cmd.Example)...) {
+			shown++
+			if fault := faultOf(command); fault != "" {
+				t.Errorf("help of %s: %s: %s", cmd.Name(), command, fault)
+			}
+		}
+	}
+	if shown < 30 {
+		t.Errorf("only %d commands were found: is the search broken?", shown)
+	}
+}
+
 func pagesWithCommands(t *testing.T) []string {
 	t.Helper()
 	paths := []string{"../../README.md", "../../Dockerfile", "../../.goreleaser.yaml"}
 	for _, root := range []string{"../../docs", "../../deploy"} {
 		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-			if slices.Contains([]string{".md", ".yml", ".yaml"}, filepath.Ext(path)) {
+			// The page of the commands is their help: TestHelpShowsCommandsThatExist looks at it.
+			if slices.Contains([]string{".md", ".yml", ".yaml"}, filepath.Ext(path)) &&
+				filepath.Base(path) != "cli.md" {
 				paths = append(paths, path)
 			}
 			return err

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
@@ -13,7 +17,17 @@ func discardWords(users []migrate.Found) string {
 	if len(users) == 1 {
 		return fmt.Sprintf("discard the writes of %s", users[0].User)
 	}
-	return fmt.Sprintf("discard the writes of %d users", len(users))
+	var named []string
+	for _, f := range users {
+		named = append(named, string(f.User))
+	}
+	return fmt.Sprintf("discard the writes of %d users %s", len(users), nameOf(named))
+}
+
+// nameOf is a short name of a set: words that carry it confirm this set and no other of the same size.
+func nameOf(set []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(set)), "\n")))
+	return hex.EncodeToString(sum[:4])
 }
 
 // confirmDiscard says what would be left behind and asks for it in words.

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
@@ -10,20 +14,22 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// confirmForeign shows which users' foreign marks would be ended, and asks for that in words. Files of this
-// very bucket are not ended by the bucket. An object that does not know them is more likely another one than
-// a lost one.
-func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) error {
-	marks, err := foreignMarks(ctx, c.Engine, c.users)
+// confirmForeign shows whose foreign marks would be ended, asks for that in words, and returns what was shown.
+// Files of this very bucket are not ended by the bucket: an object that does not know them is more likely
+// another one than a lost one.
+func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (foreign, error) {
+	found, err := lookForForeign(ctx, c.Engine, c.users)
+	marks := found.toEnd()
 	if err != nil || len(marks) == 0 {
-		return err // the run says of each user that there is none
+		return found, err // the run says of each user that there is none
 	}
 	own := a.sayForeign(marks)
 	if own > 0 && c.set.Wide {
-		return usageError(
+		return nil, usageError(
 			"end foreign marks",
 			"",
 			fmt.Sprintf(
@@ -33,7 +39,7 @@ func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) err
 			"check --worker-url, the account and the class binding; if the objects are lost, name these users or list them with --users-file",
 		)
 	}
-	return a.confirmWords(ctx, "end foreign marks", foreignWords(marks), confirm)
+	return found, a.confirmWords(ctx, "end foreign marks", foreignWords(marks), confirm)
 }
 
 func wasMoved(users int) string {
@@ -43,36 +49,80 @@ func wasMoved(users int) string {
 	return fmt.Sprintf("%d users were moved", users)
 }
 
-// foreignWords are what has to be typed.
+// foreignWords are what has to be typed. They name the marks, so that they confirm no others.
 func foreignWords(marks []inspect.ForeignMark) string {
 	if len(marks) == 1 {
 		return fmt.Sprintf("end the foreign mark of %s", marks[0].User)
 	}
-	return fmt.Sprintf("end the foreign marks of %d users", len(marks))
+	var named []string
+	for _, m := range marks {
+		named = append(named, fmt.Sprintf("%s %d %d", m.User, m.Shown, m.Known))
+	}
+	return fmt.Sprintf("end the foreign marks of %d users %s", len(marks), nameOf(named))
 }
 
-// foreignMarks asks both sides of everybody. A user who cannot be asked is the run's failure.
-func foreignMarks(
-	ctx context.Context,
-	e *migrate.Engine,
-	users []migrate.Found,
-) ([]inspect.ForeignMark, error) {
-	found := make([]*inspect.ForeignMark, len(users))
-	var sick migrate.Sick
-	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
-		found[i], err = e.Inspect().ForeignMark(ctx, users[i].User)
-		if userdb.KindOf(err) == userdb.Unreachable || ctx.Err() != nil {
-			return err
-		}
-		return sick.Saw(err)
-	})
-	var marks []inspect.ForeignMark
-	for _, m := range found {
-		if m != nil && !m.SetBack {
+// foreign are the foreign marks of the users who were asked about. Who has none is in it with nil.
+type foreign map[userdb.UserID]*inspect.ForeignMark
+
+// toEnd are the marks that can be ended, by user.
+func (f foreign) toEnd() (marks []inspect.ForeignMark) {
+	for _, u := range slices.Sorted(maps.Keys(f)) {
+		if m := f[u]; m != nil && !m.SetBack {
 			marks = append(marks, *m)
 		}
 	}
-	return marks, err
+	return marks
+}
+
+// lookForForeign asks both sides of everybody. Nobody is begun when one of them cannot be asked: what nobody
+// was shown would be ended.
+func lookForForeign(ctx context.Context, e *migrate.Engine, users []migrate.Found) (foreign, error) {
+	marks, failed := make([]*inspect.ForeignMark, len(users)), make([]error, len(users))
+	var sick migrate.Sick
+	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
+		marks[i], failed[i] = e.Inspect().ForeignMark(ctx, users[i].User)
+		if userdb.KindOf(failed[i]) == userdb.Unreachable || ctx.Err() != nil {
+			return failed[i]
+		}
+		return sick.Saw(failed[i])
+	})
+	if err := cmp.Or(err, sick.Most()); err != nil {
+		return nil, err
+	}
+	found, unasked := foreign{}, []string{}
+	for i, f := range users {
+		found[f.User] = marks[i]
+		if failed[i] != nil {
+			unasked = append(unasked, string(f.User))
+		}
+	}
+	if len(unasked) > 0 {
+		slices.Sort(unasked)
+		return nil, fmt.Errorf(
+			"nobody was begun: %s could not be asked about a foreign mark (%s): %w",
+			units.Plural(len(unasked), "user"),
+			someOf(unasked),
+			cmp.Or(failed...),
+		)
+	}
+	return found, nil
+}
+
+// someOf are the first names of a list.
+func someOf(names []string) string {
+	if len(names) <= leftShown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:leftShown], ", "), len(names)-leftShown)
+}
+
+// end ends the mark that was shown of a user, and no other one.
+func (f foreign) end(ctx context.Context, e *migrate.Engine, u userdb.UserID) result.Result {
+	if f[u] == nil {
+		return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeNothing,
+			Reason: "there is no foreign mark"}
+	}
+	return e.Rollback(ctx, u, migrate.RollbackOptions{EndForeignMark: f[u]})
 }
 
 // sayForeign tells of each mark, and counts those of moves out of this bucket.

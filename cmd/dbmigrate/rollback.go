@@ -16,10 +16,11 @@ import (
 type rollbackOptions struct {
 	wholeOptions
 	migrate.RollbackOptions
-	confirm  string
-	dryRun   bool
-	rehearse bool
-	show     int
+	confirm         string
+	dryRun          bool
+	rehearse        bool
+	endForeignMarks bool
+	show            int
 }
 
 func newRollback(a *app) *cobra.Command {
@@ -31,7 +32,7 @@ func newRollback(a *app) *cobra.Command {
 			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
 			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
 			"--run and --since read flags and receipts, a thousand users a call. Users left between fence and switch by a\n" +
-			"killed command have neither: --all and `dbmigrate status --deep` find them. Ways of choosing users intersect.\n" +
+			"killed command have neither: --all and `dbmigrate status --all` find them. Ways of choosing users intersect.\n" +
 			"When the Cloudflare API does not answer, users go back all the same: the flags are left, and the next run deletes them.\n\n" +
 			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
 			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
@@ -92,7 +93,7 @@ func newRollback(a *app) *cobra.Command {
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"",
 	)
 	flags.BoolVar(
-		&o.EndForeignMarks,
+		&o.endForeignMarks,
 		"end-foreign-marks",
 		false,
 		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is",
@@ -128,13 +129,15 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 			return err
 		}
 	}
-	if o.EndForeignMarks {
-		if err := a.confirmForeign(ctx, c, o.confirm); err != nil {
-			return err
-		}
-	}
 	job := fleet.Job{Action: result.ActionRollback, FlagsUnread: c.set.FlagsUnread,
 		Do: func(ctx context.Context, u userdb.UserID) result.Result { return c.Rollback(ctx, u, o.RollbackOptions) }}
+	if o.endForeignMarks {
+		shown, err := a.confirmForeign(ctx, c, o.confirm)
+		if err != nil {
+			return err
+		}
+		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.end(ctx, c.Engine, u) }
+	}
 	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
 }
 
@@ -166,7 +169,7 @@ func (o *rollbackOptions) contradiction() error {
 			"--store-unreachable leaves writes behind, so it needs --discard-writes",
 			"",
 		)
-	case o.confirm != "" && !o.DiscardWrites && !o.EndForeignMarks:
+	case o.confirm != "" && !o.DiscardWrites && !o.endForeignMarks:
 		return without(
 			"--confirm",
 			"--discard-writes and --end-foreign-marks",
@@ -178,7 +181,7 @@ func (o *rollbackOptions) contradiction() error {
 			"--discard-writes",
 			"leave it out: nothing is left behind without --discard-writes",
 		)
-	case o.EndForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
+	case o.endForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
 		return usageError(
 			"read flags",
 			"",
@@ -216,7 +219,7 @@ func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) 
 		}
 		return a.records(c)
 	}
-	o.everybody = o.EndForeignMarks // a copy may have lost the metadata by which a scan sees marks
+	o.everybody = o.endForeignMarks // a copy may have lost the metadata by which a scan sees marks
 	c, err := a.choose(cmd, &o.wholeOptions, args, orWithout(o.StoreUnreachable))
 	if err == nil && c.set.Wide {
 		migrate.SortLatestFirst(c.users)

@@ -170,7 +170,7 @@ func mustBeAbsent(ts *testscript.TestScript, s *stack.Stack, args []string) {
 // capture sets a variable to what the group of a regular expression finds in the output of the command
 // before: "capture variable regexp".
 func capture(ts *testscript.TestScript, _ bool, args []string) {
-	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
 	if len(found) != 2 {
 		ts.Fatalf("%s finds nothing in the output", args[1])
 	}

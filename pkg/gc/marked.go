@@ -21,6 +21,7 @@ type Due struct {
 
 	mu   sync.Mutex
 	left map[string]bool // marks of which something is left to do
+	done map[userdb.UserID]bool
 }
 
 type markedItem struct {
@@ -31,7 +32,13 @@ type markedItem struct {
 
 // Take gathers of the marks what the limit allows. A user in two marks is freed by the older one.
 func (c *Collector) Take(marks []Mark, limit *Limit) *Due {
-	d := &Due{Collector: c, marks: marks, items: map[userdb.UserID]markedItem{}, left: map[string]bool{}}
+	d := &Due{
+		Collector: c,
+		marks:     marks,
+		items:     map[userdb.UserID]markedItem{},
+		left:      map[string]bool{},
+		done:      map[userdb.UserID]bool{},
+	}
 	var bytes int64
 	for _, mark := range marks {
 		for _, item := range mark.Free {
@@ -74,18 +81,17 @@ func (d *Due) free(ctx context.Context, u userdb.UserID) result.Result {
 	item := d.items[u]
 	flag, flagged := d.flags[u]
 	r := d.FreeMarked(ctx, item.Item, flag.Meta, flagged, item.opts)
-	if r.Err() != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.left[item.plan] = true
-	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.done[u] = r.Err() == nil
 	return r
 }
 
-// End takes back the marks of which nothing failed and nothing is left.
+// End takes back the marks of which every user was freed, or kept for a reason. A user of whom nothing is
+// known keeps the mark: nothing may have begun.
 func (d *Due) End(ctx context.Context) error {
 	for _, mark := range d.marks {
-		if d.left[mark.Plan] {
+		if !d.ended(mark) {
 			continue
 		}
 		if err := d.Unmark(ctx, mark.Plan); err != nil && userdb.KindOf(err) != userdb.NotFound {
@@ -93,4 +99,8 @@ func (d *Due) End(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (d *Due) ended(mark Mark) bool {
+	return !d.left[mark.Plan] && !slices.ContainsFunc(mark.Free, func(i Item) bool { return !d.done[i.User] })
 }

@@ -13,6 +13,7 @@ type ForeignMark struct {
 	User  userdb.UserID
 	Shown userdb.Claim // the claim that the file carries
 	Known userdb.Claim // the highest one that the Durable Object knows
+	ETag  userdb.ETag  // the version of the file that carries it
 	// SetBack: the Durable Object has rows of its own, so that no command ends the mark.
 	SetBack bool
 	// Own is the receipt of a move of this user out of this very bucket that the mark may be of: the Durable
@@ -20,17 +21,24 @@ type ForeignMark struct {
 	Own *wire.Receipt
 }
 
-// ForeignMark looks at both sides of a user; nil: there is no such mark.
+// ForeignMark looks at both sides of a user; nil: there is no such mark. The file comes first: where it shows
+// no mark, no Durable Object is touched, since the touch would create it where this machine is.
 func (e *Inspector) ForeignMark(ctx context.Context, u userdb.UserID) (*ForeignMark, error) {
-	st, err := e.Stores.Status(ctx, u)
-	if err != nil {
+	file, err := e.look(ctx, u)
+	if err != nil || file.Shown() == 0 {
 		return nil, err
 	}
-	file, err := e.look(ctx, u)
+	st, err := e.Stores.Status(ctx, u)
 	if err != nil || file.Shown() <= st.Gen {
 		return nil, err
 	}
-	m := &ForeignMark{User: u, Shown: file.Shown(), Known: st.Gen, SetBack: !userfile.HoldsNothing(st.Phase)}
+	m := &ForeignMark{
+		User:    u,
+		Shown:   file.Shown(),
+		Known:   st.Gen,
+		ETag:    file.ETag,
+		SetBack: !userfile.HoldsNothing(st.Phase),
+	}
 	m.Own, err = e.receiptOfMark(ctx, u, m.Shown)
 	return m, err
 }

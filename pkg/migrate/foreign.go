@@ -17,11 +17,11 @@ import (
 // endForeignMark lets the file serve as it is: stamped by a new claim of a Durable Object that holds nothing.
 // Users without a foreign mark are left alone.
 func (r *retreat) endForeignMark(ctx context.Context) error {
-	st, err := r.Stores.Status(ctx, r.user)
+	seen, err := r.look(ctx, r.user)
 	if err != nil {
 		return err
 	}
-	seen, err := r.look(ctx, r.user)
+	st, err := r.Stores.Status(ctx, r.user)
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,12 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 	}
 	if seen.Tombstone() {
 		return tombstoneWithoutStore(r.user, seen)
+	}
+	if shown := r.opts.EndForeignMark; shown.Shown != seen.Shown() || shown.Known != st.Gen ||
+		shown.ETag != seen.ETag {
+		return &userdb.Error{Op: "end the foreign mark of", Thing: string(r.user), Kind: userdb.Precondition,
+			Err: fmt.Errorf("claim %d of the file and %d of the Durable Object are not what was confirmed",
+				seen.Shown(), st.Gen), Hint: "run the command again"}
 	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentRollback, st.Gen)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -20,8 +21,8 @@ type RollbackOptions struct {
 	StoreUnreachable bool
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.
 	WithoutCopy bool
-	// EndForeignMarks does nothing but end foreign marks.
-	EndForeignMarks bool
+	// EndForeignMark does nothing but end this foreign mark, which somebody was shown; nil is no such wish.
+	EndForeignMark *inspect.ForeignMark
 
 	// sealed is called for a split user before the cold rows leave the Durable Object, and may stop that.
 	sealed func(context.Context, wire.Status) error
@@ -61,7 +62,7 @@ func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOpt
 }
 
 func (r *retreat) run(ctx context.Context) error {
-	if r.opts.EndForeignMarks {
+	if r.opts.EndForeignMark != nil {
 		return r.endForeignMark(ctx)
 	}
 	done, err := r.nothingToDo(ctx)

@@ -398,6 +398,13 @@ func TestVerifyNamesWhatDiffers(t *testing.T) {
 	})
 }
 
+// noFlags are flags that cannot be read.
+type noFlags struct{ inspect.Flags }
+
+func (noFlags) Get(context.Context, []userdb.UserID) (map[userdb.UserID]userdb.Flag, error) {
+	return nil, &userdb.Error{Op: "get flags", Kind: userdb.Throttled, Err: errors.New("answer 429")}
+}
+
 // gc frees exactly what was planned, keeps what it archived, and a rollback still works from the tombstone.
 func TestPlanAndExecute(t *testing.T) {
 	run := func(ctx context.Context, users []inspect.Found, do func(context.Context, userdb.UserID) result.Result) error {
@@ -429,11 +436,31 @@ func TestPlanAndExecute(t *testing.T) {
 			if left := c.Take(marks, &gc.Limit{}); !left.LeavesSome() {
 				return fmt.Errorf("a limit of none takes all")
 			}
-			due := c.Take(append(marks, marks...), nil)
-			if err := due.Execute(ctx, run); err != nil {
+			if twice := c.Take(append(marks, marks...), nil); !twice.LeavesSome() {
+				return fmt.Errorf("a user in two marks is taken twice")
+			}
+			unread := *c.Inspector
+			unread.Flags = noFlags{c.Flags}
+			down := &gc.Collector{Inspector: &unread, Objects: c.Objects}
+			for name, due := range map[string]*gc.Due{"nothing begun": c.Take(marks, nil), "flags unread": down.Take(marks, nil)} {
+				if name == "flags unread" && due.Execute(ctx, run) == nil {
+					return fmt.Errorf("%s: no error", name)
+				}
+				if err := due.End(ctx); err != nil {
+					return err
+				}
+				if left, err := c.Marks(ctx); err != nil || len(left) != len(marks) {
+					return fmt.Errorf("%s: the mark is gone, %w", name, err)
+				}
+			}
+			due := c.Take(marks, nil)
+			if err := errors.Join(due.Execute(ctx, run), due.End(ctx)); err != nil {
 				return err
 			}
-			return c.Take(marks, nil).End(ctx)
+			if left, err := c.Marks(ctx); err != nil || len(left) != 0 {
+				return fmt.Errorf("%d marks are left, %w", len(left), err)
+			}
+			return nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -634,8 +661,21 @@ func TestForeignMarkIsEnded(t *testing.T) {
 		) != userdb.Conflict {
 			t.Errorf("preview: %v", err)
 		}
+		for name, change := range map[string]func(*inspect.ForeignMark){
+			"another mark":    func(m *inspect.ForeignMark) { m.Shown-- },
+			"another object":  func(m *inspect.ForeignMark) { m.Known++ },
+			"another version": func(m *inspect.ForeignMark) { m.ETag = "another" },
+			"nothing":         func(m *inspect.ForeignMark) { *m = inspect.ForeignMark{} },
+		} {
+			confirmed := *m
+			change(&confirmed)
+			r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMark: &confirmed})
+			if userdb.KindOf(r.Err()) != userdb.Precondition {
+				t.Errorf("%s was confirmed: %s, %v", name, r.Outcome, r.Err())
+			}
+		}
 		for _, want := range []result.Outcome{result.OutcomeLifted, result.OutcomeNothing} {
-			if r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMarks: true}); r.Err() != nil ||
+			if r := e.Rollback(ctx, alice, migrate.RollbackOptions{EndForeignMark: m}); r.Err() != nil ||
 				r.Outcome != want {
 				t.Errorf("%s, not %s: %v", r.Outcome, want, r.Err())
 			}
