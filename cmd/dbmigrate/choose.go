@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/selection"
@@ -62,20 +65,23 @@ func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 	)
 }
 
-// narrowing are the flags for which an empty value would choose everybody.
-var narrowing = []string{"shard", "run", "users-file"}
+// mayBeEmpty are the flags of text with an empty value that means something: the wrangler file's top level, no
+// reason, and no history.
+var mayBeEmpty = []string{"env", "reason", "history"}
 
-// refuseEmpty refuses a flag that was given without a value, as by a script with a variable that is not set.
+// refuseEmpty refuses a flag of text that was given without a value, as by a script with a variable that is
+// not set: more users could be chosen, or another thing done, than was meant.
 func refuseEmpty(flags *pflag.FlagSet) error {
-	for _, name := range narrowing {
-		if f := flags.Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
-			return usageError(
-				"read --"+name,
+	var empty error
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && !slices.Contains(mayBeEmpty, f.Name) {
+			empty = cmp.Or(empty, usageError(
+				"read --"+f.Name,
 				"",
-				"its value is empty, which would choose more users than were meant",
+				"its value is empty, which could mean more users, or another thing, than was meant",
 				"give a value, or leave the flag out; is a variable not set?",
-			)
+			))
 		}
-	}
-	return nil
+	})
+	return empty
 }

@@ -160,9 +160,10 @@ type need struct {
 // connection is an engine, and what the Worker said beside.
 type connection struct {
 	*migrate.Engine
-	config   config.Config
-	unplaced error // why a migrate would leave new objects anywhere
-	oldPath  bool  // an old path of the application saves files
+	config    config.Config
+	unplaced  error // why a migrate would leave new objects anywhere
+	misplaced error // why these are not the bucket's objects
+	oldPath   bool  // an old path of the application saves files
 }
 
 // connect makes an engine with everything. The Worker is asked who it is before anything is changed: another
@@ -193,8 +194,14 @@ func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 		}
 		a.out.Warn("%v", err)
 	}
-	if err := sameJurisdiction(hello, c); err != nil && n.why == fillsObjects {
-		return nil, err
+	misplaced := sameJurisdiction(hello, c)
+	if n.why == fillsObjects {
+		if misplaced != nil {
+			return nil, misplaced
+		}
+		if text := untold(hello, c); text != "" {
+			a.out.Warn("%s", text)
+		}
 	}
 	if err := savesAgree(hello, c.WorkerURL); err != nil {
 		if n.why == fillsObjects {
@@ -220,10 +227,11 @@ func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 	}
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
 	return &connection{
-		Engine:   e,
-		config:   c,
-		unplaced: unplaced(hello, c),
-		oldPath:  hello.SavesFiles != nil && !*hello.SavesFiles,
+		Engine:    e,
+		config:    c,
+		unplaced:  unplaced(hello, c),
+		misplaced: misplaced,
+		oldPath:   hello.SavesFiles != nil && !*hello.SavesFiles,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -20,11 +21,31 @@ type expiries interface {
 	Expiries(ctx context.Context) ([]r2.Expiry, error)
 }
 
-// expiring says which of the users a rule covers: "" for nobody.
-func expiring(rules []r2.Expiry, layout userdb.Layout, moves func(userdb.UserID) bool) string {
+// covering says whether a rule with this prefix covers a user's file.
+type covering func(prefix string) bool
+
+// coveringOf is about the files of users who are known. A prefix such as "backup" could cover many users, and
+// covers these or not.
+func coveringOf(layout userdb.Layout, users []migrate.Found) covering {
+	return func(prefix string) bool {
+		return slices.ContainsFunc(users, func(f migrate.Found) bool {
+			return strings.HasPrefix(string(layout.Key(f.User)), prefix)
+		})
+	}
+}
+
+// coveringMany is about users who are not known: one user's rule is left to that user's migrate.
+func coveringMany(layout userdb.Layout) covering {
+	return func(prefix string) bool {
+		many, _ := layout.CoveredBy(prefix)
+		return many
+	}
+}
+
+// expiring says which rule deletes users' files: "" for none.
+func expiring(rules []r2.Expiry, covers covering) string {
 	for _, rule := range rules {
-		many, only := layout.CoveredBy(rule.Prefix)
-		if many || only != "" && moves(only) {
+		if covers(rule.Prefix) {
 			return fmt.Sprintf(
 				"the lifecycle rule %q deletes objects under %q %s, and so the fences of users who have moved",
 				rule.ID,
@@ -60,10 +81,7 @@ func (a *app) refuseExpiry(ctx context.Context, e *migrate.Engine, users []migra
 		)
 		return nil
 	}
-	moves := func(u userdb.UserID) bool {
-		return slices.ContainsFunc(users, func(f migrate.Found) bool { return f.User == u })
-	}
-	if why := expiring(rules, e.Layout, moves); why != "" {
+	if why := expiring(rules, coveringOf(e.Layout, users)); why != "" {
 		return usageError("check the lifecycle rules of", e.Bucket, why, fixExpiry)
 	}
 	return nil
@@ -87,7 +105,7 @@ func checkExpiry(ctx context.Context, bucket expiries, template string) finding 
 			),
 		}
 	}
-	if why := expiring(rules, layout, func(userdb.UserID) bool { return false }); why != "" {
+	if why := expiring(rules, coveringMany(layout)); why != "" {
 		return finding{Check: check, Detail: why, Fix: fixExpiry}
 	}
 	return finding{Check: check, OK: true, Detail: "no rule deletes users' files"}

@@ -39,6 +39,7 @@ func TestLifecycleRules(t *testing.T) {
 		{"a rule for everything", ruled{rules: []r2.Expiry{{ID: "clean", Days: 90}}}, `"clean" deletes`, `after 90 days`, false},
 		{"a rule for some users", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "al", Days: 90}}}, `under "al"`, `under "al"`, false},
 		{"a rule for one who moves", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "alice/", Days: 90}}}, `under "alice/"`, "no rule", false},
+		{"a rule for names that nobody has", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "logs", Days: 90}}}, "", `under "logs"`, false},
 		{"a rule for the archive", ruled{rules: []r2.Expiry{{ID: "clean", Prefix: "archive/", Days: 90}}}, "", "no rule", false},
 		{"rules that the token may not read", ruled{err: unreadable}, "", "not known", true},
 	} {

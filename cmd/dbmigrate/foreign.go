@@ -18,10 +18,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// confirmForeign shows whose foreign marks would be ended, asks for that in words, and returns what was shown.
+// confirmForeign shows the foreign marks that would be ended, asks for that in words, and returns what it
+// showed.
 // Files of this very bucket are not ended by the bucket: an object that does not know them is more likely
 // another one than a lost one.
 func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (foreign, error) {
+	if c.misplaced != nil {
+		return nil, c.misplaced
+	}
 	found, err := lookForForeign(ctx, c.Engine, c.users)
 	marks := found.toEnd()
 	if err != nil || len(marks) == 0 {

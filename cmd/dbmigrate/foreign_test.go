@@ -76,6 +76,11 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 		stdin:  null,
 		stderr: null,
 	}
+	c.misplaced = errors.New("another jurisdiction")
+	if _, err := a.confirmForeign(t.Context(), c, ""); !errors.Is(err, c.misplaced) {
+		t.Errorf("objects of another jurisdiction: %v", err)
+	}
+	c.misplaced = nil
 	for _, fails := range [][]userdb.UserID{{"alice"}, {"bob"}, {"alice", "bob"}} {
 		stores.fails = map[userdb.UserID]bool{}
 		for _, u := range fails {

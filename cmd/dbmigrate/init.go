@@ -23,7 +23,7 @@ func newInit(a *app) *cobra.Command {
 			"The file holds no secrets, so it can be committed. --profile writes a part of it for one environment, and every other\n" +
 			"command takes that part with --profile. Then say dbmigrate doctor.",
 		Example: "  dbmigrate init\n" +
-			"  dbmigrate init --env production --profile production --worker-url https://app.example.com\n" +
+			"  dbmigrate init --env production --profile production --worker-url https://app.example.com --location-hint weur\n" +
 			"  dbmigrate init --account-id 0123 --bucket users --kv-namespace abcd --worker-url https://app.example.com",
 		Annotations: manual{
 			reads:   "wrangler.json, .jsonc or .toml, from here upward; nothing at Cloudflare",
@@ -103,19 +103,24 @@ func (a *app) settings(ctx context.Context, in config.Input) (config.Settings, s
 	bucket, missing := choose(given.Bucket, offer.Buckets)
 	namespace, more := choose(given.KVNamespace, offer.Namespaces)
 	questions := []question{
-		{&s.AccountID, "Cloudflare account id", "--account-id", nil},
-		{&bucket.Value, "R2 bucket of the databases", "--bucket", missing},
+		{value: &s.AccountID, text: "Cloudflare account id", flag: "--account-id"},
+		{value: &bucket.Value, text: "R2 bucket of the databases", flag: "--bucket", choices: missing},
 		{
-			&namespace.Value,
-			"id of the KV namespace of the flags (`wrangler kv namespace list`)",
-			"--kv-namespace",
-			more,
+			value:   &namespace.Value,
+			text:    "id of the KV namespace of the flags (`wrangler kv namespace list`)",
+			flag:    "--kv-namespace",
+			choices: more,
 		},
 		{
-			&s.WorkerURL,
-			"address of the Worker that mounts the admin routes, with https://",
-			"--worker-url",
-			nil,
+			value: &s.WorkerURL,
+			text:  "address of the Worker that mounts the admin routes, with https://",
+			flag:  "--worker-url",
+		},
+		{
+			value:    &s.LocationHint,
+			text:     "where your users are, such as weur, or none: new Durable Objects never move (empty: handleAdmin's locationHint says it)",
+			flag:     "--location-hint",
+			optional: true,
 		},
 	}
 	if err := a.answer(ctx, questions); err != nil {
@@ -182,13 +187,15 @@ type question struct {
 	text    string
 	flag    string
 	choices []config.Choice
+	// optional may be left open: a later command asks for it where it is needed.
+	optional bool
 }
 
 // answer asks for what is open. Without a terminal all of it is named at once.
 func (a *app) answer(ctx context.Context, questions []question) error {
 	var open []string
 	for _, q := range questions {
-		if *q.value != "" {
+		if *q.value != "" || q.optional && !a.atTerminal() {
 			continue
 		}
 		if !a.atTerminal() {
@@ -199,7 +206,7 @@ func (a *app) answer(ctx context.Context, questions []question) error {
 		if err != nil {
 			return err
 		}
-		if *q.value = strings.TrimSpace(text); *q.value == "" {
+		if *q.value = strings.TrimSpace(text); *q.value == "" && !q.optional {
 			return usageError("set up", "", "no answer: nothing was written", "say "+q.flag)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,14 +36,13 @@ func lockReader(c config.Config) locks {
 	}
 }
 
-// locking says which of the users a rule freezes: "" for nobody.
-func locking(rules []r2.Lock, layout userdb.Layout, now time.Time, moves func(userdb.UserID) bool) string {
+// locking says which rule freezes users' files: "" for none.
+func locking(rules []r2.Lock, now time.Time, covers covering) string {
 	for _, rule := range rules {
 		if over := !rule.Until.IsZero() && rule.Until.Before(now); over {
 			continue
 		}
-		many, only := layout.CoveredBy(rule.Prefix)
-		if many || only != "" && moves(only) {
+		if covers(rule.Prefix) {
 			return fmt.Sprintf(
 				"the lock rule %q forbids writing objects under %q, so no fence could be set and no file brought back",
 				rule.ID,
@@ -71,10 +69,7 @@ func (a *app) refuseLocks(ctx context.Context, e *migrate.Engine, bucket locks, 
 		)
 		return nil
 	}
-	moves := func(u userdb.UserID) bool {
-		return slices.ContainsFunc(users, func(f migrate.Found) bool { return f.User == u })
-	}
-	if why := locking(rules, e.Layout, time.Now(), moves); why != "" {
+	if why := locking(rules, time.Now(), coveringOf(e.Layout, users)); why != "" {
 		return usageError("check the lock rules of", e.Bucket, why, fixLock)
 	}
 	return nil
@@ -101,7 +96,7 @@ func checkLocks(ctx context.Context, bucket locks, template string) finding {
 			),
 		}
 	}
-	if why := locking(rules, layout, time.Now(), func(userdb.UserID) bool { return false }); why != "" {
+	if why := locking(rules, time.Now(), coveringMany(layout)); why != "" {
 		return finding{Check: check, Detail: why, Fix: fixLock}
 	}
 	return finding{Check: check, OK: true, Detail: "no rule forbids writing users' files"}

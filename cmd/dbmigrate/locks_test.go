@@ -43,6 +43,7 @@ func TestLockRules(t *testing.T) {
 		{"a rule for some users", locked{rules: []r2.Lock{{ID: "keep", Prefix: "al"}}}, `under "al"`, `under "al"`, false},
 		{"a rule for one who moves", locked{rules: []r2.Lock{{ID: "keep", Prefix: "alice/"}}}, `under "alice/"`, "no rule", false},
 		{"a rule for another", locked{rules: []r2.Lock{{ID: "keep", Prefix: "bob/"}}}, "", "no rule", false},
+		{"a rule for names that nobody has", locked{rules: []r2.Lock{{ID: "keep", Prefix: "backup"}}}, "", `under "backup"`, false},
 		{"a rule for the archive", locked{rules: []r2.Lock{{ID: "keep", Prefix: "archive/"}}}, "", "no rule", false},
 		{"rules that the token may not read", locked{err: unreadable}, "", "not known", true},
 		{"an API without rules", nil, "", "not known", false},

@@ -99,9 +99,6 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.writers.agree(c.oldPath, cmd.Flags().Changed("writers"), splits, a.out.Say); err != nil {
 		return err
 	}
-	if c.unplaced != nil {
-		return c.unplaced
-	}
 	users, err := set.Resolve(ctx, c)
 	if err != nil {
 		return err
@@ -114,6 +111,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 
 // mayMove refuses users before anything is begun: for what moving them costs, or for a rule of the bucket.
 func (a *app) mayMove(ctx context.Context, c *connection, o *migrateOptions, users []inspect.Found) error {
+	if c.unplaced != nil && !o.dryRun && createsObjects(users) {
+		return c.unplaced
+	}
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -17,7 +19,7 @@ const fixJurisdiction = "pass --r2-jurisdiction if the bucket's is another; else
 // one that nobody asked for.
 func sameJurisdiction(hello wire.Hello, c config.Config) error {
 	if hello.Object == nil || !hello.Object.Answers || hello.Object.Jurisdiction == "" {
-		return nil // objectsServe has said so, or the Worker does not tell
+		return nil // objectsServe has said so, or it is not known
 	}
 	return compareJurisdictions("the Worker's Durable Objects are in", hello.Object.Jurisdiction, c)
 }
@@ -38,6 +40,16 @@ func compareJurisdictions(whose, found string, c config.Config) error {
 	)
 }
 
+// untold says that nobody can compare, where there is something to compare.
+func untold(hello wire.Hello, c config.Config) string {
+	o := hello.Object
+	if c.BucketJurisdiction() == "" || o == nil || !o.Answers || o.Jurisdiction != "" {
+		return ""
+	}
+	return "the bucket's jurisdiction is " + c.BucketJurisdiction() +
+		", and the Worker does not tell that of its Durable Objects: make sure that it is the same"
+}
+
 // unplaced says that nothing decides where new objects are created: they would lie near this machine for
 // good.
 func unplaced(hello wire.Hello, c config.Config) error {
@@ -48,8 +60,17 @@ func unplaced(hello wire.Hello, c config.Config) error {
 		"place new Durable Objects",
 		"",
 		"each is created near the machine that touches it first, which is this one, and never moves",
-		"pass --location-hint with the users' region, such as weur, or none if any place will do; or give handleAdmin the router's locationHint",
+		"say where the users are, such as weur, or none if any place will do: with --location-hint, or DBMIGRATE_LOCATION_HINT or location_hint in "+
+			config.OwnName+"; or give handleAdmin the router's locationHint (docs/mount.md)",
 	)
+}
+
+// createsObjects says whether a migrate of these users may create a Durable Object: of users who left their
+// file it is there.
+func createsObjects(users []inspect.Found) bool {
+	return slices.ContainsFunc(users, func(f inspect.Found) bool {
+		return f.Place == inspect.PlaceR2 || f.Place == inspect.PlaceUnreadable
+	})
 }
 
 // jurisdictional is what knows where the flags have to stay.
@@ -70,8 +91,15 @@ func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine, c config.
 		a.out.Warn("the jurisdiction of the KV namespace cannot be read: %v", withoutHint(err))
 		return nil
 	}
-	if found == "" {
-		return nil // the API does not tell
+	// Of a namespace without a jurisdiction the API may say nothing, or "default"; it holds user ids only.
+	if want := c.BucketJurisdiction(); found == "" || found == wire.NoJurisdiction {
+		if want != "" {
+			a.out.Warn(
+				"the bucket's jurisdiction is %s, and of the KV namespace of the flags, which holds user ids, the API tells none",
+				want,
+			)
+		}
+		return nil
 	}
 	return compareJurisdictions("the KV namespace of the flags is in", found, c)
 }
@@ -80,6 +108,9 @@ func (a *app) refuseOtherFlags(ctx context.Context, e *migrate.Engine, c config.
 func checkPlacement(hello wire.Hello, c config.Config) []finding {
 	list := []finding{
 		{Check: "jurisdiction", OK: true, Detail: "the Worker does not tell its objects' jurisdiction"},
+	}
+	if text := untold(hello, c); text != "" {
+		list[0].Detail = text
 	}
 	if o := hello.Object; o != nil && o.Jurisdiction != "" {
 		list[0].Detail = "bucket and Durable Objects: " + o.Jurisdiction

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -31,6 +34,9 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 			if err != nil &&
 				(exitCode(err) != exitUsage || !strings.Contains(err.Error(), "jurisdiction(...)")) {
 				t.Errorf("bucket %s, object %q: exit code %d, %v", bucket, object, exitCode(err), err)
+			}
+			if told := untold(hello, c) == ""; told != (object != "" || bucket == "none" || bucket == "local") {
+				t.Errorf("bucket %s, object %q: warned %v", bucket, object, !told)
 			}
 			if f := checkPlacement(hello, c)[0]; f.OK != same {
 				t.Errorf("doctor: %+v", f)
@@ -62,8 +68,8 @@ func TestTheFlagsJurisdictionIsCompared(t *testing.T) {
 		warned  string
 	}{
 		{flagsIn{where: "eu"}, false, ""},
-		{flagsIn{where: ""}, false, ""},
-		{flagsIn{where: "none"}, true, ""},
+		{flagsIn{where: ""}, false, "the API tells none"},
+		{flagsIn{where: "none"}, false, "the API tells none"},
 		{flagsIn{where: "us"}, true, ""},
 		{flagsIn{err: errors.New("403")}, false, "cannot be read"},
 		{nil, false, ""},
@@ -103,6 +109,38 @@ func TestPlacementIsAskedFor(t *testing.T) {
 		}
 		if f := checkPlacement(hello, cfg)[1]; f.OK != c.ok {
 			t.Errorf("doctor: %+v", f)
+		}
+	}
+}
+
+// Where objects belong is asked for where one may be created, and for nothing else.
+func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
+	for _, c := range []struct {
+		places  []inspect.Place
+		dryRun  bool
+		refused bool
+	}{
+		{places: []inspect.Place{inspect.PlaceR2}, refused: true},
+		{places: []inspect.Place{inspect.PlaceStore, inspect.PlaceR2}, refused: true},
+		{places: []inspect.Place{inspect.PlaceUnreadable}, refused: true},
+		{places: []inspect.Place{inspect.PlaceR2}, dryRun: true},
+		{places: []inspect.Place{inspect.PlaceStore, inspect.PlaceSplit, inspect.PlaceMissing}},
+		{},
+	} {
+		a := &app{out: report.New(report.Options{Out: io.Discard, Err: io.Discard, Format: report.Table})}
+		var users []inspect.Found
+		for i, place := range c.places {
+			users = append(users, inspect.Found{User: userdb.UserID(rune('a' + i)), Place: place})
+		}
+		conn := &connection{Engine: &migrate.Engine{}, unplaced: unplaced(wire.Hello{}, config.Config{})}
+		err := a.mayMove(t.Context(), conn, &migrateOptions{dryRun: c.dryRun}, users)
+		if (err != nil) != c.refused {
+			t.Errorf("%+v: %v", c, err)
+		}
+		for _, way := range []string{"--location-hint", "DBMIGRATE_LOCATION_HINT", "handleAdmin"} {
+			if err != nil && !strings.Contains(err.Error(), way) {
+				t.Errorf("the error does not name %s: %v", way, err)
+			}
 		}
 	}
 }

@@ -87,8 +87,8 @@ func (d *Due) free(ctx context.Context, u userdb.UserID) result.Result {
 	return r
 }
 
-// End takes back the marks of which every user was freed, or kept for a reason. A user of whom nothing is
-// known keeps the mark: nothing may have begun.
+// End takes back a mark when each of its users was freed, or kept for a reason. A user without a result keeps
+// the mark: nothing may have begun.
 func (d *Due) End(ctx context.Context) error {
 	for _, mark := range d.marks {
 		if !d.ended(mark) {
