@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
@@ -25,13 +26,23 @@ var short = Config{
 	Kills:        0.1,
 }
 
-func TestRace(t *testing.T) { onStack(t, short) }
+func TestRace(t *testing.T) { onStack(t, sized(t, short, 200)) }
 
 // TestRaceSplit races over users who are split.
 func TestRaceSplit(t *testing.T) {
 	config := short
 	config.Split, config.Writes = true, 300 // some of which dawdle
-	onStack(t, config)
+	onStack(t, sized(t, config, 120))
+}
+
+// sized leaves cycles and writes out where the run is not whole.
+func sized(t *testing.T, config Config, writes int64) Config {
+	config.Cycles = effort.Amount(t, "cycles", 2, config.Cycles)
+	config.Writes = effort.Amount(t, "writes", writes, config.Writes)
+	if !effort.Whole(t) {
+		config.RestartEvery = 7 * time.Second // it would be over before the first one
+	}
+	return config
 }
 
 func onStack(t *testing.T, config Config) {
