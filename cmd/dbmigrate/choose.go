@@ -65,7 +65,7 @@ func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 	)
 }
 
-// mayBeEmpty are the flags of text with an empty value that means something: the wrangler file's top level, no
+// mayBeEmpty are the flags of text with an empty value that means something: wrangler's top level, no
 // reason, and no history.
 var mayBeEmpty = []string{"env", "reason", "history"}
 
