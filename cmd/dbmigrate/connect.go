@@ -164,6 +164,7 @@ type connection struct {
 	unplaced  error // why a migrate would leave new objects anywhere
 	misplaced error // why these are not the bucket's objects
 	oldPath   bool  // an old path of the application saves files
+	untold    bool  // what the router was told of that is not known
 }
 
 // connect makes an engine with everything. The Worker is asked who it is before anything is changed: another
@@ -232,6 +233,7 @@ func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 		unplaced:  unplaced(hello, c),
 		misplaced: misplaced,
 		oldPath:   hello.SavesFiles != nil && !*hello.SavesFiles,
+		untold:    hello.RouterSavesFiles == nil,
 	}, nil
 }
 

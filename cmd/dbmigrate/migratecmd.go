@@ -99,6 +99,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := o.writers.agree(c.oldPath, cmd.Flags().Changed("writers"), splits, a.out.Say); err != nil {
 		return err
 	}
+	if err := o.writers.refuseUntold(c.untold); err != nil {
+		return err
+	}
 	users, err := set.Resolve(ctx, c)
 	if err != nil {
 		return err

@@ -72,6 +72,19 @@ const (
 	oldPathWhy = "the Worker says savesFiles: false: an old path of the application saves files without conditions"
 )
 
+// refuseUntold refuses to rely on a router that no file is saved by, where nobody knows what it was told.
+func (o *writersOptions) refuseUntold(untold bool) error {
+	if o.procedure.Writers != migrate.WritersUnconditional || !untold {
+		return nil
+	}
+	return usageError(
+		"check the Worker",
+		"",
+		"handleAdmin was told savesFiles: false, and which value createRouter was told is not known: a router that saves files would be overwritten",
+		"call createRouter before handleAdmin (docs/mount.md), and deploy; nothing was changed",
+	)
+}
+
 // agree compares what was said with what the Worker says. Beside an old path that saves without conditions a
 // router that saves files, too, loses what it acknowledged. Where nothing was said the Worker decides.
 func (o *writersOptions) agree(oldPath, said, splits bool, say func(string, ...any)) error {

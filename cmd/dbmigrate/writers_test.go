@@ -27,6 +27,21 @@ func TestMountedApart(t *testing.T) {
 	}
 }
 
+// TestRouterThatIsNotKnown: beside an old path the router must save no file, so it has to say so.
+func TestRouterThatIsNotKnown(t *testing.T) {
+	for _, w := range []migrate.Writers{
+		migrate.WritersFenceAware, migrate.WritersConditional, migrate.WritersUnconditional,
+	} {
+		for _, untold := range []bool{false, true} {
+			o := &writersOptions{procedure: migrate.Procedure{Writers: w}}
+			err := o.refuseUntold(untold)
+			if refused := userdb.KindOf(err) == userdb.Usage; refused != (untold && w == migrate.WritersUnconditional) {
+				t.Errorf("%s, untold %v: %v", w, untold, err)
+			}
+		}
+	}
+}
+
 // TestWritersAgreeWithTheWorker: what was said, or not said, of the writers, beside what the Worker says.
 func TestWritersAgreeWithTheWorker(t *testing.T) {
 	for _, c := range []struct {
