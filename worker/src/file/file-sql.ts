@@ -5,13 +5,16 @@ import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import type { FileDatabase } from "./database.ts";
-import { withOwnLimits } from "./limits.ts";
+import { withCode } from "./codes.ts";
+import { textLimit, withOwnLimits } from "./limits.ts";
 import { decodeText, encodeText, type Pointer } from "./memory.ts";
 import { withBytes } from "./sqlite.ts";
 
 /** What sqlite3_step answers while there are rows, and at the end. */
 const ROW = 100;
 const DONE = 101;
+/** SQLITE_TOOBIG. */
+const TOO_BIG = 18;
 /** Storage classes, as sqlite3_column_type answers them; the fifth is NULL. */
 const CLASS = { INTEGER: 1, REAL: 2, TEXT: 3, BLOB: 4 } as const;
 /** Tells SQLite to copy what is bound, so that our copy can be freed at once. */
@@ -42,12 +45,29 @@ export class FileSql implements Sql {
       const changedBefore = this.db.totalChanges();
       const columnNames = this.columnNames(prepared);
       const run = (): Cell[][] => this.allRows(prepared, columnNames.length);
-      // ALTER reads the whole schema again, and another object of the file may be over a limit. Its own text
-      // was under them.
-      const rows = /^ALTER\b/i.test(query) ? withOwnLimits(this.db.lib, this.db.handle, run) : run();
+      const rows = /^ALTER\b/i.test(query) ? this.alter(run) : run();
       const rowsWritten = Number(this.db.totalChanges() - changedBefore);
       return { columnNames, rowsRead: rows.length, rowsWritten, raw: () => rows };
     });
+  }
+
+  /**
+   * ALTER reads the whole schema again, and another object of the file may be over a limit. Its own text was
+   * under them, and what it makes has to be, too.
+   */
+  private alter(run: () => Cell[][]): Cell[][] {
+    const before = new Set(this.longTexts());
+    const rows = withOwnLimits(this.db.lib, this.db.handle, run);
+    if (this.longTexts().some((text) => !before.has(text)))
+      throw new WireError("sql-error", withCode("string or blob too big", TOO_BIG));
+    return rows;
+  }
+
+  /** Texts of the schema that no statement could have. */
+  private longTexts(): string[] {
+    const most = textLimit(this.db.lib, this.db.handle);
+    const sql = "SELECT sql FROM main.sqlite_schema WHERE octet_length(sql) > CAST(? AS INTEGER)";
+    return [...this.run(sql, [most]).raw()].map(([text]) => String(text));
   }
 
   /** Prepares the only statement of a text, and finalizes it afterwards. */

@@ -54,6 +54,11 @@ export function withOwnLimits<T>({ c }: Sqlite, db: Pointer, use: () => T): T {
   }
 }
 
+/** How many bytes the text of a statement may have now. */
+export function textLimit({ c }: Sqlite, db: Pointer): number {
+  return c.sqlite3_limit(db, 1, -1);
+}
+
 /** Takes away the modules that a Durable Object does not have. */
 export function dropModules(lib: Sqlite, db: Pointer): void {
   const names = STORE_MODULES.map((name) => encodeText(`${name}\0`));

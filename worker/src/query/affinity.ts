@@ -8,10 +8,12 @@ const PARTS = ["UNION", "EXCEPT", "INTERSECT", "VALUES"];
 const OUTER = ["RIGHT", "FULL"];
 const MERGED = ["USING", "NATURAL"];
 
-/** Names of the schema whose columns are like that: views, and virtual tables that keep values as they come. */
+/**
+ * Names of the schema whose columns are like that: views, and virtual tables that keep values as they come.
+ */
 export type MixedNames = readonly string[];
 
-/** Whether a column of the statement's result may mix classes; it is asked of its text, and of views in it. */
+/** Whether a column of the statement's result may mix classes: its text says so, and the views in it. */
 export function mayMix(tokens: readonly Token[], names: () => MixedNames): boolean {
   const words = withoutClosedParts(tokens.filter(isSignificant));
   const has = (keywords: readonly string[]): boolean =>
@@ -22,8 +24,8 @@ export function mayMix(tokens: readonly Token[], names: () => MixedNames): boole
 }
 
 /**
- * Whether VALUES of several rows holds more than plain values and functions. Behind WITH, such as ours, SQLite
- * gives all its rows the affinity of one.
+ * Whether VALUES of several rows holds more than plain values and functions. Behind WITH, such as ours,
+ * SQLite gives all its rows the affinity of one.
  */
 export function hasMixedValues(tokens: readonly Token[]): boolean {
   const words = tokens.filter(isSignificant);

@@ -51,6 +51,50 @@ describe.each(Object.entries(overLimits))("beside %s", (_, other) => {
   });
 });
 
+const name = (letter: string, bytes: number): string => letter.repeat(bytes);
+const grows: [what: string, fits: boolean, ...texts: string[]][] = [
+  ["one long name", true, `ALTER TABLE t RENAME COLUMN a TO ${name("z", 99_000)}`],
+  [
+    "two long names",
+    false,
+    ...["a", "b"].map((c) => `ALTER TABLE t RENAME COLUMN ${c} TO ${name(c, 99_000)}`),
+  ],
+  [
+    "a long table",
+    false,
+    ...["a", "b"].map((c) => `ALTER TABLE t ADD COLUMN ${c}2 DEFAULT '${name(c, 60_000)}'`),
+  ],
+  [
+    "an index on long names",
+    false,
+    "CREATE INDEX i ON t(a, a + 1)",
+    `ALTER TABLE t RENAME COLUMN a TO ${name("z", 60_000)}`,
+  ],
+  [
+    "a view of a long name",
+    false,
+    "CREATE VIEW v AS SELECT a, a + 1 FROM t",
+    `ALTER TABLE t RENAME COLUMN a TO ${name("z", 60_000)}`,
+  ],
+  [
+    "a view of a long table",
+    false,
+    "CREATE VIEW v AS SELECT * FROM t, t u",
+    `ALTER TABLE t RENAME TO ${name("z", 60_000)}`,
+  ],
+];
+it.each(grows)("what ALTER makes is under the limits on both sides: %s", async (_, fits, ...texts) => {
+  const pair = await Pair.open(setUp);
+  const { file, store } = await pair.run({ statements: texts.map((sql) => ({ sql })) });
+  expect([file.ok, store.ok]).toEqual([fits, fits]);
+  if (!file.ok)
+    expect(file.error).toMatchObject({ kind: "sql-error", details: { statement: texts.length - 1 } });
+  if (!file.ok) expect(file.error.message).toContain("string or blob too big");
+  // And what was refused is as it was.
+  const after = await pair.run({ statements: [{ sql: "SELECT sql FROM sqlite_schema WHERE name = 't'" }] });
+  expect(after.file).toEqual(after.store);
+});
+
 it.each(Object.entries(alters))("a Durable Object says of %.60s: %s", async (sql, answer) => {
   const { store } = await (await Pair.open(setUp)).run({ statements: [{ sql }] });
   expect(store.ok ? "ok" : store.error.message).toBe(answer);
