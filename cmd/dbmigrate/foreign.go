@@ -121,12 +121,12 @@ func someOf(names []string) string {
 }
 
 // end ends the mark that was shown of a user, and no other one.
-func (f foreign) end(ctx context.Context, e *migrate.Engine, u userdb.UserID) result.Result {
+func (f foreign) end(ctx context.Context, c *chosen, u userdb.UserID) result.Result {
 	if f[u] == nil {
 		return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeNothing,
 			Reason: "there is no foreign mark"}
 	}
-	return e.Rollback(ctx, u, migrate.RollbackOptions{EndForeignMark: f[u]})
+	return c.Rollback(ctx, u, migrate.RollbackOptions{EndForeignMark: f[u], NamedOnly: c.set.Wide})
 }
 
 // sayForeign tells of each mark, and counts those of moves out of this bucket.

@@ -107,7 +107,7 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 		"alice": result.OutcomeLifted, "bob": result.OutcomeFailed, "carol": result.OutcomeNothing,
 	}
 	for u, outcome := range want {
-		if r := shown.end(t.Context(), c.Engine, u); r.Outcome != outcome {
+		if r := shown.end(t.Context(), c, u); r.Outcome != outcome {
 			t.Errorf("%s: %s, not %s: %v", u, r.Outcome, outcome, r.Err())
 		}
 	}

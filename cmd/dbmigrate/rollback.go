@@ -136,7 +136,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		if err != nil {
 			return err
 		}
-		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.end(ctx, c.Engine, u) }
+		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.end(ctx, c, u) }
 	}
 	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
 }

@@ -16,6 +16,8 @@ type ForeignMark struct {
 	ETag  userdb.ETag  // the version of the file that carries it
 	// SetBack: the Durable Object has rows of its own, so that no command ends the mark.
 	SetBack bool
+	// HotOf is set of a file that has only the hot rows of a split: the claim of the cold ones.
+	HotOf userdb.Lineage
 	// Own is the receipt of a move of this user out of this very bucket that the mark may be of: the Durable
 	// Object of the user has seen its claim, so either it was lost, or this is another one.
 	Own *wire.Receipt
@@ -37,6 +39,7 @@ func (e *Inspector) ForeignMark(ctx context.Context, u userdb.UserID) (*ForeignM
 		Shown:   file.Shown(),
 		Known:   st.Gen,
 		ETag:    file.ETag,
+		HotOf:   userdb.MetadataHotOf(file.Object.Metadata),
 		SetBack: !userfile.HoldsNothing(st.Phase),
 	}
 	m.Own, err = e.receiptOfMark(ctx, u, m.Shown)

@@ -42,6 +42,9 @@ func (r *retreat) endForeignMark(ctx context.Context) error {
 			Err: fmt.Errorf("claim %d of the file and %d of the Durable Object are not what was confirmed",
 				seen.Shown(), st.Gen), Hint: "run the command again"}
 	}
+	if lin := userdb.MetadataHotOf(seen.Object.Metadata); lin != 0 && r.opts.NamedOnly {
+		return hotWithoutCold(r.user, seen, lin)
+	}
 	c, err := r.claimAfter(ctx, r.user, wire.IntentRollback, st.Gen)
 	if err != nil {
 		return err
@@ -69,6 +72,12 @@ func (r *retreat) stampOver(ctx context.Context, seen userfile.Version) error {
 		"the foreign mark with claim %d was ended: the file serves as it is",
 		seen.Shown(),
 	)
+	if lin := userdb.MetadataHotOf(seen.Object.Metadata); lin != 0 {
+		r.result.AddReason(fmt.Sprintf(
+			"it has only the hot rows of a split: the cold ones were in the Durable Object under claim %d",
+			lin,
+		))
+	}
 	r.result.DropFlag()
 	return nil
 }
