@@ -12,7 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// undigested are Durable Objects whose rows cannot be digested.
+// undigested are Durable Objects with rows that cannot be digested.
 type undigested struct{ migrate.Stores }
 
 func (undigested) FreshDigest(context.Context, userdb.UserID) (wire.DigestReport, error) {
@@ -44,7 +44,7 @@ func (x *walk) saveWithoutMetadata() {
 }
 
 // TestWritesThatNoFileHasAreAskedFor: a fence that was lifted alone leaves acknowledged writes in the Durable
-// Object. No command empties it without confirmation, whatever number the fence had and whoever saved since.
+// Object. No command empties it without confirmation, whatever number the fence had and whatever saved since.
 func TestWritesThatNoFileHasAreAskedFor(t *testing.T) {
 	for _, reopened := range []bool{false, true} {
 		for _, saved := range []bool{false, true} {
@@ -90,8 +90,8 @@ func (noRelease) Release(context.Context, userdb.UserID, userdb.Claim) (wire.Sta
 	return wire.Status{}, &userdb.Error{Op: "release", Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
-// TestRollbackAfterAnExportConverges: where the file was put and the object not emptied, the same command ends
-// it, also after a router has saved. It asks where the metadata is gone.
+// TestRollbackAfterAnExportConverges: where the file was put and the object not emptied, the same command
+// ends it, also after a router has saved. It asks where the metadata is gone.
 func TestRollbackAfterAnExportConverges(t *testing.T) {
 	for _, saved := range []string{"nobody", "router", "old path"} {
 		t.Run(saved, func(t *testing.T) {

@@ -21,8 +21,8 @@ func LiftedAlone(file Version, lin userdb.Lineage) bool {
 	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
 }
 
-// MayLackWrites says whether the Durable Object took writes of which nothing proves that the file has them: its
-// fence was lifted alone, or a writer dropped the metadata that says what was put there. The stamp in the
+// MayLackWrites says whether the Durable Object took writes of which nothing proves that the file has them:
+// its fence was lifted alone, or a writer dropped the metadata that says what was put there. The stamp in the
 // bytes does not tell a lift from an export: after a reopening both are later than the lineage.
 func MayLackWrites(file Version, st wire.Status) bool {
 	meta := file.Object.Metadata
@@ -165,7 +165,7 @@ func FenceGone(u userdb.UserID, file Version, st wire.Status) error {
 	)
 }
 
-// Missing is NoFile, or FenceGone, of a user for whom a command was left open. A rollback ends it.
+// Missing is NoFile, or FenceGone, of a user with a command that was left open. A rollback ends it.
 func Missing(op string, u userdb.UserID, key userdb.ObjectKey, st wire.Status) error {
 	e := &userdb.Error{
 		Op:    op,

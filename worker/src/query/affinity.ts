@@ -1,4 +1,4 @@
-// Where a result column may have the affinity REAL, and hold an INTEGER all the same. Whoever reads such a
+// Where a result column may have the affinity REAL, and hold an INTEGER all the same. A reader of such a
 // column through another SELECT gets a REAL in place of the INTEGER, without an error.
 import type { Sql } from "./sql.ts";
 import { type Token, isKeyword, isSignificant, tokenize } from "./tokens.ts";
@@ -9,7 +9,7 @@ const OUTER = ["RIGHT", "FULL"];
 const MERGED = ["USING", "NATURAL"];
 
 /**
- * Names of the schema whose columns are like that: views, and virtual tables that keep values as they come.
+ * Names of the schema with such columns: views, and virtual tables that keep values as they come.
  */
 export type MixedNames = readonly string[];
 

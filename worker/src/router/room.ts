@@ -9,7 +9,7 @@ import { WireError } from "../wire/errors.ts";
 export const DEFAULT_LOADED_BYTES = 96 * 1024 * 1024;
 
 /**
- * The platform cancels a request whose client went away, and nothing of it runs any more. So whoever holds
+ * The platform cancels a request when its client goes away, and nothing of it runs any more. So a holder of
  * room renews that by a timer, and one that stopped renewing has ended.
  */
 const RENEW_EVERY_MS = 500;
