@@ -24,7 +24,7 @@ type RollbackOptions struct {
 	// EndForeignMark does nothing but end this foreign mark, which somebody was shown; nil is no such wish.
 	EndForeignMark *inspect.ForeignMark
 	// NamedOnly: under EndForeignMark, refuse a file that has only the hot rows of a split. It is for users
-	// whom nobody named.
+	// that were not named.
 	NamedOnly bool
 
 	// sealed is called for a split user before the cold rows leave the Durable Object, and may stop that.
