@@ -11,7 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestForeignHotRowsAreNamed: a file of a split has no cold rows. Whoever lets it serve is told, and
+// TestForeignHotRowsAreNamed: a file of a split has no cold rows. The operator who lets it serve is told, and
 // in a run over everybody it is refused and stays as it is.
 func TestForeignHotRowsAreNamed(t *testing.T) {
 	x := newWalk(t)
