@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -113,23 +115,21 @@ func TestPreparationThatFails(t *testing.T) {
 
 // TestMaxFailures begins no more users; those that were not begun are accounted for.
 func TestMaxFailures(t *testing.T) {
-	failed := (&migrate.Engine{}).Migrate(t.Context(), "a/b") // any failure will do
-	r := &Runner{
-		Engine: &migrate.Engine{Concurrency: 1},
-		Out: report.New(
-			report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON},
-		),
-		MaxFailures: 2,
-	}
-	s, err := r.Run(
-		t.Context(),
-		All(fleet(100)),
-		Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
+	synctest.Test(t, func(t *testing.T) {
+		failed := (&migrate.Engine{}).Migrate(t.Context(), "a/b") // any failure will do
+		r := &Runner{
+			Engine:      &migrate.Engine{Concurrency: 1},
+			Out:         report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON}),
+			MaxFailures: 2,
+		}
+		job := func(_ context.Context, u userdb.UserID) result.Result {
+			time.Sleep(time.Second) // virtual: what failed is counted before the next user ends
 			failed.User = u
 			return failed
-		}},
-	)
-	if err != nil || s.Failed < 2 || s.NotBegun == 0 || s.Failed+s.NotBegun != 100 || s.Exit != ExitFailed {
-		t.Errorf("%v, %+v", err, s)
-	}
+		}
+		s, err := r.Run(t.Context(), All(fleet(100)), Job{Action: result.ActionMigrate, Do: job})
+		if err != nil || s.Failed < 2 || s.NotBegun == 0 || s.Failed+s.NotBegun != 100 || s.Exit != ExitFailed {
+			t.Errorf("%v, %+v", err, s)
+		}
+	})
 }
