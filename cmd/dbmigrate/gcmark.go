@@ -89,7 +89,7 @@ func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark
 	}), nil
 }
 
-// freeMarked carries out the marks that are due. A mark of which no user failed is done, and goes.
+// freeMarked carries out the marks that are due. A mark without a failed user is done, and goes.
 func (a *app) freeMarked(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
 	marks, err := a.dueMarks(ctx, e)
 	if err != nil {

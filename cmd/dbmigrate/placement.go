@@ -24,7 +24,7 @@ func sameJurisdiction(hello wire.Hello, c config.Config) error {
 	return compareJurisdictions("the Worker's Durable Objects are in", hello.Object.Jurisdiction, c)
 }
 
-func compareJurisdictions(whose, found string, c config.Config) error {
+func compareJurisdictions(holder, found string, c config.Config) error {
 	want := c.BucketJurisdiction()
 	if want == "" {
 		want = wire.NoJurisdiction
@@ -35,7 +35,7 @@ func compareJurisdictions(whose, found string, c config.Config) error {
 	return usageError(
 		"compare jurisdictions",
 		c.Bucket,
-		fmt.Sprintf("the bucket's is %s, and %s %s", want, whose, found),
+		fmt.Sprintf("the bucket's is %s, and %s %s", want, holder, found),
 		fixJurisdiction,
 	)
 }

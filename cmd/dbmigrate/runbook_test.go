@@ -20,7 +20,7 @@ const (
 	runbookStories = "testdata/runbook"
 )
 
-// TestRunbook runs every command of docs/runbook.md in the state of which its section speaks. Each section
+// TestRunbook runs every command of docs/runbook.md in the state that its section describes. Each section
 // with commands has a story of its name in testdata/runbook, which makes the state and runs the section's
 // commands word for word. To add a command to the page: add it there.
 func TestRunbook(t *testing.T) {

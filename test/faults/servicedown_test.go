@@ -230,6 +230,9 @@ func prepareCells(t *testing.T, cells []*outage) (run string) {
 			wrote = append(wrote, u)
 		}
 	}
+	if len(move) == 0 {
+		return "" // a part of the table may hold commands for users in R2 only
+	}
 	f := must(t, newOperator(t), 0, append([]string{"migrate"}, move...)...)
 	for _, u := range wrote {
 		mustWrite(t, u)
