@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
@@ -179,8 +180,9 @@ func (a *app) connect(ctx context.Context, n need) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Stores, e.Concurrency, e.Limiter = worker, n.concurrency, migrate.NewLimiter(n.concurrency)
-	a.traffic.Listen(e.Limiter)
+	a.limiter = fleet.NewLimiter(n.concurrency)
+	e.Stores, e.Concurrency, e.Turns = worker, n.concurrency, a.limiter
+	a.traffic.Listen(a.limiter)
 	hello, err := worker.Hello(ctx)
 	if n.why == doWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
 		a.out.Warn("%v: going on without the Durable Objects", err)

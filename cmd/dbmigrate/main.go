@@ -38,6 +38,7 @@ type app struct {
 	out            *report.Output
 	signals        *signals
 	traffic        *fleet.Traffic
+	limiter        *fleet.Limiter // of the connection, which the clients report into
 	scratch        *scratch.Dir
 	global         globalFlags
 	command        []string // as it was given, for records: without the ids of users

@@ -49,6 +49,7 @@ func (a *app) runner(e *migrate.Engine, p *pace, w *fleet.Watch) *fleet.Runner {
 	return &fleet.Runner{
 		Engine:      e,
 		Out:         a.out,
+		Limiter:     a.limiter,
 		Signals:     a.signals,
 		Traffic:     a.traffic,
 		Observers:   []fleet.Observer{w},

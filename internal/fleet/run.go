@@ -39,6 +39,8 @@ type Job struct {
 type Runner struct {
 	Engine *migrate.Engine
 	Out    *report.Output
+	// Limiter decides how many users are in flight; nil: as many as the engine's Concurrency.
+	Limiter *Limiter
 	// Signals tell of the operator's wish to stop; nil: nothing does.
 	Signals Signals
 	// Traffic tells who throttles; nil: nothing does.
@@ -194,11 +196,13 @@ func (o *run) prepare(ctx context.Context, users []inspect.Found) error {
 // each does the job to users, and hands their results to done, one at a time.
 func (o *run) each(ctx context.Context, users []userdb.UserID, done func(result.Result)) {
 	if o.job.Then == nil {
-		o.Engine.Each(ctx, users, o.job.Action, o.one, done)
+		o.crew().Each(ctx, users, o.job.Action, o.one, done)
 		return
 	}
-	o.Engine.EachThen(ctx, users, o.job.Action, o.one, o.job.Then, done)
+	o.crew().EachThen(ctx, users, o.job.Action, o.one, o.job.Then, done)
 }
+
+func (r *Runner) crew() Crew { return Crew{Engine: r.Engine, Limiter: r.Limiter} }
 
 // longest is how long users may be begun.
 func (r *Runner) longest() time.Duration {

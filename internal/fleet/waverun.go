@@ -101,7 +101,7 @@ func (o *run) decide(line *WaveLine) {
 
 func (o *run) verify(s step, line *WaveLine) {
 	do := func(_ context.Context, u userdb.UserID) result.Result { return o.Gate.Verify(context.Background(), u) }
-	o.Engine.Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
+	o.crew().Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
 		switch {
 		case one.Outcome == result.OutcomeNotBegun:
 		case one.Outcome == result.OutcomeDifferent:
@@ -124,7 +124,7 @@ func (o *run) takeBack(s step) (back int) {
 		o.begun(u)
 		return o.Gate.Undo(context.Background(), u)
 	}
-	o.Engine.Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
+	o.crew().Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
 		if one.Err() == nil || isBack(one) {
 			back++
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -66,7 +67,7 @@ func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 		}
 	}
 	e.Concurrency = 1
-	e.Each(t.Context(), []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
+	fleet.Each(t.Context(), e, []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
 		if userdb.KindOf(r.Err()) != userdb.Conflict {
 			t.Errorf("%s: %v", r.Outcome, r.Err())
 		}
@@ -181,7 +182,7 @@ func TestAFlagThatStaysIsSaid(t *testing.T) {
 		Writers:        migrate.WritersUnconditional,
 		LongestRequest: 10 * time.Millisecond,
 	}
-	e.Each(t.Context(), []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
+	fleet.Each(t.Context(), e, []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
 		if r.Err() == nil || !r.Open || !r.FlagLeft() {
 			t.Errorf("%s, open %v, flag left %v: %v", r.Outcome, r.Open, r.FlagLeft(), r.Err())
 		}

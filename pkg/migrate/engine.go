@@ -50,10 +50,10 @@ type Engine struct {
 	// Run names this run in receipts and flags; Version is dbmigrate's own.
 	Run, Version string
 
-	// Concurrency is how many users are in flight at once, at most; at least 1. Limiter, when set, decides
-	// instead, and on who imports: one that the clients report into.
+	// Concurrency is how many users are in flight at once, at most; at least 1.
 	Concurrency int
-	Limiter     *Limiter
+	// Turns decide who imports; nil: everybody at once.
+	Turns Turns
 	// WriteProof, when set, remembers for all users of a run whether the command may write to the bucket.
 	WriteProof *WriteProof
 	// Observe, when set, is told of each step. It is called from many goroutines and must not block.
@@ -71,6 +71,14 @@ func (e *Engine) now() time.Time {
 		return e.Now()
 	}
 	return time.Now()
+}
+
+// importTurn waits for a user's turn to import. The caller gives it back with end.
+func (e *Engine) importTurn(ctx context.Context) (end func()) {
+	if e.Turns == nil {
+		return func() {}
+	}
+	return e.Turns.Import(ctx)
 }
 
 func (e *Engine) random() io.Reader {

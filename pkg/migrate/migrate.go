@@ -424,11 +424,11 @@ func (m *migration) toCopy() *userfile.Copy {
 	return m.file
 }
 
-// copyInTurn waits a little until the Limiter lets the user import. Under a fence, ours or that of a command
+// copyInTurn waits a little until it is the user's turn to import. Under a fence, ours or that of a command
 // that died, it does not wait for a turn: the user's writes are waiting.
 func (m *migration) copyInTurn(ctx context.Context) error {
 	if !m.file.Fenced() {
-		defer m.Limiter.Import(ctx)()
+		defer m.importTurn(ctx)()
 	}
 	return m.copyAndCompare(ctx, false)
 }

@@ -98,3 +98,8 @@ type Marker interface {
 	// cannot tell.
 	Names(ctx context.Context, u userdb.UserID) ([]string, error)
 }
+
+// Turns say when a user may import, beside the others in flight. The caller gives the turn back with end.
+type Turns interface {
+	Import(ctx context.Context) (end func())
+}

@@ -27,8 +27,8 @@ func (deafFiles) Put(
 }
 
 // TestReceiptIsKept: a user just moved costs one PUT; one who was moved before is looked up, and gets the
-// copy that is missing; and where R2 does not take it, the account says so, and the flag is written all the
-// same.
+// copy that is missing; and where R2 does not take it, the account says so, and keeps the flag that is to be
+// written.
 func TestReceiptIsKept(t *testing.T) {
 	receipt := wire.Receipt{User: "alice", Claim: 5, SourceSHA: "00", Run: "r"}
 	for name, c := range map[string]struct {
@@ -52,24 +52,14 @@ func TestReceiptIsKept(t *testing.T) {
 			if c.there {
 				m.put(userfile.ReceiptKey("alice", 5), []byte("the copy of then"), time.Now())
 			}
-			e.Each(
-				context.Background(),
-				[]userdb.UserID{"alice"},
-				result.ActionMigrate,
-				func(context.Context, userdb.UserID) result.Result {
-					r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}
-					r.SetFlag(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
-					return r
-				},
-				func(r result.Result) {
-					if (r.Err() != nil) != c.deaf || r.Outcome != c.outcome {
-						t.Errorf("%s %v", r.Outcome, r.Err())
-					}
-				},
-			)
-			if m.calls["R2 put"] != c.puts || m.calls["R2 head"] != c.gets ||
-				m.flagged["alice"].Lineage != 5 {
-				t.Errorf("calls %v, flags %v", m.calls, m.flagged)
+			r := result.Result{User: "alice", Action: result.ActionMigrate, Outcome: c.outcome}
+			r.SetFlag(wire.Status{Lin: 5, Gen: 5, Receipt: &receipt})
+			r = e.KeepReceipt(context.Background(), r)
+			if (r.Err() != nil) != c.deaf || r.Outcome != c.outcome {
+				t.Errorf("%s %v", r.Outcome, r.Err())
+			}
+			if m.calls["R2 put"] != c.puts || m.calls["R2 head"] != c.gets || r.Flag.Put.Lineage != 5 {
+				t.Errorf("calls %v, flag %v", m.calls, r.Flag.Put)
 			}
 			if c.puts > 0 {
 				if got, err := e.ReceiptCopy(context.Background(), "alice", 5); err != nil || got.Run != "r" {

@@ -11,40 +11,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// TestFlagsOfSplitUsers: a split user has the flag of split users and never the one that says that the whole
-// user is in the Durable Object, since an older router takes that for a reason to send it hot rows.
-func TestFlagsOfSplitUsers(t *testing.T) {
-	whole, split := newMemory(), newMemory()
-	e := whole.engine(t)
-	e.SplitFlags = memoryFlags{nil, split}
-	whole.flagged["alice"], split.flagged["bob"] = userdb.FlagMeta{}, userdb.FlagMeta{}
-	report := func(u userdb.UserID, change func(*result.Result)) {
-		e.Each(
-			context.Background(),
-			[]userdb.UserID{u},
-			result.ActionMigrate,
-			func(context.Context, userdb.UserID) result.Result {
-				r := result.Result{User: u}
-				change(&r)
-				return r
-			},
-			func(r result.Result) {
-				if r.Err() != nil {
-					t.Error(r.Err())
-				}
-			},
-		)
-	}
-	report("alice", func(r *result.Result) { r.SetSplitFlag(wire.Status{Lin: 3, Gen: 4}) })
-	if _, flagged := whole.flagged["alice"]; flagged || split.flagged["alice"].Lineage != 3 {
-		t.Errorf("after a split: %v, %v", whole.flagged, split.flagged)
-	}
-	report("bob", func(r *result.Result) { r.WasSplit = true; r.DropFlag() })
-	if _, flagged := split.flagged["bob"]; flagged {
-		t.Errorf("after a merge: %v", split.flagged)
-	}
-}
-
 // TestPlaceOfSplitUsers: neither a lagging flag nor dropped metadata makes a split user look like one with a
 // whole file.
 func TestPlaceOfSplitUsers(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -80,7 +81,7 @@ func account(
 	action result.Action,
 	do func(context.Context, userdb.UserID) result.Result,
 ) (got result.Result) {
-	e.Each(ctx, []userdb.UserID{alice}, action, do, func(r result.Result) { got = r })
+	fleet.Each(ctx, e, []userdb.UserID{alice}, action, do, func(r result.Result) { got = r })
 	return got
 }
 

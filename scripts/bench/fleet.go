@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -17,9 +18,9 @@ import (
 // fleetConcurrency is the command line's own default.
 const fleetConcurrency = 8
 
-// fleet migrates many users of size S at once and asks how much of the time an import was under way: the
+// manyUsers migrates many users of size S at once and asks how much of the time an import was under way: the
 // Durable Objects' SQLite is the slowest part and should never wait.
-func fleet(ctx context.Context, w *world) (string, error) {
+func manyUsers(ctx context.Context, w *world) (string, error) {
 	db, err := w.database(ctx, "S")
 	if err != nil {
 		return "", err
@@ -34,12 +35,13 @@ func fleet(ctx context.Context, w *world) (string, error) {
 	}
 	var imports intervals
 	engine := *w.engine
-	engine.Limiter, engine.Observe = migrate.NewLimiter(fleetConcurrency), imports.observe
+	limiter := fleet.NewLimiter(fleetConcurrency)
+	engine.Turns, engine.Observe = limiter, imports.observe
 	var failed error
 	processes := append(workerds(), os.Getpid())
 	used := cpuTime(processes)
 	begun := time.Now()
-	engine.Each(
+	fleet.Crew{Engine: &engine, Limiter: limiter}.Each(
 		ctx,
 		users,
 		migrate.ActionMigrate,

@@ -58,7 +58,7 @@ var sections = []section{
 	{"peers", peers},
 	{"memory", memory},
 	{"runtime", runtimeMemory},
-	{"fleet", fleet},
+	{"fleet", manyUsers},
 	{"latency", latency},
 	{"latency-simulated", simulatedLatency},
 	{"wake-up", wakeUp},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -83,8 +84,9 @@ func (w *world) migrate(
 	engine.Observe = s.observe
 	var err error
 	begun := time.Now()
-	engine.Each(
+	fleet.Each(
 		ctx,
+		&engine,
 		[]userdb.UserID{u},
 		migrate.ActionMigrate,
 		engine.Migrate,

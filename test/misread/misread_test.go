@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -319,7 +320,7 @@ func (u user) run(
 ) migrate.Result {
 	u.Helper()
 	var result migrate.Result
-	u.engine.Each(u.Context(), []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
+	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
 	return result
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
@@ -129,7 +130,7 @@ func (u user) run(
 ) migrate.Result {
 	u.Helper()
 	var result migrate.Result
-	u.engine.Each(u.Context(), []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
+	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
 	return result
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -121,7 +122,7 @@ func thawing(table, where string) command {
 func (o order) run(e *migrate.Engine, u userdb.UserID, n names) migrate.Result {
 	var result migrate.Result
 	do := func(ctx context.Context, u userdb.UserID) migrate.Result { return o.do(e, ctx, u, n) }
-	e.Each(context.Background(), []userdb.UserID{u}, o.action, do, func(r migrate.Result) { result = r })
+	fleet.Each(context.Background(), e, []userdb.UserID{u}, o.action, do, func(r migrate.Result) { result = r })
 	return result
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -42,8 +43,9 @@ func TestOldPathThatGoesOn(t *testing.T) {
 				e := l.OverLine("operator", world.NewLine(l.dice("line", 0), world.Trouble{}, &l.late))
 				e.Procedure = procedure
 				var result migrate.Result
-				e.Each(
+				fleet.Each(
 					t.Context(),
+					e,
 					[]userdb.UserID{user},
 					migrate.ActionMigrate,
 					e.Migrate,

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -338,7 +339,7 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	var result migrate.Result
 	alone := l.alone()
 	lonely := l.lonely()
-	e.Each(context.Background(), []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
+	fleet.Each(context.Background(), e, []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
 	if alone() && !line.Died() && !result.Open && !l.served() {
 		l.accuse(
 			"%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before",

@@ -1,4 +1,4 @@
-package migrate
+package fleet
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -15,7 +16,7 @@ import (
 // says, so it may lag; but a command reports a user only once the flag is written. One call is under way at a
 // time: what comes meanwhile goes into the next one.
 type flagQueue struct {
-	flags, split Flags
+	flags, split migrate.Flags
 	// patience bounds how long a call of so many users may take; nil: as long as the client tries.
 	patience func(users int) time.Duration
 	down     error // why the last call failed, when the service itself was the reason; one call at a time sets it
@@ -57,7 +58,7 @@ func rollbackPatience(users int) time.Duration {
 }
 
 // newFlagQueue says how many users will come; the queue does not wait for company that cannot come.
-func newFlagQueue(flags, split Flags, users int, action result.Action) *flagQueue {
+func newFlagQueue(flags, split migrate.Flags, users int, action result.Action) *flagQueue {
 	q := &flagQueue{flags: flags, split: split, coming: users, delay: flagDelay}
 	if action == result.ActionRollback {
 		q.patience = rollbackPatience
@@ -237,7 +238,7 @@ func failureOf(err error) func(userdb.UserID) error {
 // writeFlags writes what the batch changes in flags of one kind. It returns what became of a change.
 func writeFlags(
 	ctx context.Context,
-	flags Flags,
+	flags migrate.Flags,
 	batch []queuedFlag,
 	of func(result.FlagChange) (put *userdb.FlagMeta, del bool),
 ) func(queuedFlag) error {

@@ -1,4 +1,4 @@
-package migrate
+package fleet
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // countedFlags takes a second for each call and counts.
 type countedFlags struct {
-	Flags
+	migrate.Flags
 	mu          sync.Mutex
 	calls, keys int
 	most        int
@@ -51,10 +52,11 @@ func TestFlagsOfTenThousandUsersAreThreeCalls(t *testing.T) {
 	for name, change := range map[string]result.FlagChange{"put": {Put: &userdb.FlagMeta{}}, "delete": {Delete: true}} {
 		synctest.Test(t, func(t *testing.T) {
 			flags := &countedFlags{}
-			e := &Engine{Flags: flags, Concurrency: 64}
+			e := &migrate.Engine{Flags: flags, Concurrency: 64}
 			reported := 0
-			e.Each(
+			Each(
 				t.Context(),
+				e,
 				users(10_000),
 				result.ActionMigrate,
 				func(context.Context, userdb.UserID) result.Result {
@@ -82,11 +84,12 @@ func TestFlagsOfTenThousandUsersAreThreeCalls(t *testing.T) {
 func TestFlagsOfALongRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		flags := &countedFlags{}
-		e := &Engine{Flags: flags, Concurrency: 8}
+		e := &migrate.Engine{Flags: flags, Concurrency: 8}
 		var done sync.Map
 		var late atomic.Int64
-		e.Each(
+		Each(
 			t.Context(),
+			e,
 			users(6000),
 			result.ActionMigrate,
 			func(_ context.Context, u userdb.UserID) result.Result {
@@ -109,10 +112,11 @@ func TestFlagsOfALongRun(t *testing.T) {
 
 func TestFlagFailureFailsTheUsersOfTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &Engine{Flags: &countedFlags{fail: errors.New("no")}, Concurrency: 2}
+		e := &migrate.Engine{Flags: &countedFlags{fail: errors.New("no")}, Concurrency: 2}
 		failed := 0
-		e.Each(
+		Each(
 			t.Context(),
+			e,
 			users(5),
 			result.ActionMigrate,
 			func(_ context.Context, u userdb.UserID) result.Result {

@@ -1,26 +1,47 @@
-package migrate
+package fleet
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
+// Crew works on many users at once with one engine.
+type Crew struct {
+	Engine *migrate.Engine
+	// Limiter decides how many users are in flight; nil: as many as the engine's Concurrency.
+	Limiter *Limiter
+}
+
+// Each is Crew.Each for callers with nobody to report overload to.
+func Each(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []userdb.UserID,
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+	done func(result.Result),
+) {
+	Crew{Engine: e}.Each(ctx, users, action, do, done)
+}
+
 // Each runs do for every user, as many at a time as the Limiter lets, writes their receipts and, in bulk,
 // their flags, and hands each account to done, one at a time. One user's failure never stops the others. When
 // ctx ends, users who have not begun come back as Interrupted, untouched.
-func (e *Engine) Each(
+func (c Crew) Each(
 	ctx context.Context,
 	users []userdb.UserID,
 	action result.Action,
 	do func(context.Context, userdb.UserID) result.Result,
 	done func(result.Result),
 ) {
-	e.EachThen(
+	c.EachThen(
 		ctx,
 		users,
 		action,
@@ -32,7 +53,7 @@ func (e *Engine) Each(
 
 // EachThen is Each with one more step for each user, which comes after the flag and may take its time: it
 // holds up no other user.
-func (e *Engine) EachThen(
+func (c Crew) EachThen(
 	ctx context.Context,
 	users []userdb.UserID,
 	action result.Action,
@@ -40,11 +61,11 @@ func (e *Engine) EachThen(
 	then func(context.Context, result.Result) result.Result,
 	done func(result.Result),
 ) {
-	queue := newFlagQueue(e.Flags, e.SplitFlags, len(users), action)
+	queue := newFlagQueue(c.Engine.Flags, c.Engine.SplitFlags, len(users), action)
 	var (
 		wg      sync.WaitGroup
 		report  sync.Mutex
-		slots   = e.limiter()
+		slots   = c.limiter()
 		account = func(r result.Result) {
 			report.Lock()
 			defer report.Unlock()
@@ -63,10 +84,10 @@ func (e *Engine) EachThen(
 		go func() {
 			defer wg.Done()
 			ended := false
-			defer e.leaveNothing(&ended)
+			defer c.leaveNothing(&ended)
 			r := do(ctx, u)
 			slots.Release()
-			account(then(ctx, e.writeFlag(ctx, queue, e.keepReceipt(ctx, r))))
+			account(then(ctx, c.writeFlag(ctx, queue, c.Engine.KeepReceipt(ctx, r))))
 			ended = true
 		}()
 	}
@@ -75,25 +96,27 @@ func (e *Engine) EachThen(
 
 // leaveNothing removes the spooled files when a goroutine panics, which ends the process without asking any
 // other. It does not recover: the trace stays whole.
-func (e *Engine) leaveNothing(ended *bool) {
-	if !*ended && e.Scratch != nil {
-		_ = e.Scratch.Remove() // what is left, the next run sweeps
+func (c Crew) leaveNothing(ended *bool) {
+	if !*ended && c.Engine.Scratch != nil {
+		_ = c.Engine.Scratch.Remove() // what is left, the next run sweeps
 	}
 }
 
-func (e *Engine) limiter() *Limiter {
-	if e.Limiter != nil {
-		return e.Limiter
+func (c Crew) limiter() *Limiter {
+	if c.Limiter != nil {
+		return c.Limiter
 	}
-	return NewLimiter(e.Concurrency)
+	return NewLimiter(c.Engine.Concurrency)
 }
 
 // writeFlag ends a user's account with the flag. The switch is done: a flag that cannot be written costs
 // latency, not data. But it is work that is left, so it fails the account.
-func (e *Engine) writeFlag(ctx context.Context, q *flagQueue, r result.Result) result.Result {
-	begun := e.now()
+func (c Crew) writeFlag(ctx context.Context, q *flagQueue, r result.Result) result.Result {
+	begun := time.Now()
 	err := q.leave(context.WithoutCancel(ctx), r.User, r.Flag)
-	e.observe(result.Event{User: r.User, Stage: result.StageFlag, Took: e.now().Sub(begun)})
+	if c.Engine.Observe != nil {
+		c.Engine.Observe(result.Event{User: r.User, Stage: result.StageFlag, Took: time.Since(begun)})
+	}
 	if err != nil && r.Unflag { // the flag that was set ahead keeps the user's writes away from the old path
 		r.LeftFlag, r.Open = true, true
 		r.AddReason(

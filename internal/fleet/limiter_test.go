@@ -1,16 +1,15 @@
-package migrate
+package fleet
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 func limitOf(l *Limiter) int { return l.Pressure().Limit }
@@ -94,16 +93,16 @@ func TestLimiterHonoursRetryAfter(t *testing.T) {
 func TestEachFindsWhatThePlatformBears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const bears = 5
-		e := &Engine{Limiter: NewLimiter(64)}
+		c := Crew{Engine: &migrate.Engine{}, Limiter: NewLimiter(64)}
 		var inFlight, most, late atomic.Int64
 		users := make([]userdb.UserID, 2000)
 		began := time.Now()
-		e.Each(t.Context(), users, result.ActionVerify, func(context.Context, userdb.UserID) result.Result {
+		c.Each(t.Context(), users, result.ActionVerify, func(context.Context, userdb.UserID) result.Result {
 			n := inFlight.Add(1)
 			defer inFlight.Add(-1)
 			most.Store(max(most.Load(), n))
 			if n > bears {
-				e.Limiter.Throttled(userdb.ServiceWorker, time.Now())
+				c.Limiter.Throttled(userdb.ServiceWorker, time.Now())
 			}
 			if n > 2*bears && time.Since(began) > time.Minute {
 				late.Add(1)
@@ -153,57 +152,4 @@ func TestOneInThreeImports(t *testing.T) {
 			t.Errorf("waited %v", waited)
 		}
 	})
-}
-
-// resetting is a Durable Object that is asked to forget what it holds.
-type resetting struct{ Stores }
-
-var errAsked = errors.New("asked")
-
-func (resetting) Reset(context.Context, userdb.UserID, userdb.Claim) (wire.Status, error) {
-	return wire.Status{}, errAsked
-}
-
-// When all turns are taken, a first copy waits; one under a fence, or after a lost race, does not.
-func TestNobodyWaitsForATurnUnderTheFence(t *testing.T) {
-	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		head []byte
-		run  func(*migration, context.Context) error
-		want time.Duration
-	}{
-		"first copy":                    {header(), (*migration).untilFenced, importPatience},
-		"under a dead command's fence":  {fenced, (*migration).untilFenced, 0},
-		"copy that follows our own one": {header(), (*migration).switchOver, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newMemory()
-				w.put(
-					"alice/database.sqlite",
-					append(c.head, "no page, so a copy fails at once"...),
-					time.Now(),
-				)
-				e := w.engine(t)
-				e.Stores, e.Limiter = resetting{w}, NewLimiter(1)
-				e.Limiter.Import(t.Context())
-				m := &migration{Engine: e, user: "alice", g: 7, result: &result.Result{}}
-				var err error
-				if m.file, err = m.download(t.Context(), "alice"); err != nil {
-					t.Fatal(err)
-				}
-				defer m.file.Remove()
-				begun := time.Now()
-				if err := c.run(m, t.Context()); err == nil {
-					t.Error("it went well")
-				}
-				if waited := time.Since(begun); waited != c.want {
-					t.Errorf("waited %v, want %v", waited, c.want)
-				}
-			})
-		})
-	}
 }
