@@ -7,7 +7,7 @@ import (
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // Encoding is the text encoding of a database, with SQLite's own codes.
@@ -22,7 +22,7 @@ const (
 
 // Bind sets the parameters from the first on. TEXT bytes are taken as they are, in the given encoding, which
 // must be the database's: then SQLite stores them unchanged. The values may be reused once Bind has returned.
-func (s *Stmt) Bind(row []wire.Value, encoding Encoding) error {
+func (s *Stmt) Bind(row []value.Value, encoding Encoding) error {
 	if err := s.reserve(row); err != nil {
 		return err
 	}
@@ -41,15 +41,15 @@ func (s *Stmt) Bind(row []wire.Value, encoding Encoding) error {
 	return nil
 }
 
-func (s *Stmt) bindOne(i int32, v *wire.Value, at uintptr, encoding Encoding) int32 {
+func (s *Stmt) bindOne(i int32, v *value.Value, at uintptr, encoding Encoding) int32 {
 	const static = 0 // SQLITE_STATIC: the arena outlives the binding
 	tls := s.conn.tls
 	switch v.Class {
-	case wire.Integer:
+	case value.Integer:
 		return sqlite3.Xsqlite3_bind_int64(tls, s.handle, i, v.Int)
-	case wire.Real:
+	case value.Real:
 		return sqlite3.Xsqlite3_bind_double(tls, s.handle, i, v.Real)
-	case wire.Text:
+	case value.Text:
 		return sqlite3.Xsqlite3_bind_text64(
 			tls,
 			s.handle,
@@ -59,7 +59,7 @@ func (s *Stmt) bindOne(i int32, v *wire.Value, at uintptr, encoding Encoding) in
 			static,
 			uint8(encoding),
 		)
-	case wire.Blob:
+	case value.Blob:
 		return sqlite3.Xsqlite3_bind_blob64(tls, s.handle, i, at, uint64Size(len(v.Bytes)), static)
 	}
 	return sqlite3.Xsqlite3_bind_null(tls, s.handle, i)
@@ -67,7 +67,7 @@ func (s *Stmt) bindOne(i int32, v *wire.Value, at uintptr, encoding Encoding) in
 
 // reserve makes the arena large enough for the bytes of row, and never null: a null address would bind NULL
 // for an empty value.
-func (s *Stmt) reserve(row []wire.Value) error {
+func (s *Stmt) reserve(row []value.Value) error {
 	need := 1
 	for i := range row {
 		need += len(row[i].Bytes)

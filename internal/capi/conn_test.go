@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 func open(t *testing.T, path string, mode Mode) *Conn {
@@ -31,12 +31,12 @@ func exec(t *testing.T, c *Conn, sqls ...string) {
 }
 
 func TestValuesComeBackExactly(t *testing.T) {
-	row := []wire.Value{
+	row := []value.Value{
 		{
-			Class: wire.Null,
-		}, {Class: wire.Integer, Int: math.MinInt64}, {Class: wire.Real, Real: math.Copysign(0, -1)},
-		{Class: wire.Text, Bytes: []byte("a\x00b\xff")}, {Class: wire.Blob, Bytes: []byte{0, 255}},
-		{Class: wire.Text}, {Class: wire.Blob}, {Class: wire.Real, Real: math.Inf(1)},
+			Class: value.Null,
+		}, {Class: value.Integer, Int: math.MinInt64}, {Class: value.Real, Real: math.Copysign(0, -1)},
+		{Class: value.Text, Bytes: []byte("a\x00b\xff")}, {Class: value.Blob, Bytes: []byte{0, 255}},
+		{Class: value.Text}, {Class: value.Blob}, {Class: value.Real, Real: math.Inf(1)},
 	}
 	c := open(t, "", Memory)
 	exec(t, c, "CREATE TABLE t(a,b,c,d,e,f,g,h)")
@@ -46,7 +46,7 @@ func TestValuesComeBackExactly(t *testing.T) {
 	rows := 0
 	err := c.Query("SELECT * FROM t", nil, func(s *Stmt) error {
 		rows++
-		got := make([]wire.Value, s.Columns())
+		got := make([]value.Value, s.Columns())
 		s.Row(got)
 		for i := range row {
 			same := got[i].Class == row[i].Class && got[i].Int == row[i].Int &&

@@ -1,9 +1,9 @@
 package capi
 
-import "github.com/dbmigrate/dbmigrate/pkg/wire"
+import "github.com/dbmigrate/dbmigrate/pkg/value"
 
 // ReadRows reads a whole table and hands each row to yield.
-type ReadRows func(yield func(row []wire.Value) error) error
+type ReadRows func(yield func(row []value.Value) error) error
 
 // DamageRows puts another reader in place of the reader of a table, where it is set. Nothing but tests sets
 // it: what a reader overlooks, copy and digest overlook alike, so a test has to damage it from outside.

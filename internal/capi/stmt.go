@@ -6,7 +6,7 @@ import (
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // Stmt is one prepared statement.
@@ -62,12 +62,12 @@ func (c *Conn) prepareFirst(zSQL uintptr) (handle, rest uintptr, err error) {
 }
 
 // Exec runs one statement to its end and ignores its rows.
-func (c *Conn) Exec(sql string, params ...wire.Value) error {
+func (c *Conn) Exec(sql string, params ...value.Value) error {
 	return c.Query(sql, params, func(*Stmt) error { return nil })
 }
 
 // Query runs one statement and hands each row to yield; an error of yield ends it.
-func (c *Conn) Query(sql string, params []wire.Value, yield func(*Stmt) error) error {
+func (c *Conn) Query(sql string, params []value.Value, yield func(*Stmt) error) error {
 	s, err := c.Prepare(sql)
 	if err != nil {
 		return err
@@ -111,33 +111,33 @@ func (s *Stmt) Columns() int { return s.columns }
 
 // Value reads column i of the current row. The bytes of a TEXT or BLOB alias SQLite's memory and are valid
 // until the next Step or Close; a TEXT's bytes are in the database's own encoding, unchanged.
-func (s *Stmt) Value(i int) wire.Value {
-	var v wire.Value
+func (s *Stmt) Value(i int) value.Value {
+	var v value.Value
 	s.read(i, &v)
 	return v
 }
 
 // Row reads the first len(row) columns of the current row; see Value.
-func (s *Stmt) Row(row []wire.Value) {
+func (s *Stmt) Row(row []value.Value) {
 	for i := range row {
 		s.read(i, &row[i])
 	}
 }
 
-func (s *Stmt) read(i int, v *wire.Value) {
+func (s *Stmt) read(i int, v *value.Value) {
 	tls := s.conn.tls
 	p := sqlite3.Xsqlite3_column_value(tls, s.handle, int32(i))
-	switch class := wire.StorageClass(sqlite3.Xsqlite3_value_type(tls, p)); class {
-	case wire.Integer:
-		*v = wire.Value{Class: class, Int: sqlite3.Xsqlite3_value_int64(tls, p)}
-	case wire.Real:
-		*v = wire.Value{Class: class, Real: sqlite3.Xsqlite3_value_double(tls, p)}
-	case wire.Text, wire.Blob:
+	switch class := value.StorageClass(sqlite3.Xsqlite3_value_type(tls, p)); class {
+	case value.Integer:
+		*v = value.Value{Class: class, Int: sqlite3.Xsqlite3_value_int64(tls, p)}
+	case value.Real:
+		*v = value.Value{Class: class, Real: sqlite3.Xsqlite3_value_double(tls, p)}
+	case value.Text, value.Blob:
 		// sqlite3_value_blob hands out the bytes of a TEXT too, without converting or terminating them.
 		data := sqlite3.Xsqlite3_value_blob(tls, p)
-		*v = wire.Value{Class: class, Bytes: view(data, sqlite3.Xsqlite3_value_bytes(tls, p))}
+		*v = value.Value{Class: class, Bytes: view(data, sqlite3.Xsqlite3_value_bytes(tls, p))}
 	default:
-		*v = wire.Value{Class: wire.Null}
+		*v = value.Value{Class: value.Null}
 	}
 }
 

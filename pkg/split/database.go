@@ -9,6 +9,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -63,7 +64,7 @@ func readShape(ctx context.Context, path string) (*shape, error) {
 			)
 		case t.Kind == sqlitefile.VirtualTable:
 			s.virtual = append(s.virtual, t)
-		case !strings.HasPrefix(fold(t.Name), internalPrefix):
+		case !strings.HasPrefix(sqltext.Fold(t.Name), internalPrefix):
 			s.tables = append(s.tables, &table{Table: t, sql: s.textOf(t.Name)})
 		}
 	}
@@ -83,7 +84,7 @@ func (s *shape) textOf(name string) string {
 // table finds an ordinary table by a name in any case.
 func (s *shape) table(name string) *table {
 	for _, t := range s.tables {
-		if fold(t.Name) == fold(name) {
+		if sqltext.Fold(t.Name) == sqltext.Fold(name) {
 			return t
 		}
 	}
@@ -94,7 +95,7 @@ func (s *shape) table(name string) *table {
 func (s *shape) has(name string) bool {
 	return slices.ContainsFunc(
 		s.schema.Objects,
-		func(o wire.Object) bool { return fold(o.Name) == fold(name) },
+		func(o wire.Object) bool { return sqltext.Fold(o.Name) == sqltext.Fold(name) },
 	)
 }
 
@@ -119,10 +120,10 @@ func (s *shape) externalIndexes() (names, content []string) {
 
 // contentOption is the value of content=... in the text of an FTS5 table.
 func contentOption(sql string) string {
-	tokens := scanTokens(sql)
+	tokens := sqltext.All(sql)
 	for i := 0; i+2 < len(tokens); i++ {
-		if fold(tokens[i]) == "content" && tokens[i+1] == "=" {
-			return unquoted(tokens[i+2])
+		if tokens[i].IsWord("content") && tokens[i+1] == "=" {
+			return tokens[i+2].Unquote()
 		}
 	}
 	return ""
@@ -140,7 +141,7 @@ func (s *shape) tablesUnder(conn *capi.Conn, name string) ([]*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	stmt, err := conn.Prepare("SELECT * FROM main." + quoteName(name))
+	stmt, err := conn.Prepare("SELECT * FROM main." + sqltext.Quote(name))
 	if err == nil {
 		stmt.Close()
 	}
@@ -154,7 +155,7 @@ func (s *shape) tablesUnder(conn *capi.Conn, name string) ([]*table, error) {
 func (t *table) keyOf(alias string) []string {
 	var key []string
 	for _, k := range t.Key {
-		name := quoteName(k.Name)
+		name := sqltext.Quote(k.Name)
 		if k.Name == t.Rowid {
 			name = t.Rowid
 		}
@@ -170,7 +171,7 @@ func (t *table) quotedKey(alias string) string {
 	if len(t.primary) > 0 {
 		key = nil
 		for _, name := range t.primary {
-			key = append(key, alias+"."+quoteName(name))
+			key = append(key, alias+"."+sqltext.Quote(name))
 		}
 	}
 	for i, k := range key {
@@ -199,15 +200,15 @@ const (
 func (t *table) numbered() bool {
 	return t.Kind == sqlitefile.RowidTable && t.Rowid == "" &&
 		!slices.ContainsFunc(
-			scanTokens(t.sql),
-			func(token string) bool { return fold(token) == "autoincrement" },
+			sqltext.All(t.sql),
+			func(token sqltext.Token) bool { return token.IsWord("autoincrement") },
 		)
 }
 
 // column finds a column by a name in any case.
 func (t *table) column(name string) (string, bool) {
 	for _, c := range t.Columns {
-		if fold(c.Name) == fold(name) {
+		if sqltext.Fold(c.Name) == sqltext.Fold(name) {
 			return c.Name, true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -71,7 +72,7 @@ func (d *decision) prepare(p *Policy) (err error) {
 	}
 	for i, t := range d.shape.tables {
 		name := func(kind string) string {
-			return "temp." + quoteName(d.shape.freeName(fmt.Sprintf("dbmigrate_%s_%d", kind, i)))
+			return "temp." + sqltext.Quote(d.shape.freeName(fmt.Sprintf("dbmigrate_%s_%d", kind, i)))
 		}
 		set := &keySet{name("cold"), name("last"), name("next")}
 		d.sets[t] = set
@@ -91,7 +92,7 @@ func (s *shape) addRules(p *Policy) error {
 		switch {
 		case t != nil:
 			t.rule = p.Tables[name]
-		case slices.ContainsFunc(s.schema.Virtual, func(v wire.Virtual) bool { return fold(v.Name) == fold(name) }):
+		case slices.ContainsFunc(s.schema.Virtual, func(v wire.Virtual) bool { return sqltext.Fold(v.Name) == sqltext.Fold(name) }):
 			return blocked(
 				name,
 				"take it out of the policy: its rows stay hot",
@@ -112,7 +113,7 @@ func (t *table) keyTable() string {
 	}
 	var columns, names []string
 	for i, k := range t.Key {
-		columns = append(columns, fmt.Sprintf("k%d COLLATE %s", i, quoteName(k.Collation)))
+		columns = append(columns, fmt.Sprintf("k%d COLLATE %s", i, sqltext.Quote(k.Collation)))
 		names = append(names, fmt.Sprintf("k%d", i))
 	}
 	return "(" + strings.Join(
@@ -148,7 +149,7 @@ func (t *table) collated(expression string, i int) string {
 	if t.Kind == sqlitefile.RowidTable {
 		return expression
 	}
-	return expression + " COLLATE " + quoteName(t.Key[i].Collation)
+	return expression + " COLLATE " + sqltext.Quote(t.Key[i].Collation)
 }
 
 // isCold says whether row alias is cold.
@@ -183,7 +184,7 @@ func (d *decision) hotUnderCold(r *relation) string {
 	return r.childrenOf(d.sets[r.parent].cold) + " AND NOT " + d.isCold(r.child, "c")
 }
 
-func (t *table) main() string { return "main." + quoteName(t.Name) }
+func (t *table) main() string { return "main." + sqltext.Quote(t.Name) }
 
 // applyRule collects the rows for which the table's own expression is true.
 func (d *decision) applyRule(t *table, at time.Time) error {
@@ -195,7 +196,7 @@ func (d *decision) applyRule(t *table, at time.Time) error {
 		return err
 	}
 	err := d.conn.Exec(
-		"INSERT INTO " + d.sets[t].cold + " SELECT " + strings.Join(t.keyOf(quoteName(t.Name)), ", ") + where,
+		"INSERT INTO " + d.sets[t].cold + " SELECT " + strings.Join(t.keyOf(sqltext.Quote(t.Name)), ", ") + where,
 	)
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
 		return blocked(t.Name, hintPolicy, "the policy's where: %s", sqliteMessage(err))

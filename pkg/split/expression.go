@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 )
 
 // The parameters of an expression: the fixed moment of the run, in UTC.
@@ -39,6 +40,9 @@ var unsteady = wordSet(
 	"random randomblob current_time current_date current_timestamp changes total_changes last_insert_rowid sqlite_version",
 )
 
+// unsteadyText are the texts that make a date function decide otherwise the next time, or elsewhere.
+var unsteadyText = wordSet("now subsec subsecond localtime utc")
+
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(words) {
@@ -50,7 +54,7 @@ func wordSet(words string) map[string]bool {
 // checkExpression checks what can be known without a database: that the text is one SQL expression, and that
 // it decides the same whenever it is asked.
 func checkExpression(sql string) error {
-	tokens := scanTokens(sql)
+	tokens := sqltext.All(sql)
 	if len(tokens) == 0 {
 		return errors.New("it is empty: leave it out for a table whose rows only follow their parents")
 	}
@@ -64,7 +68,7 @@ func checkExpression(sql string) error {
 }
 
 // checkShape keeps an expression from leaving the parentheses that it is put into.
-func checkShape(tokens []string) error {
+func checkShape(tokens []sqltext.Token) error {
 	depth := 0
 	for _, token := range tokens {
 		switch {
@@ -74,7 +78,7 @@ func checkShape(tokens []string) error {
 			depth--
 		case token == ";":
 			return errors.New("a semicolon, and it must be one expression")
-		case isParameterByte(token[0]) && token != nowParameter && token != todayParameter:
+		case token.IsParameter() && token != nowParameter && token != todayParameter:
 			return fmt.Errorf(
 				"the parameter %s, and there are only %s (seconds since 1970) and %s (a date)",
 				token,
@@ -92,10 +96,12 @@ func checkShape(tokens []string) error {
 	return nil
 }
 
-func checkSteady(tokens []string) error {
-	asksDates := slices.ContainsFunc(tokens, func(t string) bool { return dateFunctions[strings.ToLower(t)] })
+func checkSteady(tokens []sqltext.Token) error {
+	asksDates := slices.ContainsFunc(tokens, func(t sqltext.Token) bool {
+		return dateFunctions[sqltext.Fold(string(t))]
+	})
 	for i, token := range tokens {
-		word := strings.ToLower(token)
+		word := sqltext.Fold(string(token))
 		switch {
 		case unsteady[word]:
 			return fmt.Errorf(
@@ -104,7 +110,7 @@ func checkSteady(tokens []string) error {
 				nowParameter,
 				todayParameter,
 			)
-		case asksDates && token[0] == '\'' && slices.Contains([]string{"now", "subsec", "subsecond", "localtime", "utc"}, strings.ToLower(unquoted(token))):
+		case asksDates && token[0] == '\'' && unsteadyText[sqltext.Fold(token.Unquote())]:
 			return fmt.Errorf(
 				"%s, which gives another value at another time or place: use %s or %s, the fixed moment of the run in UTC",
 				token,
@@ -124,7 +130,7 @@ func checkSteady(tokens []string) error {
 
 // momentless says whether the call of a date function names no moment: f(), strftime('%s'). rest begins
 // behind the function's name.
-func momentless(function string, rest []string) bool {
+func momentless(function string, rest []sqltext.Token) bool {
 	if len(rest) < 2 || rest[0] != "(" {
 		return false
 	}
@@ -137,22 +143,16 @@ func momentless(function string, rest []string) bool {
 // bindMoment puts the fixed moment in place of the parameters.
 func bindMoment(sql string, at time.Time) string {
 	var b strings.Builder
-	for rest := sql; rest != ""; {
-		blank := len(rest) - len(skipBlank(rest))
-		b.WriteString(rest[:blank])
-		if rest = rest[blank:]; rest == "" {
-			break
-		}
-		n := tokenLength(rest)
-		switch token := rest[:n]; token {
+	for token, before := range sqltext.Tokens(sql) {
+		b.WriteString(before)
+		switch token {
 		case nowParameter:
 			b.WriteString(strconv.FormatInt(at.Unix(), 10))
 		case todayParameter:
-			b.WriteString(quoteText(at.UTC().Format(time.DateOnly)))
+			b.WriteString(sqltext.QuoteText(at.UTC().Format(time.DateOnly)))
 		default:
-			b.WriteString(token)
+			b.WriteString(string(token))
 		}
-		rest = rest[n:]
 	}
 	// The line's end closes a comment.
 	return b.String() + "\n"

@@ -10,6 +10,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -125,7 +126,7 @@ func prepareWork(conn *capi.Conn, second, name string) error {
 // makeSequence makes an empty sqlite_sequence in a database that has none, in the only way that SQLite leaves
 // open.
 func makeSequence(conn *capi.Conn, s *shape) error {
-	helper := "main." + quoteName(s.freeName("dbmigrate_helper"))
+	helper := "main." + sqltext.Quote(s.freeName("dbmigrate_helper"))
 	return execAll(
 		conn,
 		"CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)",

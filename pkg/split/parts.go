@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -165,7 +166,7 @@ func (d *decision) deleteFrom(t *table) error {
 	if err != nil {
 		return err
 	}
-	coldTable := "cold." + quoteName(t.Name)
+	coldTable := "cold." + sqltext.Quote(t.Name)
 	if cold == 0 {
 		return d.conn.Exec("DELETE FROM " + coldTable)
 	}
@@ -217,13 +218,13 @@ func (d *decision) emptyVirtual() error {
 		return err
 	}
 	for _, v := range d.shape.schema.Virtual {
-		name := quoteName(v.Name)
+		name := sqltext.Quote(v.Name)
 		statements := []string{"DELETE FROM cold." + name}
 		if isFTS5(d.shape.textOf(v.Name)) {
 			statements = []string{"INSERT INTO cold." + name + "(" + name + ") VALUES('rebuild')"}
 			if v.Load == wire.LoadRows {
 				statements = append(
-					[]string{"DELETE FROM cold." + quoteName(v.Name+"_content")},
+					[]string{"DELETE FROM cold." + sqltext.Quote(v.Name+"_content")},
 					statements...)
 			}
 		}
@@ -235,10 +236,10 @@ func (d *decision) emptyVirtual() error {
 }
 
 func isFTS5(sql string) bool {
-	tokens := scanTokens(sql)
+	tokens := sqltext.All(sql)
 	for i := 0; i+1 < len(tokens); i++ {
-		if fold(tokens[i]) == "using" {
-			return fold(unquoted(tokens[i+1])) == "fts5"
+		if tokens[i].IsWord("using") {
+			return sqltext.Fold(tokens[i+1].Unquote()) == "fts5"
 		}
 	}
 	return false

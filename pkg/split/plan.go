@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 )
 
 // Plan says what a split of one database file would move, and does it.
@@ -148,7 +149,7 @@ func (t *table) length(alias string) string {
 	var terms []string
 	for _, name := range t.Import {
 		if name != t.Rowid {
-			terms = append(terms, "ifnull(octet_length("+alias+"."+quoteName(name)+"), 0)")
+			terms = append(terms, "ifnull(octet_length("+alias+"."+sqltext.Quote(name)+"), 0)")
 		}
 	}
 	if len(terms) == 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/tailscale/hujson"
 
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -168,10 +169,10 @@ func parsePolicy(raw map[string]any) (*Policy, error) {
 func (p *Policy) addTables(tables section) error {
 	folded := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(tables.values)) {
-		if other, doubled := folded[fold(name)]; doubled {
+		if other, doubled := folded[sqltext.Fold(name)]; doubled {
 			return fmt.Errorf("the tables %q and %q are one: SQLite does not tell them apart", other, name)
 		}
-		folded[fold(name)] = name
+		folded[sqltext.Fold(name)] = name
 		s, err := tables.section(name)
 		if err != nil {
 			return err
@@ -384,14 +385,4 @@ func typeName(value any) string {
 		return "a list"
 	}
 	return "something else"
-}
-
-// fold is a name as SQLite compares it: letters of ASCII in any case.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, name)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -24,7 +25,7 @@ func (r *relation) on() string {
 	for i := range r.childColumns {
 		terms = append(
 			terms,
-			fmt.Sprintf("p.%s = c.%s", quoteName(r.parentColumns[i]), quoteName(r.childColumns[i])),
+			fmt.Sprintf("p.%s = c.%s", sqltext.Quote(r.parentColumns[i]), sqltext.Quote(r.childColumns[i])),
 		)
 	}
 	return strings.Join(terms, " AND ")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -59,7 +60,7 @@ func (d *decision) keepThawed(asked []wire.Thaw) (rows int64, err error) {
 		return 0, nil
 	}
 	for i, t := range d.shape.tables {
-		set := "temp." + quoteName(d.shape.freeName(fmt.Sprintf("dbmigrate_asked_%d", i)))
+		set := "temp." + sqltext.Quote(d.shape.freeName(fmt.Sprintf("dbmigrate_asked_%d", i)))
 		if err := d.conn.Exec("CREATE TABLE " + set + t.keyTable()); err != nil {
 			return 0, err
 		}
@@ -88,11 +89,11 @@ func (d *decision) keepThawed(asked []wire.Thaw) (rows int64, err error) {
 func (d *decision) find(t *table, thaw wire.Thaw, set string) error {
 	var terms []string
 	for _, name := range thaw.Columns {
-		if !slices.ContainsFunc(t.Import, func(column string) bool { return fold(column) == fold(name) }) {
+		if !slices.ContainsFunc(t.Import, func(column string) bool { return sqltext.Fold(column) == sqltext.Fold(name) }) {
 			return nil
 		}
 		// The first finds the row by an index, the second tells apart what a collation calls equal.
-		column := "c." + quoteName(name)
+		column := "c." + sqltext.Quote(name)
 		terms = append(terms, column+" = ?", "+"+column+" COLLATE BINARY = ?")
 	}
 	sql := "INSERT OR IGNORE INTO " + set + " SELECT " + strings.Join(

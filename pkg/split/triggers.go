@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -72,15 +73,15 @@ func (s *shape) leadsToVirtual(triggers []wire.Object) (trigger, virtual string)
 	for _, first := range triggers {
 		reached := []wire.Object{first}
 		for i := 0; i < len(reached); i++ {
-			for _, token := range scanTokens(reached[i].SQL) {
-				name := fold(unquoted(token))
+			for _, token := range sqltext.All(reached[i].SQL) {
+				name := sqltext.Fold(token.Unquote())
 				for _, v := range s.schema.Virtual {
-					if fold(v.Name) == name {
+					if sqltext.Fold(v.Name) == name {
 						return first.Name, v.Name
 					}
 				}
 				for _, o := range s.schema.Objects {
-					if o.Type == "trigger" && fold(o.Table) == name && !slices.Contains(reached, o) {
+					if o.Type == "trigger" && sqltext.Fold(o.Table) == name && !slices.Contains(reached, o) {
 						reached = append(reached, o)
 					}
 				}

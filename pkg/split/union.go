@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -153,12 +154,12 @@ func (m *merge) run(ctx context.Context) error {
 
 // add inserts the cold rows of one table.
 func (m *merge) add(t *sqlitefile.Table) error {
-	cold := "cold." + quoteName(t.Name)
+	cold := "cold." + sqltext.Quote(t.Name)
 	if rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM "+cold+")"); err != nil || rows == 0 {
 		return err
 	}
 	columns := importList(t, true)
-	insert := "INSERT INTO main." + quoteName(
+	insert := "INSERT INTO main." + sqltext.Quote(
 		t.Name,
 	) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
 	if t.Rowid != "" && t.Kind == sqlitefile.RowidTable {
@@ -179,10 +180,10 @@ func (m *merge) add(t *sqlitefile.Table) error {
 // addWithRowids adds rows with a rowid that no column shows: first those with a free rowid, then the others
 // with new ones.
 func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
-	taken := " WHERE EXISTS (SELECT 1 FROM main." + quoteName(
+	taken := " WHERE EXISTS (SELECT 1 FROM main." + sqltext.Quote(
 		t.Name,
 	) + " AS m WHERE m." + t.Rowid + " = c." + t.Rowid + ")"
-	some, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+quoteName(t.Name)+" AS c"+taken+")")
+	some, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+sqltext.Quote(t.Name)+" AS c"+taken+")")
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 		return m.insert(t, insert)
 	}
 	held := "temp.dbmigrate_renumbered"
-	if err := m.conn.Exec("CREATE TABLE " + held + " AS SELECT c." + t.Rowid + " AS r FROM cold." + quoteName(t.Name) + " AS c" + taken); err != nil {
+	if err := m.conn.Exec("CREATE TABLE " + held + " AS SELECT c." + t.Rowid + " AS r FROM cold." + sqltext.Quote(t.Name) + " AS c" + taken); err != nil {
 		return err
 	}
 	in := "c." + t.Rowid + " IN (SELECT r FROM " + held + ")"
@@ -198,13 +199,13 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 		return err
 	}
 	columns := importList(t, false)
-	again := "INSERT INTO main." + quoteName(
+	again := "INSERT INTO main." + sqltext.Quote(
 		t.Name,
-	) + "(" + columns + ") SELECT " + columns + " FROM cold." + quoteName(
+	) + "(" + columns + ") SELECT " + columns + " FROM cold." + sqltext.Quote(
 		t.Name,
 	) + " AS c WHERE " + in
 	if columns == "" {
-		again = "INSERT INTO main." + quoteName(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
+		again = "INSERT INTO main." + sqltext.Quote(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
 	}
 	if err := m.insert(t, again); err != nil {
 		return err
@@ -227,7 +228,7 @@ func importList(t *sqlitefile.Table, rowid bool) string {
 	for _, name := range t.Import {
 		switch {
 		case name != t.Rowid:
-			names = append(names, quoteName(name))
+			names = append(names, sqltext.Quote(name))
 		case rowid:
 			names = append(names, name)
 		}
@@ -251,20 +252,20 @@ func conflict(table, format string, args ...any) error {
 func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn) error {
 	var terms, shown []string
 	for _, k := range key {
-		name := quoteName(k.Name)
+		name := sqltext.Quote(k.Name)
 		if k.Name == t.Rowid {
 			name = k.Name
 		}
 		equal := "m." + name
 		if t.Kind == sqlitefile.WithoutRowidTable || k.Name != t.Key[0].Name {
-			equal += " COLLATE " + quoteName(k.Collation)
+			equal += " COLLATE " + sqltext.Quote(k.Collation)
 		}
 		terms = append(terms, equal+" = c."+name)
 		shown = append(shown, shownLiteral("c."+name))
 	}
-	from := " FROM cold." + quoteName(
+	from := " FROM cold." + sqltext.Quote(
 		t.Name,
-	) + " AS c CROSS JOIN main." + quoteName(
+	) + " AS c CROSS JOIN main." + sqltext.Quote(
 		t.Name,
 	) + " AS m WHERE " + strings.Join(
 		terms,
@@ -339,14 +340,14 @@ func (m *merge) rebuildIndexes() error {
 			return err
 		}
 		for _, t := range under {
-			rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+quoteName(t.Name)+")")
+			rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+sqltext.Quote(t.Name)+")")
 			if err != nil {
 				return err
 			}
 			if rows == 0 {
 				continue
 			}
-			quoted := quoteName(name)
+			quoted := sqltext.Quote(name)
 			if err := m.conn.Exec("INSERT INTO main." + quoted + "(" + quoted + ") VALUES('rebuild')"); err != nil {
 				return fmt.Errorf("build the full-text index %s: %w", name, err)
 			}

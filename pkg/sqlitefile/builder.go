@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -143,7 +144,7 @@ func (b *Builder) createObjects(kind string) error {
 func (b *Builder) createInternal() error {
 	has := func(name string) bool { return slices.Contains(b.schema.Header.Internal, name) }
 	if has(sequenceTable) {
-		helper := quoteName(b.freeName("dbmigrate_helper"))
+		helper := sqltext.Quote(b.freeName("dbmigrate_helper"))
 		if err := b.execAll("CREATE TABLE "+helper+"(id INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE "+helper); err != nil {
 			return err
 		}
@@ -164,12 +165,12 @@ func (b *Builder) freeName(name string) string {
 }
 
 // staged is the name of the temporary table for sqlite_sequence.
-func (b *Builder) staged() string { return quoteName(b.freeName(stagedSequence)) }
+func (b *Builder) staged() string { return sqltext.Quote(b.freeName(stagedSequence)) }
 
 // configureFTS5 sets FTS5's options before any row arrives, since some shape the index.
 func (b *Builder) configureFTS5() error {
 	for _, v := range b.schema.Virtual {
-		name := quoteName(v.Name)
+		name := sqltext.Quote(v.Name)
 		for _, option := range v.Config {
 			// Bound as UTF-8: SQLite converts it, and options are ASCII.
 			if err := b.conn.Exec("INSERT INTO "+name+"("+name+", rank) VALUES(?, ?)", option[:]...); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -62,7 +63,7 @@ func (t *Table) CensusSQL() string {
 			weights = append(weights, "1")
 			continue
 		}
-		name := quoteName(cell)
+		name := sqltext.Quote(cell)
 		weights = append(
 			weights,
 			"CASE typeof("+name+") WHEN 'integer' THEN 1 WHEN 'text' THEN octet_length("+name+") << 14"+
@@ -74,7 +75,7 @@ func (t *Table) CensusSQL() string {
 	if rowid != "" {
 		key = t.quoteCell(rowid)
 	}
-	return fmt.Sprintf(censusQuery, sumOf(weights), sumOf(nulls), key, quoteName(t.Name))
+	return fmt.Sprintf(censusQuery, sumOf(weights), sumOf(nulls), key, sqltext.Quote(t.Name))
 }
 
 // rowidName is the cell that is the rowid, "" in a WITHOUT ROWID table.

@@ -10,6 +10,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -58,9 +59,9 @@ func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
 		return false
 	}
 	counts := make([]int64, 2)
-	for n, how := range []string{"NOT INDEXED", "INDEXED BY " + quoteName(index)} {
+	for n, how := range []string{"NOT INDEXED", "INDEXED BY " + sqltext.Quote(index)} {
 		// sum(1) walks the tree that is named; count(*) would choose one.
-		if err := ask("SELECT sum(1) FROM main."+quoteName(table)+" "+how, nil, func(s *capi.Stmt) { counts[n] = s.Int(0) }); err != nil {
+		if err := ask("SELECT sum(1) FROM main."+sqltext.Quote(table)+" "+how, nil, func(s *capi.Stmt) { counts[n] = s.Int(0) }); err != nil {
 			return false
 		}
 	}
@@ -85,7 +86,7 @@ func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, 
 	var names []string
 	for cell, column := range t.cellColumns {
 		if column >= 0 && t.Columns[column].Generated == GeneratedStored {
-			c.cells, names = append(c.cells, cell), append(names, quoteName(t.Cells[cell]))
+			c.cells, names = append(c.cells, cell), append(names, sqltext.Quote(t.Cells[cell]))
 		}
 	}
 	made := slices.IndexFunc(f.objects, func(o object) bool { return o.Type == "table" && o.Name == t.Name })
@@ -116,9 +117,9 @@ func (c *storedChecker) prepare(create string, stored []string) error {
 	}
 	names := make([]string, len(c.table.Import))
 	for i, name := range c.table.Import {
-		names[i] = quoteName(name)
+		names[i] = sqltext.Quote(name)
 	}
-	table := "main." + quoteName(c.table.Name)
+	table := "main." + sqltext.Quote(c.table.Name)
 	var errs [3]error
 	c.insert, errs[0] = c.scratch.conn.Prepare(
 		"INSERT INTO " + table + "(" + strings.Join(
@@ -174,10 +175,10 @@ func (c *storedChecker) note(cell int, row []wire.Value, now wire.Value) {
 	}
 	way := "write each row anew with SQLite " + sqlite3.SQLITE_VERSION + " or later, which computes the column"
 	if len(c.table.Import) > 0 {
-		column := quoteName(c.table.Import[len(c.table.Import)-1])
+		column := sqltext.Quote(c.table.Import[len(c.table.Import)-1])
 		way = fmt.Sprintf(
 			"UPDATE %s SET %s = %s with SQLite %s or later computes the column anew",
-			quoteName(c.table.Name),
+			sqltext.Quote(c.table.Name),
 			column,
 			column,
 			sqlite3.SQLITE_VERSION,

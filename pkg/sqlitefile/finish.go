@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -111,7 +112,7 @@ func (b *Builder) rebuildFTS5() error {
 		if moduleOf(o.SQL) != "fts5" || ownContent {
 			continue
 		}
-		name := quoteName(o.Name)
+		name := sqltext.Quote(o.Name)
 		err := b.conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')")
 		if capi.IsInterrupt(err) {
 			return err

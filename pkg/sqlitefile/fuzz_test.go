@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -107,12 +108,12 @@ func FuzzSchemaText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
 		left := len(sql) + 1
-		for token, rest := nextToken(sql); token != ""; token, rest = nextToken(rest) {
+		for token, rest := sqltext.Next(sql); token != ""; token, rest = sqltext.Next(rest) {
 			if len(rest) >= left {
 				t.Fatalf("no progress at %q", rest)
 			}
 			left = len(rest)
-			_ = token.name()
+			_ = token.Unquote()
 		}
 		s, err := newScratch()
 		if err != nil {

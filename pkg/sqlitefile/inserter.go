@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -81,7 +82,7 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 			len(described.Import),
 		)
 	}
-	target := "main." + quoteName(table)
+	target := "main." + sqltext.Quote(table)
 	if table == sequenceTable {
 		target = "temp." + b.staged()
 	}
@@ -169,7 +170,7 @@ func (b *Builder) describe(table string) (Table, error) {
 func insertName(t *Table, column string) (name string, insertable bool, err error) {
 	for _, c := range t.Columns {
 		if c.Name == column {
-			return quoteName(column), c.Generated == NotGenerated, nil
+			return sqltext.Quote(column), c.Generated == NotGenerated, nil
 		}
 	}
 	// The other side may reach the rowid by another of its names.

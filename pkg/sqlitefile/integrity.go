@@ -13,6 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -177,7 +178,7 @@ func judgeIntegrity(message string, owner func(root int64) string) Finding {
 }
 
 func outOfStep(table, detail string) Finding {
-	quoted := quoteName(table)
+	quoted := sqltext.Quote(table)
 	return Finding{
 		Level:  Fixable,
 		Reason: ReasonFTS5OutOfStep,
@@ -212,7 +213,7 @@ func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err er
 		return nil, err
 	}
 	for _, name := range names {
-		quoted := quoteName(name)
+		quoted := sqltext.Quote(name)
 		err := conn.Exec("INSERT INTO " + quoted + "(" + quoted + ", rank) VALUES('integrity-check', 1)")
 		if endsCheck(err) {
 			return nil, err

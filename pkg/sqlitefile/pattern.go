@@ -5,6 +5,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -38,16 +39,16 @@ func longPatterns(o wire.Object) []Finding {
 // pattern.
 func longestPattern(sql string) string {
 	longest := ""
-	for t, rest := nextToken(sql); t != ""; t, rest = nextToken(rest) {
-		if !t.isWord("LIKE") && !t.isWord("GLOB") {
+	for t, rest := sqltext.Next(sql); t != ""; t, rest = sqltext.Next(rest) {
+		if !t.IsWord("LIKE") && !t.IsWord("GLOB") {
 			continue
 		}
-		p, after := nextToken(rest)
+		p, after := sqltext.Next(rest)
 		for p == "(" {
-			p, after = nextToken(after)
+			p, after = sqltext.Next(after)
 		}
-		if p != "" && p[0] == '\'' && len(p.name()) > len(longest) {
-			longest = p.name()
+		if p != "" && p[0] == '\'' && len(p.Unquote()) > len(longest) {
+			longest = p.Unquote()
 		}
 	}
 	return longest

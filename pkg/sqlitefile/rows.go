@@ -9,6 +9,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -93,12 +94,12 @@ func findTooLarge(conn *capi.Conn, t *Table) *Finding {
 		if column < 0 || t.Kind == VirtualTable {
 			continue
 		}
-		name := quoteName(t.Cells[i])
+		name := sqltext.Quote(t.Cells[i])
 		sql := fmt.Sprintf(
 			"SELECT %[1]s, octet_length(%[2]s) FROM %[3]s NOT INDEXED WHERE octet_length(%[2]s) > %[4]d LIMIT 1",
 			t.keyList(),
 			name,
-			quoteName(t.Name),
+			sqltext.Quote(t.Name),
 			readLengthLimit,
 		)
 		found := errors.New("found")
@@ -177,7 +178,7 @@ func (s *scan) query(where string, params []wire.Value) error {
 
 // sql reads in key order. NOT INDEXED keeps SQLite from reading a smaller index and sorting.
 func (s *scan) sql(where, bound string) string {
-	return "SELECT " + s.table.cellList() + bound + " FROM " + quoteName(
+	return "SELECT " + s.table.cellList() + bound + " FROM " + sqltext.Quote(
 		s.table.Name,
 	) + " NOT INDEXED" + where + " ORDER BY " + s.table.keyOrder()
 }
@@ -195,7 +196,7 @@ func (t *Table) quoteCell(cell string) string {
 	if cell == t.Rowid {
 		return cell
 	}
-	return quoteName(cell)
+	return sqltext.Quote(cell)
 }
 
 func (t *Table) keyList() string {
@@ -222,7 +223,7 @@ func (t *Table) collated(key int) string {
 	if t.Kind != WithoutRowidTable {
 		return t.quoteCell(k.Name)
 	}
-	return quoteName(k.Name) + " COLLATE " + quoteName(k.Collation)
+	return sqltext.Quote(k.Name) + " COLLATE " + sqltext.Quote(k.Collation)
 }
 
 // keyTerm compares a key column with parameter number n.

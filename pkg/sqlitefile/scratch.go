@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -177,7 +178,7 @@ func (s *scratch) checkOne(o wire.Object) error {
 	}
 	switch o.Type {
 	case "view":
-		return asUse(o, s.compile("SELECT * FROM "+quoteName(o.Name)))
+		return asUse(o, s.compile("SELECT * FROM "+sqltext.Quote(o.Name)))
 	case "trigger":
 		return s.checkTrigger(o)
 	}
@@ -187,7 +188,7 @@ func (s *scratch) checkOne(o wire.Object) error {
 // checkTrigger compiles the writes that fire the trigger. Then the trigger goes, so that it is not found
 // again behind the next one.
 func (s *scratch) checkTrigger(o wire.Object) error {
-	drop := "DROP TRIGGER " + quoteName(o.Name)
+	drop := "DROP TRIGGER " + sqltext.Quote(o.Name)
 	for _, statement := range s.writes(o.Table) {
 		if err := s.compile(statement); err != nil {
 			return errors.Join(asUse(o, err), s.conn.Exec(drop))
@@ -318,7 +319,7 @@ func storedText(conn *capi.Conn, o wire.Object) (string, error) {
 
 // writes are statements that together fire every trigger of a table or view.
 func (s *scratch) writes(name string) []string {
-	quoted := quoteName(name)
+	quoted := sqltext.Quote(name)
 	statements := []string{"INSERT INTO " + quoted + " DEFAULT VALUES", "DELETE FROM " + quoted}
 	columns, err := readColumns(s.conn, name, false)
 	if err != nil {
@@ -327,7 +328,7 @@ func (s *scratch) writes(name string) []string {
 	var sets []string
 	for _, c := range columns {
 		if c.Generated == NotGenerated && !c.hidden {
-			sets = append(sets, quoteName(c.Name)+" = "+quoteName(c.Name))
+			sets = append(sets, sqltext.Quote(c.Name)+" = "+sqltext.Quote(c.Name))
 		}
 	}
 	return append(statements, "UPDATE "+quoted+" SET "+strings.Join(sets, ", "))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -60,7 +61,7 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 	if v.finding, err = f.namedLikeShadow(conn, v.name); err != nil || v.finding != nil {
 		return v, err
 	}
-	name := quoteName(v.name)
+	name := sqltext.Quote(v.name)
 	rebuild := conn.Exec("INSERT INTO " + name + "(" + name + ") VALUES('rebuild')")
 	switch {
 	case rebuild != nil && strings.Contains(rebuild.Error(), "contentless"):
@@ -152,7 +153,7 @@ func (f *File) localeFinding(name string) (*Finding, error) {
 // readConfig reads the options that were set on an FTS5 table. The version is FTS5's own affair.
 func (f *File) readConfig(name string) ([][2]wire.Value, error) {
 	var config [][2]wire.Value
-	sql := "SELECT k, v FROM " + quoteName(name+"_config") + " WHERE k <> 'version' ORDER BY k"
+	sql := "SELECT k, v FROM " + sqltext.Quote(name+"_config") + " WHERE k <> 'version' ORDER BY k"
 	err := f.conn.Query(sql, nil, func(s *capi.Stmt) error {
 		pair := [2]wire.Value{}
 		for i := range pair {

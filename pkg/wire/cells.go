@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // FormatError says which bytes of a binary message are malformed. Kind is the wire kind that the other end
@@ -133,7 +135,7 @@ func (r *CellReader) integer(v *Value) error {
 	if !ok {
 		return r.malformed(start, "an INTEGER without its end")
 	}
-	i, ok := parseDecimal(r.cells[start:end])
+	i, ok := value.ParseDecimal(r.cells[start:end])
 	if !ok {
 		return r.malformed(start, "an INTEGER that is not a plain 64-bit decimal")
 	}
@@ -162,7 +164,7 @@ func (r *CellReader) bytes(v *Value, class StorageClass) error {
 	if !ok {
 		return r.malformed(start, "a length without its end")
 	}
-	n, ok := parseDecimal(r.cells[start:end])
+	n, ok := value.ParseDecimal(r.cells[start:end])
 	if !ok || n < 0 {
 		return r.malformed(start, "a length that is not a plain decimal")
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
+
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // SQLite's JSONB element types (sqlite.org/jsonb.html, section 3.1): the low four bits of an element's first
@@ -59,7 +61,7 @@ func appendJSONBInt(b []byte, i int64) []byte {
 
 func appendJSONBReal(b []byte, f float64) []byte {
 	start := len(b)
-	b = appendRealText(append(b, 0), f)
+	b = value.AppendReal(append(b, 0), f)
 	return finishJSONBNumber(b, start, jsonbFloat)
 }
 
@@ -75,25 +77,6 @@ func finishJSONBNumber(b []byte, start int, kind byte) []byte {
 	copy(b[start+2:], b[start+1:len(b)-1])
 	b[start], b[start+1] = jsonbSize8<<4|kind, byte(n)
 	return b
-}
-
-// appendRealText writes the shortest decimal that reads back to the same bits, as a JSON number that SQLite
-// takes for a REAL. 9e999 is beyond every REAL, so SQLite reads it as infinity.
-func appendRealText(b []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(b, "9e999"...)
-	case math.IsInf(f, -1):
-		return append(b, "-9e999"...)
-	}
-	start := len(b)
-	b = strconv.AppendFloat(b, f, 'g', -1, 64)
-	for _, c := range b[start:] {
-		if c == '.' || c == 'e' {
-			return b
-		}
-	}
-	return append(b, ".0"...)
 }
 
 func appendJSONBBytes(b, bytes []byte) []byte {

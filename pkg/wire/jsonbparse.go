@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // element is one JSONB element, its payload aliasing the input.
@@ -119,7 +121,7 @@ func (r *jsonbReader) cell(plan byte) (Value, error) {
 	case e.kind == jsonbArray && plan == planMixed:
 		return r.blobInArray(e)
 	case e.kind == jsonbInt && plan != planBlob:
-		if i, ok := parseDecimal(e.payload); ok {
+		if i, ok := value.ParseDecimal(e.payload); ok {
 			return IntValue(i), nil
 		}
 	case e.kind == jsonbFloat && plan != planBlob:
@@ -145,11 +147,11 @@ func (r *jsonbReader) blobInArray(e element) (Value, error) {
 	return BlobValue(blob.payload), nil
 }
 
-// parseRealText reads what appendRealText writes, and only that.
+// parseRealText reads what value.AppendReal writes, and only that.
 func parseRealText(text []byte) (float64, bool) {
 	if len(text) > 32 {
 		return 0, false
 	}
 	f, _ := strconv.ParseFloat(string(text), 64) // out of range gives the infinities, as meant
-	return f, f == f && bytes.Equal(appendRealText(nil, f), text)
+	return f, f == f && bytes.Equal(value.AppendReal(nil, f), text)
 }

@@ -290,9 +290,6 @@ type DigestReport struct {
 	Digest   *DatabaseDigest `json:"digest"`
 }
 
-// Key is the key of a row: its rowid, or the primary key of a WITHOUT ROWID table. Nil is "before the first".
-type Key []Value
-
 // RangeRequest asks for the digest of rows with After < key <= Upto, at most Limit rows (0: no limit).
 type RangeRequest struct {
 	Table string `json:"table"`

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
 
 // maxSafeInteger is the largest magnitude up to which the query API writes an INTEGER as a plain number
@@ -34,7 +36,7 @@ func QueryValue(v Value) (json.RawMessage, error) {
 		}
 		return compactJSON(string(v.Bytes)), nil
 	case Blob:
-		return appendBase64Member("blob", v.Bytes), nil
+		return value.AppendBase64Member("blob", v.Bytes), nil
 	}
 	return nil, fmt.Errorf("write query value: storage class %d does not exist", v.Class)
 }
@@ -105,7 +107,7 @@ func queryObject(members map[string]any) (Value, error) {
 func queryMember(name, text string) (Value, error) {
 	switch name {
 	case "int":
-		if i, ok := parseDecimal([]byte(text)); ok {
+		if i, ok := value.ParseDecimal([]byte(text)); ok {
 			return IntValue(i), nil
 		}
 		return Value{}, queryError("int is not a plain 64-bit decimal")

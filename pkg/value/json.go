@@ -1,4 +1,4 @@
-package wire
+package value
 
 import (
 	"bytes"
@@ -20,14 +20,15 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	case Real:
 		return fmt.Appendf(nil, `{"real":"%016x"}`, math.Float64bits(v.Real)), nil
 	case Text:
-		return appendBase64Member("text", v.Bytes), nil
+		return AppendBase64Member("text", v.Bytes), nil
 	case Blob:
-		return appendBase64Member("blob", v.Bytes), nil
+		return AppendBase64Member("blob", v.Bytes), nil
 	}
 	return nil, fmt.Errorf("write wire value: storage class %d does not exist", v.Class)
 }
 
-func appendBase64Member(name string, b []byte) []byte {
+// AppendBase64Member writes an object with one member, the bytes in base64.
+func AppendBase64Member(name string, b []byte) []byte {
 	out := make([]byte, 0, len(name)+8+base64.StdEncoding.EncodedLen(len(b)))
 	out = append(append(append(out, `{"`...), name...), `":"`...)
 	out = base64.StdEncoding.AppendEncode(out, b)
@@ -61,7 +62,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 func parseWireMember(name, text string) (Value, error) {
 	switch name {
 	case "int":
-		i, ok := parseDecimal([]byte(text))
+		i, ok := ParseDecimal([]byte(text))
 		if !ok {
 			return Value{}, fmt.Errorf("int is not a plain 64-bit decimal")
 		}
@@ -93,9 +94,9 @@ func wireValueError(data []byte, reason string) error {
 	return fmt.Errorf("read wire value %.40q: %s", data, reason)
 }
 
-// parseDecimal reads a 64-bit integer in the one spelling that strconv.AppendInt writes: no plus, no leading
+// ParseDecimal reads a 64-bit integer in the one spelling that strconv.AppendInt writes: no plus, no leading
 // zero, no "-0".
-func parseDecimal(b []byte) (int64, bool) {
+func ParseDecimal(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) > len("-9223372036854775808") {
 		return 0, false
 	}
