@@ -41,27 +41,7 @@ func (a *app) confirmDiscard(
 		return err
 	}
 	a.out.Warn("%s", o.whereLeftBehind())
-	return a.confirmWords(ctx, "discard writes", discardWords(users), o.confirm)
-}
-
-// confirmWords asks for the words at a terminal, where they were not given. Without a terminal nothing is
-// changed.
-func (a *app) confirmWords(ctx context.Context, what, words, given string) error {
-	if given == "" && isTerminal(a.stdin) && isTerminal(a.stderr) {
-		var err error
-		if given, err = a.ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
-			return err
-		}
-	}
-	if given != words {
-		return usageError(
-			what,
-			"",
-			"not confirmed: nothing was changed",
-			fmt.Sprintf("to go on, say --confirm %q", words),
-		)
-	}
-	return nil
+	return a.prompt().Confirm(ctx, "discard writes", discardWords(users), o.confirm)
 }
 
 func (o *rollbackOptions) whereLeftBehind() string {

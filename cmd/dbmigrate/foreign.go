@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -23,8 +24,8 @@ import (
 // Files of this very bucket are not ended by the bucket: an object that does not know them is more likely
 // another one than a lost one.
 func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (foreign, error) {
-	if c.misplaced != nil {
-		return nil, c.misplaced
+	if c.Misplaced != nil {
+		return nil, c.Misplaced
 	}
 	found, err := lookForForeign(ctx, c.Engine, c.users)
 	marks := found.toEnd()
@@ -43,7 +44,7 @@ func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (fo
 			"check --worker-url, the account and the class binding; if the objects are lost, name these users or list them with --users-file",
 		)
 	}
-	return found, a.confirmWords(ctx, "end foreign marks", foreignWords(marks), confirm)
+	return found, a.prompt().Confirm(ctx, "end foreign marks", foreignWords(marks), confirm)
 }
 
 func wasMoved(users int) string {
@@ -167,7 +168,7 @@ func (a *app) foreignMark(
 	e *migrate.Engine,
 	c config.Config,
 ) func(context.Context, userdb.UserID) (*inspect.ForeignMark, error) {
-	worker, err := newWorker(c, a.traffic)
+	worker, err := connect.Worker(c, version(), a.traffic)
 	if err != nil {
 		return nil
 	}

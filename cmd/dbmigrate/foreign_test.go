@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -64,7 +65,7 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 	putMarked(t, w, "bob", 6)
 	putMarked(t, w, "carol", 0)
 	stores := &asked{Stores: w.Objects}
-	c := &chosen{&connection{Engine: w.Engine("run", w.Bucket, stores, nil)}, &selection.Set{}, users}
+	c := &chosen{&connect.Connection{Engine: w.Engine("run", w.Bucket, stores, nil)}, &selection.Set{}, users}
 	var stderr strings.Builder
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -76,11 +77,11 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 		stdin:  null,
 		stderr: null,
 	}
-	c.misplaced = errors.New("another jurisdiction")
-	if _, err := a.confirmForeign(t.Context(), c, ""); !errors.Is(err, c.misplaced) {
+	c.Misplaced = errors.New("another jurisdiction")
+	if _, err := a.confirmForeign(t.Context(), c, ""); !errors.Is(err, c.Misplaced) {
 		t.Errorf("objects of another jurisdiction: %v", err)
 	}
-	c.misplaced = nil
+	c.Misplaced = nil
 	for _, fails := range [][]userdb.UserID{{"alice"}, {"bob"}, {"alice", "bob"}} {
 		stores.fails = map[userdb.UserID]bool{}
 		for _, u := range fails {

@@ -7,12 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -124,9 +124,9 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := own.connect(
+	c, err := own.source(cmd).All(
 		ctx,
-		need{cmd.Flags().Changed("env"), o.concurrency, orWithout(o.explain), set.Shards(), false},
+		connect.Need{Concurrency: o.concurrency, Why: connect.OrWithout(o.explain), Shards: set.Shards()},
 	)
 	if err != nil {
 		return err
@@ -136,11 +136,11 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	case o.unmark != "":
 		return a.unmarkGC(ctx, e, o)
 	case o.freeMarked:
-		return a.freeMarked(ctx, e, o)
+		return a.freeMarked(ctx, c, o)
 	case o.explain:
 		return a.explainGC(ctx, e, set.Named, o)
 	}
-	return a.gcByPlan(ctx, e, set, o)
+	return a.gcByPlan(ctx, c, set, o)
 }
 
 // check refuses flags that do not go together.
@@ -228,13 +228,13 @@ func (o *gcOptions) repeat() string {
 	return strings.Join(parts, " ")
 }
 
-func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Set, o *gcOptions) error {
-	found, err := set.Resolve(ctx, e)
+func (a *app) gcByPlan(ctx context.Context, c *connect.Connection, set *selection.Set, o *gcOptions) error {
+	found, err := set.Resolve(ctx, c)
 	if err != nil {
 		return err
 	}
 	candidates := selection.Kept(found, selection.LeftItsFile)
-	collector := e.GarbageCollector()
+	collector := c.GarbageCollector()
 	plan, err := collector.Plan(
 		ctx,
 		candidates,
@@ -246,22 +246,22 @@ func (a *app) gcByPlan(ctx context.Context, e *migrate.Engine, set *selection.Se
 	plan = o.maxDelete.within(plan)
 	switch {
 	case o.mark:
-		return a.markGC(ctx, e, plan, o, len(found)-len(candidates))
+		return a.markGC(ctx, c.Engine, plan, o, len(found)-len(candidates))
 	case o.confirm == "":
 		return a.printGCPlan(plan, o, len(found)-len(candidates))
 	}
 	if err := plan.Confirm(o.confirm); err != nil {
 		return err
 	}
-	run, _ := a.gcRun(e, o)
+	run, _ := a.gcRun(c, o)
 	return collector.Execute(ctx, plan, run)
 }
 
 // gcRun lets a run do what gc asks for; the summary is there once it has ended.
-func (a *app) gcRun(e *migrate.Engine, o *gcOptions) (gc.Run, *fleet.Summary) {
+func (a *app) gcRun(c *connect.Connection, o *gcOptions) (gc.Run, *fleet.Summary) {
 	summary := new(fleet.Summary)
 	return func(ctx context.Context, users []inspect.Found, do func(context.Context, userdb.UserID) result.Result) (err error) {
-		*summary, err = a.runner(e, &o.pace, o.watch).
+		*summary, err = a.runner(c, &o.pace, o.watch).
 			Run(ctx, fleet.All(users), fleet.Job{Action: result.ActionGC, Do: do})
 		return summed(*summary, err)
 	}, summary

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -90,16 +91,16 @@ func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark
 }
 
 // freeMarked carries out the marks that are due. A mark without a failed user is done, and goes.
-func (a *app) freeMarked(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
-	marks, err := a.dueMarks(ctx, e)
+func (a *app) freeMarked(ctx context.Context, c *connect.Connection, o *gcOptions) error {
+	marks, err := a.dueMarks(ctx, c.Engine)
 	if err != nil {
 		return err
 	}
-	due := e.GarbageCollector().Take(marks, o.maxDelete.limit())
+	due := c.GarbageCollector().Take(marks, o.maxDelete.limit())
 	if due.LeavesSome() {
 		a.out.Say("gc: --max-delete %s is reached; the rest stays marked", o.maxDelete.typed)
 	}
-	run, summary := a.gcRun(e, o)
+	run, summary := a.gcRun(c, o)
 	runErr := due.Execute(ctx, run)
 	if ctx.Err() != nil || summary.NotBegun > 0 {
 		return runErr

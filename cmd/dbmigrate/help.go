@@ -120,3 +120,6 @@ func flagList(flags *pflag.FlagSet) string {
 	})
 	return shown.FlagUsagesWrapped(110)
 }
+
+// confirmUsage is the one meaning of --confirm.
+const confirmUsage = "do exactly what the same command printed before; it printed this `text`, too"

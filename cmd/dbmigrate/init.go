@@ -40,7 +40,7 @@ func newInit(a *app) *cobra.Command {
 }
 
 func (a *app) init(cmd *cobra.Command, force bool) error {
-	in, err := a.configInput(cmd.Flags().Changed("env"))
+	in, err := a.source(cmd).Input()
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (a *app) offer(ctx context.Context, in config.Input) (o config.Offer, from 
 		return o, "", err
 	}
 	if len(p.Environments) > 0 && !in.EnvironmentSet && in.Getenv("CLOUDFLARE_ENV") == "" && a.atTerminal() {
-		in.Environment, err = a.ask(
+		in.Environment, err = a.prompt().Ask(
 			ctx,
 			fmt.Sprintf(
 				"Which environment of %s: %s (empty: the top level)? ",
@@ -202,7 +202,7 @@ func (a *app) answer(ctx context.Context, questions []question) error {
 			open = append(open, q.flag+q.names())
 			continue
 		}
-		text, err := a.ask(ctx, q.text+q.names()+": ")
+		text, err := a.prompt().Ask(ctx, q.text+q.names()+": ")
 		if err != nil {
 			return err
 		}
@@ -232,4 +232,4 @@ func (q question) names() string {
 	return ", one of " + strings.Join(names, ", ")
 }
 
-func (a *app) atTerminal() bool { return isTerminal(a.stdin) && isTerminal(a.stderr) }
+func (a *app) atTerminal() bool { return a.prompt().AtTerminal() }

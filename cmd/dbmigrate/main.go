@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
@@ -38,7 +37,6 @@ type app struct {
 	out            *report.Output
 	signals        *signals
 	traffic        *fleet.Traffic
-	limiter        *fleet.Limiter // of the connection, which the clients report into
 	scratch        *scratch.Dir
 	global         globalFlags
 	command        []string // as it was given, for records: without the ids of users
@@ -47,13 +45,14 @@ type app struct {
 func (a *app) output(format report.Format) *report.Output {
 	return report.New(report.Options{
 		Out: a.stdout, Err: a.stderr, Format: format,
-		OutTerminal: isTerminal(a.stdout), ErrTerminal: isTerminal(a.stderr) && a.getenv("TERM") != "dumb",
+		OutTerminal: prompt.IsTerminal(a.stdout), ErrTerminal: prompt.IsTerminal(a.stderr) && a.getenv("TERM") != "dumb",
 		Colour:      a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb",
 		StepSummary: a.getenv("GITHUB_STEP_SUMMARY"),
 	})
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+// prompt asks the person at the terminal.
+func (a *app) prompt() prompt.Prompt { return prompt.Prompt{In: a.stdin, Err: a.stderr} }
 
 // execute runs one command line and returns its exit code; the error has been written then.
 func (a *app) execute(args []string) int {

@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -89,47 +91,36 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	ctx, splits := cmd.Context(), o.mode.policy != nil
-	c, err := a.connect(
+	c, err := a.source(cmd).All(
 		ctx,
-		need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), splits},
+		connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects, Shards: set.Shards(), Splits: splits},
 	)
 	if err != nil {
 		return err
 	}
-	if err := o.writers.agree(c.oldPath, cmd.Flags().Changed("writers"), splits, a.out.Say); err != nil {
+	if err := c.Mounted.Agree(&o.writers.procedure, cmd.Flags().Changed("writers"), splits, a.out.Say); err != nil {
 		return err
 	}
-	if err := o.writers.refuseUntold(c.untold); err != nil {
+	if err := c.Mounted.RefuseUntold(o.writers.procedure.Writers); err != nil {
 		return err
 	}
 	users, err := set.Resolve(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := a.mayMove(ctx, c, o, users); err != nil {
+	if err := o.maxCost.check(users); err != nil {
+		return err
+	}
+	if err := c.MayMove(ctx, users, !o.dryRun, a.out.Warn); err != nil {
 		return err
 	}
 	return a.migrateUsers(ctx, c, o, watch, users, !set.Wide)
 }
 
-// mayMove refuses users before anything is begun: for what moving them costs, or for a rule of the bucket.
-func (a *app) mayMove(ctx context.Context, c *connection, o *migrateOptions, users []inspect.Found) error {
-	if c.unplaced != nil && !o.dryRun && createsObjects(users) {
-		return c.unplaced
-	}
-	if err := o.maxCost.check(users); err != nil {
-		return err
-	}
-	if err := a.refuseExpiry(ctx, c.Engine, users); err != nil {
-		return err
-	}
-	return a.refuseLocks(ctx, c.Engine, lockReader(c.config), users)
-}
-
 // migrateUsers plans, or does it.
 func (a *app) migrateUsers(
 	ctx context.Context,
-	c *connection,
+	c *connect.Connection,
 	o *migrateOptions,
 	watch *fleet.Watch,
 	users []inspect.Found,
@@ -144,13 +135,13 @@ func (a *app) migrateUsers(
 	if o.dryRun {
 		return a.printPlan(waves, guard)
 	}
-	if err := probeFlags(ctx, e.Flags); err != nil {
+	if err := precheck.ProbeFlags(ctx, e.Flags); err != nil {
 		return err
 	}
-	if err := a.refuseOtherFlags(ctx, e, c.config); err != nil {
+	if err := precheck.RefuseOtherFlags(ctx, e, c.Config, a.out.Warn); err != nil {
 		return err
 	}
-	r := a.runner(e, &o.pace, watch)
+	r := a.runner(c, &o.pace, watch)
 	r.Gate = o.gate(e)
 	job := fleet.Job{Action: result.ActionMigrate, Do: guard.Guard(o.mode.move(e)), Strict: named}
 	return summed(r.Run(ctx, waves, r.Follow(job, o.writers.procedure)))

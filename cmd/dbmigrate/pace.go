@@ -69,12 +69,3 @@ func (g *globalFlags) checkBudget() error {
 	}
 	return nil
 }
-
-// apiBudget is this process's part of the calls. Without --api-budget and --shard the client decides, which
-// has no budget for a local runtime.
-func (a *app) apiBudget(shards int) int {
-	if shards < 2 && a.global.apiBudget == kv.DefaultBudget {
-		return 0
-	}
-	return max(kv.MinBudget, a.global.apiBudget/max(1, shards))
-}

@@ -31,7 +31,7 @@ func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOption
 			return r
 		},
 	}
-	summary, err := a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job)
+	summary, err := a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.users), job)
 	if whose != "" {
 		a.out.Say(
 			"the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",

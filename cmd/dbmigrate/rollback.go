@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -121,7 +123,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.rehearse:
 		return a.rehearseRollback(ctx, c, o, watch)
 	}
-	if err := flagsCanGo(ctx, c.connection, o); err != nil {
+	if err := flagsCanGo(ctx, c.Connection, o); err != nil {
 		return err
 	}
 	if o.DiscardWrites && len(c.users) > 0 {
@@ -138,16 +140,16 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		}
 		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.end(ctx, c, u) }
 	}
-	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
 }
 
 // flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes
 // to a router that saves no file, and they could write before.
-func flagsCanGo(ctx context.Context, c *connection, o *rollbackOptions) error {
-	if !c.oldPath || o.StoreUnreachable {
+func flagsCanGo(ctx context.Context, c *connect.Connection, o *rollbackOptions) error {
+	if !c.Mounted.OldPath || o.StoreUnreachable {
 		return nil
 	}
-	if err := probeFlags(ctx, c.Flags); err != nil {
+	if err := precheck.ProbeFlags(ctx, c.Flags); err != nil {
 		return fmt.Errorf(
 			"nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w",
 			err,
@@ -213,14 +215,14 @@ func (o *rollbackOptions) contradiction() error {
 // chooseBack finds the users, the most recently migrated first unless they were named.
 func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) (*chosen, error) {
 	o.Records = func() (*record.Place, error) {
-		c, err := a.loadConfig(cmd.Flags().Changed("env"))
+		c, err := a.source(cmd).Config()
 		if err != nil {
 			return nil, err
 		}
 		return a.records(c)
 	}
 	o.everybody = o.endForeignMarks // a copy may have lost the metadata by which a scan sees marks
-	c, err := a.choose(cmd, &o.wholeOptions, args, orWithout(o.StoreUnreachable))
+	c, err := a.choose(cmd, &o.wholeOptions, args, connect.OrWithout(o.StoreUnreachable))
 	if err == nil && c.set.Wide {
 		migrate.SortLatestFirst(c.users)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -131,6 +132,23 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 	)
 	for _, name := range addressFlags {
 		_ = flags.SetAnnotation(name, topicConnection, nil) // it is there
+	}
+}
+
+// source is what the command was told of where everything is.
+func (a *app) source(cmd *cobra.Command) *connect.Source {
+	return &connect.Source{
+		Flags:          a.global.values,
+		File:           a.global.file,
+		Environment:    a.global.environment,
+		EnvironmentSet: cmd.Flags().Changed("env"),
+		Profile:        a.global.profile,
+		APIBudget:      a.global.apiBudget,
+		Getenv:         a.getenv,
+		Traffic:        a.traffic,
+		Scratch:        a.scratch,
+		Version:        version(),
+		Warn:           a.out.Warn,
 	}
 }
 

@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
 // watchFlags say what else, beside stdout and stderr, is told of a run.
@@ -45,11 +45,11 @@ func (a *app) watch(f *watchFlags) (*fleet.Watch, error) {
 }
 
 // runner runs jobs at the pace that was asked for.
-func (a *app) runner(e *migrate.Engine, p *pace, w *fleet.Watch) *fleet.Runner {
+func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runner {
 	return &fleet.Runner{
-		Engine:      e,
+		Engine:      c.Engine,
 		Out:         a.out,
-		Limiter:     a.limiter,
+		Limiter:     c.Limiter,
 		Signals:     a.signals,
 		Traffic:     a.traffic,
 		Observers:   []fleet.Observer{w},

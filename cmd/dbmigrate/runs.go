@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -94,7 +95,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if o.limit < 1 {
 		return usageError("read --limit", "", "it is less than 1", "")
 	}
-	c, err := a.loadConfig(cmd.Flags().Changed("env"))
+	c, err := a.source(cmd).Config()
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 
 // records is where run records are looked for.
 func (a *app) records(c config.Config) (*record.Place, error) {
-	files, err := newR2(c, a.traffic)
+	files, err := connect.R2(c, a.traffic)
 	if err != nil {
 		return nil, err
 	}

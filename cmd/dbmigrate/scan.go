@@ -108,7 +108,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		return a.scanPolicy(cmd, o, args)
 	}
 	ctx := cmd.Context()
-	e, c, err := a.connectReading(cmd.Flags().Changed("env"), 1)
+	e, c, err := a.source(cmd).Reading(1)
 	if err != nil {
 		return err
 	}

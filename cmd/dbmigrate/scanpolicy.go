@@ -96,7 +96,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 		return err
 	}
 	ctx := cmd.Context()
-	e, _, err := a.connectReading(cmd.Flags().Changed("env"), set.Shards())
+	e, _, err := a.source(cmd).Reading(set.Shards())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -87,10 +88,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err := o.contradiction(args); err != nil {
 		return err
 	}
-	c, err := a.connect(
-		cmd.Context(),
-		need{environmentSet: cmd.Flags().Changed("env"), concurrency: o.concurrency, why: looksAtObjects},
-	)
+	c, err := a.source(cmd).All(cmd.Context(), connect.Need{Concurrency: o.concurrency})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (a *app) usersOfRun(
 	cmd *cobra.Command,
 	o *statusOptions,
 ) ([]userdb.UserID, map[userdb.UserID]string, error) {
-	c, err := a.loadConfig(cmd.Flags().Changed("env"))
+	c, err := a.source(cmd).Config()
 	if err != nil {
 		return nil, nil, err
 	}

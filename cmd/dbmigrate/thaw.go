@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -78,9 +80,9 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		return err
 	}
 	ctx := cmd.Context()
-	c, err := a.connect(
+	c, err := a.source(cmd).All(
 		ctx,
-		need{cmd.Flags().Changed("env"), o.concurrency, fillsObjects, set.Shards(), true},
+		connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects, Shards: set.Shards(), Splits: true},
 	)
 	if err != nil {
 		return err
@@ -89,7 +91,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := probeFlags(ctx, c.Flags); err != nil {
+	if err := precheck.ProbeFlags(ctx, c.Flags); err != nil {
 		return err
 	}
 	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true, Requested: o.requested}
@@ -97,7 +99,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		Action: result.ActionThaw,
 		Do:     func(ctx context.Context, u userdb.UserID) result.Result { return c.Split(ctx, u, opts) },
 	}
-	return summed(a.runner(c.Engine, &o.pace, watch).Run(ctx, fleet.All(users), job))
+	return summed(a.runner(c, &o.pace, watch).Run(ctx, fleet.All(users), job))
 }
 
 // mayBeSplit says that a user may have cold rows.

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -56,23 +57,23 @@ func (a *app) verify(cmd *cobra.Command, o *wholeOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.choose(cmd, o, args, looksAtObjects)
+	c, err := a.choose(cmd, o, args, connect.LooksAtObjects)
 	if err != nil {
 		return err
 	}
 	job := fleet.Job{Action: result.ActionVerify, Do: c.Verify, FlagsUnread: c.set.FlagsUnread}
-	return summed(a.runner(c.Engine, &o.pace, watch).Run(cmd.Context(), fleet.All(c.users), job))
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(cmd.Context(), fleet.All(c.users), job))
 }
 
 // chosen are the users of a command, and the engine that found them.
 type chosen struct {
-	*connection
+	*connect.Connection
 	set   *selection.Set
 	users []inspect.Found
 }
 
 // choose finds the users of a command about users who left R2.
-func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why purpose) (*chosen, error) {
+func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why connect.Purpose) (*chosen, error) {
 	o.prepare(a)
 	if err := o.check(); err != nil {
 		return nil, err
@@ -81,9 +82,9 @@ func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why pur
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.connect(
+	c, err := a.source(cmd).All(
 		cmd.Context(),
-		need{cmd.Flags().Changed("env"), o.concurrency, why, set.Shards(), false},
+		connect.Need{Concurrency: o.concurrency, Why: why, Shards: set.Shards()},
 	)
 	if err != nil {
 		return nil, err

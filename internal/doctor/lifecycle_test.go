@@ -1,16 +1,22 @@
-package main
+package doctor
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
+
+// warnings are what was said beside.
+type warnings struct{ strings.Builder }
+
+func (w *warnings) warn(format string, args ...any) { fmt.Fprintf(&w.Builder, format+"\n", args...) }
 
 // ruled is a bucket with lifecycle rules.
 type ruled struct {
@@ -44,16 +50,15 @@ func TestLifecycleRules(t *testing.T) {
 		{"rules that the token may not read", ruled{err: unreadable}, "", "not known", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var stdout, stderr strings.Builder
+			var stderr warnings
 			layout, err := userdb.ParseLayout(userdb.DefaultLayout)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &app{out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.Table})}
 			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
-			err = a.refuseExpiry(t.Context(), e, []migrate.Found{{User: "alice"}})
+			err = precheck.RefuseExpiry(t.Context(), e, []migrate.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
-				err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
+				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
 			}
 			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned ||

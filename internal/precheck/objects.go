@@ -1,4 +1,4 @@
-package main
+package precheck
 
 import (
 	"errors"
@@ -19,13 +19,13 @@ var objectFaults = map[string]objectFault{
 		"bind UserDataStore or a subclass of it (docs/mount.md), and deploy this version to 100 %"},
 }
 
-// objectsServe says why the Worker's Durable Objects could not serve a user, nil where one has shown that it
+// ObjectsServe says why the Worker's Durable Objects could not serve a user, nil where one has shown that it
 // can.
-func objectsServe(hello wire.Hello, url string) error {
+func ObjectsServe(hello wire.Hello, url string) error {
 	const op = "ask a Durable Object of the Worker"
 	o := hello.Object
 	if o == nil {
-		return usageError(
+		return userdb.UsageError(
 			op,
 			url,
 			"the Worker asks none for us: it is older than this program",
@@ -36,7 +36,7 @@ func objectsServe(hello wire.Hello, url string) error {
 		return nil
 	}
 	if f, known := objectFaults[o.Cause]; known {
-		return usageError(op, url, f.cause+": "+o.Message, f.fix)
+		return userdb.UsageError(op, url, f.cause+": "+o.Message, f.fix)
 	}
 	return &userdb.Error{
 		Op:    op,

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -31,7 +31,7 @@ func TestLockRules(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name            string
-		bucket          locks
+		bucket          precheck.Locks
 		refused, doctor string
 		warned          bool
 	}{
@@ -49,16 +49,15 @@ func TestLockRules(t *testing.T) {
 		{"an API without rules", nil, "", "not known", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var stdout, stderr strings.Builder
+			var stderr warnings
 			layout, err := userdb.ParseLayout(userdb.DefaultLayout)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &app{out: report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.Table})}
 			e := &migrate.Engine{Layout: layout, Bucket: "users"}
-			err = a.refuseLocks(t.Context(), e, c.bucket, []migrate.Found{{User: "alice"}})
+			err = precheck.RefuseLocks(t.Context(), e, c.bucket, []migrate.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
-				err != nil && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), c.refused)) {
+				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
 			}
 			if got := strings.Contains(stderr.String(), "cannot be read"); got != c.warned ||

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -20,21 +22,21 @@ const (
 
 // checkR2 lists one key, reads the object's description and first bytes, and, if asked to, writes and deletes
 // an object of its own.
-func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []finding {
-	client, err := newR2(c, nil)
+func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []Finding {
+	client, err := connect.R2(c, nil)
 	if err != nil {
-		return []finding{failed("r2", err, fixR2)}
+		return []Finding{failed("r2", err, fixR2)}
 	}
 	before := time.Now()
 	first, found, now, err := client.First(ctx, "")
 	if err != nil {
-		return []finding{failed("r2", err, fixR2)}
+		return []Finding{failed("r2", err, fixR2)}
 	}
-	list := []finding{
+	list := []Finding{
 		{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"},
 		checkR2Read(ctx, client, first, found),
 		checkExpiry(ctx, client, c.Layout),
-		checkLocks(ctx, lockReader(c), c.Layout),
+		checkLocks(ctx, precheck.LockReader(c), c.Layout),
 	}
 	if writes {
 		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe)))
@@ -42,10 +44,10 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 	return append(list, checkSkew("clock r2", "R2", now, middle(before))...)
 }
 
-func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, found bool) finding {
+func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, found bool) Finding {
 	const check = "r2 read"
 	if !found {
-		return finding{Check: check, OK: true, Detail: "not tried: the bucket is empty"}
+		return Finding{Check: check, OK: true, Detail: "not tried: the bucket is empty"}
 	}
 	if _, err := client.Head(ctx, first.Key); err != nil {
 		return failed(check, err, fixR2)
@@ -53,10 +55,10 @@ func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, fo
 	if _, _, err := client.GetRange(ctx, first.Key, "", 0, 1); err != nil {
 		return failed(check, err, fixR2)
 	}
-	return finding{Check: check, OK: true, Detail: "objects can be read"}
+	return Finding{Check: check, OK: true, Detail: "objects can be read"}
 }
 
-func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) finding {
+func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) Finding {
 	const check, text = "r2 write", "dbmigrate doctor --probe-writes\n"
 	if _, err := client.Put(ctx, key, strings.NewReader(text), int64(len(text)), userdb.PutOptions{IfNoneMatch: true}); err != nil {
 		return failed(check, err, fixR2)
@@ -64,25 +66,25 @@ func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) 
 	if err := client.Delete(ctx, key); err != nil {
 		return failed(check, err, fixR2)
 	}
-	return finding{Check: check, OK: true, Detail: "an object was written and deleted: " + string(key)}
+	return Finding{Check: check, OK: true, Detail: "an object was written and deleted: " + string(key)}
 }
 
 // checkKV lists a few flags with their metadata and, if asked to, writes and deletes a key of its own.
-func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []finding {
-	client, err := newKV(c, 0, nil)
+func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []Finding {
+	client, err := connect.KV(c, 0, nil)
 	if err != nil {
-		return []finding{failed("kv", err, fixKV)}
+		return []Finding{failed("kv", err, fixKV)}
 	}
 	before := time.Now()
 	now, err := client.ProbeRead(ctx)
 	if err != nil {
-		return []finding{failed("kv", err, fixKV)}
+		return []Finding{failed("kv", err, fixKV)}
 	}
-	list := []finding{
+	list := []Finding{
 		{Check: "kv", OK: true, Detail: "namespace " + c.KVNamespace + " can be listed, with metadata"},
 	}
 	if writes {
-		written := finding{Check: "kv write", OK: true, Detail: "a key was written and deleted"}
+		written := Finding{Check: "kv write", OK: true, Detail: "a key was written and deleted"}
 		if err := client.ProbeWrite(ctx, probe); err != nil {
 			written = failed("kv write", err, fixKV)
 		}
@@ -93,14 +95,14 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 
 // checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to
 // say.
-func checkFileSaves(hello wire.Hello) []finding {
-	if err := savesAgree(hello, ""); err != nil {
-		return []finding{failed("file saves", err, fixSaves)}
+func checkFileSaves(hello wire.Hello) []Finding {
+	if err := precheck.SavesAgree(hello, ""); err != nil {
+		return []Finding{failed("file saves", err, precheck.FixSaves)}
 	}
 	if hello.SavesFiles == nil || *hello.SavesFiles {
 		return nil
 	}
-	return []finding{
+	return []Finding{
 		{
 			Check:  "file saves",
 			OK:     true,
@@ -110,14 +112,14 @@ func checkFileSaves(hello wire.Hello) []finding {
 }
 
 // checkWorkerLayout compares where the Worker's router looks for files with where dbmigrate does.
-func checkWorkerLayout(hello wire.Hello, c config.Config) []finding {
+func checkWorkerLayout(hello wire.Hello, c config.Config) []Finding {
 	switch hello.Layout {
 	case "":
 		return nil
 	case c.Layout:
-		return []finding{{Check: "worker layout", OK: true, Detail: "the router looks for " + hello.Layout}}
+		return []Finding{{Check: "worker layout", OK: true, Detail: "the router looks for " + hello.Layout}}
 	}
-	return []finding{
+	return []Finding{
 		{
 			Check:  "worker layout",
 			Detail: fmt.Sprintf("the Worker's router looks for %s, dbmigrate for %s", hello.Layout, c.Layout),
@@ -131,14 +133,14 @@ func checkWorkerLayout(hello wire.Hello, c config.Config) []finding {
 func middle(before time.Time) time.Time { return before.Add(time.Since(before) / 2) }
 
 // checkSkew compares a server's clock with this machine's; nothing where the server does not tell.
-func checkSkew(check, who string, server, local time.Time) []finding {
+func checkSkew(check, who string, server, local time.Time) []Finding {
 	if server.IsZero() {
 		return nil
 	}
 	skew := local.Sub(server).Abs().Round(time.Millisecond)
 	detail := fmt.Sprintf("this machine is %s off %s", units.FormatDuration(skew), who)
 	if skew > maxClockSkew {
-		return []finding{
+		return []Finding{
 			{
 				Check:  check,
 				Detail: detail,
@@ -146,5 +148,5 @@ func checkSkew(check, who string, server, local time.Time) []finding {
 			},
 		}
 	}
-	return []finding{{Check: check, OK: true, Detail: detail}}
+	return []Finding{{Check: check, OK: true, Detail: detail}}
 }

@@ -1,0 +1,289 @@
+// Package connect joins the engine with its clients, as configuration and flags say.
+package connect
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/scratch"
+	"github.com/dbmigrate/dbmigrate/pkg/doclient"
+	"github.com/dbmigrate/dbmigrate/pkg/kv"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Source is what a command was told of where everything is.
+type Source struct {
+	Flags          config.Values
+	File           string
+	Environment    string
+	EnvironmentSet bool
+	Profile        string
+	APIBudget      int // of the Cloudflare API, for all shards together
+	Getenv         func(string) string
+	Traffic        *fleet.Traffic
+	Scratch        *scratch.Dir
+	Version        string
+	Warn           func(string, ...any)
+}
+
+// Config resolves flags, environment, dbmigrate.toml and wrangler file.
+func (s *Source) Config() (config.Config, error) {
+	in, err := s.Input()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(in)
+}
+
+// Input is where configuration comes from.
+func (s *Source) Input() (config.Input, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return config.Input{}, userdb.UsageError("find the working folder", "", err.Error(), "")
+	}
+	return config.Input{
+		Flags:          s.Flags,
+		File:           s.File,
+		Environment:    s.Environment,
+		EnvironmentSet: s.EnvironmentSet,
+		Profile:        s.Profile,
+		Dir:            dir,
+		Getenv:         s.Getenv,
+	}, nil
+}
+
+// R2 is the bucket.
+func R2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
+	if err := c.NeedR2(); err != nil {
+		return nil, err
+	}
+	return r2.New(
+		r2.Config{
+			Endpoint:        c.R2Endpoint,
+			Bucket:          c.Bucket,
+			AccessKeyID:     c.AccessKeyID,
+			SecretAccessKey: c.SecretKey.Reveal(),
+			SessionToken:    c.SessionToken.Reveal(),
+			Traffic:         t,
+		},
+	)
+}
+
+// KV are the flags.
+func KV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
+	if err := c.NeedKV(); err != nil {
+		return nil, err
+	}
+	return kv.New(
+		kv.Config{
+			AccountID:   c.AccountID,
+			NamespaceID: c.KVNamespace,
+			Token:       c.APIToken.Reveal(),
+			BaseURL:     c.APIBaseURL,
+			Budget:      budget,
+			Traffic:     t,
+		},
+	)
+}
+
+// Worker is the Worker's admin routes.
+func Worker(c config.Config, version string, t userdb.Traffic) (*doclient.Client, error) {
+	if err := c.NeedWorker(); err != nil {
+		return nil, err
+	}
+	return doclient.New(
+		doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
+			AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version, Traffic: t},
+	)
+}
+
+// hintToSend is nothing for "none" in words.
+func hintToSend(c config.Config) string {
+	if c.LocationHint == config.NoLocationHint {
+		return ""
+	}
+	return c.LocationHint
+}
+
+// Reading makes an engine for commands that need only the bucket and the flags.
+func (s *Source) Reading(shards int) (*migrate.Engine, config.Config, error) {
+	c, err := s.Config()
+	if err != nil {
+		return nil, c, err
+	}
+	layout, err := userdb.ParseLayout(c.Layout)
+	if err != nil {
+		return nil, c, err
+	}
+	files, err := R2(c, s.Traffic)
+	if err != nil {
+		return nil, c, err
+	}
+	flags, err := KV(c, s.budget(shards), s.Traffic)
+	if err != nil {
+		return nil, c, err
+	}
+	scratch.Sweep(os.TempDir())
+	return &migrate.Engine{
+		Files:      files,
+		WriteProof: new(migrate.WriteProof),
+		Scratch:    s.Scratch,
+		Quarantine: &migrate.Quarantine{Objects: files},
+		Flags:      flags,
+		SplitFlags: flags.Split(),
+		Bucket:     c.Bucket,
+		Layout:     layout,
+		Limits:     wire.DefaultLimits,
+		Checks: checker.NewPool(
+			checker.DefaultBudget,
+		),
+		Concurrency: 1,
+		Run:         record.NewRun(time.Now()),
+		Version:     s.Version,
+	}, c, nil
+}
+
+// Purpose is what a command needs of the Durable Objects.
+type Purpose int
+
+// The purposes.
+const (
+	LooksAtObjects   Purpose = iota // or brings users back: what a wrong deployment took in must be able to leave it
+	FillsObjects                    // and so refuses a deployment with objects that could not serve
+	DoWithoutObjects                // where they cannot be reached
+)
+
+// OrWithout is for commands that look, and may have to do without.
+func OrWithout(mayBeUnreachable bool) Purpose {
+	if mayBeUnreachable {
+		return DoWithoutObjects
+	}
+	return LooksAtObjects
+}
+
+// Need is what a command needs of a connection.
+type Need struct {
+	Concurrency int
+	Why         Purpose
+	Shards      int  // how many processes share the account; 0 and 1: this one alone
+	Splits      bool // the Worker has to know split mode
+}
+
+// Connection is an engine, and what the Worker said beside.
+type Connection struct {
+	*migrate.Engine
+	Limiter   *fleet.Limiter
+	Config    config.Config
+	Unplaced  error // why a migrate would leave new objects anywhere
+	Misplaced error // why these are not the bucket's objects
+	Mounted   precheck.Mounted
+}
+
+// All makes an engine with everything. The Worker is asked who it is before anything is changed: another
+// protocol version, a refused token or a wrong address ends the command here. Only a command that may do
+// without the Durable Objects goes on when the Worker does not answer.
+func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
+	e, c, err := s.Reading(n.Shards)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := Worker(c, s.Version, s.Traffic)
+	if err != nil {
+		return nil, err
+	}
+	limiter := fleet.NewLimiter(n.Concurrency)
+	e.Stores, e.Concurrency, e.Turns = worker, n.Concurrency, limiter
+	s.Traffic.Listen(limiter)
+	hello, err := worker.Hello(ctx)
+	if n.Why == DoWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
+		s.Warn("%v: going on without the Durable Objects", err)
+		return &Connection{Engine: e, Limiter: limiter}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := precheck.ObjectsServe(hello, c.WorkerURL); err != nil {
+		if n.Why == FillsObjects {
+			return nil, err
+		}
+		s.Warn("%v", err)
+	}
+	misplaced := precheck.SameJurisdiction(hello, c)
+	if n.Why == FillsObjects {
+		if misplaced != nil {
+			return nil, misplaced
+		}
+		if text := precheck.Untold(hello, c); text != "" {
+			s.Warn("%s", text)
+		}
+	}
+	if err := precheck.SavesAgree(hello, c.WorkerURL); err != nil {
+		if n.Why == FillsObjects {
+			return nil, err
+		}
+		s.Warn("%v", err)
+	}
+	if hello.Layout != "" && hello.Layout != e.Layout.String() {
+		return nil, userdb.UsageError(
+			"check the layout",
+			e.Layout.String(),
+			"the Worker's router looks for "+hello.Layout,
+			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
+		)
+	}
+	if n.Splits && !hello.Split {
+		return nil, userdb.UsageError(
+			"check the Worker",
+			c.WorkerURL,
+			"it does not know split mode",
+			"deploy a Worker of this version first; nothing was changed",
+		)
+	}
+	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
+	return &Connection{
+		Engine:    e,
+		Limiter:   limiter,
+		Config:    c,
+		Unplaced:  precheck.Unplaced(hello, c),
+		Misplaced: misplaced,
+		Mounted: precheck.Mounted{
+			OldPath: hello.SavesFiles != nil && !*hello.SavesFiles,
+			Untold:  hello.RouterSavesFiles == nil,
+		},
+	}, nil
+}
+
+// budget is this process's part of the calls. Without --api-budget and --shard the client decides, which
+// has no budget for a local runtime.
+func (s *Source) budget(shards int) int {
+	if shards < 2 && s.APIBudget == kv.DefaultBudget {
+		return 0
+	}
+	return max(kv.MinBudget, s.APIBudget/max(1, shards))
+}
+
+// MayMove refuses users before anything is begun, for a rule of the bucket. Where creates is true, Durable
+// Objects may be created for them.
+func (c *Connection) MayMove(
+	ctx context.Context,
+	users []migrate.Found,
+	creates bool,
+	warn func(string, ...any),
+) error {
+	if c.Unplaced != nil && creates && precheck.CreatesObjects(users) {
+		return c.Unplaced
+	}
+	if err := precheck.RefuseExpiry(ctx, c.Engine, users, warn); err != nil {
+		return err
+	}
+	return precheck.RefuseLocks(ctx, c.Engine, precheck.LockReader(c.Config), users, warn)
+}

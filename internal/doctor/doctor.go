@@ -1,0 +1,113 @@
+// Package doctor checks that everything can be reached and used, by the smallest harmless request each.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Finding is the outcome of one check (docs/scripting.md).
+type Finding struct {
+	Check  string `json:"check"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"`
+}
+
+// maxClockSkew is half of what R2's S3 API allows before it refuses signatures (15 minutes).
+const maxClockSkew = 7 * time.Minute
+
+// Options say what is checked.
+type Options struct {
+	Writes  bool   // whether a token may write, by a probe that is deleted at once
+	Version string // of this program
+}
+
+// Look does every check.
+func Look(ctx context.Context, c config.Config, o Options) ([]Finding, error) {
+	probe := record.NewRun(time.Now())
+	findings := []Finding{checkConfig(c), checkLayout(c)}
+	for _, check := range []func(context.Context) []Finding{
+		func(ctx context.Context) []Finding { return checkR2(ctx, c, o.Writes, probe) },
+		func(ctx context.Context) []Finding { return checkKV(ctx, c, o.Writes, probe) },
+		func(ctx context.Context) []Finding { return checkWorker(ctx, c, o.Version, time.Now) },
+	} {
+		findings = append(findings, patiently(ctx, check)...)
+	}
+	return findings, ctx.Err()
+}
+
+func patiently(ctx context.Context, check func(context.Context) []Finding) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, precheck.Patience)
+	defer cancel()
+	return check(ctx)
+}
+
+func failed(check string, err error, fix string) Finding {
+	var e *userdb.Error
+	detail := err.Error()
+	if errors.As(err, &e) && e.Hint != "" {
+		fix = e.Hint
+		without := *e
+		without.Hint = ""
+		detail = without.Error()
+	}
+	return Finding{Check: check, Detail: detail, Fix: fix}
+}
+
+// Print shows the findings, and counts those that are not ok.
+func Print(out *report.Output, findings []Finding) (failed int, err error) {
+	sheet := report.NewSheet(out, columns)
+	for _, f := range findings {
+		if !f.OK {
+			failed++
+		}
+		if err := sheet.Add(f); err != nil {
+			return failed, err
+		}
+	}
+	err = sheet.End(map[string]any{"summary": map[string]int{"checks": len(findings), "failed": failed}})
+	switch {
+	case err != nil:
+	case failed == 0:
+		out.Say("doctor: all %d checks are ok", len(findings))
+	default:
+		out.Warn("doctor: %d of %d checks failed", failed, len(findings))
+	}
+	return failed, err
+}
+
+var columns = []report.Column[Finding]{
+	{Head: "CHECK", Field: "check", Text: func(f Finding) string { return f.Check }},
+	{
+		Head:  "",
+		Field: "ok",
+		Text:  okText,
+		Data:  func(f Finding) string { return fmt.Sprint(f.OK) },
+		Style: okStyle,
+	},
+	{Head: "DETAIL", Field: "detail", Text: func(f Finding) string { return f.Detail }},
+	{Head: "HOW TO FIX IT", Field: "fix", Text: func(f Finding) string { return f.Fix }},
+}
+
+func okText(f Finding) string {
+	if f.OK {
+		return "ok"
+	}
+	return "FAIL"
+}
+
+func okStyle(f Finding) report.Style {
+	if f.OK {
+		return report.Good
+	}
+	return report.Bad
+}

@@ -1,0 +1,65 @@
+// Package prompt asks the person at the terminal.
+package prompt
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Prompt asks at Err and reads the answer from In.
+type Prompt struct{ In, Err *os.File }
+
+// IsTerminal says whether a person may be there.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// AtTerminal says whether a person can be asked.
+func (p Prompt) AtTerminal() bool { return IsTerminal(p.In) && IsTerminal(p.Err) }
+
+// Ask puts a question. Ctrl-C is an answer, too.
+func (p Prompt) Ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(p.Err, plain.Text(question)) // it may hold names from files
+	answer := make(chan string, 1)
+	go func() {
+		// An end of input is an empty answer: it confirms nothing.
+		text, _ := bufio.NewReader(p.In).ReadString('\n')
+		answer <- strings.TrimRight(text, "\r\n")
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(p.Err)
+		return "", &userdb.Error{
+			Op:   "ask",
+			Kind: userdb.Interrupted,
+			Err:  fmt.Errorf("interrupted: nothing was changed"),
+		}
+	case text := <-answer:
+		return text, nil
+	}
+}
+
+// Confirm asks for the words, where they were not given. Without a terminal nothing is changed.
+func (p Prompt) Confirm(ctx context.Context, what, words, given string) error {
+	if given == "" && p.AtTerminal() {
+		var err error
+		if given, err = p.Ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
+			return err
+		}
+	}
+	if given != words {
+		return userdb.UsageError(
+			what,
+			"",
+			"not confirmed: nothing was changed",
+			fmt.Sprintf("to go on, say --confirm %q", words),
+		)
+	}
+	return nil
+}
