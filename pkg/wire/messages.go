@@ -56,6 +56,8 @@ type Hello struct {
 	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does
 	// not.
 	FenceBytes int64 `json:"fenceBytes"`
+	// Composites names the composite requests that the Worker takes (composite.go), none from one of before.
+	Composites []string `json:"composites"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
 	// Object is what a real Durable Object said; nil from a Worker that asks none.

@@ -6,7 +6,7 @@ import { readJson } from "../wire/body.ts";
 import { asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES, LIMITS, MARK_BYTES } from "../wire/limits.ts";
 import { VERSION_HEADER, commonVersion } from "./version.ts";
-import { isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
+import { compositeNames, isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../../package.json";
 import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
@@ -14,6 +14,8 @@ import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
 import { markFile, parseMarkRequest, parseStoneRequest, putTombstone, unportable } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
+import { runComposite } from "./composites/composites.ts";
+import { type Fetcher, fetchFrom, ObjectSteps } from "./composites/place.ts";
 
 /** What the admin routes need of the Worker. */
 export interface AdminConfig {
@@ -70,24 +72,23 @@ async function answer(
   const stub = store.get(store.idFromName(route.user), locationHint === undefined ? {} : { locationHint });
   if (route.kind === "fence")
     return fence(request, bucket, objectKeys(layout)(route.user), () => lastClaim(stub, request));
-  return ask(stub, request);
-}
-
-/** A stub of any class that answers the admin routes. */
-type Fetcher = Pick<DurableObjectStub, "fetch">;
-
-async function ask(stub: Fetcher, request: Request): Promise<Response> {
-  try {
-    return await stub.fetch(request);
-  } catch (cause) {
-    throw unreachable(cause);
+  if (route.kind === "composite") {
+    const object = new ObjectSteps(stub, route.user, request);
+    const place = {
+      user: route.user,
+      key: objectKeys(layout)(route.user),
+      bucket: demandBucket(bucket),
+      object,
+    };
+    return runComposite(route.composite, request, place);
   }
+  return fetchFrom(stub, request);
 }
 
 /** The object's last claim, by its status. */
 async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<number> {
   const status = new URL("status", url);
-  const response = await ask(
+  const response = await fetchFrom(
     stub,
     new Request(status, { headers: { authorization: headers.get("authorization") ?? "" } }),
   );
@@ -95,35 +96,24 @@ async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<numb
   return asInteger(body["gen"], "status.gen", 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Admin messages are idempotent, so the caller may repeat one after its answer was lost. */
-function unreachable(cause: unknown): WireError {
-  const overloaded = cause instanceof Error && "overloaded" in cause && cause.overloaded === true;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new WireError(
-    overloaded ? "overloaded" : "internal",
-    `ask the Durable Object: ${reason}`,
-    undefined,
-    {
-      cause,
-    },
-  );
+function demandBucket(bucket: R2Bucket | undefined): R2Bucket {
+  if (bucket === undefined)
+    throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  return bucket;
 }
 
 async function mark(request: Request, bucket: R2Bucket | undefined, key: string): Promise<Response> {
-  if (bucket === undefined)
-    throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  const files = demandBucket(bucket);
   const body = asObject(await readJson(request), "body");
   const marked =
     body["tombstone"] === undefined
-      ? await markFile(bucket, key, parseMarkRequest(body))
-      : await putTombstone(bucket, key, parseStoneRequest(body));
+      ? await markFile(files, key, parseMarkRequest(body))
+      : await putTombstone(files, key, parseStoneRequest(body));
   return Response.json(marked, { headers: { "cache-control": "no-store" } });
 }
 
 async function names(bucket: R2Bucket | undefined, key: string): Promise<Response> {
-  if (bucket === undefined)
-    throw new WireError("not-found", "the admin routes were mounted without a bucket");
-  const object = await bucket.head(key);
+  const object = await demandBucket(bucket).head(key);
   const body = { names: object === null ? [] : unportable(object) };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }
@@ -134,10 +124,9 @@ async function fence(
   key: string,
   claim: () => Promise<number>,
 ): Promise<Response> {
-  if (bucket === undefined)
-    throw new WireError("not-found", "the admin routes were mounted without a bucket");
+  const files = demandBucket(bucket);
   const wanted = parseFenceRequest(asObject(await readJson(request), "body"));
-  return Response.json(await fenceFile(bucket, key, wanted, claim), {
+  return Response.json(await fenceFile(files, key, wanted, claim), {
     headers: { "cache-control": "no-store" },
   });
 }
@@ -162,6 +151,7 @@ function hello(says: Says, marks: boolean, object: ProbeReport): Response {
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
     fenceBytes: marks ? FENCE_BYTES : 0,
+    composites: marks ? compositeNames : [],
     // What a router of this isolate was told; null before there was one.
     routerSavesFiles: declaredSavesFiles(says.savesFiles),
     split: true,

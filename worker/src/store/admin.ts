@@ -9,6 +9,7 @@ import { intents, parseDatabaseDigest, parseSchema } from "../wire/messages.ts";
 import { type UserRoute, parseAdminRoute, userRoutes } from "../wire/routes.ts";
 import { parseKey } from "../wire/values.ts";
 import type { StoreContext } from "../state/context.ts";
+import { fill, open } from "./composites.ts";
 import { advanceDigest } from "./digest.ts";
 import { exportRows, exportSchema } from "./export.ts";
 import { finish } from "./finish.ts";
@@ -84,6 +85,9 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   thaws: ({ books }) => ({ thaws: books.thaws }),
   merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),
+  fill: (store, { bytes, query }) => fill(store, numberIn(query, "gen"), bytes),
+  open: (store, { json }) =>
+    open(store, genOf(json), parseDatabaseDigest(json["digest"]), asObject(json["receipt"], "receipt")),
 };
 
 /** Answers an admin request. It checks the token itself: an application might forward any request. */

@@ -35,14 +35,23 @@ export const userRoutes = {
   thaws: { method: "GET", body: "none" },
   merge: { method: "POST", body: "json" },
   release: { method: "POST", body: "json" },
+  // The messages of an import behind its claim, and those of a switch behind its fence, each in one request.
+  fill: { method: "POST", body: "binary" },
+  open: { method: "POST", body: "json" },
 } as const satisfies Record<string, RouteRule>;
 
 export type UserRoute = keyof typeof userRoutes;
+
+/** The composite requests: the Worker takes several steps, at the file and at the object. Append-only. */
+export const compositeNames = ["import", "switch"] as const;
+
+export type CompositeName = (typeof compositeNames)[number];
 
 /** `mark`, `fence` and `names` are about the user's file; the Worker answers them, as it does hello. */
 export type AdminRoute =
   | { readonly kind: "hello" }
   | { readonly kind: "mark" | "fence" | "names"; readonly user: string }
+  | { readonly kind: "composite"; readonly user: string; readonly composite: CompositeName }
   | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
 
 /** Whether the path belongs to the admin protocol, known route or not. */
@@ -66,6 +75,11 @@ export function parseAdminRoute(method: string, pathname: string): AdminRoute {
     const allowed = route === "names" ? "GET" : "POST";
     if (method !== allowed) throw methodNotAllowed(method, allowed);
     return { kind: route, user: decodeUserId(match[1] ?? "") };
+  }
+  const composite = compositeNames.find((name) => name === route);
+  if (match !== null && composite !== undefined) {
+    if (method !== "POST") throw methodNotAllowed(method, "POST");
+    return { kind: "composite", user: decodeUserId(match[1] ?? ""), composite };
   }
   if (match === null || !isUserRoute(route))
     throw new WireError("not-found", `no route ${pathname.slice(0, 200)}`);
