@@ -66,7 +66,7 @@ export default defineConfig({
           name: "worker",
           provide: { effort: effort() },
           testTimeout: 60_000,
-          include: ["test/{admin,d1,router,file,sample,differential}/**/*.test.ts"],
+          include: ["test/{admin,d1,router,file,sample,service,differential}/**/*.test.ts"],
         },
       },
     ],

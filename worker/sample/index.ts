@@ -1,18 +1,13 @@
-// A sample application: one route of its own, with a token of its own, and the two things that dbmigrate
-// needs mounted.
+// A sample application: what worker/service serves, with one token of its own, and live updates.
 import {
-  answerResponse,
-  bothResponse,
   createRouter,
   errorResponse,
   handleAdmin,
-  parseUserId,
-  readQuery,
-  readThaw,
-  thawResponse,
+  type Router,
+  type UserDataStore,
   WireError,
 } from "../src/index.ts";
-import type { Router, UserDataStore } from "../src/index.ts";
+import { answerUsers, decodeUser, demandMethod, userRoute } from "../service/routes.ts";
 import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
 
 export { UserDataStore } from "../src/index.ts";
@@ -36,8 +31,6 @@ export interface Env {
   readonly OLD_PATH?: "none" | "unconditional";
 }
 
-const USER_ROUTE = /^\/api\/users\/([^/]+)\/(query|both|thaw|live)$/;
-
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const router = routerOf(env); // made first, so that hello can compare what both were told
@@ -57,33 +50,13 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 async function serve(request: Request, env: Env, router: Router): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  if (pathname === "/healthz") return new Response("ok\n");
-  const [, segment, route] = USER_ROUTE.exec(pathname) ?? [];
-  if (segment === undefined) throw new WireError("not-found", `no route ${pathname}`);
-  const method = route === "live" ? "GET" : "POST";
-  if (request.method !== method)
-    throw new WireError("method-not-allowed", `the route takes ${method}`, { allow: method });
+  if (new URL(request.url).pathname === "/healthz") return new Response("ok\n");
+  const { segment, route } = userRoute(request);
   if (!isCaller(request, env.APP_TOKEN))
     throw new WireError("unauthorized", "the bearer token is not this application's");
-  const user = decodeUser(segment);
-  if (route === "live") return live(user, request, router);
-  if (route === "thaw") return thaw(user, request, router);
-  return route === "both" ? both(user, request, router) : query(user, request, router);
-}
-
-async function query(user: string, request: Request, router: Router): Promise<Response> {
-  return answerResponse(await router.query(user, await readQuery(request)));
-}
-
-/** What a page needs that shows old rows among new ones: of a split user they lie in two databases. */
-async function both(user: string, request: Request, router: Router): Promise<Response> {
-  return bothResponse(await router.queryBoth(user, await readQuery(request)));
-}
-
-/** Old rows that somebody works with again. */
-async function thaw(user: string, request: Request, router: Router): Promise<Response> {
-  return thawResponse(await router.thaw(user, await readThaw(request)));
+  if (route !== "live") return answerUsers(request, router, "write");
+  demandMethod(request, "GET");
+  return live(decodeUser(segment), request, router);
 }
 
 /** A subprotocol that a client offers has to be taken up by the answer. */
@@ -107,13 +80,4 @@ function routerOf(env: Env): Router {
 
 function savesFiles({ OLD_PATH = "none" }: Env): boolean {
   return OLD_PATH !== "unconditional";
-}
-
-function decodeUser(segment: string): string {
-  try {
-    return parseUserId(decodeURIComponent(segment));
-  } catch (cause) {
-    if (cause instanceof WireError) throw cause;
-    throw new WireError("bad-request", "user: expected percent-encoded UTF-8", undefined, { cause });
-  }
 }

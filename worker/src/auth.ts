@@ -50,14 +50,22 @@ function isShort(secret: string): boolean {
   return new TextEncoder().encode(secret).length < MIN_TOKEN_BYTES;
 }
 
-function bearerToken(request: Request): string | undefined {
+/** The token of a request's Authorization header, and of no other place: URLs lie in logs. */
+export function bearerToken(request: Request): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 
-// Hashes have equal lengths, and every secret is compared: the time taken tells nothing about either.
 function matchesAny(token: string, accepted: readonly string[]): boolean {
+  return whichMatch(token, accepted).includes(true);
+}
+
+/**
+ * Says of each secret whether the token is it. Hashes have equal lengths, and every secret is compared: the
+ * time taken tells nothing about either.
+ */
+export function whichMatch(token: string, secrets: readonly string[]): boolean[] {
   const given = sha256(token);
-  return accepted.map((secret) => timingSafeEqual(given, sha256(secret))).includes(true);
+  return secrets.map((secret) => timingSafeEqual(given, sha256(secret)));
 }
 
 function sha256(text: string): Buffer {

@@ -15,7 +15,15 @@ export type {
 export type { ThawAnswer, ThawRequest } from "./query/thaw-request.ts";
 export { userDatabase, type UserDatabaseOptions } from "./d1/user-database.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
-export { answerResponse, bothResponse, readQuery, readThaw, thawResponse } from "./router/http.ts";
+export {
+  answerResponse,
+  bothResponse,
+  readQuery,
+  readThaw,
+  servedByResponse,
+  thawResponse,
+} from "./router/http.ts";
+export type { ServedBy, ServedByAnswer, ServedByResult } from "./router/served-by.ts";
 export type { BothAnswer } from "./router/cold.ts";
 export {
   type BothRequest,

@@ -5,6 +5,7 @@ import type { QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts"
 import { readJson } from "../wire/body.ts";
 import { type ErrorInfo, errorResponse, WireError } from "../wire/errors.ts";
 import type { BothAnswer } from "./cold.ts";
+import type { ServedByAnswer } from "./served-by.ts";
 
 /** The query in a request's JSON body. @throws WireError unsupported-media-type, too-large or bad-request */
 export function readQuery(request: Request): Promise<QueryRequest> {
@@ -41,6 +42,13 @@ export function readThaw(request: Request): Promise<ThawRequest> {
 export function thawResponse(answer: ThawAnswer): Response {
   if (!answer.ok) return refusal(answer.error);
   return json({ rows: answer.rows }, 202);
+}
+
+/** 200 with who serves the user, or the error's own status. */
+export function servedByResponse(answer: ServedByAnswer): Response {
+  if (!answer.ok) return refusal(answer.error);
+  const { servedBy, writable, route } = answer;
+  return json({ servedBy, writable, route });
 }
 
 /** The body as it came, once `check` has understood it: the router reads it again. */

@@ -14,6 +14,7 @@ import { connectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
+import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
 
@@ -84,6 +85,8 @@ export interface Router {
    * change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
+  /** Says which side serves a user at this moment, without loading the file. Never rejects. */
+  servedBy(user: string): Promise<ServedByAnswer>;
 }
 
 /** Statements that only read. */
@@ -163,6 +166,14 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
     },
     async live(user, request) {
       return connectLive(sides, user, request, options.path);
+    },
+    async servedBy(user) {
+      try {
+        parseUserId(user);
+        return { ok: true, ...(await lookServedBy(sides, user)) };
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
     },
   };
 }

@@ -115,6 +115,7 @@ export function parseUserId(user: string): string {
 
 function whyNotUserId(user: string): string | undefined {
   const room = MAX_FLAG_KEY_BYTES - FLAG_PREFIX.length;
+  if (typeof user !== "string") return "it is not a string"; // RPC hands over whatever the caller has
   if (user === "") return "it is empty";
   if (!user.isWellFormed()) return "it is not UTF-8";
   if (new TextEncoder().encode(user).length > room) return `a KV key leaves room for ${room} bytes`;
