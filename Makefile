@@ -14,7 +14,7 @@ GO_DIRS = cmd deploy internal pkg scripts test
 # Empty: the binary goes by what the Go toolchain recorded of the commit.
 VERSION ?=
 
-.PHONY: setup build test proof check-go test-go check-worker test-worker fmt demo clean
+.PHONY: setup build test proof check-go test-tools test-go check-worker test-worker fmt demo clean
 
 # wrangler and vitest want a newer node than many systems have: package.json brings one. npm's warnings that this one is too old are about nothing.
 setup: worker/node_modules/.package-lock.json
@@ -28,7 +28,10 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 build:
 	go build -trimpath -ldflags "-s -w -X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
 
-test: setup check-go check-worker model-quick test-worker test-go
+# Side by side, the longest first: the local runtimes of the Go tests often wait. Where a part fails the others that have
+# begun go on to their end, and make fails.
+test: setup
+	$(MAKE) --no-print-directory --jobs=3 test-go test-worker check-go check-worker model-quick
 
 # Everything at full size. docs/notes/proof.md and docs/cutover/README.md say what it last showed: it writes their tables.
 proof: setup
@@ -40,19 +43,21 @@ check-go:
 	go vet ./...
 	go tool staticcheck ./...
 
-# Two packages at a time: each may run a local Cloudflare of its own. The long ones begin first. `go run` would not pass
-# on a signal.
-test-go: setup
-	go build -o bin/gotest ./scripts/gotest
+# Two packages at a time: each may run a local Cloudflare of its own. The long ones begin first.
+test-go: setup test-tools
 	exec bin/gotest -p 2 -timeout 180m ./test/e2e ./cmd/dbmigrate ./test/faults ./...
 	cd deploy/lint && go test ./...
+
+# `go run` would not pass on a signal.
+test-tools:
+	go build -o bin/ ./scripts/gotest ./scripts/label
 
 check-worker: setup
 	cd worker && $(NODE) node_modules/typescript/bin/tsc --noEmit
 	cd worker && $(NODE) node_modules/prettier/bin/prettier.cjs --check .
 
-test-worker: setup
-	cd worker && $(NODE) node_modules/vitest/vitest.mjs run
+test-worker: setup test-tools
+	cd worker && exec ../bin/label worker $(NODE) node_modules/vitest/vitest.mjs run
 
 fmt: setup
 	gofmt -w $(GO_DIRS)

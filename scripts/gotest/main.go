@@ -22,12 +22,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/group"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(
 		context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	code, err := run(ctx, os.Args[1:], os.Stdout, patience)
+	code, err := run(ctx, os.Args[1:], os.Stdout, group.Patience)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gotest:", err)
@@ -36,13 +38,10 @@ func main() {
 	os.Exit(code)
 }
 
-// patience is how long go and the tests may take to end after a signal.
-const patience = 30 * time.Second
-
 func run(ctx context.Context, args []string, out io.Writer, patience time.Duration) (code int, err error) {
 	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	group.Of(cmd)
 	events, err := cmd.StdoutPipe()
 	if err != nil {
 		return 1, err
@@ -51,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer, patience time.Durati
 		return 1, err
 	}
 	ended := make(chan struct{})
-	killed := endWith(ctx, cmd.Process.Pid, ended, patience)
+	killed := group.EndWith(ctx, cmd.Process.Pid, ended, patience)
 	r := newReport(out)
 	err = r.read(events)
 	close(ended)
@@ -66,31 +65,6 @@ func run(ctx context.Context, args []string, out io.Writer, patience time.Durati
 		return exit.ExitCode(), err
 	}
 	return 0, errors.Join(err, waited)
-}
-
-// endWith ends go's process group with the context: go alone would leave the tests behind. What is called in
-// the end waits until nothing is left to kill.
-func endWith(ctx context.Context, group int, ended <-chan struct{}, patience time.Duration) (wait func()) {
-	gone := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(gone)
-		signalGroup(group, syscall.SIGINT)
-		select {
-		case <-ended:
-		case <-time.After(patience):
-		}
-		signalGroup(group, syscall.SIGKILL) // for those that ignore the other one
-	})
-	return func() {
-		if !stop() {
-			<-gone
-		}
-	}
-}
-
-// signalGroup fails only where nobody is left in the group.
-func signalGroup(group int, signal syscall.Signal) {
-	_ = syscall.Kill(-group, signal)
 }
 
 // event is a line of `go test -json`.

@@ -61,7 +61,7 @@ the slowest:
 
 func TestCodeOfGo(t *testing.T) {
 	var out bytes.Buffer
-	if code, err := run(t.Context(), []string{"./no/such/package"}, &out, patience); code == 0 || err != nil {
+	if code, err := run(t.Context(), []string{"./no/such/package"}, &out, time.Minute); code == 0 || err != nil {
 		t.Errorf("code %d, %v", code, err)
 	}
 }

@@ -7,8 +7,8 @@ model:
 	scripts/model/run.sh -doc docs/cutover/README.md
 
 # One small search and one mutation, others at each commit. Part of `make test`; the whole runs in `make proof`, and when the protocol is changed.
-model-quick: setup
-	scripts/model/run.sh -quick
+model-quick: setup test-tools
+	exec bin/label model scripts/model/run.sh -quick
 
 # The larger searches as well: about half an hour.
 model-full:
