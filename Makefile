@@ -14,7 +14,7 @@ GO_DIRS = cmd deploy internal pkg scripts test
 # Empty: the binary goes by what the Go toolchain recorded of the commit.
 VERSION ?=
 
-.PHONY: setup build test proof check-go test-tools test-go check-worker test-worker fmt demo clean
+.PHONY: setup build package test proof check-go test-tools test-go check-worker test-worker fmt demo clean
 
 # wrangler and vitest want a newer node than many systems have: package.json brings one. npm's warnings that this one is too old are about nothing.
 setup: worker/node_modules/.package-lock.json
@@ -27,6 +27,10 @@ worker/node_modules/.package-lock.json: worker/package-lock.json
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.releaseVersion=$(VERSION)" -o bin/dbmigrate ./cmd/dbmigrate
+
+# The package that applications install, as one file: bin/dbmigrate-worker-VERSION.tgz
+package: setup
+	cd worker && $(NODE) package/build.mjs ../bin $(VERSION)
 
 # Side by side, the longest first: the local runtimes of the Go tests often wait. Where a part fails the others that have
 # begun go on to their end, and make fails.

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { version } from "../package.json";
+import { version } from "./version.ts";
 import type { Introduction } from "./admin/probe.ts";
 import { ChangeWatch } from "./query/change-watch.ts";
 import type { AuthEnv } from "./auth.ts";
@@ -42,7 +42,7 @@ export interface TransactionOptions {
  * One user's database. Its `fetch` serves the admin protocol and the query API; an application calls `query`
  * over RPC, and may extend the class with methods of its own that go through `transaction`.
  */
-export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObject<Env> {
+export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends DurableObject<Env> {
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
   readonly #live: LiveHub;
@@ -64,7 +64,7 @@ export class UserDataStore<Env extends StoreEnv = StoreEnv> extends DurableObjec
    * if its binding has another name; it is called while the object is being made.
    */
   protected filesOf(env: Env): R2Bucket | undefined {
-    return env.BUCKET;
+    return (env as StoreEnv).BUCKET;
   }
 
   /** Subscribers are sent away, too, by an object that must not serve. */

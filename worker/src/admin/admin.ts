@@ -7,7 +7,7 @@ import { asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES, LIMITS, MARK_BYTES } from "../wire/limits.ts";
 import { VERSION_HEADER, commonVersion } from "./version.ts";
 import { compositeNames, isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
-import { version } from "../../package.json";
+import { version } from "../version.ts";
 import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
@@ -19,8 +19,11 @@ import { type Fetcher, fetchFrom, ObjectSteps } from "./composites/place.ts";
 
 /** What the admin routes need of the Worker. */
 export interface AdminConfig {
-  /** The Worker's environment, for the secrets DBMIGRATE_TOKEN and DBMIGRATE_TOKEN_PREVIOUS. */
-  readonly env: AuthEnv;
+  /**
+   * The Worker's environment, for the secrets DBMIGRATE_TOKEN and DBMIGRATE_TOKEN_PREVIOUS. Types that
+   * `wrangler types` makes do not name secrets.
+   */
+  readonly env: AuthEnv | object;
   /** The users' Durable Objects: UserDataStore or a subclass. */
   readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
   /** The users' files, as the router has them. Without it dbmigrate uploads a file once more to mark it. */

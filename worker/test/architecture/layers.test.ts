@@ -13,10 +13,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   live: ["wire", "state", "query", "store"],
   file: ["wire", "query"],
   router: ["wire", "query", "file", "live"],
-  admin: ["wire", "router", "auth.ts"],
+  admin: ["wire", "router", "auth.ts", "version.ts"],
   d1: ["wire", "query", "router"],
   "auth.ts": ["wire"],
-  "user-data-store.ts": ["wire", "state", "query", "store", "live", "admin", "auth.ts"],
+  "version.ts": [],
+  "user-data-store.ts": ["wire", "state", "query", "store", "live", "admin", "auth.ts", "version.ts"],
   "index.ts": ["wire", "query", "live", "router", "admin", "d1", "user-data-store.ts"],
 };
 

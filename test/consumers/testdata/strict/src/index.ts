@@ -1,0 +1,40 @@
+import { createRouter, handleAdmin, userDatabase, UserDataStore } from "@dbmigrate/worker";
+import type { State } from "@dbmigrate/worker/live";
+import { Hono } from "hono";
+
+/** What a page shows of live updates. */
+export const shown: Readonly<Partial<Record<State, string>>> = { live: "connected" };
+
+interface Env {
+  readonly BUCKET: R2Bucket;
+  readonly FLAGS: KVNamespace;
+  readonly USER_DATA: DurableObjectNamespace<GamesStore>;
+  readonly DBMIGRATE_TOKEN?: string;
+}
+
+export class GamesStore extends UserDataStore<Env> {
+  async addGame(name: string): Promise<void> {
+    this.transaction((sql) => sql.exec("INSERT INTO games (name) VALUES (?)", name));
+  }
+
+  protected override filesOf(env: Env): R2Bucket {
+    return env.BUCKET;
+  }
+}
+
+const app: Hono<{ Bindings: Env }> = new Hono<{ Bindings: Env }>();
+
+app.use(async ({ env, req }, next) => {
+  const admin = await handleAdmin(req.raw, { bucket: env.BUCKET, store: env.USER_DATA, env });
+  return admin ?? (await next());
+});
+
+app.get("/:name", async ({ env, req, json }) => {
+  const router = createRouter({ bucket: env.BUCKET, store: env.USER_DATA, flags: env.FLAGS });
+  const db: D1Database = userDatabase(router, req.query("user") ?? "nobody");
+  await db.exec("CREATE TABLE IF NOT EXISTS games (id INTEGER PRIMARY KEY, name TEXT)");
+  await db.prepare("INSERT INTO games (name) VALUES (?)").bind(req.path).run();
+  return json((await db.prepare("SELECT name FROM games").all<{ name: string }>()).results);
+});
+
+export default app;
