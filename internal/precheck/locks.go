@@ -14,8 +14,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// FixLock is for a lock rule, which keeps objects from being written. Neither fence nor rolled-back file could
-// be put.
+// FixLock is for a lock rule, which keeps objects from being written. Neither a fence nor a rolled-back file
+// could be put.
 const FixLock = "switch the rule off, or give it a prefix under which no user's database lies"
 
 // Locks is what reads the bucket's lock rules.
