@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/gcplan"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
@@ -131,14 +132,14 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	e := c.Engine
 	switch {
 	case o.unmark != "":
-		return a.unmarkGC(ctx, e, o)
+		return gcplan.Unmark(ctx, a.out, c.Engine, o.unmark, o.watch)
 	case o.freeMarked:
-		return a.freeMarked(ctx, c, o)
+		run, summary := a.gcRun(c, o)
+		return gcplan.FreeMarked(ctx, a.out, c, o.maxDelete.limit(), o.maxDelete.typed, run, summary)
 	case o.explain:
-		return a.explainGC(ctx, e, set.Named, o)
+		return gcplan.Explain(ctx, a.out, c.Engine, set.Named, o.options())
 	}
 	return a.gcByPlan(ctx, c, set, o)
 }
@@ -238,23 +239,35 @@ func (a *app) gcByPlan(ctx context.Context, c *connect.Connection, set *selectio
 	plan, err := collector.Plan(
 		ctx,
 		candidates,
-		gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix},
+		o.options(),
 	)
 	if err != nil {
 		return err
 	}
-	plan = o.maxDelete.within(plan)
+	plan, others := o.maxDelete.within(plan), len(found)-len(candidates)
 	switch {
 	case o.mark:
-		return a.markGC(ctx, c.Engine, plan, o, len(found)-len(candidates))
+		return planned(gcplan.Mark(ctx, a.out, c.Engine, plan, o.hold.Duration, o.watch, others))
 	case o.confirm == "":
-		return a.printGCPlan(plan, o, len(found)-len(candidates))
+		return planned(gcplan.PrintAlone(a.out, plan, others, o.repeat()))
 	}
 	if err := plan.Confirm(o.confirm); err != nil {
 		return err
 	}
 	run, _ := a.gcRun(c, o)
 	return collector.Execute(ctx, plan, run)
+}
+
+func (o *gcOptions) options() gc.Options {
+	return gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix}
+}
+
+// planned is the outcome of a plan that was shown.
+func planned(totals gcplan.Totals, err error) error {
+	if err == nil && totals.Failed > 0 {
+		return ended(exitFailed)
+	}
+	return err
 }
 
 // gcRun lets a run do what gc asks for; the summary is there once it has ended.

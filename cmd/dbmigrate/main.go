@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/interrupt"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -25,7 +26,10 @@ func main() {
 		scratch: scratch.In(os.TempDir()),
 	}
 	a.out = a.output(formatAsked(os.Args[1:]))
-	a.signals = watchSignals(a.out, a.leave)
+	a.signals = interrupt.Watch(a.out.Warn, func() {
+		a.leave()
+		os.Exit(exitInterrupted)
+	})
 	os.Exit(a.execute(os.Args[1:]))
 }
 
@@ -35,7 +39,7 @@ type app struct {
 	stdout, stderr *os.File
 	getenv         func(string) string
 	out            *report.Output
-	signals        *signals
+	signals        *interrupt.Signals
 	traffic        *fleet.Traffic
 	scratch        *scratch.Dir
 	global         globalFlags
@@ -59,7 +63,7 @@ func (a *app) execute(args []string) int {
 	defer a.leave()
 	root := newRoot(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(a.signals.stop)
+	err := root.ExecuteContext(a.signals.Stop)
 	code := exitCode(err)
 	if err != nil && !isReported(err) {
 		a.out.Error(err, code)

@@ -133,7 +133,7 @@ func (a *app) migrateUsers(
 	}
 	waves := o.waves(users, a.out.Say)
 	if o.dryRun {
-		return a.printPlan(waves, guard)
+		return fleet.PrintPlan(a.out, waves, guard)
 	}
 	if err := precheck.ProbeFlags(ctx, e.Flags); err != nil {
 		return err

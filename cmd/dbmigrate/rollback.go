@@ -10,6 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/rollback"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -121,26 +122,40 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.dryRun:
 		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
-		return a.rehearseRollback(ctx, c, o, watch)
+		return summed(rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), a.out.Say))
 	}
 	if err := flagsCanGo(ctx, c.Connection, o); err != nil {
 		return err
 	}
-	if o.DiscardWrites && len(c.users) > 0 {
-		if err := a.confirmDiscard(ctx, c.Engine, c.users, o); err != nil {
+	if o.DiscardWrites && len(c.Users) > 0 {
+		if err := rollback.ConfirmDiscard(ctx, c, o.RollbackOptions, o.confirm, a.prompt(), a.out.Warn); err != nil {
 			return err
 		}
 	}
-	job := fleet.Job{Action: result.ActionRollback, FlagsUnread: c.set.FlagsUnread,
+	job := fleet.Job{Action: result.ActionRollback, FlagsUnread: c.Set.FlagsUnread,
 		Do: func(ctx context.Context, u userdb.UserID) result.Result { return c.Rollback(ctx, u, o.RollbackOptions) }}
 	if o.endForeignMarks {
-		shown, err := a.confirmForeign(ctx, c, o.confirm)
+		shown, err := rollback.ConfirmForeign(ctx, c, o.confirm, a.prompt(), a.out.Warn)
 		if err != nil {
 			return err
 		}
-		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.end(ctx, c, u) }
+		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.End(ctx, c, u) }
 	}
-	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.users), job))
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job))
+}
+
+// previewRollback shows what would go back.
+func (a *app) previewRollback(ctx context.Context, c *connect.Chosen, o *rollbackOptions) error {
+	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
+	lines, err := rollback.Preview(ctx, c, opts)
+	if err != nil {
+		return err
+	}
+	totals, err := rollback.PrintPreview(a.out, lines, c.Set.FlagsUnread)
+	if err == nil && (totals.Failed > 0 || totals.FlagsUnread) {
+		return ended(exitFailed)
+	}
+	return err
 }
 
 // flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes
@@ -206,25 +221,25 @@ func (o *rollbackOptions) contradiction() error {
 		)
 	case o.show != 0 && !o.dryRun:
 		return without("--show", "--dry-run", "")
-	case o.show < 0 || o.show > maxShown:
+	case o.show < 0 || o.show > rollback.MaxShown:
 		return usageError("read --show", "", "it is not between 0 and 1000", "")
 	}
 	return nil
 }
 
 // chooseBack finds the users, the most recently migrated first unless they were named.
-func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) (*chosen, error) {
+func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) (*connect.Chosen, error) {
 	o.Records = func() (*record.Place, error) {
 		c, err := a.source(cmd).Config()
 		if err != nil {
 			return nil, err
 		}
-		return a.records(c)
+		return a.source(cmd).Records(c)
 	}
 	o.everybody = o.endForeignMarks // a copy may have lost the metadata by which a scan sees marks
 	c, err := a.choose(cmd, &o.wholeOptions, args, connect.OrWithout(o.StoreUnreachable))
-	if err == nil && c.set.Wide {
-		migrate.SortLatestFirst(c.users)
+	if err == nil && c.Set.Wide {
+		migrate.SortLatestFirst(c.Users)
 	}
 	return c, err
 }

@@ -108,7 +108,8 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		return a.scanPolicy(cmd, o, args)
 	}
 	ctx := cmd.Context()
-	e, c, err := a.source(cmd).Reading(1)
+	source := a.source(cmd)
+	e, c, err := source.Reading(1)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 			Deep:        o.deep,
 			Concurrency: o.concurrency,
 			Past:        past,
-			ForeignMark: a.foreignMark(e, c),
+			ForeignMark: source.ForeignMark(e, c),
 			Consistent:  o.history.consistent,
 			Traffic:     o.traffic.known(),
 			Run:         e.Run,
@@ -140,7 +141,11 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 			return err
 		}
 	}
-	return a.printScan(r)
+	totals, err := r.Print(a.out)
+	if err == nil && (totals.FlagsUnread || totals.Failed > 0) {
+		return ended(exitFailed)
+	}
+	return err
 }
 
 // recall opens the history.

@@ -71,23 +71,13 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		return err
 	}
 	o.Talk, o.OfAll = a.out, mayBeSplit
-	set, err := o.Parse(args, a.stdin)
-	if err != nil {
-		return err
-	}
 	watch, err := a.watch(&o.watchFlags)
 	if err != nil {
 		return err
 	}
 	ctx := cmd.Context()
-	c, err := a.source(cmd).All(
-		ctx,
-		connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects, Shards: set.Shards(), Splits: true},
-	)
-	if err != nil {
-		return err
-	}
-	users, err := set.Resolve(ctx, c)
+	n := connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects, Splits: true}
+	c, err := a.source(cmd).Choose(ctx, &o.Options, args, a.stdin, n)
 	if err != nil {
 		return err
 	}
@@ -99,7 +89,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 		Action: result.ActionThaw,
 		Do:     func(ctx context.Context, u userdb.UserID) result.Result { return c.Split(ctx, u, opts) },
 	}
-	return summed(a.runner(c, &o.pace, watch).Run(ctx, fleet.All(users), job))
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job))
 }
 
 // mayBeSplit says that a user may have cold rows.

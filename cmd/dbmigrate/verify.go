@@ -6,7 +6,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
-	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
@@ -61,34 +60,21 @@ func (a *app) verify(cmd *cobra.Command, o *wholeOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	job := fleet.Job{Action: result.ActionVerify, Do: c.Verify, FlagsUnread: c.set.FlagsUnread}
-	return summed(a.runner(c.Connection, &o.pace, watch).Run(cmd.Context(), fleet.All(c.users), job))
-}
-
-// chosen are the users of a command, and the engine that found them.
-type chosen struct {
-	*connect.Connection
-	set   *selection.Set
-	users []inspect.Found
+	job := fleet.Job{Action: result.ActionVerify, Do: c.Verify, FlagsUnread: c.Set.FlagsUnread}
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(cmd.Context(), fleet.All(c.Users), job))
 }
 
 // choose finds the users of a command about users who left R2.
-func (a *app) choose(cmd *cobra.Command, o *wholeOptions, args []string, why connect.Purpose) (*chosen, error) {
+func (a *app) choose(
+	cmd *cobra.Command,
+	o *wholeOptions,
+	args []string,
+	why connect.Purpose,
+) (*connect.Chosen, error) {
 	o.prepare(a)
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	set, err := o.Parse(args, a.stdin)
-	if err != nil {
-		return nil, err
-	}
-	c, err := a.source(cmd).All(
-		cmd.Context(),
-		connect.Need{Concurrency: o.concurrency, Why: why, Shards: set.Shards()},
-	)
-	if err != nil {
-		return nil, err
-	}
-	users, err := set.Resolve(cmd.Context(), c)
-	return &chosen{c, set, users}, err
+	n := connect.Need{Concurrency: o.concurrency, Why: why}
+	return a.source(cmd).Choose(cmd.Context(), &o.Options, args, a.stdin, n)
 }

@@ -1,4 +1,4 @@
-package main
+package rollback
 
 import (
 	"cmp"
@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -19,22 +19,28 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// confirmForeign shows the foreign marks that would be ended, asks for that in words, and returns what it
+// ConfirmForeign shows the foreign marks that would be ended, asks for that in words, and returns what it
 // showed.
 // Files of this very bucket are not ended by the bucket: an object that does not know them is more likely
 // another one than a lost one.
-func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (foreign, error) {
+func ConfirmForeign(
+	ctx context.Context,
+	c *connect.Chosen,
+	confirm string,
+	p prompt.Prompt,
+	warn func(string, ...any),
+) (Foreign, error) {
 	if c.Misplaced != nil {
 		return nil, c.Misplaced
 	}
-	found, err := lookForForeign(ctx, c.Engine, c.users)
+	found, err := lookForForeign(ctx, c.Engine, c.Users)
 	marks := found.toEnd()
 	if err != nil || len(marks) == 0 {
 		return found, err // the run says of each user that there is none
 	}
-	own := a.sayForeign(marks)
-	if own > 0 && c.set.Wide {
-		return nil, usageError(
+	own := sayForeign(marks, warn)
+	if own > 0 && c.Set.Wide {
+		return nil, userdb.UsageError(
 			"end foreign marks",
 			"",
 			fmt.Sprintf(
@@ -44,7 +50,7 @@ func (a *app) confirmForeign(ctx context.Context, c *chosen, confirm string) (fo
 			"check --worker-url, the account and the class binding; if the objects are lost, name these users or list them with --users-file",
 		)
 	}
-	return found, a.prompt().Confirm(ctx, "end foreign marks", foreignWords(marks), confirm)
+	return found, p.Confirm(ctx, "end foreign marks", foreignWords(marks), confirm)
 }
 
 func wasMoved(users int) string {
@@ -66,11 +72,11 @@ func foreignWords(marks []inspect.ForeignMark) string {
 	return fmt.Sprintf("end the foreign marks of %d users %s", len(marks), nameOf(named))
 }
 
-// foreign are the foreign marks of the users who were asked about. Who has none is in it with nil.
-type foreign map[userdb.UserID]*inspect.ForeignMark
+// Foreign are the foreign marks of the users who were asked about. Who has none is in it with nil.
+type Foreign map[userdb.UserID]*inspect.ForeignMark
 
 // toEnd are the marks that can be ended, by user.
-func (f foreign) toEnd() (marks []inspect.ForeignMark) {
+func (f Foreign) toEnd() (marks []inspect.ForeignMark) {
 	for _, u := range slices.Sorted(maps.Keys(f)) {
 		if m := f[u]; m != nil && !m.SetBack {
 			marks = append(marks, *m)
@@ -81,7 +87,7 @@ func (f foreign) toEnd() (marks []inspect.ForeignMark) {
 
 // lookForForeign asks both sides of everybody. Nobody is begun when one of them cannot be asked: what nobody
 // was shown would be ended.
-func lookForForeign(ctx context.Context, e *migrate.Engine, users []migrate.Found) (foreign, error) {
+func lookForForeign(ctx context.Context, e *migrate.Engine, users []migrate.Found) (Foreign, error) {
 	marks, failed := make([]*inspect.ForeignMark, len(users)), make([]error, len(users))
 	var sick migrate.Sick
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
@@ -94,7 +100,7 @@ func lookForForeign(ctx context.Context, e *migrate.Engine, users []migrate.Foun
 	if err := cmp.Or(err, sick.Most()); err != nil {
 		return nil, err
 	}
-	found, unasked := foreign{}, []string{}
+	found, unasked := Foreign{}, []string{}
 	for i, f := range users {
 		found[f.User] = marks[i]
 		if failed[i] != nil {
@@ -121,17 +127,17 @@ func someOf(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:leftShown], ", "), len(names)-leftShown)
 }
 
-// end ends the mark that was shown of a user, and no other one.
-func (f foreign) end(ctx context.Context, c *chosen, u userdb.UserID) result.Result {
+// End ends the mark that was shown of a user, and no other one.
+func (f Foreign) End(ctx context.Context, c *connect.Chosen, u userdb.UserID) result.Result {
 	if f[u] == nil {
 		return result.Result{User: u, Action: result.ActionRollback, Outcome: result.OutcomeNothing,
 			Reason: "there is no foreign mark"}
 	}
-	return c.Rollback(ctx, u, migrate.RollbackOptions{EndForeignMark: f[u], NamedOnly: c.set.Wide})
+	return c.Rollback(ctx, u, migrate.RollbackOptions{EndForeignMark: f[u], NamedOnly: c.Set.Wide})
 }
 
 // sayForeign tells of each mark, and counts those of moves out of this bucket.
-func (a *app) sayForeign(marks []inspect.ForeignMark) (own int) {
+func sayForeign(marks []inspect.ForeignMark, warn func(string, ...any)) (own int) {
 	for i, m := range marks {
 		what := "no receipt in this bucket knows it"
 		if m.Own != nil {
@@ -143,7 +149,7 @@ func (a *app) sayForeign(marks []inspect.ForeignMark) (own int) {
 			)
 		}
 		if i < leftShown {
-			a.out.Warn(
+			warn(
 				"%s: the file carries claim %d, and the Durable Object knows %d; %s",
 				m.User,
 				m.Shown,
@@ -153,25 +159,12 @@ func (a *app) sayForeign(marks []inspect.ForeignMark) (own int) {
 		}
 	}
 	if more := len(marks) - leftShown; more > 0 {
-		a.out.Warn("and %s more", units.Plural(more, "user"))
+		warn("and %s more", units.Plural(more, "user"))
 	}
-	a.out.Warn(
+	warn(
 		"foreign marks: %d, of which %d of moves out of this bucket; each of these files serves as it is, however old",
 		len(marks),
 		own,
 	)
 	return own
-}
-
-// foreignMark asks Durable Objects, where a Worker is configured.
-func (a *app) foreignMark(
-	e *migrate.Engine,
-	c config.Config,
-) func(context.Context, userdb.UserID) (*inspect.ForeignMark, error) {
-	worker, err := connect.Worker(c, version(), a.traffic)
-	if err != nil {
-		return nil
-	}
-	e.Stores = worker
-	return e.Inspect().ForeignMark
 }

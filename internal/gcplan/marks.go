@@ -1,4 +1,4 @@
-package main
+package gcplan
 
 import (
 	"context"
@@ -8,38 +8,42 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// markGC prints the plan and puts it aside.
-func (a *app) markGC(
+// Mark prints the plan and puts it aside.
+func Mark(
 	ctx context.Context,
+	out *report.Output,
 	e *migrate.Engine,
 	plan migrate.GCPlan,
-	o *gcOptions,
+	hold time.Duration,
+	watch *fleet.Watch,
 	notMigrated int,
-) error {
-	totals, err := a.sheetOfGC(plan, notMigrated)
+) (Totals, error) {
+	totals, err := Print(out, plan, notMigrated)
 	if err != nil {
-		return err
+		return totals, err
 	}
 	if len(plan.Free) == 0 {
-		a.out.Say("gc: nothing to mark; keep %d", totals.Keep)
-		return nil
+		out.Say("gc: nothing to mark; keep %d", totals.Keep)
+		return totals, nil
 	}
-	mark, err := e.MarkGC(ctx, plan, o.hold.Duration)
+	mark, err := e.MarkGC(ctx, plan, hold)
 	if err != nil {
-		return err
+		return totals, err
 	}
-	o.watch.Leave(
+	watch.Leave(
 		e,
 		fleet.ActMark,
 		totals.Free,
 		totals.FreeBytes,
 		map[string]any{"plan": mark.Plan, "due": dueText(mark)},
 	)
-	a.out.Say(
+	out.Say(
 		"gc: marked %s with %s of %s (%s a month); from %s on `dbmigrate gc --free-marked` frees it, `dbmigrate gc --unmark %s` takes it back",
 		mark.Plan,
 		units.FormatSize(totals.FreeBytes),
@@ -48,19 +52,16 @@ func (a *app) markGC(
 		dueText(mark),
 		mark.Plan,
 	)
-	if totals.Failed > 0 {
-		return ended(exitFailed)
-	}
-	return nil
+	return totals, nil
 }
 
 func dueText(m migrate.GCMark) string { return m.Due().UTC().Format(time.RFC3339) }
 
-func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, o *gcOptions) error {
-	plan := o.unmark
+// Unmark takes a marked plan back.
+func Unmark(ctx context.Context, out *report.Output, e *migrate.Engine, plan string, watch *fleet.Watch) error {
 	err := e.UnmarkGC(ctx, plan)
 	if userdb.KindOf(err) == userdb.NotFound {
-		return usageError(
+		return userdb.UsageError(
 			"unmark",
 			plan,
 			"no plan of that name is marked",
@@ -68,14 +69,14 @@ func (a *app) unmarkGC(ctx context.Context, e *migrate.Engine, o *gcOptions) err
 		)
 	}
 	if err == nil {
-		o.watch.Leave(e, fleet.ActUnmark, 0, 0, map[string]any{"plan": plan})
-		a.out.Say("gc: %s is no longer marked; nothing of it is freed", plan)
+		watch.Leave(e, fleet.ActUnmark, 0, 0, map[string]any{"plan": plan})
+		out.Say("gc: %s is no longer marked; nothing of it is freed", plan)
 	}
 	return err
 }
 
 // dueMarks are the marks past their hold; it tells of those that have to wait.
-func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark, error) {
+func dueMarks(ctx context.Context, out *report.Output, e *migrate.Engine) ([]migrate.GCMark, error) {
 	marks, err := e.GCMarks(ctx)
 	if err != nil {
 		return nil, err
@@ -84,23 +85,30 @@ func (a *app) dueMarks(ctx context.Context, e *migrate.Engine) ([]migrate.GCMark
 	return slices.DeleteFunc(marks, func(m migrate.GCMark) bool {
 		waits := now.Before(m.Due())
 		if waits {
-			a.out.Say("gc: %s with %s waits until %s", m.Plan, units.Plural(len(m.Free), "user"), dueText(m))
+			out.Say("gc: %s with %s waits until %s", m.Plan, units.Plural(len(m.Free), "user"), dueText(m))
 		}
 		return waits
 	}), nil
 }
 
-// freeMarked carries out the marks that are due. A mark without a failed user is done, and goes.
-func (a *app) freeMarked(ctx context.Context, c *connect.Connection, o *gcOptions) error {
-	marks, err := a.dueMarks(ctx, c.Engine)
+// FreeMarked carries out the marks that are due. A mark without a failed user is done, and goes.
+func FreeMarked(
+	ctx context.Context,
+	out *report.Output,
+	c *connect.Connection,
+	limit *gc.Limit,
+	limitText string,
+	run gc.Run,
+	summary *fleet.Summary,
+) error {
+	marks, err := dueMarks(ctx, out, c.Engine)
 	if err != nil {
 		return err
 	}
-	due := c.GarbageCollector().Take(marks, o.maxDelete.limit())
+	due := c.GarbageCollector().Take(marks, limit)
 	if due.LeavesSome() {
-		a.out.Say("gc: --max-delete %s is reached; the rest stays marked", o.maxDelete.typed)
+		out.Say("gc: --max-delete %s is reached; the rest stays marked", limitText)
 	}
-	run, summary := a.gcRun(c, o)
 	runErr := due.Execute(ctx, run)
 	if ctx.Err() != nil || summary.NotBegun > 0 {
 		return runErr

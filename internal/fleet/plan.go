@@ -1,9 +1,8 @@
-package main
+package fleet
 
 import (
 	"strconv"
 
-	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -27,7 +26,7 @@ const (
 	planSkip    = "skip"  // in quarantine
 )
 
-func planOf(f migrate.Found, guard *fleet.Guard) planned {
+func planOf(f migrate.Found, guard *Guard) planned {
 	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail, migrate.PlaceUnreadable: planFail}[f.Place]
 	if guard.Reason(f) != "" {
 		plan = planSkip
@@ -70,12 +69,13 @@ type planTotals struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func (a *app) printPlan(waves []fleet.Wave, guard *fleet.Guard) error {
+// PrintPlan says what migrate would do to each user of the waves.
+func PrintPlan(out *report.Output, waves []Wave, guard *Guard) error {
 	var users []migrate.Found
 	for _, w := range waves {
 		users = append(users, w.Users...)
 	}
-	sheet := report.NewSheet(a.out, planColumns)
+	sheet := report.NewSheet(out, planColumns)
 	totals := planTotals{Action: string(migrate.ActionMigrate), DryRun: true, Users: len(users)}
 	for _, f := range users {
 		p := planOf(f, guard)
@@ -90,7 +90,7 @@ func (a *app) printPlan(waves []fleet.Wave, guard *fleet.Guard) error {
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return err
 	}
-	a.out.Say(
+	out.Say(
 		"dry run: %s, %d to migrate with %s; nothing was changed",
 		units.Plural(totals.Users, "user"),
 		totals.Move,

@@ -1,4 +1,4 @@
-package main
+package rollback
 
 import (
 	"context"
@@ -22,11 +22,12 @@ type left struct {
 // leftShown is how many users are described one by one; of the rest the sum is told.
 const leftShown = 20
 
-func (a *app) sayLeftBehind(
+func sayLeftBehind(
 	ctx context.Context,
 	e *migrate.Engine,
 	users []migrate.Found,
 	mayBeUnreachable bool,
+	warn func(string, ...any),
 ) error {
 	all := make([]left, len(users))
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) (err error) {
@@ -52,13 +53,13 @@ func (a *app) sayLeftBehind(
 			continue
 		}
 		if shown++; shown <= leftShown {
-			a.out.Warn("%s: %s", users[i].User, l)
+			warn("%s: %s", users[i].User, l)
 		}
 	}
 	if shown > leftShown {
-		a.out.Warn("and %s more", units.Plural(shown-leftShown, "user"))
+		warn("and %s more", units.Plural(shown-leftShown, "user"))
 	}
-	a.out.Warn(
+	warn(
 		"left behind in all: %s of %s%s",
 		units.Plural(int(writes), "write transaction"),
 		units.Plural(writers, "user"),

@@ -1,4 +1,5 @@
-package main
+// Package gcplan shows what gc would free and why, and carries plans over a hold.
+package gcplan
 
 import (
 	"fmt"
@@ -11,8 +12,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// gcLine is one line of a plan (docs/scripting.md).
-type gcLine struct {
+// line is one line of a plan (docs/scripting.md).
+type line struct {
 	User       userdb.UserID     `json:"user"`
 	Key        userdb.ObjectKey  `json:"key,omitempty"`
 	Plan       string            `json:"plan"` // free or keep
@@ -27,8 +28,8 @@ const (
 	gcKeep = "keep"
 )
 
-// gcTotals is the summary of a plan (docs/scripting.md).
-type gcTotals struct {
+// Totals is the summary of a plan (docs/scripting.md).
+type Totals struct {
 	Action    string `json:"action"`
 	DryRun    bool   `json:"dryRun"`
 	Plan      string `json:"plan"`
@@ -43,10 +44,10 @@ type gcTotals struct {
 	ArchivePrefix string  `json:"archivePrefix,omitempty"`
 }
 
-// sheetOfGC prints the plan, user by user, and returns its totals.
-func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) {
-	sheet := report.NewSheet(a.out, gcColumns(time.Now()))
-	totals := gcTotals{
+// Print prints the plan, user by user, and returns its totals.
+func Print(out *report.Output, plan migrate.GCPlan, notMigrated int) (Totals, error) {
+	sheet := report.NewSheet(out, columns(time.Now()))
+	totals := Totals{
 		Action:      string(migrate.ActionGC),
 		DryRun:      true,
 		Plan:        plan.Digest(),
@@ -60,7 +61,7 @@ func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) 
 		OlderThanSecs: int64(plan.OlderThan.Seconds()),
 		ArchivePrefix: plan.ArchivePrefix,
 	}
-	for _, line := range gcLines(plan) {
+	for _, line := range linesOf(plan) {
 		if line.Error != nil {
 			totals.Failed++
 		}
@@ -71,12 +72,13 @@ func (a *app) sheetOfGC(plan migrate.GCPlan, notMigrated int) (gcTotals, error) 
 	return totals, sheet.End(map[string]any{"summary": totals})
 }
 
-func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) error {
-	totals, err := a.sheetOfGC(plan, notMigrated)
+// PrintAlone prints a plan that nobody carries out; repeat is what a command has to say to make the same one.
+func PrintAlone(out *report.Output, plan migrate.GCPlan, notMigrated int, repeat string) (Totals, error) {
+	totals, err := Print(out, plan, notMigrated)
 	if err != nil {
-		return err
+		return totals, err
 	}
-	a.out.Say(
+	out.Say(
 		"gc: would free %s of %s, keep %d; %s only in R2; R2 asks %s a month for what would go",
 		units.FormatSize(totals.FreeBytes),
 		units.Plural(totals.Free, "user"),
@@ -85,24 +87,21 @@ func (a *app) printGCPlan(plan migrate.GCPlan, o *gcOptions, notMigrated int) er
 		dollarText(totals.FreeDollars),
 	)
 	if totals.Free > 0 {
-		a.out.Say(
+		out.Say(
 			"nothing was changed; to free exactly this, say the same (%s) with --confirm %s, or with --mark to free it after a hold",
-			o.repeat(),
+			repeat,
 			totals.Plan,
 		)
 	}
-	if totals.Failed > 0 {
-		return ended(exitFailed)
-	}
-	return nil
+	return totals, nil
 }
 
-func gcLines(plan migrate.GCPlan) []gcLine {
-	var lines []gcLine
+func linesOf(plan migrate.GCPlan) []line {
+	var lines []line
 	for _, item := range plan.Free {
 		lines = append(
 			lines,
-			gcLine{
+			line{
 				User:       item.User,
 				Key:        item.Key,
 				Plan:       gcFree,
@@ -112,7 +111,7 @@ func gcLines(plan migrate.GCPlan) []gcLine {
 		)
 	}
 	for _, kept := range plan.Keep {
-		line := gcLine{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
+		line := line{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
 		if err := kept.Err(); err != nil {
 			described := report.ErrorOf(err)
 			line.Error = &described
@@ -122,14 +121,14 @@ func gcLines(plan migrate.GCPlan) []gcLine {
 	return lines
 }
 
-func gcColumns(now time.Time) []report.Column[gcLine] {
-	return []report.Column[gcLine]{
-		{Head: "USER", Field: "user", Text: func(l gcLine) string { return string(l.User) }},
+func columns(now time.Time) []report.Column[line] {
+	return []report.Column[line]{
+		{Head: "USER", Field: "user", Text: func(l line) string { return string(l.User) }},
 		{
 			Head:  "PLAN",
 			Field: "plan",
-			Text:  func(l gcLine) string { return l.Plan },
-			Style: func(l gcLine) report.Style {
+			Text:  func(l line) string { return l.Plan },
+			Style: func(l line) report.Style {
 				if l.Plan == gcFree {
 					return report.Attention
 				}
@@ -140,16 +139,16 @@ func gcColumns(now time.Time) []report.Column[gcLine] {
 			Head:  "SIZE",
 			Field: "bytes",
 			Right: true,
-			Text:  func(l gcLine) string { return units.FormatSize(l.Bytes) },
-			Data:  func(l gcLine) string { return fmt.Sprint(l.Bytes) },
+			Text:  func(l line) string { return units.FormatSize(l.Bytes) },
+			Data:  func(l line) string { return fmt.Sprint(l.Bytes) },
 		},
-		{Head: "AGE", Field: "migratedAt", Right: true, Text: func(l gcLine) string {
+		{Head: "AGE", Field: "migratedAt", Right: true, Text: func(l line) string {
 			if l.MigratedAt == 0 {
 				return ""
 			}
 			return units.FormatDuration(now.Sub(time.UnixMilli(l.MigratedAt)))
-		}, Data: func(l gcLine) string { return report.OrNothing(l.MigratedAt) }},
-		{Head: "REASON", Field: "reason", Text: func(l gcLine) string {
+		}, Data: func(l line) string { return report.OrNothing(l.MigratedAt) }},
+		{Head: "REASON", Field: "reason", Text: func(l line) string {
 			if l.Error != nil {
 				return l.Error.Message
 			}

@@ -1,4 +1,5 @@
-package main
+// Package interrupt turns signals into two steps.
+package interrupt
 
 import (
 	"context"
@@ -6,24 +7,23 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-// signals turns Ctrl-C (and SIGTERM, which CI systems send, and SIGHUP, which a lost terminal sends) into two
+// Signals turns Ctrl-C (and SIGTERM, which CI systems send, and SIGHUP, which a lost terminal sends) into two
 // steps: the first one ends stop, so that nothing new is begun; the second one leaves at once. Leaving at
 // once is safe: every command converges from wherever another one was cut off.
-type signals struct {
-	stop context.Context
+type Signals struct {
+	Stop context.Context // ends with the first signal
 
 	mu     sync.Mutex
 	onStop func()          // says what is still going on
 	onQuit func() []string // names what is left open
 }
 
-func watchSignals(out *report.Output, leave func()) *signals {
+// Watch begins to listen. A second signal tells warn what is left open, and ends the program by leave.
+func Watch(warn func(string, ...any), leave func()) *Signals {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &signals{stop: ctx}
+	s := &Signals{Stop: ctx}
 	arrived := make(chan os.Signal, 2)
 	signal.Notify(arrived, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
@@ -37,13 +37,13 @@ func watchSignals(out *report.Output, leave func()) *signals {
 		cancel()
 		s.stopping()
 		<-arrived
-		s.quit(out, leave)
+		s.quit(warn, leave)
 	}()
 	return s
 }
 
 // During registers what a long command has to say to a signal; the returned function takes it back.
-func (s *signals) During(onStop func(), onQuit func() []string) (done func()) {
+func (s *Signals) During(onStop func(), onQuit func() []string) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onStop, s.onQuit = onStop, onQuit
@@ -54,7 +54,7 @@ func (s *signals) During(onStop func(), onQuit func() []string) (done func()) {
 	}
 }
 
-func (s *signals) stopping() {
+func (s *Signals) stopping() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.onStop != nil {
@@ -62,14 +62,13 @@ func (s *signals) stopping() {
 	}
 }
 
-func (s *signals) quit(out *report.Output, leave func()) {
+func (s *Signals) quit(warn func(string, ...any), leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.onQuit != nil {
 		for _, line := range s.onQuit() {
-			out.Warn("%s", line)
+			warn("%s", line)
 		}
 	}
 	leave()
-	os.Exit(exitInterrupted)
 }

@@ -1,4 +1,4 @@
-package main
+package gcplan
 
 import (
 	"context"
@@ -20,15 +20,21 @@ type explainTotals struct {
 	FreeBytes int64  `json:"freeBytes"`
 }
 
-// explainGC goes through the proofs of each named user.
-func (a *app) explainGC(ctx context.Context, e *migrate.Engine, named []userdb.UserID, o *gcOptions) error {
-	sheet := report.NewSheet(a.out, proofColumns)
+// Explain goes through the proofs of each named user.
+func Explain(
+	ctx context.Context,
+	out *report.Output,
+	e *migrate.Engine,
+	named []userdb.UserID,
+	opts gc.Options,
+) error {
+	sheet := report.NewSheet(out, proofColumns)
 	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
 		x, err := e.ExplainGC(
 			ctx,
 			u,
-			gc.Options{OlderThan: o.olderThan.Duration, ArchivePrefix: o.archivePrefix},
+			opts,
 		)
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {
@@ -42,7 +48,7 @@ func (a *app) explainGC(ctx context.Context, e *migrate.Engine, named []userdb.U
 			totals.Free++
 			totals.FreeBytes += x.Bytes
 		}
-		a.out.Say("%s", verdict(u, x))
+		out.Say("%s", verdict(u, x))
 	}
 	return sheet.End(map[string]any{"summary": totals})
 }

@@ -1,4 +1,6 @@
-package main
+// Package rollback says what a rollback would do, asks for words where it would lose something, and
+// rehearses it.
+package rollback
 
 import (
 	"context"
@@ -7,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -20,18 +23,18 @@ const (
 	comparedUsers = 20
 	// comparedRows bounds the differences that it counts in one table.
 	comparedRows = 1000
-	// maxShown bounds --show.
-	maxShown = 1000
+	// MaxShown bounds --show.
+	MaxShown = 1000
 )
 
-// previewLine is one user of a preview (docs/scripting.md).
-type previewLine struct {
+// PreviewLine is one user of a preview (docs/scripting.md).
+type PreviewLine struct {
 	migrate.Preview
 	Error *report.ErrorJSON `json:"error,omitempty"`
 }
 
-// previewTotals is the summary of a preview (docs/scripting.md).
-type previewTotals struct {
+// PreviewTotals is the summary of a preview (docs/scripting.md).
+type PreviewTotals struct {
 	Action string              `json:"action"`
 	DryRun bool                `json:"dryRun"`
 	Users  int                 `json:"users"`
@@ -43,15 +46,14 @@ type previewTotals struct {
 	FlagsUnread bool `json:"flagsUnread,omitempty"`
 }
 
-// previewRollback says what a rollback would do. Every line is asked for side by side and printed in the
-// order of the rollback.
-func (a *app) previewRollback(ctx context.Context, c *chosen, o *rollbackOptions) error {
-	e, users := c.Engine, c.users
-	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
-	if len(users) <= comparedUsers || o.show > 0 {
+// Preview says what a rollback would do. Every line is asked for side by side; they stand in the order of the
+// rollback.
+func Preview(ctx context.Context, c *connect.Chosen, opts migrate.PreviewOptions) ([]PreviewLine, error) {
+	e, users := c.Engine, c.Users
+	if len(users) <= comparedUsers || opts.Show > 0 {
 		opts.Compare = comparedRows
 	}
-	lines := make([]previewLine, len(users))
+	lines := make([]PreviewLine, len(users))
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
 		var err error
 		if lines[i].Preview, err = e.Preview(ctx, users[i].User, opts); err != nil && ctx.Err() == nil {
@@ -63,15 +65,13 @@ func (a *app) previewRollback(ctx context.Context, c *chosen, o *rollbackOptions
 		}
 		return ctx.Err()
 	})
-	if err != nil {
-		return err
-	}
-	return a.printPreview(lines, c.set.FlagsUnread)
+	return lines, err
 }
 
-func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
-	sheet := report.NewSheet(a.out, previewColumns)
-	totals := previewTotals{
+// PrintPreview shows the lines, and sums them up.
+func PrintPreview(out *report.Output, lines []PreviewLine, flagsUnread bool) (PreviewTotals, error) {
+	sheet := report.NewSheet(out, previewColumns)
+	totals := PreviewTotals{
 		Action:      string(migrate.ActionRollback),
 		DryRun:      true,
 		Users:       len(lines),
@@ -81,26 +81,23 @@ func (a *app) printPreview(lines []previewLine, flagsUnread bool) error {
 	for _, l := range lines {
 		totals.add(l)
 		if err := sheet.Add(l); err != nil {
-			return err
+			return totals, err
 		}
 	}
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
-		return err
+		return totals, err
 	}
-	a.showRows(lines)
-	a.out.Say(
+	showRows(out, lines)
+	out.Say(
 		"dry run: %s, %s since their migration; %d would fail; nothing was changed",
 		units.Plural(totals.Users, "user"),
 		units.Plural(int(totals.Writes), "write transaction"),
 		totals.Failed,
 	)
-	if totals.Failed > 0 || flagsUnread {
-		return ended(exitFailed)
-	}
-	return nil
+	return totals, nil
 }
 
-func (t *previewTotals) add(l previewLine) {
+func (t *PreviewTotals) add(l PreviewLine) {
 	if l.Error != nil {
 		t.Failed++
 		return
@@ -111,46 +108,46 @@ func (t *previewTotals) add(l previewLine) {
 }
 
 // showRows prints the rows behind the table, which has no room for them; JSON has them already.
-func (a *app) showRows(lines []previewLine) {
-	if a.out.Format != report.Table {
+func showRows(out *report.Output, lines []PreviewLine) {
+	if out.Format != report.Table {
 		return
 	}
 	for _, l := range lines {
 		for _, row := range l.Rows {
-			a.out.Say("%s: %s", l.User, row)
+			out.Say("%s: %s", l.User, row)
 		}
 	}
 }
 
-var previewColumns = []report.Column[previewLine]{
-	{Head: "USER", Field: "user", Text: func(l previewLine) string { return string(l.User) }},
-	{Head: "PLAN", Field: "plan", Text: func(l previewLine) string { return string(l.Plan) }},
+var previewColumns = []report.Column[PreviewLine]{
+	{Head: "USER", Field: "user", Text: func(l PreviewLine) string { return string(l.User) }},
+	{Head: "PLAN", Field: "plan", Text: func(l PreviewLine) string { return string(l.Plan) }},
 	{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(l previewLine) string { return units.FormatSize(l.Bytes) },
-		Data:  func(l previewLine) string { return strconv.FormatInt(l.Bytes, 10) },
+		Text:  func(l PreviewLine) string { return units.FormatSize(l.Bytes) },
+		Data:  func(l PreviewLine) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
 	{
 		Head:  "MIGRATED",
 		Field: "migratedAt",
 		Right: true,
-		Text:  func(l previewLine) string { return sinceText(l.At) },
-		Data:  func(l previewLine) string { return report.OrNothing(l.At) },
+		Text:  func(l PreviewLine) string { return sinceText(l.At) },
+		Data:  func(l PreviewLine) string { return report.OrNothing(l.At) },
 	},
-	{Head: "RUN", Field: "run", Text: func(l previewLine) string { return l.Run }},
+	{Head: "RUN", Field: "run", Text: func(l PreviewLine) string { return l.Run }},
 	{
 		Head:  "WRITES SINCE",
 		Field: "writes",
 		Right: true,
-		Text:  func(l previewLine) string { return report.OrNothing(l.Writes) },
+		Text:  func(l PreviewLine) string { return report.OrNothing(l.Writes) },
 	},
 	{Head: "WRITTEN", Field: "written", Text: writtenText},
 }
 
 // writtenText says what was written, table by table.
-func writtenText(l previewLine) string {
+func writtenText(l PreviewLine) string {
 	if l.Error != nil {
 		return l.Error.Message
 	}

@@ -1,4 +1,4 @@
-package main
+package rollback
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
@@ -30,21 +32,23 @@ func nameOf(set []string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// confirmDiscard says what would be left behind and asks for it in words.
-func (a *app) confirmDiscard(
+// ConfirmDiscard says what would be left behind and asks for it in words.
+func ConfirmDiscard(
 	ctx context.Context,
-	e *migrate.Engine,
-	users []migrate.Found,
-	o *rollbackOptions,
+	c *connect.Chosen,
+	o migrate.RollbackOptions,
+	confirm string,
+	p prompt.Prompt,
+	warn func(string, ...any),
 ) error {
-	if err := a.sayLeftBehind(ctx, e, users, o.StoreUnreachable); err != nil {
+	if err := sayLeftBehind(ctx, c.Engine, c.Users, o.StoreUnreachable, warn); err != nil {
 		return err
 	}
-	a.out.Warn("%s", o.whereLeftBehind())
-	return a.prompt().Confirm(ctx, "discard writes", discardWords(users), o.confirm)
+	warn("%s", whereLeftBehind(o))
+	return p.Confirm(ctx, "discard writes", discardWords(c.Users), confirm)
 }
 
-func (o *rollbackOptions) whereLeftBehind() string {
+func whereLeftBehind(o migrate.RollbackOptions) string {
 	switch {
 	case o.WithoutCopy:
 		return "it is not saved (--without-copy)"

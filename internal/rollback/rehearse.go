@@ -1,18 +1,24 @@
-package main
+package rollback
 
 import (
 	"context"
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// rehearseRollback rehearses for everyone who was chosen, and says what the real one would take.
-func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOptions, watch *fleet.Watch) error {
+// Rehearse rehearses for everyone who was chosen, and says what the real one would take.
+func Rehearse(
+	ctx context.Context,
+	c *connect.Chosen,
+	r *fleet.Runner,
+	say func(string, ...any),
+) (fleet.Summary, error) {
 	var (
 		mu      sync.Mutex
 		longest time.Duration
@@ -20,20 +26,20 @@ func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOption
 	)
 	job := fleet.Job{
 		Action:      result.ActionRehearse,
-		FlagsUnread: c.set.FlagsUnread,
+		FlagsUnread: c.Set.FlagsUnread,
 		Do: func(ctx context.Context, u userdb.UserID) result.Result {
-			r := c.Rehearse(ctx, u)
+			one := c.Rehearse(ctx, u)
 			mu.Lock()
 			defer mu.Unlock()
-			if r.Window > longest {
-				longest, whose = r.Window, u
+			if one.Window > longest {
+				longest, whose = one.Window, u
 			}
-			return r
+			return one
 		},
 	}
-	summary, err := a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.users), job)
+	summary, err := r.Run(ctx, fleet.All(c.Users), job)
 	if whose != "" {
-		a.out.Say(
+		say(
 			"the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
 			units.FormatDuration(
 				time.Duration(summary.TookMs)*time.Millisecond,
@@ -42,5 +48,5 @@ func (a *app) rehearseRollback(ctx context.Context, c *chosen, o *rollbackOption
 			units.FormatDuration(longest),
 		)
 	}
-	return summed(summary, err)
+	return summary, err
 }

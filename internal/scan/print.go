@@ -1,26 +1,26 @@
-package main
+package scan
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-func (a *app) printScan(r *scan.Report) error {
-	sheet, totals := report.NewSheet(a.out, scanColumns), r.Summary()
+// Print shows a scan, and sums it up.
+func (r *Report) Print(out *report.Output) (*Totals, error) {
+	sheet, totals := report.NewSheet(out, scanColumns), r.Summary()
 	for _, l := range r.Users {
 		if err := sheet.Add(l); err != nil {
-			return err
+			return totals, err
 		}
 	}
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
-		return err
+		return totals, err
 	}
-	a.out.Say(
+	out.Say(
 		"scan: %s with %s; %d to migrate (from %s: %s), %d noted (from %s), %d migrated already%s",
 		units.Plural(
 			totals.Users,
@@ -31,34 +31,31 @@ func (a *app) printScan(r *scan.Report) error {
 		units.FormatSize(totals.Threshold),
 		units.FormatSize(totals.MigrateBytes),
 		totals.Note,
-		units.FormatSize(scan.NoteFrom),
+		units.FormatSize(NoteFrom),
 		totals.Migrated,
 		totals.More(),
 	)
 	if growth := r.Growth(); growth != "" {
-		a.out.Say("%s", growth)
+		out.Say("%s", growth)
 	}
 	for _, sentence := range r.Cost.Sentences() {
-		a.out.Say("%s", sentence)
+		out.Say("%s", sentence)
 	}
-	a.out.StepSummaryOf("dbmigrate scan", scanCounts(totals), nil)
+	out.StepSummaryOf("dbmigrate scan", scanCounts(totals), nil)
 	if totals.Failed > 0 {
-		a.out.Warn("scan: %s cannot be read", units.Plural(totals.Failed, "object"))
+		out.Warn("scan: %s cannot be read", units.Plural(totals.Failed, "object"))
 	}
-	if totals.FlagsUnread || totals.Failed > 0 {
-		return ended(exitFailed)
-	}
-	return nil
+	return totals, nil
 }
 
-func scanCounts(t *scan.Totals) []report.Count {
+func scanCounts(t *Totals) []report.Count {
 	return []report.Count{
 		{Name: "users", Value: strconv.Itoa(t.Users)}, {Name: "size", Value: units.FormatSize(t.Bytes)},
 		{
 			Name:  "to migrate, from " + units.FormatSize(t.Threshold),
 			Value: fmt.Sprintf("%d (%s)", t.Migrate, units.FormatSize(t.MigrateBytes)),
 		},
-		{Name: "noted, from " + units.FormatSize(scan.NoteFrom), Value: strconv.Itoa(t.Note)},
+		{Name: "noted, from " + units.FormatSize(NoteFrom), Value: strconv.Itoa(t.Note)},
 		{
 			Name:  "migrated",
 			Value: strconv.Itoa(t.Migrated),
@@ -66,75 +63,75 @@ func scanCounts(t *scan.Totals) []report.Count {
 	}
 }
 
-var scanColumns = []report.Column[scan.User]{
-	{Head: "USER", Field: "user", Text: func(s scan.User) string { return string(s.User) }},
+var scanColumns = []report.Column[User]{
+	{Head: "USER", Field: "user", Text: func(s User) string { return string(s.User) }},
 	{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(s scan.User) string { return units.FormatSize(s.Bytes) },
-		Data:  func(s scan.User) string { return strconv.FormatInt(s.Bytes, 10) },
+		Text:  func(s User) string { return units.FormatSize(s.Bytes) },
+		Data:  func(s User) string { return strconv.FormatInt(s.Bytes, 10) },
 	},
 	{
 		Head:  "A WEEK",
 		Field: "growthBytesPerWeek",
 		Right: true,
-		Text:  func(s scan.User) string { return s.Growth() },
-		Data:  func(s scan.User) string { return orEmpty(s.GrowthPerWeek) },
+		Text:  func(s User) string { return s.Growth() },
+		Data:  func(s User) string { return orEmpty(s.GrowthPerWeek) },
 	},
-	{Head: "PLACE", Field: "place", Text: func(s scan.User) string { return string(s.Place) }},
+	{Head: "PLACE", Field: "place", Text: func(s User) string { return string(s.Place) }},
 	{
 		Head:  "ADVICE",
 		Field: "advice",
 		Text:  adviceText,
-		Data:  func(s scan.User) string { return s.Advice },
+		Data:  func(s User) string { return s.Advice },
 		Style: adviceStyle,
 	},
 	{
 		Head:  "A MONTH",
 		Field: "monthly",
 		Right: true,
-		Text:  func(s scan.User) string { return s.Monthly() },
+		Text:  func(s User) string { return s.Monthly() },
 		Data:  monthlyData,
 	},
 	{
 		Head:  "CROSSES IN",
 		Field: "crossesInDays",
 		Right: true,
-		Text:  func(s scan.User) string { return s.Crosses() },
-		Data:  func(s scan.User) string { return orEmpty(s.CrossesInDays) },
+		Text:  func(s User) string { return s.Crosses() },
+		Data:  func(s User) string { return orEmpty(s.CrossesInDays) },
 	},
-	{Head: "REASON", Field: "reason", Text: func(s scan.User) string { return s.Reason }},
+	{Head: "REASON", Field: "reason", Text: func(s User) string { return s.Reason }},
 	{
 		Head:  "BLOCKED",
 		Field: "blocked",
 		Text:  blockedText,
-		Style: func(scan.User) report.Style { return report.Bad },
+		Style: func(User) report.Style { return report.Bad },
 	},
 }
 
-func adviceText(s scan.User) string {
-	if s.Advice == scan.AdviceNone {
+func adviceText(s User) string {
+	if s.Advice == AdviceNone {
 		return "-"
 	}
 	return s.Advice
 }
 
-func adviceStyle(s scan.User) report.Style {
+func adviceStyle(s User) report.Style {
 	switch s.Advice {
-	case scan.AdviceMigrate, scan.AdviceCheck:
+	case AdviceMigrate, AdviceCheck:
 		return report.Attention
-	case scan.AdviceMigrated:
+	case AdviceMigrated:
 		return report.Good
-	case scan.AdviceNone:
+	case AdviceNone:
 		return report.Faint
 	}
 	return report.Plain
 }
 
-func blockedText(s scan.User) string { return strings.Join(s.Blocked, "; ") }
+func blockedText(s User) string { return strings.Join(s.Blocked, "; ") }
 
-func monthlyData(s scan.User) string {
+func monthlyData(s User) string {
 	if s.Cost == nil {
 		return ""
 	}

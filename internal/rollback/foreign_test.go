@@ -1,20 +1,21 @@
-package main
+package rollback
 
 import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -65,20 +66,19 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 	putMarked(t, w, "bob", 6)
 	putMarked(t, w, "carol", 0)
 	stores := &asked{Stores: w.Objects}
-	c := &chosen{&connect.Connection{Engine: w.Engine("run", w.Bucket, stores, nil)}, &selection.Set{}, users}
+	c := &connect.Chosen{Connection: &connect.Connection{Engine: w.Engine("run", w.Bucket, stores, nil)}, Set: &selection.Set{}, Users: users}
 	var stderr strings.Builder
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	a := &app{
-		out:    report.New(report.Options{Out: &stderr, Err: &stderr, Format: report.Table}),
-		stdin:  null,
-		stderr: null,
+	confirm := func(words string) (Foreign, error) {
+		warn := func(format string, args ...any) { fmt.Fprintf(&stderr, format+"\n", args...) }
+		return ConfirmForeign(t.Context(), c, words, prompt.Prompt{In: null, Err: null}, warn)
 	}
 	c.Misplaced = errors.New("another jurisdiction")
-	if _, err := a.confirmForeign(t.Context(), c, ""); !errors.Is(err, c.Misplaced) {
+	if _, err := confirm(""); !errors.Is(err, c.Misplaced) {
 		t.Errorf("objects of another jurisdiction: %v", err)
 	}
 	c.Misplaced = nil
@@ -87,18 +87,18 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 		for _, u := range fails {
 			stores.fails[u] = true
 		}
-		_, err := a.confirmForeign(t.Context(), c, "")
+		_, err := confirm("")
 		if userdb.KindOf(err) != userdb.Throttled || !strings.Contains(err.Error(), string(fails[0])) {
 			t.Errorf("%q cannot be asked: %v", fails, err)
 		}
 	}
 	stores.fails, stores.users = nil, nil
-	_, err = a.confirmForeign(t.Context(), c, "")
-	if exitCode(err) != exitUsage || slices.Contains(stores.users, "carol") {
+	_, err = confirm("")
+	if userdb.KindOf(err) != userdb.Usage || slices.Contains(stores.users, "carol") {
 		t.Errorf("%v; asked %q", err, stores.users)
 	}
 	marks := []inspect.ForeignMark{{User: "alice", Shown: 5}, {User: "bob", Shown: 6}}
-	shown, err := a.confirmForeign(t.Context(), c, foreignWords(marks))
+	shown, err := confirm(foreignWords(marks))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestOnlyForeignMarksThatWereShownAreEnded(t *testing.T) {
 		"alice": result.OutcomeLifted, "bob": result.OutcomeFailed, "carol": result.OutcomeNothing,
 	}
 	for u, outcome := range want {
-		if r := shown.end(t.Context(), c, u); r.Outcome != outcome {
+		if r := shown.End(t.Context(), c, u); r.Outcome != outcome {
 			t.Errorf("%s: %s, not %s: %v", u, r.Outcome, outcome, r.Err())
 		}
 	}

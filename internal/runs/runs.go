@@ -1,0 +1,150 @@
+// Package runs shows run records: what was run, and which users were in a run.
+package runs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+// Line is one line of runs (docs/scripting.md).
+type Line struct {
+	Run      string         `json:"run"`
+	Action   string         `json:"action"`
+	State    record.State   `json:"state"`
+	At       int64          `json:"at"`
+	TookMs   int64          `json:"tookMs"`
+	Users    int            `json:"users"`
+	Outcomes map[string]int `json:"outcomes"`
+	Failed   int            `json:"failed"`
+	NotBegun int            `json:"notBegun"`
+	Bytes    int64          `json:"bytes"`
+	Exit     *int           `json:"exit,omitempty"` // absent without an end
+	By       string         `json:"by"`
+	Via      string         `json:"via,omitempty"`
+	Job      string         `json:"job,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	Command  []string       `json:"command"`
+	Local    bool           `json:"local,omitempty"` // read on this machine
+}
+
+func lineOf(r record.Run) Line {
+	l := Line{
+		Run:      r.Begin.Run,
+		Action:   r.Action,
+		State:    r.State,
+		At:       r.At,
+		TookMs:   r.Summary.TookMs,
+		Users:    r.Begin.Users,
+		Outcomes: r.Summary.Outcomes,
+		Failed:   r.Summary.Failed,
+		NotBegun: r.Summary.NotBegun,
+		Bytes:    r.Summary.Bytes,
+		By:       r.Who.Name,
+		Via:      r.Who.Via,
+		Job:      r.Who.Job,
+		Reason:   r.Reason,
+		Command:  r.Command,
+		Local:    r.Local,
+	}
+	if r.EndAt != 0 {
+		l.Exit = &r.Summary.Exit
+	}
+	return l
+}
+
+// Print lists runs, and counts their states.
+func Print(out *report.Output, runs []record.Run) error {
+	sheet, states := report.NewSheet(out, columns), map[string]int{}
+	for _, r := range runs {
+		states[string(r.State)]++
+		if err := sheet.Add(lineOf(r)); err != nil {
+			return err
+		}
+	}
+	if err := sheet.End(map[string]any{"summary": map[string]any{"runs": len(runs), "states": states}}); err != nil {
+		return err
+	}
+	out.Say(
+		"runs: %s",
+		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
+	)
+	return nil
+}
+
+func countsText(counts map[string]int) []string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return parts
+}
+
+var columns = []report.Column[Line]{
+	{Head: "RUN", Field: "run", Text: func(l Line) string { return l.Run }},
+	{Head: "ACTION", Field: "action", Text: func(l Line) string { return l.Action }},
+	{Head: "STATE", Field: "state", Text: func(l Line) string { return string(l.State) }, Style: runStyle},
+	{
+		Head:  "BEGAN",
+		Field: "at",
+		Text:  func(l Line) string { return time.UnixMilli(l.At).UTC().Format(time.RFC3339) },
+		Data:  func(l Line) string { return strconv.FormatInt(l.At, 10) },
+	},
+	{
+		Head:  "TOOK",
+		Field: "tookMs",
+		Right: true,
+		Text:  func(l Line) string { return units.FormatDuration(time.Duration(l.TookMs) * time.Millisecond) },
+		Data:  func(l Line) string { return strconv.FormatInt(l.TookMs, 10) },
+	},
+	{
+		Head:  "USERS",
+		Field: "users",
+		Right: true,
+		Text:  func(l Line) string { return strconv.Itoa(l.Users) },
+	},
+	{Head: "OUTCOMES", Field: "outcomes", Text: outcomesText},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  func(l Line) string { return units.FormatSize(l.Bytes) },
+		Data:  func(l Line) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
+	{Head: "BY", Field: "by", Text: byText},
+	{Head: "REASON", Field: "reason", Text: func(l Line) string { return l.Reason }},
+}
+
+func runStyle(l Line) report.Style {
+	switch {
+	case l.State == record.NoEnd || l.State == record.Interrupted:
+		return report.Attention
+	case l.State == record.Ended && l.Failed > 0:
+		return report.Bad
+	case l.State == record.Ended:
+		return report.Good
+	}
+	return report.Plain
+}
+
+func outcomesText(l Line) string {
+	parts := countsText(l.Outcomes)
+	if l.NotBegun > 0 {
+		parts = append(parts, fmt.Sprintf("%d not begun", l.NotBegun))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func byText(l Line) string {
+	if l.Via == "" {
+		return l.By
+	}
+	return l.By + " (" + l.Via + ")"
+}

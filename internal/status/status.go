@@ -1,0 +1,299 @@
+// Package status says where each user lives, since when, and what is half-done.
+package status
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// Totals is the summary of a status (docs/scripting.md).
+type Totals struct {
+	Source   string `json:"source"` // sides or flags
+	File     int    `json:"file"`
+	Store    int    `json:"store"`
+	Split    int    `json:"split,omitempty"`
+	Neither  int    `json:"neither"`
+	Problems int    `json:"problems"`
+	Failed   int    `json:"failed"`
+
+	Quarantined int `json:"quarantined"`
+
+	FlagsUnread bool `json:"flagsUnread,omitempty"`
+}
+
+// Line is one user's state, or why it could not be found out.
+type Line struct {
+	migrate.State
+	Source  string `json:"source"`
+	Outcome string `json:"outcome,omitempty"` // in the run that was asked for
+	// Quarantined is why migrate does not try this version of the file again.
+	Quarantined userdb.Kind       `json:"quarantined,omitempty"`
+	Error       *report.ErrorJSON `json:"error,omitempty"`
+}
+
+// Report is where users are.
+type Report struct {
+	Lines  []Line
+	Totals Totals
+}
+
+// OfUsers asks both sides of these users. outcomes are theirs in the run that was asked for.
+func OfUsers(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []userdb.UserID,
+	outcomes map[userdb.UserID]string,
+) (*Report, error) {
+	known, err := e.Quarantine.Load(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	lines, err := ask(ctx, e, users, known)
+	for i := range lines {
+		lines[i].Outcome = outcomes[lines[i].User]
+	}
+	return &Report{lines, Totals{Source: sourceSides}}, err
+}
+
+// OfAll asks everybody's file, and both sides of all who left R2. unread is told why flags cannot be read.
+func OfAll(ctx context.Context, e *migrate.Engine, prefix string, unread func(error)) (*Report, error) {
+	r := &Report{Totals: Totals{Source: sourceSides}}
+	known, err := e.Quarantine.Load(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	users, onlyMarked, others, err := leftR2(ctx, e, prefix, known, func(err error) {
+		r.Totals.FlagsUnread = true
+		unread(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Totals.File = others
+	lines, err := ask(ctx, e, users, known)
+	r.Lines = notable(lines, onlyMarked, &r.Totals)
+	return r, err
+}
+
+// ask asks both sides of each user.
+func ask(
+	ctx context.Context,
+	e *migrate.Engine,
+	users []userdb.UserID,
+	known migrate.Quarantined,
+) ([]Line, error) {
+	lines := make([]Line, len(users))
+	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
+		lines[i] = stateOf(ctx, e, users[i])
+		lines[i].Quarantined = known.Reason(users[i], lines[i].ETag)
+		return ctx.Err()
+	})
+	return lines, err
+}
+
+// notable leaves out, and counts, users who were rolled back: only a mark is left in the file, and R2 serves
+// them like anybody.
+func notable(lines []Line, onlyMarked map[userdb.UserID]bool, totals *Totals) []Line {
+	return selection.Kept(lines, func(l Line) bool {
+		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == migrate.SideFile && l.Problem == ""
+		if rolledBack {
+			totals.File++
+		}
+		return !rolledBack
+	})
+}
+
+// leftR2 names the users who are not simply in R2, and counts those who are. A user in quarantine is not
+// simply in R2. A user with only a mark in the file is asked, too: it may be a foreign mark, which the
+// Durable Object alone can tell.
+func leftR2(
+	ctx context.Context,
+	e *migrate.Engine,
+	prefix string,
+	known migrate.Quarantined,
+	withoutFlags func(error),
+) (
+	left []userdb.UserID, onlyMarked map[userdb.UserID]bool, others int, err error) {
+	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true, WithoutFlags: withoutFlags})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	onlyMarked = map[userdb.UserID]bool{}
+	for _, f := range found {
+		switch {
+		case selection.LeftItsFile(f) || known.Reason(f.User, f.ETag) != "":
+			left = append(left, f.User)
+		case f.Marked:
+			left, onlyMarked[f.User] = append(left, f.User), true
+		default:
+			others++
+		}
+	}
+	return left, onlyMarked, others, nil
+}
+
+func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {
+	state, err := e.Status(ctx, u)
+	if err != nil {
+		described := report.ErrorOf(err)
+		return Line{State: migrate.State{User: u}, Source: sourceSides, Error: &described}
+	}
+	return Line{State: state, Source: sourceSides}
+}
+
+func (t *Totals) add(l Line) {
+	switch {
+	case l.Error != nil:
+		t.Failed++
+	case l.Serves == migrate.SideFile:
+		t.File++
+	case l.Serves == migrate.SideStore:
+		t.Store++
+	case l.Serves == migrate.SideSplit:
+		t.Split++
+	default:
+		t.Neither++
+	}
+	if l.Problem != "" {
+		t.Problems++
+	}
+	if l.Quarantined != "" {
+		t.Quarantined++
+	}
+}
+
+// Print shows a report; complete says whether everybody could be asked.
+func Print(out *report.Output, r *Report) (complete bool, err error) {
+	sheet, totals := report.NewSheet(out, columns), r.Totals
+	for _, l := range r.Lines {
+		totals.add(l)
+		if err := sheet.Add(l); err != nil {
+			return false, err
+		}
+	}
+	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
+		return false, err
+	}
+	split := ""
+	if totals.Split > 0 {
+		split = fmt.Sprintf("%d split, ", totals.Split)
+	}
+	out.Say(
+		"status: %d in R2, %d in Durable Objects, %s%d in between; %s",
+		totals.File,
+		totals.Store,
+		split,
+		totals.Neither,
+		units.Plural(totals.Problems, "problem"),
+	)
+	if totals.Failed > 0 {
+		out.Warn("status: %s could not be asked", units.Plural(totals.Failed, "user"))
+	}
+	if totals.Source == sourceFlags {
+		out.Say(
+			"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what was left half-done",
+		)
+	}
+	return totals.Failed == 0 && !totals.FlagsUnread, nil
+}
+
+var columns = []report.Column[Line]{
+	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
+	{
+		Head:  "SERVED BY",
+		Field: "serves",
+		Text:  servesText,
+		Data:  func(l Line) string { return string(l.Serves) },
+		Style: servesStyle,
+	},
+	{Head: "OUTCOME", Field: "outcome", Text: func(l Line) string { return l.Outcome }},
+	{Head: "PHASE", Field: "phase", Text: func(l Line) string { return string(l.Phase) }},
+	{Head: "FILE", Field: "file", Text: func(l Line) string { return l.File }},
+	{
+		Head:  "SIZE",
+		Field: "bytes",
+		Right: true,
+		Text:  sizeText,
+		Data:  func(l Line) string { return strconv.FormatInt(l.Bytes, 10) },
+	},
+	{
+		Head:  "WRITES SINCE",
+		Field: "writesSince",
+		Right: true,
+		Text:  func(l Line) string { return report.OrNothing(l.Writes) },
+	},
+	{
+		Head:  "TO THAW",
+		Field: "thaws",
+		Right: true,
+		Text:  func(l Line) string { return report.OrNothing(l.Thaws) },
+	},
+	{
+		Head:  "MIGRATED",
+		Field: "migratedAt",
+		Text:  migratedText,
+		Data:  func(l Line) string { return report.OrNothing(l.At) },
+	},
+	{Head: "RUN", Field: "run", Text: func(l Line) string { return l.Run }},
+	{
+		Head:  "PROBLEM",
+		Field: "problem",
+		Text:  problemText,
+		Data:  func(l Line) string { return l.Problem },
+		Style: func(Line) report.Style { return report.Attention },
+	},
+}
+
+func servesText(l Line) string {
+	switch l.Serves {
+	case migrate.SideFile:
+		return "R2"
+	case migrate.SideStore:
+		return "Durable Object"
+	case migrate.SideSplit:
+		return "R2 and Durable Object"
+	case migrate.SideNeither:
+		return "neither"
+	}
+	return "?"
+}
+
+func servesStyle(l Line) report.Style {
+	switch l.Serves {
+	case migrate.SideStore, migrate.SideSplit:
+		return report.Good
+	case migrate.SideNeither:
+		return report.Bad
+	}
+	return report.Plain
+}
+
+func sizeText(l Line) string { return units.FormatSize(l.Bytes) }
+
+func migratedText(l Line) string {
+	if l.At == 0 {
+		return ""
+	}
+	return time.UnixMilli(l.At).UTC().Format(time.RFC3339)
+}
+
+func problemText(l Line) string {
+	switch {
+	case l.Error != nil:
+		return l.Error.Message
+	case l.Quarantined != "":
+		return "in quarantine: " + string(l.Quarantined)
+	case l.Next != "":
+		return fmt.Sprintf("%s (next: %s)", l.Problem, l.Next)
+	}
+	return l.Problem
+}
