@@ -14,11 +14,11 @@ import (
 )
 
 // plainFolders are the folders of Go code in which comments and texts have no unplain word.
-var plainFolders = []string{"cmd", "deploy", "internal", "scripts", "test"}
+var plainFolders = []string{"cmd", "deploy", "internal", "pkg", "scripts", "test"}
 
 // plainComments are the folders in which only the comments are held to it: messages for users, and test data,
 // are texts there.
-var plainComments = []string{"pkg", "worker"}
+var plainComments = []string{"worker"}
 
 // TestGoWords holds comments and texts of Go code to plain words. Names, and a text that is one word, are
 // code. So is a code span in a comment.

@@ -162,7 +162,7 @@ func sayForeign(marks []inspect.ForeignMark, warn func(string, ...any)) (own int
 		warn("and %s more", units.Plural(more, "user"))
 	}
 	warn(
-		"foreign marks: %d, of which %d of moves out of this bucket; each of these files serves as it is, however old",
+		"foreign marks: %d, %d of them of moves out of this bucket; each of these files serves as it is, however old",
 		len(marks),
 		own,
 	)

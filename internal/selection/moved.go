@@ -168,5 +168,5 @@ func latestRuns(latestFirst []migrate.Found) string {
 	if runs == nil {
 		return ""
 	}
-	return "; the latest runs of which somebody is: " + strings.Join(runs, ", ")
+	return "; the latest runs with users in one: " + strings.Join(runs, ", ")
 }

@@ -162,7 +162,7 @@ func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
 			false,
 			false,
 			"receipt in R2",
-			"there is no %s; `dbmigrate migrate %s` writes it anew",
+			"there is no %s; `dbmigrate migrate %s` writes it again",
 			userfile.ReceiptKey(x.user, file.Lin.Claim()),
 			x.user,
 		)

@@ -40,7 +40,7 @@ func (e *Inspector) MayFree(ctx context.Context, f Found, olderThan time.Duratio
 	case !file.Fenced():
 		return Kept{}, "the file is not fenced: it is authoritative", nil
 	case file.Mark.Split:
-		return Kept{}, "the user is split: the file has his hot rows", nil
+		return Kept{}, "the user is split: the file has the hot rows", nil
 	}
 	st, err := e.Stores.Status(ctx, f.User)
 	if err != nil {
@@ -74,7 +74,7 @@ func (e *Inspector) storeKeeps(
 		return "the receipt is of another migration"
 	case flag.Lineage != st.Lin:
 		return fmt.Sprintf(
-			"the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag anew",
+			"the flag is of claim %d, the Durable Object has lineage %d: run `dbmigrate migrate` to write the flag again",
 			flag.Lineage,
 			st.Lin,
 		)

@@ -67,7 +67,7 @@ func TestFenceThroughTheWorker(t *testing.T) {
 		"a Worker with another bucket":         {worker: workerMarks{err: remote(userdb.Precondition, wire.KindFileChanged)}, limit: 1 << 20, asked: 1, puts: 1},
 		"a Worker that refuses the header":     {worker: workerMarks{err: remote(userdb.ProtocolError, wire.KindBadRequest)}, limit: 1 << 20, asked: 1, puts: 1},
 		"no answer and no effect":              {worker: workerMarks{err: &userdb.Error{Kind: userdb.Unreachable}}, limit: 1 << 20, asked: 1, puts: 1},
-		"an effect whose answer was lost":      {worker: workerMarks{works: true, err: &userdb.Error{Kind: userdb.Unreachable}}, limit: 1 << 20, asked: 1, puts: 1, kind: userdb.Precondition},
+		"an effect with a lost answer":         {worker: workerMarks{works: true, err: &userdb.Error{Kind: userdb.Unreachable}}, limit: 1 << 20, asked: 1, puts: 1, kind: userdb.Precondition},
 		"an answer that speaks of other bytes": {worker: workerMarks{works: true, err: &userdb.Error{Kind: userdb.ProtocolError}}, limit: 1 << 20, asked: 1, kind: userdb.ProtocolError},
 	} {
 		t.Run(name, func(t *testing.T) {

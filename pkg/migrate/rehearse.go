@@ -83,7 +83,7 @@ func (e *Engine) despiteWrites(
 				Thing: string(u),
 				Kind:  userdb.Precondition,
 				Err:   errors.New("the application wrote during every attempt to look at a copy"),
-				Hint:  "the user stays as he was; run the command again when he is less busy, or roll him back first, which stops the writes",
+				Hint:  "nothing changed; run the command again when the user is less busy, or roll the user back, which stops the writes",
 			}
 		}
 		st = now

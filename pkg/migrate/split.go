@@ -73,7 +73,7 @@ func (e *Engine) Whole(ctx context.Context, u userdb.UserID) result.Result {
 // leaveSplit is what Migrate does with a user who is split.
 func (m *migration) leaveSplit(st wire.Status) error {
 	if st.Phase == userdb.Cold {
-		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is split; --mode full moves him as a whole"
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "the user is split; --mode full moves the whole user"
 		return nil
 	}
 	return &userdb.Error{Op: "migrate", Thing: string(m.user), Kind: userdb.Conflict,
@@ -118,8 +118,8 @@ func wholeNow(u userdb.UserID, err error) error {
 		bare.Hint = "" // it is for a user who was whole before
 		err = &bare
 	}
-	return &userdb.Error{Op: "split anew", Thing: string(u), Kind: userdb.KindOf(err), Err: err,
-		Hint: "both halves are joined, and the user is whole in R2: `dbmigrate migrate --mode split` with the policy splits him"}
+	return &userdb.Error{Op: "split again", Thing: string(u), Kind: userdb.KindOf(err), Err: err,
+		Hint: "both halves are joined, and the user is whole in R2: `dbmigrate migrate --mode split` with the policy splits the user"}
 }
 
 func (m *migration) runSplit(ctx context.Context) error {

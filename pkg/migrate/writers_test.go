@@ -80,7 +80,7 @@ func TestSettle(t *testing.T) {
 		want   result.Outcome
 	}{
 		"moved":                   {result.Result{Outcome: result.OutcomeMigrated}, result.OutcomeOverwritten},
-		"moved, without his flag": {result.Result{Outcome: result.OutcomeMigrated, Failure: cause}, result.OutcomeOverwritten},
+		"moved, without the flag": {result.Result{Outcome: result.OutcomeMigrated, Failure: cause}, result.OutcomeOverwritten},
 		"moved before":            {result.Result{Outcome: result.OutcomeAlready}, result.OutcomeOverwritten},
 		"taken back up":           {result.Result{Outcome: result.OutcomeResumed}, result.OutcomeOverwritten},
 		"found overwritten":       {result.Result{Outcome: result.OutcomeFailed, Failure: userfile.Overwritten("ann", cause)}, result.OutcomeOverwritten},

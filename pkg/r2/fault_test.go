@@ -42,7 +42,7 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 		{"lock", []step{answer(403, "ObjectLockedByBucketPolicy")}, userdb.Blocked, "bucket lock", 1},
 		{"too large for a proxy", []step{answer(413, "EntityTooLarge")}, userdb.NotStored, "limits or alters uploads", 1},
 		{"altered on the way", []step{answer(400, "InvalidDigest")}, userdb.NotStored, "limits or alters uploads", 1},
-		{"400 of nobody knows whom", []step{answer(400, "")}, userdb.ProtocolError, "400", 1},
+		{"400 of an unknown sender", []step{answer(400, "")}, userdb.ProtocolError, "400", 1},
 		{"not implemented", []step{answer(501, "NotImplemented")}, userdb.ProtocolError, "501", 1},
 		{"other bytes stored", []step{stored(etagOf("y"))}, userdb.ProtocolError, "alters uploads", 1},
 		{"no ETag", []step{stored("")}, userdb.ProtocolError, "alters uploads", 1},

@@ -56,7 +56,7 @@ func wordSet(words string) map[string]bool {
 func checkExpression(sql string) error {
 	tokens := sqltext.All(sql)
 	if len(tokens) == 0 {
-		return errors.New("it is empty: leave it out for a table whose rows only follow their parents")
+		return errors.New("it is empty: leave it out for a table if its rows only follow their parents")
 	}
 	if err := checkShape(tokens); err != nil {
 		return err

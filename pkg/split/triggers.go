@@ -24,7 +24,7 @@ func (d *decision) checkTriggers(t *table) error {
 		return blocked(
 			t.Name,
 			"keep the table hot",
-			"%d rows are cold, and its trigger %s leads to the virtual table %s, whose rows stay hot",
+			"%d rows are cold, and its trigger %s leads to the virtual table %s, which has rows that stay hot",
 			cold,
 			trigger,
 			virtual,

@@ -173,11 +173,11 @@ func (c *storedChecker) note(cell int, row []wire.Value, now wire.Value) {
 		f.Count++
 		return
 	}
-	way := "write each row anew with SQLite " + sqlite3.SQLITE_VERSION + " or later, which computes the column"
+	way := "rewrite each row with SQLite " + sqlite3.SQLITE_VERSION + " or later, which computes the column"
 	if len(c.table.Import) > 0 {
 		column := sqltext.Quote(c.table.Import[len(c.table.Import)-1])
 		way = fmt.Sprintf(
-			"UPDATE %s SET %s = %s with SQLite %s or later computes the column anew",
+			"UPDATE %s SET %s = %s with SQLite %s or later computes the column again",
 			sqltext.Quote(c.table.Name),
 			column,
 			column,

@@ -12,7 +12,7 @@ import (
 const (
 	wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
 	wayOutCostly  = "look for views of views, recursive queries, expressions that make large values; drop or simplify them"
-	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX makes the index anew"
+	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX rebuilds the index"
 )
 
 // fail gives an error its operation and kind; one that has them already stays as it is. What SQLite calls

@@ -196,7 +196,7 @@ func (h *header) judgeLog() *Finding {
 			h.size,
 			pages*int64(h.pageSize()),
 		)
-		finding.WayOut = "upload the file with its -wal checkpointed; where there is no -wal any more and the content is right, VACUUM writes the file anew"
+		finding.WayOut = "upload the file with its -wal checkpointed; where there is no -wal any more and the content is right, VACUUM rewrites the file"
 	default:
 		return nil
 	}

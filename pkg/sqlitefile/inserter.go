@@ -146,7 +146,7 @@ func (b *Builder) Received(table string) wire.Census {
 func (b *Builder) describe(table string) (Table, error) {
 	for _, v := range b.schema.Virtual {
 		if v.Name == table && v.Load != wire.LoadRows {
-			return Table{}, errors.New("its content is built anew, not inserted")
+			return Table{}, errors.New("its content is rebuilt, not inserted")
 		}
 	}
 	list, err := listTables(b.conn)

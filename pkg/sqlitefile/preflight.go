@@ -390,7 +390,7 @@ func checkInternal(o *object) []Finding {
 			Reason: ReasonStatistics,
 			Object: o.Name,
 			Detail: "a Durable Object cannot hold these statistics of ANALYZE",
-			WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them anew after a rollback",
+			WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them again after a rollback",
 		},
 	}
 }

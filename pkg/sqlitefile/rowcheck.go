@@ -9,7 +9,7 @@ import (
 
 const (
 	wayOutTooLarge = "store the value as an object of its own in R2 and keep its key in the row"
-	wayOutChanges  = "write the value anew with UPDATE, which stores it as the column asks"
+	wayOutChanges  = "rewrite the value with UPDATE, which stores it as the column asks"
 	wayOutNotNull  = "give the column a value in these rows"
 	wayOutStrict   = "write a value of the column's type"
 )

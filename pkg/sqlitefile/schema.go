@@ -131,6 +131,6 @@ func (o *object) undecodable() *Finding {
 		Reason: ReasonTextEncoding,
 		Object: o.Name,
 		Detail: "in its name or CREATE text: " + o.invalid.Error(),
-		WayOut: "drop or rename it, or write its CREATE text anew",
+		WayOut: "drop or rename it, or rewrite its CREATE text",
 	}
 }

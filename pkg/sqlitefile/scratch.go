@@ -345,7 +345,7 @@ func refusedCreate(object string, err error) *Finding {
 			Reason: ReasonTextChanges,
 			Object: object,
 			Detail: err.Error(),
-			WayOut: "make the object anew with a plain CREATE statement",
+			WayOut: "recreate the object with a plain CREATE statement",
 		}
 	}
 	return &Finding{
@@ -353,7 +353,7 @@ func refusedCreate(object string, err error) *Finding {
 		Reason: ReasonSchemaRefused,
 		Object: object,
 		Detail: "SQLite refuses its CREATE text: " + message(err),
-		WayOut: "drop the object or make it anew",
+		WayOut: "drop or recreate the object",
 	}
 }
 

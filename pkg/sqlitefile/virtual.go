@@ -69,7 +69,7 @@ func (f *File) describeFTS5(v virtual, sql string) (virtual, error) {
 			Level:  Blocked,
 			Reason: ReasonContentless,
 			Object: v.name,
-			Detail: "a contentless FTS5 table: its text is not stored, so the index cannot be built anew",
+			Detail: "a contentless FTS5 table: its text is not stored, so the index cannot be rebuilt",
 			WayOut: "make it an FTS5 table with its own or external content",
 		}
 		return v, nil
@@ -104,7 +104,7 @@ func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 				Level:  Blocked,
 				Reason: ReasonShadowName,
 				Object: o.Name,
-				WayOut: "rename the table, and make the full-text table anew",
+				WayOut: "rename the table, and recreate the full-text table",
 				Detail: fmt.Sprintf(
 					"by its name SQLite takes it for a part of the FTS5 table %s, and a Durable Object lets nobody write such a part",
 					name,
@@ -143,7 +143,7 @@ func (f *File) localeFinding(name string) (*Finding, error) {
 				Reason: ReasonFTS5Locale,
 				Object: name,
 				Detail: "an FTS5 table with locale=1: its locales cannot be read back",
-				WayOut: "make it anew without locale=1",
+				WayOut: "recreate it without locale=1",
 			}, nil
 		}
 	}

@@ -118,7 +118,7 @@ func FuzzLayout(f *testing.F) {
 		}
 		if user, ok := layout.UserOfFolder(key); ok && !strings.HasPrefix(string(layout.Key(user)), key) {
 			t.Errorf(
-				"the folder %q is read as %q's, whose key is %q, with %q",
+				"the folder %q is read as that of %q, with the key %q, with %q",
 				key,
 				user,
 				layout.Key(user),

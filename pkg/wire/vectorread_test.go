@@ -82,7 +82,7 @@ func TestRowVectors(t *testing.T) {
 				cells2, reals2 = wire.AppendRow(cells2, reals2, c.Expect.Rows[i])
 			}
 			if hex.EncodeToString(cells2) != c.Cells || hex.EncodeToString(reals2) != c.Reals {
-				t.Errorf("encoded anew it is %x and %x", cells2, reals2)
+				t.Errorf("encoded again it is %x and %x", cells2, reals2)
 			}
 		})
 	}

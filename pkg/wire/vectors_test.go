@@ -12,7 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-var update = flag.Bool("update", false, "write testdata/vectors anew (go generate)")
+var update = flag.Bool("update", false, "rewrite testdata/vectors (go generate)")
 
 const vectorFolder = "testdata/vectors"
 

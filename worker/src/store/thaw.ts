@@ -76,7 +76,7 @@ function readKeys(
     if (keys.push(key) > MAX_THAW_ROWS || bytes > MAX_NOTES_BYTES) {
       throw badRequest(
         "where",
-        `an expression for at most ${MAX_THAW_ROWS} rows whose keys take at most ${MAX_NOTES_BYTES} bytes`,
+        `an expression for at most ${MAX_THAW_ROWS} rows with keys of at most ${MAX_NOTES_BYTES} bytes together`,
       );
     }
   }
