@@ -12,8 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 )
 
-// defaultConcurrency keeps a Worker busy; one user's database is one Durable Object, hence one thread.
-const defaultConcurrency = 8
+// looksAtOnce is how many users are looked at at once by default, where nothing follows what the platform
+// bears.
+const looksAtOnce = 8
 
 // pace is how fast and how stubbornly a run over users goes.
 type pace struct {
@@ -26,8 +27,8 @@ func (p *pace) add(flags *pflag.FlagSet) {
 	flags.IntVar(
 		&p.concurrency,
 		"concurrency",
-		defaultConcurrency,
-		"how many users are worked on at once, at most; fewer while a server is overloaded",
+		fleet.DefaultCap,
+		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded",
 	)
 	flags.IntVar(
 		&p.maxFailures,

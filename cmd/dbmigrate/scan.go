@@ -74,7 +74,7 @@ func newScan(a *app) *cobra.Command {
 	flags.IntVar(
 		&o.concurrency,
 		"concurrency",
-		defaultConcurrency,
+		looksAtOnce,
 		"how many files --deep and --policy read at once",
 	)
 	flags.StringVar(

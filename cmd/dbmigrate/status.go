@@ -44,7 +44,7 @@ func newStatus(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", defaultConcurrency, "how many users are asked at once")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", looksAtOnce, "how many users are asked at once")
 	return cmd
 }
 

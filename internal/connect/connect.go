@@ -188,6 +188,10 @@ type Connection struct {
 	Mounted   precheck.Mounted
 }
 
+// looksAtOnce bounds how many users are looked at side by side where no limiter hears what the platform
+// bears.
+const looksAtOnce = 16
+
 // All makes an engine with everything. The Worker is asked who it is before anything is changed: another
 // protocol version, a refused token or a wrong address ends the command here. Only a command that may do
 // without the Durable Objects goes on when the Worker does not answer.
@@ -201,7 +205,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 		return nil, err
 	}
 	limiter := fleet.NewLimiter(n.Concurrency)
-	e.Stores, e.Concurrency, e.Turns = worker, n.Concurrency, limiter
+	e.Stores, e.Concurrency, e.Turns = worker, min(n.Concurrency, looksAtOnce), limiter
 	s.Traffic.Listen(limiter)
 	hello, err := worker.Hello(ctx)
 	if n.Why == DoWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {

@@ -124,11 +124,11 @@ func TestOneInThreeImports(t *testing.T) {
 		l, begun := NewLimiter(8), time.Now()
 		var ends []func()
 		for range 3 {
-			ends = append(ends, l.Import(t.Context()))
+			ends = append(ends, l.Import(t.Context(), 0))
 		}
 		var fourth atomic.Bool
 		go func() {
-			end := l.Import(t.Context())
+			end := l.Import(t.Context(), 0)
 			fourth.Store(true)
 			end()
 		}()
@@ -140,16 +140,41 @@ func TestOneInThreeImports(t *testing.T) {
 			t.Fatal("a turn was given back, and nobody took it")
 		}
 		l.Throttled(userdb.ServiceWorker, time.Now()) // 4 in flight: 2 of them import
-		l.Import(t.Context())
+		l.Import(t.Context(), 0)
 		if waited := time.Since(begun); waited != importPatience {
 			t.Errorf("waited %v: nobody gives a turn back, and one is bound to go ahead", waited)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		l.Import(ctx)
-		NewLimiter(1).Import(t.Context())
+		l.Import(ctx, 0)
+		NewLimiter(1).Import(t.Context(), 0)
 		if waited := time.Since(begun); waited != importPatience {
 			t.Errorf("waited %v", waited)
 		}
 	})
+}
+
+// TestImportsTakeBoundedMemory: however many users are in flight and however large their databases are, those
+// who import at once fit into the process.
+func TestImportsTakeBoundedMemory(t *testing.T) {
+	for _, size := range []int64{1, 1_200_000, 12_000_000, 10_000_000_000} {
+		synctest.Test(t, func(t *testing.T) {
+			l := NewLimiter(DefaultCap)
+			l.limit = DefaultCap
+			var importing, most atomic.Int64
+			for range DefaultCap {
+				go func() {
+					defer l.Import(t.Context(), size)()
+					most.Store(max(most.Load(), importing.Add(1)))
+					time.Sleep(10 * importPatience)
+					importing.Add(-1)
+				}()
+			}
+			time.Sleep(time.Hour)
+			if took := most.Load() * (importBase + min(size, importBatches)); took > importMemory ||
+				most.Load() == 0 || importing.Load() != 0 {
+				t.Errorf("size %d: %d at once take %d bytes", size, most.Load(), took)
+			}
+		})
+	}
 }

@@ -74,11 +74,11 @@ func (e *Engine) now() time.Time {
 }
 
 // importTurn waits for a user's turn to import. The caller gives it back with end.
-func (e *Engine) importTurn(ctx context.Context) (end func()) {
+func (e *Engine) importTurn(ctx context.Context, bytes int64) (end func()) {
 	if e.Turns == nil {
 		return func() {}
 	}
-	return e.Turns.Import(ctx)
+	return e.Turns.Import(ctx, bytes)
 }
 
 func (e *Engine) random() io.Reader {

@@ -428,7 +428,7 @@ func (m *migration) toCopy() *userfile.Copy {
 // that died, it does not wait for a turn: the user's writes are waiting.
 func (m *migration) copyInTurn(ctx context.Context) error {
 	if !m.file.Fenced() {
-		defer m.importTurn(ctx)()
+		defer m.importTurn(ctx, m.toCopy().Size)()
 	}
 	return m.copyAndCompare(ctx, false)
 }

@@ -99,7 +99,8 @@ type Marker interface {
 	Names(ctx context.Context, u userdb.UserID) ([]string, error)
 }
 
-// Turns say when a user may import, beside the others in flight. The caller gives the turn back with end.
+// Turns say when a user with a database of that size may import, beside the others in flight. The caller
+// gives the turn back with end.
 type Turns interface {
-	Import(ctx context.Context) (end func())
+	Import(ctx context.Context, bytes int64) (end func())
 }

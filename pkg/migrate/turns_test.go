@@ -17,7 +17,7 @@ type slowTurns struct{}
 
 const turnTakes = time.Second
 
-func (slowTurns) Import(context.Context) (end func()) {
+func (slowTurns) Import(context.Context, int64) (end func()) {
 	time.Sleep(turnTakes)
 	return func() {}
 }
