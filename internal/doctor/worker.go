@@ -113,7 +113,7 @@ func checkPlacement(hello wire.Hello, c config.Config) []Finding {
 	if text := precheck.Untold(hello, c); text != "" {
 		list[0].Detail = text
 	}
-	if o := hello.Object; o != nil && o.Jurisdiction != "" {
+	if o := hello.Object; o != nil && o.KnownJurisdiction() != "" {
 		list[0].Detail = "bucket and Durable Objects: " + o.Jurisdiction
 	}
 	if err := precheck.SameJurisdiction(hello, c); err != nil {

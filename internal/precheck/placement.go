@@ -19,7 +19,7 @@ const fixJurisdiction = "pass --r2-jurisdiction if the bucket's is another; else
 // SameJurisdiction says why users must not move: their data would leave the bucket's jurisdiction, or enter
 // one that nobody asked for.
 func SameJurisdiction(hello wire.Hello, c config.Config) error {
-	if hello.Object == nil || !hello.Object.Answers || hello.Object.Jurisdiction == "" {
+	if hello.Object == nil || !hello.Object.Answers || hello.Object.KnownJurisdiction() == "" {
 		return nil // ObjectsServe has said so, or it is not known
 	}
 	return compareJurisdictions("the Worker's Durable Objects are in", hello.Object.Jurisdiction, c)
@@ -44,7 +44,7 @@ func compareJurisdictions(holder, found string, c config.Config) error {
 // Untold says that nobody can compare, where there is something to compare.
 func Untold(hello wire.Hello, c config.Config) string {
 	o := hello.Object
-	if c.BucketJurisdiction() == "" || o == nil || !o.Answers || o.Jurisdiction != "" {
+	if c.BucketJurisdiction() == "" || o == nil || !o.Answers || o.KnownJurisdiction() != "" {
 		return ""
 	}
 	return "the bucket's jurisdiction is " + c.BucketJurisdiction() +

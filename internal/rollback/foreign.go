@@ -138,6 +138,7 @@ func (f Foreign) End(ctx context.Context, c *connect.Chosen, u userdb.UserID) re
 
 // sayForeign tells of each mark, and counts those of moves out of this bucket.
 func sayForeign(marks []inspect.ForeignMark, warn func(string, ...any)) (own int) {
+	hot := 0
 	for i, m := range marks {
 		what := "no receipt in this bucket knows it"
 		if m.Own != nil {
@@ -147,6 +148,10 @@ func sayForeign(marks []inspect.ForeignMark, warn func(string, ...any)) (own int
 				time.UnixMilli(m.Own.MigratedAt).UTC().Format(time.RFC3339),
 				m.Own.Run,
 			)
+		}
+		if m.HotOf != 0 {
+			hot++
+			what += fmt.Sprintf("; IT HAS ONLY THE HOT ROWS OF A SPLIT: the cold ones were under claim %d", m.HotOf)
 		}
 		if i < leftShown {
 			warn(
@@ -162,9 +167,10 @@ func sayForeign(marks []inspect.ForeignMark, warn func(string, ...any)) (own int
 		warn("and %s more", units.Plural(more, "user"))
 	}
 	warn(
-		"foreign marks: %d, %d of them of moves out of this bucket; each of these files serves as it is, however old",
+		"foreign marks: %d; of moves out of this bucket: %d; with hot rows only: %d; each of these files serves as it is, however old",
 		len(marks),
 		own,
+		hot,
 	)
 	return own
 }

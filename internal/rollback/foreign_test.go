@@ -142,3 +142,15 @@ func TestWordsNameTheUsers(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who ends the mark of a hot half has to know before the confirmation.
+func TestHotHalvesAreShown(t *testing.T) {
+	var stderr strings.Builder
+	marks := []inspect.ForeignMark{{User: "alice", Shown: 5}, {User: "bob", Shown: 7, HotOf: 6}}
+	sayForeign(marks, func(format string, args ...any) { fmt.Fprintf(&stderr, format, args...) })
+	text := stderr.String()
+	if strings.Count(text, "ONLY THE HOT ROWS") != 1 || !strings.Contains(text, "under claim 6") ||
+		!strings.Contains(text, "with hot rows only: 1") {
+		t.Error(text)
+	}
+}

@@ -83,18 +83,26 @@ func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error)
 	if err != nil {
 		return nil, err
 	}
-	for user, meta := range flags {
-		if !s.seen[user] && opts.wants(user) {
-			s.found = append(
-				s.found,
-				Found{User: user, Key: e.Layout.Key(user), Place: PlaceMissing, Flagged: true, Flag: meta},
-			)
-		}
-	}
+	s.addMissing(flags, true)
+	s.addMissing(split, false)
 	slices.SortFunc(s.found, func(a, b Found) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.User, b.User))
 	})
 	return s.found, nil
+}
+
+// addMissing adds who has a flag of the kind and no file.
+func (s *scanner) addMissing(flags map[userdb.UserID]userdb.FlagMeta, whole bool) {
+	for user, meta := range flags {
+		if s.seen[user] || !s.opts.wants(user) {
+			continue
+		}
+		s.seen[user] = true
+		s.found = append(
+			s.found,
+			Found{User: user, Key: s.Layout.Key(user), Place: PlaceMissing, Flagged: whole, Flag: meta},
+		)
+	}
 }
 
 // flagPatience is how long the first answer of KV may take before a command that can do without flags goes on

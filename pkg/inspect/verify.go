@@ -120,6 +120,10 @@ func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version)
 func (v *check) notActive(st wire.Status, file userfile.Version) error {
 	v.result.Bytes = file.Size
 	switch {
+	case file.Absent && userfile.Waits(st.Phase):
+		return userfile.Missing("verify", v.user, file.Key, st)
+	case file.Absent && st.Phase.Split():
+		return userfile.HotFileGone(v.user, file.Key)
 	case file.Absent:
 		return &userdb.Error{
 			Op:    "verify",

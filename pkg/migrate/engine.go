@@ -36,6 +36,8 @@ type Engine struct {
 	// more.
 	Marker    Marker
 	MarkBytes int64
+	// TellsNames says that Marker tells what S3 would not carry of an object.
+	TellsNames bool
 	// FenceBytes is the largest file that Marker fences as it is by then; 0 where it does not.
 	FenceBytes int64
 	// Procedure is how a migrate treats writers that know no fence.
@@ -109,7 +111,7 @@ func (e *Engine) source() *userfile.Source {
 
 // writer replaces users' files for the engine.
 func (e *Engine) writer() *userfile.Writer {
-	w := &userfile.Writer{Files: e.Files, MarkBytes: e.MarkBytes, Random: e.random()}
+	w := &userfile.Writer{Files: e.Files, MarkBytes: e.MarkBytes, TellsNames: e.TellsNames, Random: e.random()}
 	if e.Marker != nil {
 		w.Worker = e.Marker
 	}

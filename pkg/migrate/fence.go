@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -36,7 +37,7 @@ func (m *migration) fence(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		etag, err = m.fenceLanded(ctx, err)
+		etag, err = m.fenceLanded(ctx, m.fenceMark(), err)
 	}
 	if err != nil {
 		return err
@@ -93,10 +94,11 @@ func (m *migration) fenceMark() userdb.Mark {
 
 // fenceLanded decides after a failed PUT: ours is in the file, a newer command's is, or the PUT had no
 // effect.
-func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag, error) {
-	if userdb.KindOf(putErr) == userdb.ProtocolError {
-		return "", putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
-	}
+func (m *migration) fenceLanded(
+	ctx context.Context,
+	mark userdb.Mark,
+	putErr error,
+) (userdb.ETag, error) {
 	file, err := m.look(ctx, m.user)
 	if err != nil {
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
@@ -104,13 +106,50 @@ func (m *migration) fenceLanded(ctx context.Context, putErr error) (userdb.ETag,
 	if err := file.Superseded("fence", m.user, m.g); err != nil {
 		return "", err
 	}
-	if file.Carries(m.g) {
-		return file.ETag, nil
+	if file.PutBy(mark) {
+		return m.mendFence(ctx, m.user, m.file, mark, file, putErr)
 	}
 	if file.ETag != m.file.ETag {
 		return "", &userdb.Error{Op: "fence", Thing: string(m.user), Kind: userdb.Precondition, Err: putErr}
 	}
 	return "", putErr
+}
+
+// mendFence demands of a file with our fence that it holds the bytes that were sent. If not, the copy on this
+// machine is the only true one: it is put in place of the altered version. Nobody writes a fenced file, so
+// nothing is lost by that.
+func (e *Engine) mendFence(
+	ctx context.Context,
+	u userdb.UserID,
+	file *userfile.Copy,
+	mark userdb.Mark,
+	now userfile.Version,
+	putErr error,
+) (userdb.ETag, error) {
+	if now.Carries(mark.Non.Claim()) && now.Arrived(putErr) {
+		return now.ETag, nil
+	}
+	mended, err := e.fenceInPlaceOf(ctx, u, now, file, mark)
+	if err != nil {
+		return "", errors.Join(err, putErr)
+	}
+	return mended.ETag, nil
+}
+
+// fenceInPlaceOf puts the copy under the fence in place of an altered version, and looks whether it arrived.
+func (e *Engine) fenceInPlaceOf(
+	ctx context.Context,
+	u userdb.UserID,
+	altered userfile.Version,
+	file *userfile.Copy,
+	mark userdb.Mark,
+) (userfile.Version, error) {
+	_, putErr := e.replace(ctx, file, altered, mark)
+	now, err := e.look(ctx, u)
+	if err == nil && now.Carries(mark.Non.Claim()) && !userdb.HasOtherContent(now.Object) && now.Arrived(putErr) {
+		return now, nil
+	}
+	return now, errors.Join(userfile.OtherUnderFence("fence", u, altered), putErr, err)
 }
 
 func (m *migration) receiptFor(fenced userdb.ETag, at int64) wire.Receipt {
@@ -139,16 +178,12 @@ func (m *migration) refence(ctx context.Context, state userfile.Version) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
-	_, err = m.putFence(
-		ctx,
-		m.user,
-		file,
-		userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g.Nonce(), Split: state.Split},
-	)
+	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: state.Lin, Non: m.g.Nonce(), Split: state.Split}
+	_, err = m.putFence(ctx, m.user, file, mark)
 	if err == nil {
 		return nil
 	}
-	_, err = m.fenceLanded(ctx, err)
+	_, err = m.fenceLanded(ctx, mark, err)
 	return err
 }
 

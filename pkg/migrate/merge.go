@@ -173,14 +173,10 @@ func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb
 			),
 		)
 	}
-	etag, err := r.putFence(
-		ctx,
-		r.user,
-		file,
-		userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g.Nonce(), Split: true},
-	)
+	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: lin, Non: r.g.Nonce(), Split: true}
+	etag, err := r.putFence(ctx, r.user, file, mark)
 	if err != nil {
-		etag, err = r.fenceOverLanded(ctx, file, err)
+		etag, err = r.fenceOverLanded(ctx, file, mark, err)
 	}
 	file.ETag = etag
 	return err
@@ -189,17 +185,15 @@ func (r *retreat) fenceOver(ctx context.Context, file *userfile.Copy, lin userdb
 func (r *retreat) fenceOverLanded(
 	ctx context.Context,
 	file *userfile.Copy,
+	mark userdb.Mark,
 	putErr error,
 ) (userdb.ETag, error) {
-	if userdb.KindOf(putErr) == userdb.ProtocolError {
-		return "", putErr
-	}
 	now, err := r.lookAtHot(ctx)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
-	case now.Carries(r.g):
-		return now.ETag, nil
+	case now.PutBy(mark):
+		return r.mendFence(ctx, r.user, file, mark, now, putErr)
 	case now.ETag != file.ETag:
 		return "", &userdb.Error{Op: "fence", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
 	}

@@ -181,6 +181,9 @@ func (m *migration) admit(ctx context.Context) error {
 	if file.Tombstone() {
 		return tombstoneWithoutStore(m.user, file.Version)
 	}
+	if userfile.AlteredUnderFence(file.Version) {
+		return userfile.OtherUnderFence("migrate", m.user, file.Version)
+	}
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
 		return hotWithoutCold(m.user, file.Version, lin)
 	}
@@ -312,13 +315,20 @@ func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	stone := userdb.Tombstone{Lin: st.Lin, Non: m.g.Nonce(), User: m.user, Receipt: receipt}
-	_, err = m.writer().FenceAbsent(ctx, m.Layout.Key(m.user), stone)
-	if err == nil {
-		return nil
-	}
-	file, lookErr := m.look(ctx, m.user)
-	if lookErr == nil && file.Carries(m.g) {
-		return nil
+	seen := userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}
+	for range 2 {
+		_, err = m.writer().FenceAbsent(ctx, seen, stone)
+		if err == nil {
+			return nil
+		}
+		file, lookErr := m.look(ctx, m.user)
+		if lookErr != nil || !file.Carries(m.g) {
+			return err
+		}
+		if file.Arrived(err) {
+			return nil
+		}
+		seen = file // it arrived altered: once more, in its place
 	}
 	return err
 }
@@ -580,6 +590,9 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 		Engine: m.Engine,
 		user:   m.user,
 		result: &result.Result{User: m.user, Action: result.ActionRollback},
+	}
+	if m.fenced && m.file != nil && !userfile.AlteredUnderFence(m.file.Version) {
+		back.original, back.fence = m.file, m.fenceMark()
 	}
 	err = back.finish(ctx, c)
 	if err != nil && stopsWrites(c.Outcome) && back.result.Open {

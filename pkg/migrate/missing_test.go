@@ -18,7 +18,7 @@ import (
 // migrate names the way out, and rollback is that way.
 func TestFileDeletedWhileACommandIsOpen(t *testing.T) {
 	seen := map[userdb.Phase]bool{}
-	for _, name := range []string{"migrate", "roll back writes"} {
+	for _, name := range []string{"migrate", "roll back writes", "split"} {
 		c := ways()[name]
 		for n, died := 1, true; died; n++ {
 			synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,9 @@ func TestFileDeletedWhileACommandIsOpen(t *testing.T) {
 			})
 		}
 	}
-	for _, phase := range []userdb.Phase{userdb.Importing, userdb.Ready, userdb.Sealed} {
+	for _, phase := range []userdb.Phase{
+		userdb.Importing, userdb.Ready, userdb.Sealed, userdb.Splitting,
+	} {
 		if !seen[phase] {
 			t.Errorf("nothing died in %s", phase)
 		}
@@ -58,14 +60,14 @@ func (x *walk) endsByRollback(phase userdb.Phase, rows int) {
 	if err != nil || s.Serves != userfile.SideNeither || s.Next != "dbmigrate rollback" {
 		x.Errorf("%s: %+v, %v", phase, s, err)
 	}
-	refused := []migrate.Result{x.engine().Migrate(x.Context(), alice)}
+	refused := []migrate.Result{x.engine().Migrate(x.Context(), alice), x.engine().Verify(x.Context(), alice)}
 	if phase != userdb.Sealed { // split mode brings such a user back by itself
 		refused = append(refused, x.engine().Split(x.Context(), alice, x.split(20)))
 	}
 	for _, r := range refused {
 		var e *userdb.Error
 		if !errors.As(r.Err(), &e) || !strings.Contains(e.Hint, "`dbmigrate rollback`") {
-			x.Errorf("%s: migrate %s, %v", phase, r.Outcome, r.Err())
+			x.Errorf("%s: %s %s, %v", phase, r.Action, r.Outcome, r.Err())
 		}
 	}
 	if r := x.engine().Rollback(x.Context(), alice, migrate.RollbackOptions{}); r.Err() != nil {

@@ -157,3 +157,44 @@ func liftsOnly(e *migrate.Engine, ctx context.Context) result.Result {
 	}
 	return rollsBack(e, ctx)
 }
+
+// TestWorkerThatDoesNotTellNames: a Worker without the route is not one that says that everything travels.
+func TestWorkerThatDoesNotTellNames(t *testing.T) {
+	for _, carries := range []bool{false, true} {
+		w, key, _ := oneUser(t)
+		if carries {
+			w.Bucket.Carry(key, "displayName", "x")
+		}
+		e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
+		e.TellsNames, e.MarkBytes, e.FenceBytes = false, 0, 0 // everything goes over S3
+		for _, r := range []result.Result{moves(e, t.Context()), rollsBack(e, t.Context())} {
+			if carries != (userdb.KindOf(r.Err()) == userdb.Blocked) && r.Action == result.ActionMigrate {
+				t.Errorf("carries %v: %s, %v", carries, r.Outcome, r.Err())
+			}
+			if !carries && r.Err() != nil {
+				t.Errorf("carries nothing: %s, %v", r.Outcome, r.Err())
+			}
+		}
+		if carries && w.Bucket.Carried(key)["displayName"] != "x" {
+			t.Errorf("it carries %v", w.Bucket.Carried(key))
+		}
+		if !w.Serves(alice) {
+			t.Error("nobody serves the user")
+		}
+	}
+}
+
+// TestSplitUserWithoutAFileIsListed: the flag of split mode is all that a scan sees of such a user.
+func TestSplitUserWithoutAFileIsListed(t *testing.T) {
+	x := newWalk(t)
+	x.splitAt(20)
+	e := x.engine()
+	err := e.SplitFlags.Put(t.Context(), []userdb.Flag{{User: alice}})
+	if err == nil {
+		err = x.w.Bucket.Delete(t.Context(), x.w.Layout.Key(alice))
+	}
+	found, scanErr := e.Scan(t.Context(), migrate.ScanOptions{Marks: true})
+	if err != nil || scanErr != nil || len(found) != 1 || found[0].Place != migrate.PlaceMissing {
+		t.Errorf("%+v, %v, %v", found, err, scanErr)
+	}
+}

@@ -42,8 +42,12 @@ type retreat struct {
 	// hotOf is the lineage of the cold rows of a split user who stays split.
 	hotOf userdb.Lineage
 	// kept proves, where the Durable Object cannot, which file was migrated; nil when nothing does.
-	kept   *wire.Receipt
-	served bool // the file is authoritative: what is left is clean-up
+	kept *wire.Receipt
+	// original is what our own fence was put over, and fence that fence; nil where another command put it.
+	original *userfile.Copy
+	fence    userdb.Mark
+	seen     userfile.Version // the file, before the claim
+	served   bool             // the file is authoritative: what is left is clean-up
 	// stops: the Durable Object took writes when it was looked at, and the claim will end that.
 	stops  bool
 	need   int64 // bytes on the operator's disk

@@ -66,6 +66,7 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 		r.result.DropFlag()
 		return true, nil
 	}
+	r.seen = file
 	r.stops = st.Phase == userdb.Active || st.Phase == userdb.Cold
 	r.need = st.DatabaseBytes + file.Size
 	if st.Phase == userdb.Cold {
@@ -84,7 +85,7 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 		r.result.StopsRun = forEverybody(err)
 		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
 	}
-	if err := r.writer().Travels(ctx, r.user); err != nil {
+	if err := r.writer().Travels(ctx, r.user, r.seen); err != nil {
 		return nil, fmt.Errorf(
 			"nothing was sealed, because the file could not be written back as it was: %w",
 			err,

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -30,6 +31,19 @@ type altered func(op string, u userdb.UserID, file userfile.Version) error
 // restamp is putStamped for the bytes that are there. The Worker does it where it can: then no upload is
 // needed, and nothing that the object carries changes on the way.
 func (r *retreat) restamp(ctx context.Context, file *userfile.Copy) error {
+	if userfile.AlteredUnderFence(file.Version) {
+		if r.original == nil {
+			return userfile.OtherUnderFence("lift the fence of", r.user, file.Version)
+		}
+		// Under the fence first: what arrives altered without one is served.
+		mark := r.fence
+		mark.Non = r.g.Nonce()
+		now, err := r.fenceInPlaceOf(ctx, r.user, file.Version, r.original, mark)
+		if err != nil {
+			return err
+		}
+		return r.putStamped(ctx, r.original, now, userfile.OtherUnderStamp)
+	}
 	return r.stamp(ctx, file, file.Version, userfile.OtherUnderStamp, func(mark userdb.Mark) error {
 		_, err := file.Remark(ctx, r.writer(), r.user, mark)
 		return err
@@ -44,11 +58,15 @@ func (r *retreat) stamp(
 	put func(userdb.Mark) error,
 ) error {
 	begun := r.now()
-	err := put(
-		userdb.Mark{Kind: userdb.StampMark, Stamp: r.g.Stamp(), LiftedFrom: r.liftedFrom, HotOf: r.hotOf},
-	)
+	mark := userdb.Mark{
+		Kind:       userdb.StampMark,
+		Stamp:      r.g.Stamp(),
+		LiftedFrom: r.liftedFrom,
+		HotOf:      r.hotOf,
+	}
+	err := put(mark)
 	if err != nil {
-		err = r.stampLanded(ctx, seen, altered, err)
+		err = r.mend(ctx, file, mark, r.stampLanded(ctx, seen, altered, err))
 	}
 	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
 	return err
@@ -60,9 +78,6 @@ func (r *retreat) stampLanded(
 	altered altered,
 	putErr error,
 ) error {
-	if userdb.KindOf(putErr) == userdb.ProtocolError {
-		return putErr // R2 may hold other bytes than were sent: the mark alone proves nothing
-	}
 	file, err := r.look(ctx, r.user)
 	if err != nil {
 		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
@@ -71,8 +86,8 @@ func (r *retreat) stampLanded(
 		return err
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
-		if userdb.HasOtherContent(file.Object) {
-			return altered("put back", r.user, file)
+		if userdb.HasOtherContent(file.Object) || !file.Arrived(putErr) {
+			return &alteredError{altered("put back", r.user, file), file}
 		}
 		return nil
 	}
@@ -80,4 +95,25 @@ func (r *retreat) stampLanded(
 		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
 	}
 	return putErr
+}
+
+// alteredError is about a version that arrived with our stamp, and with other bytes than were sent.
+type alteredError struct {
+	error
+	now userfile.Version
+}
+
+func (e *alteredError) Unwrap() error { return e.error }
+
+// mend puts the file once more, in place of a version that arrived altered. The condition is that nobody has
+// saved since, so no write is lost by it.
+func (e *Engine) mend(ctx context.Context, file *userfile.Copy, mark userdb.Mark, err error) error {
+	var altered *alteredError
+	if !errors.As(err, &altered) {
+		return err
+	}
+	if _, putErr := e.replace(ctx, file, altered.now, mark); putErr != nil {
+		return altered.error
+	}
+	return nil
 }

@@ -432,14 +432,10 @@ func (m *migration) putHot(ctx context.Context) error {
 	fenced.ETag = m.receipt.FencedETag
 	hot.ContentType = m.file.ContentType
 	begun := m.now()
-	_, err := m.replace(
-		ctx,
-		hot,
-		fenced,
-		userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()},
-	)
+	mark := userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()}
+	_, err := m.replace(ctx, hot, fenced, mark)
 	if err != nil {
-		err = m.hotLanded(ctx, err)
+		err = m.mend(ctx, hot, mark, m.hotLanded(ctx, err))
 	}
 	m.observe(result.Event{User: m.user, Stage: result.StagePut, Bytes: hot.Size, Took: m.now().Sub(begun)})
 	return err
@@ -447,9 +443,6 @@ func (m *migration) putHot(ctx context.Context) error {
 
 // hotLanded decides after a failed PUT whether it took effect.
 func (m *migration) hotLanded(ctx context.Context, putErr error) error {
-	if userdb.KindOf(putErr) == userdb.ProtocolError {
-		return putErr
-	}
 	file, err := m.look(ctx, m.user)
 	if err != nil {
 		return fmt.Errorf("%w; and the file cannot be looked at: %w", putErr, err)
@@ -460,7 +453,11 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if file.Absent || file.FencedBy(m.g.Lineage()) {
 		return putErr
 	}
-	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
+	err = userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
+	if err != nil && file.Stamp == m.g.Stamp() && userdb.HasOtherContent(file.Object) {
+		return &alteredError{err, file}
+	}
+	return err
 }
 
 // resumeSplit goes on where a command stopped that came as far as a fence.

@@ -18,7 +18,7 @@ const (
 	// metadataHot is not in the bytes, either: the lineage of the Durable Object that has the cold rows of
 	// this file.
 	metadataHot = "dbmigrate-split"
-	// metadataContent is the MD5 of the bytes that were sent under a stamp. A router takes it away with its
+	// metadataContent is the MD5 of the bytes that were sent under a mark. A router takes it away with its
 	// first save over exactly those bytes.
 	metadataContent = "dbmigrate-content"
 )
@@ -47,7 +47,7 @@ func (m Mark) Metadata(meta map[string]string) map[string]string {
 	return out
 }
 
-// WithContent notes, in the metadata of a stamped object, which bytes are sent.
+// WithContent notes, in the metadata of a marked object, which bytes are sent.
 func WithContent(meta map[string]string, md5 []byte) { meta[metadataContent] = hex.EncodeToString(md5) }
 
 // WithoutContent is what an application's save carries along from an object with this metadata.
@@ -59,7 +59,7 @@ func WithoutContent(meta map[string]string, etag ETag) map[string]string {
 	return out
 }
 
-// HasOtherContent says whether the object holds other bytes than were sent under its stamp, and no router has
+// HasOtherContent says whether the object holds other bytes than were sent under its mark, and no router has
 // written since: something on the way altered them, or a writer carried the metadata along that does not know
 // it.
 func HasOtherContent(o Object) bool {
@@ -67,7 +67,7 @@ func HasOtherContent(o Object) bool {
 	return name != "" && sum != strings.Trim(string(o.ETag), `"`)
 }
 
-// HasContent says whether metadata notes which bytes were sent under a stamp.
+// HasContent says whether metadata notes which bytes were sent under a mark.
 func HasContent(meta map[string]string) bool {
 	name, _ := contentOf(meta)
 	return name != ""
@@ -96,9 +96,29 @@ func MetadataFenced(meta map[string]string) bool {
 	return false
 }
 
+// MetadataFencedBy says whether metadata speaks of exactly this fence.
+func MetadataFencedBy(meta map[string]string, mark Mark) bool {
+	for name, value := range meta {
+		if strings.EqualFold(name, metadataFence) {
+			return value == fmt.Sprintf("%d.%d", mark.Lin, mark.Non)
+		}
+	}
+	return false
+}
+
 // MetadataMarked says whether metadata speaks of any mark.
 func MetadataMarked(meta map[string]string) bool {
 	return MetadataFenced(meta) || MetadataStamp(meta) != 0 || MetadataHotOf(meta) != 0
+}
+
+// HasForeignMetadata says whether there is metadata that is not of dbmigrate.
+func HasForeignMetadata(meta map[string]string) bool {
+	for name := range meta {
+		if !strings.HasPrefix(strings.ToLower(name), "dbmigrate-") {
+			return true
+		}
+	}
+	return false
 }
 
 // MetadataStamp is the stamp that metadata speaks of, 0 for none.

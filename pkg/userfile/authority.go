@@ -39,7 +39,7 @@ const (
 	MergePut                           // MERGING, and the whole file is in place
 	PartsOpen                          // the hot rows are served; writes of cold rows wait
 	Split                              // COLD: both sides serve
-	FileMissing                        // IMPORTING, READY or SEALED without a file: requests get file-missing
+	FileMissing                        // Waits, without a file: requests get file-missing
 	ExportAltered                      // SEALED, and the file holds other bytes than were sent
 	HotAltered                         // the same of the hot rows of a split that was begun
 	MergeAltered                       // the same of the whole file of a merge
@@ -53,10 +53,10 @@ func Classify(file Version, st wire.Status) Situation {
 		return ForeignMark
 	case file.Shown() > st.Gen:
 		return ObjectSetBack
-	case st.Phase.Split():
-		return classifySplit(file, st)
 	case file.Absent && Waits(st.Phase):
 		return FileMissing
+	case st.Phase.Split():
+		return classifySplit(file, st)
 	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
 		return Migrated
 	case st.Phase == userdb.Active:
@@ -163,7 +163,11 @@ func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
 
 // Waits says whether the router neither makes a file in this phase nor asks the Durable Object instead.
 func Waits(phase userdb.Phase) bool {
-	return phase == userdb.Importing || phase == userdb.Ready || phase == userdb.Sealed
+	switch phase {
+	case userdb.Importing, userdb.Ready, userdb.Sealed, userdb.Splitting:
+		return true
+	}
+	return false
 }
 
 // HoldsNothing says whether the file alone has the user's rows in this phase.

@@ -34,6 +34,8 @@ type Writer struct {
 		Names(ctx context.Context, u userdb.UserID) ([]string, error)
 	}
 	MarkBytes int64
+	// TellsNames says that the Worker answers Names.
+	TellsNames bool
 	// Random fills the random part of marks.
 	Random io.Reader
 }
@@ -45,25 +47,42 @@ func NamesRefused(err error) bool {
 }
 
 // Travels demands that S3 carries everything that the user's object has beside its bytes. Only the Worker
-// sees that as it is; without it nobody can tell.
-func (w *Writer) Travels(ctx context.Context, u userdb.UserID) error {
+// sees that as it is. Where it does not tell, S3 has to show none: S3 shows that there is metadata, but not
+// how its names were written. Without a Worker nobody can tell, and nobody promised it.
+func (w *Writer) Travels(ctx context.Context, u userdb.UserID, seen Version) error {
 	if w.Worker == nil {
 		return nil
 	}
-	names, err := w.Worker.Names(ctx, u)
-	if userdb.KindOf(err) == userdb.NotFound {
-		return nil // a Worker of before
+	if !w.TellsNames {
+		return w.carriesNothing(u, seen)
 	}
+	names, err := w.Worker.Names(ctx, u)
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	return &userdb.Error{Op: "keep what the object carries of", Thing: string(u), Kind: userdb.Blocked,
-		Err: &wire.RemoteError{
-			Kind:    wire.KindMetadataNames,
-			Message: fmt.Sprintf("S3 would not carry %.300q as it is", names),
-		},
-		Hint: "give the object metadata with names of small ASCII letters, digits and hyphens, and plain values, under the same bytes " +
-			"(a copy onto itself with new metadata); the user is served as before"}
+	return doesNotTravel(u, fmt.Errorf("S3 would not carry %.300q as it is", names),
+		"give the object metadata with names of small ASCII letters, digits and hyphens, and plain values, under the same bytes "+
+			"(a copy onto itself with new metadata); the user is served as before")
+}
+
+// carriesNothing is Travels beside a Worker that does not tell.
+func (w *Writer) carriesNothing(u userdb.UserID, seen Version) error {
+	if !userdb.HasForeignMetadata(seen.Object.Metadata) {
+		return nil
+	}
+	return doesNotTravel(u, errors.New(
+		"it has metadata, and this Worker does not tell whether S3 would carry it as it is (hello has no names)"),
+		"update the Worker, and give handleAdmin the bucket (docs/mount.md); the user is served as before")
+}
+
+func doesNotTravel(u userdb.UserID, why error, hint string) error {
+	return &userdb.Error{
+		Op:    "keep what the object carries of",
+		Thing: string(u),
+		Kind:  userdb.Blocked,
+		Err:   &wire.RemoteError{Kind: wire.KindMetadataNames, Message: why.Error()},
+		Hint:  hint,
+	}
 }
 
 // Remark puts the spooled bytes under another mark, on condition that the object is still the spooled
@@ -80,6 +99,11 @@ func (s *Copy) Remark(
 		return "", err
 	}
 	defer b.close()
+	etag, err := w.remark(ctx, u, s, b)
+	return etag, sent(err, b.md5())
+}
+
+func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked) (userdb.ETag, error) {
 	if w.Worker != nil && b.size <= w.MarkBytes {
 		etag, err := w.Worker.Mark(
 			ctx,
@@ -93,7 +117,7 @@ func (s *Copy) Remark(
 			return etag, err
 		}
 	}
-	if err := w.travelsUnder(ctx, u, s, mark); err != nil {
+	if err := w.travelsUnder(ctx, u, s, b.mark); err != nil {
 		return "", err
 	}
 	return w.put(ctx, b, s, s.Version)
@@ -105,7 +129,7 @@ func (w *Writer) travelsUnder(ctx context.Context, u userdb.UserID, file *Copy, 
 	if file.Fenced() {
 		return nil
 	}
-	err := w.Travels(ctx, u)
+	err := w.Travels(ctx, u, file.Version)
 	if mark.Kind == userdb.StampMark && userdb.KindOf(err) == userdb.Unreachable {
 		return nil
 	}
@@ -113,10 +137,10 @@ func (w *Writer) travelsUnder(ctx context.Context, u userdb.UserID, file *Copy, 
 }
 
 // FenceAbsent puts a tombstone where there is no object, so that a PUT on condition that there is none can no
-// more take effect.
+// more take effect. Where seen is an object, the tombstone takes the place of that version.
 func (w *Writer) FenceAbsent(
 	ctx context.Context,
-	key userdb.ObjectKey,
+	seen Version,
 	stone userdb.Tombstone,
 ) (userdb.ETag, error) {
 	raw, err := stone.Encode()
@@ -124,12 +148,23 @@ func (w *Writer) FenceAbsent(
 		return "", err
 	}
 	sum := md5.Sum(raw)
-	mark := userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
-	if w.Worker != nil && w.MarkBytes > 0 {
+	etag, err := w.putStone(ctx, seen, stone, raw, sum[:])
+	return etag, sent(err, sum[:])
+}
+
+func (w *Writer) putStone(
+	ctx context.Context,
+	seen Version,
+	stone userdb.Tombstone,
+	raw, sum []byte,
+) (userdb.ETag, error) {
+	meta := userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}.Metadata(nil)
+	userdb.WithContent(meta, sum)
+	if w.Worker != nil && w.MarkBytes > 0 && seen.Absent {
 		etag, err := w.Worker.Mark(
 			ctx,
 			stone.User,
-			wire.MarkRequest{Tombstone: raw, MD5: hex.EncodeToString(sum[:]), Metadata: mark.Metadata(nil)},
+			wire.MarkRequest{Tombstone: raw, MD5: hex.EncodeToString(sum), Metadata: meta},
 		)
 		if err == nil {
 			return etag, nil
@@ -137,10 +172,15 @@ func (w *Writer) FenceAbsent(
 	}
 	return w.Files.Put(
 		ctx,
-		key,
+		seen.Key,
 		bytes.NewReader(raw),
 		int64(len(raw)),
-		userdb.PutOptions{IfNoneMatch: true, Metadata: mark.Metadata(nil), MD5: sum[:]},
+		userdb.PutOptions{
+			IfMatch:     seen.ETag,
+			IfNoneMatch: seen.Absent,
+			Metadata:    meta,
+			MD5:         sum,
+		},
 	)
 }
 
@@ -151,7 +191,8 @@ func (s *Copy) Replace(ctx context.Context, w *Writer, seen Version, mark userdb
 		return "", err
 	}
 	defer b.close()
-	return w.put(ctx, b, s, seen)
+	etag, err := w.put(ctx, b, s, seen)
+	return etag, sent(err, b.md5())
 }
 
 // put uploads it. The mark stands in the metadata too, for a cheap HEAD; the bytes decide.
@@ -163,12 +204,11 @@ func (w *Writer) put(ctx context.Context, b *marked, file *Copy, seen Version) (
 	return w.Files.Put(ctx, seen.Key, b.body(), b.size, opts)
 }
 
-// metadata is that of the object under the mark. A stamp comes with a note of the bytes that are sent.
+// metadata is that of the object under the mark, with a note of the bytes that are sent. A command that dies
+// before it looks leaves the note to the next one.
 func (m *marked) metadata(old map[string]string) map[string]string {
 	meta := m.mark.Metadata(old)
-	if m.mark.Kind == userdb.StampMark {
-		userdb.WithContent(meta, m.md5())
-	}
+	userdb.WithContent(meta, m.md5())
 	return meta
 }
 

@@ -58,6 +58,8 @@ type Hello struct {
 	FenceBytes int64 `json:"fenceBytes"`
 	// Composites names the composite requests that the Worker takes (composite.go), none from one of before.
 	Composites []string `json:"composites"`
+	// Names says that the Worker tells what S3 would not carry of an object (the route names).
+	Names bool `json:"names"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
 	// Object is what a real Durable Object said; nil from a Worker that asks none.
@@ -88,8 +90,20 @@ type ObjectReport struct {
 	Message      string `json:"message"` // the platform's words for it
 }
 
-// NoJurisdiction is that of an object that may be anywhere.
-const NoJurisdiction = "none"
+// NoJurisdiction is that of an object that may be anywhere. UnknownJurisdiction is told where the platform
+// does not say.
+const (
+	NoJurisdiction      = "none"
+	UnknownJurisdiction = "unknown"
+)
+
+// KnownJurisdiction is "" where nobody knows.
+func (o ObjectReport) KnownJurisdiction() string {
+	if o.Jurisdiction == UnknownJurisdiction {
+		return ""
+	}
+	return o.Jurisdiction
+}
 
 // Why no object answers.
 const (

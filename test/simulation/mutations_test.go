@@ -48,8 +48,8 @@ var mutations = []mutation{
 	{
 		"the stamp is always the same",
 		engine + "rollbackput.go",
-		"Stamp: r.g.Stamp(), LiftedFrom",
-		"Stamp: 1, LiftedFrom",
+		"Stamp:      r.g.Stamp(),\n",
+		"Stamp: 1,\n",
 	},
 	{
 		"no second copy when the file changed before the fence",

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { version } from "./version.ts";
-import type { Introduction } from "./admin/probe.ts";
+import { type Introduction, jurisdictionOf } from "./admin/probe.ts";
 import { ChangeWatch } from "./query/change-watch.ts";
 import type { AuthEnv } from "./auth.ts";
 import { watchExec } from "./live/watch-exec.ts";
@@ -133,7 +133,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   /** What hello asks an object of its own: it stores nothing. Any object answers, whatever its phase. */
   async dbmigrateProbe(): Promise<Introduction> {
     const { value } = this.ctx.storage.sql.exec<{ value: number }>("SELECT 1 AS value").one();
-    return { worker: version, sql: value, jurisdiction: this.ctx.id.jurisdiction ?? null };
+    return { worker: version, sql: value, jurisdiction: jurisdictionOf(this.ctx.id) };
   }
 
   /**

@@ -62,6 +62,7 @@ func (w *World) Engine(
 		Marker:      marker,
 		MarkBytes:   1 << 20,
 		FenceBytes:  1 << 20,
+		TellsNames:  true,
 		Scratch:     folder(w.scratch),
 		Run:         run,
 		Version:     "test",

@@ -155,6 +155,7 @@ function hello(says: Says, marks: boolean, object: ProbeReport): Response {
     markBytes: marks ? MARK_BYTES : 0,
     fenceBytes: marks ? FENCE_BYTES : 0,
     composites: marks ? compositeNames : [],
+    names: marks,
     // What a router of this isolate was told; null before there was one.
     routerSavesFiles: declaredSavesFiles(says.savesFiles),
     split: true,

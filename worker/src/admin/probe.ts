@@ -12,6 +12,8 @@ const PROBE_NAME = ".dbmigrate/probe";
 
 /** What hello says where an object may be anywhere. An older Worker says nothing. */
 const NO_JURISDICTION = "none";
+/** What hello says where the platform does not tell. */
+const UNKNOWN_JURISDICTION = "unknown";
 
 const PATIENCE_MS = 5000;
 
@@ -21,8 +23,8 @@ export interface Introduction {
   readonly worker: string;
   /** The value of one SQL statement. */
   readonly sql: unknown;
-  /** Where its data has to stay, by its own id; null for none. */
-  readonly jurisdiction?: string | null;
+  /** Where its data has to stay, by its own id; null for none, and absent where the platform does not tell. */
+  readonly jurisdiction?: string | null | undefined;
 }
 
 /** Why no object answered; pkg/wire names the same. */
@@ -45,12 +47,21 @@ export async function probeObject(store: AdminConfig["store"]): Promise<ProbeRep
     // Where RPC works, a stub has every method; where it does not, none.
     if (typeof stub.dbmigrateProbe !== "function")
       return no("rpc-missing", "a Durable Object's stub has no methods");
-    const { worker, sql, jurisdiction = id.jurisdiction } = await inTime(stub.dbmigrateProbe());
+    const { worker, sql, jurisdiction = jurisdictionOf(id) } = await inTime(stub.dbmigrateProbe());
     if (sql !== 1) return no("failed", "SELECT 1 gave something else");
-    return { answers: true, worker, jurisdiction: jurisdiction ?? NO_JURISDICTION };
+    const where = jurisdiction === undefined ? UNKNOWN_JURISDICTION : (jurisdiction ?? NO_JURISDICTION);
+    return { answers: true, worker, jurisdiction: where };
   } catch (cause) {
     return no(causeOf(messageOf(cause)), messageOf(cause));
   }
+}
+
+/**
+ * Where the data of the id's object has to stay; null for anywhere. An id without the property is of a
+ * platform that does not tell, which is not the same.
+ */
+export function jurisdictionOf(id: DurableObjectId): string | null | undefined {
+  return "jurisdiction" in id ? (id.jurisdiction ?? null) : undefined;
 }
 
 /** One object that hangs must not hold up hello, and with it every command. */

@@ -138,7 +138,7 @@ it.each([
   ["with", { bucket: bindings.BUCKET }, 128 * 1024 * 1024],
 ])("%s a bucket hello says how large a file it marks: %o %o", async (_name, config, expected) => {
   const hello = await (await ask(HELLO, { config }))?.json<{ markBytes: number; split: boolean }>();
-  expect(hello).toMatchObject({ markBytes: expected, split: true });
+  expect(hello).toMatchObject({ markBytes: expected, names: expected > 0, split: true });
 });
 
 describe("hello asks a real object", () => {
@@ -156,11 +156,15 @@ describe("hello asks a real object", () => {
     ["nowhere in particular", null, undefined, "none"],
     ["in its jurisdiction", "eu", undefined, "eu"],
     ["by the namespace's id, where the object runs older code", undefined, "us", "us"],
-    ["nowhere, by such an id", undefined, undefined, "none"],
+    ["nowhere, by such an id", undefined, null, "none"],
+    ["unknown, where neither tells", undefined, undefined, "unknown"],
   ])("which is %s", async (_name, own, ofId, expected) => {
     const object = { worker: "1.0.0", sql: 1, ...(own !== undefined && { jurisdiction: own }) };
     const store = {
-      idFromName: (name: string) => ({ name, ...(ofId !== undefined && { jurisdiction: ofId }) }),
+      idFromName: (name: string) => ({
+        name,
+        ...(ofId !== undefined && { jurisdiction: ofId ?? undefined }),
+      }),
       get: () => ({ dbmigrateProbe: async () => object }),
     } as unknown as AdminConfig["store"];
     const hello = await (await ask(HELLO, { config: { store } }))?.json();
