@@ -45,6 +45,8 @@ type call struct {
 	maxRead int64  // of the answer
 	buffer  []byte // for the answer, used where it is large enough
 	timeout time.Duration
+	// steps: a composite request. One that failed at a step is not repeated: the single requests go on.
+	steps bool
 }
 
 func (c *Client) url(m *call) string {
@@ -80,6 +82,9 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			f = &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}
 		}
 		seen.Kind = f.kind
+		if m.steps && failedAtStep(f) {
+			f.again = false
+		}
 		if f.again {
 			seen.Wait, seen.Again = c.retry.wait(attempts, f.retryAfter)
 			seen.Again = seen.Again && fits(ctx, seen.Wait)
@@ -95,6 +100,12 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			return nil, c.errorOf(m, &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}, attempts)
 		}
 	}
+}
+
+// failedAtStep says whether the Worker has answered at which step it stopped.
+func failedAtStep(f *failure) bool {
+	var remote *wire.RemoteError
+	return errors.As(f.err, &remote) && wire.StepOf(remote.Details) != ""
 }
 
 // onlyThisUser tells a login that stands before one user's address from one that stands before everybody's: a

@@ -89,6 +89,25 @@ type (
 		Header *wire.ExportHeader `json:"header,omitempty"`
 		Rows   [][]wire.Value     `json:"rows,omitempty"`
 	}
+	backVector struct {
+		Name   string            `json:"name"`
+		JSON   string            `json:"json"`
+		Expect map[string]string `json:"expect"`
+	}
+	exportedVector struct {
+		Name   string       `json:"name"`
+		Body   string       `json:"body"`
+		Expect exportedWant `json:"expect"`
+	}
+	exportedWant struct {
+		Error string   `json:"error,omitempty"`
+		Head  string   `json:"head,omitempty"`  // the header's JSON
+		Pages []string `json:"pages,omitempty"` // each one's bytes
+	}
+	backFile struct {
+		Requests []backVector     `json:"requests"`
+		Answers  []exportedVector `json:"answers"`
+	}
 	queryVector struct {
 		Name   string    `json:"name"`
 		JSON   string    `json:"json"`
@@ -132,6 +151,7 @@ func vectorFiles(t *testing.T) map[string]any {
 		"digests.json": buildDigests(),
 		"batches.json": buildBatches(t),
 		"pages.json":   buildPages(),
+		"back.json":    buildBack(t),
 		"query.json":   buildQuery(t),
 	}
 }

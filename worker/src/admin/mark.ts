@@ -141,7 +141,7 @@ export async function markFile(
     return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
   const { readable, writable } = new FixedLengthStream(object.size);
   const sent = sendMarked(object, writable, wanted.head).catch((cause: unknown) => asError(cause));
-  const saved = await save(bucket, object, readable, wanted, sent);
+  const saved = await saveMarked(bucket, object, readable, wanted, sent);
   if (saved === null) throw fileChanged(key);
   return { etag: saved.etag };
 }
@@ -156,20 +156,24 @@ async function refuse(object: R2ObjectBody, error: WireError): Promise<never> {
 }
 
 /** HTTP knows dates by the second. */
-function isSameDate(uploaded: Date, seconds: number): boolean {
+export function isSameDate(uploaded: Date, seconds: number): boolean {
   return Math.abs(uploaded.getTime() / 1000 - seconds) <= 1;
 }
 
-async function save(
+/**
+ * Saves what the object shall be under the mark, if it still is that version; null where it is not. `sent`
+ * says why a stream ended early.
+ */
+export async function saveMarked(
   bucket: R2Bucket,
-  object: R2ObjectBody,
-  readable: ReadableStream,
+  object: R2Object,
+  content: ReadableStream | Uint8Array,
   { etag, md5, metadata }: MarkRequest,
-  sent: Promise<Error | undefined>,
+  sent?: Promise<Error | undefined>,
 ): Promise<R2Object | null> {
   const kept = Object.entries(object.customMetadata ?? {}).filter(([name]) => !isOurs(name));
   try {
-    return await bucket.put(object.key, readable, {
+    return await bucket.put(object.key, content, {
       onlyIf: { etagMatches: etag },
       md5,
       customMetadata: { ...Object.fromEntries(kept), ...metadata },

@@ -10,11 +10,12 @@ import { type UserRoute, parseAdminRoute, userRoutes } from "../wire/routes.ts";
 import { parseKey } from "../wire/values.ts";
 import type { StoreContext } from "../state/context.ts";
 import { fill, open } from "./composites.ts";
+import { handOver, seal } from "./seal.ts";
 import { advanceDigest } from "./digest.ts";
 import { exportRows, exportSchema } from "./export.ts";
 import { finish } from "./finish.ts";
 import { statusOf } from "../state/guard.ts";
-import { activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
+import { type ClaimRequest, activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
 import { applySchema } from "./schema.ts";
@@ -43,14 +44,17 @@ function claimIdOf(value: unknown): string | undefined {
   return id;
 }
 
+function claimIn(json: JsonObject): ClaimRequest {
+  return {
+    intent: asOneOf(json["intent"], "intent", intents),
+    seen: asClaim(json["seen"], "seen"),
+    id: claimIdOf(json["id"]),
+  };
+}
+
 const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   status: (store) => statusOf(store),
-  claim: (store, { json }) =>
-    claim(store, {
-      intent: asOneOf(json["intent"], "intent", intents),
-      seen: asClaim(json["seen"], "seen"),
-      id: claimIdOf(json["id"]),
-    }),
+  claim: (store, { json }) => claim(store, claimIn(json)),
   reset: (store, { json }) => reset(store, genOf(json)),
   schema: (store, { json }) => applySchema(store, genOf(json), parseSchema(json["schema"])),
   rows: (store, { bytes, query }) =>
@@ -74,6 +78,8 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   ready: (store, { json }) =>
     ready(store, genOf(json), parseDatabaseDigest(json["digest"]), asObject(json["receipt"], "receipt")),
   activate: (store, { json }) => activate(store, genOf(json)),
+  seal: (store, { json }) => seal(store, claimIn(json)),
+  "hand-over": (store, { json }) => handOver(store, claimIn(json)),
   "export/schema": (store) => exportSchema(store),
   "export/rows": (store, { json }) =>
     exportRows(

@@ -55,5 +55,8 @@ export const MARK_BYTES = 128 * 1024 * 1024;
 /** The largest file that the Worker fences by itself, in memory: what is larger no router writes, either. */
 export const FENCE_BYTES = 32 * 1024 * 1024;
 
+/** The most rows that one `export` answers with: an operator keeps them in memory, for each user under way. */
+export const EXPORT_BYTES = 2 * 1024 * 1024;
+
 /** The largest integer up to which every JavaScript number is exact. */
 export const MAX_EXACT_INTEGER = 2 ** 53;

@@ -38,12 +38,15 @@ export const userRoutes = {
   // The messages of an import behind its claim, and those of a switch behind its fence, each in one request.
   fill: { method: "POST", body: "binary" },
   open: { method: "POST", body: "json" },
+  // A claim to roll back and the digest of what it sealed; the same with everything that the object holds.
+  seal: { method: "POST", body: "json" },
+  "hand-over": { method: "POST", body: "json" },
 } as const satisfies Record<string, RouteRule>;
 
 export type UserRoute = keyof typeof userRoutes;
 
 /** The composite requests: the Worker takes several steps, at the file and at the object. Append-only. */
-export const compositeNames = ["import", "switch"] as const;
+export const compositeNames = ["import", "switch", "return", "export"] as const;
 
 export type CompositeName = (typeof compositeNames)[number];
 

@@ -1,6 +1,7 @@
 // The vectors that Go writes (pkg/wire/testdata/vectors/README.md): both sides must agree on every one of
 // them.
 import { describe, expect, it } from "vitest";
+import back from "../../../pkg/wire/testdata/vectors/back.json";
 import batches from "../../../pkg/wire/testdata/vectors/batches.json";
 import digests from "../../../pkg/wire/testdata/vectors/digests.json";
 import pages from "../../../pkg/wire/testdata/vectors/pages.json";
@@ -9,10 +10,13 @@ import rowVectors from "../../../pkg/wire/testdata/vectors/rows.json";
 import tables from "../../../pkg/wire/testdata/vectors/tables.json";
 import values from "../../../pkg/wire/testdata/vectors/values.json";
 import { type SqlParam, emitBlob, emitInteger, emitReal, parseParam } from "../../src/query/values.ts";
+import { parseBack, parseSource } from "../../src/wire/back.ts";
 import { decodeBatch } from "../../src/wire/batch.ts";
 import { decodeCells, encodeCell } from "../../src/wire/cells.ts";
 import { databaseDigest, schemaDigest } from "../../src/wire/digest.ts";
 import { WireError } from "../../src/wire/errors.ts";
+import { encodeExported } from "../../src/wire/exported.ts";
+import { asObject } from "../../src/wire/json.ts";
 import { type TableDigest, parseSchema, phases } from "../../src/wire/messages.ts";
 import { encodePage } from "../../src/wire/page.ts";
 import { type ExactValue, emitWireValue, parseKey, parseWireValue } from "../../src/wire/values.ts";
@@ -182,6 +186,22 @@ describe("pages.json", () => {
       parts.reals,
     );
     expect(toHex(encoded)).toBe(body);
+  });
+});
+
+describe("back.json", () => {
+  it.each(vectors(back.requests))("request: $name", ({ json, expect: { error = "accepted" } }) => {
+    const body = asObject(JSON.parse(json), "body");
+    expect(kindOf(() => [parseBack(body), parseSource(body)])).toBe(error);
+    if (error !== "accepted") return;
+    const { claim, etag, modified } = parseBack(body);
+    expect({ claim, etag, modified, source: parseSource(body) }).toEqual(body);
+    expect(parseBack(body).gen).toBe(Number(claim["seen"]) + 1);
+  });
+
+  it.each(good(back.answers))("answer: $name", ({ body, expect: { head, pages: list = [] } }) => {
+    const parts = (list as string[]).map(fromHex);
+    expect(toHex(encodeExported(JSON.parse(head), parts))).toBe(body);
   });
 });
 

@@ -2,11 +2,18 @@
 // stand in `compositeNames`. hello announces them; with a Worker that does not know one, a command takes the
 // single steps.
 import type { CompositeName } from "../../wire/routes.ts";
+import { exportUser } from "./export.ts";
 import { importUser } from "./import.ts";
 import type { Composite, Place } from "./place.ts";
+import { returnUser } from "./return.ts";
 import { switchUser } from "./switch.ts";
 
-const composites: Readonly<Record<CompositeName, Composite>> = { import: importUser, switch: switchUser };
+const composites: Readonly<Record<CompositeName, Composite>> = {
+  import: importUser,
+  switch: switchUser,
+  return: returnUser,
+  export: exportUser,
+};
 
 /** Answers the composite request. @throws WireError with the step that failed in `details.step` */
 export async function runComposite(name: CompositeName, request: Request, place: Place): Promise<Response> {

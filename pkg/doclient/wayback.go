@@ -1,0 +1,59 @@
+package doclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// Return lets the Worker take back, from R2 to R2, a user who has written nothing. Without an error the file
+// is back and the Durable Object is empty. The request may be repeated. After an error at another step than
+// "look" the single Claim, with the same request, says whether the claim was granted.
+func (c *Client) Return(ctx context.Context, u userdb.UserID, req wire.BackRequest) (wire.Returned, error) {
+	m := c.post("return", u, "/"+wire.CompositeReturn, req)
+	m.timeout, m.steps = c.timeouts.Rows, true // it has megabytes to move
+	var out wire.Returned
+	if err := c.decode(ctx, m, &out); err != nil {
+		return wire.Returned{}, err
+	}
+	if out.Status.Phase != userdb.Empty || out.Status.Gen != req.Claim.Seen+1 {
+		return out, c.protocolError(
+			m,
+			fmt.Errorf(
+				"phase %.20q of claim %d after the return of claim %d",
+				out.Status.Phase,
+				out.Status.Gen,
+				req.Claim.Seen+1,
+			),
+		)
+	}
+	return out, c.checkStatus(m, out.Status)
+}
+
+// Export seals the user, and reads everything that the Durable Object holds. Errors are as of Return; a
+// larger user than one answer has room for is sealed all the same.
+func (c *Client) Export(ctx context.Context, u userdb.UserID, req wire.BackRequest) (*wire.Exported, error) {
+	m := c.post("export", u, "/"+wire.CompositeExport, req)
+	m.timeout, m.steps, m.binary = c.timeouts.Rows, true, true
+	body, err := c.do(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	out, err := wire.ParseExported(body)
+	if err != nil {
+		return nil, c.protocolError(m, err)
+	}
+	if out.Claimed.Outcome == wire.OutcomeExport && out.Claimed.Phase != userdb.Empty &&
+		(out.Digest == nil || out.Schema == nil) {
+		return nil, c.protocolError(m, errors.New("a sealed Durable Object without what it holds"))
+	}
+	if out.Digest != nil && out.Digest.Complete {
+		if err := c.checkDigest(m, *out.Digest); err != nil {
+			return nil, err
+		}
+	}
+	return out, c.checkStatus(m, out.Claimed.Status)
+}
