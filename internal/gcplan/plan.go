@@ -20,7 +20,7 @@ type line struct {
 	Bytes      int64             `json:"bytes"`
 	MigratedAt int64             `json:"migratedAt,omitempty"`
 	Reason     string            `json:"reason,omitempty"`
-	Error      *report.ErrorJSON `json:"error,omitempty"`
+	Error      *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
 const (
@@ -113,7 +113,7 @@ func linesOf(plan migrate.GCPlan) []line {
 	for _, kept := range plan.Keep {
 		line := line{User: kept.User, Plan: gcKeep, Bytes: kept.Bytes, Reason: kept.Reason}
 		if err := kept.Err(); err != nil {
-			described := report.ErrorOf(err)
+			described := userdb.ErrorOf(err)
 			line.Error = &described
 		}
 		lines = append(lines, line)

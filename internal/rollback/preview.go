@@ -30,7 +30,7 @@ const (
 // PreviewLine is one user of a preview (docs/scripting.md).
 type PreviewLine struct {
 	migrate.Preview
-	Error *report.ErrorJSON `json:"error,omitempty"`
+	Error *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
 // PreviewTotals is the summary of a preview (docs/scripting.md).
@@ -60,7 +60,7 @@ func Preview(ctx context.Context, c *connect.Chosen, opts migrate.PreviewOptions
 			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != migrate.PlaceUnreadable {
 				return err
 			}
-			described := report.ErrorOf(err)
+			described := userdb.ErrorOf(err)
 			lines[i].Error = &described
 		}
 		return ctx.Err()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -43,7 +42,7 @@ type User struct {
 	Verdict sqlitefile.Level     `json:"verdict,omitempty"`
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"`
 
-	Error *report.ErrorJSON `json:"error,omitempty"` // why R2 does not show the object
+	Error *userdb.ErrorJSON `json:"error,omitempty"` // why R2 does not show the object
 
 	// ForeignMark is the claim that the file carries, where the Durable Object knows none so high.
 	ForeignMark userdb.Claim `json:"foreignMark,omitempty"`
@@ -87,7 +86,7 @@ func advise(f migrate.Found, threshold int64) User {
 
 // fail notes that the object cannot be read.
 func (s *User) fail(err error) {
-	described := report.ErrorOf(err)
+	described := userdb.ErrorOf(err)
 	s.Advice, s.Reason, s.Error = AdviceCheck, "the object cannot be read: "+described.Message, &described
 }
 

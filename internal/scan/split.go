@@ -7,7 +7,6 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -37,7 +36,7 @@ type SplitUser struct {
 
 	Blocked []string             `json:"blocked,omitempty"`
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"`
-	Error   *report.ErrorJSON    `json:"error,omitempty"`
+	Error   *userdb.ErrorJSON    `json:"error,omitempty"`
 }
 
 // SplitTotals is the summary.
@@ -119,7 +118,7 @@ func lookSplits(
 
 // fail notes that the object cannot be read.
 func (l *SplitUser) fail(err error) {
-	described := report.ErrorOf(err)
+	described := userdb.ErrorOf(err)
 	l.Verdict, l.Error = SplitFailed, &described
 }
 

@@ -37,7 +37,7 @@ type Line struct {
 	Outcome string `json:"outcome,omitempty"` // in the run that was asked for
 	// Quarantined is why migrate does not try this version of the file again.
 	Quarantined userdb.Kind       `json:"quarantined,omitempty"`
-	Error       *report.ErrorJSON `json:"error,omitempty"`
+	Error       *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
 // Report is where users are.
@@ -144,7 +144,7 @@ func leftR2(
 func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {
 	state, err := e.Status(ctx, u)
 	if err != nil {
-		described := report.ErrorOf(err)
+		described := userdb.ErrorOf(err)
 		return Line{State: migrate.State{User: u}, Source: sourceSides, Error: &described}
 	}
 	return Line{State: state, Source: sourceSides}

@@ -22,6 +22,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -125,7 +126,7 @@ func New(cfg Config) (*Client, error) {
 		observe:  cfg.Observe,
 		traffic:  cfg.Traffic,
 		now:      cfg.Now,
-		sleep:    sleepContext,
+		sleep:    backoff.Sleep,
 	}
 	if c.retry == (RetryPolicy{}) {
 		c.retry = DefaultRetry

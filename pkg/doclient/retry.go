@@ -2,9 +2,9 @@ package doclient
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -35,34 +35,12 @@ func (p RetryPolicy) wait(attempts int, retryAfter time.Duration) (wait time.Dur
 		return 0, false
 	}
 	if retryAfter > 0 {
-		return retryAfter + jitter(p.Base), true
+		return retryAfter + backoff.UpTo(p.Base), true
 	}
-	ceiling := p.Max
-	if shift := attempts - 1; shift < 30 && p.Base<<shift < p.Max {
-		ceiling = p.Base << shift
-	}
-	return jitter(ceiling), true
-}
-
-func jitter(ceiling time.Duration) time.Duration {
-	if ceiling <= 0 {
-		return 0
-	}
-	return rand.N(ceiling + 1)
+	return backoff.UpTo(backoff.Growth{First: min(p.Base, p.Max), Most: p.Max}.After(attempts)), true
 }
 
 type sleepFunc func(ctx context.Context, d time.Duration) error
-
-func sleepContext(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // fits says whether a wait ends before ctx does: otherwise the failure at hand tells more than the deadline's
 // would.

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -110,29 +112,19 @@ func (e *Inspector) movedWithoutFlag(
 	ctx context.Context,
 	claims map[userdb.UserID]userdb.Claim,
 ) (map[userdb.UserID]Found, error) {
-	var (
-		mu     sync.Mutex
-		wg     sync.WaitGroup
-		failed error
-		found  = map[userdb.UserID]Found{}
-		slots  = make(chan struct{}, headsAtOnce)
-	)
-	for u, claim := range claims {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f, moved, err := e.movedBy(ctx, u, claim)
+	var mu sync.Mutex
+	users := slices.Collect(maps.Keys(claims))
+	found := map[userdb.UserID]Found{}
+	err := parallel.Each(ctx, len(users), headsAtOnce, func(ctx context.Context, i int) error {
+		f, moved, err := e.movedBy(ctx, users[i], claims[users[i]])
+		if moved && err == nil {
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				failed = cmp.Or(failed, err)
-			} else if moved {
-				found[u] = f
-			}
-		})
-	}
-	wg.Wait()
-	return found, failed
+			found[users[i]] = f
+		}
+		return err
+	})
+	return found, err
 }
 
 // Recorded finds a user if the run's record says that the claim moved the user, and the file still says so.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -244,7 +245,7 @@ func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
 }
 
 func (s *scanner) headAll(ctx context.Context, users []userdb.UserID) error {
-	return eachHead(ctx, len(users), func(ctx context.Context, i int) error { return s.head(ctx, users[i]) })
+	return parallel.Each(ctx, len(users), headsAtOnce, func(ctx context.Context, i int) error { return s.head(ctx, users[i]) })
 }
 
 func (s *scanner) head(ctx context.Context, u userdb.UserID) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -55,7 +56,7 @@ func (s *Sick) Most() error {
 func (e *Inspector) LookUp(ctx context.Context, users []userdb.UserID) ([]Found, error) {
 	found := make([]Found, len(users))
 	var sick Sick
-	err := eachHead(ctx, len(users), func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(users), headsAtOnce, func(ctx context.Context, i int) error {
 		f := Found{User: users[i], Key: e.Layout.Key(users[i]), Place: PlaceMissing}
 		object, err := e.Files.Head(ctx, f.Key)
 		switch {
@@ -84,27 +85,4 @@ func placeOf(object userdb.Object) Place {
 		return PlaceSplit
 	}
 	return PlaceR2
-}
-
-// eachHead calls look for 0..n-1, a few at once. After an error no more are begun, and that error is
-// returned.
-func eachHead(ctx context.Context, n int, look func(ctx context.Context, i int) error) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, headsAtOnce)
-	for i := range n {
-		slots <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if err := look(ctx, i); err != nil {
-				stop(err) // the first one counts
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 )
 
 // The API's limit "applies cumulatively regardless of whether the request is made via the dashboard, API key,
@@ -41,7 +43,7 @@ func (c *Client) spend(ctx context.Context) error {
 		return nil
 	}
 	place := c.budget.Reserve()
-	if err := sleep(ctx, place.Delay()); err != nil {
+	if err := backoff.Sleep(ctx, place.Delay()); err != nil {
 		place.Cancel()
 		return err
 	}

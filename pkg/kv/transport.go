@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,16 +15,18 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-const (
-	firstBackoff = 500 * time.Millisecond
-	mostBackoff  = 30 * time.Second
+var (
+	afterFailure = backoff.Growth{First: 500 * time.Millisecond, Most: 30 * time.Second}
 	// A 429 without Retry-After is waited for longer: the API blocks for 5 minutes, and 8 attempts then span
 	// a little more.
-	firstThrottle = 10 * time.Second
-	mostThrottle  = time.Minute
+	afterThrottle = backoff.Growth{First: 10 * time.Second, Most: time.Minute}
+)
+
+const (
 	// mostRetryAfter bounds what a Retry-After can make us wait.
 	mostRetryAfter = 10 * time.Minute
 	maxAnswerBytes = 64 << 20
@@ -54,34 +55,10 @@ func (g *gate) pass(ctx context.Context) error {
 		if rest <= 0 {
 			return ctx.Err()
 		}
-		if err := sleep(ctx, rest); err != nil {
+		if err := backoff.Sleep(ctx, rest); err != nil {
 			return err
 		}
 	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// backoff grows from half a second, with up to a quarter more so that parallel clients spread out.
-func backoff(failures int) time.Duration {
-	d := doubled(firstBackoff, failures-1, mostBackoff)
-	return d + rand.N(d/4)
-}
-
-func doubled(first time.Duration, times int, most time.Duration) time.Duration {
-	for range times {
-		first = min(2*first, most)
-	}
-	return first
 }
 
 // roundTrip is the middleware through which every request goes: account prefix, gate, count, retries,
@@ -119,14 +96,14 @@ func (c *Client) roundTrip(request *http.Request, next option.MiddlewareNext) (*
 		if throttled {
 			continue
 		}
-		wait := backoff(failures)
+		wait := backoff.Spread(afterFailure.After(failures))
 		if response != nil && response.StatusCode == http.StatusServiceUnavailable {
 			c.traffic.Throttled(
 				userdb.ServiceKV,
 				time.Now().Add(wait),
 			) // overloaded: the others go slower, too
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := backoff.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -226,5 +203,5 @@ func retryAfter(response *http.Response, failures int) time.Duration {
 	if at, err := http.ParseTime(header); err == nil {
 		return min(max(time.Until(at), 0), mostRetryAfter)
 	}
-	return doubled(firstThrottle, failures-1, mostThrottle)
+	return afterThrottle.After(failures)
 }

@@ -8,6 +8,7 @@ import (
 
 	cfkv "github.com/cloudflare/cloudflare-go/v7/kv"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -134,7 +135,7 @@ func (c *Client) untilAllWritten(
 				text: fmt.Sprintf("KV reports them as unsuccessful after %d attempts", failures),
 			}
 		}
-		if err := sleep(ctx, backoff(failures)); err != nil {
+		if err := backoff.Sleep(ctx, backoff.Spread(afterFailure.After(failures))); err != nil {
 			return batch, err
 		}
 	}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -99,19 +100,21 @@ func (e *Engine) sendRows(
 	db *sqlitefile.File,
 	schema wire.Schema,
 ) (*copyProof, int64, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	s := &sender{Engine: e, user: u, g: g, cancel: cancel, slots: make(chan struct{}, batchesInFlight)}
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(batchesInFlight)
+	s := &sender{Engine: e, user: u, g: g, group: group}
 	s.batcher = wire.NewBatcher(
 		e.Limits,
 		batchBytes,
-		func(body []byte, _ int) error { return s.send(ctx, body) },
+		func(body []byte, _ int) error { return s.send(sending, body) },
 	)
-	proof, err := s.readAll(ctx, db, schema)
+	proof, err := s.readAll(sending, db, schema)
 	if err == nil {
 		err = s.batcher.Flush()
 	}
-	s.sending.Wait()
+	if sent := group.Wait(); sent != nil {
+		err = sent
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -124,30 +127,26 @@ type sender struct {
 	user    userdb.UserID
 	g       userdb.Claim
 	batcher *wire.Batcher
-	cancel  context.CancelCauseFunc
-	slots   chan struct{}
-	sending sync.WaitGroup
+	group   *errgroup.Group
 	batches int64
 }
 
+// send waits for a place among the batches under way. After one has failed, ctx has ended, and so does what
+// was under way.
 func (s *sender) send(ctx context.Context, body []byte) error {
-	select {
-	case s.slots <- struct{}{}:
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	seq := s.batches
 	s.batches++
-	s.sending.Add(1)
-	go func() {
-		defer s.sending.Done()
-		_, err := s.Stores.Rows(ctx, s.user, s.g, seq, body)
-		s.batcher.Recycle(body)
-		<-s.slots
-		if err != nil {
-			s.cancel(err)
+	s.group.Go(func() error {
+		defer s.batcher.Recycle(body)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-	}()
+		_, err := s.Stores.Rows(ctx, s.user, s.g, seq, body)
+		return err
+	})
 	return nil
 }
 

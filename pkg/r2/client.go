@@ -30,7 +30,7 @@ type Config struct {
 	Traffic         userdb.Traffic // told of every request; may be nil
 	StallTimeout    time.Duration  // a download that brings nothing for so long is broken off and resumed, default 30 s
 
-	backoff backoff // shorter in tests
+	waits waits // shorter in tests
 }
 
 const (
@@ -44,7 +44,7 @@ type Client struct {
 	bucket       string
 	maxAttempts  int
 	stallTimeout time.Duration
-	backoff      backoff
+	waits        waits
 }
 
 // Object is what R2 says about an object. Names of metadata are in lower case, without x-amz-meta-.
@@ -64,8 +64,8 @@ func New(config Config) (*Client, error) {
 	if config.Region == "" {
 		config.Region = "auto"
 	}
-	if config.backoff == (backoff{}) {
-		config.backoff = defaultBackoff
+	if config.waits == (waits{}) {
+		config.waits = defaultWaits
 	}
 	client := s3.New(s3.Options{
 		BaseEndpoint: &config.Endpoint,
@@ -75,9 +75,9 @@ func New(config Config) (*Client, error) {
 			config.SecretAccessKey,
 			config.SessionToken,
 		),
-		HTTPClient:   watch(withoutRedirects(config.HTTP), config.Traffic, config.backoff.throttled),
+		HTTPClient:   watch(withoutRedirects(config.HTTP), config.Traffic, config.waits.throttled),
 		UsePathStyle: true,
-		Retryer:      newRetryer(config.MaxAttempts, config.backoff),
+		Retryer:      newRetryer(config.MaxAttempts, config.waits),
 		// The SDK's default sends CRC32 in aws-chunked trailers, which R2 refuses or stores as data.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -87,7 +87,7 @@ func New(config Config) (*Client, error) {
 		APIOptions:                   []signOption{keepAcceptEncodingUnsigned},
 	})
 	return &Client{
-		s3: client, bucket: config.Bucket, maxAttempts: config.MaxAttempts, stallTimeout: config.StallTimeout, backoff: config.backoff,
+		s3: client, bucket: config.Bucket, maxAttempts: config.MaxAttempts, stallTimeout: config.StallTimeout, waits: config.waits,
 	}, nil
 }
 

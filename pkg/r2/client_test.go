@@ -48,7 +48,7 @@ func TestBackoffGrowsToItsMost(t *testing.T) {
 		{1, true, time.Second}, {3, true, 4 * time.Second}, {40, true, 10 * time.Second},
 	} {
 		for range 100 {
-			if got := defaultBackoff.delay(test.failures, test.throttled); got < test.least ||
+			if got := defaultWaits.delay(test.failures, test.throttled); got < test.least ||
 				got > test.least*5/4 {
 				t.Fatalf("delay(%d, %v) = %v", test.failures, test.throttled, got)
 			}

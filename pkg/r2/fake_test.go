@@ -56,7 +56,7 @@ func (f *fake) log() []seen {
 func (f *fake) config() Config {
 	return Config{
 		Endpoint: f.URL, Bucket: "users", AccessKeyID: "id", SecretAccessKey: fakeSecret, MaxAttempts: 3, StallTimeout: 100 * time.Millisecond,
-		backoff: backoff{first: time.Millisecond, throttled: time.Millisecond, most: time.Millisecond},
+		waits: waits{first: time.Millisecond, throttled: time.Millisecond, most: time.Millisecond},
 	}
 }
 

@@ -124,7 +124,7 @@ func (t *transfer) run(ctx context.Context) error {
 		if failures++; failures >= t.client.maxAttempts {
 			return err
 		}
-		if err := t.client.backoff.wait(ctx, failures); err != nil {
+		if err := t.client.waits.wait(ctx, failures); err != nil {
 			return err
 		}
 	}

@@ -2,52 +2,42 @@ package r2
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 )
 
-// backoff is how long to wait before the next attempt.
-type backoff struct {
+// waits are how long to wait before the next attempt.
+type waits struct {
 	first     time.Duration // after the first failure, then doubled
 	throttled time.Duration // least wait after a 429: R2 takes one write a second per key
 	most      time.Duration
 }
 
-var defaultBackoff = backoff{first: 200 * time.Millisecond, throttled: time.Second, most: 10 * time.Second}
+var defaultWaits = waits{first: 200 * time.Millisecond, throttled: time.Second, most: 10 * time.Second}
 
-// delay waits after the given number of failures (1 is the first), with up to a quarter more so that parallel
-// clients spread out.
-func (b backoff) delay(failures int, throttled bool) time.Duration {
-	base := b.first
+// delay is the wait after the given number of failures.
+func (w waits) delay(failures int, throttled bool) time.Duration {
+	growth := backoff.Growth{First: w.first, Most: w.most}
 	if throttled {
-		base = b.throttled
+		growth.First = w.throttled
 	}
-	for range failures - 1 {
-		base = min(2*base, b.most)
-	}
-	return base + rand.N(base/4+1)
+	return backoff.Spread(growth.After(failures))
 }
 
 // wait sleeps for the delay, or less when ctx ends.
-func (b backoff) wait(ctx context.Context, failures int) error {
-	timer := time.NewTimer(b.delay(failures, false))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+func (w waits) wait(ctx context.Context, failures int) error {
+	return backoff.Sleep(ctx, w.delay(failures, false))
 }
 
 // newRetryer is the SDK's standard retryer with our delays, and without its quota over all requests: during
 // an outage the quota would fail every parallel transfer at its first error, and attempts are bounded anyway.
-func newRetryer(maxAttempts int, waits backoff) aws.Retryer {
+func newRetryer(maxAttempts int, waits waits) aws.Retryer {
 	return retry.NewStandard(func(options *retry.StandardOptions) {
 		options.MaxAttempts = maxAttempts
 		options.RateLimiter = ratelimit.None

@@ -9,7 +9,6 @@ package report
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -70,30 +69,13 @@ func (o *Output) Error(err error, exit int) {
 		return
 	}
 	line, marshalErr := json.Marshal(struct {
-		Error ErrorJSON `json:"error"`
-		Exit  int       `json:"exit"`
-	}{ErrorOf(err), exit})
+		Error userdb.ErrorJSON `json:"error"`
+		Exit  int              `json:"exit"`
+	}{userdb.ErrorOf(err), exit})
 	if marshalErr != nil {
 		line = []byte(marshalErr.Error())
 	}
 	o.talk(string(plain.JSON(line)))
-}
-
-// ErrorJSON is the promised shape of an error.
-type ErrorJSON struct {
-	Kind    userdb.Kind `json:"kind"`
-	Message string      `json:"message"`
-	Hint    string      `json:"hint,omitempty"`
-}
-
-// ErrorOf describes an error for JSON. The message contains the hint, too, so that it can be shown alone.
-func ErrorOf(err error) ErrorJSON {
-	out := ErrorJSON{Kind: userdb.KindOf(err), Message: err.Error()}
-	var e *userdb.Error
-	if errors.As(err, &e) {
-		out.Hint = e.Hint
-	}
-	return out
 }
 
 func (o *Output) talk(line string) {

@@ -215,9 +215,7 @@ type resultJSON struct {
 }
 
 type errorJSON struct {
-	Kind    userdb.Kind          `json:"kind"`
-	Message string               `json:"message"`
-	Hint    string               `json:"hint,omitempty"`
+	userdb.ErrorJSON
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"` // why the database cannot be moved as it is
 }
 
@@ -257,10 +255,5 @@ func (r Result) MarshalJSON() ([]byte, error) {
 }
 
 func errorOf(err error) *errorJSON {
-	out := &errorJSON{Kind: userdb.KindOf(err), Message: err.Error(), Reasons: sqlitefile.ProblemsOf(err)}
-	var e *userdb.Error
-	if errors.As(err, &e) {
-		out.Hint = e.Hint
-	}
-	return out
+	return &errorJSON{ErrorJSON: userdb.ErrorOf(err), Reasons: sqlitefile.ProblemsOf(err)}
 }

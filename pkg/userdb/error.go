@@ -73,6 +73,23 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// ErrorJSON is the promised shape of an error.
+type ErrorJSON struct {
+	Kind    Kind   `json:"kind"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// ErrorOf describes an error for JSON. The message contains the hint, too, so that it can be shown alone.
+func ErrorOf(err error) ErrorJSON {
+	out := ErrorJSON{Kind: KindOf(err), Message: err.Error()}
+	var e *Error
+	if errors.As(err, &e) {
+		out.Hint = e.Hint
+	}
+	return out
+}
+
 // UsageError says that a command line cannot be carried out: what failed, on what thing, why, and what to do.
 func UsageError(op, thing, cause, hint string) error {
 	return &Error{Op: op, Thing: thing, Kind: Usage, Err: errors.New(cause), Hint: hint}
