@@ -68,6 +68,8 @@ export class Journey {
   private loaded: StoredFile | undefined;
   /** The file was looked for and is not there. Whether the user is a new one, the Durable Object knows. */
   private missing: StoredFile | undefined;
+  /** The content of a fenced file is needed: it has the authority for reads. */
+  private needsCopy: boolean;
   /** What to tell the caller if the deadline passes now. */
   private obstacle = cutoverInProgress();
   private readonly reading: boolean;
@@ -78,6 +80,7 @@ export class Journey {
     private readonly options: JourneyOptions,
   ) {
     this.reading = query.parsed.mode === "read";
+    this.needsCopy = options.path === "r2" && this.reading;
   }
 
   /**
@@ -113,6 +116,7 @@ export class Journey {
       file = await this.sides.files.get(this.query.user, {
         copies: this.reading ? READ_COPIES : WRITE_COPIES,
         deadline,
+        markWillDo: !this.needsCopy,
       });
       this.loaded = file;
     } catch (error) {
@@ -278,6 +282,10 @@ export class Journey {
    * it is not active.
    */
   private async readCopy(copy: Copy): Promise<Next> {
+    if (copy.unread === true) {
+      this.needsCopy = true;
+      return "file";
+    }
     const look = await this.lookAgain();
     return look?.etag === copy.etag ? this.answerFrom(copy) : "file";
   }

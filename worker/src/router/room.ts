@@ -77,6 +77,14 @@ export class Room {
     }
   }
 
+  /** Takes room if there is some at once, and nobody waits. */
+  takeAtOnce({ bytes, limit }: Omit<RoomRequest, "deadline">): (() => void) | undefined {
+    const turn: Waiting = { number: this.#arrived++, asked: Date.now() };
+    const release = this.#ask(turn, { bytes, limit, deadline: 0 });
+    this.#queue = this.#queue.filter((other) => other !== turn);
+    return release;
+  }
+
   #ask(turn: Waiting, { bytes, limit }: RoomRequest): (() => void) | undefined {
     const now = this.#now();
     turn.asked = now;

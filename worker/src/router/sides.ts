@@ -22,8 +22,10 @@ export interface Look {
 /** An object with its content. */
 export interface StoredFile extends Look {
   readonly key: string;
-  /** Empty when there is no object; null when the object is fenced and too large to be opened here. */
+  /** Empty when there is no object; null when the object is fenced, and too large to be opened here or not read. */
   readonly bytes: Uint8Array | null;
+  /** The object is fenced and was not read, since there was no room for it at once. */
+  readonly unread?: boolean;
   /** What a save has to carry along. */
   readonly attributes: FileAttributes;
   /** Gives back the room in the isolate's memory; nothing uses `bytes` afterwards. */
@@ -36,6 +38,8 @@ export interface Loading {
   readonly copies: number;
   /** Until when it waits for room, in milliseconds since 1970. */
   readonly deadline: number;
+  /** Of a fenced object the mark will do, where there is no room for its content at once. */
+  readonly markWillDo?: boolean;
 }
 
 export interface FileAttributes {

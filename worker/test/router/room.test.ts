@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { routeBetween, type Sides } from "../../src/index.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
 import { Room } from "../../src/router/room.ts";
-import { bindings, database, fileKey, newUser, textsIn } from "./fixtures.ts";
+import { bindings, database, fenced, fileKey, newUser, textsIn } from "./fixtures.ts";
 
 const LIMIT = 100;
 const soon = (): number => Date.now() + 5000;
@@ -154,7 +154,10 @@ describe("requests on files", () => {
     const bucket = new Proxy(bindings.BUCKET, {
       get(target, property) {
         if (property === "get")
-          return async (key: string) => watched((await target.get(key)) as R2ObjectBody);
+          return async (key: string, options?: R2GetOptions) =>
+            options === undefined
+              ? watched((await target.get(key)) as R2ObjectBody)
+              : target.get(key, options);
         if (property !== "put") return Reflect.get(target, property).bind(target);
         return async (...given: Parameters<R2Bucket["put"]>) => {
           await scheduler.wait(20);
@@ -208,5 +211,47 @@ describe("requests on files", () => {
     expect((await bindings.BUCKET.head(fileKey(user)))?.etag).toBe(before);
     release();
     expect(await router.query(user, INSERT)).toMatchObject({ ok: true, side: "file" });
+  });
+
+  describe("on a fenced file, while others hold everything", () => {
+    const MIGRATED = { ok: true as const, side: "store" as const, results: [] };
+    const REFUSED = (phase: string) => ({
+      ok: false as const,
+      error: { kind: "not-active" as const, message: "", details: { phase, lin: 3 } },
+    });
+    const SELECT = { mode: "read" as const, statements: [{ sql: "SELECT count(*) AS n FROM t" }] };
+
+    async function fencedUser(): Promise<string> {
+      const user = newUser();
+      await bindings.BUCKET.put(fileKey(user), fenced(FILE, 3, 3));
+      return user;
+    }
+
+    it.each([
+      ["a write", INSERT],
+      ["a read", SELECT],
+    ])("%s is answered by the Durable Object at once", async (_name, request) => {
+      const [room, peaks] = [new Room(), [] as number[]];
+      const store = { query: async () => MIGRATED, thaw: notAsked, live: notAsked };
+      const sides = { ...counted(room, ROOM, peaks), store };
+      const router = routeBetween(sides, { path: "auto", deadlineMs: 60_000, maxFileBytes: 1e6 });
+      await room.take({ bytes: ROOM, limit: ROOM, deadline: soon() });
+      expect(await router.query(await fencedUser(), request)).toEqual(MIGRATED);
+      expect([peaks, room.waiting]).toEqual([[], 0]);
+    });
+
+    it("a read that needs the copy waits for room, and is answered from it", async () => {
+      const room = new Room();
+      const release = await room.take({ bytes: ROOM, limit: ROOM, deadline: soon() });
+      let asked = 0;
+      const query = async () => {
+        if (++asked === 1) setTimeout(release, 20);
+        return REFUSED("READY");
+      };
+      const sides = { ...counted(room, ROOM, []), store: { query, thaw: notAsked, live: notAsked } };
+      const router = routeBetween(sides as Sides, { path: "auto", deadlineMs: 20_000, maxFileBytes: 1e6 });
+      expect(await router.query(await fencedUser(), SELECT)).toMatchObject({ ok: true, side: "file" });
+      expect([asked, room.heldBytes]).toEqual([2, 0]);
+    });
   });
 });
