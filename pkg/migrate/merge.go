@@ -203,8 +203,10 @@ func (r *retreat) fenceOverLanded(
 // unite builds the whole file. What cannot be united is refused before the Durable Object is told of a merge.
 func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfile.Copy, error) {
 	// The application has written it since the split.
-	if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
-		return nil, err
+	if r.opened == "" || hot.SHA != r.opened {
+		if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
+			return nil, err
+		}
 	}
 	path, err := r.source().NewPath()
 	if err != nil {

@@ -52,6 +52,9 @@ type retreat struct {
 	stops  bool
 	need   int64 // bytes on the operator's disk
 	result *result.Result
+	// merges: the Durable Object has cold rows, which go back into the file.
+	merges bool
+	opened string // the SHA of the hot file that was checked before anybody had to wait
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md,

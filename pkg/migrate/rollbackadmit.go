@@ -69,7 +69,8 @@ func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
 	r.seen = file
 	r.stops = st.Phase == userdb.Active || st.Phase == userdb.Cold
 	r.need = st.DatabaseBytes + file.Size
-	if st.Phase == userdb.Cold {
+	r.merges = st.Phase == userdb.Cold
+	if r.merges {
 		r.need *= 2 // both parts, and the whole
 	}
 	return false, userfile.MaySeal(r.user, st, file)
@@ -91,6 +92,9 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 			err,
 		)
 	}
+	if err := r.canMerge(ctx); err != nil {
+		return nil, fmt.Errorf("nothing was sealed, because the two sides could not be united: %w", err)
+	}
 	release, err = r.makeRoom()
 	if err != nil {
 		// A user who is larger than the disk says nothing of the others.
@@ -98,6 +102,27 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 		return nil, fmt.Errorf("nothing was sealed, because the file could not be built: %w", err)
 	}
 	return release, nil
+}
+
+// canMerge opens the hot file of a split user for the first time while nobody waits. A version that comes
+// later is opened again.
+func (r *retreat) canMerge(ctx context.Context) error {
+	if !r.merges {
+		return nil
+	}
+	hot, err := r.download(ctx, r.user)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return userfile.HotFileGone(r.user, r.seen.Key)
+	}
+	if err != nil {
+		return err
+	}
+	defer hot.Remove()
+	if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
+		return err
+	}
+	r.opened = hot.SHA
+	return nil
 }
 
 // fitsAnywhere is a need that a disk with any room to work in has room for.
