@@ -19,8 +19,10 @@ import { type LimitsMode, runWithin } from "./limits.ts";
 import type { Fenced } from "../wire/marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
+import { isolateLargeFiles } from "./large-files.ts";
 import { type Observer, type RouterReport, tell } from "./report.ts";
 import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
+import { Trip } from "./trip.ts";
 
 /** What a step leads to: an answer, or the side to ask next. */
 type Next = QueryAnswer | Side;
@@ -43,7 +45,7 @@ export interface JourneyOptions {
   readonly path: "auto" | "r2";
   readonly deadlineMs: number;
   readonly maxFileBytes: number;
-  /** Is told what somebody has to look at; the log when absent. */
+  /** Is told of each request, and what somebody has to look at; the log is told of the latter when absent. */
   readonly observe?: Observer | undefined;
   /** False: an old path of the application saves the files, and this router never does. Default true. */
   readonly savesFiles?: boolean;
@@ -73,6 +75,7 @@ export class Journey {
   /** What to tell the caller if the deadline passes now. */
   private obstacle = cutoverInProgress();
   private readonly reading: boolean;
+  private readonly trip = new Trip();
 
   constructor(
     private readonly sides: Sides,
@@ -87,11 +90,17 @@ export class Journey {
    * @throws WireError when no side answers before the deadline, or when nobody knows whether a write was
    * applied
    */
-  async run(start: Side): Promise<QueryAnswer> {
+  run(start: Side): Promise<QueryAnswer> {
+    const { user, parsed } = this.query;
+    return this.trip.observed(this.options.observe, user, parsed, () => this.travel(start));
+  }
+
+  private async travel(start: Side): Promise<QueryAnswer> {
     const deadline = Date.now() + this.options.deadlineMs;
     let side = start;
     try {
       for (let steps = 0; steps < FULL_ROUND || Date.now() < deadline; steps++) {
+        this.trip.ask(side);
         const next = side === "file" ? await this.askFile(deadline) : await this.askStore();
         if (typeof next === "object") return next;
         side = next;
@@ -109,6 +118,12 @@ export class Journey {
     this.copy = undefined;
   }
 
+  private noteSize(bytes: number): void {
+    this.trip.load(bytes);
+    const report = isolateLargeFiles.notice(this.query.user, bytes, Date.now());
+    if (report !== undefined) tell(this.options.observe, report);
+  }
+
   private async askFile(deadline: number): Promise<Next> {
     this.letGo();
     let file: StoredFile;
@@ -119,6 +134,7 @@ export class Journey {
         markWillDo: !this.needsCopy,
       });
       this.loaded = file;
+      this.noteSize(file.bytes?.byteLength ?? 0);
     } catch (error) {
       return this.tryAgain("file", "read the database file", error);
     }
@@ -154,7 +170,7 @@ export class Journey {
       case "throttled":
         this.obstacle = busy("R2 takes about one write a second for a file; nothing was written");
         this.letGo();
-        await pauseAfterThrottling();
+        await this.trip.wait(pauseAfterThrottling());
         return "file";
       case "held":
         await this.waitForCutover();
@@ -170,7 +186,7 @@ export class Journey {
   private async leaveToOldPath(file: StoredFile): Promise<Next> {
     this.obstacle = savedElsewhere(file.key);
     this.letGo();
-    await pause();
+    await this.trip.wait(pause());
     return "file";
   }
 
@@ -219,7 +235,7 @@ export class Journey {
     if (phase === HOLDS_NOTHING) return this.useAbsent(file);
     this.report({ kind: "file-missing", phase });
     this.obstacle = fileMissing(file.key, phase);
-    await pause();
+    await this.trip.wait(pause());
     return "file";
   }
 
@@ -316,14 +332,14 @@ export class Journey {
   private async waitForCutover(): Promise<void> {
     this.obstacle = cutoverInProgress();
     this.letGo();
-    await pause();
+    await this.trip.wait(pause());
   }
 
   /** For errors of steps that change nothing. What the request itself is to blame for stays an error. */
   private async tryAgain(side: Side, operation: string, error: unknown): Promise<Side> {
     if (error instanceof WireError) throw error;
     this.obstacle = failed(operation, error);
-    await pause();
+    await this.trip.wait(pause());
     return side;
   }
 }

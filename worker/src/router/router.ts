@@ -17,6 +17,7 @@ import type { Observer } from "./report.ts";
 import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
+import { Trip } from "./trip.ts";
 
 export interface RouterConfig {
   /** Holds the users' files. */
@@ -61,7 +62,10 @@ export interface RouterConfig {
   readonly limits?: LimitsMode;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
-  /** Is told of users that somebody has to look at; `console.warn` when absent. */
+  /**
+   * Is told of each request, and of users that somebody has to look at; the log is told of the latter when
+   * absent.
+   */
   readonly observe?: Observer;
 }
 
@@ -135,12 +139,21 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
     const start = options.path === "auto" && (await saysMigrated(sides, user)) ? "store" : "file";
     return new Journey(sides, { user, request, parsed }, options).run(start);
   };
+  const askCold = async (
+    user: string,
+    request: QueryRequest,
+    parsed: ParsedRequest,
+  ): Promise<QueryAnswer> => {
+    const trip = new Trip();
+    trip.ask("store");
+    return trip.observed(options.observe, user, parsed, () => queryCold(cold(user), request));
+  };
   return {
     async query(user, request) {
       try {
         const parsed = parseQueryRequest(request);
         parseUserId(user);
-        return await (parsed.scope === "cold" ? queryCold(cold(user), request) : hot(user, request, parsed));
+        return await (parsed.scope === "cold" ? askCold(user, request, parsed) : hot(user, request, parsed));
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import type { Env } from "../../sample/index.ts";
 import { runOnFile } from "../../src/file/engine.ts";
+import type { Observer, RouterReport } from "../../src/index.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 
 /** The sample's bindings, real ones of the local runtime. */
@@ -14,6 +15,13 @@ let users = 0;
 export const newUser = (): string => `user-${++users}-${crypto.randomUUID()}`;
 
 export const fileKey = (user: string): string => `${user}/database.sqlite`;
+
+/** Keeps what is told of users, and leaves out the requests. */
+export function reportsInto(reports: RouterReport[]): Observer {
+  return (event) => {
+    if (event.kind !== "request") reports.push(event);
+  };
+}
 
 /** A database with a table t that has these texts as rows. */
 export function database(...texts: string[]): Uint8Array {

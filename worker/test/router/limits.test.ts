@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createRouter, type RouterReport } from "../../src/index.ts";
 import type { RouterConfig } from "../../src/router/router.ts";
-import { bindings, database, fileKey, newUser } from "./fixtures.ts";
+import { bindings, database, fileKey, newUser, reportsInto } from "./fixtures.ts";
 
 const list = (count: number, item: (i: number) => string, joint = ", "): string =>
   Array.from({ length: count }, (_, i) => item(i)).join(joint);
@@ -51,11 +51,7 @@ describe.each(refused)("%s", (_name, sql, params, message) => {
 
   it("is answered and reported", async () => {
     const reports: RouterReport[] = [];
-    const { user, answer } = await ask(
-      { limits: "report", observe: (report) => reports.push(report) },
-      sql,
-      params,
-    );
+    const { user, answer } = await ask({ limits: "report", observe: reportsInto(reports) }, sql, params);
     expect(answer).toMatchObject({ ok: true, side: "file" });
     const told = {
       kind: "fails-after-move",
@@ -74,7 +70,7 @@ describe("limits: report", () => {
     ["a text over 100,000 characters", `SELECT '${"x".repeat(100_000)}'`],
   ])("reports nothing of %s", async (_name, sql) => {
     const reports: RouterReport[] = [];
-    const { answer } = await ask({ limits: "report", observe: (report) => reports.push(report) }, sql, []);
+    const { answer } = await ask({ limits: "report", observe: reportsInto(reports) }, sql, []);
     expect(answer).toMatchObject({ ok: false, error: { kind: "sql-error" } });
     expect(reports).toEqual([]);
   });

@@ -5,8 +5,18 @@ import { describe, expect, it } from "vitest";
 import { some } from "../effort.ts";
 import { createRouter } from "../../src/index.ts";
 import type { QueryAnswer, QueryMode } from "../../src/index.ts";
-import type { RouterReport } from "../../src/index.ts";
-import { bindings, database, fenced, fileKey, newUser, stamped, textsIn, tombstone } from "./fixtures.ts";
+import type { Observer, RouterReport } from "../../src/index.ts";
+import {
+  bindings,
+  database,
+  fenced,
+  fileKey,
+  newUser,
+  reportsInto,
+  stamped,
+  textsIn,
+  tombstone,
+} from "./fixtures.ts";
 import { type Phase, phases } from "../../src/wire/messages.ts";
 import { bringTo, LINEAGE, queryStore } from "./store-driver.ts";
 
@@ -89,11 +99,7 @@ async function arrange(user: string, { flag, file, phase }: Case): Promise<Uint8
 
 const failingKv = { get: () => Promise.reject(new Error("KV is down")) } as unknown as KVNamespace;
 
-function ask(
-  user: string,
-  { flag, mode }: Case,
-  observe: (report: RouterReport) => void,
-): Promise<QueryAnswer> {
+function ask(user: string, { flag, mode }: Case, observe: Observer): Promise<QueryAnswer> {
   const router = createRouter({
     observe,
     bucket: bindings.BUCKET,
@@ -123,7 +129,7 @@ describe("the side that answers", () => {
       const user = newUser();
       const before = await arrange(user, given);
       const reports: RouterReport[] = [];
-      const answer = await ask(user, given, (report) => reports.push(report));
+      const answer = await ask(user, given, reportsInto(reports));
       // With its flag true an active store answers before anybody looks for the file.
       const noticed =
         given.file === "absent" &&

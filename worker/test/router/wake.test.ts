@@ -7,7 +7,7 @@ import type { RouterReport } from "../../src/index.ts";
 import { Bookkeeping } from "../../src/state/bookkeeping.ts";
 import { WakeCheck } from "../../src/store/wake.ts";
 import type { Phase } from "../../src/wire/messages.ts";
-import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "./fixtures.ts";
+import { bindings, database, fenced, fileKey, newUser, reportsInto, stamped, tombstone } from "./fixtures.ts";
 import { bringTo, queryStore, send } from "./store-driver.ts";
 
 const open = database("file");
@@ -101,7 +101,7 @@ describe("the router", () => {
       bucket: bindings.BUCKET,
       flags: bindings.FLAGS,
       store: bindings.USER_DATA,
-      observe: (report) => reports.push(report),
+      observe: reportsInto(reports),
     });
     const answer = await router.query(user, { statements: [{ sql: "SELECT a FROM t" }], mode: "read" });
     return { answer, kinds: reports.map(({ kind }) => kind) };
