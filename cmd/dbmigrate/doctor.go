@@ -1,46 +1,83 @@
 package main
 
 import (
+	"context"
+	"time"
+
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/doctor"
+	"github.com/dbmigrate/dbmigrate/internal/units"
 )
 
+type doctorOptions struct {
+	writes bool
+	hellos int
+	watch  units.AgeFlag
+}
+
 func newDoctor(a *app) *cobra.Command {
-	var writes bool
+	var o doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that everything can be reached and used",
 		Long: "Check R2, KV and the Worker by the smallest harmless request each, and say for each fault how to fix it, with the name of\n" +
 			"the permission at Cloudflare. Whether a token may write shows only when something is written: --probe-writes writes an\n" +
-			"object under .dbmigrate/probe/ and a key that begins with dbmigrate-probe:, and deletes both at once.",
+			"object under .dbmigrate/probe/ and a key that begins with dbmigrate-probe:, and deletes both at once.\n\n" +
+			"The Worker is asked several times which version it is (--hellos), so that a gradual deployment shows. One migrated user\n" +
+			"is asked, too, at the Durable Object and through the router. --watch looks again and again, and says what changes.",
 		Example: "  dbmigrate doctor\n" +
 			"  dbmigrate doctor --profile production --probe-writes\n" +
 			"  dbmigrate doctor --output json | jq 'select(.ok==false)'",
 		Annotations: manual{
-			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock; one Durable Object that stores nothing answers SELECT 1",
+			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock; one Durable Object that stores nothing answers SELECT 1;\nthe state of one migrated user, and SELECT 1 for that user through the router",
 			changes: "nothing; with --probe-writes an object and a key of its own, which it deletes",
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, writes) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, &o) },
 	}
-	cmd.Flags().BoolVar(&writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
+	cmd.Flags().BoolVar(&o.writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
+	cmd.Flags().IntVar(&o.hellos, "hellos", 5, "how often the Worker is asked which version it is")
+	cmd.Flags().Var(&o.watch, "watch", "look again after this `time`, such as 30s, until Ctrl-C; say what changes")
 	return cmd
 }
 
-func (a *app) doctor(cmd *cobra.Command, writes bool) error {
+// shortestWatch keeps a forgotten doctor from being a load.
+const shortestWatch = time.Second
+
+func (a *app) doctor(cmd *cobra.Command, o *doctorOptions) error {
+	switch {
+	case o.hellos < 1 || o.hellos > 100:
+		return usageError("read --hellos", "", "it is not between 1 and 100", "")
+	case o.watch.Typed != "" && o.watch.Duration < shortestWatch:
+		return usageError("read --watch", o.watch.Typed, "it is less than a second", "")
+	}
 	c, err := a.source(cmd).Config()
 	if err != nil {
 		return err
 	}
-	findings, err := doctor.Look(cmd.Context(), c, doctor.Options{Writes: writes, Version: version()})
-	if err != nil {
-		return err
-	}
-	failed, err := doctor.Print(a.out, findings)
+	opts := doctor.Options{Writes: o.writes, Version: version(), Hellos: o.hellos}
+	failed, err := a.examine(cmd.Context(), c, opts, o.watch)
 	if err != nil || failed == 0 {
 		return err
 	}
 	return ended(exitUsage)
+}
+
+func (a *app) examine(
+	ctx context.Context,
+	c config.Config,
+	opts doctor.Options,
+	watch units.AgeFlag,
+) (failed int, err error) {
+	if watch.Typed != "" {
+		return doctor.Watch(ctx, c, opts, watch.Duration, a.out)
+	}
+	findings, err := doctor.Look(ctx, c, opts)
+	if err != nil {
+		return 0, err
+	}
+	return doctor.Print(a.out, findings)
 }

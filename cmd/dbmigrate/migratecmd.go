@@ -144,5 +144,7 @@ func (a *app) migrateUsers(
 	r := a.runner(c, &o.pace, watch)
 	r.Gate = o.gate(e)
 	job := fleet.Job{Action: result.ActionMigrate, Do: guard.Guard(o.mode.move(e)), Strict: named}
-	return summed(r.Run(ctx, waves, r.Follow(job, o.writers.procedure)))
+	job = r.Follow(job, o.writers.procedure)
+	job.Before = c.StillTheWorker(job.Before)
+	return summed(r.Run(ctx, waves, job))
 }

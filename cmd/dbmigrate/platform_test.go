@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,4 +77,46 @@ func deployment(t *testing.T, date, classes string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestBadDeploy: application code that throws in the Durable Objects is named as such. Doctor finds it, too,
+// although the object that hello asks still answers. The object is not asked again and again, and there is a
+// way out.
+func TestBadDeploy(t *testing.T) {
+	config := deployment(t, "2026-11-01", "new_sqlite_classes")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "/sample/index.ts", "/test-entry/throws.ts", 1)
+	if err := os.WriteFile(config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := stack.Start(t.Context(), stack.Options{ConfigPath: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	commands := stackCommands(s)
+	commands["deploy"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		answer, err := http.Post(s.URL+"/deploy/"+args[0], "", nil)
+		ts.Check(err)
+		ts.Check(answer.Body.Close())
+	}
+	testscript.Run(t, testscript.Params{
+		Files:               []string{filepath.Join("testdata", "baddeploy.txtar")},
+		RequireExplicitExec: true,
+		Cmds:                commands,
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(
+				append(env.Vars, s.Env()...),
+				"XDG_STATE_HOME="+filepath.Join(env.WorkDir, "state"),
+			)
+			return nil
+		},
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -182,6 +183,8 @@ type Need struct {
 type Connection struct {
 	*migrate.Engine
 	Limiter   *fleet.Limiter
+	worker    *doclient.Client
+	greeted   string // the Worker's version when it was greeted
 	Config    config.Config
 	Unplaced  error // why a migrate would leave new objects anywhere
 	Misplaced error // why these are not the bucket's objects
@@ -257,6 +260,8 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	return &Connection{
 		Engine:    e,
 		Limiter:   limiter,
+		worker:    worker,
+		greeted:   hello.Worker,
 		Config:    c,
 		Unplaced:  precheck.Unplaced(hello, c),
 		Misplaced: misplaced,
@@ -274,6 +279,30 @@ func (s *Source) budget(shards int) int {
 		return 0
 	}
 	return max(kv.MinBudget, s.APIBudget/max(1, shards))
+}
+
+// hellosBefore is how often the Worker is asked before a wave: old code that answers one request in three is
+// seen in nine of ten waves.
+const hellosBefore = 6
+
+// StillTheWorker asks the Worker for its version before each wave but the first. It stops where it is another
+// one than at the start. In a gradual deployment old code answers some requests.
+func (c *Connection) StillTheWorker(
+	before func(context.Context, []inspect.Found) error,
+) func(context.Context, []inspect.Found) error {
+	first := true
+	return func(ctx context.Context, users []inspect.Found) error {
+		if !first {
+			if err := precheck.SameVersion(ctx, c.worker, c.greeted, hellosBefore); err != nil {
+				return err
+			}
+		}
+		first = false
+		if before == nil {
+			return nil
+		}
+		return before(ctx, users)
+	}
 }
 
 // MayMove refuses users before anything is begun, for a rule of the bucket. Where creates is true, Durable

@@ -39,7 +39,7 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 		checkLocks(ctx, precheck.LockReader(c), c.Layout),
 	}
 	if writes {
-		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe)))
+		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe))...)
 	}
 	return append(list, checkSkew("clock r2", "R2", now, middle(before))...)
 }
@@ -58,15 +58,18 @@ func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, fo
 	return Finding{Check: check, OK: true, Detail: "objects can be read"}
 }
 
-func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) Finding {
-	const check, text = "r2 write", "dbmigrate doctor --probe-writes\n"
-	if _, err := client.Put(ctx, key, strings.NewReader(text), int64(len(text)), userdb.PutOptions{IfNoneMatch: true}); err != nil {
-		return failed(check, err, fixR2)
+// checkR2Write proves a PUT and, apart, a DELETE: a token may have one right and not the other.
+func checkR2Write(ctx context.Context, client *r2.Client, key userdb.ObjectKey) []Finding {
+	const text = "dbmigrate doctor --probe-writes\n"
+	opts := userdb.PutOptions{IfNoneMatch: true}
+	if _, err := client.Put(ctx, key, strings.NewReader(text), int64(len(text)), opts); err != nil {
+		return []Finding{failed("r2 write", err, fixR2)}
 	}
+	written := Finding{Check: "r2 write", OK: true, Detail: "an object was written: " + string(key)}
 	if err := client.Delete(ctx, key); err != nil {
-		return failed(check, err, fixR2)
+		return []Finding{written, failed("r2 delete", err, fixR2)}
 	}
-	return Finding{Check: check, OK: true, Detail: "an object was written and deleted: " + string(key)}
+	return []Finding{written, {Check: "r2 delete", OK: true, Detail: "it was deleted"}}
 }
 
 // checkKV lists a few flags with their metadata and, if asked to, writes and deletes a key of its own.

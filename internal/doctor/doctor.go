@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
@@ -29,6 +30,7 @@ const maxClockSkew = 7 * time.Minute
 type Options struct {
 	Writes  bool   // whether a token may write, by a probe that is deleted at once
 	Version string // of this program
+	Hellos  int    // how often the Worker is asked which version it is
 }
 
 // Look does every check.
@@ -42,7 +44,19 @@ func Look(ctx context.Context, c config.Config, o Options) ([]Finding, error) {
 	} {
 		findings = append(findings, patiently(ctx, check)...)
 	}
+	if isOK(findings, "worker") {
+		findings = append(findings, patiently(ctx, func(ctx context.Context) []Finding {
+			return checkVersions(ctx, c, o.Version, o.Hellos)
+		})...)
+		findings = append(findings, patiently(ctx, func(ctx context.Context) []Finding {
+			return checkUser(ctx, c, o.Version)
+		})...)
+	}
 	return findings, ctx.Err()
+}
+
+func isOK(findings []Finding, check string) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Check == check && f.OK })
 }
 
 func patiently(ctx context.Context, check func(context.Context) []Finding) []Finding {

@@ -2,6 +2,7 @@ package precheck
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -34,6 +35,15 @@ func ObjectsServe(hello wire.Hello, url string) error {
 	}
 	if o.Answers {
 		return nil
+	}
+	if o.Cause == wire.ProbeThrew {
+		return &userdb.Error{
+			Op:    op,
+			Thing: url,
+			Kind:  userdb.Unreachable,
+			Err:   fmt.Errorf("it threw %.300q: application code", o.Message),
+			Hint:  "if a deploy just went out: wrangler rollback",
+		}
 	}
 	if f, known := objectFaults[o.Cause]; known {
 		return userdb.UsageError(op, url, f.cause+": "+o.Message, f.fix)

@@ -85,7 +85,7 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 		if m.steps && failedAtStep(f) {
 			f.again = false
 		}
-		if f.again {
+		if f.again && (f.most == 0 || attempts < f.most) {
 			seen.Wait, seen.Again = c.retry.wait(attempts, f.retryAfter)
 			seen.Again = seen.Again && fits(ctx, seen.Wait)
 		}

@@ -31,11 +31,19 @@ type genBody struct {
 }
 
 // Hello asks the Worker who it is. A protocol version that this program does not speak is a ProtocolError.
-func (c *Client) Hello(ctx context.Context) (wire.Hello, error) {
+func (c *Client) Hello(ctx context.Context) (wire.Hello, error) { return c.hello(ctx, nil) }
+
+// HelloThrough asks, beside, the Worker's router for one user.
+func (c *Client) HelloThrough(ctx context.Context, u userdb.UserID) (wire.Hello, error) {
+	return c.hello(ctx, url.Values{"through": {string(u)}})
+}
+
+func (c *Client) hello(ctx context.Context, query url.Values) (wire.Hello, error) {
 	m := &call{
 		op:      "greet",
 		method:  http.MethodGet,
 		route:   routeHello,
+		query:   query,
 		maxRead: maxJSONAnswer,
 		timeout: c.timeouts.Message,
 	}

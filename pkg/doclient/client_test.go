@@ -184,6 +184,7 @@ func TestFaultsOfOneAnswer(t *testing.T) {
 		},
 		{"closed", answerError(503, wire.KindClosed, "{}"), userdb.Unauthorized, 1, "wrangler secret put"},
 		{"overloaded", answerError(503, wire.KindOverloaded, "{}"), userdb.Throttled, 4, "overloaded"},
+		{"application threw", answerError(500, wire.KindApplicationThrew, "{}"), userdb.Unreachable, 2, "ann's Durable Object threw"},
 		{"cutover", answerError(503, wire.KindCutover, "{}"), userdb.Throttled, 4, "cutover"},
 		{"internal", answerError(500, wire.KindInternal, "{}"), userdb.Internal, 4, "internal"},
 		{"a kind of a newer Worker", answerError(409, "new-kind", "{}"), userdb.Internal, 1, "new-kind"},

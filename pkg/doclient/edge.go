@@ -56,7 +56,12 @@ var codes = map[string]saying{
 		"wait until midnight UTC, or use the paid plan",
 		false,
 	},
-	"1101": {userdb.Unreachable, "the Worker threw an exception", "see the Worker's logs", true},
+	"1101": {
+		userdb.Unreachable,
+		"the Worker threw an exception",
+		hintDeploy + "; else see the Worker's logs",
+		true,
+	},
 	"1102": {userdb.Unreachable, "the Worker used more CPU time or memory than it may", hintCPU, false},
 }
 

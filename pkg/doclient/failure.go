@@ -13,12 +13,25 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
+// threwAttempts is how often an object with code that threw is asked: once more, since a deployment may just
+// have been replacing it. Code that throws twice throws every time.
+const threwAttempts = 2
+
+// threw says what an object threw, in words, and keeps what the Worker said.
+type threw struct {
+	error
+	remote *wire.RemoteError
+}
+
+func (t *threw) Unwrap() error { return t.remote }
+
 // failure is why one attempt did not succeed.
 type failure struct {
 	kind       userdb.Kind
 	err        error
 	hint       string
 	again      bool // the same message may be sent again
+	most       int  // attempts in all, where that is fewer than the policy's; 0: it is not
 	retryAfter time.Duration
 	everybody  bool // the account is meant, not this user
 	login      bool // a login in front of the Worker answered
@@ -37,6 +50,7 @@ func (f *failure) throttled(status int) bool {
 const (
 	hintAccess = "a login page or redirect usually comes from Cloudflare Access: set the service token's client id and secret, and give its policy the action Service Auth"
 	hintURL    = "check the Worker's URL, and that the Worker is deployed there"
+	hintDeploy = "if a deploy just went out: wrangler rollback"
 	hintToken  = "compare DBMIGRATE_TOKEN with the Worker's secret of that name"
 )
 
@@ -97,6 +111,8 @@ func remoteFailure(e *wire.RemoteError) *failure {
 	switch e.Kind {
 	case wire.KindOverloaded, wire.KindCutover, wire.KindInternal:
 		f.again = true
+	case wire.KindApplicationThrew:
+		f.again, f.most, f.hint = true, threwAttempts, hintDeploy
 	case wire.KindUnauthorized:
 		f.hint = hintToken
 	case wire.KindClosed:
@@ -135,6 +151,7 @@ var kinds = map[string]userdb.Kind{
 	wire.KindRowsRefused:      userdb.Refused,
 	wire.KindFileChanged:      userdb.Precondition,
 	wire.KindMetadataNames:    userdb.Blocked,
+	wire.KindApplicationThrew: userdb.Unreachable,
 	wire.KindNotActive:        userdb.Conflict,
 	wire.KindCutover:          userdb.Throttled,
 	wire.KindOverloaded:       userdb.Throttled,
@@ -153,6 +170,11 @@ func kindOf(e *wire.RemoteError) userdb.Kind {
 
 func (c *Client) errorOf(m *call, f *failure, attempts int) error {
 	err := f.err
+	var remote *wire.RemoteError
+	if errors.As(err, &remote) && remote.Kind == wire.KindApplicationThrew {
+		err = fmt.Errorf("%s's Durable Object threw %.300q: application code", m.user, remote.Message)
+		err = &threw{err, remote}
+	}
 	if attempts > 1 {
 		err = fmt.Errorf("%w, after %d attempts", err, attempts)
 	}

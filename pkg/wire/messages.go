@@ -72,6 +72,17 @@ type Hello struct {
 	// RouterSavesFiles is what a router of the answering isolate was told; nil where it has made none yet.
 	// SavesFiles is what the admin routes were told.
 	RouterSavesFiles *bool `json:"routerSavesFiles"`
+	// Through is what the router says of the user that the hello named. It is nil where none was named, or
+	// where the answering isolate has made no router.
+	Through *ThroughReport `json:"through"`
+}
+
+// ThroughReport says whether the router answered one read of a user, as the application asks it.
+type ThroughReport struct {
+	User    userdb.UserID `json:"user"`
+	Answers bool          `json:"answers"`
+	Kind    string        `json:"kind"` // of the error
+	Message string        `json:"message"`
 }
 
 // SavesDiffer says that the router and the admin routes were mounted with different values of savesFiles.
@@ -110,6 +121,7 @@ const (
 	ProbeNoRPC      = "rpc-missing"
 	ProbeNoSQLite   = "no-sqlite"
 	ProbeWrongClass = "wrong-class"
+	ProbeThrew      = "threw" // the application's own code in the object
 	ProbeFailed     = "failed"
 )
 
@@ -404,4 +416,5 @@ const (
 	KindFileMissing      = "file-missing"
 	KindSetBack          = "set-back"
 	KindMetadataNames    = "metadata-names"
+	KindApplicationThrew = "application-threw"
 )

@@ -14,6 +14,7 @@ import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
 import { markFile, parseMarkRequest, parseStoneRequest, putTombstone, unportable } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
+import { askThrough, type ThroughReport } from "./through.ts";
 import { runComposite } from "./composites/composites.ts";
 import { type Fetcher, fetchFrom, ObjectSteps } from "./composites/place.ts";
 
@@ -67,7 +68,9 @@ async function answer(
   if (route.kind === "hello") {
     const protocol = commonVersion(request.headers.get(VERSION_HEADER));
     const says = { protocol, layout, savesFiles, locationHint: hintOf !== undefined };
-    return hello(says, bucket !== undefined, await probeObject(store));
+    const user = new URL(request.url).searchParams.get("through");
+    const through = user === null ? undefined : await askThrough(user);
+    return hello(says, bucket !== undefined, await probeObject(store), through);
   }
   if (route.kind === "names") return names(bucket, objectKeys(layout)(route.user));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
@@ -143,7 +146,12 @@ interface Says {
   readonly locationHint: boolean;
 }
 
-function hello(says: Says, marks: boolean, object: ProbeReport): Response {
+function hello(
+  says: Says,
+  marks: boolean,
+  object: ProbeReport,
+  through: ThroughReport | null | undefined,
+): Response {
   const body = {
     worker: version,
     now: Date.now(),
@@ -159,6 +167,8 @@ function hello(says: Says, marks: boolean, object: ProbeReport): Response {
     // What a router of this isolate was told; null before there was one.
     routerSavesFiles: declaredSavesFiles(says.savesFiles),
     split: true,
+    // Only where it was asked for: what the router says of one user, null where this isolate has made none.
+    ...(through !== undefined && { through }),
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }

@@ -3,6 +3,7 @@
 // migrated user fails.
 import { messageOf } from "../wire/errors.ts";
 import type { AdminConfig } from "./admin.ts";
+import { isApplications } from "./thrown.ts";
 
 /**
  * The object that is asked. No user id holds a slash, and it stores nothing, so it vanishes when it has
@@ -28,7 +29,7 @@ export interface Introduction {
 }
 
 /** Why no object answered; pkg/wire names the same. */
-export type ProbeCause = "rpc-missing" | "no-sqlite" | "wrong-class" | "failed";
+export type ProbeCause = "rpc-missing" | "no-sqlite" | "wrong-class" | "threw" | "failed";
 
 /** The outcome, as hello tells it. */
 export type ProbeReport =
@@ -52,7 +53,7 @@ export async function probeObject(store: AdminConfig["store"]): Promise<ProbeRep
     const where = jurisdiction === undefined ? UNKNOWN_JURISDICTION : (jurisdiction ?? NO_JURISDICTION);
     return { answers: true, worker, jurisdiction: where };
   } catch (cause) {
-    return no(causeOf(messageOf(cause)), messageOf(cause));
+    return no(isApplications(cause) ? "threw" : causeOf(messageOf(cause)), messageOf(cause));
   }
 }
 
@@ -65,7 +66,7 @@ export function jurisdictionOf(id: DurableObjectId): string | null | undefined {
 }
 
 /** One object that hangs must not hold up hello, and with it every command. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new Error(`no Durable Object answered within ${PATIENCE_MS} ms`)),

@@ -6,6 +6,7 @@ import type { QueryAnswer, QueryRequest, QueryScope } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import { type BothAnswer, type ColdUser, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
@@ -122,7 +123,7 @@ export function createRouter(config: RouterConfig): Router {
     ),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
-  return routeBetween(sides, {
+  const router = routeBetween(sides, {
     path,
     deadlineMs,
     limits: config.limits,
@@ -130,6 +131,8 @@ export function createRouter(config: RouterConfig): Router {
     savesFiles,
     observe: config.observe,
   });
+  rememberRouter(router);
+  return router;
 }
 
 /** A router between sides of any kind, for applications that wrap them. */

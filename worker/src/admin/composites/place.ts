@@ -4,6 +4,7 @@
 // (docs/cutover.md, "Composite requests").
 import { WireError, errorKinds, type ErrorKind, messageOf } from "../../wire/errors.ts";
 import { type JsonObject, asObject } from "../../wire/json.ts";
+import { isApplications } from "../thrown.ts";
 import { type UserRoute, userPath, userRoutes } from "../../wire/routes.ts";
 
 /** Where a composite works. */
@@ -79,6 +80,8 @@ export async function fetchFrom(stub: Fetcher, request: Request): Promise<Respon
 }
 
 function unreachable(cause: unknown): WireError {
+  if (isApplications(cause))
+    return new WireError("application-threw", messageOf(cause).slice(0, 500), undefined, { cause });
   const overloaded = cause instanceof Error && "overloaded" in cause && cause.overloaded === true;
   return new WireError(
     overloaded ? "overloaded" : "internal",

@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"context"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+// Watch looks again and again, and shows what has changed, until ctx ends. It returns how many checks failed
+// in the last look.
+func Watch(
+	ctx context.Context,
+	c config.Config,
+	o Options,
+	every time.Duration,
+	out *report.Output,
+) (failed int, err error) {
+	before := map[string]bool{}
+	for first := true; ; first = false {
+		findings, err := Look(ctx, c, o)
+		if err != nil {
+			return failed, stopped(err)
+		}
+		if first {
+			failed, err = Print(out, findings)
+		} else {
+			failed, err = printChanges(out, findings, before)
+		}
+		if err != nil {
+			return failed, err
+		}
+		before = map[string]bool{}
+		for _, f := range findings {
+			before[f.Check] = f.OK
+		}
+		select {
+		case <-ctx.Done():
+			return failed, nil
+		case <-time.After(every):
+		}
+	}
+}
+
+// stopped is nothing where the look was only cut off by the end of the watch.
+func stopped(err error) error {
+	if err == context.Canceled {
+		return nil
+	}
+	return err
+}
+
+// printChanges shows the checks that were ok, or not, in the look before, and are the other now.
+func printChanges(out *report.Output, findings []Finding, before map[string]bool) (failed int, err error) {
+	sheet := report.NewSheet(out, columns)
+	for _, f := range findings {
+		if !f.OK {
+			failed++
+		}
+		if was, known := before[f.Check]; known && was == f.OK {
+			continue
+		}
+		at := time.Now().UTC().Format(time.TimeOnly)
+		if f.OK {
+			out.Say("%s %s: ok again: %s", at, f.Check, f.Detail)
+		} else {
+			out.Warn("%s %s: FAIL: %s (%s)", at, f.Check, f.Detail, f.Fix)
+		}
+		if out.Format == report.Table {
+			continue
+		}
+		if err := sheet.Add(f); err != nil {
+			return failed, err
+		}
+	}
+	return failed, nil
+}

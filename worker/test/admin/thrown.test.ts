@@ -1,0 +1,60 @@
+import { expect, it } from "vitest";
+import { handleAdmin } from "../../src/index.ts";
+import { isApplications } from "../../src/admin/thrown.ts";
+import { bindings } from "../router/fixtures.ts";
+
+const TOKEN = "token-of-the-operator-now";
+
+function thrown(message: string, properties: Record<string, boolean>): Error {
+  return Object.assign(new Error(message), properties);
+}
+
+/** What the platform says of an error, and whether the application's code is to blame. */
+const cases: [string, Error, boolean][] = [
+  ["code of the object", thrown("x is not a function", { remote: true }), true],
+  ["code that says what it likes", thrown("", { remote: true }), true],
+  ["nothing is known", thrown("x is not a function", {}), false],
+  ["may be tried again", thrown("something", { remote: true, retryable: true }), false],
+  ["overloaded", thrown("too busy", { remote: true, overloaded: true }), false],
+  ["reset", thrown("something", { remote: true, durableObjectReset: true }), false],
+  ["reset, in words", thrown("Durable Object reset because its code was updated.", { remote: true }), false],
+  ["over its CPU time", thrown("Durable Object exceeded its CPU time limit", { remote: true }), false],
+  ["lost", thrown("Network connection lost.", { remote: true }), false],
+  ["of the platform", thrown("internal error; reference = 1", { remote: true }), false],
+];
+
+it.each(cases)("%s", (_name, cause, applications) => {
+  expect(isApplications(cause)).toBe(applications);
+});
+
+it.each(cases)("is told by the routes of a user, and by hello: %s", async (_name, cause, applications) => {
+  const store = {
+    idFromName: () => ({}),
+    get: () => ({
+      fetch: () => Promise.reject(cause),
+      dbmigrateProbe: () => Promise.reject(cause),
+    }),
+  } as unknown as typeof bindings.USER_DATA;
+  const ask = async (path: string) => {
+    const request = new Request(`https://worker.test/_dbmigrate/v1${path}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    const response = await handleAdmin(request, { env: { DBMIGRATE_TOKEN: TOKEN }, store });
+    return response?.json<{ error?: { kind: string }; object?: { cause: string } }>();
+  };
+  const kind = (await ask("/users/alice/status"))?.error?.kind;
+  expect(kind === "application-threw").toBe(applications);
+  expect((await ask("/hello"))?.object?.cause === "threw").toBe(applications);
+});
+
+it("says nothing of a router unless it is asked to", async () => {
+  const ask = async (query: string) => {
+    const request = new Request(`https://worker.test/_dbmigrate/v1/hello${query}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    const config = { env: { DBMIGRATE_TOKEN: TOKEN }, store: bindings.USER_DATA };
+    return (await handleAdmin(request, config))?.json<{ through?: unknown }>();
+  };
+  expect(await ask("")).not.toHaveProperty("through");
+  expect(await ask("?through=alice")).toHaveProperty("through");
+});
