@@ -49,7 +49,7 @@ func TestRunbook(t *testing.T) {
 		slices.Clone(sections),
 		func(s runbookSection) bool { return len(s.commands) == 0 },
 	)
-	for _, section := range effort.Some(t, "sections of the runbook", told, 4) {
+	for _, section := range effort.Some(t, "sections of the runbook", told, 3) {
 		t.Run(section.name, func(t *testing.T) { tellStory(t, s, section.story()) })
 	}
 }

@@ -37,7 +37,7 @@ func TestStackStories(t *testing.T) {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
 	testscript.Run(t, testscript.Params{
-		Files:               effort.Some(t, "stories", stories, 8),
+		Files:               effort.Some(t, "stories", stories, 6),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                stackCommands(s),

@@ -55,9 +55,7 @@ func run(ctx context.Context, label string, command []string, out io.Writer, pat
 	close(ended)
 	killed()
 	lines.end()
-	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	fmt.Fprintf(out, "%s: ended after %.0f s, with %.0f s of processor time\n",
-		label, time.Since(begun).Seconds(), used.Seconds())
+	fmt.Fprintf(out, "%s: ended after %.0f s\n", label, time.Since(begun).Seconds())
 	if ctx.Err() != nil {
 		return 1, context.Cause(ctx)
 	}

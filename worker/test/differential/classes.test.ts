@@ -8,6 +8,7 @@ import type { Pointer } from "../../src/file/memory.ts";
 import type { Cell } from "../../src/query/sql.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import { WireError } from "../../src/wire/errors.ts";
+import { some } from "../effort.ts";
 import { Pair, differences } from "./pair.ts";
 import { Random } from "../fuzz/random.ts";
 
@@ -72,7 +73,7 @@ function statements(seed: number, count: number): string[] {
   });
 }
 
-const texts = statements(20_261_129, 1500);
+const texts = some("statements", statements(20_261_129, 1500), 500);
 
 it("in whatever column the values come together", () => {
   const file = runOnFile(

@@ -8,6 +8,7 @@ import { encodeText } from "../../src/file/memory.ts";
 import { type Sqlite, sqlite, withBytes } from "../../src/file/sqlite.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import { WireError, messageOf } from "../../src/wire/errors.ts";
+import { some } from "../effort.ts";
 import { firstStatements, misleading } from "../statements.ts";
 import { isKnown } from "./known.ts";
 import { Pair, differences } from "./pair.ts";
@@ -32,7 +33,8 @@ const unfinished = [
   "SELECT 1 -- (",
   "SELECT ')', \"(\" AS \"(\", x'' -- '",
 ];
-const texts = [...unfinished, ...misleading, ...firstStatements(20_261_130, 4000)];
+const generated = some("generated texts", firstStatements(20_261_130, 4000), 1200);
+const texts = [...unfinished, ...misleading, ...generated];
 
 // Ours, for texts that SQLite takes, or of which it reads the first statement only.
 const OWN_WORDS =
@@ -76,13 +78,13 @@ it("on a file", () => {
   }
   console.log(JSON.stringify({ texts: texts.length, ...counts, open }));
   expect(counts["refused for another fault"]).toBeLessThan(texts.length / 100);
-  expect(open).toBeGreaterThan(500);
-  expect(counts.answered).toBeGreaterThan(500);
-  expect(counts["refused in SQLite's words"]).toBeGreaterThan(500);
+  expect(open).toBeGreaterThan(texts.length / 9);
+  expect(counts.answered).toBeGreaterThan(texts.length / 9);
+  expect(counts["refused in SQLite's words"]).toBeGreaterThan(texts.length / 9);
 });
 
 it("in a Durable Object, in the same words", async () => {
-  const statements = texts.slice(0, 900).map((sql) => ({ sql }));
+  const statements = some("texts in a Durable Object", texts.slice(0, 900), 400).map((sql) => ({ sql }));
   const alike = statements.filter(({ sql }) => !isKnown(sql));
   expect(await differences(await Pair.open(setUp), alike)).toEqual([]);
 });
