@@ -1,4 +1,4 @@
-// Tells of users whose file has grown so large that every request feels it: the signal to move them.
+// Tells which users have grown so large that every request feels it: the signal to move them.
 import type { RouterReport } from "./report.ts";
 
 type Level = (RouterReport & { kind: "large-file" })["level"];

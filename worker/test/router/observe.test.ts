@@ -1,4 +1,4 @@
-// What an observer is told: each request with what it cost, and users whose file has grown large.
+// What an observer is told: each request with what it cost, and users with a large file.
 import { describe, expect, it, vi } from "vitest";
 import {
   createRouter,
