@@ -86,8 +86,10 @@ type Conn struct {
 }
 
 type watch struct {
-	ctx      context.Context
-	canceled atomic.Bool
+	ctx        context.Context
+	work       *Work
+	canceled   atomic.Bool
+	overworked atomic.Bool
 }
 
 // Open opens the database at path, which is never taken for a URI, and makes the connection distrust what the
@@ -242,9 +244,9 @@ func (c *Conn) Watch(ctx context.Context) (stop func()) {
 	if c.watched != nil {
 		panic("capi: a second context for one connection")
 	}
-	w := &watch{ctx: ctx}
+	w := &watch{ctx: ctx, work: workOf(ctx)}
 	c.watched = w
-	sqlite3.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, progressFunc, address(&w.canceled))
+	sqlite3.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, progressFunc, address(w))
 	// Each Watch has a flag of its own: one that is set late, by a context that ends while stop runs, is
 	// never read again.
 	w.canceled.Store(ctx.Err() != nil)

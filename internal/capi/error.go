@@ -83,8 +83,13 @@ func (c *Conn) check(rc int32) error {
 
 // failure is the error for a result code of the call that was just made.
 func (c *Conn) failure(rc int32) error {
-	if rc&0xff == sqlite3.SQLITE_INTERRUPT && c.watched != nil && c.watched.ctx.Err() != nil {
-		return &InterruptError{Cause: context.Cause(c.watched.ctx)}
+	if rc&0xff == sqlite3.SQLITE_INTERRUPT && c.watched != nil {
+		if c.watched.ctx.Err() != nil {
+			return &InterruptError{Cause: context.Cause(c.watched.ctx)}
+		}
+		if c.watched.overworked.Load() {
+			return &InterruptError{Cause: ErrTooMuchWork}
+		}
 	}
 	message := libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, rc))
 	var system int32

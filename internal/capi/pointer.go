@@ -3,7 +3,6 @@ package capi
 import (
 	"errors"
 	"strings"
-	"sync/atomic"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -23,8 +22,13 @@ var progressFunc = func() uintptr {
 	return *(*uintptr)(unsafe.Pointer(&f))
 }()
 
-func progress(_ *libc.TLS, flag uintptr) int32 {
-	if (*atomic.Bool)(pointer(flag)).Load() {
+func progress(_ *libc.TLS, at uintptr) int32 {
+	w := (*watch)(pointer(at))
+	if w.canceled.Load() {
+		return 1
+	}
+	if w.work.over() {
+		w.overworked.Store(true)
 		return 1
 	}
 	return 0
@@ -34,8 +38,8 @@ func progress(_ *libc.TLS, flag uintptr) int32 {
 // does not belong to Go's collector, so the usual rules about uintptr do not apply.
 func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
-// address is the way back. The flag lies on the heap, which does not move.
-func address(flag *atomic.Bool) uintptr { return uintptr(unsafe.Pointer(flag)) }
+// address is the way back. The watch lies on the heap, which does not move.
+func address(w *watch) uintptr { return uintptr(unsafe.Pointer(w)) }
 
 // view is n bytes of C memory, valid as long as the C side keeps them.
 func view(p uintptr, n int32) []byte {

@@ -2,7 +2,6 @@ package sqlitefile
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 )
@@ -41,7 +40,7 @@ func (f *File) CountEntries(ctx context.Context) (Entries, error) {
 		},
 	)
 	if err != nil {
-		return Entries{}, fmt.Errorf("count entries of %s: %w", f.path, err)
+		return Entries{}, fail("count the entries of", f.path, err)
 	}
 	return counted, nil
 }
