@@ -22,7 +22,17 @@ func (c *Client) Import(
 	if err != nil {
 		return wire.Imported{}, err
 	}
-	m := c.composite("import", u, wire.CompositeImport, body, mediaBinary)
+	m := &call{
+		op:      "import",
+		user:    u,
+		method:  http.MethodPost,
+		route:   "/" + wire.CompositeImport,
+		body:    body,
+		media:   mediaBinary,
+		maxRead: maxJSONAnswer,
+		timeout: c.timeouts.Rows,
+		steps:   true,
+	}
 	var out wire.Imported
 	if err := c.decode(ctx, m, &out); err != nil {
 		return wire.Imported{}, err
@@ -46,7 +56,7 @@ func (c *Client) Switch(
 	req wire.SwitchRequest,
 ) (wire.Switched, error) {
 	m := c.post("switch", u, "/"+wire.CompositeSwitch, req)
-	m.timeout = c.timeouts.Rows // it has megabytes to move
+	m.timeout, m.steps = c.timeouts.Rows, true // it has megabytes to move
 	var out wire.Switched
 	if err := c.decode(ctx, m, &out); err != nil {
 		return wire.Switched{}, err
@@ -58,18 +68,4 @@ func (c *Client) Switch(
 		)
 	}
 	return out, c.checkStatus(m, out.Status)
-}
-
-// composite is a composite request: the Worker has several steps to take.
-func (c *Client) composite(op string, u userdb.UserID, name string, body []byte, media string) *call {
-	return &call{
-		op:      op,
-		user:    u,
-		method:  http.MethodPost,
-		route:   "/" + name,
-		body:    body,
-		media:   media,
-		maxRead: maxJSONAnswer,
-		timeout: c.timeouts.Rows,
-	}
 }

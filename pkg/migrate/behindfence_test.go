@@ -47,7 +47,7 @@ func oneUser(t *testing.T) (*world.World, userdb.ObjectKey, []byte) {
 // What it acknowledged there is in no object.
 func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 	w, key, content := oneUser(t)
-	e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
+	e := world.Stepwise(w.Engine("run", w.Bucket, w.Objects, w.Objects))
 	e.Observe = func(ev migrate.Event) {
 		if ev.Stage != migrate.StageFence {
 			return

@@ -40,6 +40,9 @@ type Engine struct {
 	TellsNames bool
 	// FenceBytes is the largest file that Marker fences as it is by then; 0 where it does not.
 	FenceBytes int64
+	// Composites takes the composite requests in Offered, which the Worker names. The others go step by step.
+	Composites Composites
+	Offered    []string
 	// Procedure is how a migrate treats writers that know no fence.
 	Procedure Procedure
 	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary

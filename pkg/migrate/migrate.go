@@ -50,6 +50,11 @@ type migration struct {
 	receipt wire.Receipt
 	result  *result.Result
 
+	imported *importing // the claim came with the import, which is not compared yet
+	stepwise bool       // a switch in one request was tried
+	switched bool       // the object serves: nothing is left to do
+	fileHeld bool       // once it served, the file still was what we had fenced
+
 	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
 	parts *parts
 	// reopens: a rollback is taken back, and nothing may be imported.
@@ -66,7 +71,11 @@ func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}}
 	defer m.forget()
 	err := m.run(ctx)
-	return e.unlessDeleted(ctx, m.result.End(e.now().Sub(started), err))
+	r := m.result.End(e.now().Sub(started), err)
+	if m.fileHeld {
+		return r
+	}
+	return e.unlessDeleted(ctx, r)
 }
 
 // unlessDeleted looks, once the Durable Object serves the user, whether the application deleted the file
@@ -97,6 +106,8 @@ func (e *Engine) unlessDeleted(ctx context.Context, r result.Result) result.Resu
 
 // forget removes what was spooled.
 func (m *migration) forget() {
+	m.imported.close()
+	m.imported = nil
 	m.file.Remove()
 	m.parts.remove()
 	m.file, m.copied = nil, nil
@@ -118,7 +129,7 @@ func (m *migration) run(ctx context.Context) error {
 			return m.orMissing(err, st)
 		}
 	}
-	if m.from, err = m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
+	if err := m.claimUser(ctx, st); err != nil {
 		if now := m.from.seen; now.Phase.Split() &&
 			now.Phase != userdb.Splitting { // another operator's split came between the two looks
 			return m.leaveSplit(now)
@@ -155,7 +166,10 @@ func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
 func (m *migration) admit(ctx context.Context) error {
+	beside := make(chan error, 1)
+	go func() { beside <- m.source().RefuseBeside(ctx, m.user) }()
 	file, err := m.downloadToMove(ctx)
+	besideErr := <-beside
 	if userdb.KindOf(err) == userdb.NotFound {
 		return userfile.NoFile("migrate", m.user, m.Layout.Key(m.user))
 	}
@@ -187,8 +201,8 @@ func (m *migration) admit(ctx context.Context) error {
 	if lin := userdb.MetadataHotOf(file.Object.Metadata); lin != 0 {
 		return hotWithoutCold(m.user, file.Version, lin)
 	}
-	if err := m.source().RefuseBeside(ctx, m.user); err != nil {
-		return err // the file's version says nothing of it, so it does not go into quarantine
+	if besideErr != nil {
+		return besideErr // the file's version says nothing of it, so it does not go into quarantine
 	}
 	checking, done := ctx, context.CancelFunc(func() {})
 	if m.g == 0 {
@@ -362,7 +376,7 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 	if err == nil && m.Procedure.Outwaits() {
 		err = m.untilOldPathEnded(ctx)
 	}
-	if err == nil {
+	if err == nil && !m.switched {
 		err = m.switchOver(ctx)
 	}
 	if err != nil {
@@ -401,6 +415,8 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		}
 		var err error
 		switch {
+		case m.imported != nil:
+			err = m.takeImported(ctx)
 		case m.copied != nil || m.hurried:
 		case try == 0:
 			err = m.copyInTurn(ctx)
@@ -410,7 +426,11 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = m.fence(ctx)
+		if m.switchesAtOnce() {
+			err = m.switchAtOnce(ctx)
+		} else {
+			err = m.fence(ctx)
+		}
 		if userdb.KindOf(err) != userdb.Precondition {
 			return err
 		}
@@ -458,6 +478,11 @@ func (m *migration) copyAndCompare(ctx context.Context, reset bool) error {
 	if err := errors.Join(err, <-proof.counted); err != nil {
 		return err
 	}
+	return m.compareCopy(ctx, proof, store)
+}
+
+// compareCopy demands that the object holds what was sent, by digest and by census.
+func (m *migration) compareCopy(ctx context.Context, proof *copyProof, store *wire.DatabaseDigest) error {
 	if store == nil || store.Database != proof.digest.Database ||
 		proof.digest.CensusDifference(*store) != "" {
 		return m.copyDiffers(ctx, proof.digest, store)
@@ -533,6 +558,9 @@ func (m *migration) switchOver(ctx context.Context) error {
 	}
 	m.receipt.Digest = m.copied.digest
 	if _, err := m.Stores.Ready(ctx, m.user, m.g, m.copied.digest, m.receipt); err != nil {
+		if st, open := m.openAlready(ctx); open {
+			return m.opened(st)
+		}
 		return err
 	}
 	if m.parts != nil {
@@ -544,6 +572,12 @@ func (m *migration) switchOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return m.opened(st)
+}
+
+// opened ends the switch: the object serves.
+func (m *migration) opened(st wire.Status) error {
+	m.switched = true
 	window := m.now().Sub(time.UnixMilli(m.receipt.MigratedAt))
 	m.result.Window += window // a user who came back first has waited before
 	m.observe(result.Event{User: m.user, Stage: result.StageActivate, Took: window})

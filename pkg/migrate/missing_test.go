@@ -27,7 +27,7 @@ func TestFileDeletedWhileACommandIsOpen(t *testing.T) {
 				var late sync.WaitGroup
 				line := world.NewLine(rand.New(rand.NewPCG(uint64(n), 1)), world.Trouble{}, &late)
 				line.DieAfter(n)
-				c.run(x, t.Context(), x.w.OverLine("dies", line))
+				c.run(x, t.Context(), world.Stepwise(x.w.OverLine("dies", line)))
 				late.Wait()
 				died = line.Died()
 				st, err := x.w.Objects.Status(t.Context(), alice)

@@ -88,6 +88,15 @@ type Stores interface {
 	Merge(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error)
 }
 
+// Composites is the Worker where it takes several steps of a command in one request, each durable before the
+// next (docs/cutover.md, "Composite requests"). After an error nobody knows how many of them it took.
+type Composites interface {
+	// Import is Claim, a look at the file, Schema, Rows, Finish and Digest.
+	Import(ctx context.Context, u userdb.UserID, req wire.ImportRequest) (wire.Imported, error)
+	// Switch is Mark, Ready and Activate, and R2's copy of the receipt.
+	Switch(ctx context.Context, u userdb.UserID, req wire.SwitchRequest) (wire.Switched, error)
+}
+
 // Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing
 // travels.
 type Marker interface {

@@ -14,7 +14,7 @@ import (
 // looked up first. Without a copy the user is served all the same; but it is work that is left, so it fails
 // the account, as a flag does.
 func (e *Engine) KeepReceipt(ctx context.Context, r result.Result) result.Result {
-	if r.Receipt == nil || r.Failure != nil {
+	if r.Receipt == nil || r.Failure != nil || r.ReceiptKept {
 		return r
 	}
 	if err := e.putReceipt(context.WithoutCancel(ctx), *r.Receipt, r.Outcome == result.OutcomeMigrated || r.Outcome == result.OutcomeSplit); err != nil {

@@ -116,6 +116,29 @@ func TestEveryCallIsModelled(t *testing.T) {
 	}
 }
 
+// stepsOf are the single calls that each composite request is. The model sends them one after the other; what
+// is none of Stores is the file's.
+var stepsOf = map[string][]string{
+	"Import": {"Claim", "look", "Schema", "Rows", "Finish", "Digest"},
+	"Switch": {"Mark", "Ready", "Activate", "put receipt", "look"},
+}
+
+func TestEveryCompositeIsOfModelledCalls(t *testing.T) {
+	composites, markers := reflect.TypeFor[Composites](), reflect.TypeFor[Marker]()
+	for i := range composites.NumMethod() {
+		name := composites.Method(i).Name
+		if len(stepsOf[name]) == 0 {
+			t.Errorf("the composite %s is of no calls of the model", name)
+		}
+		for _, step := range stepsOf[name] {
+			_, modelled := sentAs[step]
+			if _, marks := markers.MethodByName(step); !modelled && !marks && token.IsExported(step) {
+				t.Errorf("%s: the step %s is no call of the model", name, step)
+			}
+		}
+	}
+}
+
 // TestJudgeFollowsTheModel: the server that status names follows from the phases in which the model's object
 // takes writes.
 func TestJudgeFollowsTheModel(t *testing.T) {

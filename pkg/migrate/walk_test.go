@@ -197,6 +197,14 @@ func ways() map[string]way {
 			walkRows,
 			false,
 		},
+		"migrate step by step": {
+			none,
+			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {
+				return world.Stepwise(e).Migrate(ctx, alice)
+			},
+			walkRows,
+			false,
+		},
 		"migrate beside unconditional writers": {
 			none,
 			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result {

@@ -107,14 +107,15 @@ type Result struct {
 
 	// The rest is for the program; none of it is printed.
 
-	CameBack bool // split: the user was brought back to the file first
-	WasSplit bool // rollback: the user was split
-	Unflag   bool // failed, and rolled back: the flag that was set before the switch goes
-	Unfit    bool // migrate: the file itself was refused, before anything was claimed
-	LeftFlag bool // everything is done but the flag, and Failure says why
-	Flag     FlagChange
-	Receipt  *wire.Receipt // of which R2 shall have a copy
-	Failure  error         // see Err
+	CameBack    bool // split: the user was brought back to the file first
+	WasSplit    bool // rollback: the user was split
+	Unflag      bool // failed, and rolled back: the flag that was set before the switch goes
+	Unfit       bool // migrate: the file itself was refused, before anything was claimed
+	LeftFlag    bool // everything is done but the flag, and Failure says why
+	Flag        FlagChange
+	Receipt     *wire.Receipt // of which R2 shall have a copy
+	ReceiptKept bool          // R2 has it already
+	Failure     error         // see Err
 }
 
 // Err is the reason of a failure, nil otherwise.

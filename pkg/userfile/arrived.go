@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // sentError is a PUT that may have taken effect, and the ETag of the bytes that were sent.
@@ -20,6 +21,14 @@ func sent(err error, md5 []byte) error {
 		return nil
 	}
 	return &sentError{err, userdb.ETag(`"` + hex.EncodeToString(md5) + `"`)}
+}
+
+// Asked is the error of a request that asked for these bytes, so that a look can tell whether they arrived.
+func Asked(err error, asked wire.MarkRequest) error {
+	if err == nil {
+		return nil
+	}
+	return &sentError{err, userdb.ETag(`"` + asked.MD5 + `"`)}
 }
 
 // Arrived says whether the file, which carries the mark of a PUT that ended with an error, holds the bytes

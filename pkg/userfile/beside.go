@@ -2,6 +2,8 @@ package userfile
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -11,28 +13,39 @@ import (
 // holds is not in the file, and what a hot journal would take back is. SQLite ignores objects that do not
 // begin like these, and so does this.
 func (s *Source) Beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
+	suffixes := []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix}
+	found := make([]*sqlitefile.Finding, len(suffixes))
+	errs := make([]error, len(suffixes))
+	var looks sync.WaitGroup
+	for i, suffix := range suffixes {
+		looks.Go(func() { found[i], errs[i] = s.besideAt(ctx, s.Layout.Key(u)+userdb.ObjectKey(suffix)) })
+	}
+	looks.Wait()
 	var list []sqlitefile.Finding
-	for _, suffix := range []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix} {
-		key := s.Layout.Key(u) + userdb.ObjectKey(suffix)
-		object, err := s.Files.Head(ctx, key)
-		if userdb.KindOf(err) == userdb.NotFound || err == nil && object.Size < sqlitefile.BesideBytes {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		head, _, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.BesideBytes)
-		if userdb.KindOf(err) == userdb.NotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if finding := sqlitefile.Beside(string(key), head); finding != nil {
+	for _, finding := range found {
+		if finding != nil {
 			list = append(list, *finding)
 		}
 	}
-	return list, nil
+	return list, errors.Join(errs...)
+}
+
+func (s *Source) besideAt(ctx context.Context, key userdb.ObjectKey) (*sqlitefile.Finding, error) {
+	object, err := s.Files.Head(ctx, key)
+	if userdb.KindOf(err) == userdb.NotFound || err == nil && object.Size < sqlitefile.BesideBytes {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	head, _, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.BesideBytes)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sqlitefile.Beside(string(key), head), nil
 }
 
 // RefuseBeside refuses by name a user with such an object beside the file.

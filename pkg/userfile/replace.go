@@ -105,12 +105,7 @@ func (s *Copy) Remark(
 
 func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked) (userdb.ETag, error) {
 	if w.Worker != nil && b.size <= w.MarkBytes {
-		etag, err := w.Worker.Mark(
-			ctx,
-			u,
-			wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
-				Head: b.head, Tombstone: b.stone, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)},
-		)
+		etag, err := w.Worker.Mark(ctx, u, s.message(b))
 		var refused *wire.RemoteError
 		if err == nil || NamesRefused(err) ||
 			userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
@@ -121,6 +116,23 @@ func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked
 		return "", err
 	}
 	return w.put(ctx, b, s, s.Version)
+}
+
+// message asks the Worker for the bytes under the mark, in place of the spooled version.
+func (s *Copy) message(b *marked) wire.MarkRequest {
+	return wire.MarkRequest{ETag: strings.Trim(string(s.ETag), `"`), Modified: s.LastModified.Unix(),
+		Head: b.head, Tombstone: b.stone, MD5: hex.EncodeToString(b.md5()), Metadata: b.metadata(nil)}
+}
+
+// MarkMessage asks for the mark in a composite request. Its bytes are those that were checked. They are kept:
+// where the request fails, the PUT that follows sends the same ones, so that it does not matter which lands.
+func (s *Copy) MarkMessage(mark userdb.Mark, random io.Reader) (wire.MarkRequest, error) {
+	b, err := s.takeMarked(mark, random)
+	if err != nil {
+		return wire.MarkRequest{}, err
+	}
+	s.ahead = b
+	return s.message(b), nil
 }
 
 // travelsUnder asks the Worker only of files without a fence: the fence has asked for it. A lift goes on

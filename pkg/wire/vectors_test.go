@@ -152,6 +152,7 @@ func vectorFiles(t *testing.T) map[string]any {
 		"batches.json": buildBatches(t),
 		"pages.json":   buildPages(),
 		"back.json":    buildBack(t),
+		"forth.json":   buildForth(t),
 		"query.json":   buildQuery(t),
 	}
 }

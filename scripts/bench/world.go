@@ -98,6 +98,8 @@ func (w *world) connect(ctx context.Context) error {
 		Limits:      hello.Limits,
 		Marker:      stores,
 		MarkBytes:   hello.MarkBytes,
+		Composites:  stores,
+		Offered:     hello.Composites,
 		Scratch:     scratch.In(w.dir),
 		Run:         "bench",
 		Version:     "bench",

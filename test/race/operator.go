@@ -79,6 +79,8 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 		Marker:      stores,
 		MarkBytes:   hello.MarkBytes,
 		FenceBytes:  hello.FenceBytes,
+		Composites:  stores,
+		Offered:     hello.Composites,
 		Concurrency: 1,
 		Run:         run,
 		Version:     "race",

@@ -51,6 +51,7 @@ func (w *World) Engine(
 	stores migrate.Stores,
 	marker migrate.Marker,
 ) *migrate.Engine {
+	composites := compositesOf(stores, marker)
 	return &migrate.Engine{
 		Files:       files,
 		Flags:       w.Flags,
@@ -63,11 +64,29 @@ func (w *World) Engine(
 		MarkBytes:   1 << 20,
 		FenceBytes:  1 << 20,
 		TellsNames:  true,
+		Composites:  composites,
+		Offered:     []string{wire.CompositeImport, wire.CompositeSwitch},
 		Scratch:     folder(w.scratch),
 		Run:         run,
 		Version:     "test",
 		Concurrency: 1,
 	}
+}
+
+// compositesOf are those of the world's own stores: with a double of some messages an engine takes the single
+// steps, which the double sees.
+func compositesOf(stores migrate.Stores, marker migrate.Marker) migrate.Composites {
+	objects, isOwn := stores.(*Objects)
+	if worker, ok := marker.(*Objects); isOwn && ok && worker == objects {
+		return objects
+	}
+	return nil
+}
+
+// Stepwise is the engine with a Worker of before, which takes no composite requests.
+func Stepwise(e *migrate.Engine) *migrate.Engine {
+	e.Composites, e.Offered = nil, nil
+	return e
 }
 
 type folder string

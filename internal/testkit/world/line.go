@@ -110,17 +110,32 @@ func (l *Line) roll() (fate, time.Duration) {
 		return []fate{diesBefore, diesBehind, late}[l.dice.IntN(3)], took
 	}
 	l.left--
+	return l.chance(), took
+}
+
+// rollInner is the fate of a step of the Worker, which does not die with the process.
+func (l *Line) rollInner() (fate, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	took := time.Duration(1+l.dice.IntN(3_000_000)) * time.Nanosecond
+	if l.dice.Float64() < l.trouble.Slow {
+		took += time.Duration(l.dice.IntN(5_000_000_000))
+	}
+	return l.chance(), took
+}
+
+func (l *Line) chance() fate {
 	point := l.dice.Float64()
 	for _, chance := range []struct {
 		fate
 		share float64
 	}{{lost, l.trouble.Lost}, {late, l.trouble.Late}, {noAnswer, l.trouble.NoAnswer}, {twice, l.trouble.Twice}} {
 		if point < chance.share {
-			return chance.fate, took
+			return chance.fate
 		}
 		point -= chance.share
 	}
-	return delivered, took
+	return delivered
 }
 
 // laterBy is any delay: soon is as likely as late.
@@ -204,6 +219,7 @@ func ask[T any](l *Line, op func() (T, error)) (T, error) {
 // OverLine makes an engine with all its requests over the line.
 func (w *World) OverLine(run string, l *Line) *migrate.Engine {
 	e := w.Engine(run, lineFiles{l, w.Bucket}, lineStores{l, w.Objects}, lineStores{l, w.Objects})
+	e.Composites = lineStores{l, w.Objects.Under(lineInner{l})}
 	e.Flags, e.SplitFlags = lineFlags{l, w.Flags}, lineFlags{l, w.SplitFlags}
 	return e
 }
@@ -417,4 +433,21 @@ func (s lineStores) Names(ctx context.Context, u userdb.UserID) ([]string, error
 
 func (s lineStores) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
 	return ask(s.line.change(), func() (wire.Fenced, error) { return s.to.Fence(ctx, u, req) })
+}
+
+func (s lineStores) Import(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ImportRequest,
+) (wire.Imported, error) {
+	req.Batch = bytes.Clone(req.Batch)
+	return ask(s.line.change(), func() (wire.Imported, error) { return s.to.Import(ctx, u, req) })
+}
+
+func (s lineStores) Switch(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.SwitchRequest,
+) (wire.Switched, error) {
+	return ask(s.line.change(), func() (wire.Switched, error) { return s.to.Switch(ctx, u, req) })
 }

@@ -14,9 +14,18 @@ import (
 
 // Objects are the users' Durable Objects. Each takes one message at a time.
 type Objects struct {
-	world *World
-	mu    sync.Mutex
-	users map[userdb.UserID]*object
+	world  *World
+	mu     sync.Mutex
+	users  map[userdb.UserID]*object
+	inner  Inner
+	parent *Objects // that has the users, where these are the same objects under other bindings
+}
+
+func (o *Objects) root() *Objects {
+	if o.parent != nil {
+		return o.parent
+	}
+	return o
 }
 
 type object struct {
@@ -35,6 +44,7 @@ type object struct {
 }
 
 func (o *Objects) of(u userdb.UserID) *object {
+	o = o.root()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.users[u] == nil {
@@ -55,7 +65,7 @@ func with[T any](o *Objects, u userdb.UserID, run func(*object) (T, error)) (T, 
 var kindOfWire = map[string]userdb.Kind{
 	wire.KindClaimConflict: userdb.Precondition, wire.KindStaleClaim: userdb.Superseded, wire.KindWrongPhase: userdb.Conflict,
 	wire.KindBatchesMissing: userdb.Conflict, wire.KindDigestIncomplete: userdb.Conflict, wire.KindDigestMismatch: userdb.Mismatch,
-	wire.KindRowsRefused: userdb.Refused, wire.KindSchemaRefused: userdb.Refused, wire.KindFileChanged: userdb.Precondition,
+	wire.KindInternal: userdb.Internal, wire.KindRowsRefused: userdb.Refused, wire.KindSchemaRefused: userdb.Refused, wire.KindFileChanged: userdb.Precondition,
 }
 
 func refuse(kind, format string, args ...any) error {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import back from "../../../pkg/wire/testdata/vectors/back.json";
 import batches from "../../../pkg/wire/testdata/vectors/batches.json";
 import digests from "../../../pkg/wire/testdata/vectors/digests.json";
+import forth from "../../../pkg/wire/testdata/vectors/forth.json";
 import pages from "../../../pkg/wire/testdata/vectors/pages.json";
 import query from "../../../pkg/wire/testdata/vectors/query.json";
 import rowVectors from "../../../pkg/wire/testdata/vectors/rows.json";
@@ -15,6 +16,7 @@ import { decodeBatch } from "../../src/wire/batch.ts";
 import { decodeCells, encodeCell } from "../../src/wire/cells.ts";
 import { databaseDigest, schemaDigest } from "../../src/wire/digest.ts";
 import { WireError } from "../../src/wire/errors.ts";
+import { parseImport } from "../../src/wire/import.ts";
 import { encodeExported } from "../../src/wire/exported.ts";
 import { asObject } from "../../src/wire/json.ts";
 import { type TableDigest, parseSchema, phases } from "../../src/wire/messages.ts";
@@ -186,6 +188,18 @@ describe("pages.json", () => {
       parts.reals,
     );
     expect(toHex(encoded)).toBe(body);
+  });
+});
+
+describe("forth.json", () => {
+  it.each(good(forth.imports))("import: $name", ({ body, expect: { header, batch: rows = "" } }) => {
+    const { claim, etag, schema, batch } = parseImport(fromHex(body));
+    expect({ claim, etag, schema }).toEqual(header);
+    expect(toHex(batch)).toBe(rows);
+  });
+
+  it.each(broken(forth.imports))("import: $name", ({ body, expect: { error } }) => {
+    expect(kindOf(() => parseImport(fromHex(body)))).toBe(error);
   });
 });
 

@@ -7,14 +7,29 @@ import { parseDatabaseDigest } from "../../wire/messages.ts";
 import { type MarkRequest, markFile, parseMarkRequest } from "../mark.ts";
 import { type Place, step } from "./place.ts";
 
+/** What a switch does: the fence, and the body of `open`. */
+interface SwitchMessage {
+  readonly gen: number;
+  readonly mark: MarkRequest;
+  readonly digest: unknown;
+  readonly receipt: JsonObject;
+}
+
+/** Whatever is malformed is refused before the fence. @throws WireError bad-request */
+export function parseSwitch(body: JsonObject): SwitchMessage {
+  parseDatabaseDigest(body["digest"]);
+  return {
+    gen: asClaim(body["gen"], "gen"),
+    mark: parseMarkRequest(asObject(body["mark"], "mark")),
+    digest: body["digest"],
+    receipt: asObject(body["receipt"], "receipt"),
+  };
+}
+
 export async function switchUser(request: Request, place: Place): Promise<object> {
-  const body = asObject(await readJson(request), "body");
-  const gen = asClaim(body["gen"], "gen");
-  const mark = parseMarkRequest(asObject(body["mark"], "mark"));
-  const receipt = asObject(body["receipt"], "receipt");
-  parseDatabaseDigest(body["digest"]); // whatever is malformed is refused before the fence
+  const { gen, mark, digest, receipt } = parseSwitch(asObject(await readJson(request), "body"));
   await step("mark", () => fence(place, mark));
-  const status = await step("open", () => place.object.ask("open", { gen, digest: body["digest"], receipt }));
+  const status = await step("open", () => place.object.ask("open", { gen, digest, receipt }));
   const [kept, file] = await Promise.all([keepReceipt(place, gen, receipt), lookAt(place)]);
   return { status, receiptKept: kept, file };
 }
@@ -22,7 +37,8 @@ export async function switchUser(request: Request, place: Place): Promise<object
 /** The same request again finds its fence: its random bytes make the ETag one that no other file has. */
 async function fence({ bucket, key }: Place, mark: MarkRequest): Promise<void> {
   try {
-    await markFile(bucket, key, mark);
+    const { etag } = await markFile(bucket, key, mark);
+    if (etag !== mark.md5) throw new WireError("internal", `${key} is not in R2 as it was sent`);
   } catch (error) {
     if (!(error instanceof WireError) || error.kind !== "file-changed") throw error;
     if ((await bucket.head(key))?.etag !== mark.md5) throw error;
