@@ -20,6 +20,7 @@ VERSION ?=
 setup: worker/node_modules/.package-lock.json
 	go mod download
 	scripts/model/setup.sh
+	scripts/python/setup.sh
 
 worker/node_modules/.package-lock.json: worker/package-lock.json
 	cd worker && npm ci --loglevel=error
