@@ -119,6 +119,12 @@ func codeOf(page string) string {
 // faultOf says what the program would not understand, or nothing. Words that are no flags are not looked at:
 // pages use placeholders.
 func faultOf(command string) string {
+	command, behind, _ := strings.Cut(command, " -- ") // of dev
+	if inner, ours := strings.CutPrefix(behind, "dbmigrate "); ours {
+		if fault := faultOf(inner); fault != "" {
+			return fault
+		}
+	}
 	words := strings.Fields(command)
 	cmd := subcommand(words[0])
 	if cmd == nil {

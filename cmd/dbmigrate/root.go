@@ -53,6 +53,7 @@ func newRoot(a *app) *cobra.Command {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(
 		newInit(a),
+		newDev(a),
 		newDoctor(a),
 		newScan(a),
 		newMigrate(a),

@@ -25,8 +25,8 @@ var forbidden = []rule{
 	{"unsafe", []string{"internal/capi"}, "one package talks to SQLite's C functions"},
 	{
 		"os/exec",
-		[]string{"internal/checker", "internal/testkit/", "scripts/"},
-		"the program starts only its own checker",
+		[]string{"internal/checker", "internal/localdev", "internal/testkit/", "scripts/"},
+		"the program starts only its own checker, and wrangler and a command for `dbmigrate dev`",
 	},
 	{
 		"crypto/md5",

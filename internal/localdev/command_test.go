@@ -1,4 +1,4 @@
-package main
+package localdev
 
 import "testing"
 
@@ -6,7 +6,7 @@ func TestRunCommandReturnsTheCommandsCode(t *testing.T) {
 	for script, want := range map[string]int{
 		"exit 0": 0, "exit 3": 3, "kill -s TERM $$": 143, `test "$MARK" = here`: 0,
 	} {
-		code, err := runCommand(
+		code, err := RunCommand(
 			[]string{"/bin/sh", "-c", script},
 			[]string{"PATH=/bin:/usr/bin", "MARK=here"},
 		)
@@ -14,7 +14,7 @@ func TestRunCommandReturnsTheCommandsCode(t *testing.T) {
 			t.Errorf("%s: %d, %v", script, code, err)
 		}
 	}
-	if code, err := runCommand([]string{"/nonexistent/command"}, nil); err == nil || code != 127 {
+	if code, err := RunCommand([]string{"/nonexistent/command"}, nil); err == nil || code != 127 {
 		t.Errorf("absent command: %d, %v", code, err)
 	}
 }

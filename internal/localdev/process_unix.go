@@ -1,4 +1,6 @@
-package stack
+//go:build unix
+
+package localdev
 
 import (
 	"context"
@@ -28,18 +30,17 @@ type process struct {
 	stopErr  error
 }
 
-// startWrangler runs wrangler and returns it with the URL that it serves. temporary, if not empty, is a
-// folder to remove when this process dies before it calls stop.
+// startWrangler runs wrangler and returns it with the URL that it serves. temporary are files and folders to
+// remove when this process dies before it calls stop.
 func startWrangler(
 	ctx context.Context,
-	tools toolchain,
-	args, env []string,
-	temporary string,
+	tools Tools,
+	args, env, temporary []string,
 	log io.Writer,
 ) (*process, string, error) {
 	output := newReadyWatcher(log)
-	cmd := exec.Command(tools.node, append([]string{tools.wrangler}, args...)...)
-	cmd.Dir, cmd.Env = tools.workerDir, env
+	cmd := exec.Command(tools.Node, append([]string{tools.Wrangler}, args...)...)
+	cmd.Dir, cmd.Env = tools.Dir, env
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second // a child that outlives the leader may hold the output pipe
@@ -119,6 +120,8 @@ func signalGroup(group int, signal syscall.Signal) {
 
 func groupIsGone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
 
+func (p *process) isGone() bool { return groupIsGone(p.cmd.Process.Pid) }
+
 // waitGroupGone gives up after patience: if the first process of a container reaps no orphans, a dead
 // straggler stays in the group for ever.
 func waitGroupGone(group int, patience time.Duration) {
@@ -128,11 +131,11 @@ func waitGroupGone(group int, patience time.Duration) {
 }
 
 // watchdogScript waits for a line. End of file instead means that our process died without a word: end the
-// group $1, and remove its temporary state folder $2, if it has one. (`kill -TERM -- -N` would be an error in
-// dash.)
+// group $1, and remove the files and folders behind it. (`kill -TERM -- -N` would be an error in dash.)
 const watchdogScript = `read -r word || {
-	kill -s TERM -- -"$1"; sleep 5; kill -s KILL -- -"$1"
-	if [ -n "$2" ]; then rm -rf -- "$2"; fi
+	group=$1; shift
+	kill -s TERM -- -"$group"; sleep 5; kill -s KILL -- -"$group"
+	rm -rf -- "$@"
 } 2>/dev/null`
 
 // watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe
@@ -143,8 +146,9 @@ type watchdog struct {
 	pipe io.WriteCloser
 }
 
-func startWatchdog(group int, temporary string) (*watchdog, error) {
-	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "watchdog", fmt.Sprint(group), temporary)
+func startWatchdog(group int, temporary []string) (*watchdog, error) {
+	args := append([]string{"-c", watchdogScript, "watchdog", fmt.Sprint(group)}, temporary...)
+	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pipe, err := cmd.StdinPipe()

@@ -1,7 +1,6 @@
-package stack
+package localdev
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,68 +12,53 @@ import (
 // minNode is what wrangler 4.164 demands; an older one starts, warns and exits.
 var minNode = [2]int{22, 12}
 
-// toolchain is what runs wrangler: absolute paths.
-type toolchain struct {
-	workerDir string
-	node      string
-	wrangler  string
+// Tools are what runs wrangler: absolute paths.
+type Tools struct {
+	Dir      string // the folder that wrangler runs in
+	Node     string
+	Wrangler string
 }
 
-func findToolchain(workerDir string) (toolchain, error) {
-	if workerDir == "" {
-		root, err := moduleRoot()
-		if err != nil {
-			return toolchain{}, err
-		}
-		workerDir = filepath.Join(root, "worker")
-	}
-	workerDir, err := filepath.Abs(workerDir)
+// FindTools looks for wrangler as node does: in node_modules of dir, and then of each folder above. advice
+// says how to get what is missing.
+func FindTools(dir, advice string) (Tools, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return toolchain{}, fmt.Errorf("find wrangler in %s: %w", workerDir, err)
+		return Tools{}, fmt.Errorf("find wrangler in %s: %w", dir, err)
 	}
-	t := toolchain{
-		workerDir: workerDir,
-		wrangler:  filepath.Join(workerDir, "node_modules", "wrangler", "bin", "wrangler.js"),
+	modules, err := modulesAbove(dir)
+	if err != nil {
+		return Tools{}, fmt.Errorf("%w (%s)", err, advice)
 	}
-	if _, err := os.Stat(t.wrangler); err != nil {
-		return toolchain{}, fmt.Errorf("find wrangler: %w (run `make setup`)", err)
-	}
-	if err := NoteInputs(workerDir, "."); err != nil {
-		return toolchain{}, fmt.Errorf("look at the Worker: %w", err)
-	}
-	t.node, err = findNode(workerDir)
+	t := Tools{Dir: dir, Wrangler: filepath.Join(modules, wranglerScript)}
+	t.Node, err = findNode(modules, advice)
 	return t, err
 }
 
-// moduleRoot walks up to go.mod, so that tests of any package find worker/.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the module's root: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+var wranglerScript = filepath.Join("wrangler", "bin", "wrangler.js")
+
+// modulesAbove is the nearest node_modules that has wrangler.
+func modulesAbove(dir string) (string, error) {
+	for at := dir; ; at = filepath.Dir(at) {
+		modules := filepath.Join(at, "node_modules")
+		if _, err := os.Stat(filepath.Join(modules, wranglerScript)); err == nil {
+			return modules, nil
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New(
-				"find the module's root: no go.mod above the working folder (set Options.WorkerDir)",
-			)
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("find wrangler: there is none in node_modules of %s or above", dir)
 		}
-		dir = parent
 	}
 }
 
 // findNode prefers the node that package-lock.json pins: the system's may be too old for wrangler.
-func findNode(workerDir string) (string, error) {
-	pinned := filepath.Join(workerDir, "node_modules", "node", "bin", "node")
+func findNode(modules, advice string) (string, error) {
+	pinned := filepath.Join(modules, "node", "bin", "node")
 	if _, err := os.Stat(pinned); err == nil {
 		return pinned, nil
 	}
 	system, err := exec.LookPath("node")
 	if err != nil {
-		return "", fmt.Errorf("find node: %w (run `make setup`)", err)
+		return "", fmt.Errorf("find node: %w (%s)", err, advice)
 	}
 	out, err := exec.Command(system, "--version").Output()
 	if err != nil {
@@ -82,11 +66,12 @@ func findNode(workerDir string) (string, error) {
 	}
 	if !nodeIsRecent(string(out)) {
 		return "", fmt.Errorf(
-			"find node: %s is %s, wrangler needs %d.%d (run `make setup`)",
+			"find node: %s is %s, wrangler needs %d.%d (%s)",
 			system,
 			strings.TrimSpace(string(out)),
 			minNode[0],
 			minNode[1],
+			advice,
 		)
 	}
 	return system, nil

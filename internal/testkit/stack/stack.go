@@ -10,9 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
-	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/localdev"
 )
 
 // What worker/wrangler.jsonc and testdata/wrangler.jsonc both declare.
@@ -29,10 +28,6 @@ const (
 	defaultAdminToken = "local-admin-token"
 	defaultAppToken   = "local-app-token"
 )
-
-// startTimeout bounds one start when the caller's context does not: a cold CI machine needs several times the
-// usual 2 s.
-const startTimeout = 5 * time.Minute
 
 // Options say what to start. The zero value starts worker/ of this repository on an empty state.
 type Options struct {
@@ -57,9 +52,9 @@ type Stack struct {
 	PersistDir  string
 
 	options   Options
-	tools     toolchain
+	tools     localdev.Tools
 	temporary bool // PersistDir is ours to remove
-	process   *process
+	runtime   *localdev.Runtime
 }
 
 // Start runs the local runtime and returns when it answers. ctx bounds the start only; end the stack with
@@ -111,18 +106,18 @@ func (s *Stack) Env() []string {
 // Restart ends the runtime and starts it again on the same port and the same state: what only memory held is
 // gone.
 func (s *Stack) Restart(ctx context.Context) error {
-	if err := s.process.stop(); err != nil {
+	if err := s.runtime.Stop(); err != nil {
 		return err
 	}
-	return s.launch(ctx, s.URL[strings.LastIndex(s.URL, ":")+1:])
+	return s.launch(ctx, s.runtime.Port())
 }
 
 // Kill ends the runtime as kill -9 does, wherever it is at that moment. Restart starts it again.
-func (s *Stack) Kill() error { return s.process.kill() }
+func (s *Stack) Kill() error { return s.runtime.Kill() }
 
 // Stop ends every process of the stack and removes a temporary state folder. A second call does nothing.
 func (s *Stack) Stop() error {
-	return joinCleanup(s.process.stop(), s.removeTemporary())
+	return joinCleanup(s.runtime.Stop(), s.removeTemporary())
 }
 
 // RunTests is the body of a TestMain: one stack for the whole package, stopped before the exit code is
@@ -167,52 +162,31 @@ func (s *Stack) preparePersistDir() error {
 }
 
 func (s *Stack) removeTemporary() error {
-	if dir := s.temporaryDir(); dir != "" {
-		return os.RemoveAll(dir)
+	if s.temporary {
+		return os.RemoveAll(s.PersistDir)
 	}
 	return nil
-}
-
-// temporaryDir is empty when PersistDir is the caller's.
-func (s *Stack) temporaryDir() string {
-	if !s.temporary {
-		return ""
-	}
-	return s.PersistDir
 }
 
 func (s *Stack) launch(ctx context.Context, port string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	p, url, err := startWrangler(
-		ctx,
-		s.tools,
-		s.wranglerArgs(port),
-		wranglerEnv(s.PersistDir),
-		s.temporaryDir(),
-		s.options.Log,
-	)
+	var temporary []string
+	if s.temporary {
+		temporary = []string{s.PersistDir}
+	}
+	runtime, err := localdev.Start(ctx, localdev.Options{
+		Tools:      s.tools,
+		Config:     s.options.ConfigPath,
+		PersistDir: s.PersistDir,
+		Port:       port,
+		Vars:       s.options.Vars,
+		Temporary:  temporary,
+		Log:        s.options.Log,
+	})
 	if err != nil {
 		return err
 	}
-	s.process, s.URL = p, url
-	s.S3Endpoint = url + "/cdn-cgi/local/r2/s3"
-	s.KVBaseURL = url + "/cdn-cgi/local/explorer/api"
+	s.runtime, s.URL, s.S3Endpoint, s.KVBaseURL = runtime, runtime.URL, runtime.S3Endpoint, runtime.KVBaseURL
 	return nil
-}
-
-func (s *Stack) wranglerArgs(port string) []string {
-	args := []string{
-		"dev", "--local", "--ip", "127.0.0.1", "--port", port, "--inspector-port", "0",
-		"--persist-to", s.PersistDir, "--show-interactive-dev-session=false",
-	}
-	if s.options.ConfigPath != "" {
-		args = append(args, "--config", s.options.ConfigPath)
-	}
-	for _, name := range sortedKeys(s.options.Vars) {
-		args = append(args, "--var", name+":"+s.options.Vars[name])
-	}
-	return args
 }
 
 // absolute makes a path independent of the working folder, because wrangler runs in another one. Empty stays
@@ -230,15 +204,6 @@ func withDefaultTokens(vars map[string]string) map[string]string {
 		all[name] = value
 	}
 	return all
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func joinCleanup(err, cleanup error) error {

@@ -110,12 +110,11 @@ func TestStackServesAndKeepsItsStateOverARestart(t *testing.T) {
 
 func TestStopLeavesNothingBehind(t *testing.T) {
 	s := startForTest(t, testOptions())
-	group := s.process.cmd.Process.Pid
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if !groupIsGone(group) {
-		t.Errorf("process group %d is still there", group)
+	if !s.runtime.Gone() {
+		t.Error("the process group is still there")
 	}
 	if _, err := os.Stat(s.PersistDir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("state folder: %v", err)
@@ -186,34 +185,5 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestNodeIsRecent(t *testing.T) {
-	for version, want := range map[string]bool{
-		"v22.12.0\n": true, "v22.11.9": false, "v24.0.0": true, "v20.19.5": false, "": false, "node": false,
-	} {
-		if got := nodeIsRecent(version); got != want {
-			t.Errorf("nodeIsRecent(%q) = %v", version, got)
-		}
-	}
-}
-
-func TestReadyWatcherFindsASplitLineOnce(t *testing.T) {
-	var log strings.Builder
-	w := newReadyWatcher(&log)
-	for _, piece := range []string{"noise\nRea", "dy on http://127.0.0.1:44", "015\nReady on http://127.0.0.1:1\n", "end"} {
-		if _, err := w.Write([]byte(piece)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if url := <-w.ready; url != "http://127.0.0.1:44015" {
-		t.Errorf("url %q", url)
-	}
-	if len(w.ready) != 0 {
-		t.Error("announced twice")
-	}
-	if !strings.HasSuffix(w.tail(), "\nend") || !strings.HasPrefix(log.String(), "noise\n") {
-		t.Errorf("tail %q, log %q", w.tail(), log.String())
 	}
 }
