@@ -94,7 +94,26 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err == nil && !complete {
 		return ended(exitFailed)
 	}
+	if err == nil {
+		return a.refuseNobody(r, named)
+	}
 	return err
+}
+
+// refuseNobody: a name that nobody has, and a selection of nobody, are no success.
+func (a *app) refuseNobody(r *status.Report, named []userdb.UserID) error {
+	if unknown := r.Unknown(); len(named) > 0 && len(unknown) > 0 {
+		a.out.Warn(
+			"status: no such user: %s: no file, and nothing in the Durable Object; check the name and --layout",
+			unknown[0],
+		)
+		return ended(exitUsage)
+	}
+	if len(r.Lines) == 0 && r.Totals.File == 0 {
+		a.out.Warn("status: there is nobody to tell of: check --prefix, --bucket and --layout")
+		return ended(exitUsage)
+	}
+	return nil
 }
 
 // askStatus asks in the way that was chosen.
@@ -113,7 +132,11 @@ func (a *app) askStatus(
 	case len(named) > 0:
 		return status.OfUsers(ctx, c.Engine, named, nil)
 	}
-	return status.ByFlags(ctx, c.Engine, o.prefix)
+	open, err := a.leftInFlight(ctx, source, c)
+	if err != nil {
+		return nil, err
+	}
+	return status.ByFlags(ctx, c.Engine, o.prefix, open)
 }
 
 func (a *app) statusOfRun(
@@ -140,5 +163,34 @@ func (a *app) statusOfRun(
 		units.Plural(len(of.IDs), "user"),
 		units.Plural(of.Run.Begin.Users, "user"),
 	)
+	if text := runs.InFlightText(of.Run); text != "" {
+		a.out.Warn("%s: they are asked, too", text)
+	}
 	return status.OfUsers(ctx, c.Engine, of.IDs, of.Outcomes)
+}
+
+// newestRuns is how many runs are looked through for users who were left in flight.
+const newestRuns = 20
+
+// leftInFlight says who was in flight in runs without an end. Records that cannot be read are a warning:
+// nothing is decided by them.
+func (a *app) leftInFlight(
+	ctx context.Context,
+	source *connect.Source,
+	c *connect.Connection,
+) (users []userdb.UserID, err error) {
+	warn := func(err error) { a.out.Warn("%v", err) }
+	place, err := source.Records(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	open, err := runs.OpenOf(ctx, place, newestRuns, warn)
+	if err != nil && ctx.Err() == nil {
+		warn(err)
+	}
+	for _, o := range open {
+		a.out.Warn("%s: they are asked at both sides", runs.InFlightText(o.Run))
+		users = append(users, o.Users...)
+	}
+	return users, ctx.Err()
 }

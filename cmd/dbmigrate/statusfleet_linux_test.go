@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -24,6 +25,7 @@ import (
 type bigFleet struct {
 	users                     int
 	lists, flags, hellos, odd atomic.Int64
+	runs                      atomic.Int64
 }
 
 func bigUser(i int) string { return fmt.Sprintf("user-%06d", i) }
@@ -33,6 +35,10 @@ func (f *bigFleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/keys"):
 		f.flags.Add(1)
 		f.flagPage(w, r)
+	case r.URL.Query().Get("list-type") == "2" && r.URL.Query().Get("prefix") == record.Prefix:
+		f.runs.Add(1)
+		w.Header().Set("Content-Type", "application/xml")
+		fmt.Fprint(w, "<ListBucketResult></ListBucketResult>")
 	case r.URL.Query().Get("list-type") == "2":
 		f.lists.Add(1)
 		f.folderPage(w, r)
@@ -155,7 +161,7 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 				t.Errorf("it does not say where it comes from: %s", talk.String())
 			}
 			if fleet.flags.Load() != 50+1 || // one for the flags of split users
-				fleet.lists.Load() != 100 || fleet.hellos.Load() != 1 || fleet.odd.Load() != 0 {
+				fleet.lists.Load() != 100 || fleet.hellos.Load() != 1 || fleet.odd.Load() != 0 || fleet.runs.Load() != 1 {
 				t.Errorf(
 					"%d pages of flags, %d of the listing, %d hellos, %d other requests",
 					fleet.flags.Load(),

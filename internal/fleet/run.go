@@ -64,6 +64,8 @@ type Signals interface {
 type Observer interface {
 	// Begin comes when the users are known, before the first of them is begun.
 	Begin(Begin)
+	// Begun comes when a user is begun.
+	Begun(userdb.UserID)
 	// User is told of each user who was begun, one at a time, and again of one who was verified with a
 	// difference or rolled back afterwards.
 	User(result.Result)
@@ -234,6 +236,9 @@ func (o *run) one(_ context.Context, u userdb.UserID) result.Result {
 }
 
 func (o *run) begun(u userdb.UserID) {
+	for _, w := range o.Observers {
+		w.Begun(u)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.inFlight[u] = ""

@@ -26,6 +26,7 @@ type heard struct {
 
 func (h *heard) Begin(Begin)          {}
 func (h *heard) User(r result.Result) { h.users = append(h.users, r) }
+func (h *heard) Begun(userdb.UserID)  {}
 func (h *heard) Left()                {}
 func (h *heard) End(*Summary) {
 	if h.at != nil {

@@ -200,6 +200,13 @@ func every(d time.Duration, do func()) (stop func()) {
 	}
 }
 
+// Begun writes down who is begun.
+func (w *Watch) Begun(u userdb.UserID) {
+	if w.record != nil {
+		w.record.Begun(u)
+	}
+}
+
 // User writes a user down.
 func (w *Watch) User(r result.Result) {
 	if w.record != nil {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -31,12 +33,22 @@ type Run struct {
 	Local   bool    // read from this machine's file, not from R2
 	Summary Summary // of a run without an end: of the users who are in the record
 	EndAt   int64
+
+	inFlight map[userdb.UserID]bool
+}
+
+// InFlight are the users of a run without an end who were begun, and have no line of how they ended.
+func (r *Run) InFlight() []userdb.UserID {
+	if r.EndAt != 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(r.inFlight))
 }
 
 // Each reads a record line by line. A last line that was cut off is passed over; any other broken line is an
 // error.
 func Each(r io.Reader, user func(UserLine)) (Run, error) {
-	run := Run{Summary: Summary{Outcomes: map[string]int{}}}
+	run := Run{Summary: Summary{Outcomes: map[string]int{}}, inFlight: map[userdb.UserID]bool{}}
 	lines, broken := bufio.NewReader(r), error(nil)
 	for n := 1; ; n++ {
 		text, err := lines.ReadBytes('\n')
@@ -81,7 +93,10 @@ func (r *Run) add(text []byte, user func(UserLine)) error {
 		r.Begin, r.EndAt = *l.Begin, 0
 	case l.End != nil:
 		r.Summary, r.EndAt = l.End.Summary, l.End.At
+	case l.Begun != "":
+		r.inFlight[l.Begun] = true
 	case l.User != "":
+		delete(r.inFlight, l.User)
 		r.Summary.Outcomes[l.Outcome]++
 		r.Summary.Bytes += l.Bytes
 		if l.Outcome == "failed" {
@@ -140,7 +155,7 @@ func summarize(ctx context.Context, files Files, o userdb.Object, now time.Time)
 
 // fromEnds takes the first line and the last one; not found when the last one is no end.
 func fromEnds(head, tail []byte) (Run, bool) {
-	run := Run{Summary: Summary{Outcomes: map[string]int{}}}
+	run := Run{Summary: Summary{Outcomes: map[string]int{}}, inFlight: map[userdb.UserID]bool{}}
 	first, last := firstLine(head), lastLine(tail)
 	if first == nil || last == nil || run.add(first, nil) != nil || run.add(last, nil) != nil {
 		return Run{}, false

@@ -61,8 +61,9 @@ type UserLine struct {
 
 // line is any line of a record.
 type line struct {
-	Begin *Begin `json:"begin"`
-	End   *End   `json:"end"`
+	Begin *Begin        `json:"begin"`
+	Begun userdb.UserID `json:"begun"` // a user who is begun; the user's own line follows at the end
+	End   *End          `json:"end"`
 	UserLine
 }
 

@@ -47,6 +47,9 @@ func Create(dir string, b Begin) (*Writer, error) {
 // Path is the record's file.
 func (w *Writer) Path() string { return w.path }
 
+// Begun writes down that a user is begun. A record of a killed run then tells who was in flight.
+func (w *Writer) Begun(u userdb.UserID) { w.add(map[string]userdb.UserID{"begun": u}) }
+
 // User writes a user's result, in the shape of --output json. Each line is one write: a run that is killed
 // leaves whole lines.
 func (w *Writer) User(result any) { w.add(result) }

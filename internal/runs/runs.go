@@ -25,6 +25,7 @@ type Line struct {
 	Outcomes map[string]int `json:"outcomes"`
 	Failed   int            `json:"failed"`
 	NotBegun int            `json:"notBegun"`
+	InFlight int            `json:"inFlight,omitempty"` // begun, and no end of the run
 	Bytes    int64          `json:"bytes"`
 	Exit     *int           `json:"exit,omitempty"` // absent without an end
 	By       string         `json:"by"`
@@ -46,6 +47,7 @@ func lineOf(r record.Run) Line {
 		Outcomes: r.Summary.Outcomes,
 		Failed:   r.Summary.Failed,
 		NotBegun: r.Summary.NotBegun,
+		InFlight: len(r.InFlight()),
 		Bytes:    r.Summary.Bytes,
 		By:       r.Who.Name,
 		Via:      r.Who.Via,
@@ -76,6 +78,11 @@ func Print(out *report.Output, runs []record.Run) error {
 		"runs: %s",
 		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
 	)
+	for _, r := range runs {
+		if text := InFlightText(r); text != "" {
+			out.Warn("%s: `dbmigrate status --run %s` asks where they are", text, r.Begin.Run)
+		}
+	}
 	return nil
 }
 
@@ -138,6 +145,9 @@ func outcomesText(l Line) string {
 	parts := countsText(l.Outcomes)
 	if l.NotBegun > 0 {
 		parts = append(parts, fmt.Sprintf("%d not begun", l.NotBegun))
+	}
+	if l.InFlight > 0 {
+		parts = append(parts, fmt.Sprintf("%d in flight", l.InFlight))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -2,10 +2,60 @@ package runs
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
+
+// InFlight is the outcome of a user who was begun in a run that has no end.
+const InFlight = "in-flight"
+
+// Open are the users who were in flight in runs without an end.
+type Open struct {
+	Run   record.Run
+	Users []userdb.UserID
+}
+
+// OpenOf finds, among the newest runs, those without an end that had users in flight.
+func OpenOf(ctx context.Context, place *record.Place, newest int, warn func(error)) ([]Open, error) {
+	all, err := place.List(ctx, newest, warn)
+	if err != nil {
+		return nil, err
+	}
+	var open []Open
+	for _, run := range all {
+		if users := run.InFlight(); len(users) > 0 {
+			open = append(open, Open{run, users})
+		}
+	}
+	return open, nil
+}
+
+// InFlightText says it of a run; "" where nobody was.
+func InFlightText(run record.Run) string {
+	n := len(run.InFlight())
+	switch {
+	case n == 0:
+		return ""
+	case run.State == record.Running:
+		return fmt.Sprintf(
+			"%s in flight in run %s, which goes on, or was killed less than %s ago",
+			areIn(n, "is", "are"),
+			run.Begin.Run,
+			units.FormatDuration(record.Fresh),
+		)
+	}
+	return fmt.Sprintf("%s in flight when run %s ended", areIn(n, "was", "were"), run.Begin.Run)
+}
+
+func areIn(users int, one, many string) string {
+	if users == 1 {
+		return "1 user " + one
+	}
+	return fmt.Sprintf("%d users %s", users, many)
+}
 
 // Users are the users of a run, in the order in which they were done, and how they ended then.
 type Users struct {
@@ -24,6 +74,12 @@ func UsersOf(ctx context.Context, place *record.Place, id, bucket string) (Users
 		}
 		u.Outcomes[l.User] = l.Outcome
 	})
+	for _, id := range u.Run.InFlight() {
+		if _, again := u.Outcomes[id]; !again {
+			u.IDs = append(u.IDs, id)
+		}
+		u.Outcomes[id] = InFlight
+	}
 	if err == nil && u.Run.Bucket != bucket {
 		err = userdb.UsageError("read run", id, "it was about the bucket "+u.Run.Bucket, "say --bucket "+u.Run.Bucket)
 	}

@@ -42,8 +42,19 @@ type Line struct {
 
 // Report is where users are.
 type Report struct {
-	Lines  []Line
-	Totals Totals
+	Lines   []Line
+	Totals  Totals
+	Unasked int // users with flags that say too little, beyond those who were asked
+}
+
+// Unknown are the users who are nowhere: no file, and nothing in the Durable Object.
+func (r *Report) Unknown() (unknown []userdb.UserID) {
+	for _, l := range r.Lines {
+		if l.Source == sourceSides && l.Error == nil && l.File == "none" && l.Phase == userdb.Empty && l.Problem == "" {
+			unknown = append(unknown, l.User)
+		}
+	}
+	return unknown
 }
 
 // OfUsers asks both sides of these users. outcomes are theirs in the run that was asked for.
@@ -61,7 +72,7 @@ func OfUsers(
 	for i := range lines {
 		lines[i].Outcome = outcomes[lines[i].User]
 	}
-	return &Report{lines, Totals{Source: sourceSides}}, err
+	return &Report{Lines: lines, Totals: Totals{Source: sourceSides}}, err
 }
 
 // OfAll asks everybody's file, and both sides of all who left R2. unread is told why flags cannot be read.
@@ -197,6 +208,9 @@ func Print(out *report.Output, r *Report) (complete bool, err error) {
 	)
 	if totals.Failed > 0 {
 		out.Warn("status: %s could not be asked", units.Plural(totals.Failed, "user"))
+	}
+	if r.Unasked > 0 {
+		out.Warn("status: of %s the flags say too little: --all asks them", units.Plural(r.Unasked, "more user"))
 	}
 	if totals.Source == sourceFlags {
 		out.Say(
