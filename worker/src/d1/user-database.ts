@@ -3,7 +3,7 @@
 import { parseStatement } from "../query/statement.ts";
 import type { QueryAnswer, QueryMode, QueryStatement, QueryValue, StatementResult } from "../query/types.ts";
 import type { Router } from "../router/router.ts";
-import { d1Error, execError, notFound } from "./errors.ts";
+import { d1Error, execError, nothingToRun, notFound } from "./errors.ts";
 import { bindValue, readValue } from "./values.ts";
 
 export interface UserDatabaseOptions {
@@ -30,8 +30,10 @@ class Session {
   ) {}
 
   /** All statements in one transaction. @throws Error as D1 does */
-  async run(statements: readonly QueryStatement[]): Promise<Answered[]> {
+  async run(all: readonly QueryStatement[]): Promise<Answered[]> {
     const begun = Date.now();
+    const statements = all.filter(({ sql }) => !isBlank(sql));
+    if (statements.length === 0) throw nothingToRun();
     const mode = statements.every(onlyReads) ? "read" : "write";
     let answer = await this.ask(statements, mode);
     // What looked like a read and wrote had no effect.
@@ -45,6 +47,11 @@ class Session {
   private ask(statements: readonly QueryStatement[], mode: QueryMode): Promise<QueryAnswer> {
     return this.router.query(this.user, { statements, mode, counts: true });
   }
+}
+
+/** D1 passes over such a text, in a batch, too. */
+function isBlank(sql: string): boolean {
+  return sql.replace(/^\s+--.*/gm, "").trim() === "";
 }
 
 function onlyReads({ sql }: QueryStatement): boolean {
@@ -86,11 +93,11 @@ class UserDatabase implements D1Database {
     const lines = query.trim().split("\n");
     const begun = Date.now();
     try {
-      await this.session.run(lines.map((sql) => ({ sql })));
+      const { length: count } = await this.session.run(lines.map((sql) => ({ sql })));
+      return { count, duration: Date.now() - begun };
     } catch (error) {
       throw execError(error, lines);
     }
-    return { count: lines.length, duration: Date.now() - begun };
   }
 
   // One writer, and every read sees every write: each session is the newest there is.

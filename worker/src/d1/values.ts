@@ -9,7 +9,7 @@ export function bindValue(value: unknown): QueryValue {
     case "number":
       return numberValue(value);
     case "string":
-      return value;
+      return value.replace(/\p{Surrogate}/gu, "\ufffd\ufffd\ufffd"); // as its three bytes come out of D1
     case "boolean":
       return numberValue(value ? 1 : 0);
     case "object":
@@ -41,5 +41,6 @@ export function readValue(value: ResultValue): unknown {
   if (value === null || typeof value !== "object") return value;
   if ("blob" in value) return Array.from(fromBase64(value.blob, "blob"));
   const number = Number("int" in value ? value.int : value.real);
-  return number === 0 ? 0 : number; // JSON has no -0
+  if (!Number.isFinite(number)) return null; // JSON has no infinities, and no -0
+  return number === 0 ? 0 : number;
 }
