@@ -228,7 +228,7 @@ export class ExactReader {
 
   /** Under the names of the schema's table, what it says of the application's objects. */
   #ownSchema(tokens: readonly Token[]): string {
-    const words = tokens.map(({ text }) => text.toLowerCase());
+    const words = tokens.map(({ text }) => text.replace(/^["`[]|["`\]]$/g, "").toLowerCase());
     if (this.#hidden.length === 0 || words.some((word) => ROWID.has(word))) return "";
     const rows = `SELECT * FROM main.sqlite_schema WHERE tbl_name NOT IN (${this.#hidden.map(quoteText).join(", ")})`;
     return SCHEMA.filter((name) => words.includes(name))

@@ -122,6 +122,16 @@ describe.each([
     }
   });
 
+  it.each(["sqlite_master", '"sqlite_master"', "`sqlite_schema`", "[sqlite_master]", '"SQLITE_Schema"'])(
+    "shows the application's tables alone in %s",
+    async (schema) => {
+      const db = await make();
+      await db.exec("CREATE TABLE mine (a)");
+      const sql = `SELECT m.name, p.name AS c FROM ${schema} AS m, pragma_table_info(m.name) AS p`;
+      expect(await db.prepare(`${sql} WHERE m.name LIKE '%m%'`).raw()).toEqual([["mine", "a"]]);
+    },
+  );
+
   it("keeps every digit and byte where asked to", async () => {
     const db = userDatabase(router, newUser(), { exact: true });
     expect((await db.prepare("SELECT 9007199254740993 AS i, 5.0 AS r, x'00ff' AS b").all()).results).toEqual([

@@ -68,7 +68,17 @@ export async function splitAnew(user: string, gen: number): Promise<void> {
 }
 
 async function makeReady(user: string, gen: number, rows?: Uint8Array): Promise<void> {
-  await send(user, "schema", { gen, schema: SCHEMA });
+  await importInto(user, gen, SCHEMA.objects, rows);
+}
+
+/** From the claim to READY. */
+export async function importInto(
+  user: string,
+  gen: number,
+  objects: readonly object[],
+  rows?: Uint8Array,
+): Promise<void> {
+  await send(user, "schema", { gen, schema: { ...SCHEMA, objects } });
   if (rows !== undefined) await send(user, "rows", rows, `?gen=${gen}&seq=0`);
   await until(user, "finish", { gen, batches: rows === undefined ? 0 : 1 }, "done");
   const { digest } = await until(user, "digest", { budgetMs: 5000 }, "complete");
