@@ -29,10 +29,13 @@ export interface StoredSchema {
   readonly sha256: string;
 }
 
-/** The key of a row; a rowid is a number as long as that is exact. */
-export type RowKey = number | bigint | readonly ExactValue[];
+/** A part of a key. Of a long one only the beginning is kept, and what tells whether another one is the same. */
+export type KeyPart = ExactValue & { readonly whole?: string };
 
-/** Rows of an import that arrived side by side. Keys are null where they are too long to keep. */
+/** The key of a row; a rowid is a number as long as that is exact. */
+export type RowKey = number | bigint | readonly KeyPart[];
+
+/** Rows of an import that arrived side by side. Keys are null where the frames show none. */
 export interface Span {
   /** Places in the table, in the order of its keys. */
   readonly from: number;

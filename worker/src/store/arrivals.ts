@@ -8,7 +8,7 @@ import { decodeCells } from "../wire/cells.ts";
 import { WireError } from "../wire/errors.ts";
 import { compareValues } from "../wire/order.ts";
 import type { ExactValue } from "../wire/values.ts";
-import type { Bookkeeping, RowKey, Span } from "../state/bookkeeping.ts";
+import type { Bookkeeping, KeyPart, RowKey, Span } from "../state/bookkeeping.ts";
 import { ROWID_NAMES, type TableShape } from "./catalog.ts";
 
 // A sender keeps a few batches under way, so there are never many gaps. The bounds keep an entry far below 2
@@ -94,22 +94,49 @@ function compareKeys(shape: TableShape, a: RowKey, b: RowKey): number {
   if (!isValues(a) || !isValues(b)) return a < b ? -1 : a > b ? 1 : 0;
   for (const [index, { collation, descending }] of shape.key.entries()) {
     const [x, y] = [a[index], b[index]];
-    const order = x === undefined || y === undefined ? 0 : compareValues(x, y, collation ?? "BINARY");
+    const order = x === undefined || y === undefined ? 0 : compareParts(x, y, collation ?? "BINARY");
+    if (order === undefined) return UNKNOWN_IS_IN_ORDER;
     if (order !== 0) return descending ? -order : order;
   }
   return 0;
 }
 
-function isValues(key: RowKey): key is readonly ExactValue[] {
+const UNKNOWN_IS_IN_ORDER = -1;
+
+/** Undefined where two long values begin alike and are not the same: the digest compares them whole. */
+function compareParts(x: KeyPart, y: KeyPart, collation: string): number | undefined {
+  if (x.whole === undefined && y.whole === undefined) return compareValues(x, y, collation);
+  if (!("bytes" in x) || !("bytes" in y) || x.class !== y.class) return compareValues(x, y, collation);
+  if (x.whole === y.whole) return 0;
+  if (collation.toUpperCase() === "RTRIM") return undefined; // what is behind the spaces is not known
+  const common = Math.min(x.bytes.length, y.bytes.length);
+  const order = compareValues(beginning(x, common), beginning(y, common), collation);
+  if (order !== 0) return order;
+  if (y.whole === undefined && y.bytes.length === common) return 1;
+  return x.whole === undefined && x.bytes.length === common ? -1 : undefined;
+}
+
+function beginning<T extends { readonly bytes: Uint8Array }>(value: T, length: number): T {
+  return { ...value, bytes: value.bytes.subarray(0, length) };
+}
+
+function isValues(key: RowKey): key is readonly KeyPart[] {
   return typeof key === "object";
 }
 
 // With bytes of its own: a view into the body would be stored with all of it.
 function kept(key: RowKey | null): RowKey | null {
   if (key === null || !isValues(key)) return key;
+  const each = Math.floor(MAX_KEPT_KEY_BYTES / key.length);
   const size = key.reduce((sum, value) => sum + ("bytes" in value ? value.bytes.length : 0), 0);
-  if (size > MAX_KEPT_KEY_BYTES) return null;
-  return key.map((value) => ("bytes" in value ? { ...value, bytes: Uint8Array.from(value.bytes) } : value));
+  return key.map((value) => keptPart(value, size > MAX_KEPT_KEY_BYTES ? each : size));
+}
+
+function keptPart(value: KeyPart, most: number): KeyPart {
+  if (!("bytes" in value)) return value;
+  const bytes = Uint8Array.from(value.bytes.subarray(0, most));
+  if (bytes.length === value.bytes.length) return { ...value, bytes };
+  return { ...value, bytes, whole: createHash("sha256").update(value.bytes).digest("hex") };
 }
 
 const SHOWN_BYTES = 60;

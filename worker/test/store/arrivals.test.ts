@@ -35,6 +35,20 @@ const kinds: Record<string, { sql: string; columns: string[]; row: (i: number) =
     columns: ["v", "k"],
     row: (i) => [BigInt(i), `${i % 2 === 0 ? "K" : "k"}${String(Math.floor(i / 2)).padStart(2, "0")}`],
   },
+  "long texts in its key": {
+    sql: "CREATE TABLE t (v, k TEXT COLLATE NOCASE, l TEXT, PRIMARY KEY (k, l)) WITHOUT ROWID",
+    columns: ["v", "k", "l"],
+    row: (i) => {
+      const group = Math.floor(i / 4);
+      const k = `${group % 2 === 0 ? "K" : "k"}${group}${"x".repeat(3000)}`;
+      return [null, k, `${String(i).padStart(2, "0")}${"y".repeat(2000)}`];
+    },
+  },
+  "long blobs in its key": {
+    sql: "CREATE TABLE t (k BLOB, n INT, PRIMARY KEY (k DESC, n)) WITHOUT ROWID",
+    columns: ["k", "n"],
+    row: (i) => [{ blob: [255 - Math.floor(i / 4), ...new Uint8Array(2000)] }, BigInt(i)],
+  },
   "keys of every class": {
     sql: "CREATE TABLE t (v, k, n INT, PRIMARY KEY (k, n)) WITHOUT ROWID",
     columns: ["v", "k", "n"],
