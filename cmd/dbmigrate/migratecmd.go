@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
@@ -91,10 +92,16 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	ctx, splits := cmd.Context(), o.mode.policy != nil
-	c, err := a.source(cmd).All(
-		ctx,
-		connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects, Shards: set.Shards(), Splits: splits},
-	)
+	var ahead connect.Ahead
+	c, err := a.source(cmd).All(ctx, connect.Need{
+		Concurrency: o.concurrency,
+		Why:         connect.FillsObjects,
+		Shards:      set.Shards(),
+		Splits:      splits,
+		Meanwhile: func(e *migrate.Engine, c config.Config) {
+			ahead.Begin(ctx, e, c, set, o.Prefix, !o.dryRun, a.out.Warn)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -104,17 +111,17 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := c.Mounted.RefuseUntold(o.writers.procedure.Writers); err != nil {
 		return err
 	}
-	users, err := set.Resolve(ctx, c)
+	users, err := ahead.Users()
 	if err != nil {
 		return err
 	}
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
-	if err := c.MayMove(ctx, users, !o.dryRun, a.out.Warn); err != nil {
+	if err := c.MayMove(users, !o.dryRun, a.out.Warn); err != nil {
 		return err
 	}
-	return a.migrateUsers(ctx, c, o, watch, users, !set.Wide)
+	return a.migrateUsers(ctx, c, o, watch, &ahead, users, !set.Wide)
 }
 
 // migrateUsers plans, or does it.
@@ -123,22 +130,20 @@ func (a *app) migrateUsers(
 	c *connect.Connection,
 	o *migrateOptions,
 	watch *fleet.Watch,
+	ahead *connect.Ahead,
 	users []inspect.Found,
 	named bool,
 ) error {
 	e := c.Engine
 	guard := &fleet.Guard{List: e.Quarantine, Retry: o.retryQuarantined, Run: e.Run, Warn: a.out.Warn}
-	if err := guard.Load(ctx, o.Prefix, users); err != nil {
+	if err := guard.Load(ahead.Known, users); err != nil {
 		return err
 	}
 	waves := o.waves(users, a.out.Say)
 	if o.dryRun {
 		return fleet.PrintPlan(a.out, waves, guard)
 	}
-	if err := precheck.ProbeFlags(ctx, e.Flags); err != nil {
-		return err
-	}
-	if err := precheck.RefuseOtherFlags(ctx, e, c.Config, a.out.Warn); err != nil {
+	if _, err := ahead.Flags(); err != nil {
 		return err
 	}
 	r := a.runner(c, &o.pace, watch)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -35,11 +36,15 @@ func (s *Source) Choose(
 		return nil, err
 	}
 	n.Shards = set.Shards()
+	var found func() ([]inspect.Found, error)
+	n.Meanwhile = func(e *migrate.Engine, _ config.Config) {
+		found = parallel.Ahead(func() ([]inspect.Found, error) { return set.Resolve(ctx, e) })
+	}
 	c, err := s.All(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	users, err := set.Resolve(ctx, c)
+	users, err := found()
 	return &Chosen{c, set, users}, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
@@ -177,6 +178,8 @@ type Need struct {
 	Why         Purpose
 	Shards      int  // how many processes share the account; 0 and 1: this one alone
 	Splits      bool // the Worker has to know split mode
+	// Meanwhile begins what else can be asked for while the Worker answers; it must not wait. nil: nothing.
+	Meanwhile func(*migrate.Engine, config.Config)
 }
 
 // Connection is an engine, and what the Worker said beside.
@@ -189,6 +192,9 @@ type Connection struct {
 	Unplaced  error // why a migrate would leave new objects anywhere
 	Misplaced error // why these are not the bucket's objects
 	Mounted   precheck.Mounted
+
+	expiries func() ([]r2.Expiry, error)
+	locks    func() ([]r2.Lock, error)
 }
 
 // looksAtOnce bounds how many users are looked at side by side where no limiter hears what the platform
@@ -210,7 +216,16 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	limiter := fleet.NewLimiter(n.Concurrency)
 	e.Stores, e.Concurrency, e.Turns = worker, min(n.Concurrency, looksAtOnce), limiter
 	s.Traffic.Listen(limiter)
-	hello, err := worker.Hello(ctx)
+	answer := parallel.Ahead(func() (wire.Hello, error) { return worker.Hello(ctx) })
+	var expiries func() ([]r2.Expiry, error)
+	var locks func() ([]r2.Lock, error)
+	if n.Why == FillsObjects {
+		expiries, locks = precheck.AskExpiries(ctx, e), precheck.AskLocks(ctx, precheck.LockReader(c))
+	}
+	if n.Meanwhile != nil {
+		n.Meanwhile(e, c)
+	}
+	hello, err := answer()
 	if n.Why == DoWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
 		s.Warn("%v: going on without the Durable Objects", err)
 		return &Connection{Engine: e, Limiter: limiter}, nil
@@ -270,6 +285,8 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 			OldPath: hello.SavesFiles != nil && !*hello.SavesFiles,
 			Untold:  hello.RouterSavesFiles == nil,
 		},
+		expiries: expiries,
+		locks:    locks,
 	}, nil
 }
 
@@ -309,7 +326,6 @@ func (c *Connection) StillTheWorker(
 // MayMove refuses users before anything is begun, for a rule of the bucket. Where creates is true, Durable
 // Objects may be created for them.
 func (c *Connection) MayMove(
-	ctx context.Context,
 	users []migrate.Found,
 	creates bool,
 	warn func(string, ...any),
@@ -317,8 +333,8 @@ func (c *Connection) MayMove(
 	if c.Unplaced != nil && creates && precheck.CreatesObjects(users) {
 		return c.Unplaced
 	}
-	if err := precheck.RefuseExpiry(ctx, c.Engine, users, warn); err != nil {
+	if err := precheck.JudgeExpiry(c.Engine, c.expiries, users, warn); err != nil {
 		return err
 	}
-	return precheck.RefuseLocks(ctx, c.Engine, precheck.LockReader(c.Config), users, warn)
+	return precheck.JudgeLocks(c.Engine, c.locks, users, warn)
 }

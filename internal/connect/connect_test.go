@@ -40,7 +40,7 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 			users = append(users, inspect.Found{User: userdb.UserID(rune('a' + i)), Place: place})
 		}
 		conn := &Connection{Engine: &migrate.Engine{}, Unplaced: precheck.Unplaced(wire.Hello{}, config.Config{})}
-		err := conn.MayMove(t.Context(), users, !c.dryRun, func(string, ...any) {})
+		err := conn.MayMove(users, !c.dryRun, func(string, ...any) {})
 		if (err != nil) != c.refused {
 			t.Errorf("%+v: %v", c, err)
 		}

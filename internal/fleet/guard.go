@@ -22,13 +22,13 @@ type Guard struct {
 	found map[userdb.UserID]inspect.Found
 }
 
-// Load reads who is in quarantine, of users with an id that begins with prefix. users are those of the run.
-func (g *Guard) Load(ctx context.Context, prefix string, users []inspect.Found) (err error) {
+// Load takes who is in quarantine. users are those of the run.
+func (g *Guard) Load(known func() (quarantine.Known, error), users []inspect.Found) (err error) {
 	g.found = make(map[userdb.UserID]inspect.Found, len(users))
 	for _, f := range users {
 		g.found[f.User] = f
 	}
-	g.Known, err = g.List.Load(ctx, prefix)
+	g.Known, err = known()
 	return err
 }
 

@@ -29,6 +29,7 @@ type Watch struct {
 	record  *record.Writer
 	keeper  *record.Keeper
 	act     *record.Act
+	begun   sync.WaitGroup // the audit line of the beginning, which no user waits for
 	stateAt string
 	metrics *metrics.Run
 	stop    []func()
@@ -148,11 +149,12 @@ func (w *Watch) beginAudit(b record.Begin) {
 		Bytes:   b.Bytes,
 		Record:  string(record.Key(b.Run)),
 	}
-	w.writeAct()
+	first := *w.act
+	w.begun.Go(func() { w.writeAct(&first) })
 }
 
-func (w *Watch) writeAct() {
-	if err := w.act.Write(context.Background(), w.stateAt, w.files); err != nil {
+func (w *Watch) writeAct(act *record.Act) {
+	if err := act.Write(context.Background(), w.stateAt, w.files); err != nil {
 		w.Warn("write the audit line: %v", err)
 	}
 }
@@ -234,8 +236,9 @@ func (w *Watch) End(s *Summary) {
 		last.Go(w.keeper.End)
 	}
 	if w.act != nil {
+		w.begun.Wait() // the end is the later of the two, in R2 as in the log
 		w.act.State, w.act.EndAt, w.act.Summary = record.ActEnded, now.UnixMilli(), s
-		w.writeAct()
+		w.writeAct(w.act)
 	}
 	last.Wait()
 }

@@ -32,6 +32,21 @@ func Each(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int
 	return ctx.Err()
 }
 
+// Ahead begins to ask at once. What it returns waits for the answer, and may be called again.
+func Ahead[T any](ask func() (T, error)) func() (T, error) {
+	var value T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		value, err = ask()
+	}()
+	return func() (T, error) {
+		<-done
+		return value, err
+	}
+}
+
 // IsCancelled says that an error is no failure, but somebody's wish to stop.
 func IsCancelled(err error) bool {
 	return userdb.KindOf(err) == userdb.Interrupted || errors.Is(err, context.Canceled)

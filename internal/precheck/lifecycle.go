@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -78,13 +79,33 @@ func RefuseExpiry(
 	users []migrate.Found,
 	warn func(string, ...any),
 ) error {
+	return JudgeExpiry(e, AskExpiries(ctx, e), users, warn)
+}
+
+// AskExpiries begins to ask for the lifecycle rules; nil where the bucket tells none.
+func AskExpiries(ctx context.Context, e *migrate.Engine) func() ([]r2.Expiry, error) {
 	bucket, knows := e.Files.(Expiries)
-	if !knows || len(users) == 0 {
+	if !knows {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	rules, err := bucket.Expiries(ctx)
+	return parallel.Ahead(func() ([]r2.Expiry, error) {
+		ctx, cancel := context.WithTimeout(ctx, Patience)
+		defer cancel()
+		return bucket.Expiries(ctx)
+	})
+}
+
+// JudgeExpiry refuses users for the lifecycle rules that were asked for.
+func JudgeExpiry(
+	e *migrate.Engine,
+	asked func() ([]r2.Expiry, error),
+	users []migrate.Found,
+	warn func(string, ...any),
+) error {
+	if asked == nil || len(users) == 0 {
+		return nil
+	}
+	rules, err := asked()
 	if err != nil {
 		warn(
 			"the bucket's lifecycle rules cannot be read, so make sure that none deletes users' files: %v",

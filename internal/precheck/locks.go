@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -63,12 +64,32 @@ func RefuseLocks(
 	users []migrate.Found,
 	warn func(string, ...any),
 ) error {
-	if bucket == nil || len(users) == 0 {
+	return JudgeLocks(e, AskLocks(ctx, bucket), users, warn)
+}
+
+// AskLocks begins to ask for the lock rules; nil where nobody tells them.
+func AskLocks(ctx context.Context, bucket Locks) func() ([]r2.Lock, error) {
+	if bucket == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	rules, err := bucket.Locks(ctx)
+	return parallel.Ahead(func() ([]r2.Lock, error) {
+		ctx, cancel := context.WithTimeout(ctx, Patience)
+		defer cancel()
+		return bucket.Locks(ctx)
+	})
+}
+
+// JudgeLocks refuses users for the lock rules that were asked for.
+func JudgeLocks(
+	e *migrate.Engine,
+	asked func() ([]r2.Lock, error),
+	users []migrate.Found,
+	warn func(string, ...any),
+) error {
+	if asked == nil || len(users) == 0 {
+		return nil
+	}
+	rules, err := asked()
 	if err != nil {
 		warn(
 			"the bucket's lock rules cannot be read, so make sure that none covers users' files: %v",

@@ -42,6 +42,9 @@ type options struct {
 	requests   int
 	r2Delay    time.Duration
 	storeDelay time.Duration
+	baseline   string
+	roundTrip  time.Duration
+	uplink     float64 // Mbit/s
 }
 
 // section is one part of the page, between its own pair of comments.
@@ -62,6 +65,7 @@ var sections = []section{
 	{"latency", latency},
 	{"latency-simulated", simulatedLatency},
 	{"wake-up", wakeUp},
+	{"network", network},
 }
 
 func main() {
@@ -71,7 +75,7 @@ func main() {
 		&o.only,
 		"only",
 		"",
-		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up",
+		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up, network",
 	)
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
 	flag.StringVar(
@@ -103,6 +107,9 @@ func main() {
 		5*time.Millisecond,
 		"the same for each call of a Durable Object",
 	)
+	flag.StringVar(&o.baseline, "baseline", "ea19b36", "commit that the section network compares with")
+	flag.DurationVar(&o.roundTrip, "rtt", 0, "round trip of the section network (default: a laptop's and a CI machine's)")
+	flag.Float64Var(&o.uplink, "uplink", 0, "its uplink, in Mbit/s; 0 is no limit")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()

@@ -26,9 +26,14 @@ type command struct {
 // dbmigrate runs the binary against the local runtime.
 func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) {
 	cmd := exec.CommandContext(ctx, w.binary, args...)
-	cmd.Env = append(
-		[]string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH")},
-		w.cloud.Env()...)
+	cmd.Env = []string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH")}
+	for _, entry := range w.cloud.Env() {
+		if w.through != "" {
+			entry = strings.ReplaceAll(entry, w.cloud.URL, w.through)
+		}
+		cmd.Env = append(cmd.Env, entry)
+	}
+	cmd.Env = append(cmd.Env, "DBMIGRATE_LOCATION_HINT=weur") // older binaries know no "none"
 	cmd.Dir = w.dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

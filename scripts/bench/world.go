@@ -28,6 +28,8 @@ type world struct {
 	bucket *r2.Client
 	built  map[string]database
 	users  int
+	// through is where dbmigrate finds the runtime, if not at its own URL.
+	through string
 }
 
 // database is one built file.
@@ -40,7 +42,10 @@ type database struct {
 // sizes are those of docs/notes/performance.md; giga is only built when it is asked for.
 var sizes = map[string]int64{"S": appdb.S, "M": appdb.M, "L": appdb.L, "1 GB": 1_000_000_000}
 
-func newWorld(ctx context.Context, o options) (w *world, err error) {
+func newWorld(ctx context.Context, o options) (w *world, err error) { return newWorldFrom(ctx, o, ".") }
+
+// newWorldFrom builds the binary from a folder with its source.
+func newWorldFrom(ctx context.Context, o options, source string) (w *world, err error) {
 	w = &world{options: o, built: map[string]database{}}
 	if w.dir, err = os.MkdirTemp(o.tempDir, "dbmigrate-bench-"); err != nil {
 		return nil, err
@@ -49,7 +54,9 @@ func newWorld(ctx context.Context, o options) (w *world, err error) {
 		return nil, errors.Join(err, w.close())
 	}
 	w.binary = filepath.Join(w.dir, "dbmigrate")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", w.binary, "./cmd/dbmigrate").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", w.binary, "./cmd/dbmigrate")
+	build.Dir = source
+	if out, err := build.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("build dbmigrate: %w\n%s", err, out), w.close())
 	}
 	if err := w.connect(ctx); err != nil {

@@ -25,7 +25,7 @@ func TestWalkDiscard(t *testing.T) {
 	first.mustBeLeftBehind(map[userdb.ObjectKey]bool{})
 	var all []point
 	for n, name := range names {
-		all = append(all, point{n: n, name: name})
+		all = append(all, point{n: n, name: name, nth: nthOf(names, n)})
 	}
 	for _, p := range chosenPoints(t, all, 8) {
 		t.Run(fmt.Sprintf("%02d %s", p.n, p.name), func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestWalkDiscard(t *testing.T) {
 			for _, way := range p.ways {
 				t.Run(ways[way].name, func(t *testing.T) {
 					u.t = t
-					u.disturbRun(u.discard(), p.n, p.name, ways[way].fault(u))
+					u.disturbRun(u.discard(), p.nth, p.name, ways[way].fault(u))
 					must(t, u.op, 0, u.discard()...)
 					if _, err := u.op.Proxy.Release(); err != nil {
 						t.Fatal(err)

@@ -12,6 +12,7 @@ type point struct {
 	walk walk
 	n    int
 	name string
+	nth  int // of the requests with this name, from 1
 	ways []int
 }
 
@@ -21,12 +22,24 @@ func allPoints(t *testing.T, image []byte, walks []walk) []point {
 	t.Helper()
 	var all []point
 	for _, w := range walks {
-		for n, name := range undisturbed(t, newPatient(t, image, w.prepare), w) {
-			all = append(all, point{walk: w, n: n, name: name})
+		names := undisturbed(t, newPatient(t, image, w.prepare), w)
+		for n, name := range names {
+			all = append(all, point{walk: w, n: n, name: name, nth: nthOf(names, n)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b point) int { return a.n - b.n })
 	return all
+}
+
+// nthOf says which of the requests with its name the request n is, from 1. The requests of a start-up are
+// under way side by side, so their places vary.
+func nthOf(names []string, n int) (nth int) {
+	for _, name := range names[:n+1] {
+		if name == names[n] {
+			nth++
+		}
+	}
+	return nth
 }
 
 // chosenPoints are all points in all ways, or a few: then no point comes twice before every point came once,

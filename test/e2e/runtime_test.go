@@ -59,7 +59,7 @@ func walkMortal(t *testing.T, image []byte, w walk, point string, table *runtime
 	}
 	for _, n := range effort.Some(t, "requests at which the runtime is killed", all, 1) {
 		t.Run(fmt.Sprintf("%02d %s", n, names[n]), func(t *testing.T) {
-			table.add(w.name, n, names[n], killRuntimeAt(t, mortal, image, w, n, names[n]))
+			table.add(w.name, n, names[n], killRuntimeAt(t, mortal, image, w, nthOf(names, n), names[n]))
 		})
 	}
 }
@@ -82,7 +82,7 @@ func killRuntimeAt(
 	mortal *stack.Stack,
 	image []byte,
 	w walk,
-	n int,
+	nth int,
 	name string,
 ) (ends []string) {
 	for _, way := range []string{"before", "after"} {
@@ -102,7 +102,7 @@ func killRuntimeAt(
 			if way == "after" {
 				fault = faultproxy.Fault{After: kill, Cut: true}
 			}
-			killed := u.disturbRun(u.args(w.command), n, name, fault)
+			killed := u.disturbRun(u.args(w.command), nth, name, fault)
 			if err := <-back; err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,89 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// slowRecords is a bucket that takes its time for what dbmigrate writes down, and may refuse it.
+type slowRecords struct {
+	migrate.Files
+	refuses bool
+
+	mu   sync.Mutex
+	acts []string
+}
+
+const recordTakes = 10 * time.Second
+
+func (s *slowRecords) Put(
+	_ context.Context,
+	key userdb.ObjectKey,
+	body io.ReadSeeker,
+	_ int64,
+	_ userdb.PutOptions,
+) (userdb.ETag, error) {
+	time.Sleep(recordTakes)
+	if s.refuses {
+		return "", errors.New("no")
+	}
+	var act record.Act
+	if strings.HasPrefix(string(key), record.ActPrefix) && json.NewDecoder(body).Decode(&act) == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.acts = append(s.acts, act.State)
+	}
+	return "", nil
+}
+
+// TestRecordsDelayNobody: users are begun while the audit line and the record are on their way, and what
+// could not be written is said.
+func TestRecordsDelayNobody(t *testing.T) {
+	for _, refuses := range []bool{false, true} {
+		state := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var warned []string
+			files := &slowRecords{refuses: refuses}
+			w := &Watch{
+				Traffic: NewTraffic(),
+				Getenv: func(name string) string {
+					return map[string]string{"XDG_STATE_HOME": state}[name]
+				},
+				Warn: func(format string, args ...any) {
+					mu.Lock()
+					defer mu.Unlock()
+					warned = append(warned, fmt.Sprintf(format, args...))
+				},
+			}
+			begun := time.Now()
+			e := &migrate.Engine{Files: files, Run: "20261126T040000Z-1a2b3c4d"}
+			w.Begin(Begin{Engine: e, Action: result.ActionMigrate, At: begun, Users: 1, InFlight: func() int { return 0 }})
+			w.User(result.Result{User: "alice", Action: result.ActionMigrate})
+			if waited := time.Since(begun); waited > 0 {
+				t.Errorf("the first user waits %v for records", waited)
+			}
+			w.End(&Summary{Action: result.ActionMigrate})
+			if !refuses && strings.Join(files.acts, " ") != record.ActBegun+" "+record.ActEnded {
+				t.Errorf("the audit lines are %q", files.acts)
+			}
+			if said := strings.Join(warned, "\n"); refuses != strings.Contains(said, "audit line") ||
+				refuses != strings.Contains(said, "run record") {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+}
