@@ -74,7 +74,8 @@ func pagesWithCommands(t *testing.T) []string {
 }
 
 var (
-	inlineCode = regexp.MustCompile("`[^`\n]+`")
+	inlineCode  = regexp.MustCompile("`[^`\n]+`")
+	codeComment = regexp.MustCompile(`(^|\s)//.*`) // of TypeScript: prose
 	// A command ends where the shell's next one begins, or a comment, a quote or the code itself ends.
 	commandText = regexp.MustCompile("\\bdbmigrate ([a-z][^|;&>`\n)#]*)")
 )
@@ -91,6 +92,7 @@ func shownCommands(ext, text string) []string {
 	} else {
 		text = proseInYAML.ReplaceAllString(text, "")
 	}
+	text = codeComment.ReplaceAllString(text, "$1")
 	var commands []string
 	for _, match := range commandText.FindAllStringSubmatch(text, -1) {
 		commands = append(commands, strings.TrimSpace(match[1]))

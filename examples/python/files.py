@@ -9,6 +9,9 @@ import threading
 from bucket import Bucket
 
 
+SCHEMA = "CREATE TABLE IF NOT EXISTS entries(id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL UNIQUE)"
+
+
 def settings_bucket():
     return Bucket(os.environ["AWS_ENDPOINT_URL_S3"], os.environ["DBMIGRATE_BUCKET"],
                   os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])

@@ -1,4 +1,5 @@
 """The backend looks at each file that it loads. A fenced one belongs to a Durable Object, so the service is asked.
+So it is where there is no file: only the service knows whether this is a new user.
 
 Users may move from here on: migrate --writers fence-aware.
 """
@@ -6,8 +7,8 @@ Users may move from here on: migrate --writers fence-aware.
 import os
 
 import dbmigrate
-from bucket import Changed
-from files import changed, key_of, settings_bucket
+from bucket import Changed, Missing
+from files import SCHEMA, changed, key_of, settings_bucket
 
 
 class Scores:
@@ -16,7 +17,10 @@ class Scores:
 
     def add(self, user, points):
         while True:
-            content, etag = self.bucket.load(key_of(user))
+            try:
+                content, etag = self.bucket.load(key_of(user))
+            except Missing:
+                return add_through_service(user, points)
             if dbmigrate.is_fenced(content):
                 return add_through_service(user, points)
             content = changed(content, lambda db: db.execute("INSERT INTO entries(n) VALUES (?)", (points,)))
@@ -28,4 +32,5 @@ class Scores:
 
 def add_through_service(user, points):
     with dbmigrate.connect(os.environ["SERVICE_URL"], os.environ["SERVICE_TOKEN"], user) as db:
+        db.execute(SCHEMA)
         db.execute("INSERT INTO entries(n) VALUES (?)", (points,))

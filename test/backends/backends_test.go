@@ -341,6 +341,28 @@ func TestStepByStep(t *testing.T) {
 	}
 }
 
+// TestNewUsers: a user without a file is the service's to create, whichever step asks first, and moves as
+// others do.
+func TestNewUsers(t *testing.T) {
+	t.Parallel()
+	var users []string
+	for i := range 3 {
+		users = append(users, fmt.Sprintf("born-%d-%d", time.Now().UnixNano(), i))
+	}
+	op := newOperator(t, cloud)
+	r := drive(t, cloud, users, []string{"step3_look_at_the_fence", "step4_client"}, func() {
+		for _, args := range [][]string{nil, {"migrate"}, {"rollback"}} {
+			if args != nil {
+				must(t, op, append(args, users...)...)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+	if lost := r.lost(t, cloud); lost > 0 || len(r.Acknowledged) != len(users) || r.count("refused") > 0 {
+		t.Errorf("%d lost, %v", lost, r.Told)
+	}
+}
+
 // mustClear makes room for numbers that begin again.
 func mustClear(t *testing.T, user string) {
 	t.Helper()
