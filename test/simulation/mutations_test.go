@@ -28,9 +28,7 @@ const (
 	model  = "internal/testkit/world/"
 )
 
-// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see
-// them. That a rollback stamps a file without a fence, too, only matters to a PUT that lands after the last
-// command: TestNamesStayAsTheyAre in pkg/migrate holds it.
+// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them.
 var mutations = []mutation{
 	{
 		"the PUT of a fence or a stamp is not conditional",
@@ -50,6 +48,12 @@ var mutations = []mutation{
 		engine + "rollbackput.go",
 		"Stamp:      r.g.Stamp(),\n",
 		"Stamp: 1,\n",
+	},
+	{
+		"a rollback stamps no file without a fence",
+		engine + "rollbacklift.go",
+		"\treturn r.restamp(ctx, file)\n}\n\n// liftWithoutStore",
+		"\tif !file.Fenced() {\n\t\treturn nil\n\t}\n\treturn r.restamp(ctx, file)\n}\n\n// liftWithoutStore",
 	},
 	{
 		"no second copy when the file changed before the fence",

@@ -88,16 +88,29 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	for i := range 1 + dice.IntN(l.kind.operators) {
 		actors.Go(func() { l.operator(i, trouble) })
 	}
-	switch fate := dice.IntN(6); {
+	fate := dice.IntN(6)
+	switch {
 	case fate == 0 && !isNew: // a file that somebody creates may still be under way
 		actors.Go(l.deletion)
 	case fate == 1:
 		actors.Go(l.recovery)
 	}
 	actors.Wait()
+	if fate == 2 {
+		l.night(trouble)
+	}
 	l.late.Wait() // a late request may still hit what is settled now
 	l.demandService()
 	return l.figures, l.end()
+}
+
+// night is what happens while no application is awake: a migrate dies, a rollback ends it, and what the dead
+// command left under way arrives then.
+func (l *life) night(trouble world.Trouble) {
+	line := world.NewLine(l.dice("night line", 0), trouble, &l.late)
+	line.DieAtChange(l.dice("night", 0).IntN(5))
+	l.command("the migrate of the night", true, line)
+	l.command("the rollback of the night", false, world.NewLine(l.dice("night line", 1), world.Trouble{}, &l.late))
 }
 
 // kind is what a life is like. Different lives find different faults: crowded ones, long ones in which flags
