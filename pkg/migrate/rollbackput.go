@@ -86,9 +86,13 @@ func (r *retreat) stampLanded(
 		return err
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
-		if userdb.HasOtherContent(file.Object) || !file.Arrived(putErr) {
+		if userdb.HasOtherContent(file.Object) {
 			return &alteredError{altered("put back", r.user, file), file}
 		}
+		if userdb.KindOf(putErr) == userdb.ProtocolError {
+			return altered("put back", r.user, file) // R2 said so, and what noted the content was lost on the way
+		}
+		// Other bytes without a note of the content: the application has saved on top of what was put.
 		return nil
 	}
 	if file.ETag != seen.ETag {
