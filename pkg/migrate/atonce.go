@@ -33,19 +33,51 @@ type importing struct {
 }
 
 // claimUser claims the user. Where one request has room for all rows, the import comes with the claim: what
-// the object then holds is in m.imported. Whatever stops that request is left to the single steps, under a
-// claim of their own: what is still under way of it has an older number, and changes nothing any more.
+// the object then holds is in m.imported.
 func (m *migration) claimUser(ctx context.Context, st wire.Status) error {
-	granted, err := m.importAtOnce(ctx, st)
-	if granted || userdb.KindOf(err) == userdb.Superseded || err != nil && !singleStepsMayDo(err) {
-		return err
+	one, err := m.importAtOnce(ctx, st)
+	if one != nil && err != nil && !isClaimConflict(err) {
+		return m.claimAfterImport(ctx, st, one, err)
 	}
-	if changed := (*wire.RemoteError)(nil); errors.As(err, &changed) && changed.Kind == wire.KindFileChanged {
-		m.file.Remove() // the claim stood when the file was looked at: it is read again under the next one
-		m.file = nil
+	if one == nil && err != nil || one != nil && err == nil {
+		return err
 	}
 	m.from, err = m.claim(ctx, m.user, wire.IntentMigrate)
 	return err
+}
+
+// claimAfterImport leaves what stopped the request to the single steps. Which claim was granted, the same
+// claim tells. The steps go under a further one: what is still under way of the request has an older number
+// then. Both are granted only if no other command came between: one that was superseded stops here.
+func (m *migration) claimAfterImport(
+	ctx context.Context,
+	st wire.Status,
+	one *importing,
+	failed error,
+) error {
+	if userdb.KindOf(failed) == userdb.Superseded || !singleStepsMayDo(failed) {
+		return failed
+	}
+	m.from = claimed{seen: st, file: m.file.Version}
+	var err error
+	if m.from.Claimed, err = m.claimWith(ctx, m.user, one.request.Claim); err != nil {
+		return err
+	}
+	if m.from.Outcome == wire.OutcomeImport {
+		if m.from.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentMigrate, m.from.Gen); err != nil {
+			return err
+		}
+	}
+	if changed := (*wire.RemoteError)(nil); errors.As(failed, &changed) && changed.Kind == wire.KindFileChanged {
+		m.file.Remove()
+		m.file = nil
+	}
+	return nil
+}
+
+func isClaimConflict(err error) bool {
+	remote := (*wire.RemoteError)(nil)
+	return errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict
 }
 
 // singleStepsMayDo leaves out what every other request would meet as well.
@@ -60,32 +92,32 @@ func singleStepsMayDo(err error) bool {
 	return true
 }
 
-// importAtOnce says whether the claim was granted. Without an error, false means that the import is not for
-// one request.
-func (m *migration) importAtOnce(ctx context.Context, st wire.Status) (granted bool, err error) {
+// importAtOnce sends the import where it is for one request; nil where nothing was sent. Without an error the
+// claim was granted.
+func (m *migration) importAtOnce(ctx context.Context, st wire.Status) (*importing, error) {
 	if !m.offers(wire.CompositeImport) || m.parts != nil || m.file == nil || m.file.Tombstone() ||
 		m.file.Size > atOnceBytes {
-		return false, nil
+		return nil, nil
 	}
 	if err := m.sides().SamePlace(m.user, st.Receipt); err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := m.sides().StoreNotSetBack(ctx, m.user, st, m.file.Version); err != nil {
-		return false, err
+		return nil, err
 	}
 	one, err := m.inOneRequest(ctx, st)
 	if one == nil || err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := m.sendImport(ctx, one); err != nil {
-		return false, errors.Join(err, one.close())
+		return one, errors.Join(err, one.close())
 	}
 	m.from = claimed{Claimed: one.answer.Claimed, seen: st, file: m.file.Version}
 	if m.from.Outcome != wire.OutcomeImport {
-		return true, one.close()
+		return one, one.close()
 	}
 	m.imported = one
-	return true, nil
+	return one, nil
 }
 
 // inOneRequest reads the file into one request; nil where it takes more.

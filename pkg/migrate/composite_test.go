@@ -348,3 +348,41 @@ func inTime[T any](p patience, op func() (T, error)) (T, error) {
 		return none, &userdb.Error{Op: "send", Kind: userdb.Unreachable, Err: context.DeadlineExceeded}
 	}
 }
+
+// interrupted lets another command act at one step, which then fails.
+type interrupted struct {
+	step string
+	act  func()
+}
+
+func (i *interrupted) Call(step string, op func() error) error {
+	if step != i.step || i.act == nil {
+		return op()
+	}
+	act := i.act
+	i.act = nil
+	act()
+	return &userdb.Error{Op: step, Kind: userdb.Internal, Err: &wire.RemoteError{Status: 500, Kind: wire.KindInternal}}
+}
+
+// TestAFailedImportDoesNotOvertake: where another command came between, one with a failed import stops.
+func TestAFailedImportDoesNotOvertake(t *testing.T) {
+	for _, step := range []string{"look", "schema", "rows", "finish", "digest"} {
+		t.Run(step, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newWalk(t)
+				inner := &interrupted{step: step, act: x.migrate}
+				e := x.engine()
+				e.Composites = x.w.Objects.Under(inner)
+				r := e.Migrate(t.Context(), alice)
+				if userdb.KindOf(r.Err()) != userdb.Superseded || r.Open {
+					t.Errorf("%s, open %v: %v", r.Outcome, r.Open, r.Err())
+				}
+				st, err := x.w.Objects.Status(t.Context(), alice)
+				if err != nil || st.Phase != userdb.Active || st.Gen != 2 {
+					t.Errorf("the newer command's user is in %s under claim %d: %v", st.Phase, st.Gen, err)
+				}
+			})
+		})
+	}
+}

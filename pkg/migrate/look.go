@@ -66,12 +66,17 @@ func (e *Engine) claimAfter(
 	if _, err := io.ReadFull(e.random(), id); err != nil {
 		return wire.Claimed{}, err
 	}
+	return e.claimWith(ctx, u, wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)})
+}
+
+// claimWith sends one claim. The same again is the same claim, as long as no other came between.
+func (e *Engine) claimWith(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.ClaimRequest,
+) (wire.Claimed, error) {
 	begun := e.now()
-	c, err := e.Stores.Claim(
-		ctx,
-		u,
-		wire.ClaimRequest{Intent: intent, Seen: seen, ID: hex.EncodeToString(id)},
-	)
+	c, err := e.Stores.Claim(ctx, u, req)
 	e.observe(result.Event{User: u, Stage: result.StageClaim, Took: e.now().Sub(begun)})
 	var remote *wire.RemoteError
 	if errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict {
