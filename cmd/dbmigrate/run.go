@@ -21,7 +21,6 @@ type pace struct {
 	concurrency int
 	maxFailures int
 	maxDuration units.AgeFlag
-	giveUpAfter units.AgeFlag
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
@@ -41,15 +40,6 @@ func (p *pace) add(flags *pflag.FlagSet) {
 		&p.maxDuration,
 		"max-duration",
 		"begin no more users after this `time`, such as 50m; those in flight are finished",
-	)
-	p.giveUpAfter = units.AgeFlag{
-		Duration: fleet.DefaultGiveUp,
-		Typed:    "10m",
-	}
-	flags.Var(
-		&p.giveUpAfter,
-		"give-up-after",
-		"if the Worker or R2 stops answering, begin no users and wait up to this `time` for it",
 	)
 }
 
@@ -131,8 +121,6 @@ func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runn
 		Observers:   []fleet.Observer{w},
 		MaxFailures: p.maxFailures,
 		MaxDuration: p.longest(),
-		Services:    c.Probes(),
-		GiveUpAfter: p.giveUpAfter.Duration,
 	}
 }
 

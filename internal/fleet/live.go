@@ -40,9 +40,6 @@ func (o *run) live() report.Live {
 	if flags > 0 {
 		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for their flags", flags))
 	}
-	if text := o.breaker.waits(); text != "" {
-		live.Waiting = append(live.Waiting, text)
-	}
 	waits := o.Traffic.waits(time.Now())
 	for _, who := range slices.Sorted(maps.Keys(waits)) {
 		live.Waiting = append(

@@ -34,7 +34,9 @@ var (
 		"LATE=1",
 		"CRASHES=1",
 	)
-	collects = append([]string{"GC=1"}, two...)
+	// A composite request with which the Worker goes on alone.
+	composites = []string{"COMPOSITES=1", "WRITERS=1", "PRECOPY=1"}
+	collects   = append([]string{"GC=1"}, two...)
 
 	// Split mode: one operator before the last command, and one write of a cold row.
 	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
@@ -180,6 +182,29 @@ var mutations = []search{
 	mutate("NO_LAST_LOOK", "fence not looked at before the switch", "SPLIT", unconditional...),
 	mutate("NO_SETTLE", "nor after it", "LOSS", unawaited...),
 
+	mutate(
+		"SWITCH_GOES_ON",
+		"switch opens although its fence was refused",
+		"SPLIT",
+		with(composites, "B_COMMANDS=0")...),
+	mutate(
+		"SWITCH_ANY_FENCE",
+		"switch takes any fence for its own",
+		"LINEAGE",
+		"COMPOSITES=1",
+		"WRITERS=0",
+		"PRECOPY=1",
+		"A_COMMANDS=2",
+		"B_COMMANDS=0",
+		"SCRIPT=MIGRATE_ONLY",
+		"LATE=1",
+		"CRASHES=1",
+	),
+	mutate(
+		"CLAIM_AGAIN_FRESH",
+		"a claim after a failed import, whoever came between",
+		"AVAIL",
+		"COMPOSITES=1", "PRECOPY=1", "WRITERS=1", "B_COMMANDS=0", "BESIDE"),
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
 	mutate("WORKER_UNCOND", "router's save not conditional", "LOSS", oneEach...),
 	mutate(

@@ -124,6 +124,13 @@ var searches = []search{
 		config: config(unawaited...),
 	},
 
+	{name: "composites", what: "a composite goes on alone, 1 writer x 2, 1 death, 1 late",
+		config: config(with(composites, "WRITES=2", "LATE=1", "CRASHES=1")...)},
+	{name: "composites-two", what: "two of them, one after the other",
+		config: config("COMPOSITES=2", "WRITERS=1", "PRECOPY=1")},
+	{name: "composites-beside", size: quick, what: "beside living older ones, 1 unanswered, gives up",
+		config: config(with(composites, "BESIDE", "B_COMMANDS=0", "FAILURES=1", "GIVES_UP=1")...)},
+
 	{name: "split", size: quick, what: "split and merge, 1 hot and 1 cold write, 1 death, 1 late",
 		config: config("SPLIT_MODE=1", "LATE=1", "CRASHES=1")},
 	{name: "split-two", what: "2+1 commands",

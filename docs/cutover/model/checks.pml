@@ -175,6 +175,17 @@
 #define ACTIVE_NOSTALE 0      /* a migrate that finds ACTIVE judges the fence without looking for a newer claim */
 #endif
 
+/* Composite requests. */
+#ifndef SWITCH_GOES_ON
+#define SWITCH_GOES_ON 0      /* a switch opens the object although its fence was refused */
+#endif
+#ifndef SWITCH_ANY_FENCE
+#define SWITCH_ANY_FENCE 0    /* a switch that finds any fence in the file takes it for its own */
+#endif
+#ifndef CLAIM_AGAIN_FRESH
+#define CLAIM_AGAIN_FRESH 0   /* after an import that failed, a command claims whatever it can get */
+#endif
+
 /* gc. */
 #ifndef GC_UNCOND
 #define GC_UNCOND 0           /* the tombstone PUT has no If-Match */

@@ -7,6 +7,7 @@
  *   WRITERS, WRITES, READERS, READS, VISITORS
  *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, EARLY 0|1, CREATES 0|1, RESTORES 0|1
  *   UNCONDITIONAL           writes of each of a backend's two requesters; it knows no fence and saves unconditionally; migrate waits and looks
+ *   COMPOSITES              composite requests that the Worker goes on with alone
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
  *   COLD_WRITES             how many of the writes are to cold rows, 1 or 2; VACUUMS: how many stamps the application drops; ABA: unnoticed
@@ -88,6 +89,9 @@
 #ifndef ABA
 #define ABA 0
 #endif
+#ifndef COMPOSITES
+#define COMPOSITES 0
+#endif
 #ifndef UNCONDITIONAL
 #define UNCONDITIONAL 0
 #endif
@@ -112,6 +116,9 @@
 #include "properties.pml"
 #include "store.pml"
 #include "network.pml"
+#if COMPOSITES > 0
+#include "composite.pml"
+#endif
 #if SPLIT_MODE
 #include "splitapplication.pml"
 #else

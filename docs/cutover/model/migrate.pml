@@ -14,6 +14,43 @@ migrate: skip;
 		:: skip
 		fi
 	};
+#if COMPOSITES > 0
+/* (*migration).claimUser: `import` goes by the status before the download, and by the version that was downloaded. */
+	atomic {
+		if
+		:: held && CLEAN(gen) && file == seen -> x = gen + 1; goto import_it
+		:: held -> goto import_it
+		:: goto claim_it_alone
+		fi
+	};
+/* (*migration).claimAfterImport: where one of its steps failed, or where it may be under way still, the command goes on by single steps under a
+ * further claim. It is granted only after the command's own. */
+claim_again: atomic {
+		copied = 0; dirty = 0;
+		if
+		:: seen = 0; held = 0
+		:: skip
+		fi
+	};
+	atomic {
+		if
+		:: CLAIM_AGAIN_FRESH -> send(CLAIM_MIGRATE, gen, 0, 0)
+		:: else -> send(CLAIM_MIGRATE, g, 0, 0)
+		fi;
+		if
+		:: IS(YES);
+			g = gen; l = lin;
+			if
+			:: phase == IMPORTING -> goto fetch
+			:: else -> goto open
+			fi
+		:: IS(LOST); goto superseded
+		:: IS(REFUSED); goto superseded
+		:: IS(UNKNOWN); goto open
+		fi
+	};
+claim_it_alone: skip;
+#endif
 /* Engine.claim: status and file, then the claim. If it is granted, the status was still true; whether all was clean is kept in `x`. */
 	atomic {
 		if
@@ -21,6 +58,18 @@ migrate: skip;
 		:: else -> skip
 		fi
 	};
+#if COMPOSITES > 0
+import_it: atomic {
+		if
+		:: held && LETS_LOOSE -> let_loose(L_CLAIM, gen);
+			if
+			:: !last -> goto crashed
+			:: goto open
+			fi
+		:: skip
+		fi
+	};
+#endif
 	atomic {
 		if
 		:: x == gen + 1 -> x = 1
@@ -173,6 +222,23 @@ copy:	atomic {
 		fi;
 		dirty = 1
 	};
+#if COMPOSITES > 0
+	atomic {
+		if
+		:: !inside && LETS_LOOSE ->
+			if
+			:: let_loose(L_LOOK, g)
+			:: let_loose(L_ROWS, g)
+			fi;
+			if
+			:: !last -> goto crashed
+			:: goto claim_again
+			:: skip  /* the same request again */
+			fi
+		:: skip
+		fi
+	};
+#endif
 #if BATCHES > 1
 	atomic { send_rows(3) };
 	atomic { send_rows(12); copied = 1 };
@@ -187,8 +253,22 @@ copy:	atomic {
 		fi
 	};
 
-/* (*migration).fence and fenceLanded */
-fence:	atomic {
+/* (*migration).fence and fenceLanded; switchAtOnce begins with the same PUT. */
+fence:
+#if COMPOSITES > 0
+	atomic {
+		if
+		:: copied && LETS_LOOSE -> fenced = 1; let_loose(L_PUT, g);
+			if
+			:: !last -> goto crashed
+			:: goto fence_landed
+			:: skip
+			fi
+		:: skip
+		fi
+	};
+#endif
+	atomic {
 		fenced = 1;
 		if
 		:: NO_FENCE || (FENCE_REUSED && FENCED(seen)) -> answer = YES
@@ -211,10 +291,23 @@ fence_landed: atomic {
 				if
 				:: file != seen -> seen = 0; held = 0; if :: !NO_RECOPY -> copied = 0 :: else -> skip fi; goto fetch
 				:: else -> goto give_up
+#if COMPOSITES > 0
+				:: file == seen -> goto fence  /* from here, where the Worker failed */
+#endif
 				fi
 			fi
 		fi
 	};
+#if COMPOSITES > 0
+/* Of a switch no answer came, and its fence is in the file or was. */
+switch_lost: atomic {
+		if
+		:: SUPERSEDED(file) -> goto superseded
+		:: !SUPERSEDED(file) && FENCED(file) && NON(file) == g -> goto ready
+		:: !SUPERSEDED(file) && !(FENCED(file) && NON(file) == g) -> goto give_up
+		fi
+	};
+#endif
 
 /* (*migration).switchOver */
 switch_over: atomic {
@@ -239,7 +332,25 @@ old_path: atomic { awaited = awaited | (in_flight << _pid) };
 		fi
 	};
 #endif
-ready:	atomic {
+ready:
+#if COMPOSITES > 0
+	atomic {
+		if
+		:: LETS_LOOSE ->
+			if
+			:: let_loose(L_READY, g)
+			:: phase == READY && gen == g -> let_loose(L_ACTIVATE, g)
+			fi;
+			if
+			:: !last -> goto crashed
+			:: goto switch_lost
+			:: skip
+			fi
+		:: skip
+		fi
+	};
+#endif
+	atomic {
 		if
 		:: NO_RECOPY -> send(MAKE_READY, g, content, 0)  /* the digest is the pre-copy's */
 		:: else -> send(MAKE_READY, g, CONTENT(seen), 0)
@@ -247,7 +358,14 @@ ready:	atomic {
 		if
 		:: IS(YES); if :: !ACTIVATE_FIRST -> seen = 0 :: else -> skip fi; goto activate_it
 		:: IS(STALE); goto superseded
-		:: IS(REFUSED); goto give_up
+		:: IS(REFUSED);
+#if COMPOSITES > 0
+			if
+			:: phase == ACTIVE && gen == g && lin == g -> goto in_store  /* openAlready */
+			:: else -> skip
+			fi;
+#endif
+			goto give_up
 		:: IS(UNKNOWN); goto give_up
 		fi
 	};
