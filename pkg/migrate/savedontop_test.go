@@ -38,8 +38,8 @@ func (s *savesOnTop) Put(
 	return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.Unreachable, Err: errors.New("no answer")}
 }
 
-// TestSavedOnTopOfARollback: R2 has the file, its answer is lost, and the application saves before the command
-// looks. The bytes are then others than were sent, and nothing may be put over them.
+// TestSavedOnTopOfARollback: R2 has the file, its answer is lost, and the application saves before the
+// command looks. The bytes are then others than were sent, and nothing may be put over them.
 func TestSavedOnTopOfARollback(t *testing.T) {
 	for name, before := range map[string]func(*testing.T, *world.World, userdb.ObjectKey){
 		"unchanged":   func(*testing.T, *world.World, userdb.ObjectKey) {},

@@ -3,15 +3,19 @@ package simulation
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
@@ -28,7 +32,8 @@ const (
 	model  = "internal/testkit/world/"
 )
 
-// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see them.
+// The checks that the model shows to be necessary (docs/cutover/README.md), where the simulation can see
+// them.
 var mutations = []mutation{
 	{
 		"the PUT of a fence or a stamp is not conditional",
@@ -163,8 +168,28 @@ var mutations = []mutation{
 	},
 }
 
+// table has a row for each removed check that was found.
+type table struct {
+	mu   sync.Mutex
+	rows []string
+}
+
+func (f *table) add(name, seed string, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rows = append(f.rows, fmt.Sprintf("| %s | %s | %.0f |", name, seed, took.Seconds()))
+}
+
+// publish writes the table to the page of proofs if the run was whole.
+func (f *table) publish(t *testing.T) {
+	head := "| removed check | life that found it | seconds, compiling included |\n|---|---|---|\n"
+	docpage.Publish(t, "simulation", head+strings.Join(slices.Sorted(slices.Values(f.rows)), "\n"))
+}
+
 // TestMutations removes each check from the code and demands that one of so many lives fails.
 func TestMutations(t *testing.T) {
+	var found table
+	t.Cleanup(func() { found.publish(t) })
 	removed := map[string]bool{}
 	for _, m := range effort.Some(t, "removed checks", mutations, 1) {
 		removed[m.name] = true
@@ -174,7 +199,7 @@ func TestMutations(t *testing.T) {
 			overlay := m.overlay(t)
 			if removed[m.name] {
 				t.Parallel()
-				m.run(t, overlay)
+				m.run(t, overlay, &found)
 			}
 		})
 	}
@@ -211,7 +236,7 @@ func (m mutation) overlay(t *testing.T) string {
 
 var brokenBy = regexp.MustCompile(`(?m)^.*seed (\d+): .*`)
 
-func (m mutation) run(t *testing.T, overlay string) {
+func (m mutation) run(t *testing.T, overlay string, table *table) {
 	begun := time.Now()
 	out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-timeout", "1h", "-overlay", overlay, ".",
 		"-run", "TestLives", "-seed", "1", "-seeds", strconv.Itoa(lives)).CombinedOutput()
@@ -223,11 +248,6 @@ func (m mutation) run(t *testing.T, overlay string) {
 	if found == nil {
 		t.Fatalf("%s: %s", m.name, out)
 	}
-	t.Logf(
-		"| %s | life %s | %.0f s |\n%s",
-		m.name,
-		found[1],
-		time.Since(begun).Seconds(),
-		bytes.TrimSpace(found[0]),
-	)
+	table.add(m.name, string(found[1]), time.Since(begun))
+	t.Logf("%s", bytes.TrimSpace(found[0]))
 }
