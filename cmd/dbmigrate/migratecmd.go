@@ -83,6 +83,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	}
 	o.Talk = a.out
 	o.Marks = o.writers.procedure.Routes() // what the file says decides who is routed, not a flag
+	o.ShardsByFiles = true
 	set, err := o.Parse(args, a.stdin)
 	if err != nil {
 		return err

@@ -86,11 +86,12 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	r, err := a.askStatus(cmd.Context(), source, c, o, named)
+	printer := status.NewPrinter(a.out)
+	r, err := a.askStatus(cmd.Context(), source, c, o, named, printer)
 	if err != nil {
 		return err
 	}
-	complete, err := status.Print(a.out, r)
+	complete, err := printer.End(r)
 	if err == nil && !complete {
 		return ended(exitFailed)
 	}
@@ -109,7 +110,7 @@ func (a *app) refuseNobody(r *status.Report, named []userdb.UserID) error {
 		)
 		return ended(exitUsage)
 	}
-	if len(r.Lines) == 0 && r.Totals.File == 0 {
+	if len(r.Lines)+r.Shown == 0 && r.Totals.File == 0 {
 		a.out.Warn("status: there is nobody to tell of: check --prefix, --bucket and --layout")
 		return ended(exitUsage)
 	}
@@ -123,6 +124,7 @@ func (a *app) askStatus(
 	c *connect.Connection,
 	o *statusOptions,
 	named []userdb.UserID,
+	printer *status.Printer,
 ) (*status.Report, error) {
 	switch {
 	case o.run != "":
@@ -136,7 +138,7 @@ func (a *app) askStatus(
 	if err != nil {
 		return nil, err
 	}
-	return status.ByFlags(ctx, c.Engine, o.prefix, open)
+	return status.ByFlags(ctx, c.Engine, o.prefix, open, printer.Add)
 }
 
 func (a *app) statusOfRun(

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -67,6 +68,9 @@ func answerJSON(w http.ResponseWriter, v any) {
 }
 
 const bigPage = 1000
+
+// mostMemory is what no command over a fleet of any size may take, in kB.
+const mostMemory = 200_000
 
 func (f *bigFleet) flagPage(w http.ResponseWriter, r *http.Request) {
 	begin, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
@@ -126,9 +130,10 @@ func (f *bigFleet) folderPage(w http.ResponseWriter, r *http.Request) {
 // A status of everybody costs a call of the API for a thousand flags, a listing request for a thousand users,
 // and nothing for any single one.
 func TestStatusOfAHundredThousandUsers(t *testing.T) {
+	users := effort.Amount(t, "users", 100_000, 1_000_000)
 	for _, format := range []string{"json", "table"} {
 		t.Run(format, func(t *testing.T) {
-			fleet := &bigFleet{users: 100_000}
+			fleet := &bigFleet{users: users}
 			server := httptest.NewServer(fleet)
 			defer server.Close()
 			cmd := exec.Command("dbmigrate", "status", "--output", format)
@@ -153,15 +158,15 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %s", err, talk.String())
 			}
-			if lines := strings.Count(string(out), "\n"); lines != 50_001 ||
-				!strings.Contains(talk.String(), "50000 in R2, 50000 in Durable Objects") {
+			if lines := strings.Count(string(out), "\n"); lines != users/2+1 ||
+				!strings.Contains(talk.String(), fmt.Sprintf("%d in R2, %d in Durable Objects", users/2, users/2)) {
 				t.Errorf("%d lines; %s", lines, talk.String())
 			}
 			if !strings.Contains(talk.String(), "by the flags and a listing, which are hints") {
 				t.Errorf("it does not say where it comes from: %s", talk.String())
 			}
-			if fleet.flags.Load() != 50+1 || // one for the flags of split users
-				fleet.lists.Load() != 100 || fleet.hellos.Load() != 1 || fleet.odd.Load() != 0 || fleet.runs.Load() != 1 {
+			if fleet.flags.Load() != int64(users/2000+1) || // one for the flags of split users
+				fleet.lists.Load() != int64(users/1000) || fleet.hellos.Load() != 1 || fleet.odd.Load() != 0 || fleet.runs.Load() != 1 {
 				t.Errorf(
 					"%d pages of flags, %d of the listing, %d hellos, %d other requests",
 					fleet.flags.Load(),
@@ -171,8 +176,12 @@ func TestStatusOfAHundredThousandUsers(t *testing.T) {
 				)
 			}
 			peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+			if peak > mostMemory {
+				t.Errorf("%d users take %d kB", users, peak)
+			}
 			t.Logf(
-				"100,000 users, 50,000 with flags: %d calls of the Cloudflare API, %d listing requests, peak memory %d MB",
+				"%d users, half of them with flags: %d calls of the Cloudflare API, %d listing requests, peak memory %d MB",
+				users,
 				fleet.flags.Load(),
 				fleet.lists.Load(),
 				peak/1000,

@@ -39,6 +39,8 @@ type Options struct {
 	Flags bool
 	// WithoutFlags goes on when the flags cannot be read: KV decides nothing, and the files tell who left R2.
 	WithoutFlags bool
+	// ShardsByFiles asks the files of a shard for their marks, and reads no flags.
+	ShardsByFiles bool
 	// OfAll says which users a scan of the bucket is about; nil: everybody. Users who are
 	// named are not asked.
 	OfAll func(migrate.Found) bool
@@ -173,6 +175,7 @@ func (s *Set) find(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 		Marks:        s.options.Marks,
 		Only:         s.takesID,
 		WithoutFlags: s.unread(),
+		NoFlags:      s.options.ShardsByFiles && s.Wide && s.Shards() > 1,
 	}
 	switch {
 	case s.Wide:

@@ -21,48 +21,71 @@ const (
 // mostAsked is how many users a status by flags asks at both sides: enough for those who were in flight.
 const mostAsked = 1000
 
-// ByFlags shows who has a flag, and counts the others. Flags say too little of open users, who were left in
-// flight, and of those with a flag and nothing in the bucket: they are asked.
-func ByFlags(ctx context.Context, e *migrate.Engine, prefix string, open []userdb.UserID) (*Report, error) {
-	s, err := e.Survey(ctx, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("%w; `dbmigrate status USER...` and --all do without the flags", err)
-	}
-	r := &Report{Totals: Totals{Source: sourceFlags, File: s.Unflagged}}
-	doubtful, flagged := map[userdb.UserID]bool{}, map[userdb.UserID]int{}
-	for i, f := range s.Flagged {
-		r.Lines = append(r.Lines, flagLine(f))
-		flagged[f.User] = i
-		doubtful[f.User] = !f.Listed
-	}
-	for _, u := range open {
-		doubtful[u] = strings.HasPrefix(string(u), prefix)
-	}
-	maps.DeleteFunc(doubtful, func(_ userdb.UserID, is bool) bool { return !is })
-	return r, r.settle(ctx, e, slices.Sorted(maps.Keys(doubtful)), flagged)
-}
-
-// settle asks both sides of users, and puts what they say in the place of what their flags said. Who has no
-// flag and is simply in R2 is counted, and not listed.
-func (r *Report) settle(
+// ByFlags shows who has a flag, as flags and listing come, and counts the others. It keeps nobody but open
+// users, who were left in flight, and those with a flag and nothing in the bucket: of them flags say too
+// little, and both sides are asked.
+func ByFlags(
 	ctx context.Context,
 	e *migrate.Engine,
-	doubtful []userdb.UserID,
-	flagged map[userdb.UserID]int,
-) error {
+	prefix string,
+	open []userdb.UserID,
+	show func(Line) error,
+) (*Report, error) {
+	r := &Report{Totals: Totals{Source: sourceFlags}}
+	doubtful := map[userdb.UserID]*Line{} // nil: there is no flag
+	for _, u := range open {
+		if strings.HasPrefix(string(u), prefix) {
+			doubtful[u] = nil
+		}
+	}
+	var showing error
+	unflagged, err := e.Survey(ctx, prefix, func(f migrate.FlaggedUser) error {
+		l := flagLine(f)
+		_, wasOpen := doubtful[f.User]
+		switch {
+		case wasOpen || !f.Listed && len(doubtful) < mostAsked:
+			doubtful[f.User] = &l
+			return nil
+		case !f.Listed:
+			r.Unasked++
+		}
+		r.Shown++
+		showing = show(l)
+		return showing
+	})
+	switch {
+	case showing != nil:
+		return nil, showing
+	case err != nil:
+		return nil, fmt.Errorf("%w; `dbmigrate status USER...` and --all do without the flags", err)
+	}
+	r.Totals.File = unflagged
+	return r, r.settle(ctx, e, doubtful)
+}
+
+// settle asks both sides of users, and takes what they say instead of what their flags said. Who has no flag
+// and is simply in R2 is counted, and not listed.
+func (r *Report) settle(ctx context.Context, e *migrate.Engine, doubtful map[userdb.UserID]*Line) error {
 	if len(doubtful) == 0 {
 		return nil
 	}
-	r.Unasked = max(0, len(doubtful)-mostAsked)
-	asked, err := OfUsers(ctx, e, doubtful[:len(doubtful)-r.Unasked], nil)
+	users := slices.Sorted(maps.Keys(doubtful))
+	for len(users) > mostAsked {
+		last := users[len(users)-1]
+		users = users[:len(users)-1]
+		r.Unasked++
+		if l := doubtful[last]; l != nil {
+			r.Lines = append(r.Lines, *l)
+		}
+	}
+	asked, err := OfUsers(ctx, e, users, nil)
 	if err != nil {
 		return err
 	}
 	for _, l := range asked.Lines {
-		at, hasFlag := flagged[l.User]
 		switch {
-		case hasFlag:
-			r.Lines[at] = l
+		case doubtful[l.User] != nil:
+			r.Lines = append(r.Lines, l)
 		case l.Error != nil || l.Problem != "" || l.Serves != migrate.SideFile:
 			r.Lines = append(r.Lines, l)
 			r.Totals.File = max(0, r.Totals.File-1) // the listing has counted this user

@@ -40,11 +40,12 @@ type Line struct {
 	Error       *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
-// Report is where users are.
+// Report is where users are. Its totals are without its lines.
 type Report struct {
 	Lines   []Line
 	Totals  Totals
 	Unasked int // users with flags that say too little, beyond those who were asked
+	Shown   int // lines that were shown as they came, and are not in Lines
 }
 
 // Unknown are the users who are nowhere: no file, and nothing in the Durable Object.
@@ -182,16 +183,35 @@ func (t *Totals) add(l Line) {
 	}
 }
 
-// Print shows a report; complete says whether everybody could be asked.
-func Print(out *report.Output, r *Report) (complete bool, err error) {
-	sheet, totals := report.NewSheet(out, columns), r.Totals
+// Printer shows lines as they come.
+type Printer struct {
+	out    *report.Output
+	sheet  *report.Sheet[Line]
+	totals Totals
+}
+
+// NewPrinter begins to show a report.
+func NewPrinter(out *report.Output) *Printer {
+	return &Printer{out: out, sheet: report.NewSheet(out, columns)}
+}
+
+// Add shows one more line.
+func (p *Printer) Add(l Line) error {
+	p.totals.add(l)
+	return p.sheet.Add(l)
+}
+
+// End shows the rest of a report; complete says whether everybody could be asked.
+func (p *Printer) End(r *Report) (complete bool, err error) {
 	for _, l := range r.Lines {
-		totals.add(l)
-		if err := sheet.Add(l); err != nil {
+		if err := p.Add(l); err != nil {
 			return false, err
 		}
 	}
-	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
+	out, totals := p.out, p.totals
+	totals.Source, totals.FlagsUnread = r.Totals.Source, r.Totals.FlagsUnread
+	totals.File += r.Totals.File
+	if err := p.sheet.End(map[string]any{"summary": totals}); err != nil {
 		return false, err
 	}
 	split := ""

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -56,6 +58,9 @@ type ScanOptions struct {
 	// WithoutFlags, when set, is told why the flags cannot be read, and the scan goes on without them: the
 	// marks of the files decide. Users who have a flag and no fenced file are not found then.
 	WithoutFlags func(error)
+	// NoFlags reads none: the marks of the files decide. Many shards would otherwise each read the flags of
+	// all users, for which the Cloudflare API allows too few calls.
+	NoFlags bool
 	// Progress, when set, is told how many users were found so far.
 	Progress func(n int)
 
@@ -116,6 +121,9 @@ func (e *Inspector) readFlags(
 	ctx context.Context,
 	opts ScanOptions,
 ) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
+	if opts.NoFlags {
+		return map[userdb.UserID]userdb.FlagMeta{}, map[userdb.UserID]userdb.FlagMeta{}, false, nil
+	}
 	waits := ctx
 	if opts.WithoutFlags != nil {
 		var stop context.CancelCauseFunc
@@ -181,7 +189,9 @@ const headsAtOnce = 32
 
 func (s *scanner) list(ctx context.Context) error {
 	prefix, delimiter, plain := s.Layout.ListPlan()
-	return s.Files.List(
+	looks, ctx := errgroup.WithContext(ctx)
+	looks.SetLimit(headsAtOnce)
+	err := s.Files.List(
 		ctx,
 		prefix+s.opts.Prefix,
 		delimiter,
@@ -208,9 +218,13 @@ func (s *scanner) list(ctx context.Context) error {
 					heads = append(heads, u)
 				}
 			}
-			return s.headAll(ctx, heads)
+			for _, u := range heads { // while the next page is on its way
+				looks.Go(func() error { return s.head(ctx, u) })
+			}
+			return context.Cause(ctx)
 		},
 	)
+	return cmp.Or(looks.Wait(), err)
 }
 
 // has says whether the user was found before: a listing may give a folder on several pages.

@@ -83,7 +83,6 @@ type (
 	Found          = inspect.Found
 	Place          = inspect.Place
 	ScanOptions    = inspect.ScanOptions
-	Survey         = inspect.Survey
 	FlaggedUser    = inspect.FlaggedUser
 	State          = inspect.State
 	Side           = userfile.Side

@@ -40,8 +40,12 @@ func (e *Engine) LookUp(ctx context.Context, users []userdb.UserID) ([]inspect.F
 	return e.Inspect().LookUp(ctx, users)
 }
 
-func (e *Engine) Survey(ctx context.Context, prefix string) (inspect.Survey, error) {
-	return e.Inspect().Survey(ctx, prefix)
+func (e *Engine) Survey(
+	ctx context.Context,
+	prefix string,
+	yield func(inspect.FlaggedUser) error,
+) (unflagged int, err error) {
+	return e.Inspect().Survey(ctx, prefix, yield)
 }
 
 func (e *Engine) Status(ctx context.Context, u userdb.UserID) (inspect.State, error) {

@@ -23,13 +23,18 @@ type Column[T any] struct {
 }
 
 // Sheet writes records to stdout in the format that was asked for: JSON and CSV at once, a table at the end,
-// when the widths are known. A table leaves out columns in which nothing stands.
+// when the widths are known. A table leaves out columns in which nothing stands. One that nobody reads to its
+// end is written in blocks, so that memory does not grow with it; later ones may be wider.
 type Sheet[T any] struct {
 	out     *Output
 	columns []Column[T]
 	rows    [][]cell
+	widths  []int // of a table, so far
 	headed  bool
 }
+
+// blockRows is how many rows of a table are kept at most.
+const blockRows = 10_000
 
 type cell struct {
 	text  string
@@ -57,7 +62,16 @@ func (s *Sheet[T]) Add(record T) error {
 		}
 	}
 	s.rows = append(s.rows, row)
+	if len(s.rows) == blockRows {
+		return s.writeRows()
+	}
 	return nil
+}
+
+func (s *Sheet[T]) writeRows() error {
+	text := s.render()
+	s.rows = s.rows[:0]
+	return s.out.write(s.out.Out, text)
 }
 
 // Note writes a line between the records, in JSON only.
@@ -77,9 +91,7 @@ func (s *Sheet[T]) End(summary any) error {
 	case s.out.Format == CSV && !s.headed:
 		return s.out.write(s.out.Out, s.header())
 	case s.out.Format == Table && len(s.rows) > 0:
-		text := s.render()
-		s.rows = nil
-		return s.out.write(s.out.Out, text)
+		return s.writeRows()
 	}
 	return nil
 }
@@ -144,7 +156,10 @@ func csvLine(values []string) []byte {
 const columnGap = "  "
 
 func (s *Sheet[T]) render() []byte {
-	widths := make([]int, len(s.columns))
+	if s.widths == nil {
+		s.widths = make([]int, len(s.columns))
+	}
+	widths := s.widths
 	for _, row := range s.rows {
 		for i, c := range row {
 			widths[i] = max(widths[i], uniseg.StringWidth(c.text))
@@ -157,11 +172,15 @@ func (s *Sheet[T]) render() []byte {
 		}
 	}
 	var b bytes.Buffer
-	heads := make([]cell, len(s.columns))
-	for i, c := range s.columns {
-		heads[i] = cell{c.Head, Faint}
+	if !s.headed {
+		s.headed = true
+		heads := make([]cell, len(s.columns))
+		for i, c := range s.columns {
+			heads[i] = cell{c.Head, Faint}
+		}
+		s.renderRow(&b, heads, widths, last)
 	}
-	for _, row := range append([][]cell{heads}, s.rows...) {
+	for _, row := range s.rows {
 		s.renderRow(&b, row, widths, last)
 	}
 	return b.Bytes()
