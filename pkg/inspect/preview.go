@@ -192,8 +192,8 @@ func (e *Inspector) compareTables(
 		}
 		found, err := verify.Rows(
 			ctx,
-			rowShape(t),
-			fileSide{file, t},
+			verify.TableOf(t),
+			verify.FileSide(file, t),
 			verify.StoreSide(e.Stores, p.User),
 			opts.Compare,
 		)

@@ -73,40 +73,9 @@ func (n *namer) rows(ctx context.Context, t *sqlitefile.Table) error {
 	if room <= 0 {
 		return nil
 	}
-	found, err := verify.Rows(ctx, rowShape(t), fileSide{n.file, t}, n.side(t), room)
+	found, err := verify.Rows(ctx, verify.TableOf(t), verify.FileSide(n.file, t), n.side(t), room)
 	for _, d := range found {
 		n.lines = append(n.lines, d.String())
 	}
 	return err
-}
-
-func rowShape(t *sqlitefile.Table) verify.Table {
-	shape := verify.Table{Name: t.Name, Columns: t.Cells, Rowid: t.Kind != sqlitefile.WithoutRowidTable}
-	for _, key := range t.Key {
-		shape.Key = append(shape.Key, key.Cell)
-	}
-	return shape
-}
-
-// fileSide is one table of a file as a side of the comparison. Unlike verify.ScanSide it seeks by key.
-type fileSide struct {
-	file  *sqlitefile.File
-	table *sqlitefile.Table
-}
-
-func (s fileSide) Range(ctx context.Context, req wire.RangeRequest) (wire.RangeDigest, error) {
-	return s.file.RangeDigest(
-		ctx,
-		s.table,
-		sqlitefile.Range{After: req.After, Upto: req.Upto, Limit: req.Limit},
-	)
-}
-
-func (s fileSide) Rows(
-	ctx context.Context,
-	_ string,
-	after, upto wire.Key,
-	yield func(row []wire.Value) error,
-) error {
-	return s.file.RowsIn(ctx, s.table, sqlitefile.Range{After: after, Upto: upto}, yield)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -311,13 +312,16 @@ func prove(ctx context.Context, f parts) error {
 	if err != nil {
 		return err
 	}
-	if difference := compareDigests(want, got); difference != "" {
+	if found := differences(ctx, f, want, got); len(found) > 0 {
 		return &userdb.Error{
 			Op:    "prove the split of",
 			Thing: f.source,
 			Kind:  userdb.Mismatch,
 			Hint:  hintFaulty,
-			Err:   errors.New("the parts together are not the database: " + difference),
+			Err: fmt.Errorf(
+				"the parts together are not the database (left against right): %s",
+				verify.SummaryOf(found),
+			),
 		}
 	}
 	return f.remove(f.union)
@@ -330,27 +334,6 @@ func digestOf(ctx context.Context, path string) (wire.DatabaseDigest, error) {
 	}
 	digest, err := f.Digest(ctx)
 	return digest, errors.Join(err, f.Close())
-}
-
-// compareDigests names the first difference, "" for none.
-func compareDigests(want, got wire.DatabaseDigest) string {
-	if want.Database == got.Database {
-		return want.CensusDifference(got)
-	}
-	if want.Schema != got.Schema {
-		return "the schema differs"
-	}
-	for i, table := range want.Tables {
-		switch {
-		case i >= len(got.Tables) || got.Tables[i].Name != table.Name:
-			return "table " + table.Name + " is missing"
-		case got.Tables[i].Rows != table.Rows:
-			return fmt.Sprintf("table %s has %d rows and not %d", table.Name, got.Tables[i].Rows, table.Rows)
-		case !got.Tables[i].Same(table):
-			return "rows of table " + table.Name + " differ"
-		}
-	}
-	return "a table too many"
 }
 
 // checkIntegrity finds damage and full-text indexes that are out of step. What else SQLite's check reports is
