@@ -20,7 +20,7 @@ var interrupted = []struct{ command, before string }{
 	{"verify", "migrate"},
 }
 
-// TestInterruptAtEveryRequest: the requests are those that the command makes, so a new one is interrupted too.
+// TestInterruptAtEveryRequest: the requests are those that the command makes, so a new one is interrupted.
 // The first signal ends a command soon, with everybody served. The second one leaves at once. Either way the
 // same command again ends what was begun.
 func TestInterruptAtEveryRequest(t *testing.T) {
