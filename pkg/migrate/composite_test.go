@@ -311,12 +311,13 @@ func disturbed(
 // impatient is an operator with a Worker that meets inner, who waits half a minute for an answer.
 func impatient(x *walk, line *world.Line, inner *world.Disturb) *migrate.Engine {
 	e := x.w.OverLine("disturbed", line)
-	e.Composites = patience{x.w.Objects.Under(inner), 30 * time.Second, inner.Under}
+	e.Composites = patience{e.Composites, x.w.Objects.Under(inner), 30 * time.Second, inner.Under}
 	return e
 }
 
 // patience gives up on a composite request that takes long; the Worker goes on with it.
 type patience struct {
+	migrate.Composites
 	to   *world.Objects
 	upTo time.Duration
 	late *sync.WaitGroup

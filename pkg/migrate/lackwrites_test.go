@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -52,7 +53,7 @@ func TestWritesThatNoFileHasAreAskedFor(t *testing.T) {
 			x.migrate()
 			x.write()
 			if reopened {
-				e := x.engine()
+				e := world.Stepwise(x.engine())
 				e.Stores = undigested{e.Stores}
 				if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() == nil || r.Open {
 					t.Fatalf("%s, open %v", r.Outcome, r.Open)

@@ -95,6 +95,11 @@ type Composites interface {
 	Import(ctx context.Context, u userdb.UserID, req wire.ImportRequest) (wire.Imported, error)
 	// Switch is Mark, Ready and Activate, and R2's copy of the receipt.
 	Switch(ctx context.Context, u userdb.UserID, req wire.SwitchRequest) (wire.Switched, error)
+	// Return is Claim, FreshDigest, a PUT of the kept file from R2 to R2, and Release. An error that names
+	// the step "look" came before the claim.
+	Return(ctx context.Context, u userdb.UserID, req wire.BackRequest) (wire.Returned, error)
+	// Export is Claim, FreshDigest, ExportSchema and ExportRows of every table. Errors are as of Return.
+	Export(ctx context.Context, u userdb.UserID, req wire.BackRequest) (*wire.Exported, error)
 }
 
 // Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing

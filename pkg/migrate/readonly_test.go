@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -58,7 +59,7 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w, key, _ := oneUser(t)
 			files := &readsOnly{Files: w.Bucket}
-			e := w.Engine("run", files, w.Objects, w.Objects)
+			e := world.Stepwise(w.Engine("run", files, w.Objects, w.Objects))
 			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
 			c.before(t, e, key)
 			files.now = true

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -49,8 +50,14 @@ type retreat struct {
 	seen     userfile.Version // the file, before the claim
 	served   bool             // the file is authoritative: what is left is clean-up
 	// stops: the Durable Object took writes when it was looked at, and the claim will end that.
-	stops  bool
-	need   int64 // bytes on the operator's disk
+	stops bool
+	need  int64 // bytes on the operator's disk
+	// first is the status that was read beside the first look at the file; nil: it is still to be read.
+	first *firstStatus
+	// unclaimed is the fenced file as it was before the claim; nil: it is still to be looked at.
+	unclaimed *userfile.Version
+	// asked: a composite request was sent, so the user may be sealed although this command has no claim.
+	asked  bool
 	result *result.Result
 	// merges: the Durable Object has cold rows, which go back into the file.
 	merges bool
@@ -75,6 +82,18 @@ func (r *retreat) run(ctx context.Context) error {
 	if r.opts.EndForeignMark != nil {
 		return r.endForeignMark(ctx)
 	}
+	taken, err := r.atOnce(ctx)
+	if !taken {
+		err = r.singly(ctx)
+	}
+	if r.asked && r.result.Claim == 0 && userdb.KindOf(err) == userdb.Unreachable {
+		r.result.Open = true
+	}
+	return err
+}
+
+// singly rolls back by the single requests.
+func (r *retreat) singly(ctx context.Context) error {
 	done, err := r.nothingToDo(ctx)
 	if done || err != nil {
 		return err
@@ -100,7 +119,12 @@ func (r *retreat) run(ctx context.Context) error {
 		r.result.Open = served && userdb.KindOf(err) != userdb.Superseded
 		return err
 	}
-	err = r.finish(ctx, c)
+	return r.end(ctx, c, begun)
+}
+
+// end finishes the rollback under a claim that was granted, or takes it back.
+func (r *retreat) end(ctx context.Context, c claimed, begun time.Time) error {
+	err := r.finish(ctx, c)
 	if stopsWrites(c.Outcome) {
 		r.result.Window = r.now().Sub(begun)
 	}

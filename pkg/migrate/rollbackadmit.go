@@ -43,7 +43,7 @@ func keptFileGone(u userdb.UserID, file userfile.Version) error {
 // nothingToDo says whether the user already is where a rollback ends: never claimed and unfenced, or rolled
 // back by the newest claim. It also takes the one way that works without a Durable Object.
 func (r *retreat) nothingToDo(ctx context.Context) (bool, error) {
-	st, err := r.Stores.Status(ctx, r.user)
+	st, err := r.firstStatus(ctx)
 	if r.opts.DiscardWrites && r.opts.StoreUnreachable && userdb.KindOf(err) == userdb.Unreachable {
 		return true, r.liftWithoutStore(ctx)
 	}
@@ -82,9 +82,8 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 	if !r.stops {
 		return func() {}, nil
 	}
-	if err := r.canWrite(ctx); err != nil {
-		r.result.StopsRun = forEverybody(err)
-		return nil, fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
+	if err := r.mayWrite(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.writer().Travels(ctx, r.user, r.seen); err != nil {
 		return nil, fmt.Errorf(
@@ -95,6 +94,18 @@ func (r *retreat) canFinish(ctx context.Context) (release func(), err error) {
 	if err := r.canMerge(ctx); err != nil {
 		return nil, fmt.Errorf("nothing was sealed, because the two sides could not be united: %w", err)
 	}
+	return r.hasRoom()
+}
+
+func (r *retreat) mayWrite(ctx context.Context) error {
+	if err := r.canWrite(ctx); err != nil {
+		r.result.StopsRun = forEverybody(err)
+		return fmt.Errorf("nothing was sealed, because the file could not be written back: %w", err)
+	}
+	return nil
+}
+
+func (r *retreat) hasRoom() (release func(), err error) {
 	release, err = r.makeRoom()
 	if err != nil {
 		// A user who is larger than the disk says nothing of the others.

@@ -15,7 +15,7 @@ import (
 // export is already there.
 func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 	for range putTries {
-		file, err := r.look(ctx, r.user)
+		file, err := r.lookOnce(ctx)
 		if err != nil {
 			return err
 		}

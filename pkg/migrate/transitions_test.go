@@ -121,6 +121,8 @@ func TestEveryCallIsModelled(t *testing.T) {
 var stepsOf = map[string][]string{
 	"Import": {"Claim", "look", "Schema", "Rows", "Finish", "Digest"},
 	"Switch": {"Mark", "Ready", "Activate", "put receipt", "look"},
+	"Return": {"look", "Claim", "FreshDigest", "put", "look", "Release"},
+	"Export": {"look", "Claim", "FreshDigest", "ExportSchema", "ExportRows"},
 }
 
 func TestEveryCompositeIsOfModelledCalls(t *testing.T) {

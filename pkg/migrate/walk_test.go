@@ -170,6 +170,15 @@ func (x *walk) atFile(rows int) {
 	}
 }
 
+// singly runs a command beside a Worker that takes no composite requests.
+func singly(
+	run func(*walk, context.Context, *migrate.Engine) result.Result,
+) func(*walk, context.Context, *migrate.Engine) result.Result {
+	return func(x *walk, ctx context.Context, e *migrate.Engine) result.Result {
+		return run(x, ctx, world.Stepwise(e))
+	}
+}
+
 type way struct {
 	before   func(*walk)
 	run      func(*walk, context.Context, *migrate.Engine) result.Result
@@ -224,9 +233,11 @@ func ways() map[string]way {
 			walkRows,
 			false,
 		},
-		"roll back":        {moved, back(migrate.RollbackOptions{}), walkRows, false},
-		"roll back writes": {written, back(migrate.RollbackOptions{}), walkRows + 1, false},
-		"discard writes":   {written, back(migrate.RollbackOptions{DiscardWrites: true}), walkRows, true},
+		"roll back":                {moved, back(migrate.RollbackOptions{}), walkRows, false},
+		"roll back step by step":   {moved, singly(back(migrate.RollbackOptions{})), walkRows, false},
+		"roll back writes":         {written, back(migrate.RollbackOptions{}), walkRows + 1, false},
+		"... of them step by step": {written, singly(back(migrate.RollbackOptions{})), walkRows + 1, false},
+		"discard writes":           {written, back(migrate.RollbackOptions{DiscardWrites: true}), walkRows, true},
 		"rehearse": {
 			written,
 			func(_ *walk, ctx context.Context, e *migrate.Engine) result.Result { return e.Rehearse(ctx, alice) },
@@ -562,7 +573,7 @@ func TestRollbackThatFailsGivesBack(t *testing.T) {
 				x := newWalk(t)
 				c.before(x)
 				e := x.engine()
-				e.Stores = noExport{e.Stores}
+				world.Stepwise(e).Stores = noExport{e.Stores}
 				r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
 				if userdb.KindOf(r.Err()) != userdb.Blocked || r.Open {
 					t.Errorf("open %v: %v", r.Open, r.Err())

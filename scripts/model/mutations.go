@@ -37,6 +37,8 @@ var (
 	// A composite request with which the Worker goes on alone.
 	composites = []string{"COMPOSITES=1", "WRITERS=1", "PRECOPY=1"}
 	collects   = append([]string{"GC=1"}, two...)
+	// The composite requests of the way back.
+	returns = with(two, "B_COMMANDS=0", "RETURNS=1")
 
 	// Split mode: one operator before the last command, and one write of a cold row.
 	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
@@ -171,6 +173,9 @@ var mutations = []search{
 	mutate("ACTIVE_NOSTALE", "fence judged without a newer claim", "ALARM", "A_COMMANDS=2", "WRITERS=0"),
 	mutate("SEAL_NOSTALE", "the same before a rollback's claim", "ALARM", "A_COMMANDS=3", "WRITERS=0"),
 
+	mutate("RETURN_UNCOND", "return's PUT not conditional", "LOSS", with(returns, "FAILURES=1")...),
+	mutate("RETURN_NOCOMPARE", "return does not compare the digest", "LOSS", returns...),
+
 	mutate("GC_UNCOND", "tombstone PUT not conditional", "AUTH", collects...),
 	mutate("GC_ANY_PHASE", "gc does not ask the object", "AUTH", with(oneEach, "GC=1")...),
 	mutate("GC_DELETES", "gc deletes", "SPLIT", with(oneEach, "GC=1")...),
@@ -291,6 +296,7 @@ func pair(check, behind, what, breaks string, definitions ...string) search {
 // secondLines are checks that are kept although the model breaks nothing without them, and why.
 var secondLines = map[string]string{
 	"ACTIVATE_NOPHASE":  "the command that owns the claim sends activate only after ready; the check guards against a defect in the command",
+	"RETURN_NOLOOK":     "the release carries the claim, and a command that changes the file has taken another; guards against a writer that knows no fence",
 	"RELEASE_NOPHASE":   "only the owner of the claim sends release; the same",
 	"RESET_NOINTENT":    "a claim number has one intent, and the number is compared; guards against a defect in a command",
 	"RELEASE_NOINTENT":  "the same",

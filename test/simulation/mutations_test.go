@@ -161,6 +161,18 @@ var mutations = []mutation{
 		"if true {",
 	},
 	{
+		"the Worker's return is not conditional",
+		model + "wayback.go",
+		"IfMatch:     kept.ETag,\n",
+		"",
+	},
+	{
+		"the Worker's return does not compare what the object holds",
+		model + "wayback.go",
+		"sealed.claimed.Writes != sealed.claimed.WritesAtActivation ||\n\t\t\tsealed.digest.Digest.Database != sealed.claimed.Receipt.Digest.Database {",
+		"false {",
+	},
+	{
 		"the Worker's mark is not conditional",
 		model + "object.go",
 		"IfMatch: seen.ETag, Metadata: meta",

@@ -342,6 +342,9 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	if l.dice(name, 2).IntN(2) == 0 {
 		e.MarkBytes = 0 // the fence goes up from the operator's side
 	}
+	if l.dice(name, 3).IntN(2) == 0 {
+		world.Stepwise(e)
+	}
 	action, do := migrate.ActionRollback, func(ctx context.Context, u userdb.UserID) migrate.Result {
 		return e.Rollback(ctx, u, migrate.RollbackOptions{})
 	}

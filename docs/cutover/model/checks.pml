@@ -186,6 +186,17 @@
 #define CLAIM_AGAIN_FRESH 0   /* after an import that failed, a command claims whatever it can get */
 #endif
 
+/* The composite request of the way back. */
+#ifndef RETURN_UNCOND
+#define RETURN_UNCOND 0       /* its PUT has no If-Match */
+#endif
+#ifndef RETURN_NOCOMPARE
+#define RETURN_NOCOMPARE 0    /* it puts the kept file back whatever the object holds */
+#endif
+#ifndef RETURN_NOLOOK
+#define RETURN_NOLOOK 0       /* it releases the object although its PUT may have been refused */
+#endif
+
 /* gc. */
 #ifndef GC_UNCOND
 #define GC_UNCOND 0           /* the tombstone PUT has no If-Match */

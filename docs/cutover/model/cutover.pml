@@ -11,6 +11,7 @@
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
  *   COLD_WRITES             how many of the writes are to cold rows, 1 or 2; VACUUMS: how many stamps the application drops; ABA: unnoticed
+ *   RETURNS                 rollbacks may take the composite requests; a repeated one runs twice side by side
  *   SCRIPT                  FREE, or only migrates, or only rollbacks
  */
 
@@ -96,6 +97,10 @@
 #define UNCONDITIONAL 0
 #endif
 
+#ifndef RETURNS
+#define RETURNS 0
+#endif
+
 #define FREE          0
 #define MIGRATE_ONLY  1
 #define ROLLBACK_ONLY 2
@@ -123,6 +128,9 @@
 #include "splitapplication.pml"
 #else
 #include "application.pml"
+#endif
+#if RETURNS
+#include "return.pml"
 #endif
 #include "operator.pml"
 

@@ -19,9 +19,71 @@ rollback: atomic {
 		if
 		:: l == 0 && !FENCED(file) && (STAMP(file) == x || NOTHING_NOSTAMP) -> goto in_file  /* CLEAN: the phase was EMPTY */
 		:: l > 0 && file != ABSENT && LIN(file) != l && !EXPORTED(file, l) && (NEWEST(file) <= x || SEAL_NOSTALE) -> goto conflict
+#if RETURNS
+		:: l > 0 && LIN(file) == l && NON(file) == l && !TOMBSTONE(file) && job == 0 -> seen = file; goto at_once
+#endif
 		:: else -> x = 0; l = 0; goto claim_it
 		fi
 	};
+
+#if RETURNS
+/* (*retreat).atOnce: the plain case. l is the gen that was seen from here to the claim's answer, and x the request's id. */
+at_once: atomic {
+		jobs++; l = x; x = jobs;
+		if
+		:: seen = 0; l = 0; x = 0; goto claim_it      /* a larger user */
+		:: content == receipt -> skip                 /* nothing written, the status said */
+		:: goto export_at_once
+		fi;
+		job = x; job_gen = l; job_seen = seen; seen = 0; executions = 1;
+		run Return();
+		if
+		:: repeats > 0 -> repeats--; executions = 2; run Return()
+		:: skip
+		fi
+	};
+	atomic {
+		if
+		:: job_done == x -> job_done = 0; g = l + 1; x = 0;
+			if
+			:: !last -> unclaimed--
+			:: else -> skip
+			fi;
+			goto in_file
+		:: job != x && job_done != x -> skip           /* it failed at some step */
+		:: failures > 0 -> failures--                 /* no answer came; it may go on */
+		:: !last && crashes > 0 -> crashes--; goto crashed
+		fi
+	};
+	/* Whether it has claimed, the object says: the same claim again. The single steps go on. */
+ask_again: atomic {
+		send(CLAIM_BACK, l, x, 0);
+		x = 0;
+		if
+		:: IS(YES); claimed();
+			if
+			:: phase == EMPTY -> goto in_file
+			:: else -> goto bring_back
+			fi
+		:: IS(LOST); l = 0; goto claim_it
+		:: IS(UNKNOWN); goto open
+		fi
+	};
+
+/* Export: the claim and all that the object holds come in one answer; the file was looked at before the claim. */
+export_at_once: atomic {
+		send(CLAIM_BACK, l, x, 0);
+		if
+		:: IS(YES); claimed();
+			if
+			:: phase == SEALED -> x = content; goto put_back
+			:: else -> x = 0; goto open
+			fi
+		:: IS(LOST); seen = 0; l = 0; x = 0; goto claim_it
+		:: IS(UNKNOWN); seen = 0; goto ask_again
+		fi
+	};
+#endif
 
 claim_it: atomic {
 		if

@@ -70,6 +70,12 @@ byte content;        /* what the object holds */
 byte applied;        /* the row batches of this import, one bit each */
 byte receipt;        /* the content that `ready` proved */
 mtype intent;        /* of the last claim */
+#if RETURNS
+byte claim_id;       /* of the last claim: the request that made it, 0 for a single claim */
+#define note_claim(id) claim_id = (id)
+#else
+#define note_claim(id) skip
+#endif
 
 /* What the outside world knows. */
 #if SPLIT_MODE

@@ -5,7 +5,7 @@
  * another gen than its sender had seen. UNKNOWN: no answer came; the effect happened, or comes later, or never. */
 mtype = { YES, REFUSED, STALE, LOST, UNKNOWN };
 
-mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, RESET, ROWS, MAKE_READY, ACTIVATE, MERGE, RELEASE, PUT };
+mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, CLAIM_BACK, RESET, ROWS, MAKE_READY, ACTIVATE, MERGE, RELEASE, PUT };
 
 #define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY || phase == SPLITTING)
 
@@ -15,7 +15,7 @@ inline claim_migrate() {
 	if
 	:: IS_SPLIT -> answer = REFUSED
 	:: else ->
-		intent = TO_STORE; answer = YES;
+		intent = TO_STORE; answer = YES; note_claim(0);
 		if
 		:: (UNFINISHED || (IMPORT_OVER_ACTIVE && phase == ACTIVE) || (IMPORT_OVER_SEALED && phase == SEALED)) ->
 			if
@@ -36,7 +36,7 @@ inline claim_split() {
 	if
 	:: phase == ACTIVE || phase == SEALED -> answer = REFUSED
 	:: else ->
-		intent = TO_SPLIT; answer = YES; gen++;
+		intent = TO_SPLIT; answer = YES; gen++; note_claim(0);
 		if
 		:: UNFINISHED || (SPLIT_OVER_READY && phase == SPLIT_READY) -> wipe(); lin = gen; phase = SPLITTING
 		:: else -> skip
@@ -45,7 +45,7 @@ inline claim_split() {
 }
 
 inline claim_rollback() {
-	intent = TO_FILE; answer = YES;
+	intent = TO_FILE; answer = YES; note_claim(0);
 	if
 	:: UNFINISHED ->
 		if
@@ -65,6 +65,22 @@ inline claim_rollback() {
 		fi
 	fi
 }
+
+#if RETURNS
+/* The claim of a composite request, with its id: the same request again is the same claim. */
+inline claim_back(by, id) {
+	if
+	:: claim_id == (id) && gen == (by) + 1 -> answer = YES
+	:: else ->
+		if
+		:: (by) != gen && !CLAIM_NOCAS -> answer = LOST
+		:: else -> claim_rollback(); note_claim(id)
+		fi
+	fi
+}
+#else
+#define claim_back(by, id) skip
+#endif
 
 /* Between the hot file's PUT and the activate, and between the whole file's and the release, a reset of what an earlier claim has imported
  * is a split's; its repetition must not wipe what it has imported itself. */
@@ -172,6 +188,7 @@ inline tell_store(message, by, body) {
 		:: message == CLAIM_MIGRATE -> claim_migrate()
 		:: message == CLAIM_SPLIT -> claim_split()
 		:: message == CLAIM_ROLLBACK -> claim_rollback()
+		:: message == CLAIM_BACK -> claim_back(by, body)
 		:: message == RESET -> reset(by)
 		:: message == ROWS -> rows(by, body)
 		:: message == MAKE_READY -> make_ready(by, body)

@@ -65,12 +65,20 @@ func (w *World) Engine(
 		FenceBytes:  1 << 20,
 		TellsNames:  true,
 		Composites:  composites,
-		Offered:     []string{wire.CompositeImport, wire.CompositeSwitch},
+		Offered:     offered,
 		Scratch:     folder(w.scratch),
 		Run:         run,
 		Version:     "test",
 		Concurrency: 1,
 	}
+}
+
+// offered are the composite requests that this world's Worker takes.
+var offered = []string{
+	wire.CompositeImport,
+	wire.CompositeSwitch,
+	wire.CompositeReturn,
+	wire.CompositeExport,
 }
 
 // compositesOf are those of the world's own stores: with a double of some messages an engine takes the single

@@ -41,6 +41,27 @@ type Line struct {
 	// does not.
 	changes int
 	dead    bool
+	// takes is how long each request takes; 0: any short time.
+	takes    time.Duration
+	requests int
+	carried  int64
+}
+
+// Takes lets every request take this long: the time that a command takes is the number of its requests that
+// wait for each other.
+func (l *Line) Takes(d time.Duration) { l.takes = d }
+
+// Carried is how many requests there were, and how many bytes of files they had.
+func (l *Line) Carried() (requests int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests, l.carried
+}
+
+func (l *Line) carry(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.carried += int64(bytes)
 }
 
 // NewLine makes a line. A request that comes late is counted in late until it was delivered.
@@ -102,6 +123,10 @@ func (l *Line) roll() (fate, time.Duration) {
 	if l.dice.Float64() < l.trouble.Slow {
 		took += time.Duration(l.dice.IntN(5_000_000_000))
 	}
+	if l.takes != 0 {
+		took = l.takes
+	}
+	l.requests++
 	if l.dead {
 		return isDead, took
 	}
@@ -241,6 +266,7 @@ func (f lineFiles) Get(
 ) (userdb.Object, error) {
 	o, err := ask(f.line, func() (stored, error) { return f.to.read("get", key, ifMatch) })
 	if err == nil {
+		f.line.carry(len(o.body))
 		_, err = w.Write(o.body)
 	}
 	return o.Object, err
@@ -260,6 +286,7 @@ func (f lineFiles) GetRange(
 		body, o, err := f.to.GetRange(ctx, key, ifMatch, offset, length)
 		return part{body, o}, err
 	})
+	f.line.carry(len(p.body))
 	return p.body, p.o, err
 }
 
@@ -274,6 +301,7 @@ func (f lineFiles) Put(
 	if err != nil {
 		return "", err
 	}
+	f.line.carry(len(content))
 	return ask(f.line.change(), func() (userdb.ETag, error) { return f.to.put(key, content, opts) })
 }
 
@@ -450,4 +478,26 @@ func (s lineStores) Switch(
 	req wire.SwitchRequest,
 ) (wire.Switched, error) {
 	return ask(s.line.change(), func() (wire.Switched, error) { return s.to.Switch(ctx, u, req) })
+}
+
+func (s lineStores) Return(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.BackRequest,
+) (wire.Returned, error) {
+	return ask(
+		s.line.change(),
+		func() (wire.Returned, error) { return s.to.Return(context.WithoutCancel(ctx), u, req) },
+	)
+}
+
+func (s lineStores) Export(
+	ctx context.Context,
+	u userdb.UserID,
+	req wire.BackRequest,
+) (*wire.Exported, error) {
+	return ask(
+		s.line.change(),
+		func() (*wire.Exported, error) { return s.to.Export(context.WithoutCancel(ctx), u, req) },
+	)
 }
