@@ -14,12 +14,17 @@ export async function inFile(): Promise<D1Database> {
   return userDatabase(router, newUser());
 }
 
-/** A new user's database, in a Durable Object. */
-export async function inObject(): Promise<D1Database> {
+/** A user whose database is in a Durable Object. */
+export async function movedUser(): Promise<string> {
   const user = newUser();
   await bringTo("ACTIVE", user);
   await bindings.BUCKET.put(fileKey(user), fenced(database("x"), LINEAGE, LINEAGE));
-  return userDatabase(router, user);
+  return user;
+}
+
+/** A new user's database, in a Durable Object. */
+export async function inObject(): Promise<D1Database> {
+  return userDatabase(router, await movedUser());
 }
 
 /** What a call gives, or how it fails: what is each server's own is left out. */
