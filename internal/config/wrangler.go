@@ -24,8 +24,26 @@ type wranglerFile struct {
 	R2        []r2Binding             `json:"r2_buckets"    toml:"r2_buckets"`
 	Env       map[string]wranglerFile `json:"env"           toml:"env"`
 
+	Flags      []string        `json:"compatibility_flags" toml:"compatibility_flags"`
+	Objects    objectBindings  `json:"durable_objects"     toml:"durable_objects"`
+	Migrations []objectClasses `json:"migrations"          toml:"migrations"`
+
 	path        string
 	environment string
+}
+
+type objectBindings struct {
+	Bindings []objectBinding `json:"bindings" toml:"bindings"`
+}
+
+type objectBinding struct {
+	Name  string `json:"name"       toml:"name"`
+	Class string `json:"class_name" toml:"class_name"`
+}
+
+// objectClasses is a migration of wrangler's: which classes of objects there are from a tag on.
+type objectClasses struct {
+	Tag string `json:"tag" toml:"tag"`
 }
 
 type kvBinding struct {
