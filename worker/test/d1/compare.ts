@@ -14,7 +14,7 @@ export async function inFile(): Promise<D1Database> {
   return userDatabase(router, newUser());
 }
 
-/** A user whose database is in a Durable Object. */
+/** A user who is served by a Durable Object. */
 export async function movedUser(): Promise<string> {
   const user = newUser();
   await bringTo("ACTIVE", user);
