@@ -66,6 +66,8 @@ type Fault struct {
 	Status int
 	Header http.Header
 	Body   string
+	// Alter changes the body of the real answer.
+	Alter func([]byte) []byte
 	// Slow delays the answer.
 	Slow time.Duration
 }
@@ -235,6 +237,10 @@ func (p *Proxy) answer(w http.ResponseWriter, f Fault, answer *http.Response) {
 		if err != nil {
 			cut(w)
 			return
+		}
+		if f.Alter != nil {
+			body = f.Alter(body)
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		}
 		if f.Truncate {
 			body = body[:len(body)/2]
