@@ -3,12 +3,14 @@ package property
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,6 +63,7 @@ func TestWorldConforms(t *testing.T) {
 type sample struct {
 	schema wire.Schema
 	batch  []byte
+	file   []byte
 	digest wire.DatabaseDigest
 	users  int
 }
@@ -79,6 +82,8 @@ func sampleOf(t *testing.T) *sample {
 	must(t, err)
 	defer f.Close()
 	s := &sample{}
+	s.file, err = os.ReadFile(path)
+	must(t, err)
 	s.schema, err = f.Schema()
 	must(t, err)
 	s.digest, err = f.Digest(t.Context())
@@ -287,6 +292,19 @@ var objectMessages = []objectMessage{
 			hex.EncodeToString(page.Reals),
 		}, nil
 	}},
+	{"import", func(c *conversation) (any, error) { return c.importAtOnce(c.file) }},
+	{"import of another version", func(c *conversation) (any, error) {
+		return c.importAtOnce(append(c.file[:len(c.file):len(c.file)], make([]byte, 4096)...))
+	}},
+	{"switch", func(c *conversation) (any, error) { return c.switchAtOnce(c.file, c.digest) }},
+	{"switch of another version", func(c *conversation) (any, error) {
+		return c.switchAtOnce(append(c.file[:len(c.file):len(c.file)], make([]byte, 4096)...), c.digest)
+	}},
+	{"switch to another digest", func(c *conversation) (any, error) {
+		other := c.digest
+		other.Database = strings.Repeat("0", 64)
+		return c.switchAtOnce(c.file, other)
+	}},
 	{"a range", func(c *conversation) (any, error) {
 		return c.stores.Range(
 			c.ctx,
@@ -294,6 +312,57 @@ var objectMessages = []objectMessage{
 			wire.RangeRequest{Table: "t", After: wire.Key{{Class: wire.Integer, Int: 1}}, Limit: 2},
 		)
 	}},
+}
+
+func md5Of(content []byte) string {
+	sum := md5.Sum(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// putFile puts the user's file, and says where and when.
+func (c *conversation) putFile(content []byte) (userdb.Object, error) {
+	key := userdb.ObjectKey(string(c.user) + "/database.sqlite")
+	if _, err := c.files.Put(
+		c.ctx, key, bytes.NewReader(content), int64(len(content)), userdb.PutOptions{}); err != nil {
+		return userdb.Object{}, err
+	}
+	return c.files.Head(c.ctx, key)
+}
+
+// importAtOnce imports the sample while the bucket has the content.
+func (c *conversation) importAtOnce(content []byte) (any, error) {
+	st, err := c.stores.Status(c.ctx, c.user)
+	if err == nil {
+		_, err = c.putFile(content)
+	}
+	if err != nil {
+		return nil, err
+	}
+	claim := wire.ClaimRequest{Intent: wire.IntentMigrate, Seen: st.Gen, ID: fmt.Sprintf("at-once-%08x", st.Gen)}
+	got, err := c.stores.(migrate.Composites).Import(
+		c.ctx, c.user,
+		wire.ImportRequest{Claim: claim, ETag: md5Of(c.file), Schema: c.schema, Batch: c.batch})
+	got.Claimed.DatabaseBytes = 0
+	return got, err
+}
+
+// switchAtOnce switches to the digest while the bucket has the content.
+func (c *conversation) switchAtOnce(content []byte, digest wire.DatabaseDigest) (any, error) {
+	o, err := c.putFile(content)
+	if err != nil {
+		return nil, err
+	}
+	marked, err := userdb.WithFence(
+		bytes.Clone(c.file), c.g.Lineage(), c.g.Nonce(), make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		return nil, err
+	}
+	mark := wire.MarkRequest{ETag: md5Of(c.file), Modified: o.LastModified.Unix(), Head: marked[:userdb.HeaderBytes],
+		MD5: md5Of(marked), Metadata: map[string]string{"dbmigrate-fence": "1.1"}}
+	got, err := c.stores.(migrate.Composites).Switch(c.ctx, c.user, wire.SwitchRequest{
+		Gen: c.g, Mark: mark, Digest: digest, Receipt: wire.Receipt{User: c.user, Claim: c.g}})
+	got.Status.DatabaseBytes = 0
+	return got, err
 }
 
 // transcript is what a message is answered in a phase, and the state afterwards.

@@ -126,6 +126,9 @@ func (o *Objects) open(ctx context.Context, u userdb.UserID, req wire.SwitchRequ
 		if err == nil && st.Phase == userdb.Active && st.Gen == req.Gen && st.Lin == req.Gen.Lineage() {
 			return st, nil
 		}
+		if err == nil && st.Gen == req.Gen && st.Intent != wire.IntentMigrate {
+			return st, refuse(wire.KindWrongPhase, "open under a claim to %s", st.Intent)
+		}
 		return o.Ready(ctx, u, req.Gen, req.Digest, req.Receipt)
 	})
 	if err != nil || st.Phase == userdb.Active {

@@ -1,10 +1,11 @@
 // The messages of an import behind its claim, and those of a switch behind its fence, each in one request.
 // Each message is a transaction of its own, durable before the next begins, and checks the claim: where this
 // ends in the middle, the single messages go on.
+import { WireError } from "../wire/errors.ts";
 import { parseImport } from "../wire/import.ts";
 import type { DatabaseDigest, Status } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
-import { statusOf } from "../state/guard.ts";
+import { demandClaim, statusOf } from "../state/guard.ts";
 import { type DigestReport, advanceDigest } from "./digest.ts";
 import { type FinishAnswer, finish } from "./finish.ts";
 import { activate, ready } from "./lifecycle.ts";
@@ -42,9 +43,21 @@ export async function open(
   receipt: unknown,
 ): Promise<Status> {
   if (isOpenedBy(store, gen)) return statusOf(store);
+  demandWhole(store, gen);
   ready(store, gen, digest, receipt);
   await store.storage.sync();
   return activate(store, gen);
+}
+
+/** A split has steps between the two, so it never opens in one request. */
+function demandWhole({ books: { state } }: StoreContext, gen: number): void {
+  demandClaim(state, gen, "ready");
+  if (state.intent === "migrate") return;
+  throw new WireError("wrong-phase", `open is for a claim to migrate, not to ${state.intent}`, {
+    phase: state.phase,
+    gen: state.gen,
+    lin: state.lin,
+  });
 }
 
 /** A receipt comes with `ready` only, so this claim has imported what the object serves. */
