@@ -61,7 +61,6 @@ type inKeyOrder[T any] struct {
 	layout  userdb.Layout
 	user    func(T) userdb.UserID
 	waiting []T
-	last    string
 }
 
 func (o *inKeyOrder[T]) key(one T) string { return string(o.layout.Key(o.user(one))) }
