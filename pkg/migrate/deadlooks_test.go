@@ -37,7 +37,9 @@ var looks = map[string]func(context.Context, *migrate.Engine) (any, error){
 	"scan": func(ctx context.Context, e *migrate.Engine) (any, error) {
 		return e.Scan(ctx, inspect.ScanOptions{Marks: true})
 	},
-	"survey": func(ctx context.Context, e *migrate.Engine) (any, error) { return e.Survey(ctx, "") },
+	"survey": func(ctx context.Context, e *migrate.Engine) (any, error) {
+		return e.Survey(ctx, "", func(inspect.FlaggedUser) error { return nil })
+	},
 	"status": func(ctx context.Context, e *migrate.Engine) (any, error) { return e.Status(ctx, alice) },
 	"verify": func(ctx context.Context, e *migrate.Engine) (any, error) {
 		r := e.Verify(ctx, alice)

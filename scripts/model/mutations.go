@@ -207,7 +207,7 @@ var mutations = []search{
 	),
 	mutate(
 		"CLAIM_AGAIN_FRESH",
-		"a claim after a failed import, whoever came between",
+		"a claim after a failed import, with others in between",
 		"AVAIL",
 		"COMPOSITES=1", "PRECOPY=1", "WRITERS=1", "B_COMMANDS=0", "BESIDE"),
 	mutate("WORKER_NO_FENCE", "router does not look at the fence", "LOSS", oneEach...),
