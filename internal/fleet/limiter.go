@@ -42,7 +42,7 @@ const (
 	importPatience = time.Second
 	// importMemory bounds what the users who import take of this process's memory together: one takes
 	// importBase, and as much as the rows under way, which are at most importBatches.
-	importMemory  = 24 << 20
+	importMemory  = 16 << 20
 	importBase    = 1 << 20
 	importBatches = 4 << 20
 	// mostPause bounds what a Retry-After can make a run wait before it begins the next user.

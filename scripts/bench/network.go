@@ -198,7 +198,10 @@ func (n *versions) commands(ctx context.Context, out *strings.Builder) error {
 		"| one user, the whole command | migrate before | now | ratio | rollback unchanged before | now | ratio |\n|---|---|---|---|---|---|---|",
 	)
 	for _, p := range n.now.places() {
-		for _, size := range []string{"S", "M"} {
+		for _, size := range strings.Split(n.now.sizes, ",") {
+			if size == "L" { // an uplink of 20 Mbit/s takes a minute for it
+				continue
+			}
 			there, back := make([][]time.Duration, 2), make([][]time.Duration, 2)
 			for range n.now.roundsOf(size) {
 				for i, w := range n.sides() {
