@@ -314,7 +314,24 @@ func (f lineFiles) List(
 	prefix, delimiter string,
 	yield func([]userdb.Object, []string) error,
 ) error {
-	return try(f.line, func() error { return f.to.List(ctx, prefix, delimiter, yield) })
+	type page struct {
+		objects []userdb.Object
+		folders []string
+	}
+	// Only an answer yields: a request that arrives late has nobody who listens.
+	pages, err := ask(f.line, func() (pages []page, err error) {
+		err = f.to.List(ctx, prefix, delimiter, func(objects []userdb.Object, folders []string) error {
+			pages = append(pages, page{objects, folders})
+			return nil
+		})
+		return pages, err
+	})
+	for _, p := range pages {
+		if err == nil {
+			err = yield(p.objects, p.folders)
+		}
+	}
+	return err
 }
 
 type lineFlags struct {
@@ -323,7 +340,19 @@ type lineFlags struct {
 }
 
 func (f lineFlags) List(ctx context.Context, prefix string, yield func([]userdb.Flag) error) error {
-	return try(f.line, func() error { return f.to.List(ctx, prefix, yield) })
+	pages, err := ask(f.line, func() (pages [][]userdb.Flag, err error) {
+		err = f.to.List(ctx, prefix, func(flags []userdb.Flag) error {
+			pages = append(pages, flags)
+			return nil
+		})
+		return pages, err
+	})
+	for _, page := range pages {
+		if err == nil {
+			err = yield(page)
+		}
+	}
+	return err
 }
 
 func (f lineFlags) Get(ctx context.Context, users []userdb.UserID) (map[userdb.UserID]userdb.Flag, error) {
