@@ -48,7 +48,7 @@ export default defineConfig({
           name: "store",
           provide: { effort: effort() },
           testTimeout: 60_000,
-          include: ["test/store/**/*.test.ts", "test/{wire,architecture}/**/*.test.ts"],
+          include: ["test/store/**/*.test.ts", "test/{wire,architecture,client}/**/*.test.ts"],
         },
       },
       {

@@ -1,18 +1,13 @@
 // The messages of live updates (docs/live-updates.md): JSON texts over one WebSocket.
 import type { TableChange } from "../query/change-log.ts";
-import type { ResultValue } from "../query/types.ts";
+import type { Position, ResultValue } from "../query/types.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asArray, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
 
+export type { Position } from "../query/types.ts";
+
 /** The path of live updates at a store. */
 export const LIVE_PATH = "/live";
-
-/** A place in the history of a user's store. `lin` names the history: another one continues nothing. */
-export interface Position {
-  readonly lin: number;
-  /** The number of the last write transaction that is behind. */
-  readonly seq: number;
-}
 
 /** The rows of a change as they are when the message is sent: null for a row that is gone. */
 export interface ChangedRows {
@@ -28,8 +23,11 @@ export type ServerMessage =
       readonly type: "change";
       readonly changes: readonly (TableChange & Partial<ChangedRows>)[] | null;
     } & Position)
-  /** Changes up to here were not told: read everything again. */
-  | ({ readonly type: "resync"; readonly reason: "gap" | "moved" } & Position);
+  /**
+   * Changes up to here were not told: read everything again. `version` is of the file that answers: while it
+   * stays the same, nothing was written.
+   */
+  | ({ readonly type: "resync"; readonly reason: "gap" | "moved"; readonly version?: string } & Position);
 
 /** What a subscriber asks for. */
 export interface Subscription {

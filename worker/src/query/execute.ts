@@ -106,7 +106,8 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
     store.books.countWrite();
     live.commit(recorderOf(live, recorder, statements, results));
   }
-  return { results, side: "store" };
+  const { state, writes } = store.books;
+  return { results, side: "store", position: { lin: state.lin, seq: writes } };
 }
 
 function asksForChanges({ bound }: RunnableStatement): boolean {

@@ -72,9 +72,18 @@ export interface Moment {
   readonly writes: number;
 }
 
+/** A place in the history of a user's store. `lin` names the history: another one continues nothing. */
+export interface Position {
+  readonly lin: number;
+  /** The number of the last write transaction that is behind. */
+  readonly seq: number;
+}
+
 export interface QueryResults {
   readonly results: readonly StatementResult[];
   readonly side: Side;
+  /** Of a Durable Object's answer: the write transactions up to here are in it, and no later one. */
+  readonly position?: Position;
   /** Of a cold answer. */
   readonly moment?: Moment;
 }

@@ -63,8 +63,8 @@ function refusal({ kind, message, details }: ErrorInfo): Response {
 }
 
 /** Without what only the router needs. */
-function shown({ results, side }: QueryResults): Pick<QueryResults, "results" | "side"> {
-  return { results, side };
+function shown({ results, side, position }: QueryResults): Omit<QueryResults, "moment"> {
+  return { results, side, ...(position && { position }) };
 }
 
 function json(body: object, status = 200): Response {

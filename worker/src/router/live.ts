@@ -1,6 +1,6 @@
 // Live updates through the router: only a user's Durable Object has them, so the question is whether that is
 // where the user lives.
-import { CLOSE } from "../live/protocol.ts";
+import { CLOSE, type ServerMessage } from "../live/protocol.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import type { JourneyOptions } from "./journey.ts";
@@ -22,9 +22,9 @@ export async function connectLive(
     }
     parseUserId(user);
     // A Durable Object that is asked comes into being; users who never moved need none.
-    if (path === "r2" || !(await livesInStore(sides, user))) return closedAtOnce();
+    if (path === "r2" || !(await livesInStore(sides, user))) return await closedAtOnce(sides, user);
     const response = await sides.store.live(user, request);
-    return response.status === 409 ? closedAtOnce() : response;
+    return response.status === 409 ? await closedAtOnce(sides, user) : response;
   } catch (error) {
     return errorResponse(error);
   }
@@ -35,10 +35,16 @@ async function livesInStore({ flag, files }: Sides, user: string): Promise<boole
   return flagged || (await files.look(user)).mark.fenced;
 }
 
-/** A connection that says why it ends. */
-function closedAtOnce(): Response {
+/**
+ * A connection that says what the file is, and why it ends. The client comes back to poll: while the version
+ * stays the same, it has nothing to read. Lineage 0 is of no store, so that a position of it continues nothing.
+ */
+async function closedAtOnce({ files }: Sides, user: string): Promise<Response> {
+  const { etag } = await files.look(user);
+  const moved: ServerMessage = { type: "resync", reason: "moved", lin: 0, seq: 0, version: etag ?? "none" };
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
-  server.close(CLOSE.moved, "the database is a file in R2, which has no live updates");
+  server.send(JSON.stringify(moved));
+  server.close(CLOSE.moved, "the database is a file in R2, which is polled");
   return new Response(null, { status: 101, webSocket: client });
 }

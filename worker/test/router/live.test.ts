@@ -61,6 +61,17 @@ describe("router.live", () => {
     expect(await closing(await live(user))).toBe(CLOSE.moved);
   });
 
+  it("says what the file is, so that another attempt polls it", async () => {
+    const user = newUser();
+    const version = async () => messages(await socketOf(await live(user)))();
+    expect(await version()).toMatchObject({ type: "resync", reason: "moved", version: "none" });
+    await env.BUCKET.put(fileKey(user), database("one"));
+    const one = await version();
+    expect(await version()).toEqual(one);
+    await env.BUCKET.put(fileKey(user), database("two"));
+    expect(await version()).not.toEqual(one);
+  });
+
   it("closes a user in the middle of a rollback, whatever the flag says", async () => {
     const user = newUser();
     await bringTo("ACTIVE", user);

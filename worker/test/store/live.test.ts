@@ -127,6 +127,12 @@ describe("what a write changed", () => {
     expect(await store.query("EXPLAIN INSERT INTO games (id) VALUES (1)")).toMatchObject({ ok: true });
   });
 
+  it("says in each answer which changes it contains", async () => {
+    expect(await store.query("SELECT 1", [], "read")).toMatchObject({ position: { lin: 1, seq: 0 } });
+    const written = await store.query("INSERT INTO games (id) VALUES (1)");
+    expect(written).toMatchObject({ position: { lin: 1, seq: 1 } });
+  });
+
   it("does not fail a statement that has no room for more", async () => {
     const subscriber = await TestSubscriber.connect(store);
     const sql = `INSERT INTO games (name) VALUES ('${"x".repeat(99_950)}')`;
