@@ -163,7 +163,7 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	var once sync.Once
 	started := make(chan struct{})
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-		if r.Name() != "admin claim" {
+		if r.Name() != "admin import" {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Before: func() {
@@ -217,7 +217,7 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = output, output
 	started, gone := make(chan struct{}), make(chan struct{})
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-		if r.Name() != "admin ready" {
+		if r.Name() != "admin switch" {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Swallow: true, Before: func() {
@@ -263,6 +263,9 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = output, output
 	started, gone := make(chan struct{}), make(chan struct{})
 	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		if r.Name() == "admin hello" {
+			return faultproxy.Fault{Alter: withoutComposites}
+		}
 		if r.Name() != "admin ready" {
 			return faultproxy.Fault{}
 		}
