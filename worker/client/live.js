@@ -56,6 +56,144 @@ export function subscribe(options) {
 }
 
 /**
+ * @typedef {{ columns: string[], rows: Value[][] }} Result
+ * @typedef {{ ok?: boolean, results?: Result[], position?: Position, error?: { message: string } }} Answer
+ *
+ * @typedef {object} Queries
+ * @property {(sql: string, params: unknown[]) => Promise<Answer>} query Your query route: answers one statement that reads.
+ *
+ * @typedef {object} QueryOptions
+ * @property {string[]} [tables] The tables that the statement reads; it runs after changes of these alone. All when absent.
+ * @property {((error: unknown) => void) | undefined} [onError] Why the statement could not be answered. It is tried again.
+ *
+ * @typedef {object} Live
+ * @property {(sql: string, params: unknown[], callback: (result: Result) => unknown, options?: QueryOptions) => () => void} liveQuery
+ * Calls back with the statement's result, now and after each change, one after the other. What it returns stops it.
+ * @property {() => void} refresh
+ * @property {() => void} close
+ */
+
+/**
+ * One connection for any number of live queries.
+ * @param {Connection & Queries} options
+ * @returns {Live}
+ */
+export function connect(options) {
+  /** @type {Set<LiveQuery>} */
+  const queries = new Set();
+  const subscription = new Subscription({
+    ...options,
+    onResync: () => queries.forEach((query) => query.stale()),
+    onChange: (change) => queries.forEach((query) => query.changed(change)),
+  });
+  const stop = (/** @type {LiveQuery} */ query) => {
+    query.stop();
+    queries.delete(query);
+  };
+  return {
+    liveQuery(sql, params, callback, settings = {}) {
+      if (settings.tables?.length === 0)
+        throw new TypeError("liveQuery: tables is empty; leave it out to hear of all tables");
+      const query = new LiveQuery(() => options.query(sql, params), callback, {
+        onError: options.onError,
+        ...settings,
+      });
+      queries.add(query);
+      query.stale();
+      return () => stop(query);
+    },
+    refresh: () => subscription.refresh(),
+    close() {
+      queries.forEach(stop);
+      subscription.close();
+    },
+  };
+}
+
+/** Runs as often as it has to, never twice at once: a run that begins after a change contains it. */
+class LiveQuery {
+  #asked = 0;
+  #shown = 0;
+  #failures = 0;
+  #running = false;
+  #stopped = false;
+  /** @type {Position | undefined} */
+  #position;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {() => Promise<Answer>} query
+   * @param {(result: Result) => unknown} callback
+   * @param {QueryOptions} options
+   */
+  constructor(query, callback, options) {
+    this.query = query;
+    this.callback = callback;
+    this.options = options;
+    this.tables = options.tables?.map(lower);
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  stale() {
+    this.#asked++;
+    void this.#run();
+  }
+
+  /** @param {Change} change */
+  changed({ lin, seq, changes }) {
+    const { tables } = this;
+    if (
+      changes !== null &&
+      tables !== undefined &&
+      !changes.some(({ table }) => tables.includes(lower(table)))
+    )
+      return;
+    if (this.#position?.lin === lin && seq <= this.#position.seq) return;
+    this.stale();
+  }
+
+  async #run() {
+    if (this.#running) return;
+    this.#running = true;
+    while (!this.#stopped && this.#asked !== this.#shown) {
+      const asked = this.#asked;
+      try {
+        await this.#show();
+        this.#shown = asked;
+        this.#failures = 0;
+      } catch (error) {
+        if (this.#stopped) return;
+        (this.options.onError ?? console.error)(error);
+        await new Promise(
+          (resolve) => (this.#timer = setTimeout(() => resolve(null), backoff(this.#failures++))),
+        );
+      }
+    }
+    this.#running = false;
+  }
+
+  /** The position counts once the result is shown: until then a change has to run it again. */
+  async #show() {
+    const { results, position, error } = await this.query();
+    if (this.#stopped) return;
+    const [result] = results ?? [];
+    if (result === undefined) throw new Error(error?.message ?? "the query was not answered");
+    await this.callback(result);
+    this.#position = position;
+  }
+}
+
+/** SQLite's names are equal without regard to case in ASCII alone. @param {string} name */
+function lower(name) {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+/**
  * Half of the delay is chance, so that a thousand clients that were cut off together do not come back together.
  * @param {number} attempts
  */

@@ -3,6 +3,7 @@ import {
   createRouter,
   errorResponse,
   handleAdmin,
+  refuseLive,
   type Router,
   type UserDataStore,
   WireError,
@@ -52,20 +53,27 @@ export default {
 async function serve(request: Request, env: Env, router: Router): Promise<Response> {
   if (new URL(request.url).pathname === "/healthz") return new Response("ok\n");
   const { segment, route } = userRoute(request);
-  if (!isCaller(request, env.APP_TOKEN))
-    throw new WireError("unauthorized", "the bearer token is not this application's");
+  if (!isCaller(request, env.APP_TOKEN)) {
+    const reason = "the bearer token is not this application's";
+    const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+    if (route === "live" && isUpgrade) return refuseLive(reason, takenUp(request));
+    throw new WireError("unauthorized", reason);
+  }
   if (route !== "live") return answerUsers(request, router, "write");
   demandMethod(request, "GET");
   return live(decodeUser(segment), request, router);
 }
 
-/** A subprotocol that a client offers has to be taken up by the answer. */
 async function live(user: string, request: Request, router: Router): Promise<Response> {
   const { status, webSocket, headers, body } = await router.live(user, request);
   if (webSocket === null) return new Response(body, { status, headers });
+  return new Response(null, { status, webSocket, headers: takenUp(request) });
+}
+
+/** A subprotocol that a client offers has to be taken up by the answer. */
+function takenUp(request: Request): Record<string, string> {
   const offered = request.headers.get("sec-websocket-protocol") ?? "";
-  const taken = offered.includes(LIVE_PROTOCOL) ? { "sec-websocket-protocol": LIVE_PROTOCOL } : {};
-  return new Response(null, { status, webSocket, headers: taken });
+  return offered.includes(LIVE_PROTOCOL) ? { "sec-websocket-protocol": LIVE_PROTOCOL } : {};
 }
 
 function routerOf(env: Env): Router {

@@ -6,6 +6,7 @@
 import type { ChangeLog, ChangeRecorder } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
+import { isPlatformName, isSqliteName } from "../store/catalog.ts";
 import { WireError, messageOf } from "../wire/errors.ts";
 import { Effects } from "./effects.ts";
 import { LiveLog } from "./log.ts";
@@ -137,6 +138,7 @@ export class LiveHub implements ChangeLog {
   }
 
   async #subscribe(subscriber: Subscriber, subscription: Subscription): Promise<void> {
+    for (const table of subscription.tables ?? []) demandTable(this.#store.sql, table);
     if (!this.#log.isOn) this.#effects.forget();
     this.#log.keepOn(Date.now());
     const now = this.#now();
@@ -194,6 +196,20 @@ export class LiveHub implements ChangeLog {
   #sockets(): WebSocket[] {
     return this.#ctx.getWebSockets(TAG).filter(({ readyState }) => readyState === WebSocket.READY_STATE_OPEN);
   }
+}
+
+/** No change ever names anything but a table: who asks for something else would wait for nothing. */
+function demandTable(sql: SqlStorage, name: string): void {
+  const [entry] = sql.exec<{ type: string }>(
+    "SELECT type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
+    name,
+  );
+  const shown = name.slice(0, 40);
+  if (entry === undefined || isPlatformName(name) || isSqliteName(name)) {
+    throw new WireError("bad-request", `tables: there is no table ${shown}`);
+  }
+  if (entry.type === "view")
+    throw new WireError("bad-request", `tables: ${shown} is a view; name its tables`);
 }
 
 function close(socket: WebSocket, code: number, reason: string): void {

@@ -50,6 +50,8 @@ export const CLOSE = {
   badMessage: 4002,
   /** Something went wrong with this connection: come back. */
   trouble: 4003,
+  /** The application refused the token. */
+  token: 4401,
 } as const;
 
 /** How much one user and one subscriber may take. */
@@ -112,6 +114,7 @@ function parseSubscription(message: JsonObject): Subscription {
 
 function parseTables(value: unknown): string[] {
   const tables = asArray(value, "tables").map((name, index) => asString(name, `tables[${index}]`));
+  if (tables.length === 0) throw badRequest("tables", "at least one; leave it out to hear of all tables");
   const bytes = tables.reduce((sum, name) => sum + new TextEncoder().encode(name).length + 3, 0);
   if (tables.length > LIVE_LIMITS.tables || bytes > LIVE_LIMITS.tableBytes) {
     throw badRequest(

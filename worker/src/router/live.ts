@@ -42,9 +42,26 @@ async function livesInStore({ flag, files }: Sides, user: string): Promise<boole
 async function closedAtOnce({ files }: Sides, user: string): Promise<Response> {
   const { etag } = await files.look(user);
   const moved: ServerMessage = { type: "resync", reason: "moved", lin: 0, seq: 0, version: etag ?? "none" };
+  return closedWith(CLOSE.moved, "the database is a file in R2, which is polled", moved);
+}
+
+/**
+ * Refuses a subscriber's token with a reason that the client can read: a browser shows no status of an upgrade.
+ * Give it the headers that your accepted upgrades have.
+ */
+export function refuseLive(reason: string, headers: HeadersInit = {}): Response {
+  return closedWith(CLOSE.token, reason, undefined, headers);
+}
+
+function closedWith(
+  code: number,
+  reason: string,
+  message?: ServerMessage,
+  headers: HeadersInit = {},
+): Response {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
-  server.send(JSON.stringify(moved));
-  server.close(CLOSE.moved, "the database is a file in R2, which is polled");
-  return new Response(null, { status: 101, webSocket: client });
+  if (message !== undefined) server.send(JSON.stringify(message));
+  server.close(code, reason.slice(0, 120));
+  return new Response(null, { status: 101, webSocket: client, headers });
 }

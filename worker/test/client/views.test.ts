@@ -1,6 +1,6 @@
 // No view stays wrong: over many lives of a user, each view of it equals the table in the end.
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type Change, subscribe } from "../../client/live.js";
+import { type Change, connect as connectQueries, subscribe } from "../../client/live.js";
 import { some } from "../effort.ts";
 import { Chance, type Row, SimulatedUser, live } from "./simulation.ts";
 
@@ -83,6 +83,31 @@ const counts: View = (user) => {
   return { close: connect(user, { onResync, onChange }), shown: () => shown, wanted: () => user.writes };
 };
 
+/** A live query, with callbacks that take their time and fail. */
+const queries: View = (user) => {
+  let shown: unknown = [];
+  const { liveQuery, close } = connectQueries({
+    url: "wss://worker.test/live",
+    WebSocket: user.WebSocket,
+    onError() {},
+    query: () =>
+      user.read(() => ({
+        results: [{ columns: ["id", "value"], rows: user.table() }],
+        ...(user.position && { position: user.position }),
+      })),
+  });
+  let running = 0;
+  const callback = async ({ rows }: { rows: unknown }) => {
+    if (++running > 1) throw new Error("two callbacks at once");
+    await user.travel();
+    running--;
+    if (user.chance.one(12) && !user.isCalm) throw new Error("the page failed");
+    shown = rows;
+  };
+  liveQuery("SELECT id, value FROM t ORDER BY id", [], callback, { tables: ["T"] });
+  return { close, shown: () => shown, wanted: () => user.table() };
+};
+
 /** What the documentation once showed: nobody waits for the reading. */
 const detached: View = (user) => {
   let shown: Row[] = [];
@@ -114,7 +139,7 @@ async function lifeOf(seed: number, views: readonly View[]) {
 const seeds = Array.from({ length: 100 }, (_, seed) => seed);
 
 it.each(some("lives of views", seeds, 10))("every view equals its table: seed %i", async (seed) => {
-  const views = await lifeOf(seed, [readsAgain, takesRows, counts]);
+  const views = await lifeOf(seed, [readsAgain, takesRows, counts, queries]);
   expect(views.map(({ shown }) => shown)).toEqual(views.map(({ wanted }) => wanted));
 });
 

@@ -114,6 +114,6 @@ describe("the sample application", () => {
   });
 
   it("refuses another token", async () => {
-    expect((await connect(newUser(), "dbmigrate-live, bearer.wrong")).status).toBe(401);
+    expect(await closing(await connect(newUser(), "dbmigrate-live, bearer.wrong"))).toBe(CLOSE.token);
   });
 });

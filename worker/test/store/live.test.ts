@@ -288,6 +288,19 @@ describe("a subscription", () => {
     expect(subscriber.closed?.code).toBe(CLOSE.badMessage);
   });
 
+  it.each([
+    ["a table that is not there", ["games", "nowhere"], "tables: there is no table nowhere"],
+    ["a view", ["best"], "tables: best is a view; name its tables"],
+    ["a table of the platform", ["_cf_KV"], "tables: there is no table _cf_KV"],
+    ["an empty list", [], "tables: expected at least one; leave it out to hear of all tables"],
+  ])("refuses %s and says why", async (_name, tables, reason) => {
+    await store.query("CREATE VIEW best AS SELECT * FROM games");
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say({ type: "subscribe", tables });
+    await subscriber.until(() => subscriber.closed !== undefined);
+    expect(subscriber.closed).toEqual({ code: CLOSE.badMessage, reason });
+  });
+
   it("keeps a quiet connection alive", async () => {
     const response = await store.stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
     const socket = response.webSocket as WebSocket;
