@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -71,15 +70,6 @@ func ranBefore(ts *testscript.TestScript, s *stack.Stack, other func(), args []s
 	fmt.Fprint(ts.Stdout(), out)
 }
 
-// composites is what hello says of the requests in which the Worker takes several steps.
-var composites = regexp.MustCompile(`"composites":\[[^]]*\]`)
-
-// withoutComposites is the answer of a Worker that takes single requests only. A story can then stop between
-// any two steps.
-func withoutComposites(hello []byte) []byte {
-	return composites.ReplaceAll(hello, []byte(`"composites":[]`))
-}
-
 // interfered runs a program that reaches the local runtime through a proxy. args are the name of a request,
 // the program, its arguments. From the first request of that name on, fault says what happens to each;
 // reached is true for the first.
@@ -98,16 +88,13 @@ func interfered(
 	defer proxy.Close()
 	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
 	there := false
-	proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-		if r.Name() == "admin hello" && !there {
-			return faultproxy.Fault{Alter: withoutComposites}
-		}
+	proxy.Reset(faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
 		reached := !there && r.Name() == args[0]
 		if there = there || reached; !there {
 			return faultproxy.Fault{}
 		}
 		return fault(reached)
-	})
+	}))
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"))
 	for _, entry := range s.Env() {

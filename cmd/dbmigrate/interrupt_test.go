@@ -262,10 +262,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 	cmd := o.command("migrate", "leave-a", "--output", "json")
 	cmd.Stdout, cmd.Stderr = output, output
 	started, gone := make(chan struct{}), make(chan struct{})
-	o.proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-		if r.Name() == "admin hello" {
-			return faultproxy.Fault{Alter: withoutComposites}
-		}
+	o.proxy.Reset(faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != "admin ready" {
 			return faultproxy.Fault{}
 		}
@@ -276,7 +273,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 			cmd.Process.Signal(syscall.SIGTERM)
 			<-gone
 		}}
-	})
+	}))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // switches are where writes wait before, and the other side has the authority after: requests of the commands
 // at which the runtime is killed.
-var switches = map[string]string{"migrate": "admin activate", "rollback": "R2 PUT"}
+var switches = map[string]string{"migrate": "admin switch", "rollback": "R2 PUT"}
 
 // TestRuntimeKilled kills the runtime with -9 at the requests of migrate and of rollback: R2, KV, the Worker
 // and all Durable Objects at once, in the middle of whatever they are doing. It starts again on what it left

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,7 +61,7 @@ func together(operators ...*harness.Operator) (arrive []func()) {
 		once := sync.OnceFunc(all.Done)
 		arrive = append(arrive, once)
 		o.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
-			if r.Name() != "admin claim" {
+			if !r.Claims() {
 				return faultproxy.Fault{}
 			}
 			return faultproxy.Fault{Before: func() { once(); all.Wait() }}
@@ -73,6 +74,9 @@ func together(operators ...*harness.Operator) (arrive []func()) {
 // sends to a Durable Object.
 func TestInterrupt(t *testing.T) {
 	moments := []struct{ command, before, serves, at string }{
+		{"migrate", "", "store", "admin import"},
+		{"migrate", "", "store", "admin switch"},
+		{"rollback", "migrate", "file", "admin return"},
 		{"migrate", "", "store", "admin claim"},
 		{"migrate", "", "store", "admin rows"},
 		{"migrate", "", "store", "R2 PUT"},
@@ -109,10 +113,14 @@ func TestInterrupt(t *testing.T) {
 // interruptAt sends SIGINT when the second request of that name passes, once.
 func interruptAt(op *harness.Operator, name string) faultproxy.Rule {
 	var seen atomic.Int64
-	return func(r faultproxy.Request) faultproxy.Fault {
+	rule := func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != name || seen.Add(1) != 2 {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Before: func() { op.Signal(os.Interrupt) }}
 	}
+	if slices.Contains([]string{"admin import", "admin switch", "admin return"}, name) {
+		return rule
+	}
+	return faultproxy.SingleRequests(rule)
 }

@@ -42,7 +42,7 @@ func TestRefusedUploadSealsNobody(t *testing.T) {
 			t.Parallel()
 			team, claims := moved(t, 3), new(atomic.Int64)
 			f := team.rollsBack(t, func(r faultproxy.Request) faultproxy.Fault {
-				if r.Name() == "admin claim" {
+				if r.Claims() {
 					claims.Add(1)
 				}
 				return refuses(r, strings.HasSuffix(r.Path, "database.sqlite"), c.fault)
@@ -81,13 +81,13 @@ func TestRefusedLaterReopens(t *testing.T) {
 			t.Parallel()
 			team, claimed := moved(t, 1), new(atomic.Bool)
 			once := new(atomic.Bool)
-			f := team.rollsBack(t, func(r faultproxy.Request) faultproxy.Fault {
+			f := team.rollsBack(t, faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
 				claimed.Store(claimed.Load() || r.Name() == "admin claim")
 				if claimed.Load() && r.Name() == where && once.CompareAndSwap(false, true) {
 					return answers(400)
 				}
 				return faultproxy.Fault{}
-			})
+			}))
 			kind := "edge-blocked" // no answer of the Worker's looks like that
 			if where == "R2 GET" {
 				kind = "protocol-error"

@@ -14,7 +14,7 @@ import (
 func claims(op *harness.Operator) map[string]int {
 	counts := map[string]int{}
 	for _, r := range op.Proxy.Seen() {
-		if r.Name() == "admin claim" {
+		if r.Claims() {
 			parts := strings.Split(r.Path, "/")
 			counts[parts[len(parts)-2]]++
 		}
@@ -89,7 +89,7 @@ func TestKilledShardIsTakenOver(t *testing.T) {
 	team, next := newTeam(t, 6), newOperator(t)
 	var mu sync.Mutex
 	activations := 0
-	team.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+	team.op.Proxy.Reset(faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
 		if r.Name() != "admin activate" {
 			return faultproxy.Fault{}
 		}
@@ -99,7 +99,7 @@ func TestKilledShardIsTakenOver(t *testing.T) {
 			return faultproxy.Fault{}
 		}
 		return faultproxy.Fault{Swallow: true, Cut: true, Before: team.op.Kill}
-	})
+	}))
 	args := append([]string{"migrate", "--shard", "1/1", "--concurrency", "1"}, namesOf(team.users)...)
 	if f, err := team.op.Run(args...); err != nil || f.Exit != -1 {
 		t.Fatalf("it was not killed: %v\n%v", err, f)

@@ -7,6 +7,7 @@ package faults
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,7 @@ type trouble struct {
 func (tr trouble) rule(hits *atomic.Int64) faultproxy.Rule {
 	var mu sync.Mutex
 	seen := map[string]int{}
-	return func(r faultproxy.Request) faultproxy.Fault {
+	rule := func(r faultproxy.Request) faultproxy.Fault {
 		if !strings.HasPrefix(r.Name(), tr.where) {
 			return faultproxy.Fault{}
 		}
@@ -54,6 +55,10 @@ func (tr trouble) rule(hits *atomic.Int64) faultproxy.Rule {
 		hits.Add(1)
 		return tr.fault
 	}
+	if slices.Contains([]string{bucket, flags, worker, "admin import", "admin switch", "admin return"}, tr.where) {
+		return rule
+	}
+	return faultproxy.SingleRequests(rule)
 }
 
 func answers(status int, headers ...string) faultproxy.Fault {

@@ -195,7 +195,7 @@ func TestConditionalWriters(t *testing.T) {
 		}
 	})
 	var late error
-	o.Proxy.Reset(at("admin activate", true, func() { late = w.save(inFlight) }))
+	o.Proxy.Reset(at("admin switch", true, func() { late = w.save(inFlight) }))
 	f := must(
 		t,
 		o,
