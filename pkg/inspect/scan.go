@@ -219,7 +219,12 @@ func (s *scanner) list(ctx context.Context) error {
 				}
 			}
 			for _, u := range heads { // while the next page is on its way
-				looks.Go(func() error { return s.head(ctx, u) })
+				looks.Go(func() error {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					return s.head(ctx, u)
+				})
 			}
 			return context.Cause(ctx)
 		},

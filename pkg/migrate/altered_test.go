@@ -64,7 +64,7 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files.left = 2
+			files.left = 1
 			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
 			if r.Err() == nil {
 				t.Fatalf("%s", r.Outcome)
@@ -107,7 +107,7 @@ func TestAlteredMergeEmptiesNoObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The Worker puts the fence, so the first PUT from here is that of the whole file.
-		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 2, lost: lost}
+		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 1, lost: lost}
 		e := x.w.Engine("run", files, x.w.Objects, x.w.Objects)
 		for range 3 {
 			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
@@ -158,7 +158,7 @@ const userVersionAt = 63
 func TestAlteredHotRowsAreNotBelieved(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		x := newWalk(t)
-		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 2, lost: lost, at: userVersionAt}
+		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 1, lost: lost, at: userVersionAt}
 		e := x.w.Engine("run", files, x.w.Objects, x.w.Objects)
 		for range 2 {
 			for _, r := range []migrate.Result{
@@ -189,7 +189,7 @@ func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
 	files := &alters{Files: w.Bucket, key: key}
 	e := w.Engine("run", files, w.Objects, nil)
 	mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
-	files.left = 2
+	files.left = 1
 	if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() == nil {
 		t.Fatal(r.Outcome)
 	}

@@ -270,6 +270,9 @@ func (m *migration) switchAtOnce(ctx context.Context) error {
 		return err
 	}
 	err = userfile.Asked(err, mark)
+	// The request may have used up its time, and how it ended has to be known all the same.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
+	defer done()
 	etag, landed := m.fenceLanded(ctx, m.fenceMark(), err)
 	if landed == nil {
 		m.receipt.FencedETag = etag

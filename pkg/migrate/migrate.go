@@ -601,6 +601,9 @@ func (m *migration) giveUp(ctx context.Context, cause error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
 	defer cancel()
+	if st, open := m.openAlready(ctx); open {
+		return m.opened(st)
+	}
 	undo := m.undo(ctx, cause)
 	m.result.Unflag = undo == nil && m.flagged
 	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {

@@ -84,12 +84,24 @@ func (r *retreat) run(ctx context.Context) error {
 	}
 	taken, err := r.atOnce(ctx)
 	if !taken {
+		if r.asked { // a repetition was refused, and the request before it may have sealed the object
+			ctx = context.WithoutCancel(ctx)
+		}
 		err = r.singly(ctx)
 	}
-	if r.asked && r.result.Claim == 0 && userdb.KindOf(err) == userdb.Unreachable {
-		r.result.Open = true
+	if r.asked && r.result.Claim == 0 && err != nil {
+		r.result.Open = r.result.Open || r.mayBeSealed(ctx, err)
 	}
 	return err
+}
+
+// mayBeSealed says whether a request in several steps may have left the user without writes.
+func (r *retreat) mayBeSealed(ctx context.Context, err error) bool {
+	if userdb.KindOf(err) == userdb.Superseded {
+		return false
+	}
+	st, err := r.Stores.Status(context.WithoutCancel(ctx), r.user)
+	return err != nil || st.Phase == userdb.Sealed || st.Phase == userdb.ColdSealed
 }
 
 // singly rolls back by the single requests.

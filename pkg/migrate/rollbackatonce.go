@@ -145,8 +145,12 @@ func (r *retreat) askAtOnce(
 		return false, nil
 	}
 	// Whether the claim was granted, only the Durable Object can say: the same claim again is the same one.
+	granted := behindTheClaim(err)
 	c.Claimed, err = r.Stores.Claim(ctx, r.user, req.Claim)
 	switch {
+	case userdb.KindOf(err) == userdb.Precondition && granted:
+		return true, &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Superseded, Err: err,
+			Hint: "another command has claimed this user since: `dbmigrate status` says what it did"}
 	case userdb.KindOf(err) == userdb.Precondition:
 		return false, nil // another operator's came between
 	case err != nil:
@@ -177,6 +181,19 @@ func nothingClaimed(err error) bool {
 	}
 	return remote.Kind == wire.KindClaimConflict || wire.StepOf(remote.Details) == "look" ||
 		remote.Kind == wire.KindNotFound || remote.Kind == wire.KindBadRequest
+}
+
+// behindTheClaim says whether a composite request failed at a step that comes after its claim was granted.
+func behindTheClaim(err error) bool {
+	if userdb.KindOf(err) == userdb.Superseded {
+		return true
+	}
+	var remote *wire.RemoteError
+	if !errors.As(err, &remote) {
+		return false
+	}
+	at := wire.StepOf(remote.Details)
+	return at != "" && at != "look" && at != "seal"
 }
 
 // answeredBy is the engine with Durable Objects that have answered already, each question once: what an

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -66,7 +65,7 @@ func (r *retreat) stamp(
 	}
 	err := put(mark)
 	if err != nil {
-		err = r.mend(ctx, file, mark, r.stampLanded(ctx, seen, altered, err))
+		err = r.stampLanded(ctx, seen, altered, err)
 	}
 	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})
 	return err
@@ -87,7 +86,8 @@ func (r *retreat) stampLanded(
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
 		if userdb.HasOtherContent(file.Object) {
-			return &alteredError{altered("put back", r.user, file), file}
+			// Nor is it mended: a writer that carries the note along looks the same, and its save would be lost.
+			return altered("put back", r.user, file)
 		}
 		if userdb.KindOf(putErr) == userdb.ProtocolError {
 			return altered("put back", r.user, file) // R2 said so, and what noted the content was lost on the way
@@ -99,25 +99,4 @@ func (r *retreat) stampLanded(
 		return &userdb.Error{Op: "roll back", Thing: string(r.user), Kind: userdb.Precondition, Err: putErr}
 	}
 	return putErr
-}
-
-// alteredError is about a version that arrived with our stamp, and with other bytes than were sent.
-type alteredError struct {
-	error
-	now userfile.Version
-}
-
-func (e *alteredError) Unwrap() error { return e.error }
-
-// mend puts the file once more, in place of a version that arrived altered. The condition is that nobody has
-// saved since, so no write is lost by it.
-func (e *Engine) mend(ctx context.Context, file *userfile.Copy, mark userdb.Mark, err error) error {
-	var altered *alteredError
-	if !errors.As(err, &altered) {
-		return err
-	}
-	if _, putErr := e.replace(ctx, file, altered.now, mark); putErr != nil {
-		return altered.error
-	}
-	return nil
 }

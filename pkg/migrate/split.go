@@ -435,7 +435,7 @@ func (m *migration) putHot(ctx context.Context) error {
 	mark := userdb.Mark{Kind: userdb.StampMark, Stamp: m.g.Stamp(), HotOf: m.g.Lineage()}
 	_, err := m.replace(ctx, hot, fenced, mark)
 	if err != nil {
-		err = m.mend(ctx, hot, mark, m.hotLanded(ctx, err))
+		err = m.hotLanded(ctx, err)
 	}
 	m.observe(result.Event{User: m.user, Stage: result.StagePut, Bytes: hot.Size, Took: m.now().Sub(begun)})
 	return err
@@ -453,11 +453,7 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	if file.Absent || file.FencedBy(m.g.Lineage()) {
 		return putErr
 	}
-	err = userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
-	if err != nil && file.Stamp == m.g.Stamp() && userdb.HasOtherContent(file.Object) {
-		return &alteredError{err, file}
-	}
-	return err
+	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
 }
 
 // resumeSplit goes on where a command stopped that came as far as a fence.

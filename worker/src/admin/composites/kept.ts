@@ -7,8 +7,11 @@ import { classify, isTombstone } from "../../wire/marker.ts";
 import type { BackMessage } from "../../wire/back.ts";
 import { HEADER_BYTES, POISON, fileChanged, isSameDate, markFile, saveMarked, unportable } from "../mark.ts";
 
-/** Up to here a file stays in memory between its hash and its PUT; a larger one is read twice. */
-const KEEP_BYTES = 4 * 1024 * 1024;
+/**
+ * Up to here a file stays in memory between its hash and its PUT; a larger one is read twice. Many users of a
+ * fleet may share an isolate with the application's requests, which have a budget of memory of their own.
+ */
+const KEEP_BYTES = 256 * 1024;
 const READ_BYTES = 256 * 1024;
 const CONTENT = "dbmigrate-content";
 const STAMP = "dbmigrate-stamp";
