@@ -55,7 +55,7 @@ func (tr trouble) rule(hits *atomic.Int64) faultproxy.Rule {
 		hits.Add(1)
 		return tr.fault
 	}
-	if slices.Contains([]string{bucket, flags, worker, "admin import", "admin switch", "admin return"}, tr.where) {
+	if slices.Contains([]string{bucket, flags, worker, "admin import", "admin switch", "admin export"}, tr.where) {
 		return rule
 	}
 	return faultproxy.SingleRequests(rule)

@@ -58,7 +58,7 @@ func passing() []trouble {
 // lasting are troubles that do not pass: the command stops.
 func lasting() []trouble {
 	var all []trouble
-	for _, where := range []string{bucket, flags, worker, "R2 PUT", "KV PUT", "KV POST", "admin import", "admin switch", "admin return", "admin rows", "admin schema", "admin digest", "admin activate", "admin release"} {
+	for _, where := range []string{bucket, flags, worker, "R2 PUT", "KV PUT", "KV POST", "admin import", "admin switch", "admin export", "admin rows", "admin schema", "admin digest", "admin activate", "admin release"} {
 		refusals := []string{"unauthorized", "protocol-error", "edge-blocked"}
 		all = append(all,
 			trouble{name: "login page", where: where, times: forever, fault: loginPage, stops: refusals},
