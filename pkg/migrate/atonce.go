@@ -105,6 +105,9 @@ func (m *migration) importAtOnce(ctx context.Context, st wire.Status) (*importin
 	if err := m.sides().StoreNotSetBack(ctx, m.user, st, m.file.Version); err != nil {
 		return nil, err
 	}
+	if !m.file.Fenced() { // the rows are in memory from here on
+		defer m.importTurn(ctx, m.file.Size)()
+	}
 	one, err := m.inOneRequest(ctx, st)
 	if one == nil || err != nil {
 		return nil, err
@@ -136,7 +139,7 @@ func (m *migration) inOneRequest(ctx context.Context, st wire.Status) (*importin
 		if batch != nil {
 			return errTwoBatches
 		}
-		batch = body
+		batch = slices.Clone(body) // the batcher's own buffer has room for the largest
 		return nil
 	})
 	proof, err := s.readAll(ctx, db, schema)
@@ -171,9 +174,6 @@ var errTwoBatches = errors.New("the rows do not fit one request")
 // sendImport sends the request. While it is under way, the census of the file is taken, and the bytes under
 // the fence are hashed: the claim's number is known if it is granted.
 func (m *migration) sendImport(ctx context.Context, one *importing) error {
-	if !m.file.Fenced() {
-		defer m.importTurn(ctx, m.file.Size)()
-	}
 	go func() { one.proof.counted <- one.proof.count(ctx, one.db) }()
 	ahead := userdb.Mark{
 		Kind: userdb.FenceMark,

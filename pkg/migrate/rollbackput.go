@@ -86,7 +86,7 @@ func (r *retreat) stampLanded(
 	}
 	if !file.Fenced() && file.Stamp == r.g.Stamp() {
 		if userdb.HasOtherContent(file.Object) {
-			// Nor is it mended: a writer that carries the note along looks the same, and its save would be lost.
+			// It is not put once more: a writer that carries the note along may have saved it.
 			return altered("put back", r.user, file)
 		}
 		if userdb.KindOf(putErr) == userdb.ProtocolError {

@@ -352,8 +352,9 @@ func (c *conversation) switchAtOnce(content []byte, digest wire.DatabaseDigest) 
 	if err != nil {
 		return nil, err
 	}
+	fence := max(c.g, 1) // no mark has claim 0
 	marked, err := userdb.WithFence(
-		bytes.Clone(c.file), c.g.Lineage(), c.g.Nonce(), make([]byte, userdb.MarkRandomBytes))
+		bytes.Clone(c.file), fence.Lineage(), fence.Nonce(), make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
 		return nil, err
 	}

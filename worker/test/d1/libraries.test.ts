@@ -10,6 +10,7 @@ import { Kysely, sql as kyselySql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { D1Dialect } from "kysely-d1";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { expect, it } from "vitest";
 import { userDatabase } from "../../src/index.ts";
 import { newUser } from "../router/fixtures.ts";
@@ -65,7 +66,7 @@ const DRIZZLE_MIGRATIONS = [
 
 /** A folder as drizzle-kit writes it, with the first `count` migrations. */
 function drizzleFolder(count: number): string {
-  const folder = `/tmp/drizzle-${count}`;
+  const folder = `${tmpdir()}/drizzle-${count}`;
   mkdirSync(`${folder}/meta`, { recursive: true });
   const entries = DRIZZLE_MIGRATIONS.slice(0, count).map((text, idx) => {
     const tag = `000${idx}_step`;
