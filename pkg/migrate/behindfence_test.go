@@ -154,6 +154,36 @@ func TestAMarkWithoutItsLockIsNoFence(t *testing.T) {
 	}
 }
 
+// saves overwrites the Worker's first fences, as a writer does that had loaded the file before.
+type saves struct {
+	unlocks
+	times int
+}
+
+func (s *saves) Fence(ctx context.Context, id userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {
+	var loaded bytes.Buffer
+	if _, err := s.w.Bucket.Get(ctx, s.key, "", &loaded); err != nil {
+		return wire.Fenced{}, err
+	}
+	f, err := s.Marker.Fence(ctx, id, req)
+	if s.fences++; s.fences > s.times || err != nil {
+		return f, err
+	}
+	_, err = s.w.Bucket.Put(ctx, s.key, bytes.NewReader(loaded.Bytes()), int64(loaded.Len()), userdb.PutOptions{})
+	return f, err
+}
+
+// TestAWriterThatHardlyPausesIsFenced: most of its requests have loaded when the fence comes.
+func TestAWriterThatHardlyPausesIsFenced(t *testing.T) {
+	w, key, _ := oneUser(t)
+	marker := &saves{unlocks{Marker: w.Objects, w: w, key: key}, 30}
+	e := w.Engine("run", racing{w.Bucket, key}, w.Objects, marker)
+	e.FenceBytes = 1 << 30
+	if r := e.Migrate(t.Context(), alice); r.Err() != nil || !r.Serves() {
+		t.Errorf("%s after %d fences: %v", r.Outcome, marker.fences, r.Err())
+	}
+}
+
 type noDelete struct{ migrate.Flags }
 
 func (noDelete) Delete(context.Context, []userdb.UserID) error {

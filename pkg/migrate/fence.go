@@ -15,6 +15,9 @@ import (
 // putTries bounds how often a conditional PUT that lost its race is tried on the newer version.
 const putTries = 8
 
+// nearTries is the same for a fence that the Worker puts, next to the file.
+const nearTries = 40
+
 // fence puts the spooled version back with our fence, if it is still the current one. Precondition means that
 // a writer was faster. Whether an error came before or after the PUT's effect cannot be known, so the file
 // itself is asked.

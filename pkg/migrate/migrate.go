@@ -391,7 +391,7 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 // untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the
 // fenced content.
 func (m *migration) untilFenced(ctx context.Context) error {
-	for try := range fenceTries + putTries {
+	for try := 0; try < m.tries(); try++ {
 		m.hurried = m.hurried || try >= fenceTries
 		if m.hurried && m.mayFenceAsItIs() {
 			err := m.fenceAsItIs(ctx)
@@ -438,6 +438,15 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		m.file = nil
 	}
 	return lostRaces("fence", m.user)
+}
+
+// tries bounds the attempts to fence. Where the Worker fences the file by itself an attempt is a matter of
+// milliseconds, and moves little: a writer that leaves small gaps is waited for with more of them.
+func (m *migration) tries() int {
+	if m.mayFenceAsItIs() {
+		return fenceTries + nearTries
+	}
+	return fenceTries + putTries
 }
 
 func lostRaces(op string, u userdb.UserID) error {
