@@ -179,7 +179,8 @@ func nothingClaimed(err error) bool {
 	if !errors.As(err, &remote) {
 		return false
 	}
-	return remote.Kind == wire.KindClaimConflict || wire.StepOf(remote.Details) == "look" ||
+	at := wire.StepOf(remote.Details)
+	return remote.Kind == wire.KindClaimConflict || at == "room" || at == "look" ||
 		remote.Kind == wire.KindNotFound || remote.Kind == wire.KindBadRequest
 }
 
@@ -193,7 +194,7 @@ func behindTheClaim(err error) bool {
 		return false
 	}
 	at := wire.StepOf(remote.Details)
-	return at != "" && at != "look" && at != "seal"
+	return at != "" && at != "room" && at != "look" && at != "seal"
 }
 
 // answeredBy is the engine with Durable Objects that have answered already, each question once: what an

@@ -224,6 +224,10 @@ func (s step) err() error {
 	}}
 }
 
+func (s step) Import(context.Context, userdb.UserID, wire.ImportRequest) (wire.Imported, error) {
+	return wire.Imported{}, s.err()
+}
+
 func (s step) Return(context.Context, userdb.UserID, wire.BackRequest) (wire.Returned, error) {
 	return wire.Returned{}, s.err()
 }
@@ -236,6 +240,7 @@ func (s step) Export(context.Context, userdb.UserID, wire.BackRequest) (*wire.Ex
 // the single requests go on.
 func TestSingleRequestsGoOn(t *testing.T) {
 	for _, at := range []step{
+		{nil, "room", userdb.Throttled},
 		{nil, "look", userdb.Unreachable}, {nil, "look", userdb.Precondition}, {nil, "look", userdb.Blocked},
 		{nil, "seal", userdb.Unreachable}, {nil, "seal", userdb.Throttled}, {nil, "compare", userdb.Mismatch},
 		{nil, "put", userdb.Internal}, {nil, "release", userdb.Internal},
@@ -255,5 +260,21 @@ func TestSingleRequestsGoOn(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// The same of an import.
+func TestSingleRequestsImport(t *testing.T) {
+	for _, name := range []string{"room", "claim", "look", "fill"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newWalk(t)
+				e := x.engine()
+				e.Composites = step{x.w.Objects, name, userdb.Throttled}
+				if r := e.Migrate(t.Context(), alice); !r.Serves() || r.Err() != nil {
+					t.Errorf("%s: %v", r.Outcome, r.Err())
+				}
+			})
+		})
 	}
 }

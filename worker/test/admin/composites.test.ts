@@ -7,6 +7,7 @@ import { parseSwitch } from "../../src/admin/composites/switch.ts";
 import { WireError } from "../../src/wire/errors.ts";
 import { type AdminConfig, handleAdmin } from "../../src/index.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped } from "../router/fixtures.ts";
+import { DEFAULT_LOADED_BYTES, isolateRoom } from "../../src/router/room.ts";
 import { batch, bytes, jFrame } from "../store/encode.ts";
 import { Disturbed, type Fate, fates } from "./disturbed.ts";
 
@@ -146,6 +147,21 @@ describe("import", () => {
     const second = await mover.import();
     expect(second.json.digest.digest).toEqual(first.json.digest.digest);
     expect(await mover.status()).toEqual({ phase: "IMPORTING", gen: 1 });
+  });
+
+  it("claims nothing while the users' files have all the memory, and gives back its own", async () => {
+    const mover = await new Mover().begin();
+    const all = { bytes: DEFAULT_LOADED_BYTES, limit: DEFAULT_LOADED_BYTES };
+    const release = await isolateRoom.take({ ...all, deadline: Date.now() });
+    const refused = await mover.import();
+    const back = await send(mover.user, "export", {});
+    release();
+    for (const { status, json } of [refused, back])
+      expect([status, json.error.kind, json.error.details.step]).toEqual([503, "overloaded", "room"]);
+    expect(await mover.status()).toEqual({ phase: "EMPTY", gen: 0 });
+    await send(mover.user, "import", bytes("no import"));
+    expect((await mover.import()).status).toBe(200);
+    expect(isolateRoom.heldBytes).toBe(0);
   });
 
   it("takes a file without rows", async () => {

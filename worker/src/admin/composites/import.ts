@@ -2,10 +2,16 @@
 // were read from.
 import { readBinary } from "../../wire/body.ts";
 import { parseImport } from "../../wire/import.ts";
+import { LIMITS } from "../../wire/limits.ts";
 import { fileChanged } from "../mark.ts";
+import { announced, holding } from "./held.ts";
 import { type Place, step } from "./place.ts";
 
-export async function importUser(request: Request, { key, bucket, object }: Place): Promise<object> {
+export async function importUser(request: Request, place: Place): Promise<object> {
+  return holding(announced(request, LIMITS.batchBytes), () => imported(request, place));
+}
+
+async function imported(request: Request, { key, bucket, object }: Place): Promise<object> {
   const body = await readBinary(request);
   const { claim, etag } = parseImport(body);
   const claimed = await step("claim", () => object.ask("claim", claim));
