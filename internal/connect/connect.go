@@ -193,8 +193,7 @@ type Connection struct {
 	Misplaced error // why these are not the bucket's objects
 	Mounted   precheck.Mounted
 
-	expiries func() ([]r2.Expiry, error)
-	locks    func() ([]r2.Lock, error)
+	rules []precheck.Asked
 }
 
 // looksAtOnce bounds how many users are looked at side by side where no limiter hears what the platform
@@ -217,10 +216,13 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	e.Stores, e.Concurrency, e.Turns = worker, min(n.Concurrency, looksAtOnce), limiter
 	s.Traffic.Listen(limiter)
 	answer := parallel.Ahead(func() (wire.Hello, error) { return worker.Hello(ctx) })
-	var expiries func() ([]r2.Expiry, error)
-	var locks func() ([]r2.Lock, error)
+	var rules []precheck.Asked
 	if n.Why == FillsObjects {
-		expiries, locks = precheck.AskExpiries(ctx, e), precheck.AskLocks(ctx, precheck.LockReader(c))
+		rules = append(
+			rules,
+			precheck.Lifecycle(e.Files).Ask(ctx),
+			precheck.Locks(precheck.LockReader(c)).Ask(ctx),
+		)
 	}
 	if n.Meanwhile != nil {
 		n.Meanwhile(e, c)
@@ -285,8 +287,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 			OldPath: hello.SavesFiles != nil && !*hello.SavesFiles,
 			Untold:  hello.RouterSavesFiles == nil,
 		},
-		expiries: expiries,
-		locks:    locks,
+		rules: rules,
 	}, nil
 }
 
@@ -333,8 +334,10 @@ func (c *Connection) MayMove(
 	if c.Unplaced != nil && creates && precheck.CreatesObjects(users) {
 		return c.Unplaced
 	}
-	if err := precheck.JudgeExpiry(c.Engine, c.expiries, users, warn); err != nil {
-		return err
+	for _, asked := range c.rules {
+		if err := asked.Refuse(c.Engine, users, warn); err != nil {
+			return err
+		}
 	}
-	return precheck.JudgeLocks(c.Engine, c.locks, users, warn)
+	return nil
 }

@@ -35,8 +35,8 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 	list := []Finding{
 		{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"},
 		checkR2Read(ctx, client, first, found),
-		checkExpiry(ctx, client, c.Layout),
-		checkLocks(ctx, precheck.LockReader(c), c.Layout),
+		checkRules(ctx, "r2 lifecycle", precheck.Lifecycle(client), c.Layout),
+		checkRules(ctx, "r2 locks", precheck.Locks(precheck.LockReader(c)), c.Layout),
 	}
 	if writes {
 		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe))...)

@@ -56,7 +56,7 @@ func TestLifecycleRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
-			err = precheck.RefuseExpiry(t.Context(), e, []migrate.Found{{User: "alice"}}, stderr.warn)
+			err = precheck.Lifecycle(e.Files).Ask(t.Context()).Refuse(e, []migrate.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
 				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
@@ -65,7 +65,12 @@ func TestLifecycleRules(t *testing.T) {
 				strings.Contains(stderr.String(), "another hint") {
 				t.Errorf("warned %v: %s", got, &stderr)
 			}
-			if f := checkExpiry(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(
+			if f := checkRules(
+				t.Context(),
+				"r2 lifecycle",
+				precheck.Lifecycle(c.bucket),
+				userdb.DefaultLayout,
+			); !strings.Contains(
 				f.Detail,
 				c.doctor,
 			) {

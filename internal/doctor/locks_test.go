@@ -31,7 +31,7 @@ func TestLockRules(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name            string
-		bucket          precheck.Locks
+		bucket          precheck.LockTeller
 		refused, doctor string
 		warned          bool
 	}{
@@ -55,7 +55,7 @@ func TestLockRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := &migrate.Engine{Layout: layout, Bucket: "users"}
-			err = precheck.RefuseLocks(t.Context(), e, c.bucket, []migrate.Found{{User: "alice"}}, stderr.warn)
+			err = precheck.Locks(c.bucket).Ask(t.Context()).Refuse(e, []migrate.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
 				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
@@ -64,7 +64,12 @@ func TestLockRules(t *testing.T) {
 				strings.Contains(stderr.String(), "another hint") {
 				t.Errorf("warned %v: %s", got, &stderr)
 			}
-			if f := checkLocks(t.Context(), c.bucket, userdb.DefaultLayout); !strings.Contains(
+			if f := checkRules(
+				t.Context(),
+				"r2 locks",
+				precheck.Locks(c.bucket),
+				userdb.DefaultLayout,
+			); !strings.Contains(
 				f.Detail,
 				c.doctor,
 			) ||
