@@ -21,6 +21,8 @@ const (
 	maxMovingDigests = 20
 	// maxIdleFinishes is how often in a row finish may report no progress.
 	maxIdleFinishes = 100
+	// maxClearings is far more than the largest database takes.
+	maxClearings = 1000
 	// pageSlack is how much longer than asked for an export page may be: its header and one row.
 	pageSlack = 16 << 20
 )
@@ -94,12 +96,45 @@ func (c *Client) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimReque
 	if err := c.decode(ctx, m, &out); err != nil {
 		return wire.Claimed{}, err
 	}
-	return out, c.checkStatus(m, out.Status)
+	if err := c.checkStatus(m, out.Status); err != nil {
+		return out, err
+	}
+	out.Status = c.cleared(ctx, u, out.Status)
+	return out, nil
+}
+
+// cleared goes on with deleting what was given up, where one request was not enough. The claim stands and
+// nobody reads the rest, so an error here is no failure of the message: the next claim goes on.
+func (c *Client) cleared(ctx context.Context, u userdb.UserID, st wire.Status) wire.Status {
+	for range maxClearings {
+		if !st.Clearing {
+			break
+		}
+		route := "/reset"
+		if st.Phase == userdb.Empty {
+			route = "/release"
+		}
+		next, err := c.status(ctx, c.working(c.post("clear", u, route, genBody{st.Gen}), 0))
+		if err != nil || next.Gen != st.Gen {
+			break
+		}
+		st = next
+	}
+	return st
+}
+
+// clearedStatus is status of a message that may leave something to clear.
+func (c *Client) clearedStatus(ctx context.Context, m *call) (wire.Status, error) {
+	st, err := c.status(ctx, m)
+	if err == nil {
+		st = c.cleared(ctx, m.user, st)
+	}
+	return st, err
 }
 
 // Reset empties an import that is under way, or ends a rollback after its export, and starts over.
 func (c *Client) Reset(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return c.status(ctx, c.working(c.post("reset", u, "/reset", genBody{g}), 0))
+	return c.clearedStatus(ctx, c.working(c.post("reset", u, "/reset", genBody{g}), 0))
 }
 
 // Schema sends the schema. Refused: SQLite in the Durable Object does not take it.
@@ -347,7 +382,7 @@ func (c *Client) ExportRows(
 
 // Release empties the Durable Object after its content went back to the file.
 func (c *Client) Release(ctx context.Context, u userdb.UserID, g userdb.Claim) (wire.Status, error) {
-	return c.status(ctx, c.working(c.post("release", u, "/release", genBody{g}), 0))
+	return c.clearedStatus(ctx, c.working(c.post("release", u, "/release", genBody{g}), 0))
 }
 
 // Thaws reads which rows the application wants back in the file.

@@ -318,3 +318,50 @@ func TestARefusalThatIsCutOffIsNoAnswer(t *testing.T) {
 	_, err = client.Mark(context.Background(), "ann", wire.MarkRequest{})
 	wantKind(t, err, userdb.Unauthorized)
 }
+
+// TestGoesOnClearing: content that was given up is deleted by further requests, and what remains of it is no
+// failure.
+func TestGoesOnClearing(t *testing.T) {
+	status := func(phase string, clearing bool) http.HandlerFunc {
+		return answerJSON(http.StatusOK, fmt.Sprintf(
+			`{"phase":%q,"gen":3,"lin":0,"intent":"rollback","batches":{"applied":[]},"outcome":"lift","clearing":%v}`,
+			phase,
+			clearing,
+		))
+	}
+	failing := answerJSON(http.StatusConflict, `{"error":{"kind":"stale-claim","message":"claim 4"}}`)
+	claim := func(c *Client) error {
+		_, err := c.Claim(t.Context(), "alice", wire.ClaimRequest{Intent: wire.IntentRollback, Seen: 2, ID: "12345678"})
+		return err
+	}
+	release := func(c *Client) error { _, err := c.Release(t.Context(), "alice", 3); return err }
+	reset := func(c *Client) error { _, err := c.Reset(t.Context(), "alice", 3); return err }
+	for _, c := range []struct {
+		name    string
+		send    func(*Client) error
+		answers []http.HandlerFunc
+		routes  string
+	}{
+		{"a release", release, []http.HandlerFunc{status("EMPTY", true), status("EMPTY", true), status("EMPTY", false)}, "release release release"},
+		{"a lift", claim, []http.HandlerFunc{status("EMPTY", true), status("EMPTY", false)}, "claim release"},
+		{"an import", claim, []http.HandlerFunc{status("IMPORTING", true), status("IMPORTING", false)}, "claim reset"},
+		{"a reset", reset, []http.HandlerFunc{status("IMPORTING", true), status("IMPORTING", false)}, "reset reset"},
+		{"nothing to clear", release, []http.HandlerFunc{status("EMPTY", false)}, "release"},
+		{"a newer command", release, []http.HandlerFunc{status("EMPTY", true), failing}, "release release"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorker(t, c.answers...)
+			client, _ := w.client(t)
+			if err := c.send(client); err != nil {
+				t.Error(err)
+			}
+			var routes []string
+			for _, r := range w.seen() {
+				routes = append(routes, r.path[strings.LastIndex(r.path, "/")+1:])
+			}
+			if got := strings.Join(routes, " "); got != c.routes {
+				t.Errorf("%s, not %s", got, c.routes)
+			}
+		})
+	}
+}

@@ -19,8 +19,8 @@ func (c *Client) remember(u userdb.UserID, s wire.Status) {
 	}
 }
 
-// working gives a message the time that a step over the whole database takes: a wipe is one transaction, an
-// index or a census one statement.
+// working gives a message the time that a step over the whole database takes: a wipe
+// deletes a part of it, and an index or a census is one statement.
 func (c *Client) working(m *call, atLeast int64) *call {
 	size := atLeast
 	if known, ok := c.large.Load(m.user); ok {

@@ -30,7 +30,11 @@ func (c *Client) Return(ctx context.Context, u userdb.UserID, req wire.BackReque
 			),
 		)
 	}
-	return out, c.checkStatus(m, out.Status)
+	if err := c.checkStatus(m, out.Status); err != nil {
+		return out, err
+	}
+	out.Status = c.cleared(ctx, u, out.Status)
+	return out, nil
 }
 
 // Export seals the user, and reads everything that the Durable Object holds. Errors are as of Return; a

@@ -201,6 +201,8 @@ type Status struct {
 	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want
 	// none.
 	Thaws int64 `json:"thaws"`
+	// Clearing: content that was given up is not deleted to the end; reset or release again goes on with it.
+	Clearing bool `json:"clearing,omitempty"`
 }
 
 // Thaw names rows of a split user that the application wants back in the file.

@@ -14,12 +14,13 @@ const WRITES = PREFIX + "writes";
 const LAST_CLAIM = PREFIX + "claim";
 const THAWS = PREFIX + "thaws";
 const THAW_ROWS = PREFIX + "thawRows";
+const REST = PREFIX + "rest";
 
 /**
  * What survives a wipe: the claim counter and the write counter never go back, and a thaw is a wipe and an
  * import.
  */
-const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM, THAWS, THAW_ROWS]);
+const KEPT_BY_WIPE: ReadonlySet<string> = new Set([STATE, WRITES, LAST_CLAIM, THAWS, THAW_ROWS, REST]);
 
 /** What the schema message said and SQLite does not hold. */
 export interface StoredSchema {
@@ -286,6 +287,16 @@ export class Bookkeeping {
   dropThaws(): void {
     this.#kv.delete(THAWS);
     this.#kv.delete(THAW_ROWS);
+  }
+
+  /** Whether tables are left of content that was given up (store/wipe.ts). */
+  get hasRest(): boolean {
+    return this.#kv.get<boolean>(REST) ?? false;
+  }
+
+  set hasRest(rest: boolean) {
+    if (rest) this.#kv.put(REST, true);
+    else this.#kv.delete(REST);
   }
 
   /**

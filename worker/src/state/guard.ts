@@ -65,5 +65,6 @@ export function statusOf({ books, sql }: StoreContext): Status {
     batches: { applied: books.applied },
     receipt: books.receipt,
     thaws: books.thawRows,
+    ...(books.hasRest && { clearing: true }),
   };
 }

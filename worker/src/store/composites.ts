@@ -25,7 +25,7 @@ export interface FilledAnswer {
 export async function fill(store: StoreContext, gen: number, body: Uint8Array): Promise<FilledAnswer> {
   const { schema, batch } = parseImport(body);
   const batches = batch.length === 0 ? 0 : 1;
-  applySchema(store, gen, schema);
+  await applySchema(store, gen, schema);
   await store.storage.sync();
   if (batches > 0) await applyRows(store, gen, 0, batch);
   await store.storage.sync();

@@ -18,18 +18,21 @@ import { type StoreContext, contentVersion } from "../state/context.ts";
 import { demandTable } from "./export.ts";
 import { demandPhase } from "../state/guard.ts";
 import { takeCensus } from "./census.ts";
-import { type HashedRows, hashRows } from "./range.ts";
-import { RowReader } from "./row-reader.ts";
+import { hashRows } from "./range.ts";
+import { type Chunk, RowReader } from "./row-reader.ts";
+import { type HashState, ResumableSha256, nothingHashed } from "./sha256.ts";
 import { type Counted, Misread, Tally, censusOf, nothingCounted } from "./tally.ts";
 
 /** How many rows make a page. */
 const PAGE_ROWS = 2048;
 // Work is counted: in production the clock stands still while code runs, and a request may use 30 seconds of
-// CPU time. A page and a census are the smallest steps; a large census is the last thing that its request
-// does.
+// CPU time. A page of ordinary rows and a census are the smallest steps; a large census is the last thing that
+// its request does.
 const SLICE_BYTES = 8 * 1024 * 1024;
 const SLICE_PAGES = 64;
 const SLICES_PER_REQUEST = 8;
+// A page of longer rows, up to 4 GB, is hashed in parts.
+const LONG_PAGE_BYTES = 32 * 1024 * 1024;
 // Page digests that lie under one key, well below what a value may have.
 const PAGES_PER_ENTRY = 1024;
 const DIGEST_BYTES = 32;
@@ -53,6 +56,14 @@ interface Progress {
   readonly after: Key | null;
   /** All pages are hashed; the census is due. */
   readonly ended?: boolean;
+  /** The page at hand, in a table with a page that is too long for one step. */
+  readonly part?: PartOfPage | undefined;
+}
+
+interface PartOfPage {
+  readonly rows: number;
+  readonly hash: HashState;
+  readonly reals: Uint8Array;
 }
 
 interface Result {
@@ -165,20 +176,27 @@ class SliceBudget {
 function digestTable(store: StoreContext, shape: TableShape, from: Progress, budget: SliceBudget): Progress {
   const reader = new RowReader(store.sql, shape);
   const pages: Uint8Array[] = [];
-  const tally = new Tally(shape, from.counted);
-  let { after, ended = false } = from;
+  let tally = new Tally(shape, from.counted);
+  let { after, ended = false, part } = from;
   while (!ended && !budget.spent) {
-    const page = hashPage(reader, after, tally);
-    budget.charge(page.bytes);
-    if (page.rows > 0) pages.push(page.digest);
-    after = page.last;
-    ended = page.rows < PAGE_ROWS;
+    const before = { ...tally.counted };
+    const next =
+      part === undefined
+        ? hashPage(reader, after, tally, budget)
+        : hashPart(reader, after, tally, budget, part);
+    if (next === undefined) {
+      tally = new Tally(shape, before);
+      part = nothingOfPage;
+      continue;
+    }
+    if (next.digest !== undefined) pages.push(next.digest);
+    ({ after, ended, part } = next);
   }
   keepPages(store, from.done.length, from.pages, pages);
   const count = from.pages + pages.length;
   const { counted } = tally;
   if (!ended || !budget.takes(...censusCost(counted)))
-    return { ...from, counted, pages: count, after, ended };
+    return { ...from, counted, pages: count, after, ended, part };
   const census = demandCensus(store.sql, shape, counted);
   const digest = joinPages(store, from.done.length, count);
   const done = { name: shape.name, rows: counted.rows, digest, ...(census !== undefined && { census }) };
@@ -189,6 +207,7 @@ function digestTable(store: StoreContext, shape: TableShape, from: Progress, bud
     pages: 0,
     after: null,
     ended: false,
+    part: undefined,
   };
 }
 
@@ -219,9 +238,84 @@ function misread(table: string, reason: string, counted: number | null, read: nu
   return new WireError("digest-mismatch", message, { table, counted, read });
 }
 
-function hashPage(reader: RowReader, after: Key | null, tally: Tally): HashedRows {
+/** Where a page, or a part of one, ended. */
+interface Hashed {
+  readonly after: Key | null;
+  /** No row is left in the table. */
+  readonly ended: boolean;
+  /** Of a whole page. */
+  readonly digest?: Uint8Array;
+  readonly part?: PartOfPage;
+}
+
+const nothingOfPage: PartOfPage = { rows: 0, hash: nothingHashed(), reals: new Uint8Array(0) };
+
+/** Thrown out of a page that is too long for one step. */
+class LongPage extends Error {}
+
+// The next page; undefined where it is too long for one step.
+function hashPage(
+  reader: RowReader,
+  after: Key | null,
+  tally: Tally,
+  budget: SliceBudget,
+): Hashed | undefined {
+  let bytes = 0;
+  const demandRoom = ({ cells }: Chunk) => {
+    bytes += cells.reduce((sum, part) => sum + part.length, 0);
+    if (bytes > LONG_PAGE_BYTES) throw new LongPage();
+  };
   try {
-    return hashRows(reader, after, null, PAGE_ROWS, tally);
+    const { rows, digest, last } = naming(reader, tally, () =>
+      hashRows(reader, after, null, PAGE_ROWS, tally, demandRoom),
+    );
+    return { after: last, ended: rows < PAGE_ROWS, ...(rows > 0 && { digest }) };
+  } catch (error) {
+    if (!(error instanceof LongPage)) throw error;
+    return undefined;
+  } finally {
+    budget.charge(bytes);
+  }
+}
+
+// Goes on with a page, and with the table in this way: the pages behind a long one are likely to be long.
+function hashPart(
+  reader: RowReader,
+  after: Key | null,
+  tally: Tally,
+  budget: SliceBudget,
+  part: PartOfPage,
+): Hashed {
+  const hash = new ResumableSha256(part.hash);
+  const reals = [part.reals];
+  let { rows } = part;
+  let last = after;
+  let ended = false;
+  while (!ended && rows < PAGE_ROWS && !budget.spent) {
+    const chunk = reader.next(last, null, PAGE_ROWS - rows);
+    for (const cells of chunk.cells) {
+      hash.update(cells);
+      budget.charge(cells.length, 0);
+    }
+    naming(reader, tally, () => tally.add(chunk.cells, chunk.reals));
+    reals.push(chunk.reals);
+    rows += chunk.rows;
+    ended = chunk.rows === 0;
+    last = chunk.last ?? last;
+  }
+  const ofReals = concatBytes(reals);
+  if (!ended && rows < PAGE_ROWS) {
+    return { after: last, ended, part: { rows, hash: hash.state, reals: ofReals } };
+  }
+  hash.update(ofReals);
+  budget.charge(0, 1);
+  return { after: last, ended, part: nothingOfPage, ...(rows > 0 && { digest: hash.digest() }) };
+}
+
+// Names the table of a misread row.
+function naming<T>(reader: RowReader, tally: Tally, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
     if (!(error instanceof Misread)) throw error;
     throw misread(reader.shape.name, error.message, null, tally.counted.rows);

@@ -16,7 +16,7 @@ import { isFinished } from "./finish.ts";
 import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "../state/guard.ts";
 import { checkEverything, setForeignKeys } from "../state/pragmas.ts";
 import { type Message, type Rule, claimOf, ruleFor } from "../state/phases.ts";
-import { wipe } from "./wipe.ts";
+import { clearRest, wipe } from "./wipe.ts";
 
 /**
  * What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same
@@ -36,7 +36,7 @@ export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequ
   const message = claimOf(intent);
   // An active store keeps its foreign keys on; one that is wiped needs them off.
   if (ruleFor(store.books.state, message).wipe === true) await setForeignKeys(store.storage, false);
-  return store.storage.transactionSync(() => {
+  const claimed = store.storage.transactionSync(() => {
     const { state, lastClaim } = store.books;
     if (lastClaim !== undefined && lastClaim.gen === state.gen && lastClaim.id === id) {
       return { ...statusOf(store), outcome: lastClaim.outcome };
@@ -53,12 +53,20 @@ export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequ
     if (id !== undefined) store.books.lastClaim = { gen: store.books.state.gen, id, outcome: rule.outcome };
     return { ...statusOf(store), outcome: rule.outcome };
   });
+  return thenClear(store, claimed);
+}
+
+// The answer is of the moment of the message: by the time that its rest is cleared, another claim may have come.
+async function thenClear<T extends Status>(store: StoreContext, answer: T): Promise<T> {
+  if (answer.clearing !== true) return answer;
+  await clearRest(store);
+  return { ...answer, clearing: store.books.hasRest };
 }
 
 /** Throws the content away and starts the import over, under the same claim. @throws WireError */
 export async function reset(store: StoreContext, gen: number): Promise<Status> {
   await beginImportEvent(store, gen, "reset");
-  return move(store, gen, "reset");
+  return thenClear(store, move(store, gen, "reset"));
 }
 
 /** Says that the whole file of a split user is put next. @throws WireError */
@@ -69,7 +77,7 @@ export function merge(store: StoreContext, gen: number): Status {
 /** Ends a rollback: the content goes, the claim counter stays. @throws WireError */
 export async function release(store: StoreContext, gen: number): Promise<Status> {
   await beginImportEvent(store, gen, "release");
-  return move(store, gen, "release");
+  return thenClear(store, move(store, gen, "release"));
 }
 
 /** Opens the store for the application. @throws WireError */
@@ -120,7 +128,7 @@ function move(store: StoreContext, gen: number, message: Message): Status {
 }
 
 function apply(store: StoreContext, message: Message, rule: Rule): void {
-  if (rule.wipe === true) wipe(store.sql, store.books);
+  if (rule.wipe === true) wipe(store);
   advance(store, message, rule);
 }
 

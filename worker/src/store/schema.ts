@@ -13,17 +13,23 @@ import { hasTable, schemaObject, schemaObjects, virtualModule } from "./catalog.
 import type { StoreContext } from "../state/context.ts";
 import { demandClaim, statusOf } from "../state/guard.ts";
 import { quoteName } from "../state/sql-text.ts";
+import { clearRest } from "./wipe.ts";
 
 /** A table that exists for a moment, so that SQLite makes its sqlite_sequence. */
 const SCRATCH_TABLE = "dbmigrate_scratch";
 
 /**
  * Creates the tables of a schema. The same schema again changes nothing.
- * @throws WireError schema-refused, wrong-phase (another schema came before) and those of every claim
+ * @throws WireError schema-refused, wrong-phase (another schema came before), overloaded (what was there before
+ * is still being deleted) and those of every claim
  */
-export function applySchema(store: StoreContext, gen: number, schema: Schema): Status {
+export async function applySchema(store: StoreContext, gen: number, schema: Schema): Promise<Status> {
+  demandClaim(store.books.state, gen, "schema");
+  await clearRest(store);
   return store.storage.transactionSync(() => {
     demandClaim(store.books.state, gen, "schema");
+    if (store.books.hasRest)
+      throw new WireError("overloaded", "what was here before is still being deleted: send it again");
     const sha256 = fingerprint(schema);
     const before = store.books.schema;
     if (before === undefined) {

@@ -2,10 +2,16 @@
 // and it takes no value over 2 MB: the local runtime does neither, so work and sizes are counted here.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { Bookkeeping } from "../../src/state/bookkeeping.ts";
 import { getLarge, putLarge } from "../../src/state/large-values.ts";
 import { ChangeWatch } from "../../src/query/change-watch.ts";
+import { tableShape } from "../../src/store/catalog.ts";
 import { advanceDigest } from "../../src/store/digest.ts";
+import { hashRows } from "../../src/store/range.ts";
+import { RowReader } from "../../src/store/row-reader.ts";
+import { ResumableSha256 } from "../../src/store/sha256.ts";
 import { Client, table } from "./client.ts";
 
 const MAX_VALUE = 2_000_000;
@@ -168,4 +174,76 @@ it("a digest ends its request by counted work, while the clock stands still", as
   // 96 MiB are hashed, 64 MiB a request; the census reads as much again, in a request that it ends.
   expect(calls).toBeGreaterThan(1);
   expect(calls).toBeLessThan(5);
+});
+
+it("a page of long rows is hashed in parts, and has the same digest", async () => {
+  const client = new Client();
+  await client.import([table("t", "CREATE TABLE t (x, y)")], {
+    t: { columns: ["rowid", "x", "y"], rows: [] },
+  });
+  const { read, own, whole } = await runInDurableObject(client.stub, async (_, { storage }) => {
+    // One page of 110 MiB, with REALs in each part of it.
+    storage.sql.exec(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 110) INSERT INTO t SELECT zeroblob(1048576), i / 7.0 FROM n",
+    );
+    const read: number[] = [];
+    const sql = counting(storage.sql, (bytes) => (read[read.length - 1] = (read.at(-1) ?? 0) + bytes));
+    const store = { storage, sql, books: new Bookkeeping(storage.kv) };
+    let report = null;
+    do {
+      read.push(0);
+      report = await advanceDigest(store, 25_000, read.length === 1);
+    } while (!report.complete && read.length < 50);
+    const reader = new RowReader(storage.sql, tableShape(storage.sql, "t")!);
+    const page = hashRows(reader, null, null, 2048);
+    const whole = createHash("sha256").update(page.digest).digest("hex");
+    return { read, own: report.digest?.tables.find(({ name }) => name === "t")?.digest, whole };
+  });
+  expect(own).toBe(whole);
+  expect(read.length).toBeGreaterThan(1);
+  // What a request hashes: a page that turned out to be long is in it.
+  expect(Math.max(...read)).toBeLessThan((64 + 8 + 4) * 1024 * 1024);
+});
+
+/** The same database, and how many bytes it answers with. */
+function counting(sql: SqlStorage, note: (bytes: number) => void): SqlStorage {
+  const sizeOfCell = (cell: unknown) => (cell instanceof ArrayBuffer ? cell.byteLength : String(cell).length);
+  return new Proxy(sql, {
+    get: (_, name) => {
+      const value: unknown = Reflect.get(sql, name, sql);
+      if (name !== "exec") return value;
+      return (query: string, ...bindings: never[]) => {
+        const cursor = sql.exec(query, ...bindings);
+        return new Proxy(cursor, {
+          get: (_, member) => {
+            if (member !== "raw") {
+              const found: unknown = Reflect.get(cursor, member, cursor);
+              return typeof found === "function" ? found.bind(cursor) : found;
+            }
+            return function* () {
+              for (const row of cursor.raw()) {
+                note(row.reduce<number>((sum, cell) => sum + sizeOfCell(cell), 0));
+                yield row;
+              }
+            };
+          },
+        });
+      };
+    },
+  });
+}
+
+it("a hash that is gone on with is the same, wherever it was left off", () => {
+  const bytes = Uint8Array.from({ length: 700 }, (_, i) => (i * 89) & 255);
+  for (let length = 0; length <= bytes.length; length += 1 + (length % 5)) {
+    const some = bytes.subarray(0, length);
+    const whole = createHash("sha256").update(some).digest("hex");
+    for (let cut = 0; cut <= length; cut += 1 + (cut % 61)) {
+      const first = new ResumableSha256();
+      first.update(some.subarray(0, cut));
+      const second = new ResumableSha256(structuredClone(first.state));
+      second.update(some.subarray(cut));
+      expect(Buffer.from(second.digest()).toString("hex")).toBe(whole);
+    }
+  }
 });
