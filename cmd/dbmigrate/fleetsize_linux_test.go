@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +26,7 @@ import (
 // flag. It answers what a scan asks for, page by page as R2 and KV do, and counts the calls.
 type largeFleet struct {
 	users int
+	plain bool   // the files are side by side in databases/, and the listing tells their sizes
 	file  []byte // everybody's, for a scan that reads files; none for one that does not
 	mu    sync.Mutex
 	calls map[string]int
@@ -72,14 +74,25 @@ func page(token string, all int) (from, to int, next string) {
 
 func (f *largeFleet) folders(w http.ResponseWriter, token string) {
 	type folder struct{ Prefix string }
+	type object struct {
+		Key, ETag string
+		Size      int64
+	}
 	var answer struct {
 		XMLName               xml.Name `xml:"ListBucketResult"`
 		IsTruncated           bool
 		NextContinuationToken string `xml:",omitempty"`
+		Contents              []object
 		CommonPrefixes        []folder
 	}
 	from, to, next := page(token, f.users)
 	for i := from; i < to; i++ {
+		if f.plain {
+			answer.Contents = append(answer.Contents, object{
+				fmt.Sprintf("databases/user-%06d.sqlite", i), fmt.Sprintf(`"%032x"`, i), int64(20_000 + i*37%4_000_000),
+			})
+			continue
+		}
 		answer.CommonPrefixes = append(answer.CommonPrefixes, folder{fmt.Sprintf("user-%06d/", i)})
 	}
 	answer.IsTruncated, answer.NextContinuationToken = next != "", next
@@ -133,6 +146,28 @@ func TestScanOfALargeFleet(t *testing.T) {
 	)
 }
 
+// TestMemoryOfALargeScan: what a scan keeps does not grow with the fleet. The second scan meets a history of
+// everybody, and its sizes.
+func TestMemoryOfALargeScan(t *testing.T) {
+	users := effort.Amount(t, "users", 150_000, 1_000_000)
+	history := filepath.Join(t.TempDir(), "history.sqlite")
+	f := &largeFleet{users: users, plain: true, calls: map[string]int{}}
+	server := httptest.NewServer(f)
+	defer server.Close()
+	for _, format := range []string{"json", "table"} {
+		var printed lineCount
+		peak := scanTo(t, server.URL, &printed, "--layout", "databases/{user}.sqlite", "--history", history, "--output", format)
+		if int(printed) != users+1 {
+			t.Errorf("%s: %d lines for %d users", format, printed, users)
+		}
+		// The program itself takes 35 MB.
+		if most := int64(mostMemory) * int64(users) / 1_000_000; peak > max(most, mostMemory*9/20) {
+			t.Errorf("%s: %d users take %d bytes", format, users, peak)
+		}
+		t.Logf("%s: %d users, %v: peak memory %d MB", format, users, f.calls, peak/1_000_000)
+	}
+}
+
 // TestMemoryOfADeepScan: what a scan that reads the files holds grows with how many it reads at once, not
 // with the number of users. A whole run makes the second fleet as large as docs/notes/performance.md says.
 func TestMemoryOfADeepScan(t *testing.T) {
@@ -178,39 +213,36 @@ func (f *largeFleet) scan(t *testing.T, flags ...string) (stdout string, peak in
 	t.Helper()
 	server := httptest.NewServer(f)
 	defer server.Close()
-	cmd := exec.Command("dbmigrate", append([]string{"scan", "--output", "json"}, flags...)...)
+	var out strings.Builder
+	peak = scanTo(t, server.URL, &out, append([]string{"--output", "json"}, flags...)...)
+	return out.String(), peak
+}
+
+// scanTo runs the program against the servers at url.
+func scanTo(t *testing.T, url string, out io.Writer, flags ...string) (peak int64) {
+	t.Helper()
+	cmd := exec.Command("dbmigrate", append([]string{"scan"}, flags...)...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(
 		os.Environ(),
 		"XDG_STATE_HOME="+t.TempDir(),
 		"CLOUDFLARE_ACCOUNT_ID=acc",
 		"CLOUDFLARE_API_TOKEN=t",
-		"CLOUDFLARE_API_BASE_URL="+server.URL,
+		"CLOUDFLARE_API_BASE_URL="+url,
 		"AWS_ACCESS_KEY_ID=id",
 		"AWS_SECRET_ACCESS_KEY=key",
-		"AWS_ENDPOINT_URL_S3="+server.URL,
+		"AWS_ENDPOINT_URL_S3="+url,
 		"DBMIGRATE_BUCKET=users",
 		"DBMIGRATE_KV_NAMESPACE=ns",
-		"DBMIGRATE_WORKER_URL="+server.URL,
+		"DBMIGRATE_WORKER_URL="+url,
 	)
-	var out, talk strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &talk
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	var talk strings.Builder
+	cmd.Stdout, cmd.Stderr = out, &talk
+	peak, err := peakOf(t, cmd)
+	if err != nil {
+		t.Fatalf("%v: %s", err, &talk)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Fatalf("%v: %s", err, &talk)
-			}
-			return out.String(), peak
-		case <-time.After(5 * time.Millisecond):
-			peak = max(peak, highWater(cmd.Process.Pid))
-		}
-	}
+	return peak
 }
 
 // highWater is the most memory that the process had so far. (Of a child that ended, the kernel reports no

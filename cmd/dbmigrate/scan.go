@@ -131,11 +131,13 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 			Traffic:     o.traffic.known(),
 			Run:         e.Run,
 			Out:         a.out,
+			Scratch:     e.Scratch,
 		},
 	)
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	if o.report != "" {
 		if err := r.WritePage(o.report, c.Bucket, version()); err != nil {
 			return err

@@ -39,7 +39,7 @@ func past(ts *testscript.TestScript, s *stack.Stack, args []string) {
 		h.Record(
 			context.Background(),
 			scanlog.Scan{Run: fmt.Sprint(days), At: time.Now().Add(-time.Duration(days) * units.Day)},
-			sizes,
+			scanlog.SizesOf(sizes),
 		),
 	)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -90,24 +91,17 @@ func (s *User) fail(err error) {
 	s.Advice, s.Reason, s.Error = AdviceCheck, "the object cannot be read: "+described.Message, &described
 }
 
-// nameForeign asks the Durable Objects whether they know the marks of files: of fenced ones without a flag,
-// and with --deep of all. A scan does without the Worker: then marks are what they seem.
-func nameForeign(ctx context.Context, lines []User, o *Options) error {
-	if o.ForeignMark == nil {
-		return nil
-	}
-	return parallel.Each(ctx, len(lines), o.Concurrency, func(ctx context.Context, i int) error {
-		l := &lines[i]
-		if !l.marked || !o.Deep && (l.Place != migrate.PlaceStore || l.Flagged) {
-			return nil
-		}
-		m, err := o.ForeignMark(ctx, l.User)
+// nameForeign asks the users' Durable Objects whether they know the marks of their files.
+func nameForeign(ctx context.Context, users []User, o *Options) error {
+	return parallel.Each(ctx, len(users), o.Concurrency, func(ctx context.Context, i int) error {
+		u := &users[i]
+		m, err := o.ForeignMark(ctx, u.User)
 		switch {
 		case err != nil:
-			o.Out.Warn("%s: whether its mark is a foreign one cannot be told: %v", l.User, err)
+			o.Out.Warn("%s: whether its mark is a foreign one cannot be told: %v", u.User, err)
 		case m != nil:
-			l.Advice, l.ForeignMark = AdviceCheck, m.Shown
-			l.Reason = fmt.Sprintf(
+			u.Advice, u.ForeignMark = AdviceCheck, m.Shown
+			u.Reason = fmt.Sprintf(
 				"a foreign mark: the file carries claim %d, and its Durable Object knows %d",
 				m.Shown,
 				m.Known,
@@ -118,28 +112,39 @@ func nameForeign(ctx context.Context, lines []User, o *Options) error {
 }
 
 // lookDeep reads the files of users in R2 and notes what stands in their way.
-func lookDeep(ctx context.Context, e Engine, lines []User, o *Options) error {
+func lookDeep(ctx context.Context, e Engine, found *spill.Sorter[line], o *Options) (*spill.Sorter[line], error) {
 	sizes := map[string]int64{}
-	for _, l := range lines {
+	err := found.Each(func(l line) error {
 		if l.Place == migrate.PlaceR2 {
-			sizes[string(l.User)] = l.Bytes
+			sizes[string(l.User.User)] = l.Bytes
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	progress := o.Out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
 	var sick migrate.Sick
-	err := parallel.Each(ctx, len(lines), o.Concurrency, func(ctx context.Context, i int) error {
-		if lines[i].Place != migrate.PlaceR2 {
-			return nil
+	looked := o.sorter(byName)
+	err = batches(found, func(users []User) error {
+		err := parallel.Each(ctx, len(users), o.Concurrency, func(ctx context.Context, i int) error {
+			if users[i].Place != migrate.PlaceR2 {
+				return nil
+			}
+			err := users[i].look(ctx, e)
+			if err != nil {
+				users[i].fail(err)
+			}
+			progress.Finish(string(users[i].User), err == nil && len(users[i].Blocked) == 0)
+			return sick.Saw(err)
+		})
+		for _, u := range users {
+			err = cmp.Or(err, looked.Add(lineOf(u)))
 		}
-		err := lines[i].look(ctx, e)
-		if err != nil {
-			lines[i].fail(err)
-		}
-		progress.Finish(string(lines[i].User), err == nil && len(lines[i].Blocked) == 0)
-		return sick.Saw(err)
+		return err
 	})
-	return cmp.Or(err, sick.Most())
+	return looked, cmp.Or(err, sick.Most())
 }
 
 func (s *User) look(ctx context.Context, e Engine) error {

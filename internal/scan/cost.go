@@ -35,23 +35,25 @@ type FleetCost struct {
 	request cost.Request
 }
 
+// moving are the users who are recommended to move.
+type moving struct {
+	users   cost.Users
+	entries cost.Entries
+}
+
+// add works out the user's own costs.
+func (m *moving) add(u *User, traffic *cost.Traffic) {
+	if u.Advice != AdviceMigrate || len(u.Blocked) > 0 {
+		return
+	}
+	m.users = cost.Users{Count: m.users.Count + 1, Bytes: m.users.Bytes + u.Bytes}
+	m.entries = m.entries.Add(u.entries())
+	u.Cost = priceUser(cost.Users{Count: 1, Bytes: u.Bytes}, u.entries(), traffic)
+}
+
 // price works out the costs of the users who are recommended to move.
 func (r *Report) price(traffic *cost.Traffic) {
-	c, users, entries := FleetCost{Prices: cost.PricesOf, request: cost.Usual}, cost.Users{}, cost.Entries{}
-	for i := range r.Users {
-		l := &r.Users[i]
-		if l.Advice != AdviceMigrate || len(l.Blocked) > 0 {
-			continue
-		}
-		one := cost.Users{Count: 1, Bytes: l.Bytes}
-		users, entries = cost.Users{
-			Count: users.Count + 1,
-			Bytes: users.Bytes + l.Bytes,
-		}, entries.Add(
-			l.entries(),
-		)
-		l.Cost = priceUser(one, l.entries(), traffic)
-	}
+	c, users, entries := FleetCost{Prices: cost.PricesOf, request: cost.Usual}, r.moving.users, r.moving.entries
 	included, beyond := cost.Once(users, entries, true), cost.Once(users, entries, false)
 	c.Users, c.Bytes, c.Storage = users.Count, users.Bytes, cents(cost.StorageMonthly(users.Bytes))
 	c.RowsWritten, c.Exact = [2]int64{entries.Low, entries.High}, entries.Exact()

@@ -1,18 +1,20 @@
 package scan
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
+	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -172,27 +174,40 @@ func (m *bucketMemory) once(ctx context.Context, do func(*scanlog.History) (bool
 	if !put {
 		return nil
 	}
-	content, err := os.ReadFile(path)
+	return m.put(ctx, path, condition)
+}
+
+func (m *bucketMemory) put(ctx context.Context, path string, condition userdb.PutOptions) error {
+	content, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	_, err = m.files.Put(ctx, m.key, bytes.NewReader(content), int64(len(content)), condition)
+	defer content.Close()
+	info, err := content.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = m.files.Put(ctx, m.key, content, info.Size(), condition)
 	return err
 }
 
-func (m *bucketMemory) fetch(ctx context.Context, path string) (userdb.PutOptions, error) {
-	condition := userdb.PutOptions{ContentType: "application/vnd.sqlite3"}
-	var content bytes.Buffer
-	object, err := m.files.Get(ctx, m.key, "", &content)
+func (m *bucketMemory) fetch(ctx context.Context, path string) (condition userdb.PutOptions, err error) {
+	condition.ContentType = "application/vnd.sqlite3"
+	content, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return condition, err
+	}
+	defer func() { err = errors.Join(err, content.Close()) }()
+	object, err := m.files.Get(ctx, m.key, "", content)
 	switch {
 	case userdb.KindOf(err) == userdb.NotFound:
 		condition.IfNoneMatch = true
-		return condition, nil
+		return condition, content.Truncate(0) // an empty file begins a history
 	case err != nil:
 		return condition, err
 	}
 	condition.IfMatch = object.ETag
-	return condition, os.WriteFile(path, content.Bytes(), 0o600)
+	return condition, nil
 }
 
 // strayed names the object instead of its copy in an error.
@@ -217,17 +232,21 @@ type trend struct {
 	crossing int // users who will cross the threshold within crossingWithin
 }
 
-// remember records this scan and reads from the history what concerns the users that it found.
-func (r *Report) remember(ctx context.Context, o *Options) error {
+// remember records this scan, reads from the history what concerns the users that it found, and takes them.
+func (r *Report) remember(ctx context.Context, found *spill.Sorter[line], o *Options) error {
 	if o.Past == nil {
-		return nil
-	}
-	sizes, places := map[string]int64{}, map[string]int{}
-	for i, l := range r.Users {
-		places[string(l.User)] = i
-		if l.Place == migrate.PlaceR2 {
-			sizes[string(l.User)] = l.Bytes
+		if err := r.begin(o); err != nil {
+			return err
 		}
+		return found.Each(func(l line) error { return r.take(l.whole(), o) })
+	}
+	sizes := func(yield func(string, int64) error) error {
+		return found.Each(func(l line) error {
+			if l.Place != migrate.PlaceR2 {
+				return nil
+			}
+			return yield(string(l.User.User), l.Bytes)
+		})
 	}
 	window := scanlog.Window{Apart: apart, Back: back}
 	return o.Past.update(ctx, func(h *scanlog.History) error {
@@ -235,12 +254,10 @@ func (r *Report) remember(ctx context.Context, o *Options) error {
 			return err
 		}
 		r.trend = trend{}
-		err := h.Trends(ctx, window, func(user string, t scanlog.Trend) {
-			if i, found := places[user]; found {
-				r.Users[i].follow(t, r.Totals.Threshold)
-			}
-		})
-		if err != nil {
+		if err := r.begin(o); err != nil {
+			return err
+		}
+		if err := r.recall(ctx, h, window, found, o); err != nil {
 			return err
 		}
 		total, err := h.Total(ctx, window)
@@ -249,6 +266,46 @@ func (r *Report) remember(ctx context.Context, o *Options) error {
 		return err
 	})
 }
+
+// recall walks through users and their trends side by side: both are in the order of names.
+func (r *Report) recall(
+	ctx context.Context,
+	h *scanlog.History,
+	window scanlog.Window,
+	found *spill.Sorter[line],
+	o *Options,
+) error {
+	var reading, taking error
+	next, stop := iter.Pull(func(yield func(User) bool) {
+		reading = found.Each(func(l line) error {
+			if !yield(l.whole()) {
+				return errStopped
+			}
+			return nil
+		})
+	})
+	defer stop()
+	user, more := next()
+	take := func() {
+		taking = cmp.Or(taking, r.take(user, o))
+		user, more = next()
+	}
+	err := h.Trends(ctx, window, func(name string, t scanlog.Trend) {
+		for more && taking == nil && string(user.User) < name {
+			take()
+		}
+		if more && taking == nil && string(user.User) == name {
+			user.follow(t, o.Threshold)
+			take()
+		}
+	})
+	for more && err == nil && taking == nil {
+		take()
+	}
+	return cmp.Or(err, taking, reading)
+}
+
+var errStopped = errors.New("nobody reads on")
 
 // follow notes what the history says about one user.
 func (l *User) follow(t scanlog.Trend, threshold int64) {

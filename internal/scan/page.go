@@ -1,18 +1,15 @@
 package scan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -44,23 +41,14 @@ func (r *Report) WritePage(path, bucket, version string) error {
 			},
 		},
 		Sizes: r.sizeClasses(), Growth: r.growthPicture(),
-		Crossing: r.soonest().
-			usersWhere([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
-				if l.CrossesInDays == nil {
-					return nil
-				}
+		Crossing: r.picture.soonest.
+			table([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
 				return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Crosses()}
 			}),
-		Blocked: r.usersWhere([]string{"User", "Size", "Why"}, func(l *User) []string {
-			if len(l.Blocked) == 0 {
-				return nil
-			}
+		Blocked: r.picture.blocked.table([]string{"User", "Size", "Why"}, func(l *User) []string {
 			return []string{string(l.User), units.FormatSize(l.Bytes), strings.Join(l.Blocked, "; ")}
 		}),
-		Moves: r.usersWhere([]string{"User", "Size", "A week", "A month"}, func(l *User) []string {
-			if l.Cost == nil {
-				return nil
-			}
+		Moves: r.picture.moves.table([]string{"User", "Size", "A week", "A month"}, func(l *User) []string {
 			return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Monthly()}
 		}),
 		Cost: r.Cost.facts(), Formula: costFormula, Assumptions: r.Cost.assumptions(),
@@ -94,32 +82,11 @@ func (r *Report) blockedNote() string {
 	return "and stay in R2"
 }
 
-// soonest is those who will cross the threshold, in that order.
-func (r *Report) soonest() *Report {
-	crossing := &Report{}
-	for _, l := range r.Users {
-		if l.CrossesInDays != nil {
-			crossing.Users = append(crossing.Users, l)
-		}
-	}
-	slices.SortStableFunc(
-		crossing.Users,
-		func(a, b User) int { return cmp.Compare(*a.CrossesInDays, *b.CrossesInDays) },
-	)
-	return crossing
-}
-
-// usersWhere makes a table of the users for which row gives one, largest first as the lines are.
-func (r *Report) usersWhere(heads []string, row func(*User) []string) htmlreport.Table {
-	table := htmlreport.Table{Heads: heads}
-	for i := range r.Users {
-		switch cells := row(&r.Users[i]); {
-		case cells == nil:
-		case len(table.Rows) < pageRows:
-			table.Rows = append(table.Rows, cells)
-		default:
-			table.Left++
-		}
+// table shows the users.
+func (t *top) table(heads []string, row func(*User) []string) htmlreport.Table {
+	table := htmlreport.Table{Heads: heads, Left: t.left}
+	for i := range t.users {
+		table.Rows = append(table.Rows, row(&t.users[i]))
 	}
 	return dropEmptyColumns(table)
 }
@@ -169,20 +136,12 @@ func bordersWith(threshold int64) []int64 {
 
 // sizeClasses counts the files that are in R2; classes above the largest are left out.
 func (r *Report) sizeClasses() []htmlreport.Bar {
-	borders := bordersWith(r.Totals.Threshold)
-	users, bytes, most := make([]int, len(borders)+1), make([]int64, len(borders)+1), 0
-	for i := range r.Users {
-		l := &r.Users[i]
-		if l.Place != migrate.PlaceR2 {
-			continue
+	borders, users, bytes := r.picture.borders, r.picture.classUsers, r.picture.classBytes
+	most := 0
+	for class, n := range users {
+		if n > 0 {
+			most = class
 		}
-		class := 0
-		for class < len(borders) && l.Bytes >= borders[class] {
-			class++
-		}
-		users[class]++
-		bytes[class] += l.Bytes
-		most = max(most, class)
 	}
 	var bars []htmlreport.Bar
 	for class := 0; class <= most; class++ {

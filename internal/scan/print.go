@@ -12,10 +12,8 @@ import (
 // Print shows a scan, and sums it up.
 func (r *Report) Print(out *report.Output) (*Totals, error) {
 	sheet, totals := report.NewSheet(out, scanColumns), r.Summary()
-	for _, l := range r.Users {
-		if err := sheet.Add(l); err != nil {
-			return totals, err
-		}
+	if err := r.Each(func(u *User) error { return sheet.Add(*u) }); err != nil {
+		return totals, err
 	}
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return totals, err

@@ -3,11 +3,12 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
-	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -26,7 +27,7 @@ const (
 
 // Engine is what a scan needs of the engine: it only reads.
 type Engine interface {
-	Scan(ctx context.Context, opts migrate.ScanOptions) ([]migrate.Found, error)
+	ScanEach(ctx context.Context, opts migrate.ScanOptions, yield func(migrate.Found) error) error
 	LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error)
 	LookSplit(
 		ctx context.Context,
@@ -55,59 +56,75 @@ type Options struct {
 	Run string
 	// Out shows progress and warnings.
 	Out *report.Output
+	// Scratch is where many users are sorted; nil: the system's folder for temporary files.
+	Scratch migrate.Scratch
 }
 
-// Report is what a scan found, and what follows from it.
+// Report is what a scan found, and what follows from it. Its users are in scratch files if there are many.
 type Report struct {
 	At     time.Time
 	Deep   bool
-	Users  []User
 	Totals Totals
 	Cost   FleetCost
 
-	trend trend
+	trend   trend
+	lines   *spill.Sorter[line]
+	moving  moving
+	picture picture
 }
 
-// Survey looks at every user, then at the past, then at the prices.
+// Survey looks at every user, then at the past, then at the prices. Close the report.
 func Survey(ctx context.Context, e Engine, o Options) (*Report, error) {
-	unread := false
-	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
-		unread = true
-		selection.WarnUnread(o.Out, err)
-	}})
+	r := &Report{At: time.Now(), Deep: o.Deep, Totals: Totals{Threshold: o.Threshold}}
+	found, err := r.look(ctx, e, &o)
+	if err == nil {
+		err = r.remember(ctx, found, &o)
+	}
+	if found != nil {
+		err = errors.Join(err, found.Close())
+	}
 	if err != nil {
-		return nil, err
-	}
-	r := &Report{
-		At:     time.Now(),
-		Deep:   o.Deep,
-		Users:  make([]User, len(found)),
-		Totals: Totals{Threshold: o.Threshold, FlagsUnread: unread},
-	}
-	for i, f := range found {
-		r.Users[i] = advise(f, o.Threshold)
-		if unread && f.Place == migrate.PlaceStore {
-			r.Users[i].Advice, r.Users[i].Reason = AdviceMigrated, "by its fence alone: the flags could not be read"
-		}
-	}
-	if err := nameForeign(ctx, r.Users, &o); err != nil {
-		return nil, err
-	}
-	if o.Deep {
-		if err := lookDeep(ctx, e, r.Users, &o); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.remember(ctx, &o); err != nil {
-		return nil, err
-	}
-	for i := range r.Users {
-		r.Users[i].insist(o.Consistent, o.Threshold)
-		r.Totals.add(r.Users[i])
+		return nil, errors.Join(err, r.Close())
 	}
 	r.trend.crossing = r.Totals.Crossing
 	r.price(o.Traffic)
 	return r, nil
+}
+
+// Each calls yield for every user, the largest first.
+func (r *Report) Each(yield func(*User) error) error {
+	return r.lines.Each(func(l line) error {
+		u := l.whole()
+		return yield(&u)
+	})
+}
+
+// Close removes the report's scratch files.
+func (r *Report) Close() error {
+	if r.lines == nil {
+		return nil
+	}
+	return r.lines.Close()
+}
+
+// begin forgets all users: the past may be read again.
+func (r *Report) begin(o *Options) error {
+	if err := r.Close(); err != nil {
+		return err
+	}
+	r.lines = o.sorter(bySize)
+	r.Totals = Totals{Threshold: o.Threshold, FlagsUnread: r.Totals.FlagsUnread}
+	r.moving, r.picture = moving{}, newPicture(o.Threshold)
+	return nil
+}
+
+// take counts a user once everything is known.
+func (r *Report) take(u User, o *Options) error {
+	u.insist(o.Consistent, o.Threshold)
+	r.moving.add(&u, o.Traffic)
+	r.Totals.add(u)
+	r.picture.add(&u)
+	return r.lines.Add(lineOf(u))
 }
 
 // Totals is the summary of a scan (docs/scripting.md).

@@ -25,11 +25,27 @@ type bucket struct {
 	refused map[userdb.UserID]error
 }
 
-func (b *bucket) Scan(_ context.Context, o migrate.ScanOptions) ([]migrate.Found, error) {
+func (b *bucket) ScanEach(_ context.Context, o migrate.ScanOptions, yield func(migrate.Found) error) error {
 	if b.unread != nil {
 		o.WithoutFlags(b.unread)
 	}
-	return b.found, nil
+	for _, f := range b.found {
+		if err := yield(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usersOf are all users of a report, by name.
+func usersOf(t *testing.T, r *Report) map[userdb.UserID]User {
+	t.Helper()
+	users := map[userdb.UserID]User{}
+	if err := r.Each(func(u *User) error { users[u.User] = *u; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return users
 }
 
 func (b *bucket) LookDeep(_ context.Context, u userdb.UserID) (sqlitefile.Report, error) {
@@ -82,7 +98,7 @@ func TestSurvey(t *testing.T) {
 		return h.Record(
 			t.Context(),
 			scanlog.Scan{Run: "then", At: time.Now().Add(-7 * units.Day)},
-			map[string]int64{"near": 500 * units.KB, "large": units.MB},
+			scanlog.SizesOf(map[string]int64{"near": 500 * units.KB, "large": units.MB}),
 		)
 	}
 	if err := past.update(t.Context(), week); err != nil {
@@ -93,8 +109,9 @@ func TestSurvey(t *testing.T) {
 		t.Fatal(err)
 	}
 	advice := map[userdb.UserID]string{}
-	for _, u := range r.Users {
-		advice[u.User] = u.Advice
+	users := usersOf(t, r)
+	for name, u := range users {
+		advice[name] = u.Advice
 	}
 	for u, want := range map[userdb.UserID]string{"large": AdviceMigrate, "broken": AdviceMigrate, "near": AdviceNote, "moved": AdviceMigrated, "sick": AdviceCheck} {
 		if advice[u] != want {
@@ -108,7 +125,7 @@ func TestSurvey(t *testing.T) {
 		s.Cost.Monthly == nil {
 		t.Errorf("%+v, cost %+v", s, s.Cost)
 	}
-	if near := r.Users[2]; near.Growth() != "+450 KB" || near.Crosses() != "1d" {
+	if near := users["near"]; near.Growth() != "+450 KB" || near.Crosses() != "1d" {
 		t.Errorf("near: %s, %s", near.Growth(), near.Crosses())
 	}
 	page := t.TempDir() + "/page.html"
@@ -125,7 +142,7 @@ func TestSurveyWithoutFlags(t *testing.T) {
 		found:  []migrate.Found{{User: "moved", Place: migrate.PlaceStore}},
 	}
 	r, err := Survey(t.Context(), b, options(&stderr))
-	if err != nil || !r.Totals.FlagsUnread || r.Users[0].Advice != AdviceMigrated ||
+	if err != nil || !r.Totals.FlagsUnread || usersOf(t, r)["moved"].Advice != AdviceMigrated ||
 		!strings.Contains(stderr.String(), "KV is down") {
 		t.Errorf("%v, %+v, %s", err, r, &stderr)
 	}
@@ -141,7 +158,7 @@ func TestConsistent(t *testing.T) {
 		&bucket{found: []migrate.Found{{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}}},
 		o,
 	)
-	if err != nil || r.Users[0].Advice != AdviceNote || r.Totals.Migrate != 0 {
+	if err != nil || usersOf(t, r)["large"].Advice != AdviceNote || r.Totals.Migrate != 0 {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

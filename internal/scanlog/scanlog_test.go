@@ -44,7 +44,7 @@ func told(t *testing.T, scans ...struct {
 	t.Helper()
 	h := open(t, filepath.Join(t.TempDir(), "history with a ?.sqlite"))
 	for i, s := range scans {
-		if err := h.Record(context.Background(), Scan{Run: fmt.Sprint(i), At: start.Add(s.at), Prefix: s.prefix}, s.sizes); err != nil {
+		if err := h.Record(context.Background(), Scan{Run: fmt.Sprint(i), At: start.Add(s.at), Prefix: s.prefix}, SizesOf(s.sizes)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -164,7 +164,7 @@ func TestTrendArithmetic(t *testing.T) {
 
 func TestRepetitionChangesNothing(t *testing.T) {
 	h := told(t, seen{0, "", map[string]int64{"a": 1}})
-	if err := h.Record(context.Background(), Scan{Run: "0", At: start.Add(day)}, map[string]int64{"a": 2}); err != nil {
+	if err := h.Record(context.Background(), Scan{Run: "0", At: start.Add(day)}, SizesOf(map[string]int64{"a": 2})); err != nil {
 		t.Fatal(err)
 	}
 	if got := sizesOf(trends(t, h, every)["a"]); got != "1" {
@@ -197,7 +197,7 @@ func TestRefusals(t *testing.T) {
 	for i := range 2000 {
 		sizes[fmt.Sprintf("user-%d", i)] = int64(i)
 	}
-	if err := h.Record(context.Background(), Scan{Run: "1", At: start}, sizes); err != nil {
+	if err := h.Record(context.Background(), Scan{Run: "1", At: start}, SizesOf(sizes)); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Close(); err != nil {
@@ -262,7 +262,7 @@ func TestTwoAtOnce(t *testing.T) {
 				return
 			}
 			defer h.Close()
-			if err := h.Record(context.Background(), Scan{Run: fmt.Sprint(i), At: start.Add(time.Duration(i) * time.Hour)}, map[string]int64{"a": int64(i)}); err != nil {
+			if err := h.Record(context.Background(), Scan{Run: fmt.Sprint(i), At: start.Add(time.Duration(i) * time.Hour)}, SizesOf(map[string]int64{"a": int64(i)})); err != nil {
 				t.Error(err)
 			}
 		})

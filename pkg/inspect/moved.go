@@ -26,21 +26,22 @@ import (
 func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time) ([]Found, error) {
 	flags, split, _, err := e.readFlags(
 		ctx,
-		ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags},
+		ScanOptions{Prefix: opts.Prefix, WithoutFlags: opts.WithoutFlags, metas: true},
 	)
 	if err != nil {
 		return nil, err
 	}
 	var found []Found
-	for u, meta := range split {
-		if _, whole := flags[u]; !whole {
+	for _, f := range split.flags {
+		if u, meta := f.user, f.metaOrNone(); flags.find(u) == nil {
 			found = append(
 				found,
 				Found{User: u, Key: e.Layout.Key(u), Bytes: meta.Bytes, Place: PlaceSplit, Flag: meta},
 			)
 		}
 	}
-	for u, meta := range flags {
+	for _, f := range flags.flags {
+		u, meta := f.user, f.metaOrNone()
 		found = append(
 			found,
 			Found{
@@ -58,7 +59,7 @@ func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time
 		return nil, err
 	}
 	for u, claim := range newest {
-		if max(flags[u].Lineage, split[u].Lineage) >= claim.Lineage() {
+		if max(flags.find(u).metaOrNone().Lineage, split.find(u).metaOrNone().Lineage) >= claim.Lineage() {
 			delete(newest, u)
 		}
 	}

@@ -65,6 +65,7 @@ type ScanOptions struct {
 	Progress func(n int)
 
 	firstAnswer func() // is told that KV answers
+	metas       bool   // keep what the flags say
 }
 
 func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Only(u) }
@@ -72,12 +73,34 @@ func (o ScanOptions) wants(u userdb.UserID) bool { return o.Only == nil || o.Onl
 // Scan finds every user of the layout, largest first. It only reads: a listing, and HEADs where the listing
 // is not enough.
 func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error) {
-	flags, split, read, err := e.readFlags(ctx, opts)
+	var found []Found
+	opts.metas = true
+	err := e.ScanEach(ctx, opts, func(f Found) error {
+		found = append(found, f)
+		if opts.Progress != nil {
+			opts.Progress(len(found))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(found, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.User, b.User))
+	})
+	return found, nil
+}
+
+// ScanEach is Scan for fleets of any size: it yields each user once, one at a time, in no order, without
+// Flag, and keeps of a fleet no more than the names that have flags. An error may come after users were
+// yielded.
+func (e *Inspector) ScanEach(ctx context.Context, opts ScanOptions, yield func(Found) error) error {
+	whole, split, read, err := e.readFlags(ctx, opts)
+	if err != nil {
+		return err
+	}
 	opts.Marks = opts.Marks || !read
-	s := &scanner{Inspector: e, opts: opts, flags: flags, split: split, seen: map[userdb.UserID]bool{}}
+	s := &scanner{Inspector: e, opts: opts, flags: whole, split: split, yield: yield}
 	if len(opts.Users) > 0 {
 		err = s.headAll(ctx, opts.Users)
 	} else {
@@ -86,29 +109,31 @@ func (e *Inspector) Scan(ctx context.Context, opts ScanOptions) ([]Found, error)
 	if err == nil {
 		err = s.sick.Most()
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.addMissing(whole, true)
 	}
-	s.addMissing(flags, true)
-	s.addMissing(split, false)
-	slices.SortFunc(s.found, func(a, b Found) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.User, b.User))
-	})
-	return s.found, nil
+	if err == nil {
+		err = s.addMissing(split, false)
+	}
+	return err
 }
 
-// addMissing adds who has a flag of the kind and no file.
-func (s *scanner) addMissing(flags map[userdb.UserID]userdb.FlagMeta, whole bool) {
-	for user, meta := range flags {
-		if s.seen[user] || !s.opts.wants(user) {
+// addMissing yields who has a flag of the kind and no file.
+func (s *scanner) addMissing(book *flagBook, whole bool) error {
+	for i := range book.flags {
+		f := &book.flags[i]
+		if f.met || !s.opts.wants(f.user) {
 			continue
 		}
-		s.seen[user] = true
-		s.found = append(
-			s.found,
-			Found{User: user, Key: s.Layout.Key(user), Place: PlaceMissing, Flagged: whole, Flag: meta},
-		)
+		if whole {
+			s.split.meet(f.user)
+		}
+		missing := Found{User: f.user, Key: s.Layout.Key(f.user), Place: PlaceMissing, Flagged: whole, Flag: f.metaOrNone()}
+		if err := s.yield(missing); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // flagPatience is how long the first answer of KV may take before a command that can do without flags goes on
@@ -117,12 +142,9 @@ const flagPatience = 20 * time.Second
 
 // readFlags reads the flags of both kinds. read is false when they cannot be read and opts say that the
 // command does without.
-func (e *Inspector) readFlags(
-	ctx context.Context,
-	opts ScanOptions,
-) (whole, split map[userdb.UserID]userdb.FlagMeta, read bool, err error) {
+func (e *Inspector) readFlags(ctx context.Context, opts ScanOptions) (whole, split *flagBook, read bool, err error) {
 	if opts.NoFlags {
-		return map[userdb.UserID]userdb.FlagMeta{}, map[userdb.UserID]userdb.FlagMeta{}, false, nil
+		return &flagBook{}, &flagBook{}, false, nil
 	}
 	waits := ctx
 	if opts.WithoutFlags != nil {
@@ -133,9 +155,9 @@ func (e *Inspector) readFlags(
 		defer over.Stop()
 		opts.firstAnswer = func() { over.Stop() }
 	}
-	whole, err = flagMap(waits, e.Flags, opts)
+	whole, err = readBook(waits, e.Flags, opts)
 	if err == nil {
-		split, err = flagMap(waits, e.SplitFlags, opts)
+		split, err = readBook(waits, e.SplitFlags, opts)
 	}
 	switch {
 	case err == nil:
@@ -144,44 +166,17 @@ func (e *Inspector) readFlags(
 		return nil, nil, false, err
 	}
 	opts.WithoutFlags(err)
-	return map[userdb.UserID]userdb.FlagMeta{}, map[userdb.UserID]userdb.FlagMeta{}, false, nil
-}
-
-// flagMap reads the flags of one kind; nil has none.
-func flagMap(ctx context.Context, kind Flags, opts ScanOptions) (map[userdb.UserID]userdb.FlagMeta, error) {
-	flags := map[userdb.UserID]userdb.FlagMeta{}
-	if kind == nil {
-		return flags, nil
-	}
-	if len(opts.Users) > 0 {
-		found, err := kind.Get(ctx, opts.Users)
-		for u, f := range found {
-			flags[u] = f.Meta
-		}
-		return flags, err
-	}
-	err := kind.List(ctx, opts.Prefix, func(page []userdb.Flag) error {
-		if opts.firstAnswer != nil {
-			opts.firstAnswer()
-		}
-		for _, f := range page {
-			flags[f.User] = f.Meta
-		}
-		return nil
-	})
-	return flags, err
+	return &flagBook{}, &flagBook{}, false, nil
 }
 
 type scanner struct {
 	*Inspector
-	opts  ScanOptions
-	flags map[userdb.UserID]userdb.FlagMeta
-	split map[userdb.UserID]userdb.FlagMeta
+	opts         ScanOptions
+	flags, split *flagBook
 
 	sick  Sick
-	mu    sync.Mutex
-	found []Found
-	seen  map[userdb.UserID]bool
+	mu    sync.Mutex // held for yield, and for the books' met
+	yield func(Found) error
 }
 
 // headsAtOnce keeps the listing's pages and the HEADs that follow side by side.
@@ -191,6 +186,7 @@ func (s *scanner) list(ctx context.Context) error {
 	prefix, delimiter, plain := s.Layout.ListPlan()
 	looks, ctx := errgroup.WithContext(ctx)
 	looks.SetLimit(headsAtOnce)
+	var last userdb.UserID // a listing may give a folder again on the next page
 	err := s.Files.List(
 		ctx,
 		prefix+s.opts.Prefix,
@@ -202,10 +198,14 @@ func (s *scanner) list(ctx context.Context) error {
 				switch {
 				case !ok:
 					heads = s.noteUnnameable(heads, string(o.Key))
-				case !s.opts.wants(u) || s.has(u):
+				case !s.opts.wants(u) || u == last:
 				case plain && !s.opts.Marks:
-					s.add(u, o, s.flagPlace(u))
+					last = u
+					if err := s.add(u, o, s.flagPlace(u)); err != nil {
+						return err
+					}
 				default:
+					last = u
 					heads = append(heads, u)
 				}
 			}
@@ -214,7 +214,8 @@ func (s *scanner) list(ctx context.Context) error {
 				switch {
 				case !ok:
 					heads = s.noteUnnameable(heads, folder)
-				case s.opts.wants(u) && !s.has(u):
+				case s.opts.wants(u) && u != last:
+					last = u
 					heads = append(heads, u)
 				}
 			}
@@ -232,13 +233,6 @@ func (s *scanner) list(ctx context.Context) error {
 	return cmp.Or(looks.Wait(), err)
 }
 
-// has says whether the user was found before: a listing may give a folder on several pages.
-func (s *scanner) has(u userdb.UserID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen[u]
-}
-
 // noteUnnameable keeps what cannot be a user from being passed over in silence.
 func (s *scanner) noteUnnameable(heads []userdb.UserID, keyOrFolder string) []userdb.UserID {
 	if name := s.Layout.Unnameable(keyOrFolder); name != "" {
@@ -248,7 +242,7 @@ func (s *scanner) noteUnnameable(heads []userdb.UserID, keyOrFolder string) []us
 }
 
 func (s *scanner) flagPlace(u userdb.UserID) Place {
-	if _, flagged := s.flags[u]; flagged {
+	if s.flags.find(u) != nil {
 		return PlaceStore
 	}
 	return s.splitPlace(u, userdb.Object{})
@@ -257,7 +251,7 @@ func (s *scanner) flagPlace(u userdb.UserID) Place {
 // splitPlace is the place of one who is not in the Durable Object as a whole. The object's metadata may have
 // been dropped, and a flag may lag.
 func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
-	if _, flagged := s.split[u]; flagged || userdb.MetadataHotOf(o.Metadata) != 0 {
+	if s.split.find(u) != nil || userdb.MetadataHotOf(o.Metadata) != 0 {
 		return PlaceSplit
 	}
 	return PlaceR2
@@ -276,8 +270,7 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 		return stop
 	}
 	if err != nil {
-		s.addUnreadable(u, err)
-		return nil
+		return s.addUnreadable(u, err)
 	}
 	place := s.splitPlace(u, obj)
 	if userdb.MetadataFenced(obj.Metadata) {
@@ -286,43 +279,32 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	if _, err := userdb.ParseUserID(string(u)); err != nil {
 		place = PlaceUnnameable
 	}
-	s.add(u, obj, place)
-	return nil
+	return s.add(u, obj, place)
 }
 
-func (s *scanner) addUnreadable(u userdb.UserID, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	meta, flagged := s.flags[u]
-	s.seen[u] = true
-	s.found = append(
-		s.found,
-		Found{User: u, Key: s.Layout.Key(u), Place: PlaceUnreadable, Flagged: flagged, Flag: meta, Err: err},
-	)
+func (s *scanner) addUnreadable(u userdb.UserID, err error) error {
+	return s.found(Found{User: u, Key: s.Layout.Key(u), Place: PlaceUnreadable, Err: err})
 }
 
-func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) {
+func (s *scanner) add(u userdb.UserID, obj userdb.Object, place Place) error {
+	return s.found(Found{
+		User:   u,
+		Key:    obj.Key,
+		Bytes:  obj.Size,
+		ETag:   obj.ETag,
+		Place:  place,
+		Marked: userdb.MetadataMarked(obj.Metadata),
+	})
+}
+
+// found completes one user with the flags, and yields it.
+func (s *scanner) found(f Found) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	meta, flagged := s.flags[u]
-	if place == PlaceSplit {
-		meta = s.split[u]
+	whole, split := s.flags.meet(f.User), s.split.meet(f.User)
+	f.Flagged, f.Flag = whole != nil, whole.metaOrNone()
+	if f.Place == PlaceSplit {
+		f.Flag = split.metaOrNone()
 	}
-	s.seen[u] = true
-	s.found = append(
-		s.found,
-		Found{
-			User:    u,
-			Key:     obj.Key,
-			Bytes:   obj.Size,
-			ETag:    obj.ETag,
-			Place:   place,
-			Flagged: flagged,
-			Flag:    meta,
-			Marked:  userdb.MetadataMarked(obj.Metadata),
-		},
-	)
-	if s.opts.Progress != nil {
-		s.opts.Progress(len(s.found))
-	}
+	return s.yield(f)
 }

@@ -19,6 +19,11 @@ func (e *Engine) Scan(ctx context.Context, opts inspect.ScanOptions) ([]inspect.
 	return e.Inspect().Scan(ctx, opts)
 }
 
+// ScanEach is the Inspector's.
+func (e *Engine) ScanEach(ctx context.Context, opts inspect.ScanOptions, yield func(inspect.Found) error) error {
+	return e.Inspect().ScanEach(ctx, opts, yield)
+}
+
 func (e *Engine) Moved(
 	ctx context.Context,
 	opts inspect.ScanOptions,
