@@ -43,11 +43,13 @@ func newScan(a *app) *cobra.Command {
 			"The cost of moving who should move is worked out from list prices: each month, and once. How much the application is\n" +
 			"used no scan can see: say it with --requests-per-day and --writes-share. --report writes it all as a page to show.\n\n" +
 			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: which rows\n" +
-			"of which tables are cold, and how large the file would be without them. docs/split.md describes the policy.\n\n" +
+			"of which tables are cold, how large the file would be without them, and why rows stay hot that the policy means.\n" +
+			"--policy init USER writes a first policy, from that user's schema and the ages of the rows. docs/split.md describes it.\n\n" +
 			"Sizes are decimal, as Cloudflare's limits and prices are: 1 KB is 1,000 bytes and 1 MB is 1,000,000 bytes. Flags take\n" +
 			"KiB (1,024 bytes), MiB and GiB, too.",
 		Example: "  dbmigrate scan\n" +
 			"  dbmigrate scan --deep --requests-per-day 200 --writes-share 0.2 --report scan.html\n" +
+			"  dbmigrate scan --policy init alice > cold.toml\n" +
 			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
 			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
 		Annotations: manual{
@@ -60,7 +62,7 @@ func newScan(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd, &o, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move")
+	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move; init: write a first policy for USER")
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // scanArguments: users are named only for a policy.
@@ -77,8 +79,35 @@ func defaultOver(nobody bool) units.SizeFlag {
 	return units.SizeFlag{Bytes: scan.RecommendFrom, Given: true}
 }
 
+// proposePolicy stands in place of a policy's file, and has one written.
+const proposePolicy = "init"
+
+// proposePolicy prints a first policy for the database of one user.
+func (a *app) proposePolicy(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError(
+			"read arguments",
+			"",
+			"--policy init looks at the database of one user",
+			"name one who is like the others: dbmigrate scan --policy init USER > cold.toml",
+		)
+	}
+	e, _, err := a.source(cmd).Reading(1)
+	if err != nil {
+		return err
+	}
+	policy, err := e.Inspect().ProposeSplit(cmd.Context(), userdb.UserID(args[0]), time.Now())
+	if err == nil {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), policy)
+	}
+	return err
+}
+
 // scanPolicy says for each chosen user what a split would move.
 func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) error {
+	if o.policy == proposePolicy {
+		return a.proposePolicy(cmd, args)
+	}
 	policy, err := split.LoadPolicy(o.policy)
 	if err != nil {
 		return err

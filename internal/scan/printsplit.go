@@ -34,6 +34,11 @@ func (r *SplitReport) Print(out *report.Output) error {
 		totals.Nothing,
 		totals.Blocked,
 	)
+	for _, t := range totals.Tables {
+		if len(t.Stay) > 0 {
+			out.Say("scan: %s", t.Explain())
+		}
+	}
 	return nil
 }
 
@@ -116,7 +121,9 @@ func coldText(l SplitUser) string {
 func splitTablesText(l SplitUser) string {
 	var parts []string
 	for _, t := range l.Tables {
-		parts = append(parts, fmt.Sprintf("%s: %d of %d", t.Name, t.ColdRows, t.ColdRows+t.HotRows))
+		if t.ColdRows > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d of %d", t.Name, t.ColdRows, t.ColdRows+t.HotRows))
+		}
 	}
 	return strings.Join(parts, "; ")
 }

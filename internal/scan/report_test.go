@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func TestSurveySplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (SplitTotals{Users: 4, Bytes: 30, At: r.Totals.At, Nothing: 1, Blocked: 1, NoFile: 1, Failed: 1}); r.Totals != want {
+	if want := (SplitTotals{Users: 4, Bytes: 30, At: r.Totals.At, Nothing: 1, Blocked: 1, NoFile: 1, Failed: 1}); !reflect.DeepEqual(r.Totals, want) {
 		t.Errorf("%+v", r.Totals)
 	}
 }

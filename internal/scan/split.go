@@ -53,6 +53,8 @@ type SplitTotals struct {
 	ColdBytes int64  `json:"coldBytes"`
 	HotBytes  int64  `json:"hotBytes"`
 	FileBytes int64  `json:"fileBytes"`
+	// Tables are those with rows that the policy means, of all users together.
+	Tables []split.TablePlan `json:"tables,omitempty"`
 }
 
 // SplitReport says what a split would move.
@@ -147,16 +149,31 @@ func (l *SplitUser) take(plan *split.Plan) {
 		l.Verdict = SplitNothing
 	}
 	for _, t := range plan.Tables {
-		if t.ColdRows > 0 {
+		if t.Meant > 0 {
 			l.ColdBytes += t.ColdBytes
 			l.Tables = append(l.Tables, t)
 		}
 	}
 }
 
+func (t *SplitTotals) addTable(table split.TablePlan) {
+	for i := range t.Tables {
+		if t.Tables[i].Name == table.Name {
+			t.Tables[i].Add(table)
+			return
+		}
+	}
+	sum := split.TablePlan{Name: table.Name}
+	sum.Add(table)
+	t.Tables = append(t.Tables, sum)
+}
+
 func (t *SplitTotals) add(l SplitUser) {
 	t.Users++
 	t.Bytes += l.Bytes
+	for _, table := range l.Tables {
+		t.addTable(table)
+	}
 	switch l.Verdict {
 	case SplitReady:
 		t.Ready++

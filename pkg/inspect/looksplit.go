@@ -39,6 +39,21 @@ func (e *Inspector) LookSplit(
 	return plan, report, withoutPath(err, file.Path)
 }
 
+// ProposeSplit writes a first policy from a user's file, at that moment. It changes nothing.
+func (e *Inspector) ProposeSplit(ctx context.Context, u userdb.UserID, at time.Time) (string, error) {
+	file, err := e.download(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	defer file.Remove()
+	report, err := e.Source().FirstCheck().Preflight(ctx, file.Path, e.Limits)
+	if err := errors.Join(err, report.Err()); err != nil {
+		return "", err
+	}
+	policy, err := split.Propose(ctx, file.Path, at)
+	return policy, withoutPath(err, file.Path)
+}
+
 // withoutPath names the user's file and not its copy on this machine.
 func withoutPath(err error, path string) error {
 	var named *userdb.Error

@@ -156,7 +156,7 @@ func (e *Engine) fenceInPlaceOf(
 }
 
 func (m *migration) receiptFor(fenced userdb.ETag, at int64) wire.Receipt {
-	return wire.Receipt{User: m.user, Bucket: m.Bucket, Key: m.file.Key, Claim: m.g,
+	return wire.Receipt{User: m.user, Reference: m.parts.copied(), Bucket: m.Bucket, Key: m.file.Key, Claim: m.g,
 		SourceETag: m.file.ETag, SourceSHA: m.file.SHA, SourceBytes: m.file.Size, FencedETag: fenced,
 		MigratedAt: at, Run: m.Run, Version: m.Version}
 }

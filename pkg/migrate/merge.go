@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -25,7 +26,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 			return err
 		}
 	}
-	cold, err := r.exportCold(ctx)
+	cold, err := r.exportCold(ctx, st)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 		return r.merge(ctx, st) // the PUT of an earlier run came between
 	}
 	defer hot.Remove()
-	whole, err := r.unite(ctx, hot, cold)
+	whole, err := r.unite(ctx, hot, cold, referenceOf(st))
 	if err != nil {
 		return err
 	}
@@ -96,12 +97,45 @@ func (r *retreat) releaseMerged(ctx context.Context) error {
 }
 
 // exportCold builds a file from the sealed Durable Object and proves it.
-func (r *retreat) exportCold(ctx context.Context) (*userfile.Copy, error) {
+func (r *retreat) exportCold(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
 	report, err := r.Stores.FreshDigest(ctx, r.user)
+	if err == nil {
+		err = changedCopies(r.user, st, *report.Digest)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return r.exportFile(ctx, r.user, *report.Digest)
+}
+
+// referenceOf names the tables of which a split user's Durable Object has copies.
+func referenceOf(st wire.Status) []string {
+	if st.Receipt == nil {
+		return nil
+	}
+	return st.Receipt.Reference
+}
+
+// changedCopies refuses a merge if somebody wrote to the copy of a reference table: the merge would leave
+// that behind.
+func changedCopies(u userdb.UserID, st wire.Status, cold wire.DatabaseDigest) error {
+	if len(referenceOf(st)) == 0 {
+		return nil
+	}
+	changed := split.ChangedCopies(st.Receipt.Digest, cold, referenceOf(st))
+	if len(changed) == 0 {
+		return nil
+	}
+	return &userdb.Error{
+		Op:    "join",
+		Thing: string(u),
+		Kind:  userdb.Conflict,
+		Err: fmt.Errorf(
+			"the cold side's copy of a reference table was written: %s; it is read-only, and the hot rows count",
+			strings.Join(changed, ", "),
+		),
+		Hint: "make the same change through scope hot if it is wanted, undo it through scope cold, and go back again",
+	}
 }
 
 // fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets
@@ -201,7 +235,11 @@ func (r *retreat) fenceOverLanded(
 }
 
 // unite builds the whole file. What cannot be united is refused before the Durable Object is told of a merge.
-func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfile.Copy, error) {
+func (r *retreat) unite(
+	ctx context.Context,
+	hot, cold *userfile.Copy,
+	reference []string,
+) (*userfile.Copy, error) {
 	// The application has written it since the split.
 	if r.opened == "" || hot.SHA != r.opened {
 		if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
@@ -213,7 +251,7 @@ func (r *retreat) unite(ctx context.Context, hot, cold *userfile.Copy) (*userfil
 		return nil, err
 	}
 	whole := &userfile.Copy{Path: path}
-	if err = split.Union(ctx, hot.Path, cold.Path, path); err == nil {
+	if err = split.Union(ctx, hot.Path, cold.Path, path, reference...); err == nil {
 		err = whole.Describe(hot.Key)
 	}
 	if err == nil && whole.Size > userfile.MaxPutBytes {

@@ -591,7 +591,7 @@ func (m *migration) opened(st wire.Status) error {
 	m.result.Window += window // a user who came back first has waited before
 	m.observe(result.Event{User: m.user, Stage: result.StageActivate, Took: window})
 	if m.parts != nil {
-		m.result.Outcome, m.result.Reason = result.OutcomeSplit, m.parts.thawed()
+		m.result.Outcome, m.result.Reason = result.OutcomeSplit, m.parts.remarks()
 		m.result.SetSplitFlag(st)
 		return nil
 	}

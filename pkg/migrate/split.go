@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -38,6 +39,16 @@ type parts struct {
 	askedRows int64       // how many of these rows there are
 	hot, cold *userfile.Copy
 	sent      *copyProof // the cold part that the Durable Object has
+	reference []string   // the tables of which the cold part has a copy
+	explained string     // why rows stay hot that the policy means
+}
+
+// copied names the reference tables; none of a user who moves as a whole.
+func (p *parts) copied() []string {
+	if p == nil {
+		return nil
+	}
+	return p.reference
 }
 
 // rules are the policy with what the application has asked for.
@@ -197,6 +208,14 @@ func (p *parts) thawed() string {
 	return fmt.Sprintf("rows are hot as the application asked: %d", p.askedRows)
 }
 
+// remarks are what there is to say of a split that was done.
+func (p *parts) remarks() string {
+	return strings.Join(slices.DeleteFunc(
+		[]string{p.thawed(), p.explained},
+		func(text string) bool { return text == "" },
+	), "; ")
+}
+
 // nothingCold leaves the user whole. What an earlier command began is taken back first: its fence may be in
 // the file or under way.
 func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
@@ -205,7 +224,7 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 			return err
 		}
 	}
-	m.result.Outcome, m.result.Reason = result.OutcomeNothing, noRowIsCold
+	m.result.Outcome, m.result.Reason = result.OutcomeNothing, m.noRowIsCold()
 	if st.Phase == userdb.Cold {
 		m.result.Outcome, m.result.Reason = result.OutcomeMerged, "no row is cold any more, and the user is whole in R2"
 	}
@@ -215,7 +234,13 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 	return nil
 }
 
-const noRowIsCold = "no row is cold by the policy"
+// noRowIsCold says so, and why rows stay hot that the policy means.
+func (m *migration) noRowIsCold() string {
+	if m.parts.explained == "" {
+		return "no row is cold by the policy"
+	}
+	return "no row can move: " + m.parts.explained
+}
 
 // comeBack makes the user whole in R2, as rollback does.
 func (m *migration) comeBack(ctx context.Context) error {
@@ -234,12 +259,14 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		if err != nil {
 			return false, err
 		}
-		hotStay = none
-		if none && !m.parts.Thaw && len(m.parts.asked) == 0 {
-			m.result.Outcome = result.OutcomeAlready
-			return true, m.claimAndSplit(
-				ctx,
-			) // the claim of a dead rollback may be under way, and must not seal the user after us
+		stale, err := m.staleCopies(ctx, st)
+		if err != nil {
+			return false, err
+		}
+		hotStay = none && !stale
+		// Rows that nobody has written since are cold still, by the same policy.
+		if hotStay && !m.parts.Thaw && len(m.parts.asked) == 0 && st.Writes == st.WritesAtActivation {
+			return true, m.stayAsSplit(ctx)
 		}
 	}
 	var would rehearsal
@@ -251,13 +278,39 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 	case err != nil:
 		return false, err
 	case st.Phase == userdb.Active && would.empty:
-		m.result.Outcome, m.result.Reason = result.OutcomeNothing, noRowIsCold
+		m.result.Outcome, m.result.Reason = result.OutcomeNothing, m.noRowIsCold()
 		return true, nil
+	case hotStay && would.same && len(m.parts.asked) == 0 && !m.parts.Thaw:
+		return true, m.stayAsSplit(ctx)
 	case st.Phase == userdb.Cold && hotStay && would.same && len(m.parts.asked) == 0:
 		m.result.Outcome, m.result.Reason = result.OutcomeNothing, "no cold row is meant, or none that could be hot without a row that stays cold"
 		return true, nil
 	}
 	return false, nil
+}
+
+// stayAsSplit leaves a split user so. The claim of a dead rollback may be under way, and must not seal the
+// user after us.
+func (m *migration) stayAsSplit(ctx context.Context) error {
+	m.result.Outcome = result.OutcomeAlready
+	return m.claimAndSplit(ctx)
+}
+
+// staleCopies says whether the reference tables of the hot file, as they are by now, are not those of which
+// the Durable Object has a copy.
+func (m *migration) staleCopies(ctx context.Context, st wire.Status) (bool, error) {
+	var copied []string
+	if st.Receipt != nil {
+		copied = st.Receipt.Reference
+	}
+	if !slices.Equal(copied, m.parts.reference) {
+		return true, nil
+	}
+	if len(copied) == 0 {
+		return false, nil
+	}
+	digest, err := m.file.Digest(ctx)
+	return err == nil && len(split.ChangedCopies(st.Receipt.Digest, digest, copied)) > 0, err
 }
 
 // rehearsal is what a split would do.
@@ -285,7 +338,11 @@ func (m *migration) noHotRowIsCold(ctx context.Context) (bool, error) {
 
 func (m *migration) plan(ctx context.Context, path string) (*split.Plan, error) {
 	plan, err := split.NewPlan(ctx, path, m.parts.rules(), m.parts.At)
-	return plan, aboutTable(m.user, err)
+	if err != nil {
+		return nil, aboutTable(m.user, err)
+	}
+	m.parts.reference, m.parts.explained = plan.Reference, plan.Explain()
+	return plan, nil
 }
 
 // rehearseSplit asks the policy about everything that the user has, on a copy.
@@ -307,7 +364,10 @@ func (m *migration) rehearseSplit(ctx context.Context, st wire.Status) (rehearsa
 		cold := copied
 		defer cold.Remove()
 		copied = &userfile.Copy{Path: path}
-		if err := split.Union(ctx, m.file.Path, cold.Path, path); err != nil {
+		if err := changedCopies(m.user, st, *report.Digest); err != nil {
+			return rehearsal{}, err
+		}
+		if err := split.Union(ctx, m.file.Path, cold.Path, path, referenceOf(st)...); err != nil {
 			return rehearsal{}, aboutTable(m.user, err)
 		}
 	}
@@ -326,7 +386,9 @@ func sameRows(plan *split.Plan, cold *wire.DatabaseDigest) bool {
 	}
 	return !slices.ContainsFunc(
 		plan.Tables,
-		func(t split.TablePlan) bool { return t.ColdRows != rows[t.Name] },
+		func(t split.TablePlan) bool {
+			return t.ColdRows != rows[t.Name] && !slices.Contains(plan.Reference, t.Name)
+		},
 	)
 }
 
@@ -384,9 +446,9 @@ func (m *migration) touchHot(ctx context.Context) error {
 
 // divide makes the two parts of the spooled file.
 func (m *migration) divide(ctx context.Context) error {
-	plan, err := split.NewPlan(ctx, m.file.Path, m.parts.rules(), m.parts.At)
+	plan, err := m.plan(ctx, m.file.Path)
 	if err != nil {
-		return aboutTable(m.user, err)
+		return err
 	}
 	if plan.Empty() && m.g > 0 {
 		return &userdb.Error{

@@ -23,33 +23,39 @@ func (d *decision) check() error {
 	return d.checkIndexes()
 }
 
+const (
+	coldToHot = "cold rows refer to hot rows of"
+	hotToCold = "hot rows refer to cold rows of"
+)
+
 // checkCrossing refuses references between the two sides.
 func (d *decision) checkCrossing(r *relation) error {
-	for _, side := range []struct{ join, words string }{
-		{d.coldUnderHot(r), "cold rows refer to hot rows of"},
-		{d.hotUnderCold(r), "hot rows refer to cold rows of"},
-	} {
-		rows, err := show(
-			d.conn,
-			"SELECT "+r.child.quotedKey("c")+" || ' to ' || "+r.parent.quotedKey("p"),
-			side.join,
-		)
-		if err != nil {
-			return err
-		}
-		if rows != "" {
-			return blocked(
-				r.child.Name,
-				`change the rules so that both go together, or keep them all hot with crossing = "stay-hot"`,
-				"%s %s (%s): %s",
-				side.words,
-				r.parent.Name,
-				strings.Join(r.childColumns, ", "),
-				rows,
-			)
-		}
+	const hint = `change the rules so that both go together, or keep them all hot with crossing = "stay-hot"`
+	return cmp.Or(
+		d.refuseCrossing(r, d.coldUnderHot(r), coldToHot, hint),
+		d.refuseCrossing(r, d.hotUnderCold(r), hotToCold, hint),
+	)
+}
+
+// refuseCrossing names the rows of a join, if there are any.
+func (d *decision) refuseCrossing(r *relation, join, words, hint string) error {
+	rows, err := show(
+		d.conn,
+		"SELECT "+r.child.quotedKey("c")+" || ' to ' || "+r.parent.quotedKey("p"),
+		join,
+	)
+	if err != nil || rows == "" {
+		return err
 	}
-	return nil
+	return blocked(
+		r.child.Name,
+		hint,
+		"%s %s (%s): %s",
+		words,
+		r.parent.Name,
+		strings.Join(r.childColumns, ", "),
+		rows,
+	)
 }
 
 // show lists the first rows of a query, each one text, and says how many more there are; "" for none.

@@ -35,6 +35,7 @@ type table struct {
 	sql     string
 	rule    TableRule
 	primary []string // the columns of its primary key, if it has one
+	copied  bool     // a reference table: its rows are hot, and the cold part has a copy of them
 }
 
 // readShape reads the file at path. A database that sqlitefile cannot read exactly is refused as it says.

@@ -24,16 +24,17 @@ type decision struct {
 	relations []*relation
 	sets      map[*table]*keySet
 	asked     int64 // how many rows are hot because the application asked for them
+	accounts  map[*table]*TablePlan
 }
 
-// keySet names the temporary tables of one table: its cold keys, those that the last step changed, and those
-// that this one changes.
-type keySet struct{ cold, last, next string }
+// keySet names the temporary tables of one table: its cold keys, those that the last step changed, those that
+// this one changes, and those that the table's own rule called cold.
+type keySet struct{ cold, last, next, own string }
 
 // decide applies the policy to the database that conn has open as main.
 func decide(ctx context.Context, conn *capi.Conn, s *shape, p *Policy, at time.Time) (*decision, error) {
 	defer conn.Watch(ctx)()
-	d := &decision{conn: conn, shape: s, sets: map[*table]*keySet{}}
+	d := &decision{conn: conn, shape: s, sets: map[*table]*keySet{}, accounts: map[*table]*TablePlan{}}
 	if err := d.prepare(p); err != nil {
 		return nil, err
 	}
@@ -45,8 +46,14 @@ func decide(ctx context.Context, conn *capi.Conn, s *shape, p *Policy, at time.T
 	if err := d.takeChildren(); err != nil {
 		return nil, err
 	}
+	if err := d.countMeant(); err != nil {
+		return nil, err
+	}
 	var err error
 	if d.asked, err = d.keepThawed(p.thawed); err != nil {
+		return nil, err
+	}
+	if err := d.refuseStranded(p.StayHot); err != nil {
 		return nil, err
 	}
 	if err := d.keepHot(p.StayHot); err != nil {
@@ -67,16 +74,20 @@ func (d *decision) prepare(p *Policy) (err error) {
 	if err := d.shape.readPrimaryKeys(d.conn); err != nil {
 		return err
 	}
-	if d.relations, err = d.shape.readRelations(d.conn); err != nil {
+	relations, err := d.shape.readRelations(d.conn)
+	if err != nil {
+		return err
+	}
+	if d.relations, err = d.withoutReferences(relations); err != nil {
 		return err
 	}
 	for i, t := range d.shape.tables {
 		name := func(kind string) string {
 			return "temp." + sqltext.Quote(d.shape.freeName(fmt.Sprintf("dbmigrate_%s_%d", kind, i)))
 		}
-		set := &keySet{name("cold"), name("last"), name("next")}
-		d.sets[t] = set
-		for _, table := range []string{set.cold, set.last, set.next} {
+		set := &keySet{name("cold"), name("last"), name("next"), name("own")}
+		d.sets[t], d.accounts[t] = set, &TablePlan{}
+		for _, table := range []string{set.cold, set.last, set.next, set.own} {
 			if err := d.conn.Exec("CREATE TABLE " + table + t.keyTable()); err != nil {
 				return err
 			}
@@ -102,7 +113,7 @@ func (s *shape) addRules(p *Policy) error {
 			return blocked(name, hintPolicy, "the policy names it, and this database does not have it")
 		}
 	}
-	return nil
+	return s.addReferences(p.Reference)
 }
 
 // keyTable is the definition of a temporary table for keys: untyped, so that they stay as they are, and in
@@ -201,7 +212,10 @@ func (d *decision) applyRule(t *table, at time.Time) error {
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
 		return blocked(t.Name, hintPolicy, "the policy's where: %s", sqliteMessage(err))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.conn.Exec("INSERT INTO " + d.sets[t].own + " SELECT * FROM " + d.sets[t].cold)
 }
 
 // checkReading compiles the expression with nothing allowed but reading and functions that always give the
@@ -254,12 +268,12 @@ func (d *decision) takeChildren() error {
 func (d *decision) keepHot(nothingCrosses bool) error {
 	for _, r := range d.relations {
 		if r.follows() || nothingCrosses {
-			if err := d.mark(r.child, "c", d.coldUnderHot(r)); err != nil {
+			if err := d.stay(r.child, "c", d.coldUnderHot(r), r); err != nil {
 				return err
 			}
 		}
 		if nothingCrosses {
-			if err := d.mark(r.parent, "p", d.hotUnderCold(r)); err != nil {
+			if err := d.stay(r.parent, "p", d.hotUnderCold(r), r); err != nil {
 				return err
 			}
 		}
@@ -276,12 +290,12 @@ func (d *decision) spreadHot(nothingCrosses bool) error {
 		}
 		for _, r := range d.relations {
 			if r.follows() || nothingCrosses {
-				if err := d.mark(r.child, "c", r.childrenOf(d.sets[r.parent].last)+" AND "+d.isCold(r.child, "c")); err != nil {
+				if err := d.stay(r.child, "c", r.childrenOf(d.sets[r.parent].last)+" AND "+d.isCold(r.child, "c"), r); err != nil {
 					return err
 				}
 			}
 			if nothingCrosses {
-				if err := d.mark(r.parent, "p", r.parentsOf(d.sets[r.child].last)+" AND "+d.isCold(r.parent, "p")); err != nil {
+				if err := d.stay(r.parent, "p", r.parentsOf(d.sets[r.child].last)+" AND "+d.isCold(r.parent, "p"), r); err != nil {
 					return err
 				}
 			}

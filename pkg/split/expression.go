@@ -58,6 +58,12 @@ func checkExpression(sql string) error {
 	if len(tokens) == 0 {
 		return errors.New("it is empty: leave it out for a table if its rows only follow their parents")
 	}
+	if first := tokens[0]; first.IsWord("select") || first.IsWord("values") || first.IsWord("with") {
+		return fmt.Errorf(
+			"it is a %s, and must be one expression that is true for cold rows: a query stands in parentheses, as in id IN (SELECT ...)",
+			strings.ToUpper(string(first)),
+		)
+	}
 	if err := checkShape(tokens); err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (p *Plan) writeParts(ctx context.Context, f parts) error {
 	if err := outnumber(f.source, f.hot); err != nil {
 		return err
 	}
-	if err := prove(ctx, f); err != nil {
+	if err := prove(ctx, f, p.Reference); err != nil {
 		return err
 	}
 	info, err := os.Stat(f.hot)
@@ -168,6 +168,9 @@ func (d *decision) deleteFrom(t *table) error {
 		return err
 	}
 	coldTable := "cold." + sqltext.Quote(t.Name)
+	if t.copied {
+		return nil
+	}
 	if cold == 0 {
 		return d.conn.Exec("DELETE FROM " + coldTable)
 	}
@@ -195,6 +198,9 @@ func (d *decision) lowerSequence() error {
 		return err
 	}
 	for _, t := range d.shape.tables {
+		if t.copied {
+			continue
+		}
 		cold, err := d.coldRows(t)
 		if err != nil {
 			return err
@@ -294,18 +300,21 @@ func restoreSequence(path, source string, s *shape) (err error) {
 }
 
 // prove checks both parts, joins them and compares the whole with the source.
-func prove(ctx context.Context, f parts) error {
+func prove(ctx context.Context, f parts, reference []string) error {
 	for _, part := range []string{f.hot, f.cold} {
 		if err := checkIntegrity(ctx, part, userdb.Mismatch); err != nil {
 			// What is wrong with the source is not the split's fault.
 			return cmp.Or(checkIntegrity(ctx, f.source, userdb.Damaged), err)
 		}
 	}
-	if err := union(ctx, f.hot, f.cold, f.union); err != nil {
+	if err := union(ctx, f.hot, f.cold, f.union, reference); err != nil {
 		return err
 	}
 	want, err := digestOf(ctx, f.source)
 	if err != nil {
+		return err
+	}
+	if err := proveCopies(ctx, f, want, reference); err != nil {
 		return err
 	}
 	got, err := digestOf(ctx, f.union)

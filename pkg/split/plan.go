@@ -27,6 +27,8 @@ type Plan struct {
 
 	// Asked is how many of the rows are there that Policy.Keep names; they are hot.
 	Asked int64
+	// Reference names the reference tables as the schema does.
+	Reference []string
 
 	path   string
 	policy *Policy
@@ -39,6 +41,11 @@ type TablePlan struct {
 	HotRows  int64  `json:"hotRows"`
 	// ColdBytes is the length of the cold rows' values, numbers as text.
 	ColdBytes int64 `json:"coldBytes"`
+	// Matched is how many rows the table's own rule calls cold, Meant how many that is with those that follow
+	// a cold row. What of them is not among ColdRows, Stay explains.
+	Matched int64  `json:"matched,omitempty"`
+	Meant   int64  `json:"meant,omitempty"`
+	Stay    []Stay `json:"stay,omitempty"`
 }
 
 // ColdRows is the number of rows that would move.
@@ -84,7 +91,7 @@ func (p *Plan) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.Asked = d.asked
+	p.Asked, p.Reference = d.asked, d.shape.copied()
 	return d.measure(ctx, p)
 }
 
@@ -125,6 +132,7 @@ func share(bytes, part, whole int64) int64 {
 // measureTable also returns the length of all rows' values.
 func (d *decision) measureTable(t *table) (m TablePlan, all int64, err error) {
 	m.Name = t.Name
+	m.Matched, m.Meant, m.Stay = d.accounts[t].Matched, d.accounts[t].Meant, d.accounts[t].Stay
 	if m.ColdRows, err = d.coldRows(t); err != nil {
 		return m, 0, err
 	}

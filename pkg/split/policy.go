@@ -25,6 +25,9 @@ type Policy struct {
 	// StayHot keeps rows hot if their move would tear a reference apart; otherwise such a database is
 	// refused.
 	StayHot bool
+	// Reference names the tables with rows that stay hot and of which the cold part has a copy, so that a
+	// reference to one of their rows keeps no row hot.
+	Reference []string
 	// Tables has the rules by the names that the policy gives the tables.
 	Tables map[string]TableRule
 
@@ -148,12 +151,15 @@ type section struct {
 
 func parsePolicy(raw map[string]any) (*Policy, error) {
 	top := section{values: raw}
-	if err := top.only("crossing", "tables"); err != nil {
+	if err := top.only("crossing", "reference", "tables"); err != nil {
 		return nil, err
 	}
 	p := &Policy{Tables: map[string]TableRule{}}
 	var err error
 	if p.StayHot, err = top.choice("crossing", "refuse", "stay-hot"); err != nil {
+		return nil, err
+	}
+	if p.Reference, err = top.texts("reference"); err != nil {
 		return nil, err
 	}
 	tables, err := top.section("tables")
@@ -182,6 +188,14 @@ func (p *Policy) addTables(tables section) error {
 			return err
 		}
 		p.Tables[name] = rule
+		for _, copied := range p.Reference {
+			if sqltext.Fold(copied) == sqltext.Fold(name) {
+				return fmt.Errorf(
+					"tables.%s: it stands in reference, too, and no row of a reference table is cold: take it out of one of the two",
+					name,
+				)
+			}
+		}
 	}
 	for _, rule := range p.Tables {
 		if rule.Where != "" {

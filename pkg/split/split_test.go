@@ -123,10 +123,10 @@ func parts(t *testing.T, path string, p *split.Policy) (hot, cold string) {
 }
 
 // union joins two parts.
-func union(t *testing.T, hot, cold string) (string, error) {
+func union(t *testing.T, hot, cold string, reference ...string) (string, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "whole.sqlite")
-	err := split.Union(context.Background(), hot, cold, path)
+	err := split.Union(context.Background(), hot, cold, path, reference...)
 	if _, statErr := os.Stat(path); err != nil && !errors.Is(statErr, os.ErrNotExist) {
 		t.Errorf("a failed union left its file behind (%v)", err)
 	}

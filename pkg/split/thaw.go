@@ -77,7 +77,7 @@ func (d *decision) keepThawed(asked []wire.Thaw) (rows int64, err error) {
 			return 0, err
 		}
 		rows += found
-		if err := d.mark(t, "c", " FROM "+set+" AS k CROSS JOIN "+t.main()+" AS c WHERE "+t.found("c")+" AND "+d.isCold(t, "c")); err != nil {
+		if err := d.stay(t, "c", " FROM "+set+" AS k CROSS JOIN "+t.main()+" AS c WHERE "+t.found("c")+" AND "+d.isCold(t, "c"), nil); err != nil {
 			return 0, err
 		}
 	}

@@ -30,6 +30,9 @@ func (d *decision) checkTriggers(t *table) error {
 			virtual,
 		)
 	}
+	if err := d.checkReferenceWriters(t, triggers); err != nil {
+		return err
+	}
 	if t.rule.AcceptTriggers {
 		return nil
 	}

@@ -22,10 +22,12 @@ import (
 // sqlite_sequence the higher counts. A rowid that no column shows is no key: where both parts use it, the
 // cold row gets a new one.
 //
+// Of the reference tables the hot part has the rows; the cold part's copies are left out.
+//
 // Errors: kind Conflict for schemas that differ and for a key on both sides, with the table and the keys.
 // Then there is no file.
-func Union(ctx context.Context, hotPath, coldPath, outPath string) error {
-	err := union(ctx, hotPath, coldPath, outPath)
+func Union(ctx context.Context, hotPath, coldPath, outPath string, reference ...string) error {
+	err := union(ctx, hotPath, coldPath, outPath, reference)
 	if err == nil {
 		if err = checkIntegrity(ctx, outPath, userdb.Mismatch); err != nil {
 			err = errors.Join(err, os.Remove(outPath))
@@ -34,9 +36,12 @@ func Union(ctx context.Context, hotPath, coldPath, outPath string) error {
 	return fail("join", hotPath, err)
 }
 
-func union(ctx context.Context, hotPath, coldPath, outPath string) (err error) {
+func union(ctx context.Context, hotPath, coldPath, outPath string, reference []string) (err error) {
 	m, err := newMerge(ctx, hotPath, coldPath)
 	if err != nil {
+		return err
+	}
+	if err := m.hot.addReferences(reference); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(outPath); err == nil {
@@ -134,6 +139,9 @@ func (m *merge) run(ctx context.Context) error {
 		return err
 	}
 	for _, t := range m.hot.tables {
+		if t.copied {
+			continue
+		}
 		if err := m.add(&t.Table); err != nil {
 			return fmt.Errorf("join table %s: %w", t.Name, err)
 		}
@@ -340,6 +348,9 @@ func (m *merge) rebuildIndexes() error {
 			return err
 		}
 		for _, t := range under {
+			if t.copied {
+				continue
+			}
 			rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+sqltext.Quote(t.Name)+")")
 			if err != nil {
 				return err

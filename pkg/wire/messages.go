@@ -371,9 +371,11 @@ type Receipt struct {
 	SourceBytes int64            `json:"sourceBytes"`
 	FencedETag  userdb.ETag      `json:"fencedEtag"`
 	Digest      DatabaseDigest   `json:"digest"`
-	MigratedAt  int64            `json:"migratedAt"` // Unix milliseconds, by the operator's clock, when the fence was set
-	Run         string           `json:"run"`
-	Version     string           `json:"version"` // of dbmigrate
+	// Reference names the tables of a split user with rows that are hot, and of which the object has a copy.
+	Reference  []string `json:"reference,omitempty"`
+	MigratedAt int64    `json:"migratedAt"` // Unix milliseconds, by the operator's clock, when the fence was set
+	Run        string   `json:"run"`
+	Version    string   `json:"version"` // of dbmigrate
 }
 
 // ErrorBody is the JSON of every answer that is not a success.

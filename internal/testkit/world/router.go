@@ -302,3 +302,23 @@ func (o *Objects) query(ctx context.Context, u userdb.UserID, q Query) (answer, 
 		return got, err
 	})
 }
+
+// Cold runs an application's query of scope cold. It is refused where the object holds no cold rows.
+func (o *Objects) Cold(ctx context.Context, u userdb.UserID, q Query) error {
+	_, err := with(o, u, func(o *object) (struct{}, error) {
+		m := ColdRead
+		if q.Write {
+			m = ColdWrite
+		}
+		o.state.Phase = o.phase()
+		if !o.state.rule(m).ok {
+			return struct{}{}, ErrRefused
+		}
+		changed, err := query(ctx, o.content.path, q.Run)
+		if changed {
+			o.writes++
+		}
+		return struct{}{}, err
+	})
+	return err
+}
