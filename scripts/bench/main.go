@@ -66,6 +66,7 @@ var sections = []section{
 	{"latency-simulated", simulatedLatency},
 	{"wake-up", wakeUp},
 	{"network", network},
+	{"network-fleet", networkFleet},
 }
 
 func main() {
@@ -75,7 +76,7 @@ func main() {
 		&o.only,
 		"only",
 		"",
-		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up, network",
+		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up, network, network-fleet",
 	)
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
 	flag.StringVar(
