@@ -60,9 +60,11 @@ func beside(
 		load(),
 	)
 	for _, part := range parts {
+		from := out.Len()
 		if err := part(n, ctx, &out); err != nil {
 			return "", err
 		}
+		w.say("\n%s", out.String()[from:]) // the others take minutes
 		out.WriteString("\n")
 	}
 	return out.String(), nil
