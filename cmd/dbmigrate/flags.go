@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -107,4 +108,28 @@ func valueForRecords(cmd *cobra.Command, f *pflag.Flag) string {
 		return "(given)"
 	}
 	return f.Value.String()
+}
+
+// whereFlags are those of a command that say where everything is: another command about its users needs them,
+// too.
+func whereFlags(command []string) []string {
+	var where []string
+	for _, word := range command {
+		name, value, isFlag := strings.Cut(strings.TrimPrefix(word, "--"), "=")
+		if isFlag && (slices.Contains(addressFlags, name) || slices.Contains([]string{"config", "env", "profile"}, name)) {
+			where = append(where, "--"+name, quoted(value))
+		}
+	}
+	return where
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -63,6 +63,7 @@ func newRoot(a *app) *cobra.Command {
 		newGC(a),
 		newStatus(a),
 		newRuns(a),
+		newHistory(a),
 		newVersion(a),
 		newCompletion(a),
 		newMan(a),

@@ -119,6 +119,7 @@ func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runn
 		Signals:     a.signals,
 		Traffic:     a.traffic,
 		Observers:   []fleet.Observer{w},
+		Where:       whereFlags(a.command),
 		MaxFailures: p.maxFailures,
 		MaxDuration: p.longest(),
 	}

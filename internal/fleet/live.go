@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
@@ -54,9 +56,76 @@ func (o *run) live() report.Live {
 	return live
 }
 
-func total(sizes map[string]int64) (bytes int64) {
-	for _, size := range sizes {
-		bytes += size
+// planned is what a run has to do, in the order of its users. Of those who left R2 before, a migrate moves
+// nothing.
+func (o *run) planned(users []inspect.Found) []report.Planned {
+	planned := make([]report.Planned, len(users))
+	for i, f := range users {
+		planned[i] = report.Planned{User: string(f.User), Bytes: f.Bytes}
+		if o.job.Action == result.ActionMigrate && f.Place == inspect.PlaceStore {
+			planned[i].Bytes = 0
+		}
+	}
+	return planned
+}
+
+func total(users []inspect.Found) (bytes int64) {
+	for _, f := range users {
+		bytes += f.Bytes
 	}
 	return bytes
+}
+
+// mixed puts large and small users side by side, where nothing else is meant by their order.
+func mixed(waves []Wave, action result.Action) []Wave {
+	if action == result.ActionRollback || action == result.ActionRehearse || action == result.ActionGC {
+		return waves
+	}
+	out := slices.Clone(waves)
+	for i := range out {
+		out[i].Users = report.Mixed(out[i].Users, func(f inspect.Found) int64 { return f.Bytes })
+	}
+	return out
+}
+
+const (
+	// namedLive is how many failures a terminal names while a run goes on; a log names them all.
+	namedLive = 20
+	// namedAgain is how many failures are named again at the end.
+	namedAgain = 10
+)
+
+// nameFailed names a failure as it happens.
+func (o *run) nameFailed(one result.Result) {
+	o.failuresNamed++
+	switch {
+	case !o.Out.ErrTerminal || o.failuresNamed <= namedLive:
+		o.Out.Warn("%s %s: %v", o.job.Action, one.User, one.Err())
+	case o.failuresNamed == namedLive+1:
+		o.Out.Warn("%s: more users fail; they are counted below, and named at the end", o.job.Action)
+	}
+}
+
+// nameFailedAgain names failures once more, below everything that was written since.
+func (o *run) nameFailedAgain() {
+	failures := o.summary.failures
+	for _, f := range failures[:min(len(failures), namedAgain)] {
+		o.Out.Warn("failed: %s: %s", f.User, f.Reason)
+	}
+	if more := len(failures) - namedAgain; more > 0 {
+		o.Out.Warn("failed: %d more: `%s` lists them", more, o.command("status", "--run", o.Engine.Run))
+	}
+}
+
+// sayWayBack says which command takes back what this run moved.
+func (o *run) sayWayBack() {
+	moved := o.summary.Outcomes[result.OutcomeMigrated] + o.summary.Outcomes[result.OutcomeSplit]
+	if o.job.Action == result.ActionMigrate && moved > 0 {
+		o.Out.Say("the way back for this run: `%s`", o.command("rollback", "--run", o.Engine.Run))
+	}
+}
+
+// command is one that a person can copy.
+func (o *run) command(words ...string) string {
+	return strings.Join(slices.Concat([]string{"dbmigrate"}, words, o.Where), " ")
 }

@@ -52,6 +52,8 @@ type Runner struct {
 	// MaxFailures and MaxDuration begin no more users after so many failures, or so long; 0 is no limit.
 	MaxFailures int
 	MaxDuration time.Duration
+	// Where are the flags that say where everything is, as another command has to repeat them.
+	Where []string
 }
 
 // Signals tell of the operator's wish to stop.
@@ -96,6 +98,8 @@ type run struct {
 	sheetErr error
 	summary  Summary
 
+	failuresNamed int // while the run goes on
+
 	// signal ends with the first signal: then nothing more is decided, and nothing rolled back. stop ends
 	// when no more users are to be begun, for whatever reason.
 	signal, stop context.Context
@@ -124,6 +128,7 @@ var (
 // first signal, which ends ctx, stops beginning users; those in flight end by themselves. Without a gate a
 // Before that fails begins nothing.
 func (r *Runner) Run(ctx context.Context, waves []Wave, job Job) (Summary, error) {
+	waves = mixed(waves, job.Action)
 	o := &run{Runner: r, job: job, waves: waves, signal: ctx}
 	users := usersOf(waves)
 	if r.Gate == nil {
@@ -164,7 +169,7 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 			o.sick[f.User] = true
 		}
 	}
-	_, sizes := IDsAndSizes(users)
+	planned := o.planned(users)
 	for _, w := range o.Observers {
 		w.Begin(
 			Begin{
@@ -172,12 +177,12 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 				Action:   o.job.Action,
 				At:       o.began,
 				Users:    len(users),
-				Bytes:    total(sizes),
+				Bytes:    total(users),
 				InFlight: o.flying,
 			},
 		)
 	}
-	o.progress = o.Out.NewProgress(string(o.job.Action), sizes, o.live)
+	o.progress = o.Out.Follow(string(o.job.Action), planned, o.live)
 	o.Engine.Observe = o.observe
 	o.stop, o.halt = context.WithCancelCause(o.signal)
 	o.Engine.Stopping = o.stop
@@ -228,6 +233,7 @@ func IDsAndSizes(users []inspect.Found) ([]userdb.UserID, map[string]int64) {
 func (o *run) one(_ context.Context, u userdb.UserID) result.Result {
 	o.begun(u)
 	one := o.job.Do(context.Background(), u)
+	o.progress.Worked(string(u))
 	o.haltIfOperators(one) // before the next user can begin
 	o.mu.Lock()
 	o.inFlight[u] = waitsForFlag
@@ -239,6 +245,7 @@ func (o *run) begun(u userdb.UserID) {
 	for _, w := range o.Observers {
 		w.Begun(u)
 	}
+	o.progress.Begin(string(u))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.inFlight[u] = ""
@@ -274,9 +281,8 @@ func (o *run) done(one result.Result) {
 	o.tell(one)
 	if !notBegun {
 		o.progress.Finish(string(one.User), err == nil || isBack(one))
-		// A person at a terminal sees the number of failures in the bar, and the reasons in the table.
-		if err != nil && !isBack(one) && !(o.Out.ErrTerminal && o.Out.Format == report.Table) {
-			o.Out.Warn("%s %s: %v", o.job.Action, one.User, err)
+		if err != nil && !isBack(one) {
+			o.nameFailed(one)
 		}
 	}
 	if o.sheetErr == nil {
@@ -370,6 +376,8 @@ func (o *run) end(interrupted bool, cause error) error {
 		o.Out.Warn("%v", cause)
 	}
 	o.Out.Say("%s", s.sentence())
+	o.nameFailedAgain()
+	o.sayWayBack()
 	for _, u := range s.Open {
 		o.Out.Warn(
 			"open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it",

@@ -83,6 +83,9 @@ func (s *Summary) sentence() string {
 	if s.FreedBytes > 0 {
 		text += ", " + units.FormatSize(s.FreedBytes) + " freed"
 	}
+	if s.Run != "" {
+		text += "; run " + s.Run
+	}
 	if s.Interrupted {
 		text += "; interrupted: run the same command again to go on"
 	}

@@ -101,6 +101,8 @@ func (o *run) decide(line *WaveLine) {
 
 func (o *run) verify(s step, line *WaveLine) {
 	do := func(_ context.Context, u userdb.UserID) result.Result { return o.Gate.Verify(context.Background(), u) }
+	began := time.Now()
+	defer func() { o.progress.Aside(time.Since(began)) }()
 	o.crew().Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
 		switch {
 		case one.Outcome == result.OutcomeNotBegun:

@@ -57,6 +57,14 @@ type UserLine struct {
 	Outcome string        `json:"outcome"`
 	Bytes   int64         `json:"bytes"`
 	Claim   userdb.Claim  `json:"claim"`
+
+	Action     string            `json:"action"`
+	Reason     string            `json:"reason"`
+	TookMs     int64             `json:"tookMs"`
+	WindowMs   int64             `json:"windowMs"`
+	LeftBehind userdb.ObjectKey  `json:"leftBehind"`
+	Archived   userdb.ObjectKey  `json:"archived"`
+	Error      *userdb.ErrorJSON `json:"error"`
 }
 
 // line is any line of a record.

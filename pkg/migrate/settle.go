@@ -94,9 +94,8 @@ func (e *Engine) keepOverwritten(ctx context.Context, u userdb.UserID) (userdb.O
 	defer file.Remove()
 	key := userdb.ObjectKey(
 		fmt.Sprintf(
-			"%soverwritten/%s/%s.sqlite",
-			userdb.ReservedPrefix,
-			u,
+			"%s%s.sqlite",
+			OverwrittenOf(u),
 			strings.Trim(string(file.ETag), `"`),
 		),
 	)

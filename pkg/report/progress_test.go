@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +62,11 @@ func followingLive(
 	var out lockedBuffer
 	o := New(Options{Out: &out, Err: &out, ErrTerminal: terminal})
 	c := &clock{now: time.Unix(0, 0), tick: make(chan time.Time)}
-	return o.follow("migrate", planned, live, func() time.Time { return c.now }, c.tick), c, &out, o
+	var order []Planned
+	for _, user := range slices.Sorted(maps.Keys(planned)) {
+		order = append(order, Planned{user, planned[user]})
+	}
+	return o.follow("migrate", order, live, func() time.Time { return c.now }, c.tick), c, &out, o
 }
 
 func TestProgressInALog(t *testing.T) {
@@ -88,7 +94,7 @@ func TestNoBarInALog(t *testing.T) {
 	if strings.ContainsAny(got, "\r\x1b") {
 		t.Errorf("a log is drawn on: %q", got)
 	}
-	if want := "hello\nmigrate: 0/1 users, 0 B of 10 B, 0 B/s\nmigrate: 1/1 users, 10 B of 10 B, 0 B/s, 1 failed\n"; got != want {
+	if want := "hello\nmigrate: 0/1 users, 0 B of 10 B, 0 B/s\nmigrate: 0/1 users, 0 B of 10 B, 0 B/s, 1 failed (10 B)\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
@@ -108,8 +114,8 @@ func TestProgressOnATerminal(t *testing.T) {
 	o.Say("a failed")
 	p.Close()
 	got := out.take()
-	block := "migrate  25% [===>............] 1.00 MB of 4.00 MB, 100 KB/s, ETA 30s\n" +
-		"1/2 users, 8 in flight, 1 failed, waiting: KV API throttles (23s)"
+	block := "migrate   0% [................] 0 B of 4.00 MB, 0 B/s, ETA 30s\n" +
+		"0/2 users, 8 in flight, 1 failed (1.00 MB), waiting: KV API throttles (23s)"
 	if !strings.Contains(got, block) {
 		t.Errorf("the block lacks something: %q", got)
 	}
@@ -140,7 +146,7 @@ func TestProgressCountsEachByteOnce(t *testing.T) {
 	p.Finish("again", true)
 	p.Finish("already", true)
 	p.Close()
-	if p.doneBytes != 150 || p.totalBytes != 150 || p.done != 2 {
+	if p.doneBytes != 150 || len(p.open) > 0 || p.totalBytes != 150 || p.done != 2 {
 		t.Errorf("done %d of %d bytes, %d users", p.doneBytes, p.totalBytes, p.done)
 	}
 }

@@ -63,7 +63,8 @@ func writesFlags(c tried) bool {
 
 // asksObjects says whether the command asks users' Durable Objects.
 func asksObjects(c tried) bool {
-	return c.changes || strings.Contains(c.command, "USER") || c.command == "verify --all --prefix PREFIX" ||
+	return c.changes || strings.HasSuffix(c.command, " USER") && !strings.HasPrefix(c.command, "history ") ||
+		strings.Contains(c.command, "USER -") || c.command == "verify --all --prefix PREFIX" ||
 		c.command == "status --all --prefix PREFIX"
 }
 
@@ -125,6 +126,7 @@ var tabled = []tried{
 	{command: "gc USER --older-than 0s --confirm PLAN", before: "migrate", changes: true},
 	{command: "thaw USER --policy POLICY --where WHERE"},
 	{command: "runs --limit 1"},
+	{command: "history USER", before: "migrate"},
 	{command: "doctor"},
 }
 
