@@ -69,6 +69,28 @@ export default defineConfig({
           include: ["test/{admin,d1,router,file,sample,service,differential}/**/*.test.ts"],
         },
       },
+      {
+        plugins: [
+          cloudflareTest({
+            main: "test/logic/entry.ts",
+            miniflare: {
+              compatibilityDate: "2026-08-01",
+              compatibilityFlags: ["nodejs_compat"],
+              modulesRules: [{ type: "CompiledWasm", include: ["**/*.wasm?module"] }],
+              bindings: { DBMIGRATE_TOKEN: "token-of-the-operator-now" },
+              r2Buckets: ["BUCKET"],
+              kvNamespaces: ["FLAGS"],
+              durableObjects: { USER_DATA: { className: "AppStore", useSQLite: true } },
+            },
+          }),
+        ],
+        test: {
+          name: "logic",
+          provide: { effort: effort() },
+          testTimeout: 60_000,
+          include: ["test/logic/**/*.test.ts"],
+        },
+      },
     ],
   },
 });

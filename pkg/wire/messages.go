@@ -421,4 +421,5 @@ const (
 	KindSetBack          = "set-back"
 	KindMetadataNames    = "metadata-names"
 	KindApplicationThrew = "application-threw"
+	KindSchemaFailed     = "schema-failed"
 )

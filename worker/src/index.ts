@@ -12,6 +12,11 @@ export type {
   Side,
   StatementResult,
 } from "./query/types.ts";
+export { UserLogic, type Callable, type LogicClass } from "./logic/user-logic.ts";
+export type { DrizzleMigrations, SchemaConfig } from "./schema/schema.ts";
+export type { LogicClasses } from "./logic/registry.ts";
+export type { LogicHome } from "./logic/home.ts";
+export type { CallAnswer, CallRequest } from "./logic/call.ts";
 export type { ThawAnswer, ThawRequest } from "./query/thaw-request.ts";
 export { userDatabase, type UserDatabaseOptions } from "./d1/user-database.ts";
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
@@ -27,6 +32,7 @@ export type { ServedBy, ServedByAnswer, ServedByResult } from "./router/served-b
 export type { BothAnswer } from "./router/cold.ts";
 export {
   type BothRequest,
+  type CallOptions,
   createRouter,
   type Router,
   type RouterConfig,
@@ -37,6 +43,6 @@ export { dataPoints, jsonLines } from "./router/observers.ts";
 export { refuseLive } from "./router/live.ts";
 export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
-export { type TransactionOptions, UserDataStore } from "./user-data-store.ts";
+export { type StoreOptions, type TransactionOptions, UserDataStore } from "./user-data-store.ts";
 export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";
 export { type ErrorInfo, type ErrorKind, errorResponse, WireError } from "./wire/errors.ts";

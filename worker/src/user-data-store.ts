@@ -12,6 +12,11 @@ import { ExactReader } from "./query/read-exact.ts";
 import { parseQueryRequest } from "./query/request.ts";
 import { parseThawRequest, type ThawAnswer } from "./query/thaw-request.ts";
 import type { QueryAnswer, QueryScope } from "./query/types.ts";
+import { type CallAnswer, parseCall } from "./logic/call.ts";
+import type { LogicClasses } from "./logic/registry.ts";
+import { ObjectSchema } from "./object/object-schema.ts";
+import { callOnStore } from "./object/run-logic.ts";
+import { Schema, type SchemaConfig } from "./schema/schema.ts";
 import { readJson } from "./wire/body.ts";
 import { WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
 import { isAdminPath } from "./wire/routes.ts";
@@ -33,6 +38,14 @@ export interface StoreEnv extends AuthEnv {
 /** The path of the query API. */
 export const QUERY_PATH = "/query";
 
+/** What a subclass says under `storeOptions`; `createRouter` takes the same. */
+export interface StoreOptions {
+  /** The classes that may be called, each under its name (docs/logic.md). */
+  readonly logic?: LogicClasses;
+  /** The application's schema: a user's database gets what it lacks before the next request. */
+  readonly schema?: SchemaConfig;
+}
+
 /** Of a subclass's transaction. */
 export interface TransactionOptions {
   readonly scope?: QueryScope;
@@ -47,6 +60,10 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   readonly #reader: ExactReader;
   readonly #live: LiveHub;
   readonly #wake: WakeCheck;
+  readonly #migrations: ObjectSchema;
+
+  /** A subclass overrides it. Nothing of it is read while the object is being made. */
+  protected readonly storeOptions: StoreOptions = {};
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -54,6 +71,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
     this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES);
     this.#live = new LiveHub(ctx, this.#store, this.#reader);
+    this.#migrations = new ObjectSchema(this.#store, this.#reader, this.#live);
     this.#wake = new WakeCheck(this.#store.books, this.filesOf(env));
     // Nothing is delivered meanwhile: `transaction` has no time to wait.
     if (this.#wake.isDue) void ctx.blockConcurrencyWhile(() => this.#lookAtFile());
@@ -118,6 +136,18 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   }
 
   /**
+   * Calls a method of a class that `storeOptions` names, for `router.call` (docs/logic.md). Errors are
+   * answers.
+   */
+  async callLogic(request: unknown): Promise<CallAnswer> {
+    try {
+      return { ok: true, ...(await this.#call(request)) };
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    }
+  }
+
+  /**
    * Notes cold rows of a split user that shall come back into the file (docs/split.md); `dbmigrate thaw
    * --requested` brings them. Errors are answers.
    */
@@ -147,6 +177,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     const { storage, sql, books } = this.#store;
     this.#wake.demand();
     demandChecks(sql);
+    this.#migrations.applyNow(this.#schema, scope);
     try {
       return storage.transactionSync(() => {
         demandServing(books, queryRule(books, scope, "write"));
@@ -181,12 +212,19 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     if (this.#live.owns(socket)) this.#live.leave(socket);
   }
 
+  get #schema(): Schema | undefined {
+    const { schema } = this.storeOptions;
+    return schema === undefined ? undefined : Schema.of(schema);
+  }
+
   async #admin(request: Request): Promise<Response> {
+    this.#migrations.forget();
     this.#reader.forget();
     this.#live.forget();
     try {
       return await handleAdmin(this.#store, this.env, request);
     } finally {
+      this.#migrations.forget();
       this.#live.closeIfMoved();
     }
   }
@@ -194,8 +232,28 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   async #run(request: unknown) {
     const parsed = parseQueryRequest(request);
     await this.#demandCurrent();
-    const results = await runQuery({ store: this.#store, reader: this.#reader, live: this.#live }, parsed);
+    const results = await runQuery(await this.#context(parsed.scope), parsed);
     if (parsed.mode === "write") this.#announce();
+    return results;
+  }
+
+  /** What a request runs on, once the database has the application's schema. @throws WireError schema-failed */
+  async #context(scope: QueryScope) {
+    const schema = this.#schema;
+    await this.#migrations.apply(schema, scope);
+    return {
+      store: this.#store,
+      reader: this.#reader,
+      live: this.#live,
+      isCurrent: () => this.#migrations.isCurrent(schema),
+    };
+  }
+
+  async #call(request: unknown) {
+    const call = parseCall(request);
+    await this.#demandCurrent();
+    const results = await callOnStore(await this.#context("hot"), call, this.storeOptions.logic ?? {});
+    if (call.mode === "write") this.#announce();
     return results;
   }
 

@@ -50,6 +50,8 @@ export interface OpenOptions {
   readonly steps?: number;
   /** Whether a Durable Object's limits hold, as when absent, or SQLite's own. */
   readonly rules?: FileRules;
+  /** Whether foreign keys are enforced, as when absent. */
+  readonly foreignKeys?: boolean;
 }
 
 /** `store`: the limits, functions, modules and names of a Durable Object. `sqlite`: those of SQLite. */
@@ -95,6 +97,20 @@ export class FileDatabase {
 
   commit(): void {
     this.execute("COMMIT");
+  }
+
+  /** A transaction within the transaction: what `work` throws takes back what it wrote. */
+  nested<T>(work: () => T): T {
+    this.execute("SAVEPOINT nested");
+    try {
+      const value = work();
+      this.execute("RELEASE nested");
+      return value;
+    } catch (error) {
+      this.execute("ROLLBACK TO nested");
+      this.execute("RELEASE nested");
+      throw error;
+    }
   }
 
   /** Rows changed since the file was opened. */
@@ -159,7 +175,7 @@ export class FileDatabase {
       this.check(c.sqlite3__wasm_db_config_ip(this.handle, option, value, 0));
     set(DBCONFIG.TRUSTED_SCHEMA, 0);
     set(DBCONFIG.DEFENSIVE, 1);
-    set(DBCONFIG.ENABLE_FKEY, 1);
+    set(DBCONFIG.ENABLE_FKEY, this.options.foreignKeys === false ? 0 : 1);
     set(DBCONFIG.DQS_DML, 1);
     set(DBCONFIG.DQS_DDL, 1);
     if (this.options.rules !== "sqlite") this.becomeStore();

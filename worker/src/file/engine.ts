@@ -6,6 +6,7 @@ import { withCounts } from "../query/counts.ts";
 import { bindStatement, type RunnableStatement, runStatement } from "../query/statements.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import type { StatementResult } from "../query/types.ts";
+import { isUserVersion, userVersionResult } from "../query/user-version.ts";
 import { WireError } from "../wire/errors.ts";
 import { leniently } from "./authorizer.ts";
 import { FileDatabase, type FileRules, type OpenOptions, writeInRead } from "./database.ts";
@@ -38,12 +39,28 @@ export function runOnFile(
   steps?: number,
   rules: FileRules = "store",
 ): FileRun {
-  const bounds = { maxBytes, rules, ...(steps !== undefined && { steps }) };
-  refuseTooLarge(file.byteLength, maxBytes);
+  const options = { mode: request.mode, maxBytes, rules, ...(steps !== undefined && { steps }) };
+  const { value, changed } = workOnFile(file, options, (db) => inTransaction(db, request, rules));
+  return { results: value, changed };
+}
+
+/** What some work on a file gave, and the whole file to save; null when the work changed nothing. */
+export interface FileWork<T> {
+  readonly value: T;
+  readonly changed: Uint8Array | null;
+}
+
+/** Opens a file for some work. @throws WireError as above, and what `work` throws */
+export function workOnFile<T>(
+  file: Uint8Array,
+  options: OpenOptions,
+  work: (db: FileDatabase) => T,
+): FileWork<T> {
+  refuseTooLarge(file.byteLength, options.maxBytes);
   refuseUtf16(file);
-  const run = (): FileRun => (request.mode === "read" ? readFile : writeFile)(file, request, bounds);
+  const run = (): FileWork<T> => withDatabase(file, options, (db) => done(file, db, options, work(db)));
   try {
-    return rules === "store" ? run() : leniently(run);
+    return options.rules === "sqlite" ? leniently(run) : run();
   } catch (error) {
     // A trap or an exhausted stack leaves its memory in an unknown state, whatever was wrapped around it.
     if (!isOurs(error)) discardSqlite();
@@ -68,23 +85,11 @@ export function refuseTooLarge(bytes: number, maxBytes: number): void {
   );
 }
 
-type Bounds = Omit<OpenOptions, "mode">;
-
-function readFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
-  return withDatabase(file, { mode: "read", ...bounds }, (db) => {
-    const results = inTransaction(db, request, bounds);
-    // As in a Durable Object: what counts is whether something was written, not whether a statement could
-    // have.
-    if (db.totalChanges() > 0n || changedImage(file, db.image()) !== null) throw writeInRead();
-    return { results, changed: null };
-  });
-}
-
-function writeFile(file: Uint8Array, request: ParsedRequest, bounds: Bounds): FileRun {
-  return withDatabase(file, { mode: "write", ...bounds }, (db) => {
-    const results = inTransaction(db, request, bounds);
-    return { results, changed: changedImage(file, db.image()) };
-  });
+function done<T>(file: Uint8Array, db: FileDatabase, { mode }: OpenOptions, value: T): FileWork<T> {
+  const changed = changedImage(file, db.image());
+  // As in a Durable Object: what counts is whether something was written, not whether a statement could have.
+  if (mode === "read" && (db.totalChanges() > 0n || changed !== null)) throw writeInRead();
+  return { value, changed };
 }
 
 function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileDatabase) => T): T {
@@ -100,16 +105,17 @@ function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileD
 function inTransaction(
   db: FileDatabase,
   { statements, counts }: ParsedRequest,
-  { rules }: Bounds,
+  rules: FileRules,
 ): StatementResult[] {
   const bound = statements.map(bindStatement);
   db.begin();
   const sql = new FileSql(db);
   const reader = new ExactReader(sql);
   const run = (statement: RunnableStatement, index: number) => {
-    const result = runStatement(reader, statement, index, (bound) =>
-      rules === "store" ? refuseReservedRename(bound.tokens) : undefined,
-    );
+    const result = runStatement(reader, statement, index, ({ tokens }) => {
+      if (rules === "store") refuseReservedRename(tokens);
+      return isUserVersion(tokens) ? userVersionResult(sql.userVersion) : undefined;
+    });
     return { ...result, rowsRead: result.rows.length };
   };
   const results = bound.map((statement, index) =>

@@ -3,11 +3,15 @@
 import type { Binding } from "../query/parameters.ts";
 import { ResultBudget } from "../query/budget.ts";
 import type { Cell, Sql, SqlCursor } from "../query/sql.ts";
+import { splitStatements } from "../query/statement.ts";
+import { textOf } from "../query/tokens.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
+import { asOurselves } from "./authorizer.ts";
 import type { FileDatabase } from "./database.ts";
 import { withCode } from "./codes.ts";
 import { textLimit, withOwnLimits } from "./limits.ts";
 import { decodeText, encodeText, type Pointer } from "./memory.ts";
+import { refuseReservedRename } from "./reserved.ts";
 import { withBytes } from "./sqlite.ts";
 
 /** What sqlite3_step answers while there are rows, and at the end. */
@@ -29,8 +33,12 @@ export class FileSql implements Sql {
 
   /** `rowsRead` counts the rows returned and `rowsWritten` the rows changed: files are not billed by row. */
   exec(query: string, ...bindings: Binding[]): SqlCursor {
+    return this.tried(() => this.run(query, bindings));
+  }
+
+  private tried(run: () => SqlCursor): SqlCursor {
     try {
-      return this.run(query, bindings);
+      return run();
     } catch (cause) {
       if (cause instanceof WireError) throw cause;
       throw new WireError("internal", `run a statement on the file: ${messageOf(cause)}`, undefined, {
@@ -39,8 +47,40 @@ export class FileSql implements Sql {
     }
   }
 
-  private run(query: string, bindings: readonly Binding[]): SqlCursor {
+  /**
+   * Runs all statements of a text; the bindings are the last one's. @throws WireError as exec does
+   */
+  execText(query: string, bindings: readonly Binding[]): SqlCursor {
+    const statements = splitStatements(query);
+    for (const tokens of statements) refuseReservedRename(tokens);
+    const last = statements.pop();
+    for (const tokens of statements) this.exec(textOf(tokens));
+    return this.tried(() => this.run(last === undefined ? query : textOf(last), bindings, true));
+  }
+
+  /** Bytes of the database as it is now. */
+  get databaseSize(): number {
+    return this.number("PRAGMA page_count") * this.number("PRAGMA page_size");
+  }
+
+  /** What PRAGMA user_version says. */
+  get userVersion(): number {
+    return this.number("PRAGMA user_version");
+  }
+
+  set userVersion(version: number) {
+    asOurselves(() => this.exec(`PRAGMA user_version = ${version}`));
+  }
+
+  private number(sql: string): number {
+    const [[value] = []] = asOurselves(() => this.exec(sql)).raw();
+    return Number(value);
+  }
+
+  private run(query: string, bindings: readonly Binding[], exactly = false): SqlCursor {
     return this.withPrepared(query, (prepared) => {
+      const count = this.db.lib.c.sqlite3_bind_parameter_count(prepared);
+      if (exactly && bindings.length !== count) throw wrongBindings();
       bindings.forEach((binding, i) => this.db.check(this.bind(prepared, i + 1, binding)));
       const changedBefore = this.db.totalChanges();
       const columnNames = this.columnNames(prepared);
@@ -163,4 +203,9 @@ export class FileSql implements Sql {
     if (at === 0 && length > 0) throw new Error("read a value: SQLite ran out of memory");
     return this.db.lib.memory.view(at, length) as Uint8Array<ArrayBuffer>;
   }
+}
+
+/** As a Durable Object says it. */
+function wrongBindings(): WireError {
+  return new WireError("sql-error", "Wrong number of parameter bindings for SQL query.");
 }

@@ -50,6 +50,7 @@ interface SqliteExports {
   ): number;
   sqlite3_finalize(statement: Pointer): number;
   sqlite3_step(statement: Pointer): number;
+  sqlite3_bind_parameter_count(statement: Pointer): number;
   sqlite3_bind_null(statement: Pointer, index: number): number;
   sqlite3_bind_double(statement: Pointer, index: number, value: number): number;
   sqlite3_bind_text(

@@ -3,17 +3,21 @@
 // while an answer can still say it.
 import { tableFunction } from "../state/sql-text.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
+import type { Sql } from "./sql.ts";
 
 /** By table; NaN, which is more than nothing and less than nothing, where SQLite cannot tell. */
 type Violations = ReadonlyMap<string, number>;
 
 /** Counts the rows that break a deferred foreign key, of the tables that declare one. */
 export class DeferredKeys {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
+  readonly #keys: string;
   readonly #before: Violations;
 
-  constructor(sql: SqlStorage) {
+  /** @param keys a word of the tables' texts: REFERENCES looks at every key */
+  constructor(sql: Sql, keys: "DEFERRED" | "REFERENCES" = "DEFERRED") {
     this.#sql = sql;
+    this.#keys = keys;
     this.#before = this.#violations();
   }
 
@@ -31,18 +35,19 @@ export class DeferredKeys {
   }
 
   #violations(): Violations {
-    const tables = this.#sql.exec<{ name: string }>(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%DEFERRED%'",
+    const tables = this.#sql.exec(
+      `SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%${this.#keys}%'`,
     );
     const check = `SELECT count(*) AS n FROM ${tableFunction("pragma_foreign_key_check")}(?)`;
-    return new Map([...tables].map(({ name }) => [name, this.#countIn(name, check)]));
+    return new Map([...tables.raw()].map(([name]) => [String(name), this.#countIn(String(name), check)]));
   }
 
   // SQLite cannot check a key to a parent without a unique column. It refuses by itself each write that
   // touches such a key, and no other.
   #countIn(table: string, check: string): number {
     try {
-      return this.#sql.exec<{ n: number }>(check, table).one().n;
+      const [[count] = []] = [...this.#sql.exec(check, table).raw()];
+      return Number(count);
     } catch (error) {
       if (!messageOf(error).includes("foreign key mismatch")) throw error;
       return NaN;

@@ -19,12 +19,15 @@ import type {
   QueryScope,
   StatementResult,
 } from "./types.ts";
+import { isUserVersion, userVersionResult } from "./user-version.ts";
 
 /** What a request runs on: the store, how it is read, and who is told of writes. */
 export interface QueryContext {
   readonly store: StoreContext;
   readonly reader: ExactReader;
   readonly live: ChangeLog;
+  /** Whether the database has the application's schema. */
+  readonly isCurrent: () => boolean;
 }
 
 /**
@@ -47,12 +50,27 @@ export async function runQuery(context: QueryContext, request: ParsedRequest): P
 
 function answer(context: QueryContext, request: ParsedRequest): QueryResults {
   const { books } = context.store;
-  const { mode, scope } = request;
+  return underRule(context, request, () => {
+    const results = runStatements(context, request);
+    return request.scope === "cold" ? { ...results, moment: momentOf(books) } : results;
+  });
+}
+
+/**
+ * Runs a request if the store may answer it now. A read of sealed data is refused with its answer: the caller
+ * finds out whether it counts.
+ * @throws WireError not-active or not-split, and what `run` throws
+ */
+export function underRule<T>(
+  { store: { books }, isCurrent }: Pick<QueryContext, "store" | "isCurrent">,
+  { scope, mode }: { readonly scope: QueryScope; readonly mode: QueryMode },
+  run: () => T,
+): T {
   const rule = queryRule(books, scope, mode);
-  if (rule.answer === "sealed-read") throw notActive(books, sealedRead(context, request));
+  // Statements for the new schema mean nothing to the old one: the caller waits for the side that takes it.
+  if (rule.answer === "sealed-read") throw notActive(books, isCurrent() ? sealedRead(run) : {});
   demandServing(books, rule);
-  const results = runStatements(context, request);
-  return scope === "cold" ? { ...results, moment: momentOf(books) } : results;
+  return run();
 }
 
 /** What becomes of an application's request now. */
@@ -68,8 +86,8 @@ export function demandServing(books: Bookkeeping, { answer }: Rule): void {
   throw new WireError("not-split", `the store is ${moment.phase}: it holds no cold rows`, { ...moment });
 }
 
-function notActive(books: Bookkeeping, sealed: Partial<NotActiveDetails> = {}): WireError {
-  const details: NotActiveDetails = { ...momentOf(books), ...sealed };
+function notActive(books: Bookkeeping, sealed: Sealed<unknown> = {}): WireError {
+  const details: NotActiveDetails<unknown> = { ...momentOf(books), ...sealed };
   return new WireError("not-active", `the store is ${details.phase}: ask the file`, { ...details });
 }
 
@@ -77,10 +95,12 @@ function momentOf({ state: { phase, gen, lin }, writes }: Bookkeeping): Moment {
   return { phase, gen, lin, writes };
 }
 
-// What the statements give on the sealed data, their failure too: the caller decides whether it counts.
-function sealedRead(context: QueryContext, request: ParsedRequest): Partial<NotActiveDetails> {
+/** What a request gives on the sealed data, its failure too. */
+type Sealed<Results> = Pick<NotActiveDetails<Results>, "result" | "error">;
+
+function sealedRead<Results>(run: () => Results): Sealed<Results> {
   try {
-    return { result: runStatements(context, request) };
+    return { result: run() };
   } catch (error) {
     if (error instanceof WireError) return { error: error.info };
     throw error;
@@ -95,7 +115,9 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
   const recorder = mayWrite ? live.record() : undefined;
   const run = (statement: RunnableStatement, index: number) =>
-    runStatement(reader, statement, index, (bound) => recorder?.run(bound));
+    runStatement(reader, statement, index, (bound) =>
+      isUserVersion(bound.tokens) ? userVersionResult(store.books.userVersion) : recorder?.run(bound),
+    );
   const results = statements.map((statement, index) =>
     request.counts ? withCounts(store.sql, () => run(statement, index)) : run(statement, index),
   );

@@ -40,9 +40,29 @@ export function parseStatement(sql: string): Statement {
   refuseOpenComment(all);
   const tokens = oneStatement(all, all.filter(isSignificant));
   const words = tokens.filter(isSignificant);
+  demandAllowed(words);
+  return { kind: isClosed(tokens) ? kindOf(words) : "unclosed", tokens };
+}
+
+/** Refuses settings of the connection and transactions of one's own. @throws WireError sql-error */
+export function demandAllowed(tokens: readonly Token[]): void {
+  const words = tokens.filter(isSignificant);
   refuseSettings(words);
   refuseTransaction(words);
-  return { kind: isClosed(tokens) ? kindOf(words) : "unclosed", tokens };
+}
+
+/** The statements of a text, each without its semicolon and what stands around it. */
+export function splitStatements(sql: string): (readonly Token[])[] {
+  const statements: (readonly Token[])[] = [];
+  for (let rest: readonly Token[] = tokenize(sql); rest.length > 0;) {
+    const significant = rest.filter(isSignificant);
+    const end = statementEnd(significant);
+    const [first, last, semicolon] = [significant[0], significant[end - 1], significant[end]];
+    if (first !== undefined && last !== undefined)
+      statements.push(rest.slice(rest.indexOf(first), rest.indexOf(last) + 1));
+    rest = semicolon === undefined ? [] : rest.slice(rest.indexOf(semicolon) + 1);
+  }
+  return statements;
 }
 
 function oneStatement(all: readonly Token[], significant: readonly Token[]): readonly Token[] {
@@ -57,8 +77,8 @@ function oneStatement(all: readonly Token[], significant: readonly Token[]): rea
   return all.slice(all.indexOf(first), all.indexOf(last) + 1);
 }
 
-// SQLite would take the end of the text for the comment's.
-function refuseOpenComment(tokens: readonly Token[]): void {
+/** SQLite would take the end of the text for the comment's. @throws WireError sql-error */
+export function refuseOpenComment(tokens: readonly Token[]): void {
   const last = tokens.at(-1);
   if (last?.type !== "comment" || isTokenClosed(last.text)) return;
   throw new WireError(

@@ -88,16 +88,19 @@ export interface QueryResults {
   readonly moment?: Moment;
 }
 
-/** What `query` returns over RPC: an error of a known kind is an answer, since RPC would drop its kind. */
-export type QueryAnswer =
-  ({ readonly ok: true } & QueryResults) | { readonly ok: false; readonly error: ErrorInfo };
+/** What comes over RPC: an error of a known kind is an answer, since RPC would drop its kind. */
+export type Answer<Results> =
+  ({ readonly ok: true } & Results) | { readonly ok: false; readonly error: ErrorInfo };
+
+/** What `query` returns. */
+export type QueryAnswer = Answer<QueryResults>;
 
 /**
  * The details of a `not-active` error. Where the file decides, a read carries its result, computed on the
  * sealed data.
  */
-export interface NotActiveDetails extends Moment {
-  readonly result?: QueryResults;
+export interface NotActiveDetails<Results = QueryResults> extends Moment {
+  readonly result?: Results;
   /** In place of the result, where the statements fail on the sealed data. */
   readonly error?: ErrorInfo;
 }

@@ -1,9 +1,7 @@
 // One request on its way between the file and the Durable Object (docs/cutover.md, sections 4 and 5). The
 // flag chose the start; from there each side says whether it may answer. Nothing here depends on the flag
 // being right.
-import type { FileRun } from "../file/engine.ts";
-import type { ParsedRequest } from "../query/request.ts";
-import type { QueryAnswer, QueryRequest, Side } from "../query/types.ts";
+import type { Answer, Side } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
 import {
   busy,
@@ -15,17 +13,19 @@ import {
   savedElsewhere,
 } from "./failures.ts";
 import { READ_COPIES, WRITE_COPIES } from "./file-side.ts";
-import { type LimitsMode, runWithin } from "./limits.ts";
+import type { LimitsMode, Tell } from "./limits.ts";
+import { isFileBehind, withSchema } from "../file/file-schema.ts";
+import type { Schema } from "../schema/schema.ts";
 import type { Fenced } from "../wire/marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
 import { isolateLargeFiles } from "./large-files.ts";
 import { type Observer, type RouterReport, tell } from "./report.ts";
 import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
-import { Trip } from "./trip.ts";
+import { type Asked, Trip } from "./trip.ts";
 
 /** What a step leads to: an answer, or the side to ask next. */
-type Next = QueryAnswer | Side;
+type Next<Results> = Answer<Results> | Side;
 
 /** A report about the user of this request. */
 type Report = RouterReport extends infer R ? (R extends RouterReport ? Omit<R, "user"> : never) : never;
@@ -49,22 +49,34 @@ export interface JourneyOptions {
   readonly observe?: Observer | undefined;
   /** False: an old path of the application saves the files, and this router never does. Default true. */
   readonly savesFiles?: boolean;
+  /** What a file that is served has to have. */
+  readonly schema?: Schema | undefined;
 }
 
 /** In this phase the file alone has the user's rows: where there is none, there are none. Into any other object a command is importing what an absent
  * file held, and will open it: a file that is made meanwhile would be left behind (docs/cutover/model, CREATE_EARLY). */
 const HOLDS_NOTHING = "EMPTY";
 
-/** What one user asks. */
-export interface Query {
-  readonly user: string;
-  /** As it came: the Durable Object reads it for itself. */
-  readonly request: QueryRequest;
-  readonly parsed: ParsedRequest;
+/** Every answer says who gave it. */
+export interface Answered {
+  readonly side: Side;
+}
+
+/** What a file answers, and the whole file to save; null when nothing changed. */
+export interface FileAnswer<Results> {
+  readonly results: Results;
+  readonly changed: Uint8Array | null;
+}
+
+/** What one user asks: a query, or a call of a method. Each side may be asked more than once. */
+export interface Errand<Results extends Answered> extends Asked {
+  askStore(): Promise<Answer<Results>>;
+  /** @param tell of statements that will fail after a move */
+  runOn(file: Uint8Array, tell: Tell): FileAnswer<Results>;
 }
 
 /** One request of one user. */
-export class Journey {
+export class Journey<Results extends Answered> {
   private copy: Copy | undefined;
   /** The file that the bytes in memory are of. */
   private loaded: StoredFile | undefined;
@@ -79,10 +91,10 @@ export class Journey {
 
   constructor(
     private readonly sides: Sides,
-    private readonly query: Query,
+    private readonly errand: Errand<Results>,
     private readonly options: JourneyOptions,
   ) {
-    this.reading = query.parsed.mode === "read";
+    this.reading = errand.mode === "read";
     this.needsCopy = options.path === "r2" && this.reading;
   }
 
@@ -90,12 +102,11 @@ export class Journey {
    * @throws WireError when no side answers before the deadline, or when nobody knows whether a write was
    * applied
    */
-  run(start: Side): Promise<QueryAnswer> {
-    const { user, parsed } = this.query;
-    return this.trip.observed(this.options.observe, user, parsed, () => this.travel(start));
+  run(start: Side): Promise<Answer<Results>> {
+    return this.trip.observed(this.options.observe, this.errand, () => this.travel(start));
   }
 
-  private async travel(start: Side): Promise<QueryAnswer> {
+  private async travel(start: Side): Promise<Answer<Results>> {
     const deadline = Date.now() + this.options.deadlineMs;
     let side = start;
     try {
@@ -120,15 +131,15 @@ export class Journey {
 
   private noteSize(bytes: number): void {
     this.trip.load(bytes);
-    const report = isolateLargeFiles.notice(this.query.user, bytes, Date.now());
+    const report = isolateLargeFiles.notice(this.errand.user, bytes, Date.now());
     if (report !== undefined) tell(this.options.observe, report);
   }
 
-  private async askFile(deadline: number): Promise<Next> {
+  private async askFile(deadline: number): Promise<Next<Results>> {
     this.letGo();
     let file: StoredFile;
     try {
-      file = await this.sides.files.get(this.query.user, {
+      file = await this.sides.files.get(this.errand.user, {
         copies: this.reading ? READ_COPIES : WRITE_COPIES,
         deadline,
         markWillDo: !this.needsCopy,
@@ -152,18 +163,36 @@ export class Journey {
     return this.useFile(file);
   }
 
-  private useFile(file: StoredFile): QueryAnswer | Promise<Next> {
+  private useFile(file: StoredFile): Answer<Results> | Promise<Next<Results>> {
+    if (file.bytes !== null && this.lacksSchema(file)) return this.write(this.withSchema(file), true);
     return this.reading ? this.answerFrom(file) : this.write(file);
   }
 
+  /** An old path that saves files gives them their schema, too. */
+  private lacksSchema({ bytes }: StoredFile): boolean {
+    const { schema, savesFiles } = this.options;
+    if (schema === undefined || savesFiles === false || bytes === null) return false;
+    return isFileBehind(schema, bytes);
+  }
+
+  /** What was loaded is let go: only the file with its new schema is needed from here on. */
+  private withSchema(file: StoredFile): StoredFile {
+    const { schema, maxFileBytes } = this.options;
+    if (schema === undefined || file.bytes === null) return file;
+    this.loaded = { ...file, bytes: withSchema(schema, file.bytes, maxFileBytes) };
+    return this.loaded;
+  }
+
   /** Acknowledges only what has been saved over exactly the bytes that it was applied to. */
-  private async write(file: StoredFile): Promise<Next> {
-    const { results, changed } = this.runOn(file);
-    if (changed === null) return { ok: true, results, side: "file" };
+  private async write(file: StoredFile, hasNewSchema = false): Promise<Next<Results>> {
+    const { results, changed: written } = this.runOn(file);
+    // Somebody who only asks makes no file.
+    const changed = written ?? (hasNewSchema && file.etag !== null ? file.bytes : null);
+    if (changed === null) return { ok: true, ...results };
     if (this.options.savesFiles === false) return this.leaveToOldPath(file);
     switch (await this.save(file, changed)) {
       case "saved":
-        return { ok: true, results, side: "file" };
+        return { ok: true, ...results };
       case "lost":
         this.obstacle = busy("other writers kept changing the database file; nothing was written");
         return "file";
@@ -183,7 +212,7 @@ export class Journey {
    * saves there: not in a cutover's window, not over a fence that it has overwritten, not by a stale flag.
    * The user may be moving: that is worth a wait.
    */
-  private async leaveToOldPath(file: StoredFile): Promise<Next> {
+  private async leaveToOldPath(file: StoredFile): Promise<Next<Results>> {
     this.obstacle = savedElsewhere(file.key);
     this.letGo();
     await this.trip.wait(pause());
@@ -202,7 +231,7 @@ export class Journey {
    * Under `path: "r2"` a fence is not asked about: what the file holds can be read, and nothing can be
    * written.
    */
-  private answerWithoutStore(file: Copy): QueryAnswer {
+  private answerWithoutStore(file: Copy): Answer<Results> {
     if (this.reading && file.mark.kind === "file") return this.answerFrom(file);
     throw new WireError(
       "cutover-in-progress",
@@ -210,10 +239,10 @@ export class Journey {
     );
   }
 
-  private async askStore(): Promise<Next> {
-    let answer: QueryAnswer;
+  private async askStore(): Promise<Next<Results>> {
+    let answer: Answer<Results>;
     try {
-      answer = await this.sides.store.query(this.query.user, this.query.request);
+      answer = await this.errand.askStore();
     } catch (error) {
       return this.storeFailed(error);
     }
@@ -231,7 +260,7 @@ export class Journey {
    * The object's word came after the look at the file: a save of the new file still meets one that is created
    * in between.
    */
-  private async whileMissing(file: StoredFile, { phase }: NotActive): Promise<Next> {
+  private async whileMissing(file: StoredFile, { phase }: NotActive<Results>): Promise<Next<Results>> {
     if (phase === HOLDS_NOTHING) return this.useAbsent(file);
     this.report({ kind: "file-missing", phase });
     this.obstacle = fileMissing(file.key, phase);
@@ -240,13 +269,13 @@ export class Journey {
   }
 
   /** A rollback may have put the file back, and emptied the object, between the two answers. */
-  private async useAbsent(file: StoredFile): Promise<Next> {
+  private async useAbsent(file: StoredFile): Promise<Next<Results>> {
     const look = await this.lookAgain();
     return look?.etag === null ? this.useFile(file) : "file";
   }
 
   /** An open file has the authority then. Under a fence nobody has it, and waiting mends nothing. */
-  private storeSetBack({ kind, message, details }: ErrorInfo): Next {
+  private storeSetBack({ kind, message, details }: ErrorInfo): Side {
     this.report({ kind: "set-back", message });
     this.obstacle = new WireError(kind, message, details);
     if (this.copy !== undefined || this.missing !== undefined) throw this.obstacle;
@@ -254,14 +283,14 @@ export class Journey {
   }
 
   private report(seen: Report): void {
-    tell(this.options.observe, { ...seen, user: this.query.user });
+    tell(this.options.observe, { ...seen, user: this.errand.user });
   }
 
   /**
    * An overloaded object refuses before it runs anything. After any other error a write may have been
    * applied.
    */
-  private async storeFailed(error: unknown): Promise<Next> {
+  private async storeFailed(error: unknown): Promise<Next<Results>> {
     demandSafeToRepeat(error, this.reading);
     return this.tryAgain("store", "ask the Durable Object", error);
   }
@@ -269,12 +298,12 @@ export class Journey {
   /**
    * Neither side accepts writes when both were seen closed: a cutover is under way, and is worth waiting for.
    */
-  private async writeWhileNotActive(): Promise<Next> {
+  private async writeWhileNotActive(): Promise<Next<Results>> {
     if (this.copy !== undefined) await this.waitForCutover();
     return "file";
   }
 
-  private async readWhileNotActive(refusal: NotActive): Promise<Next> {
+  private async readWhileNotActive(refusal: NotActive<Results>): Promise<Next<Results>> {
     const { copy } = this;
     if (refusal.phase === "SEALED" && (copy === undefined || copy.mark.lin === refusal.lin))
       return this.readSealed(refusal);
@@ -285,7 +314,7 @@ export class Journey {
   }
 
   /** The sealed answer counts while the file is still fenced by the lineage that the object holds. */
-  private async readSealed({ lin, sealed }: NotActive): Promise<Next> {
+  private async readSealed({ lin, sealed }: NotActive<Results>): Promise<Next<Results>> {
     const look = await this.lookAgain();
     if (look === undefined || !look.mark.fenced || look.mark.lin !== lin) return "file";
     if (sealed !== undefined) return sealed;
@@ -297,9 +326,13 @@ export class Journey {
    * The fenced copy counts while the file is still the same object, now that the Durable Object has said that
    * it is not active.
    */
-  private async readCopy(copy: Copy): Promise<Next> {
+  private async readCopy(copy: Copy): Promise<Next<Results>> {
     if (copy.unread === true) {
       this.needsCopy = true;
+      return "file";
+    }
+    if (this.lacksSchema(copy)) {
+      await this.waitForCutover(); // the side that accepts writes will give it
       return "file";
     }
     const look = await this.lookAgain();
@@ -308,22 +341,21 @@ export class Journey {
 
   private async lookAgain(): Promise<Look | undefined> {
     try {
-      return await this.sides.files.look(this.query.user, this.copy);
+      return await this.sides.files.look(this.errand.user, this.copy);
     } catch (error) {
       await this.tryAgain("file", "look at the database file", error);
       return undefined;
     }
   }
 
-  private answerFrom(file: StoredFile): QueryAnswer {
-    return { ok: true, results: this.runOn(file).results, side: "file" };
+  private answerFrom(file: StoredFile): Answer<Results> {
+    return { ok: true, ...this.runOn(file).results };
   }
 
-  private runOn(file: StoredFile): FileRun {
+  private runOn(file: StoredFile): FileAnswer<Results> {
     if (file.bytes === null)
       throw new WireError("too-large", `open ${file.key}: it is too large for this Worker's memory`);
-    const { limits = "enforce", maxFileBytes } = this.options;
-    return runWithin(limits, file.bytes, this.query.parsed, maxFileBytes, (sql, message) =>
+    return this.errand.runOn(file.bytes, (sql, message) =>
       this.report({ kind: "fails-after-move", message, sql: sql.slice(0, REPORTED_SQL) }),
     );
   }

@@ -7,7 +7,7 @@ import { messageOf, WireError } from "../wire/errors.ts";
 export type LimitsMode = "enforce" | "report";
 
 /** Is told of a statement, and of what a Durable Object will say to it. */
-type Tell = (sql: string, message: string) => void;
+export type Tell = (sql: string, message: string) => void;
 
 /**
  * Runs a request on a file as a Durable Object would; under `report`, what fails there runs again with

@@ -34,12 +34,14 @@ export type RouterReport =
       readonly message: string;
     };
 
-/** One answered request of `query`. An observer is told of each; the log is not. */
+/** One answered request of `query`, or one of `call`. An observer is told of each; the log is not. */
 export interface RequestEvent {
   readonly kind: "request";
   readonly user: string;
   readonly mode: QueryMode;
   readonly scope: QueryScope;
+  /** Of a call: class and method, such as "Games.addCoins". */
+  readonly method?: string;
   /** Who answered; null when nobody did. */
   readonly side: Side | null;
   /** Null after an answer with results. */

@@ -2,15 +2,21 @@
 import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
 import { type ParsedRequest, parseQueryRequest } from "../query/request.ts";
 import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
-import type { QueryAnswer, QueryRequest, QueryScope } from "../query/types.ts";
+import type { Answer, QueryAnswer, QueryMode, QueryRequest, QueryScope } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
+import { type CallRequest, cloned } from "../logic/call.ts";
+import { type LogicClasses, nameOf } from "../logic/registry.ts";
+import { remote } from "../logic/remote.ts";
+import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
+import { Schema, type SchemaConfig } from "../schema/schema.ts";
+import { callErrand, queryErrand } from "./errands.ts";
 import { type BothAnswer, type ColdUser, noteThaw, queryCold, readBoth } from "./cold.ts";
 import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
-import { Journey, type JourneyOptions } from "./journey.ts";
+import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
@@ -68,11 +74,33 @@ export interface RouterConfig {
    * absent.
    */
   readonly observe?: Observer;
+  /** The classes that `call` may call, each under its name; the store's options name the same (docs/logic.md). */
+  readonly logic?: LogicClasses;
+  /**
+   * The application's schema. A user's database gets the migrations that it lacks before the user's next
+   * request, on either side; the store's options say the same (docs/logic.md).
+   */
+  readonly schema?: SchemaConfig;
+}
+
+export interface CallOptions {
+  /** `write` when absent. A call in `read` mode goes on while the user moves; one that writes is rolled back. */
+  readonly mode?: QueryMode;
 }
 
 export interface Router {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+  /**
+   * Calls methods of a class that extends UserLogic, wherever the user's database is: each call is one
+   * transaction (docs/logic.md). A promise rejects with the error that the method threw, by name and message,
+   * or with a WireError; then nothing was written, unless its kind is `outcome-unknown`.
+   */
+  call<Logic extends UserLogic>(
+    user: string,
+    logic: LogicClass<Logic>,
+    options?: CallOptions,
+  ): Callable<Logic>;
   /**
    * Reads the hot and the cold rows of a split user as they were at one moment (docs/split.md); of other
    * users `hot` is everything and `cold` null. Never rejects.
@@ -130,26 +158,36 @@ export function createRouter(config: RouterConfig): Router {
     maxFileBytes,
     savesFiles,
     observe: config.observe,
+    logic: config.logic,
+    schema: config.schema && Schema.of(config.schema),
   });
   rememberRouter(router);
   return router;
 }
 
+/** What a router between sides of any kind is told. */
+export interface RouteOptions extends JourneyOptions {
+  readonly logic?: LogicClasses | undefined;
+}
+
 /** A router between sides of any kind, for applications that wrap them. */
-export function routeBetween(sides: Sides, options: JourneyOptions): Router {
+export function routeBetween(sides: Sides, options: RouteOptions): Router {
   const cold = (user: string): ColdUser => ({ sides, user, deadlineMs: options.deadlineMs });
-  const hot = async (user: string, request: QueryRequest, parsed: ParsedRequest): Promise<QueryAnswer> => {
-    const start = options.path === "auto" && (await saysMigrated(sides, user)) ? "store" : "file";
-    return new Journey(sides, { user, request, parsed }, options).run(start);
+  const classes = options.logic ?? {};
+  const travel = async <Results extends Answered>(errand: Errand<Results>): Promise<Answer<Results>> => {
+    const start = options.path === "auto" && (await saysMigrated(sides, errand.user)) ? "store" : "file";
+    return new Journey(sides, errand, options).run(start);
   };
+  const hot = (user: string, request: QueryRequest, parsed: ParsedRequest): Promise<QueryAnswer> =>
+    travel(queryErrand(sides.store, user, request, parsed, options));
   const askCold = async (
     user: string,
     request: QueryRequest,
-    parsed: ParsedRequest,
+    { mode, scope }: ParsedRequest,
   ): Promise<QueryAnswer> => {
     const trip = new Trip();
     trip.ask("store");
-    return trip.observed(options.observe, user, parsed, () => queryCold(cold(user), request));
+    return trip.observed(options.observe, { user, mode, scope }, () => queryCold(cold(user), request));
   };
   return {
     async query(user, request) {
@@ -160,6 +198,23 @@ export function routeBetween(sides: Sides, options: JourneyOptions): Router {
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }
+    },
+    call(user, logic, { mode = "write" } = {}) {
+      return remote(logic, async (method, args) => {
+        try {
+          const name = nameOf(classes, logic);
+          parseUserId(user);
+          const request: CallRequest = {
+            logic: name,
+            method,
+            args: cloned(args, `an argument of ${name}.${method}`),
+            mode,
+          };
+          return await travel(callErrand(sides.store, user, request, classes, options));
+        } catch (error) {
+          return { ok: false, error: asWireError(error).info };
+        }
+      });
     },
     async queryBoth(user, { statements }) {
       try {

@@ -1,5 +1,6 @@
 // The three things a router talks to. Each may be slow, stale or failing; the interfaces say how that shows.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
+import type { CallAnswer, CallRequest } from "../logic/call.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
 import type { Mark } from "../wire/marker.ts";
 
@@ -71,6 +72,8 @@ export interface FileSide {
 export interface StoreSide {
   /** When it throws, nobody knows whether a write was applied, unless the error is `overloaded`. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
+  /** Calls a method. When it throws, it is as with `query`. Absent where nothing can be called. */
+  call?(user: string, request: CallRequest): Promise<CallAnswer>;
   /**
    * Notes rows to thaw. When it throws, nobody knows whether they were noted: to note them twice is the same.
    */

@@ -1,5 +1,6 @@
 // The users' Durable Objects, through the Worker's binding.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
+import type { CallAnswer, CallRequest } from "../logic/call.ts";
 import type { QueryAnswer, QueryRequest } from "../query/types.ts";
 import { LIVE_PATH } from "../live/protocol.ts";
 import type { StoreSide } from "./sides.ts";
@@ -8,6 +9,7 @@ import type { StoreSide } from "./sides.ts";
 export interface Queryable extends Rpc.DurableObjectBranded {
   query(request: QueryRequest): Promise<QueryAnswer>;
   thaw(request: ThawRequest): Promise<ThawAnswer>;
+  callLogic(request: unknown): Promise<unknown>;
 }
 
 /** Durable Objects behind the interface. */
@@ -19,6 +21,11 @@ export class DurableStoreSide implements StoreSide {
 
   async query(user: string, request: QueryRequest): Promise<QueryAnswer> {
     return this.stubOf(user).query(request);
+  }
+
+  async call(user: string, request: CallRequest): Promise<CallAnswer> {
+    // RPC's types leave out values of which they do not know the kind.
+    return (await this.stubOf(user).callLogic(request)) as CallAnswer;
   }
 
   async thaw(user: string, request: ThawRequest): Promise<ThawAnswer> {

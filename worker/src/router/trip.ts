@@ -1,8 +1,16 @@
 // What one request costs, for its observer.
-import type { ParsedRequest } from "../query/request.ts";
-import type { QueryAnswer, Side } from "../query/types.ts";
+import type { Answer, QueryMode, QueryScope, Side } from "../query/types.ts";
 import { asWireError } from "../wire/errors.ts";
 import { type Observer, type RequestEvent, tellObserver } from "./report.ts";
+
+/** What an observer is told of the request itself. */
+export interface Asked {
+  readonly user: string;
+  readonly mode: QueryMode;
+  readonly scope: QueryScope;
+  /** Of a call, such as "Games.addCoins". */
+  readonly method?: string;
+}
 
 /** Counts while a request is on its way. */
 export class Trip {
@@ -27,14 +35,13 @@ export class Trip {
   }
 
   /** Runs the request, and tells the observer how it ended. @throws what `run` throws */
-  async observed(
+  async observed<Results extends { readonly side: Side }>(
     observe: Observer | undefined,
-    user: string,
-    parsed: ParsedRequest,
-    run: () => Promise<QueryAnswer>,
-  ): Promise<QueryAnswer> {
+    asked: Asked,
+    run: () => Promise<Answer<Results>>,
+  ): Promise<Answer<Results>> {
     if (observe === undefined) return run();
-    const tell = (outcome: Outcome): void => tellObserver(observe, this.#event(user, parsed, outcome));
+    const tell = (outcome: Outcome): void => tellObserver(observe, this.#event(asked, outcome));
     try {
       const answer = await run();
       tell(outcomeOf(answer));
@@ -45,13 +52,14 @@ export class Trip {
     }
   }
 
-  #event(user: string, { mode, scope }: ParsedRequest, outcome: Outcome): RequestEvent {
+  #event({ user, mode, scope, method }: Asked, outcome: Outcome): RequestEvent {
     const { file, store } = this.#asked;
     return {
       kind: "request",
       user,
       mode,
       scope,
+      ...(method !== undefined && { method }),
       ...outcome,
       hops: file + store,
       retries: Math.max(file - 1, 0) + Math.max(store - 1, 0),
@@ -65,6 +73,6 @@ export class Trip {
 type Outcome = Pick<RequestEvent, "side" | "error">;
 
 /** An error that comes as an answer is the Durable Object's: the file side throws. */
-function outcomeOf(answer: QueryAnswer): Outcome {
+function outcomeOf(answer: Answer<{ readonly side: Side }>): Outcome {
   return answer.ok ? { side: answer.side, error: null } : { side: "store", error: answer.error.kind };
 }

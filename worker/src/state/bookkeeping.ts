@@ -175,6 +175,18 @@ export class Bookkeeping {
     this.#writeLarge("schema", schema);
   }
 
+  /** What the file's header says is `PRAGMA user_version`: 0 before there is content. */
+  get userVersion(): number {
+    return this.schema?.header.userVersion ?? 0;
+  }
+
+  /** It travels back in the header. @throws Error before there is content */
+  set userVersion(version: number) {
+    const { schema } = this;
+    if (schema === undefined) throw new Error("a store without content has no version");
+    this.schema = { ...schema, header: { ...schema.header, userVersion: version } };
+  }
+
   get finish(): FinishProgress | undefined {
     return this.#read<FinishProgress>("finish");
   }

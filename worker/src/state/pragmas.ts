@@ -48,7 +48,13 @@ export async function checkEverything(storage: DurableObjectStorage): Promise<vo
  */
 export function demandChecks(sql: SqlStorage): void {
   if (readPragma(sql, "ignore_check_constraints")) sql.exec("PRAGMA ignore_check_constraints = off");
-  if (!trySetForeignKeys(sql, true)) throw new Error("foreign_keys are off, and a transaction is open");
+  demandForeignKeys(sql, true);
+}
+
+/** @throws Error while a transaction is open */
+export function demandForeignKeys(sql: SqlStorage, on: boolean): void {
+  if (!trySetForeignKeys(sql, on))
+    throw new Error(`foreign_keys are ${on ? "off" : "on"}, and a transaction is open`);
 }
 
 function readPragma(sql: SqlStorage, name: "foreign_keys" | "ignore_check_constraints"): boolean {

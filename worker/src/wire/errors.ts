@@ -49,6 +49,7 @@ export const errorKinds = {
   "set-back": { status: 503, retry: "no" },
   "metadata-names": { status: 422, retry: "no" },
   "application-threw": { status: 500, retry: "no" },
+  "schema-failed": { status: 500, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;

@@ -1,5 +1,6 @@
 // Moves a user with all rows, as `dbmigrate` does, in small: for tests of what an application sees.
 import { runOnFile } from "../../src/file/engine.ts";
+import { fileVersion } from "../../src/file/file-schema.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import type {
   NotActiveDetails,
@@ -47,7 +48,8 @@ export async function toObject(user: string, seen = 0): Promise<number> {
         rows.map((row) => row.map(cellOf)),
       ),
     );
-  await importInto(user, Number(gen), content.objects, batch(...frames));
+  const header = { userVersion: fileVersion(file) };
+  await importInto(user, Number(gen), content.objects, batch(...frames), header);
   await bindings.BUCKET.put(fileKey(user), fenced(file, Number(gen), Number(gen)));
   await send(user, "activate", { gen });
   return Number(gen);
@@ -65,9 +67,15 @@ export async function toFile(user: string, seen: number): Promise<number> {
   ].map(({ sql, ...rest }) => ({ sql, params: "params" in rest ? (rest.params as QueryValue[]) : [] }));
   const { changed } = runOnFile(new Uint8Array(0), parseQueryRequest({ statements }));
   if (changed === null) throw new Error("the user has no rows");
+  const { schema } = await exportSchema(user);
+  new DataView(changed.buffer).setInt32(60, schema.header.userVersion);
   await bindings.BUCKET.put(fileKey(user), stamped(changed, Number(gen)));
   await send(user, "release", { gen });
   return Number(gen);
+}
+
+async function exportSchema(user: string): Promise<{ schema: { header: { userVersion: number } } }> {
+  return (await send(user, "export/schema", null)) as unknown as Awaited<ReturnType<typeof exportSchema>>;
 }
 
 function insertsOf({ name, columns, rows }: Table): QueryStatement[] {
@@ -97,7 +105,10 @@ async function readAll(read: Read): Promise<Content> {
     sql: String(sql),
   }));
   const tables: Table[] = [];
-  for (const { type, name } of objects) if (type === "table") tables.push(await readTable(read, name));
+  // Rows that refer to others come after them.
+  const refers = ({ sql }: { sql: string }): number => Number(/\breferences\b/i.test(sql));
+  for (const { type, name } of objects.toSorted((one, other) => refers(one) - refers(other)))
+    if (type === "table") tables.push(await readTable(read, name));
   return { objects, tables };
 }
 

@@ -77,8 +77,10 @@ export async function importInto(
   gen: number,
   objects: readonly object[],
   rows?: Uint8Array,
+  header: object = {},
 ): Promise<void> {
-  await send(user, "schema", { gen, schema: { ...SCHEMA, objects } });
+  const schema = { ...SCHEMA, header: { ...SCHEMA.header, ...header }, objects };
+  await send(user, "schema", { gen, schema });
   if (rows !== undefined) await send(user, "rows", rows, `?gen=${gen}&seq=0`);
   await until(user, "finish", { gen, batches: rows === undefined ? 0 : 1 }, "done");
   const { digest } = await until(user, "digest", { budgetMs: 5000 }, "complete");
@@ -132,15 +134,15 @@ async function until(
 export async function send(
   user: string,
   route: UserRoute,
-  body: object | Uint8Array,
+  body: object | Uint8Array | null,
   search = "",
 ): Promise<Record<string, unknown>> {
   const binary = body instanceof Uint8Array;
   const contentType = binary ? "application/octet-stream" : "application/json";
   const request = new Request(`https://worker.test${userPath(user, route)}${search}`, {
-    method: "POST",
+    method: body === null ? "GET" : "POST",
     headers: { authorization: "Bearer token-of-the-operator-now", "content-type": contentType },
-    body: binary ? body : JSON.stringify(body),
+    ...(body !== null && { body: binary ? body : JSON.stringify(body) }),
   });
   const response = await handleAdmin(request, {
     env: { DBMIGRATE_TOKEN: "token-of-the-operator-now" },
