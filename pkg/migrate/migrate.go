@@ -282,7 +282,7 @@ func (m *migration) resume(ctx context.Context, st wire.Status) error {
 		if file.Absent {
 			return userfile.Missing("resume", m.user, file.Key, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
-		if !file.FencedBy(lin) && !file.ExportedFrom(lin) {
+		if !file.FencedBy(lin) && !file.ExportedSince(st) {
 			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
 		}
 		if !file.FencedBy(lin) && m.reopens {

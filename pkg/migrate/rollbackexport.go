@@ -45,7 +45,7 @@ func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
 // from after the lineage. A file without one was written by somebody else, and the sealed object may be the
 // only copy of what it holds.
 func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if !file.ExportedFrom(st.Lin) {
+	if !file.ExportedSince(st) {
 		return userfile.FenceGone(r.user, file, st)
 	}
 	if userdb.HasOtherContent(file.Object) && !r.opts.DiscardWrites {

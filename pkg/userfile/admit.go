@@ -32,7 +32,7 @@ func MaySeal(u userdb.UserID, st wire.Status, file Version) error {
 	if st.Phase != userdb.Active || file.Newest() > st.Gen {
 		return nil // a newer command came between the two looks: the claim decides
 	}
-	if !file.Absent && !file.FencedBy(st.Lin) && !file.ExportedFrom(st.Lin) {
+	if !file.Absent && !file.FencedBy(st.Lin) && !file.ExportedSince(st) {
 		return FenceGone(u, file, st)
 	}
 	if err := Untouched(u, file, st); err != nil {

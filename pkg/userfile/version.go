@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // lookBytes covers the SQLite header with its mark, and a whole tombstone.
@@ -71,6 +72,13 @@ func (f Version) FencedBy(lin userdb.Lineage) bool { return f.Fenced() && f.Lin 
 // clears the stamp; the metadata, which routers carry along, still has it.
 func (f Version) ExportedFrom(lin userdb.Lineage) bool {
 	return max(f.Stamp, userdb.MetadataStamp(f.Object.Metadata)).Claim() >= lin.Claim()
+}
+
+// ExportedSince says whether an unfenced file came back from what the Durable Object holds. An export from
+// before the object was last opened lacks what was written since: where somebody sets the bucket back, a slow
+// command's PUT meets the version that it expects once more (docs/cutover/model, EXPORT_NOOPEN).
+func (f Version) ExportedSince(st wire.Status) bool {
+	return f.ExportedFrom(max(st.Lin, userdb.Lineage(st.Opened)))
 }
 
 // Carries says whether the fence of this claim is there as it was put: a writer may keep its mark and take

@@ -201,6 +201,9 @@ type Status struct {
 	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want
 	// none.
 	Thaws int64 `json:"thaws"`
+	// Opened is the claim under which the whole database last began to serve; 0: it never did, or an older
+	// Worker tells nothing.
+	Opened userdb.Claim `json:"opened,omitempty"`
 	// Clearing: content that was given up is not deleted to the end; reset or release again goes on with it.
 	Clearing bool `json:"clearing,omitempty"`
 }

@@ -129,6 +129,16 @@ var mutations = []search{
 		"export without lineage (VACUUM)",
 		"LOSS",
 		with(two, "CRASHES=1", "WRITES=2", "VACUUM=1")...),
+	mutate(
+		"EXPORT_NOOPEN",
+		"an export from before the object was opened again (a bucket set back)",
+		"KEPT",
+		with(two, "BACKUPS=1")...),
+	mutate(
+		"FOREIGN_TAKEN",
+		"a file that was set back taken for an export",
+		"KEPT",
+		with(oneEach, "BACKUPS=1")...),
 	pair(
 		"RESUME_NOLIN",
 		"FETCH_NOGEN",

@@ -43,6 +43,21 @@ end:	do
 #define MARK_ALLOWS true
 #define HAS_LOOKED  skip
 #endif
+
+#if BACKUPS > 0
+/* Somebody sets the bucket back while the object is the authority and lives on: the file returns to an earlier version, marks included. What the
+ * application writes from then on may be acknowledged by either side, so all that can be asked for is that no command destroys one of the two (KEPT). */
+byte backups = BACKUPS;
+bit saved;
+int backup;
+active proctype Backup() {
+end:	do
+	:: atomic { !saved -> saved = 1; backup = file }
+	:: atomic { saved && backups > 0 && STORE_RULES && file != backup ->
+		backups--; file = backup; backup = 0; printf("%d: sets the file back\n", _pid); print_state(); check() }
+	od
+}
+#endif
 /* What such an object holds is not in the file, or a command is about to open it. */
 #define ALIVE (phase == ACTIVE || phase == SEALED || (!CREATE_EARLY && phase != EMPTY))
 

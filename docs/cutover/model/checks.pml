@@ -150,6 +150,9 @@
 #ifndef EXPORT_NOLIN
 #define EXPORT_NOLIN 0        /* rollback takes any fence for its own lineage's */
 #endif
+#ifndef EXPORT_NOOPEN
+#define EXPORT_NOOPEN 0       /* an export counts although the object was opened again after its claim */
+#endif
 #ifndef RESUME_NOLIN
 #define RESUME_NOLIN 0        /* resume takes any fence for its own lineage's */
 #endif

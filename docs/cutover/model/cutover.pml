@@ -5,7 +5,7 @@
  *   LATE                    messages that can be under way without their sender, 0-2
  *   CRASHES, FAILURES, REPEATS, CORRUPT   how many deaths, unanswered messages, repeated messages, wrongly stored batches
  *   WRITERS, WRITES, READERS, READS, VISITORS
- *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, EARLY 0|1, CREATES 0|1, RESTORES 0|1
+ *   BATCHES 1|2, PRECOPY 0|1, GC 0|1, VACUUM 0|1, GIVES_UP 0|1, DELETES 0|1, EARLY 0|1, CREATES 0|1, RESTORES 0|1, BACKUPS 0|1
  *   UNCONDITIONAL           writes of each of a backend's two requesters; it knows no fence and saves unconditionally; migrate waits and looks
  *   COMPOSITES              composite requests that the Worker goes on with alone
  *   BESIDE                  the last command begins beside older ones that still run, not after them
@@ -77,6 +77,9 @@
 #endif
 #ifndef RESTORES
 #define RESTORES 0
+#endif
+#ifndef BACKUPS
+#define BACKUPS 0
 #endif
 #ifndef SPLIT_MODE
 #define SPLIT_MODE 0

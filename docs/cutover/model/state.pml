@@ -77,6 +77,13 @@ byte claim_id;       /* of the last claim: the request that made it, 0 for a sin
 #define note_claim(id) skip
 #endif
 
+#if BACKUPS > 0
+byte opened;         /* the claim under which the object last began to serve */
+#define note_opened(by) opened = (by)
+#else
+#define note_opened(by) skip
+#endif
+
 /* What the outside world knows. */
 #if SPLIT_MODE
 byte acked = COLD_ROWS;

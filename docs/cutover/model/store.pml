@@ -9,7 +9,7 @@ mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, CLAIM_BACK, RESET, ROWS, M
 
 #define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY || phase == SPLITTING)
 
-inline wipe() { content = 0; applied = 0; receipt = 0 }
+inline wipe() { content = 0; applied = 0; receipt = 0; note_opened(0) }
 
 inline claim_migrate() {
 	if
@@ -142,7 +142,7 @@ inline activate(by) {
 	:: else ->
 		if
 		:: ((phase == READY || phase == ACTIVE || phase == SEALED) && (intent == TO_STORE || ACTIVATE_NOINTENT)) || ACTIVATE_NOPHASE ->
-			phase = ACTIVE; answer = YES
+			phase = ACTIVE; answer = YES; note_opened(by)
 		:: IS_SPLIT && intent == TO_SPLIT && !ACTIVATE_NOPHASE -> phase = COLD; answer = YES
 		:: (phase == SPLIT_READY || phase == COLD_SEALED) && intent == TO_FILE && !ACTIVATE_NOPHASE && !ACTIVATE_NOINTENT ->
 			phase = COLD_SEALED; answer = YES

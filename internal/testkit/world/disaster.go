@@ -69,6 +69,7 @@ func (o *Objects) Snapshot(u userdb.UserID) *Snapshot {
 				last:         o.last,
 				writes:       o.writes,
 				atActivation: o.atActivation,
+				opened:       o.opened,
 				receipt:      o.receipt,
 				content:      &content{sent: o.content.sent, seen: o.content.seen},
 			},
@@ -92,6 +93,7 @@ func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 			return false, err
 		}
 		o.state, o.last, o.writes, o.atActivation, o.receipt = s.object.state, s.object.last, s.object.writes, s.object.atActivation, s.object.receipt
+		o.opened = s.object.opened
 		o.content = &content{path: path, sent: s.object.content.sent, seen: s.object.content.seen}
 		o.wasSetBack = true
 		return true, nil

@@ -38,6 +38,7 @@ type object struct {
 		outcome wire.Outcome
 	}
 	writes, atActivation int64
+	opened               userdb.Claim // the claim under which it last began to serve as a whole
 	receipt              *wire.Receipt
 	content              *content // nil when it holds none
 	wasSetBack           bool
@@ -81,6 +82,7 @@ func (o *object) status() wire.Status {
 		Intent:             o.state.Intent,
 		Writes:             o.writes,
 		WritesAtActivation: o.atActivation,
+		Opened:             o.opened,
 		DatabaseBytes:      o.content.size(),
 		Batches:            o.content.applied(),
 		Receipt:            o.receipt,
@@ -119,7 +121,7 @@ func (o *object) apply(r rule) {
 	o.state = o.state.after(r)
 	if r.wipe {
 		o.content.remove()
-		o.content, o.receipt, o.atActivation = nil, nil, 0
+		o.content, o.receipt, o.atActivation, o.opened = nil, nil, 0, 0
 		if o.state.Phase != userdb.Empty {
 			o.content = newContent(o.world)
 		}
@@ -172,6 +174,9 @@ func (o *Objects) move(u userdb.UserID, g userdb.Claim, m Message) (wire.Status,
 		}
 		fresh := o.state.is(userdb.Ready, userdb.SplitReady)
 		o.apply(r)
+		if m == Activate && r.to == userdb.Active {
+			o.opened = g
+		}
 		if m == Activate && fresh {
 			o.atActivation = o.writes
 		}

@@ -221,6 +221,15 @@ export class Bookkeeping {
     this.#write("writesAtActivation", this.writes);
   }
 
+  /** The claim under which the whole database last began to serve; 0: it never did. */
+  get opened(): number {
+    return this.#read<number>("opened") ?? 0;
+  }
+
+  set opened(gen: number) {
+    this.#write("opened", gen);
+  }
+
   get receipt(): unknown {
     return this.#readLarge<unknown>("receipt") ?? null;
   }

@@ -65,6 +65,7 @@ export function statusOf({ books, sql }: StoreContext): Status {
     batches: { applied: books.applied },
     receipt: books.receipt,
     thaws: books.thawRows,
+    ...(books.opened > 0 && { opened: books.opened }),
     ...(books.hasRest && { clearing: true }),
   };
 }

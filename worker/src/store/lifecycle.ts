@@ -87,6 +87,7 @@ export async function activate(store: StoreContext, gen: number): Promise<Status
     const { state } = store.books;
     const rule = demandClaim(state, gen, "activate");
     if (rule.answer === "ok") apply(store, "activate", rule);
+    if (rule.to === "ACTIVE") store.books.opened = gen;
     // A resume goes on with the old content: the writes since its first activation still count.
     if (rule.answer === "ok" && isFresh(state.phase)) store.books.markActivation();
     // The command that divided the user had read them, and none can have come since.

@@ -41,6 +41,8 @@ export interface Status {
   readonly receipt: unknown;
   /** How many rows the application wants back in the file. */
   readonly thaws: number;
+  /** The claim under which the whole database last began to serve; absent where it never did. */
+  readonly opened?: number;
   /** Content that was given up is not deleted to the end: `reset` or `release` again goes on with it. */
   readonly clearing?: boolean;
 }

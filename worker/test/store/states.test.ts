@@ -283,6 +283,25 @@ describe("claims", () => {
   });
 });
 
+it("tells under which claim it last began to serve", async () => {
+  const client = new Client();
+  const opened = async () => (await client.get("status")).json.opened;
+  await phases["READY"]?.(client);
+  expect(await opened()).toBeUndefined();
+  await client.activate();
+  const first = client.gen;
+  expect(await opened()).toBe(first);
+  await client.claim("rollback");
+  expect(await opened()).toBe(first);
+  await client.claim("migrate");
+  expect(await opened()).toBe(first);
+  await client.activate();
+  expect(await opened()).toBe(first + 2);
+  await client.claim("rollback");
+  await client.post("release", { gen: client.gen });
+  expect(await opened()).toBeUndefined();
+});
+
 describe("a read of a sealed store", () => {
   it("carries the result on the sealed data", async () => {
     const client = new Client();
