@@ -22,7 +22,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// wholeRun is a fleet in the world: five users with files that can be moved, and one whose file cannot.
+// wholeRun is a fleet in the world: five users have files that can be moved, and one has not.
 type wholeRun struct {
 	t              *testing.T
 	w              *world.World
@@ -122,8 +122,8 @@ func (r *wholeRun) run(p migrate.Procedure, waves []fleet.Wave) (fleet.Summary, 
 	return sum, string(written)
 }
 
-// TestAWholeRun: each of the three kinds of writers, in one step or in waves. Five users move. One is refused
-// and put into quarantine, and the next run passes that user over. Record, audit line and metrics are written.
+// TestAWholeRun: each of the three kinds of writers, in one step or in waves. Five users move. One is
+// refused and put into quarantine, and the next run passes that user over. Record and metrics are written.
 func TestAWholeRun(t *testing.T) {
 	for name, p := range map[string]migrate.Procedure{
 		"fence-aware":   {},
