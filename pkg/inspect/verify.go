@@ -110,6 +110,7 @@ func (v *check) cold(ctx context.Context, st wire.Status, file userfile.Version)
 	v.result.Bytes, v.result.Tables, v.result.Reason = file.Size, len(
 		st.Receipt.Digest.Tables,
 	), "split: the cold rows were compared"
+	v.result.WasSplit = true
 	for _, t := range st.Receipt.Digest.Tables {
 		v.result.Rows += t.Rows
 	}

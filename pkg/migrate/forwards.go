@@ -58,7 +58,7 @@ func (e *Engine) Status(ctx context.Context, u userdb.UserID) (inspect.State, er
 }
 
 func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
-	return e.Inspect().Verify(ctx, u)
+	return e.canMergeBack(ctx, e.Inspect().Verify(ctx, u))
 }
 
 func (e *Engine) Preview(

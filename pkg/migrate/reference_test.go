@@ -26,6 +26,7 @@ func newSplitWalk(t *testing.T) *walk {
 	x := &walk{t, world.New(t.TempDir())}
 	x.put(`CREATE TABLE owners (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
 		CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER REFERENCES owners, done INTEGER);
+		CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE spare (a);
 		INSERT INTO owners VALUES (1, 'a'), (2, 'b');
 		INSERT INTO items (owner, done) VALUES (1, 1), (1, 0), (2, 1), (2, 0)`)
 	if r := x.splitBy(referencePolicy); r.Err() != nil || r.Outcome != result.OutcomeSplit {
@@ -163,6 +164,68 @@ func TestWrittenCopyStopsTheMerge(t *testing.T) {
 			t.Fatal(r.Err())
 		}
 	})
+}
+
+// What stands in the way of a merge is found before anybody waits: by verify, by a rehearsal, and by the
+// rollback itself, all of it at once.
+func TestConflictsAreFoundBeforeTheFence(t *testing.T) {
+	for name, c := range map[string]struct {
+		hot, cold []string
+		want      []string
+	}{
+		"a key": {[]string{"INSERT INTO items VALUES (1, 1, 0)"}, nil, []string{"under the same id: 1"}},
+		"a log that counts on both sides": {
+			[]string{"INSERT INTO log DEFAULT VALUES"}, []string{"INSERT INTO log DEFAULT VALUES"}, []string{"under the same id: 1"},
+		},
+		"a column": {[]string{"ALTER TABLE items ADD note TEXT; UPDATE items SET done = 0 WHERE id = 2"}, nil, []string{"hot has `, note TEXT`"}},
+		"all of it": {
+			[]string{"INSERT INTO items VALUES (1, 1, 0)", "INSERT INTO log DEFAULT VALUES", "ALTER TABLE spare ADD b; UPDATE items SET done = 0 WHERE id = 2"},
+			[]string{"INSERT INTO log DEFAULT VALUES", "UPDATE owners SET name = 'x' WHERE id = 1"},
+			[]string{"table items", "table log", "spare is not the same", "reference table was written: owners"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newSplitWalk(t)
+				before, err := x.w.Objects.Status(t.Context(), alice)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := x.engine()
+				if r := e.Verify(t.Context(), alice); r.Err() != nil {
+					t.Fatalf("before: %v", r.Err())
+				}
+				if r := e.Rehearse(t.Context(), alice); r.Err() != nil || r.Outcome != result.OutcomeRehearsed {
+					t.Fatalf("before: %s, %v", r.Outcome, r.Err())
+				}
+				for _, statement := range c.hot {
+					x.do(statement)
+				}
+				for _, statement := range c.cold {
+					x.coldDo(statement)
+				}
+				for command, r := range map[string]result.Result{
+					"verify":   e.Verify(t.Context(), alice),
+					"rehearse": e.Rehearse(t.Context(), alice),
+					"rollback": e.Rollback(t.Context(), alice, migrate.RollbackOptions{}),
+				} {
+					if userdb.KindOf(r.Err()) != userdb.Conflict || r.Open || r.Window > 0 {
+						t.Errorf("%s: %s, window %s: %v", command, r.Outcome, r.Window, r.Err())
+						continue
+					}
+					for _, want := range c.want {
+						if !strings.Contains(r.Err().Error(), want) {
+							t.Errorf("%s: %q is not in: %v", command, want, r.Err())
+						}
+					}
+				}
+				after, err := x.w.Objects.Status(t.Context(), alice)
+				if err != nil || after.Gen != before.Gen || after.Phase != userdb.Cold {
+					t.Errorf("somebody claimed: %+v, %v", after, err)
+				}
+			})
+		})
+	}
 }
 
 // What the application takes out of the archive comes home with the next split.

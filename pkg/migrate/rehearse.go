@@ -36,8 +36,11 @@ func (r *retreat) rehearse(ctx context.Context) error {
 		return err
 	}
 	r.result.Bytes = file.Size
+	if st.Phase == userdb.Cold {
+		return r.rehearseMerge(ctx, st)
+	}
 	if st.Phase.Split() {
-		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "the user is split: a merge is not rehearsed"
+		r.result.Outcome, r.result.Reason = result.OutcomeNothing, "a split or a merge was left open: the next command ends it"
 		return nil
 	}
 	if st.Phase != userdb.Active && st.Phase != userdb.Sealed {
@@ -48,6 +51,29 @@ func (r *retreat) rehearse(ctx context.Context) error {
 		return err
 	}
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error { return r.rehearseOnce(ctx, file) })
+}
+
+// rehearseMerge does everything of a split user's rollback but the switch, on copies.
+func (r *retreat) rehearseMerge(ctx context.Context, st wire.Status) error {
+	hot, err := r.hotCopy(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	defer hot.Remove()
+	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error {
+		begun := r.now()
+		whole, err := r.mergedCopy(ctx, r.user, st, hot)
+		if err != nil {
+			return err
+		}
+		defer whole.Remove()
+		r.result.Bytes = whole.Size
+		if err := r.putForAMoment(ctx, whole); err != nil {
+			return err
+		}
+		r.result.Outcome, r.result.Window = result.OutcomeRehearsed, max(r.now().Sub(begun), time.Millisecond)
+		return nil
+	})
 }
 
 // despiteWrites attempts what reads a Durable Object that is not sealed. It tries again when the application

@@ -121,19 +121,24 @@ func (r *retreat) canMerge(ctx context.Context) error {
 	if !r.merges {
 		return nil
 	}
-	hot, err := r.download(ctx, r.user)
-	if userdb.KindOf(err) == userdb.NotFound {
-		return userfile.HotFileGone(r.user, r.seen.Key)
-	}
+	hot, err := r.hotCopy(ctx, r.user)
 	if err != nil {
 		return err
 	}
 	defer hot.Remove()
-	if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
+	r.opened = hot.SHA
+	if r.opts.sealed != nil {
+		return nil // a split tries it by itself
+	}
+	st, err := r.Stores.Status(ctx, r.user)
+	if err != nil || st.Phase != userdb.Cold {
 		return err
 	}
-	r.opened = hot.SHA
-	return nil
+	err = r.tryMerge(ctx, r.user, st, hot)
+	if userdb.KindOf(err) == userdb.Precondition {
+		return nil // the application is too busy for a copy: the seal will tell
+	}
+	return err
 }
 
 // fitsAnywhere is a need that a disk with any room to work in has room for.

@@ -108,7 +108,7 @@ type Result struct {
 	// The rest is for the program; none of it is printed.
 
 	CameBack    bool // split: the user was brought back to the file first
-	WasSplit    bool // rollback: the user was split
+	WasSplit    bool // rollback, verify: the user was split
 	Unflag      bool // failed, and rolled back: the flag that was set before the switch goes
 	Unfit       bool // migrate: the file itself was refused, before anything was claimed
 	LeftFlag    bool // everything is done but the flag, and Failure says why

@@ -37,3 +37,10 @@ func number(conn *capi.Conn, sql string) (n int64, err error) {
 	}
 	return n, nil
 }
+
+func flag(set bool) int64 {
+	if set {
+		return 1
+	}
+	return 0
+}

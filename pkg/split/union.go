@@ -24,7 +24,7 @@ import (
 //
 // Of the reference tables the hot part has the rows; the cold part's copies are left out.
 //
-// Errors: kind Conflict for schemas that differ and for a key on both sides, with the table and the keys.
+// Errors: kind Conflict for schemas that differ and for keys on both sides; all of them are named at once.
 // Then there is no file.
 func Union(ctx context.Context, hotPath, coldPath, outPath string, reference ...string) error {
 	err := union(ctx, hotPath, coldPath, outPath, reference)
@@ -73,6 +73,7 @@ func union(ctx context.Context, hotPath, coldPath, outPath string, reference []s
 type merge struct {
 	conn      *capi.Conn
 	hot, cold *shape
+	found     conflicts
 }
 
 func newMerge(ctx context.Context, hotPath, coldPath string) (*merge, error) {
@@ -84,54 +85,15 @@ func newMerge(ctx context.Context, hotPath, coldPath string) (*merge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &merge{hot: hot, cold: cold}, sameSchema(hot.schema, cold.schema)
-}
-
-const hintSchemas = "change the schema of one side until both are the same, and go back again"
-
-// sameSchema compares what the rows need: the objects, and the encoding of text. The rest of the header is
-// the hot part's.
-func sameSchema(hot, cold wire.Schema) error {
-	conflict := func(format string, args ...any) error {
-		return &userdb.Error{
-			Op:   "join",
-			Kind: userdb.Conflict,
-			Err:  fmt.Errorf(format, args...),
-			Hint: hintSchemas,
-		}
-	}
-	if hot.Header.Encoding != cold.Header.Encoding {
-		return conflict(
-			"the hot rows are in %s and the cold ones in %s",
-			hot.Header.Encoding,
-			cold.Header.Encoding,
-		)
-	}
-	if o := lacking(hot.Objects, cold.Objects); o != nil {
-		return conflict("the cold rows' schema has no %s %s like that of the hot ones", o.Type, o.Name)
-	}
-	if o := lacking(cold.Objects, hot.Objects); o != nil {
-		return conflict("the hot rows' schema has no %s %s like that of the cold ones", o.Type, o.Name)
-	}
-	return nil
-}
-
-// lacking is an object of the first schema that the second does not have, nil when there is none.
-func lacking(first, second []wire.Object) *wire.Object {
-	there := make(map[wire.Object]bool, len(second))
-	for _, o := range second {
-		there[o] = true
-	}
-	for i := range first {
-		if !there[first[i]] {
-			return &first[i]
-		}
-	}
-	return nil
+	found, err := compareSchemas(hot.schema, cold.schema)
+	return &merge{hot: hot, cold: cold, found: found}, err
 }
 
 func (m *merge) run(ctx context.Context) error {
 	defer m.conn.Watch(ctx)()
+	if err := m.check(); err != nil {
+		return err
+	}
 	if err := m.saveSequence(); err != nil {
 		return err
 	}
@@ -171,16 +133,7 @@ func (m *merge) add(t *sqlitefile.Table) error {
 		t.Name,
 	) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
 	if t.Rowid != "" && t.Kind == sqlitefile.RowidTable {
-		if err := m.checkUnique(t); err != nil {
-			return err
-		}
 		return m.addWithRowids(t, insert)
-	}
-	if err := m.checkKey(t, t.Key); err != nil {
-		return err
-	}
-	if err := m.checkUnique(t); err != nil {
-		return err
 	}
 	return m.insert(t, insert)
 }
@@ -225,7 +178,7 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 func (m *merge) insert(t *sqlitefile.Table, sql string) error {
 	err := m.conn.Exec(sql)
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_CONSTRAINT {
-		return conflict(t.Name, "the cold rows do not fit beside the hot ones: %s", sqliteMessage(err))
+		return newConflict("table "+t.Name, hintKeys, "the cold rows do not fit beside the hot ones: "+sqliteMessage(err))
 	}
 	return err
 }
@@ -244,20 +197,8 @@ func importList(t *sqlitefile.Table, rowid bool) string {
 	return strings.Join(names, ", ")
 }
 
-const hintKeys = "delete or change the row on one side, and go back again; until then nothing changes"
-
-func conflict(table, format string, args ...any) error {
-	return &userdb.Error{
-		Op:    "join",
-		Thing: "table " + table,
-		Kind:  userdb.Conflict,
-		Err:   fmt.Errorf(format, args...),
-		Hint:  hintKeys,
-	}
-}
-
-// checkKey refuses keys that stand on both sides.
-func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn) error {
+// checkKey finds keys that stand on both sides; condition is that of an index over a part of the rows.
+func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn, condition string) error {
 	var terms, shown []string
 	for _, k := range key {
 		name := sqltext.Quote(k.Name)
@@ -271,19 +212,19 @@ func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn) error 
 		terms = append(terms, equal+" = c."+name)
 		shown = append(shown, shownLiteral("c."+name))
 	}
-	from := " FROM cold." + sqltext.Quote(
-		t.Name,
-	) + " AS c CROSS JOIN main." + sqltext.Quote(
-		t.Name,
-	) + " AS m WHERE " + strings.Join(
-		terms,
-		" AND ",
-	)
+	side := func(schema string) string {
+		if condition == "" {
+			return schema + "." + sqltext.Quote(t.Name)
+		}
+		return "(SELECT * FROM " + schema + "." + sqltext.Quote(t.Name) + " WHERE " + condition + "\n)"
+	}
+	from := " FROM " + side("cold") + " AS c CROSS JOIN " + side("main") + " AS m WHERE " + strings.Join(terms, " AND ")
 	rows, err := show(m.conn, "SELECT "+strings.Join(shown, " || ', ' || "), from)
 	if err != nil || rows == "" {
 		return err
 	}
-	return conflict(t.Name, "a row stands on both sides under the same %s: %s", keyNames(key), rows)
+	m.found.add(t.Name, hintKeys, "a row stands on both sides under the same %s: %s", keyNames(key), rows)
+	return nil
 }
 
 func keyNames(key []sqlitefile.KeyColumn) string {
@@ -294,16 +235,16 @@ func keyNames(key []sqlitefile.KeyColumn) string {
 	return strings.Join(names, ", ")
 }
 
-// checkUnique does the same for the other keys of an ordinary table. Indexes over expressions or a part of
-// the rows are left to the INSERT.
+// checkUnique does the same for the other keys of an ordinary table. Indexes over expressions are left to the
+// INSERT.
 func (m *merge) checkUnique(t *sqlitefile.Table) error {
 	if t.Kind == sqlitefile.VirtualTable {
 		return nil
 	}
 	var indexes []string
 	err := m.conn.Query(
-		`SELECT name FROM temp.pragma_index_list(?, 'main') WHERE "unique" AND NOT partial`,
-		[]wire.Value{text(t.Name)},
+		`SELECT name FROM temp.pragma_index_list(?, 'main') WHERE "unique" AND NOT (origin = 'pk' AND ?)`,
+		[]wire.Value{text(t.Name), {Class: wire.Integer, Int: flag(t.Kind == sqlitefile.WithoutRowidTable)}},
 		func(s *capi.Stmt) error {
 			indexes = append(indexes, s.Text(0))
 			return nil
@@ -320,7 +261,7 @@ func (m *merge) checkUnique(t *sqlitefile.Table) error {
 		if slices.ContainsFunc(key, func(k sqlitefile.KeyColumn) bool { return k.Name == "" }) {
 			continue
 		}
-		if err := m.checkKey(t, key); err != nil {
+		if err := m.checkKey(t, key, m.hot.conditionOf(index)); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,9 @@ func TestUnionConflicts(t *testing.T) {
 		"CREATE TABLE u(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, mail TEXT COLLATE NOCASE, UNIQUE(mail))",
 		"CREATE UNIQUE INDEX big ON u(upper(id)) WHERE id > 'm'",
 		"INSERT INTO u VALUES('a', 1, 'a@x'), ('n', 1, NULL), ('z', 3, NULL)",
+		"CREATE TABLE p(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, tag TEXT, live INTEGER)",
+		"CREATE UNIQUE INDEX tags_live ON p(tag) WHERE live -- those that count",
+		"INSERT INTO p VALUES('x', 1, 'a', 1), ('x2', 1, 'b', 0), ('y2', 3, 'b', 0)",
 	}
 	for _, test := range []struct {
 		name      string
@@ -61,7 +64,22 @@ func TestUnionConflicts(t *testing.T) {
 		{"a long key", []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 3, 0)"}, []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 1, 0)"}, []string{"xxxx...", "delete or change the row on one side"}},
 		{"a unique column in another case", []string{"UPDATE u SET mail = 'A@X'"}, nil, []string{"join table u", "the same mail: 'a@x'"}},
 		{"a partial index over an expression", []string{"INSERT INTO u VALUES('N', 3, NULL), ('N2', 3, NULL)", "UPDATE u SET id = 'nN' WHERE id = 'N'"}, []string{"UPDATE u SET id = 'Nn' WHERE id = 'a'", "UPDATE u SET id = 'NN' WHERE id = 'n'", "UPDATE u SET id = 'nn' WHERE id = 'NN'"}, []string{"join table u", "big"}},
-		{"another schema", []string{"ALTER TABLE games ADD COLUMN extra"}, nil, []string{"the cold rows' schema has no table games like that of the hot ones", "until both are the same"}},
+		{"another schema", []string{"ALTER TABLE games ADD COLUMN extra"}, nil, []string{"table games is not the same on both sides: hot has `, extra`, cold has nothing there", "until both are the same"}},
+		{"a partial index", []string{"INSERT INTO p VALUES('y', 3, 'a', 1)"}, nil, []string{"join table p: a row stands on both sides under the same tag: 'a'"}},
+		{
+			"everything at once",
+			[]string{
+				"INSERT INTO games VALUES(1, 99)", "INSERT INTO clips VALUES('a', 3, 0), ('b', 3, 0)", "UPDATE u SET mail = 'A@X'",
+				"ALTER TABLE sets ADD note TEXT DEFAULT 'x'", "CREATE TABLE fresh(a)",
+			},
+			[]string{"INSERT INTO seasons VALUES('summer', 5)", "CREATE INDEX more ON games(played)"},
+			[]string{
+				"table games: a row stands on both sides under the same id: 1", "table clips: a row stands on both sides under the same id: 'a'; 'b'",
+				"table seasons: a row", "the same name: 'summer'", "table u: a row", "the same mail: 'a@x'",
+				"table sets is not the same on both sides: hot has `, note TEXT DEFAULT 'x'`, cold has nothing there",
+				"the cold rows' schema has no table fresh", "the hot rows' schema has no index more", "until both are the same", "delete or change the row",
+			},
+		},
 		{"another object", nil, []string{"CREATE INDEX more ON games(played)"}, []string{"the hot rows' schema has no index more"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

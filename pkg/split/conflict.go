@@ -1,0 +1,191 @@
+package split
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	hintSchemas = "change the schema of one side until both are the same, and go back again"
+	hintKeys    = "delete or change the row on one side, and go back again; until then nothing changes"
+)
+
+// conflict is one reason why two halves cannot be joined.
+type conflict struct{ table, text, hint string }
+
+// conflicts are all of them.
+type conflicts []conflict
+
+func (c *conflicts) add(table, hint, format string, args ...any) {
+	*c = append(*c, conflict{table, fmt.Sprintf(format, args...), hint})
+}
+
+// err names all conflicts at once, nil for none.
+func (c conflicts) err() error {
+	switch len(c) {
+	case 0:
+		return nil
+	case 1:
+		return newConflict(c[0].thing(), c[0].hint, c[0].text)
+	}
+	var texts, hints []string
+	for _, one := range c {
+		texts = append(texts, strings.TrimPrefix(one.thing()+": "+one.text, ": "))
+		if !slices.Contains(hints, one.hint) {
+			hints = append(hints, one.hint)
+		}
+	}
+	return newConflict("", strings.Join(hints, "; "), strings.Join(texts, "; "))
+}
+
+func (c conflict) thing() string {
+	if c.table == "" {
+		return ""
+	}
+	return "table " + c.table
+}
+
+func newConflict(thing, hint, text string) error {
+	return &userdb.Error{Op: "join", Thing: thing, Kind: userdb.Conflict, Err: fmt.Errorf("%s", text), Hint: hint}
+}
+
+// compareSchemas compares what the rows need: the objects, and the encoding of text. The rest of the header
+// is the hot part's.
+func compareSchemas(hot, cold wire.Schema) (found conflicts, err error) {
+	if hot.Header.Encoding != cold.Header.Encoding {
+		found.add(
+			"",
+			hintSchemas,
+			"the hot rows are in %s and the cold ones in %s",
+			hot.Header.Encoding,
+			cold.Header.Encoding,
+		)
+		return nil, found.err() // the rows cannot be compared
+	}
+	for _, o := range hot.Objects {
+		switch other := objectOf(cold.Objects, o); {
+		case other == nil:
+			found.add("", hintSchemas, "the cold rows' schema has no %s %s like that of the hot ones", o.Type, o.Name)
+		case *other != o:
+			found.add("", hintSchemas, "%s %s is not the same on both sides: %s", o.Type, o.Name, difference(o.SQL, other.SQL))
+		}
+	}
+	for _, o := range cold.Objects {
+		if objectOf(hot.Objects, o) == nil {
+			found.add("", hintSchemas, "the hot rows' schema has no %s %s like that of the cold ones", o.Type, o.Name)
+		}
+	}
+	return found, nil
+}
+
+func objectOf(objects []wire.Object, like wire.Object) *wire.Object {
+	for i := range objects {
+		if objects[i].Type == like.Type && objects[i].Name == like.Name {
+			return &objects[i]
+		}
+	}
+	return nil
+}
+
+// difference shows where two texts differ: what is left of each without the tokens that both begin and end
+// with.
+func difference(hot, cold string) string {
+	a, b := spaced(hot), spaced(cold)
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return "hot " + shownPart(a) + ", cold " + shownPart(b)
+}
+
+// spaced are the tokens of a text, each with the space before it.
+func spaced(sql string) (parts []string) {
+	for token, before := range sqltext.Tokens(sql) {
+		parts = append(parts, before+string(token))
+	}
+	return parts
+}
+
+// shownSQL is how much of a schema's difference an error shows.
+const shownSQL = 200
+
+func shownPart(parts []string) string {
+	text := strings.TrimSpace(strings.Join(parts, ""))
+	if text == "" {
+		return "has nothing there"
+	}
+	if len(text) > shownSQL {
+		text = strings.ToValidUTF8(text[:shownSQL], "") + "..."
+	}
+	return "has `" + text + "`"
+}
+
+// check looks for everything that stands in the way of the merge, before it changes anything.
+func (m *merge) check() error {
+	for _, t := range m.hot.tables {
+		if t.copied || m.differs(t.Name) {
+			continue
+		}
+		if err := m.checkTable(&t.Table); err != nil {
+			return fmt.Errorf("compare the keys of table %s: %w", t.Name, err)
+		}
+	}
+	for i := range m.hot.virtual {
+		if t := &m.hot.virtual[i]; !m.differs(t.Name) {
+			if err := m.checkTable(t); err != nil {
+				return fmt.Errorf("compare the keys of table %s: %w", t.Name, err)
+			}
+		}
+	}
+	return m.found.err()
+}
+
+// differs says whether a table is another one on the cold side, so that its rows cannot be compared.
+func (m *merge) differs(name string) bool {
+	return m.hot.textOf(name) != m.cold.textOf(name)
+}
+
+func (m *merge) checkTable(t *sqlitefile.Table) error {
+	rows, err := number(m.conn, "SELECT EXISTS (SELECT 1 FROM cold."+sqltext.Quote(t.Name)+")")
+	if err != nil || rows == 0 {
+		return err
+	}
+	if t.Rowid == "" || t.Kind != sqlitefile.RowidTable {
+		if err := m.checkKey(t, t.Key, ""); err != nil {
+			return err
+		}
+	}
+	return m.checkUnique(t)
+}
+
+// conditionOf is the WHERE of an index over a part of the rows, "" of any other.
+func (s *shape) conditionOf(index string) string {
+	for _, o := range s.schema.Objects {
+		if o.Type != "index" || o.Name != index {
+			continue
+		}
+		depth, condition, inside := 0, "", false
+		for token, before := range sqltext.Tokens(o.SQL) {
+			switch {
+			case inside:
+				condition += before + string(token)
+			case token == "(":
+				depth++
+			case token == ")":
+				depth--
+			case depth == 0 && token.IsWord("where"):
+				inside = true
+			}
+		}
+		return strings.TrimSpace(condition)
+	}
+	return ""
+}
