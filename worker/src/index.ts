@@ -30,6 +30,8 @@ export {
 } from "./router/http.ts";
 export type { ServedBy, ServedByAnswer, ServedByResult } from "./router/served-by.ts";
 export type { BothAnswer } from "./router/cold.ts";
+export type { LocateAnswer, RowKey, RowPlace, WriteBothAnswer, WriteBothRequest } from "./router/locate.ts";
+export { type MergeRule, mergeRows, type OrderTerm, type Total } from "./router/merge-rows.ts";
 export {
   type BothRequest,
   type CallOptions,

@@ -17,6 +17,7 @@ import type { LogicClasses } from "./logic/registry.ts";
 import { ObjectSchema } from "./object/object-schema.ts";
 import { callOnStore } from "./object/run-logic.ts";
 import { Schema, type SchemaConfig } from "./schema/schema.ts";
+import { copiesIn, demandCopiesUntouched } from "./query/copies.ts";
 import { readJson } from "./wire/body.ts";
 import { WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
 import { isAdminPath } from "./wire/routes.ts";
@@ -182,11 +183,13 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
       return storage.transactionSync(() => {
         demandServing(books, queryRule(books, scope, "write"));
         const watch = new ChangeWatch(sql);
-        const recorder = this.#live.record();
+        const copies = scope === "cold" ? copiesIn(books.receipt) : [];
+        const recorder = copies.length > 0 ? this.#live.watch() : this.#live.record();
         const result = work(recorder === undefined ? sql : watchExec(sql, recorder));
         if (result instanceof Promise)
           throw new Error("a transaction is synchronous: await before it or after it");
         if (watch.changed()) {
+          if (recorder !== undefined && copies.length > 0) demandCopiesUntouched(copies, recorder.changes());
           books.countWrite();
           this.#live.commit(recorder);
         }

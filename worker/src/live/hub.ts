@@ -56,9 +56,13 @@ export class LiveHub implements ChangeLog {
     return this.#log.isOn ? new Recorder(this.#store.sql, this.#effects) : undefined;
   }
 
+  watch(): Recorder {
+    return new Recorder(this.#store.sql, this.#effects);
+  }
+
   /** Logs a write that was just counted, inside its transaction. */
   commit(recorder: ChangeRecorder | undefined): void {
-    if (recorder !== undefined) this.#log.append({ changes: recorder.changes() });
+    if (recorder !== undefined && this.#log.isOn) this.#log.append({ changes: recorder.changes() });
   }
 
   /** Accepts a subscriber. @throws WireError bad-request, not-active or overloaded */

@@ -22,6 +22,8 @@ export interface ChangeRecorder {
 export interface ChangeLog {
   /** Notes what the transaction that begins now changes; undefined while no subscriber needs it. */
   record(): ChangeRecorder | undefined;
+  /** The same, whether or not a subscriber needs it. */
+  watch(): ChangeRecorder;
   /** Logs a write that was just counted, inside its transaction. */
   commit(recorder: ChangeRecorder | undefined): void;
   /** Forgets the schema, which may have changed. */

@@ -7,6 +7,7 @@ import { type Rule, ruleFor } from "../state/phases.ts";
 import { DeferredKeys } from "./deferred-keys.ts";
 import type { ChangeLog, ChangeRecorder } from "./change-log.ts";
 import { ChangeWatch } from "./change-watch.ts";
+import { copiesIn, demandCopiesUntouched } from "./copies.ts";
 import { withCounts } from "./counts.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest } from "./request.ts";
@@ -113,7 +114,8 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const mayWrite = statements.some(({ kind }) => kind === "other");
   const watch = new ChangeWatch(store.sql);
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
-  const recorder = mayWrite ? live.record() : undefined;
+  const copies = mayWrite && request.scope === "cold" ? copiesIn(store.books.receipt) : [];
+  const recorder = copies.length > 0 ? live.watch() : mayWrite ? live.record() : undefined;
   const run = (statement: RunnableStatement, index: number) =>
     runStatement(reader, statement, index, (bound) =>
       isUserVersion(bound.tokens) ? userVersionResult(store.books.userVersion) : recorder?.run(bound),
@@ -125,6 +127,7 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   // What happened decides, not what the text looks like.
   if (watch.changed(results)) {
     if (request.mode === "read") throw new WireError("write-in-read", "a statement of a read request wrote");
+    if (recorder !== undefined && copies.length > 0) demandCopiesUntouched(copies, recorder.changes());
     store.books.countWrite();
     live.commit(recorderOf(live, recorder, statements, results));
   }

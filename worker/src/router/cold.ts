@@ -2,7 +2,7 @@
 // knows, but for two phases: under the fence, a PUT that moves rows may have happened or not, and the file
 // says which. What it says counts if the object is still what it was.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
-import type { Moment, QueryAnswer, QueryRequest, QueryResults } from "../query/types.ts";
+import type { Moment, QueryAnswer, QueryRequest, QueryResults, StatementResult } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
 import { cutoverInProgress, demandSafeToRepeat, failed } from "./failures.ts";
 import { type NotActive, notActive } from "./not-active.ts";
@@ -11,7 +11,13 @@ import type { Sides } from "./sides.ts";
 
 /** Both halves of a user's database as they were at one moment; `cold` is null while there is only one. */
 export type BothAnswer =
-  | { readonly ok: true; readonly hot: QueryResults; readonly cold: QueryResults | null }
+  | {
+      readonly ok: true;
+      readonly hot: QueryResults;
+      readonly cold: QueryResults | null;
+      /** One result for each statement, where the request says how to put both halves together. */
+      readonly merged?: readonly StatementResult[];
+    }
   | { readonly ok: false; readonly error: ErrorInfo };
 
 /** Which user's cold rows are asked for, and how long. */
@@ -158,6 +164,19 @@ async function isStill(user: ColdUser, { moment, holds }: Said): Promise<boolean
   const same = phase === moment.phase && gen === moment.gen && lin === moment.lin;
   // Writes that are not of cold rows are the hot answer's business.
   return same && (holds === false || writes === moment.writes);
+}
+
+/**
+ * The hot half of a split user does not see cold rows. Where it finds no parent for a foreign key, the error says
+ * that the parent may be cold.
+ */
+export async function explainForeignKey(user: ColdUser, answer: QueryAnswer): Promise<QueryAnswer> {
+  if (answer.ok || answer.error.kind !== "sql-error") return answer;
+  if (!answer.error.message.includes("FOREIGN KEY constraint failed")) return answer;
+  const probe = await queryCold(user, PROBE).catch(() => undefined);
+  if (probe?.ok !== true) return answer;
+  const message = `${answer.error.message}; the user is split, and this half sees its own rows only: is the row that is referred to among the cold ones? (docs/split.md)`;
+  return { ok: false, error: { ...answer.error, message } };
 }
 
 function notSplit({ moment }: Said): QueryAnswer {

@@ -11,11 +11,21 @@ import { remote } from "../logic/remote.ts";
 import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
 import { Schema, type SchemaConfig } from "../schema/schema.ts";
 import { callErrand, queryErrand } from "./errands.ts";
-import { type BothAnswer, type ColdUser, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { type BothAnswer, type ColdUser, explainForeignKey, noteThaw, queryCold, readBoth } from "./cold.ts";
 import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
+import {
+  type Halves,
+  locate,
+  type LocateAnswer,
+  type RowKey,
+  writeBoth,
+  type WriteBothAnswer,
+  type WriteBothRequest,
+} from "./locate.ts";
+import { mergeResults, type MergeRule } from "./merge-rows.ts";
 import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
@@ -106,6 +116,13 @@ export interface Router {
    * users `hot` is everything and `cold` null. Never rejects.
    */
   queryBoth(user: string, request: BothRequest): Promise<BothAnswer>;
+  /** Says in which half of a split user's database a row is, at this moment. Never rejects. */
+  locate(user: string, table: string, key: RowKey): Promise<LocateAnswer>;
+  /**
+   * Writes a row wherever it is, also while it moves: the statements run in one transaction, in the half that
+   * has the row. The error `not-found` says that neither has it. Never rejects.
+   */
+  writeBoth(user: string, request: WriteBothRequest): Promise<WriteBothAnswer>;
   /**
    * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw
    * --requested` does; until then they are where they are. The error `not-split` says that the user's rows
@@ -122,8 +139,10 @@ export interface Router {
   servedBy(user: string): Promise<ServedByAnswer>;
 }
 
-/** Statements that only read. */
-export type BothRequest = Pick<QueryRequest, "statements">;
+/** Statements that only read, and how the rows of both halves become one result for each statement. */
+export interface BothRequest extends Pick<QueryRequest, "statements"> {
+  readonly merge?: readonly MergeRule[];
+}
 
 const DEFAULT_DEADLINE_MS = 5000;
 
@@ -189,12 +208,35 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     trip.ask("store");
     return trip.observed(options.observe, { user, mode, scope }, () => queryCold(cold(user), request));
   };
+  const query: Router["query"] = async (user, request) => {
+    try {
+      const parsed = parseQueryRequest(request);
+      parseUserId(user);
+      if (parsed.scope === "cold") return await askCold(user, request, parsed);
+      return await explainForeignKey(cold(user), await hot(user, request, parsed));
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    }
+  };
+  const queryBoth: Router["queryBoth"] = async (user, { statements, merge }) => {
+    try {
+      const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
+      const parsed = parseQueryRequest(hotRequest);
+      parseUserId(user);
+      const answer = await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
+      if (!answer.ok || merge === undefined) return answer;
+      return { ...answer, merged: mergeResults(answer.hot, answer.cold, merge) };
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    }
+  };
+  const halves: Halves = { deadlineMs: options.deadlineMs, query, queryBoth };
   return {
-    async query(user, request) {
+    query,
+    queryBoth,
+    async locate(user, table, key) {
       try {
-        const parsed = parseQueryRequest(request);
-        parseUserId(user);
-        return await (parsed.scope === "cold" ? askCold(user, request, parsed) : hot(user, request, parsed));
+        return await locate(halves, user, table, key);
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }
@@ -216,12 +258,9 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
         }
       });
     },
-    async queryBoth(user, { statements }) {
+    async writeBoth(user, request) {
       try {
-        const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
-        const parsed = parseQueryRequest(hotRequest);
-        parseUserId(user);
-        return await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
+        return await writeBoth(halves, user, request);
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }

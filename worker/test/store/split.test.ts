@@ -195,3 +195,53 @@ describe("the application", () => {
     expect(await statusOf(client)).toMatchObject({ phase: "COLD", writes: 1 });
   });
 });
+
+describe("the copy of a reference table", () => {
+  async function withCopy(): Promise<Client> {
+    const client = new Client();
+    await client.claim("split");
+    await client.schema([
+      table("tags", "CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT)"),
+      table("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, tag REFERENCES tags ON DELETE CASCADE)"),
+      table("log", "CREATE TABLE log (what TEXT)"),
+      {
+        type: "trigger",
+        name: "writes",
+        table: "log",
+        sql: "CREATE TRIGGER writes AFTER INSERT ON log BEGIN UPDATE tags SET name = new.what; END",
+      },
+    ]);
+    await client.finish(0);
+    const { digest } = (await client.digest()).json;
+    await client.post("ready", {
+      gen: client.gen,
+      digest,
+      receipt: { user: client.user, claim: client.gen, reference: ["TAGS"] },
+    });
+    await client.activate();
+    return client;
+  }
+
+  it("is read-only, directly and through triggers", async () => {
+    const client = await withCopy();
+    for (const sql of [
+      "INSERT INTO tags VALUES (1, 'a')",
+      "REPLACE INTO main.\"tags\" VALUES (1, 'a')",
+      "WITH x AS (SELECT 1 AS i) INSERT INTO tags SELECT i, 'x' FROM x",
+      "INSERT INTO log VALUES ('through a trigger')",
+    ]) {
+      const answer = await client.query(sql, [], "write", "cold");
+      expect(answer, sql).toMatchObject({ ok: false, error: { kind: "sql-error" } });
+      expect(answer).toHaveProperty("error.message", expect.stringContaining("reference table"));
+    }
+    expect(await client.query("SELECT count(*) FROM tags", [], "read", "cold")).toMatchObject({
+      results: [{ rows: [[0]] }],
+    });
+  });
+
+  it("hinders no write of the other tables", async () => {
+    const client = await withCopy();
+    const write = await client.query("INSERT INTO notes VALUES (1, NULL)", [], "write", "cold");
+    expect(write).toMatchObject({ ok: true, moment: { writes: 1 } });
+  });
+});

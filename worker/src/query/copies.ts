@@ -1,0 +1,31 @@
+// The copies of reference tables that a store with cold rows has (docs/split.md): they are read-only, since the
+// rows of the file count.
+import { WireError } from "../wire/errors.ts";
+import type { TableChange } from "./change-log.ts";
+
+/** The reference tables that the receipt of a split names. */
+export function copiesIn(receipt: unknown): readonly string[] {
+  const named =
+    typeof receipt === "object" && receipt !== null && "reference" in receipt ? receipt.reference : undefined;
+  return Array.isArray(named) ? named.filter((name) => typeof name === "string") : [];
+}
+
+/**
+ * Refuses a transaction that wrote to a copy; null: it changed the schema, or nobody can tell.
+ * @throws WireError sql-error
+ */
+export function demandCopiesUntouched(
+  copies: readonly string[],
+  changes: readonly TableChange[] | null,
+): void {
+  const written = changes?.find(({ table }) => copies.some((name) => fold(name) === fold(table)));
+  if (written === undefined) return;
+  throw new WireError(
+    "sql-error",
+    `table ${written.table} is a reference table, and the cold half has a read-only copy of it: write it in scope hot`,
+  );
+}
+
+function fold(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
