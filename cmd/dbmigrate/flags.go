@@ -101,10 +101,11 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	return line
 }
 
-// valueForRecords leaves out which users are excluded, and which users' writes are discarded. The plan that
+// valueForRecords leaves out which users are excluded, discarded, or restored from which file. The plan that
 // gc confirms names no user.
 func valueForRecords(cmd *cobra.Command, f *pflag.Flag) string {
-	if f.Name == "exclude" || f.Name == "confirm" && cmd.Name() == "rollback" {
+	names := f.Name == "confirm" && cmd.Name() != "gc" || f.Name == "from"
+	if f.Name == "exclude" || names {
 		return "(given)"
 	}
 	return f.Value.String()

@@ -59,6 +59,8 @@ func newRoot(a *app) *cobra.Command {
 		newMigrate(a),
 		newVerify(a),
 		newRollback(a),
+		newBackup(a),
+		newRestore(a),
 		newThaw(a),
 		newGC(a),
 		newStatus(a),

@@ -73,3 +73,12 @@ func (s *Source) ForeignMark(
 	e.Stores = worker
 	return e.Inspect().ForeignMark
 }
+
+// Bucket is the bucket alone, for what has to be known before the users are.
+func (s *Source) Bucket() (migrate.Files, error) {
+	c, err := s.Config()
+	if err != nil {
+		return nil, err
+	}
+	return R2(c, s.Traffic)
+}

@@ -275,6 +275,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
 	e.TellsNames = hello.Names
 	e.Composites, e.Offered = worker, hello.Composites
+	e.Snapshots, e.SnapshotBytes = worker, hello.SnapshotBytes
 	return &Connection{
 		Engine:    e,
 		Limiter:   limiter,

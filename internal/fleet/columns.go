@@ -113,5 +113,8 @@ func reasonText(r result.Result) string {
 	if r.Archived != "" {
 		parts = append(parts, "archived as "+string(r.Archived))
 	}
+	if r.SavedTo != "" {
+		parts = append(parts, "as "+r.SavedTo)
+	}
 	return strings.Join(parts, "; ")
 }

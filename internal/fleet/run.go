@@ -268,6 +268,8 @@ var bytesStage = map[result.Action]result.Stage{
 	result.ActionThaw:     result.StageCopy,
 	result.ActionRollback: result.StagePut,
 	result.ActionRehearse: result.StagePut,
+	result.ActionBackup:   result.StagePut,
+	result.ActionRestore:  result.StagePut,
 }
 
 // done takes one user's account. The engine calls it for one user at a time.

@@ -74,7 +74,8 @@ func (o *run) move(w Wave, line *WaveLine) (s step) {
 		switch {
 		case one.Outcome == result.OutcomeMigrated,
 			one.Outcome == result.OutcomeSplit,
-			one.Outcome == result.OutcomeResumed:
+			one.Outcome == result.OutcomeResumed,
+			one.Outcome == result.OutcomeBackedUp:
 			s.moved, s.look = append(s.moved, one.User), append(s.look, one.User)
 		case one.Outcome == result.OutcomeAlready && w.Canary:
 			s.look = append(s.look, one.User)

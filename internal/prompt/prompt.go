@@ -4,8 +4,11 @@ package prompt
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -43,6 +46,12 @@ func (p Prompt) Ask(ctx context.Context, question string) (string, error) {
 	case text := <-answer:
 		return text, nil
 	}
+}
+
+// NameOf is a short name of a set: words that carry it confirm this set and no other of the same size.
+func NameOf(set []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(set)), "\n")))
+	return hex.EncodeToString(sum[:4])
 }
 
 // Confirm asks for the words, where they were not given. Without a terminal nothing is changed.

@@ -2,11 +2,7 @@ package rollback
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
@@ -23,13 +19,7 @@ func discardWords(users []migrate.Found) string {
 	for _, f := range users {
 		named = append(named, string(f.User))
 	}
-	return fmt.Sprintf("discard the writes of %d users %s", len(users), nameOf(named))
-}
-
-// nameOf is a short name of a set: words that carry it confirm this set and no other of the same size.
-func nameOf(set []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(set)), "\n")))
-	return hex.EncodeToString(sum[:4])
+	return fmt.Sprintf("discard the writes of %d users %s", len(users), prompt.NameOf(named))
 }
 
 // ConfirmDiscard says what would be left behind and asks for it in words.

@@ -69,7 +69,7 @@ func foreignWords(marks []inspect.ForeignMark) string {
 	for _, m := range marks {
 		named = append(named, fmt.Sprintf("%s %d %d", m.User, m.Shown, m.Known))
 	}
-	return fmt.Sprintf("end the foreign marks of %d users %s", len(marks), nameOf(named))
+	return fmt.Sprintf("end the foreign marks of %d users %s", len(marks), prompt.NameOf(named))
 }
 
 // Foreign are the foreign marks of the users who were asked about. Who has none is in it with nil.

@@ -61,3 +61,22 @@ func (c *Client) Export(ctx context.Context, u userdb.UserID, req wire.BackReque
 	}
 	return out, c.checkStatus(m, out.Claimed.Status)
 }
+
+// ReadAll reads everything that the Durable Object holds, of one moment. Only one of up to
+// Hello.SnapshotBytes answers.
+func (c *Client) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error) {
+	m := c.post("read all of", u, "/export/all", struct{}{})
+	m.timeout, m.binary = c.timeouts.Rows, true
+	body, err := c.do(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	out, err := wire.ParseExported(body)
+	if err != nil {
+		return nil, c.protocolError(m, err)
+	}
+	if out.Digest == nil || !out.Digest.Complete || out.Schema == nil {
+		return nil, c.protocolError(m, errors.New("it does not say what the Durable Object holds"))
+	}
+	return out, c.checkDigest(m, *out.Digest)
+}

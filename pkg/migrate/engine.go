@@ -43,6 +43,9 @@ type Engine struct {
 	// Composites takes the composite requests in Offered, which the Worker names. The others go step by step.
 	Composites Composites
 	Offered    []string
+	// Snapshots reads Durable Objects of up to SnapshotBytes at once; 0: all are read page by page.
+	Snapshots     Snapshots
+	SnapshotBytes int64
 	// Procedure is how a migrate treats writers that know no fence.
 	Procedure Procedure
 	// Scratch holds the spooled files of the users in flight; nil means the system's folder for temporary

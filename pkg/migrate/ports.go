@@ -102,6 +102,12 @@ type Composites interface {
 	Export(ctx context.Context, u userdb.UserID, req wire.BackRequest) (*wire.Exported, error)
 }
 
+// Snapshots reads what a small Durable Object holds in one request, and claims nothing.
+type Snapshots interface {
+	// ReadAll is FreshDigest, ExportSchema and ExportRows of every table, of one moment.
+	ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error)
+}
+
 // Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing
 // travels.
 type Marker interface {

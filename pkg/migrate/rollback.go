@@ -61,7 +61,9 @@ type retreat struct {
 	result *result.Result
 	// merges: the Durable Object has cold rows, which go back into the file.
 	merges bool
-	opened string // the SHA of the hot file that was checked before anybody had to wait
+	// instead is what a restore puts, whatever either side has; nil for a rollback.
+	instead *userfile.Copy
+	opened  string // the SHA of the hot file that was checked before anybody had to wait
 }
 
 // Rollback makes the user's file authoritative, from whatever state earlier commands left (docs/cutover.md,

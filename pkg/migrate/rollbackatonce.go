@@ -199,14 +199,14 @@ func behindTheClaim(err error) bool {
 
 // answeredBy is the engine with Durable Objects that have answered already, each question once: what an
 // export brought need not be asked for.
-func (r *retreat) answeredBy(all *wire.Exported) *Engine {
-	e := *r.Engine
+func (e *Engine) answeredBy(all *wire.Exported) *Engine {
+	told := *e
 	pages := map[string]*wire.ExportPage{}
 	for _, page := range all.Pages {
 		pages[page.Table] = page
 	}
-	e.Stores = &answered{Stores: e.Stores, digest: all.Digest, schema: all.Schema, pages: pages}
-	return &e
+	told.Stores = &answered{Stores: e.Stores, digest: all.Digest, schema: all.Schema, pages: pages}
+	return &told
 }
 
 type answered struct {

@@ -61,7 +61,9 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	if err := r.lift(ctx); err != nil {
 		return err
 	}
-	r.result.Outcome = result.OutcomeExported
+	if r.instead == nil {
+		r.result.Outcome = result.OutcomeExported
+	}
 	return nil
 }
 
@@ -102,7 +104,9 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 	if err != nil {
 		return err
 	}
-	defer file.Remove()
+	if file != r.instead { // which is needed again where the PUT loses its race
+		defer file.Remove()
+	}
 	if err := r.putStamped(ctx, file, seen, userfile.OtherContent); err != nil {
 		return err
 	}
@@ -119,6 +123,9 @@ func (r *retreat) fileToPutBack(
 	st wire.Status,
 	digest wire.DatabaseDigest,
 ) (*userfile.Copy, result.Outcome, error) {
+	if r.instead != nil {
+		return r.instead, result.OutcomeReplaced, r.saveLeftBehind(ctx, digest)
+	}
 	receipt := st.Receipt
 	// A write may leave every row as it was and still change something that no digest covers: an option of a
 	// full-text index.

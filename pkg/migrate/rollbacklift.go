@@ -13,6 +13,9 @@ import (
 // lift takes back a migration that never became active: the same content, stamped. Even a file that carries
 // no fence is touched, so that the fence PUT of a dead command that is still under way meets a changed ETag.
 func (r *retreat) lift(ctx context.Context) error {
+	if r.instead != nil {
+		return r.replaceFile(ctx)
+	}
 	for range putTries {
 		file, err := r.look(ctx, r.user)
 		if err != nil {

@@ -22,6 +22,8 @@ const (
 	ActionGC       Action = "gc"
 	ActionRehearse Action = "rehearse" // of a rollback
 	ActionThaw     Action = "thaw"     // of rows of a split user
+	ActionBackup   Action = "backup"
+	ActionRestore  Action = "restore"
 )
 
 // Outcome is how an action ended. Outcomes are promised in docs/scripting.md.
@@ -51,6 +53,8 @@ const (
 	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see
 	// Quarantine.
 	OutcomeQuarantined Outcome = "quarantined"
+	OutcomeBackedUp    Outcome = "backed-up" // backup: a proved copy is where SavedTo says
+	OutcomeReplaced    Outcome = "replaced"  // restore: the user has the content of the file that was given
 	OutcomeNotBegun    Outcome = "not-begun" // the run ended before this user's turn; nothing was touched
 	OutcomeFailed      Outcome = "failed"    // see the error; the user is served by the side that served before, unless Open
 )
@@ -104,6 +108,9 @@ type Result struct {
 	LeftBehind userdb.ObjectKey
 	// Archived is where gc put the file before it freed it.
 	Archived userdb.ObjectKey
+	// SavedTo is where backup has its copy, and Digest the database digest by which it was proved.
+	SavedTo string
+	Digest  string
 
 	// The rest is for the program; none of it is printed.
 
@@ -209,6 +216,8 @@ type resultJSON struct {
 	FreedBytes  int64                `json:"freedBytes,omitempty"`
 	LeftBehind  userdb.ObjectKey     `json:"leftBehind,omitempty"`
 	Archived    userdb.ObjectKey     `json:"archived,omitempty"`
+	SavedTo     string               `json:"savedTo,omitempty"`
+	Digest      string               `json:"digest,omitempty"`
 	Quarantine  userdb.Kind          `json:"quarantine,omitempty"`
 	ETag        userdb.ETag          `json:"etag,omitempty"`
 	FlagLeft    bool                 `json:"flagLeft,omitempty"`
@@ -240,6 +249,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		FreedBytes:  r.FreedBytes,
 		LeftBehind:  r.LeftBehind,
 		Archived:    r.Archived,
+		SavedTo:     r.SavedTo,
+		Digest:      r.Digest,
 		FlagLeft:    r.LeftFlag,
 	}
 	if r.Quarantine != "" {

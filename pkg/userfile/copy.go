@@ -206,6 +206,21 @@ func (s *Copy) PutUnmarkedAt(
 	return err
 }
 
+// WriteUnmarked writes the bytes as they were before any mark.
+func (s *Copy) WriteUnmarked(w io.Writer) error {
+	head, err := userdb.WithoutMark(s.head)
+	if err != nil {
+		return err
+	}
+	f, _, err := s.open(head)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, io.NewSectionReader(&patched{f: f, head: head}, 0, s.Size))
+	return err
+}
+
 // sums reads the spooled file once, for the MD5 of its bytes under head. Other bytes than were spooled are an
 // error.
 func (s *Copy) sums(f *os.File, head []byte) ([]byte, error) {

@@ -56,6 +56,9 @@ type Hello struct {
 	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does
 	// not.
 	FenceBytes int64 `json:"fenceBytes"`
+	// SnapshotBytes is the largest Durable Object that answers with all that it holds in one request; 0 where
+	// none does.
+	SnapshotBytes int64 `json:"snapshotBytes"`
 	// Composites names the composite requests that the Worker takes (composite.go), none from one of before.
 	Composites []string `json:"composites"`
 	// Names says that the Worker tells what S3 would not carry of an object (the route names).

@@ -30,7 +30,8 @@ type Returned struct {
 
 const exportedMagic = "DMA1"
 
-// Exported is the answer to export: the sealed object, and everything that it holds.
+// Exported is the answer to export: the sealed object, and everything that it holds. In that to export/all
+// nothing is sealed, and Claimed is empty.
 type Exported struct {
 	Claimed Claimed       `json:"claimed"`
 	Digest  *DigestReport `json:"digest"` // nil, as Schema, where the claim found nothing to give back

@@ -65,6 +65,7 @@ func (w *World) Engine(
 		FenceBytes:  1 << 20,
 		TellsNames:  true,
 		Composites:  composites,
+		Snapshots:   w.Objects,
 		Offered:     offered,
 		Scratch:     folder(w.scratch),
 		Run:         run,

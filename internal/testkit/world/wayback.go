@@ -138,6 +138,41 @@ func (o *Objects) Export(ctx context.Context, u userdb.UserID, req wire.BackRequ
 	return wire.ParseExported(bytes.Clone(body))
 }
 
+// ReadAll answers with everything that the object holds, while nobody writes.
+func (o *Objects) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error) {
+	return with(o, u, func(o *object) (*wire.Exported, error) {
+		if _, err := o.demandPhase(Export); err != nil {
+			return nil, err
+		}
+		digest, err := o.content.digest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		schema, err := o.content.schema(ctx)
+		all := &wire.Exported{
+			Digest: &wire.DigestReport{
+				Phase: o.state.Phase, Gen: o.state.Gen, Lin: o.state.Lin, Writes: o.writes, Complete: true, Digest: &digest,
+			},
+			Schema: &wire.ExportSchema{Schema: schema, Writes: o.writes, Phase: o.state.Phase},
+		}
+		for _, table := range digest.Tables {
+			if err != nil || table.Rows == 0 {
+				continue
+			}
+			var page *wire.ExportPage
+			page, err = o.content.page(ctx, wire.ExportRequest{Table: table.Name, MaxBytes: 1 << 30})
+			if err == nil {
+				page.Writes, page.Phase, page.Gen = o.writes, o.state.Phase, o.state.Gen
+				all.Pages = append(all.Pages, page)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return wire.ParseExported(wire.AppendExported(nil, all))
+	})
+}
+
 type sealed struct {
 	claimed wire.Claimed
 	digest  *wire.DigestReport

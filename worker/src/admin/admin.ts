@@ -4,7 +4,7 @@ import { authorize, type AuthEnv } from "../auth.ts";
 import { errorResponse, WireError } from "../wire/errors.ts";
 import { readJson } from "../wire/body.ts";
 import { asInteger, asObject } from "../wire/json.ts";
-import { FENCE_BYTES, LIMITS, MARK_BYTES } from "../wire/limits.ts";
+import { FENCE_BYTES, LIMITS, MARK_BYTES, SNAPSHOT_BYTES } from "../wire/limits.ts";
 import { VERSION_HEADER, commonVersion } from "./version.ts";
 import { compositeNames, isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../version.ts";
@@ -162,6 +162,7 @@ function hello(
     limits: LIMITS,
     markBytes: marks ? MARK_BYTES : 0,
     fenceBytes: marks ? FENCE_BYTES : 0,
+    snapshotBytes: SNAPSHOT_BYTES,
     composites: marks ? compositeNames : [],
     names: marks,
     // What a router of this isolate was told; null before there was one.

@@ -19,6 +19,7 @@ import { type ClaimRequest, activate, claim, merge, ready, release, reset } from
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
 import { applySchema } from "./schema.ts";
+import { snapshot } from "./snapshot.ts";
 
 const MAX_DIGEST_BUDGET_MS = 25_000;
 const MAX_BATCH = 2 ** 31 - 1;
@@ -88,6 +89,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       parseKey(json["after"], "after"),
       asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
     ),
+  "export/all": (store) => snapshot(store),
   thaws: ({ books }) => ({ thaws: books.thaws }),
   merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),

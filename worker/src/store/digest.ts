@@ -95,6 +95,17 @@ export async function advanceDigest(
   return report(store);
 }
 
+/**
+ * The digest from the tables themselves, without a break: nothing is written meanwhile. It is for stores that
+ * the caller knows to be small.
+ * @throws WireError wrong-phase
+ */
+export function digestAtOnce(store: StoreContext): DigestReport {
+  store.storage.transactionSync(() => forgetDigest(store));
+  while (!store.storage.transactionSync(() => digestSlice(store, new SliceBudget())));
+  return report(store);
+}
+
 function forgetDigest(store: StoreContext): void {
   demandPhase(store.books.state, "digest");
   store.books.dropDigest();

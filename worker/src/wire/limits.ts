@@ -58,5 +58,8 @@ export const FENCE_BYTES = 32 * 1024 * 1024;
 /** The most rows that one `export` answers with: an operator keeps them in memory, for each user under way. */
 export const EXPORT_BYTES = 2 * 1024 * 1024;
 
+/** The largest object that one `export/all` answers with: its writes wait meanwhile. */
+export const SNAPSHOT_BYTES = 8 * 1024 * 1024;
+
 /** The largest integer up to which every JavaScript number is exact. */
 export const MAX_EXACT_INTEGER = 2 ** 53;

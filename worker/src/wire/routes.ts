@@ -32,6 +32,8 @@ export const userRoutes = {
   activate: { method: "POST", body: "json" },
   "export/schema": { method: "GET", body: "none" },
   "export/rows": { method: "POST", body: "json" },
+  // The digest, the schema and all rows, of one moment.
+  "export/all": { method: "POST", body: "json" },
   thaws: { method: "GET", body: "none" },
   merge: { method: "POST", body: "json" },
   release: { method: "POST", body: "json" },

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/restore"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/pkg/backup"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+)
+
+type restoreOptions struct {
+	selection.Options
+	migrate.RestoreOptions
+	pace
+	watchFlags
+	from    string
+	confirm string
+	dryRun  bool
+}
+
+func newRestore(a *app) *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:   "restore USER... | --users-file FILE | --all --from FILE|FOLDER|r2:KEY|r2:PREFIX/",
+		Short: "Give users the content of a SQLite file",
+		Long: "Give users the content of a SQLite file: a backup, a kept file, a copy under .dbmigrate/left-behind/, or any other.\n" +
+			"The file is checked as migrate checks one. What it replaces is kept under .dbmigrate/left-behind/ first. Users in R2 get\n" +
+			"it in place of their file; users in a Durable Object are rolled back to it, and migrate again.\n\n" +
+			"A folder has one file for each user: USER.sqlite, USER.db, USER.sqlite3 or USER/database.sqlite. With --all every file\n" +
+			"there is restored, as for databases from Turso, LiteFS or Fly volumes. New users need no file in R2 before.\n\n" +
+			"Where a database would be replaced, it asks for the exact words that it prints, at a terminal or by --confirm.\n" +
+			"Writers that save without conditions may overwrite what was restored: stop them first.",
+		Example: "  dbmigrate restore alice --from backups/alice.sqlite --dry-run\n" +
+			"  dbmigrate restore alice --from r2:.dbmigrate/left-behind/alice/7.sqlite --confirm \"replace the database of alice\"\n" +
+			"  dbmigrate restore --all --from turso-dump/",
+		Annotations: manual{
+			reads:   "the files of --from, the users' files, the Durable Objects",
+			changes: "the users' files; Durable Objects are sealed, emptied and filled again; the KV flags;\ncopies under .dbmigrate/left-behind/. Nothing with --dry-run",
+			undo:    "dbmigrate restore from what was left behind",
+			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+		}.annotations(),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.restore(cmd, &o, args) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.All, "all", false, "every user with a file under --from")
+	flags.StringVar(&o.UsersFile, "users-file", "",
+		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	addParts(&o.Options, flags)
+	o.pace.add(flags)
+	o.watchFlags.add(flags, true)
+	flags.StringVar(&o.from, "from", "", "the `file`, the folder, or r2:KEY or r2:PREFIX/ in the same bucket")
+	flags.BoolVar(&o.StayInR2, "stay-in-r2", false, "do not migrate users again who were in a Durable Object")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "check the files, say what would be replaced, and change nothing")
+	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
+	return cmd
+}
+
+func (a *app) restore(cmd *cobra.Command, o *restoreOptions, args []string) error {
+	if err := o.pace.check(); err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	o.Talk, o.WithoutFlags = a.out, true
+	set, err := o.Parse(args, a.stdin)
+	if err != nil {
+		return err
+	}
+	watch, err := a.watch(&o.watchFlags)
+	if err != nil {
+		return err
+	}
+	from, err := backup.Find(ctx, o.from, set.Named, a.source(cmd).Bucket)
+	if err != nil {
+		return err
+	}
+	if set.Wide {
+		args = nil
+		for _, u := range from.Users {
+			args = append(args, string(u))
+		}
+	}
+	n := connect.Need{Concurrency: o.concurrency, Why: connect.FillsObjects}
+	c, err := a.source(cmd).Choose(ctx, &o.Options, args, a.stdin, n)
+	if err != nil {
+		return err
+	}
+	if err := restore.Placed(c); err != nil {
+		return err
+	}
+	if err := c.MayMove(c.Users, !o.dryRun, a.out.Warn); err != nil {
+		return err
+	}
+	if o.dryRun {
+		return a.planRestore(cmd, c, from)
+	}
+	if err := restore.Confirm(ctx, c, o.confirm, a.prompt(), a.out.Warn); err != nil {
+		return err
+	}
+	job := fleet.Job{Action: result.ActionRestore, Do: from.Job(c.Engine, o.RestoreOptions)}
+	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job))
+}
+
+func (a *app) planRestore(cmd *cobra.Command, c *connect.Chosen, from *backup.Sources) error {
+	lines, err := restore.Plan(cmd.Context(), c, from)
+	if err != nil {
+		return err
+	}
+	totals, err := restore.Print(a.out, lines)
+	if err == nil && totals.Failed > 0 {
+		return ended(exitFailed)
+	}
+	return err
+}

@@ -1,0 +1,217 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	// sideTries bounds how often a backup looks again because the user moved to the other side.
+	sideTries = 4
+	// quietTries bounds how often a large Durable Object is read again because the application wrote.
+	quietTries = 5
+	quietPause = time.Second
+)
+
+// Keeper puts a copy where a backup belongs, whole or not at all, and says where that is. The digest is ""
+// where the database is one that dbmigrate cannot read row by row.
+type Keeper func(ctx context.Context, file *userfile.Copy, digest string) (where string, err error)
+
+// Backup copies the user's database, of one moment, from the side that serves the user, proves the copy and
+// hands it to keep. It claims nothing and stops nobody: the application writes on.
+func (e *Engine) Backup(ctx context.Context, u userdb.UserID, keep Keeper) result.Result {
+	started := e.now()
+	b := &backup{Engine: e, user: u, keep: keep, result: &result.Result{User: u, Action: result.ActionBackup}}
+	err := b.run(ctx)
+	return b.result.End(e.now().Sub(started), err)
+}
+
+type backup struct {
+	*Engine
+	user   userdb.UserID
+	keep   Keeper
+	result *result.Result
+}
+
+var errMoved = errors.New("the user moved to the other side meanwhile")
+
+func (b *backup) run(ctx context.Context) error {
+	var err error
+	for range sideTries {
+		if err = b.once(ctx); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Precondition, Err: err,
+		Hint: "nothing was changed; run the command again when no other command moves the user"}
+}
+
+func (b *backup) once(ctx context.Context) error {
+	st, file, err := b.sides().Both(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	if st.Phase.Split() {
+		return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Blocked,
+			Err:  fmt.Errorf("the user is split (%s): rows are on both sides", st.Phase),
+			Hint: "dbmigrate rollback or migrate makes the user whole; then back up"}
+	}
+	switch userfile.Classify(file, st) {
+	case userfile.Migrated, userfile.RollbackBegun:
+		if err := userfile.MaySeal(b.user, st, file); err != nil {
+			return err
+		}
+		return b.ofObject(ctx, st)
+	case userfile.AtFile, userfile.MigrationBegun, userfile.MigrationFenced, userfile.RollbackPut:
+		return b.ofFile(ctx)
+	}
+	_, problem, next := userfile.Serves(st, file)
+	return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Conflict,
+		Err: errors.New(problem), Hint: "nobody can tell which side is right; first: " + next}
+}
+
+// ofFile keeps the file as it was before any mark. One GET is one version, so it is of one moment.
+func (b *backup) ofFile(ctx context.Context) error {
+	if err := b.source().RefuseBeside(ctx, b.user); err != nil {
+		return err
+	}
+	file, err := b.download(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	defer file.Remove()
+	if file.Tombstone() {
+		return errMoved
+	}
+	if file.Fenced() {
+		// It is the truth for as long as no Durable Object was opened over it.
+		st, err := b.Stores.Status(ctx, b.user)
+		if err != nil {
+			return err
+		}
+		if !userfile.HoldsNothing(st.Phase) {
+			return errMoved
+		}
+	}
+	digest, err := b.proveFile(ctx, file)
+	if err != nil {
+		return err
+	}
+	return b.save(ctx, file, digest)
+}
+
+// proveFile checks the file as migrate does. A database that a Durable Object could not hold is kept all the
+// same: its bytes are those of the ETag.
+func (b *backup) proveFile(ctx context.Context, file *userfile.Copy) (*wire.DatabaseDigest, error) {
+	report, err := b.source().FirstCheck().Preflight(ctx, file.Path, b.Limits)
+	if err != nil {
+		return nil, err
+	}
+	err = report.Err()
+	if err == nil {
+		digest, err := file.Digest(ctx)
+		return &digest, err
+	}
+	if userdb.KindOf(err) == userdb.Blocked {
+		b.result.AddReason("kept byte for byte, and not compared row by row: a Durable Object could not hold it")
+		return nil, nil
+	}
+	return nil, userfile.About(b.user, err)
+}
+
+// ofObject builds a file from the Durable Object. A small one answers with all that it holds; of a larger one
+// each page is of one moment, and the whole is, if nobody wrote meanwhile.
+func (b *backup) ofObject(ctx context.Context, st wire.Status) error {
+	if b.Snapshots != nil && st.DatabaseBytes <= b.SnapshotBytes {
+		end := b.importTurn(ctx, st.DatabaseBytes)
+		defer end()
+		all, err := b.Snapshots.ReadAll(ctx, b.user)
+		if err == nil {
+			return b.build(ctx, b.answeredBy(all), *all.Digest)
+		}
+		if !tooLarge(err) {
+			return b.orMoved(ctx, st, err)
+		}
+	}
+	err := b.betweenWrites(ctx, st)
+	return b.orMoved(ctx, st, err)
+}
+
+func tooLarge(err error) bool {
+	var remote *wire.RemoteError
+	return errors.As(err, &remote) && (remote.Kind == wire.KindTooLarge || remote.Kind == wire.KindNotFound)
+}
+
+// betweenWrites reads the pages until nobody has written in between.
+func (b *backup) betweenWrites(ctx context.Context, st wire.Status) error {
+	for try := 1; ; try++ {
+		err := b.despiteWrites(ctx, "back up", b.user, st, func() error {
+			report, err := b.Stores.FreshDigest(ctx, b.user)
+			if err != nil {
+				return err
+			}
+			return b.build(ctx, b.Engine, report)
+		})
+		if userdb.KindOf(err) != userdb.Precondition || try == quietTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(try) * quietPause):
+		}
+		if st, err = b.Stores.Status(ctx, b.user); err != nil {
+			return err
+		}
+	}
+}
+
+// orMoved looks for another command behind a contradiction.
+func (b *backup) orMoved(ctx context.Context, st wire.Status, err error) error {
+	switch userdb.KindOf(err) {
+	case userdb.Conflict, userdb.Mismatch, userdb.Superseded:
+	default:
+		return err
+	}
+	now, statusErr := b.Stores.Status(ctx, b.user)
+	if statusErr != nil || now.Gen == st.Gen {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errMoved, err)
+}
+
+func (b *backup) build(ctx context.Context, from *Engine, report wire.DigestReport) error {
+	file, err := from.exportFile(ctx, b.user, *report.Digest)
+	if err != nil {
+		return err
+	}
+	defer file.Remove()
+	return b.save(ctx, file, report.Digest)
+}
+
+func (b *backup) save(ctx context.Context, file *userfile.Copy, digest *wire.DatabaseDigest) error {
+	begun, name := b.now(), ""
+	if digest != nil {
+		name = digest.Database
+	}
+	where, err := b.keep(ctx, file, name)
+	if err != nil {
+		return err
+	}
+	b.observe(result.Event{User: b.user, Stage: result.StagePut, Bytes: file.Size, Took: b.now().Sub(begun)})
+	b.result.Outcome, b.result.Bytes, b.result.SavedTo, b.result.Digest = result.OutcomeBackedUp, file.Size, where, name
+	if digest != nil {
+		b.result.Tables = len(digest.Tables)
+		for _, t := range digest.Tables {
+			b.result.Rows += t.Rows
+		}
+	}
+	return nil
+}
