@@ -130,6 +130,11 @@ var mutations = []search{
 		"LOSS",
 		with(two, "CRASHES=1", "WRITES=2", "VACUUM=1")...),
 	mutate(
+		"KEPT_ANY",
+		"any fenced file taken for the migrated one (a bucket set back)",
+		"KEPT",
+		with(oneEach, "BACKUPS=1", "LATE=1", "FAILURES=1")...),
+	mutate(
 		"EXPORT_NOOPEN",
 		"an export from before the object was opened again (a bucket set back)",
 		"KEPT",

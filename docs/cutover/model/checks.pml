@@ -150,6 +150,9 @@
 #ifndef EXPORT_NOLIN
 #define EXPORT_NOLIN 0        /* rollback takes any fence for its own lineage's */
 #endif
+#ifndef KEPT_ANY
+#define KEPT_ANY 0            /* any file under the fence is taken for the one that was migrated */
+#endif
 #ifndef EXPORT_NOOPEN
 #define EXPORT_NOOPEN 0       /* an export counts although the object was opened again after its claim */
 #endif

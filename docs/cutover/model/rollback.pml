@@ -1,5 +1,8 @@
 /* rollback: pkg/migrate/rollback.go. Included in the body of Operator. */
 
+/* The file that was migrated, by what the receipt says of its bytes. */
+#define IS_KEPT(f) ((f) != ABSENT && !TOMBSTONE(f) && (CONTENT(f) == receipt || KEPT_ANY))
+
 /* (*retreat).nothingToDo and maySeal: the status, then the file. */
 rollback: atomic {
 		if
@@ -20,7 +23,7 @@ rollback: atomic {
 		:: l == 0 && !FENCED(file) && (STAMP(file) == x || NOTHING_NOSTAMP) -> goto in_file  /* CLEAN: the phase was EMPTY */
 		:: l > 0 && file != ABSENT && LIN(file) != l && !EXPORTED(file, l) && (NEWEST(file) <= x || SEAL_NOSTALE) -> goto conflict
 #if RETURNS
-		:: l > 0 && LIN(file) == l && NON(file) == l && !TOMBSTONE(file) && job == 0 -> seen = file; goto at_once
+		:: l > 0 && LIN(file) == l && NON(file) == l && IS_KEPT(file) && job == 0 -> seen = file; goto at_once
 #endif
 		:: else -> x = 0; l = 0; goto claim_it
 		fi
@@ -148,8 +151,8 @@ bring_back: atomic {
 		fi;
 		if
 		:: GIVES_UP && failures > 0 -> failures--; goto take_back  /* no file can be made of what the object holds */
-		:: receipt == content && seen != ABSENT && (!TOMBSTONE(seen) || KEPT_FROM_TOMBSTONE) -> x = CONTENT(seen)
-		:: receipt != content || seen == ABSENT || TOMBSTONE(seen) -> x = content
+		:: receipt == content && (IS_KEPT(seen) || (TOMBSTONE(seen) && KEPT_FROM_TOMBSTONE)) -> x = CONTENT(seen)
+		:: receipt != content || !IS_KEPT(seen) -> x = content
 		fi
 	};
 	if
