@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -18,6 +17,7 @@ type migrateOptions struct {
 	selection.Options
 	pace
 	watchFlags
+	reportFlag
 	waveOptions
 	dryRun           bool
 	maxCost          costCap
@@ -62,6 +62,7 @@ func newMigrate(a *app) *cobra.Command {
 	o.maxCost.add(cmd.Flags())
 	o.waveOptions.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
+	o.reportFlag.add(cmd.Flags())
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
 	cmd.Flags().
 		BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again even if their file was refused before and has not changed")
@@ -73,6 +74,9 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		return err
 	}
 	if err := o.waveOptions.check(); err != nil {
+		return err
+	}
+	if err := runs.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}
 	if err := o.writers.check(cmd.Flags()); err != nil {
@@ -122,12 +126,12 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := c.MayMove(users, !o.dryRun, a.out.Warn); err != nil {
 		return err
 	}
-	return a.migrateUsers(ctx, c, o, watch, &ahead, users, !set.Wide)
+	return a.migrateUsers(cmd, c, o, watch, &ahead, users, !set.Wide)
 }
 
 // migrateUsers plans, or does it.
 func (a *app) migrateUsers(
-	ctx context.Context,
+	cmd *cobra.Command,
 	c *connect.Connection,
 	o *migrateOptions,
 	watch *fleet.Watch,
@@ -152,5 +156,7 @@ func (a *app) migrateUsers(
 	job := fleet.Job{Action: result.ActionMigrate, Do: guard.Guard(o.mode.move(e)), Strict: named}
 	job = r.Follow(job, o.writers.procedure)
 	job.Before = c.StillTheWorker(job.Before)
-	return summed(r.Run(ctx, waves, job))
+	s, err := r.Run(cmd.Context(), waves, job)
+	a.report(cmd, c, &o.reportFlag, s.Users)
+	return summed(s, err)
 }

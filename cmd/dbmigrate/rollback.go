@@ -11,6 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/rollback"
+	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -19,6 +20,7 @@ import (
 type rollbackOptions struct {
 	wholeOptions
 	migrate.RollbackOptions
+	reportFlag
 	confirm         string
 	dryRun          bool
 	rehearse        bool
@@ -59,6 +61,7 @@ func newRollback(a *app) *cobra.Command {
 	addTimes(&o.Options, flags)
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)
+	o.reportFlag.add(flags)
 	flags.BoolVar(
 		&o.dryRun,
 		"dry-run",
@@ -109,6 +112,9 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	if err := o.contradiction(); err != nil {
 		return err
 	}
+	if err := runs.CheckReport(o.reportFlag.file); err != nil {
+		return err
+	}
 	watch, err := a.watch(&o.watchFlags)
 	if err != nil {
 		return err
@@ -122,7 +128,9 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.dryRun:
 		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
-		return summed(rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), a.out.Say))
+		s, err := rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), a.out.Say)
+		a.report(cmd, c.Connection, &o.reportFlag, s.Users)
+		return summed(s, err)
 	}
 	if err := flagsCanGo(ctx, c.Connection, o); err != nil {
 		return err
@@ -141,7 +149,9 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		}
 		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.End(ctx, c, u) }
 	}
-	return summed(a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job))
+	s, err := a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job)
+	a.report(cmd, c.Connection, &o.reportFlag, s.Users)
+	return summed(s, err)
 }
 
 // previewRollback shows what would go back.
@@ -179,6 +189,8 @@ func (o *rollbackOptions) contradiction() error {
 		return usageError("read flags", "", flag+" is for "+needs, why)
 	}
 	switch {
+	case o.reportFlag.file != "" && o.dryRun:
+		return without("--report", "what is done", "leave it out: --dry-run does nothing")
 	case o.StoreUnreachable && !o.DiscardWrites:
 		return usageError(
 			"read flags",

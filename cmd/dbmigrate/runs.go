@@ -1,12 +1,22 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"cmp"
+	"context"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 )
 
-type runsOptions struct{ limit int }
+type runsOptions struct {
+	limit    int
+	report   string
+	file     string
+	requests string
+}
 
 func newRuns(a *app) *cobra.Command {
 	var o runsOptions
@@ -16,25 +26,38 @@ func newRuns(a *app) *cobra.Command {
 		Long: "List the run records of this bucket, the newest first: of every machine, from their copies in R2, and of this machine also those\n" +
 			"that could not be copied, and those of verify.\n\n" +
 			"A record without an end is \"running\" while it is renewed, every few minutes, and \"no-end-seen\" later: the command was killed,\n" +
-			"or cut off from the bucket. Run the same command again to go on; `dbmigrate status --run ID` says where its users are now.",
+			"or cut off from the bucket. Run the same command again to go on; `dbmigrate status --run ID` says where its users are now.\n\n" +
+			"--report writes a page about one run: users and bytes over time, write pauses, failures by reason, waves and gates, the way back.",
 		Example: "  dbmigrate runs\n" +
 			"  dbmigrate runs --limit 100 --output json | jq -r 'select(.state==\"no-end-seen\").run'\n" +
+			"  dbmigrate runs --report 20261126T040000Z-9f3c21aa --to run.html\n" +
 			"  dbmigrate status --run 20261126T040000Z-9f3c21aa",
 		Annotations: manual{
 			reads:   "the run records in R2 under .dbmigrate/runs/, and those of this machine",
-			changes: "nothing",
+			changes: "nothing; with --report it writes a page on this machine",
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runs(cmd, &o) },
 	}
 	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
+	cmd.Flags().StringVar(&o.report, "report", "", "write a page about the run with this `id`, which needs no network")
+	cmd.Flags().StringVar(&o.file, "to", "", "with --report: the `file` of the page (default run-ID.html)")
+	cmd.Flags().StringVar(
+		&o.requests,
+		"requests",
+		"",
+		"with --report: JSON `file` of a router's observer, to compare requests before and after (docs/mount.md)",
+	)
 	return cmd
 }
 
 func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if o.limit < 1 {
 		return usageError("read --limit", "", "it is less than 1", "")
+	}
+	if o.report == "" && (o.file != "" || o.requests != "") {
+		return usageError("read flags", "", "--to and --requests are about the page of a run", "say --report ID, too")
 	}
 	source := a.source(cmd)
 	c, err := source.Config()
@@ -45,9 +68,50 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.report != "" {
+		return a.runPage(cmd.Context(), runs.Page{Place: place, Run: o.report, Bucket: c.Bucket, Requests: o.requests},
+			cmp.Or(o.file, "run-"+o.report+".html"))
+	}
 	found, err := place.List(cmd.Context(), o.limit, func(err error) { a.out.Warn("%v", err) })
 	if err != nil {
 		return err
 	}
 	return runs.Print(a.out, found)
+}
+
+// runPage writes the page of a run, and says where.
+func (a *app) runPage(ctx context.Context, page runs.Page, path string) error {
+	page.Version = version()
+	if err := page.Write(ctx, path); err != nil {
+		return err
+	}
+	a.out.Say("report: %s", path)
+	a.out.StepSummaryPage(path)
+	return nil
+}
+
+// reportFlag is --report of commands that run over users.
+type reportFlag struct{ file string }
+
+func (f *reportFlag) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.file, "report", "", "write a page about the run to this HTML `file`, which needs no network")
+}
+
+// report writes the page of the run that has just ended. A page that cannot be written is a warning: the run
+// is done.
+func (a *app) report(cmd *cobra.Command, c *connect.Connection, f *reportFlag, users int) {
+	if f.file == "" {
+		return
+	}
+	if users == 0 {
+		a.out.Warn("report: nobody was in the run: %s is not written", f.file)
+		return
+	}
+	place, err := a.source(cmd).Records(c.Config)
+	if err == nil {
+		err = a.runPage(context.WithoutCancel(cmd.Context()), runs.Page{Place: place, Run: c.Engine.Run, Bucket: c.Config.Bucket}, f.file)
+	}
+	if err != nil {
+		a.out.Warn("%v", err)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/latency"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
@@ -24,7 +26,8 @@ import (
 type scanOptions struct {
 	selection.Options
 	policy      string
-	deep        bool
+	deep        sampleFlag
+	requests    string
 	concurrency int
 	report      string
 	history     historyFlags
@@ -41,7 +44,9 @@ func newScan(a *app) *cobra.Command {
 			"Scans are remembered in a file on this machine, or in the bucket with --history-r2: so a scan knows how fast users grow,\n" +
 			"who will cross the threshold within 30 days, and, with --consistent, who is over it for good.\n\n" +
 			"The cost of moving who should move is worked out from list prices: each month, and once. How much the application is\n" +
-			"used no scan can see: say it with --requests-per-day and --writes-share. --report writes it all as a page to show.\n\n" +
+			"used no scan can see: say it with --requests-per-day and --writes-share. --deep counts what a move writes; --deep 5% counts a\n" +
+			"sample and estimates the rest. --report writes a page to show: what to do, how long requests take before and after, what it\n" +
+			"costs. Their times are of a model, or with --requests of what the router observed.\n\n" +
 			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: which rows\n" +
 			"of which tables are cold, how large the file would be without them, and why rows stay hot that the policy means.\n" +
 			"--policy init USER writes a first policy, from that user's schema and the ages of the rows. docs/split.md describes it.\n\n" +
@@ -50,6 +55,7 @@ func newScan(a *app) *cobra.Command {
 		Example: "  dbmigrate scan\n" +
 			"  dbmigrate scan --deep --requests-per-day 200 --writes-share 0.2 --report scan.html\n" +
 			"  dbmigrate scan --policy init alice > cold.toml\n" +
+			"  dbmigrate scan --deep 5% --requests requests.jsonl --report scan.html\n" +
 			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
 			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
 		Annotations: manual{
@@ -67,11 +73,17 @@ func newScan(a *app) *cobra.Command {
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
 	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users with a file of at least this size"
-	flags.BoolVar(
+	flags.Var(
 		&o.deep,
 		"deep",
-		false,
-		"read each file that is still in R2 and say what a Durable Object could not hold",
+		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many",
+	)
+	flags.Lookup("deep").NoOptDefVal = wholeSample
+	flags.StringVar(
+		&o.requests,
+		"requests",
+		"",
+		"JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)",
 	)
 	flags.IntVar(
 		&o.concurrency,
@@ -88,6 +100,50 @@ func newScan(a *app) *cobra.Command {
 	o.history.add(flags)
 	o.traffic.add(flags)
 	return cmd
+}
+
+// sampleFlag is --deep, alone or with a share of the files.
+type sampleFlag struct {
+	on    bool
+	share float64 // 0: all
+}
+
+// wholeSample is what --deep means alone.
+const wholeSample = "all"
+
+// Set reads the flag.
+func (f *sampleFlag) Set(text string) error {
+	switch text {
+	case wholeSample, "true":
+		*f = sampleFlag{on: true}
+		return nil
+	case "false":
+		*f = sampleFlag{}
+		return nil
+	}
+	share, err := selection.ParsePercent(text)
+	if err == nil && share == 0 {
+		err = errors.New("a share of 0 reads nothing")
+	}
+	*f = sampleFlag{on: true, share: share}
+	if share == 100 {
+		f.share = 0
+	}
+	return err
+}
+
+// Type names the value in help texts.
+func (*sampleFlag) Type() string { return "share" }
+
+// String is the value as one would type it.
+func (f *sampleFlag) String() string {
+	switch {
+	case !f.on:
+		return ""
+	case f.share == 0:
+		return wholeSample
+	}
+	return selection.FormatPercent(f.share)
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {
@@ -109,6 +165,10 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if o.policy != "" {
 		return a.scanPolicy(cmd, o, args)
 	}
+	requests, err := o.readRequests()
+	if err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	source := a.source(cmd)
 	e, c, err := source.Reading(1)
@@ -125,7 +185,9 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		scan.Options{
 			Prefix:      o.Prefix,
 			Threshold:   o.Over.Bytes,
-			Deep:        o.deep,
+			Deep:        o.deep.on,
+			Sample:      o.deep.share,
+			Requests:    requests,
 			Concurrency: o.concurrency,
 			Past:        past,
 			ForeignMark: source.ForeignMark(e, c),
@@ -144,12 +206,21 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		if err := r.WritePage(o.report, c.Bucket, version()); err != nil {
 			return err
 		}
+		a.out.StepSummaryPage(o.report)
 	}
 	totals, err := r.Print(a.out)
 	if err == nil && (totals.FlagsUnread || totals.Failed > 0) {
 		return ended(exitFailed)
 	}
 	return err
+}
+
+// readRequests reads what a router observed; nil: nobody said where that is.
+func (o *scanOptions) readRequests() (*latency.Observed, error) {
+	if o.requests == "" {
+		return nil, nil
+	}
+	return scan.ReadRequests(o.requests, o.Over.Bytes)
 }
 
 // recall opens the history.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,13 @@ import (
 func scanArguments(o *scanOptions) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if o.policy != "" {
+			return nil
+		}
+		// A flag that can stand alone takes no value after a blank: the share of --deep 5% comes as a user.
+		if o.deep.on && o.deep.share == 0 && len(args) == 1 && strings.HasSuffix(args[0], "%") {
+			if err := o.deep.Set(args[0]); err != nil {
+				return usageError("read --deep", fmt.Sprintf("%q", args[0]), err.Error(), "")
+			}
 			return nil
 		}
 		return noArguments(cmd, args)

@@ -27,6 +27,7 @@ type WaveLine struct {
 	Reason     string                 `json:"reason,omitempty"`
 	RolledBack int                    `json:"rolledBack"`
 	TookMs     int64                  `json:"tookMs"`
+	At         int64                  `json:"at"` // its end, Unix milliseconds
 }
 
 // What became of a gate, promised in docs/scripting.md.

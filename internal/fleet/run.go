@@ -71,6 +71,8 @@ type Observer interface {
 	// User is told of each user who was begun, one at a time, and again of one who was verified with a
 	// difference or rolled back afterwards.
 	User(result.Result)
+	// Wave is told of each wave that a gate judged.
+	Wave(*WaveLine)
 	End(*Summary)
 	// Left says that the operator did not wait for the end.
 	Left()

@@ -28,6 +28,7 @@ func (h *heard) Begin(Begin)          {}
 func (h *heard) User(r result.Result) { h.users = append(h.users, r) }
 func (h *heard) Begun(userdb.UserID)  {}
 func (h *heard) Left()                {}
+func (h *heard) Wave(*WaveLine)       {}
 func (h *heard) End(*Summary) {
 	if h.at != nil {
 		h.seen = h.at()

@@ -212,7 +212,7 @@ func (w *Watch) Begun(u userdb.UserID) {
 // User writes a user down.
 func (w *Watch) User(r result.Result) {
 	if w.record != nil {
-		w.record.User(r)
+		w.record.User(time.Now(), r)
 	}
 	if w.metrics != nil {
 		bytes := r.Bytes
@@ -220,6 +220,13 @@ func (w *Watch) User(r result.Result) {
 			bytes = 0
 		}
 		w.metrics.Done(string(r.Outcome), bytes, r.Took, r.Window)
+	}
+}
+
+// Wave writes down how a wave went.
+func (w *Watch) Wave(l *WaveLine) {
+	if w.record != nil {
+		w.record.Wave(l)
 	}
 }
 

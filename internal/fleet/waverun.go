@@ -48,7 +48,7 @@ func (o *run) judge(s step, line *WaveLine, began time.Time) {
 			line.RolledBack = o.takeBack(s)
 		}
 	}
-	line.TookMs = time.Since(began).Milliseconds()
+	line.TookMs, line.At = time.Since(began).Milliseconds(), time.Now().UnixMilli()
 	o.say(line)
 }
 
@@ -166,6 +166,9 @@ func (o *run) pause(s step) {
 // say writes a wave's line. A table has no place for it among the users, so people read it as talk.
 func (o *run) say(line *WaveLine) {
 	o.Out.Say("%s", line.sentence())
+	for _, w := range o.Observers {
+		w.Wave(line)
+	}
 	if err := o.sheet.Note(map[string]any{"wave": line}); err != nil && o.sheetErr == nil {
 		o.sheetErr = err
 	}

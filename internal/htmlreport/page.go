@@ -1,43 +1,103 @@
-// Package htmlreport writes the page of a scan: one HTML file that needs no network, for colleagues who have
-// no terminal at hand. Every text in it may come from a bucket, so html/template escapes all of them, and the
-// page's own policy forbids scripts and any request.
+// Package htmlreport writes the pages of a scan and of a run: one HTML file each that needs no network, for
+// colleagues who have no terminal at hand. Every text in it may come from a bucket, so html/template escapes
+// all of them, and the page's own policy forbids scripts and any request.
 package htmlreport
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
 )
 
-// Page is what the page shows. Empty parts are left out.
+// Page is the page of a scan. Empty parts are left out.
 type Page struct {
 	Bucket, When, Version string
+	Recommendation        string
 	Tiles                 []Tile
+	Times                 Times
+	Loads                 []Fact
+	Cost, Benefit         []Fact
+	Formula, Assumptions  string
+	BlockedNote           string
+	Reasons, Blocked      Table
 	Threshold             string
 	Sizes                 []Bar
 	Growth                Growth
 	Crossing, Moves       Table
-	Blocked               Table
-	Cost                  []Fact
-	Formula, Assumptions  string
+}
+
+// Run is the page of a run.
+type Run struct {
+	Title, Action, Run, State, Sentence string
+	Alarm, Fine                         bool
+	When, Who, Reason, Bucket           string
+	Tiles                               []Tile
+	Open                                Table
+	OpenNote                            string
+	Timeline                            []Columns
+	WaveMarks                           bool
+	Pauses                              []Bar
+	PausesNote                          string
+	Waves, Failures, Outcomes, Latency  Table
+	LatencyNote                         string
+	WayBack                             []Fact
+	Command, Version                    string
 }
 
 // Tile is one number at the top.
-type Tile struct{ Label, Value, Note string }
+type Tile struct {
+	Label, Value, Note string
+	Bad                bool
+}
 
-// Bar is one class of sizes.
+// Bar is one class of users.
 type Bar struct {
 	Label string
 	Users int
-	Size  string // of all of them together
-	Over  bool   // from the threshold on
-	First bool   // the first one from the threshold on
+	Size  string // beside the number
+	Over  bool   // in the colour of what should move
+	Line  string // of a line above the bar
+}
+
+// Text is the bar for readers who see no picture.
+func (b Bar) Text() string { return fmt.Sprintf("%s: %d users", b.Label, b.Users) }
+
+// Times are the times of requests, today and after the move.
+type Times struct {
+	Basis, Longest string
+	Classes        []TimeClass
+}
+
+// TimeClass is that of users with files of about one size.
+type TimeClass struct {
+	Label, Users string
+	Rows         []TimeRow
+}
+
+// TimeRow is one kind of request. Shares are of the longest bar, from 0 to 1.
+type TimeRow struct {
+	What, Today, After, Times string
+	TodayShare, AfterShare    float64
+}
+
+// Columns is a picture of something over time. Its axis begins at 0.
+type Columns struct {
+	Title, Most, First, Last string
+	Columns                  []Column
+}
+
+// Column is one stretch of time. Shares are of the highest column, from 0 to 1.
+type Column struct {
+	Share, Bad float64
+	Text       string
+	Line       bool // at its beginning
 }
 
 // Growth is the size of the bucket over time.
@@ -61,34 +121,55 @@ type Table struct {
 // Fact is a line of an account.
 type Fact struct{ Name, Value, Note string }
 
-//go:embed page.html
-var text string
+//go:embed *.html
+var texts embed.FS
 
-var page = template.Must(
-	template.New("page").Funcs(template.FuncMap{"width": width, "line": line, "area": area}).Parse(text),
-)
+var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
+	"width": width, "percent": percent, "line": line, "area": area, "at": at, "y": top, "high": high,
+}).ParseFS(texts, "*.html"))
 
-// Write writes the page.
-func Write(w io.Writer, p Page) error { return page.Execute(w, p.readable()) }
+// Write writes the page of a scan.
+func Write(w io.Writer, p Page) error { return pages.ExecuteTemplate(w, "page.html", readable(p)) }
 
-// readable escapes what html/template lets through, since HTML has no need to: control characters, and what
-// turns the direction of writing.
-func (p Page) readable() Page {
-	p.Bucket = plain.Text(p.Bucket)
-	for _, t := range []*Table{&p.Crossing, &p.Moves, &p.Blocked} {
-		rows := make([][]string, len(t.Rows))
-		for i, row := range t.Rows {
-			for _, cell := range row {
-				rows[i] = append(rows[i], plain.Text(cell))
-			}
-		}
-		t.Rows = rows
-	}
-	return p
+// WriteRun writes the page of a run.
+func WriteRun(w io.Writer, r Run) error { return pages.ExecuteTemplate(w, "run.html", readable(r)) }
+
+// readable escapes, in every text of a page, what html/template lets through, since HTML has no need to:
+// control characters, and what turns the direction of writing.
+func readable[T any](page T) T {
+	return readableValue(reflect.ValueOf(page)).Interface().(T)
 }
 
-// WriteFile writes the page to a file, which is replaced as a whole or not at all.
-func WriteFile(path string, p Page) (err error) {
+func readableValue(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	switch v.Kind() {
+	case reflect.String:
+		out.SetString(plain.Text(v.String()))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			out.Field(i).Set(readableValue(v.Field(i)))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			out = reflect.Append(out, readableValue(v.Index(i)))
+		}
+	default:
+		out.Set(v)
+	}
+	return out
+}
+
+// WriteFile writes the page of a scan to a file, which is replaced as a whole or not at all.
+func WriteFile(path string, p Page) error {
+	return replace(path, func(w io.Writer) error { return Write(w, p) })
+}
+
+// WriteRunFile is WriteFile for the page of a run.
+func WriteRunFile(path string, r Run) error {
+	return replace(path, func(w io.Writer) error { return WriteRun(w, r) })
+}
+
+func replace(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-report-*")
 	if err != nil {
 		return err
@@ -98,7 +179,7 @@ func WriteFile(path string, p Page) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err := Write(f, p); err != nil {
+	if err := write(f); err != nil {
 		f.Close()
 		return err
 	}
@@ -134,3 +215,13 @@ func line(points []Point) string {
 }
 
 func area(points []Point) string { return "0,40 " + line(points) + " 100,40" }
+
+// percent is a bar's width; one that is not nothing is seen.
+func percent(share float64) string { return fmt.Sprintf("%.2f%%", max(0.4, min(100*share, 100))) }
+
+// Columns are one wide each, in a picture 100 high, y downward.
+func at(i int) string { return fmt.Sprintf("%d.08", i) }
+
+func high(share float64) string { return fmt.Sprintf("%.2f", max(1, min(100*share, 100))) }
+
+func top(share float64) string { return fmt.Sprintf("%.2f", 100-max(1, min(100*share, 100))) }

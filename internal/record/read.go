@@ -33,6 +33,7 @@ type Run struct {
 	Local   bool    // read from this machine's file, not from R2
 	Summary Summary // of a run without an end: of the users who are in the record
 	EndAt   int64
+	Waves   []WaveLine
 
 	inFlight map[userdb.UserID]bool
 }
@@ -93,6 +94,8 @@ func (r *Run) add(text []byte, user func(UserLine)) error {
 		r.Begin, r.EndAt = *l.Begin, 0
 	case l.End != nil:
 		r.Summary, r.EndAt = l.End.Summary, l.End.At
+	case l.Wave != nil:
+		r.Waves = append(r.Waves, *l.Wave)
 	case l.Begun != "":
 		r.inFlight[l.Begun] = true
 	case l.User != "":

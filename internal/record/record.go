@@ -53,24 +53,48 @@ type Summary struct {
 
 // UserLine is what a reader takes from a user's line.
 type UserLine struct {
-	User    userdb.UserID `json:"user"`
-	Outcome string        `json:"outcome"`
-	Bytes   int64         `json:"bytes"`
-	Claim   userdb.Claim  `json:"claim"`
+	User       userdb.UserID    `json:"user"`
+	Action     string           `json:"action"`
+	Outcome    string           `json:"outcome"`
+	Bytes      int64            `json:"bytes"`
+	Claim      userdb.Claim     `json:"claim"`
+	TookMs     int64            `json:"tookMs"`
+	WindowMs   int64            `json:"windowMs"` // how long the application's writes waited; 0: they did not
+	Reason     string           `json:"reason"`
+	Open       bool             `json:"open"`
+	LeftBehind userdb.ObjectKey `json:"leftBehind"`
+	Archived   userdb.ObjectKey `json:"archived"`
+	Error      *UserError       `json:"error"`
+	EndedAt    int64            `json:"endedAt"` // Unix milliseconds; 0 in records of older versions
+}
 
-	Action     string            `json:"action"`
-	Reason     string            `json:"reason"`
-	TookMs     int64             `json:"tookMs"`
-	WindowMs   int64             `json:"windowMs"`
-	LeftBehind userdb.ObjectKey  `json:"leftBehind"`
-	Archived   userdb.ObjectKey  `json:"archived"`
-	Error      *userdb.ErrorJSON `json:"error"`
+// UserError is why a user failed.
+type UserError struct {
+	userdb.ErrorJSON
+	Reasons []struct {
+		Code, Detail, Fix string
+	} `json:"reasons"`
+}
+
+// WaveLine is what a reader takes from a wave's line: docs/scripting.md has the whole of it.
+type WaveLine struct {
+	Name       string `json:"name"`
+	Users      int    `json:"users"`
+	Failed     int    `json:"failed"`
+	Verified   int    `json:"verified"`
+	Different  int    `json:"different"`
+	Gate       string `json:"gate"`
+	Reason     string `json:"reason"`
+	RolledBack int    `json:"rolledBack"`
+	TookMs     int64  `json:"tookMs"`
+	At         int64  `json:"at"` // its end
 }
 
 // line is any line of a record.
 type line struct {
 	Begin *Begin        `json:"begin"`
 	Begun userdb.UserID `json:"begun"` // a user who is begun; the user's own line follows at the end
+	Wave  *WaveLine     `json:"wave"`
 	End   *End          `json:"end"`
 	UserLine
 }

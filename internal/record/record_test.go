@@ -129,7 +129,7 @@ func write(t *testing.T, dir string, b Begin, summary *Summary, results ...resul
 		t.Fatal(err)
 	}
 	for _, r := range results {
-		w.User(r)
+		w.User(time.Now(), r)
 	}
 	if summary != nil {
 		w.End(time.Now(), summary)

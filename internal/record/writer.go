@@ -1,7 +1,10 @@
 package record
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -50,9 +53,18 @@ func (w *Writer) Path() string { return w.path }
 // Begun writes down that a user is begun. A record of a killed run then tells who was in flight.
 func (w *Writer) Begun(u userdb.UserID) { w.add(map[string]userdb.UserID{"begun": u}) }
 
-// User writes a user's result, in the shape of --output json. Each line is one write: a run that is killed
-// leaves whole lines.
-func (w *Writer) User(result any) { w.add(result) }
+// User writes a user's result, in the shape of --output json, with the time of its end. Each line is one
+// write: a run that is killed leaves whole lines.
+func (w *Writer) User(at time.Time, result any) {
+	text, err := json.Marshal(result)
+	if object, whole := bytes.CutSuffix(text, []byte("}")); err == nil && whole && len(object) > 1 {
+		text = fmt.Appendf(object, `,"endedAt":%d}`, Millis(at))
+	}
+	w.append(append(text, '\n'), err)
+}
+
+// Wave writes how a wave went, and what its gate said.
+func (w *Writer) Wave(wave any) { w.add(map[string]any{"wave": wave}) }
 
 // End writes the last line; summary is the run's, in the shape of --output json.
 func (w *Writer) End(at time.Time, summary any) {
@@ -60,7 +72,10 @@ func (w *Writer) End(at time.Time, summary any) {
 }
 
 func (w *Writer) add(v any) {
-	text, err := encode(v)
+	w.append(encode(v))
+}
+
+func (w *Writer) append(text []byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {

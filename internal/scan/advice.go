@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -111,11 +112,16 @@ func nameForeign(ctx context.Context, users []User, o *Options) error {
 	})
 }
 
+// reads says whether the user's file is read: those in R2, or a share of them that is the same each time.
+func (o *Options) reads(u *User) bool {
+	return u.Place == migrate.PlaceR2 && (o.Sample == 0 || selection.Share(u.User) < o.Sample)
+}
+
 // lookDeep reads the files of users in R2 and notes what stands in their way.
 func lookDeep(ctx context.Context, e Engine, found *spill.Sorter[line], o *Options) (*spill.Sorter[line], error) {
 	sizes := map[string]int64{}
 	err := found.Each(func(l line) error {
-		if l.Place == migrate.PlaceR2 {
+		if o.reads(&l.User) {
 			sizes[string(l.User.User)] = l.Bytes
 		}
 		return nil
@@ -129,7 +135,7 @@ func lookDeep(ctx context.Context, e Engine, found *spill.Sorter[line], o *Optio
 	looked := o.sorter(byName)
 	err = batches(found, func(users []User) error {
 		err := parallel.Each(ctx, len(users), o.Concurrency, func(ctx context.Context, i int) error {
-			if users[i].Place != migrate.PlaceR2 {
+			if !o.reads(&users[i]) {
 				return nil
 			}
 			err := users[i].look(ctx, e)

@@ -30,15 +30,20 @@ type FleetCost struct {
 	LeastShare  *float64    `json:"leastWritesShare,omitempty"` // from which there is a break-even at all
 	RowsWritten [2]int64    `json:"rowsWritten"`
 	Exact       bool        `json:"rowsWrittenExact"`
-	Once        [2]float64  `json:"once"` // from all included with the fewest rows, to nothing included with the most
+	Sampled     int         `json:"rowsWrittenSampled,omitempty"` // files of a sample that the rows follow from
+	Once        [2]float64  `json:"once"`                         // from all included with the fewest rows, to nothing included with the most
 
 	request cost.Request
+	few     int // files that were read, too few for a sample
 }
 
 // moving are the users who are recommended to move.
 type moving struct {
 	users   cost.Users
-	entries cost.Entries
+	entries cost.Entries // of files that were read
+	sample  sample       // the same files
+	unread  int64        // bytes of the others
+	others  int
 }
 
 // add works out the user's own costs.
@@ -47,16 +52,69 @@ func (m *moving) add(u *User, traffic *cost.Traffic) {
 		return
 	}
 	m.users = cost.Users{Count: m.users.Count + 1, Bytes: m.users.Bytes + u.Bytes}
-	m.entries = m.entries.Add(u.entries())
+	if u.RowsWritten != nil {
+		m.entries = m.entries.Add(u.entries())
+		m.sample.add(float64(u.Bytes), float64(*u.RowsWritten))
+	} else {
+		m.unread += u.Bytes
+		m.others++
+	}
 	u.Cost = priceUser(cost.Users{Count: 1, Bytes: u.Bytes}, u.entries(), traffic)
+}
+
+// all are the entries of read and unread files together: counted, as the read ones let expect of the others,
+// or by size alone.
+func (m *moving) all() (e cost.Entries, sampled int) {
+	if m.others == 0 {
+		return m.entries, 0
+	}
+	rest := cost.Estimated(m.unread)
+	if low, high, known := m.sample.expect(float64(m.unread), float64(m.others)); known {
+		rest = cost.Entries{Low: max(rest.Low, int64(low)), High: min(rest.High, int64(math.Ceil(high)))}
+		sampled = int(m.sample.n)
+	}
+	return m.entries.Add(rest), sampled
+}
+
+// sample is what files that were read say of those that were not: rows for each byte, and how far single
+// files are from that.
+type sample struct{ n, bytes, rows, bytes2, rows2, both float64 }
+
+// leastSample is from how many files on a sample is believed.
+const leastSample = 10
+
+func (s *sample) add(bytes, rows float64) {
+	s.n++
+	s.bytes += bytes
+	s.rows += rows
+	s.bytes2 += bytes * bytes
+	s.rows2 += rows * rows
+	s.both += bytes * rows
+}
+
+// expect is between how many rows other files are, with 95 % confidence: the ratio estimator, with the error
+// of the ratio and the scatter of the others.
+func (s *sample) expect(bytes, files float64) (low, high float64, known bool) {
+	if s.n < leastSample || s.bytes == 0 {
+		return 0, 0, false
+	}
+	ratio := s.rows / s.bytes
+	scatter := max(0, s.rows2-2*ratio*s.both+ratio*ratio*s.bytes2) / (s.n - 1)
+	deviation := math.Sqrt(scatter * files * (1 + files/s.n))
+	return max(0, ratio*bytes-2*deviation), ratio*bytes + 2*deviation, true
 }
 
 // price works out the costs of the users who are recommended to move.
 func (r *Report) price(traffic *cost.Traffic) {
-	c, users, entries := FleetCost{Prices: cost.PricesOf, request: cost.Usual}, r.moving.users, r.moving.entries
+	c, users := FleetCost{Prices: cost.PricesOf, request: cost.Usual}, r.moving.users
+	entries, sampled := r.moving.all()
+	c.Sampled = sampled
+	if sampled == 0 && r.moving.others > 0 {
+		c.few = int(r.moving.sample.n)
+	}
 	included, beyond := cost.Once(users, entries, true), cost.Once(users, entries, false)
 	c.Users, c.Bytes, c.Storage = users.Count, users.Bytes, cents(cost.StorageMonthly(users.Bytes))
-	c.RowsWritten, c.Exact = [2]int64{entries.Low, entries.High}, entries.Exact()
+	c.RowsWritten, c.Exact = [2]int64{entries.Low, entries.High}, r.moving.others == 0
 	c.Once = [2]float64{cents(included.Low), cents(beyond.High)}
 	c.PerMillion = [2]float64{cents(-1e6 * c.request.Saving(1)), cents(-1e6 * c.request.Saving(0))}
 	if least := c.request.LeastWritesShare(); least <= 1 {
@@ -130,10 +188,10 @@ func (c *FleetCost) monthText() string {
 		)
 	}
 	text := fmt.Sprintf(
-		"%s with all that the plan includes still free, %s beyond it; %s of that is storage",
+		"%s with all that the plan includes still free, %s beyond it%s",
 		cost.FormatChange(c.Monthly[0]),
 		cost.FormatChange(c.Monthly[1]),
-		cost.FormatChange(c.Storage),
+		c.storageText(),
 	)
 	perDay, ever := cost.BreakEven(units.MB, *c.WritesShare, c.request)
 	switch {
@@ -147,12 +205,32 @@ func (c *FleetCost) monthText() string {
 	return text
 }
 
+// storageText is storage's part of what the month costs beyond the plan. It is no part of it where requests
+// save more than storage costs.
+func (c *FleetCost) storageText() string {
+	switch {
+	case c.Storage <= 0:
+		return ""
+	case c.Monthly[1] >= c.Storage:
+		return "; " + cost.FormatUSD(c.Storage) + " of the latter is storage"
+	}
+	return fmt.Sprintf("; in the latter storage is %s, and requests are %s",
+		cost.FormatChange(c.Storage), cost.FormatChange(c.Monthly[1]-c.Storage))
+}
+
 func (c *FleetCost) rowsText() string {
 	if c.Exact {
 		return fmt.Sprintf("%s rows and index entries (counted)", units.FormatInteger(c.RowsWritten[0]))
 	}
+	how := "an estimate by size, --deep counts"
+	switch {
+	case c.few > 0:
+		how = fmt.Sprintf("an estimate by size: %d of these files were read, and a sample has %d", c.few, leastSample)
+	case c.Sampled > 0:
+		how = fmt.Sprintf("expected from a sample of %d, --deep counts", c.Sampled)
+	}
 	return fmt.Sprintf(
-		"%s to %s rows and index entries (an estimate by size, --deep counts)",
+		"%s to %s rows and index entries ("+how+")",
 		units.FormatInteger(c.RowsWritten[0]),
 		units.FormatInteger(c.RowsWritten[1]),
 	)

@@ -147,6 +147,8 @@ type picture struct {
 	classUsers              []int
 	classBytes              []int64
 	moves, blocked, soonest top
+	reasons                 map[string]*blockedFor
+	read                    int // files that were read
 }
 
 func newPicture(threshold int64) picture {
@@ -167,9 +169,13 @@ func (p *picture) add(u *User) {
 	}
 	if len(u.Blocked) > 0 {
 		p.blocked.add(u)
+		p.block(u)
 	}
 	if u.CrossesInDays != nil {
 		p.soonest.add(u)
+	}
+	if u.Verdict != "" {
+		p.read++
 	}
 	if u.Place != migrate.PlaceR2 {
 		return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -19,8 +20,10 @@ const pageRows = 20
 // WritePage writes the report as a page that needs no network.
 func (r *Report) WritePage(path, bucket, version string) error {
 	t := &r.Totals
+	reasons := r.reasonTable()
 	page := htmlreport.Page{
 		Bucket: bucket, When: r.At.Format("2 January 2006, 15:04 MST"), Version: version, Threshold: units.FormatSize(t.Threshold),
+		Recommendation: r.Recommendation(),
 		Tiles: []htmlreport.Tile{
 			{Label: "Users", Value: units.FormatInteger(int64(t.Users)), Note: units.FormatSize(t.Bytes)},
 			{
@@ -33,13 +36,16 @@ func (r *Report) WritePage(path, bucket, version string) error {
 				Value: units.FormatInteger(int64(t.Note)),
 				Note:  "worth watching",
 			},
-			{Label: "Cannot move", Value: r.blockedText(), Note: r.blockedNote()},
+			{Label: "Cannot move", Value: r.blockedTile(), Note: r.blockedWhere(), Bad: t.Blocked > 0},
 			{
 				Label: "Moved already",
 				Value: units.FormatInteger(int64(t.Migrated)),
 				Note:  "in Durable Objects",
 			},
 		},
+		Times: r.times(), Loads: r.loads(),
+		Cost: r.Cost.facts(), Benefit: r.benefits(), Formula: costFormula, Assumptions: r.Cost.assumptions(),
+		BlockedNote: r.blockedSentence(), Reasons: reasons,
 		Sizes: r.sizeClasses(), Growth: r.growthPicture(),
 		Crossing: r.picture.soonest.
 			table([]string{"User", "Size", "A week", "Crosses in"}, func(l *User) []string {
@@ -51,7 +57,6 @@ func (r *Report) WritePage(path, bucket, version string) error {
 		Moves: r.picture.moves.table([]string{"User", "Size", "A week", "A month"}, func(l *User) []string {
 			return []string{string(l.User), units.FormatSize(l.Bytes), l.Growth(), l.Monthly()}
 		}),
-		Cost: r.Cost.facts(), Formula: costFormula, Assumptions: r.Cost.assumptions(),
 	}
 	if err := htmlreport.WriteFile(path, page); err != nil {
 		var at *fs.PathError
@@ -68,18 +73,40 @@ func (r *Report) WritePage(path, bucket, version string) error {
 	return nil
 }
 
-func (r *Report) blockedText() string {
-	if !r.Deep {
+func (r *Report) blockedTile() string {
+	switch {
+	case !r.Deep:
 		return "?"
+	case r.Sample > 0:
+		return fmt.Sprintf("%d of %d", r.Totals.Blocked, r.picture.read)
 	}
 	return units.FormatInteger(int64(r.Totals.Blocked))
 }
 
-func (r *Report) blockedNote() string {
-	if !r.Deep {
+func (r *Report) blockedWhere() string {
+	switch {
+	case !r.Deep:
 		return "scan --deep tells"
+	case r.Sample > 0:
+		return "read, a sample of " + selection.FormatPercent(r.Sample)
 	}
 	return "and stay in R2"
+}
+
+func (r *Report) blockedSentence() string {
+	n, read := r.Totals.Blocked, r.picture.read
+	switch {
+	case !r.Deep:
+		return "Not known: this scan read no file. Run dbmigrate scan --deep to read them all, or --deep 5% for a sample."
+	case read == 0:
+		return "No file was in R2 to be read."
+	case r.Sample > 0:
+		return fmt.Sprintf("%s of the files were read, which are %s. Of these, %d cannot move.",
+			selection.FormatPercent(r.Sample), units.Plural(read, "file"), n)
+	case n == 0:
+		return "Every file in R2 was read: Durable Objects can hold all of them exactly."
+	}
+	return "A Durable Object could not hold these databases exactly. They stay in R2, untouched, until the cause is gone."
 }
 
 // table shows the users.
@@ -145,31 +172,41 @@ func (r *Report) sizeClasses() []htmlreport.Bar {
 	}
 	var bars []htmlreport.Bar
 	for class := 0; class <= most; class++ {
-		from, label := int64(0), ""
-		switch {
-		case class == 0:
-			label = "under " + units.FormatSize(borders[0])
-		case class == len(borders):
-			from, label = borders[class-1], "from "+units.FormatSize(borders[class-1])
-		default:
-			from, label = borders[class-1], units.FormatSize(
-				borders[class-1],
-			)+" to "+units.FormatSize(
-				borders[class],
-			)
+		from := int64(0)
+		if class > 0 {
+			from = borders[class-1]
 		}
 		bars = append(
 			bars,
 			htmlreport.Bar{
-				Label: label,
+				Label: classLabel(borders, class),
 				Users: users[class],
 				Size:  units.FormatSize(bytes[class]),
 				Over:  from >= r.Totals.Threshold,
-				First: from == r.Totals.Threshold && from > 0,
+				Line:  lineAt(from, r.Totals.Threshold),
 			},
 		)
 	}
 	return bars
+}
+
+// classLabel names a class of sizes.
+func classLabel(borders []int64, class int) string {
+	switch class {
+	case 0:
+		return "under " + units.FormatSize(borders[0])
+	case len(borders):
+		return "from " + units.FormatSize(borders[class-1])
+	}
+	return units.FormatSize(borders[class-1]) + " to " + units.FormatSize(borders[class])
+}
+
+// lineAt is the threshold, above the first class that has reached it.
+func lineAt(from, threshold int64) string {
+	if from != threshold || from == 0 {
+		return ""
+	}
+	return units.FormatSize(threshold)
 }
 
 func (r *Report) growthPicture() htmlreport.Growth {
@@ -179,28 +216,31 @@ func (r *Report) growthPicture() htmlreport.Growth {
 	}
 	points := r.trend.points
 	first, last := points[0], points[len(points)-1]
-	least, most := first.Bytes, first.Bytes
+	least, most := first.Bytes, int64(1)
 	for _, p := range points {
 		least, most = min(least, p.Bytes), max(most, p.Bytes)
 	}
 	g := htmlreport.Growth{
-		Sentence: sentence[len("growth: "):] + ".",
+		Sentence: capital(sentence[len("growth: "):]) + ".",
 		First:    dayOf(first.At),
 		Last:     dayOf(last.At),
 		Least:    units.FormatSize(least),
 		Most:     units.FormatSize(most),
 	}
 	for _, p := range points {
-		y := 0.5
-		if most > least {
-			y = float64(p.Bytes-least) / float64(most-least)
-		}
-		g.Points = append(
-			g.Points,
-			htmlreport.Point{X: float64(p.At.Sub(first.At)) / float64(last.At.Sub(first.At)), Y: y},
-		)
+		g.Points = append(g.Points, htmlreport.Point{
+			X: float64(p.At.Sub(first.At)) / float64(last.At.Sub(first.At)),
+			Y: float64(p.Bytes) / float64(most),
+		})
 	}
 	return g
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func dayOf(t time.Time) string { return t.Format("2 January 2006") }
@@ -212,6 +252,11 @@ func (c *FleetCost) facts() []htmlreport.Fact {
 	}
 	facts := []htmlreport.Fact{
 		{
+			Name:  "Once",
+			Value: cost.FormatRange(c.Once[0], c.Once[1]),
+			Note:  "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free.",
+		},
+		{
 			Name:  "Storage, a month",
 			Value: cost.FormatChange(c.Storage),
 			Note: fmt.Sprintf(
@@ -220,25 +265,13 @@ func (c *FleetCost) facts() []htmlreport.Fact {
 			),
 		},
 	}
-	if c.Monthly != nil {
-		facts = append(
-			facts,
-			htmlreport.Fact{
-				Name:  "All, a month",
-				Value: cost.FormatChanges(c.Monthly[0], c.Monthly[1]),
-				Note:  c.monthText(),
-			},
-		)
-	} else {
-		facts = append(facts, htmlreport.Fact{Name: "Requests, a month", Value: cost.FormatChanges(c.PerMillion[0], c.PerMillion[1]) + " a million",
+	if c.Monthly == nil {
+		return append(facts, htmlreport.Fact{Name: "Requests, a month", Value: cost.FormatChanges(c.PerMillion[0], c.PerMillion[1]) + " a million",
 			Note: "From all of them writing to all of them reading. How much the application is used is not known: --requests-per-day and --writes-share make it a figure."})
 	}
-	return append(
-		facts,
-		htmlreport.Fact{
-			Name:  "Once",
-			Value: cost.FormatRange(c.Once[0], c.Once[1]),
-			Note:  "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free.",
-		},
-	)
+	return append(facts, htmlreport.Fact{
+		Name:  "All, a month",
+		Value: cost.FormatChanges(c.Monthly[0], c.Monthly[1]),
+		Note:  capital(c.monthText()) + ".",
+	})
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
+	"github.com/dbmigrate/dbmigrate/internal/latency"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -41,7 +43,9 @@ type Engine interface {
 type Options struct {
 	Prefix    string
 	Threshold int64 // of moving, in bytes
-	Deep      bool  // read each file that is still in R2
+	Deep      bool  // read files that are still in R2
+	// Sample is the share of the files that Deep reads, in percent; 0: all.
+	Sample float64
 	// Concurrency is how many files are read at once.
 	Concurrency int
 	// ForeignMark asks the user's Durable Object whether it knows the file's mark; nil: there is no Worker to
@@ -52,6 +56,8 @@ type Options struct {
 	Consistent int
 	// Traffic is how much the application is used; nil: nobody said.
 	Traffic *cost.Traffic
+	// Requests are those that a router observed; nil: nobody wrote them down.
+	Requests *latency.Observed
 	// Run names this scan in the history.
 	Run string
 	// Out shows progress and warnings.
@@ -64,18 +70,45 @@ type Options struct {
 type Report struct {
 	At     time.Time
 	Deep   bool
+	Sample float64
 	Totals Totals
 	Cost   FleetCost
 
-	trend   trend
-	lines   *spill.Sorter[line]
-	moving  moving
-	picture picture
+	requests *latency.Observed
+	traffic  *cost.Traffic
+	trend    trend
+	lines    *spill.Sorter[line]
+	moving   moving
+	picture  picture
+}
+
+// ReadRequests reads what a router's observer wrote, before anything else is asked of anybody.
+func ReadRequests(path string, threshold int64) (*latency.Observed, error) {
+	o, err := latency.ReadFile(path, bordersWith(threshold), nil)
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	if err == nil && o.Requests == 0 {
+		err = errors.New("no line of it is a request of a router")
+	}
+	if err != nil {
+		return nil, userdb.UsageError("read --requests", path, err.Error(),
+			"name a file of JSON lines that the router's `observe: jsonLines(...)` wrote")
+	}
+	return o, nil
 }
 
 // Survey looks at every user, then at the past, then at the prices. Close the report.
 func Survey(ctx context.Context, e Engine, o Options) (*Report, error) {
-	r := &Report{At: time.Now(), Deep: o.Deep, Totals: Totals{Threshold: o.Threshold}}
+	r := &Report{
+		At:       time.Now(),
+		Deep:     o.Deep,
+		Sample:   o.Sample,
+		Totals:   Totals{Threshold: o.Threshold},
+		requests: o.Requests,
+		traffic:  o.Traffic,
+	}
 	found, err := r.look(ctx, e, &o)
 	if err == nil {
 		err = r.remember(ctx, found, &o)
@@ -217,6 +250,9 @@ func (u *User) Growth() string {
 func (u *User) Crosses() string {
 	if u.CrossesInDays == nil {
 		return ""
+	}
+	if *u.CrossesInDays < 0.5 {
+		return "<1d"
 	}
 	return fmt.Sprintf("%.0fd", *u.CrossesInDays)
 }

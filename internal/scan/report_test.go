@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -132,6 +134,88 @@ func TestSurvey(t *testing.T) {
 	page := t.TempDir() + "/page.html"
 	if err := r.WritePage(page, "b", "v1"); err != nil {
 		t.Error(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Move 1 of 5 users now: an average write of theirs takes 39 ms today and 1.1 ms in a Durable Object",
+		"Cost and benefit", "Less waiting", "Collisions", "Loaded a day", "Who cannot move", "the axis begins at zero", "times faster",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// TestStorageIsAPart: the month's cost names storage as a part of it only where it is one.
+func TestStorageIsAPart(t *testing.T) {
+	for _, traffic := range []cost.Traffic{{}, {RequestsPerDay: 10}, {RequestsPerDay: 200, WritesShare: 0.9}} {
+		r := &Report{moving: moving{users: cost.Users{Count: 1000, Bytes: units.GB}}}
+		r.price(&traffic)
+		text, saves := r.Cost.monthText(), r.Cost.Monthly[1] < r.Cost.Storage
+		if strings.Contains(text, "of the latter is storage") == saves {
+			t.Errorf("%+v: %s", traffic, text)
+		}
+	}
+}
+
+// TestSample: what a sample says of the files that were not read holds them, and narrows what their sizes
+// say.
+func TestSample(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	held, tries := 0, 200
+	for range tries {
+		var m moving
+		truth, byte := int64(0), int64(0)
+		for range 400 {
+			bytes := int64(1_000_000 + random.IntN(20_000_000))
+			rows := int64(float64(bytes) / (60 + 100*random.Float64()))
+			truth, byte = truth+rows, byte+bytes
+			u := User{Advice: AdviceMigrate, Bytes: bytes}
+			if random.IntN(20) == 0 {
+				u.RowsWritten = &rows
+			}
+			m.add(&u, nil)
+		}
+		e, sampled := m.all()
+		if sampled < leastSample {
+			continue
+		}
+		if e.Low <= truth && truth <= e.High {
+			held++
+		}
+		whole := cost.Estimated(byte)
+		if (e.High-e.Low)*3 > whole.High-whole.Low {
+			t.Errorf("%d to %d, and by size %d to %d", e.Low, e.High, whole.Low, whole.High)
+		}
+	}
+	if held < tries*7/10 {
+		t.Errorf("%d of %d samples hold the truth", held, tries)
+	}
+	few := moving{}
+	rows := int64(1)
+	few.add(&User{Advice: AdviceMigrate, Bytes: units.MB, RowsWritten: &rows}, nil)
+	few.add(&User{Advice: AdviceMigrate, Bytes: units.MB}, nil)
+	if e, sampled := few.all(); sampled != 0 || e != cost.Counted(1).Add(cost.Estimated(units.MB)) {
+		t.Errorf("one file is no sample: %+v, %d", e, sampled)
+	}
+}
+
+// TestRecommendation: each kind of bucket has its sentence.
+func TestRecommendation(t *testing.T) {
+	for want, r := range map[string]Report{
+		"found no user":                     {},
+		"is in a Durable Object":            {Totals: Totals{Users: 2, Migrated: 2}},
+		"largest file in R2 has 400 KB":     {Totals: Totals{Users: 2, Largest: 400_000, Threshold: units.MB}},
+		"1 user should move, and cannot":    {Totals: Totals{Users: 2, Migrate: 1, Largest: units.MB}},
+		"Move 2 of 3 users now: an average": {Totals: Totals{Users: 3, Migrate: 2}, moving: moving{users: cost.Users{Count: 2, Bytes: 3 * units.MB}}},
+	} {
+		r.price(nil)
+		if got := r.Recommendation(); !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
 	}
 }
 

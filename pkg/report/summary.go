@@ -32,6 +32,17 @@ func (o *Output) StepSummaryOf(title string, counts []Count, failures []Failure)
 	}
 }
 
+// StepSummaryPage says in the summary of a CI job where a page is.
+func (o *Output) StepSummaryPage(path string) {
+	if o.StepSummary == "" {
+		return
+	}
+	text := "The page: " + markdownCell(path) + ", among the job's artifacts.\n\n"
+	if err := appendFile(o.StepSummary, text); err != nil {
+		o.Warn("write the job summary %s: %v", o.StepSummary, err)
+	}
+}
+
 func appendFile(path, text string) (err error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
