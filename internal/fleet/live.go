@@ -35,12 +35,21 @@ func (o *run) flying() int {
 	return flying
 }
 
+func (o *run) racers() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.racing)
+}
+
 // live says what a terminal and a log show of this moment: who is worked on, who waits, and for what.
 func (o *run) live() report.Live {
 	flying, flags := o.flights()
 	live := report.Live{InFlight: flying}
 	if flags > 0 {
 		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for their flags", flags))
+	}
+	if racing := o.racers(); racing > 0 {
+		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for a gap between the application's writes", racing))
 	}
 	waits := o.Traffic.waits(time.Now())
 	for _, who := range slices.Sorted(maps.Keys(waits)) {

@@ -112,6 +112,7 @@ type run struct {
 
 	mu       sync.Mutex
 	inFlight map[userdb.UserID]result.Stage
+	racing   map[userdb.UserID]bool // the application's writes were faster than their fence
 }
 
 var (
@@ -257,10 +258,24 @@ func (o *run) observe(e result.Event) {
 	o.mu.Lock()
 	if _, begun := o.inFlight[e.User]; begun {
 		o.inFlight[e.User] = e.Stage
+		o.race(e)
 	}
 	o.mu.Unlock()
 	if e.Stage == bytesStage[o.job.Action] {
 		o.progress.Moved(string(e.User), e.Bytes)
+	}
+}
+
+// race notes who waits for a gap between the application's writes.
+func (o *run) race(e result.Event) {
+	switch e.Stage {
+	case result.StageBusy:
+		if o.racing == nil {
+			o.racing = map[userdb.UserID]bool{}
+		}
+		o.racing[e.User] = true
+	case result.StageFence:
+		delete(o.racing, e.User)
 	}
 }
 
@@ -278,6 +293,7 @@ var bytesStage = map[result.Action]result.Stage{
 func (o *run) done(one result.Result) {
 	o.mu.Lock()
 	delete(o.inFlight, one.User)
+	delete(o.racing, one.User)
 	o.mu.Unlock()
 	err := one.Err()
 	notBegun := one.Outcome == result.OutcomeNotBegun
@@ -325,6 +341,7 @@ func (o *run) tell(one result.Result) {
 func (o *run) afterwards(one result.Result) {
 	o.mu.Lock()
 	delete(o.inFlight, one.User)
+	delete(o.racing, one.User)
 	o.mu.Unlock()
 	o.summary.count(one)
 	o.tell(one)

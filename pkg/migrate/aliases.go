@@ -59,6 +59,7 @@ const (
 	StageFinish        = result.StageFinish
 	StageDigest        = result.StageDigest
 	StageFence         = result.StageFence
+	StageBusy          = result.StageBusy
 	StageOldPath       = result.StageOldPath
 	StageActivate      = result.StageActivate
 	StageExport        = result.StageExport

@@ -77,7 +77,7 @@ func (m *migration) fenceAsItIs(ctx context.Context) error {
 		return err
 	}
 	if userdb.KindOf(err) == userdb.Precondition {
-		return errFenceOverwritten // by routers of other isolates, which know nothing of this one's attempt
+		return errFenceOverwritten // by an old path, or by routers that know nothing of announcements
 	}
 	if err := m.admit(ctx); err != nil {
 		return err

@@ -143,31 +143,46 @@ func changedCopies(u userdb.UserID, st wire.Status, cold wire.DatabaseDigest) er
 // fenced before, a file that is not is the work of that PUT: then nil is returned, since a fence over it
 // would say that the PUT never was.
 func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
-	for range putTries {
-		file, err := r.download(ctx, r.user)
-		if userdb.KindOf(err) == userdb.NotFound {
-			return nil, userfile.HotFileGone(r.user, r.Layout.Key(r.user))
-		}
-		if err != nil {
-			return nil, err
-		}
-		if st.Phase != userdb.ColdSealed && !file.FencedBy(st.Lin) {
-			defer file.Remove()
-			return nil, file.Superseded("merge", r.user, r.g)
-		}
-		err = r.stillOurs(ctx, "merge", r.user, r.g, file)
-		if err == nil {
-			err = r.fenceOver(ctx, file, st.Lin)
-		}
-		if err == nil {
-			return file, nil
-		}
-		file.Remove()
-		if userdb.KindOf(err) != userdb.Precondition {
-			return nil, err
+	for try := range putTries {
+		file, lost, err := r.tryToFenceHot(ctx, st, try > 0)
+		if !lost {
+			return file, err
 		}
 	}
 	return nil, lostRaces("fence", r.user)
+}
+
+// tryToFenceHot is one attempt; lost says that the application was faster. An announced attempt begins when
+// routers hold the user's saves.
+func (r *retreat) tryToFenceHot(
+	ctx context.Context,
+	st wire.Status,
+	announced bool,
+) (file *userfile.Copy, lost bool, err error) {
+	if announced {
+		defer r.announceFence(ctx, r.user)()
+	}
+	file, err = r.download(ctx, r.user)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return nil, false, userfile.HotFileGone(r.user, r.Layout.Key(r.user))
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if st.Phase != userdb.ColdSealed && !file.FencedBy(st.Lin) {
+		defer file.Remove()
+		return nil, false, file.Superseded("merge", r.user, r.g)
+	}
+	err = r.stillOurs(ctx, "merge", r.user, r.g, file)
+	if err == nil {
+		err = r.fenceOver(ctx, file, st.Lin)
+	}
+	if err == nil {
+		r.observe(result.Event{User: r.user, Stage: result.StageFence})
+		return file, false, nil
+	}
+	file.Remove()
+	return nil, userdb.KindOf(err) == userdb.Precondition, err
 }
 
 // stillOurs asks, after the version was read that the fence will be put over, whether the claim is still the

@@ -36,6 +36,9 @@ func (m *migration) switchTime() time.Duration {
 // After that it fences first and copies then: the user's writes wait longer, but the command ends.
 const fenceTries = 4
 
+// fencePatience is for how long such attempts begin. A command ends, however busy the user is.
+const fencePatience = 2 * time.Minute
+
 // migration is one user's way into the Durable Object under one claim.
 type migration struct {
 	*Engine
@@ -45,6 +48,7 @@ type migration struct {
 	file    *userfile.Copy // the version of the file that is being moved
 	copied  *copyProof     // what the Durable Object holds of it, nil when it holds something else
 	fenced  bool           // a PUT of our fence was sent: it is, or may come to be, in the file
+	unseen  bool           // split: the application wrote during every look at a copy
 	hurried bool           // the application was faster too often: fence first, and copy behind the fence
 	flagged bool           // the flag was set before the switch
 	receipt wire.Receipt
@@ -391,51 +395,19 @@ func (m *migration) importAndSwitch(ctx context.Context) error {
 // untilFenced ends with our fence in the file, and m.copied set if the Durable Object holds exactly the
 // fenced content.
 func (m *migration) untilFenced(ctx context.Context) error {
-	for try := 0; try < m.tries(); try++ {
+	var raced time.Time // since when the application has been faster every time
+	for try := 0; try < m.tries() && (raced.IsZero() || m.now().Sub(raced) < fencePatience); try++ {
 		m.hurried = m.hurried || try >= fenceTries
-		if m.hurried && m.mayFenceAsItIs() {
-			err := m.fenceAsItIs(ctx)
-			if !errors.Is(err, errFenceOverwritten) {
-				return err
-			}
-			m.file.Remove()
-			m.file = nil
-			continue
-		}
-		if m.file == nil {
-			if err := m.admit(ctx); err != nil {
-				return err
-			}
-			if err := m.stillOurs(ctx, "migrate", m.user, m.g, m.file); err != nil {
-				return err
-			}
-		}
-		if err := m.file.Superseded("migrate", m.user, m.g); err != nil {
-			return err
-		}
-		var err error
-		switch {
-		case m.imported != nil:
-			err = m.takeImported(ctx)
-		case m.copied != nil || m.hurried:
-		case try == 0:
-			err = m.copyInTurn(ctx)
-		default: // the application was faster: the less time until the fence the better
-			err = m.copyAndCompare(ctx, true)
-		}
-		if err != nil {
-			return err
-		}
-		if m.switchesAtOnce() {
-			err = m.switchAtOnce(ctx)
-		} else {
-			err = m.fence(ctx)
-		}
-		if userdb.KindOf(err) != userdb.Precondition {
+		again, err := m.tryToFence(ctx, try)
+		if !again {
 			return err
 		}
 		m.file.Remove()
 		m.file = nil
+		m.observe(result.Event{User: m.user, Stage: result.StageBusy})
+		if m.hurried && raced.IsZero() {
+			raced = m.now()
+		}
 	}
 	return lostRaces("fence", m.user)
 }
@@ -447,6 +419,46 @@ func (m *migration) tries() int {
 		return fenceTries + nearTries
 	}
 	return fenceTries + putTries
+}
+
+// tryToFence is one attempt; again says that the application was faster.
+func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err error) {
+	if m.hurried && m.mayFenceAsItIs() {
+		err := m.fenceAsItIs(ctx)
+		return errors.Is(err, errFenceOverwritten), err
+	}
+	if m.hurried && try > 0 {
+		defer m.announceFence(ctx, m.user)()
+	}
+	if m.file == nil {
+		if err := m.admit(ctx); err != nil {
+			return false, err
+		}
+		if err := m.stillOurs(ctx, "migrate", m.user, m.g, m.file); err != nil {
+			return false, err
+		}
+	}
+	if err := m.file.Superseded("migrate", m.user, m.g); err != nil {
+		return false, err
+	}
+	switch {
+	case m.imported != nil:
+		err = m.takeImported(ctx)
+	case m.copied != nil || m.hurried:
+	case try == 0:
+		err = m.copyInTurn(ctx)
+	default: // the application was faster: the less time until the fence the better
+		err = m.copyAndCompare(ctx, true)
+	}
+	if err != nil {
+		return false, err
+	}
+	if m.switchesAtOnce() {
+		err = m.switchAtOnce(ctx)
+	} else {
+		err = m.fence(ctx)
+	}
+	return userdb.KindOf(err) == userdb.Precondition, err
 }
 
 func lostRaces(op string, u userdb.UserID) error {

@@ -20,6 +20,8 @@ const rehearsalFolder = userdb.ReservedPrefix + "rehearsals/"
 // rollback stops the writes first.
 const rehearseTries = 3
 
+var errWroteMeanwhile = errors.New("the application wrote during every attempt to look at a copy")
+
 // Rehearse does everything of the user's rollback but the switch, on a copy: digest, export, build, proof,
 // and the PUT, to a key of its own that is deleted again. It claims nothing and seals nothing, so the
 // application notices no more than the load. The account's Window is how long its writes would have waited.
@@ -108,7 +110,7 @@ func (e *Engine) despiteWrites(
 				Op:    op,
 				Thing: string(u),
 				Kind:  userdb.Precondition,
-				Err:   errors.New("the application wrote during every attempt to look at a copy"),
+				Err:   errWroteMeanwhile,
 				Hint:  "nothing changed; run the command again when the user is less busy, or roll the user back, which stops the writes",
 			}
 		}

@@ -30,6 +30,9 @@ type RollbackOptions struct {
 
 	// sealed is called for a split user before the cold rows leave the Durable Object, and may stop that.
 	sealed func(context.Context, wire.Status) error
+	// fits is called for a whole user with the file that is about to be put, and may stop that: the Durable
+	// Object then serves again.
+	fits func(context.Context, *userfile.Copy) error
 }
 
 // retreat is one user's way back into the file under one claim.
@@ -63,6 +66,7 @@ type retreat struct {
 	merges bool
 	// instead is what a restore puts, whatever either side has; nil for a rollback.
 	instead *userfile.Copy
+	unfit   bool   // opts.fits has stopped the rollback
 	opened  string // the SHA of the hot file that was checked before anybody had to wait
 }
 
@@ -158,7 +162,7 @@ func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 	switch {
 	case c.Outcome != wire.OutcomeExport:
 		err = r.giveBack(ctx)
-	case isPermanent(failed):
+	case isPermanent(failed) || r.unfit:
 		err = r.reopen(ctx, c.Lin)
 	default:
 		return failed

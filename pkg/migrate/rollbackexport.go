@@ -107,6 +107,12 @@ func (r *retreat) putBack(ctx context.Context, st wire.Status, seen userfile.Ver
 	if file != r.instead { // which is needed again where the PUT loses its race
 		defer file.Remove()
 	}
+	if r.opts.fits != nil {
+		if err := r.opts.fits(ctx, file); err != nil {
+			r.unfit = true
+			return err
+		}
+	}
 	if err := r.putStamped(ctx, file, seen, userfile.OtherContent); err != nil {
 		return err
 	}

@@ -160,7 +160,12 @@ func (m *migration) runSplit(ctx context.Context) error {
 		if done, err := m.splitAlready(ctx, st); done || err != nil {
 			return err
 		}
-		if err := m.comeBack(ctx); err != nil {
+		err := m.comeBack(ctx)
+		if errors.Is(err, errNothingCold) && !m.result.Open {
+			m.result.Outcome, m.result.Reason = result.OutcomeNothing, m.noRowIsCold()
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	case userdb.Sealed:
@@ -242,9 +247,25 @@ func (m *migration) noRowIsCold() string {
 	return "no row can move: " + m.parts.explained
 }
 
+// errNothingCold stops the rollback of a user who would not be split.
+var errNothingCold = errors.New("no row can move")
+
+// fits asks the policy about a file that is about to be put, for a user who wrote during every look before.
+func (m *migration) fits(ctx context.Context, file *userfile.Copy) error {
+	plan, err := m.plan(ctx, file.Path)
+	if err == nil && plan.Empty() {
+		err = errNothingCold
+	}
+	return err
+}
+
 // comeBack makes the user whole in R2, as rollback does.
 func (m *migration) comeBack(ctx context.Context) error {
-	r := m.Rollback(ctx, m.user, RollbackOptions{sealed: m.readThaws})
+	opts := RollbackOptions{sealed: m.readThaws}
+	if m.unseen {
+		opts.fits = m.fits
+	}
+	r := m.Rollback(ctx, m.user, opts)
 	m.result.Open, m.result.Window = r.Open, r.Window
 	m.result.CameBack = r.Failure == nil
 	return r.Failure
@@ -275,6 +296,9 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		return err
 	})
 	switch {
+	case st.Phase == userdb.Active && errors.Is(err, errWroteMeanwhile):
+		m.unseen = true // it is looked at while the rollback holds the writes
+		return false, nil
 	case err != nil:
 		return false, err
 	case st.Phase == userdb.Active && would.empty:

@@ -28,6 +28,7 @@ const (
 	StageCopy      Stage = "copy" // read, encode, send, insert: they overlap
 	StageFinish    Stage = "finish"
 	StageDigest    Stage = "digest"
+	StageBusy      Stage = "busy" // the application's writes were faster than a fence: it is announced to routers
 	StageFence     Stage = "fence"
 	StageOldPath   Stage = "old path" // waiting for requests that loaded before the fence
 	StageActivate  Stage = "activate"

@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { createHash, randomFillSync } from "node:crypto";
 import { isThrottled } from "../router/file-side.ts";
 import { classify, isTombstone, type Mark } from "../wire/marker.ts";
+import { NOTICED_MS, announceFence, withdrawFence } from "../router/announced.ts";
 import { holdSaves } from "../router/holds.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
@@ -13,8 +14,13 @@ import { demandPortable, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON
 
 /** For so long the Worker races with the application. */
 const PATIENCE_MS = 20_000;
-/** For so long in all it keeps the saves of its isolate waiting: less than a router waits by default. */
-const HOLDS_MS = 4000;
+/**
+ * For so long it announces itself to other isolates, the first time and the second: less than a router waits by
+ * default. Who wins against that is no router of ours, or knows nothing of announcements.
+ */
+const ANNOUNCED_MS = [2500, 3500] as const;
+/** Between the two, saves go on. */
+const REST_MS = 1500;
 /** Between two tries when R2 asks to slow down; a router waits longer. */
 const THROTTLED_MS = 250;
 const MAGIC = { full: "DMF1", split: "DMS1" } as const;
@@ -59,18 +65,61 @@ export async function fenceFile(
   lastClaim: () => Promise<number>,
 ): Promise<FencedFile> {
   const deadline = Date.now() + PATIENCE_MS;
-  let heldMs = 0;
-  let giveWay = false;
-  do {
-    const begun = Date.now();
-    const holds: boolean = !giveWay && heldMs < HOLDS_MS;
-    const outcome = await fenceOnce(bucket, key, wanted, lastClaim, holds);
-    if (typeof outcome === "object") return outcome;
-    if (holds) heldMs += Date.now() - begun;
-    // Who wins against a hold is not of this isolate: to hold its saves again at once is of no use.
-    giveWay = holds && outcome === "lost";
-  } while (Date.now() < deadline);
+  const hold = new Hold(bucket, key);
+  try {
+    do {
+      const outcome = await fenceOnce(bucket, key, wanted, lastClaim, hold.isOn);
+      if (typeof outcome === "object") return outcome;
+      await hold.lost();
+    } while (Date.now() < deadline);
+  } finally {
+    await hold.end();
+  }
   throw fileChanged(key);
+}
+
+/**
+ * Says when an attempt keeps saves away. The first one holds those of its isolate. If it loses, somebody else
+ * writes: then the fence is announced, and the next attempts follow once routers have seen that.
+ */
+class Hold {
+  #announced = 0;
+  /** Until when the announcement holds; 0 while there is none. */
+  #until = 0;
+  #restUntil = 0;
+
+  constructor(
+    private readonly bucket: R2Bucket,
+    private readonly key: string,
+  ) {}
+
+  get isOn(): boolean {
+    return Date.now() >= this.#restUntil;
+  }
+
+  async lost(): Promise<void> {
+    const now = Date.now();
+    if (now < this.#restUntil || now < this.#until) return;
+    if (this.#until > 0) return this.#rest(now);
+    const ms = ANNOUNCED_MS[this.#announced++];
+    if (ms === undefined) return this.#rest(Infinity);
+    this.#until = now + ms;
+    await announceFence(this.bucket, this.key, ms);
+    await pause(NOTICED_MS);
+  }
+
+  async end(): Promise<void> {
+    if (this.#announced > 0) await withdrawFence(this.bucket, this.key);
+  }
+
+  #rest(since: number): void {
+    this.#until = 0;
+    this.#restUntil = since + REST_MS;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Why the file could not be saved under the fence. */
@@ -159,7 +208,7 @@ async function save(
     return saved ?? "lost";
   } catch (cause) {
     if (!isThrottled(cause)) throw cause;
-    await new Promise((resolve) => setTimeout(resolve, THROTTLED_MS));
+    await pause(THROTTLED_MS);
     return "throttled";
   }
 }

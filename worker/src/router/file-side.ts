@@ -3,7 +3,7 @@ import { refuseTooLarge } from "../file/engine.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 import { TOMBSTONE_BYTES } from "../wire/limits.ts";
 import { ABSENT, classify, isTombstone, PEEK_BYTES } from "../wire/marker.ts";
-import { beginSave } from "./holds.ts";
+import { isolateSaves } from "./announced.ts";
 import { DEFAULT_LOADED_BYTES, isolateRoom } from "./room.ts";
 import type { FileAttributes, FileSide, Loading, Look, SaveOutcome, StoredFile } from "./sides.ts";
 
@@ -21,6 +21,7 @@ export class R2FileSide implements FileSide {
     private readonly maxFileBytes: number,
     private readonly maxLoadedBytes = DEFAULT_LOADED_BYTES,
     private readonly room = isolateRoom,
+    private readonly saves = isolateSaves,
   ) {}
 
   async get(user: string, loading: Loading = { copies: WRITE_COPIES, deadline: 0 }): Promise<StoredFile> {
@@ -84,15 +85,16 @@ export class R2FileSide implements FileSide {
 
   async save(read: StoredFile, bytes: Uint8Array): Promise<SaveOutcome> {
     const onlyIf = read.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: read.etag };
-    const end = beginSave(read.key);
+    const end = await this.saves.begin(this.bucket, read.key);
     if (end === undefined) return "held";
     try {
-      return (await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) === null
-        ? "lost"
-        : "saved";
+      if ((await this.bucket.put(read.key, bytes, { ...read.attributes, onlyIf })) !== null) return "saved";
+      this.saves.lost(read.key);
+      return "lost";
     } catch (error) {
-      if (isThrottled(error)) return "throttled";
-      throw error;
+      if (!isThrottled(error)) throw error;
+      this.saves.lost(read.key);
+      return "throttled";
     } finally {
       end();
     }

@@ -7,30 +7,35 @@
 const PATIENCE_MS = 2000;
 const POLL_MS = 5;
 
-interface Gate {
+/** One file. */
+export interface Gate {
   /** When each began. */
   readonly saves: Map<symbol, number>;
   readonly holds: Map<symbol, number>;
 }
 
-const gates = new Map<string, Gate>();
+/** The files that are being saved or fenced in one isolate. */
+export type Gates = Map<string, Gate>;
+
+/** Those of this isolate: routers are made per request. */
+export const isolateGates: Gates = new Map();
 
 /** Ends what was begun. */
-type End = () => void;
+export type End = () => void;
 
 /** Undefined while a fence is being put: then nothing may be saved. */
-export function beginSave(key: string): End | undefined {
-  const gate = gateOf(key);
-  return isBusy(gate.holds) ? undefined : begin(key, gate.saves).end;
+export function beginSave(key: string, gates = isolateGates): End | undefined {
+  const gate = gateOf(gates, key);
+  return isBusy(gate.holds) ? undefined : begin(gates, key, gate.saves).end;
 }
 
 /**
  * Keeps saves of the file away. Resolves when those that had begun have ended; only from then on the hold
  * grows old.
  */
-export async function holdSaves(key: string): Promise<End> {
-  const gate = gateOf(key);
-  const { who, end } = begin(key, gate.holds);
+export async function holdSaves(key: string, gates = isolateGates): Promise<End> {
+  const gate = gateOf(gates, key);
+  const { who, end } = begin(gates, key, gate.holds);
   // A promise of another request must not be awaited, so each looks for itself.
   while (isBusy(gate.saves)) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -39,7 +44,7 @@ export async function holdSaves(key: string): Promise<End> {
   return end;
 }
 
-function gateOf(key: string): Gate {
+function gateOf(gates: Gates, key: string): Gate {
   const known = gates.get(key);
   if (known !== undefined) return known;
   const gate: Gate = { saves: new Map(), holds: new Map() };
@@ -47,7 +52,7 @@ function gateOf(key: string): Gate {
   return gate;
 }
 
-function begin(key: string, of: Map<symbol, number>): { who: symbol; end: End } {
+function begin(gates: Gates, key: string, of: Map<symbol, number>): { who: symbol; end: End } {
   const who = Symbol();
   of.set(who, Date.now());
   const end = (): void => {

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createRouter, handleAdmin } from "../../src/index.ts";
+import { createRouter, handleAdmin, routeBetween, type Router } from "../../src/index.ts";
+import { LONGEST_HOLD_MS, Saves, announceFence } from "../../src/router/announced.ts";
+import { R2FileSide } from "../../src/router/file-side.ts";
 import { beginSave, holdSaves } from "../../src/router/holds.ts";
+import { DurableStoreSide } from "../../src/router/store-side.ts";
 import {
   bindings,
   database,
@@ -150,6 +153,112 @@ it("wins the first time against routers of its isolate that never pause", async 
   expect(textsIn(after).length).toBe(acknowledged + 1);
 });
 
+/** A router as it would be in an isolate of its own: what this one knows of saves and fences, it does not. */
+function otherIsolate(): Router {
+  const sides = {
+    flag: { isMigrated: async () => false },
+    files: new R2FileSide(BUCKET, fileKey, 1_000_000, undefined, undefined, new Saves()),
+    store: new DurableStoreSide(bindings.USER_DATA, undefined),
+  };
+  return routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: 1_000_000 });
+}
+
+it(
+  "wins against routers of other isolates that never pause, and lets them go on",
+  { timeout: 60_000 },
+  async () => {
+    await BUCKET.put(fileKey(user), database("first"));
+    let done = false;
+    let refused = 0;
+    const acknowledged: string[] = [];
+    const writer = async (router: Router, name: number): Promise<void> => {
+      for (let n = 0; !done; n++) {
+        const text = `${name}-${n}`;
+        const insert = { sql: "INSERT INTO t VALUES (?)", params: [text] };
+        const answer = await router.query(user, { statements: [insert] });
+        if (answer.ok) acknowledged.push(text);
+        else if (!done) refused += 1;
+        await pause(1);
+      }
+    };
+    const writers = Promise.all([0, 1, 2].map((name) => writer(otherIsolate(), name)));
+    while (acknowledged.length < 9) await pause(10);
+    // An object that is asked so long leaves no gap between two writes.
+    const gen = async (): Promise<number> => (await pause(100), 3);
+    const answer = await fence({ gen: 3, metadata }, { gen });
+    const after = await stored();
+    expect(answer).toMatchObject({ etag: md5Of(after) });
+    done = true;
+    await BUCKET.put(fileKey(user), database("unfenced")); // those who wait for the cutover need not
+    await writers;
+    expect(refused).toBe(0);
+    expect(textsIn(after)).toEqual(
+      expect.arrayContaining(acknowledged.filter((text) => textsIn(after).includes(text))),
+    );
+    expect(await BUCKET.head(`.dbmigrate/fencing/${fileKey(user)}`)).toBeNull();
+  },
+);
+
+describe("an announced fence", () => {
+  it("is seen by who saves the file again, and ends by itself", async () => {
+    const goOn = ownClock();
+    const saves = new Saves();
+    const save = async (): Promise<boolean> => {
+      const end = await saves.begin(BUCKET, fileKey(user));
+      end?.();
+      return end !== undefined;
+    };
+    expect(await save()).toBe(true);
+    await announceFence(BUCKET, fileKey(user), 3000);
+    expect(await save()).toBe(true); // not looked for at each save
+    goOn(1001);
+    expect(await save()).toBe(false);
+    goOn(3001);
+    expect(await save()).toBe(true);
+  });
+
+  it("is looked for soon after a lost race", async () => {
+    const goOn = ownClock();
+    const saves = new Saves();
+    await announceFence(BUCKET, fileKey(user), 3000);
+    saves.lost(fileKey(user));
+    goOn(251);
+    expect(await saves.begin(BUCKET, fileKey(user))).toBeUndefined();
+  });
+
+  it("costs nothing where a file is saved now and then, and a bucket that fails holds nobody", async () => {
+    const goOn = ownClock();
+    const head = vi.fn(() => Promise.reject(new Error("R2 is down")));
+    const saves = new Saves();
+    const bucket = { head } as unknown as R2Bucket;
+    for (let n = 0; n < 5; n++) {
+      expect(await saves.begin(bucket, fileKey(user))).toBeTypeOf("function");
+      goOn(5001);
+    }
+    expect(head).toHaveBeenCalledTimes(0);
+    saves.lost(fileKey(user));
+    for (let n = 0; n < 5; n++) {
+      goOn(300);
+      expect(await saves.begin(bucket, fileKey(user))).toBeTypeOf("function");
+    }
+    expect(head).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ["forever", "1e99"],
+    ["no number", "soon"],
+  ])("never holds longer than it may: %s", async (_name, ms) => {
+    const goOn = ownClock();
+    const saves = new Saves();
+    await announceFence(BUCKET, fileKey(user), ms as unknown as number);
+    saves.lost(fileKey(user));
+    goOn(300);
+    await saves.begin(BUCKET, fileKey(user));
+    goOn(LONGEST_HOLD_MS);
+    expect(await saves.begin(BUCKET, fileKey(user))).toBeTypeOf("function");
+  });
+});
+
 it.each([
   ["wins every attempt", () => undefined],
   ["keeps R2 busy", () => Promise.reject(new Error("put: Reduce your concurrent request rate (10058)"))],
@@ -172,7 +281,7 @@ it.each([
     put: async (...given: Parameters<R2Bucket["put"]>) => (await put()) ?? BUCKET.put(...given),
   } as unknown as Partial<R2Bucket>;
   expect(await fence({ gen: 3, metadata }, { bucket, gen })).toBe("file-changed");
-  expect({ held, turns }).toEqual({ held: 4, turns: 16 }); // seconds
+  expect({ held, turns }).toEqual({ held: 8, turns: 12 }); // seconds
   expect(md5Of(await stored())).toBe(md5Of(database("write 20")));
 });
 

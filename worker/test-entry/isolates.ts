@@ -1,0 +1,47 @@
+// The sample application for users who are busy while they move (test/faults, TestHundredBusyUsers): each
+// request meets one of three routers that know nothing of each other's saves, as in isolates of their own.
+// Nothing here is part of what users deploy.
+import sample, { type Env } from "../sample/index.ts";
+import { answerUsers, userRoute } from "../service/routes.ts";
+import { isCaller } from "../sample/caller.ts";
+import { errorResponse, routeBetween, type Router } from "../src/index.ts";
+import { Saves } from "../src/router/announced.ts";
+import { KvFlagHint } from "../src/router/flag-hint.ts";
+import { R2FileSide } from "../src/router/file-side.ts";
+import { DurableStoreSide } from "../src/router/store-side.ts";
+
+export { UserDataStore } from "../src/index.ts";
+
+const ISOLATES = 3;
+const MOST_BYTES = 32 * 1024 * 1024;
+
+const isolates: Router[] = [];
+
+/** The admin routes' own isolate is none of them. */
+function someIsolate(env: Env): Router {
+  while (isolates.length < ISOLATES) isolates.push(isolate(env));
+  return isolates[Math.floor(Math.random() * ISOLATES)] as Router;
+}
+
+function isolate({ BUCKET, FLAGS, USER_DATA }: Env): Router {
+  const keyOf = (user: string): string => `${user}/database.sqlite`;
+  const sides = {
+    flag: new KvFlagHint(FLAGS, undefined),
+    files: new R2FileSide(BUCKET, keyOf, MOST_BYTES, undefined, undefined, new Saves()),
+    store: new DurableStoreSide(USER_DATA, undefined),
+  };
+  return routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: MOST_BYTES });
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    if (!new URL(request.url).pathname.startsWith("/api/users/")) return sample.fetch(request, env);
+    try {
+      if (userRoute(request).route === "live" || !isCaller(request, env.APP_TOKEN))
+        return sample.fetch(request, env);
+      return await answerUsers(request, someIsolate(env), "write");
+    } catch (error) {
+      return errorResponse(error);
+    }
+  },
+} satisfies ExportedHandler<Env>;
