@@ -6,6 +6,8 @@
  * @typedef {{ table: string, keys: Value[][] | null, columns?: string[], rows?: (Value[] | null)[] }} TableChange
  * @typedef {{ lin: number, seq: number }} Position
  * @typedef {Position & { changes: TableChange[] | null }} Change
+ * @typedef {{ table: string, columns: string[], rows: Value[][] }} TableSnapshot
+ * @typedef {Position & { tables: TableSnapshot[] }} Snapshot
  * @typedef {void | Position | { position?: Position }} Read What was read, if it says where: changes that it contains are not told.
  *
  * What the connection is: `live` hears everything; `waiting` was cut off and comes back by itself; `moved` means that the user's database is
@@ -24,6 +26,8 @@
  * @typedef {object} Callbacks
  * @property {string[]} [tables] Only changes of these tables; all when absent.
  * @property {boolean} [rows] Whether changes bring their rows along.
+ * @property {(snapshot: Snapshot) => unknown} [onSnapshot] All rows of `tables`, which have to be named, at one position: it takes the
+ * place of `onResync` where the tables fit a message. A promise is awaited.
  * @property {() => Read | Promise<Read>} onResync Read again what you show: it is called first of all, and whenever changes may have been
  * missed. Return a promise: what happens meanwhile is told afterwards. Return the answer of your query to be spared what it contains.
  * @property {(change: Change) => unknown} onChange One write transaction; `changes` is null when everything may have changed. A promise is
@@ -56,14 +60,16 @@ export function subscribe(options) {
 }
 
 /**
- * @typedef {{ columns: string[], rows: Value[][] }} Result
+ * @typedef {{ columns: string[], rows: Value[][], reads?: string[] | null }} Result
  * @typedef {{ ok?: boolean, results?: Result[], position?: Position, error?: { message: string } }} Answer
  *
  * @typedef {object} Queries
- * @property {(sql: string, params: unknown[]) => Promise<Answer>} query Your query route: answers one statement that reads.
+ * @property {(sql: string, params: unknown[]) => Promise<Answer>} query Your query route: answers one statement that reads. With
+ * `reads: true` in the request the answer names the tables that the statement read.
  *
  * @typedef {object} QueryOptions
- * @property {string[]} [tables] The tables that the statement reads; it runs after changes of these alone. All when absent.
+ * @property {string[]} [tables] The tables that the statement reads; it runs after changes of these alone. When absent, those that the
+ * last answer named as read; all where it named none.
  * @property {((error: unknown) => void) | undefined} [onError] Why the statement could not be answered. It is tried again.
  *
  * @typedef {object} Live
@@ -183,6 +189,7 @@ class LiveQuery {
     if (this.#stopped) return;
     const [result] = results ?? [];
     if (result === undefined) throw new Error(error?.message ?? "the query was not answered");
+    if (this.options.tables === undefined) this.tables = result.reads?.map(lower);
     await this.callback(result);
     this.#position = position;
   }
@@ -216,6 +223,8 @@ class Delivery {
   #queue = [];
   /** The last message of the present socket. @type {{ socket: WebSocket, at: Position } | null} */
   #arrived = null;
+  /** What has arrived and takes the place of a reading. @type {{ socket: WebSocket, snapshot: Snapshot } | null} */
+  #snapshot = null;
   /** Readings asked for, and how many of those were asked for when the last good one began. */
   #asked = 0;
   #read = 0;
@@ -239,6 +248,7 @@ class Delivery {
   cut() {
     this.#queue = [];
     this.#arrived = null;
+    this.#snapshot = null;
   }
 
   /**
@@ -257,6 +267,15 @@ class Delivery {
 
   /**
    * @param {WebSocket} socket
+   * @param {Snapshot} snapshot
+   */
+  snapshot(socket, snapshot) {
+    this.#snapshot = { socket, snapshot };
+    this.resync();
+  }
+
+  /**
+   * @param {WebSocket} socket
    * @param {Change} change
    */
   change(socket, change) {
@@ -269,7 +288,7 @@ class Delivery {
     this.#running = true;
     while (!this.#ended && (this.#asked !== this.#read || this.#queue.length > 0)) {
       try {
-        await (this.#asked === this.#read ? this.#tell() : this.#readAgain());
+        await (this.#asked === this.#read ? this.#tell() : (this.#takeSnapshot() ?? this.#readAgain()));
         this.#failures = 0;
       } catch (error) {
         this.#failed(error);
@@ -279,6 +298,25 @@ class Delivery {
       }
     }
     this.#running = false;
+  }
+
+  /** Changes that came behind it are told afterwards. */
+  #takeSnapshot() {
+    const next = this.#snapshot;
+    this.#snapshot = null;
+    return next === null ? undefined : this.#show(next.socket, next.snapshot);
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {Snapshot} snapshot
+   */
+  async #show(socket, snapshot) {
+    const asked = this.#asked;
+    await this.options.onSnapshot?.(snapshot);
+    this.#read = asked;
+    this.after = { lin: snapshot.lin, seq: snapshot.seq };
+    this.#acknowledge(socket, snapshot);
   }
 
   /** A reading that begins now contains all that has arrived. */
@@ -355,6 +393,8 @@ class Subscription {
   constructor(options) {
     if (options.tables?.length === 0)
       throw new TypeError("subscribe: tables is empty; leave it out to hear of all tables");
+    if (options.onSnapshot !== undefined && options.tables === undefined)
+      throw new TypeError("subscribe: onSnapshot needs tables");
     this.options = options;
     this.delivery = new Delivery(options);
     this.#watchNetwork();
@@ -395,8 +435,7 @@ class Subscription {
     socket.addEventListener("open", () => {
       if (!current()) return socket.close();
       clearTimeout(this.#pong);
-      const { tables, rows } = this.options;
-      socket.send(JSON.stringify({ type: "subscribe", tables, rows, after }));
+      this.#ask(socket, after);
       this.#beat(socket);
     });
     socket.addEventListener(
@@ -418,9 +457,21 @@ class Subscription {
     const message = JSON.parse(data);
     if (message.reason === "moved") return this.#moved(message.version);
     this.delivery.arrive(socket, message);
-    if (message.type === "hello") this.#greeted(first);
+    if (message.type === "hello") this.#greeted(first && message.snapshot !== true);
     else if (message.type === "change") this.delivery.change(socket, message);
+    else if (message.type === "snapshot" && message.tables !== null) this.delivery.snapshot(socket, message);
+    else if (message.type === "resync" && this.options.onSnapshot !== undefined) this.#ask(socket, null);
     else this.delivery.resync();
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {Position | null} after
+   */
+  #ask(socket, after) {
+    const { tables, rows, onSnapshot } = this.options;
+    const snapshot = onSnapshot !== undefined || undefined;
+    socket.send(JSON.stringify({ type: "subscribe", tables, rows, snapshot, after }));
   }
 
   /** @param {boolean} first */

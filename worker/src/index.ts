@@ -42,7 +42,7 @@ export {
 } from "./router/router.ts";
 export type { Observer, RequestEvent, RouterEvent, RouterReport } from "./router/report.ts";
 export { dataPoints, jsonLines } from "./router/observers.ts";
-export { refuseLive } from "./router/live.ts";
+export { type DisconnectAnswer, refuseLive } from "./router/live.ts";
 export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
 export { type StoreOptions, type TransactionOptions, UserDataStore } from "./user-data-store.ts";

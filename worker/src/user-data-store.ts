@@ -149,6 +149,14 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   }
 
   /**
+   * Closes the connections of all subscribers to live updates with 4401 and the reason, and says how many there
+   * were: `router.disconnect` asks for it.
+   */
+  async dbmigrateDisconnect(reason: string): Promise<number> {
+    return this.#live.disconnect(String(reason));
+  }
+
+  /**
    * Notes cold rows of a split user that shall come back into the file (docs/split.md); `dbmigrate thaw
    * --requested` brings them. Errors are answers.
    */

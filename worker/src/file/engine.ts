@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { ParsedRequest } from "../query/request.ts";
 import { withCounts } from "../query/counts.ts";
+import { withReads } from "../query/reads.ts";
 import { bindStatement, type RunnableStatement, runStatement } from "../query/statements.ts";
 import { ExactReader } from "../query/read-exact.ts";
 import type { StatementResult } from "../query/types.ts";
@@ -104,7 +105,7 @@ function withDatabase<T>(file: Uint8Array, options: OpenOptions, use: (db: FileD
 /** A statement that fails ends the request; closing the database then drops what was not committed. */
 function inTransaction(
   db: FileDatabase,
-  { statements, counts }: ParsedRequest,
+  { statements, counts, reads }: ParsedRequest,
   rules: FileRules,
 ): StatementResult[] {
   const bound = statements.map(bindStatement);
@@ -116,7 +117,8 @@ function inTransaction(
       if (rules === "store") refuseReservedRename(tokens);
       return isUserVersion(tokens) ? userVersionResult(sql.userVersion) : undefined;
     });
-    return { ...result, rowsRead: result.rows.length };
+    const counted = { ...result, rowsRead: result.rows.length };
+    return reads ? withReads(sql, statement, counted) : counted;
   };
   const results = bound.map((statement, index) =>
     counts ? withCounts(sql, () => run(statement, index)) : run(statement, index),

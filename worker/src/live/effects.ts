@@ -3,19 +3,25 @@
 // would say more, and would change the schema.
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
 import { type Binding, tableFunction } from "../state/sql-text.ts";
+import { staysOnRow } from "./triggers.ts";
 
 /** What running a statement may change. */
 export interface Effect {
   /** The tables that it writes; null when it changes the schema, or what it changes cannot be told. */
   readonly tables: readonly string[] | null;
-  /** Whether the statement alone does it: no trigger, no foreign key action. */
-  readonly alone: boolean;
+  /** The one table of which the statement itself names each row that changes; undefined where there is none. */
+  readonly base?: string | undefined;
+  /** What its triggers and foreign key actions write besides. */
+  readonly others: readonly string[];
 }
+
+const UNKNOWN: Effect = { tables: null, others: [] };
 
 const KEPT = 500;
 const KEPT_LENGTH = 2_000;
 
 interface Instruction extends Record<string, SqlStorageValue> {
+  addr: number;
   opcode: string;
   p1: number;
   p2: number;
@@ -50,7 +56,7 @@ export class Effects {
     try {
       return this.#look(statement, bindings);
     } catch {
-      return { tables: null, alone: false };
+      return UNKNOWN;
     }
   }
 
@@ -59,10 +65,15 @@ export class Effects {
     // A cookie is written where the schema changes; a virtual table writes b-trees that the program does not
     // name.
     if (program.some(({ opcode }) => /^(SetCookie|ParseSchema|VUpdate|VCreate|VDestroy)$/.test(opcode))) {
-      return { tables: null, alone: false };
+      return UNKNOWN;
     }
-    const roots = program.flatMap(writtenRoot);
-    return { tables: this.#tablesOf(roots), alone: !program.some(({ opcode }) => opcode === "Program") };
+    const { own, fired } = partsOf(program);
+    const written = this.#tablesOf(own.flatMap(writtenRoot));
+    const inFired = this.#tablesOf(fired.flatMap(writtenRoot));
+    const tables = [...new Set([...written, ...inFired])];
+    const [base] = written.length === 1 ? written : [];
+    const named = base !== undefined && (!inFired.includes(base) || staysOnRow(this.#sql, base, tables));
+    return { tables, base: named ? base : undefined, others: inFired.filter((table) => table !== base) };
   }
 
   #tablesOf(roots: readonly number[]): string[] {
@@ -73,6 +84,14 @@ export class Effects {
     );
     return [...rows].map(({ name }) => name).filter((name) => !isSqliteName(name) && !isPlatformName(name));
   }
+}
+
+/** The statement's own instructions, and those of triggers and foreign key actions: each begins at 0 again. */
+function partsOf(program: readonly Instruction[]): { own: Instruction[]; fired: Instruction[] } {
+  const end = program.findIndex(({ addr }, index) => index > 0 && addr === 0);
+  return end < 0
+    ? { own: [...program], fired: [] }
+    : { own: program.slice(0, end), fired: program.slice(end) };
 }
 
 // The main database is number 0; the others are SQLite's own scratch.

@@ -19,7 +19,7 @@ import {
   parseClientMessage,
 } from "./protocol.ts";
 import { Recorder } from "./recorder.ts";
-import { withRows } from "./rows.ts";
+import { snapshotOf, withRows } from "./rows.ts";
 import { Subscriber } from "./subscriber.ts";
 
 /** Tells our sockets from those that an application's subclass may accept. */
@@ -53,11 +53,11 @@ export class LiveHub implements ChangeLog {
 
   /** Notes what the transaction that begins now changes; undefined while nobody wants to know. */
   record(): Recorder | undefined {
-    return this.#log.isOn ? new Recorder(this.#store.sql, this.#effects) : undefined;
+    return this.#log.isOn ? new Recorder(this.#store.sql, this.#effects, this.#reader) : undefined;
   }
 
   watch(): Recorder {
-    return new Recorder(this.#store.sql, this.#effects);
+    return new Recorder(this.#store.sql, this.#effects, this.#reader);
   }
 
   /** Logs a write that was just counted, inside its transaction. */
@@ -150,9 +150,31 @@ export class LiveHub implements ChangeLog {
     this.#durable = Math.max(this.#durable, now.seq);
     const { after } = subscription;
     const continues = after !== null && after.lin === now.lin && after.seq <= now.seq;
+    if (subscription.snapshot && !continues) return this.#snapshot(subscriber, subscription);
     subscriber.subscribe(subscription, continues ? after.seq : now.seq);
     subscriber.send({ type: "hello", lin: now.lin, seq: continues ? after.seq : now.seq });
     if (after !== null && !continues) subscriber.tell({ type: "resync", reason: "gap", ...now });
+  }
+
+  /**
+   * What is read has to be on disk before it is told. Nobody is subscribed until then, so that no later change comes
+   * before it: the log has those.
+   */
+  async #snapshot(subscriber: Subscriber, subscription: Subscription): Promise<void> {
+    const now = this.#now();
+    const tables = snapshotOf(this.#store.sql, this.#reader, subscription.tables ?? []);
+    await this.#store.storage.sync();
+    this.#durable = Math.max(this.#durable, now.seq);
+    subscriber.subscribe(subscription, now.seq);
+    subscriber.send({ type: "hello", snapshot: true, ...now });
+    subscriber.tell({ type: "snapshot", tables, ...now });
+  }
+
+  /** Closes the connections of all subscribers, who need another token to come back. */
+  disconnect(reason: string): number {
+    const sockets = this.#sockets();
+    for (const socket of sockets) close(socket, CLOSE.token, reason);
+    return sockets.length;
   }
 
   /** One subscriber's trouble is not another's: the connection ends, and the subscriber comes back. */

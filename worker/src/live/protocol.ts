@@ -15,9 +15,22 @@ export interface ChangedRows {
   readonly rows: readonly (readonly ResultValue[] | null)[];
 }
 
+/** All rows of a table, in the order of its key. */
+export interface TableSnapshot {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly ResultValue[])[];
+}
+
 /** What the store sends. */
 export type ServerMessage =
-  | ({ readonly type: "hello" } & Position)
+  /** `snapshot`: one follows at once, and nothing comes before it. */
+  | ({ readonly type: "hello"; readonly snapshot?: true } & Position)
+  /**
+   * The tables as they are at this position, in the order of the subscription; null when they are too large for a
+   * message, or have no key: read them by a query.
+   */
+  | ({ readonly type: "snapshot"; readonly tables: readonly TableSnapshot[] | null } & Position)
   /** `changes` is null when everything may have changed, the schema too. */
   | ({
       readonly type: "change";
@@ -34,6 +47,8 @@ export interface Subscription {
   /** null: all tables. Names are compared as SQLite does, without regard to case in ASCII. */
   readonly tables: readonly string[] | null;
   readonly rows: boolean;
+  /** Whether the tables are sent first, and again after a gap. Tables have to be named then. */
+  readonly snapshot: boolean;
   /** Where the subscriber was before; null: from now on. */
   readonly after: Position | null;
 }
@@ -50,7 +65,7 @@ export const CLOSE = {
   badMessage: 4002,
   /** Something went wrong with this connection: come back. */
   trouble: 4003,
-  /** The application refused the token. */
+  /** The application refused the token, or takes it back: another one is needed. */
   token: 4401,
 } as const;
 
@@ -75,6 +90,8 @@ export const LIVE_LIMITS = {
   /** Rows that one message carries, and their bytes; more are named by key only. */
   rows: 100,
   rowBytes: 524_288,
+  /** Rows of one snapshot; their bytes are limited as above. */
+  snapshotRows: 10_000,
   /** Keys that a transaction may change in one table before it is named alone: no more fit into an entry. */
   keys: 2_700,
 } as const;
@@ -104,10 +121,14 @@ function parseJson(text: string): unknown {
 }
 
 function parseSubscription(message: JsonObject): Subscription {
-  const { tables, rows, after } = message;
+  const { tables, rows, snapshot, after } = message;
+  const named = tables === undefined || tables === null ? null : parseTables(tables);
+  const asked = asBoolean(snapshot ?? false, "snapshot");
+  if (asked && named === null) throw badRequest("snapshot", "tables that are named");
   return {
-    tables: tables === undefined || tables === null ? null : parseTables(tables),
+    tables: named,
     rows: asBoolean(rows ?? false, "rows"),
+    snapshot: asked,
     after: after === undefined || after === null ? null : parsePosition(asObject(after, "after")),
   };
 }

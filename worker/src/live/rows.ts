@@ -7,7 +7,7 @@ import { parseParam } from "../query/values.ts";
 import { type TableShape, tableShape } from "../store/catalog.ts";
 import { balanced, quoteName } from "../state/sql-text.ts";
 import type { TableChange } from "../query/change-log.ts";
-import { type ChangedRows, LIVE_LIMITS } from "./protocol.ts";
+import { type ChangedRows, LIVE_LIMITS, type TableSnapshot } from "./protocol.ts";
 
 /** Adds the rows, where their keys are known and they are not too many. */
 export function withRows(
@@ -26,6 +26,50 @@ export function withRows(
   if (bytesOf(reader, statements(lengths(shape))) > LIVE_LIMITS.rowBytes) return change;
   const results = statements("*").map((statement) => reader.readRows(statement));
   return { ...change, columns: results[0]?.columns ?? [], rows: results.map(({ rows }) => rows[0] ?? null) };
+}
+
+/**
+ * All rows of the tables, or null where they are too large for one message. `names` are as they were asked for.
+ */
+export function snapshotOf(
+  sql: SqlStorage,
+  reader: ExactReader,
+  names: readonly string[],
+): readonly TableSnapshot[] | null {
+  const shapes = names.map((name) => tableShape(sql, nameInSchema(sql, name)));
+  const tables = shapes.filter((shape) => shape !== undefined);
+  if (tables.length < names.length) return null;
+  reader.begin();
+  const sizes = tables.map((shape) => {
+    const text = `SELECT count(*), coalesce(sum(${lengths(shape)}), 0) FROM ${quoteName(shape.name)}`;
+    const [[rows, bytes] = []] = reader.readRows(statement(text)).rows;
+    return { rows: Number(rows), bytes: Number(bytes) };
+  });
+  if (total(sizes, "rows") > LIVE_LIMITS.snapshotRows || total(sizes, "bytes") > LIVE_LIMITS.rowBytes)
+    return null;
+  return tables.map((shape) => {
+    const order = shape.key.map(({ name }) => quoteName(name)).join(", ");
+    const columns = shape.columns.map(quoteName).join(", ");
+    const text = `SELECT ${columns} FROM ${quoteName(shape.name)} ORDER BY ${order}`;
+    const { rows } = reader.readRows(statement(text));
+    return { table: shape.name, columns: shape.columns, rows };
+  });
+}
+
+function statement(text: string): BoundStatement {
+  return new BoundStatement(parseStatement(text).tokens, []);
+}
+
+function total<K extends string>(sizes: readonly Readonly<Record<K, number>>[], what: K): number {
+  return sizes.reduce((sum, size) => sum + size[what], 0);
+}
+
+function nameInSchema(sql: SqlStorage, name: string): string {
+  const [row] = sql.exec<{ name: string }>(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE",
+    name,
+  );
+  return row?.name ?? name;
 }
 
 function rowByKey(shape: TableShape, columns: string): string {

@@ -15,13 +15,14 @@ export class ResultBudget {
   /**
    * Hands out rows as they are read.
    * @param parts how many rows make one row of the result
+   * @param ours columns at the end, before the last one, that are not of the answer
    * @throws WireError too-costly
    */
-  *of<Row extends readonly (Cell | undefined)[]>(rows: Iterable<Row>, parts = 1): Generator<Row> {
+  *of<Row extends readonly (Cell | undefined)[]>(rows: Iterable<Row>, parts = 1, ours = 0): Generator<Row> {
     const iterator = rows[Symbol.iterator]();
     for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
       try {
-        this.take(next.value, parts);
+        this.take(ours > 0 ? next.value.slice(0, -1 - ours) : next.value, parts);
       } catch (error) {
         drain(iterator);
         throw error;

@@ -9,6 +9,7 @@ import type { ChangeLog, ChangeRecorder } from "./change-log.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { copiesIn, demandCopiesUntouched } from "./copies.ts";
 import { withCounts } from "./counts.ts";
+import { withReads } from "./reads.ts";
 import type { ExactReader } from "./read-exact.ts";
 import type { ParsedRequest } from "./request.ts";
 import { type RunnableStatement, bindStatement, runStatement } from "./statements.ts";
@@ -116,10 +117,12 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
   const copies = mayWrite && request.scope === "cold" ? copiesIn(store.books.receipt) : [];
   const recorder = copies.length > 0 ? live.watch() : mayWrite ? live.record() : undefined;
-  const run = (statement: RunnableStatement, index: number) =>
-    runStatement(reader, statement, index, (bound) =>
+  const run = (statement: RunnableStatement, index: number) => {
+    const result = runStatement(reader, statement, index, (bound) =>
       isUserVersion(bound.tokens) ? userVersionResult(store.books.userVersion) : recorder?.run(bound),
     );
+    return request.reads ? withReads(store.sql, statement, result) : result;
+  };
   const results = statements.map((statement, index) =>
     request.counts ? withCounts(store.sql, () => run(statement, index)) : run(statement, index),
   );

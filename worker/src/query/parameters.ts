@@ -5,7 +5,7 @@
 // none.
 import { WireError } from "../wire/errors.ts";
 import type { Params } from "./request.ts";
-import type { Token } from "./tokens.ts";
+import { type Token, tokenize } from "./tokens.ts";
 import type { SqlParam } from "./values.ts";
 
 /** A value as exec() takes it. */
@@ -32,6 +32,11 @@ export class BoundStatement {
   static unbound(tokens: readonly Token[]): BoundStatement {
     const bound = new BoundStatement([], []);
     return Object.assign(bound, { tokens });
+  }
+
+  /** The same statement with more text at its end, which holds no parameter. */
+  followedBy(text: string): BoundStatement {
+    return new BoundStatement([...this.tokens, ...tokenize(text)], this.#values);
   }
 
   /** The SQL of the first `count` tokens. */

@@ -176,13 +176,14 @@ export class ExactReader {
   /**
    * Runs any other statement. What RETURNING answers is read exactly where it can be asked for twice, and
    * anything else as numbers.
+   * @param ours columns at the end of a RETURNING clause that the answer does not hold
    * @throws WireError integer-precision
    */
-  readOther(statement: BoundStatement): StatementResult {
+  readOther(statement: BoundStatement, ours = 0): StatementResult {
     const marks = this.#marksOfReturning(statement);
     if (marks === undefined) return this.readPlain(statement);
     try {
-      return this.#readMarked(statement, marks);
+      return this.#readMarked(statement, marks, ours);
     } catch (error) {
       if (!isPastLimit(error)) throw error;
       return this.readPlain(statement);
@@ -190,9 +191,9 @@ export class ExactReader {
   }
 
   // All rows are read before one is judged: a cursor that is left in the middle keeps its table locked.
-  #readMarked(statement: BoundStatement, marks: string): StatementResult {
+  #readMarked(statement: BoundStatement, marks: string, ours: number): StatementResult {
     const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
-    const rows = [...this.#budget.of(cursor.raw())].map(markedRow);
+    const rows = [...this.#budget.of(cursor.raw(), 1, ours)].map(markedRow);
     const columns = cursor.columnNames.slice(0, -1).map(originalName);
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }

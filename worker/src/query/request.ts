@@ -17,6 +17,7 @@ export interface ParsedRequest {
   readonly mode: QueryMode;
   readonly scope: QueryScope;
   readonly counts: boolean;
+  readonly reads: boolean;
 }
 
 /** Reads a query request. @throws WireError bad-request or too-costly */
@@ -30,6 +31,7 @@ export function parseQueryRequest(value: unknown): ParsedRequest {
     statements,
     mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]),
     counts: request["counts"] !== undefined && asBoolean(request["counts"], "counts"),
+    reads: request["reads"] !== undefined && asBoolean(request["reads"], "reads"),
     scope: request["scope"] === undefined ? "hot" : asOneOf(request["scope"], "scope", ["hot", "cold"]),
   };
 }

@@ -12,14 +12,14 @@ export interface Returning {
 /** undefined where there is no such clause, or one of which it cannot be said what it returns. */
 export function parseReturning(tokens: readonly Token[]): Returning | undefined {
   const at = findOutside(tokens, (token) => isKeyword(token, "RETURNING"));
-  const table = tableOf(tokens.slice(0, Math.max(at, 0)).filter(isSignificant));
+  const table = tableWritten(tokens.slice(0, Math.max(at, 0)).filter(isSignificant));
   if (table === undefined) return undefined;
   const items = splitAtCommas(tokens.slice(at + 1)).map(expressionOf);
   return { table, items };
 }
 
-// Behind INTO, UPDATE [OR x] or DELETE FROM stands the table, outside parentheses.
-function tableOf(words: readonly Token[]): string | undefined {
+/** The SQL of the table that a statement writes: behind INTO, UPDATE [OR x] or DELETE FROM, outside parentheses. */
+export function tableWritten(words: readonly Token[]): string | undefined {
   const verb = findOutside(words, (token) => VERBS.some((keyword) => isKeyword(token, keyword)));
   if (verb < 0 || words.slice(0, verb).some((token) => isKeyword(token, "EXPLAIN"))) return undefined;
   const rest = words.slice(verb + 1);

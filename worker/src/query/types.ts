@@ -38,6 +38,8 @@ export interface QueryRequest {
    * inserted.
    */
   readonly counts?: boolean;
+  /** Each result then says which tables its statement read: what a live query has to listen to. */
+  readonly reads?: boolean;
   /**
    * `hot` when absent: the user's database, for a split user without the cold rows. `cold`: those alone, or
    * `not-split`.
@@ -59,6 +61,11 @@ export interface StatementResult {
    * nothing.
    */
   readonly lastRowId?: ResultValue;
+  /**
+   * Where the request asks for reads: the tables that the statement read; null where that cannot be known, and
+   * of what is no SELECT.
+   */
+  readonly reads?: readonly string[] | null;
 }
 
 /** Which side answered. */

@@ -1,7 +1,7 @@
 // Live updates through the router: only a user's Durable Object has them, so the question is whether that is
 // where the user lives.
 import { CLOSE, type ServerMessage } from "../live/protocol.ts";
-import { errorResponse, WireError } from "../wire/errors.ts";
+import { asWireError, type ErrorInfo, errorResponse, WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import type { JourneyOptions } from "./journey.ts";
 import type { Sides } from "./sides.ts";
@@ -27,6 +27,22 @@ export async function connectLive(
     return response.status === 409 ? await closedAtOnce(sides, user) : response;
   } catch (error) {
     return errorResponse(error);
+  }
+}
+
+/** How many connections were closed, or an error of a known kind. */
+export type DisconnectAnswer =
+  { readonly ok: true; readonly closed: number } | { readonly ok: false; readonly error: ErrorInfo };
+
+/** Closes all live connections of a user. Those of users in R2 are closed at once anyway. Never rejects. */
+export async function disconnectLive(sides: Sides, user: string, reason: string): Promise<DisconnectAnswer> {
+  try {
+    parseUserId(user);
+    if (sides.store.disconnect === undefined || !(await livesInStore(sides, user)))
+      return { ok: true, closed: 0 };
+    return { ok: true, closed: await sides.store.disconnect(user, reason) };
+  } catch (error) {
+    return { ok: false, error: asWireError(error).info };
   }
 }
 

@@ -27,7 +27,7 @@ import {
 } from "./locate.ts";
 import { mergeResults, type MergeRule } from "./merge-rows.ts";
 import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
-import { connectLive } from "./live.ts";
+import { connectLive, type DisconnectAnswer, disconnectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
@@ -135,6 +135,11 @@ export interface Router {
    * change: authenticate first.
    */
   live(user: string, request: Request): Promise<Response>;
+  /**
+   * Closes all live connections of a user with code 4401 and the reason, as after a sign-out. Their clients need
+   * another token to come back; who has none is told the reason. Never rejects.
+   */
+  disconnect(user: string, reason?: string): Promise<DisconnectAnswer>;
   /** Says which side serves a user at this moment, without loading the file. Never rejects. */
   servedBy(user: string): Promise<ServedByAnswer>;
 }
@@ -276,6 +281,9 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     },
     async live(user, request) {
       return connectLive(sides, user, request, options.path);
+    },
+    async disconnect(user, reason = "the application ended the connection") {
+      return disconnectLive(sides, user, reason);
     },
     async servedBy(user) {
       try {

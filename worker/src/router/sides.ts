@@ -80,6 +80,8 @@ export interface StoreSide {
   thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
   /** Passes on a WebSocket upgrade: 101, or an error in the wire's form. */
   live(user: string, request: Request): Promise<Response>;
+  /** Closes the user's live connections and says how many there were. */
+  disconnect?(user: string, reason: string): Promise<number>;
 }
 
 export interface Sides {

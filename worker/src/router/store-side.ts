@@ -12,6 +12,10 @@ export interface Queryable extends Rpc.DurableObjectBranded {
   callLogic(request: unknown): Promise<unknown>;
 }
 
+interface Disconnecting {
+  dbmigrateDisconnect(reason: string): Promise<number>;
+}
+
 /** Durable Objects behind the interface. */
 export class DurableStoreSide implements StoreSide {
   constructor(
@@ -36,6 +40,10 @@ export class DurableStoreSide implements StoreSide {
     // The application's own headers stay behind: the object is told nothing but what it needs.
     const upgrade = { headers: { upgrade: "websocket" }, signal: request.signal };
     return this.stubOf(user).fetch(`https://store${LIVE_PATH}`, upgrade);
+  }
+
+  async disconnect(user: string, reason: string): Promise<number> {
+    return (this.stubOf(user) as unknown as Disconnecting).dbmigrateDisconnect(reason);
   }
 
   // A stub is broken for good after some errors, so each call takes a new one.

@@ -145,15 +145,20 @@ export interface DeclaredKey {
 
 /** Of an ordinary table that is the user's; undefined when there is none of that name, whatever its case. */
 export function declaredKey(sql: SqlStorage, table: string): DeclaredKey | undefined {
-  const found = userTables(sql).find(
-    ({ name, type }) => type === "table" && asciiLower(name) === asciiLower(table),
-  );
+  const found = userTables(sql).find(({ name, type }) => type === "table" && sameName(name, table));
   if (found === undefined) return undefined;
-  const keyed = columnEntries(sql, found.name).filter(({ keyPosition }) => keyPosition > 0);
-  return {
-    table: found.name,
-    columns: keyed.sort((a, b) => a.keyPosition - b.keyPosition).map(({ name }) => name),
-  };
+  return { table: found.name, columns: declaredKeyOf(sql, found.name) };
+}
+
+/** The columns of the declared primary key of a table, under its name in the schema. */
+export function declaredKeyOf(sql: SqlStorage, table: string): string[] {
+  const keyed = columnEntries(sql, table).filter(({ keyPosition }) => keyPosition > 0);
+  return keyed.sort((a, b) => a.keyPosition - b.keyPosition).map(({ name }) => name);
+}
+
+/** Whether SQLite takes both for the same name. */
+export function sameName(one: string, other: string): boolean {
+  return asciiLower(one) === asciiLower(other);
 }
 
 // SQLite folds the case of ASCII letters only.

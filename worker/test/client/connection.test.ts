@@ -1,6 +1,6 @@
 // What a connection does when its token is refused, the network goes silent, or the user's file answers.
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type Options, subscribe } from "../../client/live.js";
+import { connect, type Options, subscribe } from "../../client/live.js";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
@@ -122,4 +122,70 @@ it("polls a file, and reads it when it is another one", async () => {
   expect(onResync).toHaveBeenCalledTimes(2);
   expect(new Set(states)).toEqual(new Set(["connecting", "moved: a file"]));
   live.close();
+});
+
+it("takes a snapshot in place of a reading, and reads where there is none", async () => {
+  const onSnapshot = vi.fn(async () => undefined);
+  const onChange = vi.fn();
+  const { onResync } = open({ tables: ["t"], onSnapshot, onChange });
+  await passed(1);
+  newest().happen("open");
+  expect(JSON.parse(newest().sent[0] ?? "")).toMatchObject({
+    type: "subscribe",
+    tables: ["t"],
+    snapshot: true,
+  });
+  const tables = [{ table: "t", columns: ["a"], rows: [[1]] }];
+  newest().say({ type: "hello", snapshot: true, lin: 1, seq: 4 });
+  newest().say({ type: "snapshot", lin: 1, seq: 4, tables });
+  newest().say({ type: "change", lin: 1, seq: 5, changes: null });
+  await passed(1);
+  expect(onSnapshot.mock.calls).toEqual([[expect.objectContaining({ lin: 1, seq: 4, tables })]]);
+  expect(onChange).toHaveBeenCalledTimes(1);
+  expect(newest().sent.slice(1)).toEqual(['{"type":"ack","seq":4}', '{"type":"ack","seq":5}']);
+  newest().say({ type: "resync", reason: "gap", lin: 1, seq: 9 });
+  await passed(1);
+  expect(JSON.parse(newest().sent.at(-1) ?? "")).toMatchObject({
+    type: "subscribe",
+    snapshot: true,
+    after: null,
+  });
+  expect(onResync).not.toHaveBeenCalled();
+  newest().say({ type: "hello", snapshot: true, lin: 1, seq: 9 });
+  newest().say({ type: "snapshot", lin: 1, seq: 9, tables: null }); // too large
+  await passed(1);
+  expect(onResync).toHaveBeenCalledTimes(1);
+  expect(() => subscribe({ url: "", onSnapshot, onResync, onChange })).toThrow("onSnapshot needs tables");
+});
+
+it("runs a live query after changes of the tables that its statement read", async () => {
+  Socket.made = [];
+  const answers = vi.fn(async () => ({
+    results: [{ columns: ["n"], rows: [[answers.mock.calls.length]], reads }],
+  }));
+  let reads: string[] | null = ["Games"];
+  const shown: unknown[] = [];
+  const { liveQuery, close } = connect({
+    url: "wss://worker.test/live",
+    WebSocket: Socket as unknown as typeof WebSocket,
+    query: answers,
+  });
+  liveQuery("SELECT count(*) FROM games", [], ({ rows }) => shown.push(rows[0]?.[0]));
+  await passed(1);
+  newest().happen("open");
+  newest().say({ type: "hello", lin: 1, seq: 0 });
+  await passed(1);
+  const before = shown.length;
+  const changed = async (seq: number, changes: unknown) => {
+    newest().say({ type: "change", lin: 1, seq, changes });
+    await passed(1);
+    return shown.length - before;
+  };
+  expect(await changed(1, [{ table: "clips", keys: null }])).toBe(0);
+  expect(await changed(2, [{ table: "games", keys: [[1]] }])).toBe(1);
+  expect(await changed(3, null)).toBe(2);
+  reads = null;
+  expect(await changed(4, [{ table: "GAMES", keys: null }])).toBe(3);
+  expect(await changed(5, [{ table: "clips", keys: null }])).toBe(4); // nobody knows what it read
+  close();
 });

@@ -135,12 +135,23 @@ export class SimulatedUser {
     this.#sockets.delete(socket);
   }
 
-  subscribe(socket: SimulatedSocket, after: Position | null): void {
+  subscribe(socket: SimulatedSocket, after: Position | null, snapshot: boolean): void {
     const continues = after !== null && after.lin === this.lin && after.seq <= this.seq;
+    socket.unacknowledged = [];
+    if (snapshot && !continues) return this.#snapshot(socket);
     socket.at = continues ? after.seq : this.seq;
     socket.tell({ type: "hello", lin: this.lin, seq: socket.at });
     if (after !== null && !continues) this.#tell(socket, { type: "resync", reason: "gap" }, this.seq);
     this.serve(socket);
+  }
+
+  /** Now and then the table is too large. */
+  #snapshot(socket: SimulatedSocket): void {
+    const tables = this.chance.one(10)
+      ? null
+      : [{ table: "t", columns: ["id", "value"], rows: this.table() }];
+    socket.tell({ type: "hello", snapshot: true, lin: this.lin, seq: this.seq });
+    this.#tell(socket, { type: "snapshot", tables }, this.seq);
   }
 
   /** As much as there is room for: src/live/hub.ts. */
@@ -221,7 +232,8 @@ class SimulatedSocket extends EventTarget {
       return this.#bring(() => this.dispatchEvent(Object.assign(new Event("message"), { data: "pong" })));
     const message = JSON.parse(text);
     if (!this.user.inStore) return;
-    if (message.type === "subscribe") return this.user.subscribe(this, message.after);
+    if (message.type === "subscribe")
+      return this.user.subscribe(this, message.after, message.snapshot === true);
     this.unacknowledged = this.unacknowledged.filter((seq) => seq > message.seq);
     this.user.serve(this);
   }

@@ -1,6 +1,6 @@
 // No view stays wrong: over many lives of a user, each view of it equals the table in the end.
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type Change, connect as connectQueries, subscribe } from "../../client/live.js";
+import { type Change, type Snapshot, connect as connectQueries, subscribe } from "../../client/live.js";
 import { some } from "../effort.ts";
 import { Chance, type Row, SimulatedUser, live } from "./simulation.ts";
 
@@ -21,7 +21,7 @@ type View = (user: SimulatedUser) => {
 
 function connect(
   user: SimulatedUser,
-  callbacks: Pick<Parameters<typeof subscribe>[0], "onResync" | "onChange">,
+  callbacks: Pick<Parameters<typeof subscribe>[0], "onResync" | "onChange" | "onSnapshot" | "tables">,
 ) {
   const live = subscribe({
     url: "wss://worker.test/live",
@@ -44,7 +44,12 @@ const readsAgain: View = (user) => {
 };
 
 /** Takes rows from the messages. */
-const takesRows: View = (user) => {
+const takesRows: View = (user) => rowsOfMessages(user, false);
+
+/** The same, and all rows of the beginning. */
+const takesSnapshots: View = (user) => rowsOfMessages(user, true);
+
+const rowsOfMessages = (user: SimulatedUser, snapshots: boolean): ReturnType<View> => {
   let shown = new Map<number, number>();
   const onResync = async () => {
     const { rows, position } = await user.read(() => ({ rows: user.table(), position: user.position }));
@@ -63,8 +68,14 @@ const takesRows: View = (user) => {
     }
     if (user.chance.one(12) && !user.isCalm) throw new Error("the page failed");
   };
+  const onSnapshot = async ({ tables }: Snapshot) => {
+    await user.travel();
+    shown = new Map(tables[0]?.rows as Row[]);
+    if (user.chance.one(12) && !user.isCalm) throw new Error("the page failed");
+  };
   const sorted = () => [...shown].sort(([a], [b]) => a - b);
-  return { close: connect(user, { onResync, onChange }), shown: sorted, wanted: () => user.table() };
+  const callbacks = { onResync, onChange, ...(snapshots && { onSnapshot, tables: ["t"] }) };
+  return { close: connect(user, callbacks), shown: sorted, wanted: () => user.table() };
 };
 
 /** Counts transactions: one that is told twice, or that the reading contained already, makes it wrong. */
@@ -92,7 +103,7 @@ const queries: View = (user) => {
     onError() {},
     query: () =>
       user.read(() => ({
-        results: [{ columns: ["id", "value"], rows: user.table() }],
+        results: [{ columns: ["id", "value"], rows: user.table(), reads: ["t"] }],
         ...(user.position && { position: user.position }),
       })),
   });
@@ -104,7 +115,8 @@ const queries: View = (user) => {
     if (user.chance.one(12) && !user.isCalm) throw new Error("the page failed");
     shown = rows;
   };
-  liveQuery("SELECT id, value FROM t ORDER BY id", [], callback, { tables: ["T"] });
+  const named = user.chance.one(2) ? { tables: ["T"] } : {};
+  liveQuery("SELECT id, value FROM t ORDER BY id", [], callback, named);
   return { close, shown: () => shown, wanted: () => user.table() };
 };
 
@@ -139,7 +151,7 @@ async function lifeOf(seed: number, views: readonly View[]) {
 const seeds = Array.from({ length: 100 }, (_, seed) => seed);
 
 it.each(some("lives of views", seeds, 10))("every view equals its table: seed %i", async (seed) => {
-  const views = await lifeOf(seed, [readsAgain, takesRows, counts, queries]);
+  const views = await lifeOf(seed, [readsAgain, takesRows, takesSnapshots, counts, queries]);
   expect(views.map(({ shown }) => shown)).toEqual(views.map(({ wanted }) => wanted));
 });
 

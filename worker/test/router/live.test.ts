@@ -95,6 +95,39 @@ describe("router.live", () => {
   });
 });
 
+describe("router.disconnect", () => {
+  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
+
+  it("closes all connections of a user, and no others", async () => {
+    const [user, other] = [newUser(), newUser()];
+    for (const one of [user, other]) {
+      await bringTo("ACTIVE", one);
+      await env.FLAGS.put(`migrated:${one}`, "true");
+    }
+    const closed = [socketOf(await live(user)), socketOf(await live(user))].map(async (socket) => {
+      const accepted = await socket;
+      return new Promise<{ code: number; reason: string }>((resolve) =>
+        accepted.addEventListener("close", resolve),
+      );
+    });
+    const stays = await socketOf(await live(other));
+    const next = messages(stays);
+    expect(await router.disconnect(user, "signed out")).toEqual({ ok: true, closed: 2 });
+    for (const { code, reason } of await Promise.all(closed))
+      expect({ code, reason }).toEqual({ code: CLOSE.token, reason: "signed out" });
+    stays.send(JSON.stringify({ type: "subscribe" }));
+    expect(await next()).toMatchObject({ type: "hello" });
+    expect(await router.disconnect(user)).toEqual({ ok: true, closed: 0 });
+  });
+
+  it("makes no Durable Object for a user whose file answers, and answers errors", async () => {
+    const user = newUser();
+    await env.BUCKET.put(fileKey(user), database("one"));
+    expect(await router.disconnect(user)).toEqual({ ok: true, closed: 0 });
+    expect(await router.disconnect("..")).toMatchObject({ ok: false, error: { kind: "bad-request" } });
+  });
+});
+
 describe("the sample application", () => {
   const connect = (user: string, protocols: string) =>
     sample.fetch(

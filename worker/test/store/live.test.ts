@@ -18,6 +18,25 @@ const SCHEMA = [
   table("slots", "CREATE TABLE slots (id INTEGER PRIMARY KEY, name UNIQUE ON CONFLICT REPLACE)"),
   table("audit", "CREATE TABLE audit (what)"),
   table("watched", "CREATE TABLE watched (x)"),
+  table("frames", "CREATE TABLE frames (id INTEGER PRIMARY KEY, clip REFERENCES clips ON DELETE CASCADE)"),
+  table(
+    "seen",
+    "CREATE TABLE seen (who TEXT PRIMARY KEY, clip REFERENCES clips ON DELETE SET NULL) WITHOUT ROWID",
+  ),
+  table("touched", "CREATE TABLE touched (id INTEGER PRIMARY KEY, name, at)"),
+  {
+    type: "trigger",
+    name: "touch",
+    table: "touched",
+    sql: "CREATE TRIGGER touch AFTER UPDATE ON touched BEGIN UPDATE touched SET at = 1 WHERE id = NEW.id; END",
+  },
+  table("levelled", "CREATE TABLE levelled (id INTEGER PRIMARY KEY, n)"),
+  {
+    type: "trigger",
+    name: "level",
+    table: "levelled",
+    sql: "CREATE TRIGGER level AFTER INSERT ON levelled BEGIN UPDATE levelled SET n = 1 WHERE id = NEW.id OR n = 0; END",
+  },
   {
     type: "trigger",
     name: "tr",
@@ -78,12 +97,52 @@ describe("what a write changed", () => {
       [{ table: "slots", keys: null }],
     ],
     [
-      "a trigger",
+      "a trigger that writes another table",
       ["INSERT INTO watched VALUES (1)"],
-      expect.arrayContaining([
-        { table: "watched", keys: null },
-        { table: "audit", keys: null },
-      ]),
+      expect.arrayContaining([...keyed("watched", [1]), { table: "audit", keys: null }]),
+    ],
+    [
+      "a trigger that sets a time of change",
+      ["INSERT INTO touched (id) VALUES (4), (5)", "UPDATE touched SET name = 'x' WHERE id = 5"],
+      keyed("touched", [4], [5]),
+    ],
+    [
+      "a trigger that writes other rows",
+      ["INSERT INTO levelled (id) VALUES (4)"],
+      [{ table: "levelled", keys: null }],
+    ],
+    [
+      "RETURNING",
+      ["INSERT INTO games (id, name) VALUES (7, 'go') RETURNING name AS n, 2.0"],
+      keyed("games", [7]),
+    ],
+    [
+      "WITH",
+      ["WITH n(id) AS (VALUES (3)) INSERT INTO games (id) SELECT id FROM n LIMIT 1"],
+      keyed("games", [3]),
+    ],
+    [
+      "a function that is called like a clause",
+      ["INSERT INTO games (id, name) VALUES (1, replace('a', 'a', 'b'))"],
+      keyed("games", [1]),
+    ],
+    [
+      "a key that is only read",
+      [
+        "INSERT INTO games (id) VALUES (1)",
+        "UPDATE games SET score = id + 1, name = (SELECT max(id) FROM clips)",
+      ],
+      keyed("games", [1]),
+    ],
+    [
+      "a key among others",
+      ["INSERT INTO games (id) VALUES (1)", "UPDATE games SET (score, id) = (1, 2)"],
+      [{ table: "games", keys: null }],
+    ],
+    [
+      "REPLACE by the key alone",
+      ["REPLACE INTO tags VALUES ('x', 1, 0)", "REPLACE INTO tags VALUES ('x', 1, 1)"],
+      keyed("tags", ["x", 1]),
     ],
     [
       "a cascade",
@@ -92,9 +151,22 @@ describe("what a write changed", () => {
         "INSERT INTO clips VALUES (1, 1, 't')",
         "DELETE FROM games WHERE id = 1",
       ],
+      expect.arrayContaining([...keyed("games", [1]), ...keyed("clips", [1])]),
+    ],
+    [
+      "a cascade of a cascade, and a reference that is set to nothing",
+      [
+        "INSERT INTO games (id) VALUES (1), (2)",
+        "INSERT INTO clips VALUES (10, 1, 't'), (11, 2, 't')",
+        "INSERT INTO frames VALUES (20, 10), (21, 11), (22, 10)",
+        "INSERT INTO seen VALUES ('a', 10), ('b', 11)",
+        "DELETE FROM games WHERE id = 1",
+      ],
       expect.arrayContaining([
-        { table: "games", keys: null },
-        { table: "clips", keys: null },
+        ...keyed("games", [1], [2]),
+        ...keyed("clips", [10], [11]),
+        ...keyed("frames", [20], [21], [22]),
+        ...keyed("seen", ["a"], ["b"]),
       ]),
     ],
     [
@@ -308,6 +380,122 @@ describe("a subscription", () => {
     socket.accept();
     socket.send("ping");
     expect(await pong).toBe("pong");
+  });
+});
+
+describe("a snapshot", () => {
+  const snapshot = { type: "subscribe", tables: ["GAMES", "tags"], snapshot: true };
+
+  it("holds the tables at its position, and changes follow", async () => {
+    await store.query("INSERT INTO games VALUES (2, 'go', 1.5), (1, 'chess', 9007199254740993)");
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say(snapshot);
+    await store.query("INSERT INTO tags VALUES ('x', 1, 'n')");
+    await store.query("INSERT INTO audit VALUES (1)");
+    expect(await subscriber.next()).toMatchObject({ type: "hello", snapshot: true });
+    const { seq, ...first } = (await subscriber.next()) as { seq: number };
+    const games = { table: "games", columns: ["id", "name", "score"] };
+    expect(first).toMatchObject({
+      type: "snapshot",
+      lin: 1,
+      tables: [
+        {
+          ...games,
+          rows: [
+            [1, "chess", { int: "9007199254740993" }],
+            [2, "go", 1.5],
+          ],
+        },
+        { table: "tags" },
+      ],
+    });
+    // Where the write came in between, it is told: once, in one of the two ways.
+    const tags = (first as unknown as { tables: { rows: unknown[] }[] }).tables[1]?.rows;
+    expect(tags).toHaveLength(seq >= 2 ? 1 : 0);
+    if (seq < 2)
+      expect(await subscriber.next()).toMatchObject({ type: "change", seq: 2, changes: [{ table: "tags" }] });
+    await store.query("DELETE FROM games WHERE id = 1");
+    expect(await subscriber.next()).toMatchObject({
+      type: "change",
+      seq: 4,
+      changes: [{ table: "games", keys: [[1]] }],
+    });
+  });
+
+  it("takes the place of a gap, and of nothing else", async () => {
+    const away = { ...snapshot, after: { lin: 1, seq: 0 } };
+    await store.query("INSERT INTO games (id) VALUES (1)"); // before anybody listened: no log
+    const first = await TestSubscriber.connect(store, away);
+    expect(await first.next()).toMatchObject({ type: "resync", reason: "gap", seq: 1 }); // the client asks again
+    first.say(snapshot);
+    expect(await first.next()).toMatchObject({ type: "hello", snapshot: true });
+    expect(await first.next()).toMatchObject({
+      type: "snapshot",
+      seq: 1,
+      tables: [{ rows: [[1, null, null]] }, {}],
+    });
+    const other = await TestSubscriber.open(store);
+    other.say({ ...snapshot, after: { lin: 9, seq: 0 } });
+    expect(await other.next()).toMatchObject({ type: "hello", snapshot: true });
+  });
+
+  it("is none where the rows are too many or too large", async () => {
+    for (const sql of [
+      "INSERT INTO games (name) VALUES (zeroblob(600000))",
+      "DELETE FROM games",
+      `INSERT INTO games (name) SELECT 1 FROM json_each('[${Array(101).fill(0)}]') a, json_each('[${Array(100).fill(0)}]')`,
+    ]) {
+      await store.query(sql);
+      const subscriber = await TestSubscriber.open(store);
+      subscriber.say(snapshot);
+      await subscriber.next();
+      const tables = sql.startsWith("DELETE") ? [{ rows: [] }, { rows: [] }] : null;
+      expect(await subscriber.next()).toMatchObject({ type: "snapshot", tables });
+    }
+  });
+
+  it("needs tables that are named", async () => {
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say({ type: "subscribe", snapshot: true });
+    await subscriber.until(() => subscriber.closed !== undefined);
+    expect(subscriber.closed).toEqual({
+      code: CLOSE.badMessage,
+      reason: "snapshot: expected tables that are named",
+    });
+  });
+});
+
+describe("what a statement read", () => {
+  it.each([
+    ["a table", "SELECT name FROM games WHERE id = 1", ["games"]],
+    ["an index alone", "SELECT count(*) FROM slots WHERE name > 'a'", ["slots"]],
+    ["a view", "SELECT * FROM best", ["clips", "games"]],
+    [
+      "parts and subqueries",
+      "SELECT a FROM tags UNION SELECT (SELECT max(what) FROM audit) FROM games",
+      ["audit", "games", "tags"],
+    ],
+    ["WITH", "WITH c AS (SELECT * FROM clips) SELECT * FROM c", ["clips"]],
+    ["no table", "SELECT 1", []],
+    ["a function", "SELECT value FROM json_each('[1]')", []],
+    ["the schema", "SELECT name FROM sqlite_schema", null],
+    ["what was written", "SELECT changes()", null],
+    ["what is no SELECT", "PRAGMA table_info(games)", null],
+  ])("%s", async (_name, sql, reads) => {
+    await store.query(
+      "CREATE VIEW best AS SELECT c.title FROM games g JOIN clips c ON c.game = g.id WHERE g.score > 1",
+    );
+    const answer = await store.stub.query({ statements: [{ sql }], mode: "read", reads: true });
+    expect(answer).toMatchObject({ ok: true, results: [{ reads }] });
+    expect(await store.query(sql, [], "read")).not.toHaveProperty("results.0.reads");
+  });
+
+  it("is not known beside virtual tables", async () => {
+    await store.query("CREATE VIRTUAL TABLE words USING fts5(a)");
+    for (const sql of ["SELECT a FROM words WHERE words MATCH 'x'", "SELECT value FROM json_each('[1]')"]) {
+      const answer = await store.stub.query({ statements: [{ sql }], mode: "read", reads: true });
+      expect(answer).toMatchObject({ results: [{ reads: null }] });
+    }
   });
 });
 
