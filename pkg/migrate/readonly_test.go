@@ -19,6 +19,8 @@ import (
 type readsOnly struct {
 	migrate.Files
 	now bool
+	// everything: it may not even write what is the command's own.
+	everything bool
 }
 
 func (r *readsOnly) Put(
@@ -28,7 +30,7 @@ func (r *readsOnly) Put(
 	size int64,
 	opts userdb.PutOptions,
 ) (userdb.ETag, error) {
-	if r.now && !strings.HasPrefix(string(key), userdb.ReservedPrefix) {
+	if r.now && (r.everything || !strings.HasPrefix(string(key), userdb.ReservedPrefix)) {
 		return "", &userdb.Error{
 			Op:    "put",
 			Thing: string(key),
@@ -74,6 +76,32 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 				t.Errorf("with a better token: %v", r.Err())
 			}
 			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+		})
+	}
+}
+
+// TestATokenThatOnlyReadsSealsNobody: a file that is too large for the Worker could not be put back, nor could
+// the object be opened again. The command finds out before it seals anything.
+func TestATokenThatOnlyReadsSealsNobody(t *testing.T) {
+	for name, markBytes := range map[string]int64{"a file": 1 << 20, "a file that is too large for the Worker": 10} {
+		t.Run(name, func(t *testing.T) {
+			w, _, _ := oneUser(t)
+			files := &readsOnly{Files: w.Bucket, everything: true}
+			e := world.Stepwise(w.Engine("run", files, w.Objects, w.Objects))
+			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+			files.now, e.MarkBytes = true, markBytes
+			before, err := w.Objects.Status(t.Context(), alice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+			after, err := w.Objects.Status(t.Context(), alice)
+			if err != nil || after.Phase != userdb.Active || after.Gen != before.Gen {
+				t.Errorf("the object is %s under claim %d, not %d: %v", after.Phase, after.Gen, before.Gen, err)
+			}
+			if userdb.KindOf(r.Err()) != userdb.Unauthorized || r.Open || !r.StopsRun {
+				t.Errorf("open %v, stops the run %v: %v", r.Open, r.StopsRun, r.Err())
+			}
 		})
 	}
 }
