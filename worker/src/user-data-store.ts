@@ -251,7 +251,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   /** What a request runs on, once the database has the application's schema. @throws WireError schema-failed */
   async #context(scope: QueryScope) {
     const schema = this.#schema;
-    await this.#migrations.apply(schema, scope);
+    if (await this.#migrations.apply(schema, scope)) this.#announce();
     return {
       store: this.#store,
       reader: this.#reader,

@@ -32,12 +32,13 @@ export class ObjectSchema {
     return true;
   }
 
-  /** @throws WireError schema-failed: the object stays as it was */
-  async apply(schema: Schema | undefined, scope: QueryScope): Promise<void> {
-    if (schema === undefined || !this.#isDue(schema, scope)) return;
+  /** @returns whether something was written @throws WireError schema-failed: the object stays as it was */
+  async apply(schema: Schema | undefined, scope: QueryScope): Promise<boolean> {
+    if (schema === undefined || !this.#isDue(schema, scope)) return false;
     try {
       await setForeignKeys(this.store.storage, this.#wantsForeignKeys(schema));
       this.#run(schema, scope);
+      return true;
     } finally {
       await setForeignKeys(this.store.storage, true);
     }

@@ -223,6 +223,8 @@ export class Journey<Results extends Answered> {
     try {
       return await this.sides.files.save(file, bytes);
     } catch (error) {
+      // A read saves nothing but a new schema: saved or not, it is asked for again.
+      if (this.reading) return this.tryAgain("lost", "save the database file", error);
       throw outcomeUnknown("save the database file", error);
     }
   }
@@ -368,11 +370,11 @@ export class Journey<Results extends Answered> {
   }
 
   /** For errors of steps that change nothing. What the request itself is to blame for stays an error. */
-  private async tryAgain(side: Side, operation: string, error: unknown): Promise<Side> {
+  private async tryAgain<Next>(next: Next, operation: string, error: unknown): Promise<Next> {
     if (error instanceof WireError) throw error;
     this.obstacle = failed(operation, error);
     await this.trip.wait(pause());
-    return side;
+    return next;
   }
 }
 

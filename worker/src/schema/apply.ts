@@ -31,7 +31,9 @@ export function applySchema(schema: Schema, database: Versioned): void {
   const found = database.userVersion;
   const before = Math.max(found, schema.versionAt(drizzleTime(database.sql)));
   const steps = schema.after(before);
-  const keys = new DeferredKeys(database.sql, "REFERENCES");
+  // Where keys are enforced, only deferred ones are left for the end.
+  const enforced = !wantsNoForeignKeys(schema, found);
+  const keys = new DeferredKeys(database.sql, enforced ? "DEFERRED" : "REFERENCES");
   for (const step of steps) apply(step, database, found);
   if (steps.length > 0) tried(steps.at(-1) as Step, found, () => keys.check());
   const version = Math.max(before, steps.at(-1)?.version ?? 0);

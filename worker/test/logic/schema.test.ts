@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { UserLogic, type SchemaConfig } from "../../src/index.ts";
 import { fileVersion } from "../../src/file/file-schema.ts";
 import { Schema } from "../../src/schema/schema.ts";
-import { bindings, database, fenced, fileKey } from "../router/fixtures.ts";
-import { send } from "../router/store-driver.ts";
+import { bindings, database, fenced, fileKey, stamped } from "../router/fixtures.ts";
+import { bringTo, send } from "../router/store-driver.ts";
+import { TestSubscriber } from "../store/subscriber.ts";
 import { mounted } from "./entry.ts";
 import { HOMES, Mover, router, userIn } from "./homes.ts";
 
@@ -25,6 +26,22 @@ const THIRD =
 class Scores extends UserLogic {
   columns(): unknown {
     return [...this.sql.exec("SELECT name FROM pragma_table_info('games')").raw()];
+  }
+
+  add(name: string): void {
+    this.sql.exec("INSERT INTO games(name) VALUES (?)", name);
+  }
+
+  /** What the database is to blame for cannot be caught away. */
+  endless(): void {
+    for (;;) {
+      try {
+        this.sql.exec("WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+      } catch (error) {
+        if (!/too|steps/.test((error as Error).message)) throw error;
+        break;
+      }
+    }
   }
 
   version(): unknown {
@@ -197,6 +214,57 @@ it("a fenced file without the schema waits for the side that gives it", async ()
   });
   delete mounted.schema;
   expect(await query(mover, "SELECT a FROM t")).toEqual([["one"]]);
+});
+
+it("a read that brings the schema is no write whose outcome nobody knows", async () => {
+  const mover = await userIn("file");
+  mount(FIRST);
+  let failures = 2;
+  const bucket = new Proxy(bindings.BUCKET, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        if (name === "put" && failures-- > 0) return Promise.reject(new Error("no answer"));
+        return Reflect.apply(method, target, args);
+      };
+    },
+  });
+  expect(await query(mover, "SELECT count(*) FROM games", "read", { bucket })).toEqual([[0]]);
+  failures = 1;
+  mount(FIRST, SECOND);
+  expect(await query(mover, "DELETE FROM t", "write", { bucket })).toMatchObject({ kind: "outcome-unknown" });
+  expect(await query(mover, "SELECT count(*) FROM t")).toEqual([[1]]);
+});
+
+it("each half of a split user gets the schema at its own request", async () => {
+  const mover = new Mover();
+  await bringTo("COLD", mover.user);
+  await bindings.BUCKET.put(fileKey(mover.user), stamped(database("one"), 1));
+  mount(FIRST);
+  const both = await router().queryBoth(mover.user, { statements: [{ sql: "PRAGMA user_version" }] });
+  expect(both).toMatchObject({
+    hot: { side: "file", results: [{ rows: [[1]] }] },
+    cold: { side: "store", results: [{ rows: [[1]] }] },
+  });
+});
+
+it("subscribers to live updates hear of a call, and of a migration", async () => {
+  const mover = await userIn("object");
+  mounted.logic = { Scores };
+  const stub = bindings.USER_DATA.getByName(mover.user);
+  const subscriber = await TestSubscriber.connect({ stub });
+  mount(FIRST);
+  const scores = router().call(mover.user, Scores);
+  await query(mover, "SELECT 1");
+  expect(await subscriber.next()).toMatchObject({ type: "change", changes: null });
+  await scores.add("go");
+  expect(await subscriber.next()).toMatchObject({ type: "change", changes: [{ table: "games" }] });
+});
+
+it("a call that never ends is ended on a file", async () => {
+  const mover = await userIn("file");
+  mounted.logic = { Scores };
+  await expect(router().call(mover.user, Scores).endless()).rejects.toMatchObject({ kind: "too-costly" });
 });
 
 const bad: [name: string, config: SchemaConfig, message: string][] = [

@@ -25,14 +25,14 @@ export class TestSubscriber {
     socket.accept();
   }
 
-  static async connect(store: Client, subscription: object = {}): Promise<TestSubscriber> {
+  static async connect(store: Pick<Client, "stub">, subscription: object = {}): Promise<TestSubscriber> {
     const subscriber = await TestSubscriber.open(store);
     subscriber.say({ type: "subscribe", ...subscription });
     await subscriber.next();
     return subscriber;
   }
 
-  static async open(store: Client): Promise<TestSubscriber> {
+  static async open(store: Pick<Client, "stub">): Promise<TestSubscriber> {
     const response = await store.stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
     if (response.webSocket === null) throw new Error(`${response.status}: ${await response.text()}`);
     return new TestSubscriber(response.webSocket);
