@@ -14,6 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -97,6 +98,12 @@ func newRollback(a *app) *cobra.Command {
 		"store-unreachable",
 		false,
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"",
+	)
+	flags.StringVar(
+		(*string)(&o.Prefer),
+		"prefer",
+		"",
+		"of a split user, where both halves have a row under one key: keep that of `hot|cold`, and the other half as a file in R2",
 	)
 	flags.BoolVar(
 		&o.endForeignMarks,
@@ -204,6 +211,10 @@ func (o *rollbackOptions) contradiction() error {
 			"--discard-writes and --end-foreign-marks",
 			"leave it out: nothing else asks for words",
 		)
+	case o.Prefer != "" && o.Prefer != split.PreferHot && o.Prefer != split.PreferCold:
+		return usageError("read --prefer", string(o.Prefer), "it is neither hot nor cold", "")
+	case o.Prefer != "" && (o.DiscardWrites || o.dryRun || o.rehearse || o.endForeignMarks):
+		return without("--prefer", "the rollback itself", "leave the other flags out")
 	case o.WithoutCopy && !o.DiscardWrites:
 		return without(
 			"--without-copy",

@@ -27,8 +27,13 @@ func (r *retreat) saveLeftBehind(ctx context.Context, digest wire.DatabaseDigest
 		return fmt.Errorf("save what is left behind (--without-copy leaves it behind for good): %w", err)
 	}
 	defer file.Remove()
+	return r.putLeftBehind(ctx, file, map[string]string{metadataDigest: digest.Database})
+}
+
+// putLeftBehind keeps a file. The claim in its key is this command's alone.
+func (r *retreat) putLeftBehind(ctx context.Context, file *userfile.Copy, metadata map[string]string) error {
 	key := userdb.ObjectKey(fmt.Sprintf("%s%s/%d.sqlite", leftBehindFolder, r.user, r.g))
-	if err := file.PutAt(ctx, r.Files, key, userdb.PutOptions{ContentType: userfile.ContentType, Metadata: map[string]string{metadataDigest: digest.Database}}); err != nil {
+	if err := file.PutAt(ctx, r.Files, key, userdb.PutOptions{ContentType: userfile.ContentType, Metadata: metadata}); err != nil {
 		return err
 	}
 	r.result.LeftBehind = key

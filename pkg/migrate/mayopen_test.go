@@ -54,7 +54,7 @@ func TestMergeChecksTheHotFile(t *testing.T) {
 	checks := &costly{}
 	e.Checks = checks
 	r := &retreat{Engine: e, user: "alice"}
-	if _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}, nil); userdb.KindOf(
+	if _, _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}, nil); userdb.KindOf(
 		err,
 	) != userdb.TooCostly ||
 		checks.asked != 1 {

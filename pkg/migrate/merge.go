@@ -26,7 +26,7 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 			return err
 		}
 	}
-	cold, err := r.exportCold(ctx, st)
+	cold, written, err := r.exportCold(ctx, st)
 	if err != nil {
 		return err
 	}
@@ -39,11 +39,16 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 		return r.merge(ctx, st) // the PUT of an earlier run came between
 	}
 	defer hot.Remove()
-	whole, err := r.unite(ctx, hot, cold, referenceOf(st))
+	whole, left, err := r.unite(ctx, hot, cold, referenceOf(st))
 	if err != nil {
 		return err
 	}
 	defer whole.Remove()
+	if left > 0 || written {
+		if err := r.keepLoser(ctx, hot, cold); err != nil {
+			return err
+		}
+	}
 	if _, err := r.Stores.Merge(ctx, r.user, r.g); err != nil {
 		return err
 	}
@@ -96,16 +101,29 @@ func (r *retreat) releaseMerged(ctx context.Context) error {
 	return nil
 }
 
-// exportCold builds a file from the sealed Durable Object and proves it.
-func (r *retreat) exportCold(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
+// exportCold builds a file from the sealed Durable Object and proves it. written says that somebody wrote to
+// the copy of a reference table, and that the hot rows are preferred.
+func (r *retreat) exportCold(ctx context.Context, st wire.Status) (cold *userfile.Copy, written bool, err error) {
 	report, err := r.Stores.FreshDigest(ctx, r.user)
-	if err == nil {
-		err = changedCopies(r.user, st, *report.Digest)
-	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return r.exportFile(ctx, r.user, *report.Digest)
+	if err := changedCopies(r.user, st, *report.Digest); err != nil {
+		if r.opts.Prefer != split.PreferHot {
+			return nil, false, err
+		}
+		written = true
+	}
+	cold, err = r.exportFile(ctx, r.user, *report.Digest)
+	return cold, written, err
+}
+
+// keepLoser saves the half that is not preferred, before rows of it go.
+func (r *retreat) keepLoser(ctx context.Context, hot, cold *userfile.Copy) error {
+	if r.opts.Prefer == split.PreferCold {
+		return r.putLeftBehind(ctx, hot, nil)
+	}
+	return r.putLeftBehind(ctx, cold, nil)
 }
 
 // referenceOf names the tables of which a split user's Durable Object has copies.
@@ -254,19 +272,20 @@ func (r *retreat) unite(
 	ctx context.Context,
 	hot, cold *userfile.Copy,
 	reference []string,
-) (*userfile.Copy, error) {
+) (whole *userfile.Copy, left int64, err error) {
 	// The application has written it since the split.
 	if r.opened == "" || hot.SHA != r.opened {
 		if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	path, err := r.source().NewPath()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	whole := &userfile.Copy{Path: path}
-	if err = split.Union(ctx, hot.Path, cold.Path, path, reference...); err == nil {
+	whole = &userfile.Copy{Path: path}
+	left, err = split.UnionPreferring(ctx, r.opts.Prefer, hot.Path, cold.Path, path, reference...)
+	if err == nil {
 		err = whole.Describe(hot.Key)
 	}
 	if err == nil && whole.Size > userfile.MaxPutBytes {
@@ -274,10 +293,10 @@ func (r *retreat) unite(
 	}
 	if err != nil {
 		whole.Remove()
-		return nil, aboutTable(r.user, err)
+		return nil, 0, aboutTable(r.user, err)
 	}
 	whole.ContentType = hot.ContentType
-	return whole, nil
+	return whole, left, nil
 }
 
 // putUnited puts the whole file over the fence. When the fence is gone although the PUT failed, it took

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -225,6 +228,44 @@ func TestConflictsAreFoundBeforeTheFence(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Wherever a rollback that prefers a side dies, the next one ends it: the rows of that side stay, and the
+// other half is kept whole.
+func TestPreferredSideAfterEveryDeath(t *testing.T) {
+	kills := effort.Numbered(t, "deaths", 60, 6)
+	for prefer, want := range map[split.Prefer]string{
+		split.PreferHot:  "1:7 2:0 3:1 4:0",
+		split.PreferCold: "1:1 2:0 3:1 4:0",
+	} {
+		for _, n := range kills {
+			synctest.Test(t, func(t *testing.T) {
+				x := newSplitWalk(t)
+				x.do("INSERT INTO items VALUES (1, 1, 7)")
+				var late sync.WaitGroup
+				line := world.NewLine(rand.New(rand.NewPCG(uint64(n), 3)), world.Trouble{}, &late)
+				line.DieAfter(n)
+				opts := migrate.RollbackOptions{Prefer: prefer}
+				x.w.OverLine("dies", line).Rollback(t.Context(), alice, opts)
+				late.Wait()
+				if r := x.engine().Rollback(t.Context(), alice, opts); r.Err() != nil {
+					t.Fatalf("%s, after death %d: %v", prefer, n, r.Err())
+				}
+				const all = "SELECT group_concat(id || ':' || done, ' ') FROM (SELECT * FROM items ORDER BY id)"
+				if got := x.hot(all); got != want {
+					t.Errorf("%s, after death %d: %s", prefer, n, got)
+				}
+				saved := 0
+				err := x.w.Bucket.List(t.Context(), ".dbmigrate/left-behind/", "", func(o []userdb.Object, _ []string) error {
+					saved += len(o)
+					return nil
+				})
+				if err != nil || saved == 0 {
+					t.Errorf("%s, after death %d: nothing is kept: %v", prefer, n, err)
+				}
+			})
+		}
 	}
 }
 

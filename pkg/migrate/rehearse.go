@@ -64,7 +64,7 @@ func (r *retreat) rehearseMerge(ctx context.Context, st wire.Status) error {
 	defer hot.Remove()
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error {
 		begun := r.now()
-		whole, err := r.mergedCopy(ctx, r.user, st, hot)
+		whole, err := r.mergedCopy(ctx, r.user, st, hot, "")
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -20,6 +21,9 @@ type RollbackOptions struct {
 	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be
 	// sealed.
 	StoreUnreachable bool
+	// Prefer says the row of which half of a split user stays where both have one under the same key. The
+	// other half is saved, whole, under .dbmigrate/left-behind/.
+	Prefer split.Prefer
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.
 	WithoutCopy bool
 	// EndForeignMark does nothing but end this foreign mark, which somebody was shown; nil is no such wish.

@@ -134,7 +134,7 @@ func (r *retreat) canMerge(ctx context.Context) error {
 	if err != nil || st.Phase != userdb.Cold {
 		return err
 	}
-	err = r.tryMerge(ctx, r.user, st, hot)
+	err = r.tryMerge(ctx, r.user, st, hot, r.opts.Prefer)
 	if userdb.KindOf(err) == userdb.Precondition {
 		return nil // the application is too busy for a copy: the seal will tell
 	}

@@ -25,7 +25,7 @@ func (e *Engine) TryMerge(ctx context.Context, u userdb.UserID) error {
 		return err
 	}
 	defer hot.Remove()
-	return e.tryMerge(ctx, u, st, hot)
+	return e.tryMerge(ctx, u, st, hot, "")
 }
 
 // hotCopy downloads the file of a split user, and checks that it may be opened.
@@ -45,9 +45,15 @@ func (e *Engine) hotCopy(ctx context.Context, u userdb.UserID) (*userfile.Copy, 
 }
 
 // tryMerge is TryMerge with a copy of the hot file. The application goes on meanwhile.
-func (e *Engine) tryMerge(ctx context.Context, u userdb.UserID, st wire.Status, hot *userfile.Copy) error {
+func (e *Engine) tryMerge(
+	ctx context.Context,
+	u userdb.UserID,
+	st wire.Status,
+	hot *userfile.Copy,
+	prefer split.Prefer,
+) error {
 	return e.despiteWrites(ctx, "join", u, st, func() error {
-		whole, err := e.mergedCopy(ctx, u, st, hot)
+		whole, err := e.mergedCopy(ctx, u, st, hot, prefer)
 		whole.Remove()
 		return err
 	})
@@ -59,6 +65,7 @@ func (e *Engine) mergedCopy(
 	u userdb.UserID,
 	st wire.Status,
 	hot *userfile.Copy,
+	prefer split.Prefer,
 ) (*userfile.Copy, error) {
 	report, err := e.Stores.FreshDigest(ctx, u)
 	if err != nil {
@@ -73,8 +80,12 @@ func (e *Engine) mergedCopy(
 	if err != nil {
 		return nil, err
 	}
-	err = aboutTable(u, split.Union(ctx, hot.Path, cold.Path, path, referenceOf(st)...))
-	if err = bothConflicts(changedCopies(u, st, *report.Digest), err); err != nil {
+	_, err = split.UnionPreferring(ctx, prefer, hot.Path, cold.Path, path, referenceOf(st)...)
+	err = aboutTable(u, err)
+	if prefer != split.PreferHot {
+		err = bothConflicts(changedCopies(u, st, *report.Digest), err)
+	}
+	if err != nil {
 		return nil, errors.Join(err, removeIfThere(path))
 	}
 	whole := &userfile.Copy{Path: path}

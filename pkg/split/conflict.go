@@ -128,6 +128,62 @@ func shownPart(parts []string) string {
 	return "has `" + text + "`"
 }
 
+// leaveOut removes the rows of the side that is not preferred, where both have one under a key.
+func (m *merge) leaveOut(t *sqlitefile.Table, terms []string, condition string) error {
+	loser, winner := "cold", "main"
+	from, other := "c", "m"
+	if m.prefer == PreferCold {
+		loser, winner, from, other = winner, loser, other, from
+	}
+	if m.left == 0 {
+		if err := m.countOrphans(); err != nil {
+			return err
+		}
+	}
+	table := sqltext.Quote(t.Name)
+	against, also := winner+"."+table, ""
+	if condition != "" {
+		against = "(SELECT * FROM " + against + " WHERE " + condition + "\n)"
+		also = "(" + condition + "\n) AND "
+	}
+	err := m.conn.Exec(
+		"DELETE FROM " + loser + "." + table + " AS " + from + " WHERE " + also + "EXISTS (SELECT 1 FROM " + against + " AS " + other +
+			" WHERE " + strings.Join(terms, " AND ") + ")",
+	)
+	if err != nil {
+		return err
+	}
+	rows, err := number(m.conn, "SELECT changes()")
+	m.left += rows
+	return err
+}
+
+// countOrphans counts, before rows are left out, those that refer to none.
+func (m *merge) countOrphans() error {
+	hot, err := number(m.conn, "SELECT count(*) FROM temp.pragma_foreign_key_check(NULL, 'main')")
+	if err != nil {
+		return err
+	}
+	cold, err := number(m.conn, "SELECT count(*) FROM temp.pragma_foreign_key_check(NULL, 'cold')")
+	m.orphans = hot + cold
+	return err
+}
+
+// checkOrphans refuses to leave rows out to which others refer.
+func (m *merge) checkOrphans() error {
+	if m.left == 0 {
+		return nil
+	}
+	orphans, err := number(m.conn, "SELECT count(*) FROM temp.pragma_foreign_key_check(NULL, 'main')")
+	if err != nil || orphans <= m.orphans {
+		return err
+	}
+	return newConflict("", hintKeys, fmt.Sprintf(
+		"%d rows would refer to rows that are left behind, since the %s side has these keys under others",
+		orphans-m.orphans, m.prefer,
+	))
+}
+
 // check looks for everything that stands in the way of the merge, before it changes anything.
 func (m *merge) check() error {
 	for _, t := range m.hot.tables {

@@ -307,7 +307,7 @@ func prove(ctx context.Context, f parts, reference []string) error {
 			return cmp.Or(checkIntegrity(ctx, f.source, userdb.Damaged), err)
 		}
 	}
-	if err := union(ctx, f.hot, f.cold, f.union, reference); err != nil {
+	if _, err := union(ctx, "", f.hot, f.cold, f.union, reference); err != nil {
 		return err
 	}
 	want, err := digestOf(ctx, f.source)

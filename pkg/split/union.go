@@ -27,30 +27,58 @@ import (
 // Errors: kind Conflict for schemas that differ and for keys on both sides; all of them are named at once.
 // Then there is no file.
 func Union(ctx context.Context, hotPath, coldPath, outPath string, reference ...string) error {
-	err := union(ctx, hotPath, coldPath, outPath, reference)
+	_, err := UnionPreferring(ctx, "", hotPath, coldPath, outPath, reference...)
+	return err
+}
+
+// Prefer says the row of which side stays where both have one under the same key; "" refuses such keys.
+type Prefer string
+
+// The sides.
+const (
+	PreferHot  Prefer = "hot"
+	PreferCold Prefer = "cold"
+)
+
+// UnionPreferring is Union, which leaves out the row of the other side where a key is on both. It returns how
+// many rows it left out. Schemas that differ are refused all the same, and rows if others would refer to them
+// in vain.
+func UnionPreferring(
+	ctx context.Context,
+	prefer Prefer,
+	hotPath, coldPath, outPath string,
+	reference ...string,
+) (left int64, err error) {
+	left, err = union(ctx, prefer, hotPath, coldPath, outPath, reference)
 	if err == nil {
 		if err = checkIntegrity(ctx, outPath, userdb.Mismatch); err != nil {
 			err = errors.Join(err, os.Remove(outPath))
 		}
 	}
-	return fail("join", hotPath, err)
+	return left, fail("join", hotPath, err)
 }
 
-func union(ctx context.Context, hotPath, coldPath, outPath string, reference []string) (err error) {
+func union(
+	ctx context.Context,
+	prefer Prefer,
+	hotPath, coldPath, outPath string,
+	reference []string,
+) (left int64, err error) {
 	m, err := newMerge(ctx, hotPath, coldPath)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	m.prefer = prefer
 	if err := m.hot.addReferences(reference); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := os.Lstat(outPath); err == nil {
-		return fmt.Errorf("%s exists", outPath)
+		return 0, fmt.Errorf("%s exists", outPath)
 	}
 	coldWork := outPath + ".cold-work"
 	defer func() { err = errors.Join(err, os.Remove(coldWork)) }()
 	if err := copyUnmarked(coldPath, coldWork); err != nil {
-		return err
+		return 0, err
 	}
 	defer func() {
 		if err != nil {
@@ -58,15 +86,15 @@ func union(ctx context.Context, hotPath, coldPath, outPath string, reference []s
 		}
 	}()
 	if err := copyUnmarked(hotPath, outPath); err != nil {
-		return err
+		return 0, err
 	}
 	if m.conn, err = openWork(outPath, coldWork, "cold"); err != nil {
-		return err
+		return 0, err
 	}
 	if err := errors.Join(m.run(ctx), m.conn.Close()); err != nil {
-		return err
+		return 0, err
 	}
-	return m.hot.mark.write(outPath)
+	return m.left, m.hot.mark.write(outPath)
 }
 
 // merge adds the rows of the attached database "cold" to those of "main".
@@ -74,6 +102,9 @@ type merge struct {
 	conn      *capi.Conn
 	hot, cold *shape
 	found     conflicts
+	prefer    Prefer
+	left      int64 // rows that were left out
+	orphans   int64 // rows that refer to none, before the merge
 }
 
 func newMerge(ctx context.Context, hotPath, coldPath string) (*merge, error) {
@@ -118,6 +149,9 @@ func (m *merge) run(ctx context.Context) error {
 	}
 	if err := m.joinSequence(); err != nil {
 		return fmt.Errorf("join sqlite_sequence: %w", err)
+	}
+	if err := m.checkOrphans(); err != nil {
+		return err
 	}
 	return m.conn.Exec("COMMIT")
 }
@@ -222,6 +256,9 @@ func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn, condit
 	rows, err := show(m.conn, "SELECT "+strings.Join(shown, " || ', ' || "), from)
 	if err != nil || rows == "" {
 		return err
+	}
+	if m.prefer != "" {
+		return m.leaveOut(t, terms, condition)
 	}
 	m.found.add(t.Name, hintKeys, "a row stands on both sides under the same %s: %s", keyNames(key), rows)
 	return nil

@@ -1,8 +1,10 @@
 package split_test
 
 import (
+	"path/filepath"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -106,4 +108,39 @@ func TestUnionNumbersHiddenRowidsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRows(t, whole, "SELECT rowid || v FROM t ORDER BY rowid", "1hot 2new 3cold 4cold")
+}
+
+// Of two rows under one key that of the preferred side stays, by any key that a table has.
+func TestUnionPrefersASide(t *testing.T) {
+	make := func() (hot, cold string) {
+		hot, cold = divided(t, "CREATE TABLE p(id TEXT PRIMARY KEY, game INTEGER REFERENCES games, tag TEXT, live INTEGER)",
+			"CREATE UNIQUE INDEX tags_live ON p(tag) WHERE live -- those that count",
+			"INSERT INTO p VALUES('x', 1, 'a', 1), ('x2', 1, 'b', 0), ('y2', 3, 'b', 0)")
+		change(t, hot, "INSERT INTO games VALUES(1, 99)", "INSERT INTO p VALUES('y', 3, 'a', 1)", "INSERT INTO seasons VALUES('fall', 1)")
+		change(t, cold, "INSERT INTO seasons VALUES('fall', 2), ('summer', 7)")
+		return hot, cold
+	}
+	const query = "SELECT (SELECT played FROM games WHERE id = 1) || ' ' || (SELECT group_concat(id, '') FROM (SELECT id FROM p ORDER BY id)) || ' ' || " +
+		"(SELECT group_concat(name || done, '') FROM (SELECT * FROM seasons ORDER BY name))"
+	for prefer, want := range map[split.Prefer]string{
+		split.PreferHot: "99 x2yy2 fall1spring1summer0", split.PreferCold: "10 xx2y2 fall2spring1summer7",
+	} {
+		hot, cold := make()
+		path := filepath.Join(t.TempDir(), "whole.sqlite")
+		left, err := split.UnionPreferring(t.Context(), prefer, hot, cold, path)
+		if err != nil || left != 4 {
+			t.Fatalf("%s left %d out: %v", prefer, left, err)
+		}
+		wantRows(t, path, query, want)
+		wantRows(t, path, "SELECT count(*) FROM pragma_foreign_key_check", "1") // of before: clip f has no game
+	}
+	// No other row may lose what it refers to, and schemas are nobody's to choose.
+	hot, cold := divided(t, "CREATE TABLE mails(id TEXT PRIMARY KEY, mail TEXT UNIQUE, game REFERENCES games)",
+		"CREATE TABLE sent(mail TEXT REFERENCES mails(id))", "INSERT INTO mails VALUES('a', 'a@x', 1)", "INSERT INTO sent VALUES('a')")
+	change(t, hot, "INSERT INTO mails VALUES('b', 'a@x', NULL)")
+	_, err := split.UnionPreferring(t.Context(), split.PreferHot, hot, cold, filepath.Join(t.TempDir(), "whole.sqlite"))
+	wantError(t, err, userdb.Conflict, "1 rows would refer to rows that are left behind")
+	change(t, hot, "ALTER TABLE sent ADD at")
+	_, err = split.UnionPreferring(t.Context(), split.PreferHot, hot, cold, filepath.Join(t.TempDir(), "other.sqlite"))
+	wantError(t, err, userdb.Conflict, "table sent is not the same")
 }

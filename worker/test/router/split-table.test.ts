@@ -1,7 +1,7 @@
-// Every request in every phase, against the table that docs/split.md shows. Each row is one real Durable
+// Every request in every phase, against the table that docs/cutover.md shows. Each row is one real Durable
 // Object and one real file.
 import { describe, expect, it } from "vitest";
-import page from "../../../docs/split.md?raw";
+import page from "../../../docs/cutover.md?raw";
 import { routeBetween } from "../../src/index.ts";
 import type { BothAnswer, QueryAnswer, QueryRequest, Router } from "../../src/index.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
