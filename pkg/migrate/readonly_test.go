@@ -80,8 +80,8 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 	}
 }
 
-// TestATokenThatOnlyReadsSealsNobody: a file that is too large for the Worker could not be put back, nor could
-// the object be opened again. The command finds out before it seals anything.
+// TestATokenThatOnlyReadsSealsNobody: a file that is too large for the Worker could not be put back, nor
+// could the object be opened again. The command finds out before it seals anything.
 func TestATokenThatOnlyReadsSealsNobody(t *testing.T) {
 	for name, markBytes := range map[string]int64{"a file": 1 << 20, "a file that is too large for the Worker": 10} {
 		t.Run(name, func(t *testing.T) {

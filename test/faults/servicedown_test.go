@@ -57,7 +57,7 @@ func anyCommand(tried) bool { return true }
 // writesFlags says whether the command ends with a flag of the user.
 func writesFlags(c tried) bool {
 	return c.changes &&
-		(strings.HasPrefix(c.command, "migrate") || strings.HasPrefix(c.command, "rollback")) &&
+		slices.Contains([]string{"migrate", "rollback", "restore"}, strings.Fields(c.command)[0]) &&
 		!strings.Contains(c.command, "--rehearse")
 }
 
@@ -128,12 +128,27 @@ var tabled = []tried{
 	{command: "runs --limit 1"},
 	{command: "history USER", before: "migrate"},
 	{command: "doctor"},
+	{command: "migrate USER --dry-run"},
+	{command: "migrate USER --mode split --policy SPLITS", changes: true},
+	{command: "rollback USER --discard-writes --confirm WORDS", before: "migrate", changes: true},
+	{command: "rollback --to-percent 0 --prefix PREFIX", before: "migrate", changes: true},
+	{command: "rollback USER --end-foreign-marks", before: "migrate"},
+	{command: "gc USER --explain", before: "migrate"},
+	{command: "gc USER --older-than 0s --mark", before: "migrate", changes: true},
+	{command: "gc --free-marked", before: "migrate", changes: true},
+	{command: "gc --unmark NAME", before: "migrate", changes: true},
+	{command: "thaw USER --policy POLICY --requested"},
+	{command: "scan --history-r2 --prefix PREFIX"},
+	{command: "doctor --probe-writes"},
+	{command: "backup USER --to FOLDER", before: "migrate"},
+	{command: "restore USER --from FILE --dry-run", before: "migrate"},
+	{command: "restore USER --from FILE --confirm REPLACE", before: "migrate", changes: true},
 }
 
 // shown is the command as the page names it.
 func (c tried) shown() string {
 	text, _, _ := strings.Cut(c.command, " --prefix PREFIX")
-	return strings.NewReplacer("--older-than 0s ", "", "--limit 1", "").Replace(text)
+	return strings.NewReplacer("--older-than 0s ", "", "--limit 1", "", "SPLITS", "POLICY", "REPLACE", "WORDS").Replace(text)
 }
 
 // outage is one command with one service down in one way.
@@ -141,6 +156,7 @@ type outage struct {
 	tried
 	service, down int
 	user          *harness.User
+	plan          string
 	got           string
 	failed        error
 }
@@ -249,6 +265,10 @@ func (c *outage) try(home, run string) (string, error) {
 		return "", err
 	}
 	defer op.Close()
+	if c.freesAlone() {
+		marked.Lock()
+		defer marked.Unlock()
+	}
 	args, err := c.args(op, home, run)
 	if err != nil {
 		return "", err
@@ -266,8 +286,13 @@ func (c *outage) try(home, run string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if plan := c.plan; plan != "" && c.freesAlone() {
+		if _, err := op.Must(0, "gc", "--unmark", plan); err != nil {
+			return "", err
+		}
+	}
 	text, open, err := describe(f)
-	if err != nil || !c.changes || c.alone {
+	if err != nil || !c.changes || c.alone || hasOtherRows(text) {
 		return text, err
 	}
 	now, err := op.States(c.user.Name)
@@ -280,29 +305,64 @@ func (c *outage) try(home, run string) (string, error) {
 	return text, stillServed(c.user, now[c.user.Name].Serves)
 }
 
+// plans are made before a command that is about a plan, while all services are there.
+var plans = map[string]string{
+	"PLAN":      "--older-than 0s",
+	"NAME":      "--older-than 0s --mark",
+	freesMarked: "--older-than 0s --mark --hold 0s",
+}
+
+// freesMarked frees the plans of everybody. Where it gets as far as that, one cell at a time has one.
+const freesMarked = "--free-marked"
+
+var marked sync.Mutex
+
+func (c *outage) freesAlone() bool {
+	return strings.Contains(c.command, freesMarked) &&
+		slices.Contains([]string{"Durable Objects", "Cloudflare API"}, outages[c.service].name)
+}
+
+// hasOtherRows says whether the user has, by intent, other rows than before, or not all of them in the file.
+func hasOtherRows(text string) bool {
+	return strings.HasSuffix(text, "split") || strings.HasSuffix(text, "replaced")
+}
+
 func (c *outage) args(op *harness.Operator, home, run string) ([]string, error) {
-	policy := filepath.Join(home, "cold.toml")
-	if err := os.WriteFile(policy, []byte("[tables.entries]\nwhere = \"n < 0\"\n"), 0o600); err != nil {
+	file := filepath.Join(home, "from.sqlite")
+	if err := os.WriteFile(file, image, 0o600); err != nil {
 		return nil, err
 	}
-	words := map[string]string{
-		"USER":   c.user.Name,
-		"PREFIX": c.user.Name[:len(c.user.Name)-len("user")],
-		"RUN":    run,
-		"POLICY": policy,
-		"WORDS":  "discard the writes of " + c.user.Name,
-		"WHERE":  "entries: n < 0",
+	policy, splits := filepath.Join(home, "cold.toml"), filepath.Join(home, "splits.toml")
+	for path, where := range map[string]string{policy: "n < 0", splits: "n >= 0"} {
+		if err := os.WriteFile(path, []byte("[tables.entries]\nwhere = \""+where+"\"\n"), 0o600); err != nil {
+			return nil, err
+		}
 	}
-	if strings.Contains(c.command, "PLAN") {
-		plan, err := op.Must(0, "gc", c.user.Name, "--older-than", "0s")
+	words := map[string]string{
+		"USER":    c.user.Name,
+		"PREFIX":  c.user.Name[:len(c.user.Name)-len("user")],
+		"RUN":     run,
+		"POLICY":  policy,
+		"SPLITS":  splits,
+		"FOLDER":  filepath.Join(home, "copies"),
+		"FILE":    file,
+		"REPLACE": "replace the database of " + c.user.Name,
+		"WORDS":   "discard the writes of " + c.user.Name,
+		"WHERE":   "entries: n < 0",
+	}
+	for word, command := range plans {
+		if !strings.Contains(c.command, word) || word == freesMarked && !c.freesAlone() {
+			continue
+		}
+		plan, err := op.Must(0, append([]string{"gc", c.user.Name}, strings.Fields(command)...)...)
 		if err != nil {
 			return nil, err
 		}
-		words["PLAN"] = plan.Summary.Plan
+		words[word], c.plan = plan.Summary.Plan, plan.Summary.Plan
 	}
 	args := strings.Fields(c.command)
 	for i, a := range args {
-		if word, ok := words[a]; ok {
+		if word, ok := words[a]; ok && !strings.HasPrefix(a, "--") {
 			args[i] = word
 		}
 	}
