@@ -17,6 +17,7 @@ type statusOptions struct {
 	prefix      string
 	all         bool
 	run         string
+	deep        bool
 	concurrency int
 }
 
@@ -29,7 +30,7 @@ func newStatus(a *app) *cobra.Command {
 			"half-done. Users who are named, or who are in a run's record (--run), are asked on both sides: that is the truth.\n\n" +
 			"Without users it shows everybody who has a flag, from the flags alone, and counts the others from a listing: a few requests for\n" +
 			"each thousand users, but hints. A user who was left between fence and switch may have no flag. --all asks everybody's file,\n" +
-			"and both sides of all who left R2.",
+			"and both sides of all who left R2. --deep tries the merge of split users on copies, which downloads both halves.",
 		Example: "  dbmigrate status\n" +
 			"  dbmigrate status alice bob\n" +
 			"  dbmigrate status --run 20261126T040000Z-9f3c21aa\n" +
@@ -44,6 +45,7 @@ func newStatus(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
+	cmd.Flags().BoolVar(&o.deep, "deep", false, "try the merge of split users on copies, and name what stands in the way")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", looksAtOnce, "how many users are asked at once")
 	return cmd
 }
@@ -64,6 +66,8 @@ func (o *statusOptions) contradiction(args []string) error {
 			"users on the command line, --run and --all exclude each other",
 			"",
 		)
+	case o.deep && ways == 0:
+		return usageError("read flags", "", "--deep is for users who are named, and for --run and --all", "")
 	case o.prefix != "" && (len(args) > 0 || o.run != ""):
 		return usageError("choose users", "", "--prefix is for everybody's status", "leave it out")
 	}
@@ -88,6 +92,9 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	}
 	printer := status.NewPrinter(a.out)
 	r, err := a.askStatus(cmd.Context(), source, c, o, named, printer)
+	if err == nil && o.deep {
+		err = r.Deepen(cmd.Context(), c.Engine)
+	}
 	if err != nil {
 		return err
 	}

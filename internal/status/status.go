@@ -153,6 +153,37 @@ func leftR2(
 	return left, onlyMarked, others, nil
 }
 
+// Deepen tries the merge of each split user on copies, and notes what would stand in the way as the user's
+// problem.
+func (r *Report) Deepen(ctx context.Context, e *migrate.Engine) error {
+	return parallel.Each(ctx, len(r.Lines), e.Concurrency, func(ctx context.Context, i int) error {
+		l := &r.Lines[i]
+		if l.Serves != migrate.SideSplit || l.Error != nil {
+			return nil
+		}
+		err := e.TryMerge(ctx, l.User)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case userdb.KindOf(err) == userdb.Precondition:
+			l.Problem = join(l.Problem, "whether both halves could be joined is not known: the application wrote during every look")
+		case userdb.KindOf(err) == userdb.Conflict:
+			l.Problem = join(l.Problem, "the halves could not be joined: "+err.Error())
+		case err != nil:
+			described := userdb.ErrorOf(err)
+			l.Error = &described
+		}
+		return nil
+	})
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
 func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {
 	state, err := e.Status(ctx, u)
 	if err != nil {
