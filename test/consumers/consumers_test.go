@@ -32,6 +32,8 @@ type consumer struct {
 	generated bool
 	// tested says that the project has tests of its own.
 	tested bool
+	// page says that it is for browsers: the entries "live" and "react", and no Worker.
+	page bool
 }
 
 var all = []consumer{
@@ -39,6 +41,7 @@ var all = []consumer{
 	{name: "strict", prepare: copyTestdata},
 	{name: "javascript", prepare: copyTestdata},
 	{name: "vitest", prepare: copyTestdata, generated: true, tested: true},
+	{name: "page", prepare: takePageOfDocs, page: true},
 }
 
 // TestConsumers: each project type-checks, is bundled as `wrangler deploy` does, and answers.
@@ -53,6 +56,10 @@ func TestConsumers(t *testing.T) {
 				p.node("wrangler/bin/wrangler.js", "types")
 			}
 			p.node("typescript/bin/tsc", "--noEmit")
+			if c.page {
+				p.bundlePage()
+				return
+			}
 			t.Log(p.bundle())
 			p.answers()
 			if c.tested {
@@ -113,6 +120,46 @@ func copyTestdata(t *testing.T, p *project) {
 		t.Fatal(err)
 	}
 	p.write("package.json", fmt.Sprintf(`{ "name": %q, "private": true, "type": "module" }`, p.name))
+}
+
+// takePageOfDocs takes the component with which docs/live-updates.md begins.
+func takePageOfDocs(t *testing.T, p *project) {
+	t.Helper()
+	copyTestdata(t, p)
+	docs, err := os.ReadFile("../../docs/live-updates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, found := strings.Cut(string(docs), "```tsx\n")
+	code, _, ended := strings.Cut(code, "```\n")
+	if !found || !ended {
+		t.Fatal("docs/live-updates.md begins with no component")
+	}
+	p.write("page.tsx", code)
+}
+
+// bundlePage bundles the page as a browser gets it, where a module of the Worker would not be found, and loads
+// the entries that need no browser.
+func (p *project) bundlePage() {
+	p.t.Helper()
+	const script = `
+		import { build } from "esbuild";
+		import { connect, subscribe } from "@dbmigrate/worker/live";
+		import { useLiveQuery } from "@dbmigrate/worker/react";
+		const { metafile } = await build({
+			entryPoints: ["page.tsx"], bundle: true, minify: true, write: false, metafile: true, format: "esm", jsx: "automatic",
+			define: { "process.env.NODE_ENV": '"production"' },
+		});
+		const ours = Object.keys(metafile.inputs).filter((path) => path.includes("@dbmigrate/worker/"));
+		const names = ours.map((path) => path.split("@dbmigrate/worker/")[1]).sort();
+		console.log(JSON.stringify([names, typeof connect, typeof subscribe, typeof useLiveQuery]));
+	`
+	p.write("bundle.mjs", script)
+	got := strings.TrimSpace(run(p.t, p.dir, p.tool("node/bin/node"), "bundle.mjs"))
+	want := `[["client/live.js","client/react.js"],"function","function","function"]`
+	if got != want {
+		p.t.Errorf("the page is made of %s, not of %s", got, want)
+	}
 }
 
 // install is `npm install FILE`, where no registry can be asked.

@@ -1,13 +1,14 @@
 // Live updates in a real browser: two windows of the sample page on one user. Run by `make test-browser`, which starts the local runtime.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { browserOf, dbmigrateFor, demand, writerFor } from "./user.mjs";
 
 const url = demand("DBMIGRATE_WORKER_URL");
 const token = demand("APP_TOKEN");
 const user = `browser-${process.pid}`;
 const patience = { timeout: 60_000 };
+const write = writerFor(url, token, user);
+const dbmigrate = dbmigrateFor(user);
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -18,16 +19,7 @@ before(async () => {
       "video_key TEXT NOT NULL, home_score INTEGER)",
   );
   dbmigrate("migrate");
-  browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-    ],
-  });
+  browser = await browserOf();
 });
 
 after(() => browser?.close());
@@ -83,23 +75,3 @@ const shows = (page, title, score) =>
     .waitFor(patience);
 
 const state = (page, name) => page.locator(`#state[data-state="${name}"]`).waitFor(patience);
-
-async function write(sql) {
-  const response = await fetch(`${url}/api/users/${user}/query`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ statements: [{ sql }] }),
-  });
-  assert.equal(response.status, 200, await response.text());
-}
-
-function dbmigrate(verb) {
-  const run = spawnSync("../bin/dbmigrate", [verb, user], { encoding: "utf8" });
-  assert.equal(run.status, 0, run.stderr);
-}
-
-function demand(name) {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set: run make test-browser`);
-  return value;
-}
