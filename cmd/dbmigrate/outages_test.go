@@ -42,6 +42,7 @@ var noRow = map[string]string{
 	"policy":         "a file of the operator's: the requests are those of scan --deep and --mode split",
 	"archive-prefix": "a PUT more, to R2, before the others",
 	"without-copy":   "a PUT less, to R2",
+	"prefer":         "it says which row counts where both sides have it: the requests are the same",
 	"stay-in-r2":     "the first half of what restore does",
 	"requests":       whatShows,
 	"to":             whatShows,
