@@ -20,7 +20,7 @@ const (
 var exitMeanings = map[int]string{
 	exitDone:        "done, or nothing to do",
 	exitFailed:      "some users failed, or the command could not go on; the others are done",
-	exitUsage:       "usage or configuration: nothing was begun",
+	exitUsage:       "usage or configuration: nothing was begun; or an unknown user or run, or nobody is chosen",
 	exitDifferent:   "verification found a difference",
 	exitInterrupted: "interrupted; run the same command again to go on",
 }
@@ -74,4 +74,13 @@ func exitCode(err error) int {
 // usageError says that the command line cannot be carried out.
 func usageError(op, thing, cause, hint string) error {
 	return userdb.UsageError(op, thing, cause, hint)
+}
+
+// refuseUnknown: a name that nobody has is no success, whatever was done for the others.
+func (a *app) refuseUnknown(command string, unknown []userdb.UserID) error {
+	if len(unknown) == 0 {
+		return nil
+	}
+	fleet.WarnUnknown(a.out, command, unknown)
+	return ended(exitUsage)
 }

@@ -139,7 +139,14 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 		run, summary := a.gcRun(c, o)
 		return gcplan.FreeMarked(ctx, a.out, c, o.maxDelete.limit(), o.maxDelete.typed, run, summary)
 	case o.explain:
-		return gcplan.Explain(ctx, a.out, c.Engine, set.Named, o.options())
+		if err := gcplan.Explain(ctx, a.out, c.Engine, set.Named, o.options()); err != nil {
+			return err
+		}
+		found, err := c.LookUp(ctx, set.Named)
+		if err != nil {
+			return err
+		}
+		return a.refuseUnknown("gc", selection.UnknownOf(found))
 	}
 	return a.gcByPlan(ctx, c, set, o)
 }
@@ -234,6 +241,20 @@ func (a *app) gcByPlan(ctx context.Context, c *connect.Connection, set *selectio
 	if err != nil {
 		return err
 	}
+	unknown := set.Unknown(found)
+	if len(unknown) == 0 {
+		if err := set.RefuseNobody(len(found)); err != nil {
+			return err
+		}
+	}
+	if err := a.gcFound(ctx, c, o, found); err != nil {
+		return err
+	}
+	return a.refuseUnknown("gc", unknown)
+}
+
+// gcFound makes the plan for users, and does with it what was asked for.
+func (a *app) gcFound(ctx context.Context, c *connect.Connection, o *gcOptions, found []inspect.Found) error {
 	candidates := selection.Kept(found, selection.LeftItsFile)
 	collector := c.GarbageCollector()
 	plan, err := collector.Plan(

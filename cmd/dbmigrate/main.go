@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/interrupt"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
@@ -45,6 +46,9 @@ type app struct {
 	signals        *interrupt.Signals
 	traffic        *fleet.Traffic
 	scratch        *scratch.Dir
+	tap            *exchange.Tap  // watches what all clients exchange
+	silence        report.Silence // how long a command may say nothing; zero: the default
+	quiet          func()         // ends the talk about what is waited for
 	global         globalFlags
 	command        []string // as it was given, for records: without the ids of users
 }
@@ -67,6 +71,9 @@ func (a *app) execute(args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(a.signals.Stop)
+	if a.quiet != nil {
+		a.quiet()
+	}
 	code := exitCode(err)
 	if err != nil && !isReported(err) {
 		a.out.Error(err, code)
@@ -89,6 +96,9 @@ func formatAsked(args []string) report.Format {
 	for i, arg := range args {
 		if arg == "--" {
 			break
+		}
+		if arg == "--json" {
+			format = string(report.JSON)
 		}
 		if arg == "--output" && i+1 < len(args) {
 			format = args[i+1]

@@ -120,13 +120,20 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := set.RefuseNobody(len(users)); err != nil {
+		return err
+	}
 	if err := o.maxCost.check(users); err != nil {
 		return err
 	}
 	if err := c.MayMove(users, !o.dryRun, a.out.Warn); err != nil {
 		return err
 	}
-	return a.migrateUsers(cmd, c, o, watch, &ahead, users, !set.Wide)
+	err = a.migrateUsers(cmd, c, o, watch, &ahead, users, !set.Wide)
+	if err == nil && o.dryRun {
+		return a.refuseUnknown("migrate", set.Unknown(users))
+	}
+	return err
 }
 
 // migrateUsers plans, or does it.

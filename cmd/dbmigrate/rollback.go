@@ -169,10 +169,14 @@ func (a *app) previewRollback(ctx context.Context, c *connect.Chosen, o *rollbac
 		return err
 	}
 	totals, err := rollback.PrintPreview(a.out, lines, c.Set.FlagsUnread)
-	if err == nil && (totals.Failed > 0 || totals.FlagsUnread) {
+	if err != nil {
+		return err
+	}
+	unknown := rollback.Unknown(lines)
+	if totals.Failed > len(unknown) || totals.FlagsUnread {
 		return ended(exitFailed)
 	}
-	return err
+	return a.refuseUnknown("rollback", unknown)
 }
 
 // flagsCanGo asks for the flags before users go back beside an old path: a flag that stays sends their writes

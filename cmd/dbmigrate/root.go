@@ -24,6 +24,8 @@ type globalFlags struct {
 	apiBudget   int
 	profile     string
 	values      config.Values
+
+	json, quiet, verbose, debug bool
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -37,13 +39,19 @@ func newRoot(a *app) *cobra.Command {
 			"  dbmigrate migrate alice           # one canary; then --over 1MB --percent 10, and so on",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version(),
 		Args:          func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
 		RunE:          func(cmd *cobra.Command, _ []string) error { return noCommand(a, cmd) },
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			a.command = commandLine(cmd, args)
-			return a.applyGlobal(cmd)
+			if err := a.applyGlobal(cmd); err != nil {
+				return err
+			}
+			a.feedBack(cmd)
+			return nil
 		},
 	}
+	root.SetVersionTemplate(describeVersion().text())
 	a.global.add(root.PersistentFlags())
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -80,6 +88,15 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 		"output",
 		string(report.Table),
 		"format of stdout: "+strings.Join(report.Formats, ", "),
+	)
+	flags.BoolVar(&g.json, "json", false, "the same as --output json")
+	flags.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but warnings and errors; stdout is as always")
+	flags.BoolVarP(&g.verbose, "verbose", "v", false, "say each step of each user, and how long it took")
+	flags.BoolVar(
+		&g.debug,
+		"debug",
+		false,
+		"say each request and its answer, without headers, bodies and values of queries",
 	)
 	flags.StringVar(
 		&g.file,
@@ -150,6 +167,7 @@ func (a *app) source(cmd *cobra.Command) *connect.Source {
 		APIBudget:      a.global.apiBudget,
 		Getenv:         a.getenv,
 		Traffic:        a.traffic,
+		Tap:            a.tap,
 		Scratch:        a.scratch,
 		Version:        version(),
 		Warn:           a.out.Warn,
@@ -157,6 +175,14 @@ func (a *app) source(cmd *cobra.Command) *connect.Source {
 }
 
 func (a *app) applyGlobal(cmd *cobra.Command) error {
+	switch {
+	case a.global.json && cmd.Flags().Changed("output") && a.global.format != string(report.JSON):
+		return usageError("read flags", "", "--json and --output "+a.global.format+" exclude each other", "")
+	case a.global.quiet && (a.global.verbose || a.global.debug):
+		return usageError("read flags", "", "--quiet excludes --verbose and --debug", "")
+	case a.global.json:
+		a.global.format = string(report.JSON)
+	}
 	if !slices.Contains(report.Formats, a.global.format) {
 		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
 			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))

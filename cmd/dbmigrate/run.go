@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -119,6 +120,8 @@ func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runn
 		Signals:     a.signals,
 		Traffic:     a.traffic,
 		Observers:   []fleet.Observer{w},
+		Elsewhere:   w.Elsewhere,
+		Waiting:     func() string { return a.tap.Waiting(time.Now(), exchange.Slow) },
 		Where:       whereFlags(a.command),
 		MaxFailures: p.maxFailures,
 		MaxDuration: p.longest(),

@@ -212,6 +212,9 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if err == nil && (totals.FlagsUnread || totals.Failed > 0) {
 		return ended(exitFailed)
 	}
+	if err == nil && totals.Users == 0 {
+		return selection.Nobody("scan", "there is nobody")
+	}
 	return err
 }
 

@@ -137,6 +137,9 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := set.RefuseNobody(len(found)); err != nil {
+		return err
+	}
 	r, err := scan.SurveySplit(
 		ctx,
 		e,
@@ -148,8 +151,11 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := r.Print(a.out); err != nil || !set.FlagsUnread && r.Totals.Failed == 0 {
+	if err := r.Print(a.out); err != nil {
 		return err
 	}
-	return ended(exitFailed)
+	if set.FlagsUnread || r.Totals.Failed > 0 {
+		return ended(exitFailed)
+	}
+	return a.refuseUnknown("scan", set.Unknown(found))
 }

@@ -62,7 +62,7 @@ func atTerminal(t *testing.T, o *operator, want int, typed map[string]string, ar
 
 func TestBarOnlyOnATerminal(t *testing.T) {
 	o := newOperator(t, "bar-a", "bar-b")
-	seen := atTerminal(t, o, exitFailed, nil, "migrate", "bar-a", "bar-missing")
+	seen := atTerminal(t, o, exitUsage, nil, "migrate", "bar-a", "bar-missing")
 	for _, want := range []string{"\r", "\x1b[J", "%", "migrate"} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("%q is missing on the terminal: %q", want, seen)
@@ -74,7 +74,7 @@ func TestBarOnlyOnATerminal(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wantExit(t, cmd, exitFailed, talk)
+	wantExit(t, cmd, exitUsage, talk)
 	if strings.ContainsAny(talk.String(), "\r\x1b") {
 		t.Errorf("a log is drawn on: %q", talk)
 	}

@@ -62,6 +62,10 @@ func describeVersion() versionJSON {
 	return v
 }
 
+func (v versionJSON) text() string {
+	return fmt.Sprintf("dbmigrate %s (protocol %d, %s, %s)\n", v.Version, v.Protocol, v.Go, v.Platform)
+}
+
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -81,14 +85,7 @@ func newVersion(a *app) *cobra.Command {
 			if a.out.Format == report.JSON {
 				return json.NewEncoder(a.stdout).Encode(v)
 			}
-			_, err := fmt.Fprintf(
-				a.stdout,
-				"dbmigrate %s (protocol %d, %s, %s)\n",
-				v.Version,
-				v.Protocol,
-				v.Go,
-				v.Platform,
-			)
+			_, err := fmt.Fprint(a.stdout, v.text())
 			return err
 		},
 	}

@@ -7,6 +7,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -50,9 +51,19 @@ type Config struct {
 	// it.
 	File        string
 	Environment string
+	// Around stands between a client of a service and the network; nil: nothing does.
+	Around func(userdb.Service, http.RoundTripper) http.RoundTripper
 	// OwnFile is the dbmigrate.toml that was read, and Profile the profile in it; "" when none was.
 	OwnFile string
 	Profile string
+}
+
+// AroundOf is Around for the client of one service.
+func (c *Config) AroundOf(who userdb.Service) func(http.RoundTripper) http.RoundTripper {
+	if c.Around == nil {
+		return nil
+	}
+	return func(next http.RoundTripper) http.RoundTripper { return c.Around(who, next) }
 }
 
 // Load resolves the configuration. Its errors are of kind userdb.Usage.

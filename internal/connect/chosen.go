@@ -45,6 +45,9 @@ func (s *Source) Choose(
 		return nil, err
 	}
 	users, err := found()
+	if err == nil {
+		err = set.RefuseNobody(len(users))
+	}
 	return &Chosen{c, set, users}, err
 }
 

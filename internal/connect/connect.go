@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
@@ -32,6 +33,7 @@ type Source struct {
 	APIBudget      int // of the Cloudflare API, for all shards together
 	Getenv         func(string) string
 	Traffic        *fleet.Traffic
+	Tap            *exchange.Tap // watches every exchange; nil: nothing does
 	Scratch        *scratch.Dir
 	Version        string
 	Warn           func(string, ...any)
@@ -43,7 +45,11 @@ func (s *Source) Config() (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	return config.Load(in)
+	c, err := config.Load(in)
+	if s.Tap != nil {
+		c.Around = s.Tap.Around
+	}
+	return c, err
 }
 
 // Input is where configuration comes from.
@@ -75,6 +81,7 @@ func R2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
 			AccessKeyID:     c.AccessKeyID,
 			SecretAccessKey: c.SecretKey.Reveal(),
 			SessionToken:    c.SessionToken.Reveal(),
+			Around:          c.AroundOf(userdb.ServiceR2),
 			Traffic:         t,
 		},
 	)
@@ -92,6 +99,7 @@ func KV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
 			Token:       c.APIToken.Reveal(),
 			BaseURL:     c.APIBaseURL,
 			Budget:      budget,
+			Around:      c.AroundOf(userdb.ServiceKV),
 			Traffic:     t,
 		},
 	)
@@ -104,7 +112,7 @@ func Worker(c config.Config, version string, t userdb.Traffic) (*doclient.Client
 	}
 	return doclient.New(
 		doclient.Config{BaseURL: c.WorkerURL, Token: c.Token.Reveal(), AccessClientID: c.AccessClientID,
-			AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version, Traffic: t},
+			AccessClientSecret: c.AccessClientSecret.Reveal(), LocationHint: hintToSend(c), UserAgent: "dbmigrate/" + version, Traffic: t, Around: c.AroundOf(userdb.ServiceWorker)},
 	)
 }
 

@@ -51,6 +51,11 @@ func (o *run) live() report.Live {
 	if racing := o.racers(); racing > 0 {
 		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for a gap between the application's writes", racing))
 	}
+	if o.Waiting != nil {
+		if text := o.Waiting(); text != "" {
+			live.Waiting = append(live.Waiting, text)
+		}
+	}
 	waits := o.Traffic.waits(time.Now())
 	for _, who := range slices.Sorted(maps.Keys(waits)) {
 		live.Waiting = append(
@@ -137,4 +142,11 @@ func (o *run) sayWayBack() {
 // command is one that a person can copy.
 func (o *run) command(words ...string) string {
 	return strings.Join(slices.Concat([]string{"dbmigrate"}, words, o.Where), " ")
+}
+
+func bytesText(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return " " + units.FormatSize(bytes)
 }

@@ -11,8 +11,10 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -52,6 +54,10 @@ type Runner struct {
 	// MaxFailures and MaxDuration begin no more users after so many failures, or so long; 0 is no limit.
 	MaxFailures int
 	MaxDuration time.Duration
+	// Elsewhere says which other run works on a user; nil: nobody knows.
+	Elsewhere func(userdb.UserID) string
+	// Waiting says which services do not answer; nil: nobody knows.
+	Waiting func() string
 	// Where are the flags that say where everything is, as another command has to repeat them.
 	Where []string
 }
@@ -100,7 +106,8 @@ type run struct {
 	sheetErr error
 	summary  Summary
 
-	failuresNamed int // while the run goes on
+	failuresNamed int          // while the run goes on
+	accounted     atomic.Int64 // users who are done or failed
 
 	// signal ends with the first signal: then nothing more is decided, and nothing rolled back. stop ends
 	// when no more users are to be begun, for whatever reason.
@@ -109,6 +116,8 @@ type run struct {
 	// sick are users for which R2 would not show the object while it showed others. What it refuses of them
 	// says nothing of a credential.
 	sick map[userdb.UserID]bool
+	// missing are users without anything in the bucket. Their Durable Objects may have something.
+	missing map[userdb.UserID]bool
 
 	mu       sync.Mutex
 	inFlight map[userdb.UserID]result.Stage
@@ -166,8 +175,11 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 		o.Out,
 		resultColumns,
 	), time.Now(), map[userdb.UserID]result.Stage{}
-	o.sick = map[userdb.UserID]bool{}
+	o.sick, o.missing = map[userdb.UserID]bool{}, map[userdb.UserID]bool{}
 	for _, f := range users {
+		if selection.IsUnknown(f) {
+			o.missing[f.User] = true
+		}
 		if f.Place == inspect.PlaceUnreadable {
 			o.sick[f.User] = true
 		}
@@ -255,6 +267,9 @@ func (o *run) begun(u userdb.UserID) {
 }
 
 func (o *run) observe(e result.Event) {
+	if o.Out.Verbose {
+		o.Out.Detail("%s: %s%s in %s", e.User, e.Stage, bytesText(e.Bytes), units.FormatDuration(e.Took))
+	}
 	o.mu.Lock()
 	if _, begun := o.inFlight[e.User]; begun {
 		o.inFlight[e.User] = e.Stage
@@ -295,11 +310,16 @@ func (o *run) done(one result.Result) {
 	delete(o.inFlight, one.User)
 	delete(o.racing, one.User)
 	o.mu.Unlock()
+	one = o.nameSuperseder(one)
 	err := one.Err()
 	notBegun := one.Outcome == result.OutcomeNotBegun
 	o.summary.count(one)
+	if o.missing[one.User] && hasNothing(one) {
+		o.summary.countUnknown(one)
+	}
 	o.tell(one)
 	if !notBegun {
+		o.accounted.Add(1)
 		o.progress.Finish(string(one.User), err == nil || isBack(one))
 		if err != nil && !isBack(one) {
 			o.nameFailed(one)
@@ -314,6 +334,12 @@ func (o *run) done(one result.Result) {
 	if !isBack(one) && o.MaxFailures > 0 && o.summary.Failed >= o.MaxFailures {
 		o.halt(errTooManyFailures)
 	}
+}
+
+// hasNothing says that a command found nothing of a user.
+func hasNothing(one result.Result) bool {
+	return one.Outcome == result.OutcomeNothing || one.Outcome == result.OutcomeInR2 ||
+		userdb.KindOf(one.Err()) == userdb.NotFound
 }
 
 // haltIfOperators ends the run when a failure is the operator's own. The first cause is kept.
@@ -358,7 +384,9 @@ func (o *run) sayStopping() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.Out.Warn(
-		"stopping: no more users are begun, %s in flight finish (again: leave at once)",
+		"stopping: %d of %s done; no more users are begun, %s in flight finish (again: leave at once)",
+		o.accounted.Load(),
+		units.Plural(o.summary.Users, "user"),
 		units.Plural(len(o.inFlight), "user"),
 	)
 }
@@ -405,6 +433,16 @@ func (o *run) end(interrupted bool, cause error) error {
 			u,
 			u,
 			u,
+		)
+	}
+	if len(s.Unknown) > 0 {
+		WarnUnknown(o.Out, string(o.job.Action), s.Unknown)
+	}
+	if len(s.CleanupPending) > 0 {
+		o.Out.Warn(
+			"cleanup pending: the file serves %s: %s; the same command again empties the rest",
+			units.Plural(len(s.CleanupPending), "user"),
+			someOf(s.CleanupPending),
 		)
 	}
 	if len(s.FlagsLeft) > 0 {

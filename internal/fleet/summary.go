@@ -18,6 +18,7 @@ import (
 const (
 	ExitDone        = 0
 	ExitFailed      = 1
+	ExitUnknown     = 2 // a user was named who does not exist
 	ExitDifferent   = 3
 	ExitInterrupted = 130
 )
@@ -41,9 +42,16 @@ type Summary struct {
 	FlagsLeft   []userdb.UserID `json:"flagsLeft,omitempty"`
 	FlagsUnread bool            `json:"flagsUnread,omitempty"`
 
-	flagError error // of the first of FlagsLeft
-	failures  []report.Failure
-	strict    bool // a user in quarantine makes the exit code 1
+	// Unknown are users who were named: they have no file, and nothing in a Durable Object.
+	Unknown []userdb.UserID `json:"unknown,omitempty"`
+	// CleanupPending are users with a file that serves again, and a Durable Object that is still to be
+	// emptied.
+	CleanupPending []userdb.UserID `json:"cleanupPending,omitempty"`
+
+	unknownFailed int   // of Failed
+	flagError     error // of the first of FlagsLeft
+	failures      []report.Failure
+	strict        bool // a user in quarantine makes the exit code 1
 }
 
 // exit weighs the account: an interrupted run is that first, then a difference counts more than a failure.
@@ -53,9 +61,11 @@ func (s *Summary) exit() int {
 		return ExitInterrupted
 	case s.Outcomes[result.OutcomeDifferent] > 0:
 		return ExitDifferent
-	case s.Failed > 0 || s.NotBegun > 0 || len(s.FlagsLeft) > 0 || s.FlagsUnread,
-		s.strict && s.Outcomes[result.OutcomeQuarantined] > 0:
+	case s.Failed > s.unknownFailed || s.NotBegun > 0 || len(s.FlagsLeft) > 0 || len(s.CleanupPending) > 0,
+		s.FlagsUnread, s.strict && s.Outcomes[result.OutcomeQuarantined] > 0:
 		return ExitFailed
+	case len(s.Unknown) > 0:
+		return ExitUnknown
 	}
 	return ExitDone
 }
@@ -125,6 +135,9 @@ func (s *Summary) count(r result.Result) {
 	}
 	s.Outcomes[r.Outcome]++
 	s.FreedBytes += r.FreedBytes
+	if r.CleanupPending {
+		s.CleanupPending = append(s.CleanupPending, r.User)
+	}
 	if r.FlagLeft() {
 		s.FlagsLeft = append(s.FlagsLeft, r.User)
 		s.flagError = cmp.Or(s.flagError, r.Err())
@@ -145,8 +158,25 @@ func (s *Summary) count(r result.Result) {
 	}
 }
 
-// isBack says that a rollback has done everything but delete the flag, which decides nothing: that stops
-// nobody else, and is no failure of the user.
+// isBack says that a rollback has done everything but delete the flag, or empty the Durable Object, which
+// decides nothing: that stops nobody else, and is no failure of the user.
 func isBack(r result.Result) bool {
-	return r.Action == result.ActionRollback && r.FlagLeft()
+	return r.Action == result.ActionRollback && (r.FlagLeft() || r.CleanupPending)
+}
+
+// countUnknown takes a user who does not exist.
+func (s *Summary) countUnknown(r result.Result) {
+	s.Unknown = append(s.Unknown, r.User)
+	if r.Err() != nil {
+		s.unknownFailed++
+	}
+}
+
+// WarnUnknown names users who do not exist.
+func WarnUnknown(out *report.Output, command string, unknown []userdb.UserID) {
+	out.Warn(
+		"%s: no such user: %s: no file, and nothing in the Durable Object; check the name and --layout",
+		command,
+		someOf(unknown),
+	)
 }

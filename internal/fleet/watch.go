@@ -35,6 +35,10 @@ type Watch struct {
 	stop    []func()
 	files   migrate.Files
 	action  result.Action
+	looks   sync.WaitGroup // the look for other runs, which no user waits for
+	bucket  string
+	run     string
+	at      int64
 }
 
 // Check refuses what cannot be written, before anything is begun.
@@ -79,8 +83,12 @@ func (w *Watch) Begin(of Begin) {
 		Users:  of.Users,
 		Bytes:  of.Bytes,
 	}
+	w.bucket, w.run, w.at = b.Bucket, b.Run, b.At
 	if b.Users > 0 {
 		w.stateAt = w.stateDir()
+		if changes(b.Action) {
+			w.looks.Go(w.warnOfOthers)
+		}
 		w.beginRecord(b)
 		w.beginAudit(b)
 	}
@@ -236,6 +244,7 @@ func (w *Watch) End(s *Summary) {
 	for _, stop := range w.stop {
 		stop()
 	}
+	w.looks.Wait()
 	now := time.Now()
 	var last sync.WaitGroup
 	if w.record != nil {

@@ -107,6 +107,16 @@ func (t *PreviewTotals) add(l PreviewLine) {
 	t.Bytes += l.Bytes
 }
 
+// Unknown are users who do not exist: neither side has anything.
+func Unknown(lines []PreviewLine) (unknown []userdb.UserID) {
+	for _, l := range lines {
+		if l.Error != nil && l.Error.Kind == userdb.NotFound {
+			unknown = append(unknown, l.User)
+		}
+	}
+	return unknown
+}
+
 // showRows prints the rows behind the table, which has no room for them; JSON has them already.
 func showRows(out *report.Output, lines []PreviewLine) {
 	if out.Format != report.Table {

@@ -41,6 +41,8 @@ type Config struct {
 	// HTTP replaces the client's own connections. Its redirect policy is not used: redirects are never
 	// followed.
 	HTTP *http.Client
+	// Around stands between the client and the network; nil: nothing does.
+	Around func(http.RoundTripper) http.RoundTripper
 	// AllowHTTP permits http:// to other machines, which sends the token in clear.
 	AllowHTTP bool
 
@@ -120,7 +122,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		base:     base,
 		header:   header,
-		http:     httpClient(cfg.HTTP),
+		http:     httpClient(cfg.HTTP, cfg.Around),
 		retry:    cfg.Retry,
 		timeouts: cfg.Timeouts,
 		observe:  cfg.Observe,
@@ -249,7 +251,7 @@ func usage(reason, hint string) error {
 // keeps busy.
 const idleConnections = 256
 
-func httpClient(given *http.Client) *http.Client {
+func httpClient(given *http.Client, around func(http.RoundTripper) http.RoundTripper) *http.Client {
 	out := &http.Client{Transport: newTransport()}
 	if given != nil {
 		copied := *given
@@ -257,6 +259,9 @@ func httpClient(given *http.Client) *http.Client {
 	}
 	out.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	out.Jar = nil
+	if around != nil {
+		out.Transport = around(out.Transport)
+	}
 	return out
 }
 

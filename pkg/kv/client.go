@@ -41,8 +41,10 @@ type Config struct {
 	AccountID   string
 	NamespaceID string
 	Token       string
-	BaseURL     string         // default DefaultBaseURL
-	HTTP        *http.Client   // default: with a time limit of 2 minutes for a request; redirects are refused either way
+	BaseURL     string       // default DefaultBaseURL
+	HTTP        *http.Client // default: with a time limit of 2 minutes for a request; redirects are refused either way
+	// Around stands between the client and the network; nil: nothing does.
+	Around      func(http.RoundTripper) http.RoundTripper
 	Traffic     userdb.Traffic // told of every request; may be nil
 	MaxAttempts int            // for each request, default 8: enough to sit out the API's block of 5 minutes
 	// Budget is how many requests this client may send in any 5 minutes; default DefaultBudget, and no limit
@@ -110,7 +112,7 @@ func New(config Config) (*Client, error) {
 	c.namespaces = cfkv.NewNamespaceService(
 		option.WithBaseURL(config.BaseURL),
 		option.WithAPIToken(config.Token),
-		option.WithHTTPClient(withoutRedirects(config.HTTP)),
+		option.WithHTTPClient(around(withoutRedirects(config.HTTP), config.Around)),
 		option.WithMaxRetries(
 			0,
 		), // the middleware retries: cloudflare-go would not make the other callers wait as well
@@ -152,6 +154,13 @@ func isIdentifier(s string) bool {
 func (c *Client) Calls() int64 { return c.calls.Load() }
 
 // withoutRedirects copies the client: a redirect leads to a login page, or takes the token to another host.
+func around(client *http.Client, wrap func(http.RoundTripper) http.RoundTripper) *http.Client {
+	if wrap != nil {
+		client.Transport = wrap(client.Transport)
+	}
+	return client
+}
+
 func withoutRedirects(given *http.Client) *http.Client {
 	client := http.Client{Timeout: requestExpiry}
 	if given != nil {

@@ -199,6 +199,15 @@ func isPermanent(err error) bool {
 	return true
 }
 
+// isAboutData says that a failure is about what a side holds, so that a person has to look.
+func isAboutData(err error) bool {
+	switch userdb.KindOf(err) {
+	case userdb.Conflict, userdb.Mismatch, userdb.Refused, userdb.Damaged, userdb.Internal:
+		return true
+	}
+	return false
+}
+
 // reopen gives the Durable Object back to the user when this command cannot bring the user to the file. That
 // is allowed only while the file is fenced by the lineage: then the object has the newest data. A fence under
 // a new number stops a PUT of ours that is still under way; where there is no file, a tombstone does.
@@ -259,6 +268,7 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 		r.result.DropFlag()
 	} else if userdb.KindOf(err) != userdb.Superseded {
 		r.result.Open = !r.served && (stopsWrites(c.Outcome) || c.file.Fenced())
+		r.result.CleanupPending = r.served && r.result.Outcome != "" && !isAboutData(err)
 	}
 	return err
 }

@@ -55,16 +55,17 @@ func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st
 	if err := r.mayLeaveBehind(ctx, file, st); err != nil {
 		return err
 	}
+	if r.instead == nil {
+		r.result.Outcome, r.result.Bytes = result.OutcomeExported, file.Size
+	}
 	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
 		return err
 	}
-	if err := r.lift(ctx); err != nil {
-		return err
-	}
+	err := r.lift(ctx)
 	if r.instead == nil {
 		r.result.Outcome = result.OutcomeExported
 	}
-	return nil
+	return err
 }
 
 // mayLeaveBehind asks for confirmation before a Durable Object is emptied that may have taken writes that no

@@ -23,12 +23,14 @@ type Config struct {
 	Bucket          string
 	AccessKeyID     string
 	SecretAccessKey string
-	SessionToken    string         // only with temporary credentials
-	Region          string         // default "auto"
-	HTTP            *http.Client   // default: one connection pool for many parallel transfers; redirects are refused either way
-	MaxAttempts     int            // for each request, default 6 (about 15 s of waiting)
-	Traffic         userdb.Traffic // told of every request; may be nil
-	StallTimeout    time.Duration  // a download that brings nothing for so long is broken off and resumed, default 30 s
+	SessionToken    string       // only with temporary credentials
+	Region          string       // default "auto"
+	HTTP            *http.Client // default: one connection pool for many parallel transfers; redirects are refused either way
+	// Around stands between the client and the network; nil: nothing does.
+	Around       func(http.RoundTripper) http.RoundTripper
+	MaxAttempts  int            // for each request, default 6 (about 15 s of waiting)
+	Traffic      userdb.Traffic // told of every request; may be nil
+	StallTimeout time.Duration  // a download that brings nothing for so long is broken off and resumed, default 30 s
 
 	waits waits // shorter in tests
 }
@@ -75,7 +77,7 @@ func New(config Config) (*Client, error) {
 			config.SecretAccessKey,
 			config.SessionToken,
 		),
-		HTTPClient:   watch(withoutRedirects(config.HTTP), config.Traffic, config.waits.throttled),
+		HTTPClient:   watch(around(withoutRedirects(config.HTTP), config.Around), config.Traffic, config.waits.throttled),
 		UsePathStyle: true,
 		Retryer:      newRetryer(config.MaxAttempts, config.waits),
 		// The SDK's default sends CRC32 in aws-chunked trailers, which R2 refuses or stores as data.
@@ -112,6 +114,13 @@ func (config Config) validate() error {
 		)
 	}
 	return nil
+}
+
+func around(client *http.Client, wrap func(http.RoundTripper) http.RoundTripper) *http.Client {
+	if wrap != nil {
+		client.Transport = wrap(client.Transport)
+	}
+	return client
 }
 
 // Bucket is the bucket's name.

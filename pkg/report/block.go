@@ -22,6 +22,7 @@ type block struct {
 	done, total int64
 	head        string   // before the bar
 	tail, under string   // behind the bar, and in the second line
+	plain       string   // in place of all that: a status
 	shown       []string // the lines as they stand on the screen; none when hidden
 }
 
@@ -38,6 +39,7 @@ const (
 func (o *Output) attachBlock(head string, total int64) *block {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.block.hide() // a status
 	o.block = &block{w: o.Err, width: widthOf(o.Err), head: head, total: max(total, 1)}
 	o.block.show()
 	return o.block
@@ -78,8 +80,9 @@ func (b *block) show() {
 		return
 	}
 	width := b.width()
-	lines := []string{
-		fit(plain.Text(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail)), width),
+	lines := []string{fit(b.plain, width)}
+	if b.plain == "" {
+		lines[0] = fit(plain.Text(fmt.Sprintf("%s %s %s", b.head, bar(b.done, b.total, width), b.tail)), width)
 	}
 	if b.under != "" {
 		lines = append(lines, fit(plain.Text(b.under), width))

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -36,6 +37,8 @@ type Options struct {
 	OutTerminal, ErrTerminal bool
 	Colour                   bool // allowed at all: false under NO_COLOR
 	Format                   Format
+	Quiet                    bool // no talk but warnings and errors
+	Verbose                  bool // each step of each user
 	// StepSummary is the file to which a CI job's Markdown summary is appended; "" is none
 	// (GITHUB_STEP_SUMMARY).
 	StepSummary string
@@ -45,15 +48,27 @@ type Options struct {
 // progress.
 type Output struct {
 	Options
-	mu    sync.Mutex
-	block *block
+	mu        sync.Mutex
+	block     *block
+	spoke     time.Time // when something was written last
+	following bool      // a run is followed, which has its own lines
 }
 
 // New makes an Output.
-func New(o Options) *Output { return &Output{Options: o} }
+func New(o Options) *Output { return &Output{Options: o, spoke: time.Now()} }
+
+// Detail writes one line of talk for those who want every step.
+func (o *Output) Detail(format string, args ...any) {
+	if o.Verbose {
+		o.talk(plain.Text(fmt.Sprintf(format, args...)))
+	}
+}
 
 // Say writes one line of talk.
 func (o *Output) Say(format string, args ...any) {
+	if o.Quiet {
+		return
+	}
 	o.talk(plain.Text(fmt.Sprintf(format, args...)))
 }
 
@@ -89,6 +104,7 @@ func (o *Output) write(w io.Writer, text []byte) error {
 	defer o.mu.Unlock()
 	o.block.hide()
 	_, err := w.Write(text)
+	o.spoke = time.Now()
 	o.block.show()
 	return err
 }

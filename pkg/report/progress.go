@@ -112,7 +112,8 @@ func (o *Output) follow(
 		p.totalBytes += one.Bytes
 	}
 	p.restBytes = p.totalBytes
-	if o.ErrTerminal {
+	o.follows(true)
+	if o.ErrTerminal && !o.Quiet {
 		o.attachBlock(verb, p.size())
 	}
 	go p.run(tick)
@@ -201,6 +202,13 @@ func (p *Progress) Close() {
 	close(p.stop)
 	<-p.stopped
 	p.out.detachBlock()
+	p.out.follows(false)
+}
+
+func (o *Output) follows(run bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.following = run
 }
 
 func (p *Progress) show() {

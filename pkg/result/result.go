@@ -59,6 +59,10 @@ const (
 	OutcomeFailed      Outcome = "failed"    // see the error; the user is served by the side that served before, unless Open
 )
 
+// cleanupPending follows the outcome of a rollback that has only the Durable Object left to empty, as in
+// "exported, cleanup pending".
+const cleanupPending = ", cleanup pending"
+
 // FlagChange is what has to be written to KV for a user.
 type FlagChange struct {
 	Put    *userdb.FlagMeta
@@ -90,6 +94,8 @@ type Result struct {
 	// Open says that the command stopped between fence and switch and could not take it back: writes wait
 	// until a command is run again.
 	Open bool
+	// CleanupPending says that the file serves the user again, and that emptying the Durable Object failed.
+	CleanupPending bool
 	// StopsRun says that the failure is the operator's own, such as a token that may not write: every other
 	// user would meet it.
 	StopsRun bool
@@ -136,6 +142,10 @@ func (r Result) FlagLeft() bool { return r.LeftFlag }
 func (r *Result) End(took time.Duration, err error) Result {
 	r.Took, r.Failure = took, err
 	if err != nil {
+		if r.CleanupPending {
+			r.Outcome += cleanupPending
+			return *r
+		}
 		r.Outcome = OutcomeFailed
 		if m := (*Mismatch)(nil); errors.As(err, &m) {
 			r.Differences = m.Lines
@@ -221,6 +231,7 @@ type resultJSON struct {
 	Quarantine  userdb.Kind          `json:"quarantine,omitempty"`
 	ETag        userdb.ETag          `json:"etag,omitempty"`
 	FlagLeft    bool                 `json:"flagLeft,omitempty"`
+	Cleanup     bool                 `json:"cleanupPending,omitempty"`
 	Error       *errorJSON           `json:"error,omitempty"`
 }
 
@@ -252,6 +263,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		SavedTo:     r.SavedTo,
 		Digest:      r.Digest,
 		FlagLeft:    r.LeftFlag,
+		Cleanup:     r.CleanupPending,
 	}
 	if r.Quarantine != "" {
 		out.Quarantine, out.ETag = r.Quarantine, r.ETag

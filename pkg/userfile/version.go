@@ -21,8 +21,6 @@ type Version struct {
 	What   userdb.FileKind
 	Absent bool
 	Locked bool // no SQLite writes it
-
-	UserVersion int32 // PRAGMA user_version of a database
 }
 
 // Look reads the head of the user's object. An absent object is a state, not an error.
@@ -45,7 +43,6 @@ func ReadVersion(obj userdb.Object, head []byte) (Version, error) {
 	switch f.What {
 	case userdb.SQLiteFile:
 		f.Mark, err = userdb.ParseMark(head)
-		f.UserVersion = userdb.UserVersion(head)
 	case userdb.TombstoneFile:
 		var stone userdb.Tombstone
 		stone, err = userdb.ParseTombstone(head)

@@ -31,7 +31,7 @@ export class Pair {
 
   static async open(setup: readonly string[] = []): Promise<Pair> {
     const client = new Client(bindings.USER_DATA);
-    await client.import([], {}, { userVersion: 0 }); // as an empty file has it
+    await client.import([]);
     await client.activate();
     const pair = new Pair(client);
     if (setup.length === 0) return pair;

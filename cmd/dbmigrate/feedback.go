@@ -1,0 +1,37 @@
+package main
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/exchange"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+// feedBack makes a command speak as it was asked to, and never be silent for long.
+func (a *app) feedBack(cmd *cobra.Command) {
+	a.tap = new(exchange.Tap)
+	if a.out == nil {
+		return // help, in a test
+	}
+	a.out.Quiet, a.out.Verbose = a.global.quiet, a.global.verbose
+	if a.global.debug {
+		a.tap.Debug = a.out.Say
+	}
+	if cmd.Annotations[noteReads] == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil {
+		return // it asks nobody, or it runs another program
+	}
+	silence := report.Silence{
+		Terminal: cmp.Or(a.silence.Terminal, report.DefaultSilence.Terminal),
+		Log:      cmp.Or(a.silence.Log, report.DefaultSilence.Log),
+	}
+	a.quiet = a.out.Break(silence, func() string { return a.tap.Waiting(time.Now(), min(exchange.Slow, silence.Log/2)) })
+	if cmd.Annotations[noteChanges] == "nothing" {
+		a.signals.During(
+			func() { a.out.Warn("stopping: this command changes nothing (again: leave at once)") },
+			func() []string { return []string{"left at once: nothing was changed"} },
+		)
+	}
+}

@@ -1,0 +1,132 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// beside runs a job while another run's record is in the bucket, and returns what was said.
+func beside(t *testing.T, other string, do func(userdb.UserID) result.Result) (said string, s Summary) {
+	t.Helper()
+	w := world.New(t.TempDir())
+	if _, err := w.Bucket.Put(
+		t.Context(), ".dbmigrate/runs/run-other.jsonl", strings.NewReader(other), int64(len(other)), userdb.PutOptions{},
+	); err != nil {
+		t.Fatal(err)
+	}
+	e := w.Engine("mine", w.Bucket, w.Objects, nil)
+	e.Bucket = "b"
+	var talk bytes.Buffer
+	out := report.New(report.Options{Out: new(bytes.Buffer), Err: &talk, Format: report.JSON})
+	state := t.TempDir()
+	watch := &Watch{
+		Getenv:  func(name string) string { return map[string]string{"XDG_STATE_HOME": state}[name] },
+		Warn:    out.Warn,
+		Command: []string{"migrate", "--all=true", "--shard=1/2"},
+	}
+	r := &Runner{Engine: e, Out: out, Observers: []Observer{watch}, Elsewhere: watch.Elsewhere}
+	users := []inspect.Found{{User: "ann", Place: inspect.PlaceR2}, {User: "nobody", Place: inspect.PlaceMissing}}
+	s, err := r.Run(t.Context(), All(users), Job{
+		Action: result.ActionMigrate,
+		Do:     func(_ context.Context, u userdb.UserID) result.Result { return do(u) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return talk.String(), s
+}
+
+func otherRun(command string, users ...string) string {
+	text := fmt.Sprintf(
+		`{"begin":{"record":1,"run":"other","action":"rollback","at":%d,"bucket":"b","users":2,"command":%s,"who":{"name":"bob"}}}`,
+		time.Now().UnixMilli(), command,
+	)
+	for _, u := range users {
+		text += fmt.Sprintf("\n{\"begun\":%q}", u)
+	}
+	return text + "\n"
+}
+
+func done(u userdb.UserID) result.Result {
+	return result.Result{User: u, Action: result.ActionMigrate, Outcome: result.OutcomeMigrated}
+}
+
+// TestOtherRunsAreNamed: at the start a run that is active, and at a user that it took over.
+func TestOtherRunsAreNamed(t *testing.T) {
+	said, _ := beside(t, otherRun(`["rollback"]`, "ann"), func(u userdb.UserID) result.Result {
+		one := result.Result{User: u, Action: result.ActionMigrate}
+		return one.End(0, &userdb.Error{Op: "claim", Kind: userdb.Superseded, Err: errors.New("claim 3 was superseded")})
+	})
+	for _, want := range []string{
+		"another run is active",
+		"run other, rollback of 2 users by bob",
+		"claim 3 was superseded: by run other, rollback of 2 users by bob",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing:\n%s", want, said)
+		}
+	}
+}
+
+// TestShardsOfOneCommandAreNoOthers.
+func TestShardsOfOneCommandAreNoOthers(t *testing.T) {
+	said, _ := beside(t, otherRun(`["migrate","--all=true","--shard=2/2"]`), done)
+	if strings.Contains(said, "another run") {
+		t.Error(said)
+	}
+}
+
+// TestUnknownUsersAreNoSuccess: a name that nobody has makes the exit code 2, where nobody else failed.
+func TestUnknownUsersAreNoSuccess(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		nobody result.Result
+		ann    result.Outcome
+		want   int
+	}{
+		{"nothing to do", result.Result{Outcome: result.OutcomeNothing}, result.OutcomeMigrated, ExitUnknown},
+		{"not moved", result.Result{Outcome: result.OutcomeInR2}, result.OutcomeMigrated, ExitUnknown},
+		{"no file", result.Result{Failure: &userdb.Error{Kind: userdb.NotFound}}, result.OutcomeMigrated, ExitUnknown},
+		{"another failed", result.Result{Outcome: result.OutcomeNothing}, result.OutcomeFailed, ExitFailed},
+		{"the object has it", result.Result{Outcome: result.OutcomeExported}, result.OutcomeMigrated, ExitDone},
+	} {
+		said, s := beside(t, otherRun(`[]`), func(u userdb.UserID) result.Result {
+			if u == "ann" {
+				one := done(u)
+				if one.Outcome = c.ann; c.ann == result.OutcomeFailed {
+					one.Failure = errors.New("it failed")
+				}
+				return one
+			}
+			c.nobody.User, c.nobody.Action = u, result.ActionMigrate
+			return c.nobody
+		})
+		if s.Exit != c.want || strings.Contains(said, "no such user: nobody") == (c.want == ExitDone) {
+			t.Errorf("%s: exit %d, want %d:\n%s", c.name, s.Exit, c.want, said)
+		}
+	}
+}
+
+// TestCleanupPendingIsNoFailure: the file serves, and the command says what is left.
+func TestCleanupPendingIsNoFailure(t *testing.T) {
+	_, s := beside(t, otherRun(`[]`), func(u userdb.UserID) result.Result {
+		one := result.Result{
+			User: u, Action: result.ActionRollback, Outcome: result.OutcomeExported, CleanupPending: true,
+		}
+		return one.End(0, errors.New("the object does not answer"))
+	})
+	if s.Failed != 0 || s.Exit != ExitFailed || s.Outcomes["exported, cleanup pending"] != 2 {
+		t.Errorf("%+v", s)
+	}
+}

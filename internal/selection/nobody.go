@@ -1,0 +1,62 @@
+package selection
+
+import (
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// RefuseNobody is the error of a command for which nobody is chosen: a script with a wrong prefix has done
+// nothing. A shard may be empty where the fleet is not; and where flags cannot be read, somebody may be
+// missing.
+func (s *Set) RefuseNobody(chosen int) error {
+	switch {
+	case chosen > 0 || s.FlagsUnread:
+		return nil
+	case s.Shards() > 1:
+		s.options.Talk.Say("nobody is in this shard: there is nothing to do")
+		return nil
+	}
+	return Nobody("choose users", "nobody is chosen")
+}
+
+// Nobody is the error of a command that found nobody.
+func Nobody(op, cause string) error {
+	return userdb.UsageError(op, "", cause,
+		"check the names, --prefix and the other ways of choosing, --bucket and --layout")
+}
+
+// Unknown are the users who were named and have nothing in the bucket. found are those that Resolve found.
+func (s *Set) Unknown(found []migrate.Found) (unknown []userdb.UserID) {
+	if s.Wide {
+		return nil
+	}
+	unknown = UnknownOf(found)
+	if !s.options.Flags || s.options.byTime() {
+		return unknown // a user who is not found is left out by another flag
+	}
+	at := map[userdb.UserID]bool{}
+	for _, f := range found {
+		at[f.User] = true
+	}
+	for _, u := range Kept(s.Named, s.takesID) {
+		if !at[u] {
+			unknown = append(unknown, u)
+		}
+	}
+	return unknown
+}
+
+// UnknownOf are the users, of those who were named, without anything in the bucket.
+func UnknownOf(found []migrate.Found) (unknown []userdb.UserID) {
+	for _, f := range found {
+		if IsUnknown(f) {
+			unknown = append(unknown, f.User)
+		}
+	}
+	return unknown
+}
+
+// IsUnknown says that the bucket has nothing of a user.
+func IsUnknown(f migrate.Found) bool {
+	return f.Place == migrate.PlaceMissing && !f.Flagged && f.Flag == userdb.FlagMeta{}
+}
