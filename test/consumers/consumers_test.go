@@ -138,8 +138,8 @@ func takePageOfDocs(t *testing.T, p *project) {
 	p.write("page.tsx", code)
 }
 
-// bundlePage bundles the page as a browser gets it, where a module of the Worker would not be found, and loads
-// the entries that need no browser.
+// bundlePage bundles the page as a browser gets it, where a module of the Worker would not be found, and
+// loads the entries in Node.js.
 func (p *project) bundlePage() {
 	p.t.Helper()
 	const script = `
