@@ -101,8 +101,8 @@ func commandLine(cmd *cobra.Command, args []string) []string {
 	return line
 }
 
-// valueForRecords leaves out which users are excluded, discarded, or restored from which file. The plan that
-// gc confirms names no user.
+// valueForRecords leaves out which users are excluded, deleted, discarded, or restored from which file. The
+// plan that gc confirms names no user.
 func valueForRecords(cmd *cobra.Command, f *pflag.Flag) string {
 	names := f.Name == "confirm" && cmd.Name() != "gc" || f.Name == "from"
 	if f.Name == "exclude" || names {

@@ -71,6 +71,7 @@ func newRoot(a *app) *cobra.Command {
 		newRestore(a),
 		newThaw(a),
 		newGC(a),
+		newForget(a),
 		newStatus(a),
 		newRuns(a),
 		newHistory(a),

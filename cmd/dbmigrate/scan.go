@@ -233,7 +233,13 @@ func (a *app) recall(
 	e *migrate.Engine,
 	c config.Config,
 ) (scan.Memory, error) {
-	history := scan.History{
+	history := a.scanHistory(h, e, c)
+	return history.Open(ctx, e.Files, e.Scratch, a.out.Warn)
+}
+
+// scanHistory is where scans of the bucket are remembered.
+func (a *app) scanHistory(h *historyFlags, e *migrate.Engine, c config.Config) scan.History {
+	return scan.History{
 		File:   h.file,
 		InR2:   h.inR2,
 		Needed: h.needed(),
@@ -243,7 +249,6 @@ func (a *app) recall(
 			return filepath.Join(state, "history"), err
 		},
 	}
-	return history.Open(ctx, e.Files, e.Scratch, a.out.Warn)
 }
 
 // historyFlags say where scans are remembered, and what is read from it.

@@ -132,6 +132,9 @@ func (c Crew) writeFlag(ctx context.Context, q *flagQueue, r result.Result) resu
 		if r.Flag.Delete && r.Flag.PutSplit == nil {
 			op, hint = "delete the flag of", "the file serves the user all the same; run the command again to delete the flag"
 		}
+		if r.Action == result.ActionForget {
+			hint = "everything else of the user is deleted; run the command again to delete the flag"
+		}
 		r.Failure = &userdb.Error{
 			Op:    op,
 			Thing: string(r.User),

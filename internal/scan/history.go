@@ -58,8 +58,7 @@ func (h *History) Open(
 	warn func(string, ...any),
 ) (Memory, error) {
 	if h.InR2 {
-		key := userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(h.Scope) + ".sqlite")
-		m := &bucketMemory{files: files, scratch: scratch, scope: h.Scope, key: key}
+		m := &bucketMemory{files: files, scratch: scratch, scope: h.Scope, key: h.key()}
 		return m, m.once(ctx, func(*scanlog.History) (bool, error) { return false, nil })
 	}
 	path, err := h.path()
@@ -77,6 +76,43 @@ func (h *History) Open(
 	}
 	m := fileMemory{path, h.Scope}
 	return m, m.update(ctx, func(*scanlog.History) error { return nil })
+}
+
+// Forget takes users out of the history on this machine and of the one in the bucket, where there are any.
+func (h *History) Forget(
+	ctx context.Context,
+	files migrate.Files,
+	scratch migrate.Scratch,
+	users []string,
+) error {
+	if len(users) == 0 {
+		return nil
+	}
+	forget := func(past *scanlog.History) error { return past.Forget(ctx, users) }
+	path, err := h.path()
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	switch {
+	case err == nil:
+		err = fileMemory{path, h.Scope}.update(ctx, forget)
+	case h.File == "" || errors.Is(err, os.ErrNotExist):
+		err = nil // no history is kept here
+	}
+	m := &bucketMemory{files: files, scratch: scratch, scope: h.Scope, key: h.key()}
+	_, inR2 := files.Head(ctx, m.key)
+	if userdb.KindOf(inR2) == userdb.NotFound {
+		return err
+	}
+	if inR2 == nil {
+		inR2 = m.update(ctx, forget)
+	}
+	return errors.Join(err, inR2)
+}
+
+// key is where the bucket has the history.
+func (h *History) key() userdb.ObjectKey {
+	return userdb.ObjectKey(userdb.ReservedPrefix + "history/" + scopeDigest(h.Scope) + ".sqlite")
 }
 
 // path is the file that was named, or one in the folder, which it makes.

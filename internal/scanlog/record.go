@@ -60,6 +60,25 @@ func (h *History) Record(ctx context.Context, scan Scan, sizes Sizes) error {
 	return nil
 }
 
+// Forget removes every trace of users. What was removed is overwritten in the file, too.
+func (h *History) Forget(ctx context.Context, users []string) error {
+	if _, err := h.db.ExecContext(ctx, "PRAGMA secure_delete=1"); err != nil {
+		return h.fail("write", err)
+	}
+	err := h.inTx(ctx, func(tx *sql.Tx) error {
+		for _, user := range users {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM steps WHERE user = ?", user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return h.fail("write", err)
+	}
+	return nil
+}
+
 // addSteps stores what changed since the last known step of each user, and the totals. Found and known users
 // are walked side by side, so that memory does not grow with them.
 func addSteps(ctx context.Context, tx *sql.Tx, scan int64, prefix string, sizes Sizes) error {

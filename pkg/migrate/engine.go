@@ -128,8 +128,14 @@ func (e *Engine) sides() *userfile.Sides {
 	return &userfile.Sides{Source: e.source(), Objects: e.Stores, Bucket: e.Bucket}
 }
 
+// look looks at the user's file for a command. A deletion that has begun can only be ended, so every other
+// command stops there.
 func (e *Engine) look(ctx context.Context, u userdb.UserID) (userfile.Version, error) {
-	return e.source().Look(ctx, u)
+	file, err := e.source().Look(ctx, u)
+	if err == nil && file.Deletion != "" {
+		err = userfile.IsBeingDeleted(u)
+	}
+	return file, err
 }
 
 func (e *Engine) download(ctx context.Context, u userdb.UserID) (*userfile.Copy, error) {

@@ -229,6 +229,9 @@ func (m *migration) replaceFile(file *userfile.Copy) {
 }
 
 func tombstoneWithoutStore(u userdb.UserID, file userfile.Version) error {
+	if file.Deletion != "" {
+		return userfile.IsBeingDeleted(u)
+	}
 	return &userdb.Error{Op: "migrate", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf(
 			"%s is a tombstone of claim %d: the data was in the Durable Object, which no longer has it",

@@ -31,7 +31,8 @@ type Files interface {
 		size int64,
 		opts userdb.PutOptions,
 	) (userdb.ETag, error)
-	// Delete has no condition: it is for keys under userdb.ReservedPrefix only. An absent object is no error.
+	// Delete has no condition: it is for keys under userdb.ReservedPrefix only, and for the tombstone of a
+	// user who is being deleted. An absent object is no error.
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as
 	// common prefixes.

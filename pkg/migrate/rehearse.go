@@ -16,6 +16,10 @@ import (
 // rehearsalFolder holds, for the time of its PUT, the file that a rehearsal made.
 const rehearsalFolder = userdb.ReservedPrefix + "rehearsals/"
 
+func rehearsalKey(u userdb.UserID) userdb.ObjectKey {
+	return userdb.ObjectKey(rehearsalFolder + string(u) + ".sqlite")
+}
+
 // rehearseTries bounds how often a rehearsal starts over because the application wrote under it. The real
 // rollback stops the writes first.
 const rehearseTries = 3
@@ -143,7 +147,7 @@ func (r *retreat) rehearseOnce(ctx context.Context, seen userfile.Version) error
 
 // putForAMoment measures the PUT where no application looks.
 func (r *retreat) putForAMoment(ctx context.Context, file *userfile.Copy) error {
-	key := userdb.ObjectKey(rehearsalFolder + string(r.user) + ".sqlite")
+	key := rehearsalKey(r.user)
 	begun := r.now()
 	err := file.PutAt(ctx, r.Files, key, userdb.PutOptions{ContentType: userfile.ContentType})
 	r.observe(result.Event{User: r.user, Stage: result.StagePut, Bytes: file.Size, Took: r.now().Sub(begun)})

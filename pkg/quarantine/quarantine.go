@@ -15,11 +15,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// quarantinePrefix holds one small object for each refused version of a file:
+// Folder holds one small object for each refused version of a file:
 // .dbmigrate/quarantine/{user}/{ETag}/{reason}. All that a run has to know is in the key, so one listing
 // tells it about 1,000 of them, on any machine, and users who are well cost nothing. The content is for
 // people.
-const quarantinePrefix = userdb.ReservedPrefix + "quarantine/"
+const Folder = userdb.ReservedPrefix + "quarantine/"
 
 // Objects is the part of the bucket that is dbmigrate's own.
 type Objects interface {
@@ -51,7 +51,7 @@ func (q Known) Reason(u userdb.UserID, version userdb.ETag) userdb.Kind { return
 // Load lists everybody in quarantine with an id that begins with prefix.
 func (q *List) Load(ctx context.Context, prefix string) (Known, error) {
 	known := Known{}
-	err := q.Objects.List(ctx, quarantinePrefix+prefix, "", func(objects []userdb.Object, _ []string) error {
+	err := q.Objects.List(ctx, Folder+prefix, "", func(objects []userdb.Object, _ []string) error {
 		for _, o := range objects {
 			known.read(o.Key)
 		}
@@ -62,7 +62,7 @@ func (q *List) Load(ctx context.Context, prefix string) (Known, error) {
 
 // read passes over a key that it does not understand: it may be from a later version.
 func (q Known) read(key userdb.ObjectKey) {
-	parts := strings.Split(strings.TrimPrefix(string(key), quarantinePrefix), "/")
+	parts := strings.Split(strings.TrimPrefix(string(key), Folder), "/")
 	if len(parts) != 3 {
 		return
 	}
@@ -78,7 +78,7 @@ func (q Known) read(key userdb.ObjectKey) {
 
 func quarantineKey(u userdb.UserID, version userdb.ETag, reason userdb.Kind) userdb.ObjectKey {
 	return userdb.ObjectKey(
-		quarantinePrefix + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason),
+		Folder + string(u) + "/" + strings.Trim(string(version), `"`) + "/" + string(reason),
 	)
 }
 

@@ -64,8 +64,8 @@ func TestQuarantineIsOfOneVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	objects[quarantinePrefix+"ann"] = "of a later version"
-	objects[quarantinePrefix+"ann/e/r/x"] = "of a later version"
+	objects[Folder+"ann"] = "of a later version"
+	objects[Folder+"ann/e/r/x"] = "of a later version"
 	known, err := q.Load(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -86,8 +86,8 @@ func asItIs(options PutOptions) []signOption {
 }
 
 // Delete removes an object; one that is absent is no error. R2 has no conditional delete, so a delete can hit
-// a version that nobody looked at. It is for temporary and probe keys only: a user's database is never
-// deleted but replaced by a tombstone (docs/cutover.md, section 1).
+// a version that nobody looked at. It is for keys of dbmigrate's own, and for the tombstone of a user who is
+// being deleted (docs/cutover.md, "Deleting a user"). Any other file is replaced by a tombstone.
 func (c *Client) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.bucket, Key: aws.String(string(key))}); err != nil {
 		return c.fail(ctx, "delete", key, writing, err)

@@ -24,6 +24,7 @@ const (
 	ActionThaw     Action = "thaw"     // of rows of a split user
 	ActionBackup   Action = "backup"
 	ActionRestore  Action = "restore"
+	ActionForget   Action = "forget" // to delete everything of a user
 )
 
 // Outcome is how an action ended. Outcomes are promised in docs/scripting.md.
@@ -50,6 +51,7 @@ const (
 	OutcomeInR2        Outcome = "in-r2"        // verify: the user is not migrated
 	OutcomeFreed       Outcome = "freed"        // gc: the file was replaced by a tombstone
 	OutcomeKept        Outcome = "kept"         // gc: the file stays, with a reason
+	OutcomeForgotten   Outcome = "forgotten"    // forget: nothing of the user is left
 	// OutcomeQuarantined: migrate did not begin, because the same version of the file was refused before; see
 	// Quarantine.
 	OutcomeQuarantined Outcome = "quarantined"

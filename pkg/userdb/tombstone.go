@@ -59,6 +59,26 @@ type Tombstone struct {
 	Receipt json.RawMessage `json:"receipt"` // a wire.Receipt, which this package does not know
 }
 
+// deletion takes the place of the receipt in the tombstone of a user who is being deleted.
+type deletion struct {
+	Forgotten string `json:"forgotten"`
+}
+
+// DeletionStone is the tombstone that a deletion leaves while it goes on. The id names its receipt.
+func DeletionStone(u UserID, g Claim, id string) (Tombstone, error) {
+	receipt, err := json.Marshal(deletion{Forgotten: id})
+	return Tombstone{Lin: g.Lineage(), Non: g.Nonce(), User: u, Receipt: receipt}, err
+}
+
+// Deletion is the id of the deletion that left the tombstone; "" where gc or a reopening did.
+func (t Tombstone) Deletion() string {
+	var d deletion
+	if json.Unmarshal(t.Receipt, &d) != nil {
+		return ""
+	}
+	return d.Forgotten
+}
+
 // Encode returns the object's bytes: the first line and one line of JSON.
 // Errors: a claim of 0, a user id that ParseUserID refuses, a receipt that is not a JSON object.
 func (t Tombstone) Encode() ([]byte, error) {

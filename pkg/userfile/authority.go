@@ -43,6 +43,7 @@ const (
 	ExportAltered                      // SEALED, and the file holds other bytes than were sent
 	HotAltered                         // the same of the hot rows of a split that was begun
 	MergeAltered                       // the same of the whole file of a merge
+	BeingDeleted                       // a deletion was begun, and nothing but it can go on
 	situations                         // how many there are
 )
 
@@ -53,6 +54,8 @@ func Classify(file Version, st wire.Status) Situation {
 		return ForeignMark
 	case file.Shown() > st.Gen:
 		return ObjectSetBack
+	case file.Deletion != "" && st.Phase != userdb.Active:
+		return BeingDeleted
 	case file.Absent && Waits(st.Phase):
 		return FileMissing
 	case st.Phase.Split():
@@ -150,6 +153,7 @@ var meanings = [situations]Meaning{
 	ExportAltered: {SideFile, otherBytes, asWord},
 	HotAltered:    {SideSplit, otherBytes, asWord},
 	MergeAltered:  {SideFile, otherBytes, asWord},
+	BeingDeleted:  {SideNeither, "the user is being deleted: requests fail", "dbmigrate forget"},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.

@@ -41,6 +41,13 @@ func WritesMayBeLost(op string, u userdb.UserID, file Version, st wire.Status) e
 		Hint: "compare a copy of the file with the Durable Object; `dbmigrate rollback --discard-writes` lets the file serve as it is, and keeps what the object has as a SQLite file in R2"}
 }
 
+// IsBeingDeleted stops every command but a deletion: the file is gone, and the object is emptied.
+func IsBeingDeleted(u userdb.UserID) error {
+	return &userdb.Error{Op: "work on", Thing: string(u), Kind: userdb.Superseded,
+		Err:  errors.New("a deletion of this user has begun, and owns the user now"),
+		Hint: "nothing more was changed; `dbmigrate forget` ends the deletion"}
+}
+
 // HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer
 // that knows no fence: then the file may have the cold rows, too.
 func HotArrived(u userdb.UserID, file Version, st wire.Status) error {

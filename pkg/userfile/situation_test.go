@@ -41,6 +41,10 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 		"tombstone": {
 			Mark: fence(lin, lin),
 			What: userdb.TombstoneFile,
+		}, "of a deletion": {
+			Mark:     fence(gen, gen),
+			What:     userdb.TombstoneFile,
+			Deletion: "d",
 		}, "no database": {What: userdb.UnknownFile},
 	}
 	phases := []userdb.Phase{

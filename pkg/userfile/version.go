@@ -21,6 +21,9 @@ type Version struct {
 	What   userdb.FileKind
 	Absent bool
 	Locked bool // no SQLite writes it
+
+	// Deletion is the id of the deletion that has begun; "": the user is not being deleted.
+	Deletion string
 }
 
 // Look reads the head of the user's object. An absent object is a state, not an error.
@@ -47,6 +50,7 @@ func ReadVersion(obj userdb.Object, head []byte) (Version, error) {
 		var stone userdb.Tombstone
 		stone, err = userdb.ParseTombstone(head)
 		f.Mark = userdb.Mark{Kind: userdb.FenceMark, Lin: stone.Lin, Non: stone.Non}
+		f.Deletion = stone.Deletion()
 	}
 	if err != nil {
 		return Version{}, &userdb.Error{

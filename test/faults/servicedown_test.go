@@ -57,7 +57,7 @@ func anyCommand(tried) bool { return true }
 // writesFlags says whether the command ends with a flag of the user.
 func writesFlags(c tried) bool {
 	return c.changes &&
-		slices.Contains([]string{"migrate", "rollback", "restore"}, strings.Fields(c.command)[0]) &&
+		slices.Contains([]string{"migrate", "rollback", "restore", "forget"}, strings.Fields(c.command)[0]) &&
 		!strings.Contains(c.command, "--rehearse")
 }
 
@@ -98,6 +98,8 @@ type tried struct {
 	// alone says that the command leaves both sides with the user, by intent: the router has to be told
 	// (docs/runbook.md).
 	alone bool
+	// gone says that the user is not to be served afterwards.
+	gone bool
 }
 
 var tabled = []tried{
@@ -124,6 +126,8 @@ var tabled = []tried{
 	},
 	{command: "gc USER", before: "migrate"},
 	{command: "gc USER --older-than 0s --confirm PLAN", before: "migrate", changes: true},
+	{command: "forget USER --dry-run", before: "migrate"},
+	{command: "forget USER --confirm DELETION", before: "migrate", changes: true, gone: true},
 	{command: "thaw USER --policy POLICY --where WHERE"},
 	{command: "runs --limit 1"},
 	{command: "history USER", before: "migrate"},
@@ -292,7 +296,7 @@ func (c *outage) try(home, run string) (string, error) {
 		}
 	}
 	text, open, err := describe(f)
-	if err != nil || !c.changes || c.alone || hasOtherRows(text) {
+	if err != nil || !c.changes || c.alone || hasOtherRows(text) || c.gone && strings.Contains(text, "forgotten") {
 		return text, err
 	}
 	now, err := op.States(c.user.Name)
@@ -348,7 +352,9 @@ func (c *outage) args(op *harness.Operator, home, run string) ([]string, error) 
 		"FILE":    file,
 		"REPLACE": "replace the database of " + c.user.Name,
 		"WORDS":   "discard the writes of " + c.user.Name,
-		"WHERE":   "entries: n < 0",
+		// of a deletion
+		"DELETION": "delete everything of " + c.user.Name,
+		"WHERE":    "entries: n < 0",
 	}
 	for word, command := range plans {
 		if !strings.Contains(c.command, word) || word == freesMarked && !c.freesAlone() {

@@ -29,6 +29,7 @@ export {
   thawResponse,
 } from "./router/http.ts";
 export type { ServedBy, ServedByAnswer, ServedByResult } from "./router/served-by.ts";
+export type { DeletionAnswer } from "./router/delete-user.ts";
 export type { BothAnswer } from "./router/cold.ts";
 export type { LocateAnswer, RowKey, RowPlace, WriteBothAnswer, WriteBothRequest } from "./router/locate.ts";
 export { type MergeRule, mergeRows, type OrderTerm, type Total } from "./router/merge-rows.ts";

@@ -19,12 +19,14 @@ import { callOnStore } from "./object/run-logic.ts";
 import { Schema, type SchemaConfig } from "./schema/schema.ts";
 import { copiesIn, demandCopiesUntouched } from "./query/copies.ts";
 import { readJson } from "./wire/body.ts";
-import { WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
+import { type ErrorInfo, WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
+import { asObject } from "./wire/json.ts";
 import { isAdminPath } from "./wire/routes.ts";
 import { handleAdmin } from "./store/admin.ts";
 import { Bookkeeping } from "./state/bookkeeping.ts";
 import type { StoreContext } from "./state/context.ts";
 import { demandChecks } from "./state/pragmas.ts";
+import { type DeletionState, deletionStep } from "./store/deletion.ts";
 import { noteThaw } from "./store/thaw.ts";
 import { WakeCheck } from "./store/wake.ts";
 
@@ -46,6 +48,9 @@ export interface StoreOptions {
   /** The application's schema: a user's database gets what it lacks before the next request. */
   readonly schema?: SchemaConfig;
 }
+
+type DeletionAnswer =
+  ({ readonly ok: true } & DeletionState) | { readonly ok: false; readonly error: ErrorInfo };
 
 /** Of a subclass's transaction. */
 export interface TransactionOptions {
@@ -166,6 +171,21 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
       return { ok: true, rows: noteThaw(this.#store, parseThawRequest(request)) };
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
+    }
+  }
+
+  /**
+   * A step of a deletion of this user, which only the router takes: `Router.deleteUser`. Errors are answers.
+   */
+  async dbmigrateDelete(request: unknown): Promise<DeletionAnswer> {
+    this.#reader.forget();
+    this.#live.forget();
+    try {
+      return { ok: true, ...(await deletionStep(this.#store, asObject(request, "request"))) };
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    } finally {
+      this.#live.closeIfMoved();
     }
   }
 

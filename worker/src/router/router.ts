@@ -3,7 +3,7 @@ import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
 import { type ParsedRequest, parseQueryRequest } from "../query/request.ts";
 import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
 import type { Answer, QueryAnswer, QueryMode, QueryRequest, QueryScope } from "../query/types.ts";
-import { asWireError } from "../wire/errors.ts";
+import { WireError, asWireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import { type CallRequest, cloned } from "../logic/call.ts";
 import { type LogicClasses, nameOf } from "../logic/registry.ts";
@@ -12,6 +12,7 @@ import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
 import { Schema, type SchemaConfig } from "../schema/schema.ts";
 import { callErrand, queryErrand } from "./errands.ts";
 import { type BothAnswer, type ColdUser, explainForeignKey, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { type DeletionAnswer, deleteUser } from "./delete-user.ts";
 import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
@@ -142,6 +143,11 @@ export interface Router {
   disconnect(user: string, reason?: string): Promise<DisconnectAnswer>;
   /** Says which side serves a user at this moment, without loading the file. Never rejects. */
   servedBy(user: string): Promise<ServedByAnswer>;
+  /**
+   * Deletes everything of a user, for good: the file, the object's content, the flags, and what dbmigrate keeps of
+   * the user in R2. Stop the user's requests first, and after an error call it again. Never rejects.
+   */
+  deleteUser(user: string): Promise<DeletionAnswer>;
 }
 
 /** Statements that only read, and how the rows of both halves become one result for each statement. */
@@ -165,14 +171,11 @@ export function createRouter(config: RouterConfig): Router {
       `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,
     );
   }
+  const { bucket, flags, store } = config;
+  const keyOf = objectKeys(config.layout ?? DEFAULT_LAYOUT);
   const sides: Sides = {
     flag: new KvFlagHint(config.flags, config.flagCacheTtl),
-    files: new R2FileSide(
-      config.bucket,
-      objectKeys(config.layout ?? DEFAULT_LAYOUT),
-      maxFileBytes,
-      config.maxLoadedBytes,
-    ),
+    files: new R2FileSide(config.bucket, keyOf, maxFileBytes, config.maxLoadedBytes),
     store: new DurableStoreSide(config.store, config.locationHint),
   };
   const router = routeBetween(sides, {
@@ -184,6 +187,7 @@ export function createRouter(config: RouterConfig): Router {
     observe: config.observe,
     logic: config.logic,
     schema: config.schema && Schema.of(config.schema),
+    deleteUser: (user) => deleteUser({ bucket, flags, store, keyOf }, user),
   });
   rememberRouter(router);
   return router;
@@ -192,10 +196,13 @@ export function createRouter(config: RouterConfig): Router {
 /** What a router between sides of any kind is told. */
 export interface RouteOptions extends JourneyOptions {
   readonly logic?: LogicClasses | undefined;
+  /** Deletes a user, and says whether there was anything. */
+  readonly deleteUser?: (user: string) => Promise<boolean>;
 }
 
 /** A router between sides of any kind, for applications that wrap them. */
 export function routeBetween(sides: Sides, options: RouteOptions): Router {
+  const { deleteUser: remove = deletesNobody } = options;
   const cold = (user: string): ColdUser => ({ sides, user, deadlineMs: options.deadlineMs });
   const classes = options.logic ?? {};
   const travel = async <Results extends Answered>(errand: Errand<Results>): Promise<Answer<Results>> => {
@@ -285,6 +292,13 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     async disconnect(user, reason = "the application ended the connection") {
       return disconnectLive(sides, user, reason);
     },
+    async deleteUser(user) {
+      try {
+        return { ok: true, deleted: await remove(parseUserId(user)) };
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
+    },
     async servedBy(user) {
       try {
         parseUserId(user);
@@ -294,6 +308,10 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
       }
     },
   };
+}
+
+async function deletesNobody(): Promise<never> {
+  throw new WireError("not-found", "this router has no bindings to delete a user with: use createRouter");
 }
 
 function readOf(statements: QueryRequest["statements"], scope: QueryScope): QueryRequest {

@@ -62,9 +62,21 @@ export function isTombstone(bytes: Uint8Array): boolean {
   return ascii(bytes.subarray(0, TOMBSTONE.length)) === TOMBSTONE;
 }
 
-function classifyTombstone(bytes: Uint8Array): Fenced {
+/** The id of the deletion that left a tombstone; "" of any other. */
+export function readDeletion(bytes: Uint8Array): string {
+  const { receipt } = recordOf(bytes);
+  const id =
+    typeof receipt === "object" && receipt !== null && "forgotten" in receipt ? receipt.forgotten : "";
+  return typeof id === "string" ? id : "";
+}
+
+function recordOf(bytes: Uint8Array): Record<string, unknown> {
   const text = new TextDecoder().decode(bytes.subarray(TOMBSTONE.length));
-  const record = parseRecord(text.split("\n", 1)[0] ?? "");
+  return parseRecord(text.split("\n", 1)[0] ?? "");
+}
+
+function classifyTombstone(bytes: Uint8Array): Fenced {
+  const record = recordOf(bytes);
   const [lin, non] = [record["lin"], record["non"]];
   if (!isClaim(lin) || !isClaim(non)) throw new Error("read tombstone: it names no lineage and nonce");
   return { fenced: true, lin, non, split: false, kind: "tombstone" };

@@ -9,6 +9,9 @@ export const LOCATION_HEADER = "x-dbmigrate-location";
 /** What stands before the user in the KV key of a user's flag. */
 export const FLAG_PREFIX = "migrated:";
 
+/** The same of the flag of a split user, which only commands read. */
+export const SPLIT_FLAG_PREFIX = "split:";
+
 const MAX_FLAG_KEY_BYTES = 512;
 
 export type BodyKind = "none" | "json" | "binary" | "hidden-json";

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/forget"
+	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+type forgetOptions struct {
+	migrate.ForgetOptions
+	selection   selection.Options
+	pace        pace
+	historyFile string
+	reason      string
+	confirm     string
+	dryRun      bool
+}
+
+func newForget(a *app) *cobra.Command {
+	var o forgetOptions
+	cmd := &cobra.Command{
+		Use:   "forget USER... | --users-file FILE",
+		Short: "Delete everything of users, for good",
+		Long: "Delete the file, the Durable Object's content, the KV flags, the receipts, and every copy that dbmigrate keeps of the users named,\n" +
+			"wherever they live and whatever was left half-done. Nothing brings it back. Stop the users' requests first: a request that\n" +
+			"comes afterwards is one of a new user.\n\n" +
+			"The command first says what goes and what stays, and goes on only after the exact words that it prints were typed at a terminal\n" +
+			"or given with --confirm. If it is cut off, writes of the user wait until it is run again. No run record is kept, and\n" +
+			"the audit line counts the users. A receipt without a name stays under .dbmigrate/forgotten/.",
+		Example: "  dbmigrate forget alice --dry-run\n" +
+			"  dbmigrate forget alice --confirm \"delete everything of alice\"\n" +
+			"  dbmigrate forget --users-file deleted.txt --archive-prefix archive/ --reason TICKET-7",
+		Annotations: manual{
+			reads:   "both sides of the users, and what dbmigrate keeps of them in R2",
+			changes: "everything of these users is deleted; nothing with --dry-run",
+			undo:    "none",
+			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
+		}.annotations(),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.forget(cmd, &o, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.selection.UsersFile, "users-file", "",
+		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	flags.StringVar(&o.ArchivePrefix, "archive-prefix", "",
+		"delete what gc archived under this key `prefix`, too")
+	flags.StringVar(&o.historyFile, "history", "",
+		"take the users out of this history `file` of scans (default: the one under $XDG_STATE_HOME/dbmigrate); the one in the bucket always")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would be deleted, and change nothing")
+	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
+	flags.StringVar(&o.reason, "reason", "",
+		"why, for the audit line: one line of `text`, such as a ticket's number")
+	o.pace.add(flags)
+	return cmd
+}
+
+func (a *app) forget(cmd *cobra.Command, o *forgetOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	watch, err := a.watch(&watchFlags{reason: o.reason})
+	if err != nil {
+		return err
+	}
+	set, err := o.selection.Parse(args, a.stdin)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	c, err := a.source(cmd).All(ctx, connect.Need{Concurrency: o.pace.concurrency, Why: connect.LooksAtObjects})
+	if err != nil {
+		return err
+	}
+	lines, err := forget.Plan(ctx, c, set.Named, o.ForgetOptions)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		totals, err := forget.Print(a.out, lines)
+		if err != nil {
+			return err
+		}
+		totals.Say(a.out.Say)
+		return planFailed(totals.Failed)
+	}
+	forget.Sum(lines).Say(a.out.Warn)
+	if err := forget.Confirm(ctx, a.prompt(), set.Named, o.confirm); err != nil {
+		return err
+	}
+	runner := a.runner(c, &o.pace, watch)
+	runner.Observers = []fleet.Observer{&fleet.Nameless{Watch: watch}}
+	past := a.scanHistory(&historyFlags{file: o.historyFile}, c.Engine, c.Config)
+	return summed(forget.Run(ctx, runner, lines, o.ForgetOptions, past, a.out.Warn))
+}
+
+func planFailed(failed int) error {
+	if failed > 0 {
+		return ended(exitFailed)
+	}
+	return nil
+}
+
+// check refuses a prefix under which more lies than archives.
+func (o *forgetOptions) check() error {
+	if prefix := o.ArchivePrefix; prefix != "" && (!strings.HasSuffix(prefix, "/") || userdb.Reserved(prefix)) {
+		return usageError("read --archive-prefix", fmt.Sprintf("%q", prefix),
+			"it does not end with /, or is dbmigrate's own", "give the prefix that gc was given")
+	}
+	return o.pace.check()
+}
