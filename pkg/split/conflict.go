@@ -201,7 +201,49 @@ func (m *merge) check() error {
 			}
 		}
 	}
+	if err := m.checkCopied(); err != nil {
+		return fmt.Errorf("compare the reference tables: %w", err)
+	}
 	return m.found.err()
+}
+
+const hintCopied = "insert the row again through scope hot, change or delete the rows through scope cold, or take them as " +
+	"they are with `rollback --prefer hot`; then go back again"
+
+// checkCopied finds cold rows that refer to a row of a reference table which the hot side no longer has.
+// SQLite would have refused to delete it, or deleted them with it, had it seen them.
+func (m *merge) checkCopied() error {
+	if m.prefer == PreferHot || len(m.hot.copied()) == 0 {
+		return nil
+	}
+	if err := m.hot.readPrimaryKeys(m.conn); err != nil {
+		return err
+	}
+	relations, err := m.hot.readRelations(m.conn)
+	if err != nil {
+		return err
+	}
+	for _, r := range relations {
+		if r.child.copied || !r.parent.copied || m.differs(r.child.Name) || m.differs(r.parent.Name) {
+			continue
+		}
+		has := func(schema string) string {
+			return "EXISTS (SELECT 1 FROM " + schema + "." + sqltext.Quote(r.parent.Name) + " AS p WHERE " + r.on() + ")"
+		}
+		rows, err := show(
+			m.conn,
+			"SELECT "+r.child.quotedKey("c"),
+			" FROM cold."+sqltext.Quote(r.child.Name)+" AS c WHERE "+has("cold")+" AND NOT "+has("main"),
+		)
+		if err != nil {
+			return err
+		}
+		if rows != "" {
+			m.found.add(r.child.Name, hintCopied, "cold rows refer to rows of the reference table %s (%s) that are no longer there: %s",
+				r.parent.Name, strings.Join(r.childColumns, ", "), rows)
+		}
+	}
+	return nil
 }
 
 // differs says whether a table is another one on the cold side, so that its rows cannot be compared.

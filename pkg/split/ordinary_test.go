@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -170,6 +171,14 @@ func TestReferenceTables(t *testing.T) {
 	}
 	wantRows(t, whole, "SELECT group_concat(id || name, ' ') FROM customers", "1a 2B 10j")
 	wantRows(t, whole, "SELECT group_concat(id, ' ') FROM (SELECT id FROM orders ORDER BY id)", "1 2 3 4")
+	// A row that is gone while cold rows refer to it is named.
+	change(t, hot, "DELETE FROM customers WHERE id = 2")
+	_, err = union(t, hot, cold, "customers")
+	wantError(t, err, userdb.Conflict, "join table orders: cold rows refer to rows of the reference table customers (customer_id) that are no longer there: 2")
+	left, err := split.UnionPreferring(t.Context(), split.PreferHot, hot, cold, filepath.Join(t.TempDir(), "w.sqlite"), "customers")
+	if err != nil || left != 0 {
+		t.Errorf("%d left out: %v", left, err)
+	}
 	if _, err := union(t, hot, cold); userdb.KindOf(err) != userdb.Conflict {
 		t.Errorf("without the receipt: %v", err)
 	}
