@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// TestSaysWhoRaces: whoever loses a race for the file is said to wait for a gap, until the fence is in it.
+// TestSaysWhoRaces: a user lost a race for the file, and is said to wait for a gap until the fence is in it.
 func TestSaysWhoRaces(t *testing.T) {
 	o := &run{
 		Runner:   &Runner{},
