@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -37,9 +38,17 @@ func (m manual) annotations() map[string]string {
 	}
 }
 
-// writeHelp prints purpose, usage, examples, effects, flags and, last, the exit codes.
+// writeHelp prints purpose, usage, examples, effects, flags and, last, the exit codes, as wide as the
+// terminal.
 func writeHelp(cmd *cobra.Command) {
 	w := cmd.OutOrStdout()
+	width := helpWidth(w)
+	var b strings.Builder
+	composeHelp(&b, cmd, cmp.Or(width, widestHelp))
+	_, _ = io.WriteString(w, fitHelp(b.String(), width)) // a reader who has gone needs no help
+}
+
+func composeHelp(w io.Writer, cmd *cobra.Command, width int) {
 	purpose := cmd.Long
 	if purpose == "" {
 		purpose = cmd.Short
@@ -52,8 +61,8 @@ func writeHelp(cmd *cobra.Command) {
 	section(w, "Commands", commandList(cmd))
 	section(w, "Examples", cmd.Example)
 	section(w, "Effects", effects(cmd))
-	section(w, "Flags", flagList(cmd.NonInheritedFlags()))
-	section(w, "Global flags", flagList(cmd.InheritedFlags()))
+	section(w, "Flags", flagList(cmd.NonInheritedFlags(), width))
+	section(w, "Global flags", flagList(cmd.InheritedFlags(), width))
 	section(w, "Topics", topicList(cmd.Root()))
 	section(w, "Exit codes", exitList(cmd))
 }
@@ -111,14 +120,14 @@ func effects(cmd *cobra.Command) string {
 }
 
 // flagList leaves out --help, which everybody knows, and addresses, which a topic explains.
-func flagList(flags *pflag.FlagSet) string {
+func flagList(flags *pflag.FlagSet, width int) string {
 	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !slices.Contains([]string{"help"}, f.Name) && !f.Hidden && !isAddress(f) {
 			shown.AddFlag(f)
 		}
 	})
-	return shown.FlagUsagesWrapped(110)
+	return shown.FlagUsagesWrapped(width)
 }
 
 // confirmUsage is the one meaning of --confirm.
@@ -178,5 +187,5 @@ func addressFlagList(flags *pflag.FlagSet) string {
 			shown.AddFlag(f)
 		}
 	})
-	return shown.FlagUsagesWrapped(110)
+	return shown.FlagUsagesWrapped(widestHelp)
 }

@@ -59,6 +59,9 @@ func (a *app) output(format report.Format) *report.Output {
 		OutTerminal: prompt.IsTerminal(a.stdout), ErrTerminal: prompt.IsTerminal(a.stderr) && a.getenv("TERM") != "dumb",
 		Colour:      a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb",
 		StepSummary: a.getenv("GITHUB_STEP_SUMMARY"),
+		Width:       func() int { return prompt.Size(a.stdout).Columns },
+		Height:      func() int { return prompt.Size(a.stdout).Rows },
+		UTF8:        prompt.ShowsUnicode(a.getenv),
 	})
 }
 

@@ -34,7 +34,7 @@ var noRow = map[string]string{
 	"users-file": whichUsers, "all": whichUsers, "retry-quarantined": whichUsers, "older-than": whichUsers,
 	"concurrency": howFast, "max-duration": howFast, "max-failures": howFast, "max-cost": howFast,
 	"max-delete": howFast, "limit": howFast, "hellos": howFast, "watch": howFast, "longest-request": howFast,
-	"metrics-file": whatShows, "reason": whatShows, "report": whatShows, "show": whatShows, "hold": whatShows,
+	"metrics-file": whatShows, "reason": whatShows, "report": whatShows, "show": whatShows, "hold": whatShows, "top": whatShows,
 	"history": whatShows, "consistent": whatShows, "requests-per-day": whatShows, "writes-share": whatShows,
 	"writers": "it says how long to wait",
 	"canary":  goesOn, "canary-pause": goesOn, "waves": goesOn, "gate-failures": goesOn, "rollback-on-gate": goesOn,

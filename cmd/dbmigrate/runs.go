@@ -38,7 +38,7 @@ func newRuns(a *app) *cobra.Command {
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runs(cmd, &o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return looked(a.runs(cmd, &o)) },
 	}
 	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
 	cmd.Flags().StringVar(&o.report, "report", "", "write a page about the run with this `id`, which needs no network")
@@ -53,6 +53,7 @@ func newRuns(a *app) *cobra.Command {
 }
 
 func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
+	a.listing()
 	if o.limit < 1 {
 		return usageError("read --limit", "", "it is less than 1", "")
 	}

@@ -30,6 +30,7 @@ type scanOptions struct {
 	requests    string
 	concurrency int
 	report      string
+	top         int
 	history     historyFlags
 	traffic     trafficFlags
 }
@@ -65,7 +66,7 @@ func newScan(a *app) *cobra.Command {
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
 		Args: scanArguments(&o),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd, &o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return looked(a.scan(cmd, &o, args)) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move; init: write a first policy for USER")
@@ -97,6 +98,7 @@ func newScan(a *app) *cobra.Command {
 		"",
 		"write a page about it all to this HTML `file`, which needs no network",
 	)
+	addTop(&o.top, flags)
 	o.history.add(flags)
 	o.traffic.add(flags)
 	return cmd
@@ -159,7 +161,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
-	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), o.history.check(), o.traffic.check(cmd.Flags()), checkPolicyFlags(cmd, o.policy)); err != nil {
+	a.listing()
+	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), checkTop(o.top), o.history.check(), o.traffic.check(cmd.Flags()), checkPolicyFlags(cmd, o.policy)); err != nil {
 		return err
 	}
 	if o.policy != "" {
@@ -208,7 +211,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		}
 		a.out.StepSummaryPage(o.report)
 	}
-	totals, err := r.Print(a.out)
+	totals, err := r.Print(a.out, o.top)
 	if err == nil && (totals.FlagsUnread || totals.Failed > 0) {
 		return ended(exitFailed)
 	}

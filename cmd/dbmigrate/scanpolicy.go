@@ -36,7 +36,7 @@ func scanArguments(o *scanOptions) cobra.PositionalArgs {
 // Flags of scan that make sense only with a policy, and those that make sense with one.
 var (
 	policyOnly = []string{"all", "users-file", "percent", "exclude", "shard"}
-	policyToo  = append([]string{"policy", "prefix", "over", "concurrency"}, policyOnly...)
+	policyToo  = append([]string{"policy", "prefix", "over", "concurrency", "top"}, policyOnly...)
 )
 
 // checkPolicyFlags refuses what would be ignored.
@@ -151,7 +151,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := r.Print(a.out); err != nil {
+	if err := r.Print(a.out, o.top); err != nil {
 		return err
 	}
 	if set.FlagsUnread || r.Totals.Failed > 0 {

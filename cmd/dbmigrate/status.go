@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type statusOptions struct {
 	run         string
 	deep        bool
 	concurrency int
+	top         int
 }
 
 func newStatus(a *app) *cobra.Command {
@@ -40,13 +42,14 @@ func newStatus(a *app) *cobra.Command {
 			changes: "nothing",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, &o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return looked(a.status(cmd, &o, args)) },
 	}
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
 	cmd.Flags().BoolVar(&o.deep, "deep", false, "try the merge of split users on copies, and name what stands in the way")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", looksAtOnce, "how many users are asked at once")
+	addTop(&o.top, cmd.Flags())
 	return cmd
 }
 
@@ -75,7 +78,8 @@ func (o *statusOptions) contradiction(args []string) error {
 }
 
 func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error {
-	if err := (&pace{concurrency: o.concurrency}).check(); err != nil {
+	a.listing()
+	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), checkTop(o.top)); err != nil {
 		return err
 	}
 	named, err := selection.ParseIDs(args)
@@ -90,7 +94,7 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	printer := status.NewPrinter(a.out)
+	printer := status.NewPrinter(a.out, o.top)
 	r, err := a.askStatus(cmd.Context(), source, c, o, named, printer)
 	if err == nil && o.deep {
 		err = r.Deepen(cmd.Context(), c.Engine)

@@ -23,6 +23,28 @@ type Prompt struct{ In, Err *os.File }
 // IsTerminal says whether a person may be there.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// Screen is how large a terminal is.
+type Screen struct{ Columns, Rows int }
+
+// Size is the size of the terminal; one that does not say is as the first ones were.
+func Size(f *os.File) Screen {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return Screen{80, 24}
+	}
+	return Screen{columns, rows}
+}
+
+// ShowsUnicode says by the locale whether a terminal shows more than ASCII.
+func ShowsUnicode(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := strings.ToLower(getenv(name)); locale != "" {
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return false
+}
+
 // AtTerminal says whether a person can be asked.
 func (p Prompt) AtTerminal() bool { return IsTerminal(p.In) && IsTerminal(p.Err) }
 

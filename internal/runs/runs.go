@@ -64,7 +64,11 @@ func lineOf(r record.Run) Line {
 
 // Print lists runs, and counts their states.
 func Print(out *report.Output, runs []record.Run) error {
-	sheet, states := report.NewSheet(out, columns), map[string]int{}
+	most := 1
+	for _, r := range runs {
+		most = max(most, r.Begin.Users)
+	}
+	sheet, states := report.NewSheet(out, columnsUpTo(most)), map[string]int{}
 	for _, r := range runs {
 		states[string(r.State)]++
 		if err := sheet.Add(lineOf(r)); err != nil {
@@ -78,12 +82,32 @@ func Print(out *report.Output, runs []record.Run) error {
 		"runs: %s",
 		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
 	)
+	if len(runs) > 1 && out.DrawsErr() {
+		out.Say("      users in each, the oldest first: %s", report.Sparkline(sizesOf(runs), len(runs)))
+	}
 	for _, r := range runs {
 		if text := InFlightText(r); text != "" {
 			out.Warn("%s: `dbmigrate status --run %s` asks where they are", text, r.Begin.Run)
 		}
 	}
 	return nil
+}
+
+// columnsUpTo draws how many users a run had, up to the largest one.
+func columnsUpTo(most int) []report.Column[Line] {
+	const cells = 8
+	drawn := report.Column[Line]{Drawn: true, Text: func(l Line) string {
+		return report.Bar(float64(l.Users)/float64(most), cells)
+	}}
+	at := 1 + slices.IndexFunc(columns, func(c report.Column[Line]) bool { return c.Head == "USERS" })
+	return slices.Insert(slices.Clone(columns), at, drawn)
+}
+
+func sizesOf(runs []record.Run) (sizes []float64) {
+	for _, r := range slices.Backward(runs) {
+		sizes = append(sizes, float64(r.Begin.Users))
+	}
+	return sizes
 }
 
 func countsText(counts map[string]int) []string {

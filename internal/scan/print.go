@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,13 +11,17 @@ import (
 )
 
 // Print shows a scan, and sums it up.
-func (r *Report) Print(out *report.Output) (*Totals, error) {
-	sheet, totals := report.NewSheet(out, scanColumns), r.Summary()
+func (r *Report) Print(out *report.Output, top int) (*Totals, error) {
+	sheet, totals := report.NewSheet(out, columnsUpTo(r.Totals.Largest)), r.Summary()
+	sheet.Top = top
 	if err := r.Each(func(u *User) error { return sheet.Add(*u) }); err != nil {
 		return totals, err
 	}
 	if err := sheet.End(map[string]any{"summary": totals}); err != nil {
 		return totals, err
+	}
+	if left := sheet.Left(); left > 0 {
+		out.Say("scan: %s more: leave --top out to see them", units.Plural(left, "user"))
 	}
 	out.Say(
 		"scan: %s with %s; %d to migrate (from %s: %s), %d noted (from %s), %d migrated already%s",
@@ -35,6 +40,9 @@ func (r *Report) Print(out *report.Output) (*Totals, error) {
 	)
 	if growth := r.Growth(); growth != "" {
 		out.Say("%s", growth)
+		if out.DrawsErr() {
+			out.Say("        %s", report.Sparkline(r.trend.sizes(), trendCells))
+		}
 	}
 	for _, sentence := range r.Cost.Sentences() {
 		out.Say("%s", sentence)
@@ -59,6 +67,25 @@ func scanCounts(t *Totals) []report.Count {
 			Value: strconv.Itoa(t.Migrated),
 		}, {Name: "to check", Value: strconv.Itoa(t.Check)}, {Name: "blocked", Value: strconv.Itoa(t.Blocked)},
 	}
+}
+
+// columnsUpTo draws sizes up to the largest one.
+func columnsUpTo(largest int64) []report.Column[User] {
+	const cells = 10
+	drawn := report.Column[User]{Drawn: true, Text: func(u User) string {
+		return report.Bar(float64(u.Bytes)/float64(max(largest, 1)), cells)
+	}}
+	return slices.Insert(slices.Clone(scanColumns), 2, drawn)
+}
+
+// trendCells is how many of the newest scans a sparkline shows.
+const trendCells = 40
+
+func (t *trend) sizes() (sizes []float64) {
+	for _, p := range t.points {
+		sizes = append(sizes, float64(p.Bytes))
+	}
+	return sizes
 }
 
 var scanColumns = []report.Column[User]{

@@ -10,8 +10,9 @@ import (
 )
 
 // Print shows what a split would move, and sums it up.
-func (r *SplitReport) Print(out *report.Output) error {
+func (r *SplitReport) Print(out *report.Output, top int) error {
 	sheet, totals := report.NewSheet(out, splitColumns), r.Totals
+	sheet.Top = top
 	for _, l := range r.Users {
 		if err := sheet.Add(l); err != nil {
 			return err

@@ -222,8 +222,10 @@ type Printer struct {
 }
 
 // NewPrinter begins to show a report.
-func NewPrinter(out *report.Output) *Printer {
-	return &Printer{out: out, sheet: report.NewSheet(out, columns)}
+func NewPrinter(out *report.Output, top int) *Printer {
+	p := &Printer{out: out, sheet: report.NewSheet(out, columns)}
+	p.sheet.Top = top
+	return p
 }
 
 // Add shows one more line.
@@ -257,6 +259,10 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 		totals.Neither,
 		units.Plural(totals.Problems, "problem"),
 	)
+	totals.draw(out)
+	if left := p.sheet.Left(); left > 0 {
+		out.Say("status: %s more: leave --top out to see them", units.Plural(left, "user"))
+	}
 	if totals.Failed > 0 {
 		out.Warn("status: %s could not be asked", units.Plural(totals.Failed, "user"))
 	}
@@ -269,6 +275,24 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 		)
 	}
 	return totals.Failed == 0 && !totals.FlagsUnread, nil
+}
+
+// draw shows where users are as bars.
+func (t *Totals) draw(out *report.Output) {
+	all := t.File + t.Store + t.Split + t.Neither
+	if all == 0 || !out.DrawsErr() {
+		return
+	}
+	const cells = 30
+	for _, place := range []struct {
+		name  string
+		users int
+	}{{"in R2", t.File}, {"in Durable Objects", t.Store}, {"split", t.Split}, {"in between", t.Neither}} {
+		if place.users > 0 {
+			share := float64(place.users) / float64(all)
+			out.Say("  %-18s %3.0f %% %s", place.name, share*100, report.Bar(share, cells))
+		}
+	}
 }
 
 var columns = []report.Column[Line]{

@@ -8,10 +8,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
@@ -39,6 +42,12 @@ type Options struct {
 	Format                   Format
 	Quiet                    bool // no talk but warnings and errors
 	Verbose                  bool // each step of each user
+	// Width and Height are those of the terminal at stdout, asked at each use; nil: it has none.
+	Width, Height func() int
+	// UTF8 says that terminals show all of Unicode.
+	UTF8 bool
+	// Pager begins to show a long table page by page; nil: it is written as it is.
+	Pager func() (io.WriteCloser, error)
 	// StepSummary is the file to which a CI job's Markdown summary is appended; "" is none
 	// (GITHUB_STEP_SUMMARY).
 	StepSummary string
@@ -106,5 +115,16 @@ func (o *Output) write(w io.Writer, text []byte) error {
 	_, err := w.Write(text)
 	o.spoke = time.Now()
 	o.block.show()
+	if errors.Is(err, syscall.EPIPE) && w == o.Out {
+		return fmt.Errorf("%w: %w", ErrReaderGone, err)
+	}
 	return err
+}
+
+// ErrReaderGone says that nobody reads stdout any more, as after `| head`.
+var ErrReaderGone = errors.New("nobody reads standard output any more")
+
+// tallerThanScreen says whether a text does not fit the terminal.
+func (o *Output) tallerThanScreen(text []byte) bool {
+	return o.OutTerminal && o.Height != nil && bytes.Count(text, []byte{'\n'}) >= o.Height()
 }

@@ -3,6 +3,9 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +19,7 @@ type Column[T any] struct {
 	Head  string // of the table
 	Field string // of the CSV; the JSON field of the same content
 	Right bool   // numbers stand on the right
+	Drawn bool   // a picture, for terminals that can show it; no head, and not in JSON and CSV
 
 	Text  func(T) string // for people
 	Data  func(T) string // for CSV; Text when nil
@@ -23,11 +27,17 @@ type Column[T any] struct {
 }
 
 // Sheet writes records to stdout in the format that was asked for: JSON and CSV at once, a table at the end,
-// when the widths are known. A table leaves out columns in which nothing stands. One that nobody reads to its
-// end is written in blocks, so that memory does not grow with it; later ones may be wider.
+// when the widths are known. A table leaves out columns in which nothing stands, and fits the terminal. One
+// that nobody reads to its end is written in blocks, so that memory does not grow with it; later ones may be
+// wider. At a terminal a pager shows what is longer than the screen.
 type Sheet[T any] struct {
+	// Top is how many records are shown; 0: all.
+	Top int
+
 	out     *Output
 	columns []Column[T]
+	shown   int // records so far
+	pager   io.WriteCloser
 	rows    [][]cell
 	widths  []int // of a table, so far
 	headed  bool
@@ -43,11 +53,24 @@ type cell struct {
 
 // NewSheet begins a sheet.
 func NewSheet[T any](out *Output, columns []Column[T]) *Sheet[T] {
-	return &Sheet[T]{out: out, columns: columns}
+	kept := slices.Clone(columns)
+	kept = slices.DeleteFunc(kept, func(c Column[T]) bool { return c.Drawn && !out.DrawsOut() })
+	return &Sheet[T]{out: out, columns: kept}
+}
+
+// Left is how many records are not shown.
+func (s *Sheet[T]) Left() int {
+	if s.Top == 0 {
+		return 0
+	}
+	return max(0, s.shown-s.Top)
 }
 
 // Add writes or keeps one record. It is not safe for concurrent use. An error means that stdout is gone.
 func (s *Sheet[T]) Add(record T) error {
+	if s.shown++; s.Left() > 0 {
+		return nil
+	}
 	switch s.out.Format {
 	case JSON:
 		return s.addJSON(record)
@@ -69,8 +92,20 @@ func (s *Sheet[T]) Add(record T) error {
 }
 
 func (s *Sheet[T]) writeRows() error {
+	full := len(s.rows) == blockRows
 	text := s.render()
 	s.rows = s.rows[:0]
+	if s.pager == nil && s.out.Pager != nil && (full || s.out.tallerThanScreen(text)) {
+		pager, err := s.out.Pager()
+		if err != nil {
+			s.out.Warn("show the list page by page: %v", err)
+		}
+		s.pager = pager
+	}
+	if s.pager != nil {
+		_, err := s.pager.Write(text)
+		return err
+	}
 	return s.out.write(s.out.Out, text)
 }
 
@@ -85,6 +120,14 @@ func (s *Sheet[T]) Note(v any) error {
 // End writes the table. In JSON the summary, unless nil, comes as the last line; a table's reader gets it as
 // talk, from the caller.
 func (s *Sheet[T]) End(summary any) error {
+	err := s.end(summary)
+	if s.pager != nil {
+		err = errors.Join(err, s.pager.Close())
+	}
+	return err
+}
+
+func (s *Sheet[T]) end(summary any) error {
 	switch {
 	case s.out.Format == JSON && summary != nil:
 		return s.addJSON(summary)
@@ -165,12 +208,12 @@ func (s *Sheet[T]) render() []byte {
 			widths[i] = max(widths[i], uniseg.StringWidth(c.text))
 		}
 	}
-	var last int
 	for i, c := range s.columns {
 		if widths[i] > 0 {
-			last, widths[i] = i, max(widths[i], uniseg.StringWidth(c.Head))
+			widths[i] = max(widths[i], uniseg.StringWidth(c.Head))
 		}
 	}
+	l := s.fitted(widths)
 	var b bytes.Buffer
 	if !s.headed {
 		s.headed = true
@@ -178,37 +221,79 @@ func (s *Sheet[T]) render() []byte {
 		for i, c := range s.columns {
 			heads[i] = cell{c.Head, Faint}
 		}
-		s.renderRow(&b, heads, widths, last)
+		s.renderRow(&b, heads, &l)
 	}
 	for _, row := range s.rows {
-		s.renderRow(&b, row, widths, last)
+		s.renderRow(&b, row, &l)
+		s.renderBelow(&b, row, &l)
 	}
 	return b.Bytes()
 }
 
-func (s *Sheet[T]) renderRow(b *bytes.Buffer, row []cell, widths []int, last int) {
-	for last > 0 && row[last].text == "" {
-		last--
+// renderRow writes a row, in more lines than one where a text had to be broken.
+func (s *Sheet[T]) renderRow(b *bytes.Buffer, row []cell, l *layout) {
+	broken, lines := make([][]string, len(row)), 1
+	for i, c := range row {
+		if l.widths[i] > 0 {
+			broken[i] = Wrap(c.text, l.widths[i])
+			lines = max(lines, len(broken[i]))
+		}
 	}
-	for i, c := range row[:last+1] {
-		if widths[i] == 0 {
+	for n := range lines {
+		last := -1
+		part := func(i int) string {
+			if n < len(broken[i]) {
+				return broken[i][n]
+			}
+			return ""
+		}
+		for i := range row {
+			if l.widths[i] > 0 && part(i) != "" {
+				last = i
+			}
+		}
+		gap := ""
+		for i, c := range row[:last+1] {
+			if l.widths[i] == 0 {
+				continue
+			}
+			b.WriteString(gap)
+			gap = columnGap
+			s.renderCell(b, cell{part(i), c.style}, l.widths[i], s.columns[i].Right, i == last)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func (s *Sheet[T]) renderCell(b *bytes.Buffer, c cell, width int, right, last bool) {
+	pad := strings.Repeat(" ", max(0, width-uniseg.StringWidth(c.text)))
+	text := s.out.outStyle(c.style).paint(c.text)
+	switch {
+	case right:
+		b.WriteString(pad + text)
+	case last:
+		b.WriteString(text)
+	default:
+		b.WriteString(text + pad)
+	}
+}
+
+// renderBelow writes the texts of a row that the terminal has no room for beside the others.
+func (s *Sheet[T]) renderBelow(b *bytes.Buffer, row []cell, l *layout) {
+	for i, c := range row {
+		if !l.below[i] || c.text == "" {
 			continue
 		}
-		pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(c.text))
-		text := s.out.outStyle(c.style).paint(c.text)
-		switch {
-		case s.columns[i].Right:
-			b.WriteString(pad + text)
-		case i == last:
-			b.WriteString(text)
-		default:
-			b.WriteString(text + pad)
-		}
-		if i < last {
-			b.WriteString(columnGap)
+		name := strings.ToLower(s.columns[i].Head) + ": "
+		for n, line := range Wrap(name+c.text, l.room-len(belowIndent)) {
+			b.WriteString(belowIndent)
+			if rest, found := strings.CutPrefix(line, name); found && n == 0 {
+				b.WriteString(s.out.outStyle(Faint).paint(name))
+				line = rest
+			}
+			b.WriteString(s.out.outStyle(c.style).paint(line) + "\n")
 		}
 	}
-	b.WriteByte('\n')
 }
 
 // OrNothing writes a number, and nothing for zero.

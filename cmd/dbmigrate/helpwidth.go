@@ -1,0 +1,115 @@
+package main
+
+import (
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+)
+
+// widestHelp is the width up to which a line is read with ease, and that of help which goes to no terminal.
+const widestHelp = 110
+
+// helpWidth is the width of the terminal at w, less its last column; 0: there is none.
+func helpWidth(w io.Writer) int {
+	f, isFile := w.(*os.File)
+	if !isFile || !prompt.IsTerminal(f) {
+		return 0
+	}
+	return min(max(prompt.Size(f).Columns-1, 40), widestHelp)
+}
+
+// fitHelp breaks the lines of a help for a terminal: paragraphs are filled, lists keep their indent, and
+// examples stay commands. Without a width it is left as it is.
+func fitHelp(text string, width int) string {
+	if width == 0 {
+		return text
+	}
+	var b strings.Builder
+	var paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			b.WriteString(strings.Join(report.Wrap(strings.Join(paragraph, " "), width), "\n") + "\n")
+		}
+		paragraph = nil
+	}
+	title := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		indented := strings.HasPrefix(line, " ")
+		if line == "" || indented || strings.HasSuffix(line, ":") {
+			end()
+		}
+		switch {
+		case line == "":
+			b.WriteString("\n")
+		case strings.HasSuffix(line, ":") && !indented:
+			title = line
+			b.WriteString(line + "\n")
+		case !indented:
+			paragraph = append(paragraph, line)
+		case title == "Examples:":
+			b.WriteString(fitCommand(line, width))
+		default:
+			b.WriteString(fitLine(line, width))
+		}
+	}
+	end()
+	return b.String()
+}
+
+// named is the beginning of a line that names something: the text about it stands behind two blanks, or a
+// colon.
+var named = regexp.MustCompile(`^\s+\S.*?(:\s+|\s{2,})`)
+
+// fitLine breaks a line of a list, under its own text.
+func fitLine(line string, width int) string {
+	head := named.FindString(line)
+	if head == "" || len(head) > width/2 {
+		head = line[:len(line)-len(strings.TrimLeft(line, " "))]
+	}
+	indent := strings.Repeat(" ", uniseg.StringWidth(head))
+	lines := report.Wrap(line[len(head):], max(width-len(indent), 20))
+	return head + strings.Join(lines, "\n"+indent) + "\n"
+}
+
+// fitCommand breaks a command of the shell so that it can still be copied.
+func fitCommand(line string, width int) string {
+	var b strings.Builder
+	used := 0
+	for _, word := range words(line) {
+		w := uniseg.StringWidth(word)
+		if used > 0 && used+w > width-len(" \\") {
+			b.WriteString(" \\\n     ")
+			used, word = 5, " "+strings.TrimLeft(word, " ")
+			w = uniseg.StringWidth(word)
+		}
+		b.WriteString(word)
+		used += w
+	}
+	return b.String() + "\n"
+}
+
+// words parts a command at its blanks, which stay before the words; what is quoted stays whole.
+func words(line string) (parts []string) {
+	quote, begun, word := rune(0), false, ""
+	for _, r := range line {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote = r
+		}
+		if r == ' ' && quote == 0 && begun {
+			parts, word, begun = append(parts, word), "", false
+		}
+		begun = begun || r != ' '
+		word += string(r)
+	}
+	return append(parts, word)
+}
