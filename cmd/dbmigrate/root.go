@@ -63,6 +63,7 @@ func newRoot(a *app) *cobra.Command {
 		newInit(a),
 		newDev(a),
 		newDoctor(a),
+		newSelftest(a),
 		newScan(a),
 		newMigrate(a),
 		newVerify(a),

@@ -350,3 +350,6 @@ func (c *Connection) MayMove(
 	}
 	return nil
 }
+
+// Worker is the client of the admin routes.
+func (c *Connection) Worker() *doclient.Client { return c.worker }

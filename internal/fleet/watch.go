@@ -39,6 +39,8 @@ type Watch struct {
 	bucket  string
 	run     string
 	at      int64
+
+	rehearsals rehearsals
 }
 
 // Check refuses what cannot be written, before anything is begun.
@@ -66,7 +68,7 @@ const metricsEvery = 15 * time.Second
 // Begin begins the record, the audit line and the metrics.
 func (w *Watch) Begin(of Begin) {
 	e := of.Engine
-	w.files, w.action = e.Files, of.Action
+	w.files, w.action, w.rehearsals.files = e.Files, of.Action, e.Files
 	b := record.Begin{
 		Record:  record.Version,
 		Run:     e.Run,
@@ -177,8 +179,9 @@ func (w *Watch) beginMetrics(of Begin, b record.Begin) {
 		b.Version,
 		b.Users,
 		of.At,
-		metrics.Source{InFlight: of.InFlight, Traffic: w.Traffic.counts},
+		metrics.Source{InFlight: of.InFlight, Traffic: w.Traffic.counts, Rehearsed: w.rehearsals.when},
 	)
+	go w.rehearsals.read(context.Background())
 	w.stop = append(w.stop, every(metricsEvery, w.writeMetrics))
 }
 
@@ -241,6 +244,9 @@ func (w *Watch) Wave(l *WaveLine) {
 // End writes the summary down. Its copies in R2 may take a minute, so it comes after everything that people
 // read.
 func (w *Watch) End(s *Summary) {
+	if err := w.rehearsals.note(context.Background(), time.Now(), s); err != nil {
+		w.Warn("write down the rehearsal: %v", err)
+	}
 	for _, stop := range w.stop {
 		stop()
 	}

@@ -23,6 +23,8 @@ type Run struct {
 type Source struct {
 	InFlight func() int
 	Traffic  func() (calls, throttled map[userdb.Service]int64)
+	// Rehearsed is when a rollback was last rehearsed without a failure; zero while nobody knows.
+	Rehearsed func() time.Time
 }
 
 // services are told from the beginning, so that a rate has a zero to start from.
@@ -107,6 +109,9 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 	for _, who := range services {
 		r.addService(who, source)
 	}
+	if source.Rehearsed != nil {
+		r.registry.MustRegister(rehearsal{source.Rehearsed})
+	}
 	return r
 }
 
@@ -149,5 +154,25 @@ func (r *Run) Done(outcome string, bytes int64, took, window time.Duration) {
 	r.took.Observe(took.Seconds())
 	if window > 0 {
 		r.windows.Observe(window.Seconds())
+	}
+}
+
+// rehearsal tells how long ago a rollback was last rehearsed. Where none was, there is no figure.
+type rehearsal struct{ last func() time.Time }
+
+var rehearsalAge = prometheus.NewDesc(
+	"dbmigrate_rehearsal_age_seconds",
+	"How long ago a rollback was last rehearsed without a failure.",
+	nil,
+	nil,
+)
+
+// Describe names the figure.
+func (rehearsal) Describe(to chan<- *prometheus.Desc) { to <- rehearsalAge }
+
+// Collect tells it.
+func (r rehearsal) Collect(to chan<- prometheus.Metric) {
+	if last := r.last(); !last.IsZero() {
+		to <- prometheus.MustNewConstMetric(rehearsalAge, prometheus.GaugeValue, time.Since(last).Seconds())
 	}
 }

@@ -80,3 +80,16 @@ func (c *Client) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, 
 	}
 	return out, c.checkDigest(m, *out.Digest)
 }
+
+// TryWrite writes one row as the application would, into the table of a selftest's own user. written is false
+// where the Durable Object does not serve.
+func (c *Client) TryWrite(ctx context.Context, u userdb.UserID, note string) (written bool, err error) {
+	body := struct {
+		Note string `json:"note"`
+	}{note}
+	var out struct {
+		Written bool `json:"written"`
+	}
+	err = c.decode(ctx, c.post("write to", u, "/try-write", body), &out)
+	return out.Written, err
+}

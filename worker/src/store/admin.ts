@@ -18,6 +18,7 @@ import { statusOf } from "../state/guard.ts";
 import { type ClaimRequest, activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
+import { tryWrite } from "./try-write.ts";
 import { applySchema } from "./schema.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -91,6 +92,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
     ),
   "export/all": (store) => snapshot(store),
   thaws: ({ books }) => ({ thaws: books.thaws }),
+  "try-write": (store, { json }) => tryWrite(store, asString(json["note"], "note")),
   merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),
   fill: (store, { bytes, query }) => fill(store, numberIn(query, "gen"), bytes),

@@ -38,6 +38,8 @@ export const userRoutes = {
   // The digest, the schema and all rows, of one moment.
   "export/all": { method: "POST", body: "json" },
   thaws: { method: "GET", body: "none" },
+  // One row, in the table of selftest's own user, as the application would write it.
+  "try-write": { method: "POST", body: "json" },
   merge: { method: "POST", body: "json" },
   release: { method: "POST", body: "json" },
   // The messages of an import behind its claim, and those of a switch behind its fence, each in one request.

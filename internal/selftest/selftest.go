@@ -1,0 +1,160 @@
+// Package selftest tries, on the operator's own account, what the protocol needs of the platform: probes of
+// single promises, and then the whole life of a synthetic user who writes all the time.
+package selftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// User is the synthetic user, the same in every run: what a killed run left, the next one finds.
+const User userdb.UserID = "dbmigrate-selftest"
+
+// folder holds the R2 objects of the probes.
+const folder = userdb.ReservedPrefix + "selftest/"
+
+// Probe is one thing that is tried.
+type Probe struct {
+	ID     string `json:"probe"`
+	Proves string `json:"proves"`
+	// Price is what it costs, "" for next to nothing. A probe with a price runs on request.
+	Price string `json:"price,omitempty"`
+	// NotHere is why a command line cannot try it.
+	NotHere string `json:"-"`
+
+	run func(context.Context, *lab) (string, error)
+}
+
+// What became of a probe.
+const (
+	Passed   = "passed"
+	Failed   = "failed"
+	NotTried = "not tried"
+)
+
+// Line is the account of one probe (docs/scripting.md).
+type Line struct {
+	Probe
+	Result string `json:"result"`
+	Detail string `json:"detail,omitempty"`
+	TookMs int64  `json:"tookMs"`
+	// PauseMs is the longest time that a write of the synthetic user waited.
+	PauseMs int64 `json:"pauseMs,omitempty"`
+}
+
+// Options choose what is tried.
+type Options struct {
+	// Probes are those on request, by id; All is all of them.
+	Probes []string
+	All    bool
+}
+
+// Check refuses a probe that nobody knows.
+func (o Options) Check() error {
+	for _, id := range o.Probes {
+		if !slices.ContainsFunc(probes(), func(p Probe) bool { return strings.EqualFold(p.ID, id) && p.run != nil }) {
+			return userdb.UsageError("read --probes", id, "no such probe, or not one that can be tried from here",
+				"see docs/production-log.md")
+		}
+	}
+	return nil
+}
+
+func (o Options) wants(p Probe) bool {
+	return p.Price == "" || o.All || slices.ContainsFunc(o.Probes, func(id string) bool { return strings.EqualFold(p.ID, id) })
+}
+
+// Prices says what the probes that were asked for cost, before they start.
+func (o Options) Prices(say func(string, ...any)) {
+	for _, p := range probes() {
+		if p.Price != "" && o.wants(p) {
+			say("%s: %s", p.ID, p.Price)
+		}
+	}
+}
+
+var columns = []report.Column[Line]{
+	{Head: "PROBE", Field: "probe", Text: func(l Line) string { return l.ID }},
+	{Head: "RESULT", Field: "result", Text: func(l Line) string { return l.Result }, Style: style},
+	{Head: "TOOK", Field: "tookMs", Right: true, Text: func(l Line) string { return took(l.TookMs) }},
+	{Head: "WRITES WAITED", Field: "pauseMs", Right: true, Text: func(l Line) string { return took(l.PauseMs) }},
+	{Head: "PROVES", Field: "proves", Text: func(l Line) string { return l.Proves }},
+	{Head: "DETAIL", Field: "detail", Text: func(l Line) string { return l.Detail }},
+}
+
+func took(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return units.FormatDuration(time.Duration(ms) * time.Millisecond)
+}
+
+func style(l Line) report.Style {
+	switch l.Result {
+	case Failed:
+		return report.Bad
+	case NotTried:
+		return report.Faint
+	}
+	return report.Good
+}
+
+// Run tries everything that was asked for, and leaves nothing behind. What a killed run left goes first.
+func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Output) (failed int, err error) {
+	l := &lab{Connection: c, ctx: ctx}
+	if err := l.cleanUp(ctx); err != nil {
+		return 0, fmt.Errorf("clean up what an earlier selftest left: %w", err)
+	}
+	defer func() {
+		if cleanErr := l.cleanUp(context.WithoutCancel(ctx)); cleanErr != nil {
+			err = errors.Join(err, fmt.Errorf("clean up (the next selftest does it): %w", cleanErr))
+		}
+	}()
+	sheet := report.NewSheet(out, columns)
+	for _, p := range probes() {
+		line := l.try(ctx, p, o)
+		if line.Result == Failed {
+			failed++
+		}
+		if err := sheet.Add(line); err != nil {
+			return failed, err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := sheet.End(map[string]any{"summary": map[string]any{"action": "selftest", "failed": failed}}); err != nil {
+		return failed, err
+	}
+	out.Say("selftest: %d failed; one empty Durable Object stays, %s, with nothing but its claim counter", failed, User)
+	return failed, ctx.Err()
+}
+
+func (l *lab) try(ctx context.Context, p Probe, o Options) Line {
+	line := Line{Probe: p, Result: NotTried, Detail: p.NotHere}
+	switch {
+	case p.run == nil:
+		return line
+	case !o.wants(p):
+		line.Detail = "on request: --probes " + p.ID
+		return line
+	}
+	began := time.Now()
+	l.pause = 0
+	detail, err := p.run(ctx, l)
+	line.Result, line.Detail = Passed, detail
+	line.TookMs, line.PauseMs = max(1, time.Since(began).Milliseconds()), l.pause.Milliseconds()
+	if err != nil {
+		line.Result, line.Detail = Failed, err.Error()
+	}
+	return line
+}
