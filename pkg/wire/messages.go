@@ -382,6 +382,14 @@ type Receipt struct {
 	MigratedAt int64    `json:"migratedAt"` // Unix milliseconds, by the operator's clock, when the fence was set
 	Run        string   `json:"run"`
 	Version    string   `json:"version"` // of dbmigrate
+	// Bookmarks are noted by the Durable Object; nil where its runtime offers none.
+	Bookmarks *Bookmarks `json:"bookmarks,omitempty"`
+}
+
+// Bookmarks are points in time of the Durable Object's storage, as the platform's recovery takes them.
+type Bookmarks struct {
+	Claim      string `json:"claim,omitempty"`      // before the claim
+	Activation string `json:"activation,omitempty"` // before it began to serve
 }
 
 // ErrorBody is the JSON of every answer that is not a success.

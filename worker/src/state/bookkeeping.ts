@@ -230,6 +230,15 @@ export class Bookkeeping {
     this.#write("opened", gen);
   }
 
+  /** The storage's point in time before the claim under which the present content is imported. */
+  get claimBookmark(): string | undefined {
+    return this.#read<string>("claimBookmark");
+  }
+
+  set claimBookmark(bookmark: string | undefined) {
+    if (bookmark !== undefined) this.#write("claimBookmark", bookmark);
+  }
+
   get receipt(): unknown {
     return this.#readLarge<unknown>("receipt") ?? null;
   }

@@ -11,6 +11,7 @@ import {
 } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
 import { type Difference, differences } from "./differences.ts";
+import { presentBookmark, withBookmarks } from "./bookmark.ts";
 import { completeDigest } from "./digest.ts";
 import { isFinished } from "./finish.ts";
 import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "../state/guard.ts";
@@ -34,6 +35,7 @@ export interface ClaimRequest {
  */
 export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequest): Promise<Claimed> {
   const message = claimOf(intent);
+  const bookmark = await presentBookmark(store);
   // An active store keeps its foreign keys on; one that is wiped needs them off.
   if (ruleFor(store.books.state, message).wipe === true) await setForeignKeys(store.storage, false);
   const claimed = store.storage.transactionSync(() => {
@@ -50,6 +52,7 @@ export async function claim(store: StoreContext, { intent, seen, id }: ClaimRequ
     if (rule.outcome === undefined) throw new Error(`${message} has no outcome in ${state.phase}`);
     apply(store, message, rule);
     if (rule.wipe === true && intent === "migrate") store.books.dropThaws();
+    if (rule.outcome === "import") store.books.claimBookmark = bookmark;
     if (id !== undefined) store.books.lastClaim = { gen: store.books.state.gen, id, outcome: rule.outcome };
     return { ...statusOf(store), outcome: rule.outcome };
   });
@@ -82,18 +85,27 @@ export async function release(store: StoreContext, gen: number): Promise<Status>
 
 /** Opens the store for the application. @throws WireError */
 export async function activate(store: StoreContext, gen: number): Promise<Status> {
+  const bookmark = await presentBookmark(store);
   await checkEverything(store.storage);
   return store.storage.transactionSync(() => {
     const { state } = store.books;
     const rule = demandClaim(state, gen, "activate");
     if (rule.answer === "ok") apply(store, "activate", rule);
     if (rule.to === "ACTIVE") store.books.opened = gen;
+    if (rule.answer === "ok" && isFresh(state.phase)) keepBookmarks(store, bookmark);
     // A resume goes on with the old content: the writes since its first activation still count.
     if (rule.answer === "ok" && isFresh(state.phase)) store.books.markActivation();
     // The command that divided the user had read them, and none can have come since.
     if (rule.answer === "ok" && state.phase === "SPLIT_READY") store.books.dropThaws();
     return statusOf(store);
   });
+}
+
+/** The receipt tells from which moment to which the object held what was imported, and nothing else. */
+function keepBookmarks({ books }: StoreContext, activation: string | undefined): void {
+  const claim = books.claimBookmark;
+  const known = { ...(claim !== undefined && { claim }), ...(activation !== undefined && { activation }) };
+  books.receipt = withBookmarks(books.receipt, known);
 }
 
 /** Whether the content was never open to the application. */

@@ -30,7 +30,7 @@ export async function switchUser(request: Request, place: Place): Promise<object
   const { gen, mark, digest, receipt } = parseSwitch(asObject(await readJson(request), "body"));
   await step("mark", () => fence(place, mark));
   const status = await step("open", () => place.object.ask("open", { gen, digest, receipt }));
-  const [kept, file] = await Promise.all([keepReceipt(place, gen, receipt), lookAt(place)]);
+  const [kept, file] = await Promise.all([keepReceipt(place, gen, toKeep(status, receipt)), lookAt(place)]);
   return { status, receiptKept: kept, file };
 }
 
@@ -43,6 +43,11 @@ async function fence({ bucket, key }: Place, mark: MarkRequest): Promise<void> {
     if (!(error instanceof WireError) || error.kind !== "file-changed") throw error;
     if ((await bucket.head(key))?.etag !== mark.md5) throw error;
   }
+}
+
+/** That of the object, which has noted its points in time. */
+function toKeep({ receipt }: JsonObject, sent: JsonObject): JsonObject {
+  return typeof receipt === "object" && receipt !== null ? asObject(receipt, "receipt") : sent;
 }
 
 /** Nothing waits for R2's copy of the receipt: without it the operator's side puts it. */
