@@ -65,6 +65,7 @@ var sections = []section{
 	{"latency", latency},
 	{"latency-simulated", simulatedLatency},
 	{"wake-up", wakeUp},
+	{"backup", backups},
 	{"network", network},
 	{"network-fleet", networkFleet},
 }
@@ -76,7 +77,7 @@ func main() {
 		&o.only,
 		"only",
 		"",
-		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up, network, network-fleet",
+		"sections to run, separated by commas: machine, pairs, stages, census, peers, memory, runtime, fleet, latency, latency-simulated, wake-up, backup, network, network-fleet",
 	)
 	flag.StringVar(&o.sizes, "sizes", "S,M,L", "databases of the sections pairs, stages and memory")
 	flag.StringVar(
