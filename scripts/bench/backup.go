@@ -13,8 +13,7 @@ import (
 // writesInBlock are made one after the other; a backup begins in every other block.
 const writesInBlock = 300
 
-// backups measures writes of a user in a Durable Object while nobody looks, and while that user is backed up, in
-// turn.
+// backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up.
 func backups(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Writes through wrangler's proxy, %d in a block, one after the other, %d blocks of each kind in turn. "+
