@@ -31,7 +31,8 @@ export class Pair {
 
   static async open(setup: readonly string[] = []): Promise<Pair> {
     const client = new Client(bindings.USER_DATA);
-    await client.import([]);
+    // As a new file has it.
+    await client.import([], {}, { userVersion: 0 });
     await client.activate();
     const pair = new Pair(client);
     if (setup.length === 0) return pair;
