@@ -13,6 +13,7 @@ import (
 
 // asksNobody are the commands without a row in docs/outages.md, and why.
 var asksNobody = map[string]string{
+	"selftest":   "it is about the services themselves, on users of its own: what is down is its result (no cell is tried)",
 	"init":       "it writes a file, and reads none but the project's",
 	"dev":        "it runs services of its own",
 	"version":    "it knows its own",
