@@ -44,6 +44,7 @@ func asking(t *testing.T, policy string) map[string]string {
 		"status":   "status alice",
 		"runs":     "runs",
 		"history":  "history alice",
+		"forget":   "forget alice",
 		"backup":   "backup alice --to " + t.TempDir(),
 		"restore":  "restore alice --from " + policy,
 	}

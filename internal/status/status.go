@@ -326,6 +326,7 @@ var columns = []report.Column[Line]{
 		Right: true,
 		Text:  func(l Line) string { return report.OrNothing(l.Thaws) },
 	},
+	{Head: "VERSION", Field: "userVersion", Right: true, Text: versionText},
 	{
 		Head:  "MIGRATED",
 		Field: "migratedAt",
@@ -364,6 +365,14 @@ func servesStyle(l Line) report.Style {
 		return report.Bad
 	}
 	return report.Plain
+}
+
+// versionText is empty for 0, which most databases have.
+func versionText(l Line) string {
+	if l.UserVersion == nil {
+		return ""
+	}
+	return report.OrNothing(int64(*l.UserVersion))
 }
 
 func sizeText(l Line) string { return units.FormatSize(l.Bytes) }

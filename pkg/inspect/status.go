@@ -5,6 +5,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // State is where one user lives, as both sides and the flag say.
@@ -21,6 +22,8 @@ type State struct {
 	At     int64          `json:"migratedAt,omitempty"`
 	Run    string         `json:"run,omitempty"`
 	Thaws  int64          `json:"thaws,omitempty"` // rows that the application wants back in the file
+	// UserVersion is PRAGMA user_version on the side that serves; nil where there is no database.
+	UserVersion *int32 `json:"userVersion,omitempty"`
 	// ForeignMark is the file's claim, where the Durable Object knows none so high.
 	ForeignMark userdb.Claim `json:"foreignMark,omitempty"`
 	Problem     string       `json:"problem,omitempty"`
@@ -56,5 +59,16 @@ func (e *Inspector) Status(ctx context.Context, u userdb.UserID) (State, error) 
 		s.ForeignMark = file.Shown()
 	}
 	s.Serves, s.Problem, s.Next = userfile.Serves(st, file)
+	s.UserVersion = userVersion(st, file, s.Serves)
 	return s, nil
+}
+
+func userVersion(st wire.Status, file userfile.Version, serves userfile.Side) *int32 {
+	if serves == userfile.SideStore || st.Phase == userdb.Sealed {
+		return st.UserVersion
+	}
+	if file.Absent || file.What != userdb.SQLiteFile {
+		return nil
+	}
+	return &file.UserVersion
 }

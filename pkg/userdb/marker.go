@@ -6,6 +6,17 @@ import (
 	"fmt"
 )
 
+// userVersionAt is where the header has PRAGMA user_version, a big-endian i32.
+const userVersionAt = 60
+
+// UserVersion is PRAGMA user_version in head, the first HeaderBytes of a database file.
+func UserVersion(head []byte) int32 {
+	if len(head) < HeaderBytes {
+		return 0
+	}
+	return int32(binary.BigEndian.Uint32(head[userVersionAt:]))
+}
+
 // HeaderBytes is the size of the SQLite database header, which begins every database file
 // (sqlite.org/fileformat2.html, section 1.3).
 const HeaderBytes = 100

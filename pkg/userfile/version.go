@@ -24,6 +24,8 @@ type Version struct {
 
 	// Deletion is the id of the deletion that has begun; "": the user is not being deleted.
 	Deletion string
+
+	UserVersion int32 // PRAGMA user_version of a database
 }
 
 // Look reads the head of the user's object. An absent object is a state, not an error.
@@ -46,6 +48,7 @@ func ReadVersion(obj userdb.Object, head []byte) (Version, error) {
 	switch f.What {
 	case userdb.SQLiteFile:
 		f.Mark, err = userdb.ParseMark(head)
+		f.UserVersion = userdb.UserVersion(head)
 	case userdb.TombstoneFile:
 		var stone userdb.Tombstone
 		stone, err = userdb.ParseTombstone(head)

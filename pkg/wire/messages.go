@@ -209,6 +209,8 @@ type Status struct {
 	Opened userdb.Claim `json:"opened,omitempty"`
 	// Clearing: content that was given up is not deleted to the end; reset or release again goes on with it.
 	Clearing bool `json:"clearing,omitempty"`
+	// UserVersion is PRAGMA user_version of the content; nil where there is none, and from an older Worker.
+	UserVersion *int32 `json:"userVersion,omitempty"`
 }
 
 // Thaw names rows of a split user that the application wants back in the file.

@@ -2,11 +2,14 @@
 // and requests can be made to dawdle. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { UserDataStore as Base } from "../src/index.ts";
+import { answerByCall, storeOptions } from "./calls.ts";
 import { slow, slowStubs } from "./delay.ts";
 import { trace, traced } from "./traced.ts";
 
 /** A Durable Object that a test can throw out of memory, whatever it is doing at that moment. */
 export class UserDataStore extends Base {
+  protected override readonly storeOptions = storeOptions(this.ctx.id);
+
   constructor(ctx: DurableObjectState, env: RaceEnv) {
     trace(ctx.storage.sql);
     super(ctx, env);
@@ -42,10 +45,11 @@ export default {
     if (pathname === "/test/traced") return traced();
     const [, deed, user] = OBJECT_ROUTE.exec(pathname) ?? [];
     if (user !== undefined) return deed === "id" ? idOf(user, env) : evict(user, env);
-    return sample.fetch(request, {
+    const disturbed = {
       ...dawdling(env, Number(request.headers.get(DAWDLE))),
       FLAGS: flagsOf(env),
-    });
+    };
+    return (await answerByCall(request, disturbed)) ?? sample.fetch(request, disturbed);
   },
 } satisfies ExportedHandler<RaceEnv>;
 

@@ -47,6 +47,7 @@ type User struct {
 	Name   string
 	Writes int    // acknowledged
 	Side   string // who gave the last answer: file or store
+	Grows  bool   // each write brings a migration of the schema along (worker/test-entry/calls.ts)
 
 	cloud *stack.Stack
 }
@@ -167,6 +168,9 @@ func (u *User) post(body []byte) (int, []byte, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+u.cloud.AppToken)
 	request.Header.Set("Content-Type", "application/json")
+	if u.Grows {
+		request.Header.Set("Test-Grow-Schema", "yes")
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, err

@@ -67,5 +67,6 @@ export function statusOf({ books, sql }: StoreContext): Status {
     thaws: books.thawRows,
     ...(books.opened > 0 && { opened: books.opened }),
     ...(books.hasRest && { clearing: true }),
+    ...(books.schema !== undefined && { userVersion: books.userVersion }),
   };
 }

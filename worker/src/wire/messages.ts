@@ -45,6 +45,8 @@ export interface Status {
   readonly opened?: number;
   /** Content that was given up is not deleted to the end: `reset` or `release` again goes on with it. */
   readonly clearing?: boolean;
+  /** PRAGMA user_version of the content; absent where there is none. */
+  readonly userVersion?: number;
 }
 
 export interface Claimed extends Status {
