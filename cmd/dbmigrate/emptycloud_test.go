@@ -143,7 +143,8 @@ func nobodys(t *testing.T, policy string) map[string][]string {
 // choosesNobody are the commands that are about no user.
 var choosesNobody = []string{
 	"init", "dev", "doctor", "runs", "version", "completion", "man", "help", "connection",
-	"forget", // which may be repeated: who is gone is forgotten
+	"selftest", // which makes a user of its own
+	"forget",   // which may be repeated: who is gone is forgotten
 }
 
 // TestNobodyIsNoSuccess: an unknown user, an unknown run and an empty selection end with 2, in every command.

@@ -45,6 +45,7 @@ func asking(t *testing.T, policy string) map[string]string {
 		"runs":     "runs",
 		"history":  "history alice",
 		"forget":   "forget alice",
+		"selftest": "selftest",
 		"backup":   "backup alice --to " + t.TempDir(),
 		"restore":  "restore alice --from " + policy,
 	}

@@ -267,7 +267,7 @@ func (o *run) begun(u userdb.UserID) {
 }
 
 func (o *run) observe(e result.Event) {
-	if o.Out.Verbose {
+	if o.Out != nil && o.Out.Verbose {
 		o.Out.Detail("%s: %s%s in %s", e.User, e.Stage, bytesText(e.Bytes), units.FormatDuration(e.Took))
 	}
 	o.mu.Lock()
