@@ -52,7 +52,7 @@ type Config struct {
 	File        string
 	Environment string
 	// Around stands between a client of a service and the network; nil: nothing does.
-	Around func(userdb.Service, http.RoundTripper) http.RoundTripper
+	Around func(userdb.Service, http.RoundTripper) http.RoundTripper `json:"-"`
 	// OwnFile is the dbmigrate.toml that was read, and Profile the profile in it; "" when none was.
 	OwnFile string
 	Profile string

@@ -75,7 +75,7 @@ func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // cause is the end of an error's text, which says why; its beginning repeats the address.
 func cause(err error) string {
-	var inner error = err
+	inner := err
 	for {
 		next, ok := inner.(interface{ Unwrap() error })
 		if !ok || next.Unwrap() == nil {
