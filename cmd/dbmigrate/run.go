@@ -22,6 +22,7 @@ type pace struct {
 	concurrency int
 	maxFailures int
 	maxDuration units.AgeFlag
+	giveUpAfter units.AgeFlag
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
@@ -41,6 +42,15 @@ func (p *pace) add(flags *pflag.FlagSet) {
 		&p.maxDuration,
 		"max-duration",
 		"begin no more users after this `time`, such as 50m; those in flight are finished",
+	)
+	p.giveUpAfter = units.AgeFlag{
+		Duration: fleet.DefaultGiveUp,
+		Typed:    "10m",
+	}
+	flags.Var(
+		&p.giveUpAfter,
+		"give-up-after",
+		"if the Worker or R2 stops answering, begin no users and wait up to this `time` for it",
 	)
 }
 
@@ -125,6 +135,8 @@ func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runn
 		Where:       whereFlags(a.command),
 		MaxFailures: p.maxFailures,
 		MaxDuration: p.longest(),
+		Services:    c.Probes(),
+		GiveUpAfter: p.giveUpAfter.Duration,
 	}
 }
 

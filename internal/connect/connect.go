@@ -196,6 +196,7 @@ type Connection struct {
 	Limiter   *fleet.Limiter
 	worker    *doclient.Client
 	greeted   string // the Worker's version when it was greeted
+	without   bool   // the Worker did not answer, and the command does without
 	Config    config.Config
 	Unplaced  error // why a migrate would leave new objects anywhere
 	Misplaced error // why these are not the bucket's objects
@@ -238,7 +239,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	hello, err := answer()
 	if n.Why == DoWithoutObjects && userdb.KindOf(err) == userdb.Unreachable {
 		s.Warn("%v: going on without the Durable Objects", err)
-		return &Connection{Engine: e, Limiter: limiter}, nil
+		return &Connection{Engine: e, Limiter: limiter, without: true}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -307,6 +308,24 @@ func (s *Source) budget(shards int) int {
 		return 0
 	}
 	return max(kv.MinBudget, s.APIBudget/max(1, shards))
+}
+
+// Probes ask the services that every user needs; there are none where a command does without the Worker.
+func (c *Connection) Probes() []fleet.Probe {
+	if c.without {
+		return nil
+	}
+	probes := []fleet.Probe{{Service: userdb.ServiceWorker, Ask: func(ctx context.Context) error {
+		_, err := c.worker.Hello(ctx)
+		return err
+	}}}
+	if files, ok := c.Files.(*r2.Client); ok {
+		probes = append(probes, fleet.Probe{Service: userdb.ServiceR2, Ask: func(ctx context.Context) error {
+			_, _, _, err := files.First(ctx, "")
+			return err
+		}})
+	}
+	return probes
 }
 
 // hellosBefore is how often the Worker is asked before a wave: old code that answers one request in three is

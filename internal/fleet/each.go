@@ -17,6 +17,8 @@ type Crew struct {
 	Engine *migrate.Engine
 	// Limiter decides how many users are in flight; nil: as many as the engine's Concurrency.
 	Limiter *Limiter
+	// Ready returns when a user may be begun, or why nobody may any more; nil: at once.
+	Ready func(context.Context) error
 }
 
 // Each is Crew.Each for callers with nobody to report overload to.
@@ -73,7 +75,7 @@ func (c Crew) EachThen(
 		}
 	)
 	for i, u := range users {
-		if slots.Acquire(ctx) != nil {
+		if c.turn(ctx, slots) != nil {
 			queue.forgo(context.WithoutCancel(ctx), len(users)-i)
 			for _, rest := range users[i:] {
 				account(interrupted(rest, action))
@@ -92,6 +94,18 @@ func (c Crew) EachThen(
 		}()
 	}
 	wg.Wait()
+}
+
+// turn takes a place, in which the next user may be begun.
+func (c Crew) turn(ctx context.Context, slots *Limiter) error {
+	err := slots.Acquire(ctx)
+	if err != nil || c.Ready == nil {
+		return err
+	}
+	if err = c.Ready(ctx); err != nil {
+		slots.Release()
+	}
+	return err
 }
 
 // leaveNothing removes the spooled files when a goroutine panics, which ends the process without asking any

@@ -56,6 +56,9 @@ func (o *run) live() report.Live {
 			live.Waiting = append(live.Waiting, text)
 		}
 	}
+	if text := o.breaker.waits(); text != "" {
+		live.Waiting = append(live.Waiting, text)
+	}
 	waits := o.Traffic.waits(time.Now())
 	for _, who := range slices.Sorted(maps.Keys(waits)) {
 		live.Waiting = append(

@@ -51,6 +51,10 @@ type Runner struct {
 	Gate *Gate
 	// Observers are told of the run, beside stdout and stderr.
 	Observers []Observer
+	// Services are asked once a few users in a row failed for want of one, until it answers or GiveUpAfter is
+	// over. No users are begun meanwhile. Without them the run goes on with the next user.
+	Services    []Probe
+	GiveUpAfter time.Duration
 	// MaxFailures and MaxDuration begin no more users after so many failures, or so long; 0 is no limit.
 	MaxFailures int
 	MaxDuration time.Duration
@@ -112,6 +116,8 @@ type run struct {
 	// signal ends with the first signal: then nothing more is decided, and nothing rolled back. stop ends
 	// when no more users are to be begun, for whatever reason.
 	signal, stop context.Context
+
+	breaker breaker
 
 	// sick are users for which R2 would not show the object while it showed others. What it refuses of them
 	// says nothing of a credential.
@@ -176,6 +182,7 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 		resultColumns,
 	), time.Now(), map[userdb.UserID]result.Stage{}
 	o.sick, o.missing = map[userdb.UserID]bool{}, map[userdb.UserID]bool{}
+	o.breaker.probes, o.breaker.giveUp, o.breaker.warn = o.Services, o.GiveUpAfter, o.Out.Warn
 	for _, f := range users {
 		if selection.IsUnknown(f) {
 			o.missing[f.User] = true
@@ -217,11 +224,22 @@ func (o *run) prepare(ctx context.Context, users []inspect.Found) error {
 
 // each does the job to users, and hands their results to done, one at a time.
 func (o *run) each(ctx context.Context, users []userdb.UserID, done func(result.Result)) {
+	crew := o.crew()
+	crew.Ready = o.ready
 	if o.job.Then == nil {
-		o.crew().Each(ctx, users, o.job.Action, o.one, done)
+		crew.Each(ctx, users, o.job.Action, o.one, done)
 		return
 	}
-	o.crew().EachThen(ctx, users, o.job.Action, o.one, o.job.Then, done)
+	crew.EachThen(ctx, users, o.job.Action, o.one, o.job.Then, done)
+}
+
+// ready waits for services that do not answer. The run stops where they are given up.
+func (o *run) ready(ctx context.Context) error {
+	err := o.breaker.ready(ctx)
+	if err != nil && ctx.Err() == nil {
+		o.halt(err)
+	}
+	return err
 }
 
 func (r *Runner) crew() Crew { return Crew{Engine: r.Engine, Limiter: r.Limiter} }
@@ -250,6 +268,7 @@ func (o *run) one(_ context.Context, u userdb.UserID) result.Result {
 	one := o.job.Do(context.Background(), u)
 	o.progress.Worked(string(u))
 	o.haltIfOperators(one) // before the next user can begin
+	o.breaker.saw(one)
 	o.mu.Lock()
 	o.inFlight[u] = waitsForFlag
 	o.mu.Unlock()
