@@ -72,12 +72,17 @@ func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 // reason, and no history.
 var mayBeEmpty = []string{"env", "reason", "history"}
 
+// isEmpty is about texts and lists of texts: every other kind of value has a parser that refuses nothing.
+func isEmpty(v pflag.Value) bool {
+	return v.Type() == "string" && v.String() == "" || v.Type() == "stringSlice" && v.String() == "[]"
+}
+
 // refuseEmpty refuses a flag of text that was given without a value, as by a script with a variable that is
 // not set: more users could be chosen, or another thing done, than was meant.
 func refuseEmpty(flags *pflag.FlagSet) error {
 	var empty error
 	flags.Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && f.Value.String() == "" && !slices.Contains(mayBeEmpty, f.Name) {
+		if isEmpty(f.Value) && !slices.Contains(mayBeEmpty, f.Name) {
 			empty = cmp.Or(empty, usageError(
 				"read --"+f.Name,
 				"",

@@ -170,7 +170,7 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 			once.Do(func() {
 				<-started
 				cmd.Process.Signal(syscall.SIGINT)
-				output.waitFor("stopping: no more users are begun, 1 user in flight finish")
+				output.waitFor("users done; no more users are begun, 1 user in flight finish")
 			})
 		}}
 	})
@@ -182,7 +182,7 @@ func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {
 	wantIn(
 		t,
 		output,
-		"stopping: no more users are begun, 1 user in flight finish",
+		"users done; no more users are begun, 1 user in flight finish",
 		`"user":"signal-a","action":"migrate","outcome":"migrated"`,
 		`"notBegun":2,"open":[]`,
 		`"interrupted":true,"exit":130`,
