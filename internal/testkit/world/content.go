@@ -44,6 +44,14 @@ func (c *content) size() int64 {
 	return info.Size()
 }
 
+// userVersion is that of the schema that was sent: no application sets another one here.
+func (c *content) userVersion() *int32 {
+	if c == nil || c.sent == nil {
+		return nil
+	}
+	return &c.sent.Header.UserVersion
+}
+
 func (c *content) applied() wire.Applied {
 	applied := wire.Applied{Ranges: [][2]int64{}}
 	if c == nil {

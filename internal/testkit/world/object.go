@@ -86,6 +86,7 @@ func (o *object) status() wire.Status {
 		DatabaseBytes:      o.content.size(),
 		Batches:            o.content.applied(),
 		Receipt:            o.receipt,
+		UserVersion:        o.content.userVersion(),
 	}
 }
 
