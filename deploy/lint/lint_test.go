@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/goreleaser/goreleaser/v2/pkg/config"
@@ -50,6 +52,27 @@ func TestWorkflows(t *testing.T) {
 	}
 	for _, fault := range faults {
 		t.Error(fault)
+	}
+}
+
+// TestWorkflowsArePinned: what runs next to the secrets is what somebody has read. Tags can be moved.
+func TestWorkflowsArePinned(t *testing.T) {
+	uses := regexp.MustCompile(`uses: (\S+)`)
+	pinned := regexp.MustCompile(`^\S+@[0-9a-f]{40}$`)
+	found := 0
+	for _, path := range matches(t, "../github/*.yml") {
+		text := string(read(t, path))
+		for _, action := range uses.FindAllStringSubmatch(text, -1) {
+			if found++; !strings.HasPrefix(action[1], "./") && !pinned.MatchString(action[1]) {
+				t.Errorf("%s uses %s, which is no commit", path, action[1])
+			}
+		}
+		if strings.Contains(text, "@latest") {
+			t.Errorf("%s installs whatever is the latest by then", path)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d uses were found", found)
 	}
 }
 
