@@ -84,7 +84,8 @@ func (w *world) of(ctx context.Context, commit string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Symlink(modules, filepath.Join(source, "worker", "node_modules")); err != nil {
+	err = os.Symlink(modules, filepath.Join(source, "worker", "node_modules"))
+	if err != nil && !errors.Is(err, os.ErrExist) { // a section before has unpacked it
 		return nil, err
 	}
 	o := w.options
