@@ -32,6 +32,7 @@ func (e *Engine) Restore(ctx context.Context, u userdb.UserID, path string, opts
 		result: &result.Result{User: u, Action: result.ActionRestore},
 	}
 	inObject, err := r.restore(ctx, path)
+	e.WriteProof.settle()
 	got := r.result.End(e.now().Sub(started), err)
 	if err == nil && inObject && !opts.StayInR2 {
 		got = e.backIntoObject(ctx, got)

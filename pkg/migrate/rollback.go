@@ -85,6 +85,7 @@ func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOpt
 		result: &result.Result{User: u, Action: result.ActionRollback},
 	}
 	err := r.run(ctx)
+	e.WriteProof.settle()
 	return r.result.End(e.now().Sub(started), err)
 }
 

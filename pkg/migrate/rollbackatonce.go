@@ -45,6 +45,7 @@ func (r *retreat) atOnce(ctx context.Context) (taken bool, err error) {
 	if r.opts.DiscardWrites || !r.offers(wire.CompositeReturn) && !r.offers(wire.CompositeExport) {
 		return false, nil
 	}
+	r.proveAhead(ctx)
 	seen, plain := r.lookAtBoth(ctx)
 	if !plain {
 		return false, nil
