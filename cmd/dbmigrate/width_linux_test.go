@@ -187,6 +187,22 @@ func TestPager(t *testing.T) {
 	}
 }
 
+// TestNothingIsDrawnOverThePager: a person who reads for two seconds reads the list, and no "still at work".
+func TestNothingIsDrawnOverThePager(t *testing.T) {
+	server := httptest.NewServer(&largeFleet{users: 40, calls: map[string]int{}})
+	defer server.Close()
+	pager := filepath.Join(t.TempDir(), "pager")
+	if err := os.WriteFile(pager, []byte("#!/bin/sh\necho BEGINS >&2\nsleep 2\ncat >/dev/null\necho READ >&2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, talk := seenAt(t, 100, append(fleetEnv(t, server.URL), "PAGER="+pager), "scan")
+	_, over, begins := strings.Cut(talk, "BEGINS")
+	over, _, reads := strings.Cut(over, "READ")
+	if !begins || !reads || strings.TrimSpace(over) != "" {
+		t.Errorf("over the list: %q in %q", over, talk)
+	}
+}
+
 // TestHead: a reader who has seen enough ends a list quietly.
 func TestHead(t *testing.T) {
 	server := httptest.NewServer(&largeFleet{users: 3000, plain: true, calls: map[string]int{}})

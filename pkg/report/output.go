@@ -61,6 +61,7 @@ type Output struct {
 	block     *block
 	spoke     time.Time // when something was written last
 	following bool      // a run is followed, which has its own lines
+	paged     bool      // a pager has the screen
 }
 
 // New makes an Output.
@@ -119,6 +120,20 @@ func (o *Output) write(w io.Writer, text []byte) error {
 		return fmt.Errorf("%w: %w", ErrReaderGone, err)
 	}
 	return err
+}
+
+// page leaves the screen to a pager: a person who reads is not waited for, so nothing is said of silence. The
+// function that it returns takes the screen back.
+func (o *Output) page() (back func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.block.hide()
+	o.block, o.paged = nil, true
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.paged, o.spoke = false, time.Now()
+	}
 }
 
 // ErrReaderGone says that nobody reads stdout any more, as after `| head`.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -144,4 +147,69 @@ func TestStepSummaryCannotBeWritten(t *testing.T) {
 		t.Errorf("got %q", text.String())
 	}
 	New(Options{Err: brokenWriter{}}).StepSummaryOf("none", nil, nil)
+}
+
+// reader is a pager; its Close ends when the person has read.
+type reader struct {
+	io.Writer
+	read func()
+}
+
+func (r *reader) Close() error {
+	r.read()
+	return nil
+}
+
+// TestNothingIsSaidOverAPager: while a person reads, nothing is waited for, however long that takes. The talk
+// about silence goes on behind the list.
+func TestNothingIsSaidOverAPager(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		var talk bytes.Buffer
+		asked := make(chan struct{}, 1)
+		out := New(Options{
+			Out: io.Discard, Err: &talk, OutTerminal: true, ErrTerminal: terminal, Format: Table,
+			Width: func() int { return 80 }, Height: func() int { return 3 },
+		})
+		stop := out.Break(Silence{Terminal: time.Millisecond, Log: time.Millisecond}, func() string {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return "R2"
+		})
+		looks := func() {
+			for range 50 {
+				<-asked
+			}
+		}
+		said := func() string {
+			out.mu.Lock()
+			defer out.mu.Unlock()
+			return talk.String()
+		}
+		looks()
+		var over string
+		out.Pager = func() (io.WriteCloser, error) {
+			before := len(said())
+			return &reader{io.Discard, func() {
+				looks()
+				over = said()[before:]
+			}}, nil
+		}
+		sheet := NewSheet(out, []Column[int]{{Head: "N", Text: strconv.Itoa}})
+		for i := range 9 {
+			if err := sheet.Add(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := sheet.End(nil); err != nil {
+			t.Fatal(err)
+		}
+		behind := len(said())
+		looks()
+		stop()
+		if over != "" || len(said()) == behind || !strings.Contains(talk.String(), "waiting for R2") {
+			t.Errorf("terminal %v: over the list %.200q, behind it %d bytes", terminal, over, len(said())-behind)
+		}
+	}
 }

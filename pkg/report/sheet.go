@@ -38,6 +38,7 @@ type Sheet[T any] struct {
 	columns []Column[T]
 	shown   int // records so far
 	pager   io.WriteCloser
+	back    func() // takes the screen back from the pager
 	rows    [][]cell
 	widths  []int // of a table, so far
 	headed  bool
@@ -96,17 +97,24 @@ func (s *Sheet[T]) writeRows() error {
 	text := s.render()
 	s.rows = s.rows[:0]
 	if s.pager == nil && s.out.Pager != nil && (full || s.out.tallerThanScreen(text)) {
-		pager, err := s.out.Pager()
-		if err != nil {
-			s.out.Warn("show the list page by page: %v", err)
-		}
-		s.pager = pager
+		s.startPager()
 	}
 	if s.pager != nil {
 		_, err := s.pager.Write(text)
 		return err
 	}
 	return s.out.write(s.out.Out, text)
+}
+
+func (s *Sheet[T]) startPager() {
+	back := s.out.page()
+	pager, err := s.out.Pager()
+	if err != nil {
+		back()
+		s.out.Warn("show the list page by page: %v", err)
+		return
+	}
+	s.pager, s.back = pager, back
 }
 
 // Note writes a line between the records, in JSON only.
@@ -123,6 +131,7 @@ func (s *Sheet[T]) End(summary any) error {
 	err := s.end(summary)
 	if s.pager != nil {
 		err = errors.Join(err, s.pager.Close())
+		s.back()
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func (o *Output) Break(s Silence, waiting func() string) (stop func()) {
 
 func (o *Output) breakSilence(after time.Duration, waiting func() string) {
 	o.mu.Lock()
-	silent, following := time.Since(o.spoke) >= after, o.following
+	silent, following := time.Since(o.spoke) >= after && !o.paged, o.following
 	o.mu.Unlock()
 	text := waiting()
 	switch {
@@ -68,6 +68,9 @@ func (o *Output) stillThere(text string) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.paged {
+		return // since this moment
+	}
 	if o.block == nil {
 		o.block = &block{w: o.Err, width: widthOf(o.Err)}
 	}
