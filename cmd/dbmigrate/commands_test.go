@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,6 +54,83 @@ func TestHelpShowsCommandsThatExist(t *testing.T) {
 	}
 	if shown < 30 {
 		t.Errorf("only %d commands were found: is the search broken?", shown)
+	}
+}
+
+// TestYes: every command takes --yes. It stands for the words of --confirm only where what is replaced is
+// kept.
+func TestYes(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(emptyCloud))
+	t.Cleanup(server.Close)
+	refused := map[string]string{
+		"forget":   "forget alice --yes",
+		"gc":       "gc --yes",
+		"rollback": "rollback alice --discard-writes --yes",
+	}
+	for _, cmd := range newRoot(&app{}).Commands() {
+		if cmd.Flag("yes") == nil {
+			t.Errorf("%s: there is no --yes", cmd.Name())
+		}
+		confirm := cmd.Flags().Lookup("confirm")
+		if confirm == nil || strings.Contains(confirm.Usage, orYes) != (refused[cmd.Name()] != "") {
+			continue
+		}
+		t.Errorf("%s: its help says %q, and the table of this test %q", cmd.Name(), confirm.Usage, refused[cmd.Name()])
+	}
+	for _, command := range refused {
+		said := inCloud(t.Context(), t, server.URL, nil, strings.Fields(command)...)
+		if said.exit != exitUsage || !strings.Contains(said.stderr, "--yes") || !strings.Contains(said.stderr, "--confirm") {
+			t.Errorf("%s: %+v", command, said)
+		}
+	}
+}
+
+// noJSON are the commands that print something that is no data.
+var noJSON = map[string]string{
+	"completion": "a program of a shell",
+	"man":        "a page",
+	"help":       "a page",
+	"connection": "a page of help",
+	"dev":        "what the command behind -- prints",
+	"init":       "a change of the Worker's code, for a person",
+}
+
+// TestJSON: with --json every command prints JSON lines and nothing else, on stdout and in its errors.
+func TestJSON(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(emptyCloud))
+	t.Cleanup(server.Close)
+	policy := policyFile(t)
+	table := nobodys(t, policy)
+	for name, way := range asking(t, policy) {
+		table[name] = append(table[name], way)
+	}
+	table["version"] = []string{"version", "version extra"}
+	for _, cmd := range newRoot(&app{}).Commands() {
+		if noJSON[cmd.Name()] != "" {
+			continue
+		}
+		if len(table[cmd.Name()]) == 0 {
+			t.Errorf("%s: the tables do not say how it is called", cmd.Name())
+		}
+		printed := 0
+		for _, way := range table[cmd.Name()] {
+			said := inCloud(t.Context(), t, server.URL, nil, append(strings.Fields(way), "--json")...)
+			printed += len(said.stdout)
+			for line := range strings.Lines(said.stdout) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("%s prints %q", way, line)
+				}
+			}
+			for line := range strings.Lines(said.stderr) {
+				if strings.HasPrefix(line, "dbmigrate: ") {
+					t.Errorf("%s says %q", way, line)
+				}
+				printed += strings.Count(line, `{"error":`)
+			}
+		}
+		if printed == 0 {
+			t.Errorf("%s printed nothing", cmd.Name())
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ func (a *app) feedBack(cmd *cobra.Command) {
 	if a.global.debug {
 		a.tap.Debug = a.out.Say
 	}
-	if cmd.Annotations[noteReads] == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil {
-		return // it asks nobody, or it runs another program
+	if cmd.Annotations[noteReads] == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil || completes(cmd) {
+		return // it asks nobody, or it runs another program, or a shell asks
 	}
 	silence := report.Silence{
 		Terminal: cmp.Or(a.silence.Terminal, report.DefaultSilence.Terminal),

@@ -112,6 +112,9 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	if err := o.check(cmd, args); err != nil {
 		return err
 	}
+	if err := o.refuseYes(a.global.yes); err != nil {
+		return err
+	}
 	o.OrAll, o.Marks, o.Flags, o.Talk = true, true, true, a.out
 	set, err := o.Parse(args, a.stdin)
 	if err != nil {
@@ -195,6 +198,15 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 		)
 	}
 	return o.pace.check()
+}
+
+// refuseYes: a script that says yes to a plan means that it is carried out, and files do not come back.
+func (o *gcOptions) refuseYes(yes bool) error {
+	if yes && o.confirm == "" && !o.mark && !o.freeMarked && o.unmark == "" && !o.explain {
+		return usageError("gc", "", "--yes frees nothing: files that are freed do not come back",
+			"leave it out to see the plan; then say --confirm NAME, or --mark")
+	}
+	return nil
 }
 
 // asGC is the app with the R2 keys of gc in place of the others, where there are some.

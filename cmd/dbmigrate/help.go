@@ -133,6 +133,9 @@ func flagList(flags *pflag.FlagSet, width int) string {
 // confirmUsage is the one meaning of --confirm.
 const confirmUsage = "do exactly what the same command printed before; it printed this `text`, too"
 
+// orYes is behind it where nothing is lost, so that --yes does as well.
+const orYes = " (or --yes)"
+
 // topicConnection is the help topic about flags that only set an address; it marks them, too.
 const topicConnection = "connection"
 

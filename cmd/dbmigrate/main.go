@@ -66,7 +66,9 @@ func (a *app) output(format report.Format) *report.Output {
 }
 
 // prompt asks the person at the terminal.
-func (a *app) prompt() prompt.Prompt { return prompt.Prompt{In: a.stdin, Err: a.stderr} }
+func (a *app) prompt() prompt.Prompt {
+	return prompt.Prompt{In: a.stdin, Err: a.stderr, Yes: a.global.yes}
+}
 
 // execute runs one command line and returns its exit code; the error has been written then.
 func (a *app) execute(args []string) int {

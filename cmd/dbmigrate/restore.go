@@ -33,6 +33,7 @@ func newRestore(a *app) *cobra.Command {
 			"A folder has one file for each user: USER.sqlite, USER.db, USER.sqlite3 or USER/database.sqlite. With --all every file\n" +
 			"there is restored, as for databases from Turso, LiteFS or Fly volumes. New users need no file in R2 before.\n\n" +
 			"Where a database would be replaced, it asks for the exact words that it prints, at a terminal or by --confirm.\n" +
+			"--yes does as well, since the old database is kept.\n" +
 			"Writers that save without conditions may overwrite what was restored: stop them first.",
 		Example: "  dbmigrate restore alice --from backups/alice.sqlite --dry-run\n" +
 			"  dbmigrate restore alice --from r2:.dbmigrate/left-behind/alice/7.sqlite --confirm \"replace the database of alice\"\n" +
@@ -55,7 +56,7 @@ func newRestore(a *app) *cobra.Command {
 	flags.StringVar(&o.from, "from", "", "the `file`, the folder, or r2:KEY or r2:PREFIX/ in the same bucket")
 	flags.BoolVar(&o.StayInR2, "stay-in-r2", false, "do not migrate users again who were in a Durable Object")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "check the files, say what would be replaced, and change nothing")
-	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
+	flags.StringVar(&o.confirm, "confirm", "", confirmUsage+orYes)
 	return cmd
 }
 

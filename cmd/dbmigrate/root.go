@@ -25,7 +25,7 @@ type globalFlags struct {
 	profile     string
 	values      config.Values
 
-	json, quiet, verbose, debug bool
+	json, quiet, verbose, debug, yes bool
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -81,6 +81,7 @@ func newRoot(a *app) *cobra.Command {
 		newMan(a),
 		newConnectionTopic(root),
 	)
+	a.offerValues(root)
 	return root
 }
 
@@ -92,6 +93,8 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 		"format of stdout: "+strings.Join(report.Formats, ", "),
 	)
 	flags.BoolVar(&g.json, "json", false, "the same as --output json")
+	flags.BoolVar(&g.yes, "yes", false,
+		"ask nothing: yes where nothing is lost by it, as in restore; what loses something needs --confirm all the same")
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but warnings and errors; stdout is as always")
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "say each step of each user, and how long it took")
 	flags.BoolVar(

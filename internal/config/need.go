@@ -26,6 +26,12 @@ var locationHints = []string{
 	"me",
 }
 
+// LocationHints are the values of --location-hint.
+func LocationHints() []string { return append(slices.Clone(locationHints), NoLocationHint) }
+
+// Jurisdictions are the values of --r2-jurisdiction.
+func Jurisdictions() []string { return append(slices.Clone(jurisdictions), defaultJurisdiction) }
+
 func (c *Config) validate() error {
 	if c.LocationHint != "" && c.LocationHint != NoLocationHint &&
 		!slices.Contains(locationHints, c.LocationHint) {

@@ -162,6 +162,19 @@ func (f *wranglerFile) choose(in Input) (*wranglerFile, error) {
 	return env.inherit(f, name), nil
 }
 
+// Environments are the names of the wrangler file's environments; none where it cannot be read.
+func Environments(in Input) []string {
+	path, err := wranglerPath(in)
+	if err != nil || path == "" || isOwn(path) {
+		return nil
+	}
+	top, err := parseWrangler(path)
+	if err != nil {
+		return nil
+	}
+	return top.environmentNames()
+}
+
 func (f *wranglerFile) environmentNames() []string {
 	var names []string
 	for name := range f.Env {

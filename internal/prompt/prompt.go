@@ -18,7 +18,11 @@ import (
 )
 
 // Prompt asks at Err and reads the answer from In.
-type Prompt struct{ In, Err *os.File }
+type Prompt struct {
+	In, Err *os.File
+	// Yes says that nobody is to be asked: yes is the answer where nothing is lost by it.
+	Yes bool
+}
 
 // IsTerminal says whether a person may be there.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -46,7 +50,7 @@ func ShowsUnicode(getenv func(string) string) bool {
 }
 
 // AtTerminal says whether a person can be asked.
-func (p Prompt) AtTerminal() bool { return IsTerminal(p.In) && IsTerminal(p.Err) }
+func (p Prompt) AtTerminal() bool { return !p.Yes && IsTerminal(p.In) && IsTerminal(p.Err) }
 
 // Ask puts a question. Ctrl-C is an answer, too.
 func (p Prompt) Ask(ctx context.Context, question string) (string, error) {
@@ -76,8 +80,25 @@ func NameOf(set []string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Confirm asks for the words, where they were not given. Without a terminal nothing is changed.
+// ConfirmKept is Confirm for what a command can bring back: a yes is enough.
+func (p Prompt) ConfirmKept(ctx context.Context, what, words, given string) error {
+	if p.Yes && given == "" {
+		return nil
+	}
+	return p.confirm(ctx, what, words, given, " or --yes")
+}
+
+// Confirm asks for the words, where they were not given. Without a terminal nothing is changed. It is for
+// what no command brings back, so a yes does not take the words' place.
 func (p Prompt) Confirm(ctx context.Context, what, words, given string) error {
+	more := ""
+	if p.Yes {
+		more = ": --yes is not enough where something is lost"
+	}
+	return p.confirm(ctx, what, words, given, more)
+}
+
+func (p Prompt) confirm(ctx context.Context, what, words, given, more string) error {
 	if given == "" && p.AtTerminal() {
 		var err error
 		if given, err = p.Ask(ctx, fmt.Sprintf("Type %q to go on: ", words)); err != nil {
@@ -89,7 +110,7 @@ func (p Prompt) Confirm(ctx context.Context, what, words, given string) error {
 			what,
 			"",
 			"not confirmed: nothing was changed",
-			fmt.Sprintf("to go on, say --confirm %q", words),
+			fmt.Sprintf("to go on, say --confirm %q%s", words, more),
 		)
 	}
 	return nil

@@ -2,11 +2,11 @@ package record
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,23 +31,9 @@ func (p *Place) List(ctx context.Context, limit int, warn func(error)) ([]Run, e
 	if err != nil {
 		return nil, err
 	}
-	ids := slices.Collect(func(yield func(string) bool) {
-		for id := range remote {
-			if !yield(id) {
-				return
-			}
-		}
-	})
 	local := p.local()
-	for id := range local {
-		if _, both := remote[id]; !both {
-			ids = append(ids, id)
-		}
-	}
-	// An id begins with the time.
-	slices.SortFunc(ids, func(a, b string) int { return cmp.Compare(b, a) })
 	var runs []Run
-	for _, id := range ids {
+	for _, id := range newestFirst(remote, local) {
 		if len(runs) == limit {
 			break
 		}
@@ -63,6 +49,41 @@ func (p *Place) List(ctx context.Context, limit int, warn func(error)) ([]Run, e
 		}
 	}
 	return runs, nil
+}
+
+// IDs are the newest runs' ids that begin with a prefix, at most limit, by one listing and no record of the
+// bucket.
+func (p *Place) IDs(ctx context.Context, prefix string, limit int) ([]string, error) {
+	remote, err := p.remote(ctx)
+	if err != nil {
+		return nil, err
+	}
+	local := p.local()
+	var ids []string
+	for _, id := range newestFirst(remote, local) {
+		if len(ids) == limit {
+			break
+		}
+		if strings.HasPrefix(id, prefix) && (remote[id].Key != "" || p.isOurs(local[id])) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// isOurs says whether a record of this machine is one over the bucket.
+func (p *Place) isOurs(path string) bool {
+	run, err := loadLocal(path, nil, p.Now())
+	return err == nil && run.Bucket == p.Bucket
+}
+
+// newestFirst are the ids of both: an id begins with the time.
+func newestFirst(remote map[string]userdb.Object, local map[string]string) []string {
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(remote)), maps.Keys(local))
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	slices.Reverse(ids)
+	return ids
 }
 
 var errOtherBucket = errors.New("a run over another bucket")

@@ -155,5 +155,5 @@ func Confirm(ctx context.Context, c *connect.Chosen, given string, p prompt.Prom
 	}
 	warn("%s would be replaced; what they hold now is kept under .dbmigrate/left-behind/ in the bucket",
 		units.Plural(len(replaced), "database"))
-	return p.Confirm(ctx, "restore", words(replaced), given)
+	return p.ConfirmKept(ctx, "restore", words(replaced), given)
 }

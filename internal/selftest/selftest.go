@@ -58,6 +58,16 @@ type Options struct {
 	All    bool
 }
 
+// Requested are the ids of the probes that are tried on request, with what each proves.
+func Requested() (ids, proves []string) {
+	for _, p := range probes() {
+		if p.Price != "" && p.run != nil {
+			ids, proves = append(ids, p.ID), append(proves, p.Proves)
+		}
+	}
+	return ids, proves
+}
+
 // Check refuses a probe that nobody knows.
 func (o Options) Check() error {
 	for _, id := range o.Probes {
