@@ -14,6 +14,7 @@ import (
 type doctorOptions struct {
 	writes bool
 	hellos int
+	object string
 	watch  units.AgeFlag
 }
 
@@ -26,7 +27,9 @@ func newDoctor(a *app) *cobra.Command {
 			"the permission at Cloudflare. Whether a token may write shows only when something is written: --probe-writes writes an\n" +
 			"object under .dbmigrate/probe/ and a key that begins with dbmigrate-probe:, and deletes both at once.\n\n" +
 			"The Worker is asked several times which version it is (--hellos), so that a gradual deployment shows. One migrated user\n" +
-			"is asked, too, at the Durable Object and through the router. --watch looks again and again, and says what changes.",
+			"is asked, too, at the Durable Object and through the router. --watch looks again and again, and says what changes.\n\n" +
+			"--objects lists every Durable Object of the namespace by the Cloudflare API, and compares them with the users of the\n" +
+			"bucket and of the flags: objects with data that belong to nobody, and users with a flag and no such object.",
 		Example: "  dbmigrate doctor\n" +
 			"  dbmigrate doctor --profile production --probe-writes\n" +
 			"  dbmigrate doctor --output json | jq 'select(.ok==false)'",
@@ -40,6 +43,9 @@ func newDoctor(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&o.writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
 	cmd.Flags().IntVar(&o.hellos, "hellos", 5, "how often the Worker is asked which version it is")
+	cmd.Flags().StringVar(&o.object, "objects", "",
+		"list all Durable Objects, and name those of no user; with an `id` or class where the account has several namespaces")
+	cmd.Flags().Lookup("objects").NoOptDefVal = doctor.AnyNamespace
 	cmd.Flags().Var(&o.watch, "watch", "look again after this `time`, such as 30s, until Ctrl-C; say what changes")
 	return cmd
 }
@@ -58,7 +64,7 @@ func (a *app) doctor(cmd *cobra.Command, o *doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	opts := doctor.Options{Writes: o.writes, Version: version(), Hellos: o.hellos}
+	opts := doctor.Options{Writes: o.writes, Version: version(), Hellos: o.hellos, Objects: o.object, Scratch: a.scratch.Path}
 	failed, err := a.examine(cmd.Context(), c, opts, o.watch)
 	if err != nil || failed == 0 {
 		return err

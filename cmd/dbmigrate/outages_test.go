@@ -48,6 +48,7 @@ var noRow = map[string]string{
 	"status --deep":  "it reads both sides of split users: the row of --all says what happens without one",
 	"stay-in-r2":     "the first half of what restore does",
 	"requests":       whatShows,
+	"objects":        "a listing more, of the Cloudflare API: without it the checks that need it fail, and no other",
 	"to":             whatShows,
 }
 

@@ -31,7 +31,14 @@ type Options struct {
 	Writes  bool   // whether a token may write, by a probe that is deleted at once
 	Version string // of this program
 	Hellos  int    // how often the Worker is asked which version it is
+	// Objects is the namespace with the objects to list, by its id or class, or AnyNamespace; "": none.
+	Objects string
+	// Scratch is where a folder for large lists is; nil: the system's.
+	Scratch func() (string, error)
 }
+
+// AnyNamespace is the only one of the usual class.
+const AnyNamespace = "all"
 
 // Look does every check.
 func Look(ctx context.Context, c config.Config, o Options) ([]Finding, error) {
@@ -51,6 +58,9 @@ func Look(ctx context.Context, c config.Config, o Options) ([]Finding, error) {
 		findings = append(findings, patiently(ctx, func(ctx context.Context) []Finding {
 			return checkUser(ctx, c, o.Version)
 		})...)
+	}
+	if o.Objects != "" && isOK(findings, "worker") {
+		findings = append(findings, checkAllObjects(ctx, c, o)...) // which takes as long as there are users
 	}
 	return findings, ctx.Err()
 }

@@ -18,8 +18,13 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// routeHello is the one route that belongs to no user.
-const routeHello = "/hello"
+// routeHello and routeIDs are the routes that belong to no user.
+const (
+	routeHello = "/hello"
+	routeIDs   = "/ids"
+)
+
+func ofNobody(route string) bool { return route == routeHello || route == routeIDs }
 
 const (
 	mediaJSON   = "application/json"
@@ -52,7 +57,7 @@ type call struct {
 func (c *Client) url(m *call) string {
 	u := *c.base
 	route, raw := m.route, m.route
-	if m.route != routeHello {
+	if !ofNobody(m.route) {
 		route = "/users/" + string(m.user) + m.route
 		raw = "/users/" + url.PathEscape(string(m.user)) + m.route
 	}
@@ -64,7 +69,7 @@ func (c *Client) url(m *call) string {
 
 // do sends m, again where RetryPolicy says so, and returns the body of the answer.
 func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
-	if m.route != routeHello {
+	if !ofNobody(m.route) {
 		if _, err := userdb.ParseUserID(string(m.user)); err != nil {
 			return nil, err
 		}

@@ -62,6 +62,23 @@ func (c *Client) hello(ctx context.Context, query url.Values) (wire.Hello, error
 	return hello, nil
 }
 
+// ObjectIDs are the ids of users' Durable Objects, in the users' order. It touches none of them. The Worker
+// says in hello how many it tells at once.
+func (c *Client) ObjectIDs(ctx context.Context, users []userdb.UserID) ([]string, error) {
+	m := c.post("tell the ids of objects", "", routeIDs, map[string][]userdb.UserID{"users": users})
+	m.media = mediaBinary // firewalls look for SQL in text, and a user's id may be any
+	var out struct {
+		IDs []string `json:"ids"`
+	}
+	if err := c.decode(ctx, m, &out); err != nil {
+		return nil, err
+	}
+	if len(out.IDs) != len(users) {
+		return nil, c.protocolError(m, fmt.Errorf("%d users were named, and %d ids are told", len(users), len(out.IDs)))
+	}
+	return out.IDs, nil
+}
+
 // checkVersion says which side to update.
 func checkVersion(hello wire.Hello) error {
 	switch p := hello.Protocol; {

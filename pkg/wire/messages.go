@@ -65,6 +65,8 @@ type Hello struct {
 	Names bool `json:"names"`
 	// Split says that the Worker knows split mode (docs/split.md).
 	Split bool `json:"split"`
+	// IDs is of how many users' Durable Objects the Worker tells the ids in one request; 0: of none.
+	IDs int `json:"ids"`
 	// Object is what a real Durable Object said; nil from a Worker that asks none.
 	Object *ObjectReport `json:"object"`
 	// SavesFiles is false where the router leaves the files to an old path of the application; nil from a

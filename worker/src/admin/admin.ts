@@ -12,6 +12,7 @@ import { declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
+import { MOST_IDS, tellIds } from "./ids.ts";
 import { markFile, parseMarkRequest, parseStoneRequest, putTombstone, unportable } from "./mark.ts";
 import { probeObject, type ProbeReport } from "./probe.ts";
 import { askThrough, type ThroughReport } from "./through.ts";
@@ -72,6 +73,7 @@ async function answer(
     const through = user === null ? undefined : await askThrough(user);
     return hello(says, bucket !== undefined, await probeObject(store), through);
   }
+  if (route.kind === "ids") return Response.json(await tellIds(request, store), NO_STORE);
   if (route.kind === "names") return names(bucket, objectKeys(layout)(route.user));
   if (route.kind === "mark") return mark(request, bucket, objectKeys(layout)(route.user));
   const locationHint = given ?? hintOf?.(route.user);
@@ -90,6 +92,8 @@ async function answer(
   }
   return fetchFrom(stub, request);
 }
+
+const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /** The object's last claim, by its status. */
 async function lastClaim(stub: Fetcher, { url, headers }: Request): Promise<number> {
@@ -168,6 +172,7 @@ function hello(
     // What a router of this isolate was told; null before there was one.
     routerSavesFiles: declaredSavesFiles(says.savesFiles),
     split: true,
+    ids: MOST_IDS,
     // Only where it was asked for: what the router says of one user, null where this isolate has made none.
     ...(through !== undefined && { through }),
   };

@@ -57,9 +57,10 @@ export const compositeNames = ["import", "switch", "return", "export"] as const;
 
 export type CompositeName = (typeof compositeNames)[number];
 
-/** `mark`, `fence` and `names` are about the user's file; the Worker answers them, as it does hello. */
+/** `mark`, `fence` and `names` are about the user's file; the Worker answers them, as it does hello and ids. */
 export type AdminRoute =
   | { readonly kind: "hello" }
+  | { readonly kind: "ids" }
   | { readonly kind: "mark" | "fence" | "names"; readonly user: string }
   | { readonly kind: "composite"; readonly user: string; readonly composite: CompositeName }
   | { readonly kind: "user"; readonly user: string; readonly route: UserRoute };
@@ -78,6 +79,10 @@ export function parseAdminRoute(method: string, pathname: string): AdminRoute {
   if (path === "/hello") {
     if (method !== "GET") throw methodNotAllowed(method, "GET");
     return { kind: "hello" };
+  }
+  if (path === "/ids") {
+    if (method !== "POST") throw methodNotAllowed(method, "POST");
+    return { kind: "ids" };
   }
   const match = /^\/users\/([^/]+)\/(.+)$/.exec(path);
   const route = match?.[2];

@@ -52,6 +52,7 @@ describe("paths", () => {
     ["/_dbmigrate/v1/users/alice/toString", "GET", 404, "not-found"],
     ["/_dbmigrate/v1/users//status", "GET", 404, "not-found"],
     [HELLO, "POST", 405, "method-not-allowed"],
+    ["/_dbmigrate/v1/ids", "GET", 405, "method-not-allowed"],
     ["/_dbmigrate/v1/users/alice/status", "POST", 405, "method-not-allowed"],
     ["/_dbmigrate/v1/users/alice/claim", "GET", 405, "method-not-allowed"],
     ["/_dbmigrate/v1/users/a%2Fb/status", "GET", 400, "bad-request"],
@@ -111,6 +112,35 @@ describe("authentication comes before anything else", () => {
   it.each([{}, { DBMIGRATE_TOKEN: "" }])("is closed without a secret: %o", async (env) => {
     expect(await summary(await ask(HELLO, { config: { env } }))).toEqual([503, "closed"]);
     expect(await summary(await ask(HELLO, { token: null, config: { env } }))).toEqual([503, "closed"]);
+  });
+});
+
+describe("ids", () => {
+  const told = async (users: unknown, type = "application/octet-stream"): Promise<Response | null> =>
+    handleAdmin(
+      new Request("https://worker.test/_dbmigrate/v1/ids", {
+        method: "POST",
+        headers: { authorization: "Bearer token-of-the-operator-now", "content-type": type },
+        body: JSON.stringify({ users }),
+      }),
+      { env: TOKENS, store: bindings.USER_DATA },
+    );
+
+  it("are those of the users' objects, in the users' order", async () => {
+    const users = ["alice", "bob", "a b\u00fc"];
+    expect(await (await told(users))?.json()).toEqual({
+      ids: users.map((user) => bindings.USER_DATA.idFromName(user).toString()),
+    });
+    expect(await (await told([], "application/json"))?.json()).toEqual({ ids: [] });
+    expect(await (await ask(HELLO))?.json()).toMatchObject({ ids: 1000 });
+  });
+
+  it.each([
+    ["a name that is no user's", ["alice", "a/b"], [400, "bad-request"]],
+    ["no list", "alice", [400, "bad-request"]],
+    ["too many", Array.from({ length: 1001 }, (_, n) => `u${n}`), [413, "too-large"]],
+  ])("refuse %s", async (_name, users, expected) => {
+    expect(await summary(await told(users))).toEqual(expected);
   });
 });
 

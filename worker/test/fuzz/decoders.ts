@@ -204,7 +204,10 @@ export const targets: readonly Target[] = [
     ["/_dbmigrate/v1/users/u/status", "/_dbmigrate/v1/users/a%2Fb/export/rows", "/_dbmigrate/v1/hello"],
     (path) => {
       const route = parseAdminRoute("GET", path);
-      demand(route.kind === "hello" || parseUserId(route.user) === route.user, "a route to no user");
+      demand(
+        route.kind === "hello" || route.kind === "ids" || parseUserId(route.user) === route.user,
+        "a route to no user",
+      );
     },
   ),
   textTarget("objectKeys", ["{user}/database.sqlite", "databases/{user}.sqlite"], (layout) => {
