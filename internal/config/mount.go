@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,12 +17,16 @@ type Mount struct {
 	TOML bool
 	// Path is the file's; "" where there is none.
 	Path string
-	// Bucket, Flags and Store are the names of the bindings: "" where the file has none.
+	// Environment is the chosen one; "" is the top level.
+	Environment string
+	// Main is the Worker's module, beside the file; "" where the file names none.
+	Main string
+	// Bucket, Flags and Store are the names of the bindings. What the file lacks has the usual name.
 	Bucket, Flags, Store string
-	// Node says that the file has the compatibility flag.
-	Node bool
-	// NextTag is that of wrangler's next migration.
-	NextTag string
+	// Lacks is what the file needs besides.
+	Lacks []Addition
+	// NeedsBucket says that the bucket of the databases is in Lacks, and nobody has named it.
+	NeedsBucket bool
 }
 
 // ReadMount reads the chosen environment of the wrangler file.
@@ -30,19 +35,23 @@ func ReadMount(in Input) (Mount, error) {
 		in.File = ""
 	}
 	f, err := readWrangler(in)
-	if err != nil || f == nil {
-		return Mount{NextTag: nextTag(nil)}, err
+	if err != nil {
+		return Mount{}, err
 	}
-	bucket, err := f.bucket(Given(in).Bucket)
+	if f == nil {
+		f = &wranglerFile{}
+	}
+	given := Given(in)
+	bucket, err := f.bucket(given.Bucket)
 	if err != nil {
 		return Mount{}, err
 	}
 	m := Mount{
-		TOML:    filepath.Ext(f.path) == ".toml",
-		Path:    f.path,
-		Bucket:  bucket.Binding,
-		Node:    slices.Contains(f.Flags, "nodejs_compat"),
-		NextTag: nextTag(f.Migrations),
+		TOML:        filepath.Ext(f.path) == ".toml",
+		Path:        f.path,
+		Environment: f.environment,
+		Main:        f.Main,
+		Bucket:      bucket.Binding,
 	}
 	if len(f.KV) > 0 {
 		m.Flags = f.KV[0].Binding
@@ -52,7 +61,57 @@ func ReadMount(in Input) (Mount, error) {
 			m.Store = b.Name
 		}
 	}
+	m.lack(f, given)
 	return m, nil
+}
+
+// The usual names of what is missing.
+const (
+	usualBucket = "user-data"
+	bucketName  = "BUCKET"
+	flagsName   = "FLAGS"
+	storeName   = "USER_DATA"
+)
+
+// lack notes what the file needs besides, in the order in which people read it.
+func (m *Mount) lack(f *wranglerFile, given Values) {
+	const node = "nodejs_compat"
+	if !slices.Contains(f.Flags, node) {
+		m.Lacks = append(m.Lacks, Addition{Path: f.pathOf(f.flagsInherited, "compatibility_flags"), Word: node})
+	}
+	if m.Bucket == "" {
+		m.Bucket, m.NeedsBucket = bucketName, given.Bucket == ""
+		m.Lacks = append(m.Lacks, Addition{Path: f.pathOf(false, "r2_buckets"), Fields: []Field{
+			{"binding", m.Bucket}, {"bucket_name", cmp.Or(given.Bucket, usualBucket)},
+		}})
+	}
+	if m.Flags == "" {
+		m.Flags = flagsName
+		fields := []Field{{"binding", m.Flags}}
+		if given.KVNamespace != "" {
+			fields = append(fields, Field{"id", given.KVNamespace})
+		}
+		m.Lacks = append(m.Lacks, Addition{Path: f.pathOf(false, "kv_namespaces"), Fields: fields})
+	}
+	if m.Store != "" {
+		return
+	}
+	m.Store = storeName
+	m.Lacks = append(m.Lacks,
+		Addition{Path: f.pathOf(false, "durable_objects", "bindings"), Fields: []Field{
+			{"name", m.Store}, {"class_name", storeClass},
+		}},
+		Addition{Path: f.pathOf(f.migrationsInherited, "migrations"), Fields: []Field{
+			{"tag", nextTag(f.Migrations)}, {"new_sqlite_classes", []string{storeClass}},
+		}})
+}
+
+// pathOf leads to a list of the environment, or to the one that it inherits.
+func (f *wranglerFile) pathOf(inherited bool, names ...string) []string {
+	if f.environment == "" || inherited {
+		return names
+	}
+	return append([]string{"env", f.environment}, names...)
 }
 
 var numberedTag = regexp.MustCompile(`^(.*?)(\d{1,9})$`)

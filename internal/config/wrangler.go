@@ -18,6 +18,7 @@ import (
 // wranglerFile is one environment of a wrangler configuration, or its top level.
 type wranglerFile struct {
 	AccountID string                  `json:"account_id"    toml:"account_id"`
+	Main      string                  `json:"main"          toml:"main"`
 	Route     any                     `json:"route"         toml:"route"`
 	Routes    []any                   `json:"routes"        toml:"routes"`
 	KV        []kvBinding             `json:"kv_namespaces" toml:"kv_namespaces"`
@@ -30,6 +31,8 @@ type wranglerFile struct {
 
 	path        string
 	environment string
+	// An environment that has no list of its own has that of the top level.
+	flagsInherited, migrationsInherited bool
 }
 
 type objectBindings struct {
@@ -192,6 +195,15 @@ func (f wranglerFile) inherit(top *wranglerFile, name string) *wranglerFile {
 	}
 	if f.Route == nil && f.Routes == nil {
 		f.Route, f.Routes = top.Route, top.Routes
+	}
+	if f.Main == "" {
+		f.Main = top.Main
+	}
+	if f.Flags == nil && top.Flags != nil {
+		f.Flags, f.flagsInherited = top.Flags, true
+	}
+	if f.Migrations == nil && top.Migrations != nil {
+		f.Migrations, f.migrationsInherited = top.Migrations, true
 	}
 	return &f
 }

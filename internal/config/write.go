@@ -122,11 +122,14 @@ func section(profile, from string, s Settings) string {
 	return b.String()
 }
 
-func replace(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-*.toml")
+func replace(path, text string) error { return replaceAs(path, text, 0o644) }
+
+// replaceAs replaces a file as a whole or not at all.
+func replaceAs(path, text string, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-*"+filepath.Ext(path))
 	if err == nil {
 		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Chmod(0o644), f.Close())
+		err = errors.Join(err, f.Chmod(mode), f.Close())
 		if err == nil {
 			err = os.Rename(f.Name(), path)
 		}

@@ -38,6 +38,7 @@ type consumer struct {
 
 var all = []consumer{
 	{name: "template", prepare: mountIntoTemplate, generated: true},
+	{name: "written", prepare: mountByInit, generated: true},
 	{name: "strict", prepare: copyTestdata},
 	{name: "javascript", prepare: copyTestdata},
 	{name: "vitest", prepare: copyTestdata, generated: true, tested: true},

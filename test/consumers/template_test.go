@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/setup"
 )
 
 // mostLines is how many lines mounting the package may add to an application.
@@ -23,9 +26,50 @@ func TestDiffOfMount(t *testing.T) {
 	}
 }
 
-// mountIntoTemplate makes a new application as create-cloudflare does, gives it a D1 database and a query,
-// and applies the diff that docs/mount.md shows.
+// mountIntoTemplate makes a new application, and applies the diff that docs/mount.md shows.
 func mountIntoTemplate(t *testing.T, p *project) {
+	t.Helper()
+	newApplication(t, p)
+	p.write("mount.diff", shownDiff(t))
+	run(t, p.dir, "git", "apply", "--unidiff-zero", "mount.diff")
+}
+
+// mountByInit lets `dbmigrate init --worker --write` mount the package into the same application. The lines
+// that it leaves to people go where it says.
+func mountByInit(t *testing.T, p *project) {
+	t.Helper()
+	newApplication(t, p)
+	lines := p.read("wrangler.jsonc")
+	in := config.Input{Dir: p.dir, Getenv: func(string) string { return "" }}
+	in.Flags.Bucket, in.Flags.KVNamespace = "user-data", "flags-namespace-id"
+	for _, added := range []int{5, 0} {
+		w, err := setup.WriteWorker(in, false)
+		if err != nil || w.Added != added || w.Made != (added > 0) {
+			t.Fatalf("%+v, %v", w, err)
+		}
+		if added == 0 {
+			continue
+		}
+		for line := range strings.Lines(lines) {
+			if !strings.Contains(p.read("wrangler.jsonc"), line) {
+				t.Errorf("wrangler.jsonc has lost %q", line)
+			}
+		}
+		head, body, found := strings.Cut(w.Code, "// In fetch(request, env):\n")
+		if !found {
+			t.Fatalf("the code has another form:\n%s", w.Code)
+		}
+		const before = "\t\tconst db = env.DB;\n"
+		code := p.read("src/index.ts")
+		if strings.Count(code, before) != 1 {
+			t.Fatalf("the application has another form:\n%s", code)
+		}
+		p.write("src/index.ts", head+strings.Replace(code, before, body, 1))
+	}
+}
+
+// newApplication makes what create-cloudflare makes, with a D1 database and a query.
+func newApplication(t *testing.T, p *project) {
 	t.Helper()
 	template := p.tool("create-cloudflare/templates/hello-world/ts")
 	if err := os.CopyFS(p.dir, os.DirFS(template)); err != nil {
@@ -42,8 +86,6 @@ func mountIntoTemplate(t *testing.T, p *project) {
 		t.Fatal(err)
 	}
 	p.write("src/index.ts", string(before))
-	p.write("mount.diff", shownDiff(t))
-	run(t, p.dir, "git", "apply", "--unidiff-zero", "mount.diff")
 }
 
 // withD1 is what `wrangler d1 create` adds.
