@@ -9,6 +9,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
+/** wrangler's own. */
+const esbuild = createRequire(require.resolve("wrangler/package.json"))("esbuild");
 const worker = dirname(dirname(fileURLToPath(import.meta.url)));
 const [into, given] = [resolve(process.argv[2]), process.argv[3]];
 const compiled = join(into, "compiled");
@@ -32,7 +34,23 @@ function put(path, text) {
 
 /** SQLite's module comes along. */
 function putModule(path) {
-  put(path, readFileSync(join(compiled, path), "utf8").replaceAll(SQLITE, "./sqlite3.wasm?module"));
+  const text = readFileSync(join(compiled, path), "utf8").replaceAll(SQLITE, "./sqlite3.wasm?module");
+  const { code, map } = esbuild.transformSync(withItsMap(path, text), {
+    minify: true, // applications upload it as it is, unless they minify themselves
+    sourcefile: path,
+    sourcemap: "external",
+    target: "es2024",
+  });
+  const name = `${path}.map`;
+  put(path, `${code}//# sourceMappingURL=${name.split("/").at(-1)}\n`);
+  put(name, map);
+}
+
+/** The text with its source map in it, so that what is made of it leads back to TypeScript. */
+function withItsMap(path, text) {
+  const map = readFileSync(join(compiled, `${path}.map`)).toString("base64");
+  const inline = `//# sourceMappingURL=data:application/json;base64,${map}`;
+  return text.replace(/\/\/# sourceMappingURL=.*\s*$/, inline);
 }
 
 /** Compilers before TypeScript 5.7 look for no declarations behind ".ts". */
@@ -71,7 +89,6 @@ execFileSync(process.execPath, [tsc, "-p", join(worker, "package"), "--outDir", 
 for (const path of filesIn(compiled)) {
   if (path.endsWith(".d.ts")) putDeclarations(path);
   else if (path.endsWith(".js")) putModule(path);
-  else if (path.endsWith(".map")) cpSync(join(compiled, path), join(target, path));
 }
 put("src/version.js", `export const version = ${JSON.stringify(version)};\n`);
 rmSync(join(target, "src/version.js.map"));
