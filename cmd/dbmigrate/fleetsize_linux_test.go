@@ -149,7 +149,7 @@ func TestScanOfALargeFleet(t *testing.T) {
 // TestMemoryOfALargeScan: what a scan keeps does not grow with the fleet. The second scan meets a history of
 // everybody, and its sizes.
 func TestMemoryOfALargeScan(t *testing.T) {
-	users := effort.Amount(t, "users", 150_000, 1_000_000)
+	users := effort.Amount(t, "users", 100_000, 1_000_000)
 	history := filepath.Join(t.TempDir(), "history.sqlite")
 	f := &largeFleet{users: users, plain: true, calls: map[string]int{}}
 	server := httptest.NewServer(f)

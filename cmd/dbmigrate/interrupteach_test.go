@@ -37,7 +37,7 @@ func TestInterruptAtEveryRequest(t *testing.T) {
 			stops = append(stops, stop{i, request, 1}, stop{i, request, 2})
 		}
 	}
-	for _, s := range effort.Some(t, "interrupts", stops, 5) {
+	for _, s := range effort.Some(t, "interrupts", stops, 3) {
 		c := interrupted[s.at]
 		t.Run(fmt.Sprintf("%s, %d at %s", c.command, s.signals, s.request), func(t *testing.T) {
 			o.mustDo(t, c.before)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 type stoppingStack struct{ *testing.M }
 
 func (s stoppingStack) Run() int {
+	// What many of these tests do most is wait: for a server that does not answer, or for a next attempt.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := s.M.Run()
 	if err := shared.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,6 +64,7 @@ func (s *sharedStack) stop() error {
 // TestScripts tells the stories that need no network. Their environment names no account, and nothing listens
 // where they connect.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

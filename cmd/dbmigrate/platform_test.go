@@ -18,6 +18,7 @@ import (
 // be moved into such a deployment, and doctor and migrate name the setting. Commands that only look, or bring
 // back, say so and go on.
 func TestWrongDeployments(t *testing.T) {
+	t.Parallel()
 	wrong := []struct{ name, date, classes, says string }{
 		{"rpc", "2024-04-02", "new_sqlite_classes", "compatibility_date to 2024-04-03"},
 		{"sqlite", "2026-11-01", "new_classes", "new_sqlite_classes"},
@@ -83,6 +84,7 @@ func deployment(t *testing.T, date, classes string) string {
 // although the object that hello asks still answers. The object is not asked again and again, and there is a
 // way out.
 func TestBadDeploy(t *testing.T) {
+	t.Parallel()
 	config := deployment(t, "2026-11-01", "new_sqlite_classes")
 	text, err := os.ReadFile(config)
 	if err != nil {

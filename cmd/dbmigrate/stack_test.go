@@ -28,6 +28,7 @@ import (
 // TestStackStories tells the stories that need R2, KV and the Worker. All share one local runtime, so each
 // has users of its own: their ids begin with the story's name.
 func TestStackStories(t *testing.T) {
+	t.Parallel()
 	s, err := shared.start()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,7 @@ func TestStackStories(t *testing.T) {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
 	testscript.Run(t, testscript.Params{
-		Files:               effort.Some(t, "stories", stories, 6),
+		Files:               effort.Some(t, "stories", stories, 4),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                stackCommands(s),

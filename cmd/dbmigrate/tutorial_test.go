@@ -63,10 +63,13 @@ var (
 	aRunID   = regexp.MustCompile(`\d{8}T\d{6}Z-[0-9a-f]{8}`)
 	duration = regexp.MustCompile(`\b\d+(\.\d+)?(ms|s)\b`)
 	spaces   = regexp.MustCompile(` +`)
+	// anotherRun is said of the runs that the tests before killed on the same runtime.
+	anotherRun = regexp.MustCompile(`(?m)^another run is active, .*\n`)
 )
 
 // steady takes out what differs from run to run: times, run ids, and with them the widths of columns.
 func steady(text string) string {
+	text = anotherRun.ReplaceAllString(text, "")
 	text = duration.ReplaceAllString(aRunID.ReplaceAllString(text, "RUN"), "TIME")
 	return spaces.ReplaceAllString(text, " ")
 }

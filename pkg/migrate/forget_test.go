@@ -176,7 +176,7 @@ func (x *walk) loseObject() {
 func TestForgetMayDieAnywhere(t *testing.T) {
 	states := beforeForget()
 	names := slices.Sorted(maps.Keys(states))
-	for _, name := range effort.Some(t, "states", names, 8) {
+	for _, name := range effort.Some(t, "states", names, 4) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n, ended := 0, false; !ended; n++ {
@@ -242,7 +242,7 @@ func TestForgetBesideOthers(t *testing.T) {
 	for i := range seeds {
 		seeds[i] = uint64(i)
 	}
-	for _, seed := range effort.Some(t, "seeds", seeds, 40) {
+	for _, seed := range effort.Some(t, "seeds", seeds, 20) {
 		synctest.Test(t, func(t *testing.T) { forgetBesideOthers(t, seed) })
 	}
 }

@@ -234,7 +234,7 @@ func TestConflictsAreFoundBeforeTheFence(t *testing.T) {
 // Wherever a rollback that prefers a side dies, the next one ends it: the rows of that side stay, and the
 // other half is kept whole.
 func TestPreferredSideAfterEveryDeath(t *testing.T) {
-	kills := effort.Numbered(t, "deaths", 60, 6)
+	kills := effort.Numbered(t, "deaths", 60, 4)
 	for prefer, want := range map[split.Prefer]string{
 		split.PreferHot:  "1:7 2:0 3:1 4:0",
 		split.PreferCold: "1:1 2:0 3:1 4:0",

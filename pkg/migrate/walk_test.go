@@ -29,6 +29,31 @@ import (
 
 const walkRows = 40
 
+// walkImage is the file with which the user of each walk begins: thousands of walks share one.
+var walkImage = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "dbmigrate-walk-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "a.sqlite")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.Exec(
+		`CREATE TABLE clips (id INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER, name TEXT); CREATE TABLE tags (clip INTEGER REFERENCES clips, tag TEXT);
+		CREATE INDEX byname ON clips (name);
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?) INSERT INTO clips SELECT i, i, 'clip ' || i FROM n;
+		INSERT INTO tags SELECT id, 'tag' FROM clips`,
+		walkRows,
+	)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // walk is a world with one user, and what commands do to that user.
 type walk struct {
 	*testing.T
@@ -38,25 +63,7 @@ type walk struct {
 func newWalk(t *testing.T) *walk {
 	t.Helper()
 	w := world.New(t.TempDir())
-	path := filepath.Join(t.TempDir(), "a.sqlite")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.Exec(
-		`CREATE TABLE clips (id INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER, name TEXT); CREATE TABLE tags (clip INTEGER REFERENCES clips, tag TEXT);
-		CREATE INDEX byname ON clips (name);
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ?) INSERT INTO clips SELECT i, i, 'clip ' || i FROM n;
-		INSERT INTO tags SELECT id, 'tag' FROM clips`,
-		walkRows,
-	)
-	if err == nil {
-		err = db.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(path)
+	content, err := walkImage()
 	if err != nil {
 		t.Fatal(err)
 	}

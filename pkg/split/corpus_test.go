@@ -11,7 +11,7 @@ import (
 // Real files that nobody of this project wrote are divided, too, or refused with a name.
 func TestCorpus(t *testing.T) {
 	divided := map[string]bool{}
-	names := effort.Some(t, "real files", corpus.Names(), 3)
+	names := effort.Some(t, "real files", corpus.Names(), 2)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2) {

@@ -24,7 +24,7 @@ const hardSeeds = 30
 // Every database is divided into parts that are together the database, or refused with a name.
 func TestHardDatabases(t *testing.T) {
 	ran, divided := 0, 0
-	for _, seed := range effort.Numbered(t, "seeds", hardSeeds, 6) {
+	for _, seed := range effort.Numbered(t, "seeds", hardSeeds, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			ran++
 			path := filepath.Join(t.TempDir(), "hard.sqlite")

@@ -36,7 +36,7 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("nothing is known of %s", name)
 		}
 	}
-	for _, name := range effort.Some(t, "real files", corpus.Names(), 4) {
+	for _, name := range effort.Some(t, "real files", corpus.Names(), 2) {
 		reasons := corpusFiles[name]
 		t.Run(name, func(t *testing.T) {
 			path := corpus.Copy(t, name)

@@ -102,7 +102,7 @@ func TestFirstLookIsRightAboutTheCorpus(t *testing.T) {
 
 func TestFirstLookIsRightAboutHardDatabases(t *testing.T) {
 	const all = 60
-	sure, seeds := 0, effort.Numbered(t, "seeds", all, 12)
+	sure, seeds := 0, effort.Numbered(t, "seeds", all, 8)
 	for _, seed := range seeds {
 		path := filepath.Join(t.TempDir(), fmt.Sprint(seed))
 		made, err := harddb.Build(t.Context(), path, uint64(seed))

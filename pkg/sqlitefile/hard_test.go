@@ -287,7 +287,7 @@ var hardShapes = []hardShape{
 }
 
 func TestHardDatabasesComeBackExactly(t *testing.T) {
-	for _, shape := range effort.Some(t, "shapes", hardShapes, 2) {
+	for _, shape := range effort.Some(t, "shapes", hardShapes, 1) {
 		t.Run(shape.String(), func(t *testing.T) {
 			path := makeHard(t, shape)
 			f := openFile(t, path)

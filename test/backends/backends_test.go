@@ -281,10 +281,15 @@ var modes = []mode{
 // TestModes moves the users of the example backend there and back while it writes, in each recommended mode
 // of --writers: no acknowledged write is lost.
 func TestModes(t *testing.T) {
-	var table strings.Builder
-	table.WriteString("| `--writers` | processes run | cutovers | acknowledged | unknown | refused | lost |\n|---|---|---|---|---|---|---|\n")
-	for _, m := range modes {
+	t.Parallel()
+	rows := make([]string, len(modes))
+	t.Cleanup(func() {
+		docpage.Publish(t, "backends", "| `--writers` | processes run | cutovers | acknowledged | unknown | refused | lost |\n"+
+			"|---|---|---|---|---|---|---|\n"+strings.Join(rows, ""))
+	})
+	for i, m := range modes {
 		t.Run(m.writers, func(t *testing.T) {
+			t.Parallel()
 			s := cloud
 			if m.oldPath != "none" {
 				s = startWith(t, m.oldPath)
@@ -301,7 +306,7 @@ func TestModes(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			})
-			fmt.Fprintf(&table, "| `%s` | %s | %d | %d | %d | %d | %d |\n", m.writers, strings.Join(m.modules, ", "),
+			rows[i] = fmt.Sprintf("| `%s` | %s | %d | %d | %d | %d | %d |\n", m.writers, strings.Join(m.modules, ", "),
 				2*rounds*len(users), r.count("acknowledged"), r.count("unknown"), r.count("refused"), r.lost(t, s))
 			for _, module := range m.modules {
 				if r.Told[module+" acknowledged"] == 0 {
@@ -310,7 +315,6 @@ func TestModes(t *testing.T) {
 			}
 		})
 	}
-	docpage.Publish(t, "backends", table.String())
 }
 
 func startWith(t *testing.T, oldPath string) *stack.Stack {

@@ -38,7 +38,7 @@ func TestObjectKeepsWhatItCarries(t *testing.T) {
 		{"freed and exported", []string{"migrate", "gc", "rollback"}, true},
 		{"split and merged", []string{"split", "rollback"}, false},
 	}
-	for _, way := range effort.Some(t, "ways there and back", ways, 2) {
+	for _, way := range effort.Some(t, "ways there and back", ways, 1) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			u := newPatient(t, image, nil)
@@ -91,6 +91,7 @@ func carriedBy(t *testing.T, user string) userdb.Object {
 // TestEncodedObjectIsRefused: bytes that somebody on the way may decode or not are refused by name, before
 // anything changes, and once.
 func TestEncodedObjectIsRefused(t *testing.T) {
+	t.Parallel()
 	op, name := newOperator(t), userNamed(t)
 	bucket, err := harness.Bucket(cloud)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestWalkDiscard(t *testing.T) {
 	for n, name := range names {
 		all = append(all, point{n: n, name: name, nth: nthOf(names, n)})
 	}
-	for _, p := range chosenPoints(t, all, 8) {
+	for _, p := range chosenPoints(t, all, 5) {
 		t.Run(fmt.Sprintf("%02d %s", p.n, p.name), func(t *testing.T) {
 			t.Parallel()
 			u, before := newPatient(t, image, []string{"migrate"}), map[userdb.ObjectKey]bool{}

@@ -6,6 +6,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// While one command waits for the runtime, others work.
+	flag.Parse()
+	flag.Set("test.parallel", "4")
 	dir, err := os.MkdirTemp("", "dbmigrate-e2e-")
 	if err == nil {
 		binary, err = harness.Build(context.Background(), "../..", dir)

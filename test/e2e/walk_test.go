@@ -95,7 +95,7 @@ var ways = []struct {
 func TestWalk(t *testing.T) {
 	image := smallDatabase(t)
 	table := killTable{walks: walked, section: "kill"}
-	walkAll(t, image, &table, 24)
+	walkAll(t, image, &table, 14)
 	table.publish(t)
 }
 

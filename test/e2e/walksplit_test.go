@@ -55,7 +55,7 @@ var splitWalks = []walk{
 func TestWalkSplit(t *testing.T) {
 	image := archiveDatabase(t)
 	table := killTable{walks: splitWalks, section: "kill-split"}
-	walkAll(t, image, &table, 14)
+	walkAll(t, image, &table, 8)
 	table.publish(t)
 }
 

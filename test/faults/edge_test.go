@@ -54,7 +54,7 @@ func TestTheEdgeBlocksOneUser(t *testing.T) {
 			all = append(all, b)
 		}
 	}
-	for _, b := range effort.Some(t, "pages of the edge", all, 6) {
+	for _, b := range effort.Some(t, "pages of the edge", all, 4) {
 		t.Run(strings.ReplaceAll(b.command+" "+b.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			team := newTeam(t, 3)

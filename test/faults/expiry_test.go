@@ -27,7 +27,7 @@ func TestExpiry(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range effort.Some(t, "requests at which a credential expires", all, 4) {
+	for _, c := range effort.Some(t, "requests at which a credential expires", all, 2) {
 		t.Run(fmt.Sprintf("%s/%s/%02d", c.command, c.service, c.n), func(t *testing.T) {
 			t.Parallel()
 			mustSuffer(

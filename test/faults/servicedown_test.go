@@ -174,7 +174,7 @@ func (c *outage) row() string {
 // and no acknowledged write is lost.
 func TestEveryCellOfServiceDown(t *testing.T) {
 	t.Parallel()
-	cells := effort.Some(t, "cells of the table", allCells(), 36)
+	cells := effort.Some(t, "cells of the table", allCells(), 24)
 	run := prepareCells(t, cells)
 	slots := make(chan struct{}, 24) // nearly all of them wait for their next attempt
 	var all sync.WaitGroup

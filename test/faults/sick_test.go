@@ -43,7 +43,7 @@ func TestOneSickObject(t *testing.T) {
 			all = append(all, c)
 		}
 	}
-	for _, c := range effort.Some(t, "commands beside a sick object", all, 5) {
+	for _, c := range effort.Some(t, "commands beside a sick object", all, 3) {
 		t.Run(strings.ReplaceAll(fmt.Sprintf("%d %s", c.status, c.command), " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			team := newNamedTeam(t, 3)

@@ -119,7 +119,7 @@ func TestTroubleThatPasses(t *testing.T) { suffer(t, passing()) }
 func TestTroubleThatLasts(t *testing.T) { suffer(t, lasting()) }
 
 func suffer(t *testing.T, troubles []trouble) {
-	for _, tr := range effort.Some(t, "troubles", troubles, 6) {
+	for _, tr := range effort.Some(t, "troubles", troubles, 4) {
 		t.Run(strings.ReplaceAll(tr.where+" "+tr.name, " ", "_")+fmt.Sprint(tr.from), func(t *testing.T) {
 			t.Parallel()
 			team := newTeam(t, 2)

@@ -99,7 +99,7 @@ func TestEveryCommandRefusesADamagedReader(t *testing.T) {
 			}
 		}
 	}
-	for _, d := range effort.Some(t, "damaged readers", all, 4) {
+	for _, d := range effort.Some(t, "damaged readers", all, 3) {
 		path := makeDatabase(t, schema, tables[d.kind])
 		t.Run(strings.Join([]string{d.kind, d.how, d.where}, " "), func(t *testing.T) {
 			u := newUser(t, strings.Join([]string{d.kind, d.how, d.where}, "-"))

@@ -96,7 +96,7 @@ func TestADamagedSenderIsRefused(t *testing.T) {
 			all = append(all, damage{kind, how})
 		}
 	}
-	for _, d := range effort.Some(t, "damaged senders", all, 3) {
+	for _, d := range effort.Some(t, "damaged senders", all, 2) {
 		path := makeDatabase(t, longSchema, tables[d.kind])
 		t.Run(d.kind+" "+d.how, func(t *testing.T) { refusesSender(t, d.kind+" "+d.how, path, senders[d.how]) })
 	}

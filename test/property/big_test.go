@@ -12,7 +12,7 @@ import (
 
 // TestBigDatabasesComeBack moves what is large in one way. A whole run takes the sizes that the design names.
 func TestBigDatabasesComeBack(t *testing.T) {
-	tables, rows := effort.Amount(t, "tables", 40, 2_000), effort.Amount(t, "rows", 25_000, 1_000_000)
+	tables, rows := effort.Amount(t, "tables", 40, 2_000), effort.Amount(t, "rows", 10_000, 1_000_000)
 	for _, c := range []struct {
 		name, sql string
 	}{

@@ -40,7 +40,7 @@ func TestWorldConforms(t *testing.T) {
 	w := world.New(t.TempDir())
 	fake := sides{"world", w.Bucket, w.Objects}
 	sample := sampleOf(t)
-	for _, phase := range effort.Some(t, "phases", phaseNames, 4) {
+	for _, phase := range effort.Some(t, "phases", phaseNames, 2) {
 		for _, m := range objectMessages {
 			if m.name == "a range" && strings.HasSuffix(phase, "ING") && phase != "MERGING" {
 				continue // the engine asks for ranges of whole imports only, and the world has no others

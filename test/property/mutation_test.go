@@ -165,7 +165,7 @@ func TestVerifyFindsAndNamesEveryMutation(t *testing.T) {
 	rounds := effort.Amount(t, "places for each kind", 1, 5)
 	random := rand.New(rand.NewPCG(seed, 0))
 	table := "| mutation | made | found and named |\n|---|---|---|\n"
-	for _, n := range effort.Numbered(t, "kinds of mutations", len(mutations(1)), 5) {
+	for _, n := range effort.Numbered(t, "kinds of mutations", len(mutations(1)), 3) {
 		kind, made, found := mutations(1)[n], 0, 0
 		for round := range rounds {
 			m := mutations(1 + random.IntN(mutatedRows))[n]

@@ -30,7 +30,7 @@ func TestHardDatabasesComeBackOrAreRefused(t *testing.T) {
 	t.Cleanup(
 		func() { docpage.Publish(t, "hard", ends.markdown(first, wholeSeeds)) },
 	) // when the last of them has ended
-	for _, n := range effort.Numbered(t, "seeds", wholeSeeds, 8) {
+	for _, n := range effort.Numbered(t, "seeds", wholeSeeds, 5) {
 		seed := first + n
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

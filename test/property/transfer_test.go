@@ -48,7 +48,7 @@ func (c *countedStores) ExportRows(
 // One row of many is named from digests of ranges: the table does not travel. A whole run makes it a million
 // rows.
 func TestNamingOneRowOfManyTransfersFew(t *testing.T) {
-	rows := effort.Amount(t, "rows", 150_000, 1_000_000)
+	rows := effort.Amount(t, "rows", 60_000, 1_000_000)
 	path := filepath.Join(t.TempDir(), "many.sqlite")
 	makeMany(t, path, manyRows(rows))
 	u := migrated(t, "mutation-in-many", path)

@@ -26,13 +26,20 @@ var short = Config{
 	Kills:        0.1,
 }
 
-func TestRace(t *testing.T) { onStack(t, sized(t, short, 200)) }
+func TestRace(t *testing.T) {
+	split := short
+	split.Split, split.Writes = true, 300 // some of which dawdle
+	all := []kind{{"users in one place", short, 200}, {"users who are split", split, 120}}
+	for _, k := range effort.Some(t, "kinds of races", all, 1) {
+		t.Run(k.name, func(t *testing.T) { onStack(t, sized(t, k.config, k.little)) })
+	}
+}
 
-// TestRaceSplit races over users who are split.
-func TestRaceSplit(t *testing.T) {
-	config := short
-	config.Split, config.Writes = true, 300 // some of which dawdle
-	onStack(t, sized(t, config, 120))
+// kind is a race, and how many writes it has in a run that is not whole.
+type kind struct {
+	name   string
+	config Config
+	little int64
 }
 
 // sized leaves cycles and writes out where the run is not whole.

@@ -5,13 +5,11 @@ package harness
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -19,20 +17,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
-
-// Build compiles dbmigrate into dir and returns its path. root is the module's root.
-func Build(ctx context.Context, root, dir string) (string, error) {
-	if err := stack.NoteInputs(root, "cmd", "internal", "pkg"); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "dbmigrate")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/dbmigrate")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build dbmigrate: %w\n%s", err, out)
-	}
-	return binary, nil
-}
 
 // Operator runs dbmigrate with every request going through a proxy of its own.
 type Operator struct {

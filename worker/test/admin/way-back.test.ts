@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { handleAdmin } from "../../src/index.ts";
+import { some } from "../effort.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped } from "../router/fixtures.ts";
 import { batch, jFrame } from "../store/encode.ts";
 import { header, table } from "../store/client.ts";
@@ -263,21 +264,27 @@ describe("return", () => {
     await isKept("SEALED");
   });
 
-  it.each(faults)("comes through when call $at is cut $cut: sent again, it ends", async ({ at, cut }) => {
-    const body = await wanted();
-    const first = await send("return", body, withFault(at, cut));
-    if (first.status !== 200) expect((await send("return", body)).status).toBe(200);
-    await isBack(2);
-    expect((await send("status")).json).toMatchObject({ phase: "EMPTY", gen: 2 });
-  });
+  it.each(some("cuts of a return", faults, 6))(
+    "comes through when call $at is cut $cut: sent again, it ends",
+    async ({ at, cut }) => {
+      const body = await wanted();
+      const first = await send("return", body, withFault(at, cut));
+      if (first.status !== 200) expect((await send("return", body)).status).toBe(200);
+      await isBack(2);
+      expect((await send("status")).json).toMatchObject({ phase: "EMPTY", gen: 2 });
+    },
+  );
 
-  it.each(faults)("is harmless when a migrate takes over after call $at ($cut)", async ({ at, cut }) => {
-    const body = await wanted();
-    await send("return", body, withFault(at, cut));
-    const state = await takenOver();
-    await send("return", body); // the message of the dead command lands late
-    expect(await stateNow()).toEqual(state);
-  });
+  it.each(some("migrates after a cut", faults, 6))(
+    "is harmless when a migrate takes over after call $at ($cut)",
+    async ({ at, cut }) => {
+      const body = await wanted();
+      await send("return", body, withFault(at, cut));
+      const state = await takenOver();
+      await send("return", body); // the message of the dead command lands late
+      expect(await stateNow()).toEqual(state);
+    },
+  );
 
   it.each(steps)("is harmless when it goes on behind a migrate that took over before call %i", async (at) => {
     const body = await wanted();

@@ -73,7 +73,7 @@ function statements(seed: number, count: number): string[] {
   });
 }
 
-const texts = some("statements", statements(20_261_129, 1500), 500);
+const texts = some("statements", statements(20_261_129, 1500), 300);
 
 it("in whatever column the values come together", () => {
   const file = runOnFile(

@@ -33,7 +33,7 @@ const unfinished = [
   "SELECT 1 -- (",
   "SELECT ')', \"(\" AS \"(\", x'' -- '",
 ];
-const generated = some("generated texts", firstStatements(20_261_130, 4000), 1200);
+const generated = some("generated texts", firstStatements(20_261_130, 4000), 800);
 const texts = [...unfinished, ...misleading, ...generated];
 
 // Ours, for texts that SQLite takes, or of which it reads the first statement only.
@@ -84,7 +84,7 @@ it("on a file", () => {
 });
 
 it("in a Durable Object, in the same words", async () => {
-  const statements = some("texts in a Durable Object", texts.slice(0, 900), 400).map((sql) => ({ sql }));
+  const statements = some("texts in a Durable Object", texts.slice(0, 900), 200).map((sql) => ({ sql }));
   const alike = statements.filter(({ sql }) => !isKnown(sql));
   expect(await differences(await Pair.open(setUp), alike)).toEqual([]);
 });

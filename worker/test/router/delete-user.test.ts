@@ -140,7 +140,7 @@ it("has no more calls than are cut", async () => {
 });
 
 describe("cut off", () => {
-  it.each(some("cuts", CUTS, 24))(
+  it.each(some("cuts", CUTS, 12))(
     "from $phase at call $at, behind it: $behind",
     async ({ phase, behind, at }) => {
       const user = newUser();

@@ -122,7 +122,7 @@ async function stored(user: string): Promise<Uint8Array | null> {
 }
 
 describe("the side that answers", () => {
-  it.concurrent.each(some("rows of the router's table", CASES, 60))(
+  it.concurrent.each(some("rows of the router's table", CASES, 30))(
     "flag $flag, file $file, store $phase, $mode",
     { timeout: 30_000 },
     async (given) => {

@@ -12,7 +12,7 @@ beforeEach(async () => {
 const ask = (...sql: string[]) => store.stub.query({ statements: sql.map((text) => ({ sql: text })) });
 
 describe("a request to a store ends", () => {
-  it.each(some("costly requests", costly, 3))("when it asks for %s", async (_name, ...sql) => {
+  it.each(some("costly requests", costly, 2))("when it asks for %s", async (_name, ...sql) => {
     expect(await ask(...sql)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
     // A cursor that is left in the middle would keep tables from being dropped.
     expect(await ask("CREATE TABLE z (a)", "DROP TABLE z", "SELECT count(*) FROM notes")).toMatchObject({

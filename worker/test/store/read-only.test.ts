@@ -34,7 +34,7 @@ describe("a read changes nothing", () => {
     const before = await state();
     expect(before.phase).toBe(phase);
     let answered = 0;
-    const reads = [...misleading, ...some("generated reads", firstStatements(20261129, 400), 100)];
+    const reads = [...misleading, ...some("generated reads", firstStatements(20261129, 400), 50)];
     for (const [index, sql] of reads.entries()) {
       const answer = (await store.query(sql, [], "read", scope)) as QueryAnswer;
       const given = outcome(answer);
@@ -68,7 +68,7 @@ it("counts and announces every write", async () => {
   let writes = 0;
   const statements = [
     ...misleading.filter((sql) => !sql.startsWith("DROP")),
-    ...some("generated statements", firstStatements(7, 800), 200),
+    ...some("generated statements", firstStatements(7, 800), 100),
   ];
   for (const sql of statements) {
     const answer = (await store.query(sql, [], "write")) as QueryAnswer;

@@ -129,7 +129,7 @@ function inFull(effect: string, column: string): string {
 }
 
 describe("every message in every phase", () => {
-  it.each(some("messages in phases", cases, 60))(
+  it.each(some("messages in phases", cases, 40))(
     "$message in $phase: $effect",
     async ({ message, phase, effect }) => {
       const client = new Client();
@@ -154,7 +154,7 @@ describe("every message in every phase", () => {
 
 // Not in every case above: each eviction makes the local runtime slower from then on.
 describe("an object that is thrown out of memory", () => {
-  it.each(some("phases before an eviction", Object.keys(phases), 5))(
+  it.each(some("phases before an eviction", Object.keys(phases), 3))(
     "knows in %s what it was, and what a claim made of it",
     async (phase) => {
       const client = new Client();
@@ -202,7 +202,7 @@ describe("claims", () => {
 
   const commands = ["reset", "schema", "rows", "finish", "ready", "activate", "merge", "release"];
   const superseded = commands.flatMap((message) => Object.keys(phases).map((phase) => ({ message, phase })));
-  it.each(some("messages of a superseded claim", superseded, 24))(
+  it.each(some("messages of a superseded claim", superseded, 12))(
     "refuses $message of a superseded claim in $phase",
     async ({ message, phase }) => {
       const client = new Client();

@@ -115,7 +115,7 @@ const stale = [
 sends["stale-claim"] = stale;
 
 describe("a store", () => {
-  it.each(some("cells of transitions.json", cells, 70))(
+  it.each(some("cells of transitions.json", cells, 40))(
     "$message in $phase leads to $next",
     async ({ phase, message, next }) => {
       const requests = sends[message];
