@@ -110,6 +110,7 @@ _CLASSES = {
     "too-large": OperationalError, "too-costly": OperationalError, "outcome-unknown": OutcomeUnknown,
     "sql-error": ProgrammingError, "write-in-read": ProgrammingError, "bad-request": ProgrammingError,
     "integer-precision": DataError, "not-split": NotSupportedError, "internal": InternalError,
+    "split-conflict": IntegrityError,
     "not-found": InterfaceError, "method-not-allowed": InterfaceError, "unsupported-media-type": InterfaceError,
 }
 _CONSTRAINT = re.compile(r"constraint failed|datatype mismatch", re.I)

@@ -17,7 +17,8 @@ READ, WRITE = "SELECT a FROM t", "INSERT INTO t VALUES (1)"
 KINDS = {
     "unauthorized": 401, "closed": 503, "set-back": 503, "too-large": 413, "too-costly": 422, "sql-error": 400,
     "write-in-read": 400, "bad-request": 400, "integer-precision": 400, "not-split": 409, "internal": 500,
-    "not-found": 404, "method-not-allowed": 405, "unsupported-media-type": 415, "outcome-unknown": 502, "new-kind": 418,
+    "split-conflict": 409, "not-found": 404, "method-not-allowed": 405, "unsupported-media-type": 415, "outcome-unknown": 502,
+    "new-kind": 418,
 }
 WAITS = {"cutover-in-progress": 503, "overloaded": 503, "file-missing": 503}
 

@@ -440,4 +440,5 @@ const (
 	KindMetadataNames    = "metadata-names"
 	KindApplicationThrew = "application-threw"
 	KindSchemaFailed     = "schema-failed"
+	KindSplitConflict    = "split-conflict"
 )

@@ -17,6 +17,7 @@ type figures struct {
 	acknowledged, refused, unknown, lost, duplicated atomic.Int64
 	epochs, evictions, restarts, killed, audited     atomic.Int64
 	turns, twice, missing                            atomic.Int64 // of split users
+	anywhere, merged, located                        atomic.Int64 // requests of theirs, of these kinds
 	deleted, replaced, setBack                       atomic.Int64
 
 	mu            sync.Mutex
@@ -130,6 +131,9 @@ type Report struct {
 	Twice, Missing int64  // rows that a read of both halves found in both, or in neither
 	Turns          int64  // requests that did not find their row on the side that they asked, and asked the other one
 	BothReads      Spread // reads of both halves
+	// Requests that the router took to their half by itself, reads that it put together, and rows that it
+	// located.
+	Anywhere, Merged, Located int64
 }
 
 // Spread summarizes durations.
@@ -184,6 +188,7 @@ func (f *figures) report(split bool, took time.Duration) Report {
 			f.writes.byFile,
 		), StoreWrites: spread(f.writes.byStore), FileReads: spread(f.reads.byFile), StoreReads: spread(f.reads.byStore),
 		Split: split, Twice: f.twice.Load(), Missing: f.missing.Load(), Turns: f.turns.Load(), BothReads: spread(f.both),
+		Anywhere: f.anywhere.Load(), Merged: f.merged.Load(), Located: f.located.Load(),
 	}
 }
 
@@ -226,6 +231,8 @@ func (r Report) Markdown() string {
 	row("reads that the Durable Object answered", r.StoreReads)
 	if r.Split {
 		row("reads of both halves", r.BothReads)
+		row("writes by writeBoth, reads that were merged, rows that were located",
+			fmt.Sprintf("%d, %d, %d", r.Anywhere, r.Merged, r.Located))
 		row("requests that did not find the row on the side that they asked", r.Turns)
 	}
 	b.WriteString("\n| command and outcome | times |\n|---|---|\n")

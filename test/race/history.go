@@ -35,12 +35,17 @@ type state [parts]ledger
 type deed int
 
 const (
-	write      deed = iota // to one part
-	look                   // at one part
-	lookAtBoth             // of one moment
+	write         deed = iota // to one part
+	look                      // at one part
+	lookAtBoth                // of one moment
+	writeAnywhere             // to one part, wherever the router finds it
+	lookMerged                // at both, put together by the router
+	locate                    // the counter of one part
 )
 
-func (d deed) String() string { return [...]string{"write", "look", "look at both"}[d] }
+func (d deed) String() string {
+	return [...]string{"write", "look", "look at both", "write anywhere", "look merged", "locate"}[d]
+}
 
 // step is the input of an operation in a history.
 type step struct {

@@ -29,6 +29,9 @@ type names struct {
 // sql puts the names into a statement.
 func (n names) sql(template string) string { return n.fill.Replace(template) }
 
+// bare is a name as it is, of a place in braces.
+func (n names) bare(place string) string { return n.of[strings.Trim(place, "{}")] }
+
 func (n names) String() string {
 	var all []string
 	for _, place := range slices.Sorted(maps.Keys(n.of)) {

@@ -77,6 +77,9 @@ func onStack(t *testing.T, config Config) {
 			report.Missing,
 		)
 	}
+	if config.Split && (report.Anywhere == 0 || report.Merged == 0 || report.Located == 0) {
+		t.Errorf("writes anywhere %d, merged reads %d, located %d", report.Anywhere, report.Merged, report.Located)
+	}
 	if report.Cycles < config.Cycles || report.Acknowledged < config.Writes {
 		t.Errorf("cycles %d, acknowledged %d", report.Cycles, report.Acknowledged)
 	}

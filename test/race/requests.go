@@ -43,7 +43,29 @@ const (
 // append writes op to a part and counts it, in one transaction, which does nothing where the counter of the
 // part is not.
 func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, error) {
-	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: []statement{
+	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: appending(p, op)})
+	return a.withLedger(reply), err
+}
+
+// appendAnywhere does the same with a write that finds its row by itself.
+func (w *world) appendAnywhere(u userdb.UserID, p part, op int64) (answer, error) {
+	a, reply, err := w.post(u, "write", query{Table: "{counter}", Key: w.counterKey(u, p), Statements: appending(p, op)})
+	return a.withLedger(reply), err
+}
+
+// counterKey names the counter of a part.
+func (w *world) counterKey(u userdb.UserID, p part) map[string]int64 {
+	return map[string]int64{w.personOf(u).names.of["c.archived"]: int64(p)}
+}
+
+// locate asks where the counter of a part is.
+func (w *world) locate(u userdb.UserID, p part) (answer, string, error) {
+	a, reply, err := w.post(u, "locate", query{Table: "{counter}", Key: w.counterKey(u, p)})
+	return a, reply.Place, err
+}
+
+func appending(p part, op int64) []statement {
+	return []statement{
 		{
 			SQL:    "update {counter} set {c.n} = {c.n} + 1, {c.last} = ? where {c.archived} = ? returning {c.n}, {c.last}",
 			Params: []int64{op, int64(p)},
@@ -51,8 +73,8 @@ func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, err
 		{
 			SQL:    "insert into {entries}({e.archived}, {e.op}, {e.n}) select {c.archived}, {c.last}, {c.n} from {counter} where {c.archived} = ?",
 			Params: []int64{int64(p)},
-		}}})
-	return a.withLedger(reply), err
+		},
+	}
 }
 
 // look reads a part's ledger.
@@ -101,9 +123,12 @@ func (w *world) readAll(u userdb.UserID) (answer, error) {
 
 // query is a request's body.
 type query struct {
-	Mode       string      `json:"mode,omitempty"`
-	Scope      scope       `json:"scope,omitempty"`
-	Statements []statement `json:"statements"`
+	Mode       string           `json:"mode,omitempty"`
+	Scope      scope            `json:"scope,omitempty"`
+	Statements []statement      `json:"statements,omitempty"`
+	Merge      []mergeRule      `json:"merge,omitempty"`
+	Table      string           `json:"table,omitempty"`
+	Key        map[string]int64 `json:"key,omitempty"`
 }
 
 type statement struct {
@@ -115,6 +140,8 @@ type statement struct {
 type reply struct {
 	half
 	Hot, Cold *half
+	Merged    []result
+	Place     string
 	Error     struct {
 		Kind string `json:"kind"`
 	} `json:"error"`
@@ -147,6 +174,7 @@ func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, err
 	for i := range q.Statements {
 		q.Statements[i].SQL = n.sql(q.Statements[i].SQL)
 	}
+	q.Table = n.bare(q.Table)
 	body, err := json.Marshal(q)
 	if err != nil {
 		return answer{outcome: notSent}, reply{}, err

@@ -114,22 +114,36 @@ func (w *witness) client(ctx context.Context, c int) error {
 func (w *witness) do(ctx context.Context, c int, s step) error {
 	switch s.deed {
 	case write:
-		return w.write(ctx, c, s.part)
+		return w.write(ctx, c, s.part, w.world.append)
+	case writeAnywhere:
+		w.world.figure.anywhere.Add(1)
+		return w.write(ctx, c, s.part, func(u userdb.UserID, p part, _ scope, op int64) (answer, error) {
+			return w.world.appendAnywhere(u, p, op)
+		})
 	case look:
 		return w.look(ctx, c, s.part)
+	case lookMerged:
+		return w.lookMerged(ctx, c)
+	case locate:
+		return w.locate(ctx, s.part)
 	}
 	return w.lookAtBoth(ctx, c)
 }
 
 // write makes one write and repeats it, under the same number, for as long as it is refused: "nothing was
 // written" has to be true.
-func (w *witness) write(ctx context.Context, c int, p part) error {
+func (w *witness) write(
+	ctx context.Context,
+	c int,
+	p part,
+	send func(userdb.UserID, part, scope, int64) (answer, error),
+) error {
 	op := w.newOp()
 	first := time.Now()
 	severed := false
 	for at := w.world.search(p); ; {
 		called := time.Since(w.world.began)
-		answer, err := w.world.append(w.user, p, at.scope, op)
+		answer, err := send(w.user, p, at.scope, op)
 		seen := interval{called: called, returned: time.Since(w.world.began)}
 		switch {
 		case err != nil:
@@ -199,6 +213,35 @@ func (w *witness) lookAtBoth(ctx context.Context, c int) error {
 	w.mu.Lock()
 	w.epoch.lookedAtBoth(c, seen.state, when)
 	w.mu.Unlock()
+	pause(ctx, stretched(w.world.Pause, w.world.lead()))
+	return nil
+}
+
+func (w *witness) lookMerged(ctx context.Context, c int) error {
+	called := time.Since(w.world.began)
+	answer, seen, err := w.world.lookMerged(w.user)
+	when := interval{called: called, returned: time.Since(w.world.began)}
+	if err != nil || answer.outcome != applied {
+		return err
+	}
+	w.world.figure.merged.Add(1)
+	w.mu.Lock()
+	w.epoch.lookedAtBoth(c, seen, when)
+	w.mu.Unlock()
+	pause(ctx, stretched(w.world.Pause, w.world.lead()))
+	return nil
+}
+
+// locate asks for a row that is always in one half.
+func (w *witness) locate(ctx context.Context, p part) error {
+	answer, place, err := w.world.locate(w.user, p)
+	if err != nil || answer.outcome != applied {
+		return err
+	}
+	w.world.figure.located.Add(1)
+	if place != "hot" && (place != "cold" || p == present) {
+		return fmt.Errorf("the counter of the %s is said to be in: %s", p, place)
+	}
 	pause(ctx, stretched(w.world.Pause, w.world.lead()))
 	return nil
 }

@@ -6,12 +6,18 @@ import {
   type BothRequest,
   errorResponse,
   handleAdmin,
+  type LocateAnswer,
   type QueryAnswer,
   type QueryRequest,
   type Router,
+  type RowKey,
+  type SchemaAnswer,
+  type SchemaRequest,
   type ServedByAnswer,
   type ThawAnswer,
   type ThawRequest,
+  type WriteBothAnswer,
+  type WriteBothRequest,
 } from "../src/index.ts";
 import { authenticate, type BackendEnv } from "./backends.ts";
 import { adminConfig, type Env, routerOf } from "./mounted.ts";
@@ -47,6 +53,11 @@ export class UserDatabasesReadOnly extends WorkerEntrypoint<Env> {
     return this.router().queryBoth(user, request);
   }
 
+  /** Says in which half of a split user's database a row is. */
+  async locate(user: string, table: string, key: RowKey): Promise<LocateAnswer> {
+    return this.router().locate(user, table, key);
+  }
+
   /** Says which side serves a user. */
   async servedBy(user: string): Promise<ServedByAnswer> {
     return this.router().servedBy(user);
@@ -62,6 +73,16 @@ export class UserDatabases extends UserDatabasesReadOnly {
   /** Answers a request of a user. Errors are answers. */
   override async query(user: string, request: QueryRequest): Promise<QueryAnswer> {
     return this.router().query(user, request);
+  }
+
+  /** Writes a row wherever it is. */
+  async writeBoth(user: string, request: WriteBothRequest): Promise<WriteBothAnswer> {
+    return this.router().writeBoth(user, request);
+  }
+
+  /** Changes the schema of both halves. */
+  async schema(user: string, request: SchemaRequest): Promise<SchemaAnswer> {
+    return this.router().schema(user, request);
   }
 
   /** Asks for cold rows to be brought back into the file. */

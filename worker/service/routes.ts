@@ -2,14 +2,21 @@
 import {
   answerResponse,
   bothResponse,
+  locateResponse,
   parseUserId,
   type QueryRequest,
+  readBothRequest,
+  readLocate,
   readQuery,
+  readSchema,
   readThaw,
+  readWriteBoth,
   type Router,
+  schemaResponse,
   servedByResponse,
   thawResponse,
   WireError,
+  writeBothResponse,
 } from "../src/index.ts";
 import type { Access } from "./backends.ts";
 
@@ -32,6 +39,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["", { method: "GET", answer: servedBy }],
   ["query", { method: "POST", answer: query }],
   ["both", { method: "POST", answer: both }],
+  ["locate", { method: "POST", answer: locate }],
+  ["write", { method: "POST", answer: writeBoth }],
+  ["schema", { method: "POST", answer: schema }],
   ["thaw", { method: "POST", answer: thaw }],
 ]);
 
@@ -90,7 +100,25 @@ async function query({ user, request, router, access }: Call): Promise<Response>
 
 /** What a page needs that shows old rows among new ones: of a split user they lie in two databases. */
 async function both({ user, request, router }: Call): Promise<Response> {
-  return bothResponse(await router.queryBoth(user, await readQuery(request)));
+  return bothResponse(await router.queryBoth(user, await readBothRequest(request)));
+}
+
+/** Where a row is. */
+async function locate({ user, request, router }: Call): Promise<Response> {
+  const { table, key } = await readLocate(request);
+  return locateResponse(await router.locate(user, table, key));
+}
+
+/** A write of a row, wherever it is. */
+async function writeBoth({ user, request, router, access }: Call): Promise<Response> {
+  demandWrite(access);
+  return writeBothResponse(await router.writeBoth(user, await readWriteBoth(request)));
+}
+
+/** A change of the schema, in both halves. */
+async function schema({ user, request, router, access }: Call): Promise<Response> {
+  demandWrite(access);
+  return schemaResponse(await router.schema(user, await readSchema(request)));
 }
 
 /** Old rows that somebody works with again. */

@@ -23,18 +23,28 @@ export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./li
 export {
   answerResponse,
   bothResponse,
+  locateResponse,
+  readBothRequest,
+  readLocate,
   readQuery,
+  readSchema,
   readThaw,
+  readWriteBoth,
+  schemaResponse,
   servedByResponse,
   thawResponse,
+  writeBothResponse,
 } from "./router/http.ts";
 export type { ServedBy, ServedByAnswer, ServedByResult } from "./router/served-by.ts";
 export type { DeletionAnswer } from "./router/delete-user.ts";
 export type { BothAnswer } from "./router/cold.ts";
 export type { LocateAnswer, RowKey, RowPlace, WriteBothAnswer, WriteBothRequest } from "./router/locate.ts";
+export type { SchemaAnswer, SchemaRequest } from "./router/change-schema.ts";
+export type { SplitConflicts } from "./router/split-conflicts.ts";
 export { type MergeRule, mergeRows, type OrderTerm, type Total } from "./router/merge-rows.ts";
+export type { BothRequest } from "./router/read-both.ts";
+export type { LocateRequest } from "./router/both-requests.ts";
 export {
-  type BothRequest,
   type CallOptions,
   createRouter,
   type Router,

@@ -18,8 +18,9 @@ export function callOnFile(
   call: CallRequest,
   classes: LogicClasses,
   maxBytes = DEFAULT_MAX_FILE_BYTES,
+  watched = false,
 ): FileWork<unknown> {
-  return workOnFile(file, { mode: call.mode, maxBytes }, (db) => {
+  return workOnFile(file, { mode: call.mode, maxBytes, watched }, (db) => {
     db.begin();
     const value = runCall(classes, call, new FileHome(db));
     db.commit();

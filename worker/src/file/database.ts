@@ -52,6 +52,8 @@ export interface OpenOptions {
   readonly rules?: FileRules;
   /** Whether foreign keys are enforced, as when absent. */
   readonly foreignKeys?: boolean;
+  /** Whether it is recorded what a write does (written.ts). */
+  readonly watched?: boolean;
 }
 
 /** `store`: the limits, functions, modules and names of a Durable Object. `sqlite`: those of SQLite. */

@@ -15,6 +15,7 @@ import { FileSql } from "./file-sql.ts";
 import { refuseUtf16, withWalFlagsOf } from "./image.ts";
 import { refuseReservedRename } from "./reserved.ts";
 import { discardSqlite, releaseLargeSqlite } from "./sqlite.ts";
+import { type Written, WriteWatch } from "./written.ts";
 
 /**
  * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and
@@ -26,6 +27,8 @@ export interface FileRun {
   readonly results: readonly StatementResult[];
   /** The whole file to save; null when the request changed nothing. */
   readonly changed: Uint8Array | null;
+  /** Where the request is watched. */
+  readonly written?: Written | undefined;
 }
 
 /**
@@ -39,16 +42,19 @@ export function runOnFile(
   maxBytes = DEFAULT_MAX_FILE_BYTES,
   steps?: number,
   rules: FileRules = "store",
+  watched = false,
 ): FileRun {
-  const options = { mode: request.mode, maxBytes, rules, ...(steps !== undefined && { steps }) };
-  const { value, changed } = workOnFile(file, options, (db) => inTransaction(db, request, rules));
-  return { results: value, changed };
+  const options = { mode: request.mode, maxBytes, rules, watched, ...(steps !== undefined && { steps }) };
+  const { value, ...work } = workOnFile(file, options, (db) => inTransaction(db, request, rules));
+  return { results: value, ...work };
 }
 
 /** What some work on a file gave, and the whole file to save; null when the work changed nothing. */
 export interface FileWork<T> {
   readonly value: T;
   readonly changed: Uint8Array | null;
+  /** Where the work is watched. */
+  readonly written?: Written | undefined;
 }
 
 /** Opens a file for some work. @throws WireError as above, and what `work` throws */
@@ -59,7 +65,7 @@ export function workOnFile<T>(
 ): FileWork<T> {
   refuseTooLarge(file.byteLength, options.maxBytes);
   refuseUtf16(file);
-  const run = (): FileWork<T> => withDatabase(file, options, (db) => done(file, db, options, work(db)));
+  const run = (): FileWork<T> => withDatabase(file, options, (db) => watched(file, db, options, work));
   try {
     return options.rules === "sqlite" ? leniently(run) : run();
   } catch (error) {
@@ -84,6 +90,23 @@ export function refuseTooLarge(bytes: number, maxBytes: number): void {
       "move the user into a Durable Object, or raise maxFileBytes",
     { bytes, maxBytes },
   );
+}
+
+function watched<T>(
+  file: Uint8Array,
+  db: FileDatabase,
+  options: OpenOptions,
+  work: (db: FileDatabase) => T,
+): FileWork<T> {
+  if (options.watched !== true || options.mode === "read") return done(file, db, options, work(db));
+  const watch = new WriteWatch(db);
+  try {
+    const value = work(db);
+    const written = watch.written();
+    return { ...done(file, db, options, value), written };
+  } finally {
+    watch.end();
+  }
 }
 
 function done<T>(file: Uint8Array, db: FileDatabase, { mode }: OpenOptions, value: T): FileWork<T> {

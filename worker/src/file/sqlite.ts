@@ -40,6 +40,28 @@ interface SqliteExports {
   sqlite3_serialize(db: Pointer, schema: Pointer, size: Pointer, flags: number): Pointer;
   sqlite3_file_control(db: Pointer, schema: Pointer, operation: number, argument: Pointer): number;
   sqlite3_total_changes64(db: Pointer): bigint;
+  sqlite3session_create(db: Pointer, schema: Pointer, out: Pointer): number;
+  sqlite3session_attach(session: Pointer, table: Pointer): number;
+  sqlite3session_changeset(session: Pointer, size: Pointer, out: Pointer): number;
+  sqlite3session_delete(session: Pointer): void;
+  sqlite3changeset_start(out: Pointer, size: number, changes: Pointer): number;
+  sqlite3changeset_next(at: Pointer): number;
+  sqlite3changeset_op(
+    at: Pointer,
+    table: Pointer,
+    columns: Pointer,
+    operation: Pointer,
+    indirect: Pointer,
+  ): number;
+  sqlite3changeset_new(at: Pointer, column: number, out: Pointer): number;
+  sqlite3changeset_old(at: Pointer, column: number, out: Pointer): number;
+  sqlite3changeset_finalize(at: Pointer): number;
+  sqlite3_value_type(value: Pointer): number;
+  sqlite3_value_int64(value: Pointer): bigint;
+  sqlite3_value_double(value: Pointer): number;
+  sqlite3_value_text(value: Pointer): Pointer;
+  sqlite3_value_blob(value: Pointer): Pointer;
+  sqlite3_value_bytes(value: Pointer): number;
   sqlite3_prepare_v3(
     db: Pointer,
     sql: Pointer,

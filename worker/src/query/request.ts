@@ -23,12 +23,8 @@ export interface ParsedRequest {
 /** Reads a query request. @throws WireError bad-request or too-costly */
 export function parseQueryRequest(value: unknown): ParsedRequest {
   const request = asObject(value, "request");
-  const statements = asAtMost(request["statements"], "statements", QUERY_LIMITS.statements).map(
-    parseStatement,
-  );
-  if (statements.length === 0) throw badRequest("statements", "at least one statement");
   return {
-    statements,
+    statements: asAtMostStatements(request["statements"], "statements"),
     mode: asOneOf(request["mode"] ?? "write", "mode", ["read", "write"]),
     counts: request["counts"] !== undefined && asBoolean(request["counts"], "counts"),
     reads: request["reads"] !== undefined && asBoolean(request["reads"], "reads"),
@@ -36,7 +32,15 @@ export function parseQueryRequest(value: unknown): ParsedRequest {
   };
 }
 
-function parseStatement(value: unknown, index: number): ParsedStatement {
+/** At least one statement, and no more than a request may have. @throws WireError bad-request or too-costly */
+export function asAtMostStatements(value: unknown, where: string): readonly ParsedStatement[] {
+  const statements = asAtMost(value, where, QUERY_LIMITS.statements).map(parseStatement);
+  if (statements.length === 0) throw badRequest(where, "at least one statement");
+  return statements;
+}
+
+/** @throws WireError bad-request or too-costly */
+export function parseStatement(value: unknown, index: number): ParsedStatement {
   const where = `statements[${index}]`;
   const statement = asObject(value, where);
   const sql = asString(statement["sql"], `${where}.sql`);

@@ -16,7 +16,7 @@ export function queryErrand(
   user: string,
   request: QueryRequest,
   parsed: ParsedRequest,
-  { limits = "enforce", maxFileBytes }: JourneyOptions,
+  { limits = "enforce", maxFileBytes, splitConflicts }: JourneyOptions,
 ): Errand<QueryResults> {
   return {
     user,
@@ -24,8 +24,9 @@ export function queryErrand(
     scope: parsed.scope,
     askStore: () => store.query(user, request),
     runOn: (file, tell) => {
-      const { results, changed } = runWithin(limits, file, parsed, maxFileBytes, tell);
-      return { results: { results, side: "file" }, changed };
+      const watched = splitConflicts === "refuse";
+      const { results, changed, written } = runWithin(limits, file, parsed, maxFileBytes, tell, watched);
+      return { results: { results, side: "file" }, changed, written };
     },
   };
 }
@@ -36,7 +37,7 @@ export function callErrand(
   user: string,
   request: CallRequest,
   logic: LogicClasses,
-  { maxFileBytes = DEFAULT_MAX_FILE_BYTES }: Partial<JourneyOptions>,
+  { maxFileBytes = DEFAULT_MAX_FILE_BYTES, splitConflicts }: Partial<JourneyOptions>,
 ): Errand<CallResults> {
   return {
     user,
@@ -49,8 +50,9 @@ export function callErrand(
       return store.call(user, request);
     },
     runOn: (file) => {
-      const { value, changed } = callOnFile(file, request, logic, maxFileBytes);
-      return { results: { value, side: "file" }, changed };
+      const watched = splitConflicts === "refuse";
+      const { value, changed, written } = callOnFile(file, request, logic, maxFileBytes, watched);
+      return { results: { value, side: "file" }, changed, written };
     },
   };
 }

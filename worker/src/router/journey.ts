@@ -15,6 +15,7 @@ import {
 import { READ_COPIES, WRITE_COPIES } from "./file-side.ts";
 import type { LimitsMode, Tell } from "./limits.ts";
 import { isFileBehind, withSchema } from "../file/file-schema.ts";
+import type { Written } from "../file/written.ts";
 import type { Schema } from "../schema/schema.ts";
 import type { Fenced } from "../wire/marker.ts";
 import { type NotActive, notActive } from "./not-active.ts";
@@ -22,6 +23,7 @@ import { pause, pauseAfterThrottling } from "./pause.ts";
 import { isolateLargeFiles } from "./large-files.ts";
 import { type Observer, type RouterReport, tell } from "./report.ts";
 import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
+import { demandNoSplitConflict, type SplitConflicts } from "./split-conflicts.ts";
 import { type Asked, Trip } from "./trip.ts";
 
 /** What a step leads to: an answer, or the side to ask next. */
@@ -51,6 +53,8 @@ export interface JourneyOptions {
   readonly savesFiles?: boolean;
   /** What a file that is served has to have. */
   readonly schema?: Schema | undefined;
+  /** `refuse`: a write to a file waits for the object's word that no cold row is in its way. Default `accept`. */
+  readonly splitConflicts?: SplitConflicts | undefined;
 }
 
 /** In this phase the file alone has the user's rows: where there is none, there are none. Into any other object a command is importing what an absent
@@ -66,6 +70,8 @@ export interface Answered {
 export interface FileAnswer<Results> {
   readonly results: Results;
   readonly changed: Uint8Array | null;
+  /** Where split conflicts are refused. */
+  readonly written?: Written | undefined;
 }
 
 /** What one user asks: a query, or a call of a method. Each side may be asked more than once. */
@@ -185,11 +191,12 @@ export class Journey<Results extends Answered> {
 
   /** Acknowledges only what has been saved over exactly the bytes that it was applied to. */
   private async write(file: StoredFile, hasNewSchema = false): Promise<Next<Results>> {
-    const { results, changed: written } = this.runOn(file);
+    const { results, changed: image, written } = this.runOn(file);
     // Somebody who only asks makes no file.
-    const changed = written ?? (hasNewSchema && file.etag !== null ? file.bytes : null);
+    const changed = image ?? (hasNewSchema && file.etag !== null ? file.bytes : null);
     if (changed === null) return { ok: true, ...results };
     if (this.options.savesFiles === false) return this.leaveToOldPath(file);
+    await this.demandNoSplitConflict(written);
     switch (await this.save(file, changed)) {
       case "saved":
         return { ok: true, ...results };
@@ -205,6 +212,13 @@ export class Journey<Results extends Answered> {
         await this.waitForCutover();
         return "file";
     }
+  }
+
+  /** Whatever moves rows afterwards changes the file, and the save is lost. The emergency switch asks no object. */
+  private async demandNoSplitConflict(written: Written | undefined): Promise<void> {
+    if (written === undefined || this.options.path === "r2") return;
+    const { sides, errand, options } = this;
+    await demandNoSplitConflict({ sides, user: errand.user, deadlineMs: options.deadlineMs }, written);
   }
 
   /**

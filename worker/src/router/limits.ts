@@ -19,12 +19,13 @@ export function runWithin(
   request: ParsedRequest,
   maxFileBytes: number,
   tell: Tell,
+  watched = false,
 ): FileRun {
   try {
-    return runOnFile(file, request, maxFileBytes);
+    return runOnFile(file, request, maxFileBytes, undefined, "store", watched);
   } catch (error) {
     if (limits === "enforce" || !isOfStatement(error)) throw error;
-    const run = runOnFile(file, request, maxFileBytes, undefined, "sqlite");
+    const run = runOnFile(file, request, maxFileBytes, undefined, "sqlite", watched);
     tell(request.statements[statementOf(error)]?.sql ?? "", messageOf(error));
     return run;
   }

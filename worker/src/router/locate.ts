@@ -1,5 +1,6 @@
 // Where a row of a split user is, and a write that finds its row wherever it is (docs/split.md). A row moves only
 // with a command of the operator, so the place is looked up again whenever the row was not where it was seen.
+import { quoteName } from "../query/schema-text.ts";
 import type { QueryAnswer, QueryRequest, QueryScope, QueryStatement, QueryValue } from "../query/types.ts";
 import { badRequest, type ErrorInfo, WireError } from "../wire/errors.ts";
 import type { BothAnswer } from "./cold.ts";
@@ -49,7 +50,7 @@ export async function locate(
   key: RowKey,
 ): Promise<LocateAnswer> {
   const { where, params } = condition(key);
-  const sql = `SELECT EXISTS (SELECT 1 FROM ${quote(table)} WHERE ${where})`;
+  const sql = `SELECT EXISTS (SELECT 1 FROM ${quoteName(table)} WHERE ${where})`;
   const answer = await halves.queryBoth(user, { statements: [{ sql, params }] });
   if (!answer.ok) return answer;
   const has = (half: typeof answer.cold) => half?.results[0]?.rows[0]?.[0] === 1;
@@ -104,7 +105,7 @@ const GUARD_FAILS = "malformed JSON";
 /** A statement that fails, and so rolls the request back, where the row is not there. */
 function guard({ table, key }: WriteBothRequest): QueryStatement {
   const { where, params } = condition(key);
-  const there = `EXISTS (SELECT 1 FROM ${quote(table)} WHERE ${where})`;
+  const there = `EXISTS (SELECT 1 FROM ${quoteName(table)} WHERE ${where})`;
   return { sql: `SELECT json_extract(CASE WHEN ${there} THEN '1' ELSE 'no row' END, '$')`, params };
 }
 
@@ -112,13 +113,9 @@ function condition(key: RowKey): { where: string; params: QueryValue[] } {
   const columns = Object.entries(key);
   if (columns.length === 0) throw badRequest("key", "the columns of a key and their values");
   return {
-    where: columns.map(([name]) => `${quote(name)} = ?`).join(" AND "),
+    where: columns.map(([name]) => `${quoteName(name)} = ?`).join(" AND "),
     params: columns.map(([, value]) => value),
   };
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function noRow({ table, key }: WriteBothRequest): WireError {

@@ -11,6 +11,7 @@ import { remote } from "../logic/remote.ts";
 import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
 import { Schema, type SchemaConfig } from "../schema/schema.ts";
 import { callErrand, queryErrand } from "./errands.ts";
+import { changeSchema, type SchemaAnswer, type SchemaRequest } from "./change-schema.ts";
 import { type BothAnswer, type ColdUser, explainForeignKey, noteThaw, queryCold, readBoth } from "./cold.ts";
 import { type DeletionAnswer, deleteUser } from "./delete-user.ts";
 import { rememberRouter } from "./asked.ts";
@@ -26,14 +27,16 @@ import {
   type WriteBothAnswer,
   type WriteBothRequest,
 } from "./locate.ts";
-import { mergeResults, type MergeRule } from "./merge-rows.ts";
+import { mergeResults } from "./merge-rows.ts";
 import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive, type DisconnectAnswer, disconnectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
+import { type BothRequest, withFound } from "./read-both.ts";
 import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
+import { changesSchema, schemaOfOneHalf, type SplitConflicts } from "./split-conflicts.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
 import { Trip } from "./trip.ts";
 
@@ -78,6 +81,12 @@ export interface RouterConfig {
    * which will fail after the move.
    */
   readonly limits?: LimitsMode;
+  /**
+   * What becomes of a write to one half of a split user that would stand in the way of a merge: a hot row under a
+   * key that a cold row has, and a change of the schema in one half. Default `accept`. `refuse`: the error
+   * `split-conflict`; each hot write that gives a row a key then asks the Durable Object (docs/split.md).
+   */
+  readonly splitConflicts?: SplitConflicts;
   /** Where a user's Durable Object is to be created, should this request be the first to touch it. */
   readonly locationHint?: (user: string) => DurableObjectLocationHint | undefined;
   /**
@@ -125,6 +134,11 @@ export interface Router {
    */
   writeBoth(user: string, request: WriteBothRequest): Promise<WriteBothAnswer>;
   /**
+   * Changes the schema of both halves of a split user, and of others where their rows are. Each half is changed
+   * once: after an error, ask again with the same statements. Never rejects.
+   */
+  schema(user: string, request: SchemaRequest): Promise<SchemaAnswer>;
+  /**
    * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw
    * --requested` does; until then they are where they are. The error `not-split` says that the user's rows
    * are all in one place. Never rejects.
@@ -148,11 +162,6 @@ export interface Router {
    * the user in R2. Stop the user's requests first, and after an error call it again. Never rejects.
    */
   deleteUser(user: string): Promise<DeletionAnswer>;
-}
-
-/** Statements that only read, and how the rows of both halves become one result for each statement. */
-export interface BothRequest extends Pick<QueryRequest, "statements"> {
-  readonly merge?: readonly MergeRule[];
 }
 
 const DEFAULT_DEADLINE_MS = 5000;
@@ -187,6 +196,7 @@ export function createRouter(config: RouterConfig): Router {
     observe: config.observe,
     logic: config.logic,
     schema: config.schema && Schema.of(config.schema),
+    splitConflicts: config.splitConflicts,
     deleteUser: (user) => deleteUser({ bucket, flags, store, keyOf }, user),
   });
   rememberRouter(router);
@@ -209,8 +219,13 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     const start = options.path === "auto" && (await saysMigrated(sides, errand.user)) ? "store" : "file";
     return new Journey(sides, errand, options).run(start);
   };
-  const hot = (user: string, request: QueryRequest, parsed: ParsedRequest): Promise<QueryAnswer> =>
-    travel(queryErrand(sides.store, user, request, parsed, options));
+  const hot = (
+    user: string,
+    request: QueryRequest,
+    parsed: ParsedRequest,
+    { splitConflicts }: Pick<RouteOptions, "splitConflicts"> = options,
+  ): Promise<QueryAnswer> =>
+    travel(queryErrand(sides.store, user, request, parsed, { ...options, splitConflicts }));
   const askCold = async (
     user: string,
     request: QueryRequest,
@@ -220,18 +235,29 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     trip.ask("store");
     return trip.observed(options.observe, { user, mode, scope }, () => queryCold(cold(user), request));
   };
-  const query: Router["query"] = async (user, request) => {
+  const ask = async (
+    user: string,
+    request: QueryRequest,
+    given: Pick<RouteOptions, "splitConflicts">,
+  ): Promise<QueryAnswer> => {
     try {
       const parsed = parseQueryRequest(request);
       parseUserId(user);
-      if (parsed.scope === "cold") return await askCold(user, request, parsed);
-      return await explainForeignKey(cold(user), await hot(user, request, parsed));
+      if (parsed.scope === "hot")
+        return await explainForeignKey(cold(user), await hot(user, request, parsed, given));
+      // Of the hot half it counts what happened; here nothing may happen before it is known.
+      if (given.splitConflicts === "refuse" && parsed.statements.some(({ sql }) => changesSchema(sql)))
+        throw schemaOfOneHalf();
+      return await askCold(user, request, parsed);
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
     }
   };
-  const queryBoth: Router["queryBoth"] = async (user, { statements, merge }) => {
+  const query: Router["query"] = (user, request) => ask(user, request, options);
+  const queryBoth: Router["queryBoth"] = async (user, request) => {
     try {
+      const { merge } = request;
+      const statements = await withFound(request, (found) => query(user, found));
       const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
       const parsed = parseQueryRequest(hotRequest);
       parseUserId(user);
@@ -273,6 +299,14 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     async writeBoth(user, request) {
       try {
         return await writeBoth(halves, user, request);
+      } catch (error) {
+        return { ok: false, error: asWireError(error).info };
+      }
+    },
+    async schema(user, request) {
+      try {
+        const asked = (whose: string, what: QueryRequest) => ask(whose, what, { splitConflicts: "accept" });
+        return await changeSchema({ deadlineMs: options.deadlineMs, query: asked, queryBoth }, user, request);
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
       }

@@ -50,6 +50,7 @@ export const errorKinds = {
   "metadata-names": { status: 422, retry: "no" },
   "application-threw": { status: 500, retry: "no" },
   "schema-failed": { status: 500, retry: "no" },
+  "split-conflict": { status: 409, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;

@@ -47,6 +47,29 @@ describe("the sample application", () => {
     expect((await ask(`/api/users/${newUser()}/query`, init)).status).toBe(status);
   });
 
+  it.each<[string, object]>([
+    ["both", { statements: [] }],
+    ["both", { ...select, merge: {} }],
+    ["both", { ...select, merge: [{ limit: -1 }] }],
+    ["both", { ...select, merge: [{ orderBy: [{ column: 1 }] }] }],
+    ["both", { ...select, merge: [{ totals: { a: "average" } }] }],
+    ["both", { ...select, find: "SELECT 1" }],
+    ["locate", { table: "t", key: {} }],
+    ["locate", { table: "t", key: { a: [1] } }],
+    ["locate", { key: { a: 1 } }],
+    ["write", { table: "t", key: { a: 1 } }],
+    ["schema", {}],
+  ])("refuses what is no request to %s: %j", async (route, body) => {
+    expect((await ask(`/api/users/${newUser()}/${route}`, { body })).status).toBe(400);
+  });
+
+  it("changes the schema of a user", async () => {
+    const user = newUser();
+    await bindings.BUCKET.put(fileKey(user), database("one"));
+    const body = { statements: [{ sql: "ALTER TABLE t ADD b" }] };
+    expect(await (await ask(`/api/users/${user}/schema`, { body })).json()).toEqual({ scopes: ["hot"] });
+  });
+
   it.each([
     ["/nowhere", 404],
     ["/api/users/a%2Fb/query", 400],
@@ -76,6 +99,17 @@ describe("the sample application", () => {
     expect((answer as { cold: object }).cold).not.toHaveProperty("moment");
     const cold = await ask(`/api/users/${user}/query`, { body: { ...select, scope: "cold" } });
     expect(await cold.json()).toMatchObject({ results: [{ rows: [["store"]] }] });
+    const merge = { ...select, merge: [{ orderBy: [{ column: "a" }], limit: 5 }] };
+    expect(await (await ask(`/api/users/${user}/both`, { body: merge })).json()).toMatchObject({
+      merged: [{ rows: [["new"], ["store"]] }],
+    });
+    const row = { table: "t", key: { a: "store" } };
+    expect(await (await ask(`/api/users/${user}/locate`, { body: row })).json()).toEqual({ place: "cold" });
+    const change = { ...row, statements: [{ sql: "UPDATE t SET a = 'found'" }] };
+    expect(await (await ask(`/api/users/${user}/write`, { body: change })).json()).toMatchObject({
+      scope: "cold",
+    });
+    expect((await ask(`/api/users/${user}/write`, { body: change })).status).toBe(404);
     const wrong = await ask(`/api/users/${user}/both`, { body: { statements: [{ sql: "DELETE FROM t" }] } });
     expect(wrong.status).toBe(400);
   });
