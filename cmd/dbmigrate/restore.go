@@ -29,7 +29,8 @@ func newRestore(a *app) *cobra.Command {
 		Short: "Give users the content of a SQLite file",
 		Long: "Give users the content of a SQLite file: a backup, a kept file, a copy under .dbmigrate/left-behind/, or any other.\n" +
 			"The file is checked as migrate checks one. What it replaces is kept under .dbmigrate/left-behind/ first. Users in R2 get\n" +
-			"it in place of their file; users in a Durable Object are rolled back to it, and migrate again.\n\n" +
+			"it in place of their file; users in a Durable Object are rolled back to it, and migrate again. Users in split mode\n" +
+			"are made whole first, and stay in R2.\n\n" +
 			"A folder has one file for each user: USER.sqlite, USER.db, USER.sqlite3 or USER/database.sqlite. With --all every file\n" +
 			"there is restored, as for databases from Turso, LiteFS or Fly volumes. New users need no file in R2 before.\n\n" +
 			"Where a database would be replaced, it asks for the exact words that it prints, at a terminal or by --confirm.\n" +

@@ -25,6 +25,8 @@ type lab struct {
 	*connect.Connection
 	ctx   context.Context
 	pause time.Duration // the longest that a write waited in this probe
+	// vanished says that the Durable Object is deleted, too.
+	vanished bool
 }
 
 func (l *lab) key() userdb.ObjectKey { return l.Layout.Key(User) }
@@ -101,10 +103,17 @@ func (l *lab) cleanUp(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(
+	err := errors.Join(
 		reserved.Delete(ctx, l.Files, userdb.ObjectKey(userdb.ReservedPrefix+"rehearsals/"+string(User)+".sqlite")),
 		l.Flags.Delete(ctx, []userdb.UserID{User}),
 	)
+	if err != nil {
+		return err
+	}
+	// Last: without its claim counter the object would be taken for one that was set back, if a file were
+	// there.
+	l.vanished, err = l.Worker().Vanish(ctx, User)
+	return err
 }
 
 func (l *lab) removeUnder(ctx context.Context, prefix string) error {

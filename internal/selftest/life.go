@@ -72,6 +72,9 @@ func (l *lab) live(ctx context.Context, w *writers) (told string, err error) {
 			told += ", "
 		}
 		told += fmt.Sprintf("%s %s", s.name, pause.Round(time.Millisecond))
+		if r.Window > 0 { // the operator's account of the same wait, without the file's own races
+			told += fmt.Sprintf(" (switch %s)", r.Window.Round(time.Millisecond))
+		}
 	}
 	return told, nil
 }

@@ -56,6 +56,10 @@ type Options struct {
 	// Probes are those on request, by id; All is all of them.
 	Probes []string
 	All    bool
+	// Only are the only ones that are tried; none: all.
+	Only []string
+	// Clean removes what a killed selftest left, and tries nothing.
+	Clean bool
 }
 
 // Requested are the ids of the probes that are tried on request, with what each proves.
@@ -70,9 +74,12 @@ func Requested() (ids, proves []string) {
 
 // Check refuses a probe that nobody knows.
 func (o Options) Check() error {
-	for _, id := range o.Probes {
+	if o.Clean && (o.All || len(o.Probes)+len(o.Only) > 0) {
+		return userdb.UsageError("read --clean", "", "it tries no probe", "leave --probes, --only and --all out")
+	}
+	for _, id := range slices.Concat(o.Probes, o.Only) {
 		if !slices.ContainsFunc(probes(), func(p Probe) bool { return strings.EqualFold(p.ID, id) && p.run != nil }) {
-			return userdb.UsageError("read --probes", id, "no such probe, or not one that can be tried from here",
+			return userdb.UsageError("read --probes and --only", id, "no such probe, or not one that can be tried from here",
 				"see docs/production-log.md")
 		}
 	}
@@ -80,7 +87,13 @@ func (o Options) Check() error {
 }
 
 func (o Options) wants(p Probe) bool {
-	return p.Price == "" || o.All || slices.ContainsFunc(o.Probes, func(id string) bool { return strings.EqualFold(p.ID, id) })
+	named := func(ids []string) bool {
+		return slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(p.ID, id) })
+	}
+	if len(o.Only) > 0 {
+		return named(o.Only)
+	}
+	return p.Price == "" || o.All || named(o.Probes)
 }
 
 // Prices says what the probes that were asked for cost, before they start.
@@ -124,9 +137,15 @@ func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Outp
 	if err := l.cleanUp(ctx); err != nil {
 		return 0, fmt.Errorf("clean up what an earlier selftest left: %w", err)
 	}
+	if o.Clean {
+		l.sayLeft(out)
+		return 0, nil
+	}
 	defer func() {
 		if cleanErr := l.cleanUp(context.WithoutCancel(ctx)); cleanErr != nil {
-			err = errors.Join(err, fmt.Errorf("clean up (the next selftest does it): %w", cleanErr))
+			err = errors.Join(err, fmt.Errorf("clean up (dbmigrate selftest --clean does it): %w", cleanErr))
+		} else {
+			l.sayLeft(out)
 		}
 	}()
 	sheet := report.NewSheet(out, columns)
@@ -145,8 +164,17 @@ func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Outp
 	if err := sheet.End(map[string]any{"summary": map[string]any{"action": "selftest", "failed": failed}}); err != nil {
 		return failed, err
 	}
-	out.Say("selftest: %d failed; one empty Durable Object stays, %s, with nothing but its claim counter", failed, User)
+	out.Say("selftest: %d failed", failed)
 	return failed, ctx.Err()
+}
+
+// sayLeft says what stays of a selftest.
+func (l *lab) sayLeft(out *report.Output) {
+	if l.vanished {
+		out.Say("nothing is left of the user %s", User)
+		return
+	}
+	out.Say("one empty Durable Object stays, %s, with nothing but its claim counter: the Worker is of before", User)
 }
 
 func (l *lab) try(ctx context.Context, p Probe, o Options) Line {
@@ -156,6 +184,9 @@ func (l *lab) try(ctx context.Context, p Probe, o Options) Line {
 		return line
 	case !o.wants(p):
 		line.Detail = "on request: --probes " + p.ID
+		if len(o.Only) > 0 {
+			line.Detail = "not among --only"
+		}
 		return line
 	}
 	began := time.Now()

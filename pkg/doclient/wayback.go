@@ -9,9 +9,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Return lets the Worker take back, from R2 to R2, a user who has written nothing. Without an error the file
-// is back and the Durable Object is empty. The request may be repeated. After an error at another step than
-// "look" the single Claim, with the same request, says whether the claim was granted.
+// Return lets the Worker take back, from R2 to R2, a user who has written nothing. Without an error the
+// file is back and the Durable Object is empty. The request may be repeated. After an error at another
+// step than "look" the single Claim, with the same request, says whether the claim was granted.
 func (c *Client) Return(ctx context.Context, u userdb.UserID, req wire.BackRequest) (wire.Returned, error) {
 	m := c.post("return", u, "/"+wire.CompositeReturn, req)
 	m.timeout, m.steps = c.timeouts.Rows, true // it has megabytes to move
@@ -81,8 +81,35 @@ func (c *Client) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, 
 	return out, c.checkDigest(m, *out.Digest)
 }
 
-// TryWrite writes one row as the application would, into the table of a selftest's own user. written is false
-// where the Durable Object does not serve.
+// followSlack is what comes beside the rows that were asked for: tables and rows that changed.
+const followSlack = 64 << 20
+
+// Follow answers a part of a copy that is made while the application writes. NotFound, as a
+// wire.RemoteError: the Worker is of before.
+func (c *Client) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
+	m := c.post("copy", u, "/export/follow", req)
+	m.binary = true
+	m.maxRead = followSlack
+	body, err := c.do(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	out, err := wire.ParseFollowed(body)
+	if err != nil {
+		return nil, c.protocolError(m, err)
+	}
+	if req.Since == nil && out.Schema == nil || req.Read != nil && !out.Lost && out.Read == nil ||
+		req.Check != nil && !out.Lost && out.Check == nil {
+		return nil, c.protocolError(m, errors.New("it does not have what was asked for"))
+	}
+	if out.Read != nil && (req.Read == nil || out.Read.Table != req.Read.Table) {
+		return nil, c.protocolError(m, fmt.Errorf("another table came: %.80q", out.Read.Table))
+	}
+	return out, nil
+}
+
+// TryWrite writes one row as the application would, into the table of a selftest's own user. written is
+// false where the Durable Object does not serve.
 func (c *Client) TryWrite(ctx context.Context, u userdb.UserID, note string) (written bool, err error) {
 	body := struct {
 		Note string `json:"note"`
@@ -92,4 +119,17 @@ func (c *Client) TryWrite(ctx context.Context, u userdb.UserID, note string) (wr
 	}
 	err = c.decode(ctx, c.post("write to", u, "/try-write", body), &out)
 	return out.Written, err
+}
+
+// Vanish deletes the empty Durable Object of a selftest, its claim counter too. It is false where the
+// object is not empty, or the Worker is of before.
+func (c *Client) Vanish(ctx context.Context, u userdb.UserID) (vanished bool, err error) {
+	var out struct {
+		Vanished bool `json:"vanished"`
+	}
+	err = c.decode(ctx, c.post("delete the object of", u, "/vanish", struct{}{}), &out)
+	if userdb.KindOf(err) == userdb.NotFound {
+		return false, nil
+	}
+	return out.Vanished, err
 }

@@ -18,14 +18,16 @@ const (
 	// quietTries bounds how often a large Durable Object is read again because the application wrote.
 	quietTries = 5
 	quietPause = time.Second
+	// readAtOnceBytes is the largest Durable Object that is read in one request, for which its writes wait.
+	readAtOnceBytes = 2 << 20
 )
 
 // Keeper puts a copy where a backup belongs, whole or not at all, and says where that is. The digest is ""
 // where the database is one that dbmigrate cannot read row by row.
 type Keeper func(ctx context.Context, file *userfile.Copy, digest string) (where string, err error)
 
-// Backup copies the user's database, of one moment, from the side that serves the user, proves the copy and
-// hands it to keep. It claims nothing and stops nobody: the application writes on.
+// Backup copies the user's database, of one moment, from the side that serves the user, proves the copy
+// and hands it to keep. It claims nothing and stops nobody: the application writes on.
 func (e *Engine) Backup(ctx context.Context, u userdb.UserID, keep Keeper) result.Result {
 	started := e.now()
 	b := &backup{Engine: e, user: u, keep: keep, result: &result.Result{User: u, Action: result.ActionBackup}}
@@ -58,10 +60,13 @@ func (b *backup) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if st.Phase == userdb.Cold {
+		return b.ofBoth(ctx, st)
+	}
 	if st.Phase.Split() {
 		return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Blocked,
-			Err:  fmt.Errorf("the user is split (%s): rows are on both sides", st.Phase),
-			Hint: "dbmigrate rollback or migrate makes the user whole; then back up"}
+			Err:  fmt.Errorf("a split or a merge of the user was begun (%s)", st.Phase),
+			Hint: "dbmigrate migrate or rollback ends it; then back up"}
 	}
 	switch userfile.Classify(file, st) {
 	case userfile.Migrated, userfile.RollbackBegun:
@@ -107,8 +112,54 @@ func (b *backup) ofFile(ctx context.Context) error {
 	return b.save(ctx, file, digest)
 }
 
-// proveFile checks the file as migrate does. A database that a Durable Object could not hold is kept all the
-// same: its bytes are those of the ETag.
+// ofBoth joins both halves of a split user on copies, as a rollback would. The cold half is read until
+// nobody wrote to it between its first row and the download of the hot half: then the whole is of the
+// moment of that download.
+func (b *backup) ofBoth(ctx context.Context, st wire.Status) error {
+	err := b.despiteWrites(ctx, "back up", b.user, st, func() error { return b.joined(ctx) })
+	return b.orMoved(ctx, st, err)
+}
+
+func (b *backup) joined(ctx context.Context) error {
+	report, err := b.Stores.FreshDigest(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	cold, err := b.exportFile(ctx, b.user, *report.Digest)
+	if err != nil {
+		return err
+	}
+	defer cold.Remove()
+	hot, err := b.hotCopy(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	defer hot.Remove()
+	now, err := b.Stores.Status(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	if now.Gen != report.Gen || now.Phase != userdb.Cold {
+		return errMoved
+	}
+	if now.Writes != report.Writes {
+		return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Conflict, Err: errWroteMeanwhile}
+	}
+	whole, err := b.joinedFile(ctx, b.user, now, halves{hot, cold, *report.Digest}, "")
+	if err != nil {
+		return err
+	}
+	defer whole.Remove()
+	digest, err := whole.Digest(ctx)
+	if err != nil {
+		return err
+	}
+	b.result.AddReason("both halves of a split user, joined")
+	return b.save(ctx, whole, &digest)
+}
+
+// proveFile checks the file as migrate does. A database that a Durable Object could not hold is kept all
+// the same: its bytes are those of the ETag.
 func (b *backup) proveFile(ctx context.Context, file *userfile.Copy) (*wire.DatabaseDigest, error) {
 	report, err := b.source().FirstCheck().Preflight(ctx, file.Path, b.Limits)
 	if err != nil {
@@ -126,22 +177,43 @@ func (b *backup) proveFile(ctx context.Context, file *userfile.Copy) (*wire.Data
 	return nil, userfile.About(b.user, err)
 }
 
-// ofObject builds a file from the Durable Object. A small one answers with all that it holds; of a larger one
-// each page is of one moment, and the whole is, if nobody wrote meanwhile.
+// ofObject builds a file from the Durable Object. A small one answers with all that it holds; a larger one
+// is followed. Where that cannot be, each page is of one moment, and the whole is, if nobody wrote
+// meanwhile.
 func (b *backup) ofObject(ctx context.Context, st wire.Status) error {
-	if b.Snapshots != nil && st.DatabaseBytes <= b.SnapshotBytes {
-		end := b.importTurn(ctx, st.DatabaseBytes)
-		defer end()
-		all, err := b.Snapshots.ReadAll(ctx, b.user)
-		if err == nil {
-			return b.build(ctx, b.answeredBy(all), *all.Digest)
+	if b.Snapshots == nil {
+		return b.orMoved(ctx, st, b.betweenWrites(ctx, st))
+	}
+	if st.DatabaseBytes <= min(b.SnapshotBytes, readAtOnceBytes) {
+		if done, err := b.atOnce(ctx, st); done {
+			return err
 		}
-		if !tooLarge(err) {
-			return b.orMoved(ctx, st, err)
+	}
+	cannot := b.byFollowing(ctx, st)
+	if !noFollowing(cannot) {
+		return b.orMoved(ctx, st, cannot)
+	}
+	if st.DatabaseBytes <= b.SnapshotBytes {
+		if done, err := b.atOnce(ctx, st); done {
+			return err
 		}
 	}
 	err := b.betweenWrites(ctx, st)
+	if userdb.KindOf(err) == userdb.Precondition && errors.Is(cannot, errCannotFollow) {
+		err = fmt.Errorf("%w; and %w", err, cannot)
+	}
 	return b.orMoved(ctx, st, err)
+}
+
+// atOnce asks for all in one request. done is false for an object that has grown too large.
+func (b *backup) atOnce(ctx context.Context, st wire.Status) (done bool, err error) {
+	end := b.importTurn(ctx, st.DatabaseBytes)
+	defer end()
+	all, err := b.Snapshots.ReadAll(ctx, b.user)
+	if err == nil {
+		return true, b.build(ctx, b.answeredBy(all), *all.Digest)
+	}
+	return !tooLarge(err), b.orMoved(ctx, st, err)
 }
 
 func tooLarge(err error) bool {

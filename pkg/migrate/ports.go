@@ -107,6 +107,8 @@ type Composites interface {
 type Snapshots interface {
 	// ReadAll is FreshDigest, ExportSchema and ExportRows of every table, of one moment.
 	ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error)
+	// Follow is some rows, and what changed since the answer before, of one moment.
+	Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error)
 }
 
 // Marker is the Worker, which has the bucket at hand: it replaces a file by itself under a fence, and nothing

@@ -21,8 +21,9 @@ type RestoreOptions struct {
 func (e *Engine) ScratchPath() (string, error) { return e.source().NewPath() }
 
 // Restore gives the user the content of the SQLite file at path, which is in the scratch folder and is the
-// command's own. It is a rollback with another file in place of the kept one: claim, seal, PUT, release. What
-// is replaced is kept under left-behind first, proved. A user who was in the Durable Object migrates again.
+// command's own. It is a rollback with another file in place of the kept one: claim, seal, PUT, release.
+// What is replaced is kept under left-behind first, proved. A user who was in the Durable Object migrates
+// again.
 func (e *Engine) Restore(ctx context.Context, u userdb.UserID, path string, opts RestoreOptions) result.Result {
 	started := e.now()
 	r := &retreat{
@@ -39,6 +40,19 @@ func (e *Engine) Restore(ctx context.Context, u userdb.UserID, path string, opts
 		got.Took = e.now().Sub(started)
 	}
 	return got
+}
+
+// makeWhole joins both halves of a split user first, as a rollback does: the file that is given replaces
+// both. What cannot be joined is refused, and stays as it is.
+func (r *retreat) makeWhole(ctx context.Context) error {
+	joined := r.Rollback(ctx, r.user, RollbackOptions{})
+	r.result.Open, r.result.Flag = joined.Open, joined.Flag
+	if err := joined.Err(); err != nil {
+		return fmt.Errorf("make the user whole first: %w", err)
+	}
+	r.result.WasSplit = true
+	r.result.AddReason("was split, and is whole in R2 now")
+	return nil
 }
 
 // backIntoObject migrates a restored user again. Where that fails the file serves, with what was restored.
@@ -70,7 +84,12 @@ func (r *retreat) restore(ctx context.Context, path string) (inObject bool, err 
 		return false, err
 	}
 	if st.Phase.Split() {
-		return false, splitNotRestored(r.user, st)
+		if err := r.makeWhole(ctx); err != nil {
+			return false, err
+		}
+		if st, err = r.Stores.Status(ctx, r.user); err != nil {
+			return false, err
+		}
 	}
 	if r.seen, err = r.look(ctx, r.user); err != nil {
 		return false, err
@@ -140,8 +159,8 @@ func (r *retreat) toRestore(ctx context.Context, path string) (*userfile.Copy, e
 
 func splitNotRestored(u userdb.UserID, st wire.Status) error {
 	return &userdb.Error{Op: "restore", Thing: string(u), Kind: userdb.Blocked,
-		Err:  fmt.Errorf("the user is split (%s): rows are on both sides", st.Phase),
-		Hint: "dbmigrate rollback makes the user whole; then restore"}
+		Err:  fmt.Errorf("another command has split the user meanwhile (%s)", st.Phase),
+		Hint: "run the command again when no other command moves the user"}
 }
 
 // replaceFile puts the given file in place of the one that serves, under a claim that found nothing in the
@@ -236,8 +255,8 @@ func (e *Engine) PlanRestore(ctx context.Context, u userdb.UserID, path string) 
 	if err != nil {
 		return plan, err
 	}
-	if st.Phase.Split() {
-		return plan, splitNotRestored(u, st)
+	if err := e.TryMerge(ctx, u); err != nil {
+		return plan, fmt.Errorf("make the user whole first: %w", err)
 	}
 	now, err := e.look(ctx, u)
 	if err != nil {
@@ -247,6 +266,9 @@ func (e *Engine) PlanRestore(ctx context.Context, u userdb.UserID, path string) 
 	plan.ServedBy, plan.Problem, plan.BytesNow = string(serves), problem, now.Size
 	if now.Absent && st.Gen == 0 {
 		plan.ServedBy = "none"
+	}
+	if st.Phase.Split() {
+		plan.BytesNow += st.DatabaseBytes
 	}
 	if st.Phase == userdb.Active || st.Phase == userdb.Sealed {
 		plan.BytesNow = st.DatabaseBytes

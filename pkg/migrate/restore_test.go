@@ -68,6 +68,7 @@ func restores() map[string]way {
 		"restore over the object":    {first((*walk).migrate), run, walkRows, true},
 		"restore after a failed way": {first(func(x *walk) { x.migrate(); sealed(x) }), run, walkRows, true},
 		"restore who came back":      {first(func(x *walk) { x.migrate(); x.engine().Rollback(x.Context(), alice, migrate.RollbackOptions{}) }), run, walkRows, true},
+		"restore who was split":      {first(func(x *walk) { x.splitAt(20) }), run, walkRows, true},
 		"restore and stay in R2": {first((*walk).migrate), func(x *walk, ctx context.Context, e *migrate.Engine) result.Result {
 			return e.Restore(ctx, alice, x.given(e, image), migrate.RestoreOptions{StayInR2: true})
 		}, walkRows, true},
@@ -164,7 +165,7 @@ func TestRestoreKeepsWhatItReplaces(t *testing.T) {
 	}
 }
 
-// A user without a file gets one; a split user, and a file that is none, are refused, and nothing changes.
+// A user without a file gets one; a file that is none is refused, and nothing changes.
 func TestRestoreOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newWalk(t)
@@ -187,13 +188,24 @@ func TestRestoreOfOthers(t *testing.T) {
 		if !bytes.Equal(x.image(), image) {
 			t.Error("a file that was refused changed the user's")
 		}
+	})
+}
+
+// A split user is backed up whole, and a restore makes the user whole.
+func TestSplitUsersAreBackedUpAndRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newWalk(t)
+		image := x.image()
+		x.write()
 		x.splitAt(20)
-		if r := x.restore(t.Context(), x.engine(), image); userdb.KindOf(r.Err()) != userdb.Blocked {
-			t.Errorf("split: %v", r.Err())
+		if rows, err := x.backedUp(x.engine(), t.TempDir()); err != nil || rows != walkRows+1 {
+			t.Fatalf("%d rows: %v", rows, err)
 		}
-		if r := x.engine().Backup(t.Context(), alice, nil); userdb.KindOf(r.Err()) != userdb.Blocked {
-			t.Errorf("split: %v", r.Err())
+		r := x.restore(t.Context(), x.engine(), image)
+		if r.Err() != nil || r.Outcome != result.OutcomeReplaced || !r.WasSplit || !r.Flag.DeleteSplit || r.LeftBehind == "" {
+			t.Fatalf("%+v: %v", r, r.Err())
 		}
+		x.atFile(walkRows)
 	})
 }
 
@@ -252,15 +264,22 @@ func (d distantReads) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Expor
 	return all, err
 }
 
+func (d distantReads) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
+	time.Sleep(farAway)
+	return d.Snapshots.Follow(ctx, u, req)
+}
+
 // TestBackupIsOfOneMoment: while the application writes and the user moves there and back, each backup holds
 // every write that was acknowledged before it and none that was begun after it, in their order.
 func TestBackupIsOfOneMoment(t *testing.T) {
 	for name, c := range map[string]struct {
 		atOnce int64
 		pause  time.Duration
+		old    bool // the Worker answers no copy
 	}{
-		"in one request": {1 << 20, 5 * time.Millisecond},
-		"page by page":   {0, 100 * time.Millisecond},
+		"in one request": {1 << 20, 5 * time.Millisecond, false},
+		"followed":       {0, 5 * time.Millisecond, false},
+		"page by page":   {0, 100 * time.Millisecond, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -285,6 +304,9 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 					e := x.engine()
 					e.SnapshotBytes = c.atOnce
 					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots}
+					if c.old {
+						e.Snapshots = nil
+					}
 					switch round % 4 {
 					case 1:
 						x.migrate()

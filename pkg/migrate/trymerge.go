@@ -76,14 +76,30 @@ func (e *Engine) mergedCopy(
 		return nil, err
 	}
 	defer cold.Remove()
+	return e.joinedFile(ctx, u, st, halves{hot, cold, *report.Digest}, prefer)
+}
+
+// halves are copies of both halves of a split user; digest is that of the cold one.
+type halves struct {
+	hot, cold *userfile.Copy
+	digest    wire.DatabaseDigest
+}
+
+func (e *Engine) joinedFile(
+	ctx context.Context,
+	u userdb.UserID,
+	st wire.Status,
+	of halves,
+	prefer split.Prefer,
+) (*userfile.Copy, error) {
 	path, err := e.source().NewPath()
 	if err != nil {
 		return nil, err
 	}
-	_, err = split.UnionPreferring(ctx, prefer, hot.Path, cold.Path, path, referenceOf(st)...)
+	_, err = split.UnionPreferring(ctx, prefer, of.hot.Path, of.cold.Path, path, referenceOf(st)...)
 	err = aboutTable(u, err)
 	if prefer != split.PreferHot {
-		err = bothConflicts(changedCopies(u, st, *report.Digest), err)
+		err = bothConflicts(changedCopies(u, st, of.digest), err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, removeIfThere(path))

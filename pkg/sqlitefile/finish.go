@@ -55,7 +55,7 @@ func (b *Builder) finish(ctx context.Context) error {
 func (b *Builder) complete(ctx context.Context) error {
 	defer b.conn.Watch(ctx)()
 	for _, in := range b.inserters {
-		in.stmt.Close()
+		in.close()
 	}
 	b.inserters = nil
 	if err := b.createIndexes(); err != nil {

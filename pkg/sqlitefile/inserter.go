@@ -19,6 +19,7 @@ type Inserter struct {
 	columns []string // of the rows that come
 	insert  []int    // which of their values are inserted; the others are generated
 	stmt    *capi.Stmt
+	remove  *capi.Stmt // nil until a row that came is deleted
 	values  []wire.Value
 	convert *rowConverter // nil for a UTF-8 file
 	tally   *wire.Tally   // of what came
@@ -50,7 +51,7 @@ func (b *Builder) Into(table string, columns []string) (*Inserter, error) {
 		return nil, &userdb.Error{Op: "insert into table", Thing: table, Kind: userdb.ProtocolError, Err: err}
 	}
 	if old := b.inserters[table]; old != nil {
-		old.stmt.Close()
+		old.close()
 		return nil, &userdb.Error{Op: "insert into table", Thing: table, Kind: userdb.ProtocolError,
 			Err: errors.New("its columns changed between two pages")}
 	}
@@ -181,9 +182,15 @@ func insertName(t *Table, column string) (name string, insertable bool, err erro
 	return t.Rowid, true, nil
 }
 
-// Add inserts one row and keeps nothing of it. Errors: kind Blocked with a *Finding for text that the file's
-// UTF-16 cannot hold; kind Refused for a row that SQLite refuses.
-func (in *Inserter) Add(row []wire.Value) error {
+func (in *Inserter) close() {
+	in.stmt.Close()
+	if in.remove != nil {
+		in.remove.Close()
+	}
+}
+
+// insertRow leaves the values in in.values.
+func (in *Inserter) insertRow(row []wire.Value) error {
 	if len(row) != len(in.columns) {
 		return &userdb.Error{Op: "insert into table", Thing: in.table.Name, Kind: userdb.ProtocolError,
 			Err: fmt.Errorf("a row of %d values for %d columns", len(row), len(in.columns))}
@@ -206,6 +213,15 @@ func (in *Inserter) Add(row []wire.Value) error {
 	}
 	if err := in.stmt.Run(); err != nil {
 		return in.refused(row, err)
+	}
+	return nil
+}
+
+// Add inserts one row and keeps nothing of it. Errors: kind Blocked with a *Finding for text that the file's
+// UTF-16 cannot hold; kind Refused for a row that SQLite refuses.
+func (in *Inserter) Add(row []wire.Value) error {
+	if err := in.insertRow(row); err != nil {
+		return err
 	}
 	clear(in.values) // they would keep the whole page that the row came in
 	if err := in.tally.Add(row); err != nil {

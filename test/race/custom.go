@@ -32,7 +32,7 @@ func customOf(c Config) custom {
 
 // wholeCustom moves users as a whole.
 var wholeCustom = custom{
-	round:        []step{{deed: write}, {deed: write}, {deed: write}, {deed: look}},
+	round:        []step{{deed: write}, {deed: write}, {deed: write}, {deed: look}, {deed: copyBoth}},
 	there:        []order{move},
 	back:         []order{rollback},
 	farewell:     []order{move, verify, rollback},
@@ -58,6 +58,7 @@ var splitCustom = custom{
 		{deed: writeAnywhere, part: archive},
 		{deed: locate, part: present},
 		{deed: look, part: present},
+		{deed: copyBoth},
 	},
 	there:        []order{divide, divide, divide, whole},
 	back:         []order{rollback, rollback, thawCounter, thawEntries, divide, whole},

@@ -41,10 +41,11 @@ const (
 	writeAnywhere             // to one part, wherever the router finds it
 	lookMerged                // at both, put together by the router
 	locate                    // the counter of one part
+	copyBoth                  // a backup, which is a look at both
 )
 
 func (d deed) String() string {
-	return [...]string{"write", "look", "look at both", "write anywhere", "look merged", "locate"}[d]
+	return [...]string{"write", "look", "look at both", "write anywhere", "look merged", "locate", "copy both"}[d]
 }
 
 // step is the input of an operation in a history.

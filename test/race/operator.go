@@ -80,6 +80,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 		MarkBytes:   hello.MarkBytes,
 		FenceBytes:  hello.FenceBytes,
 		Composites:  stores,
+		Snapshots:   stores,
 		Offered:     hello.Composites,
 		Concurrency: 1,
 		Run:         run,

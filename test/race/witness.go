@@ -126,6 +126,8 @@ func (w *witness) do(ctx context.Context, c int, s step) error {
 		return w.lookMerged(ctx, c)
 	case locate:
 		return w.locate(ctx, s.part)
+	case copyBoth:
+		return w.copyBoth(ctx, c)
 	}
 	return w.lookAtBoth(ctx, c)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -19,6 +20,8 @@ type world struct {
 	stack     *stack.Stack
 	url       string // of the Worker; the stack's own field changes hands during a restart
 	operators []*operator
+	// copiers make backups: one reads objects in one request, another follows what changes in them.
+	copiers   []*migrate.Engine
 	witnesses []*witness
 	restarts  int
 
@@ -58,6 +61,14 @@ func (w *world) populate(ctx context.Context) error {
 			return err
 		}
 		w.operators = append(w.operators, o)
+	}
+	for _, bytes := range []int64{0, 8 << 20} {
+		e, err := w.engine(ctx, w.name+"-copies", nil)
+		if err != nil {
+			return err
+		}
+		e.SnapshotBytes = bytes
+		w.copiers = append(w.copiers, e)
 	}
 	for place := range w.Users {
 		witness := newWitness(w, place)

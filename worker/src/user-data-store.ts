@@ -249,11 +249,14 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   }
 
   async #admin(request: Request): Promise<Response> {
-    this.#migrations.forget();
-    this.#reader.forget();
-    this.#live.forget();
+    // A copy asks often, and changes nothing of what was learned.
+    if (!new URL(request.url).pathname.endsWith("/export/follow")) {
+      this.#migrations.forget();
+      this.#reader.forget();
+      this.#live.forget();
+    }
     try {
-      return await handleAdmin(this.#store, this.env, request);
+      return await handleAdmin(this.#store, this.env, request, (json) => this.#live.follow(json));
     } finally {
       this.#migrations.forget();
       this.#live.closeIfMoved();

@@ -42,6 +42,7 @@ type object struct {
 	receipt              *wire.Receipt
 	content              *content // nil when it holds none
 	wasSetBack           bool
+	followed             map[int64]seenRows // at the answers to Follow, by the number of writes
 }
 
 func (o *Objects) of(u userdb.UserID) *object {

@@ -8,7 +8,10 @@ import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
 import { WireError, messageOf } from "../wire/errors.ts";
+import type { JsonObject } from "../wire/json.ts";
+import { demandPhase } from "../state/guard.ts";
 import { Effects } from "./effects.ts";
+import { endsFollowing, follow } from "./follow.ts";
 import { LiveLog } from "./log.ts";
 import {
   CLOSE,
@@ -63,6 +66,23 @@ export class LiveHub implements ChangeLog {
   /** Logs a write that was just counted, inside its transaction. */
   commit(recorder: ChangeRecorder | undefined): void {
     if (recorder !== undefined && this.#log.isOn) this.#log.append({ changes: recorder.changes() });
+  }
+
+  /**
+   * Answers a copy that follows the writes (follow.ts). The log stays on for it as for a subscriber.
+   * @throws WireError wrong-phase, not-found or bad-request
+   */
+  follow(json: JsonObject): Uint8Array {
+    const began = !this.#log.isOn;
+    if (endsFollowing(json)) {
+      const answer = follow(this.#store, this.#log, json, began);
+      if (this.#sockets().length === 0) this.#log.end();
+      return answer;
+    }
+    demandPhase(this.#store.books.state, "export");
+    if (began) this.#effects.forget();
+    this.#log.keepOn(Date.now());
+    return follow(this.#store, this.#log, json, began);
   }
 
   /** Accepts a subscriber. @throws WireError bad-request, not-active or overloaded */

@@ -40,6 +40,11 @@ export class LiveLog {
     this.#books.dropLive();
   }
 
+  /** Ends the log: subscribers who come back are told of a gap. */
+  end(): void {
+    this.#books.dropLive();
+  }
+
   /** Adds the transaction that has just been counted, and lets the oldest one go. */
   append(entry: LogEntry): void {
     const seq = this.#books.writes;

@@ -18,7 +18,7 @@ import { statusOf } from "../state/guard.ts";
 import { type ClaimRequest, activate, claim, merge, ready, release, reset } from "./lifecycle.ts";
 import { rangeDigest } from "./range.ts";
 import { applyRows } from "./rows.ts";
-import { tryWrite } from "./try-write.ts";
+import { tryWrite, vanish } from "./try-write.ts";
 import { applySchema } from "./schema.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -30,12 +30,16 @@ interface Input {
   readonly json: JsonObject;
   readonly bytes: Uint8Array;
   readonly query: URLSearchParams;
+  readonly user: string;
 }
 
 /** An answer: JSON, or bytes as they are. */
 type Answer = object | Uint8Array;
 
-type Endpoint = (store: StoreContext, input: Input) => Answer | Promise<Answer>;
+/** Answers a copy that follows the application's writes (live/follow.ts). */
+export type Follow = (json: JsonObject) => Uint8Array;
+
+type Endpoint = (store: StoreContext, input: Input, follow: Follow) => Answer | Promise<Answer>;
 
 const CLAIM_ID = /^[0-9A-Za-z_-]{8,64}$/;
 
@@ -91,7 +95,9 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
     ),
   "export/all": (store) => snapshot(store),
+  "export/follow": (_store, { json }, follow) => follow(json),
   thaws: ({ books }) => ({ thaws: books.thaws }),
+  vanish: (store, { user }) => vanish(store, user),
   "try-write": (store, { json }) => tryWrite(store, asString(json["note"], "note")),
   merge: (store, { json }) => merge(store, genOf(json)),
   release: (store, { json }) => release(store, genOf(json)),
@@ -101,7 +107,12 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
 };
 
 /** Answers an admin request. It checks the token itself: an application might forward any request. */
-export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Request): Promise<Response> {
+export async function handleAdmin(
+  store: StoreContext,
+  env: AuthEnv,
+  request: Request,
+  follow: Follow,
+): Promise<Response> {
   try {
     authorize(request, env);
     const url = new URL(request.url);
@@ -110,7 +121,8 @@ export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Re
       throw new WireError("not-found", `the Worker answers ${found.kind}, not the store`);
     const answer = await endpoints[found.route](
       store,
-      await readInput(request, found.route, url.searchParams),
+      { ...(await readInput(request, found.route, url.searchParams)), user: found.user },
+      follow,
     );
     // The output gate holds the answer until it is true on disk; a failing disk becomes an error here.
     await store.storage.sync();
@@ -120,8 +132,10 @@ export async function handleAdmin(store: StoreContext, env: AuthEnv, request: Re
   }
 }
 
-async function readInput(request: Request, route: UserRoute, query: URLSearchParams): Promise<Input> {
-  const nothing: Input = { json: {}, bytes: new Uint8Array(0), query };
+type Body = Omit<Input, "user">;
+
+async function readInput(request: Request, route: UserRoute, query: URLSearchParams): Promise<Body> {
+  const nothing: Body = { json: {}, bytes: new Uint8Array(0), query };
   switch (userRoutes[route].body) {
     case "json":
       return { ...nothing, json: asObject(await readJson(request), "body") };

@@ -66,12 +66,42 @@ export function exportRows(
   after: Key | null,
   maxBytes: number,
 ): Uint8Array {
-  const { state, writes } = store.books;
-  demandPhase(state, "export");
+  return exportUpTo(store, table, after, maxBytes).page;
+}
+
+/** The same, and whether it ends the table. @throws WireError wrong-phase, not-found or bad-request */
+export function exportUpTo(
+  store: StoreContext,
+  table: string,
+  after: Key | null,
+  maxBytes: number,
+): { readonly page: Uint8Array; readonly done: boolean } {
+  demandPhase(store.books.state, "export");
   const shape = demandTable(store.sql, table);
-  const { rows, cells, reals, last, done } = collect(new RowReader(store.sql, shape), after, maxBytes);
+  const found = collect(new RowReader(store.sql, shape, maxBytes), after, maxBytes);
+  return { page: pageOf(store, shape, found), done: found.done };
+}
+
+/** The rows with these keys, as far as they are there. @throws WireError wrong-phase or not-found */
+export function exportKeys(store: StoreContext, table: string, keys: readonly Key[]): Uint8Array {
+  demandPhase(store.books.state, "export");
+  const shape = demandTable(store.sql, table);
+  const reader = new RowReader(store.sql, shape);
+  const chunks = keys.map((key) => reader.at(key)).filter(({ rows }) => rows > 0);
+  return pageOf(store, shape, {
+    rows: chunks.length,
+    cells: chunks.flatMap(({ cells }) => cells),
+    reals: chunks.map(({ reals }) => reals),
+    last: chunks.at(-1)?.last ?? null,
+    done: true,
+  });
+}
+
+function pageOf(store: StoreContext, shape: TableShape, found: Collected): Uint8Array {
+  const { state, writes } = store.books;
+  const { rows, cells, reals, last, done } = found;
   const header = {
-    table,
+    table: shape.name,
     columns: shape.columns,
     rows,
     last,

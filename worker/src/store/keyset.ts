@@ -19,6 +19,12 @@ export function runsAfter(shape: TableShape, after: Key | null): BoundExpression
   });
 }
 
+/** The row with this key. */
+export function equalTo(shape: TableShape, key: Key): BoundExpression {
+  const values = keyValues(shape, key);
+  return all(shape.key.map((column, i) => compare(column, "=", values[i])));
+}
+
 /** The rows up to and with `upto`. */
 export function notBeyond(shape: TableShape, upto: Key | null): BoundExpression {
   if (upto === null) return { sql: "1", bindings: [] };

@@ -3,7 +3,7 @@ import { encodeCell } from "../wire/cells.ts";
 import { messageOf } from "../wire/errors.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { TableShape } from "./catalog.ts";
-import { all, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
+import { all, equalTo, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
 import {
   type Binding,
   type BoundExpression,
@@ -43,11 +43,14 @@ export class RowReader {
   /** The key, where it is the rowid, which grows from row to row. */
   readonly #rowid: string | undefined;
   #realColumns: readonly string[] = [];
+  readonly #target: number;
   #guess = FIRST_GUESS_ROWS;
 
-  constructor(sql: SqlStorage, shape: TableShape) {
+  /** @param most about how many bytes the caller has use for at once */
+  constructor(sql: SqlStorage, shape: TableShape, most = TARGET_BYTES) {
     this.#sql = sql;
     this.shape = shape;
+    this.#target = Math.min(most, TARGET_BYTES);
     const columns = rowColumns(shape);
     this.#rowCells = concatenation(columns.map(cellExpression));
     this.#realCount = balanced(columns.map(isReal), "+");
@@ -66,6 +69,11 @@ export class RowReader {
       if (chunk.rows > 0) return chunk;
     }
     return noRows;
+  }
+
+  /** The row with this key, if it is there. */
+  at(key: Key): Chunk {
+    return this.#readRun(equalTo(this.shape, key), 1);
   }
 
   #readRun(where: BoundExpression, limit: number): Chunk {
@@ -94,7 +102,7 @@ export class RowReader {
   }
 
   #adapt(bytes: number, rows: number): void {
-    const wanted = Math.floor((TARGET_BYTES * rows) / Math.max(bytes, 1));
+    const wanted = Math.floor((this.#target * rows) / Math.max(bytes, 1));
     this.#guess = Math.min(MAX_ROWS, Math.max(1, wanted), this.#guess * 8);
   }
 

@@ -9,6 +9,9 @@ import type { StoreContext } from "../state/context.ts";
 const TABLE = "dbmigrate_selftest";
 const TABLE_TEXT = `CREATE TABLE ${TABLE} (id INTEGER PRIMARY KEY, note TEXT)`;
 
+/** The user of a selftest (internal/selftest): no other object is ever deleted as a whole. */
+const USER = "dbmigrate-selftest";
+
 export interface TryWriteAnswer {
   /** False where another side may be authoritative: the application would ask the file. */
   readonly written: boolean;
@@ -32,4 +35,15 @@ export function tryWrite(store: StoreContext, note: string): TryWriteAnswer {
     }
     return { written: true, phase };
   });
+}
+
+/**
+ * Deletes the empty object of a selftest, its claim counter too: the platform keeps nothing of it then.
+ * @throws WireError not-found for any other user
+ */
+export async function vanish({ storage, books }: StoreContext, user: string): Promise<{ vanished: boolean }> {
+  if (user !== USER) throw new WireError("not-found", "it is not the user of a selftest");
+  if (books.state.phase !== "EMPTY" || books.hasRest) return { vanished: false };
+  await storage.deleteAll();
+  return { vanished: true };
 }

@@ -37,9 +37,13 @@ export const userRoutes = {
   "export/rows": { method: "POST", body: "json" },
   // The digest, the schema and all rows, of one moment.
   "export/all": { method: "POST", body: "json" },
+  // Some rows, and what changed since the answer before.
+  "export/follow": { method: "POST", body: "json" },
   thaws: { method: "GET", body: "none" },
   // One row, in the table of selftest's own user, as the application would write it.
   "try-write": { method: "POST", body: "json" },
+  // The object of selftest's own user goes, with its claim counter.
+  vanish: { method: "POST", body: "json" },
   merge: { method: "POST", body: "json" },
   release: { method: "POST", body: "json" },
   // The messages of an import behind its claim, and those of a switch behind its fence, each in one request.

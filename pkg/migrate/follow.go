@@ -1,0 +1,310 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
+	"github.com/dbmigrate/dbmigrate/pkg/verify"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+const (
+	// followPageBytes is about how much one request reads. The user's writes wait for it, so it is little.
+	followPageBytes = 128 << 10
+	// followPause is between two requests. It keeps the object free for its user nine tenths of the time.
+	followPause = 25 * time.Millisecond
+	// followTries bounds how often a copy begins again because something changed that cannot be named.
+	followTries = 3
+	// followRereads bounds how often one table is read again because nobody can name which of its rows
+	// changed.
+	followRereads = 5
+)
+
+// errCannotFollow says that the user cannot be copied while the application writes: by this Worker, or
+// because of what it writes.
+var errCannotFollow = errors.New("the object cannot name what the application changes")
+
+// byFollowing copies the Durable Object in small requests. Each answer has what changed since the one
+// before, so the copy is the object of the last answer's moment, however much the application writes.
+func (b *backup) byFollowing(ctx context.Context, st wire.Status) error {
+	for try := 1; ; try++ {
+		file, digest, err := b.follow(ctx, st)
+		if err == nil {
+			defer file.Remove()
+			return b.save(ctx, file, digest)
+		}
+		if !errors.Is(err, errCannotFollow) || try == followTries {
+			return err
+		}
+	}
+}
+
+func (b *backup) follow(ctx context.Context, st wire.Status) (*userfile.Copy, *wire.DatabaseDigest, error) {
+	begun := b.now()
+	path, err := b.source().NewPath()
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &follower{backup: b, begun: st, tables: map[string]*followed{}}
+	if err := f.copyTo(ctx, path); err != nil {
+		return nil, nil, err
+	}
+	file := &userfile.Copy{Path: path}
+	err = file.Describe(b.Layout.Key(b.user))
+	var digest wire.DatabaseDigest
+	if err == nil {
+		digest, err = file.Digest(ctx)
+	}
+	if err != nil {
+		file.Remove()
+		return nil, nil, err
+	}
+	b.observe(result.Event{User: b.user, Stage: result.StageExport, Bytes: file.Size, Took: b.now().Sub(begun)})
+	return file, &digest, nil
+}
+
+// follower makes one copy.
+type follower struct {
+	*backup
+	begun  wire.Status // before the copy
+	into   *sqlitefile.Builder
+	at     *wire.Followed // the last answer
+	alone  bool           // nobody else needs the object's log
+	tables map[string]*followed
+	order  []*followed
+}
+
+// followed is a table on the way.
+type followed struct {
+	name    string
+	after   wire.Key // the last row that was read, or compared
+	read    bool     // all rows came; the next step is to compare them
+	checked bool
+	ahead   bool // rows came behind after, because they changed
+	rereads int
+	rows    int64 // of the largest page: as many are compared at once
+}
+
+// copyTo makes the file at path, or none.
+func (f *follower) copyTo(ctx context.Context, path string) (err error) {
+	defer func() {
+		if f.into != nil && err != nil {
+			err = errors.Join(err, f.into.Abort())
+		}
+		if f.alone {
+			f.end(ctx)
+		}
+	}()
+	if err := f.begin(ctx, path); err != nil {
+		return err
+	}
+	for t := f.next(); t != nil; t = f.next() {
+		if err := f.step(ctx, t); err != nil {
+			return err
+		}
+		if err := f.pause(ctx); err != nil {
+			return err
+		}
+	}
+	return finishWithin(ctx, f.user, f.into, finishTime(f.begun.DatabaseBytes))
+}
+
+// end lets the object forget its log. It would do so by itself in an hour.
+func (f *follower) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = f.Snapshots.Follow(ctx, f.user, wire.FollowRequest{Since: &f.at.Writes, End: true})
+}
+
+func (f *follower) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(followPause):
+		return nil
+	}
+}
+
+func (f *follower) begin(ctx context.Context, path string) error {
+	at, err := f.Snapshots.Follow(ctx, f.user, wire.FollowRequest{})
+	if err != nil {
+		return err
+	}
+	f.at, f.alone = at, at.Began
+	if at.Gen != f.begun.Gen {
+		return errMoved
+	}
+	if f.into, err = sqlitefile.Create(path, at.Schema.Schema); err != nil {
+		return err
+	}
+	if !f.into.Follows() {
+		return fmt.Errorf("%w: the database is not UTF-8", errCannotFollow)
+	}
+	for _, name := range at.Tables {
+		t := &followed{name: name, checked: comparedAtTheEnd(name)}
+		f.tables[name], f.order = t, append(f.order, t)
+	}
+	return nil
+}
+
+// comparedAtTheEnd says of SQLite's own counter that SQLite changes it while rows come. It comes whole
+// with every answer.
+func comparedAtTheEnd(table string) bool { return table == "sqlite_sequence" }
+
+// next is a table that is not done, those to read before those to compare.
+func (f *follower) next() *followed {
+	var next *followed
+	for _, t := range f.order {
+		if !t.read {
+			return t
+		}
+		if !t.checked && next == nil {
+			next = t
+		}
+	}
+	return next
+}
+
+// step asks for the next rows of a table, or for their digest, and takes in what changed before.
+func (f *follower) step(ctx context.Context, t *followed) error {
+	req := wire.FollowRequest{Since: &f.at.Writes}
+	if t.read {
+		req.Check = &wire.FollowCheck{Table: t.name, After: t.after, Limit: max(t.rows, 1)}
+	} else {
+		req.Read = &wire.ExportRequest{Table: t.name, After: t.after, MaxBytes: followPageBytes}
+	}
+	before := f.at
+	at, err := f.Snapshots.Follow(ctx, f.user, req)
+	if err != nil {
+		return err
+	}
+	if at.Gen != before.Gen || at.Lin != before.Lin || at.Revision != before.Revision {
+		return errMoved
+	}
+	if at.Lost {
+		return errCannotFollow
+	}
+	f.at = at
+	rereads, wasRead := t.rereads, t.read
+	for _, c := range at.Changes {
+		if err := f.change(c); err != nil {
+			return err
+		}
+	}
+	switch {
+	case t.rereads != rereads: // what was asked for began behind rows that are gone from the copy
+		return nil
+	case req.Check != nil:
+		return f.compare(t, req.Check, at.Check)
+	case t.read && !wasRead: // it came whole
+		return nil
+	}
+	return f.add(t, at.Read)
+}
+
+// change brings the rows of a table that changed up to the moment of the answer.
+func (f *follower) change(c wire.FollowedChange) error {
+	t := f.tables[c.Table]
+	if t == nil {
+		return fmt.Errorf("%w: %s", errCannotFollow, verify.TableName(c.Table))
+	}
+	if c.Keys == nil {
+		return f.replace(t, c.Page)
+	}
+	in, err := f.into.Into(c.Table, c.Page.Columns)
+	if err != nil {
+		return err
+	}
+	for _, key := range c.Keys {
+		if err := in.Remove(key); err != nil {
+			return err
+		}
+	}
+	t.ahead = t.ahead || !t.read
+	return c.Page.Each(in.Put)
+}
+
+// replace takes a table whole, or reads it again from its first row.
+func (f *follower) replace(t *followed, whole *wire.ExportPage) error {
+	if err := f.into.Empty(t.name); err != nil {
+		return err
+	}
+	t.after, t.ahead = nil, false
+	if whole != nil {
+		in, err := f.into.Into(t.name, whole.Columns)
+		if err != nil {
+			return err
+		}
+		t.read, t.rows = true, max(t.rows, whole.Rows)
+		return whole.Each(in.Put)
+	}
+	t.read, t.checked = false, comparedAtTheEnd(t.name)
+	if t.rereads++; t.rereads > followRereads {
+		return fmt.Errorf("%w: too many rows of table %s changed at a time, again and again",
+			errCannotFollow, verify.TableName(t.name))
+	}
+	return nil
+}
+
+func (f *follower) add(t *followed, page *wire.ExportPage) error {
+	in, err := f.into.Into(t.name, page.Columns)
+	if err != nil {
+		return err
+	}
+	err = page.Each(func(row []wire.Value) error {
+		if t.ahead {
+			if err := in.RemoveRow(row); err != nil {
+				return err
+			}
+		}
+		return in.Put(row)
+	})
+	if err != nil {
+		return err
+	}
+	t.rows = max(t.rows, page.Rows)
+	if t.after = page.Last; page.Done {
+		t.read, t.after = true, nil
+	}
+	return nil
+}
+
+// compare holds a range of the copy against the object, both of the same moment.
+func (f *follower) compare(t *followed, asked *wire.FollowCheck, object *wire.RangeDigest) error {
+	if object.Rows < asked.Limit {
+		object.Last = nil // the range ends with the table
+	}
+	copied, err := f.rangeOf(t, sqlitefile.Range{After: asked.After, Upto: object.Last})
+	if err != nil {
+		return err
+	}
+	if copied.Rows != object.Rows || copied.Rows > 0 && copied.Digest != object.Digest {
+		return &userdb.Error{Op: "compare the copy of", Thing: string(f.user), Kind: userdb.Mismatch,
+			Err: fmt.Errorf("table %s: %d rows of the copy are not the %d of the Durable Object",
+				verify.TableName(t.name), copied.Rows, object.Rows),
+			Hint: "nothing was changed; run the command again, and report it"}
+	}
+	t.after, t.checked = object.Last, object.Last == nil
+	return nil
+}
+
+func (f *follower) rangeOf(t *followed, r sqlitefile.Range) (wire.RangeDigest, error) {
+	in := f.into.Again(t.name)
+	if in == nil {
+		return wire.RangeDigest{}, nil
+	}
+	return in.RangeDigest(r)
+}
+
+// noFollowing says whether another way is left: the Worker is of before, or cannot say what changes.
+func noFollowing(err error) bool {
+	var remote *wire.RemoteError
+	return errors.Is(err, errCannotFollow) ||
+		errors.As(err, &remote) && remote.Kind == wire.KindNotFound
+}

@@ -1,0 +1,165 @@
+// A copy of a large store while the application writes: each answer is some rows, and what changed since the answer
+// before, all of one moment. A copy that takes all changes in is the store at the last answer.
+import { WireError, badRequest } from "../wire/errors.ts";
+import { encodeExported } from "../wire/exported.ts";
+import { type JsonObject, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
+import { LIMITS } from "../wire/limits.ts";
+import { type ExactValue, type Key, emitKey, parseKey } from "../wire/values.ts";
+import type { ResultValue } from "../query/types.ts";
+import { type SqlParam, parseParam } from "../query/values.ts";
+import type { StoreContext } from "../state/context.ts";
+import { demandPhase } from "../state/guard.ts";
+import { isSqliteName, tableShape, tablesWithRows } from "../store/catalog.ts";
+import { exportKeys, exportSchema, exportUpTo } from "../store/export.ts";
+import { rangeDigest } from "../store/range.ts";
+import { LIVE_LIMITS } from "./protocol.ts";
+import type { LiveLog } from "./log.ts";
+
+/** A table that changed in ways that nobody named comes whole, if it is no larger. */
+const WHOLE_BYTES = 256 * 1024;
+/** More changed rows in one answer are not looked up one by one: its writes would wait. */
+const MOST_KEYS = 5_000;
+
+/** What changed in one table. */
+interface Changed {
+  readonly table: string;
+  /** null: any of its rows may have. */
+  readonly keys: readonly unknown[] | null;
+  /** Whether a page follows: the rows of these keys that are there, or all rows of the table. */
+  readonly page: boolean;
+}
+
+interface Answer {
+  readonly changes: Changed[];
+  readonly pages: Uint8Array[];
+}
+
+/** The keys that changed in each table; null for a table of which they are not known. */
+type Keys = Map<string, Map<string, Key> | null>;
+
+/**
+ * Answers one request of a copy (docs/wire-format.md, section 13). `began`: this request turned the log on.
+ * @throws WireError wrong-phase, not-found or bad-request
+ */
+export function follow(store: StoreContext, log: LiveLog, json: JsonObject, began: boolean): Uint8Array {
+  const { state, writes, revision } = store.books;
+  demandPhase(state, "export");
+  const since = json["since"] === null ? null : asInteger(json["since"], "since", 0, Number.MAX_SAFE_INTEGER);
+  const keys = since === null ? new Map() : began ? null : changedKeys(log, since, writes);
+  const { changes, pages } = keys === null ? nothing() : changed(store, keys, since !== writes);
+  const read = keys === null ? undefined : optional(json["read"], (wanted) => readPage(store, wanted));
+  const check = keys === null ? undefined : optional(json["check"], (wanted) => rangeOf(store, wanted));
+  const head = {
+    phase: state.phase,
+    gen: state.gen,
+    lin: state.lin,
+    writes,
+    revision,
+    began,
+    lost: keys === null,
+    changes,
+    read: read !== undefined,
+    ...(check !== undefined && { check }),
+    ...(since === null && { schema: exportSchema(store), tables: tablesWithRows(store.sql) }),
+  };
+  return encodeExported(head, read === undefined ? pages : [...pages, read]);
+}
+
+/** Whether the copy is made, and needs no log any more. */
+export function endsFollowing(json: JsonObject): boolean {
+  return asBoolean(json["end"] ?? false, "end");
+}
+
+function nothing(): Answer {
+  return { changes: [], pages: [] };
+}
+
+function optional<T>(value: unknown, use: (wanted: JsonObject) => T): T | undefined {
+  return value === undefined || value === null ? undefined : use(asObject(value, "read"));
+}
+
+function readPage(store: StoreContext, wanted: JsonObject): Uint8Array {
+  const table = asString(wanted["table"], "read.table");
+  const bytes = asInteger(wanted["maxBytes"], "read.maxBytes", 1, LIMITS.batchBytes);
+  return exportUpTo(store, table, parseKey(wanted["after"], "read.after"), bytes).page;
+}
+
+function rangeOf(store: StoreContext, wanted: JsonObject) {
+  const table = asString(wanted["table"], "check.table");
+  const after = parseKey(wanted["after"], "check.after");
+  const limit = asInteger(wanted["limit"], "check.limit", 1, 1_000_000);
+  return rangeDigest(store, { table, after, upto: null, limit });
+}
+
+/** null: something changed that the log does not name. */
+function changedKeys(log: LiveLog, since: number, upto: number): Keys | null {
+  if (since > upto) throw badRequest("since", "a position that the store had");
+  if (upto - since > LIVE_LIMITS.logEntries) return null;
+  const found: Keys = new Map();
+  for (let seq = since + 1; seq <= upto; seq++) {
+    const changes = log.read(seq)?.changes;
+    if (changes === undefined || changes === null) return null;
+    for (const { table, keys } of changes) note(found, table, keys);
+  }
+  return found;
+}
+
+function note(found: Keys, table: string, keys: readonly (readonly ResultValue[])[] | null): void {
+  const exact = keys?.map(exactKey);
+  const known = found.get(table) ?? (found.has(table) ? null : new Map<string, Key>());
+  if (exact === undefined || known === null || !exact.every((key) => key !== undefined)) {
+    found.set(table, null);
+    return;
+  }
+  for (const key of exact) known.set(JSON.stringify(emitKey(key)), key);
+  found.set(table, known);
+}
+
+/** undefined where the log's form of the key has lost something: text that is not UTF-8. */
+function exactKey(key: readonly ResultValue[]): Key | undefined {
+  const values = key.map((value) => exactValue(parseParam(value, "key")));
+  return values.every((value) => value !== undefined) ? values : undefined;
+}
+
+function exactValue(param: SqlParam): ExactValue | undefined {
+  switch (param.type) {
+    case "null":
+      return { class: "null" };
+    case "integer":
+      return { class: "integer", decimal: param.value.toString() };
+    case "real":
+      return { class: "real", number: param.value };
+    case "blob":
+      return { class: "blob", bytes: param.value };
+    case "text":
+      if (param.value.includes("\uFFFD")) return undefined;
+      return { class: "text", bytes: new TextEncoder().encode(param.value) };
+  }
+}
+
+/** @param wrote whether anything was written: SQLite's own tables are then sent along, which no log names */
+function changed(store: StoreContext, keys: Keys, wrote: boolean): Answer {
+  const answer = nothing();
+  let room = MOST_KEYS;
+  for (const [table, known] of keys) {
+    if (known !== null) room -= known.size;
+    if (known === null || room < 0) addWhole(store, table, answer);
+    else addKeys(store, table, [...known.values()], answer);
+  }
+  if (!wrote) return answer;
+  for (const table of tablesWithRows(store.sql).filter(isSqliteName)) addWhole(store, table, answer);
+  return answer;
+}
+
+function addKeys(store: StoreContext, table: string, keys: readonly Key[], answer: Answer): void {
+  if (tableShape(store.sql, table) === undefined) throw new WireError("not-found", `no table ${table}`);
+  answer.changes.push({ table, keys: keys.map(emitKey), page: true });
+  answer.pages.push(exportKeys(store, table, keys));
+}
+
+function addWhole(store: StoreContext, table: string, answer: Answer): void {
+  const whole =
+    tableShape(store.sql, table) === undefined ? undefined : exportUpTo(store, table, null, WHOLE_BYTES);
+  answer.changes.push({ table, keys: null, page: whole?.done === true });
+  if (whole?.done === true) answer.pages.push(whole.page);
+}

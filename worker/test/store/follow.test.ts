@@ -1,0 +1,240 @@
+// A copy that is made while the application writes: with what each answer says has changed, it is the store of the
+// last answer's moment.
+import { expect, it } from "vitest";
+import { LIVE_LIMITS } from "../../src/live/protocol.ts";
+import { Client, activeStore, parsePage, table } from "./client.ts";
+import { some } from "../effort.ts";
+
+const SCHEMA = [
+  table("games", "CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT, score REAL)"),
+  table("clips", "CREATE TABLE clips (id INTEGER PRIMARY KEY, game REFERENCES games ON DELETE CASCADE)"),
+  table(
+    "tags",
+    "CREATE TABLE tags (a TEXT COLLATE NOCASE, b INTEGER, note, PRIMARY KEY (a, b)) WITHOUT ROWID",
+  ),
+  table("counted", "CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, x)"),
+  table("slots", "CREATE TABLE slots (id INTEGER PRIMARY KEY, name UNIQUE ON CONFLICT REPLACE)"),
+  table("plain", "CREATE TABLE plain (x UNIQUE, y)"),
+  table("large", "CREATE TABLE large (id INTEGER PRIMARY KEY, body TEXT, n)"),
+  table("audit", "CREATE TABLE audit (what)"),
+  {
+    type: "trigger",
+    name: "tr",
+    table: "plain",
+    sql: "CREATE TRIGGER tr AFTER INSERT ON plain BEGIN INSERT INTO audit VALUES (new.x); END",
+  },
+];
+const KEYS: Record<string, string[]> = {
+  games: ["id"],
+  clips: ["id"],
+  tags: ["a", "b"],
+  counted: ["id"],
+  slots: ["id"],
+  plain: ["rowid"],
+  large: ["id"],
+  audit: ["rowid"],
+  sqlite_sequence: ["rowid"],
+};
+const LARGE_ROWS = 3_000;
+
+/** Numbers that a seed decides. */
+function random(seed: number) {
+  let state = seed * 2_654_435_761 + 1;
+  return (below: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((state / 2_147_483_648) * below);
+  };
+}
+
+/** A write of the application: what it changes is named by key, by table, or not at all. */
+function statement(below: (n: number) => number): string {
+  const n = below(40);
+  const all = [
+    `INSERT OR IGNORE INTO games VALUES (${n}, 'g${n}', ${n}.5)`,
+    `INSERT INTO games VALUES (${n}, 'again', 1) ON CONFLICT (id) DO UPDATE SET score = score + 0.25`,
+    `INSERT OR REPLACE INTO games VALUES (${n}, 'replaced', NULL)`,
+    `UPDATE games SET name = 'n' || id WHERE id % 7 = ${n % 7}`,
+    `UPDATE games SET id = id + 1000 WHERE id = ${n}`,
+    `DELETE FROM games WHERE id = ${n}`,
+    `INSERT OR IGNORE INTO clips SELECT ${n}, max(id) FROM games`,
+    `INSERT OR IGNORE INTO tags VALUES ('T${n % 5}', ${n}, 'x')`,
+    `INSERT OR REPLACE INTO tags VALUES ('t${n % 5}', ${n}, 'y')`,
+    `DELETE FROM tags WHERE b = ${n}`,
+    `INSERT INTO counted (x) VALUES (${n})`,
+    `DELETE FROM counted WHERE id = (SELECT max(id) FROM counted)`,
+    `INSERT INTO slots (name) VALUES ('s${n % 9}')`,
+    `INSERT OR IGNORE INTO plain VALUES (${n}, 'p')`,
+    `UPDATE plain SET x = -x`,
+    `UPDATE large SET n = ${n} WHERE id = ${1 + below(LARGE_ROWS)}`,
+    `DELETE FROM large WHERE id = ${1 + below(LARGE_ROWS)}`,
+    `INSERT OR IGNORE INTO large VALUES (${1 + below(2 * LARGE_ROWS)}, 'new', 0)`,
+  ];
+  return all[below(all.length)] ?? "";
+}
+
+type Rows = Map<string, string>;
+
+/** The rows of a page by the JSON of their keys. All texts here are ASCII. */
+function rowsOf(page: ReturnType<typeof parsePage>): Rows {
+  const { columns, table: name } = page.header;
+  const text = new TextDecoder().decode(page.cells);
+  const rows: Rows = new Map();
+  let at = 0;
+  let real = 0;
+  while (at < text.length) {
+    const cells = columns.map(() => {
+      const [found = "", size] = /^(?:N|R|I-?\d+;|T(\d+):)/.exec(text.slice(at, at + 30)) ?? [];
+      at += found.length + Number(size ?? 0);
+      if (found === "R") return `R${page.reals.slice(real, (real += 8)).join()}`;
+      return found.startsWith("T") ? `T${text.slice(at - Number(size), at)}` : found;
+    });
+    const key = (KEYS[name] ?? []).map((column) => {
+      const cell: string = cells[columns.indexOf(column)];
+      return cell.startsWith("I") ? { int: cell.slice(1, -1) } : { text: btoa(cell.slice(1)) };
+    });
+    rows.set(keyName(key), cells.join("|"));
+  }
+  return rows;
+}
+
+/** Equal keys have one name: the collation of tags does not tell cases apart. */
+function keyName(key: readonly Record<string, string>[]): string {
+  return JSON.stringify(
+    key.map((k) => (k["text"] === undefined ? k : { text: atob(k["text"]).toLowerCase() })),
+  );
+}
+
+async function follow(client: Client, request: object) {
+  const headers = { "content-type": "application/json" };
+  const response = await client.raw("POST", "export/follow", { body: JSON.stringify(request), headers });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (response.status !== 200)
+    return { status: response.status, ...JSON.parse(new TextDecoder().decode(bytes)) };
+  const view = new DataView(bytes.buffer);
+  let at = 4;
+  const block = () => {
+    const size = view.getUint32(at, true);
+    at += 4 + size;
+    return bytes.slice(at - size, at);
+  };
+  const head = JSON.parse(new TextDecoder().decode(block()));
+  const changes = head.changes.map((change: { page: boolean }) => ({
+    ...change,
+    rows: change.page ? rowsOf(parsePage(block())) : undefined,
+  }));
+  return { status: 200, ...head, changes, page: head.read ? parsePage(block()) : undefined };
+}
+
+/** What dbmigrate does with the answers. */
+class Copy {
+  readonly tables = new Map<string, Rows>();
+  readonly after = new Map<string, unknown>();
+  readonly done = new Set<string>();
+  rereads = 0;
+
+  take(answer: Awaited<ReturnType<typeof follow>>, asked?: string): void {
+    let stale = false;
+    for (const { table: name, keys, rows } of answer.changes) {
+      const known = this.tables.get(name) ?? new Map();
+      this.tables.set(name, known);
+      if (keys === null) {
+        known.clear();
+        this.after.delete(name);
+        if (rows === undefined) this.done.delete(name);
+        else this.done.add(name);
+        if (rows === undefined) this.rereads++;
+        stale ||= name === asked;
+      } else for (const key of keys) known.delete(keyName(key));
+      for (const [key, row] of rows ?? []) known.set(key, row);
+    }
+    if (asked === undefined || stale || answer.page === undefined) return;
+    for (const [key, row] of rowsOf(answer.page)) this.tables.get(asked)?.set(key, row);
+    this.after.set(asked, answer.page.header.last);
+    if (answer.page.header.done) this.done.add(asked);
+  }
+}
+
+async function filled(): Promise<Client> {
+  const client = await activeStore(SCHEMA);
+  const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${LARGE_ROWS})`;
+  await client.query(`${numbers} INSERT INTO large SELECT i, hex(zeroblob(60)), 0 FROM n`);
+  await client.query("INSERT INTO games VALUES (1, 'one', 1.5), (2, 'two', -0.0), (3, NULL, 1e300)");
+  return client;
+}
+
+async function everything(client: Client): Promise<Map<string, Rows>> {
+  const found = new Map<string, Rows>();
+  for (const name of Object.keys(KEYS)) {
+    const rows: Rows = new Map();
+    for (let after: unknown = null, done = false; !done;) {
+      const page = await client.exportRows(name, after, 500_000);
+      for (const [key, row] of rowsOf(page)) rows.set(key, row);
+      ({ last: after, done } = page.header);
+    }
+    found.set(name, rows);
+  }
+  return found;
+}
+
+const seeds = Array.from({ length: 24 }, (_, seed) => seed);
+it.for(some("seeds of a followed copy", seeds, 6))("is the store of one moment: seed %i", async (seed) => {
+  const below = random(seed);
+  const client = await filled();
+  const copy = new Copy();
+  let at = await follow(client, { since: null });
+  expect(at).toMatchObject({ status: 200, began: true, lost: false });
+  const { tables } = at;
+  for (const name of tables) copy.tables.set(name, new Map());
+  const writes = async () => {
+    for (let n = below(4); n > 0; n--) expect((await client.query(statement(below))).ok).toBe(true);
+  };
+  for (let round = 0; ; round++) {
+    await writes();
+    if (round === 5 && seed % 2 === 0) await client.query("UPDATE large SET n = n + 1");
+    const name = tables.find((each: string) => !copy.done.has(each));
+    if (name === undefined) break;
+    const read = { table: name, after: copy.after.get(name) ?? null, maxBytes: 20_000 };
+    at = await follow(client, { since: at.writes, read });
+    expect(at).toMatchObject({ status: 200, lost: false });
+    copy.take(at, name);
+  }
+  at = await follow(client, { since: at.writes, end: true });
+  copy.take(at);
+  if (seed % 2 === 0) expect(copy.rereads).toBeGreaterThan(0);
+  if (copy.done.has("large")) expect(copy.tables).toEqual(await everything(client));
+});
+
+it("says that it lost track of what no log names", async () => {
+  const client = await filled();
+  const { writes: since } = await follow(client, { since: null });
+  await client.query("CREATE TABLE more (x)");
+  expect(await follow(client, { since })).toMatchObject({ lost: true });
+  const { writes: later } = await follow(client, { since: null });
+  const many = (n: number) =>
+    Promise.all(Array.from({ length: n }, () => client.query("INSERT INTO audit VALUES (1)")));
+  for (let n = 0; n <= LIVE_LIMITS.logEntries; n += 100) await many(100);
+  expect(await follow(client, { since: later })).toMatchObject({ lost: true });
+  const { writes: last } = await follow(client, { since: null });
+  await follow(client, { since: last, end: true });
+  await client.query("INSERT INTO audit VALUES (1)");
+  expect(await follow(client, { since: last })).toMatchObject({ lost: true, began: true });
+});
+
+it("sends the digest of rows of the same moment", async () => {
+  const client = await filled();
+  const { writes: since } = await follow(client, { since: null });
+  await client.query("UPDATE large SET n = 7 WHERE id = 5");
+  const answer = await follow(client, { since, check: { table: "large", after: null, limit: 10 } });
+  const { json } = await client.post("range", { table: "large", after: null, upto: null, limit: 10 });
+  expect(answer.check).toMatchObject({ rows: 10, digest: json.digest, last: json.last });
+  expect(answer.changes[0]).toMatchObject({ table: "large", keys: [[{ int: "5" }]], page: true });
+});
+
+it("refuses an object that holds nothing, a position to come, and a table that is not there", async () => {
+  expect(await follow(new Client(), { since: null })).toMatchObject({ error: { kind: "wrong-phase" } });
+  const client = await filled();
+  const { writes: since } = await follow(client, { since: null });
+  expect(await follow(client, { since: since + 1 })).toMatchObject({ error: { kind: "bad-request" } });
+  const read = { table: "gone", after: null, maxBytes: 1000 };
+  expect(await follow(client, { since, read })).toMatchObject({ error: { kind: "not-found" } });
+});
