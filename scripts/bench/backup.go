@@ -10,14 +10,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// writesInBlock are made one after the other; a backup begins in every other block.
+// writesInBlock are made one after the other, at least. A backup begins in every other block, and ends it.
 const writesInBlock = 300
 
 // backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up.
 func backups(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
-	fmt.Fprintf(&out, "Writes through wrangler's proxy, %d in a block, one after the other, %d blocks of each kind in turn. "+
-		"In a block of the second kind `dbmigrate backup` runs once%s.\n\n", writesInBlock, w.rounds, load())
+	fmt.Fprintf(&out, "Writes through wrangler's proxy, %d or more in a block, one after the other, %d blocks of each kind in turn. "+
+		"A block of the second kind lasts as long as one `dbmigrate backup`%s.\n\n", writesInBlock, w.rounds, load())
 	fmt.Fprintln(&out, "| database | alone: median | p99 | longest | with a backup: median | p99 | longest | p99, ratio | backups made |\n"+
 		"|---|---|---|---|---|---|---|---|---|")
 	for _, size := range []string{"S", "M"} {
@@ -50,15 +50,15 @@ func (w *world) backupsOf(ctx context.Context, size string) (alone, beside []tim
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		ended := make(chan error, 1)
-		busy, err := w.writesOf(ctx, u, func() { ended <- w.backupOnce(ctx, u) })
+		var failed error
+		busy, err := w.writesOf(ctx, u, func() { failed = w.backupOnce(ctx, u) })
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		if err := <-ended; err == nil {
+		if failed == nil {
 			made++
-		} else { // a large user who never pauses is refused by name
-			w.say("%v", err)
+		} else {
+			w.say("%v", failed)
 		}
 		alone, beside = append(alone, quiet...), append(beside, busy...)
 	}
@@ -75,17 +75,27 @@ func (w *world) backupOnce(ctx context.Context, u userdb.UserID) error {
 	return err
 }
 
-// writesOf times a block of writes. Meanwhile begins with the first of them.
+// writesOf times a block of writes. Meanwhile begins with the first of them, and has ended before the last.
 func (w *world) writesOf(ctx context.Context, u userdb.UserID, meanwhile func()) (all []time.Duration, err error) {
-	if meanwhile != nil {
-		go meanwhile()
-	}
-	for i := range writesInBlock {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if meanwhile != nil {
+			meanwhile()
+		}
+	}()
+	for i := 0; ; i++ {
+		select {
+		case <-ended:
+			if i >= writesInBlock {
+				return all, nil
+			}
+		default:
+		}
 		took, err := w.request(ctx, u, appRequests[1], i%50+1, "store")
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, took)
 	}
-	return all, nil
 }
