@@ -124,4 +124,8 @@ cmp "$work/videos.before" "$work/videos.after" || fail "a video changed"
 printf '%s videos: bytes and LastModified as before.\n' "$(wc -l < "$work/videos.after")"
 expect 0 scan
 
+step "How long the application's requests took, in milliseconds by side"
+curl -sS --fail "$DBMIGRATE_WORKER_URL/api/latency" -H "Authorization: Bearer $APP_TOKEN" || fail "the sample does not say"
+printf '\n'
+
 step "Done"

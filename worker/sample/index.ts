@@ -1,4 +1,5 @@
-// A sample application: what worker/service serves, with one token of its own, and live updates.
+// A sample application: what worker/service serves, with one token of its own, live updates, and how long
+// requests take by side.
 import {
   createRouter,
   errorResponse,
@@ -10,6 +11,7 @@ import {
 } from "../src/index.ts";
 import { answerUsers, decodeUser, demandMethod, userRoute } from "../service/routes.ts";
 import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
+import { Latencies } from "./latency.ts";
 
 export { UserDataStore } from "../src/index.ts";
 
@@ -32,6 +34,8 @@ export interface Env {
   readonly OLD_PATH?: "none" | "unconditional";
 }
 
+const latencies = new Latencies();
+
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const router = routerOf(env); // made first, so that hello can compare what both were told
@@ -52,6 +56,7 @@ export default {
 
 async function serve(request: Request, env: Env, router: Router): Promise<Response> {
   if (new URL(request.url).pathname === "/healthz") return new Response("ok\n");
+  if (new URL(request.url).pathname === "/api/latency") return latency(request, env);
   const { segment, route } = userRoute(request);
   if (!isCaller(request, env.APP_TOKEN)) {
     const reason = "the bearer token is not this application's";
@@ -62,6 +67,13 @@ async function serve(request: Request, env: Env, router: Router): Promise<Respon
   if (route !== "live") return answerUsers(request, router, "write");
   demandMethod(request, "GET");
   return live(decodeUser(segment), request, router);
+}
+
+function latency(request: Request, env: Env): Response {
+  demandMethod(request, "GET");
+  if (!isCaller(request, env.APP_TOKEN))
+    throw new WireError("unauthorized", "the bearer token is not this application's");
+  return Response.json(latencies.bySide(), { headers: { "cache-control": "no-store" } });
 }
 
 async function live(user: string, request: Request, router: Router): Promise<Response> {
@@ -83,6 +95,7 @@ function routerOf(env: Env): Router {
     store: env.USER_DATA,
     path: env.DATABASE_PATH ?? "auto",
     savesFiles: savesFiles(env),
+    observe: latencies.observe,
   });
 }
 

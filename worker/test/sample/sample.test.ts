@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import sample, { type Env } from "../../sample/index.ts";
 import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
+import { Latencies } from "../../sample/latency.ts";
 import { bringTo } from "../router/store-driver.ts";
 
 const env: Env = { ...bindings, APP_TOKEN: "app-token", DBMIGRATE_TOKEN: "token-of-the-operator-now" };
@@ -76,6 +77,31 @@ describe("the sample application", () => {
     ["/api/users/%FF/query", 400],
   ])("answers %s with %i", async (path, status) => {
     expect((await ask(path)).status).toBe(status);
+  });
+
+  it("says how long requests take on each side", async () => {
+    const moved = newUser();
+    await bringTo("ACTIVE", moved);
+    await bindings.BUCKET.put(fileKey(moved), fenced(database("x"), 1, 1));
+    await bindings.FLAGS.put(`migrated:${moved}`, "true");
+    for (const user of [newUser(), moved]) await ask(`/api/users/${user}/query`, { body: select });
+    const response = await ask("/api/latency", { method: "GET" });
+    const of = { requests: expect.any(Number), p50: expect.any(Number), p99: expect.any(Number) };
+    expect(await response.json()).toMatchObject({ file: of, store: of });
+    expect((await ask("/api/latency", { method: "GET", token: "none" })).status).toBe(401);
+    expect((await ask("/api/latency")).status).toBe(405);
+  });
+
+  it("keeps the latest requests of a side", () => {
+    const latencies = new Latencies();
+    const event = { user: "a", mode: "read", scope: "hot", error: null, hops: 1, retries: 0 } as const;
+    const told = { ...event, kind: "request", side: "file", bytesLoaded: 1, waitMs: 0 } as const;
+    for (let durationMs = 1; durationMs <= 1500; durationMs++) latencies.observe({ ...told, durationMs });
+    latencies.observe({ ...told, side: null, durationMs: 7 });
+    expect(latencies.bySide()).toEqual({
+      file: { requests: 1500, p50: 1000, p99: 1490 },
+      none: { requests: 1, p50: 7, p99: 7 },
+    });
   });
 
   it("keeps its token and the operator's apart", async () => {
