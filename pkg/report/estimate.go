@@ -2,8 +2,10 @@ package report
 
 import (
 	"container/heap"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -20,8 +22,10 @@ type estimate struct {
 
 	atOnce   float64 // users who are worked on, on average of late
 	inFlight map[string]*flight
-	flags    float64 // how long users of late waited once they were worked on, such as for their flags
-	waiting  map[string]worked
+	// flags is how long those of late waited at least once they were worked on, such as for their flags: the
+	// last ones of a run wait for no company.
+	flags   float64
+	waiting map[string]worked
 
 	failed, failedTook float64 // the share of users who fail, and what one takes
 
@@ -102,7 +106,11 @@ func (e *estimate) finish(user string, ok bool, done int, now float64) {
 		return
 	}
 	delete(e.waiting, user)
-	e.flags += (now - w.at - e.flags) / 8
+	if waited := now - w.at; e.counted == 0 {
+		e.flags = waited
+	} else {
+		e.flags = min(waited, e.flags+(waited-e.flags)/memory)
+	}
 	e.counted++
 	late := 1 / min(e.counted, max(memory, float64(done)/3))
 	if !ok {
@@ -134,12 +142,13 @@ func (e *estimate) weight(size float64) float64 {
 }
 
 // costs is what one user takes, and one byte. Users who are worked on count with what is moved: those who are
-// done are the fast ones so far.
+// done are the fast ones so far. Each counts no more than when it is done: a few that have moved little would
+// outweigh the others.
 func (e *estimate) costs() (user, bytes float64) {
 	all := e.sums
 	for _, f := range e.inFlight {
 		if f.moved > 0 {
-			all.add(e.weight(float64(f.moved)), float64(f.moved), f.at-f.began)
+			all.add(e.weight(float64(f.size)), float64(f.moved), f.at-f.began)
 		}
 	}
 	return all.line()
@@ -173,8 +182,8 @@ func (f *flight) share() float64 {
 const (
 	// mostPlayed is how many users are gone through one by one; of more, the end hardly depends on the order.
 	mostPlayed = 50_000
-	// plays is how often a few users are gone through: the end is that of the slowest, which is chance.
-	plays = 5
+	// mostPlays is how often a few users are gone through: the end is that of the slowest, which is chance.
+	mostPlays = 25
 )
 
 // dice are by how much users are off the line. They are always the same ones, so that a forecast is steady.
@@ -204,14 +213,12 @@ func (e *estimate) rest(now float64, users int, bytes int64, sizes []int64) (tim
 		return 0, false
 	}
 	atOnce := max(1, int(math.Round(max(e.atOnce, float64(len(e.inFlight))))))
-	seconds, games := 0.0, 1
-	if users <= mostPlayed/plays {
-		games = plays
-	}
-	dice := e.dice()
+	seconds, games := 0.0, max(1, min(mostPlays, mostPlayed/max(users, 1)))
+	dice, flying := e.dice(), slices.Sorted(maps.Keys(e.inFlight)) // in one order: a forecast is steady
 	for range games {
 		slots := make(ends, 0, atOnce)
-		for _, f := range e.inFlight {
+		for _, user := range flying {
+			f := e.inFlight[user]
 			slots = append(slots, e.left(f, perUser+perByte*float64(f.size), dice))
 		}
 		for len(slots) < atOnce {
