@@ -1,5 +1,11 @@
 // What the service's variables say, as the configuration of router and admin routes.
-import { type AdminConfig, createRouter, type Router, type UserDataStore } from "../src/index.ts";
+import {
+  type AdminConfig,
+  createRouter,
+  type Router,
+  type SplitConflicts,
+  type UserDataStore,
+} from "../src/index.ts";
 
 /** The bindings and variables of wrangler.jsonc, and the operator's secrets. */
 export interface Env {
@@ -14,6 +20,8 @@ export interface Env {
   readonly DATABASE_PATH?: "auto" | "r2";
   /** `unconditional` says that a backend still saves files without conditions: the service then saves none. */
   readonly OLD_PATH?: "none" | "unconditional";
+  /** `refuse`: of split users, writes to one half that would stand in the way of a merge are refused. */
+  readonly SPLIT_CONFLICTS?: SplitConflicts;
   /** Where a user's file is, if not `{user}/database.sqlite`. */
   readonly LAYOUT?: string;
   /** Where users' objects are created, for good. */
@@ -43,7 +51,13 @@ function mounted({ BUCKET, USER_DATA, OLD_PATH, LAYOUT, LOCATION_HINT, JURISDICT
 
 /** The router over the service's bindings. */
 export function routerOf(env: Env): Router {
-  return createRouter({ ...mounted(env), flags: env.FLAGS, path: env.DATABASE_PATH ?? "auto" });
+  const { FLAGS, DATABASE_PATH = "auto", SPLIT_CONFLICTS = "accept" } = env;
+  return createRouter({
+    ...mounted(env),
+    flags: FLAGS,
+    path: DATABASE_PATH,
+    splitConflicts: SPLIT_CONFLICTS,
+  });
 }
 
 /** The same for the admin routes. */
