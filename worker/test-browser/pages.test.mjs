@@ -79,6 +79,9 @@ async function look(name, width, colorScheme) {
   tab.on("console", (message) => odd.push(message.text()));
   tab.on("request", (request) => request.url().startsWith("file:") || odd.push(request.url()));
   await tab.goto(pathToFileURL(page(name)).href);
+  const pictures = process.env["SCREENSHOTS"]; // a folder, to look at the pages
+  if (pictures !== undefined)
+    await tab.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
   const text = await tab.locator("main").innerText();
   for (const pattern of says[name]) assert.match(text, pattern);
   if (name === "scan") for (const user of users) assert.ok(text.includes(user), `${user} is not shown`);
