@@ -24,6 +24,7 @@ type memory struct {
 	writes   int64
 	moving   bool // every answer finds one more write
 	pageRows int
+	most     int // rows after which an answer ends because of their bytes; 0: none does
 }
 
 func gamesTable() Table {
@@ -61,13 +62,17 @@ func (m *memory) Range(_ context.Context, req wire.RangeRequest) (wire.RangeDige
 	if req.Limit > 0 && int64(len(rows)) > req.Limit {
 		rows = rows[:req.Limit]
 	}
+	more := m.most > 0 && len(rows) > m.most
+	if more {
+		rows = rows[:m.most]
+	}
 	m.ranges++
 	m.hashed += len(rows)
 	if m.moving {
 		m.writes++
 	}
 	h := wire.NewRangeHasher()
-	out := wire.RangeDigest{Rows: int64(len(rows)), Writes: m.writes}
+	out := wire.RangeDigest{Rows: int64(len(rows)), Writes: m.writes, More: more}
 	for _, row := range rows {
 		h.Add(row)
 		out.Last = wire.Key{row[0]}
@@ -247,9 +252,12 @@ func TestRows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			left, right := newMemory(c.n), newMemory(c.n)
 			c.change(right)
+			cut := *right
+			cut.most = 100
 			sides := map[string][2]Side{
 				"direct":   {left, right},
 				"adapters": {ScanSide(gamesTable(), left.scan), StoreSide(stored{right}, "ann")},
+				"long":     {left, StoreSide(stored{&cut}, "ann")},
 			}
 			for name, s := range sides {
 				got, err := Rows(context.Background(), gamesTable(), s[0], s[1], c.limit)
@@ -296,7 +304,13 @@ func TestManyExtraRowsAreAllFound(t *testing.T) {
 	left, right := newMemory(stride+10), newMemory(stride+10)
 	left.rows = slices.Delete(left.rows, 1, stride+9)
 	right.pageRows = 1000
-	for name, side := range map[string]Side{"direct": right, "adapter": StoreSide(stored{right}, "ann")} {
+	cut := *right
+	cut.most = 100
+	for name, side := range map[string]Side{
+		"direct":  right,
+		"adapter": StoreSide(stored{right}, "ann"),
+		"long":    StoreSide(stored{&cut}, "ann"),
+	} {
 		got, err := Rows(context.Background(), gamesTable(), left, side, 2*stride)
 		if err != nil || len(got) != stride+8 {
 			t.Errorf("%s: %d differences, %v", name, len(got), err)

@@ -50,7 +50,7 @@ func (s storeSide) Rows(
 		if err := s.first(ctx, table, after, count.Rows, yield); err != nil {
 			return err
 		}
-		if count.Rows < stride {
+		if count.Rows < stride && !count.More {
 			return nil
 		}
 		after = count.Last
@@ -93,7 +93,7 @@ func (s importingSide) Rows(
 		if _, err := wire.DecodeRows(r.Cells, r.Reals, s.width, yield); err != nil {
 			return err
 		}
-		if r.Rows < limit {
+		if r.Rows < limit && !r.More {
 			return nil
 		}
 		after = r.Last

@@ -347,6 +347,8 @@ type RangeDigest struct {
 	Last   Key          `json:"last"`
 	Writes int64        `json:"writes"`
 	Phase  userdb.Phase `json:"phase"`
+	// More says that the answer ended because of its bytes: the range may go on behind Last.
+	More bool `json:"more,omitempty"`
 	// Cells and Reals are the rows, nil when they did not come.
 	Cells []byte `json:"cells,omitempty"`
 	Reals []byte `json:"reals,omitempty"`

@@ -11,14 +11,18 @@ import type { Tally } from "./tally.ts";
 /** The digest of consecutive rows. */
 export interface HashedRows {
   readonly rows: number;
-  /** Of their cells. */
+  /** Of their cells and reals. */
   readonly bytes: number;
   readonly digest: Uint8Array;
   readonly last: Key | null;
 }
 
+/** After so many bytes of rows an answer ends, whatever its limit of rows. */
+export const RANGE_BYTES = 64 * 1024 * 1024;
+
 /**
- * SHA-256 over the cells of at most `limit` rows with `after` < key <= `upto`, and then over their reals.
+ * SHA-256 over the cells of at most `limit` rows with `after` < key <= `upto`, and then over their reals. It
+ * ends with the chunk that reaches `most` bytes.
  * @throws Misread where the rows are not in the order of their keys, or do not count up
  */
 export function hashRows(
@@ -28,13 +32,14 @@ export function hashRows(
   limit: number,
   tally?: Tally,
   keep?: (chunk: Chunk) => void,
+  most = Infinity,
 ): HashedRows {
   const hash = createHash("sha256");
   const reals: Uint8Array[] = [];
   let rows = 0;
   let bytes = 0;
   let last: Key | null = null;
-  while (rows < limit) {
+  while (rows < limit && bytes < most) {
     const chunk = reader.next(last ?? after, upto, limit - rows);
     if (chunk.rows === 0) break;
     for (const cells of chunk.cells) {
@@ -44,6 +49,7 @@ export function hashRows(
     tally?.add(chunk.cells, chunk.reals);
     keep?.(chunk);
     reals.push(chunk.reals);
+    bytes += chunk.reals.length;
     rows += chunk.rows;
     last = chunk.last;
   }
@@ -67,6 +73,8 @@ export interface RangeDigest {
   readonly last: unknown;
   readonly writes: number;
   readonly phase: Phase;
+  /** The range may go on: the answer ended because of its bytes. Absent: it did not. */
+  readonly more?: true;
   readonly cells?: string;
   readonly reals?: string;
 }
@@ -89,13 +97,15 @@ export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDi
     room -= chunk.cells.reduce((sum, part) => sum + part.length, 0);
     if (room >= 0 || limit === 1) kept.push(chunk);
   };
-  const { rows, digest, last } = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined);
+  const hashed = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined, RANGE_BYTES);
+  const { rows, bytes, digest, last } = hashed;
   const answer = {
     rows,
     digest: Buffer.from(digest).toString("hex"),
     last: emitKey(last),
     writes,
     phase: state.phase,
+    ...(rows < limit && bytes >= RANGE_BYTES && { more: true as const }),
   };
   return content && (room >= 0 || limit === 1) ? { ...answer, ...contentOf(kept) } : answer;
 }

@@ -9,9 +9,10 @@ import { getLarge, putLarge } from "../../src/state/large-values.ts";
 import { ChangeWatch } from "../../src/query/change-watch.ts";
 import { tableShape } from "../../src/store/catalog.ts";
 import { advanceDigest } from "../../src/store/digest.ts";
-import { hashRows } from "../../src/store/range.ts";
+import { hashRows, rangeDigest } from "../../src/store/range.ts";
 import { RowReader } from "../../src/store/row-reader.ts";
 import { ResumableSha256 } from "../../src/store/sha256.ts";
+import type { Key } from "../../src/wire/values.ts";
 import { Client, table } from "./client.ts";
 
 const MAX_VALUE = 2_000_000;
@@ -203,6 +204,33 @@ it("a page of long rows is hashed in parts, and has the same digest", async () =
   expect(read.length).toBeGreaterThan(1);
   // What a request hashes: a page that turned out to be long is in it.
   expect(Math.max(...read)).toBeLessThan((64 + 8 + 4) * 1024 * 1024);
+});
+
+it("a range ends its answer by bytes, and says that it goes on", async () => {
+  const client = new Client();
+  await client.import([table("t", "CREATE TABLE t (x, y)")], {
+    t: { columns: ["rowid", "x", "y"], rows: [] },
+  });
+  const { answers, most } = await runInDurableObject(client.stub, (_, { storage }) => {
+    storage.sql.exec(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150) INSERT INTO t SELECT zeroblob(1048576), i / 7.0 FROM n",
+    );
+    let read = 0;
+    let most = 0;
+    const sql = counting(storage.sql, (bytes) => (most = Math.max(most, (read += bytes))));
+    const store = { storage, sql, books: new Bookkeeping(storage.kv) };
+    const answers: ReturnType<typeof rangeDigest>[] = [];
+    for (let after: Key | null = null; ;) {
+      read = 0;
+      const answer = rangeDigest(store, { table: "t", after, upto: null, limit: Infinity });
+      answers.push(answer);
+      if (answer.more === undefined) return { answers, most };
+      after = [{ class: "integer", decimal: String(answers.reduce((sum, { rows }) => sum + rows, 0)) }];
+    }
+  });
+  expect(answers.map(({ rows }) => rows)).toEqual([64, 64, 22]);
+  // A last chunk goes beyond.
+  expect(most).toBeLessThan((64 + 2) * 1024 * 1024);
 });
 
 /** The same database, and how many bytes it answers with. */
