@@ -314,7 +314,8 @@ func (c *Client) Ready(
 // Precondition, too: read back before concluding that somebody else wrote.
 func (c *Client) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
 	m := c.post("mark the file of", u, "/mark", req)
-	m.timeout = c.timeouts.Rows // it has megabytes to move
+	m.timeout = c.timeouts.Rows // it has megabytes to move, or more
+	m = c.working(m, 0)
 	var out wire.Marked
 	if err := c.decode(ctx, m, &out); err != nil {
 		return "", err

@@ -13,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // readsOnly is a token that, from some moment on, may only read.
@@ -41,6 +42,13 @@ func (r *readsOnly) Put(
 	return r.Files.Put(ctx, key, body, size, opts)
 }
 
+// refusesLarge is a Worker that refuses every file for its size.
+type refusesLarge struct{ migrate.Marker }
+
+func (refusesLarge) Mark(context.Context, userdb.UserID, wire.MarkRequest) (userdb.ETag, error) {
+	return "", &userdb.Error{Op: "mark", Kind: userdb.ProtocolError, Err: &wire.RemoteError{Kind: wire.KindTooLarge}}
+}
+
 // TestReopensWithATokenThatOnlyReads: what the token cannot do for the rollback it cannot do for the way out
 // of it, either. The Worker does that.
 func TestReopensWithATokenThatOnlyReads(t *testing.T) {
@@ -56,7 +64,10 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, false},
-		{"a file that is too large for the Worker", func(_ *testing.T, e *migrate.Engine, _ userdb.ObjectKey) { e.MarkBytes = 10 }, true},
+		{"a file that the Worker does not offer to mark", func(_ *testing.T, e *migrate.Engine, _ userdb.ObjectKey) { e.MarkBytes = 10 }, false},
+		{"a file that is too large for the Worker", func(_ *testing.T, e *migrate.Engine, _ userdb.ObjectKey) {
+			e.MarkBytes, e.Marker = 10, refusesLarge{e.Marker}
+		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, key, _ := oneUser(t)
@@ -71,7 +82,7 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 				(st.Phase != userdb.Active) != c.open {
 				t.Errorf("open %v, the object is %s: %v, %v", r.Open, st.Phase, r.Err(), err)
 			}
-			files.now, e.MarkBytes = false, 1<<20
+			files.now, e.MarkBytes, e.Marker = false, 1<<20, w.Objects
 			if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() != nil {
 				t.Errorf("with a better token: %v", r.Err())
 			}

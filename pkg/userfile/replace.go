@@ -115,7 +115,27 @@ func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked
 	if err := w.travelsUnder(ctx, u, s, b.mark); err != nil {
 		return "", err
 	}
-	return w.put(ctx, b, s, s.Version)
+	etag, err := w.put(ctx, b, s, s.Version)
+	if userdb.KindOf(err) == userdb.Unauthorized && w.Worker != nil && w.MarkBytes > 0 && b.size > w.MarkBytes {
+		return w.insteadOfToken(ctx, u, s.message(b), err)
+	}
+	return etag, err
+}
+
+// insteadOfToken lets the Worker mark a file that it does not offer to mark: it takes long, and the token may
+// not. Where the Worker refuses as well, refused says what to mend.
+func (w *Writer) insteadOfToken(
+	ctx context.Context,
+	u userdb.UserID,
+	asked wire.MarkRequest,
+	refused error,
+) (userdb.ETag, error) {
+	etag, err := w.Worker.Mark(ctx, u, asked)
+	var answered *wire.RemoteError
+	if errors.As(err, &answered) && (answered.Kind == wire.KindTooLarge || userdb.KindOf(err) == userdb.Unauthorized) {
+		return "", refused
+	}
+	return etag, err
 }
 
 // message asks the Worker for the bytes under the mark, in place of the spooled version.

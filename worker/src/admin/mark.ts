@@ -6,7 +6,7 @@ import { classify, isTombstone } from "../wire/marker.ts";
 import { fromBase64 } from "../wire/base64.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject, asString } from "../wire/json.ts";
-import { MARK_BYTES, TOMBSTONE_BYTES } from "../wire/limits.ts";
+import { MOST_MARK_BYTES, TOMBSTONE_BYTES } from "../wire/limits.ts";
 
 export const HEADER_BYTES = 100;
 const FIRST_READ_BYTES = 64 * 1024;
@@ -137,8 +137,8 @@ export async function markFile(
   const object = await bucket.get(key, { onlyIf: { etagMatches: wanted.etag } });
   if (object === null || !("body" in object)) throw fileChanged(key);
   if (!isSameDate(object.uploaded, wanted.modified)) return refuse(object, fileChanged(key));
-  if (object.size > MARK_BYTES)
-    return refuse(object, new WireError("too-large", `${key}: over ${MARK_BYTES} bytes`));
+  if (object.size > MOST_MARK_BYTES)
+    return refuse(object, new WireError("too-large", `${key}: over ${MOST_MARK_BYTES} bytes`));
   const { readable, writable } = new FixedLengthStream(object.size);
   const sent = sendMarked(object, writable, wanted.head).catch((cause: unknown) => asError(cause));
   const saved = await saveMarked(bucket, object, readable, wanted, sent);

@@ -37,7 +37,10 @@ export const QUERY_LIMITS = {
   jsonDepth: 64,
   /** Rows of all results together. */
   resultRows: 100_000,
-  /** Of all values of all results together: characters of texts, bytes of BLOBs in base64, 8 for a number. */
+  /**
+   * Of all results together: characters of texts and of the names of columns, bytes of BLOBs in base64, 8 for a
+   * number.
+   */
   resultBytes: 15_000_000,
   /**
    * Steps of SQLite's virtual machine over a file. In a Durable Object nobody counts them: the platform's
@@ -49,8 +52,14 @@ export const QUERY_LIMITS = {
 /** The largest tombstone that is read (as dbmigrate does); longer ones are no tombstones of dbmigrate. */
 export const TOMBSTONE_BYTES = 16 * 1024;
 
-/** The largest file that the Worker puts a mark into: R2 to R2 within a request. */
+/** The largest file that the Worker offers to put a mark into: R2 to R2 within a request. */
 export const MARK_BYTES = 128 * 1024 * 1024;
+
+/**
+ * The largest one that it puts a mark into when it is asked to, where the operator's token may not: what R2
+ * takes in one piece.
+ */
+export const MOST_MARK_BYTES = 4 * 1024 * 1024 * 1024;
 
 /** The largest file that the Worker fences by itself, in memory: what is larger no router writes, either. */
 export const FENCE_BYTES = 32 * 1024 * 1024;

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type AdminConfig, handleAdmin } from "../../src/index.ts";
-import { unportable } from "../../src/admin/mark.ts";
+import { markFile, unportable } from "../../src/admin/mark.ts";
+import { MARK_BYTES, MOST_MARK_BYTES } from "../../src/wire/limits.ts";
 import { bindings, database, fenced, fileKey, newUser, stamped, tombstone } from "../router/fixtures.ts";
 
 const { BUCKET } = bindings;
@@ -295,5 +296,50 @@ describe("a tombstone", () => {
     await BUCKET.put(fileKey(user), before);
     expect(await send(stoneMessage(wanted, etag ?? md5Of(before)))).toBe(kind);
     expect(await stored()).toBe(md5Of(before));
+  });
+});
+
+// What the binding would do with a file that is too large for a test.
+describe("a large file", () => {
+  const PART = 16 * 1024 * 1024;
+
+  function bucketOf(size: number) {
+    const head = stamped(file, 3);
+    let sent = 0;
+    const etag = "0".repeat(32);
+    const body = () =>
+      new ReadableStream({
+        type: "bytes",
+        pull: (controller) => {
+          const part = new Uint8Array(Math.min(PART, size - sent));
+          if (sent === 0) part.set(head.subarray(0, 100));
+          sent += part.length;
+          controller.enqueue(part);
+          if (sent === size) controller.close();
+        },
+      });
+    const object = () => ({ key: "large", etag, size, uploaded: new Date(0), checksums: {}, body: body() });
+    let arrived = 0;
+    const bucket = {
+      get: async () => object(),
+      put: async (_key: string, content: ReadableStream<Uint8Array>) => {
+        for await (const part of content) arrived += part.length;
+        return { etag: "1".repeat(32) };
+      },
+    } as unknown as R2Bucket;
+    const wanted = { etag, modified: 0, head: head.subarray(0, 100), md5: etag, metadata: {} };
+    return { bucket, wanted, arrived: () => arrived };
+  }
+
+  it("is marked on request, beyond what hello offers", async () => {
+    const { bucket, wanted, arrived } = bucketOf(MARK_BYTES + PART + 1);
+    expect(await markFile(bucket, "large", wanted)).toEqual({ etag: "1".repeat(32) });
+    expect(arrived()).toBe(MARK_BYTES + PART + 1);
+  });
+
+  it("is refused where R2 would not take it in one piece", async () => {
+    const { bucket, wanted, arrived } = bucketOf(MOST_MARK_BYTES + 1);
+    await expect(markFile(bucket, "large", wanted)).rejects.toMatchObject({ kind: "too-large" });
+    expect(arrived()).toBe(0);
   });
 });
