@@ -155,6 +155,12 @@ var mutations = []mutation{
 		"if false {\n\t\tj.missing = true",
 	},
 	{
+		"an export from before the object was opened again counts",
+		files + "version.go",
+		"max(st.Lin, userdb.Lineage(st.Opened))",
+		"st.Lin",
+	},
+	{
 		"an object that was set back serves",
 		model + "disaster.go",
 		"if !o.wasSetBack || o.phase() != userdb.Active {",

@@ -27,7 +27,7 @@ const user = userdb.UserID("alice")
 type Figures struct {
 	Acknowledged, Unknown, Refused, Reads   int
 	Commands, Moved, Back, Died, FailedOpen int
-	Deleted, SetBack                        int
+	Deleted, SetBack, BucketBack            int
 }
 
 // Add adds another life's.
@@ -43,6 +43,7 @@ func (f *Figures) Add(g Figures) {
 	f.FailedOpen += g.FailedOpen
 	f.Deleted += g.Deleted
 	f.SetBack += g.SetBack
+	f.BucketBack += g.BucketBack
 }
 
 // life is one run of the simulation.
@@ -61,9 +62,12 @@ type life struct {
 	ended   bool // the command that began last began alone, ended, and said that it left nothing open
 	deleted bool // the user's file, while the object served
 	setBack bool // the object's storage, after a rollback
-	written witness
-	figures Figures
-	broken  []string
+	// bucketBack says that the file was set back while the object served. From then on either side may
+	// acknowledge writes: no command may destroy one of the two, and that is all.
+	bucketBack bool
+	written    witness
+	figures    Figures
+	broken     []string
 }
 
 // Live runs one life inside a synctest bubble. An error names the promise that was broken.
@@ -94,10 +98,15 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 		actors.Go(l.deletion)
 	case fate == 1:
 		actors.Go(l.recovery)
+	case fate == 3:
+		actors.Go(l.restore)
 	}
 	actors.Wait()
-	if fate == 2 {
+	switch fate {
+	case 2:
 		l.night(trouble)
+	case 3:
+		l.restoredNight()
 	}
 	l.late.Wait() // a late request may still hit what is settled now
 	l.demandService()
@@ -137,7 +146,7 @@ func drawKind(dice *rand.Rand) kind {
 
 // demandService: whatever arrives after the last command, a user left to one side is served by that side.
 func (l *life) demandService() {
-	if l.ended && !l.deleted && !l.setBack && !l.served() {
+	if l.ended && !l.disturbed() && !l.served() {
 		l.accuse("the last command said that it left nothing open, and nobody serves the user now")
 	}
 }
@@ -239,24 +248,9 @@ func (l *life) read(r *world.Router) ([]string, error) {
 	demanded := l.written.visible()
 	l.mu.Unlock()
 	var found []string
-	err := r.Do(context.Background(), user, world.Query{Run: func(c *sql.Conn) error {
-		found = nil
-		rows, err := c.QueryContext(context.Background(), "SELECT id FROM log")
-		if err != nil && strings.Contains(err.Error(), "no such table") {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			found = append(found, id)
-		}
-		return rows.Err()
+	err := r.Do(context.Background(), user, world.Query{Run: func(c *sql.Conn) (err error) {
+		found, err = logOf(c)
+		return err
 	}})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,10 +262,33 @@ func (l *life) read(r *world.Router) ([]string, error) {
 		return nil, err
 	}
 	l.figures.Reads++
+	if l.bucketBack {
+		return found, nil
+	}
 	if wrong := l.written.check(demanded, found); wrong != "" {
 		l.broken = append(l.broken, fmt.Sprintf("a read at %.3f s: %s", time.Since(l.began).Seconds(), wrong))
 	}
 	return found, nil
+}
+
+// logOf reads what was written to a database.
+func logOf(c *sql.Conn) (found []string, err error) {
+	rows, err := c.QueryContext(context.Background(), "SELECT id FROM log")
+	if err != nil && strings.Contains(err.Error(), "no such table") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		found = append(found, id)
+	}
+	return found, rows.Err()
 }
 
 // deletion waits until the object serves, and deletes the file.
@@ -309,6 +326,58 @@ func (l *life) recovery() {
 		}
 	}
 }
+
+// restore sets the file back to an earlier version while the object serves.
+func (l *life) restore() {
+	dice := l.dice("restore", 0)
+	var kept *world.KeptFile
+	for range 20 {
+		time.Sleep(time.Duration(dice.Int64N(int64(l.kind.pace))))
+		if kept == nil || dice.IntN(4) == 0 {
+			kept = l.KeepFile(user)
+		}
+		if kept != nil && l.setFileBack(kept) {
+			return
+		}
+	}
+}
+
+// restoredNight is what happens while no application is awake: a rollback dies, a migrate opens the object
+// again, and somebody sets the bucket back to what the dead command saw, before what it left under way
+// arrives.
+func (l *life) restoredNight() {
+	calm := func(n int) *world.Line { return world.NewLine(l.dice("restored line", n), world.Trouble{}, &l.late) }
+	write := func(id string) { _ = l.write(l.router("night", 0, world.Trouble{}), id) } // or it is refused
+	l.command("the migrate before the restored night", true, calm(0))
+	write("night-0")
+	kept := l.KeepFile(user)
+	if kept == nil || l.bucketBack { // what is on the file alone by now must not be thrown away
+		return
+	}
+	line := calm(1)
+	line.DieAtChange(l.dice("restored night", 0).IntN(5))
+	l.command("the rollback of the restored night", false, line)
+	l.command("the migrate of the restored night", true, calm(2))
+	write("night-1")
+	l.setFileBack(kept)
+}
+
+func (l *life) setFileBack(kept *world.KeptFile) bool {
+	l.mu.Lock()
+	done := l.SetFileBack(user, kept)
+	if done {
+		l.bucketBack = true
+		l.figures.BucketBack++
+	}
+	l.mu.Unlock()
+	if done {
+		l.say("the file is set back")
+	}
+	return done
+}
+
+// disturbed says that somebody took one side away, behind everybody's back: the caller holds mu.
+func (l *life) disturbed() bool { return l.deleted || l.setBack || l.bucketBack }
 
 func (l *life) claimOf() userdb.Claim {
 	st, err := l.Objects.Status(context.Background(), user)
@@ -405,7 +474,7 @@ func (l *life) alone() func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.running--
-		return undisturbed && l.begun == number && !l.deleted && !l.setBack
+		return undisturbed && l.begun == number && !l.disturbed()
 	}
 }
 
@@ -448,6 +517,9 @@ func (c chances) Read(p []byte) (int, error) {
 // end brings the user to one side, undisturbed, and demands every acknowledged write there, and that a new
 // one is taken.
 func (l *life) end() error {
+	if l.bucketBack {
+		return l.endOfRestored()
+	}
 	forward := l.dice("end", 0).IntN(2) == 0 && !l.deleted // only a rollback makes the file again
 	if !l.setBack {                                        // what was set back is a person's to look at, and the user is served meanwhile
 		if err := l.settle(forward); err != nil {
@@ -471,6 +543,45 @@ func (l *life) end() error {
 	}
 	if len(l.broken) > 0 {
 		return fmt.Errorf("%s", strings.Join(l.broken, "\n"))
+	}
+	return nil
+}
+
+// endOfRestored runs commands after the file was set back. Behind each of them, every acknowledged write is on
+// one side at least.
+func (l *life) endOfRestored() error {
+	for i, forward := range []bool{false, true, false} {
+		l.command(
+			fmt.Sprintf("last command %d", i),
+			forward,
+			world.NewLine(l.dice("last line", i), world.Trouble{}, &l.late),
+		)
+		if err := l.demandBoth(); err != nil {
+			return err
+		}
+	}
+	if len(l.broken) > 0 {
+		return fmt.Errorf("%s", strings.Join(l.broken, "\n"))
+	}
+	return nil
+}
+
+func (l *life) demandBoth() error {
+	kept := map[string]bool{}
+	err := l.OnBoth(user, func(c *sql.Conn) error {
+		found, err := logOf(c)
+		for _, id := range found {
+			kept[id] = true
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read both sides: %w", err)
+	}
+	for id := range l.written.acknowledged {
+		if !kept[id] {
+			return fmt.Errorf("write %s was acknowledged, and neither side has it", id)
+		}
 	}
 	return nil
 }

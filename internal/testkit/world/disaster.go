@@ -1,8 +1,11 @@
 package world
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -99,6 +102,68 @@ func (o *Objects) SetBack(u userdb.UserID, s *Snapshot) bool {
 		return true, nil
 	})
 	return done
+}
+
+// KeptFile is a user's file at one moment.
+type KeptFile struct{ file stored }
+
+// KeepFile takes a copy of the user's file; nil where there is none.
+func (w *World) KeepFile(u userdb.UserID) *KeptFile {
+	file, err := w.Bucket.read("get", w.Layout.Key(u), "")
+	if err != nil {
+		return nil
+	}
+	return &KeptFile{file}
+}
+
+// SetFileBack puts the copy in place of the file while the object serves, as somebody may who sets a bucket
+// back. It says whether it did.
+func (w *World) SetFileBack(u userdb.UserID, kept *KeptFile) bool {
+	done, _ := with(w.Objects, u, func(o *object) (bool, error) {
+		w.Bucket.mu.Lock()
+		defer w.Bucket.mu.Unlock()
+		key := w.Layout.Key(u)
+		if o.phase() != userdb.Active || w.Bucket.objects[key].ETag == kept.file.ETag {
+			return false, nil
+		}
+		restored := kept.file
+		restored.LastModified = time.Now().Truncate(time.Second)
+		w.Bucket.objects[key] = restored
+		return true, nil
+	})
+	return done
+}
+
+// OnBoth runs a query on a copy of what each side holds, whether it serves or not.
+func (w *World) OnBoth(u userdb.UserID, run func(*sql.Conn) error) error {
+	on := func(body []byte) error {
+		return w.withScratch("both", func(path string) error {
+			if err := os.WriteFile(path, body, 0o600); err != nil {
+				return err
+			}
+			_, err := query(context.Background(), path, run)
+			return err
+		})
+	}
+	_, err := with(w.Objects, u, func(o *object) (struct{}, error) {
+		if o.content == nil || o.content.sent == nil || o.content.builder != nil {
+			return struct{}{}, nil
+		}
+		body, err := os.ReadFile(o.content.path)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, on(body)
+	})
+	kept := w.KeepFile(u)
+	if err != nil || kept == nil || userdb.Classify(kept.file.body) != userdb.SQLiteFile {
+		return err
+	}
+	plain, err := userdb.WithoutMark(kept.file.body)
+	if err != nil {
+		return err
+	}
+	return on(append(plain[:userdb.HeaderBytes:userdb.HeaderBytes], kept.file.body[userdb.HeaderBytes:]...))
 }
 
 // isBehind is what an object that wakes up finds in the file's mark. Only one with a storage that was set
