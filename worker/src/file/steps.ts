@@ -16,3 +16,8 @@ export function countSteps(): number {
   left -= STEPS_AT_ONCE;
   return left < 0 ? 1 : 0;
 }
+
+/** What is left of the steps of the request that was under way last. */
+export function stepsLeft(): number {
+  return left;
+}

@@ -9,18 +9,23 @@ const OUTER = ["RIGHT", "FULL"];
 const MERGED = ["USING", "NATURAL"];
 
 /**
- * Names of the schema with such columns: views, and virtual tables that keep values as they come.
+ * Names of the schema with such columns, in the form in which they are compared: views, and virtual tables
+ * that keep values as they come.
  */
-export type MixedNames = readonly string[];
+export type MixedNames = ReadonlySet<string>;
 
 /** Whether a column of the statement's result may mix classes: its text says so, and the views in it. */
 export function mayMix(tokens: readonly Token[], names: () => MixedNames): boolean {
   const words = withoutClosedParts(tokens.filter(isSignificant));
+  if (mixesItself(words)) return true;
+  const mixed = names();
+  return mixed.size > 0 && words.some((word) => mixed.has(plain(word.text)));
+}
+
+function mixesItself(words: readonly Token[]): boolean {
   const has = (keywords: readonly string[]): boolean =>
     words.some((word) => keywords.some((keyword) => isKeyword(word, keyword)));
-  if (has(PARTS) || (has(OUTER) && has(MERGED))) return true;
-  const used = new Set(words.map((word) => plain(word.text)));
-  return names().some((name) => used.has(plain(name)));
+  return has(PARTS) || (has(OUTER) && has(MERGED));
 }
 
 /**
@@ -29,15 +34,19 @@ export function mayMix(tokens: readonly Token[], names: () => MixedNames): boole
  */
 export function hasMixedValues(tokens: readonly Token[]): boolean {
   const words = tokens.filter(isSignificant);
-  return words.some((word, index) => isKeyword(word, "VALUES") && !arePlain(rowsBehind(words, index)));
+  const closings = closingsOf(words);
+  return words.some(
+    (word, index) => isKeyword(word, "VALUES") && !arePlain(rowsBehind(words, closings, index)),
+  );
 }
 
 /** The rows of VALUES, if they are several. */
-function rowsBehind(words: readonly Token[], values: number): readonly Token[] {
+function rowsBehind(words: readonly Token[], closings: Int32Array, values: number): readonly Token[] {
+  const closing = (open: number): number => closings[open] ?? open;
   let end = values + 1;
-  if (words[closing(words, end) + 1]?.type !== "comma") return [];
+  if (words[end]?.type !== "open" || words[closing(end) + 1]?.type !== "comma") return [];
   while (words[end]?.type === "open") {
-    end = closing(words, end) + 1;
+    end = closing(end) + 1;
     if (words[end]?.type === "comma") end++;
   }
   return words.slice(values + 1, end);
@@ -59,9 +68,10 @@ function arePlain(words: readonly Token[]): boolean {
  */
 function withoutClosedParts(words: readonly Token[]): Token[] {
   const kept: Token[] = [];
+  const closings = closingsOf(words);
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as Token;
-    const end = word.type === "open" ? closing(words, i) : i;
+    const end = closings[i] ?? i;
     if (end > i && (isTest(words[i - 1]) || isRecursive(words, i, end))) i = end;
     else kept.push(word);
   }
@@ -87,13 +97,16 @@ function isRecursive(words: readonly Token[], open: number, close: number): bool
   );
 }
 
-function closing(words: readonly Token[], open: number): number {
-  let depth = 0;
-  for (let i = open; i < words.length; i++) {
-    if (words[i]?.type === "open") depth++;
-    if (words[i]?.type === "close" && --depth === 0) return i;
+/** For each parenthesis that opens, where it closes; for any other token, and where none does, its own place. */
+function closingsOf(words: readonly Token[]): Int32Array {
+  const closings = Int32Array.from(words.keys());
+  const open: number[] = [];
+  for (const [i, { type }] of words.entries()) {
+    if (type === "open") open.push(i);
+    const opened = type === "close" ? open.pop() : undefined;
+    if (opened !== undefined) closings[opened] = i;
   }
-  return open;
+  return closings;
 }
 
 /** A name may be written in several quotes, and is found in any. */
@@ -106,16 +119,26 @@ export function mixedNames(sql: Sql): MixedNames {
   const cursor = sql.exec(
     "SELECT name, sql FROM main.sqlite_schema WHERE type = 'view' OR sql LIKE 'CREATE VIRTUAL TABLE%+%'",
   );
-  let left = [...cursor.raw()].map(([name, text]) => ({ name: String(name), text: String(text) }));
-  const mixed: string[] = [];
-  // A view of such a view is one, too.
-  for (let before = -1; before < mixed.length;) {
-    before = mixed.length;
-    const found = left.filter(
-      ({ text }) => /^CREATE VIRTUAL/i.test(text) || mayMix(tokenize(text), () => mixed),
-    );
-    left = left.filter((entry) => !found.includes(entry));
-    mixed.push(...found.map(({ name }) => name));
+  const readers = new Map<string, string[]>();
+  const mixed = new Set<string>();
+  const found = (name: string): void => {
+    if (mixed.has(name)) return;
+    mixed.add(name);
+    queue.push(name);
+  };
+  const queue: string[] = [];
+  for (const [name, sqlText] of cursor.raw()) {
+    const [view, text] = [plain(String(name)), String(sqlText)];
+    const words = withoutClosedParts(tokenize(text).filter(isSignificant));
+    if (/^CREATE VIRTUAL/i.test(text) || mixesItself(words)) found(view);
+    for (const used of new Set(words.map((word) => plain(word.text)))) {
+      const known = readers.get(used);
+      if (known === undefined) readers.set(used, [view]);
+      else known.push(view);
+    }
   }
+  // A view of such a view is one, too.
+  for (let next = queue.pop(); next !== undefined; next = queue.pop())
+    for (const reader of readers.get(next) ?? []) found(reader);
   return mixed;
 }

@@ -31,6 +31,16 @@ export class ResultBudget {
     }
   }
 
+  /**
+   * Takes room for the names of a result's columns, and hands them out.
+   * @throws WireError too-costly
+   */
+  named(columns: readonly string[]): readonly string[] {
+    for (const name of columns) this.#bytes -= name.length;
+    if (this.#bytes < 0) throw tooCostly("bytes", QUERY_LIMITS.resultBytes);
+    return columns;
+  }
+
   /** @throws WireError too-costly */
   take(row: readonly (Cell | undefined)[], parts = 1): void {
     if ((this.#rows -= 1 / parts) < 0) throw tooCostly("rows", QUERY_LIMITS.resultRows);

@@ -29,7 +29,9 @@ function resultName(statement: string): string {
   return name;
 }
 
+/** So many statements' names are kept, where texts and names are not long. */
 const NAMES_KEPT = 500;
+const KEPT_CHARACTERS = 4000;
 
 /** The table of the schema; its rows are also known by their rowids. */
 const SCHEMA = ["sqlite_schema", "sqlite_master"];
@@ -170,7 +172,12 @@ export class ExactReader {
     const cursor = this.#sql.exec(`${inner} ${query.sql(names, result)}`, ...statement.bindings());
     const raw = this.#budget.of(cursor.raw(), query.parts);
     const rows = query.assemble(Array.from(raw, exactRow));
-    return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
+    return {
+      columns: this.#budget.named(columns),
+      rows,
+      rowsRead: cursor.rowsRead,
+      rowsWritten: cursor.rowsWritten,
+    };
   }
 
   /**
@@ -194,7 +201,7 @@ export class ExactReader {
   #readMarked(statement: BoundStatement, marks: string, ours: number): StatementResult {
     const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
     const rows = [...this.#budget.of(cursor.raw(), 1, ours)].map(markedRow);
-    const columns = cursor.columnNames.slice(0, -1).map(originalName);
+    const columns = this.#budget.named(cursor.columnNames.slice(0, -1).map(originalName));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
 
@@ -223,7 +230,7 @@ export class ExactReader {
   readPlain(statement: BoundStatement, sql = statement.sql()): StatementResult {
     const cursor = this.#sql.exec(sql, ...statement.bindings());
     const rows = [...this.#budget.of(cursor.raw())].map((row) => row.map(plainValue));
-    const columns = cursor.columnNames.map(originalName);
+    const columns = this.#budget.named(cursor.columnNames.map(originalName));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
 
@@ -242,6 +249,8 @@ export class ExactReader {
     const known = this.#names.get(sql);
     if (known !== undefined) return known;
     const names = this.#askColumnNames(statement);
+    const characters = names.reduce((sum, { length }) => sum + length, sql.length);
+    if (characters > KEPT_CHARACTERS) return names;
     if (this.#names.size >= NAMES_KEPT) this.#names.clear();
     this.#names.set(sql, names);
     return names;

@@ -53,14 +53,13 @@ export function demandAllowed(tokens: readonly Token[]): void {
 
 /** The statements of a text, each without its semicolon and what stands around it. */
 export function splitStatements(sql: string): (readonly Token[])[] {
+  const all = tokenize(sql);
+  const places = [...all.keys()].filter((at) => isSignificant(all[at] as Token));
+  const words = places.map((at) => all[at] as Token);
   const statements: (readonly Token[])[] = [];
-  for (let rest: readonly Token[] = tokenize(sql); rest.length > 0;) {
-    const significant = rest.filter(isSignificant);
-    const end = statementEnd(significant);
-    const [first, last, semicolon] = [significant[0], significant[end - 1], significant[end]];
-    if (first !== undefined && last !== undefined)
-      statements.push(rest.slice(rest.indexOf(first), rest.indexOf(last) + 1));
-    rest = semicolon === undefined ? [] : rest.slice(rest.indexOf(semicolon) + 1);
+  for (let from = 0, end = 0; from < words.length; from = end + 1) {
+    end = statementEnd(words, from);
+    if (end > from) statements.push(all.slice(places[from], Number(places[end - 1]) + 1));
   }
   return statements;
 }
@@ -113,15 +112,15 @@ function isTokenClosed(text: string): boolean {
 }
 
 // A trigger's body holds statements of its own and ends with "; END".
-function statementEnd(tokens: readonly Token[]): number {
+function statementEnd(tokens: readonly Token[], from = 0): number {
   const trigger =
-    isKeyword(tokens[0], "CREATE") && tokens.slice(1, 3).some((token) => isKeyword(token, "TRIGGER"));
-  const end = tokens.findIndex(
-    (token, index) =>
-      token.type === "semicolon" &&
-      (!trigger || (isKeyword(tokens[index - 1], "END") && tokens[index - 2]?.type === "semicolon")),
-  );
-  return end < 0 ? tokens.length : end;
+    isKeyword(tokens[from], "CREATE") &&
+    tokens.slice(from + 1, from + 3).some((token) => isKeyword(token, "TRIGGER"));
+  for (let at = from; at < tokens.length; at++) {
+    if (tokens[at]?.type !== "semicolon") continue;
+    if (!trigger || (isKeyword(tokens[at - 1], "END") && tokens[at - 2]?.type === "semicolon")) return at;
+  }
+  return tokens.length;
 }
 
 function kindOf(words: readonly Token[]): StatementKind {

@@ -34,10 +34,7 @@ const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
   ["string", /'(?:[^']|'')*(?:'|$)/y],
   ["name", /"(?:[^"]|"")*(?:"|$)|`(?:[^`]|``)*(?:`|$)|\[[^\]]*(?:\]|$)/y],
   ["number", /0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?/y],
-  [
-    "parameter",
-    /\?[0-9]*|[$@:#](?:::)*[A-Za-z0-9_$\u0080-\uFFFF](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)*(?:\([^ \t\n\v\f\r)]*\))?/y,
-  ],
+  ["parameter", /\?[0-9]*|[$@:#](?:::)*[A-Za-z0-9_$\u0080-\uFFFF](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)*/y],
   ["word", /[A-Za-z_\u0080-\uFFFF][A-Za-z0-9_$\u0080-\uFFFF]*/y],
   ["semicolon", /;/y],
   ["open", /\(/y],
@@ -52,8 +49,9 @@ const PATTERNS: readonly (readonly [TokenType, RegExp])[] = [
  */
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
+  const ends = new SuffixEnds(sql);
   for (let at = 0; at < sql.length;) {
-    const token = tokenAt(sql, at);
+    const token = withSuffix(tokenAt(sql, at), ends);
     tokens.push(token);
     at = token.end;
   }
@@ -67,6 +65,30 @@ function tokenAt(sql: string, start: number): Token {
     if (text !== undefined && text !== "") return { type, start, end: start + text.length, text };
   }
   throw new Error(`no token at ${start}`);
+}
+
+/** Behind the name of a parameter SQLite takes what stands in parentheses without a space: `$a(b)`. */
+function withSuffix(token: Token, ends: SuffixEnds): Token {
+  if (token.type !== "parameter" || token.text[0] === "?" || ends.sql[token.end] !== "(") return token;
+  const end = ends.behind(token.end + 1);
+  return end === undefined ? token : { ...token, end, text: ends.sql.slice(token.start, end) };
+}
+
+/** Finds where such a suffix ends. Many may begin and none end: the text is searched once for all of them. */
+export class SuffixEnds {
+  /** How many characters were looked at. */
+  searched = 0;
+  #next = 0;
+
+  constructor(readonly sql: string) {}
+
+  /** The end of a suffix with its content from `start` on; undefined where there is none. */
+  behind(start: number): number | undefined {
+    let at = Math.max(start, this.#next);
+    for (; at < this.sql.length && !/[ \t\n\v\f\r)]/.test(this.sql[at] ?? ""); at++) this.searched++;
+    this.#next = at;
+    return this.sql[at] === ")" ? at + 1 : undefined;
+  }
 }
 
 /** The text that the tokens are of. */
