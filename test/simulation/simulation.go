@@ -547,7 +547,7 @@ func (l *life) end() error {
 	return nil
 }
 
-// endOfRestored runs commands after the file was set back. Behind each of them, every acknowledged write is on
+// endOfRestored runs commands after the file was set back. Behind each, every acknowledged write is on
 // one side at least.
 func (l *life) endOfRestored() error {
 	for i, forward := range []bool{false, true, false} {
