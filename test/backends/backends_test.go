@@ -282,12 +282,13 @@ var modes = []mode{
 // of --writers: no acknowledged write is lost.
 func TestModes(t *testing.T) {
 	t.Parallel()
-	rows := make([]string, len(modes))
+	some := effort.Some(t, "modes of --writers", modes, 1)
+	rows := make([]string, len(some))
 	t.Cleanup(func() {
 		docpage.Publish(t, "backends", "| `--writers` | processes run | cutovers | acknowledged | unknown | refused | lost |\n"+
 			"|---|---|---|---|---|---|---|\n"+strings.Join(rows, ""))
 	})
-	for i, m := range modes {
+	for i, m := range some {
 		t.Run(m.writers, func(t *testing.T) {
 			t.Parallel()
 			s := cloud
