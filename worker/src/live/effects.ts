@@ -2,7 +2,8 @@
 // opens every b-tree that it writes, those of triggers and of foreign key actions too. Triggers of our own
 // would say more, and would change the schema.
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
-import { type Binding, tableFunction } from "../state/sql-text.ts";
+import { tablesOf } from "../query/program.ts";
+import type { Binding } from "../state/sql-text.ts";
 import { staysOnRow } from "./triggers.ts";
 
 /** What running a statement may change. */
@@ -77,12 +78,8 @@ export class Effects {
   }
 
   #tablesOf(roots: readonly number[]): string[] {
-    if (roots.length === 0) return [];
-    const rows = this.#sql.exec<{ name: string }>(
-      `SELECT DISTINCT tbl_name AS name FROM sqlite_schema WHERE rootpage IN (SELECT value FROM ${tableFunction("json_each")}(?))`,
-      JSON.stringify(roots),
-    );
-    return [...rows].map(({ name }) => name).filter((name) => !isSqliteName(name) && !isPlatformName(name));
+    const { names } = tablesOf(this.#sql, roots);
+    return names.filter((name) => !isSqliteName(name) && !isPlatformName(name));
   }
 }
 

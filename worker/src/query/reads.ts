@@ -1,7 +1,7 @@
 // The tables that a statement reads, asked of SQLite itself: the program that it compiles the statement to
 // (EXPLAIN) opens every b-tree that it reads, those behind views too.
-import { tableFunction } from "../state/sql-text.ts";
 import type { BoundStatement } from "./parameters.ts";
+import { tablesOf } from "./program.ts";
 import type { Sql } from "./sql.ts";
 import type { RunnableStatement } from "./statements.ts";
 import type { StatementResult } from "./types.ts";
@@ -30,25 +30,19 @@ function tablesRead(sql: Sql, statement: BoundStatement): readonly string[] | nu
 }
 
 function look(sql: Sql, statement: BoundStatement): readonly string[] | null {
-  const roots = new Set<number>();
+  const roots: number[] = [];
   let isVirtual = false;
   for (const [, opcode, , root, database] of sql
     .exec(`EXPLAIN ${statement.sql()}`, ...statement.bindings())
     .raw()) {
     if (opcode === "VOpen") isVirtual = true;
     // The main database is number 0; the others are SQLite's own scratch.
-    if (/^(OpenRead|OpenWrite|ReopenIdx)$/.test(String(opcode)) && database === 0) roots.add(Number(root));
+    if (/^(OpenRead|OpenWrite|ReopenIdx)$/.test(String(opcode)) && database === 0) roots.push(Number(root));
   }
   // Of a virtual table the program names no b-tree. One that no schema declares is a function, such as json_each.
   if (isVirtual && hasVirtualTables(sql)) return null;
-  const names = sql.exec(
-    `SELECT DISTINCT rootpage, tbl_name FROM sqlite_schema WHERE rootpage IN (SELECT value FROM ${tableFunction("json_each")}(?))`,
-    JSON.stringify([...roots]),
-  );
-  const found = [...names.raw()];
-  // Root 1 is the schema itself.
-  if (found.length < roots.size) return null;
-  return [...new Set(found.map(([, name]) => String(name)))].sort();
+  const { names, known } = tablesOf(sql, roots);
+  return known ? names.sort() : null;
 }
 
 function hasVirtualTables(sql: Sql): boolean {
