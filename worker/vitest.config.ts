@@ -18,6 +18,12 @@ function effort(): { turn: number | null } {
   return { turn: Number(text) };
 }
 
+/**
+ * One runtime for all files of a project, and its modules read once: a start costs more than most files. Not
+ * for a project that tests what an isolate remembers, such as `worker`.
+ */
+const shared = { isolate: false, maxWorkers: 1, sequence: { groupOrder: 1 } };
+
 // Every project runs inside workerd. `store` has a Worker of its own, that exports the Durable Object and a
 // subclass of it; `worker` is the sample application, router and admin routes included.
 export default defineConfig({
@@ -86,6 +92,7 @@ export default defineConfig({
         ],
         test: {
           name: "logic",
+          ...shared,
           provide: { effort: effort() },
           testTimeout: 60_000,
           include: ["test/logic/**/*.test.ts"],
