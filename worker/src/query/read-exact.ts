@@ -104,8 +104,8 @@ export class ExactReader {
   }
 
   /**
-   * Runs a SELECT inside another SELECT that adds what is missing. The statement is evaluated once
-   * (MATERIALIZED), and its rows keep their order.
+   * Runs a SELECT inside another SELECT that adds what is missing. Each row is computed once, and the rows
+   * keep their order.
    */
   readRows(statement: BoundStatement): StatementResult {
     if (hasMixedValues(statement.tokens)) return this.#readAsNumbers(statement);
@@ -168,8 +168,11 @@ export class ExactReader {
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
     const names = columns.map((_, index) => `c${index}`);
     const result = resultName(sql);
-    const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS MATERIALIZED (${sql}${lastRow(statement.tokens)})`;
-    const cursor = this.#sql.exec(`${inner} ${query.sql(names, result)}`, ...statement.bindings());
+    const limited = `${sql}${lastRow(statement.tokens)}`;
+    const streams = query === oneQuery && isLimited(statement.tokens);
+    const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS ${streams ? "" : "MATERIALIZED "}(${limited})`;
+    const outer = `${query.sql(names, result)}${streams ? ONE_BY_ONE : ""}`;
+    const cursor = this.#sql.exec(`${inner} ${outer}`, ...statement.bindings());
     const raw = this.#budget.of(cursor.raw(), query.parts);
     const rows = query.assemble(Array.from(raw, exactRow));
     return {
@@ -269,13 +272,27 @@ export class ExactReader {
   }
 }
 
-// The rows are all there before the first one is read, so a SELECT without end has to be ended within. One
+// Where the rows are all there before the first one is read, a SELECT without end has to be ended within. One
 // row more than are allowed, for the budget to see. A SELECT that has its rows in an order makes all of them
 // first, whatever its limit.
 function lastRow(tokens: readonly Token[]): string {
-  const bounded = countBeforeLimit(tokens) < tokens.length || isOrdered(tokens) || endsWithValues(tokens);
+  const bounded = hasLimit(tokens) || isOrdered(tokens) || endsWithValues(tokens);
   return bounded ? "" : ` LIMIT ${QUERY_LIMITS.resultRows + 1}`;
 }
+
+function hasLimit(tokens: readonly Token[]): boolean {
+  return countBeforeLimit(tokens) < tokens.length;
+}
+
+/** Whether there is a LIMIT in the text once `lastRow` is behind it. */
+function isLimited(tokens: readonly Token[]): boolean {
+  return hasLimit(tokens) || lastRow(tokens) !== "";
+}
+
+// A SELECT within another one runs as a co-routine: it makes a row when one is asked for, so that long rows are
+// counted before the next ones are made, and never lie in a temporary file. SQLite would merge the two, and
+// compute a column where it is used, but for this: it leaves a LIMIT below a WHERE alone.
+const ONE_BY_ONE = " WHERE 1";
 
 /** How the rows of the result are asked for and put together again. */
 interface RowsQuery {

@@ -20,6 +20,32 @@ describe("a request to a store ends", () => {
     });
   });
 
+  // Together they are 20 GB: no more of them may be made than the answer may hold.
+  it.each([
+    ["a recursive table", "SELECT hex(zeroblob(100000)) UNION ALL SELECT x FROM r"],
+    [
+      "a recursive table with a limit of its own",
+      "SELECT hex(zeroblob(100000)) UNION ALL SELECT x FROM r LIMIT 1000000000",
+    ],
+  ])("when the long rows of %s have no end", async (_name, rows) => {
+    const asked = `WITH RECURSIVE r(x) AS (${rows}) SELECT x FROM r`;
+    for (const sql of [asked, `${asked} LIMIT 100000000`, `SELECT x FROM (${asked}) UNION ALL SELECT 1`]) {
+      expect(await ask(sql)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
+    }
+    expect(await ask("SELECT count(*) FROM notes")).toMatchObject({ ok: true });
+  });
+
+  // A column is asked for twice, for its value and for its class.
+  it("and computes each column of a row once", async () => {
+    const rows = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 2000)";
+    const either = "CASE abs(random()) % 2 WHEN 0 THEN 1 ELSE 2.0 END";
+    for (const end of ["", " LIMIT 1999", " ORDER BY n"]) {
+      const answer = await ask(`${rows} SELECT ${either} AS v, n FROM r${end}`);
+      const values = answer.ok ? answer.results[0]?.rows.map(([value]) => JSON.stringify(value)) : [];
+      expect(new Set(values)).toEqual(new Set(["1", '{"real":"2.0"}']));
+    }
+  });
+
   it("when a RETURNING or texts are too long, and leaves no table locked", async () => {
     const long = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 40) SELECT";
     const costly = [`INSERT INTO notes (text) ${long} hex(zeroblob(200000)) FROM r RETURNING *`];
