@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/internal/sqltext"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -234,8 +235,11 @@ func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Find
 		}
 	}
 	for i := range f.tables {
-		if t := &f.tables[i]; t.Hidden {
+		t := &f.tables[i]
+		if t.Hidden {
 			found.add(*hiddenRowid(t))
+		} else if finding := unreadable(t, limits); finding != nil {
+			found.add(*finding)
 		}
 	}
 	if finding := schemaTooBig(sound, limits); finding != nil {
@@ -393,6 +397,51 @@ func checkInternal(o *object) []Finding {
 			WayOut: "DROP TABLE " + strings.ToLower(o.Name) + "; ANALYZE makes them again after a rollback",
 		},
 	}
+}
+
+// What a Durable Object's queries over a table have room for. A key is compared up to three times, each with
+// a parameter for each column, and 100 is the most.
+const mostKeyColumns = 33
+
+// queryBytes is how long a query becomes by one column. It is named once, and then by a short name; where a
+// result has no room for the short ones, it is named seven times.
+func queryBytes(name string, short bool) int64 {
+	quoted := int64(len(sqltext.Quote(name)))
+	if short {
+		return quoted + 600
+	}
+	return 7*quoted + 320
+}
+
+// unreadable says why a Durable Object could make the table, and not read its rows back exactly; nil where it
+// can.
+func unreadable(t *Table, limits wire.Limits) *Finding {
+	length := int64(len(sqltext.Quote(t.Name)))
+	for _, name := range t.Cells {
+		length += queryBytes(name, len(t.Cells) <= limits.Columns)
+	}
+	finding := &Finding{Level: Blocked, Object: t.Name}
+	switch {
+	case len(t.Key) > mostKeyColumns:
+		finding.Reason = ReasonTooManyColumns
+		finding.Detail = fmt.Sprintf(
+			"a PRIMARY KEY of %d columns, and rows are read by %d at most",
+			len(t.Key),
+			mostKeyColumns,
+		)
+		finding.WayOut = "give the table a shorter PRIMARY KEY, or leave WITHOUT ROWID out"
+	case len(t.Columns) <= limits.Columns && length > limits.StatementBytes:
+		finding.Reason = ReasonStatementLength
+		finding.Detail = fmt.Sprintf(
+			"a query over all columns has %d bytes with their names, and a Durable Object takes %d",
+			length,
+			limits.StatementBytes,
+		)
+		finding.WayOut = "shorten the names of the columns"
+	default:
+		return nil
+	}
+	return finding
 }
 
 func hiddenRowid(t *Table) *Finding {

@@ -27,6 +27,14 @@ func columns(n int) string {
 	return strings.Join(names, ", ")
 }
 
+func longColumns(n, length int) string {
+	names := strings.Split(columns(n), ", ")
+	for i, name := range names {
+		names[i] = name + strings.Repeat("n", length-len(name))
+	}
+	return strings.Join(names, ", ")
+}
+
 // chain is n triggers, each fired by the one before.
 func chain(n int) []string {
 	list := []string{"CREATE TABLE t0(a)"}
@@ -92,6 +100,13 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 	}{
 		{"100 columns", []string{"CREATE TABLE t(" + columns(100) + ")"}, "", ""},
 		{"101 columns", []string{"CREATE TABLE t(" + columns(101) + ")"}, ReasonTooManyColumns, "t"},
+		{"a key of 33 columns", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(33) + ")) WITHOUT ROWID"}, "", ""},
+		{"a key of 34 columns", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(34) + ")) WITHOUT ROWID"}, ReasonTooManyColumns, "t"},
+		{"a key of 34 columns beside a rowid", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(34) + "))"}, "", ""},
+		{"99 names of 390 bytes", []string{"CREATE TABLE t(" + longColumns(99, 390) + ")"}, "", ""},
+		{"99 names of 405 bytes", []string{"CREATE TABLE t(" + longColumns(99, 405) + ")"}, ReasonStatementLength, "t"},
+		{"100 names of 90 bytes and a rowid", []string{"CREATE TABLE t(" + longColumns(100, 90) + ")"}, "", ""},
+		{"100 names of 100 bytes and a rowid", []string{"CREATE TABLE t(" + longColumns(100, 100) + ")"}, ReasonStatementLength, "t"},
 		{"what hangs on a table that is refused", []string{"CREATE TABLE t(" + columns(101) + ")", "CREATE INDEX i ON t(c1)",
 			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"}, ReasonTooManyColumns, "t"},
 		{"a view of 101 columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, ReasonTooManyColumns, "v"},

@@ -1,6 +1,7 @@
 // Reads rows in key order as cells and reals (docs/wire-format.md, section 3.1), many rows per query.
 import { encodeCell } from "../wire/cells.ts";
 import { messageOf } from "../wire/errors.ts";
+import { LIMITS } from "../wire/limits.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { TableShape } from "./catalog.ts";
 import { all, equalTo, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
@@ -29,6 +30,8 @@ const FIRST_GUESS_ROWS = 64;
 const MAX_ROWS = 2048;
 // concat() takes 127 arguments.
 const CONCAT_ARGUMENTS = 100;
+// A query names each column about ten times, and SQLite takes a text of 100,000 bytes.
+const LONG_NAMES = 4000;
 // Two result columns per value, and a result has at most 100.
 const EXACT_VALUES_PER_QUERY = 50;
 
@@ -38,6 +41,7 @@ const noRows: Chunk = { rows: 0, cells: [], reals: new Uint8Array(0), last: null
 export class RowReader {
   readonly shape: TableShape;
   readonly #sql: SqlStorage;
+  readonly #read: Source;
   readonly #rowCells: string;
   readonly #realCount: string;
   /** The key, where it is the rowid, which grows from row to row. */
@@ -51,10 +55,11 @@ export class RowReader {
     this.#sql = sql;
     this.shape = shape;
     this.#target = Math.min(most, TARGET_BYTES);
-    const columns = rowColumns(shape);
+    this.#read = sourceOf(shape);
+    const columns = rowColumns(this.#read.shape);
     this.#rowCells = concatenation(columns.map(cellExpression));
     this.#realCount = balanced(columns.map(isReal), "+");
-    const [key] = shape.key;
+    const [key] = this.#read.shape.key;
     if (key?.collation === null && !key.descending) this.#rowid = rowColumn(key.name);
   }
 
@@ -63,8 +68,8 @@ export class RowReader {
    * of bounded size. No rows means that there are none.
    */
   next(after: Key | null, upto: Key | null, limit: number): Chunk {
-    const end = notBeyond(this.shape, upto);
-    for (const run of runsAfter(this.shape, after)) {
+    const end = notBeyond(this.#read.shape, upto);
+    for (const run of runsAfter(this.#read.shape, after)) {
       const chunk = this.#readRun(all([run, end]), limit);
       if (chunk.rows > 0) return chunk;
     }
@@ -73,7 +78,7 @@ export class RowReader {
 
   /** The row with this key, if it is there. */
   at(key: Key): Chunk {
-    return this.#readRun(equalTo(this.shape, key), 1);
+    return this.#readRun(equalTo(this.#read.shape, key), 1);
   }
 
   #readRun(where: BoundExpression, limit: number): Chunk {
@@ -133,7 +138,7 @@ export class RowReader {
   }
 
   #learnRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
-    const columns = rowColumns(this.shape).slice(this.shape.hiddenRowid ? 1 : 0);
+    const columns = rowColumns(this.#read.shape).slice(this.shape.hiddenRowid ? 1 : 0);
     const flags = columns.map((column, index) => `${isReal(column)} AS r${index}`);
     const found = columns.map((_, index) => `max(r${index})`).join(", ");
     const query = `SELECT ${found} FROM (${this.#select(flags, where, limit)})`;
@@ -152,7 +157,7 @@ export class RowReader {
 
   #readKey(where: BoundExpression, offset: number): Key {
     return this.#readExact(
-      this.shape.key.map(({ name }) => rowColumn(name)),
+      this.#read.shape.key.map(({ name }) => rowColumn(name)),
       where,
       offset,
     );
@@ -160,7 +165,7 @@ export class RowReader {
 
   // A row with cells that are too long for one string.
   #readLongRow(where: BoundExpression): Chunk {
-    const values = this.#readExact(rowColumns(this.shape), where, 0);
+    const values = this.#readExact(rowColumns(this.#read.shape), where, 0);
     if (values.length === 0) return noRows;
     const numbers = values.flatMap((value) => (value.class === "real" ? [value.number] : []));
     const reals = new DataView(new ArrayBuffer(numbers.length * 8));
@@ -187,9 +192,34 @@ export class RowReader {
   }
 
   #select(expressions: readonly string[], where: BoundExpression, limit: number, offset = 0): string {
-    const from = `SELECT ${expressions.join(", ")} FROM ${quoteName(this.shape.name)} AS ${ROW} WHERE ${where.sql}`;
-    return `${from} ORDER BY ${keyOrder(this.shape)} LIMIT ${limit} OFFSET ${offset}`;
+    const from = `SELECT ${expressions.join(", ")} FROM ${this.#read.from} AS ${ROW} WHERE ${where.sql}`;
+    return `${from} ORDER BY ${keyOrder(this.#read.shape)} LIMIT ${limit} OFFSET ${offset}`;
   }
+}
+
+/** What rows are read from, and its columns. */
+interface Source {
+  readonly from: string;
+  readonly shape: TableShape;
+}
+
+// Columns with long names under short ones, where a result has room for them and a rowid. SQLite merges the inner SELECT with the outer one, so that the same
+// index orders the rows.
+function sourceOf(shape: TableShape): Source {
+  const table = quoteName(shape.name);
+  const fits = shape.columns.length <= LIMITS.columns;
+  if (!fits || shape.columns.join("").length < LONG_NAMES) return { from: table, shape };
+  const short = new Map(shape.columns.map((name, index) => [name, `c${index}`]));
+  const named = (name: string) => short.get(name) ?? name;
+  const columns = shape.columns.map((name) => `${rowColumn(name)} AS ${named(name)}`);
+  return {
+    from: `(SELECT ${columns.join(", ")} FROM ${table} AS ${ROW})`,
+    shape: {
+      ...shape,
+      columns: shape.columns.map(named),
+      key: shape.key.map((column) => ({ ...column, name: named(column.name) })),
+    },
+  };
 }
 
 function rowColumns(shape: TableShape): string[] {
