@@ -85,7 +85,7 @@ func checkRouter(ctx context.Context, client *doclient.Client, u userdb.UserID) 
 	return []Finding{{
 		Check:  check,
 		Detail: fmt.Sprintf("it does not serve %s: %s: %s", u, through.Kind, through.Message),
-		Fix:    fmt.Sprintf(fixDeploy, u),
+		Fix:    fmt.Sprintf(fixDeploy, u.Arg()),
 	}}
 }
 

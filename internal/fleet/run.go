@@ -450,8 +450,8 @@ func (o *run) end(interrupted bool, cause error) error {
 		o.Out.Warn(
 			"open: %s: writes wait until `dbmigrate migrate %s` or `dbmigrate rollback %s` ends it",
 			u,
-			u,
-			u,
+			u.Arg(),
+			u.Arg(),
 		)
 	}
 	if len(s.Unknown) > 0 {

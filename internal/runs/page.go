@@ -193,13 +193,21 @@ func (s *story) page(version string) htmlreport.Run {
 		Failures: s.failureTable(),
 		Outcomes: s.outcomeTable(),
 		WayBack:  s.wayBack(),
-		Command:  "dbmigrate " + strings.Join(r.Command, " "),
+		Command:  "dbmigrate " + shellWords(r.Command),
 		Version:  version,
 	}
 	page.Open, page.OpenNote = s.openTable()
 	page.Timeline, page.WaveMarks = s.timeline(), len(r.Waves) > 0
 	page.Pauses, page.PausesNote = s.pauseBars()
 	return page
+}
+
+func shellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = userdb.ShellWord(word)
+	}
+	return strings.Join(quoted, " ")
 }
 
 func (s *story) state() string {
@@ -278,10 +286,10 @@ func rate(n float64) string {
 func (s *story) openTable() (htmlreport.Table, string) {
 	table := htmlreport.Table{Heads: []string{"User", "State", "Run"}}
 	for _, u := range slices.Sorted(maps.Keys(s.open)) {
-		table.Rows = append(table.Rows, []string{string(u), "writes wait", "dbmigrate " + s.run.Action + " " + string(u)})
+		table.Rows = append(table.Rows, []string{string(u), "writes wait", "dbmigrate " + s.run.Action + " " + u.Arg()})
 	}
 	for _, u := range s.run.InFlight() {
-		table.Rows = append(table.Rows, []string{string(u), "was in flight when the run ended", "dbmigrate status " + string(u)})
+		table.Rows = append(table.Rows, []string{string(u), "was in flight when the run ended", "dbmigrate status " + u.Arg()})
 	}
 	if more := len(table.Rows) - mostRows; more > 0 {
 		table.Rows, table.Left = table.Rows[:mostRows], more

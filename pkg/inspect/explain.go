@@ -164,7 +164,7 @@ func (x *explainer) bytes(ctx context.Context, file userfile.Version) error {
 			"receipt in R2",
 			"there is no %s; `dbmigrate migrate %s` writes it again",
 			userfile.ReceiptKey(x.user, file.Lin.Claim()),
-			x.user,
+			x.user.Arg(),
 		)
 	default:
 		x.add(
