@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -313,8 +314,9 @@ func (s *story) timeline() []htmlreport.Columns {
 	for _, e := range s.ends {
 		begin, end = min(begin, e.at), max(end, e.at)
 	}
-	columns := int(min(mostColumns, max(1, (end-begin+99)/100)))
-	width := float64(end-begin+1) / float64(columns)
+	// A column of less than a second would show rates that no second had.
+	width := max(1000, float64(end-begin+1)/mostColumns)
+	columns := int(math.Ceil(float64(end-begin+1) / width))
 	place := func(at int64) int { return min(int(float64(at-begin)/width), columns-1) }
 	users, failed, bytes := make([]float64, columns), make([]float64, columns), make([]float64, columns)
 	for _, e := range s.ends {

@@ -72,7 +72,7 @@ func TestPage(t *testing.T) {
 			action + " of 13 users", "ended, 3 failed", "10 migrated", "Users who cannot write", "u12", "virtual-table", "drop it",
 			"a second (red: failed)", "Bytes of their files", "25ms to 50ms", "canary", "stopped", "9 users rolled back",
 			"writes before: from the file", "writes after: in the Durable Object", "observed 2 requests", back, "&lt;b&gt;ann",
-			"--over=1MB", "longest 290ms (u9)",
+			"--over=1MB", "longest 290ms (u9)", "at most 1.0/s",
 		} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("the page of a %s lacks %q", action, want)

@@ -32,11 +32,20 @@ func (r *Report) Recommendation() string {
 	mean := moving.Bytes / int64(moving.Count)
 	text := fmt.Sprintf("Move %s of %s now: an average write of theirs takes %s today and %s in a Durable Object, for %s once",
 		units.FormatInteger(int64(moving.Count)), units.Plural(t.Users, "user"),
-		formatTime(r.before(mean, true)), formatTime(r.after(true)), cost.FormatRange(r.Cost.Once[0], r.Cost.Once[1]))
+		formatTime(r.before(mean, true)), formatTime(r.after(true)),
+		orLittle(r.Cost.Once, cost.FormatRange))
 	if r.Cost.Monthly != nil {
-		text += " and " + cost.FormatChanges(r.Cost.Monthly[0], r.Cost.Monthly[1]) + " a month"
+		text += " and " + orLittle(*r.Cost.Monthly, cost.FormatChanges) + " a month"
 	}
 	return text + "."
+}
+
+// orLittle names no fractions of a cent, which nobody decides by.
+func orLittle(amounts [2]float64, format func(low, high float64) string) string {
+	if most := max(math.Abs(amounts[0]), math.Abs(amounts[1])); most > 0 && most < 0.01 {
+		return "less than $0.01"
+	}
+	return format(amounts[0], amounts[1])
 }
 
 // enough is how many requests of a kind have to be observed before they say more than the model.
@@ -138,7 +147,10 @@ func (r *Report) collisions(mean int64) htmlreport.Fact {
 			units.FormatInteger(o.Collided), plural(o.Writes, "write"))
 	case t != nil && t.WritesShare > 0:
 		each := t.RequestsPerDay * t.WritesShare / (24 * time.Hour).Seconds()
-		fact.Value = "about " + percent(1-math.Exp(-each*write.Seconds())) + " of writes"
+		fact.Value = "under 0.01 % of writes"
+		if share := 1 - math.Exp(-each*write.Seconds()); share >= 0.0001 {
+			fact.Value = "about " + percent(share) + " of writes"
+		}
 		fact.Note = fmt.Sprintf("if writes come at any time of the day: the file is busy for %s, and who comes meanwhile loads and saves it again. In a Durable Object writes go one after the other.", formatTime(write))
 	default:
 		fact.Value = fmt.Sprintf("within %s", formatTime(write))
