@@ -86,6 +86,10 @@ async function look(name, width, colorScheme) {
   for (const pattern of says[name]) assert.match(text, pattern);
   if (name === "scan") for (const user of users) assert.ok(text.includes(user), `${user} is not shown`);
   assert.deepEqual(await tab.evaluate(outside), [], "parts stick out of the page, or out of their section");
+  const wide = await tab.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  assert.equal(wide, 0, "a text is longer than the page is wide");
   assert.deepEqual(await tab.evaluate(faint), [], "texts are hard to read");
   assert.equal(await tab.locator("img, script, link, iframe").count(), 0);
   assert.deepEqual(odd, []);
