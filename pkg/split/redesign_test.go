@@ -7,8 +7,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 )
 
-// TestRedesignedIndexes: what docs/split.md tells owners of an FTS5 index over other content to do instead can
-// be split, and comes back whole: the index stays in the file, and its rows name hot rows and cold ones.
+// TestRedesignedIndexes: what docs/split.md tells owners of an FTS5 index over other content to do can be
+// split, and comes back whole: the index stays in the file, and its rows name hot rows and cold ones.
 func TestRedesignedIndexes(t *testing.T) {
 	for name, index := range map[string]string{
 		"content of its own":  "fts5(body)",

@@ -2,6 +2,7 @@
 // rows of the file count.
 import { WireError } from "../wire/errors.ts";
 import type { TableChange } from "./change-log.ts";
+import type { StatementResult } from "./types.ts";
 
 /** The reference tables that the receipt of a split names. */
 export function copiesIn(receipt: unknown): readonly string[] {
@@ -24,6 +25,13 @@ export function demandCopiesUntouched(
     "sql-error",
     `table ${written.table} is a reference table, and the cold half has a read-only copy of it: write it in scope hot`,
   );
+}
+
+/** Notes on a result whether it was read from copies alone. */
+export function withCopied(copies: readonly string[], result: StatementResult): StatementResult {
+  const { reads } = result;
+  const isCopy = (table: string): boolean => copies.some((name) => fold(name) === fold(table));
+  return reads && reads.length > 0 && reads.every(isCopy) ? { ...result, copied: true } : result;
 }
 
 function fold(name: string): string {

@@ -7,7 +7,7 @@ import { type Rule, ruleFor } from "../state/phases.ts";
 import { DeferredKeys } from "./deferred-keys.ts";
 import type { ChangeLog, ChangeRecorder } from "./change-log.ts";
 import { ChangeWatch } from "./change-watch.ts";
-import { copiesIn, demandCopiesUntouched } from "./copies.ts";
+import { copiesIn, demandCopiesUntouched, withCopied } from "./copies.ts";
 import { withCounts } from "./counts.ts";
 import { withReads } from "./reads.ts";
 import type { ExactReader } from "./read-exact.ts";
@@ -115,13 +115,15 @@ function runStatements({ store, reader, live }: QueryContext, request: ParsedReq
   const mayWrite = statements.some(({ kind }) => kind === "other");
   const watch = new ChangeWatch(store.sql);
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
-  const copies = mayWrite && request.scope === "cold" ? copiesIn(store.books.receipt) : [];
-  const recorder = copies.length > 0 ? live.watch() : mayWrite ? live.record() : undefined;
+  const copies = request.scope === "cold" ? copiesIn(store.books.receipt) : [];
+  const recorder = mayWrite && copies.length > 0 ? live.watch() : mayWrite ? live.record() : undefined;
   const run = (statement: RunnableStatement, index: number) => {
     const result = runStatement(reader, statement, index, (bound) =>
       isUserVersion(bound.tokens) ? userVersionResult(store.books.userVersion) : recorder?.run(bound),
     );
-    return request.reads ? withReads(store.sql, statement, result) : result;
+    if (copies.length === 0) return request.reads ? withReads(store.sql, statement, result) : result;
+    const { reads, ...copied } = withCopied(copies, withReads(store.sql, statement, result));
+    return request.reads && reads !== undefined ? { ...copied, reads } : copied;
   };
   const results = statements.map((statement, index) =>
     request.counts ? withCounts(store.sql, () => run(statement, index)) : run(statement, index),

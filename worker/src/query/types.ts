@@ -66,6 +66,8 @@ export interface StatementResult {
    * of what is no SELECT.
    */
   readonly reads?: readonly string[] | null;
+  /** Of a cold answer: the statement read copies of reference tables only, which the hot half has, too. */
+  readonly copied?: true;
 }
 
 /** Which side answered. */

@@ -29,13 +29,16 @@ export interface MergeRule {
 
 type Row = readonly ResultValue[];
 
-/** Puts one statement's rows of both halves together. @throws WireError bad-request for a column that is not there */
+/**
+ * Puts one statement's rows of both halves together. Of reference tables the hot half has every row, and those of
+ * the cold half are copies. @throws WireError bad-request for a column that is not there
+ */
 export function mergeRows(
   hot: StatementResult,
   cold: StatementResult | undefined,
   rule: MergeRule,
 ): StatementResult {
-  const all: Row[] = [...hot.rows, ...(cold?.rows ?? [])];
+  const all: Row[] = [...hot.rows, ...(cold === undefined || cold.copied ? [] : cold.rows)];
   const rows = rule.totals === undefined ? all : totalled(hot.columns, all, rule.totals);
   const ordered = rule.orderBy === undefined ? rows : rows.toSorted(comparing(hot.columns, rule.orderBy));
   const offset = rule.offset ?? 0;

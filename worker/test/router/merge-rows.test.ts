@@ -85,3 +85,10 @@ describe("rows of two halves", () => {
     expect(() => mergeRows(most, one, { totals: { n: "sum" } })).toThrow("fit an INTEGER");
   });
 });
+
+it("takes rows of a reference table from the hot half alone", () => {
+  const hot = ask("SELECT count(*) AS n FROM t", [[1, 1]]);
+  const totals: MergeRule = { totals: { n: "count" } };
+  expect(mergeRows(hot, { ...hot, copied: true }, totals).rows).toEqual([[1]]);
+  expect(mergeRows(hot, hot, totals).rows).toEqual([[2]]);
+});

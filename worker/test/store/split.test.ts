@@ -1,6 +1,7 @@
 // A store that holds the cold rows of a split user (docs/split.md): a whole way there and back, messages that
 // come late or twice, and what the application gets meanwhile.
 import { describe, expect, it } from "vitest";
+import type { StatementResult } from "../../src/query/types.ts";
 import type { ErrorInfo } from "../../src/wire/errors.ts";
 import type { Status } from "../../src/wire/messages.ts";
 import { bindings, Client, databaseDigest, table } from "./client.ts";
@@ -237,6 +238,22 @@ describe("the copy of a reference table", () => {
     expect(await client.query("SELECT count(*) FROM tags", [], "read", "cold")).toMatchObject({
       results: [{ rows: [[0]] }],
     });
+  });
+
+  it.each([
+    ["SELECT count(*) AS n FROM tags", true],
+    ["SELECT a.id FROM tags AS a JOIN main.Tags AS b", true],
+    ["SELECT count(*) AS n FROM notes", undefined],
+    ["SELECT n.id FROM notes AS n JOIN tags AS t ON t.id = n.tag", undefined],
+    ["SELECT 1 AS n", undefined],
+    ["SELECT count(*) AS n FROM sqlite_schema", undefined],
+  ])("is told where a read has nothing else: %s", async (sql, copied) => {
+    const client = await withCopy();
+    const { results } = (await client.query(sql, [], "read", "cold")) as unknown as {
+      results: StatementResult[];
+    };
+    expect(results[0]?.copied).toBe(copied);
+    expect(results[0]).not.toHaveProperty("reads");
   });
 
   it("hinders no write of the other tables", async () => {
