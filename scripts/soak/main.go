@@ -93,6 +93,12 @@ func main() {
 		3*time.Second,
 		"how often somebody deletes a file or puts an older one back; with it objects are set back, too; 0 is never",
 	)
+	flag.Float64Var(
+		&o.race.Deaths,
+		"deaths",
+		0.05,
+		"share of epochs that end with a deletion; the user begins again under the same name",
+	)
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
 	flag.DurationVar(
 		&o.network,

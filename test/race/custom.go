@@ -19,6 +19,8 @@ type custom struct {
 	// dawdlers is the share of requests that take their time between the things that they do: what they saw
 	// first may not hold any more when they come to what follows.
 	dawdlers float64
+	// grows is the share of writes that bring a migration of the schema along.
+	grows float64
 	// mostRequests is more than a command sends, so that some of the doomed live.
 	mostRequests int
 }
@@ -36,12 +38,13 @@ var wholeCustom = custom{
 	there:        []order{move},
 	back:         []order{rollback},
 	farewell:     []order{move, verify, rollback},
+	grows:        0.1,
 	mostRequests: 30,
 }
 
 // splitCustom splits and merges users, now and then as a whole, and brings single rows back. A way back may
 // as well be one that a command goes by itself before it goes on: a split of a user who is split or in the
-// Durable Object, a thaw, a move as a whole.
+// Durable Object, a thaw, a move as a whole. Both halves need one schema, so none grows.
 var splitCustom = custom{
 	round: []step{
 		{deed: write, part: present},

@@ -19,6 +19,7 @@ type figures struct {
 	turns, twice, missing                            atomic.Int64 // of split users
 	anywhere, merged, located                        atomic.Int64 // requests of theirs, of these kinds
 	deleted, replaced, setBack                       atomic.Int64
+	called, grown, died                              atomic.Int64
 
 	mu            sync.Mutex
 	writes, reads latencies // of the answered
@@ -117,6 +118,8 @@ type Report struct {
 	Epochs                         int64 // histories that were checked
 	Refused, Unknown               int64 // answers: nothing was written; nobody knows
 	Evictions, Restarts, Killed    int64
+	Called, Grown                  int64 // writes by a method of a class, and with a migration of the schema
+	Died                           int64 // users who were deleted with all they had, and began again
 	Deleted, Replaced, SetBack     int64 // files that somebody deleted, or replaced by older ones; objects that were set back
 	// How long writes had to wait, by the operator's clock, per cutover.
 	MigrateWindow, RollbackWindow, ThawWindow Spread
@@ -179,6 +182,7 @@ func (f *figures) report(split bool, took time.Duration) Report {
 		), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
 		Deleted: f.deleted.Load(), Replaced: f.replaced.Load(), SetBack: f.setBack.Load(),
+		Called: f.called.Load(), Grown: f.grown.Load(), Died: f.died.Load(),
 		MigrateWindow: spread(
 			f.windows[migrate.ActionMigrate],
 		), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
@@ -212,6 +216,9 @@ func (r Report) Markdown() string {
 	row("users counted once more at the end", r.Audited)
 	row("writes refused by cutovers, and repeated by the client", r.Refused)
 	row("writes of unknown outcome", r.Unknown)
+	row("of the writes: by a method of a class, with a migration of the schema",
+		fmt.Sprintf("%d, %d", r.Called, r.Grown))
+	row("users who were deleted, and began again under the same name", r.Died)
 	row("evictions, restarts, killed commands", fmt.Sprintf("%d, %d, %d", r.Evictions, r.Restarts, r.Killed))
 	if !r.Split {
 		row(

@@ -134,6 +134,7 @@ func (o *operator) give(next order, u userdb.UserID) error {
 		o.world.figure.killed.Add(1)
 		return nil
 	}
+	deaths := user.deaths.Load()
 	r := next.run(o.patient, u, user.names)
 	o.world.figure.commanded(r)
 	err := r.Err()
@@ -141,7 +142,7 @@ func (o *operator) give(next order, u userdb.UserID) error {
 		user.fate.Store(int32(unharmed))
 	}
 	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) &&
-		!user.explains(err) {
+		!user.explains(err) && !user.diedSince(deaths) {
 		return fmt.Errorf("%s %s (%s): %w", r.Action, u, user.names, err)
 	}
 	return nil

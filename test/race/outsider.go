@@ -27,6 +27,7 @@ type person struct {
 	oldFile  []byte       // a fenced file of an earlier stay in the Durable Object
 	oldLin   userdb.Claim // the object's lineage then
 	object   *oldObject
+	deaths   atomic.Int64 // odd while the user is being deleted
 }
 
 // fate is what somebody from outside has done to a user. Commands refuse that user until it is mended.

@@ -47,6 +47,9 @@ type Config struct {
 	// or puts an older one in its place, on each stack; with it, killed runtimes come back with Durable
 	// Objects that were set back. Not of users who are split.
 	MeddleEvery time.Duration
+	// Deaths is the share of epochs that end with a deletion. The user begins again under the same name.
+	// The first users die early in any case.
+	Deaths float64
 	// Kills is the share of commands that die at one of their requests, as by kill -9; between 0 and 1.
 	Kills float64
 	// Log is told about progress.

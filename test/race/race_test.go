@@ -23,6 +23,7 @@ var short = Config{
 	EvictEvery:   3 * time.Second,
 	RestartEvery: 45 * time.Second,
 	MeddleEvery:  4 * time.Second,
+	Deaths:       0.2,
 	Kills:        0.1,
 }
 
@@ -79,6 +80,9 @@ func onStack(t *testing.T, config Config) {
 	}
 	if config.Split && (report.Anywhere == 0 || report.Merged == 0 || report.Located == 0) {
 		t.Errorf("writes anywhere %d, merged reads %d, located %d", report.Anywhere, report.Merged, report.Located)
+	}
+	if report.Called == 0 || report.Died == 0 || (report.Grown == 0) != config.Split {
+		t.Errorf("%d calls, %d migrations, %d deaths", report.Called, report.Grown, report.Died)
 	}
 	if report.Cycles < config.Cycles || report.Acknowledged < config.Writes {
 		t.Errorf("cycles %d, acknowledged %d", report.Cycles, report.Acknowledged)

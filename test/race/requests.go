@@ -43,7 +43,9 @@ const (
 // append writes op to a part and counts it, in one transaction, which does nothing where the counter of the
 // part is not.
 func (w *world) append(u userdb.UserID, p part, in scope, op int64) (answer, error) {
-	a, reply, err := w.query(u, query{Mode: "write", Scope: in, Statements: appending(p, op)})
+	a, reply, err := w.query(u, query{
+		Mode: "write", Scope: in, Statements: appending(p, op), grows: rand.Float64() < w.custom.grows,
+	})
 	return a.withLedger(reply), err
 }
 
@@ -129,6 +131,7 @@ type query struct {
 	Merge      []mergeRule      `json:"merge,omitempty"`
 	Table      string           `json:"table,omitempty"`
 	Key        map[string]int64 `json:"key,omitempty"`
+	grows      bool
 }
 
 type statement struct {
@@ -189,6 +192,9 @@ func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, err
 	}
 	request.Header.Set("Authorization", "Bearer "+w.stack.AppToken)
 	request.Header.Set("Content-Type", "application/json")
+	if q.grows {
+		request.Header.Set("Test-Grow-Schema", "yes") // worker/test-entry/calls.ts
+	}
 	if rand.Float64() < w.custom.dawdlers {
 		request.Header.Set("Test-Dawdle-Ms", "600") // worker/test-entry/stale.ts
 	}
@@ -202,7 +208,14 @@ func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, err
 	if err != nil {
 		return answer{outcome: unknown}, reply{}, nil
 	}
-	return understand(response.StatusCode, text)
+	a, r, err := understand(response.StatusCode, text)
+	if a.outcome == applied && response.Header.Get("Test-Called") != "" {
+		w.figure.called.Add(1)
+		if q.grows {
+			w.figure.grown.Add(1)
+		}
+	}
+	return a, r, err
 }
 
 // withoutAnswer tells a connection that could not be made from one that broke.

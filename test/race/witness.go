@@ -15,6 +15,9 @@ import (
 // checked: enough for cutovers to fall into it, few enough for the check to take no time.
 const epochSteps = 25
 
+// firstSteps are those of the first epoch: a user may die after it, and a short race has to see that.
+const firstSteps = 5
+
 // witness makes one user's requests and checks what they showed. When the user has lived long enough it goes
 // on with a new one.
 type witness struct {
@@ -28,6 +31,8 @@ type witness struct {
 	mu     sync.Mutex
 	nextOp int64
 	epoch  epoch
+	epochs int
+	deaths int
 }
 
 // books are what is known of a user's parts.
@@ -72,6 +77,11 @@ func (w *witness) run(ctx context.Context) error {
 		if err := w.live(ctx); err != nil {
 			return fmt.Errorf("%s (%s): %w", w.user, w.world.personOf(w.user).names, err)
 		}
+		if w.isToDie() && ctx.Err() == nil {
+			if err := w.die(context.WithoutCancel(ctx)); err != nil {
+				return fmt.Errorf("%s (%s): %w", w.user, w.world.personOf(w.user).names, err)
+			}
+		}
 		if w.books.length() >= w.world.Retire && ctx.Err() == nil {
 			if err := w.adopt(context.WithoutCancel(ctx)); err != nil {
 				return err
@@ -100,7 +110,11 @@ func (w *witness) live(ctx context.Context) error {
 // on.
 func (w *witness) client(ctx context.Context, c int) error {
 	round := w.world.custom.round
-	for n := range epochSteps {
+	steps := epochSteps
+	if w.epochs == 0 {
+		steps = firstSteps
+	}
+	for n := range steps {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -281,6 +295,7 @@ func (w *witness) closeEpoch() error {
 		return err
 	}
 	w.epoch.lookedAtBoth(w.world.Clients, now.state, seen)
+	w.epochs++
 	return w.judge(now)
 }
 

@@ -24,6 +24,8 @@ type world struct {
 	copiers   []*migrate.Engine
 	witnesses []*witness
 	restarts  int
+	// restarting is held while the runtime restarts.
+	restarting sync.RWMutex
 
 	outsider outsider
 
@@ -145,6 +147,8 @@ func (w *world) evict() error {
 // -9, and starts them again on their state. Some of the objects that were killed come back as they were long
 // before, for a while.
 func (w *world) restart(ctx context.Context) error {
+	w.restarting.Lock()
+	defer w.restarting.Unlock()
 	if w.restarts++; w.restarts%2 == 0 {
 		return w.start()
 	}
@@ -191,6 +195,12 @@ func (w *world) audit() error {
 			return err
 		}
 		if err := witness.lastLook(); err != nil {
+			return err
+		}
+		if w.figure.died.Load() > 0 {
+			continue
+		}
+		if err := witness.die(context.Background()); err != nil { // outsiders were at everybody else
 			return err
 		}
 	}

@@ -90,7 +90,7 @@ async function call(
       },
     });
     const results = await router.call(user, Statements).run(statements);
-    return Response.json({ results, side });
+    return Response.json({ results, side }, { headers: { "test-called": "yes" } });
   } catch (error) {
     // Reads go on with the schema that is there.
     if (before === undefined) wanted.delete(user);

@@ -1,7 +1,7 @@
 // The sample application for the race (test/race): its flags are noise, its Durable Objects can be evicted,
 // and requests can be made to dawdle. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
-import { UserDataStore as Base } from "../src/index.ts";
+import { createRouter, UserDataStore as Base } from "../src/index.ts";
 import { answerByCall, storeOptions } from "./calls.ts";
 import { slow, slowStubs } from "./delay.ts";
 import { trace, traced } from "./traced.ts";
@@ -36,15 +36,15 @@ function dawdling(env: RaceEnv, ms: number): RaceEnv {
   return { ...env, BUCKET: slow(env.BUCKET, delay), USER_DATA: slowStubs(env.USER_DATA, delay) };
 }
 
-/** What is done to the Durable Object of a user: thrown out of memory, or asked for the name of its file. */
-const OBJECT_ROUTE = /^\/test\/(evict|id)\/([a-z0-9-]+)$/;
+/** What is done to a user: the object is thrown out of memory, or asked for the name of its file; all is deleted. */
+const USER_ROUTE = /^\/test\/(evict|id|delete)\/([a-z0-9-]+)$/;
 
 export default {
   async fetch(request: Request, env: RaceEnv): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/test/traced") return traced();
-    const [, deed, user] = OBJECT_ROUTE.exec(pathname) ?? [];
-    if (user !== undefined) return deed === "id" ? idOf(user, env) : evict(user, env);
+    const [, deed, user] = USER_ROUTE.exec(pathname) ?? [];
+    if (user !== undefined) return DEEDS[deed as keyof typeof DEEDS](user, env);
     const disturbed = {
       ...dawdling(env, Number(request.headers.get(DAWDLE))),
       FLAGS: flagsOf(env),
@@ -52,6 +52,15 @@ export default {
     return (await answerByCall(request, disturbed)) ?? sample.fetch(request, disturbed);
   },
 } satisfies ExportedHandler<RaceEnv>;
+
+const DEEDS = { evict, id: idOf, delete: deleteAll };
+
+/** As an application deletes an account. */
+async function deleteAll(user: string, env: RaceEnv): Promise<Response> {
+  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
+  const answer = await router.deleteUser(user);
+  return Response.json(answer, { status: answer.ok ? 200 : 503 });
+}
 
 let remembered: KVNamespace | undefined;
 
