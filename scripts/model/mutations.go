@@ -39,6 +39,9 @@ var (
 	collects   = append([]string{"GC=1"}, two...)
 	// The composite requests of the way back.
 	returns = with(two, "B_COMMANDS=0", "RETURNS=1")
+	// The user has no file at first, and begins in the object.
+	births    = []string{"BIRTHS=1", "WRITERS=1", "B_COMMANDS=0"}
+	birthsDie = with(births, "LATE=1", "CRASHES=1")
 
 	// Split mode: one operator before the last command, and one write of a cold row.
 	splits         = []string{"SPLIT_MODE=1", "HOT_WRITES=0", "B_COMMANDS=0"}
@@ -242,6 +245,17 @@ var mutations = []search{
 	mutate("READ_NO_SEAL_RECHECK", "no second look under SEALED", "READ", reader...),
 	mutate("READ_ANY_FENCE", "second look takes any lineage", "READ", with(reader, "A_COMMANDS=2")...),
 
+	mutate("BIRTH_UNCOND", "a birth's fence PUT not conditional", "LOSS", births...),
+	mutate("BIRTH_NO_FENCE", "a birth without a fence", "LOSS", births...),
+	mutate("BIRTH_GOES_ON", "a birth goes on although its fence was refused", "SPLIT", births...),
+	mutate(
+		"BIRTH_NO_REFENCE",
+		"another birth's fence taken for its own",
+		"LINEAGE",
+		with(birthsDie, "BIRTHS=2")...),
+	mutate("BIRTH_ANY_FENCE", "any fence taken for one of a birth", "KEPT", birthsDie...),
+	mutate("BIRTH_LEFT", "no router ends what a birth left open", "AVAIL", birthsDie...),
+
 	mutate("NO_COLD_SEAL", "no seal before the merge", "LOSS", splits...),
 	mutate("WRITE_IN_COLD_SEALED", "writes in COLD_SEALED", "LOSS", splits...),
 	mutate("SPLIT_OVER_READY", "split imports over SPLIT_READY", "LOSS", splitDies...),
@@ -310,6 +324,7 @@ func pair(check, behind, what, breaks string, definitions ...string) search {
 
 // secondLines are checks that are kept although the model breaks nothing without them, and why.
 var secondLines = map[string]string{
+	"BIRTH_ANY_PHASE":   "beside an object with rows there is a file, and a birth begins where there is none; guards against a file that somebody deleted",
 	"ACTIVATE_NOPHASE":  "the command that owns the claim sends activate only after ready; the check guards against a defect in the command",
 	"RETURN_NOLOOK":     "the release carries the claim, and a command that changes the file has taken another; guards against a writer that knows no fence",
 	"RELEASE_NOPHASE":   "only the owner of the claim sends release; the same",

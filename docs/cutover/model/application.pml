@@ -16,6 +16,7 @@ end:	do
 }
 #define MAY_SAVE (!FENCED(file) && (file != ABSENT || CREATES))
 #else
+/* Where there are births an absent file is created unasked, as an application without a router does. */
 #define MAY_SAVE (!FENCED(file) || WORKER_NO_FENCE)
 #endif
 

@@ -203,6 +203,29 @@
 #define RETURN_NOLOOK 0       /* it releases the object although its PUT may have been refused */
 #endif
 
+/* Births. */
+#ifndef BIRTH_UNCOND
+#define BIRTH_UNCOND 0        /* its fence PUT has no condition */
+#endif
+#ifndef BIRTH_NO_FENCE
+#define BIRTH_NO_FENCE 0      /* it opens the object and leaves the file absent */
+#endif
+#ifndef BIRTH_GOES_ON
+#define BIRTH_GOES_ON 0       /* it opens the object although its fence was refused */
+#endif
+#ifndef BIRTH_NO_REFENCE
+#define BIRTH_NO_REFENCE 0    /* it takes the fence of another birth for its own */
+#endif
+#ifndef BIRTH_ANY_FENCE
+#define BIRTH_ANY_FENCE 0     /* it takes any fence for one of a birth */
+#endif
+#ifndef BIRTH_ANY_PHASE
+#define BIRTH_ANY_PHASE 0     /* its claim does not look at the phase */
+#endif
+#ifndef BIRTH_LEFT
+#define BIRTH_LEFT 0          /* no router ends what a birth left open */
+#endif
+
 /* gc. */
 #ifndef GC_UNCOND
 #define GC_UNCOND 0           /* the tombstone PUT has no If-Match */

@@ -11,6 +11,7 @@
  *   BESIDE                  the last command begins beside older ones that still run, not after them
  *   SPLIT_MODE              the commands split and rollback; FULL_TOO: migrate as well
  *   COLD_WRITES             how many of the writes are to cold rows, 1 or 2; VACUUMS: how many stamps the application drops; ABA: unnoticed
+ *   BIRTHS                  the user has no file at first; so many requests of routers let the user begin in the object
  *   RETURNS                 rollbacks may take the composite requests; a repeated one runs twice side by side
  *   SCRIPT                  FREE, or only migrates, or only rollbacks
  */
@@ -103,6 +104,9 @@
 #ifndef RETURNS
 #define RETURNS 0
 #endif
+#ifndef BIRTHS
+#define BIRTHS 0
+#endif
 
 #define FREE          0
 #define MIGRATE_ONLY  1
@@ -134,6 +138,9 @@
 #endif
 #if RETURNS
 #include "return.pml"
+#endif
+#if BIRTHS > 0
+#include "birth.pml"
 #endif
 #include "operator.pml"
 
@@ -170,6 +177,15 @@ init {
 #endif
 #if VISITORS > 0
 		run Visitor();
+#endif
+#if BIRTHS > 0
+		run Birth();
+#endif
+#if BIRTHS > 1
+		run Birth();
+#endif
+#if BIRTHS > 2
+		run Birth();
 #endif
 	}
 }

@@ -178,7 +178,7 @@ fetch:	atomic {
 		:: held -> goto fetched
 		:: else ->
 			if
-			:: file == ABSENT || TOMBSTONE(file) -> goto give_up
+			:: file == ABSENT || TOMBSTONE(file) -> note_nobody(); goto give_up
 			:: else -> seen = file; held = 1
 			fi
 		fi

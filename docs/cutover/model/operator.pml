@@ -37,7 +37,14 @@ inline end_command(how) {
 #else
 #define forget_merging() skip
 #endif
-inline forget() { g = 0; l = 0; seen = 0; held = 0; copied = 0; dirty = 0; fenced = 0; inside = 0; x = 0; answer = 0; forget_merging() }
+#if BIRTHS > 0
+#define forget_nobody() nobody = 0
+#define note_nobody() nobody = (file == ABSENT)
+#else
+#define forget_nobody() skip
+#define note_nobody() skip
+#endif
+inline forget() { forget_nobody(); g = 0; l = 0; seen = 0; held = 0; copied = 0; dirty = 0; fenced = 0; inside = 0; x = 0; answer = 0; forget_merging() }
 
 /* The claim was given. */
 inline claimed() {
@@ -73,6 +80,9 @@ proctype Operator(byte commands; bit last) {
 	bit inside;    /* our fence is in the file */
 #if SPLIT_MODE
 	bit merging;   /* rollback: the object is MERGING */
+#endif
+#if BIRTHS > 0
+	bit nobody;    /* migrate: there was no file; where that is seen before the claim, as a rule, nothing is claimed */
 #endif
 	byte x;        /* migrate: all was clean before the claim; rollback: the gen in the status, then the content to put back */
 

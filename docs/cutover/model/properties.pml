@@ -70,10 +70,19 @@ inline check() {
 	}
 }
 
+/* A birth may take the user from the last command. */
+#if BIRTHS > 0
+#define BORN_SINCE (born > g)
+#define NOBODY     nobody
+#else
+#define BORN_SINCE false
+#define NOBODY     false
+#endif
+
 /* The last command was superseded although no newer one exists. */
 inline last_superseded() {
 #ifdef WITH_AVAIL
-	d_step { HOLD(AVAIL, false) }
+	d_step { HOLD(AVAIL, BORN_SINCE) }
 #else
 	skip
 #endif
@@ -82,7 +91,7 @@ inline last_superseded() {
 /* The last command fails although every message arrived once and was answered. */
 inline last_fails() {
 #ifdef WITH_FINISHES
-	d_step { HOLD(FINISHES, !last || FAILURES + REPEATS + CORRUPT > 0) }
+	d_step { HOLD(FINISHES, !last || FAILURES + REPEATS + CORRUPT > 0 || NOBODY || BORN_SINCE) }
 #else
 	skip
 #endif

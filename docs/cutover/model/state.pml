@@ -52,6 +52,8 @@
 
 #if SPLIT_MODE
 int file = COLD_ROWS;  /* at first a file that was never touched */
+#elif BIRTHS > 0
+int file = ABSENT;
 #else
 int file;  /* at first a file that was never touched, with nothing in it */
 #endif
@@ -75,6 +77,15 @@ byte claim_id;       /* of the last claim: the request that made it, 0 for a sin
 #define note_claim(id) claim_id = (id)
 #else
 #define note_claim(id) skip
+#endif
+
+#if BIRTHS > 0
+byte born;           /* the last claim of a birth: the object keeps a claim's id */
+byte bearing;        /* births that are under way */
+#define BORN_CLAIM (born == gen && (phase == IMPORTING || phase == READY))
+/* The empty database under a fence. A router ends what a birth left open; a newer mark is not one of this object. */
+#define BORN_FENCE(f)  (FENCED(f) && !TOMBSTONE(f) && (CONTENT(f) == 0 || BIRTH_ANY_FENCE))
+#define ENDS_BIRTH (!BIRTH_LEFT && BORN_FENCE(file) && (phase == EMPTY || BORN_CLAIM))
 #endif
 
 #if BACKUPS > 0
@@ -109,6 +120,12 @@ byte ended;           /* how the last command ended: 0 not yet, or a DONE_ value
 #define FINAL_CONTENT (ended == DONE_STORE -> content : (ended == DONE_SPLIT -> BOTH_PARTS : (ended == DONE_FILE -> CONTENT(file) : AUTHORITATIVE)))
 #else
 #define AUTHORITATIVE (STORE_RULES -> content : CONTENT(file))
+#if BIRTHS > 0
+/* A birth may come after the last command, and moves the user then. */
+#define SERVED        (!FENCED(file) || (phase == ACTIVE && lin == LIN(file)) || bearing > 0 || ENDS_BIRTH)
+#define FINAL_CONTENT AUTHORITATIVE
+#else
 #define SERVED        (!FENCED(file) || (phase == ACTIVE && lin == LIN(file)))
 #define FINAL_CONTENT (ended == DONE_STORE -> content : (ended == DONE_FILE -> CONTENT(file) : (FENCED(file) && phase == ACTIVE -> content : CONTENT(file))))
+#endif
 #endif

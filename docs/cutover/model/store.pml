@@ -5,7 +5,7 @@
  * another gen than its sender had seen. UNKNOWN: no answer came; the effect happened, or comes later, or never. */
 mtype = { YES, REFUSED, STALE, LOST, UNKNOWN };
 
-mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, CLAIM_BACK, RESET, ROWS, MAKE_READY, ACTIVATE, MERGE, RELEASE, PUT };
+mtype = { CLAIM_MIGRATE, CLAIM_SPLIT, CLAIM_ROLLBACK, CLAIM_BACK, CLAIM_BIRTH, RESET, ROWS, MAKE_READY, ACTIVATE, MERGE, RELEASE, PUT };
 
 #define UNFINISHED (phase == EMPTY || phase == IMPORTING || phase == READY || phase == SPLITTING)
 
@@ -80,6 +80,22 @@ inline claim_back(by, id) {
 }
 #else
 #define claim_back(by, id) skip
+#endif
+
+#if BIRTHS > 0
+/* The claim of a birth: where there is nothing, or another birth was left open. */
+inline claim_birth(by) {
+	if
+	:: (by) != gen && !CLAIM_NOCAS -> answer = LOST
+	:: else ->
+		if
+		:: phase == EMPTY || BORN_CLAIM || BIRTH_ANY_PHASE -> claim_migrate(); born = gen
+		:: else -> answer = REFUSED
+		fi
+	fi
+}
+#else
+#define claim_birth(by) skip
 #endif
 
 /* Between the hot file's PUT and the activate, and between the whole file's and the release, a reset of what an earlier claim has imported
@@ -189,6 +205,7 @@ inline tell_store(message, by, body) {
 		:: message == CLAIM_SPLIT -> claim_split()
 		:: message == CLAIM_ROLLBACK -> claim_rollback()
 		:: message == CLAIM_BACK -> claim_back(by, body)
+		:: message == CLAIM_BIRTH -> claim_birth(by)
 		:: message == RESET -> reset(by)
 		:: message == ROWS -> rows(by, body)
 		:: message == MAKE_READY -> make_ready(by, body)
