@@ -39,9 +39,13 @@ func (s *Sides) Both(ctx context.Context, u userdb.UserID) (wire.Status, Version
 }
 
 // SamePlace refuses to work on a user if the Durable Object was filled from another object than the one we
-// look at. With no file there, the user's own would be taken for absent.
+// look at. With no file there, the user's own would be taken for absent. A router that let the user begin in
+// the object does not know its bucket's name.
 func (s *Sides) SamePlace(u userdb.UserID, receipt *wire.Receipt) error {
-	if receipt == nil || receipt.Bucket == s.Bucket && receipt.Key == s.Layout.Key(u) {
+	if receipt == nil {
+		return nil
+	}
+	if (receipt.Bucket == s.Bucket || receipt.Born()) && receipt.Key == s.Layout.Key(u) {
 		return nil
 	}
 	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,

@@ -392,6 +392,13 @@ type Receipt struct {
 	Bookmarks *Bookmarks `json:"bookmarks,omitempty"`
 }
 
+// RunOfBirth is the run in the receipt of a user who began in the Durable Object: no command moved the user.
+const RunOfBirth = "birth"
+
+// Born says whether the user began in the Durable Object. A Worker's binding does not tell its bucket's name,
+// so the receipt has none.
+func (r Receipt) Born() bool { return r.Run == RunOfBirth && r.Bucket == "" }
+
 // Bookmarks are points in time of the Durable Object's storage, as the platform's recovery takes them.
 type Bookmarks struct {
 	Claim      string `json:"claim,omitempty"`      // before the claim

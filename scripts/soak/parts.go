@@ -50,7 +50,7 @@ func raceOn(ctx context.Context, config race.Config, runtimes int) (account stri
 		}
 	}()
 	for range runtimes {
-		s, err := stack.Start(ctx, stack.Options{ConfigPath: race.WorkerConfig})
+		s, err := stack.Start(ctx, stack.Options{ConfigPath: race.WorkerConfig, Vars: race.WorkerVars()})
 		if err != nil {
 			return "", err
 		}

@@ -20,6 +20,9 @@ import (
 // WorkerConfig is the wrangler configuration of the Worker with stale flags, from the module's root.
 const WorkerConfig = "worker/test-entry/wrangler.jsonc"
 
+// WorkerVars are the variables of that Worker: users without a file begin in the Durable Object.
+func WorkerVars() map[string]string { return map[string]string{"NEW_USERS": "store"} }
+
 // Config says how much is raced. A run ends when both Cycles and Writes are reached, or after Limit.
 type Config struct {
 	Users, Clients, Operators int // Users and Operators are for each stack, Clients for each user

@@ -54,7 +54,7 @@ func sized(t *testing.T, config Config, writes int64) Config {
 }
 
 func onStack(t *testing.T, config Config) {
-	s, err := stack.Start(t.Context(), stack.Options{ConfigPath: "../../" + WorkerConfig})
+	s, err := stack.Start(t.Context(), stack.Options{ConfigPath: "../../" + WorkerConfig, Vars: WorkerVars()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,9 +87,14 @@ func (w *world) populate(ctx context.Context) error {
 func (w *world) bear(ctx context.Context, place int) (userdb.UserID, error) {
 	w.mu.Lock()
 	w.born++
+	inObject := !w.Split && w.born%2 == 0
 	u := userdb.UserID(fmt.Sprintf("%s-%d", w.name, w.born))
 	w.mu.Unlock()
 	n := drawNames(w.words())
+	if inObject {
+		w.settle(place, u, n)
+		return u, w.beginInObject(u)
+	}
 	err := putEmptyLedger(ctx, w.operators[0].patient.Files, u, n)
 	for deadline := time.Now().Add(epochEndPatience); userdb.KindOf(err) == userdb.Unreachable && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond) // the runtime restarts
@@ -97,10 +103,35 @@ func (w *world) bear(ctx context.Context, place int) (userdb.UserID, error) {
 	if err != nil {
 		return "", err
 	}
+	w.settle(place, u, n)
+	return u, nil
+}
+
+func (w *world) settle(place int, u userdb.UserID, n names) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.users[place], w.people[u] = u, &person{user: u, names: n}
-	return u, nil
+}
+
+// beginInObject makes the ledger by the user's first write, through a router that lets new users begin in the
+// Durable Object. Where nobody knows whether a write was applied, a read says it.
+func (w *world) beginInObject(u userdb.UserID) error {
+	var err error
+	for deadline := time.Now().Add(epochEndPatience); time.Now().Before(deadline); {
+		first := query{Mode: "write"}
+		for line := range strings.Lines(strings.TrimSpace(ledgerSchema)) {
+			first.Statements = append(first.Statements, statement{SQL: strings.TrimSpace(line)})
+		}
+		var a answer
+		if a, _, err = w.query(u, first); err == nil && a.outcome == applied {
+			return nil
+		}
+		if seen, lookErr := w.look(u, 0, hot); lookErr == nil && seen.outcome == applied {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond) // the runtime restarts
+	}
+	return fmt.Errorf("%s did not begin: %w", u, err)
 }
 
 func (w *world) personOf(u userdb.UserID) *person {

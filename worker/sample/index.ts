@@ -32,6 +32,8 @@ export interface Env {
    * Worker then never saves one.
    */
   readonly OLD_PATH?: "none" | "unconditional";
+  /** `store` lets users without a file begin in the Durable Object. */
+  readonly NEW_USERS?: "file" | "store";
 }
 
 const latencies = new Latencies();
@@ -96,6 +98,7 @@ function routerOf(env: Env): Router {
     path: env.DATABASE_PATH ?? "auto",
     savesFiles: savesFiles(env),
     observe: latencies.observe,
+    newUsers: env.NEW_USERS ?? "file",
   });
 }
 

@@ -22,6 +22,8 @@ export interface Env {
   readonly OLD_PATH?: "none" | "unconditional";
   /** `refuse`: of split users, writes to one half that would stand in the way of a merge are refused. */
   readonly SPLIT_CONFLICTS?: SplitConflicts;
+  /** `store` lets users without a file begin in the Durable Object. */
+  readonly NEW_USERS?: "file" | "store";
   /** Where a user's file is, if not `{user}/database.sqlite`. */
   readonly LAYOUT?: string;
   /** Where users' objects are created, for good. */
@@ -51,12 +53,13 @@ function mounted({ BUCKET, USER_DATA, OLD_PATH, LAYOUT, LOCATION_HINT, JURISDICT
 
 /** The router over the service's bindings. */
 export function routerOf(env: Env): Router {
-  const { FLAGS, DATABASE_PATH = "auto", SPLIT_CONFLICTS = "accept" } = env;
+  const { FLAGS, DATABASE_PATH = "auto", SPLIT_CONFLICTS = "accept", NEW_USERS = "file" } = env;
   return createRouter({
     ...mounted(env),
     flags: FLAGS,
     path: DATABASE_PATH,
     splitConflicts: SPLIT_CONFLICTS,
+    newUsers: NEW_USERS,
   });
 }
 

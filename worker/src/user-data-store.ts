@@ -26,6 +26,7 @@ import { handleAdmin } from "./store/admin.ts";
 import { Bookkeeping } from "./state/bookkeeping.ts";
 import type { StoreContext } from "./state/context.ts";
 import { demandChecks } from "./state/pragmas.ts";
+import { type BirthState, birthStep } from "./store/birth.ts";
 import { type DeletionState, deletionStep } from "./store/deletion.ts";
 import { noteThaw } from "./store/thaw.ts";
 import { WakeCheck } from "./store/wake.ts";
@@ -49,6 +50,7 @@ export interface StoreOptions {
   readonly schema?: SchemaConfig;
 }
 
+type BirthAnswer = ({ readonly ok: true } & BirthState) | { readonly ok: false; readonly error: ErrorInfo };
 type DeletionAnswer =
   ({ readonly ok: true } & DeletionState) | { readonly ok: false; readonly error: ErrorInfo };
 
@@ -186,6 +188,23 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
       return { ok: false, error: asWireError(error).info };
     } finally {
       this.#live.closeIfMoved();
+    }
+  }
+
+  /**
+   * A step of a new user's first write, which only the router takes where it has `newUsers: "store"`. Errors
+   * are answers.
+   */
+  async dbmigrateBirth(request: unknown): Promise<BirthAnswer> {
+    this.#migrations.forget();
+    this.#reader.forget();
+    this.#live.forget();
+    try {
+      return { ok: true, ...(await birthStep(this.#store, asObject(request, "request"), version)) };
+    } catch (error) {
+      return { ok: false, error: asWireError(error).info };
+    } finally {
+      this.#migrations.forget();
     }
   }
 

@@ -77,7 +77,8 @@ async function call(
   grows: boolean,
 ): Promise<Response> {
   let side: Side | null = null;
-  const bindings = { bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA };
+  const newUsers = env.NEW_USERS ?? "file";
+  const bindings = { bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, newUsers };
   const before = wanted.get(user);
   try {
     if (grows) wanted.set(user, await nextSchema(user, env));

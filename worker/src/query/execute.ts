@@ -1,5 +1,6 @@
 // Runs the application's statements on a store: all of them, or none.
 import { WireError } from "../wire/errors.ts";
+import { isBirth } from "../state/birth-claim.ts";
 import type { Bookkeeping } from "../state/bookkeeping.ts";
 import type { StoreContext } from "../state/context.ts";
 import { checkEverything } from "../state/pragmas.ts";
@@ -93,8 +94,10 @@ function notActive(books: Bookkeeping, sealed: Sealed<unknown> = {}): WireError 
   return new WireError("not-active", `the store is ${details.phase}: ask the file`, { ...details });
 }
 
-function momentOf({ state: { phase, gen, lin }, writes }: Bookkeeping): Moment {
-  return { phase, gen, lin, writes };
+function momentOf(books: Bookkeeping): Moment {
+  const { state, writes } = books;
+  const { phase, gen, lin } = state;
+  return { phase, gen, lin, writes, ...(isBirth(books) && { birth: true }) };
 }
 
 /** What a request gives on the sealed data, its failure too. */

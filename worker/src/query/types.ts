@@ -79,6 +79,8 @@ export interface Moment {
   readonly gen: number;
   readonly lin: number;
   readonly writes: number;
+  /** A new user begins in the object: another request is on it, or was cut off. */
+  readonly birth?: true;
 }
 
 /** A place in the history of a user's store. `lin` names the history: another one continues nothing. */

@@ -3,6 +3,8 @@
 // being right.
 import type { Answer, Side } from "../query/types.ts";
 import { type ErrorInfo, WireError } from "../wire/errors.ts";
+import type { Birth, Unborn } from "./birth.ts";
+import { isEmptyDatabase } from "./empty-database.ts";
 import {
   busy,
   cutoverInProgress,
@@ -35,6 +37,9 @@ type Report = RouterReport extends infer R ? (R extends RouterReport ? Omit<R, "
 /** Both sides, and the first one again: every request gets that, however slow a side is. */
 const FULL_ROUND = 3;
 
+/** A birth that another request began is waited for so long, and then ended. */
+const BIRTH_PATIENCE_MS = 1000;
+
 /** A fenced file as it was seen before the Durable Object was asked. */
 type Copy = StoredFile & { readonly mark: Fenced };
 
@@ -55,6 +60,10 @@ export interface JourneyOptions {
   readonly schema?: Schema | undefined;
   /** `refuse`: a write to a file waits for the object's word that no cold row is in its way. Default `accept`. */
   readonly splitConflicts?: SplitConflicts | undefined;
+  /** Where a user without a file begins. Default `file`. */
+  readonly newUsers?: "file" | "store";
+  /** Lets a user begin in the Durable Object. Absent: nobody does. */
+  readonly bear?: Birth;
 }
 
 /** In this phase the file alone has the user's rows: where there is none, there are none. Into any other object a command is importing what an absent
@@ -88,6 +97,10 @@ export class Journey<Results extends Answered> {
   private loaded: StoredFile | undefined;
   /** The file was looked for and is not there. Whether the user is a new one, the Durable Object knows. */
   private missing: StoredFile | undefined;
+  /** The last claim of the object that holds nothing beside the missing file. */
+  private unborn: number | undefined;
+  /** A birth of this claim has not come to its end. */
+  private bearing: { readonly gen: number; readonly since: number } | undefined;
   /** The content of a fenced file is needed: it has the authority for reads. */
   private needsCopy: boolean;
   /** What to tell the caller if the deadline passes now. */
@@ -156,6 +169,7 @@ export class Journey<Results extends Answered> {
       return this.tryAgain("file", "read the database file", error);
     }
     this.missing = undefined;
+    this.unborn = undefined;
     if (isFenced(file)) {
       if (this.options.path === "r2") return this.answerWithoutStore(file);
       this.copy = file;
@@ -196,6 +210,8 @@ export class Journey<Results extends Answered> {
     const changed = image ?? (hasNewSchema && file.etag !== null ? file.bytes : null);
     if (changed === null) return { ok: true, ...results };
     if (this.options.savesFiles === false) return this.leaveToOldPath(file);
+    if (this.unborn !== undefined && this.options.newUsers === "store")
+      return this.bear({ etag: null, gen: this.unborn });
     await this.demandNoSplitConflict(written);
     switch (await this.save(file, changed)) {
       case "saved":
@@ -269,15 +285,18 @@ export class Journey<Results extends Answered> {
       return answer;
     }
     if (this.missing !== undefined) return this.whileMissing(this.missing, refusal);
-    return this.reading ? this.readWhileNotActive(refusal) : this.writeWhileNotActive();
+    return this.reading ? this.readWhileNotActive(refusal) : this.writeWhileNotActive(refusal);
   }
 
   /**
    * The object's word came after the look at the file: a save of the new file still meets one that is created
    * in between.
    */
-  private async whileMissing(file: StoredFile, { phase }: NotActive<Results>): Promise<Next<Results>> {
-    if (phase === HOLDS_NOTHING) return this.useAbsent(file);
+  private async whileMissing(file: StoredFile, refusal: NotActive<Results>): Promise<Next<Results>> {
+    const { phase, gen, birth } = refusal;
+    if (phase === HOLDS_NOTHING) this.unborn = gen;
+    if (phase === HOLDS_NOTHING || (birth === true && this.reading)) return this.useAbsent(file);
+    if (birth === true) return this.waitOrEnd(refusal);
     this.report({ kind: "file-missing", phase });
     this.obstacle = fileMissing(file.key, phase);
     await this.trip.wait(pause());
@@ -288,6 +307,47 @@ export class Journey<Results extends Answered> {
   private async useAbsent(file: StoredFile): Promise<Next<Results>> {
     const look = await this.lookAgain();
     return look?.etag === null ? this.useFile(file) : "file";
+  }
+
+  /** The object serves the user from here on, or somebody else was faster. Nothing was written yet. */
+  private async bear(seen: Unborn): Promise<Next<Results>> {
+    this.letGo();
+    this.missing = undefined;
+    this.obstacle = cutoverInProgress();
+    try {
+      if ((await this.options.bear?.(this.errand.user, seen)) === true) return "store";
+    } catch (error) {
+      return this.tryAgain("file", "let the user begin in the Durable Object", error);
+    }
+    await this.trip.wait(pause());
+    return "file";
+  }
+
+  /**
+   * Waits for what another side is about to end. A birth that stands still for a while was cut off: any
+   * router ends it, wherever its own new users begin.
+   */
+  private async waitOrEnd(refusal: NotActive<Results>): Promise<Next<Results>> {
+    const left = this.leftBirth(refusal);
+    if (left !== undefined && this.standsStill(refusal.gen)) return this.bear(left);
+    await this.waitForCutover();
+    return "file";
+  }
+
+  /** A command ends what has a newer mark than the object knows, or a command's claim. */
+  private leftBirth({ phase, gen, birth }: NotActive<Results>): Unborn | undefined {
+    if (this.options.bear === undefined) return undefined;
+    if (this.missing !== undefined) return birth === true ? { etag: null, gen } : undefined;
+    if (this.copy === undefined || !(phase === HOLDS_NOTHING || birth === true)) return undefined;
+    const { bytes, etag, mark } = this.copy;
+    if (mark.split || mark.non > gen || bytes === null || !isEmptyDatabase(bytes)) return undefined;
+    return { etag, gen };
+  }
+
+  private standsStill(gen: number): boolean {
+    const now = Date.now();
+    if (this.bearing?.gen !== gen) this.bearing = { gen, since: now };
+    return now - this.bearing.since >= Math.min(BIRTH_PATIENCE_MS, this.options.deadlineMs / 4);
   }
 
   /** An open file has the authority then. Under a fence nobody has it, and waiting mends nothing. */
@@ -314,9 +374,8 @@ export class Journey<Results extends Answered> {
   /**
    * Neither side accepts writes when both were seen closed: a cutover is under way, and is worth waiting for.
    */
-  private async writeWhileNotActive(): Promise<Next<Results>> {
-    if (this.copy !== undefined) await this.waitForCutover();
-    return "file";
+  private async writeWhileNotActive(refusal: NotActive<Results>): Promise<Next<Results>> {
+    return this.copy === undefined ? "file" : this.waitOrEnd(refusal);
   }
 
   private async readWhileNotActive(refusal: NotActive<Results>): Promise<Next<Results>> {
@@ -324,7 +383,7 @@ export class Journey<Results extends Answered> {
     if (refusal.phase === "SEALED" && (copy === undefined || copy.mark.lin === refusal.lin))
       return this.readSealed(refusal);
     if (copy === undefined) return "file";
-    if (copy.mark.kind === "file") return this.readCopy(copy);
+    if (copy.mark.kind === "file") return this.readCopy(copy, refusal);
     await this.waitForCutover(); // a tombstone has no content to answer from
     return "file";
   }
@@ -342,15 +401,13 @@ export class Journey<Results extends Answered> {
    * The fenced copy counts while the file is still the same object, now that the Durable Object has said that
    * it is not active.
    */
-  private async readCopy(copy: Copy): Promise<Next<Results>> {
+  private async readCopy(copy: Copy, refusal: NotActive<Results>): Promise<Next<Results>> {
     if (copy.unread === true) {
       this.needsCopy = true;
       return "file";
     }
-    if (this.lacksSchema(copy)) {
-      await this.waitForCutover(); // the side that accepts writes will give it
-      return "file";
-    }
+    if (this.lacksSchema(copy)) return this.waitOrEnd(refusal); // the side that accepts writes will give it
+
     const look = await this.lookAgain();
     return look?.etag === copy.etag ? this.answerFrom(copy) : "file";
   }

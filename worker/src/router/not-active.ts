@@ -15,12 +15,13 @@ export function notActive<Results>(answer: Answer<Results>): NotActive<Results> 
     gen = 0,
     lin,
     writes = 0,
+    birth,
     result,
     error,
   } = (answer.error.details as Partial<NotActiveDetails<Results>> | undefined) ?? {};
   if (typeof phase !== "string" || typeof lin !== "number")
     throw new Error("read the Durable Object's answer: not-active names no phase and lineage");
-  return { phase, gen, lin, writes, sealed: sealedAnswer(result, error) };
+  return { phase, gen, lin, writes, ...(birth === true && { birth }), sealed: sealedAnswer(result, error) };
 }
 
 function sealedAnswer<Results>(

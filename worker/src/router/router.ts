@@ -10,6 +10,7 @@ import { type LogicClasses, nameOf } from "../logic/registry.ts";
 import { remote } from "../logic/remote.ts";
 import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
 import { Schema, type SchemaConfig } from "../schema/schema.ts";
+import { bear } from "./birth.ts";
 import { callErrand, queryErrand } from "./errands.ts";
 import { changeSchema, type SchemaAnswer, type SchemaRequest } from "./change-schema.ts";
 import { type BothAnswer, type ColdUser, explainForeignKey, noteThaw, queryCold, readBoth } from "./cold.ts";
@@ -75,6 +76,11 @@ export interface RouterConfig {
    * dbmigrate knows.
    */
   readonly savesFiles?: boolean;
+  /**
+   * Where a user without a file begins, with the first write. Default `file`: the router makes the file.
+   * `store`: the user begins in the Durable Object, as if moved before (docs/mount.md).
+   */
+  readonly newUsers?: "file" | "store";
   /**
    * What becomes of statements on a file that a Durable Object would refuse: too many parameters, functions
    * that it lacks. Default `enforce`: they are refused. `report`: they are answered, and `observe` is told
@@ -180,6 +186,11 @@ export function createRouter(config: RouterConfig): Router {
       `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,
     );
   }
+  const { newUsers = "file" } = config;
+  if (newUsers === "store" && !savesFiles)
+    throw new Error(
+      'createRouter: newUsers is "store" and savesFiles is false: an old path would save over the fence of a new user (leave newUsers out until that path has ended)',
+    );
   const { bucket, flags, store } = config;
   const keyOf = objectKeys(config.layout ?? DEFAULT_LAYOUT);
   const sides: Sides = {
@@ -197,6 +208,8 @@ export function createRouter(config: RouterConfig): Router {
     logic: config.logic,
     schema: config.schema && Schema.of(config.schema),
     splitConflicts: config.splitConflicts,
+    newUsers,
+    bear: (user, seen) => bear({ bucket, flags, store, keyOf }, user, seen),
     deleteUser: (user) => deleteUser({ bucket, flags, store, keyOf }, user),
   });
   rememberRouter(router);
