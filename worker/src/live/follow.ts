@@ -19,6 +19,8 @@ import type { LiveLog } from "./log.ts";
 const WHOLE_BYTES = 256 * 1024;
 /** More changed rows in one answer are not looked up one by one: its writes would wait. */
 const MOST_KEYS = 5_000;
+/** Nor are they sent if they are larger: an isolate has 128 MB. */
+const CHANGED_BYTES = 8 * 1024 * 1024;
 
 /** What changed in one table. */
 interface Changed {
@@ -141,20 +143,26 @@ function exactValue(param: SqlParam): ExactValue | undefined {
 function changed(store: StoreContext, keys: Keys, wrote: boolean): Answer {
   const answer = nothing();
   let room = MOST_KEYS;
+  let bytes = CHANGED_BYTES;
   for (const [table, known] of keys) {
-    if (known !== null) room -= known.size;
-    if (known === null || room < 0) addWhole(store, table, answer);
-    else addKeys(store, table, [...known.values()], answer);
+    room -= known?.size ?? 0;
+    const rows = known === null || room < 0 ? undefined : rowsAt(store, table, [...known.values()], bytes);
+    if (known === null || rows === undefined) {
+      addWhole(store, table, answer);
+      continue;
+    }
+    bytes -= rows.length;
+    answer.changes.push({ table, keys: [...known.values()].map(emitKey), page: true });
+    answer.pages.push(rows);
   }
   if (!wrote) return answer;
   for (const table of tablesWithRows(store.sql).filter(isSqliteName)) addWhole(store, table, answer);
   return answer;
 }
 
-function addKeys(store: StoreContext, table: string, keys: readonly Key[], answer: Answer): void {
+function rowsAt(store: StoreContext, table: string, keys: readonly Key[], bytes: number) {
   if (tableShape(store.sql, table) === undefined) throw new WireError("not-found", `no table ${table}`);
-  answer.changes.push({ table, keys: keys.map(emitKey), page: true });
-  answer.pages.push(exportKeys(store, table, keys));
+  return exportKeys(store, table, keys, Math.max(bytes, 0));
 }
 
 function addWhole(store: StoreContext, table: string, answer: Answer): void {

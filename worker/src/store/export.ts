@@ -14,7 +14,7 @@ import { type TableShape, hasTable, schemaObjects, tableShape } from "./catalog.
 import type { StoreContext } from "../state/context.ts";
 import { demandPhase } from "../state/guard.ts";
 import { virtualTables } from "./virtual.ts";
-import { RowReader } from "./row-reader.ts";
+import { type Chunk, RowReader } from "./row-reader.ts";
 
 export interface ExportedSchema {
   readonly schema: {
@@ -82,12 +82,28 @@ export function exportUpTo(
   return { page: pageOf(store, shape, found), done: found.done };
 }
 
-/** The rows with these keys, as far as they are there. @throws WireError wrong-phase or not-found */
-export function exportKeys(store: StoreContext, table: string, keys: readonly Key[]): Uint8Array {
+/**
+ * The rows with these keys, as far as they are there; undefined where they have over `maxBytes`.
+ * @throws WireError wrong-phase or not-found
+ */
+export function exportKeys(
+  store: StoreContext,
+  table: string,
+  keys: readonly Key[],
+  maxBytes: number,
+): Uint8Array | undefined {
   demandPhase(store.books.state, "export");
   const shape = demandTable(store.sql, table);
   const reader = new RowReader(store.sql, shape);
-  const chunks = keys.map((key) => reader.at(key)).filter(({ rows }) => rows > 0);
+  const chunks: Chunk[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    const chunk = reader.at(key);
+    if (chunk.rows === 0) continue;
+    chunks.push(chunk);
+    bytes += chunk.reals.length + chunk.cells.reduce((sum, part) => sum + part.length, 0);
+    if (bytes > maxBytes) return undefined;
+  }
   return pageOf(store, shape, {
     rows: chunks.length,
     cells: chunks.flatMap(({ cells }) => cells),

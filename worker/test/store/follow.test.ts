@@ -238,3 +238,12 @@ it("refuses an object that holds nothing, a position to come, and a table that i
   const read = { table: "gone", after: null, maxBytes: 1000 };
   expect(await follow(client, { since, read })).toMatchObject({ error: { kind: "not-found" } });
 });
+
+it("sends no more changed rows than an isolate has room for", async () => {
+  const client = await filled();
+  const { writes: since } = await follow(client, { since: null });
+  const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)";
+  await client.query(`${numbers} INSERT INTO games SELECT 100 + i, hex(zeroblob(500000)), 0 FROM n`);
+  const answer = await follow(client, { since });
+  expect(answer.changes[0]).toMatchObject({ table: "games", keys: null, page: false });
+});
