@@ -145,7 +145,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 		if err := gcplan.Explain(ctx, a.out, c.Engine, set.Named, o.options()); err != nil {
 			return err
 		}
-		found, err := c.LookUp(ctx, set.Named)
+		found, err := c.Inspect().LookUp(ctx, set.Named)
 		if err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (o *gcOptions) repeat() string {
 }
 
 func (a *app) gcByPlan(ctx context.Context, c *connect.Connection, set *selection.Set, o *gcOptions) error {
-	found, err := set.Resolve(ctx, c)
+	found, err := set.Resolve(ctx, c.Inspect())
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 )
 
 // limitValue is a flag that bounds files (500) or bytes (20GB).
@@ -84,7 +84,7 @@ func (c *costCap) String() string {
 	return strconv.FormatFloat(c.usd, 'f', -1, 64)
 }
 
-func (c *costCap) check(users []migrate.Found) error {
+func (c *costCap) check(users []inspect.Found) error {
 	if !c.given {
 		return nil
 	}

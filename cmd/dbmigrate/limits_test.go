@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // TestMaxDelete lets the longest migrated go first, and keeps the rest with a reason.
 func TestMaxDelete(t *testing.T) {
-	plan := migrate.GCPlan{
-		Free: []migrate.GCItem{
+	plan := gc.Plan{
+		Free: []gc.Item{
 			{User: "a", Bytes: 10, MigratedAt: 3},
 			{User: "b", Bytes: 20, MigratedAt: 1},
 			{User: "c", Bytes: 30, MigratedAt: 2},

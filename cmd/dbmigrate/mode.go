@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -83,11 +84,11 @@ func (o *modeOptions) check(flags *pflag.FlagSet, writers migrate.Writers) (err 
 }
 
 // move is what is done to a user. A run decides by one moment, so that its repetitions decide alike.
-func (o *modeOptions) move(e *migrate.Engine) func(context.Context, userdb.UserID) migrate.Result {
+func (o *modeOptions) move(e *migrate.Engine) func(context.Context, userdb.UserID) result.Result {
 	switch {
 	case o.policy != nil:
 		opts := migrate.SplitOptions{Policy: o.policy, At: time.Now()}
-		return func(ctx context.Context, u userdb.UserID) migrate.Result { return e.Split(ctx, u, opts) }
+		return func(ctx context.Context, u userdb.UserID) result.Result { return e.Split(ctx, u, opts) }
 	case o.said:
 		return e.Whole
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/rollback"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -163,7 +164,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 
 // previewRollback shows what would go back.
 func (a *app) previewRollback(ctx context.Context, c *connect.Chosen, o *rollbackOptions) error {
-	opts := migrate.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
+	opts := inspect.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
 	lines, err := rollback.Preview(ctx, c, opts)
 	if err != nil {
 		return err
@@ -266,7 +267,7 @@ func (a *app) chooseBack(cmd *cobra.Command, o *rollbackOptions, args []string) 
 	o.everybody = o.endForeignMarks // a copy may have lost the metadata by which a scan sees marks
 	c, err := a.choose(cmd, &o.wholeOptions, args, connect.OrWithout(o.StoreUnreachable))
 	if err == nil && c.Set.Wide {
-		migrate.SortLatestFirst(c.Users)
+		inspect.SortLatestFirst(c.Users)
 	}
 	return c, err
 }

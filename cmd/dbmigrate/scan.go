@@ -184,7 +184,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	}
 	r, err := scan.Survey(
 		ctx,
-		e,
+		e.Inspect(),
 		scan.Options{
 			Prefix:      o.Prefix,
 			Threshold:   o.Over.Bytes,

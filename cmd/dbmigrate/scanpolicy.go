@@ -133,7 +133,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	found, err := set.Resolve(ctx, e)
+	found, err := set.Resolve(ctx, e.Inspect())
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (a *app) scanPolicy(cmd *cobra.Command, o *scanOptions, args []string) erro
 	}
 	r, err := scan.SurveySplit(
 		ctx,
-		e,
+		e.Inspect(),
 		found,
 		policy,
 		time.Now(),

@@ -11,6 +11,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -93,9 +94,9 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 }
 
 // mayBeSplit says that a user may have cold rows.
-func mayBeSplit(f migrate.Found) bool {
-	return f.Place == migrate.PlaceSplit || f.Place == migrate.PlaceStore ||
-		f.Place == migrate.PlaceUnreadable
+func mayBeSplit(f inspect.Found) bool {
+	return f.Place == inspect.PlaceSplit || f.Place == inspect.PlaceStore ||
+		f.Place == inspect.PlaceUnreadable
 }
 
 // policy is the file's, with the rows to thaw as an exception.

@@ -32,7 +32,7 @@ func (a *Ahead) Begin(
 	changes bool,
 	warn func(string, ...any),
 ) {
-	a.Users = parallel.Ahead(func() ([]inspect.Found, error) { return set.Resolve(ctx, e) })
+	a.Users = parallel.Ahead(func() ([]inspect.Found, error) { return set.Resolve(ctx, e.Inspect()) })
 	a.Known = parallel.Ahead(func() (quarantine.Known, error) { return e.Quarantine.Load(ctx, prefix) })
 	if !changes {
 		return

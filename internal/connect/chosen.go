@@ -38,7 +38,7 @@ func (s *Source) Choose(
 	n.Shards = set.Shards()
 	var found func() ([]inspect.Found, error)
 	n.Meanwhile = func(e *migrate.Engine, _ config.Config) {
-		found = parallel.Ahead(func() ([]inspect.Found, error) { return set.Resolve(ctx, e) })
+		found = parallel.Ahead(func() ([]inspect.Found, error) { return set.Resolve(ctx, e.Inspect()) })
 	}
 	c, err := s.All(ctx, n)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -147,7 +148,7 @@ func (s *Source) Reading(shards int) (*migrate.Engine, config.Config, error) {
 		Files:      files,
 		WriteProof: new(migrate.WriteProof),
 		Scratch:    s.Scratch,
-		Quarantine: &migrate.Quarantine{Objects: files},
+		Quarantine: &quarantine.List{Objects: files},
 		Flags:      flags,
 		SplitFlags: flags.Split(),
 		Bucket:     c.Bucket,
@@ -355,7 +356,7 @@ func (c *Connection) StillTheWorker(
 // MayMove refuses users before anything is begun, for a rule of the bucket. Where creates is true, Durable
 // Objects may be created for them.
 func (c *Connection) MayMove(
-	users []migrate.Found,
+	users []inspect.Found,
 	creates bool,
 	warn func(string, ...any),
 ) error {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -56,7 +57,7 @@ func TestLifecycleRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
-			err = precheck.Lifecycle(e.Files).Ask(t.Context()).Refuse(e, []migrate.Found{{User: "alice"}}, stderr.warn)
+			err = precheck.Lifecycle(e.Files).Ask(t.Context()).Refuse(e, []inspect.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
 				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)

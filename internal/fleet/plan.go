@@ -4,8 +4,9 @@ import (
 	"strconv"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -14,7 +15,7 @@ type planned struct {
 	User  userdb.UserID    `json:"user"`
 	Key   userdb.ObjectKey `json:"key"`
 	Bytes int64            `json:"bytes"`
-	Place migrate.Place    `json:"place"`
+	Place inspect.Place    `json:"place"`
 	Plan  string           `json:"plan"`
 }
 
@@ -26,8 +27,8 @@ const (
 	planSkip    = "skip"  // in quarantine
 )
 
-func planOf(f migrate.Found, guard *Guard) planned {
-	plan := map[migrate.Place]string{migrate.PlaceR2: planMigrate, migrate.PlaceStore: planCheck, migrate.PlaceSplit: planCheck, migrate.PlaceMissing: planFail, migrate.PlaceUnreadable: planFail}[f.Place]
+func planOf(f inspect.Found, guard *Guard) planned {
+	plan := map[inspect.Place]string{inspect.PlaceR2: planMigrate, inspect.PlaceStore: planCheck, inspect.PlaceSplit: planCheck, inspect.PlaceMissing: planFail, inspect.PlaceUnreadable: planFail}[f.Place]
 	if guard.Reason(f) != "" {
 		plan = planSkip
 	}
@@ -55,7 +56,7 @@ var planColumns = []report.Column[planned]{
 }
 
 func meaningText(p planned) string {
-	if p.Place == migrate.PlaceUnreadable {
+	if p.Place == inspect.PlaceUnreadable {
 		return "the object cannot be read"
 	}
 	return planMeanings[p.Plan]
@@ -71,12 +72,12 @@ type planTotals struct {
 
 // PrintPlan says what migrate would do to each user of the waves.
 func PrintPlan(out *report.Output, waves []Wave, guard *Guard) error {
-	var users []migrate.Found
+	var users []inspect.Found
 	for _, w := range waves {
 		users = append(users, w.Users...)
 	}
 	sheet := report.NewSheet(out, planColumns)
-	totals := planTotals{Action: string(migrate.ActionMigrate), DryRun: true, Users: len(users)}
+	totals := planTotals{Action: string(result.ActionMigrate), DryRun: true, Users: len(users)}
 	for _, f := range users {
 		p := planOf(f, guard)
 		if p.Plan == planMigrate {

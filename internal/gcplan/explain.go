@@ -6,8 +6,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -29,13 +31,9 @@ func Explain(
 	opts gc.Options,
 ) error {
 	sheet := report.NewSheet(out, proofColumns)
-	totals := explainTotals{Action: string(migrate.ActionGC), DryRun: true, Users: len(named)}
+	totals := explainTotals{Action: string(result.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
-		x, err := e.ExplainGC(
-			ctx,
-			u,
-			opts,
-		)
+		x, err := e.Inspect().Explain(ctx, u, opts.OlderThan)
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {
 				return err
@@ -53,7 +51,7 @@ func Explain(
 	return sheet.End(map[string]any{"summary": totals})
 }
 
-func verdict(u userdb.UserID, x migrate.Explanation) string {
+func verdict(u userdb.UserID, x inspect.Explanation) string {
 	if !x.Free {
 		return "gc: keeps the file of " + string(u) + ": not every proof holds"
 	}
@@ -66,19 +64,19 @@ func verdict(u userdb.UserID, x migrate.Explanation) string {
 	) + " a month)"
 }
 
-var proofColumns = []report.Column[migrate.Proof]{
-	{Head: "USER", Field: "user", Text: func(p migrate.Proof) string { return string(p.User) }},
-	{Head: "PROOF", Field: "proof", Text: func(p migrate.Proof) string { return p.Proof }},
-	{Head: "HOLDS", Field: "holds", Text: holdsText, Style: func(p migrate.Proof) report.Style {
+var proofColumns = []report.Column[inspect.Proof]{
+	{Head: "USER", Field: "user", Text: func(p inspect.Proof) string { return string(p.User) }},
+	{Head: "PROOF", Field: "proof", Text: func(p inspect.Proof) string { return p.Proof }},
+	{Head: "HOLDS", Field: "holds", Text: holdsText, Style: func(p inspect.Proof) report.Style {
 		if p.Holds {
 			return report.Good
 		}
 		return report.Attention
 	}},
-	{Head: "DETAIL", Field: "detail", Text: func(p migrate.Proof) string { return p.Detail }},
+	{Head: "DETAIL", Field: "detail", Text: func(p inspect.Proof) string { return p.Detail }},
 }
 
-func holdsText(p migrate.Proof) string {
+func holdsText(p inspect.Proof) string {
 	switch {
 	case p.Holds:
 		return "yes"

@@ -19,7 +19,7 @@ func Mark(
 	ctx context.Context,
 	out *report.Output,
 	e *migrate.Engine,
-	plan migrate.GCPlan,
+	plan gc.Plan,
 	hold time.Duration,
 	watch *fleet.Watch,
 	notMigrated int,
@@ -32,7 +32,7 @@ func Mark(
 		out.Say("gc: nothing to mark; keep %d", totals.Keep)
 		return totals, nil
 	}
-	mark, err := e.MarkGC(ctx, plan, hold)
+	mark, err := e.GarbageCollector().Mark(ctx, plan, hold)
 	if err != nil {
 		return totals, err
 	}
@@ -55,11 +55,11 @@ func Mark(
 	return totals, nil
 }
 
-func dueText(m migrate.GCMark) string { return m.Due().UTC().Format(time.RFC3339) }
+func dueText(m gc.Mark) string { return m.Due().UTC().Format(time.RFC3339) }
 
 // Unmark takes a marked plan back.
 func Unmark(ctx context.Context, out *report.Output, e *migrate.Engine, plan string, watch *fleet.Watch) error {
-	err := e.UnmarkGC(ctx, plan)
+	err := e.GarbageCollector().Unmark(ctx, plan)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return userdb.UsageError(
 			"unmark",
@@ -76,13 +76,13 @@ func Unmark(ctx context.Context, out *report.Output, e *migrate.Engine, plan str
 }
 
 // dueMarks are the marks past their hold; it tells of those that have to wait.
-func dueMarks(ctx context.Context, out *report.Output, e *migrate.Engine) ([]migrate.GCMark, error) {
-	marks, err := e.GCMarks(ctx)
+func dueMarks(ctx context.Context, out *report.Output, e *migrate.Engine) ([]gc.Mark, error) {
+	marks, err := e.GarbageCollector().Marks(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	return slices.DeleteFunc(marks, func(m migrate.GCMark) bool {
+	return slices.DeleteFunc(marks, func(m gc.Mark) bool {
 		waits := now.Before(m.Due())
 		if waits {
 			out.Say("gc: %s with %s waits until %s", m.Plan, units.Plural(len(m.Free), "user"), dueText(m))

@@ -7,8 +7,9 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -45,10 +46,10 @@ type Totals struct {
 }
 
 // Print prints the plan, user by user, and returns its totals.
-func Print(out *report.Output, plan migrate.GCPlan, notMigrated int) (Totals, error) {
+func Print(out *report.Output, plan gc.Plan, notMigrated int) (Totals, error) {
 	sheet := report.NewSheet(out, columns(time.Now()))
 	totals := Totals{
-		Action:      string(migrate.ActionGC),
+		Action:      string(result.ActionGC),
 		DryRun:      true,
 		Plan:        plan.Digest(),
 		Free:        len(plan.Free),
@@ -73,7 +74,7 @@ func Print(out *report.Output, plan migrate.GCPlan, notMigrated int) (Totals, er
 }
 
 // PrintAlone prints a plan that nobody carries out; repeat is what a command has to say to make the same one.
-func PrintAlone(out *report.Output, plan migrate.GCPlan, notMigrated int, repeat string) (Totals, error) {
+func PrintAlone(out *report.Output, plan gc.Plan, notMigrated int, repeat string) (Totals, error) {
 	totals, err := Print(out, plan, notMigrated)
 	if err != nil {
 		return totals, err
@@ -96,7 +97,7 @@ func PrintAlone(out *report.Output, plan migrate.GCPlan, notMigrated int, repeat
 	return totals, nil
 }
 
-func linesOf(plan migrate.GCPlan) []line {
+func linesOf(plan gc.Plan) []line {
 	var lines []line
 	for _, item := range plan.Free {
 		lines = append(

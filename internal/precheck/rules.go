@@ -12,6 +12,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -139,9 +140,9 @@ type Covering func(prefix string) bool
 
 // coveringOf is about the files of users who are known. A prefix such as "backup" could cover many users, and
 // covers these or not.
-func coveringOf(layout userdb.Layout, users []migrate.Found) Covering {
+func coveringOf(layout userdb.Layout, users []inspect.Found) Covering {
 	return func(prefix string) bool {
-		return slices.ContainsFunc(users, func(f migrate.Found) bool {
+		return slices.ContainsFunc(users, func(f inspect.Found) bool {
 			return strings.HasPrefix(string(layout.Key(f.User)), prefix)
 		})
 	}
@@ -193,7 +194,7 @@ func (r Rules) Ask(ctx context.Context) Asked {
 
 // Refuse stops a migrate of users that a rule covers. Rules that cannot be read are the operator's to look
 // at: most tokens may not read them.
-func (a Asked) Refuse(e *migrate.Engine, users []migrate.Found, warn func(string, ...any)) error {
+func (a Asked) Refuse(e *migrate.Engine, users []inspect.Found, warn func(string, ...any)) error {
 	if a.answer == nil || len(users) == 0 {
 		return nil
 	}

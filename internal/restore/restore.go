@@ -12,6 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/backup"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -106,7 +107,7 @@ func Print(out *report.Output, lines []Line) (Totals, error) {
 }
 
 // words are what has to be typed. They say which users are replaced.
-func words(users []migrate.Found) string {
+func words(users []inspect.Found) string {
 	if len(users) == 1 {
 		return fmt.Sprintf("replace the database of %s", users[0].User)
 	}
@@ -118,10 +119,10 @@ func words(users []migrate.Found) string {
 }
 
 // replacedUsers are those who may have a database. Without a file, the Durable Object is asked.
-func replacedUsers(ctx context.Context, c *connect.Chosen) (replaced []migrate.Found, err error) {
+func replacedUsers(ctx context.Context, c *connect.Chosen) (replaced []inspect.Found, err error) {
 	has := make([]bool, len(c.Users))
 	err = parallel.Each(ctx, len(c.Users), c.Concurrency, func(ctx context.Context, i int) error {
-		if c.Users[i].Place != migrate.PlaceMissing {
+		if c.Users[i].Place != inspect.PlaceMissing {
 			has[i] = true
 			return nil
 		}
@@ -140,7 +141,7 @@ func replacedUsers(ctx context.Context, c *connect.Chosen) (replaced []migrate.F
 // Placed refuses where objects would be created anywhere: a restore asks the object of every user.
 func Placed(c *connect.Chosen) error {
 	for _, f := range c.Users {
-		if f.Place == migrate.PlaceMissing || f.Place == migrate.PlaceR2 {
+		if f.Place == inspect.PlaceMissing || f.Place == inspect.PlaceR2 {
 			return c.Unplaced
 		}
 	}

@@ -6,12 +6,13 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 )
 
 // discardWords are what has to be typed. They say what is lost, and which user loses it, so that no shell
 // history repeats them for another.
-func discardWords(users []migrate.Found) string {
+func discardWords(users []inspect.Found) string {
 	if len(users) == 1 {
 		return fmt.Sprintf("discard the writes of %s", users[0].User)
 	}

@@ -87,9 +87,9 @@ func (f Foreign) toEnd() (marks []inspect.ForeignMark) {
 
 // lookForForeign asks both sides of everybody. Nobody is begun when one of them cannot be asked: what nobody
 // was shown would be ended.
-func lookForForeign(ctx context.Context, e *migrate.Engine, users []migrate.Found) (Foreign, error) {
+func lookForForeign(ctx context.Context, e *migrate.Engine, users []inspect.Found) (Foreign, error) {
 	marks, failed := make([]*inspect.ForeignMark, len(users)), make([]error, len(users))
-	var sick migrate.Sick
+	var sick inspect.Sick
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
 		marks[i], failed[i] = e.Inspect().ForeignMark(ctx, users[i].User)
 		if userdb.KindOf(failed[i]) == userdb.Unreachable || ctx.Err() != nil {

@@ -124,10 +124,10 @@ func TestWordsNameTheUsers(t *testing.T) {
 		words[text] = what
 	}
 	for _, users := range [][]userdb.UserID{{"a"}, {"b"}, {"a", "b"}, {"a", "c"}, {"a", "b", "c"}} {
-		var found []migrate.Found
+		var found []inspect.Found
 		var marks, later []inspect.ForeignMark
 		for _, u := range users {
-			found = append(found, migrate.Found{User: u})
+			found = append(found, inspect.Found{User: u})
 			marks = append(marks, inspect.ForeignMark{User: u, Shown: 5, Known: 1})
 			later = append(later, inspect.ForeignMark{User: u, Shown: 6, Known: 1})
 		}

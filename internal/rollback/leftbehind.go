@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -25,7 +26,7 @@ const leftShown = 20
 func sayLeftBehind(
 	ctx context.Context,
 	e *migrate.Engine,
-	users []migrate.Found,
+	users []inspect.Found,
 	mayBeUnreachable bool,
 	warn func(string, ...any),
 ) error {

@@ -12,8 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // PreviewLine is one user of a preview (docs/scripting.md).
 type PreviewLine struct {
-	migrate.Preview
+	inspect.Preview
 	Error *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
@@ -38,7 +39,7 @@ type PreviewTotals struct {
 	Action string              `json:"action"`
 	DryRun bool                `json:"dryRun"`
 	Users  int                 `json:"users"`
-	Plans  map[migrate.Way]int `json:"plans"`
+	Plans  map[inspect.Way]int `json:"plans"`
 	Writes int64               `json:"writes"`
 	Bytes  int64               `json:"bytes"`
 	Failed int                 `json:"failed"`
@@ -48,7 +49,7 @@ type PreviewTotals struct {
 
 // Preview says what a rollback would do. Every line is asked for side by side; they stand in the order of the
 // rollback.
-func Preview(ctx context.Context, c *connect.Chosen, opts migrate.PreviewOptions) ([]PreviewLine, error) {
+func Preview(ctx context.Context, c *connect.Chosen, opts inspect.PreviewOptions) ([]PreviewLine, error) {
 	e, users := c.Engine, c.Users
 	if len(users) <= comparedUsers || opts.Show > 0 {
 		opts.Compare = comparedRows
@@ -56,8 +57,8 @@ func Preview(ctx context.Context, c *connect.Chosen, opts migrate.PreviewOptions
 	lines := make([]PreviewLine, len(users))
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
 		var err error
-		if lines[i].Preview, err = e.Preview(ctx, users[i].User, opts); err != nil && ctx.Err() == nil {
-			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != migrate.PlaceUnreadable {
+		if lines[i].Preview, err = e.Inspect().Preview(ctx, users[i].User, opts); err != nil && ctx.Err() == nil {
+			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != inspect.PlaceUnreadable {
 				return err
 			}
 			described := userdb.ErrorOf(err)
@@ -72,10 +73,10 @@ func Preview(ctx context.Context, c *connect.Chosen, opts migrate.PreviewOptions
 func PrintPreview(out *report.Output, lines []PreviewLine, flagsUnread bool) (PreviewTotals, error) {
 	sheet := report.NewSheet(out, previewColumns)
 	totals := PreviewTotals{
-		Action:      string(migrate.ActionRollback),
+		Action:      string(result.ActionRollback),
 		DryRun:      true,
 		Users:       len(lines),
-		Plans:       map[migrate.Way]int{},
+		Plans:       map[inspect.Way]int{},
 		FlagsUnread: flagsUnread,
 	}
 	for _, l := range lines {
@@ -171,7 +172,7 @@ func writtenText(l PreviewLine) string {
 	return strings.Join(parts, "; ")
 }
 
-func tableText(t migrate.TableChange) string {
+func tableText(t inspect.TableChange) string {
 	if t.Added == nil {
 		return fmt.Sprintf("%s: %d rows, %d before", t.Name, t.Now, t.Before)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -28,7 +28,7 @@ type User struct {
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
 	ETag    userdb.ETag      `json:"etag"`
-	Place   migrate.Place    `json:"place"`
+	Place   inspect.Place    `json:"place"`
 	Flagged bool             `json:"flagged"`
 	Advice  string           `json:"advice"`
 	Reason  string           `json:"reason,omitempty"`
@@ -54,7 +54,7 @@ type User struct {
 }
 
 // advise says what a scan alone can tell about one user.
-func advise(f migrate.Found, threshold int64) User {
+func advise(f inspect.Found, threshold int64) User {
 	s := User{
 		User:    f.User,
 		Key:     f.Key,
@@ -66,15 +66,15 @@ func advise(f migrate.Found, threshold int64) User {
 		marked:  f.Marked,
 	}
 	switch {
-	case f.Place == migrate.PlaceUnreadable:
+	case f.Place == inspect.PlaceUnreadable:
 		s.fail(f.Err)
-	case f.Place == migrate.PlaceUnnameable:
+	case f.Place == inspect.PlaceUnnameable:
 		s.Advice, s.Reason = AdviceCheck, "its key holds what can be no user's id: move the object to another key first"
-	case f.Place == migrate.PlaceMissing:
+	case f.Place == inspect.PlaceMissing:
 		s.Advice, s.Reason = AdviceCheck, "a flag, but no file"
-	case f.Place == migrate.PlaceStore && f.Flagged:
+	case f.Place == inspect.PlaceStore && f.Flagged:
 		s.Advice = AdviceMigrated
-	case f.Place == migrate.PlaceStore:
+	case f.Place == inspect.PlaceStore:
 		s.Advice, s.Reason = AdviceCheck, "the file is fenced, but there is no flag"
 	case f.Flagged:
 		s.Advice, s.Reason = AdviceCheck, "a flag, but the file is not fenced"
@@ -114,7 +114,7 @@ func nameForeign(ctx context.Context, users []User, o *Options) error {
 
 // reads says whether the user's file is read: those in R2, or a share of them that is the same each time.
 func (o *Options) reads(u *User) bool {
-	return u.Place == migrate.PlaceR2 && (o.Sample == 0 || selection.Share(u.User) < o.Sample)
+	return u.Place == inspect.PlaceR2 && (o.Sample == 0 || selection.Share(u.User) < o.Sample)
 }
 
 // lookDeep reads the files of users in R2 and notes what stands in their way.
@@ -131,7 +131,7 @@ func lookDeep(ctx context.Context, e Engine, found *spill.Sorter[line], o *Optio
 	}
 	progress := o.Out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
-	var sick migrate.Sick
+	var sick inspect.Sick
 	looked := o.sorter(byName)
 	err = batches(found, func(users []User) error {
 		err := parallel.Each(ctx, len(users), o.Concurrency, func(ctx context.Context, i int) error {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -260,10 +260,10 @@ func formatCount(n float64) string {
 
 // CheckCap refuses to move users when that may cost more than so many dollars once, with nothing of what the
 // plan includes left. The rows are not counted here: a database of small rows under many indexes is assumed.
-func CheckCap(usd float64, users []migrate.Found) error {
+func CheckCap(usd float64, users []inspect.Found) error {
 	moved, entries := cost.Users{}, cost.Entries{}
 	for _, u := range users {
-		if u.Place == migrate.PlaceR2 {
+		if u.Place == inspect.PlaceR2 {
 			moved = cost.Users{Count: moved.Count + 1, Bytes: moved.Bytes + u.Bytes}
 			entries = entries.Add(cost.Estimated(u.Bytes))
 		}

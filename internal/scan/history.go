@@ -16,8 +16,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // History says where scans are remembered.
@@ -54,7 +56,7 @@ type Memory interface {
 func (h *History) Open(
 	ctx context.Context,
 	files migrate.Files,
-	scratch migrate.Scratch,
+	scratch userfile.Scratch,
 	warn func(string, ...any),
 ) (Memory, error) {
 	if h.InR2 {
@@ -82,7 +84,7 @@ func (h *History) Open(
 func (h *History) Forget(
 	ctx context.Context,
 	files migrate.Files,
-	scratch migrate.Scratch,
+	scratch userfile.Scratch,
 	users []string,
 ) error {
 	if len(users) == 0 {
@@ -166,7 +168,7 @@ func (m fileMemory) update(ctx context.Context, do func(*scanlog.History) error)
 // meanwhile is read again.
 type bucketMemory struct {
 	files   migrate.Files
-	scratch migrate.Scratch
+	scratch userfile.Scratch
 	scope   scanlog.Scope
 	key     userdb.ObjectKey
 }
@@ -278,7 +280,7 @@ func (r *Report) remember(ctx context.Context, found *spill.Sorter[line], o *Opt
 	}
 	sizes := func(yield func(string, int64) error) error {
 		return found.Each(func(l line) error {
-			if l.Place != migrate.PlaceR2 {
+			if l.Place != inspect.PlaceR2 {
 				return nil
 			}
 			return yield(string(l.User.User), l.Bytes)
@@ -350,7 +352,7 @@ func (l *User) follow(t scanlog.Trend, threshold int64) {
 	if perWeek, known := t.PerWeek(); known {
 		l.GrowthPerWeek = rounded(perWeek, 1)
 	}
-	if after, crosses := t.Crosses(threshold, crossingWithin); crosses && l.Place == migrate.PlaceR2 {
+	if after, crosses := t.Crosses(threshold, crossingWithin); crosses && l.Place == inspect.PlaceR2 {
 		l.CrossesInDays = rounded(after.Hours()/24, 10)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 )
 
 // line is a user on the way through a scan. It has what the user's JSON has not, so that it can be put into a
@@ -62,13 +62,13 @@ func (r *Report) look(ctx context.Context, e Engine, o *Options) (*spill.Sorter[
 		doubtful = doubtful[:0]
 		return err
 	}
-	opts := migrate.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
+	opts := inspect.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
 		r.Totals.FlagsUnread = true
 		selection.WarnUnread(o.Out, err)
 	}}
-	err := e.ScanEach(ctx, opts, func(f migrate.Found) error {
+	err := e.ScanEach(ctx, opts, func(f inspect.Found) error {
 		u := advise(f, o.Threshold)
-		if r.Totals.FlagsUnread && f.Place == migrate.PlaceStore {
+		if r.Totals.FlagsUnread && f.Place == inspect.PlaceStore {
 			u.Advice, u.Reason = AdviceMigrated, "by its fence alone: the flags could not be read"
 		}
 		if !o.asksForeign(&u) {
@@ -89,7 +89,7 @@ func (r *Report) look(ctx context.Context, e Engine, o *Options) (*spill.Sorter[
 // asksForeign says whether the user's Durable Object is asked about the mark in the file: of fenced files
 // without a flag, and with Deep of all. A scan does without the Worker: then marks are what they seem.
 func (o *Options) asksForeign(u *User) bool {
-	return o.ForeignMark != nil && u.marked && (o.Deep || u.Place == migrate.PlaceStore && !u.Flagged)
+	return o.ForeignMark != nil && u.marked && (o.Deep || u.Place == inspect.PlaceStore && !u.Flagged)
 }
 
 // batches calls do for the users of a sorter, many at a time.
@@ -177,7 +177,7 @@ func (p *picture) add(u *User) {
 	if u.Verdict != "" {
 		p.read++
 	}
-	if u.Place != migrate.PlaceR2 {
+	if u.Place != inspect.PlaceR2 {
 		return
 	}
 	class := 0

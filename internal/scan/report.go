@@ -13,11 +13,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 
 // Engine is what a scan needs of the engine: it only reads.
 type Engine interface {
-	ScanEach(ctx context.Context, opts migrate.ScanOptions, yield func(migrate.Found) error) error
+	ScanEach(ctx context.Context, opts inspect.ScanOptions, yield func(inspect.Found) error) error
 	LookDeep(ctx context.Context, u userdb.UserID) (sqlitefile.Report, error)
 	LookSplit(
 		ctx context.Context,
@@ -63,7 +63,7 @@ type Options struct {
 	// Out shows progress and warnings.
 	Out *report.Output
 	// Scratch is where many users are sorted; nil: the system's folder for temporary files.
-	Scratch migrate.Scratch
+	Scratch userfile.Scratch
 }
 
 // Report is what a scan found, and what follows from it. Its users are in scratch files if there are many.
@@ -205,7 +205,7 @@ func (t *Totals) add(s User) {
 	if s.CrossesInDays != nil {
 		t.Crossing++
 	}
-	if s.Place == migrate.PlaceR2 {
+	if s.Place == inspect.PlaceR2 {
 		t.Largest = max(t.Largest, s.Bytes)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -26,7 +26,7 @@ type SplitUser struct {
 	User    userdb.UserID    `json:"user"`
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
-	Place   migrate.Place    `json:"place"`
+	Place   inspect.Place    `json:"place"`
 	Verdict string           `json:"split"`
 	// HotBytes is an estimate.
 	HotBytes  int64             `json:"hotBytes,omitempty"`
@@ -67,7 +67,7 @@ type SplitReport struct {
 func SurveySplit(
 	ctx context.Context,
 	e Engine,
-	found []migrate.Found,
+	found []inspect.Found,
 	policy *split.Policy,
 	at time.Time,
 	o Options,
@@ -86,7 +86,7 @@ func SurveySplit(
 func lookSplits(
 	ctx context.Context,
 	e Engine,
-	found []migrate.Found,
+	found []inspect.Found,
 	policy *split.Policy,
 	at time.Time,
 	o *Options,
@@ -94,7 +94,7 @@ func lookSplits(
 	lines, sizes := make([]SplitUser, len(found)), map[string]int64{}
 	for i, f := range found {
 		lines[i] = SplitUser{User: f.User, Key: f.Key, Bytes: f.Bytes, Place: f.Place, Verdict: SplitNoFile}
-		if f.Place == migrate.PlaceUnreadable {
+		if f.Place == inspect.PlaceUnreadable {
 			lines[i].fail(f.Err)
 		}
 		if hasRows(f.Place) {
@@ -103,7 +103,7 @@ func lookSplits(
 	}
 	progress := o.Out.NewProgress("scan", sizes, nil)
 	defer progress.Close()
-	var sick migrate.Sick
+	var sick inspect.Sick
 	err := parallel.Each(ctx, len(lines), o.Concurrency, func(ctx context.Context, i int) error {
 		if !hasRows(lines[i].Place) {
 			return nil
@@ -126,7 +126,7 @@ func (l *SplitUser) fail(err error) {
 
 // hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is
 // split.
-func hasRows(p migrate.Place) bool { return p == migrate.PlaceR2 || p == migrate.PlaceSplit }
+func hasRows(p inspect.Place) bool { return p == inspect.PlaceR2 || p == inspect.PlaceSplit }
 
 func (l *SplitUser) look(ctx context.Context, e Engine, policy *split.Policy, at time.Time) error {
 	plan, found, err := e.LookSplit(ctx, l.User, policy, at)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/record"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -41,7 +41,7 @@ func (o *Options) began(now time.Time) time.Time {
 
 // resolveMoved finds the users who moved when they are meant to have, the latest first. Where the flags
 // cannot be read, the run's record tells who else it moved.
-func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
+func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]inspect.Found, error) {
 	users, err := s.moved(ctx, e)
 	if err != nil || !s.FlagsUnread || s.options.Run == "" || s.options.Records == nil {
 		return users, err
@@ -49,22 +49,22 @@ func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]migrate.Found, err
 	return s.withRecorded(ctx, e, users)
 }
 
-func (s *Set) moved(ctx context.Context, e Scanner) ([]migrate.Found, error) {
+func (s *Set) moved(ctx context.Context, e Scanner) ([]inspect.Found, error) {
 	now, talk := time.Now(), s.options.Talk
 	all, err := e.Moved(
 		ctx,
-		migrate.ScanOptions{Prefix: s.options.Prefix, WithoutFlags: s.unread()},
+		inspect.ScanOptions{Prefix: s.options.Prefix, WithoutFlags: s.unread()},
 		s.options.began(now),
 	)
 	if err != nil {
 		return nil, err
 	}
-	var meant []migrate.Found
+	var meant []inspect.Found
 	for _, f := range all {
 		if !s.means(f.User) || !s.takes(f) {
 			continue
 		}
-		if f.Err != nil && f.Place != migrate.PlaceUnreadable {
+		if f.Err != nil && f.Place != inspect.PlaceUnreadable {
 			s.FlagsUnread = true // somebody may be missing, so the command does not end with 0
 			talk.Warn(
 				"%s is in a Durable Object, and nothing says since when: %v; name the user if it is meant",
@@ -86,7 +86,7 @@ func (s *Set) means(u userdb.UserID) bool { return s.Wide || slices.Contains(s.N
 
 // withRecorded adds users of the run's record that neither flags nor receipts showed, where the file is still
 // as that run left it. A run without a record has told everything already.
-func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found) ([]migrate.Found, error) {
+func (s *Set) withRecorded(ctx context.Context, e Scanner, users []inspect.Found) ([]inspect.Found, error) {
 	place, err := s.options.Records()
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []migrate.Found
 			users = append(users, *f)
 		}
 	}
-	migrate.SortLatestFirst(users)
+	inspect.SortLatestFirst(users)
 	return users, err
 }
 
@@ -131,14 +131,14 @@ func (s *Set) lookAtRecorded(
 	e Scanner,
 	run record.Run,
 	lines []record.UserLine,
-) ([]*migrate.Found, error) {
-	recorded := make([]*migrate.Found, len(lines))
+) ([]*inspect.Found, error) {
+	recorded := make([]*inspect.Found, len(lines))
 	err := parallel.Each(ctx, len(lines), looksAtOnce, func(ctx context.Context, i int) error {
 		meta := userdb.FlagMeta{Run: s.options.Run, At: run.At, Bytes: lines[i].Bytes}
 		f, moved, err := e.Recorded(ctx, lines[i].User, lines[i].Claim, meta)
 		if err != nil &&
 			!parallel.IsCancelled(err) { // one sick object: the command that follows says what it is
-			f.Place, f.Err, moved, err = migrate.PlaceUnreadable, err, true, nil
+			f.Place, f.Err, moved, err = inspect.PlaceUnreadable, err, true, nil
 		}
 		if moved && s.takes(f) && s.options.takesTime(f, time.Now()) {
 			recorded[i] = &f
@@ -148,8 +148,8 @@ func (s *Set) lookAtRecorded(
 	return recorded, err
 }
 
-func (o *Options) takesTime(f migrate.Found, now time.Time) bool {
-	if f.Place == migrate.PlaceUnreadable && f.Flag.Run == "" {
+func (o *Options) takesTime(f inspect.Found, now time.Time) bool {
+	if f.Place == inspect.PlaceUnreadable && f.Flag.Run == "" {
 		return true // nothing says when, or by which run: the command says what it is
 	}
 	return (o.Run == "" || f.Flag.Run == o.Run) &&
@@ -157,7 +157,7 @@ func (o *Options) takesTime(f migrate.Found, now time.Time) bool {
 }
 
 // latestRuns names a few runs, in case the run was mistyped.
-func latestRuns(latestFirst []migrate.Found) string {
+func latestRuns(latestFirst []inspect.Found) string {
 	const few = 3
 	var runs []string
 	for _, f := range latestFirst {

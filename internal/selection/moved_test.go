@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // TestToPercentIsTheOppositeOfPercent divides the same users as migrate --percent does, into those who stay
 // and those who go.
 func TestToPercentIsTheOppositeOfPercent(t *testing.T) {
-	var all []migrate.Found
+	var all []inspect.Found
 	for i := range 1000 {
-		all = append(all, migrate.Found{User: userdb.UserID(fmt.Sprint("user-", i))})
+		all = append(all, inspect.Found{User: userdb.UserID(fmt.Sprint("user-", i))})
 	}
 	for _, percent := range []float64{0, 10, 37.5, 99.9, 100} {
 		wave := Set{options: Options{Percent: Percent{Of: percent, Given: true}}}

@@ -1,7 +1,7 @@
 package selection
 
 import (
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -26,7 +26,7 @@ func Nobody(op, cause string) error {
 }
 
 // Unknown are the users who were named and have nothing in the bucket. found are those that Resolve found.
-func (s *Set) Unknown(found []migrate.Found) (unknown []userdb.UserID) {
+func (s *Set) Unknown(found []inspect.Found) (unknown []userdb.UserID) {
 	if s.Wide {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (s *Set) Unknown(found []migrate.Found) (unknown []userdb.UserID) {
 }
 
 // UnknownOf are the users, of those who were named, without anything in the bucket.
-func UnknownOf(found []migrate.Found) (unknown []userdb.UserID) {
+func UnknownOf(found []inspect.Found) (unknown []userdb.UserID) {
 	for _, f := range found {
 		if IsUnknown(f) {
 			unknown = append(unknown, f.User)
@@ -57,6 +57,6 @@ func UnknownOf(found []migrate.Found) (unknown []userdb.UserID) {
 }
 
 // IsUnknown says that the bucket has nothing of a user.
-func IsUnknown(f migrate.Found) bool {
-	return f.Place == migrate.PlaceMissing && !f.Flagged && f.Flag == userdb.FlagMeta{}
+func IsUnknown(f inspect.Found) bool {
+	return f.Place == inspect.PlaceMissing && !f.Flagged && f.Flag == userdb.FlagMeta{}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -43,7 +43,7 @@ type Options struct {
 	ShardsByFiles bool
 	// OfAll says which users a scan of the bucket is about; nil: everybody. Users who are
 	// named are not asked.
-	OfAll func(migrate.Found) bool
+	OfAll func(inspect.Found) bool
 	// Records are asked who a run moved where flags and receipts do not tell; nil: there are none.
 	Records func() (*record.Place, error)
 	// Talk is told what people should know; nil: nobody listens.
@@ -58,15 +58,15 @@ type Talk interface {
 
 // Scanner finds users.
 type Scanner interface {
-	Scan(ctx context.Context, opts migrate.ScanOptions) ([]migrate.Found, error)
-	LookUp(ctx context.Context, users []userdb.UserID) ([]migrate.Found, error)
-	Moved(ctx context.Context, opts migrate.ScanOptions, since time.Time) ([]migrate.Found, error)
+	Scan(ctx context.Context, opts inspect.ScanOptions) ([]inspect.Found, error)
+	LookUp(ctx context.Context, users []userdb.UserID) ([]inspect.Found, error)
+	Moved(ctx context.Context, opts inspect.ScanOptions, since time.Time) ([]inspect.Found, error)
 	Recorded(
 		ctx context.Context,
 		u userdb.UserID,
 		claim userdb.Claim,
 		meta userdb.FlagMeta,
-	) (migrate.Found, bool, error)
+	) (inspect.Found, bool, error)
 }
 
 // Set is a choice of users that was read and is in order.
@@ -152,7 +152,7 @@ func (s *Set) Shards() int { return max(1, s.shard.of) }
 // Resolve finds the chosen users and the sizes of their files: the largest first when the bucket was scanned,
 // the latest moved first by Run and Since, otherwise as named. Who is left out by the id alone costs no
 // request.
-func (s *Set) Resolve(ctx context.Context, e Scanner) ([]migrate.Found, error) {
+func (s *Set) Resolve(ctx context.Context, e Scanner) ([]inspect.Found, error) {
 	if s.options.byTime() {
 		return s.resolveMoved(ctx, e)
 	}
@@ -167,9 +167,9 @@ func (s *Set) Resolve(ctx context.Context, e Scanner) ([]migrate.Found, error) {
 	return chosen, nil
 }
 
-func (s *Set) find(ctx context.Context, e Scanner) ([]migrate.Found, error) {
+func (s *Set) find(ctx context.Context, e Scanner) ([]inspect.Found, error) {
 	named := Kept(s.Named, s.takesID)
-	opts := migrate.ScanOptions{
+	opts := inspect.ScanOptions{
 		Users:        named,
 		Prefix:       s.options.Prefix,
 		Marks:        s.options.Marks,
@@ -217,8 +217,8 @@ func Kept[T any](all []T, keep func(T) bool) []T {
 
 // takes applies what can only take users away. A user that was named but has no file is kept, so that the
 // command reports it. So is one with an object that cannot be read.
-func (s *Set) takes(f migrate.Found) bool {
-	unknown := f.Place == migrate.PlaceMissing && !s.Wide || f.Place == migrate.PlaceUnreadable
+func (s *Set) takes(f inspect.Found) bool {
+	unknown := f.Place == inspect.PlaceMissing && !s.Wide || f.Place == inspect.PlaceUnreadable
 	of := s.options.OfAll
 	return s.takesID(f.User) && (f.Bytes >= s.options.Over.Bytes || unknown) &&
 		(of == nil || !s.Wide || of(f))
@@ -232,9 +232,9 @@ func (s *Set) takesID(u userdb.UserID) bool {
 }
 
 // LeftItsFile says that the bucket or the flags show that a user left R2, or may have.
-func LeftItsFile(f migrate.Found) bool {
+func LeftItsFile(f inspect.Found) bool {
 	switch f.Place {
-	case migrate.PlaceStore, migrate.PlaceSplit, migrate.PlaceMissing, migrate.PlaceUnreadable:
+	case inspect.PlaceStore, inspect.PlaceSplit, inspect.PlaceMissing, inspect.PlaceUnreadable:
 		return true
 	}
 	return f.Flagged

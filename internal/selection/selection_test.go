@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -40,10 +40,10 @@ func TestSharesAreEven(t *testing.T) {
 }
 
 func TestSelectionTakes(t *testing.T) {
-	alice := migrate.Found{User: "alice", Bytes: units.MB, Place: migrate.PlaceR2} // share 8.5
+	alice := inspect.Found{User: "alice", Bytes: units.MB, Place: inspect.PlaceR2} // share 8.5
 	for name, test := range map[string]struct {
 		set   Set
-		found migrate.Found
+		found inspect.Found
 		want  bool
 	}{
 		"everyone":                  {Set{}, alice, true},
@@ -55,12 +55,12 @@ func TestSelectionTakes(t *testing.T) {
 		"with the prefix":           {Set{options: Options{Prefix: "al"}}, alice, true},
 		"another prefix":            {Set{options: Options{Prefix: "b"}}, alice, false},
 		"all of it":                 {Set{options: Options{Percent: Percent{Of: 9, Given: true}, Prefix: "al", Over: units.SizeFlag{Bytes: 1}}}, alice, true},
-		"named, without a file":     {Set{options: Options{Over: units.SizeFlag{Bytes: 1}}}, migrate.Found{User: "alice", Place: migrate.PlaceMissing}, true},
+		"named, without a file":     {Set{options: Options{Over: units.SizeFlag{Bytes: 1}}}, inspect.Found{User: "alice", Place: inspect.PlaceMissing}, true},
 		"in the shard":              {Set{shard: shardOf(t, "alice", 16)}, alice, true},
 		"in another shard":          {Set{shard: shardOf(t, "bob", 16)}, alice, false},
 		"excluded":                  {Set{excluded: map[userdb.UserID]bool{"alice": true}}, alice, false},
 		"somebody else is excluded": {Set{excluded: map[userdb.UserID]bool{"bob": true}}, alice, true},
-		"flagged only, by its size": {Set{options: Options{Over: units.SizeFlag{Bytes: 1}}, Wide: true}, migrate.Found{User: "alice", Place: migrate.PlaceMissing}, false},
+		"flagged only, by its size": {Set{options: Options{Over: units.SizeFlag{Bytes: 1}}, Wide: true}, inspect.Found{User: "alice", Place: inspect.PlaceMissing}, false},
 	} {
 		if got := test.set.takes(test.found); got != test.want {
 			t.Errorf("%s: %t", name, got)
@@ -103,16 +103,16 @@ func TestSelectionReads(t *testing.T) {
 }
 
 func TestLeftItsFile(t *testing.T) {
-	found := []migrate.Found{
+	found := []inspect.Found{
 		{
 			User:  "in-r2",
-			Place: migrate.PlaceR2,
-		}, {User: "moved", Place: migrate.PlaceStore, Flagged: true}, {User: "fenced", Place: migrate.PlaceStore},
+			Place: inspect.PlaceR2,
+		}, {User: "moved", Place: inspect.PlaceStore, Flagged: true}, {User: "fenced", Place: inspect.PlaceStore},
 		{
 			User:    "flagged",
-			Place:   migrate.PlaceR2,
+			Place:   inspect.PlaceR2,
 			Flagged: true,
-		}, {User: "missing", Place: migrate.PlaceMissing, Flagged: true},
+		}, {User: "missing", Place: inspect.PlaceMissing, Flagged: true},
 	}
 	var got []userdb.UserID
 	for _, f := range Kept(found, LeftItsFile) {
@@ -125,18 +125,18 @@ func TestLeftItsFile(t *testing.T) {
 
 // scanner is a bucket in which all users are found; it remembers how it was asked.
 type scanner struct {
-	found  []migrate.Found
+	found  []inspect.Found
 	asked  string
-	opts   migrate.ScanOptions
+	opts   inspect.ScanOptions
 	unread error
 }
 
-func (s *scanner) Scan(_ context.Context, opts migrate.ScanOptions) ([]migrate.Found, error) {
+func (s *scanner) Scan(_ context.Context, opts inspect.ScanOptions) ([]inspect.Found, error) {
 	s.asked, s.opts = "scan", opts
 	return s.answer(opts)
 }
 
-func (s *scanner) answer(opts migrate.ScanOptions) ([]migrate.Found, error) {
+func (s *scanner) answer(opts inspect.ScanOptions) ([]inspect.Found, error) {
 	if s.unread != nil && opts.WithoutFlags == nil {
 		return nil, s.unread
 	}
@@ -146,12 +146,12 @@ func (s *scanner) answer(opts migrate.ScanOptions) ([]migrate.Found, error) {
 	return s.found, nil
 }
 
-func (s *scanner) LookUp(_ context.Context, users []userdb.UserID) ([]migrate.Found, error) {
-	s.asked, s.opts = "look up", migrate.ScanOptions{Users: users}
-	return Kept(s.found, func(f migrate.Found) bool { return slices.Contains(users, f.User) }), nil
+func (s *scanner) LookUp(_ context.Context, users []userdb.UserID) ([]inspect.Found, error) {
+	s.asked, s.opts = "look up", inspect.ScanOptions{Users: users}
+	return Kept(s.found, func(f inspect.Found) bool { return slices.Contains(users, f.User) }), nil
 }
 
-func (s *scanner) Moved(_ context.Context, opts migrate.ScanOptions, _ time.Time) ([]migrate.Found, error) {
+func (s *scanner) Moved(_ context.Context, opts inspect.ScanOptions, _ time.Time) ([]inspect.Found, error) {
 	s.asked, s.opts = "moved", opts
 	return s.answer(opts)
 }
@@ -161,26 +161,26 @@ func (s *scanner) Recorded(
 	userdb.UserID,
 	userdb.Claim,
 	userdb.FlagMeta,
-) (migrate.Found, bool, error) {
-	return migrate.Found{}, false, errors.New("nobody is recorded")
+) (inspect.Found, bool, error) {
+	return inspect.Found{}, false, errors.New("nobody is recorded")
 }
 
 // TestResolve: who is asked for, and how, by each way of choosing.
 func TestResolve(t *testing.T) {
 	at := time.Now().Add(-time.Minute).UnixMilli()
-	fleet := []migrate.Found{
+	fleet := []inspect.Found{
 		{
 			User:    "alice",
 			Bytes:   10,
-			Place:   migrate.PlaceStore,
+			Place:   inspect.PlaceStore,
 			Flagged: true,
 			Flag:    userdb.FlagMeta{Run: "r1", At: at},
 		},
-		{User: "bob", Bytes: 20, Place: migrate.PlaceR2},
+		{User: "bob", Bytes: 20, Place: inspect.PlaceR2},
 		{
 			User:    "carol",
 			Bytes:   30,
-			Place:   migrate.PlaceStore,
+			Place:   inspect.PlaceStore,
 			Flagged: true,
 			Flag:    userdb.FlagMeta{Run: "r2", At: at},
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // By its phases a split user has no problem. The merge on copies finds the key that is on both sides.
@@ -55,8 +56,8 @@ func TestDeepFindsConflicts(t *testing.T) {
 		t.Fatal(r.Err())
 	}
 	problem := func() string {
-		state, err := e.Status(t.Context(), alice)
-		if err != nil || state.Serves != migrate.SideSplit {
+		state, err := e.Inspect().Status(t.Context(), alice)
+		if err != nil || state.Serves != userfile.SideSplit {
 			t.Fatalf("%+v, %v", state, err)
 		}
 		r := &status.Report{Lines: []status.Line{{State: state}}}

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Where a status comes from, promised in docs/scripting.md.
@@ -39,7 +41,7 @@ func ByFlags(
 		}
 	}
 	var showing error
-	unflagged, err := e.Survey(ctx, prefix, func(f migrate.FlaggedUser) error {
+	unflagged, err := e.Inspect().Survey(ctx, prefix, func(f inspect.FlaggedUser) error {
 		l := flagLine(f)
 		_, wasOpen := doubtful[f.User]
 		switch {
@@ -86,7 +88,7 @@ func (r *Report) settle(ctx context.Context, e *migrate.Engine, doubtful map[use
 		switch {
 		case doubtful[l.User] != nil:
 			r.Lines = append(r.Lines, l)
-		case l.Error != nil || l.Problem != "" || l.Serves != migrate.SideFile:
+		case l.Error != nil || l.Problem != "" || l.Serves != userfile.SideFile:
 			r.Lines = append(r.Lines, l)
 			r.Totals.File = max(0, r.Totals.File-1) // the listing has counted this user
 		}
@@ -95,12 +97,12 @@ func (r *Report) settle(ctx context.Context, e *migrate.Engine, doubtful map[use
 }
 
 // flagLine is what a flag alone says of a user.
-func flagLine(f migrate.FlaggedUser) Line {
+func flagLine(f inspect.FlaggedUser) Line {
 	l := Line{
 		Source: sourceFlags,
-		State: migrate.State{
+		State: inspect.State{
 			User:   f.User,
-			Serves: migrate.SideStore,
+			Serves: userfile.SideStore,
 			Gen:    f.Meta.Gen,
 			Lin:    f.Meta.Lineage,
 			Bytes:  f.Meta.Bytes,
@@ -109,7 +111,7 @@ func flagLine(f migrate.FlaggedUser) Line {
 		},
 	}
 	if f.Split {
-		l.Serves = migrate.SideSplit
+		l.Serves = userfile.SideSplit
 	}
 	return l
 }
@@ -118,7 +120,7 @@ func flagLine(f migrate.FlaggedUser) Line {
 type flagJSON struct {
 	User    userdb.UserID `json:"user"`
 	Source  string        `json:"source"`
-	Serves  migrate.Side  `json:"serves"`
+	Serves  userfile.Side `json:"serves"`
 	Gen     userdb.Claim  `json:"gen"`
 	Lin     userdb.Claim  `json:"lin"`
 	Bytes   int64         `json:"bytes"`

@@ -10,9 +10,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Totals is the summary of a status (docs/scripting.md).
@@ -32,7 +35,7 @@ type Totals struct {
 
 // Line is one user's state, or why it could not be found out.
 type Line struct {
-	migrate.State
+	inspect.State
 	Source  string `json:"source"`
 	Outcome string `json:"outcome,omitempty"` // in the run that was asked for
 	// Quarantined is why migrate does not try this version of the file again.
@@ -101,7 +104,7 @@ func ask(
 	ctx context.Context,
 	e *migrate.Engine,
 	users []userdb.UserID,
-	known migrate.Quarantined,
+	known quarantine.Known,
 ) ([]Line, error) {
 	lines := make([]Line, len(users))
 	err := parallel.Each(ctx, len(users), e.Concurrency, func(ctx context.Context, i int) error {
@@ -116,7 +119,7 @@ func ask(
 // them like anybody.
 func notable(lines []Line, onlyMarked map[userdb.UserID]bool, totals *Totals) []Line {
 	return selection.Kept(lines, func(l Line) bool {
-		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == migrate.SideFile && l.Problem == ""
+		rolledBack := onlyMarked[l.User] && l.Error == nil && l.Serves == userfile.SideFile && l.Problem == ""
 		if rolledBack {
 			totals.File++
 		}
@@ -131,11 +134,11 @@ func leftR2(
 	ctx context.Context,
 	e *migrate.Engine,
 	prefix string,
-	known migrate.Quarantined,
+	known quarantine.Known,
 	withoutFlags func(error),
 ) (
 	left []userdb.UserID, onlyMarked map[userdb.UserID]bool, others int, err error) {
-	found, err := e.Scan(ctx, migrate.ScanOptions{Prefix: prefix, Marks: true, WithoutFlags: withoutFlags})
+	found, err := e.Inspect().Scan(ctx, inspect.ScanOptions{Prefix: prefix, Marks: true, WithoutFlags: withoutFlags})
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -158,7 +161,7 @@ func leftR2(
 func (r *Report) Deepen(ctx context.Context, e *migrate.Engine) error {
 	return parallel.Each(ctx, len(r.Lines), e.Concurrency, func(ctx context.Context, i int) error {
 		l := &r.Lines[i]
-		if l.Serves != migrate.SideSplit || l.Error != nil {
+		if l.Serves != userfile.SideSplit || l.Error != nil {
 			return nil
 		}
 		err := e.TryMerge(ctx, l.User)
@@ -185,10 +188,10 @@ func join(a, b string) string {
 }
 
 func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {
-	state, err := e.Status(ctx, u)
+	state, err := e.Inspect().Status(ctx, u)
 	if err != nil {
 		described := userdb.ErrorOf(err)
-		return Line{State: migrate.State{User: u}, Source: sourceSides, Error: &described}
+		return Line{State: inspect.State{User: u}, Source: sourceSides, Error: &described}
 	}
 	return Line{State: state, Source: sourceSides}
 }
@@ -197,11 +200,11 @@ func (t *Totals) add(l Line) {
 	switch {
 	case l.Error != nil:
 		t.Failed++
-	case l.Serves == migrate.SideFile:
+	case l.Serves == userfile.SideFile:
 		t.File++
-	case l.Serves == migrate.SideStore:
+	case l.Serves == userfile.SideStore:
 		t.Store++
-	case l.Serves == migrate.SideSplit:
+	case l.Serves == userfile.SideSplit:
 		t.Split++
 	default:
 		t.Neither++
@@ -345,13 +348,13 @@ var columns = []report.Column[Line]{
 
 func servesText(l Line) string {
 	switch l.Serves {
-	case migrate.SideFile:
+	case userfile.SideFile:
 		return "R2"
-	case migrate.SideStore:
+	case userfile.SideStore:
 		return "Durable Object"
-	case migrate.SideSplit:
+	case userfile.SideSplit:
 		return "R2 and Durable Object"
-	case migrate.SideNeither:
+	case userfile.SideNeither:
 		return "neither"
 	}
 	return "?"
@@ -359,9 +362,9 @@ func servesText(l Line) string {
 
 func servesStyle(l Line) report.Style {
 	switch l.Serves {
-	case migrate.SideStore, migrate.SideSplit:
+	case userfile.SideStore, userfile.SideSplit:
 		return report.Good
-	case migrate.SideNeither:
+	case userfile.SideNeither:
 		return report.Bad
 	}
 	return report.Plain

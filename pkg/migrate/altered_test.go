@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -59,7 +60,7 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 			w, key, _ := oneUser(t)
 			files := &alters{Files: w.Bucket, key: key, lost: lost}
 			e := w.Engine("run", files, w.Objects, nil)
-			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
 			before, err := w.Objects.FreshDigest(t.Context(), alice)
 			if err != nil {
 				t.Fatal(err)
@@ -87,8 +88,8 @@ func TestAlteredExportEmptiesNoObject(t *testing.T) {
 			if err := w.Bucket.Delete(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
-			mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), migrate.OutcomeExported)
-			mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+			mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), result.OutcomeExported)
+			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
 			if again, err := w.Objects.FreshDigest(t.Context(), alice); err != nil ||
 				again.Digest.Database != before.Digest.Database {
 				t.Errorf("it came back as another: %v", err)
@@ -122,7 +123,7 @@ func TestAlteredMergeEmptiesNoObject(t *testing.T) {
 			x.stateSays("other bytes")
 		}
 		r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
-		if mustDo(t, r, migrate.OutcomeMerged); r.LeftBehind == "" {
+		if mustDo(t, r, result.OutcomeMerged); r.LeftBehind == "" {
 			t.Error("the cold rows were not kept")
 		}
 		x.stateSays("")
@@ -130,7 +131,7 @@ func TestAlteredMergeEmptiesNoObject(t *testing.T) {
 }
 
 // safeHint demands advice that does not cost the only copy of the hot rows.
-func safeHint(t *testing.T, r migrate.Result) {
+func safeHint(t *testing.T, r result.Result) {
 	t.Helper()
 	text := r.Err().Error()
 	if f := (*userdb.Error)(nil); errors.As(r.Err(), &f) {
@@ -161,7 +162,7 @@ func TestAlteredHotRowsAreNotBelieved(t *testing.T) {
 		files := &alters{Files: x.w.Bucket, key: x.w.Layout.Key(alice), left: 1, lost: lost, at: userVersionAt}
 		e := x.w.Engine("run", files, x.w.Objects, x.w.Objects)
 		for range 2 {
-			for _, r := range []migrate.Result{
+			for _, r := range []result.Result{
 				e.Split(t.Context(), alice, x.split(20)),
 				e.Rollback(t.Context(), alice, migrate.RollbackOptions{}),
 			} {
@@ -177,7 +178,7 @@ func TestAlteredHotRowsAreNotBelieved(t *testing.T) {
 			}
 		}
 		r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true})
-		mustDo(t, r, migrate.OutcomeMerged)
+		mustDo(t, r, result.OutcomeMerged)
 		x.atFile(walkRows)
 		x.stateSays("")
 	}
@@ -188,7 +189,7 @@ func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
 	w, key, _ := oneUser(t)
 	files := &alters{Files: w.Bucket, key: key}
 	e := w.Engine("run", files, w.Objects, nil)
-	mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+	mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
 	files.left = 1
 	if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); r.Err() == nil {
 		t.Fatal(r.Outcome)
@@ -196,7 +197,7 @@ func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
 	mustDo(
 		t,
 		e.Rollback(t.Context(), alice, migrate.RollbackOptions{DiscardWrites: true}),
-		migrate.OutcomeExported,
+		result.OutcomeExported,
 	)
 	kept := 0
 	err := w.Bucket.List(
@@ -213,7 +214,7 @@ func TestWritersWhoCarryTheNoteAlong(t *testing.T) {
 	}
 }
 
-func mustDo(t *testing.T, r migrate.Result, want migrate.Outcome) {
+func mustDo(t *testing.T, r result.Result, want result.Outcome) {
 	t.Helper()
 	if r.Err() != nil || r.Outcome != want {
 		t.Fatalf("%s, %v", r.Outcome, r.Err())

@@ -129,7 +129,7 @@ func TestAlteredTombstone(t *testing.T) {
 		altering := &alters{Files: w.Bucket, key: key, lost: lost, at: 200}
 		files := &onlySmall{Files: altering, key: key}
 		e := w.Engine("run", files, w.Objects, nil)
-		mustDo(t, e.Migrate(t.Context(), alice), migrate.OutcomeMigrated)
+		mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
 		if err := w.Bucket.Delete(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
@@ -143,6 +143,6 @@ func TestAlteredTombstone(t *testing.T) {
 			t.Errorf("the tombstone is another one: %v", err)
 		}
 		files.refuses = false
-		mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), migrate.OutcomeExported)
+		mustDo(t, e.Rollback(t.Context(), alice, migrate.RollbackOptions{}), result.OutcomeExported)
 	}
 }

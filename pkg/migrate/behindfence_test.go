@@ -14,6 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -48,8 +49,8 @@ func oneUser(t *testing.T) (*world.World, userdb.ObjectKey, []byte) {
 func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 	w, key, content := oneUser(t)
 	e := world.Stepwise(w.Engine("run", w.Bucket, w.Objects, w.Objects))
-	e.Observe = func(ev migrate.Event) {
-		if ev.Stage != migrate.StageFence {
+	e.Observe = func(ev result.Event) {
+		if ev.Stage != result.StageFence {
 			return
 		}
 		err := w.Bucket.Delete(t.Context(), key)
@@ -67,7 +68,7 @@ func TestAUserWhoSignedUpAgainIsNamed(t *testing.T) {
 		}
 	}
 	e.Concurrency = 1
-	fleet.Each(t.Context(), e, []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
+	fleet.Each(t.Context(), e, []userdb.UserID{alice}, result.ActionMigrate, e.Migrate, func(r result.Result) {
 		if userdb.KindOf(r.Err()) != userdb.Conflict {
 			t.Errorf("%s: %v", r.Outcome, r.Err())
 		}
@@ -212,7 +213,7 @@ func TestAFlagThatStaysIsSaid(t *testing.T) {
 		Writers:        migrate.WritersUnconditional,
 		LongestRequest: 10 * time.Millisecond,
 	}
-	fleet.Each(t.Context(), e, []userdb.UserID{alice}, migrate.ActionMigrate, e.Migrate, func(r migrate.Result) {
+	fleet.Each(t.Context(), e, []userdb.UserID{alice}, result.ActionMigrate, e.Migrate, func(r result.Result) {
 		if r.Err() == nil || !r.Open || !r.FlagLeft() {
 			t.Errorf("%s, open %v, flag left %v: %v", r.Outcome, r.Open, r.FlagLeft(), r.Err())
 		}

@@ -83,7 +83,7 @@ func TestWhatLiesBesideTheFile(t *testing.T) {
 			m.put(key+userdb.ObjectKey(c.suffix), c.content, time.Now())
 			e := m.engine(t)
 			e.Limits = wire.DefaultLimits
-			report, err := e.LookDeep(t.Context(), "alice")
+			report, err := e.Inspect().LookDeep(t.Context(), "alice")
 			if err != nil {
 				t.Fatal(err)
 			}

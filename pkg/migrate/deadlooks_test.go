@@ -20,33 +20,33 @@ import (
 // looks change nothing.
 var looks = map[string]func(context.Context, *migrate.Engine) (any, error){
 	"preview": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Preview(ctx, alice, inspect.PreviewOptions{Compare: 100, Show: 10})
+		return e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{Compare: 100, Show: 10})
 	},
 	"preview of a discard": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Preview(ctx, alice, inspect.PreviewOptions{Discard: true})
+		return e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{Discard: true})
 	},
 	"explain": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.ExplainGC(ctx, alice, gc.Options{})
+		return e.Inspect().Explain(ctx, alice, 0)
 	},
 	"moved": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Moved(ctx, inspect.ScanOptions{WithoutFlags: func(error) {}}, time.Time{})
+		return e.Inspect().Moved(ctx, inspect.ScanOptions{WithoutFlags: func(error) {}}, time.Time{})
 	},
 	"look up": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.LookUp(ctx, []userdb.UserID{alice, "nobody"})
+		return e.Inspect().LookUp(ctx, []userdb.UserID{alice, "nobody"})
 	},
 	"scan": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Scan(ctx, inspect.ScanOptions{Marks: true})
+		return e.Inspect().Scan(ctx, inspect.ScanOptions{Marks: true})
 	},
 	"survey": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Survey(ctx, "", func(inspect.FlaggedUser) error { return nil })
+		return e.Inspect().Survey(ctx, "", func(inspect.FlaggedUser) error { return nil })
 	},
-	"status": func(ctx context.Context, e *migrate.Engine) (any, error) { return e.Status(ctx, alice) },
+	"status": func(ctx context.Context, e *migrate.Engine) (any, error) { return e.Inspect().Status(ctx, alice) },
 	"verify": func(ctx context.Context, e *migrate.Engine) (any, error) {
 		r := e.Verify(ctx, alice)
 		return r.Outcome, r.Err()
 	},
 	"plan": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		item, r := e.PlanGC(ctx, inspect.Found{User: alice, Flagged: true, Flag: flagOf(ctx, e)}, 0)
+		item, r := e.GarbageCollector().Look(ctx, inspect.Found{User: alice, Flagged: true, Flag: flagOf(ctx, e)}, 0)
 		return item, r.Err()
 	},
 }
@@ -142,12 +142,13 @@ func TestGCThatIsCutOff(t *testing.T) {
 					x.migrate()
 					opts := gc.Options{ArchivePrefix: archive}
 					found := inspect.Found{User: alice, Flagged: true, Flag: flagOf(t.Context(), x.engine())}
-					item, planned := x.engine().PlanGC(t.Context(), found, 0)
+					item, planned := x.engine().GarbageCollector().Look(t.Context(), found, 0)
 					if planned.Err() != nil || item == nil {
 						t.Fatalf("%+v: %v", item, planned.Err())
 					}
+					item.Flag = found.Flag
 					free := func(ctx context.Context, e *migrate.Engine) (any, error) {
-						r := e.GC(ctx, *item, found.Flag, opts)
+						r := e.GarbageCollector().Free(ctx, *item, opts)
 						return r.Outcome, r.Err()
 					}
 					said := x.cutOff(free, n)
@@ -155,7 +156,7 @@ func TestGCThatIsCutOff(t *testing.T) {
 					if !died && said.err != nil || !x.w.Serves(alice) {
 						t.Errorf("request %d: %s, %v; served %v", n, said.answer, said.err, x.w.Serves(alice))
 					}
-					again := x.engine().GC(t.Context(), *item, found.Flag, opts)
+					again := x.engine().GarbageCollector().Free(t.Context(), *item, opts)
 					object, err := x.w.Bucket.Head(t.Context(), x.w.Layout.Key(alice))
 					if err != nil || object.Size >= item.Bytes {
 						t.Errorf("request %d: %d bytes are left after %s, %v: %v", n, object.Size, again.Outcome, again.Err(), err)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -30,7 +29,7 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := m.engine(t)
 			e.Stores = stores
-			x, err := e.ExplainGC(context.Background(), "alice", gc.Options{})
+			x, err := e.Inspect().Explain(context.Background(), "alice", 0)
 			if err != nil || x.Free || x.Bytes != 0 {
 				t.Errorf("%+v, %v", x, err)
 			}

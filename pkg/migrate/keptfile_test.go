@@ -95,27 +95,27 @@ func TestMark(t *testing.T) {
 		Options: gc.Options{OlderThan: time.Hour},
 		Free:    []gc.Item{{User: "alice", ETag: "1", Bytes: 7}},
 	}
-	first, err := e.MarkGC(ctx, plan, 48*time.Hour)
+	first, err := e.GarbageCollector().Mark(ctx, plan, 48*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := e.MarkGC(ctx, plan, 0)
+	second, err := e.GarbageCollector().Mark(ctx, plan, 0)
 	if err != nil || second.Hold != first.Hold || !second.At.Equal(first.At) {
 		t.Errorf("marked again: %+v, %v", second, err)
 	}
-	if marks, err := e.GCMarks(ctx); err != nil || len(marks) != 1 ||
+	if marks, err := e.GarbageCollector().Marks(ctx); err != nil || len(marks) != 1 ||
 		marks[0].AsPlan().Digest() != plan.Digest() {
 		t.Errorf("%+v, %v", marks, err)
 	}
 	key := userdb.ObjectKey(userdb.ReservedPrefix + "gc/" + first.Plan + ".json")
 	m.put(key, []byte(strings.Replace(string(m.content[key]), "alice", "bobby", 1)), time.Now())
-	if _, err := e.GCMarks(ctx); userdb.KindOf(err) != userdb.Damaged {
+	if _, err := e.GarbageCollector().Marks(ctx); userdb.KindOf(err) != userdb.Damaged {
 		t.Errorf("an altered mark: %v", err)
 	}
-	if err := e.UnmarkGC(ctx, first.Plan); err != nil {
+	if err := e.GarbageCollector().Unmark(ctx, first.Plan); err != nil {
 		t.Error(err)
 	}
-	if err := e.UnmarkGC(ctx, first.Plan); userdb.KindOf(err) != userdb.NotFound {
+	if err := e.GarbageCollector().Unmark(ctx, first.Plan); userdb.KindOf(err) != userdb.NotFound {
 		t.Errorf("unmarked twice: %v", err)
 	}
 }

@@ -36,10 +36,10 @@ func (f *downFlags) List(ctx context.Context, _ string, _ func([]userdb.Flag) er
 func TestWithoutFlags(t *testing.T) {
 	for name, find := range map[string]func(*testing.T, *Engine, inspect.ScanOptions) ([]inspect.Found, error){
 		"scan": func(t *testing.T, e *Engine, o inspect.ScanOptions) ([]inspect.Found, error) {
-			return e.Scan(t.Context(), o)
+			return e.Inspect().Scan(t.Context(), o)
 		},
 		"moved": func(t *testing.T, e *Engine, o inspect.ScanOptions) ([]inspect.Found, error) {
-			return e.Moved(t.Context(), o, time.Time{})
+			return e.Inspect().Moved(t.Context(), o, time.Time{})
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

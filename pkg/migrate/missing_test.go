@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -60,7 +61,7 @@ func (x *walk) endsByRollback(phase userdb.Phase, rows int) {
 	if err != nil || s.Serves != userfile.SideNeither || s.Next != "dbmigrate rollback" {
 		x.Errorf("%s: %+v, %v", phase, s, err)
 	}
-	refused := []migrate.Result{x.engine().Migrate(x.Context(), alice), x.engine().Verify(x.Context(), alice)}
+	refused := []result.Result{x.engine().Migrate(x.Context(), alice), x.engine().Verify(x.Context(), alice)}
 	if phase != userdb.Sealed { // split mode brings such a user back by itself
 		refused = append(refused, x.engine().Split(x.Context(), alice, x.split(20)))
 	}

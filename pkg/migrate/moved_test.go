@@ -51,7 +51,7 @@ func TestOnlyFlagsAreLeft(t *testing.T) {
 		m.put(userdb.ObjectKey(u+"/database.sqlite"), header(), time.Now())
 	}
 	e := m.engine(t)
-	found, err := e.Moved(context.Background(), inspect.ScanOptions{}, time.Time{})
+	found, err := e.Inspect().Moved(context.Background(), inspect.ScanOptions{}, time.Time{})
 	if err != nil || len(found) != users || found[0].User != "user-09999" ||
 		found[users-1].User != "user-00000" {
 		t.Fatalf("%d users, from %v: %v", len(found), found[:1], err)
@@ -99,7 +99,7 @@ func TestMovedWithoutFlag(t *testing.T) {
 	m.flagged["flagged"] = userdb.FlagMeta{Lineage: 2, At: now.UnixMilli() + 1, Run: "flags"}
 	receipt("flagged", 2, now)
 
-	found, err := m.engine(t).Moved(context.Background(), inspect.ScanOptions{}, now.Add(-time.Hour))
+	found, err := m.engine(t).Inspect().Moved(context.Background(), inspect.ScanOptions{}, now.Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -193,8 +194,8 @@ func TestSplitUserWithoutAFileIsListed(t *testing.T) {
 	if err == nil {
 		err = x.w.Bucket.Delete(t.Context(), x.w.Layout.Key(alice))
 	}
-	found, scanErr := e.Scan(t.Context(), migrate.ScanOptions{Marks: true})
-	if err != nil || scanErr != nil || len(found) != 1 || found[0].Place != migrate.PlaceMissing {
+	found, scanErr := e.Inspect().Scan(t.Context(), inspect.ScanOptions{Marks: true})
+	if err != nil || scanErr != nil || len(found) != 1 || found[0].Place != inspect.PlaceMissing {
 		t.Errorf("%+v, %v, %v", found, err, scanErr)
 	}
 }

@@ -62,8 +62,10 @@ func TestSickObjects(t *testing.T) {
 				&heads,
 			}
 			for way, find := range map[string]func() ([]inspect.Found, error){
-				"scan":    func() ([]inspect.Found, error) { return e.Scan(t.Context(), inspect.ScanOptions{Marks: true}) },
-				"look up": func() ([]inspect.Found, error) { return e.LookUp(t.Context(), names) },
+				"scan": func() ([]inspect.Found, error) {
+					return e.Inspect().Scan(t.Context(), inspect.ScanOptions{Marks: true})
+				},
+				"look up": func() ([]inspect.Found, error) { return e.Inspect().LookUp(t.Context(), names) },
 			} {
 				heads.Store(0)
 				found, err := find()

@@ -32,7 +32,7 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 		if c.flagged {
 			split.flagged["alice"] = userdb.FlagMeta{}
 		}
-		found, err := e.Scan(context.Background(), inspect.ScanOptions{Users: []userdb.UserID{"alice"}})
+		found, err := e.Inspect().Scan(context.Background(), inspect.ScanOptions{Users: []userdb.UserID{"alice"}})
 		if err != nil || len(found) != 1 || found[0].Place != c.want {
 			t.Errorf("%s: %+v %v", name, found, err)
 		}

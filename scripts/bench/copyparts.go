@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -13,14 +14,14 @@ import (
 
 // The parts of the copy overlap, so each is measured by itself. They are no stages of the engine.
 const (
-	partRead   migrate.Stage = "read"
-	partEncode migrate.Stage = "encode"
-	partSend   migrate.Stage = "send"
-	partInsert migrate.Stage = "insert"
+	partRead   result.Stage = "read"
+	partEncode result.Stage = "encode"
+	partSend   result.Stage = "send"
+	partInsert result.Stage = "insert"
 )
 
 // copyParts migrates the user once more, one request at a time, and reads the user's file without sending it.
-func (w *world) copyParts(ctx context.Context, db database) (map[migrate.Stage]cost, error) {
+func (w *world) copyParts(ctx context.Context, db database) (map[result.Stage]cost, error) {
 	read, err := readRows(ctx, db.path, false)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (w *world) copyParts(ctx context.Context, db database) (map[migrate.Stage]c
 		return nil, r.Err()
 	}
 	whole, send := sender.first, sender.again
-	return map[migrate.Stage]cost{partRead: {took: read}, partEncode: {took: both - read}, partSend: send,
+	return map[result.Stage]cost{partRead: {took: read}, partEncode: {took: both - read}, partSend: send,
 		partInsert: {whole.took - send.took, whole.runtime - send.runtime}}, nil
 }
 

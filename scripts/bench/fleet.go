@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -44,9 +44,9 @@ func manyUsers(ctx context.Context, w *world) (string, error) {
 	fleet.Crew{Engine: &engine, Limiter: limiter}.Each(
 		ctx,
 		users,
-		migrate.ActionMigrate,
+		result.ActionMigrate,
 		engine.Migrate,
-		func(r migrate.Result) { failed = cmp.Or(failed, r.Err()) },
+		func(r result.Result) { failed = cmp.Or(failed, r.Err()) },
 	)
 	whole := time.Since(begun)
 	if failed != nil {
@@ -79,8 +79,8 @@ type intervals struct {
 	all [][2]time.Time
 }
 
-func (i *intervals) observe(ev migrate.Event) {
-	if ev.Stage != migrate.StageCopy && ev.Stage != migrate.StageFinish && ev.Stage != migrate.StageDigest {
+func (i *intervals) observe(ev result.Event) {
+	if ev.Stage != result.StageCopy && ev.Stage != result.StageFinish && ev.Stage != result.StageDigest {
 		return
 	}
 	now := time.Now()

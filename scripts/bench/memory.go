@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -65,7 +65,7 @@ func (w *world) peaks(ctx context.Context, db database) (there, back int64, err 
 	if err != nil {
 		return 0, 0, err
 	}
-	if !strings.Contains(restored.stdout, `"`+string(migrate.OutcomeExported)+`"`) {
+	if !strings.Contains(restored.stdout, `"`+string(result.OutcomeExported)+`"`) {
 		return 0, 0, fmt.Errorf("roll back %s: nothing was exported: %s", u, restored.stdout)
 	}
 	return migrated.peak, restored.peak, nil
@@ -109,8 +109,8 @@ func runtimeMemory(ctx context.Context, w *world) (string, error) {
 	}
 	base := workerdMemory("VmRSS")
 	resetPeaks()
-	peaks := map[migrate.Stage]int64{}
-	_, _, err = w.migrate(ctx, u, func(stage migrate.Stage) {
+	peaks := map[result.Stage]int64{}
+	_, _, err = w.migrate(ctx, u, func(stage result.Stage) {
 		peaks[stage] = max(peaks[stage], workerdMemory("VmHWM")-base)
 		resetPeaks()
 	})

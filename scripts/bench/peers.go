@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 const peerConfig = "scripts/bench/peer/wrangler.jsonc"
@@ -94,7 +94,7 @@ func (w *world) besideRowByRow(ctx context.Context, url string, db database) (co
 			return c, err
 		}
 		c.whole, c.other = append(c.whole, whole), append(c.other, other)
-		c.imported = append(c.imported, stages[migrate.StageCopy].took+stages[migrate.StageFinish].took)
+		c.imported = append(c.imported, stages[result.StageCopy].took+stages[result.StageFinish].took)
 	}
 	return c, nil
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -61,12 +61,12 @@ type cost struct{ took, runtime time.Duration }
 // step.
 type stages struct {
 	mu    sync.Mutex
-	cost  map[migrate.Stage]cost
+	cost  map[result.Stage]cost
 	used  time.Duration
-	after func(migrate.Stage)
+	after func(result.Stage)
 }
 
-func (s *stages) observe(ev migrate.Event) {
+func (s *stages) observe(ev result.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	used := cpuTime(workerds())
@@ -82,9 +82,9 @@ func (s *stages) observe(ev migrate.Event) {
 func (w *world) migrate(
 	ctx context.Context,
 	u userdb.UserID,
-	after func(migrate.Stage),
-) (time.Duration, map[migrate.Stage]cost, error) {
-	s := &stages{cost: map[migrate.Stage]cost{}, used: cpuTime(workerds()), after: after}
+	after func(result.Stage),
+) (time.Duration, map[result.Stage]cost, error) {
+	s := &stages{cost: map[result.Stage]cost{}, used: cpuTime(workerds()), after: after}
 	engine := *w.engine
 	engine.Observe = s.observe
 	var err error
@@ -93,9 +93,9 @@ func (w *world) migrate(
 		ctx,
 		&engine,
 		[]userdb.UserID{u},
-		migrate.ActionMigrate,
+		result.ActionMigrate,
 		engine.Migrate,
-		func(r migrate.Result) { err = r.Err() },
+		func(r result.Result) { err = r.Err() },
 	)
 	return time.Since(begun), s.cost, err
 }

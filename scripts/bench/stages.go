@@ -7,39 +7,39 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 var migrateStages = []struct {
-	stage migrate.Stage
+	stage result.Stage
 	what  string
 }{
-	{migrate.StageDownload, "GET to a scratch file, SHA-256 on the way"},
+	{result.StageDownload, "GET to a scratch file, SHA-256 on the way"},
 	{
-		migrate.StagePreflight,
+		result.StagePreflight,
 		"every page and every row of the file, and its schema in a scratch database with a Durable Object's limits",
 	},
-	{migrate.StageClaim, "the claim, and a look at the file"},
-	{migrate.StageCopy, "schema; then the next four, side by side"},
+	{result.StageClaim, "the claim, and a look at the file"},
+	{result.StageCopy, "schema; then the next four, side by side"},
 	{partRead, "· every row out of the file, by itself"},
 	{partEncode, "· hash and encode it, by itself"},
 	{partSend, "· the requests with the batches, one by one, where nothing is inserted"},
 	{partInsert, "· what inserting adds to that"},
-	{migrate.StageFinish, "indexes, views, triggers"},
-	{migrate.StageDigest, "the Durable Object digests what its tables hold"},
-	{migrate.StageFence, "the Worker replaces the file by itself under the mark, conditionally"},
-	{migrate.StageActivate, "from the fence's beginning to the switch: fence, ready, activate"},
+	{result.StageFinish, "indexes, views, triggers"},
+	{result.StageDigest, "the Durable Object digests what its tables hold"},
+	{result.StageFence, "the Worker replaces the file by itself under the mark, conditionally"},
+	{result.StageActivate, "from the fence's beginning to the switch: fence, ready, activate"},
 	{stageWait, "what of that comes after the fence's answer; before the fence's effect no write waits"},
-	{migrate.StageFlag, "KV, one bulk call"},
+	{result.StageFlag, "KV, one bulk call"},
 }
 
 // stageWait is no stage of the engine: activate without fence.
-const stageWait migrate.Stage = "writes wait"
+const stageWait result.Stage = "writes wait"
 
 // stageTable says where the time goes, with the engine in this process.
 func stageTable(ctx context.Context, w *world) (string, error) {
 	sizes := strings.Split(w.sizes, ",")
-	costs, whole := map[string]map[migrate.Stage]series{}, map[string][]time.Duration{}
+	costs, whole := map[string]map[result.Stage]series{}, map[string][]time.Duration{}
 	for _, size := range sizes {
 		var err error
 		if costs[size], whole[size], err = w.stagesOf(ctx, size); err != nil {
@@ -73,12 +73,12 @@ func stageTable(ctx context.Context, w *world) (string, error) {
 func (w *world) stagesOf(
 	ctx context.Context,
 	size string,
-) (map[migrate.Stage]series, []time.Duration, error) {
+) (map[result.Stage]series, []time.Duration, error) {
 	db, err := w.database(ctx, size)
 	if err != nil {
 		return nil, nil, err
 	}
-	costs, whole := map[migrate.Stage]series{}, []time.Duration{}
+	costs, whole := map[result.Stage]series{}, []time.Duration{}
 	for range w.roundsOf(size) {
 		u, err := w.upload(ctx, db)
 		if err != nil {
@@ -95,8 +95,8 @@ func (w *world) stagesOf(
 		}
 		maps.Copy(each, parts)
 		each[stageWait] = cost{
-			each[migrate.StageActivate].took - each[migrate.StageFence].took,
-			each[migrate.StageActivate].runtime,
+			each[result.StageActivate].took - each[result.StageFence].took,
+			each[result.StageActivate].runtime,
 		}
 		for stage, c := range each {
 			s := costs[stage]

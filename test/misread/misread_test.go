@@ -29,6 +29,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -118,23 +119,23 @@ type user struct {
 // refuses runs the four commands under the damage, and once more without it: they then give back every row.
 func (u user) refuses(how, where string) {
 	if where != inTheExport { // a migrate exports nothing
-		u.under(how, where, migrate.ActionMigrate, u.engine.Migrate)
+		u.under(how, where, result.ActionMigrate, u.engine.Migrate)
 	}
-	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated)
+	u.must(u.run(result.ActionMigrate, u.engine.Migrate), result.OutcomeMigrated)
 	u.write("UPDATE items SET name = 'written' WHERE n = 5")
 	if where != inTheExport { // and neither does a verify
-		u.under(how, where, migrate.ActionVerify, u.engine.Verify)
+		u.under(how, where, result.ActionVerify, u.engine.Verify)
 	}
-	u.under(how, where, migrate.ActionRehearse, u.engine.Rehearse)
-	u.under(how, where, migrate.ActionRollback, u.rollback)
-	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
+	u.under(how, where, result.ActionRehearse, u.engine.Rehearse)
+	u.under(how, where, result.ActionRollback, u.rollback)
+	u.must(u.run(result.ActionRollback, u.rollback), result.OutcomeExported)
 	u.demandEveryRow()
 }
 
 func (u user) under(
 	how, where string,
-	action migrate.Action,
-	do func(context.Context, userdb.UserID) migrate.Result,
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
 ) {
 	u.Helper()
 	setDamage(u.T, how, where)
@@ -315,20 +316,20 @@ func (u user) writeIn(scope string, statements ...string) {
 }
 
 func (u user) run(
-	action migrate.Action,
-	do func(context.Context, userdb.UserID) migrate.Result,
-) migrate.Result {
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+) result.Result {
 	u.Helper()
-	var result migrate.Result
-	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
-	return result
+	var ended result.Result
+	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r result.Result) { ended = r })
+	return ended
 }
 
-func (u user) rollback(ctx context.Context, id userdb.UserID) migrate.Result {
+func (u user) rollback(ctx context.Context, id userdb.UserID) result.Result {
 	return u.engine.Rollback(ctx, id, migrate.RollbackOptions{})
 }
 
-func (u user) must(r migrate.Result, want migrate.Outcome) {
+func (u user) must(r result.Result, want result.Outcome) {
 	u.Helper()
 	if r.Err() != nil || r.Outcome != want {
 		u.Fatalf("%s ended as %s and not as %s: %v\n%q", r.Action, r.Outcome, want, r.Err(), r.Differences)

@@ -17,6 +17,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -53,7 +54,7 @@ func tracedWords(t *testing.T) []string {
 	demandSurvey(t, path)
 	u := newUser(t, "traced")
 	u.upload(path)
-	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated)
+	u.must(u.run(result.ActionMigrate, u.engine.Migrate), result.OutcomeMigrated)
 	// A statement of each kind that is wrapped.
 	u.write(
 		"INSERT INTO items(name) VALUES('written')",
@@ -63,9 +64,9 @@ func tracedWords(t *testing.T) []string {
 		"VALUES(1.0), (2)",
 		"SELECT sql FROM sqlite_schema",
 	)
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
-	u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
-	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeExported)
+	u.must(u.run(result.ActionVerify, u.engine.Verify), result.OutcomeWritten)
+	u.must(u.run(result.ActionRehearse, u.engine.Rehearse), result.OutcomeRehearsed)
+	u.must(u.run(result.ActionRollback, u.rollback), result.OutcomeExported)
 	splitAndJoin(t, path)
 	capi.Trace = nil
 	inObjects, err := harness.Traced(cloud)
@@ -89,8 +90,8 @@ func splitAndJoin(t *testing.T, path string) {
 	// A rowid that no column shows is taken on both sides now: the merge has to number the row again.
 	u.write("INSERT INTO plain(rowid, a) VALUES(5, 5)")
 	u.writeIn("cold", "INSERT INTO plain(rowid, a) VALUES(5, 6)")
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
-	u.must(u.run(migrate.ActionRollback, u.rollback), migrate.OutcomeMerged)
+	u.must(u.run(result.ActionVerify, u.engine.Verify), result.OutcomeWritten)
+	u.must(u.run(result.ActionRollback, u.rollback), result.OutcomeMerged)
 }
 
 // split moves the rows for which the expressions are true; the rows of other tables stay.
@@ -108,9 +109,9 @@ func (u user) split(cold map[string]string) {
 	if err != nil {
 		u.Fatal(err)
 	}
-	u.must(u.run(migrate.ActionMigrate, func(ctx context.Context, id userdb.UserID) migrate.Result {
+	u.must(u.run(result.ActionMigrate, func(ctx context.Context, id userdb.UserID) result.Result {
 		return u.engine.Split(ctx, id, migrate.SplitOptions{Policy: loaded, At: time.Now()})
-	}), migrate.OutcomeSplit)
+	}), result.OutcomeSplit)
 }
 
 var letterCases = map[string]func(string) string{
@@ -208,12 +209,12 @@ func goThereAndBack(t *testing.T, name string, use use, words []string, letters 
 	u := newUser(t, "names-"+name)
 	u.upload(path)
 	u.must(
-		u.run(migrate.ActionMigrate, u.engine.Migrate),
-		migrate.OutcomeMigrated,
+		u.run(result.ActionMigrate, u.engine.Migrate),
+		result.OutcomeMigrated,
 	) // a word could be refused, but none has to be
 	u.writeAll("hot", write)
 	u.writeAll("hot", coldWrite)
-	u.comesBack(migrate.OutcomeExported, create, write, coldWrite)
+	u.comesBack(result.OutcomeExported, create, write, coldWrite)
 
 	u = newUser(t, "names-split-"+name)
 	u.upload(path)
@@ -224,7 +225,7 @@ func goThereAndBack(t *testing.T, name string, use use, words []string, letters 
 	u.split(cold)
 	u.writeAll("hot", write)
 	u.writeAll("cold", coldWrite)
-	u.comesBack(migrate.OutcomeMerged, create, write, coldWrite)
+	u.comesBack(result.OutcomeMerged, create, write, coldWrite)
 }
 
 // demandSurvey has a scan count the file.
@@ -251,13 +252,13 @@ func (u user) writeAll(scope string, statements []string) {
 
 // comesBack compares what a rollback gives back with what the same statements make of a file that never
 // moved.
-func (u user) comesBack(outcome migrate.Outcome, create, write, coldWrite []string) {
+func (u user) comesBack(outcome result.Outcome, create, write, coldWrite []string) {
 	u.Helper()
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeWritten)
-	if outcome != migrate.OutcomeMerged { // a split user's rollback cannot be rehearsed
-		u.must(u.run(migrate.ActionRehearse, u.engine.Rehearse), migrate.OutcomeRehearsed)
+	u.must(u.run(result.ActionVerify, u.engine.Verify), result.OutcomeWritten)
+	if outcome != result.OutcomeMerged { // a split user's rollback cannot be rehearsed
+		u.must(u.run(result.ActionRehearse, u.engine.Rehearse), result.OutcomeRehearsed)
 	}
-	u.must(u.run(migrate.ActionRollback, u.rollback), outcome)
+	u.must(u.run(result.ActionRollback, u.rollback), outcome)
 	want := makeDatabase(
 		u.T,
 		strings.Join(create, "\n"),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -112,7 +113,7 @@ func refusesSender(t *testing.T, name, path string, change func([]sent) []sent) 
 	healthy := u.engine.Stores
 	damaged := &damagedSender{Stores: healthy, T: t, change: change}
 	u.engine.Stores = damaged
-	r := u.run(migrate.ActionMigrate, u.engine.Migrate)
+	r := u.run(result.ActionMigrate, u.engine.Migrate)
 	if userdb.KindOf(r.Err()) != userdb.Mismatch || !damaged.used ||
 		!strings.Contains(r.Err().Error(), "table items: row") {
 		t.Errorf("it ended as %s: %v", r.Outcome, r.Err())
@@ -123,5 +124,5 @@ func refusesSender(t *testing.T, name, path string, change func([]sent) []sent) 
 		t.Errorf("the file was %s and is %s: %v", before.ETag, after.ETag, err)
 	}
 	u.engine.Stores = healthy
-	u.must(u.run(migrate.ActionMigrate, u.engine.Migrate), migrate.OutcomeMigrated)
+	u.must(u.run(result.ActionMigrate, u.engine.Migrate), result.OutcomeMigrated)
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 // Rows that violate a CHECK or a foreign key arrive, and from then on the application cannot add another.
@@ -23,8 +23,8 @@ func TestConstraintsThatRowsViolateAreInForceAfterwards(t *testing.T) {
 	)
 	u := newUser(t, "constraints")
 	u.upload(path)
-	u.must(u.migrate(), migrate.OutcomeMigrated)
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeEqual)
+	u.must(u.migrate(), result.OutcomeMigrated)
+	u.must(u.run(result.ActionVerify, u.engine.Verify), result.OutcomeEqual)
 	if answer := u.ask("read", "SELECT id, parent, age FROM children ORDER BY id"); !strings.Contains(
 		answer,
 		`[[1,99,5],[2,null,-7]]`,

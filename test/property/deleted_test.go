@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -19,15 +19,15 @@ func TestDeletedUnderTheFence(t *testing.T) {
 	}
 	u := newUser(t, "deleted-under-the-fence")
 	u.upload(path)
-	u.engine.Observe = func(ev migrate.Event) {
-		if ev.Stage == migrate.StageFence {
+	u.engine.Observe = func(ev result.Event) {
+		if ev.Stage == result.StageFence {
 			if err := u.engine.Files.Delete(t.Context(), u.key()); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	r := u.migrate()
-	if r.Outcome != migrate.OutcomeMigrated || userdb.KindOf(r.Err()) != userdb.Conflict ||
+	if r.Outcome != result.OutcomeMigrated || userdb.KindOf(r.Err()) != userdb.Conflict ||
 		!strings.Contains(r.Err().Error(), "was deleted while the user was moved") {
 		t.Errorf("%s, %v", r.Outcome, r.Err())
 	}

@@ -13,9 +13,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -125,19 +128,19 @@ func (u user) status() wire.Status {
 
 // run lets a command work on the user, its flag included.
 func (u user) run(
-	action migrate.Action,
-	do func(context.Context, userdb.UserID) migrate.Result,
-) migrate.Result {
+	action result.Action,
+	do func(context.Context, userdb.UserID) result.Result,
+) result.Result {
 	u.Helper()
-	var result migrate.Result
-	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r migrate.Result) { result = r })
-	return result
+	var ended result.Result
+	fleet.Each(u.Context(), u.engine, []userdb.UserID{u.id}, action, do, func(r result.Result) { ended = r })
+	return ended
 }
 
-func (u user) migrate() migrate.Result { return u.run(migrate.ActionMigrate, u.engine.Migrate) }
+func (u user) migrate() result.Result { return u.run(result.ActionMigrate, u.engine.Migrate) }
 
 // must demands how a command ended.
-func (u user) must(r migrate.Result, want migrate.Outcome) {
+func (u user) must(r result.Result, want result.Outcome) {
 	u.Helper()
 	if r.Err() != nil || r.Outcome != want {
 		u.Fatalf("%s ended as %s and not as %s: %v\n%q", r.Action, r.Outcome, want, r.Err(), r.Differences)
@@ -165,17 +168,18 @@ func (u user) flag() (flag userdb.Flag, ok bool) {
 func (u user) free() {
 	u.Helper()
 	flag, ok := u.flag()
-	item, kept := u.engine.PlanGC(u.Context(), migrate.Found{User: u.id, Flagged: ok, Flag: flag.Meta}, 0)
+	item, kept := u.engine.GarbageCollector().Look(u.Context(), inspect.Found{User: u.id, Flagged: ok, Flag: flag.Meta}, 0)
 	if item == nil {
 		u.Fatalf("gc keeps the file: %s %v", kept.Reason, kept.Err())
 	}
-	if r := u.engine.GC(u.Context(), *item, flag.Meta, migrate.GCOptions{}); r.Outcome != migrate.OutcomeFreed {
+	item.Flag = flag.Meta
+	if r := u.engine.GarbageCollector().Free(u.Context(), *item, gc.Options{}); r.Outcome != result.OutcomeFreed {
 		u.Fatalf("gc ended as %s: %s %v", r.Outcome, r.Reason, r.Err())
 	}
 }
 
-func (u user) rollback() migrate.Result {
-	return u.run(migrate.ActionRollback, func(ctx context.Context, id userdb.UserID) migrate.Result {
+func (u user) rollback() result.Result {
+	return u.run(result.ActionRollback, func(ctx context.Context, id userdb.UserID) result.Result {
 		return u.engine.Rollback(ctx, id, migrate.RollbackOptions{})
 	})
 }

@@ -15,7 +15,9 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -212,15 +214,15 @@ func migrated(t *testing.T, id, path string) user {
 	t.Helper()
 	u := newUser(t, id)
 	u.upload(path)
-	u.must(u.migrate(), migrate.OutcomeMigrated)
-	u.must(u.engine.Verify(t.Context(), u.id), migrate.OutcomeEqual)
+	u.must(u.migrate(), result.OutcomeMigrated)
+	u.must(u.engine.Verify(t.Context(), u.id), result.OutcomeEqual)
 	return u
 }
 
 func (u user) wantDifferent() []string {
 	u.Helper()
 	r := u.engine.Verify(u.Context(), u.id)
-	if r.Outcome != migrate.OutcomeDifferent || userdb.KindOf(r.Err()) != userdb.Mismatch ||
+	if r.Outcome != result.OutcomeDifferent || userdb.KindOf(r.Err()) != userdb.Mismatch ||
 		len(r.Differences) == 0 {
 		u.Fatalf("verify ended as %s: %v, %q", r.Outcome, r.Err(), r.Differences)
 	}
@@ -279,9 +281,10 @@ func TestVerifyNamesTablesOnlyAfterGC(t *testing.T) {
 func TestGCKeepsTheFileOfAMutatedUser(t *testing.T) {
 	u := migrated(t, "mutation-gc", mutatedDatabase(t))
 	flag, ok := u.flag()
-	item, _ := u.engine.PlanGC(t.Context(), migrate.Found{User: u.id, Flagged: ok, Flag: flag.Meta}, 0)
+	item, _ := u.engine.GarbageCollector().Look(t.Context(), inspect.Found{User: u.id, Flagged: ok, Flag: flag.Meta}, 0)
 	u.mutate("DELETE FROM plain")
-	r := u.engine.GC(t.Context(), *item, flag.Meta, migrate.GCOptions{})
+	item.Flag = flag.Meta
+	r := u.engine.GarbageCollector().Free(t.Context(), *item, gc.Options{})
 	if r.Err() == nil || !strings.Contains(r.Err().Error(), "differs from what was imported") {
 		t.Errorf("gc ended as %s: %v", r.Outcome, r.Err())
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -87,10 +87,10 @@ func (e *ends) markdown(first, seeds int) string {
 func mustComeBack(u user, path string, virtual []string) {
 	u.Helper()
 	u.upload(path)
-	u.must(u.migrate(), migrate.OutcomeMigrated)
-	u.must(u.run(migrate.ActionVerify, u.engine.Verify), migrate.OutcomeEqual)
+	u.must(u.migrate(), result.OutcomeMigrated)
+	u.must(u.run(result.ActionVerify, u.engine.Verify), result.OutcomeEqual)
 	u.free()
-	u.must(u.rollback(), migrate.OutcomeExported)
+	u.must(u.rollback(), result.OutcomeExported)
 	back, _ := u.fetch()
 	wantSame(u.T, path, back, virtual)
 }

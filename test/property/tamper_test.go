@@ -7,16 +7,16 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // tamperAt changes every spooled file once, by one byte in the middle of its rows, when a step of the command
 // ends.
-func (u user) tamperAt(stage migrate.Stage) {
+func (u user) tamperAt(stage result.Stage) {
 	u.Helper()
 	done := false
-	u.engine.Observe = func(ev migrate.Event) {
+	u.engine.Observe = func(ev result.Event) {
 		if ev.Stage != stage || done {
 			return
 		}
@@ -54,7 +54,7 @@ func TestASpoolThatIsTamperedWith(t *testing.T) {
 	if _, err := appdb.Build(t.Context(), path, 1, 40_000); err != nil {
 		t.Fatal(err)
 	}
-	for _, stage := range []migrate.Stage{migrate.StageDownload, migrate.StagePreflight, migrate.StageClaim, migrate.StageCopy, migrate.StageFinish} {
+	for _, stage := range []result.Stage{result.StageDownload, result.StagePreflight, result.StageClaim, result.StageCopy, result.StageFinish} {
 		t.Run("migrate, after "+string(stage), func(t *testing.T) {
 			u := newUser(t, "tampered-"+string(stage))
 			before := u.upload(path)
@@ -68,11 +68,11 @@ func TestASpoolThatIsTamperedWith(t *testing.T) {
 	t.Run("rollback", func(t *testing.T) {
 		u := migrated(t, "tampered-rollback", path)
 		u.mutate("UPDATE projects SET name = name || '!'")
-		u.tamperAt(migrate.StageExport)
+		u.tamperAt(result.StageExport)
 		if r := u.rollback(); userdb.KindOf(r.Err()) != userdb.Mismatch {
 			t.Errorf("%s, %v", r.Outcome, r.Err())
 		}
 		u.engine.Observe = nil
-		u.must(u.rollback(), migrate.OutcomeExported)
+		u.must(u.rollback(), result.OutcomeExported)
 	})
 }

@@ -147,7 +147,7 @@ func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 	object := u.upload(many(t, wide))
 	counted := &countedFiles{Files: u.engine.Files}
 	u.engine.Files = counted
-	report, err := u.engine.LookDeep(t.Context(), u.id)
+	report, err := u.engine.Inspect().LookDeep(t.Context(), u.id)
 	if err != nil {
 		t.Fatal(err)
 	}

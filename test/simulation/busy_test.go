@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 )
 
 const (
@@ -26,16 +26,16 @@ func TestBusyUsers(t *testing.T) {
 		seed := uint64(n)
 		scratch := t.TempDir()
 		var l *life
-		var result migrate.Result
+		var ended result.Result
 		var lost error
 		synctest.Test(t, func(*testing.T) {
 			l = &life{World: world.New(scratch), seed: seed, log: io.Discard, written: newWitness()}
-			result = l.moveBusy()
+			ended = l.moveBusy()
 			lost = l.end()
 		})
-		if result.Outcome != migrate.OutcomeMigrated {
+		if ended.Outcome != result.OutcomeMigrated {
 			failed++
-			t.Errorf("seed %d: %s, %v", seed, result.Outcome, result.Err())
+			t.Errorf("seed %d: %s, %v", seed, ended.Outcome, ended.Err())
 		}
 		if lost != nil {
 			t.Errorf("seed %d: %v", seed, lost)
@@ -46,7 +46,7 @@ func TestBusyUsers(t *testing.T) {
 }
 
 // moveBusy migrates the user under the writes of all clients.
-func (l *life) moveBusy() migrate.Result {
+func (l *life) moveBusy() result.Result {
 	if err := l.write(l.router("calm", 0, world.Trouble{}), "first"); err != nil {
 		l.broken = append(l.broken, err.Error())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -24,11 +25,11 @@ func TestOldPathThatGoesOn(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		stale time.Duration // for so long the old path does not see the flag
-		want  migrate.Outcome
+		want  result.Outcome
 	}{
-		"until it sees the flag":        {stale: 10 * time.Second, want: migrate.OutcomeMigrated},
-		"for longer than was said":      {stale: 10 * time.Minute, want: migrate.OutcomeFailed},
-		"not, since nobody writes then": {want: migrate.OutcomeMigrated},
+		"until it sees the flag":        {stale: 10 * time.Second, want: result.OutcomeMigrated},
+		"for longer than was said":      {stale: 10 * time.Minute, want: result.OutcomeFailed},
+		"not, since nobody writes then": {want: result.OutcomeMigrated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			scratch := t.TempDir()
@@ -42,24 +43,24 @@ func TestOldPathThatGoesOn(t *testing.T) {
 				go l.overwrite(t, done, func() bool { return time.Since(begun) < c.stale })
 				e := l.OverLine("operator", world.NewLine(l.dice("line", 0), world.Trouble{}, &l.late))
 				e.Procedure = procedure
-				var result migrate.Result
+				var ended result.Result
 				fleet.Each(
 					t.Context(),
 					e,
 					[]userdb.UserID{user},
-					migrate.ActionMigrate,
+					result.ActionMigrate,
 					e.Migrate,
-					func(r migrate.Result) { result = r },
+					func(r result.Result) { ended = r },
 				)
 				close(done)
-				if result.Outcome != c.want || result.Open {
-					t.Errorf("%s, open %v: %v", result.Outcome, result.Open, result.Err())
+				if ended.Outcome != c.want || ended.Open {
+					t.Errorf("%s, open %v: %v", ended.Outcome, ended.Open, ended.Err())
 				}
-				if failed := result.Err(); failed != nil &&
+				if failed := ended.Err(); failed != nil &&
 					!strings.Contains(failed.Error(), "overwrote every fence") {
 					t.Error(failed)
 				}
-				if _, flagged := l.flag(t); flagged != (c.want == migrate.OutcomeMigrated) {
+				if _, flagged := l.flag(t); flagged != (c.want == result.OutcomeMigrated) {
 					t.Errorf("flagged: %v", flagged)
 				}
 				if _, err := l.read(l.router("calm", 1, world.Trouble{})); err != nil || len(l.broken) > 0 {

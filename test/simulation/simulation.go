@@ -18,6 +18,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -405,7 +406,7 @@ func (l *life) operator(number int, trouble world.Trouble) {
 }
 
 // command runs migrate or rollback.
-func (l *life) command(name string, forward bool, line *world.Line) migrate.Result {
+func (l *life) command(name string, forward bool, line *world.Line) result.Result {
 	e := l.OverLine(name, line)
 	e.Random = chances{l.dice(name, 1)}
 	if l.dice(name, 2).IntN(2) == 0 {
@@ -414,36 +415,36 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	if l.dice(name, 3).IntN(2) == 0 {
 		world.Stepwise(e)
 	}
-	action, do := migrate.ActionRollback, func(ctx context.Context, u userdb.UserID) migrate.Result {
+	action, do := result.ActionRollback, func(ctx context.Context, u userdb.UserID) result.Result {
 		return e.Rollback(ctx, u, migrate.RollbackOptions{})
 	}
 	if forward {
-		action, do = migrate.ActionMigrate, e.Migrate
+		action, do = result.ActionMigrate, e.Migrate
 	}
 	l.say("%s: %s", name, action)
-	var result migrate.Result
+	var ended result.Result
 	alone := l.alone()
 	lonely := l.lonely()
-	fleet.Each(context.Background(), e, []userdb.UserID{user}, action, do, func(r migrate.Result) { result = r })
-	if alone() && !line.Died() && !result.Open && !l.served() {
+	fleet.Each(context.Background(), e, []userdb.UserID{user}, action, do, func(r result.Result) { ended = r })
+	if alone() && !line.Died() && !ended.Open && !l.served() {
 		l.accuse(
 			"%s says that it left nothing open (%s, %v), and nobody serves the user, who was served before",
 			name,
-			result.Outcome,
-			orDone(result.Err()),
+			ended.Outcome,
+			orDone(ended.Err()),
 		)
 	}
 	lonely(
-		!line.Died() && !result.Open &&
-			(result.Err() == nil || userdb.KindOf(result.Err()) != userdb.Superseded && l.served()),
+		!line.Died() && !ended.Open &&
+			(ended.Err() == nil || userdb.KindOf(ended.Err()) != userdb.Superseded && l.served()),
 	)
 	l.say(
 		"%s: %s, died %v, open %v: %v",
 		name,
-		result.Outcome,
+		ended.Outcome,
 		line.Died(),
-		result.Open,
-		orDone(result.Err()),
+		ended.Open,
+		orDone(ended.Err()),
 	)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -451,14 +452,14 @@ func (l *life) command(name string, forward bool, line *world.Line) migrate.Resu
 	switch {
 	case line.Died():
 		l.figures.Died++
-	case result.Open:
+	case ended.Open:
 		l.figures.FailedOpen++
-	case forward && result.Err() == nil:
+	case forward && ended.Err() == nil:
 		l.figures.Moved++
-	case result.Err() == nil:
+	case ended.Err() == nil:
 		l.figures.Back++
 	}
-	return result
+	return ended
 }
 
 // alone begins to watch whether a command is the only one under way, on a user who is served. The function
