@@ -13,7 +13,6 @@ import (
 
 // asksNobody are the commands without a row in docs/outages.md, and why.
 var asksNobody = map[string]string{
-	"selftest":   "it is about the services themselves, on users of its own: what is down is its result (no cell is tried)",
 	"init":       "it writes a file, and reads none but the project's",
 	"dev":        "it runs services of its own",
 	"version":    "it knows its own",
@@ -26,7 +25,9 @@ const (
 	whichUsers = "it says which users: the row of --all has the same requests"
 	howFast    = "it says how fast and how far: the requests are the same"
 	whatShows  = "it says what is written down or shown"
-	goesOn     = "more users of the same kind, with looks between them that are verify's"
+	// behindTheFirst is said of selftest.
+	behindTheFirst = "it says what is tried behind the first requests, with which it ends where a service is down"
+	goesOn         = "more users of the same kind, with looks between them that are verify's"
 )
 
 // noRow are the flags without a row, and why the rows of their command hold for them.
@@ -48,8 +49,10 @@ var noRow = map[string]string{
 	"status --deep":  "it reads both sides of split users: the row of --all says what happens without one",
 	"stay-in-r2":     "the first half of what restore does",
 	"requests":       whatShows,
-	"objects":        "a listing more, of the Cloudflare API: without it the checks that need it fail, and no other",
-	"to":             whatShows,
+	"probes":         behindTheFirst, "only": behindTheFirst,
+	"clean":   "it ends behind the requests with which every selftest begins",
+	"objects": "a listing more, of the Cloudflare API: without it the checks that need it fail, and no other",
+	"to":      whatShows,
 }
 
 // TestEveryCommandHasRowsForOutages: what a command does when a service is down is promised in

@@ -65,7 +65,7 @@ func writesFlags(c tried) bool {
 func asksObjects(c tried) bool {
 	return c.changes || strings.HasSuffix(c.command, " USER") && !strings.HasPrefix(c.command, "history ") ||
 		strings.Contains(c.command, "USER -") || c.command == "verify --all --prefix PREFIX" ||
-		c.command == "status --all --prefix PREFIX"
+		c.command == "status --all --prefix PREFIX" || c.command == "selftest"
 }
 
 // isObject is a request that the Worker passes on to a user's Durable Object: the Worker itself answers.
@@ -147,6 +147,8 @@ var tabled = []tried{
 	{command: "backup USER --to FOLDER", before: "migrate"},
 	{command: "restore USER --from FILE --dry-run", before: "migrate"},
 	{command: "restore USER --from FILE --confirm REPLACE", before: "migrate", changes: true},
+	// It first takes away what an earlier one left, so all of these end before its first probe.
+	{command: "selftest"},
 }
 
 // shown is the command as the page names it.
