@@ -82,6 +82,16 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// configOf is the configuration of everything at one address.
+func configOf(url string) config.Config {
+	c := config.Config{Values: config.Values{
+		AccountID: "acc", Bucket: "b", KVNamespace: "ns", WorkerURL: url, R2Endpoint: url, APIBaseURL: url,
+		Layout: userdb.DefaultLayout,
+	}}
+	c.AccessKeyID, c.SecretKey, c.APIToken, c.Token = "k", "s", "t", "token-of-the-operator"
+	return c
+}
+
 func (c *cloud) list(w http.ResponseWriter, prefix string) {
 	type entry struct {
 		Prefix, Key string `xml:",omitempty"`
@@ -182,11 +192,7 @@ func TestObjectsAreComparedWithUsers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(&c.cloud)
 			defer server.Close()
-			cfg := config.Config{Values: config.Values{
-				AccountID: "acc", Bucket: "b", KVNamespace: "ns", WorkerURL: server.URL, R2Endpoint: server.URL,
-				APIBaseURL: server.URL, Layout: userdb.DefaultLayout,
-			}}
-			cfg.AccessKeyID, cfg.SecretKey, cfg.APIToken, cfg.Token = "k", "s", "t", "token-of-the-operator"
+			cfg := configOf(server.URL)
 			found := map[string]Finding{}
 			var failed []string
 			for _, f := range checkAllObjects(t.Context(), cfg, Options{Objects: c.asked}) {

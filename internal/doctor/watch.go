@@ -58,13 +58,17 @@ func printChanges(out *report.Output, findings []Finding, before map[string]bool
 		if !f.OK {
 			failed++
 		}
-		if was, known := before[f.Check]; known && was == f.OK {
+		was, known := before[f.Check]
+		if known && was == f.OK {
 			continue
 		}
 		at := time.Now().UTC().Format(time.TimeOnly)
-		if f.OK {
+		switch {
+		case f.OK && known:
 			out.Say("%s %s: ok again: %s", at, f.Check, f.Detail)
-		} else {
+		case f.OK: // the look before could not get so far
+			out.Say("%s %s: ok: %s", at, f.Check, f.Detail)
+		default:
 			out.Warn("%s %s: FAIL: %s (%s)", at, f.Check, f.Detail, f.Fix)
 		}
 		if out.Format == report.Table {
