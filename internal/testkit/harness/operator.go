@@ -79,6 +79,18 @@ func (o *Operator) Run(args ...string) (Finished, error) {
 	return f, f.parse()
 }
 
+// Screen runs dbmigrate as a person does, and returns what a log of it shows: stdout and stderr as they come.
+func (o *Operator) Screen(args ...string) (text string, exit int, err error) {
+	cmd := exec.Command(o.binary, args...)
+	cmd.Dir, cmd.Env = o.home, o.env
+	out, err := cmd.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		return "", -1, err
+	}
+	return string(out), cmd.ProcessState.ExitCode(), nil
+}
+
 // hearing passes on what is written, in the pieces in which it comes.
 type hearing struct{ tell func(string) }
 

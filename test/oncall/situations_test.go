@@ -1,0 +1,167 @@
+package oncall
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
+)
+
+// situation is one page at night.
+type situation struct {
+	name     string
+	question string
+	happens  func(s *shift)
+	// typed are the commands that the runbook says, and right the command that the last screen has to name.
+	typed []string
+	right string
+	// mends does what the screen said.
+	mends func(s *shift, right string)
+}
+
+var situations = []situation{
+	{
+		name:     "killed",
+		question: "a run was killed -9: who was hit, and what now?",
+		happens: func(s *shift) {
+			s.killAt("admin activate", 3, "migrate --all --prefix NAME- --concurrency 1")
+		},
+		typed: []string{"runs --limit 1", "status --run RUN"},
+		right: `dbmigrate (migrate|rollback) or (migrate|rollback)`,
+		mends: func(s *shift, _ string) { s.must(0, "migrate --all --prefix NAME-") },
+	},
+	{
+		name:     "stuck",
+		question: "a user cannot save: where is this user?",
+		happens: func(s *shift) {
+			s.must(0, "migrate NAME-1")
+			s.killAt("R2 PUT", 1, "rollback NAME-1")
+		},
+		typed: []string{"status NAME-1"},
+		right: `dbmigrate (migrate|rollback)[ a-z]*`,
+		mends: func(s *shift, _ string) { s.must(0, "rollback NAME-1") },
+	},
+	{
+		name:     "r2-down",
+		question: "nothing moves: is it R2?",
+		happens:  func(s *shift) { s.down("R2") },
+		typed:    []string{"doctor"},
+		right:    `r2 +FAIL.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "doctor")
+			s.must(0, "migrate --all --prefix NAME-")
+		},
+	},
+	{
+		name:     "kv-down",
+		question: "everybody has to go back, and the Cloudflare API is down",
+		happens: func(s *shift) {
+			s.must(0, "migrate NAME-1 NAME-2")
+			s.down("KV")
+		},
+		typed: []string{"doctor", "rollback NAME-1 NAME-2"},
+		right: `flags left.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "rollback NAME-1 NAME-2")
+		},
+	},
+	{
+		name:     "worker-down",
+		question: "a rollback says that nothing answers: what is down?",
+		happens: func(s *shift) {
+			s.must(0, "migrate NAME-1")
+			s.down("admin")
+		},
+		typed: []string{"rollback NAME-1", "doctor"},
+		right: `worker +FAIL.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "rollback NAME-1")
+		},
+	},
+	{
+		name:     "bad-deploy",
+		question: "a deploy went out, and migrated users get errors",
+		happens: func(s *shift) {
+			s.must(0, "migrate NAME-1")
+			deploy(s.T, "bad")
+		},
+		typed: []string{"doctor"},
+		right: `wrangler rollback`,
+		mends: func(s *shift, _ string) {
+			deploy(s.T, "good")
+			s.must(0, "doctor")
+		},
+	},
+	{
+		name:     "shards",
+		question: "three shards ran, and one was killed: what is left?",
+		happens:  threeShards,
+		typed:    []string{"runs --limit 3"},
+		right:    "dbmigrate status --run " + runID.String(),
+		mends: func(s *shift, right string) {
+			s.must(0, strings.TrimPrefix(right, "dbmigrate "))
+			s.must(0, "migrate --all --prefix NAME-")
+		},
+	},
+	{
+		name:     "unknown-user",
+		question: "where is a user with a misspelt name?",
+		happens:  func(*shift) {},
+		typed:    []string{"status NAME-nobody", "history NAME-nobody"},
+		right:    `check the name.*`,
+		mends:    func(s *shift, _ string) { s.must(0, "status NAME-1") },
+	},
+	{
+		name:     "unknown-run",
+		question: "take back a run, by an id that was copied wrong",
+		happens:  func(s *shift) { s.must(0, "migrate NAME-1") },
+		typed:    []string{"rollback --run 20000101T000000Z-00000000", "status --run 20000101T000000Z-00000000"},
+		right:    `dbmigrate runs`,
+		mends:    func(s *shift, _ string) { s.must(0, "runs --limit 1"); s.must(0, "rollback NAME-1") },
+	},
+	{
+		name:     "way-back",
+		question: "what this run moved has to go back",
+		happens:  func(s *shift) {},
+		typed:    []string{"migrate --all --prefix NAME- --concurrency 1"},
+		right:    `dbmigrate rollback --run ` + runID.String(),
+		mends: func(s *shift, right string) {
+			s.must(0, strings.TrimPrefix(right, "dbmigrate "))
+		},
+	},
+}
+
+// threeShards run at a time; the last that has users is killed.
+func threeShards(s *shift) {
+	const shards = 3
+	command := func(shard int) string {
+		return fmt.Sprintf("migrate --all --prefix NAME- --shard %d/%d", shard, shards)
+	}
+	killed := shards
+	for len(s.must(0, command(killed)+" --dry-run").Accounts) == 0 {
+		killed--
+	}
+	var all sync.WaitGroup
+	errs := make([]error, shards+1)
+	for i := 1; i <= shards; i++ {
+		if i == killed {
+			continue
+		}
+		other, err := harness.NewOperator(cloud, binary, s.TempDir())
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(other.Close)
+		all.Go(func() { _, errs[i] = other.Must(0, s.args(command(i))...) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		s.Fatal(err)
+	}
+	s.killAt("admin activate", 1, command(killed)+" --concurrency 1")
+}
