@@ -54,7 +54,7 @@ func (c *Config) validate() error {
 	}{{"Worker URL", &c.WorkerURL}, {"API base URL", &c.APIBaseURL}, {"R2 endpoint", &c.R2Endpoint}} {
 		clean, err := cleanURL(*u.value)
 		if err != nil {
-			return usage("read "+u.name, fmt.Sprintf("%q", withoutUserinfo(*u.value)), err, "")
+			return usage("read "+u.name, fmt.Sprintf("%q", withoutSecrets(*u.value)), err, "")
 		}
 		*u.value = clean
 	}
@@ -83,17 +83,16 @@ func isLocal(host string) bool {
 		strings.HasSuffix(host, ".localhost")
 }
 
-// withoutUserinfo keeps a password that was put into a URL by mistake out of the error.
-func withoutUserinfo(raw string) string {
-	before, after, found := strings.Cut(raw, "@")
-	if !found {
+// withoutSecrets keeps what was put into a URL by mistake out of the error: user, password, query, fragment.
+func withoutSecrets(raw string) string {
+	if !strings.ContainsAny(raw, "@?#") {
 		return raw
 	}
-	scheme, _, hasScheme := strings.Cut(before, "://")
-	if hasScheme {
-		return scheme + "://" + after
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || strings.Contains(u.RawQuery+u.Fragment, "@") {
+		return "..." // a password may stand anywhere in it
 	}
-	return after
+	return u.Scheme + "://" + u.Host + u.Path
 }
 
 // NeedR2 says what is missing to reach the bucket, nil when nothing is.
