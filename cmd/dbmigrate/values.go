@@ -47,7 +47,8 @@ var valuesOf = map[string]offer{
 	"scan policy": oneOfOrFile("init"),
 	"profile":     (*app).offerProfiles,
 	"env":         (*app).offerEnvironments,
-	"probes":      offerProbes,
+	"probes":      oneOrMoreOf(selftest.Requested),
+	"only":        oneOrMoreOf(selftest.Tried),
 	"run":         (*app).offerRuns,
 	"runs report": (*app).offerRuns,
 	"exclude":     (*app).offerUsers,
@@ -141,16 +142,18 @@ func beginningWith(typed string, values []string) (found []string) {
 	return found
 }
 
-// offerProbes goes on behind the last comma: several may be named.
-func offerProbes(_ *app, _ *cobra.Command, typed string) (found []string, _ cobra.ShellCompDirective) {
-	before := typed[:strings.LastIndex(typed, ",")+1]
-	ids, proves := selftest.Requested()
-	for i, id := range ids {
-		if strings.HasPrefix(before+id, typed) && !slices.Contains(strings.Split(before, ","), id) {
-			found = append(found, before+id+"\t"+proves[i])
+// oneOrMoreOf goes on behind the last comma.
+func oneOrMoreOf(list func() (ids, proves []string)) offer {
+	return func(_ *app, _ *cobra.Command, typed string) (found []string, _ cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndex(typed, ",")+1]
+		ids, proves := list()
+		for i, id := range ids {
+			if strings.HasPrefix(before+id, typed) && !slices.Contains(strings.Split(before, ","), id) {
+				found = append(found, before+id+"\t"+proves[i])
+			}
 		}
+		return found, cobra.ShellCompDirectiveNoFileComp
 	}
-	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) offerProfiles(_ *cobra.Command, typed string) ([]string, cobra.ShellCompDirective) {

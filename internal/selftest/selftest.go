@@ -64,8 +64,15 @@ type Options struct {
 
 // Requested are the ids of the probes that are tried on request, with what each proves.
 func Requested() (ids, proves []string) {
+	return idsOf(func(p Probe) bool { return p.Price != "" })
+}
+
+// Tried are those of all probes that can be tried.
+func Tried() (ids, proves []string) { return idsOf(func(Probe) bool { return true }) }
+
+func idsOf(which func(Probe) bool) (ids, proves []string) {
 	for _, p := range probes() {
-		if p.Price != "" && p.run != nil {
+		if p.run != nil && which(p) {
 			ids, proves = append(ids, p.ID), append(proves, p.Proves)
 		}
 	}
