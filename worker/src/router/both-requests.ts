@@ -50,6 +50,7 @@ function checkKey(value: unknown): void {
 
 const TOTALS: readonly Total[] = ["count", "sum", "min", "max", "group"];
 const COLLATIONS: readonly Required<OrderTerm>["collate"][] = ["BINARY", "NOCASE"];
+const NULLS: readonly Required<OrderTerm>["nulls"][] = ["first", "last"];
 
 function checkRule(value: unknown, index: number): asserts value is MergeRule {
   const where = `merge[${index}]`;
@@ -64,8 +65,9 @@ function checkRule(value: unknown, index: number): asserts value is MergeRule {
 }
 
 function checkTerm(value: unknown, where: string): void {
-  const { column, desc, collate } = asObject(value, `${where}.orderBy`);
+  const { column, desc, collate, nulls } = asObject(value, `${where}.orderBy`);
   asString(column, `${where}.orderBy.column`);
   if (desc !== undefined) asBoolean(desc, `${where}.orderBy.desc`);
   if (collate !== undefined) asOneOf(collate, `${where}.orderBy.collate`, COLLATIONS);
+  if (nulls !== undefined) asOneOf(nulls, `${where}.orderBy.nulls`, NULLS);
 }

@@ -2,6 +2,7 @@
 // and totals.
 import type { QueryResults, ResultValue, StatementResult } from "../query/types.ts";
 import { emitInteger, emitReal } from "../query/values.ts";
+import { tokenize } from "../query/tokens.ts";
 import { badRequest } from "../wire/errors.ts";
 import { MAX_EXACT_INTEGER } from "../wire/limits.ts";
 
@@ -11,6 +12,8 @@ export interface OrderTerm {
   readonly desc?: boolean;
   /** Default: BINARY, as SQLite has it. */
   readonly collate?: "BINARY" | "NOCASE";
+  /** Where NULLs stand. Default: as SQLite has it, before all values, and behind them with `desc`. */
+  readonly nulls?: "first" | "last";
 }
 
 /** How a column of both answers becomes one: `group` keeps rows apart by it. */
@@ -56,8 +59,42 @@ export function mergeResults(
   cold: QueryResults | null,
   rules: readonly MergeRule[],
 ): readonly StatementResult[] {
-  if (rules.length !== hot.results.length) throw badRequest("merge", "one rule for each statement");
   return hot.results.map((result, index) => mergeRows(result, cold?.results[index], rules[index] ?? {}));
+}
+
+/**
+ * Refuses what no rule can put together, before anything is asked: a word that no rule has would be a wrong order
+ * in silence. @throws WireError bad-request
+ */
+export function checkMerge(rules: readonly MergeRule[], texts: readonly string[]): void {
+  if (rules.length !== texts.length) throw badRequest("merge", "one rule for each statement");
+  rules.forEach((rule, index) => {
+    demandKnown(rule, RULE_WORDS, `merge[${index}]`);
+    for (const term of rule.orderBy ?? []) demandKnown(term, TERM_WORDS, `merge[${index}].orderBy`);
+    if (isDistinct(texts[index] ?? "") && !Object.values(rule.totals ?? { none: "" }).every(isGroup))
+      throw badRequest(`merge[${index}].totals`, "`group` for each column of a SELECT DISTINCT");
+  });
+}
+
+const RULE_WORDS: readonly string[] = ["orderBy", "limit", "offset", "totals"];
+const TERM_WORDS: readonly string[] = ["column", "desc", "collate", "nulls"];
+
+function demandKnown(value: object, words: readonly string[], where: string): void {
+  const unknown = Object.keys(value).find((key) => !words.includes(key));
+  if (unknown !== undefined)
+    throw badRequest(where, `${words.join(", ")} and nothing else, but ${unknown.slice(0, 100)} is there`);
+}
+
+function isGroup(total: string): boolean {
+  return total === "group";
+}
+
+/** A row of both halves would be there twice, and be counted twice. `IS DISTINCT FROM` compares only. */
+function isDistinct(sql: string): boolean {
+  const words = tokenize(sql)
+    .filter(({ type }) => type !== "space" && type !== "comment")
+    .map(({ text }) => text.toUpperCase());
+  return words.some((word, i) => word === "DISTINCT" && words[i - 1] !== "IS" && words[i - 1] !== "NOT");
 }
 
 function indexOf(columns: readonly string[], name: string): number {
@@ -76,7 +113,7 @@ function totalled(
   if (kinds.includes(undefined)) throw badRequest("merge.totals", "one word for each column of the result");
   const groups = new Map<string, Row>();
   for (const row of rows) {
-    const key = JSON.stringify(row.filter((_, index) => kinds[index] === "group"));
+    const key = JSON.stringify(row.filter((_, index) => kinds[index] === "group").map(sameAs));
     const before = groups.get(key);
     groups.set(
       key,
@@ -86,6 +123,11 @@ function totalled(
   return [...groups.values()];
 }
 
+/** Equal values are one group in SQLite: 0, 0.0 and -0.0 are. */
+function sameAs(value: ResultValue): string {
+  return rank(value) === 1 ? exact(value).toString() : JSON.stringify(value);
+}
+
 function add(kind: Total | undefined, one: ResultValue, other: ResultValue): ResultValue {
   if (kind === "group") return one;
   if (one === null || other === null) return one ?? other;
@@ -93,10 +135,13 @@ function add(kind: Total | undefined, one: ResultValue, other: ResultValue): Res
   return sum(one, other);
 }
 
-// Integers stay exact; a sum with a REAL is a REAL.
+// Integers stay exact; a sum with a REAL is a REAL, and no number is NULL.
 function sum(one: ResultValue, other: ResultValue): ResultValue {
   const [a, b] = [wholeOf(one), wholeOf(other)];
-  if (a === undefined || b === undefined) return emitReal(numberOf(one) + numberOf(other));
+  if (a === undefined || b === undefined) {
+    const real = numberOf(one) + numberOf(other);
+    return Number.isNaN(real) ? null : emitReal(real);
+  }
   const total = a + b;
   if (total > MAX_INT64 || total < -MAX_INT64 - 1n) throw badRequest("merge", "sums that fit an INTEGER");
   return emitInteger(total);
@@ -126,8 +171,11 @@ function numberOf(value: ResultValue): number {
 function comparing(columns: readonly string[], terms: readonly OrderTerm[]): (a: Row, b: Row) => number {
   const keys = terms.map((term) => ({ ...term, index: indexOf(columns, term.column) }));
   return (a, b) => {
-    for (const { index, desc = false, collate = "BINARY" } of keys) {
-      const order = compare(a[index] ?? null, b[index] ?? null, collate);
+    for (const { index, desc = false, collate = "BINARY", nulls = desc ? "last" : "first" } of keys) {
+      const [one, other] = [a[index] ?? null, b[index] ?? null];
+      if (one === null && other === null) continue;
+      if (one === null || other === null) return (one === null) === (nulls === "first") ? -1 : 1;
+      const order = compare(one, other, collate);
       if (order !== 0) return desc ? -order : order;
     }
     return 0;
@@ -149,10 +197,17 @@ function rank(value: ResultValue): 0 | 1 | 2 | 3 {
   return typeof value === "object" && "blob" in value ? 3 : 1;
 }
 
+// JavaScript compares a bigint with a number exactly, as SQLite does an INTEGER with a REAL.
 function compareNumbers(a: ResultValue, b: ResultValue): number {
-  const [wholeA, wholeB] = [wholeOf(a), wholeOf(b)];
-  if (wholeA !== undefined && wholeB !== undefined) return wholeA < wholeB ? -1 : wholeA > wholeB ? 1 : 0;
-  return numberOf(a) - numberOf(b);
+  const [one, other] = [exact(a), exact(b)];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function exact(value: ResultValue): bigint | number {
+  const whole = wholeOf(value);
+  if (whole !== undefined) return whole;
+  const real = numberOf(value);
+  return Number.isInteger(real) ? BigInt(real) : real;
 }
 
 /** Each byte is a character. */

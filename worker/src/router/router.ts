@@ -28,7 +28,7 @@ import {
   type WriteBothAnswer,
   type WriteBothRequest,
 } from "./locate.ts";
-import { mergeResults } from "./merge-rows.ts";
+import { checkMerge, mergeResults } from "./merge-rows.ts";
 import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive, type DisconnectAnswer, disconnectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
@@ -274,6 +274,11 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
       const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
       const parsed = parseQueryRequest(hotRequest);
       parseUserId(user);
+      if (merge !== undefined)
+        checkMerge(
+          merge,
+          parsed.statements.map(({ sql }) => sql),
+        );
       const answer = await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
       if (!answer.ok || merge === undefined) return answer;
       return { ...answer, merged: mergeResults(answer.hot, answer.cold, merge) };

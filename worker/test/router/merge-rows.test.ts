@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { runOnFile } from "../../src/file/engine.ts";
 import { type MergeRule, mergeRows } from "../../src/index.ts";
+import { checkMerge } from "../../src/router/merge-rows.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import type { QueryValue, StatementResult } from "../../src/query/types.ts";
 
@@ -15,6 +16,9 @@ const VALUES: readonly QueryValue[] = [
   { real: "-0" },
   { real: "1e300" },
   { int: "9007199254740993" },
+  { real: "9007199254740992" },
+  { real: "Infinity" },
+  { real: "-Infinity" },
   "",
   "a",
   "B",
@@ -52,6 +56,26 @@ const questions: readonly (readonly [string, MergeRule])[] = [
     "SELECT DISTINCT lower(v) AS v FROM t WHERE typeof(v) = 'text' ORDER BY v COLLATE NOCASE",
     { orderBy: [{ column: "v", collate: "NOCASE" }] },
   ],
+  [
+    "SELECT v, typeof(v) AS kind FROM t ORDER BY v NULLS LAST, kind",
+    { orderBy: [{ column: "v", nulls: "last" }, { column: "kind" }] },
+  ],
+  ["SELECT DISTINCT g FROM t ORDER BY g", { totals: { g: "group" }, orderBy: [{ column: "g" }] }],
+  ["SELECT sum(v) AS s FROM t WHERE typeof(v) = 'real' AND abs(v) > 1e301", { totals: { s: "sum" } }],
+  ["SELECT v FROM t ORDER BY v DESC NULLS FIRST", { orderBy: [{ column: "v", desc: true, nulls: "first" }] }],
+  ["SELECT v / 2 AS h, g FROM t ORDER BY h, g", { orderBy: [{ column: "h" }, { column: "g" }] }],
+  [
+    "SELECT v, count(*) AS n FROM t WHERE v <> 0 GROUP BY v ORDER BY v",
+    { totals: { v: "group", n: "count" }, orderBy: [{ column: "v" }] },
+  ],
+  [
+    "SELECT v IS 0 AS zero, count(*) AS n FROM t WHERE v = 0 GROUP BY v",
+    { totals: { zero: "group", n: "count" } },
+  ],
+  [
+    "SELECT abs(v) AS a, count(*) AS n FROM t WHERE abs(v) = 0 GROUP BY 1",
+    { totals: { a: "group", n: "count" } },
+  ],
   ["SELECT g, v FROM t ORDER BY g DESC, v", { orderBy: [{ column: "g", desc: true }, { column: "v" }] }],
   ["SELECT count(*) AS n, count(v) AS m FROM t", { totals: { n: "count", m: "count" } }],
   ["SELECT min(v) AS a, max(v) AS b FROM t", { totals: { a: "min", b: "max" } }],
@@ -83,6 +107,32 @@ describe("rows of two halves", () => {
     expect(() => mergeRows(one, one, { totals: {} })).toThrow("merge.totals");
     const most = { ...one, rows: [[{ int: "9223372036854775807" }]] };
     expect(() => mergeRows(most, one, { totals: { n: "sum" } })).toThrow("fit an INTEGER");
+  });
+});
+
+describe("a rule", () => {
+  it.each<[string, object, string]>([
+    ["SELECT v FROM t", { orderby: [{ column: "v" }] }, "orderby"],
+    ["SELECT v FROM t", { orderBy: [{ column: "v", descending: true }] }, "descending"],
+    ["SELECT DISTINCT v FROM t", {}, "DISTINCT"],
+    ["SELECT count(DISTINCT v) AS n FROM t", { totals: { n: "count" } }, "DISTINCT"],
+  ])("with what it cannot have is refused: %s %j", (sql, rule, named) => {
+    expect(() => checkMerge([rule], [sql])).toThrow(named);
+  });
+
+  it.each<[string, MergeRule]>([
+    ["SELECT DISTINCT v FROM t", { totals: { v: "group" } }],
+    ["SELECT v FROM t WHERE v IS NOT DISTINCT FROM 1 OR v IS DISTINCT FROM 'DISTINCT'", {}],
+    [
+      "SELECT v FROM t",
+      { orderBy: [{ column: "v", desc: true, collate: "NOCASE", nulls: "last" }], limit: 1 },
+    ],
+  ])("is taken: %s %j", (sql, rule) => {
+    expect(() => checkMerge([rule], [sql])).not.toThrow();
+  });
+
+  it("is one for each statement", () => {
+    expect(() => checkMerge([], ["SELECT 1"])).toThrow("one rule for each statement");
   });
 });
 
