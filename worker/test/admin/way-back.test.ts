@@ -355,8 +355,8 @@ describe("export", () => {
   });
 
   it("changes nothing where the file is another version, or carries what S3 does not", async () => {
-    const body = await wanted();
     await BUCKET.put(fileKey(user), kept, { customMetadata: { displayName: "x" } });
+    const body = await wanted(); // it names the file's second
     expect((await send("export", body)).json.error.kind).toBe("metadata-names");
     kept = fenced(file, 1, 1);
     await BUCKET.put(fileKey(user), kept);
