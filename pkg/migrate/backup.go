@@ -74,7 +74,7 @@ func (b *backup) once(ctx context.Context) error {
 			return err
 		}
 		return b.ofObject(ctx, st)
-	case userfile.AtFile, userfile.MigrationBegun, userfile.MigrationFenced, userfile.RollbackPut:
+	case userfile.AtFile, userfile.MigrationBegun, userfile.MigrationFenced, userfile.BirthFenced, userfile.RollbackPut:
 		return b.ofFile(ctx)
 	}
 	_, problem, next := userfile.Serves(st, file)

@@ -44,6 +44,8 @@ const (
 	HotAltered                         // the same of the hot rows of a split that was begun
 	MergeAltered                       // the same of the whole file of a merge
 	BeingDeleted                       // a deletion was begun, and nothing but it can go on
+	BirthBegun                         // a new user's first write has claimed the object, and there is no file
+	BirthFenced                        // the same behind its fence
 	situations                         // how many there are
 )
 
@@ -56,6 +58,10 @@ func Classify(file Version, st wire.Status) Situation {
 		return ObjectSetBack
 	case file.Deletion != "" && st.Phase != userdb.Active:
 		return BeingDeleted
+	case st.Birth && file.Absent:
+		return BirthBegun
+	case st.Birth && file.Fenced():
+		return BirthFenced
 	case file.Absent && Waits(st.Phase):
 		return FileMissing
 	case st.Phase.Split():
@@ -114,6 +120,7 @@ const (
 	eitherWay   = "dbmigrate migrate or rollback"
 	splitOrBack = "dbmigrate migrate --mode split or rollback"
 	runbook     = "docs/runbook.md"
+	birthCutOff = "a new user's first write is under way or was cut off: the user's next write ends that"
 	otherBytes  = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
 	asWord      = "copy and check the file, then dbmigrate rollback, which says what is safe"
 )
@@ -154,6 +161,8 @@ var meanings = [situations]Meaning{
 	HotAltered:    {SideSplit, otherBytes, asWord},
 	MergeAltered:  {SideFile, otherBytes, asWord},
 	BeingDeleted:  {SideNeither, "the user is being deleted: requests fail", "dbmigrate forget"},
+	BirthBegun:    {SideNeither, birthCutOff, "dbmigrate rollback"},
+	BirthFenced:   {SideNeither, birthCutOff, eitherWay},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.

@@ -181,6 +181,10 @@ func Missing(op string, u userdb.UserID, key userdb.ObjectKey, st wire.Status) e
 		Err:   fmt.Errorf("there is no object %s, and the Durable Object is %s", key, st.Phase),
 		Hint:  "`dbmigrate rollback` ends what was begun: the user then is without a file and without rows",
 	}
+	if st.Birth {
+		e.Err = fmt.Errorf("there is no object %s: the user's first write is under way or was cut off", key)
+		e.Hint = "nothing was written; the user's next write begins in the Durable Object, and `dbmigrate rollback` ends what was begun"
+	}
 	if st.Phase == userdb.Sealed {
 		e.Kind, e.Err = userdb.Conflict, fmt.Errorf("%w: %w", e.Err, errOverwritten)
 		e.Hint = "`dbmigrate rollback` builds the file again from the Durable Object, which keeps everything"

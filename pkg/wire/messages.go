@@ -213,6 +213,8 @@ type Status struct {
 	Clearing bool `json:"clearing,omitempty"`
 	// UserVersion is PRAGMA user_version of the content; nil where there is none, and from an older Worker.
 	UserVersion *int32 `json:"userVersion,omitempty"`
+	// Birth says that the newest claim is one of a new user's first write that has not come to its end.
+	Birth bool `json:"birth,omitempty"`
 }
 
 // Thaw names rows of a split user that the application wants back in the file.

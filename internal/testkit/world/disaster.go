@@ -35,15 +35,15 @@ func (w *World) DeleteFile(u userdb.UserID) bool {
 }
 
 // Serves says whether a side takes the user's writes at this moment: an object that is ACTIVE, or a file
-// without fence.
+// without fence. The next request ends a birth that was cut off, and is served.
 func (w *World) Serves(u userdb.UserID) bool {
 	served, _ := with(w.Objects, u, func(o *object) (bool, error) {
 		file, err := w.Bucket.read("get", w.Layout.Key(u), "")
 		if err != nil {
-			return o.phase() == userdb.Active || holdsNothing(o.phase()), nil
+			return o.phase() == userdb.Active || holdsNothing(o.phase()) || o.endsBirth(nil), nil
 		}
 		mark, err := markOf(&file)
-		return err == nil && (mark.Kind != userdb.FenceMark || o.phase() == userdb.Active), nil
+		return err == nil && (mark.Kind != userdb.FenceMark || o.phase() == userdb.Active || o.endsBirth(&file)), nil
 	})
 	return served
 }

@@ -25,6 +25,7 @@ type World struct {
 
 	scratch string
 	files   atomic.Int64
+	born    atomic.Int64
 }
 
 // New makes an empty world. Its objects keep their databases under scratch, which must exist.

@@ -88,6 +88,7 @@ func (o *object) status() wire.Status {
 		Batches:            o.content.applied(),
 		Receipt:            o.receipt,
 		UserVersion:        o.content.userVersion(),
+		Birth:              o.isBirth(),
 	}
 }
 
@@ -137,34 +138,36 @@ func (o *Objects) Status(_ context.Context, u userdb.UserID) (wire.Status, error
 
 // Claim hands out the next number, if the caller has seen the present one.
 func (o *Objects) Claim(_ context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
-	return with(o, u, func(o *object) (wire.Claimed, error) {
-		if req.ID != "" && o.last.id == req.ID && o.last.gen == o.state.Gen {
-			return wire.Claimed{Status: o.status(), Outcome: o.last.outcome}, nil
-		}
-		if req.Seen != o.state.Gen {
-			return wire.Claimed{}, refuse(
-				wire.KindClaimConflict,
-				"claim %d was seen, and %d is the last one",
-				req.Seen,
-				o.state.Gen,
-			)
-		}
-		o.state.Phase = o.phase()
-		r := o.state.claimRule(req.Intent)
-		if !r.ok {
-			return wire.Claimed{}, refuse(
-				wire.KindWrongPhase,
-				"claim for %s in phase %s",
-				req.Intent,
-				o.state.Phase,
-			)
-		}
-		o.state.Gen++
-		o.state.Intent = req.Intent
-		o.apply(r)
-		o.last.id, o.last.gen, o.last.outcome = req.ID, o.state.Gen, r.outcome
-		return wire.Claimed{Status: o.status(), Outcome: r.outcome}, nil
-	})
+	return with(o, u, func(o *object) (wire.Claimed, error) { return o.claim(req) })
+}
+
+func (o *object) claim(req wire.ClaimRequest) (wire.Claimed, error) {
+	if req.ID != "" && o.last.id == req.ID && o.last.gen == o.state.Gen {
+		return wire.Claimed{Status: o.status(), Outcome: o.last.outcome}, nil
+	}
+	if req.Seen != o.state.Gen {
+		return wire.Claimed{}, refuse(
+			wire.KindClaimConflict,
+			"claim %d was seen, and %d is the last one",
+			req.Seen,
+			o.state.Gen,
+		)
+	}
+	o.state.Phase = o.phase()
+	r := o.state.claimRule(req.Intent)
+	if !r.ok {
+		return wire.Claimed{}, refuse(
+			wire.KindWrongPhase,
+			"claim for %s in phase %s",
+			req.Intent,
+			o.state.Phase,
+		)
+	}
+	o.state.Gen++
+	o.state.Intent = req.Intent
+	o.apply(r)
+	o.last.id, o.last.gen, o.last.outcome = req.ID, o.state.Gen, r.outcome
+	return wire.Claimed{Status: o.status(), Outcome: r.outcome}, nil
 }
 
 // move is a message that does nothing but change the phase.

@@ -34,6 +34,8 @@ type Router struct {
 	FlagAge func() time.Duration
 	// Deadline is how long a request looks for a side that takes it.
 	Deadline time.Duration
+	// Births lets new users begin in the object.
+	Births bool
 }
 
 // Query is what an application runs on a user's database, in one transaction.
@@ -59,6 +61,13 @@ type journey struct {
 	mark userdb.Mark
 	// missing: the file was looked for and is not there. Whether the user is a new one, the object knows.
 	missing bool
+	// unborn is the last claim of the object that holds nothing beside the missing file.
+	unborn *userdb.Claim
+	// bearing is the birth of somebody else that the request waits for.
+	bearing struct {
+		gen   userdb.Claim
+		since time.Time
+	}
 }
 
 // Do answers a query. Errors: ErrRefused, ErrUnknown, or what the query itself failed with.
@@ -98,7 +107,7 @@ func (j *journey) askFile(ctx context.Context) (side, error) {
 	if err != nil {
 		return answered, err
 	}
-	j.missing = false
+	j.missing, j.unborn = false, nil
 	if mark.Kind == userdb.FenceMark {
 		j.copy, j.mark = file, mark
 		return objectSide, nil
@@ -157,6 +166,9 @@ func (j *journey) write(ctx context.Context, file *stored) (side, error) {
 	if err != nil || !changed {
 		return answered, err
 	}
+	if j.unborn != nil && j.Births {
+		return j.bear(ctx, nil, *j.unborn)
+	}
 	opts := userdb.PutOptions{IfNoneMatch: file == nil}
 	if file != nil {
 		opts = userdb.PutOptions{
@@ -208,7 +220,10 @@ func (j *journey) runOnCopy(ctx context.Context, file *stored) error {
 }
 
 // answer is the state in which an object took a query, or did not.
-type answer struct{ state State }
+type answer struct {
+	state State
+	birth bool // its newest claim is one of a birth that has not come to its end
+}
 
 func (j *journey) askObject(ctx context.Context) (side, error) {
 	var got answer
@@ -226,16 +241,10 @@ func (j *journey) askObject(ctx context.Context) (side, error) {
 		return answered, failed
 	case err == nil && got.state.Phase == userdb.Active:
 		return answered, nil
-	case err == nil && j.missing && holdsNothing(got.state.Phase):
-		return j.useAbsent(ctx)
 	case err == nil && j.missing:
-		pause()
-		return fileSide, nil
+		return j.whileMissing(ctx, got)
 	case err == nil && j.q.Write:
-		if j.copy != nil {
-			pause()
-		}
-		return fileSide, nil
+		return j.waitOrEnd(ctx, got)
 	case err == nil:
 		return j.readWhileNotActive(ctx, got)
 	case j.q.Write && !errors.Is(err, ErrLost):
@@ -284,7 +293,7 @@ func (j *journey) readWhileNotActive(ctx context.Context, got answer) (side, err
 func (o *Objects) query(ctx context.Context, u userdb.UserID, q Query) (answer, error) {
 	return with(o, u, func(o *object) (answer, error) {
 		o.state.Phase = o.phase()
-		got := answer{state: o.state}
+		got := answer{state: o.state, birth: o.isBirth()}
 		if o.isBehind(u) {
 			return got, errSetBack
 		}

@@ -1,5 +1,6 @@
 import { WireError } from "../wire/errors.ts";
 import type { Status } from "../wire/messages.ts";
+import { isBirth } from "./birth-claim.ts";
 import type { StoreContext } from "./context.ts";
 import { setForeignKeys } from "./pragmas.ts";
 import { type Message, type Rule, type State, nextState, ruleFor } from "./phases.ts";
@@ -68,5 +69,6 @@ export function statusOf({ books, sql }: StoreContext): Status {
     ...(books.opened > 0 && { opened: books.opened }),
     ...(books.hasRest && { clearing: true }),
     ...(books.schema !== undefined && { userVersion: books.userVersion }),
+    ...(isBirth(books) && { birth: true }),
   };
 }

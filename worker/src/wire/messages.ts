@@ -47,6 +47,8 @@ export interface Status {
   readonly clearing?: boolean;
   /** PRAGMA user_version of the content; absent where there is none. */
   readonly userVersion?: number;
+  /** The newest claim is one of a birth that has not come to its end (docs/cutover.md). */
+  readonly birth?: true;
 }
 
 export interface Claimed extends Status {

@@ -215,6 +215,8 @@ it.each(some("cuts of a birth", CUTS, 12))(
     });
     const first = await write(router({ ...dead.config, deadlineMs: 60 }), user, "first");
     const next = router({ newUsers });
+    const left = await status(user);
+    expect(left["birth"] === true).toBe(left["phase"] === "IMPORTING" || left["phase"] === "READY");
     // No half of a birth is ever read.
     const read = await next.query(user, { statements: [{ sql: "SELECT 1" }], mode: "read" });
     expect(read).toMatchObject({ ok: true });
