@@ -184,6 +184,36 @@ var mutations = []mutation{
 		"IfMatch: seen.ETag, Metadata: meta",
 		"Metadata: meta",
 	},
+	{
+		"a birth's fence is not conditional",
+		model + "birth.go",
+		"opts.IfNoneMatch = seen == nil",
+		"opts.IfMatch = \"\"",
+	},
+	{
+		"a birth puts no fence",
+		model + "birth.go",
+		"_, err := j.World.Bucket.put(key, content, opts)\n\t\treturn err",
+		"_, _, _ = key, content, opts\n\t\treturn nil",
+	},
+	{
+		"a birth goes on although its fence was refused",
+		model + "birth.go",
+		"return \"\", fenceRefused",
+		"return etag, fenceStands",
+	},
+	{
+		"any fence is one of a birth",
+		model + "birth.go",
+		"mark.Non.Claim() <= gen &&\n\t\tisEmptyDatabase(file.body)",
+		"mark.Non.Claim() <= gen",
+	},
+	{
+		"no router ends what a birth left open",
+		model + "birth.go",
+		"return time.Since(j.bearing.since) >= min(birthPatience, j.Deadline/4)",
+		"return false",
+	},
 }
 
 // table has a row for each removed check that was found.

@@ -6,6 +6,7 @@ package simulation
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -29,6 +30,7 @@ type Figures struct {
 	Acknowledged, Unknown, Refused, Reads   int
 	Commands, Moved, Back, Died, FailedOpen int
 	Deleted, SetBack, BucketBack            int
+	Born, Forgotten                         int // users who began in the object, and who were deleted
 }
 
 // Add adds another life's.
@@ -45,6 +47,8 @@ func (f *Figures) Add(g Figures) {
 	f.Deleted += g.Deleted
 	f.SetBack += g.SetBack
 	f.BucketBack += g.BucketBack
+	f.Born += g.Born
+	f.Forgotten += g.Forgotten
 }
 
 // life is one run of the simulation.
@@ -55,7 +59,8 @@ type life struct {
 	log   io.Writer
 	began time.Time
 
-	kind kind
+	kind   kind
+	births bool // new users begin in the object
 
 	mu      sync.Mutex
 	running int  // commands under way
@@ -66,6 +71,7 @@ type life struct {
 	// bucketBack says that the file was set back while the object served. From then on either side may
 	// acknowledge writes: no command may destroy one of the two, and that is all.
 	bucketBack bool
+	forgetting bool // the user is being deleted
 	written    witness
 	figures    Figures
 	broken     []string
@@ -75,8 +81,9 @@ type life struct {
 func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	l := &life{World: world.New(scratch), seed: seed, log: log, began: time.Now(), written: newWitness()}
 	dice := l.dice("life", 0)
-	calm := l.router("calm", 0, world.Trouble{})
 	isNew := dice.IntN(4) == 0
+	l.births = isNew && l.dice("births", 0).IntN(3) > 0
+	calm := l.router("calm", 0, world.Trouble{})
 	if !isNew {
 		for i := range 1 + dice.IntN(20) {
 			if err := l.write(calm, fmt.Sprintf("first-%d", i)); err != nil {
@@ -94,6 +101,9 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 		actors.Go(func() { l.operator(i, trouble) })
 	}
 	fate := dice.IntN(6)
+	if l.births {
+		l.beside(trouble, fate == 2 || fate > 3, actors.Go)
+	}
 	switch {
 	case fate == 0 && !isNew: // a file that somebody creates may still be under way
 		actors.Go(l.deletion)
@@ -110,8 +120,13 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 		l.restoredNight()
 	}
 	l.late.Wait() // a late request may still hit what is settled now
+	if l.forgetting && !l.forget(3) {
+		return l.figures, errors.New("a last, undisturbed deletion does not end")
+	}
 	l.demandService()
-	return l.figures, l.end()
+	err := l.end()
+	l.figures.Born = l.Born()
+	return l.figures, err
 }
 
 // night is what happens while no application is awake: a migrate dies, a rollback ends it, and what the dead
@@ -189,6 +204,7 @@ func (l *life) router(kind string, number int, trouble world.Trouble) *world.Rou
 		Network:  world.NewLine(l.dice(kind+" line", number), trouble, &l.late),
 		FlagAge:  age,
 		Deadline: 5 * time.Second,
+		Births:   l.births && l.dice(kind+" births", number).IntN(3) > 0,
 	}
 }
 
@@ -205,7 +221,7 @@ func (l *life) application(number int, trouble world.Trouble) {
 			continue
 		}
 		id := fmt.Sprintf("%d-%d", number, i)
-		err := l.write(router, id)
+		err := l.write(l.isolate(router, number, i), id)
 		l.say("application %d: write %s: %v", number, id, orDone(err))
 	}
 }
@@ -217,8 +233,18 @@ func orDone(err error) any {
 	return err
 }
 
-func (l *life) write(r *world.Router, id string) error {
-	err := r.Do(context.Background(), user, world.Query{Write: true, Run: func(c *sql.Conn) error {
+func (l *life) write(r *world.Router, id string) error { return l.writeBy(r, id) }
+
+// writer carries out an application's queries.
+type writer interface {
+	Do(context.Context, userdb.UserID, world.Query) error
+}
+
+func (l *life) writeBy(w writer, id string) error {
+	l.mu.Lock()
+	began := l.written.epoch
+	l.mu.Unlock()
+	err := w.Do(context.Background(), user, world.Query{Write: true, Run: func(c *sql.Conn) error {
 		ctx := context.Background()
 		if _, err := c.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS log (id TEXT)"); err != nil {
 			return err
@@ -230,7 +256,9 @@ func (l *life) write(r *world.Router, id string) error {
 	defer l.mu.Unlock()
 	switch err {
 	case nil:
-		l.written.acknowledged[id] = true
+		if l.written.counts(began) {
+			l.written.acknowledged[id] = true
+		}
 		l.figures.Acknowledged++
 	case world.ErrRefused:
 		l.written.refused[id] = true
@@ -246,7 +274,7 @@ func (l *life) write(r *world.Router, id string) error {
 // read demands everything that was acknowledged, or shown to anybody, before it began.
 func (l *life) read(r *world.Router) ([]string, error) {
 	l.mu.Lock()
-	demanded := l.written.visible()
+	demanded, began := l.written.visible(), l.written.epoch
 	l.mu.Unlock()
 	var found []string
 	err := r.Do(context.Background(), user, world.Query{Run: func(c *sql.Conn) (err error) {
@@ -263,7 +291,7 @@ func (l *life) read(r *world.Router) ([]string, error) {
 		return nil, err
 	}
 	l.figures.Reads++
-	if l.bucketBack {
+	if l.bucketBack || !l.written.counts(began) {
 		return found, nil
 	}
 	if wrong := l.written.check(demanded, found); wrong != "" {
@@ -378,7 +406,7 @@ func (l *life) setFileBack(kept *world.KeptFile) bool {
 }
 
 // disturbed says that somebody took one side away, behind everybody's back: the caller holds mu.
-func (l *life) disturbed() bool { return l.deleted || l.setBack || l.bucketBack }
+func (l *life) disturbed() bool { return l.deleted || l.setBack || l.bucketBack || l.forgetting }
 
 func (l *life) claimOf() userdb.Claim {
 	st, err := l.Objects.Status(context.Background(), user)
@@ -607,11 +635,31 @@ func (l *life) settle(forward bool) error {
 // witness knows what the application was told.
 type witness struct {
 	acknowledged, refused, shown map[string]bool
+	deleted                      map[string]bool // with the user
+	// epoch counts the beginnings and ends of deletions: nothing is demanded of what runs beside one.
+	epoch int
 }
 
 func newWitness() witness {
-	return witness{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	return witness{
+		acknowledged: map[string]bool{}, refused: map[string]bool{}, shown: map[string]bool{}, deleted: map[string]bool{},
+	}
 }
+
+// deletionBegins: what was written until now is to go.
+func (w *witness) deletionBegins() {
+	maps.Copy(w.deleted, w.visible())
+	w.epoch++
+}
+
+// deletionEnds: what comes from now on is a new user's.
+func (w *witness) deletionEnds() {
+	w.acknowledged, w.shown = map[string]bool{}, map[string]bool{}
+	w.epoch++
+}
+
+// counts says whether no deletion ran beside what began in that epoch.
+func (w *witness) counts(began int) bool { return began == w.epoch && w.epoch%2 == 0 }
 
 // visible is what every read from now on has to show.
 func (w *witness) visible() map[string]bool {
@@ -628,6 +676,9 @@ func (w *witness) check(demanded map[string]bool, found []string) string {
 	for _, id := range found {
 		if w.refused[id] {
 			return fmt.Sprintf("%s was refused, and is there", id)
+		}
+		if w.deleted[id] {
+			return fmt.Sprintf("%s was deleted with its user, and is there", id)
 		}
 		w.shown[id] = true
 	}
