@@ -38,13 +38,24 @@ func fitHelp(text string, width int) string {
 		}
 		paragraph = nil
 	}
-	title := ""
+	title, item := "", ""
+	endItem := func() {
+		if item != "" {
+			b.WriteString(fitLine(item, width))
+		}
+		item = ""
+	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		indented := strings.HasPrefix(line, " ")
 		if line == "" || indented || strings.HasSuffix(line, ":") {
 			end()
 		}
+		if continuesItem(item, line) {
+			item += " " + strings.TrimSpace(line)
+			continue
+		}
+		endItem()
 		switch {
 		case line == "":
 			b.WriteString("\n")
@@ -56,16 +67,24 @@ func fitHelp(text string, width int) string {
 		case title == "Examples:":
 			b.WriteString(fitCommand(line, width))
 		default:
-			b.WriteString(fitLine(line, width))
+			item = line
 		}
 	}
 	end()
+	endItem()
 	return b.String()
 }
 
 // named is the beginning of a line that names something: the text about it stands behind two blanks, or a
 // colon.
 var named = regexp.MustCompile(`^\s+\S.*?(:\s+|\s{2,})`)
+
+// continuesItem says whether a line goes on with the text of the list item before it: it stands under that
+// text.
+func continuesItem(item, line string) bool {
+	head := uniseg.StringWidth(named.FindString(item))
+	return head > 0 && line != "" && len(line)-len(strings.TrimLeft(line, " ")) == head
+}
 
 // fitLine breaks a line of a list, under its own text.
 func fitLine(line string, width int) string {
@@ -78,8 +97,27 @@ func fitLine(line string, width int) string {
 	return head + strings.Join(lines, "\n"+indent) + "\n"
 }
 
-// fitCommand breaks a command of the shell so that it can still be copied.
+// fitCommand breaks a command of the shell so that it can still be copied. A remark goes on as a remark.
 func fitCommand(line string, width int) string {
+	command, remark, remarked := strings.Cut(line, " # ")
+	if !remarked || uniseg.StringWidth(line) <= width {
+		return fitWords(line, width) + "\n"
+	}
+	head := command + " # "
+	if uniseg.StringWidth(head) > width/2 {
+		head = "  # "
+		return fitWords(strings.TrimRight(command, " "), width) + "\n" + fitRemark(head, remark, width)
+	}
+	return fitRemark(head, remark, width)
+}
+
+func fitRemark(head, remark string, width int) string {
+	column := uniseg.StringWidth(head) - len("# ")
+	lines := report.Wrap(remark, width-uniseg.StringWidth(head))
+	return head + strings.Join(lines, "\n"+strings.Repeat(" ", column)+"# ") + "\n"
+}
+
+func fitWords(line string, width int) string {
 	var b strings.Builder
 	used := 0
 	for _, word := range words(line) {
@@ -92,7 +130,7 @@ func fitCommand(line string, width int) string {
 		b.WriteString(word)
 		used += w
 	}
-	return b.String() + "\n"
+	return b.String()
 }
 
 // words parts a command at its blanks, which stay before the words; what is quoted stays whole.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -37,7 +38,7 @@ func newRuns(a *app) *cobra.Command {
 			changes: "nothing; with --report it writes a page on this machine",
 			exits:   []int{exitDone, exitUsage, exitInterrupted},
 		}.annotations(),
-		Args: noArguments,
+		Args: noRunNamed,
 		RunE: func(cmd *cobra.Command, _ []string) error { return looked(a.runs(cmd, &o)) },
 	}
 	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
@@ -50,6 +51,15 @@ func newRuns(a *app) *cobra.Command {
 		"with --report: JSON `file` of a router's observer, to compare requests before and after (docs/mount.md)",
 	)
 	return cmd
+}
+
+// noRunNamed points those who name a run to the commands about one.
+func noRunNamed(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError("read arguments", fmt.Sprintf("%q", args[0]), cmd.CommandPath()+" takes no arguments",
+		"for one run: `dbmigrate status --run ID`, or `dbmigrate runs --report ID`")
 }
 
 func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {

@@ -155,7 +155,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usageError(
 		"read arguments",
 		fmt.Sprintf("%q", args[0]),
-		cmd.CommandPath()+" takes none",
+		cmd.CommandPath()+" takes no arguments",
 		"see "+cmd.CommandPath()+" --help",
 	)
 }

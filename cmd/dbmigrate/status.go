@@ -10,7 +10,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/status"
-	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -167,14 +166,14 @@ func (a *app) statusOfRun(
 		return nil, err
 	}
 	a.out.Say(
-		"run %s: %s of %s by %s, %s; %s of its %s are in the record",
+		"run %s: %s of %s by %s, %s; users in the record: %d of %d",
 		run,
 		of.Run.Action,
 		of.Run.Bucket,
 		of.Run.Who.Name,
 		of.Run.State,
-		units.Plural(len(of.IDs), "user"),
-		units.Plural(of.Run.Begin.Users, "user"),
+		len(of.IDs),
+		of.Run.Begin.Users,
 	)
 	if text := runs.InFlightText(of.Run); text != "" {
 		a.out.Warn("%s: they are asked, too", text)

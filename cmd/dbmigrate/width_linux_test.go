@@ -120,6 +120,24 @@ func TestHelpFits(t *testing.T) {
 	}
 }
 
+// wholeRun is the id of a run, as a person copies it.
+var wholeRun = regexp.MustCompile(`(?m)^\d{8}T\d{6}Z-[0-9a-f]{8}\b`)
+
+// TestRemarksAndItemsStayTogether: a remark behind an example is no part of the command that a person copies,
+// and an item that the help states in several lines is one text.
+func TestRemarksAndItemsStayTogether(t *testing.T) {
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	root, _ := seenAt(t, 80, env, "help")
+	if strings.Contains(root, "\\\r\n") || !regexp.MustCompile(`(?m)^ {20,}# and so on`).MatchString(root) {
+		t.Errorf("a remark is broken as a command:\n%s", root)
+	}
+	migrate, _ := seenAt(t, 80, env, "help", "migrate")
+	if text := strings.Join(strings.Fields(migrate), " "); !strings.Contains(migrate, "(its data stays); the KV flags") ||
+		!strings.Contains(text, "or unconditional. Before the first fence") {
+		t.Errorf("an item is parted:\n%s", migrate)
+	}
+}
+
 // TestListsFit: the same of tables. They draw bars and sparklines where the terminal can show them.
 func TestListsFit(t *testing.T) {
 	files, flags := httptest.NewServer(&largeFleet{users: 40, calls: map[string]int{}}), httptest.NewServer(&bigFleet{users: 40})
@@ -136,8 +154,11 @@ func TestListsFit(t *testing.T) {
 		} {
 			env := fleetEnv(t, list.url)
 			out, talk := seenAt(t, columns, env, name, list.flag)
-			for _, line := range tooWide(out, columns) {
+			for _, line := range tooWide(out+talk, columns) {
 				t.Errorf("%s at %d columns: %q", name, columns, line)
+			}
+			if !wholeRun.MatchString(out) && name == "runs" {
+				t.Errorf("at %d columns no id of a run can be copied:\n%s", columns, out)
 			}
 			if !strings.Contains(out, list.drawn) && columns >= 100 || !strings.Contains(talk, list.said) {
 				t.Errorf("%s at %d columns draws nothing:\n%s\n%s", name, columns, out, talk)

@@ -113,6 +113,7 @@ var columns = []report.Column[Finding]{
 	{Head: "CHECK", Field: "check", Text: func(f Finding) string { return f.Check }},
 	{
 		Head:  "",
+		Keep:  true,
 		Field: "ok",
 		Text:  okText,
 		Data:  func(f Finding) string { return fmt.Sprint(f.OK) },

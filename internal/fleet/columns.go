@@ -15,6 +15,7 @@ var resultColumns = []report.Column[result.Result]{
 	{Head: "USER", Field: "user", Text: func(r result.Result) string { return string(r.User) }},
 	{
 		Head:  "OUTCOME",
+		Keep:  true,
 		Field: "outcome",
 		Text:  func(r result.Result) string { return string(r.Outcome) },
 		Style: outcomeStyle,
@@ -23,7 +24,7 @@ var resultColumns = []report.Column[result.Result]{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(r result.Result) string { return units.FormatSize(r.Bytes) },
+		Text:  func(r result.Result) string { return report.SizeOrNothing(r.Bytes) },
 		Data:  func(r result.Result) string { return strconv.FormatInt(r.Bytes, 10) },
 	},
 	{

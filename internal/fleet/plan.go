@@ -51,7 +51,7 @@ var planColumns = []report.Column[planned]{
 		Data:  func(p planned) string { return strconv.FormatInt(p.Bytes, 10) },
 	},
 	{Head: "PLACE", Field: "place", Text: func(p planned) string { return string(p.Place) }},
-	{Head: "PLAN", Field: "plan", Text: func(p planned) string { return p.Plan }},
+	{Head: "PLAN", Keep: true, Field: "plan", Text: func(p planned) string { return p.Plan }},
 	{Head: "MEANING", Field: "meaning", Text: meaningText},
 }
 

@@ -220,8 +220,8 @@ func (*gone) Left() {}
 
 var columns = []report.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
-	{Head: "PLAN", Field: "plan", Text: func(l Line) string { return l.Plan }},
-	{Head: "SERVES", Field: "serves", Text: func(l Line) string { return string(l.Serves) }},
+	{Head: "PLAN", Keep: true, Field: "plan", Text: func(l Line) string { return l.Plan }},
+	{Head: "SERVES", Keep: true, Field: "serves", Text: func(l Line) string { return string(l.Serves) }},
 	{
 		Head: "FILE", Field: "bytes", Right: true,
 		Text: func(l Line) string { return units.FormatSize(l.Bytes) },

@@ -66,8 +66,8 @@ func verdict(u userdb.UserID, x inspect.Explanation) string {
 
 var proofColumns = []report.Column[inspect.Proof]{
 	{Head: "USER", Field: "user", Text: func(p inspect.Proof) string { return string(p.User) }},
-	{Head: "PROOF", Field: "proof", Text: func(p inspect.Proof) string { return p.Proof }},
-	{Head: "HOLDS", Field: "holds", Text: holdsText, Style: func(p inspect.Proof) report.Style {
+	{Head: "PROOF", Keep: true, Field: "proof", Text: func(p inspect.Proof) string { return p.Proof }},
+	{Head: "HOLDS", Keep: true, Field: "holds", Text: holdsText, Style: func(p inspect.Proof) report.Style {
 		if p.Holds {
 			return report.Good
 		}

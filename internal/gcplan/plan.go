@@ -127,6 +127,7 @@ func columns(now time.Time) []report.Column[line] {
 		{Head: "USER", Field: "user", Text: func(l line) string { return string(l.User) }},
 		{
 			Head:  "PLAN",
+			Keep:  true,
 			Field: "plan",
 			Text:  func(l line) string { return l.Plan },
 			Style: func(l line) report.Style {

@@ -43,8 +43,8 @@ var columns = []report.Column[Event]{
 		Text:  func(e Event) string { return time.UnixMilli(e.At).UTC().Format(time.RFC3339) },
 		Data:  func(e Event) string { return strconv.FormatInt(e.At, 10) },
 	},
-	{Head: "WHAT", Field: "kind", Text: whatText, Data: func(e Event) string { return e.Kind }},
-	{Head: "OUTCOME", Field: "outcome", Text: func(e Event) string { return e.Outcome }, Style: outcomeStyle},
+	{Head: "WHAT", Keep: true, Field: "kind", Text: whatText, Data: func(e Event) string { return e.Kind }},
+	{Head: "OUTCOME", Keep: true, Field: "outcome", Text: func(e Event) string { return e.Outcome }, Style: outcomeStyle},
 	{
 		Head:  "SIZE",
 		Field: "bytes",

@@ -26,7 +26,7 @@ type Line struct {
 
 var columns = []report.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
-	{Head: "SERVED BY", Field: "servedBy", Text: func(l Line) string { return l.ServedBy }},
+	{Head: "SERVED BY", Keep: true, Field: "servedBy", Text: func(l Line) string { return l.ServedBy }},
 	size("NOW", "bytesNow", func(l Line) int64 { return l.BytesNow }),
 	size("COMES", "bytes", func(l Line) int64 { return l.Bytes }),
 	{Head: "ROWS", Field: "rows", Right: true, Text: func(l Line) string { return report.OrNothing(l.Rows) }},

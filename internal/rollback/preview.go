@@ -132,12 +132,12 @@ func showRows(out *report.Output, lines []PreviewLine) {
 
 var previewColumns = []report.Column[PreviewLine]{
 	{Head: "USER", Field: "user", Text: func(l PreviewLine) string { return string(l.User) }},
-	{Head: "PLAN", Field: "plan", Text: func(l PreviewLine) string { return string(l.Plan) }},
+	{Head: "PLAN", Keep: true, Field: "plan", Text: func(l PreviewLine) string { return string(l.Plan) }},
 	{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(l PreviewLine) string { return units.FormatSize(l.Bytes) },
+		Text:  func(l PreviewLine) string { return report.SizeOrNothing(l.Bytes) },
 		Data:  func(l PreviewLine) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
 	{

@@ -120,8 +120,8 @@ func countsText(counts map[string]int) []string {
 
 var columns = []report.Column[Line]{
 	{Head: "RUN", Field: "run", Text: func(l Line) string { return l.Run }},
-	{Head: "ACTION", Field: "action", Text: func(l Line) string { return l.Action }},
-	{Head: "STATE", Field: "state", Text: func(l Line) string { return string(l.State) }, Style: runStyle},
+	{Head: "ACTION", Keep: true, Field: "action", Text: func(l Line) string { return l.Action }},
+	{Head: "STATE", Keep: true, Field: "state", Text: func(l Line) string { return string(l.State) }, Style: runStyle},
 	{
 		Head:  "BEGAN",
 		Field: "at",
@@ -146,7 +146,7 @@ var columns = []report.Column[Line]{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(l Line) string { return units.FormatSize(l.Bytes) },
+		Text:  func(l Line) string { return report.SizeOrNothing(l.Bytes) },
 		Data:  func(l Line) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
 	{Head: "BY", Field: "by", Text: byText},

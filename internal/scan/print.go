@@ -107,6 +107,7 @@ var scanColumns = []report.Column[User]{
 	{Head: "PLACE", Field: "place", Text: func(s User) string { return string(s.Place) }},
 	{
 		Head:  "ADVICE",
+		Keep:  true,
 		Field: "advice",
 		Text:  adviceText,
 		Data:  func(s User) string { return s.Advice },

@@ -54,6 +54,7 @@ var splitColumns = []report.Column[SplitUser]{
 	},
 	{
 		Head:  "SPLIT",
+		Keep:  true,
 		Field: "split",
 		Text:  func(l SplitUser) string { return l.Verdict },
 		Style: splitStyle,

@@ -114,7 +114,7 @@ func (o Options) Prices(say func(string, ...any)) {
 
 var columns = []report.Column[Line]{
 	{Head: "PROBE", Field: "probe", Text: func(l Line) string { return l.ID }},
-	{Head: "RESULT", Field: "result", Text: func(l Line) string { return l.Result }, Style: style},
+	{Head: "RESULT", Keep: true, Field: "result", Text: func(l Line) string { return l.Result }, Style: style},
 	{Head: "TOOK", Field: "tookMs", Right: true, Text: func(l Line) string { return took(l.TookMs) }},
 	{Head: "WRITES WAITED", Field: "pauseMs", Right: true, Text: func(l Line) string { return took(l.PauseMs) }},
 	{Head: "PROVES", Field: "proves", Text: func(l Line) string { return l.Proves }},

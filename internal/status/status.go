@@ -302,6 +302,7 @@ var columns = []report.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
 	{
 		Head:  "SERVED BY",
+		Keep:  true,
 		Field: "serves",
 		Text:  servesText,
 		Data:  func(l Line) string { return string(l.Serves) },
@@ -378,7 +379,7 @@ func versionText(l Line) string {
 	return report.OrNothing(int64(*l.UserVersion))
 }
 
-func sizeText(l Line) string { return units.FormatSize(l.Bytes) }
+func sizeText(l Line) string { return report.SizeOrNothing(l.Bytes) }
 
 func migratedText(l Line) string {
 	if l.At == 0 {

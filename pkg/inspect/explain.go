@@ -143,7 +143,8 @@ func (x *explainer) store(
 	if differs != "" {
 		x.add(true, false, "content", "%s", differs)
 	} else {
-		x.add(true, true, "content", "every row can be read; %d write transactions since the migration", st.Writes-st.WritesAtActivation)
+		x.add(true, true, "content", "every row can be read; %s since the migration",
+			units.Plural(int(st.Writes-st.WritesAtActivation), "write transaction"))
 	}
 	x.sameBytes(ctx, file, *st.Receipt)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -201,7 +202,7 @@ func (v *check) store(ctx context.Context, st wire.Status, kept *userfile.Copy) 
 	}
 	v.result.Outcome = result.OutcomeWritten
 	v.result.Writes = report.Writes - st.WritesAtActivation
-	v.result.Reason = fmt.Sprintf("%d write transactions since the migration", v.result.Writes)
+	v.result.Reason = units.Plural(int(v.result.Writes), "write transaction") + " since the migration"
 	v.result.Changes = changed(st.Receipt.Digest, *report.Digest)
 	return nil
 }

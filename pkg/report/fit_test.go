@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,5 +105,58 @@ func TestDrawings(t *testing.T) {
 	}
 	if got := Sparkline([]float64{0, 0}, 5); got != "▁▁" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestTablesAreLaidOut: what a person looks for stays in the row, and the others share lines below. The last
+// text is broken beside the row where that is enough.
+func TestTablesAreLaidOut(t *testing.T) {
+	field := func(i int) func([]string) string { return func(r []string) string { return r[i] } }
+	user, served := Column[[]string]{Head: "USER", Text: field(0)}, Column[[]string]{Head: "SERVED BY", Keep: true, Text: field(1)}
+	phase, file := Column[[]string]{Head: "PHASE", Text: field(2)}, Column[[]string]{Head: "FILE", Text: field(3)}
+	writes := Column[[]string]{Head: "WRITES SINCE", Right: true, Text: field(4)}
+	run, reason := Column[[]string]{Head: "RUN", Text: field(5)}, Column[[]string]{Head: "REASON", Text: field(6)}
+	row := []string{"a-user-with-a-long-name", "Durable Object", "ACTIVE", "fenced", "1", "20261126T040000Z-9f3c21aa", strings.Repeat("why not ", 12)}
+	for name, c := range map[string]struct {
+		width   int
+		columns []Column[[]string]
+		want    string
+	}{
+		"below": {60, []Column[[]string]{user, served, phase, file, writes, run}, "" +
+			"USER                     SERVED BY       PHASE   WRITES\n" +
+			"                                                  SINCE\n" +
+			"a-user-with-a-long-name  Durable Object  ACTIVE       1\n" +
+			"    file: fenced  run: 20261126T040000Z-9f3c21aa\n"},
+		"last": {90, []Column[[]string]{user, served, reason}, "" +
+			"USER                     SERVED BY       REASON\n" +
+			"a-user-with-a-long-name  Durable Object  " + strings.Repeat("why not ", 5) + "why not\n" +
+			strings.Repeat(" ", 41) + strings.Repeat("why not ", 5) + "why not\n"},
+	} {
+		var out bytes.Buffer
+		s := NewSheet(New(Options{Out: &out, Format: Table, OutTerminal: true, Width: func() int { return c.width }}), c.columns)
+		if err := s.Add(row); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.End(nil); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != c.want {
+			t.Errorf("%s:\n%s\nand not\n%s", name, out.String(), c.want)
+		}
+	}
+}
+
+// TestTalkFits: lines of talk are broken at blanks, and a command to copy only where no line has room for it.
+func TestTalkFits(t *testing.T) {
+	const way = "`dbmigrate rollback --run 20261126T040000Z-9f3c21aa`"
+	for room, want := range map[int][]string{
+		0:   {"the way back for this run: " + way + ", or another"},
+		100: {"the way back for this run: " + way + ", or another"},
+		70:  {"the way back for this run:", way + ", or another"},
+		40:  {"the way back for this run: `dbmigrate", "rollback --run", "20261126T040000Z-9f3c21aa`, or another"},
+	} {
+		if got := wrapTalk("the way back for this run: "+way+", or another", room); !slices.Equal(got, want) {
+			t.Errorf("in %d columns: %q, want %q", room, got, want)
+		}
 	}
 }

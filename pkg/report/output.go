@@ -13,9 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -70,7 +74,7 @@ func New(o Options) *Output { return &Output{Options: o, spoke: time.Now()} }
 // Detail writes one line of talk for those who want every step.
 func (o *Output) Detail(format string, args ...any) {
 	if o.Verbose {
-		o.talk(plain.Text(fmt.Sprintf(format, args...)))
+		o.talk(plain.Text(fmt.Sprintf(format, args...)), Plain)
 	}
 }
 
@@ -79,18 +83,18 @@ func (o *Output) Say(format string, args ...any) {
 	if o.Quiet {
 		return
 	}
-	o.talk(plain.Text(fmt.Sprintf(format, args...)))
+	o.talk(plain.Text(fmt.Sprintf(format, args...)), Plain)
 }
 
 // Warn writes one line of talk that a person should not miss.
 func (o *Output) Warn(format string, args ...any) {
-	o.talk(o.errStyle(Attention).paint(plain.Text(fmt.Sprintf(format, args...))))
+	o.talk(plain.Text(fmt.Sprintf(format, args...)), Attention)
 }
 
 // Error writes why the command failed, as the last thing that it says.
 func (o *Output) Error(err error, exit int) {
 	if o.Format != JSON {
-		o.talk(o.errStyle(Bad).paint("dbmigrate:") + " " + plain.Text(err.Error()))
+		o.talk("dbmigrate: "+plain.Text(err.Error()), Plain)
 		return
 	}
 	line, marshalErr := json.Marshal(struct {
@@ -100,12 +104,36 @@ func (o *Output) Error(err error, exit int) {
 	if marshalErr != nil {
 		line = []byte(marshalErr.Error())
 	}
-	o.talk(string(plain.JSON(line)))
+	// Nothing is left to tell anybody when stderr is gone.
+	_ = o.write(o.Err, append(plain.JSON(line), '\n'))
 }
 
-func (o *Output) talk(line string) {
-	// Nothing is left to tell anybody when stderr is gone.
-	_ = o.write(o.Err, []byte(line+"\n"))
+// talk writes a line, which a terminal gets in lines that it has room for.
+func (o *Output) talk(line string, style Style) {
+	lines := wrapTalk(line, o.talkRoom())
+	for i := range lines {
+		lines[i] = o.errStyle(style).paint(lines[i])
+	}
+	if rest, found := strings.CutPrefix(lines[0], errorHead); found {
+		lines[0] = o.errStyle(Bad).paint(errorHead) + rest
+	}
+	_ = o.write(o.Err, []byte(strings.Join(lines, "\n"+talkIndent)+"\n"))
+}
+
+// errorHead begins the line that says why a command failed.
+const errorHead = "dbmigrate:"
+
+// talkRoom is how wide a line of talk may be; 0: no terminal is at stderr.
+func (o *Output) talkRoom() int {
+	f, isFile := o.Err.(*os.File)
+	if !o.ErrTerminal || !isFile {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return 0
+	}
+	return max(width-1, 20)
 }
 
 // write moves the block out of the way, writes, and puts it back.

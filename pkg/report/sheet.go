@@ -12,6 +12,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/internal/units"
 )
 
 // Column is one column of a Sheet.
@@ -19,6 +20,7 @@ type Column[T any] struct {
 	Head  string // of the table
 	Field string // of the CSV; the JSON field of the same content
 	Right bool   // numbers stand on the right
+	Keep  bool   // it stands beside the first column at every width
 	Drawn bool   // a picture, for terminals that can show it; no head, and not in JSON and CSV
 
 	Text  func(T) string // for people
@@ -41,6 +43,7 @@ type Sheet[T any] struct {
 	back    func() // takes the screen back from the pager
 	rows    [][]cell
 	widths  []int // of a table, so far
+	texts   []int // the same without heads
 	headed  bool
 }
 
@@ -209,12 +212,13 @@ const columnGap = "  "
 
 func (s *Sheet[T]) render() []byte {
 	if s.widths == nil {
-		s.widths = make([]int, len(s.columns))
+		s.widths, s.texts = make([]int, len(s.columns)), make([]int, len(s.columns))
 	}
 	widths := s.widths
 	for _, row := range s.rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], uniseg.StringWidth(c.text))
+			s.texts[i] = max(s.texts[i], uniseg.StringWidth(c.text))
+			widths[i] = max(widths[i], s.texts[i])
 		}
 	}
 	for i, c := range s.columns {
@@ -287,21 +291,41 @@ func (s *Sheet[T]) renderCell(b *bytes.Buffer, c cell, width int, right, last bo
 	}
 }
 
-// renderBelow writes the texts of a row that the terminal has no room for beside the others.
+// renderBelow writes the texts of a row that the terminal has no room for beside the others. Short ones share
+// a line.
 func (s *Sheet[T]) renderBelow(b *bytes.Buffer, row []cell, l *layout) {
+	room, used := l.room-len(belowIndent), 0
 	for i, c := range row {
 		if !l.below[i] || c.text == "" {
 			continue
 		}
 		name := strings.ToLower(s.columns[i].Head) + ": "
-		for n, line := range Wrap(name+c.text, l.room-len(belowIndent)) {
+		width := uniseg.StringWidth(name + c.text)
+		switch {
+		case used > 0 && used+len(columnGap)+width <= room:
+			b.WriteString(columnGap)
+			used += len(columnGap) + width
+		case used > 0:
+			b.WriteString("\n")
+			fallthrough
+		default:
 			b.WriteString(belowIndent)
+			used = width
+		}
+		for n, line := range Wrap(name+c.text, room) {
+			if n > 0 {
+				b.WriteString("\n" + belowIndent)
+				used = room // nothing stands behind what was broken
+			}
 			if rest, found := strings.CutPrefix(line, name); found && n == 0 {
 				b.WriteString(s.out.outStyle(Faint).paint(name))
 				line = rest
 			}
-			b.WriteString(s.out.outStyle(c.style).paint(line) + "\n")
+			b.WriteString(s.out.outStyle(c.style).paint(line))
 		}
+	}
+	if used > 0 {
+		b.WriteString("\n")
 	}
 }
 
@@ -311,4 +335,12 @@ func OrNothing(n int64) string {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+// SizeOrNothing writes a size, and nothing for one that nobody looked at.
+func SizeOrNothing(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return units.FormatSize(bytes)
 }
