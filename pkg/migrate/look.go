@@ -80,8 +80,12 @@ func (e *Engine) claimWith(
 	e.observe(result.Event{User: u, Stage: result.StageClaim, Took: e.now().Sub(begun)})
 	var remote *wire.RemoteError
 	if errors.As(err, &remote) && remote.Kind == wire.KindClaimConflict {
-		return c, &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Superseded, Err: err,
-			Hint: "another operator is working on this user right now; run the command again later"}
+		return c, claimedByOther(u, err)
 	}
 	return c, err
+}
+
+func claimedByOther(u userdb.UserID, err error) error {
+	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Superseded, Err: err,
+		Hint: "another operator is working on this user right now; run the command again later"}
 }

@@ -134,11 +134,7 @@ func (m *migration) run(ctx context.Context) error {
 		}
 	}
 	if err := m.claimUser(ctx, st); err != nil {
-		if now := m.from.seen; now.Phase.Split() &&
-			now.Phase != userdb.Splitting { // another operator's split came between the two looks
-			return m.leaveSplit(now)
-		}
-		return err
+		return m.overtaken(ctx, err)
 	}
 	m.g = m.from.Gen
 	switch m.from.Outcome {
@@ -153,6 +149,23 @@ func (m *migration) run(ctx context.Context) error {
 		return m.importAndSwitch(ctx)
 	}
 	return unexpectedOutcome(m.user, m.from.Claimed)
+}
+
+// overtaken says what became of a user whose phase takes no claim of this kind any more: another operator's
+// command went on between the look and the claim, perhaps under the claim that was seen. Any other failure
+// stands.
+func (m *migration) overtaken(ctx context.Context, refused error) error {
+	if remote := (*wire.RemoteError)(nil); !errors.As(refused, &remote) || remote.Kind != wire.KindWrongPhase {
+		return refused
+	}
+	now, err := m.Stores.Status(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	if m.parts == nil && now.Phase.Split() && now.Phase != userdb.Splitting {
+		return m.leaveSplit(now)
+	}
+	return claimedByOther(m.user, refused)
 }
 
 // orMissing says of a missing file that a command was left open, where one was.

@@ -429,7 +429,7 @@ func hotWithoutCold(u userdb.UserID, file userfile.Version, lin userdb.Lineage) 
 
 func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 	if m.from, err = m.claim(ctx, m.user, wire.IntentSplit); err != nil {
-		return err
+		return m.overtaken(ctx, err)
 	}
 	m.g = m.from.Gen
 	known := len(m.parts.asked)
