@@ -29,8 +29,8 @@ type layout struct {
 }
 
 // fitted makes a table as narrow as the terminal. The heads of numbers take more lines, and the last text is
-// broken where it keeps enough room. Else long texts move under their rows, the last ones first. Then pictures
-// go, and shorter texts move. Only then texts are broken. Numbers are never cut.
+// broken where it keeps enough room. Else long texts move under their rows, the last ones first. Then
+// pictures go, and shorter texts move. Only then texts are broken. Numbers are never cut.
 func (s *Sheet[T]) fitted(widths []int) layout {
 	l := layout{widths: slices.Clone(widths), below: make([]bool, len(widths)), room: s.room()}
 	if l.room == 0 {
