@@ -5,8 +5,9 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { trimWasm } from "./trim-wasm.mjs";
 
 const require = createRequire(import.meta.url);
 /** wrangler's own. */
@@ -18,7 +19,10 @@ const target = join(into, "package");
 const source = JSON.parse(readFileSync(join(worker, "package.json"), "utf8"));
 const version = given || source.version;
 
-const SQLITE = "@sqlite.org/sqlite-wasm/sqlite3.wasm?module";
+/** What applications import from, and what it is made of. */
+const ENTRIES = { index: { as: ".", code: "src/index.ts" } };
+
+const WASM = "./wasm";
 
 /** Every file under a folder, by its path in there. */
 function filesIn(folder) {
@@ -32,25 +36,70 @@ function put(path, text) {
   writeFileSync(join(target, path), text);
 }
 
-/** SQLite's module comes along. */
-function putModule(path) {
-  const text = readFileSync(join(compiled, path), "utf8").replaceAll(SQLITE, "./sqlite3.wasm?module");
-  const { code, map } = esbuild.transformSync(withItsMap(path, text), {
-    minify: true, // applications upload it as it is, unless they minify themselves
+/** What runs: one module for each entry, and what they share. Applications upload it as it is. */
+async function bundle() {
+  const { metafile } = await esbuild.build({
+    entryPoints: Object.fromEntries(
+      Object.entries(ENTRIES).map(([name, { code }]) => [name, join(worker, code)]),
+    ),
+    outdir: target,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "es2024",
+    chunkNames: "shared-[hash]",
+    minify: true, // of one module, names across files become short, too
+    legalComments: "none",
+    sourcemap: true,
+    metafile: true,
+    external: ["cloudflare:*", "node:*"],
+    plugins: [ownVersion, ownModules],
+  });
+  return Object.keys(metafile.outputs).filter((path) => path.endsWith(".js"));
+}
+
+/** `version` is that of the package, and not of the source. */
+const ownVersion = {
+  name: "version",
+  setup(build) {
+    const contents = `export const version = ${JSON.stringify(version)};`;
+    build.onLoad({ filter: /src\/version\.ts$/ }, () => ({ contents, loader: "ts" }));
+  },
+};
+
+/** WebAssembly lies beside the code, SQLite's module as well. */
+const ownModules = {
+  name: "wasm",
+  setup(build) {
+    build.onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({
+      path: `${WASM}/${basename(path)}`,
+      external: true,
+    }));
+  },
+};
+
+/** The clients are for browsers, and readable modules of their own. */
+function putClient(path) {
+  const text = readFileSync(join(worker, path), "utf8");
+  const { code, map } = esbuild.transformSync(text, {
+    minify: true,
     sourcefile: path,
     sourcemap: "external",
     target: "es2024",
   });
-  const name = `${path}.map`;
-  put(path, `${code}//# sourceMappingURL=${name.split("/").at(-1)}\n`);
-  put(name, map);
+  put(path, `${code}//# sourceMappingURL=${basename(path)}.map\n`);
+  put(`${path}.map`, map);
 }
 
-/** The text with its source map in it, so that what is made of it leads back to TypeScript. */
-function withItsMap(path, text) {
-  const map = readFileSync(join(compiled, `${path}.map`)).toString("base64");
-  const inline = `//# sourceMappingURL=data:application/json;base64,${map}`;
-  return text.replace(/\/\/# sourceMappingURL=.*\s*$/, inline);
+/** Only with what the code names: anything else of the C API cannot be called. */
+function putSqlite(modules) {
+  const code = modules.map((path) => readFileSync(path, "utf8")).join("\n");
+  const names = new Set(code.match(/\w+/g));
+  const whole = readFileSync(require.resolve("@sqlite.org/sqlite-wasm/sqlite3.wasm"));
+  put(
+    "wasm/sqlite3.wasm",
+    trimWasm(whole, (name) => names.has(name)),
+  );
 }
 
 /** Compilers before TypeScript 5.7 look for no declarations behind ".ts". */
@@ -60,7 +109,11 @@ function putDeclarations(path) {
 }
 
 function manifest() {
-  const entry = (path) => ({ types: `./${path}.d.ts`, default: `./${path}.js` });
+  const client = (path) => ({ types: `./client/${path}.d.ts`, default: `./client/${path}.js` });
+  const entries = Object.entries(ENTRIES).map(([name, { code, as }]) => [
+    as,
+    { types: `./${code.replace(".ts", ".d.ts")}`, default: `./${name}.js` },
+  ]);
   return {
     name: source.name,
     version,
@@ -68,16 +121,16 @@ function manifest() {
     license: source.license,
     type: "module",
     exports: {
-      ".": entry("src/index"),
-      "./live": entry("client/live"),
-      "./react": entry("client/react"),
+      ...Object.fromEntries(entries),
+      "./live": client("live"),
+      "./react": client("react"),
       "./package.json": "./package.json",
     },
     peerDependencies: source.peerDependencies,
     peerDependenciesMeta: source.peerDependenciesMeta,
     types: "./src/index.d.ts",
     sideEffects: false,
-    files: ["src", "client"],
+    files: ["*.js", "*.js.map", "wasm", "src", "client"],
   };
 }
 
@@ -86,16 +139,12 @@ const tsc = join(worker, "node_modules/typescript/bin/tsc");
 execFileSync(process.execPath, [tsc, "-p", join(worker, "package"), "--outDir", compiled], {
   stdio: "inherit",
 });
-for (const path of filesIn(compiled)) {
-  if (path.endsWith(".d.ts")) putDeclarations(path);
-  else if (path.endsWith(".js")) putModule(path);
-}
-put("src/version.js", `export const version = ${JSON.stringify(version)};\n`);
-rmSync(join(target, "src/version.js.map"));
+for (const path of filesIn(compiled)) putDeclarations(path);
 put("src/version.d.ts", "export declare const version: string;\n");
+for (const path of ["client/live.js", "client/react.js"]) putClient(path);
+putSqlite(await bundle());
 for (const name of ["authorizer.wasm", "progress.wasm"])
-  cpSync(join(worker, "src/file", name), join(target, "src/file", name));
-cpSync(require.resolve("@sqlite.org/sqlite-wasm/sqlite3.wasm"), join(target, "src/file/sqlite3.wasm"));
+  cpSync(join(worker, "src/file", name), join(target, "wasm", name));
 cpSync(join(worker, "../LICENSE"), join(target, "LICENSE"));
 cpSync(join(worker, "package/README.md"), join(target, "README.md"));
 put("package.json", `${JSON.stringify(manifest(), null, 2)}\n`);
