@@ -3,10 +3,14 @@
 SHELL := /bin/bash
 # Looked up when a recipe runs, after `setup` has brought it.
 NODE = $(shell if [ -x worker/node_modules/node/bin/node ]; then echo node_modules/node/bin/node; else echo node; fi)
-# How much the tests do (internal/testkit/effort): "whole", or a number that chooses another part of the large proofs at each commit.
+# How much the tests do (internal/testkit/effort): "whole", or a number that chooses another part of the tests at each commit.
 # Empty: the day chooses. A shallow clone counts the same commits for ever, and without git there are none.
 DBMIGRATE_EFFORT ?= $(shell if [ "$$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then git rev-list --first-parent --count HEAD 2>/dev/null; fi)
 export DBMIGRATE_EFFORT
+# What changed in the last three commits and since: its tests wait for no other turn (internal/testkit/effort).
+DBMIGRATE_CHANGED ?= $(shell { git diff --name-only --no-renames HEAD~3 || git diff --name-only --no-renames HEAD; \
+  git ls-files --others --exclude-standard; } 2>/dev/null)
+export DBMIGRATE_CHANGED
 
 # The folders with Go code.
 GO_DIRS = cmd deploy internal pkg scripts test

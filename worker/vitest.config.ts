@@ -1,6 +1,8 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { defineConfig } from "vitest/config";
+import { waiting } from "./test/turns.ts";
 
 // The pool brings a workerd of its own; its SQLite has no jsonb_each yet. The one of wrangler is the one that
 // we develop and deploy with.
@@ -17,6 +19,22 @@ function effort(): { turn: number | null } {
     throw new Error(`DBMIGRATE_EFFORT is ${text}: give "whole" or the number of a turn`);
   return { turn: Number(text) };
 }
+
+/** What waits for another turn (test/turns.ts): nothing in a run that names files. */
+function waitingNow(): string[] {
+  const { turn } = effort();
+  const files = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" });
+  const tests = files.filter((f) => f.startsWith("test/") && f.endsWith(".test.ts"));
+  if (process.argv.slice(3).some((argument) => !argument.startsWith("-"))) return [];
+  const wait = waiting(tests, turn, (process.env["DBMIGRATE_CHANGED"] ?? "").split(/\s+/));
+  if (wait.length > 0)
+    console.log(
+      `effort: ${tests.length - wait.length} of ${tests.length} test files (DBMIGRATE_EFFORT=${turn})`,
+    );
+  return wait;
+}
+
+const exclude = waitingNow();
 
 /**
  * One runtime for all files of a project, and its modules read once: a start costs more than most files. Not
@@ -54,6 +72,7 @@ export default defineConfig({
           name: "store",
           provide: { effort: effort() },
           testTimeout: 60_000,
+          exclude,
           include: ["test/store/**/*.test.ts", "test/{wire,architecture,client}/**/*.test.ts"],
         },
       },
@@ -72,6 +91,7 @@ export default defineConfig({
           name: "worker",
           provide: { effort: effort() },
           testTimeout: 60_000,
+          exclude,
           include: ["test/{admin,d1,router,file,sample,service,differential}/**/*.test.ts"],
         },
       },
@@ -95,6 +115,7 @@ export default defineConfig({
           ...shared,
           provide: { effort: effort() },
           testTimeout: 60_000,
+          exclude,
           include: ["test/logic/**/*.test.ts"],
         },
       },

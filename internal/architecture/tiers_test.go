@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
 // The tests have two tiers: `make test` does a part of each large proof, `make proof` all of it
@@ -64,14 +66,7 @@ func recipeOf(t *testing.T, target string) string {
 func TestTurn(t *testing.T) {
 	home := t.TempDir()
 	full := filepath.Join(home, "full")
-	git := func(dir string, args ...string) {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
-		cmd.Dir, cmd.Env = dir, outside(home)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %q: %v\n%s", args, err, out)
-		}
-	}
+	git := func(dir string, args ...string) { t.Helper(); gitIn(t, home, dir, args...) }
 	commit := func(what string) { git(full, "commit", "--quiet", "--allow-empty", "--message", what) }
 	git(home, "init", "--quiet", "--initial-branch", "main", full)
 	commit("1")
@@ -83,24 +78,92 @@ func TestTurn(t *testing.T) {
 	git(home, "clone", "--quiet", "--depth", "1", "file://"+full, "shallow")
 	git(home, "init", "--quiet", "empty")
 	for dir, want := range map[string]string{"full": "3", "shallow": "", "empty": "", ".": ""} {
-		if got := turnIn(t, home, filepath.Join(home, dir)); got != want {
-			t.Errorf("in %s, DBMIGRATE_EFFORT is %q, not %q", dir, got, want)
+		if got := variableIn(t, home, filepath.Join(home, dir), effort.Variable); got != want {
+			t.Errorf("in %s, %s is %q, not %q", dir, effort.Variable, got, want)
 		}
 	}
 }
 
-// turnIn is what the Makefile chooses in another folder.
-func turnIn(t *testing.T, home, dir string) string {
+// TestChanged: what the last three commits and the working tree changed, new files and removed ones included.
+func TestChanged(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, "repo")
+	write := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git := func(args ...string) { t.Helper(); gitIn(t, home, dir, args...) }
+	changed := func() string { t.Helper(); return variableIn(t, home, dir, effort.Changed) }
+	gitIn(t, home, home, "init", "--quiet", dir)
+	if got := changed(); got != "" {
+		t.Errorf("nothing is there, and %q changed", got)
+	}
+	for _, name := range []string{"old", "gone", "second", "third", "last"} {
+		write(name)
+		git("add", name)
+		git("commit", "--quiet", "--message", name)
+		if name == "old" {
+			write("new")
+			if got := changed(); got != "new" {
+				t.Errorf("after the first commit, %q changed", got)
+			}
+		}
+	}
+	git("rm", "--quiet", "gone")
+	if got := changed(); got != "gone last second third new" {
+		t.Errorf("%q changed", got)
+	}
+}
+
+// TestWhatTakesTurnsIsThere: the packages, and the tests. No other test has their
+// names, which `go test -skip` goes by.
+func TestWhatTakesTurnsIsThere(t *testing.T) {
+	taken, repo := map[string]bool{}, os.DirFS(root)
+	for _, one := range slices.Concat(effort.ByTurn()...) {
+		dir, test, isTest := strings.Cut(one, " ")
+		if taken[dir] || taken[one] {
+			t.Errorf("%s takes two turns", one)
+		}
+		taken[one] = true
+		var found []string
+		for _, file := range filesNamed(t, "*_test.go") {
+			declares, err := effort.Declares(repo, file, test)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if isTest && declares || !isTest && filepath.Dir(file) == dir {
+				found = append(found, file)
+			}
+		}
+		if len(found) == 0 || isTest && (len(found) > 1 || filepath.Dir(found[0]) != dir) {
+			t.Errorf("%s takes turns, and is in %q", one, found)
+		}
+	}
+}
+
+func gitIn(t *testing.T, home, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
+	cmd.Dir, cmd.Env = dir, outside(home)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %q: %v\n%s", args, err, out)
+	}
+}
+
+// variableIn is what the Makefile chooses in another folder.
+func variableIn(t *testing.T, home, dir, variable string) string {
 	t.Helper()
 	here, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	show := filepath.Join(home, "show.mk")
-	if err := os.WriteFile(show, []byte("show-turn:\n\t@echo \"$(DBMIGRATE_EFFORT)\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(show, []byte("show:\n\t@echo \"$("+variable+")\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("make", "-I", here, "-f", filepath.Join(here, "Makefile"), "-f", show, "show-turn")
+	cmd := exec.Command("make", "-I", here, "-f", filepath.Join(here, "Makefile"), "-f", show, "show")
 	cmd.Dir, cmd.Env = dir, outside(home)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -1,6 +1,7 @@
 // Command gotest runs `go test` with the given arguments and says what matters: a line for each package,
 // everything that a failed test said, how much of the whole each reduced proof did (internal/testkit/effort),
-// which tests were skipped and why, and the slowest ones.
+// which tests were skipped and why, and the slowest ones. It leaves out what waits for another
+// turn, where all packages are asked for.
 //
 //	go build -o bin/gotest ./scripts/gotest && bin/gotest -p 3 ./...
 //
@@ -23,19 +24,63 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/group"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(
 		context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	code, err := run(ctx, os.Args[1:], os.Stdout, group.Patience)
+	code, err := runByTurn(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gotest:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+// everything is the argument for all packages. Only a run of them leaves any to other turns.
+const everything = "./..."
+
+// runByTurn leaves out what waits for another turn (internal/testkit/effort), and says so.
+func runByTurn(ctx context.Context, args []string, out io.Writer) (code int, err error) {
+	var wait effort.Wait
+	if slices.Contains(args, everything) {
+		changed := strings.Fields(os.Getenv(effort.Changed))
+		if wait, err = effort.Waiting(os.DirFS("."), changed); err != nil {
+			return 1, err
+		}
+	}
+	if wait.Note != "" {
+		packages, err := exec.CommandContext(ctx, "go", "list", everything).Output()
+		if err != nil {
+			return 1, fmt.Errorf("list the packages: %w", err)
+		}
+		fmt.Fprintln(out, "effort:", wait.Note)
+		args = without(args, wait, strings.Fields(string(packages)))
+	}
+	return run(ctx, args, out, group.Patience)
+}
+
+// without names the packages that do not wait, and skips the tests that do.
+func without(args []string, wait effort.Wait, packages []string) []string {
+	waits := func(pkg string) bool {
+		return slices.ContainsFunc(wait.Packages, func(dir string) bool { return strings.HasSuffix(pkg, "/"+dir) })
+	}
+	var kept []string
+	for _, arg := range args {
+		switch {
+		case arg == everything:
+			kept = append(kept, slices.DeleteFunc(packages, waits)...)
+		case !waits(arg):
+			kept = append(kept, arg)
+		}
+	}
+	if len(wait.Tests) == 0 {
+		return kept
+	}
+	return append([]string{"-skip=^(" + strings.Join(wait.Tests, "|") + ")$"}, kept...)
 }
 
 func run(ctx context.Context, args []string, out io.Writer, patience time.Duration) (code int, err error) {
@@ -160,7 +205,7 @@ func (r *report) end(at test, e event) {
 	case e.Action == "skip" && at.name != "":
 		r.skipped = append(
 			r.skipped,
-			strings.TrimSpace(at.name+": "+strings.Join(without(said, "=== ", "--- "), " ")),
+			strings.TrimSpace(at.name+": "+strings.Join(unlike(said, "=== ", "--- "), " ")),
 		)
 	}
 }
@@ -175,8 +220,8 @@ func (r *report) unended(pkg string) {
 	}
 }
 
-// without leaves out go's own lines.
-func without(said []string, beginnings ...string) []string {
+// unlike leaves out go's own lines.
+func unlike(said []string, beginnings ...string) []string {
 	var kept []string
 	for _, line := range said {
 		line = strings.TrimSpace(line)

@@ -5,10 +5,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 )
 
 const events = `{"Action":"start","Package":"m/a"}
@@ -56,6 +59,17 @@ the slowest:
 `
 	if got := out.String(); got != want {
 		t.Errorf("it says:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestLeavesOut: a package that waits is named nowhere, and a test that waits is skipped.
+func TestLeavesOut(t *testing.T) {
+	wait := effort.Wait{Packages: []string{"test/slow"}, Tests: []string{"TestLong", "TestWide"}}
+	args := []string{"-p", "3", "./cmd", "./test/slow", everything}
+	got := without(args, wait, []string{"m/cmd", "m/test/slow", "m/test/slower"})
+	want := []string{"-skip=^(TestLong|TestWide)$", "-p", "3", "./cmd", "m/cmd", "m/test/slower"}
+	if !slices.Equal(got, want) {
+		t.Errorf("it runs %q, not %q", got, want)
 	}
 }
 

@@ -54,8 +54,8 @@ func Whole(t testing.TB) bool {
 	return c.whole
 }
 
-// Some returns n of all, or all of them in a whole run. The next turn begins where this one ends, so that
-// consecutive turns do everything.
+// Some returns n of all, or all of them in a whole run. Each turn does another part: consecutive turns do
+// everything, and so does every third one.
 func Some[T any](t testing.TB, what string, all []T, n int) []T {
 	t.Helper()
 	if Whole(t) || len(all) <= n {
@@ -98,10 +98,18 @@ func Numbered(t testing.TB, what string, all, n int) []int {
 // part begins where the turn before ended, and goes on at the beginning after the end.
 func part[T any](all []T, n, turn int) []T {
 	some := make([]T, n)
+	first := group(turn, (len(all)+n-1)/n) * n
 	for i := range some {
-		some[i] = all[(turn*n+i)%len(all)]
+		some[i] = all[(first+i)%len(all)]
 	}
 	return some
+}
+
+// group is which of the groups has its turn. A test runs at each turn, or at every third one (Waiting), and
+// has to come to every group. So each of the three begins elsewhere, and goes on by one.
+func group(turn, groups int) int {
+	apart := (groups + turns - 1) / turns
+	return (turn/turns + turn%turns*apart) % groups
 }
 
 // Amount is how much of something is done: little, or all of it in a whole run.

@@ -2,27 +2,41 @@ package effort
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 )
 
-func TestConsecutiveTurnsDoEverything(t *testing.T) {
+// TestTurnsDoEverything: consecutive ones, and every third one, wherever they begin.
+func TestTurnsDoEverything(t *testing.T) {
 	for length := 1; length < 40; length++ {
-		all := make([]int, length)
-		for i := range all {
-			all[i] = i
-		}
 		for n := 1; n <= length; n++ {
-			first := 1000 + length
-			var done []int
-			for turn := first; turn < first+(length+n-1)/n; turn++ {
-				done = append(done, part(all, n, turn)...)
-			}
-			slices.Sort(done)
-			if done = slices.Compact(done); !slices.Equal(done, all) {
-				t.Errorf("%d at a time, %d of %d are done", n, len(done), length)
+			groups := (length + n - 1) / n
+			for first := 1000; first < 1000+turns*groups; first++ {
+				if done := doneBy(length, n, first, 1, groups+2*turns); done != length {
+					t.Errorf("%d at a time from turn %d on, %d of %d are done", n, first, done, length)
+				}
+				if done := doneBy(length, n, first, turns, groups); done != length {
+					t.Errorf("%d at every third turn from %d on, %d of %d are done", n, first, done, length)
+				}
 			}
 		}
 	}
+}
+
+// doneBy is how many of length are done by so many turns.
+func doneBy(length, n, first, step, turns int) int {
+	all := make([]int, length)
+	for i := range all {
+		all[i] = i
+	}
+	done := map[int]bool{}
+	for k := range turns {
+		for _, one := range part(all, n, first+k*step) {
+			done[one] = true
+		}
+	}
+	return len(done)
 }
 
 func TestVariable(t *testing.T) {
@@ -38,5 +52,62 @@ func TestVariable(t *testing.T) {
 	}
 	if now := parse(""); now.turn < 20000 || now.whole {
 		t.Errorf("nothing is said, and it is %+v", now)
+	}
+}
+
+// TestThreeTurnsInARow: each part runs at one of them, and at any that finds it changed.
+func TestThreeTurnsInARow(t *testing.T) {
+	ran := map[string]int{}
+	for turn := 70; turn < 70+turns; turn++ {
+		c := choice{turn: turn}
+		wait, err := c.waiting(fstest.MapFS{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, parts := range byTurn {
+			for _, one := range parts {
+				if !wait.has(one) {
+					ran[one]++
+				}
+			}
+		}
+	}
+	for one, times := range ran {
+		if times != 1 {
+			t.Errorf("%s runs %d times", one, times)
+		}
+	}
+}
+
+func (w Wait) has(one string) bool {
+	dir, test, isTest := strings.Cut(one, " ")
+	if isTest {
+		return slices.Contains(w.Tests, test)
+	}
+	return slices.Contains(w.Packages, dir)
+}
+
+// TestWhatChangedDoesNotWait: at no turn.
+func TestWhatChangedDoesNotWait(t *testing.T) {
+	for _, parts := range byTurn {
+		for _, one := range parts {
+			dir, test, isTest := strings.Cut(one, " ")
+			changes := []string{dir + "/x_test.go", dir + "/testdata/x"}
+			repo := fstest.MapFS{changes[0]: {Data: []byte("\nfunc " + test + "(t *testing.T) {}\n")}}
+			for turn := range turns {
+				for _, changed := range changes {
+					c := choice{turn: turn}
+					wait, err := c.waiting(repo, []string{"go.mod", changed})
+					if err != nil || wait.has(one) {
+						t.Errorf("turn %d leaves %s out, where %s changed: %v", turn, one, changed, err)
+					}
+				}
+				c := choice{turn: turn}
+				gone := []string{dir + "/gone_test.go"}
+				if wait, err := c.waiting(repo, gone); err != nil || isTest && turn > 0 && !wait.has(one) && !slices.Contains(byTurn[turn], one) {
+					t.Errorf("turn %d runs %s, where another file changed: %v", turn, one, err)
+				}
+			}
+		}
 	}
 }
