@@ -14,7 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
@@ -23,12 +23,12 @@ import (
 
 // bucket is an engine over users in memory.
 type bucket struct {
-	found   []migrate.Found
+	found   []inspect.Found
 	unread  error
 	refused map[userdb.UserID]error
 }
 
-func (b *bucket) ScanEach(_ context.Context, o migrate.ScanOptions, yield func(migrate.Found) error) error {
+func (b *bucket) ScanEach(_ context.Context, o inspect.ScanOptions, yield func(inspect.Found) error) error {
 	if b.unread != nil {
 		o.WithoutFlags(b.unread)
 	}
@@ -76,18 +76,18 @@ func options(stderr *bytes.Buffer) Options {
 func TestSurvey(t *testing.T) {
 	var stderr bytes.Buffer
 	damaged := &userdb.Error{Op: "open", Kind: userdb.Damaged, Err: errors.New("malformed")}
-	b := &bucket{refused: map[userdb.UserID]error{"broken": damaged}, found: []migrate.Found{
+	b := &bucket{refused: map[userdb.UserID]error{"broken": damaged}, found: []inspect.Found{
 		{
 			User:  "large",
 			Bytes: 2 * units.MB,
-			Place: migrate.PlaceR2,
-		}, {User: "broken", Bytes: 2 * units.MB, Place: migrate.PlaceR2},
+			Place: inspect.PlaceR2,
+		}, {User: "broken", Bytes: 2 * units.MB, Place: inspect.PlaceR2},
 		{
 			User:  "near",
 			Bytes: 950 * units.KB,
-			Place: migrate.PlaceR2,
-		}, {User: "moved", Place: migrate.PlaceStore, Flagged: true},
-		{User: "sick", Place: migrate.PlaceUnreadable, Err: errors.New("HTTP 500")},
+			Place: inspect.PlaceR2,
+		}, {User: "moved", Place: inspect.PlaceStore, Flagged: true},
+		{User: "sick", Place: inspect.PlaceUnreadable, Err: errors.New("HTTP 500")},
 	}}
 	o := options(&stderr)
 	o.Deep, o.Traffic = true, &cost.Traffic{RequestsPerDay: 200, WritesShare: 0.5}
@@ -225,7 +225,7 @@ func TestSurveyWithoutFlags(t *testing.T) {
 	var stderr bytes.Buffer
 	b := &bucket{
 		unread: errors.New("KV is down"),
-		found:  []migrate.Found{{User: "moved", Place: migrate.PlaceStore}},
+		found:  []inspect.Found{{User: "moved", Place: inspect.PlaceStore}},
 	}
 	r, err := Survey(t.Context(), b, options(&stderr))
 	if err != nil || !r.Totals.FlagsUnread || usersOf(t, r)["moved"].Advice != AdviceMigrated ||
@@ -241,7 +241,7 @@ func TestConsistent(t *testing.T) {
 	o.Consistent = 2
 	r, err := Survey(
 		t.Context(),
-		&bucket{found: []migrate.Found{{User: "large", Bytes: 2 * units.MB, Place: migrate.PlaceR2}}},
+		&bucket{found: []inspect.Found{{User: "large", Bytes: 2 * units.MB, Place: inspect.PlaceR2}}},
 		o,
 	)
 	if err != nil || usersOf(t, r)["large"].Advice != AdviceNote || r.Totals.Migrate != 0 {
@@ -253,11 +253,11 @@ func TestSurveySplit(t *testing.T) {
 	var stderr bytes.Buffer
 	blocked := &userdb.Error{Op: "open", Kind: userdb.Blocked, Err: errors.New("virtual table")}
 	b := &bucket{refused: map[userdb.UserID]error{"blocked": blocked, "sick": errors.New("HTTP 500")}}
-	var found []migrate.Found
+	var found []inspect.Found
 	for _, u := range []userdb.UserID{"nothing", "blocked", "sick"} {
-		found = append(found, migrate.Found{User: u, Bytes: 10, Place: migrate.PlaceR2})
+		found = append(found, inspect.Found{User: u, Bytes: 10, Place: inspect.PlaceR2})
 	}
-	found = append(found, migrate.Found{User: "moved", Place: migrate.PlaceStore})
+	found = append(found, inspect.Found{User: "moved", Place: inspect.PlaceStore})
 	r, err := SurveySplit(t.Context(), b, found, nil, time.Now(), options(&stderr))
 	if err != nil {
 		t.Fatal(err)
@@ -269,9 +269,9 @@ func TestSurveySplit(t *testing.T) {
 
 // TestCheckCap compares the most that a move may cost.
 func TestCheckCap(t *testing.T) {
-	users := []migrate.Found{
-		{User: "large", Bytes: units.GB, Place: migrate.PlaceR2},
-		{User: "moved", Bytes: units.TB, Place: migrate.PlaceStore},
+	users := []inspect.Found{
+		{User: "large", Bytes: units.GB, Place: inspect.PlaceR2},
+		{User: "moved", Bytes: units.TB, Place: inspect.PlaceStore},
 	}
 	if err := CheckCap(0, users); userdb.KindOf(err) != userdb.Usage {
 		t.Errorf("got %v", err)

@@ -130,6 +130,11 @@ func removeIfThere(path string) error {
 	return nil
 }
 
+// Verify is the Inspector's. Of a user who is split it also says whether the two halves could be joined.
+func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
+	return e.canMergeBack(ctx, e.Inspect().Verify(ctx, u))
+}
+
 // canMergeBack says of a user who was verified whether the two halves could be joined.
 func (e *Engine) canMergeBack(ctx context.Context, r result.Result) result.Result {
 	if r.Err() != nil || !r.WasSplit {

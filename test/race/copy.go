@@ -82,7 +82,7 @@ func (w *witness) open(ctx context.Context, file *userfile.Copy, digest string) 
 		if err != nil {
 			return nil, err
 		}
-		all.Results = append(all.Results, result{Rows: rows})
+		all.Results = append(all.Results, rowsOf{Rows: rows})
 	}
 	s := assemble(all)
 	return &s, nil

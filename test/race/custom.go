@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -72,31 +73,31 @@ var splitCustom = custom{
 
 // order is a command.
 type order struct {
-	action migrate.Action
+	action result.Action
 	do     command
 }
 
 // command works on one user, with tables of these names.
-type command func(*migrate.Engine, context.Context, userdb.UserID, names) migrate.Result
+type command func(*migrate.Engine, context.Context, userdb.UserID, names) result.Result
 
 var (
-	move     = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Migrate)}
-	verify   = order{migrate.ActionVerify, byAnyName((*migrate.Engine).Verify)}
+	move     = order{result.ActionMigrate, byAnyName((*migrate.Engine).Migrate)}
+	verify   = order{result.ActionVerify, byAnyName((*migrate.Engine).Verify)}
 	rollback = order{
-		migrate.ActionRollback,
-		func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
+		result.ActionRollback,
+		func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) result.Result {
 			return e.Rollback(ctx, u, migrate.RollbackOptions{})
 		},
 	}
 
-	whole       = order{migrate.ActionMigrate, byAnyName((*migrate.Engine).Whole)}
-	divide      = order{migrate.ActionMigrate, divideUser}
-	thawCounter = order{migrate.ActionThaw, thawing("counter", "true")}
-	thawEntries = order{migrate.ActionThaw, thawing("entries", "{e.n} % 3 = 1")}
+	whole       = order{result.ActionMigrate, byAnyName((*migrate.Engine).Whole)}
+	divide      = order{result.ActionMigrate, divideUser}
+	thawCounter = order{result.ActionThaw, thawing("counter", "true")}
+	thawEntries = order{result.ActionThaw, thawing("entries", "{e.n} % 3 = 1")}
 )
 
-func byAnyName(do func(*migrate.Engine, context.Context, userdb.UserID) migrate.Result) command {
-	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
+func byAnyName(do func(*migrate.Engine, context.Context, userdb.UserID) result.Result) command {
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) result.Result {
 		return do(e, ctx, u)
 	}
 }
@@ -110,12 +111,12 @@ func archived(n names) *split.Policy {
 	}}
 }
 
-func divideUser(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) migrate.Result {
+func divideUser(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) result.Result {
 	return e.Split(ctx, u, migrate.SplitOptions{Policy: archived(n), At: time.Now()})
 }
 
 func thawing(table, where string) command {
-	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) migrate.Result {
+	return func(e *migrate.Engine, ctx context.Context, u userdb.UserID, n names) result.Result {
 		policy, err := archived(n).Except(n.of[table], n.sql(where))
 		if err != nil {
 			panic(err) // constants of our own
@@ -125,11 +126,11 @@ func thawing(table, where string) command {
 }
 
 // run gives the order to one user, with the flag written as in a fleet's run.
-func (o order) run(e *migrate.Engine, u userdb.UserID, n names) migrate.Result {
-	var result migrate.Result
-	do := func(ctx context.Context, u userdb.UserID) migrate.Result { return o.do(e, ctx, u, n) }
-	fleet.Each(context.Background(), e, []userdb.UserID{u}, o.action, do, func(r migrate.Result) { result = r })
-	return result
+func (o order) run(e *migrate.Engine, u userdb.UserID, n names) result.Result {
+	var ended result.Result
+	do := func(ctx context.Context, u userdb.UserID) result.Result { return o.do(e, ctx, u, n) }
+	fleet.Each(context.Background(), e, []userdb.UserID{u}, o.action, do, func(r result.Result) { ended = r })
+	return ended
 }
 
 // search is a client's way to a row that operators move: as an application does it, it asks the side where

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	account "github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -17,7 +18,7 @@ import (
 // forget deletes everything of a user, as the command does.
 var forget = order{
 	account.ActionForget,
-	func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) migrate.Result {
+	func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) result.Result {
 		return e.Forget(ctx, u, migrate.ForgetOptions{})
 	},
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -25,7 +25,7 @@ type figures struct {
 	writes, reads latencies // of the answered
 	both          []time.Duration
 	longestWait   time.Duration
-	windows       map[migrate.Action][]time.Duration
+	windows       map[result.Action][]time.Duration
 	outcomes      map[string]int64
 	in, out       int64 // cutovers into the Durable Object and back
 }
@@ -78,11 +78,11 @@ func (f *figures) looked(s snapshot) {
 }
 
 // commanded counts how a command ended.
-func (f *figures) commanded(r migrate.Result) {
+func (f *figures) commanded(r result.Result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.outcomes == nil {
-		f.outcomes, f.windows = map[string]int64{}, map[migrate.Action][]time.Duration{}
+		f.outcomes, f.windows = map[string]int64{}, map[result.Action][]time.Duration{}
 	}
 	name := fmt.Sprintf("%s %s", r.Action, r.Outcome)
 	if err := r.Err(); err != nil {
@@ -90,12 +90,12 @@ func (f *figures) commanded(r migrate.Result) {
 	}
 	f.outcomes[name]++
 	switch r.Outcome {
-	case migrate.OutcomeMigrated, migrate.OutcomeResumed, migrate.OutcomeSplit:
+	case result.OutcomeMigrated, result.OutcomeResumed, result.OutcomeSplit:
 		f.in++
-		if r.Action == migrate.ActionThaw {
+		if r.Action == result.ActionThaw {
 			f.out++ // before that
 		}
-	case migrate.OutcomeRestored, migrate.OutcomeExported, migrate.OutcomeMerged:
+	case result.OutcomeRestored, result.OutcomeExported, result.OutcomeMerged:
 		f.out++
 	}
 	if r.Window > 0 && r.Err() == nil {
@@ -184,9 +184,9 @@ func (f *figures) report(split bool, took time.Duration) Report {
 		Deleted: f.deleted.Load(), Replaced: f.replaced.Load(), SetBack: f.setBack.Load(),
 		Called: f.called.Load(), Grown: f.grown.Load(), Died: f.died.Load(),
 		MigrateWindow: spread(
-			f.windows[migrate.ActionMigrate],
-		), RollbackWindow: spread(f.windows[migrate.ActionRollback]),
-		ThawWindow:  spread(f.windows[migrate.ActionThaw]),
+			f.windows[result.ActionMigrate],
+		), RollbackWindow: spread(f.windows[result.ActionRollback]),
+		ThawWindow:  spread(f.windows[result.ActionThaw]),
 		LongestWait: f.longestWait, Audited: f.audited.Load(), Outcomes: outcomes,
 		FileWrites: spread(
 			f.writes.byFile,

@@ -46,7 +46,7 @@ func (w *world) lookMerged(u userdb.UserID) (answer, state, error) {
 }
 
 // mergedState is what the three answers show, if they are those of one ledger.
-func mergedState(merged []result) (state, error) {
+func mergedState(merged []rowsOf) (state, error) {
 	var s state
 	if len(merged) != 3 || len(merged[0].Rows) != int(parts) {
 		return s, fmt.Errorf("a merged read has not one counter for each part: %v", merged)

@@ -12,6 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -138,7 +139,7 @@ func (o *operator) give(next order, u userdb.UserID) error {
 	r := next.run(o.patient, u, user.names)
 	o.world.figure.commanded(r)
 	err := r.Err()
-	if err == nil && r.Action == migrate.ActionRollback {
+	if err == nil && r.Action == result.ActionRollback {
 		user.fate.Store(int32(unharmed))
 	}
 	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) &&
@@ -164,11 +165,11 @@ var expected = []userdb.Kind{userdb.Superseded, userdb.Precondition, userdb.Thro
 
 // sawCutover says whether a command found what a killed one left between fence and switch, or what another
 // one is at, and says so.
-func sawCutover(r migrate.Result) bool {
+func sawCutover(r result.Result) bool {
 	says := r.Err().Error()
-	return r.Action == migrate.ActionVerify &&
+	return r.Action == result.ActionVerify &&
 		strings.Contains(says, "a cutover was left open, or is taking its time") ||
-		r.Action == migrate.ActionMigrate &&
+		r.Action == result.ActionMigrate &&
 			strings.Contains(says, "a split or a merge of the user was left open, or is under way")
 }
 

@@ -14,8 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // person is what is known of a user besides the history.
@@ -75,7 +77,7 @@ func (o *outsider) meddle() error {
 	p.commands.Lock()
 	defer p.commands.Unlock()
 	st, err := o.status(p)
-	if err != nil || st.Serves != migrate.SideStore || p.is(isSetBack) {
+	if err != nil || st.Serves != userfile.SideStore || p.is(isSetBack) {
 		return nil
 	}
 	switch {
@@ -92,8 +94,8 @@ func (o *outsider) meddle() error {
 	return nil
 }
 
-func (o *outsider) status(p *person) (migrate.State, error) {
-	return o.world.operators[0].patient.Status(context.Background(), p.user)
+func (o *outsider) status(p *person) (inspect.State, error) {
+	return o.world.operators[0].patient.Inspect().Status(context.Background(), p.user)
 }
 
 func (o *outsider) files() migrate.Files { return o.world.operators[0].patient.Files }
@@ -159,7 +161,7 @@ func (o *outsider) prepare(p *person) bool {
 		return true
 	case !kept && len(o.keep) < 2 && o.runs(move, p):
 		st, err := o.status(p)
-		if err != nil || st.Serves != migrate.SideStore || st.Problem != "" {
+		if err != nil || st.Serves != userfile.SideStore || st.Problem != "" {
 			return false
 		}
 		p.object = &oldObject{lin: st.Lin.Claim()}

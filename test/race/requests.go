@@ -143,7 +143,7 @@ type statement struct {
 type reply struct {
 	half
 	Hot, Cold *half
-	Merged    []result
+	Merged    []rowsOf
 	Place     string
 	Error     struct {
 		Kind string `json:"kind"`
@@ -152,11 +152,11 @@ type reply struct {
 
 type half struct {
 	Side    string   `json:"side"`
-	Results []result `json:"results"`
+	Results []rowsOf `json:"results"`
 }
 
-// result is that of one statement.
-type result struct {
+// rowsOf is what one statement answers.
+type rowsOf struct {
 	Rows [][]int64 `json:"rows"`
 }
 

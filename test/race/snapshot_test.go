@@ -7,7 +7,7 @@ import (
 )
 
 func halfOf(counters, entries [][]int64) half {
-	return half{Results: []result{{counters}, {entries}}}
+	return half{Results: []rowsOf{{counters}, {entries}}}
 }
 
 // TestSnapshot shows that rows are found that both halves have, or neither.
