@@ -48,8 +48,8 @@ func newScan(a *app) *cobra.Command {
 			"used no scan can see: say it with --requests-per-day and --writes-share. --deep counts what a move writes; --deep 5% counts a\n" +
 			"sample and estimates the rest. --report writes a page to show: what to do, how long requests take before and after, what it\n" +
 			"costs. Their times are of a model, or with --requests of what the router observed.\n\n" +
-			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: which rows\n" +
-			"of which tables are cold, how large the file would be without them, and why rows stay hot that the policy means.\n" +
+			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: the cold\n" +
+			"rows of each table, how large the file would be without them, and why rows stay hot that the policy means.\n" +
 			"--policy init USER writes a first policy, from that user's schema and the ages of the rows. docs/split.md describes it.\n\n" +
 			"Sizes are decimal, as Cloudflare's limits and prices are: 1 KB is 1,000 bytes and 1 MB is 1,000,000 bytes. Flags take\n" +
 			"KiB (1,024 bytes), MiB and GiB, too.",

@@ -48,7 +48,7 @@ var forbidden = []rule{
 	},
 }
 
-// exact are imports of which only the package itself is meant, and not what lies below it.
+// exact are imports that mean only the package itself, and not what lies below it.
 var exact = map[string]bool{
 	"math/rand":                              true,
 	"log":                                    true,

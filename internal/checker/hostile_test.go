@@ -8,7 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 )
 
-// doubling are views each of which reads the one before twice, in an order in which none can be compiled when
+// doubling are views; each reads the one before twice, in an order in which none can be compiled when
 // it is made. The last one takes 2^levels times what the first one takes, and SQLite does not look whether it
 // should stop.
 func doubling(levels int) []string {

@@ -66,7 +66,7 @@ func TestOnce(t *testing.T) {
 	// written.
 	u := Users{Count: 100_000, Bytes: 100_000_000_000}
 	got := Once(u, Counted(300_000_000), true)
-	// 250 M rows beyond the plan (250) and 1,225,000 calls of which 225,000 are beyond (0.03375); the rest is
+	// 250 M rows beyond the plan (250) and 1,225,000 calls, 225,000 of them beyond it (0.03375); the rest is
 	// within it.
 	near(t, "included", got.Low, 250.03375)
 	near(t, "included", got.High, got.Low)

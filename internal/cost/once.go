@@ -29,7 +29,7 @@ func (e Entries) Exact() bool { return e.Low == e.High }
 type Range struct{ Low, High float64 }
 
 // What the move of one user asks for beside rows: reads of the file, the PUT of the fence, the flag, and
-// calls of the Durable Object, of which each carries at most a few megabytes.
+// calls of the Durable Object; each carries at most a few megabytes.
 const (
 	readsPerUser = 3
 	putsPerUser  = 1

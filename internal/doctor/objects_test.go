@@ -126,7 +126,7 @@ func TestObjectsAreComparedWithUsers(t *testing.T) {
 		name  string
 		cloud cloud
 		asked string
-		want  map[string]string // of each check that failed, or of which the detail counts
+		want  map[string]string // of each check that failed, or has a detail that counts
 		fails []string
 	}{
 		{

@@ -48,7 +48,7 @@ func (w *Watch) leave(e *migrate.Engine, act record.Act) {
 	}
 }
 
-// Nameless watches a run of which nothing may keep the ids of users. There is an audit line for its begin and
+// Nameless watches a run that may leave the ids of users nowhere. There is an audit line for its begin and
 // one for its end, and no run record.
 type Nameless struct {
 	Watch  *Watch

@@ -88,7 +88,7 @@ func (o *run) move(w Wave, line *WaveLine) (s step) {
 	return s
 }
 
-// decide asks the gate. An interrupted run is not judged, nor a wave of which nobody was begun.
+// decide asks the gate. An interrupted run is not judged, nor a wave that began with no user.
 func (o *run) decide(line *WaveLine) {
 	if o.signal.Err() != nil || line.Users > 0 && line.NotBegun == line.Users {
 		line.Gate = GateSkipped

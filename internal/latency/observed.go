@@ -121,7 +121,7 @@ func (s *Side) add(writes bool, took time.Duration, bytes int64) {
 	s.Bytes += bytes
 }
 
-// Times are durations, of which only how many were how long is kept.
+// Times are durations: only how many were how long is kept.
 type Times struct {
 	Count   int64
 	Max     time.Duration

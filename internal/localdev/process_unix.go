@@ -138,8 +138,8 @@ const watchdogScript = `read -r word || {
 	rm -rf -- "$@"
 } 2>/dev/null`
 
-// watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe
-// of which only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren
+// watchdog is a shell in a session of its own (a Ctrl-C at the terminal does not reach it) that reads a pipe;
+// only this process holds the other end. Unlike Linux's parent-death signal it covers grandchildren
 // and other systems.
 type watchdog struct {
 	cmd  *exec.Cmd

@@ -23,7 +23,7 @@ const (
 )
 
 // unplain are words that say neither who acts nor on what.
-var unplain = regexp.MustCompile(`(?i)\b(whom|whose|whoever|of whom|anew|he|his|him|she|her)\b`)
+var unplain = regexp.MustCompile(`(?i)\b(whom|whose|whoever|of whom|of which|anew|he|his|him|she|her)\b`)
 
 // reference are the pages that are looked up. Generated tables and quoted licenses are not read here at all.
 var reference = []string{
@@ -145,6 +145,7 @@ func TestComplaints(t *testing.T) {
 	for page, want := range map[string]int{
 		long:                          1,
 		"The user whose file it is.":  1,
+		"Rows, of which one is his.":  1,
 		"A short one. `his` is code.": 0,
 		"```\n" + long + "\n```\n":    0,
 		"| a | " + long + "|\n":       1,

@@ -20,7 +20,7 @@ type Due struct {
 	flags map[userdb.UserID]userdb.Flag
 
 	mu   sync.Mutex
-	left map[string]bool // marks of which something is left to do
+	left map[string]bool // marks with something left to do
 	done map[userdb.UserID]bool
 }
 

@@ -25,8 +25,8 @@ const (
 	// PlaceUnnameable is a database with a key that has, in the place of the user, what can be no user's id.
 	// No command can move it.
 	PlaceUnnameable Place = "unnameable"
-	// PlaceUnreadable is an object of which R2 says nothing but an error. It is one user's failure, and holds
-	// up nobody else.
+	// PlaceUnreadable is an object that R2 answers with nothing but an error. It is one user's failure, and
+	// holds up nobody else.
 	PlaceUnreadable Place = "unreadable"
 )
 

@@ -278,7 +278,7 @@ func (m *migration) switchAtOnce(ctx context.Context) error {
 		m.receipt.FencedETag = etag
 		return nil
 	}
-	m.stepwise = userdb.KindOf(landed) != userdb.Precondition // of which nothing is under way any more
+	m.stepwise = userdb.KindOf(landed) != userdb.Precondition // nothing of it is under way any more
 	if landed == err && mayFenceFromHere(err) {
 		return m.fence(ctx)
 	}
@@ -295,7 +295,7 @@ func mayFenceFromHere(err error) bool {
 	return true
 }
 
-// openAlready says whether a switch in one request, of which no answer came, has opened the object.
+// openAlready says whether a switch in one request, without an answer, has opened the object.
 func (m *migration) openAlready(ctx context.Context) (wire.Status, bool) {
 	if !m.stepwise {
 		return wire.Status{}, false

@@ -77,8 +77,8 @@ func (e *Engine) buildAndProve(
 }
 
 // build writes the Durable Object's content into a new SQLite file; tables are those that hold rows, as the
-// Durable Object itself names them. It names those of which something else came than the Durable Object
-// counted.
+// Durable Object itself names them. It names those that came otherwise than the Durable Object
+// counted them.
 func (e *Engine) build(
 	ctx context.Context,
 	u userdb.UserID,

@@ -26,7 +26,7 @@ func (gone) Status(context.Context, userdb.UserID) (wire.Status, error) {
 }
 
 // TestReceiptProvesTheKeptFile: with no Durable Object to ask, the receipt in R2 says whether the fenced file
-// is the one that was migrated. A file that is not it stays fenced; one of which there is no receipt goes
+// is the one that was migrated. A file that is not it stays fenced; one without a receipt goes
 // back unproved, for this is the way out of an emergency.
 func TestReceiptProvesTheKeptFile(t *testing.T) {
 	sum := sha256.Sum256(header())

@@ -126,7 +126,7 @@ func (r *retreat) keepLoser(ctx context.Context, hot, cold *userfile.Copy) error
 	return r.putLeftBehind(ctx, cold, nil)
 }
 
-// referenceOf names the tables of which a split user's Durable Object has copies.
+// referenceOf names the tables that a split user's Durable Object has copies of.
 func referenceOf(st wire.Status) []string {
 	if st.Receipt == nil {
 		return nil

@@ -21,7 +21,7 @@ type RollbackOptions struct {
 	// StoreUnreachable goes on, under DiscardWrites, when the Durable Object does not answer and so cannot be
 	// sealed.
 	StoreUnreachable bool
-	// Prefer says the row of which half of a split user stays where both have one under the same key. The
+	// Prefer says which half of a split user keeps its row where both have one under the same key. The
 	// other half is saved, whole, under .dbmigrate/left-behind/.
 	Prefer split.Prefer
 	// WithoutCopy does not save, under DiscardWrites, what is left behind.

@@ -39,7 +39,7 @@ type parts struct {
 	askedRows int64       // how many of these rows there are
 	hot, cold *userfile.Copy
 	sent      *copyProof // the cold part that the Durable Object has
-	reference []string   // the tables of which the cold part has a copy
+	reference []string   // the tables that the cold part has a copy of
 	explained string     // why rows stay hot that the policy means
 }
 
@@ -320,8 +320,8 @@ func (m *migration) stayAsSplit(ctx context.Context) error {
 	return m.claimAndSplit(ctx)
 }
 
-// staleCopies says whether the reference tables of the hot file, as they are by now, are not those of which
-// the Durable Object has a copy.
+// staleCopies says whether the reference tables of the hot file, as they are by now, are not those that
+// the Durable Object has a copy of.
 func (m *migration) staleCopies(ctx context.Context, st wire.Status) (bool, error) {
 	var copied []string
 	if st.Receipt != nil {

@@ -1,4 +1,4 @@
-// Package quarantine remembers which versions of which files cannot be moved.
+// Package quarantine remembers the versions of files that cannot be moved.
 package quarantine
 
 import (
@@ -38,7 +38,7 @@ type Objects interface {
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 }
 
-// List remembers which versions of which files cannot be moved, so that a nightly run does not download and
+// List remembers the versions of files that cannot be moved, so that a nightly run does not download and
 // refuse them again. A user is out of it as soon as the file changes, because its ETag does.
 type List struct{ Objects Objects }
 

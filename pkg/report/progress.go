@@ -323,7 +323,7 @@ func (p *Progress) sizesOf(rest int) []int64 {
 	return sizes
 }
 
-// Mixed puts users, the largest of them first, into an order of which each part has large and small ones, so
+// Mixed puts users, the largest of them first, into an order where each part has large and small ones, so
 // that what a run has done foretells the rest. The largest still come early: one that begins last would keep
 // the others waiting. Users of equal size keep their order.
 func Mixed[T any](users []T, size func(T) int64) []T {

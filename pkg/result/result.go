@@ -128,7 +128,7 @@ type Result struct {
 	Unfit       bool // migrate: the file itself was refused, before anything was claimed
 	LeftFlag    bool // everything is done but the flag, and Failure says why
 	Flag        FlagChange
-	Receipt     *wire.Receipt // of which R2 shall have a copy
+	Receipt     *wire.Receipt // R2 shall have a copy of it
 	ReceiptKept bool          // R2 has it already
 	Failure     error         // see Err
 }

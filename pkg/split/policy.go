@@ -25,7 +25,7 @@ type Policy struct {
 	// StayHot keeps rows hot if their move would tear a reference apart; otherwise such a database is
 	// refused.
 	StayHot bool
-	// Reference names the tables with rows that stay hot and of which the cold part has a copy, so that a
+	// Reference names the tables with rows that stay hot, and with a copy in the cold part, so that a
 	// reference to one of their rows keeps no row hot.
 	Reference []string
 	// Tables has the rules by the names that the policy gives the tables.
@@ -118,7 +118,7 @@ func readJSON(content []byte) (map[string]any, error) {
 	return raw, nil
 }
 
-// findDoubled finds a name that stands twice in one object, of which JSON would silently take the last.
+// findDoubled finds a name that stands twice in one object: JSON would silently take the last.
 func findDoubled(content []byte, value hujson.Value) error {
 	switch v := value.Value.(type) {
 	case *hujson.Object:

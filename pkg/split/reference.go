@@ -79,7 +79,7 @@ func (d *decision) checkReferenceWriters(t *table, triggers []wire.Object) error
 			return blocked(
 				t.Name,
 				fmt.Sprintf("take %s out of reference, or keep the table hot", target.Name),
-				"rows are cold, and its trigger %s writes to the reference table %s, of which the cold part has a copy",
+				"rows are cold, and its trigger %s writes to the reference table %s, and the cold part has a copy of it",
 				trigger.Name,
 				target.Name,
 			)

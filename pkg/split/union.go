@@ -31,7 +31,7 @@ func Union(ctx context.Context, hotPath, coldPath, outPath string, reference ...
 	return err
 }
 
-// Prefer says the row of which side stays where both have one under the same key; "" refuses such keys.
+// Prefer says which side keeps its row where both have one under the same key; "" refuses such keys.
 type Prefer string
 
 // The sides.

@@ -120,8 +120,8 @@ func (in *Inserter) keyCells() []wire.KeyCell {
 	return cells
 }
 
-// EndPage ends a page of rows, of which last is the key that the sender begins the next page behind: a gap in
-// between would not show.
+// EndPage ends a page of rows. The sender begins the next page behind the key last: a gap in between would
+// not show.
 func (in *Inserter) EndPage(last wire.Key) error {
 	if in.tally.EndsAt(last) {
 		return nil

@@ -11,7 +11,7 @@ type Problem struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// Verdict is Ready, Fixable or Blocked; a database of which a Warning is the worst is ready.
+// Verdict is Ready, Fixable or Blocked; a database with no more than a Warning is ready.
 func (r *Report) Verdict() Level {
 	if r.Level.rank() < Fixable.rank() {
 		return Ready

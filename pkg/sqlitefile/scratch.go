@@ -271,7 +271,7 @@ func (s *scratch) compile(statement string) error {
 	err := s.prepare(statement)
 	if capi.IsNoMemory(
 		err,
-	) { // or its program is longer than a Durable Object's may be, of which SQLite says the same
+	) { // or its program is longer than a Durable Object's may be: SQLite says the same
 		s.reads = 0
 		s.conn.Limit(sqlite3.SQLITE_LIMIT_VDBE_OP, anyLength)
 		err = s.prepare(statement)

@@ -21,7 +21,7 @@ func LiftedAlone(file Version, lin userdb.Lineage) bool {
 	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
 }
 
-// MayLackWrites says whether the Durable Object took writes of which nothing proves that the file has them:
+// MayLackWrites says whether the Durable Object took writes that the file is not proved to have:
 // its fence was lifted alone, or a writer dropped the metadata that says what was put there. The stamp in the
 // bytes does not tell a lift from an export: after a reopening both are later than the lineage.
 func MayLackWrites(file Version, st wire.Status) bool {

@@ -93,8 +93,8 @@ func (d DatabaseDigest) Validate() error {
 	return nil
 }
 
-// CensusDifference names the first table of which both sides have a census, and in what these differ, from
-// d's point of view; "" for none.
+// CensusDifference names the first table where both sides have a census and these differ. It says in what,
+// from d's point of view; "" for none.
 func (d DatabaseDigest) CensusDifference(other DatabaseDigest) string {
 	others := map[string]Census{}
 	for _, t := range other.Tables {

@@ -203,8 +203,8 @@ type Status struct {
 	DatabaseBytes      int64          `json:"databaseBytes"`
 	Batches            Applied        `json:"batches"`
 	Receipt            *Receipt       `json:"receipt"`
-	// Thaws is how many rows the application wants back in the file, 0 from a Worker of which it can want
-	// none.
+	// Thaws is how many rows the application wants back in the file, 0 where the Worker cannot
+	// thaw.
 	Thaws int64 `json:"thaws"`
 	// Opened is the claim under which the whole database last began to serve; 0: it never did, or an older
 	// Worker tells nothing.
@@ -310,7 +310,7 @@ type TableDigest struct {
 	Census Census `json:"census,omitzero"`
 }
 
-// Same says whether both have the same digest. Their censuses may come from versions of which one takes none.
+// Same says whether both have the same digest. One version may take a census where the other takes none.
 func (t TableDigest) Same(other TableDigest) bool {
 	return t.Name == other.Name && t.Rows == other.Rows && t.Digest == other.Digest
 }
@@ -385,7 +385,7 @@ type Receipt struct {
 	SourceBytes int64            `json:"sourceBytes"`
 	FencedETag  userdb.ETag      `json:"fencedEtag"`
 	Digest      DatabaseDigest   `json:"digest"`
-	// Reference names the tables of a split user with rows that are hot, and of which the object has a copy.
+	// Reference names the tables of a split user with rows that are hot, and with a copy in the object.
 	Reference  []string `json:"reference,omitempty"`
 	MigratedAt int64    `json:"migratedAt"` // Unix milliseconds, by the operator's clock, when the fence was set
 	Run        string   `json:"run"`

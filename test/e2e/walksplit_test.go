@@ -170,7 +170,7 @@ func (u *patient) onSide(scope, sql string) [][]any {
 }
 
 // TestMergeNeedsTheWholeFile: a file that lost its fence to a writer who knows none has not been merged,
-// whatever the Durable Object waits for. The cold rows, of which there is no other copy, stay.
+// whatever the Durable Object waits for. The cold rows stay: there is no other copy of them.
 func TestMergeNeedsTheWholeFile(t *testing.T) {
 	image := archiveDatabase(t)
 	u := newPatient(t, image, []string{"split"})

@@ -89,7 +89,7 @@ func (b *busy) neverPause(u *harness.User, n int) {
 	}
 }
 
-// account demands every acknowledged write. One of which no answer came may be there, too.
+// account demands every acknowledged write. One without an answer may be there, too.
 func (b *busy) account(t *testing.T) (acknowledged, lost int) {
 	t.Helper()
 	for _, u := range b.users {

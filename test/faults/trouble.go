@@ -105,7 +105,7 @@ var expired = map[string]faultproxy.Fault{
 	),
 }
 
-// unsuccessful is KV's answer to a bulk call of which it names the user's key, whatever became of it.
+// unsuccessful is KV's answer to a bulk call that names the user's key, whatever became of it.
 func unsuccessful(users ...string) faultproxy.Fault {
 	var keys []string
 	for _, u := range users {

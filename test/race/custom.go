@@ -15,7 +15,7 @@ import (
 // custom is what the clients and the operators of a race do.
 type custom struct {
 	round       []step  // of each client, again and again
-	there, back []order // one of which an operator gives in turn
+	there, back []order // an operator gives one of them in turn
 	farewell    []order // that each user gets when all is over
 	// dawdlers is the share of requests that take their time between the things that they do: what they saw
 	// first may not hold any more when they come to what follows.

@@ -29,7 +29,7 @@ var short = Config{
 
 func TestRace(t *testing.T) {
 	split := short
-	split.Split, split.Writes = true, 300 // some of which dawdle
+	split.Split, split.Writes = true, 300 // some of them dawdle
 	all := []kind{{"users in one place", short, 200}, {"users who are split", split, 120}}
 	for _, k := range effort.Some(t, "kinds of races", all, 1) {
 		t.Run(k.name, func(t *testing.T) { onStack(t, sized(t, k.config, k.little)) })

@@ -42,7 +42,7 @@ type books struct {
 	unknown [parts]uncertainty // that no epoch's end has shown
 }
 
-// uncertainty are writes of which nobody knows whether they happened, and when they were sent.
+// uncertainty are writes that may have happened or not, and when they were sent.
 type uncertainty map[int64]interval
 
 // length is how many entries the user has.

@@ -10,7 +10,7 @@ import { staysOnRow } from "./triggers.ts";
 export interface Effect {
   /** The tables that it writes; null when it changes the schema, or what it changes cannot be told. */
   readonly tables: readonly string[] | null;
-  /** The one table of which the statement itself names each row that changes; undefined where there is none. */
+  /** The one table where the statement itself names each changed row; undefined where there is none. */
   readonly base?: string | undefined;
   /** What its triggers and foreign key actions write besides. */
   readonly others: readonly string[];

@@ -36,7 +36,7 @@ interface Answer {
   readonly pages: Uint8Array[];
 }
 
-/** The keys that changed in each table; null for a table of which they are not known. */
+/** The keys that changed in each table; null for a table where they are not known. */
 type Keys = Map<string, Map<string, Key> | null>;
 
 /**

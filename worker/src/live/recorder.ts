@@ -31,7 +31,7 @@ export class Recorder implements ChangeRecorder {
   readonly #sql: SqlStorage;
   readonly #effects: Effects;
   readonly #reader: ExactReader;
-  /** null for a table of which only the name is known. */
+  /** null for a table known only by its name. */
   readonly #tables = new Map<string, Keys | null>();
   #everything = false;
 

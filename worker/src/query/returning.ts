@@ -9,7 +9,7 @@ export interface Returning {
   readonly items: readonly (readonly Token[] | "*")[];
 }
 
-/** undefined where there is no such clause, or one of which it cannot be said what it returns. */
+/** undefined where there is no such clause, or one that does not show what it returns. */
 export function parseReturning(tokens: readonly Token[]): Returning | undefined {
   const at = findOutside(tokens, (token) => isKeyword(token, "RETURNING"));
   const table = tableWritten(tokens.slice(0, Math.max(at, 0)).filter(isSignificant));

@@ -28,7 +28,7 @@ export class DurableStoreSide implements StoreSide {
   }
 
   async call(user: string, request: CallRequest): Promise<CallAnswer> {
-    // RPC's types leave out values of which they do not know the kind.
+    // RPC's types leave out values of a kind they do not know.
     return (await this.stubOf(user).callLogic(request)) as CallAnswer;
   }
 

@@ -5,7 +5,7 @@ import type { AdminConfig } from "../../src/index.ts";
 export const fates = ["killed before", "killed behind", "lost", "doubled", "late"] as const;
 export type Fate = (typeof fates)[number];
 
-/** Bindings of which one call meets the fate. */
+/** Bindings where one call meets the fate. */
 export class Disturbed {
   readonly #at: number;
   readonly #fate: Fate;

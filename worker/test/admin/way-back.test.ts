@@ -127,7 +127,7 @@ async function faulty<T>(cut: Cut, run: () => Promise<T>): Promise<T> {
   return cut === "twice" ? run() : answer;
 }
 
-/** Bindings of which the call number `at` (of those that one request makes) has a fault. */
+/** Bindings with a fault at the call number `at`, of those that one request makes. */
 function withFault(at: number, cut: Cut): Around & { readonly calls: () => number } {
   return bindingsWith((run, call) => (call === at ? faulty(cut, run) : run()));
 }

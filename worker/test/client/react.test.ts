@@ -1,4 +1,4 @@
-// The hook in React itself, with a page of which React needs next to nothing.
+// The hook in React itself, with a page that has the little that React needs.
 import { act, createElement } from "react";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Live, Result } from "../../client/live.js";

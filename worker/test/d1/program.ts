@@ -1,4 +1,4 @@
-// Generates programs for a D1 database: hundreds of calls of the whole interface, of which many fail.
+// Generates programs for a D1 database: hundreds of calls of the whole interface; many fail.
 import { Random } from "../fuzz/random.ts";
 
 /** One call, and what it is when it fails. */

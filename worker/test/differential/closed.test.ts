@@ -36,7 +36,7 @@ const unfinished = [
 const generated = some("generated texts", firstStatements(20_261_130, 4000), 800);
 const texts = [...unfinished, ...misleading, ...generated];
 
-// Ours, for texts that SQLite takes, or of which it reads the first statement only.
+// Ours, for texts that SQLite takes, or where it reads the first statement only.
 const OWN_WORDS =
   /NUL character|holds no statement|one statement, and this one holds more|PRAGMA \w+ cannot be set|one transaction|the statement has \d|\/\* does not end/;
 
