@@ -151,7 +151,7 @@ func (m *migration) run(ctx context.Context) error {
 	return unexpectedOutcome(m.user, m.from.Claimed)
 }
 
-// overtaken says what became of a user whose phase takes no claim of this kind any more: another operator's
+// overtaken says what became of a user in a phase that takes no such claim any more. Another operator's
 // command went on between the look and the claim, perhaps under the claim that was seen. Any other failure
 // stands.
 func (m *migration) overtaken(ctx context.Context, refused error) error {
