@@ -5,7 +5,7 @@ import { SCHEMA_TEXT } from "../query/schema-text.ts";
 import type { QueryAnswer, QueryRequest, QueryScope, QueryStatement } from "../query/types.ts";
 import { badRequest, type ErrorInfo, WireError } from "../wire/errors.ts";
 import type { BothAnswer } from "./cold.ts";
-import { cutoverInProgress } from "./failures.ts";
+import { cutoverInProgress, failedStatement, renumbered } from "./failures.ts";
 import { pause } from "./pause.ts";
 
 export interface SchemaRequest {
@@ -152,20 +152,13 @@ function guard(condition: string, param: string | number): QueryStatement {
   return { sql: `SELECT json_extract(CASE WHEN ${condition} THEN '1' ELSE 'no' END, '$')`, params: [param] };
 }
 
-function failedStatement({ kind, details }: ErrorInfo): number | undefined {
-  const index = kind === "sql-error" ? details?.["statement"] : undefined;
-  return typeof index === "number" ? index : undefined;
-}
-
 function textOf({ results }: { readonly results: readonly { readonly rows: readonly unknown[] }[] }): string {
   return String((results[0]?.rows[0] as readonly unknown[] | undefined)?.[0]);
 }
 
-/** The error, with the statement's number in the caller's list. */
-function errorOf({ kind, message, details }: ErrorInfo, before = 0): WireError {
-  const index = details?.["statement"];
-  if (typeof index !== "number") return new WireError(kind, message, details);
-  return new WireError(kind, message, { ...details, statement: index - before });
+function errorOf(failed: ErrorInfo, before = 0): WireError {
+  const { kind, message, details } = renumbered(failed, before);
+  return new WireError(kind, message, details);
 }
 
 function differ(): WireError {

@@ -1,5 +1,5 @@
 // What the router says when no side answers.
-import { messageOf, WireError } from "../wire/errors.ts";
+import { type ErrorInfo, messageOf, WireError } from "../wire/errors.ts";
 
 export function cutoverInProgress(): WireError {
   return new WireError(
@@ -56,4 +56,17 @@ export function demandSafeToRepeat(cause: unknown, reading: boolean): void {
 
 function isOverloaded(error: unknown): boolean {
   return error instanceof Error && "overloaded" in error && error.overloaded === true;
+}
+
+/** The number of the statement that SQLite refused; undefined where the error is of another kind. */
+export function failedStatement({ kind, details }: ErrorInfo): number | undefined {
+  const index = kind === "sql-error" ? details?.["statement"] : undefined;
+  return typeof index === "number" ? index : undefined;
+}
+
+/** The error with the statement's number in the caller's list, which has `before` statements less. */
+export function renumbered(error: ErrorInfo, before: number): ErrorInfo {
+  const index = error.details?.["statement"];
+  if (typeof index !== "number") return error;
+  return { ...error, details: { ...error.details, statement: index - before } };
 }

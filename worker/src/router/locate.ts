@@ -4,7 +4,7 @@ import { quoteName } from "../query/schema-text.ts";
 import type { QueryAnswer, QueryRequest, QueryScope, QueryStatement, QueryValue } from "../query/types.ts";
 import { badRequest, type ErrorInfo, WireError } from "../wire/errors.ts";
 import type { BothAnswer } from "./cold.ts";
-import { cutoverInProgress } from "./failures.ts";
+import { cutoverInProgress, failedStatement, renumbered } from "./failures.ts";
 import { pause } from "./pause.ts";
 
 /** Names one row: the columns of a key, and its values. */
@@ -92,11 +92,9 @@ async function writeAt(
   const answer = await halves.query(user, { statements, mode: "write", scope, ...counts });
   if (answer.ok) return { ...answer, results: answer.results.slice(1) };
   const { kind, message } = answer.error;
-  if (kind === "not-split") return undefined;
-  if (kind !== "sql-error" || !message.includes(GUARD_FAILS)) return answer;
-  const now = await locate(halves, user, request.table, request.key);
-  const still = now.ok && (now.place === scope || (now.place === "both" && scope === "hot"));
-  return still ? answer : undefined; // the error is the statements' own
+  const guarded = failedStatement(answer.error) === 0 && message.includes(GUARD_FAILS);
+  if (guarded || kind === "not-split") return undefined;
+  return { ...answer, error: renumbered(answer.error, 1) };
 }
 
 /** What SQLite says where the guard finds no row. */

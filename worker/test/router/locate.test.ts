@@ -115,7 +115,8 @@ describe("a write of a row wherever it is", () => {
     await split();
     for (const sql of ["UPDATE t SET b = 1", "UPDATE t SET a = json('{')"]) {
       const answer = await router().writeBoth(user, { ...change("store"), statements: [{ sql }] });
-      expect(answer).toMatchObject({ ok: false, scope: "cold", error: { kind: "sql-error" } });
+      const error = { kind: "sql-error", details: { statement: 0 } };
+      expect(answer).toMatchObject({ ok: false, scope: "cold", error });
     }
     expect(await everything()).toEqual(["hot", "store"]);
   });
@@ -127,6 +128,23 @@ describe("a write of a row wherever it is", () => {
     const answer = await router({ store: { query } }).writeBoth(user, change("store"));
     expect(answer).toMatchObject({ ok: true });
     if (call < 4) expect(answer.scope).toBe("hot");
+    expect(await everything()).toEqual(["hot", "store!"]);
+  });
+
+  it("goes on with a row that was away for the write only", async () => {
+    await split();
+    const ask = (sql: string) => store.query(user, { statements: [{ sql }], mode: "write", scope: "cold" });
+    let away = false;
+    const query: StoreSide["query"] = async (u, request) => {
+      if (away || request.mode !== "write") return store.query(u, request);
+      away = true;
+      await ask("DELETE FROM t WHERE a = 'store'");
+      const answer = await store.query(u, request);
+      await ask("INSERT INTO t VALUES ('store')");
+      return answer;
+    };
+    const answer = await router({ store: { query } }).writeBoth(user, change("store"));
+    expect(answer).toMatchObject({ ok: true, scope: "cold" });
     expect(await everything()).toEqual(["hot", "store!"]);
   });
 
