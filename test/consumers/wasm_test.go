@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTrimmedSQLite: the package's SQLite is the official build, but functions that cannot be called trap. What
-// is exported is what the code names, and every other byte is the same.
+// TestTrimmedSQLite: the package's SQLite is the official build, but functions that cannot be called trap.
+// What is exported is what the code names, and every other byte is the same.
 func TestTrimmedSQLite(t *testing.T) {
 	h := newHome(t)
 	whole := wasmSections(t, h.tool("@sqlite.org/sqlite-wasm/dist/sqlite3.wasm"))
