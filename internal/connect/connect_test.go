@@ -1,11 +1,16 @@
 package connect
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -49,5 +54,39 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 				t.Errorf("the error does not name %s: %v", way, err)
 			}
 		}
+	}
+}
+
+// The Worker's version is asked before each wave but the first, and another one stops the run before any user
+// of the wave. What else comes before a wave comes after that.
+func TestEachWaveMeetsTheSameWorker(t *testing.T) {
+	version := "1.0.0"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(wire.Hello{Protocol: wire.Version, Worker: version, Limits: wire.DefaultLimits})
+	}))
+	defer server.Close()
+	worker, err := doclient.New(doclient.Config{BaseURL: server.URL, Token: "a-token-of-the-operator"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := 0
+	conn := &Connection{worker: worker, greeted: version}
+	before := conn.StillTheWorker(func(context.Context, []inspect.Found) error {
+		begun++
+		return nil
+	})
+	for wave, now := range []string{"1.0.0", "1.0.0", "0.9.0"} {
+		version = now
+		err := before(t.Context(), nil)
+		if stopped := now != "1.0.0"; (err != nil) != stopped || stopped && !strings.Contains(err.Error(), "0.9.0") {
+			t.Errorf("wave %d with version %s: %v", wave+1, now, err)
+		}
+	}
+	if begun != 2 {
+		t.Errorf("%d waves were begun, want 2", begun)
+	}
+	if err := conn.StillTheWorker(nil)(t.Context(), nil); err != nil {
+		t.Errorf("the first wave was stopped: %v", err)
 	}
 }

@@ -3,8 +3,10 @@ package selftest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -36,7 +38,8 @@ func life(ctx context.Context, l *lab) (string, error) {
 	if failed := w.end(); err == nil {
 		err = failed
 	}
-	l.pause = max(l.pause, w.takePause())
+	rest, _ := w.takePause()
+	l.pause = max(l.pause, rest)
 	if err == nil {
 		err = l.bringHome(ctx, w)
 	}
@@ -66,17 +69,29 @@ func (l *lab) live(ctx context.Context, w *writers) (told string, err error) {
 			return told, fmt.Errorf("%s ended as %s (%s)", s.name, r.Outcome, r.Reason)
 		}
 		time.Sleep(2 * writeEvery) // writes that waited end
-		pause := w.takePause()
+		pause, lost := w.takePause()
 		l.pause = max(l.pause, pause)
 		if i > 0 {
 			told += ", "
 		}
 		told += fmt.Sprintf("%s %s", s.name, pause.Round(time.Millisecond))
-		if r.Window > 0 { // the operator's account of the same wait, without the file's own races
-			told += fmt.Sprintf(" (switch %s)", r.Window.Round(time.Millisecond))
+		if why := reasons(r.Window, lost); why != "" {
+			told += " (" + why + ")"
 		}
 	}
 	return told, nil
+}
+
+// reasons says what of a wait was the switch, by the operator's account, and what were the file's own races.
+func reasons(switched time.Duration, lost int) string {
+	var parts []string
+	if switched > 0 {
+		parts = append(parts, "switch "+switched.Round(time.Millisecond).String())
+	}
+	if lost > 0 {
+		parts = append(parts, fmt.Sprintf("%s of this write lost to the other writer or the fence", units.Plural(lost, "PUT")))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func contains(all []result.Outcome, one result.Outcome) bool {

@@ -31,6 +31,7 @@ type writers struct {
 	mu            sync.Mutex
 	acked, unsure []string
 	longest       time.Duration
+	lost          int // PUTs of the longest write that another version of the file refused
 	failure       error
 }
 
@@ -49,13 +50,13 @@ func (w *writers) end() error {
 	return w.failure
 }
 
-// takePause is the longest wait since it was last asked.
-func (w *writers) takePause() time.Duration {
+// takePause is the longest wait since it was last asked, and how many PUTs of that write were lost.
+func (w *writers) takePause() (longest time.Duration, lost int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	longest := w.longest
-	w.longest = 0
-	return longest
+	longest, lost = w.longest, w.lost
+	w.longest, w.lost = 0, 0
+	return longest, lost
 }
 
 func (w *writers) run(ctx context.Context, id int) {
@@ -69,12 +70,12 @@ func (w *writers) run(ctx context.Context, id int) {
 		}
 		note := fmt.Sprintf("w%d-%d", id, n)
 		began := time.Now()
-		sure, err := w.write(ctx, note)
-		w.note(note, time.Since(began), sure, err)
+		sure, lost, err := w.write(ctx, note)
+		w.note(note, time.Since(began), lost, sure, err)
 	}
 }
 
-func (w *writers) note(note string, waited time.Duration, sure bool, err error) {
+func (w *writers) note(note string, waited time.Duration, lost int, sure bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -86,28 +87,37 @@ func (w *writers) note(note string, waited time.Duration, sure bool, err error) 
 			w.failure = fmt.Errorf("write %s: %w", note, err)
 		}
 	}
-	w.longest = max(w.longest, waited)
+	if waited > w.longest {
+		w.longest, w.lost = waited, lost
+	}
 }
 
 var errTooSlow = errors.New("it waited longer than a minute")
 
 // write is one write of the application. sure is false where an answer was lost on the way.
-func (w *writers) write(ctx context.Context, note string) (sure bool, err error) {
+func (w *writers) write(ctx context.Context, note string) (sure bool, lost int, err error) {
 	sure = true
 	for began := time.Now(); time.Since(began) < writePatience; time.Sleep(writeWaits) {
 		written, err := w.lab.Worker().TryWrite(ctx, User, note)
 		if err != nil && userdb.KindOf(err) != userdb.NotFound {
-			return false, err
+			return false, lost, err
 		}
 		if !written {
 			written, err = w.writeFile(ctx, note)
+			if errors.Is(err, errLostPut) {
+				lost++
+				continue
+			}
 		}
 		if err != nil || written {
-			return sure && err == nil, err
+			return sure && err == nil, lost, err
 		}
 	}
-	return false, errTooSlow
+	return false, lost, errTooSlow
 }
+
+// errLostPut says that the file is another one than the one that was read.
+var errLostPut = errors.New("another writer was faster")
 
 func (w *writers) writeFile(ctx context.Context, note string) (written bool, err error) {
 	l := w.lab
@@ -137,7 +147,7 @@ func (w *writers) writeFile(ctx context.Context, note string) (written bool, err
 		IfMatch: file.ETag, ContentType: userfile.ContentType, Metadata: userdb.WithoutContent(file.Object.Metadata, file.ETag),
 	})
 	if userdb.KindOf(err) == userdb.Precondition {
-		return false, nil
+		return false, errLostPut
 	}
 	return err == nil, err
 }

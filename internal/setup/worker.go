@@ -59,6 +59,7 @@ func bindings(m config.Mount) []string {
 // mountCode is what the Worker's module needs: docs/mount.md shows the same.
 func mountCode(m config.Mount, given config.Values) string {
 	return fmt.Sprintf(`// Add to the module of the Worker. The secret: wrangler secret put DBMIGRATE_TOKEN
+// For wrangler dev: DBMIGRATE_TOKEN=... in .dev.vars, which belongs into .gitignore
 import { createRouter, handleAdmin, userDatabase } from "@dbmigrate/worker";
 export { UserDataStore } from "@dbmigrate/worker";
 
@@ -206,6 +207,7 @@ func moduleCode(m config.Mount, given config.Values, typed bool) string {
 	}
 	return fmt.Sprintf(`// Mounts the package of dbmigrate. dbmigrate init --worker --write made this file; it is yours now.
 // The secret of the admin routes: wrangler secret put DBMIGRATE_TOKEN
+// For wrangler dev: DBMIGRATE_TOKEN=... in .dev.vars, which belongs into .gitignore
 import { createRouter, handleAdmin%s } from "@dbmigrate/worker";
 
 export { UserDataStore } from "@dbmigrate/worker";

@@ -176,7 +176,10 @@ func (l Lister) once(ctx context.Context, path string, query url.Values, into an
 	if err != nil {
 		return unreachable{err}
 	}
-	return json.Unmarshal(body, into)
+	if json.Unmarshal(body, into) != nil {
+		return errors.New("the answer is not the JSON of a listing")
+	}
+	return nil
 }
 
 // client follows no redirect: the token must not go elsewhere.

@@ -75,7 +75,7 @@ func TestListingsThatFail(t *testing.T) {
 	}{
 		{"a token that may not", []func(http.ResponseWriter){status(http.StatusForbidden)}, userdb.Unauthorized, "Workers Scripts Read"},
 		{"another account's", []func(http.ResponseWriter){status(http.StatusNotFound)}, userdb.Unreachable, "HTTP 404"},
-		{"no JSON", []func(http.ResponseWriter){body("<html>")}, userdb.ProtocolError, "invalid"},
+		{"no JSON", []func(http.ResponseWriter){body("<html>")}, userdb.ProtocolError, "not the JSON of a listing"},
 		{"a circle", []func(http.ResponseWriter){round, round}, userdb.ProtocolError, "circle"},
 	} {
 		var asked []string

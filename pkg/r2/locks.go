@@ -116,5 +116,9 @@ func (l LockReader) get(ctx context.Context, into any) (userdb.Kind, error) {
 	case err != nil:
 		return userdb.Unreachable, err
 	}
-	return userdb.ProtocolError, json.Unmarshal(body, into)
+	if json.Unmarshal(body, into) != nil {
+		// Its error names our types, which help nobody.
+		return userdb.ProtocolError, errors.New("the answer is not the JSON of lock rules")
+	}
+	return "", nil
 }
