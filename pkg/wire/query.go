@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/dbmigrate/dbmigrate/pkg/value"
@@ -15,6 +16,10 @@ import (
 // maxSafeInteger is the largest magnitude up to which the query API writes an INTEGER as a plain number
 // (section 8).
 const maxSafeInteger = 1 << 53
+
+// firstWithExponent is where encoding/json and JavaScript begin to write whole numbers with an exponent.
+// Below, a reader takes them for INTEGERs.
+const firstWithExponent = 1e21
 
 // QueryValue writes v as the query API of section 8 answers it: the plainest JSON that is exact. TEXT that is
 // not UTF-8 has no exact form.
@@ -47,7 +52,7 @@ func queryReal(f float64) (json.RawMessage, error) {
 		return fmt.Appendf(nil, `{"real":"%sInfinity"}`, map[bool]string{true: "-"}[f < 0]), nil
 	case f == 0 && math.Signbit(f):
 		return json.RawMessage(`{"real":"-0"}`), nil
-	case f == math.Trunc(f) && math.Abs(f) <= maxSafeInteger:
+	case f == math.Trunc(f) && math.Abs(f) < firstWithExponent:
 		return fmt.Appendf(nil, `{"real":"%s.0"}`, strconv.FormatFloat(f, 'f', -1, 64)), nil
 	}
 	return json.Marshal(f)
@@ -79,15 +84,24 @@ func ParseQueryValue(data json.RawMessage) (Value, error) {
 	return Value{}, queryError("an array is no value")
 }
 
+// queryNumber refuses a whole number that JavaScript would round, and one that is too large for a REAL.
 func queryNumber(n json.Number) (Value, error) {
 	f, err := n.Float64()
 	if err != nil {
-		f = math.Inf(map[bool]int{true: -1, false: 1}[n[0] == '-']) // as JavaScript reads 1e999
+		return Value{}, queryError("the number is beyond the largest REAL: send {\"real\":\"Infinity\"}")
+	}
+	if !strings.ContainsAny(n.String(), ".eE") && !isSafeInteger(n.String()) {
+		return Value{}, queryError("a whole number beyond 2^53 comes as {\"int\":\"...\"} or {\"real\":\"...\"}")
 	}
 	if f == math.Trunc(f) && math.Abs(f) <= maxSafeInteger && !(f == 0 && math.Signbit(f)) {
 		return IntValue(int64(f)), nil
 	}
 	return RealValue(f), nil
+}
+
+func isSafeInteger(decimal string) bool {
+	i, err := strconv.ParseInt(decimal, 10, 64)
+	return err == nil && i <= maxSafeInteger && i >= -maxSafeInteger
 }
 
 func queryObject(members map[string]any) (Value, error) {
@@ -133,7 +147,10 @@ func queryRealText(text string) (Value, error) {
 	if !json.Valid([]byte(text)) || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return Value{}, queryError("real is not a number as JSON writes it, Infinity or -Infinity")
 	}
-	f, _ := strconv.ParseFloat(text, 64) // out of range gives the infinities
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return Value{}, queryError("real is beyond the largest REAL: say Infinity or -Infinity")
+	}
 	return RealValue(f), nil
 }
 

@@ -299,10 +299,10 @@ func buildQuery(t *testing.T) queryFile {
 	}{
 		{`null`, wire.NullValue()}, {`"ä\u0000b"`, wire.TextValue("ä\x00b")}, {`""`, wire.TextValue("")}, {`true`, wire.IntValue(1)}, {`false`, wire.IntValue(0)},
 		{`0`, wire.IntValue(0)}, {`-0`, wire.RealValue(math.Copysign(0, -1))}, {`5`, wire.IntValue(5)}, {`5.0`, wire.IntValue(5)}, {`1e3`, wire.IntValue(1000)}, {`0.5`, wire.RealValue(0.5)},
-		{`9007199254740992`, wire.IntValue(1 << 53)}, {`-9007199254740992`, wire.IntValue(-1 << 53)}, {`9007199254740994`, wire.RealValue(1<<53 + 2)}, {`1e300`, wire.RealValue(1e300)},
+		{`9007199254740992`, wire.IntValue(1 << 53)}, {`-9007199254740992`, wire.IntValue(-1 << 53)}, {`9007199254740993.5`, wire.RealValue(1<<53 + 2)}, {`1e20`, wire.RealValue(1e20)}, {`1e21`, wire.RealValue(1e21)}, {`1e300`, wire.RealValue(1e300)},
 		{`{"int":"9223372036854775807"}`, wire.IntValue(math.MaxInt64)}, {`{"int":"-9223372036854775808"}`, wire.IntValue(math.MinInt64)}, {`{"int":"5"}`, wire.IntValue(5)},
 		{`{"real":"5.0"}`, wire.RealValue(5)}, {`{"real":"5"}`, wire.RealValue(5)}, {`{"real":"-0"}`, wire.RealValue(math.Copysign(0, -1))}, {`{"real":"Infinity"}`, wire.RealValue(math.Inf(1))},
-		{`{"real":"-Infinity"}`, wire.RealValue(math.Inf(-1))}, {`{"real":"1e-7"}`, wire.RealValue(1e-7)}, {`{"blob":""}`, wire.BlobValue(nil)}, {`{"blob":"AP8="}`, wire.BlobValue([]byte{0, 255})},
+		{`{"real":"-Infinity"}`, wire.RealValue(math.Inf(-1))}, {`{"real":"1e-7"}`, wire.RealValue(1e-7)}, {`{"real":"1152921504606846976"}`, wire.RealValue(1 << 60)}, {`{"blob":""}`, wire.BlobValue(nil)}, {`{"blob":"AP8="}`, wire.BlobValue([]byte{0, 255})},
 	} {
 		result, err := wire.QueryValue(c.want)
 		must(t, err)
@@ -312,7 +312,7 @@ func buildQuery(t *testing.T) queryFile {
 		)
 	}
 	for _, broken := range []string{`[]`, `{}`, `{"int":5}`, `{"int":"9223372036854775808"}`, `{"int":"1.5"}`, `{"int":""}`, `{"real":"NaN"}`, `{"real":""}`, `{"real":"x"}`, `{"blob":"A"}`, `{"blob":"A-=="}`, `{"blob":"YR=="}`,
-		`{"text":"YQ=="}`, `{"int":"1","real":"1"}`} {
+		`{"text":"YQ=="}`, `{"int":"1","real":"1"}`, `9007199254740993`, `-9007199254740993`, `9007199254740994`, `9223372036854775807`, `100000000000000000000`, `1e400`, `-1e400`, `{"real":"1e400"}`} {
 		f.Parameters = append(
 			f.Parameters,
 			queryVector{"broken " + broken, broken, queryWant{Error: wire.KindBadRequest}},

@@ -1,8 +1,9 @@
 // The messages of live updates (docs/live-updates.md): JSON texts over one WebSocket.
 import type { TableChange } from "../query/change-log.ts";
 import type { Position, ResultValue } from "../query/types.ts";
-import { WireError, badRequest } from "../wire/errors.ts";
+import { badRequest } from "../wire/errors.ts";
 import { type JsonObject, asArray, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
+import { parseJson } from "../wire/parse-json.ts";
 
 export type { Position } from "../query/types.ts";
 
@@ -101,7 +102,7 @@ export function parseClientMessage(data: string | ArrayBuffer): ClientMessage {
   if (typeof data !== "string") throw badRequest("message", "a text");
   if (data.length > LIVE_LIMITS.messageBytes)
     throw badRequest("message", `at most ${LIVE_LIMITS.messageBytes} bytes`);
-  const message = asObject(parseJson(data), "message");
+  const message = asObject(parseJson(new TextEncoder().encode(data), "message"), "message");
   switch (message["type"]) {
     case "subscribe":
       return { type: "subscribe", subscription: parseSubscription(message) };
@@ -109,14 +110,6 @@ export function parseClientMessage(data: string | ArrayBuffer): ClientMessage {
       return { type: "ack", seq: count(message["seq"], "seq") };
     default:
       throw badRequest("type", '"subscribe" or "ack"');
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new WireError("bad-request", "message: expected JSON", undefined, { cause });
   }
 }
 

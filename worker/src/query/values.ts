@@ -77,7 +77,9 @@ function parseReal(text: string, where: string): SqlParam {
   if (text === "Infinity") return { type: "real", value: Infinity };
   if (text === "-Infinity") return { type: "real", value: -Infinity };
   if (!DECIMAL.test(text)) throw refused(where, '"real" is a decimal number, "Infinity" or "-Infinity"');
-  return { type: "real", value: Number(text) };
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw refused(where, '"real" is beyond the largest REAL; or say "Infinity"');
+  return { type: "real", value };
 }
 
 function refused(where: string, reason: string): WireError {
@@ -95,11 +97,18 @@ export function emitInteger(value: bigint): ResultValue {
   return value >= -limit && value <= limit ? Number(value) : { int: value.toString() };
 }
 
-/** A REAL of a result: a plain number only where a reader would take it for a REAL. */
+// JSON.stringify writes a number from here on with an exponent, and a whole one below without.
+const FIRST_WITH_EXPONENT = 1e21;
+
+/**
+ * A REAL of a result: a plain number only where a reader would take it for a REAL, and where it may come back
+ * as a parameter.
+ */
 export function emitReal(value: number): ResultValue {
   if (Object.is(value, -0)) return { real: "-0" };
   if (!Number.isFinite(value)) return { real: value > 0 ? "Infinity" : "-Infinity" };
-  return isPlainInteger(value) ? { real: `${value}.0` } : value;
+  const looksWhole = Number.isInteger(value) && Math.abs(value) < FIRST_WITH_EXPONENT;
+  return looksWhole ? { real: `${value}.0` } : value;
 }
 
 /** A BLOB of a result. */

@@ -1,8 +1,8 @@
 // The body of `import` (docs/wire-format.md, section 11): a header, and one batch of rows behind it.
 import { BinaryReader, badBatch } from "./binary.ts";
-import { refuseDeep } from "./body.ts";
 import { badRequest } from "./errors.ts";
 import { asClaim, asObject, asOneOf, asString, type JsonObject } from "./json.ts";
+import { parseJson } from "./parse-json.ts";
 import { type Schema, intents, parseSchema } from "./messages.ts";
 
 const MAGIC = "DMI1";
@@ -36,14 +36,7 @@ export function parseImport(body: Uint8Array): ImportMessage {
 }
 
 function parseHeader(bytes: Uint8Array): JsonObject {
-  refuseDeep(bytes);
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
-  } catch {
-    throw badRequest("header", "JSON in UTF-8");
-  }
-  return asObject(header, "header");
+  return asObject(parseJson(bytes, "header"), "header");
 }
 
 /** A claim without an id could not be repeated, and this request may have to be. */

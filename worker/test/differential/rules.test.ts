@@ -81,7 +81,10 @@ describe("reserved names", () => {
 });
 
 describe("values", () => {
-  const parameters = query.parameters as { json: string; expect: { error?: string; result?: string } }[];
+  // A number that JSON.parse would change does not come as far as the sides (test/wire/json-numbers.test.ts).
+  const parameters = (
+    query.parameters as { json: string; expect: { error?: string; result?: string } }[]
+  ).filter(({ json, expect: { error } }) => error === undefined || !/^-?\d/.test(json));
   it.each(parameters)("$json", async ({ json, expect: { error, result } }) => {
     const { file, store } = await pair.run({
       statements: [{ sql: "SELECT ?", params: [JSON.parse(json) as QueryValue] }],

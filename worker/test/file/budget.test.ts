@@ -4,7 +4,7 @@ import { DEFAULT_MAX_FILE_BYTES, runOnFile } from "../../src/file/engine.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import { ResultBudget } from "../../src/query/budget.ts";
 import { QUERY_LIMITS } from "../../src/wire/limits.ts";
-import { refuseDeep } from "../../src/wire/body.ts";
+import { checkJson } from "../../src/wire/parse-json.ts";
 import { some } from "../effort.ts";
 import { costly, deep, modest, tooMany } from "../costly.ts";
 
@@ -66,7 +66,7 @@ describe("a request is read", () => {
   });
 
   it.each(deep)("and its JSON, %s, up to a depth", (_name, text, refused) => {
-    const read = () => refuseDeep(new TextEncoder().encode(text));
+    const read = () => checkJson(new TextEncoder().encode(text), "body");
     if (refused) expect(read).toThrow(expect.objectContaining({ kind: "too-costly" }));
     else read();
   });

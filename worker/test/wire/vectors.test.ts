@@ -10,6 +10,7 @@ import query from "../../../pkg/wire/testdata/vectors/query.json";
 import rowVectors from "../../../pkg/wire/testdata/vectors/rows.json";
 import tables from "../../../pkg/wire/testdata/vectors/tables.json";
 import values from "../../../pkg/wire/testdata/vectors/values.json";
+import { parseJson } from "../../src/wire/parse-json.ts";
 import { type SqlParam, emitBlob, emitInteger, emitReal, parseParam } from "../../src/query/values.ts";
 import { parseBack, parseSource } from "../../src/wire/back.ts";
 import { decodeBatch } from "../../src/wire/batch.ts";
@@ -249,15 +250,17 @@ function emit(value: ExactValue): unknown {
   }
 }
 
+const parsed = (json: string): unknown => parseJson(new TextEncoder().encode(json), "parameter");
+
 describe("query.json", () => {
   it.each(good(query.parameters))("parameter: $name", ({ json, expect: { value, result } }) => {
-    const exact = toExact(parseParam(JSON.parse(json), "parameter"));
+    const exact = toExact(parseParam(parsed(json), "parameter"));
     expect(emitWireValue(exact)).toEqual(value);
     expect(emit(exact)).toEqual(JSON.parse(result));
   });
 
   it.each(broken(query.parameters))("parameter: $name", ({ json, expect: { error } }) => {
-    expect(kindOf(() => parseParam(JSON.parse(json), "parameter"))).toBe(error);
+    expect(kindOf(() => parseParam(parsed(json), "parameter"))).toBe(error);
   });
 
   it.each(vectors(query.results))("result: $name", ({ value, expect: { json } }) => {
