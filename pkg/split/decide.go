@@ -81,6 +81,14 @@ func (d *decision) prepare(p *Policy) (err error) {
 	if d.relations, err = d.withoutReferences(relations); err != nil {
 		return err
 	}
+	if err := d.makeSets(); err != nil {
+		return err
+	}
+	return d.indexRelations()
+}
+
+// makeSets makes the temporary tables for keys.
+func (d *decision) makeSets() error {
 	for i, t := range d.shape.tables {
 		name := func(kind string) string {
 			return "temp." + sqltext.Quote(d.shape.freeName(fmt.Sprintf("dbmigrate_%s_%d", kind, i)))
@@ -123,8 +131,8 @@ func (t *table) keyTable() string {
 		return "(k0 INTEGER PRIMARY KEY)"
 	}
 	var columns, names []string
-	for i, k := range t.Key {
-		columns = append(columns, fmt.Sprintf("k%d COLLATE %s", i, sqltext.Quote(k.Collation)))
+	for i := range t.Key {
+		columns = append(columns, t.keyDefinition(i))
 		names = append(names, fmt.Sprintf("k%d", i))
 	}
 	return "(" + strings.Join(
@@ -134,6 +142,14 @@ func (t *table) keyTable() string {
 		names,
 		", ",
 	) + ")) WITHOUT ROWID"
+}
+
+// keyDefinition defines column i of the key in a scratch table.
+func (t *table) keyDefinition(i int) string {
+	if t.Kind == sqlitefile.RowidTable {
+		return "k0 INTEGER"
+	}
+	return fmt.Sprintf("k%d COLLATE %s", i, sqltext.Quote(t.Key[i].Collation))
 }
 
 // matches compares the key set k with row alias of the table. The plus takes the column's affinity away: keys
@@ -147,10 +163,13 @@ func (t *table) matches(alias string) string {
 }
 
 // found is the same comparison for looking the row up by the key.
-func (t *table) found(alias string) string {
+func (t *table) found(alias string) string { return t.foundBy("k", alias) }
+
+// foundBy looks the row alias up by the key in a row of a scratch table.
+func (t *table) foundBy(scratch, alias string) string {
 	var terms []string
 	for i, k := range t.keyOf(alias) {
-		terms = append(terms, fmt.Sprintf("%s = k.k%d", t.collated(k, i), i))
+		terms = append(terms, fmt.Sprintf("%s = %s.k%d", t.collated(k, i), scratch, i))
 	}
 	return strings.Join(terms, " AND ")
 }
@@ -173,16 +192,38 @@ func (d *decision) isCold(t *table, alias string) string {
 
 // childrenOf begins at the parents in a key set.
 func (r *relation) childrenOf(set string) string {
-	return " FROM " + set + " AS k CROSS JOIN " + r.parent.main() + " AS p CROSS JOIN " + r.child.main() + " AS c WHERE " + r.parent.found(
-		"p",
-	) + " AND " + r.on()
+	return " FROM " + set + " AS k CROSS JOIN " + r.parent.main() + " AS p CROSS JOIN " +
+		r.other(r.byParent, r.child, "c") + " WHERE " + r.parent.found("p") + " AND " + r.onLookup(r.byParent, r.child, "c")
 }
 
 // parentsOf begins at the children in a key set.
 func (r *relation) parentsOf(set string) string {
-	return " FROM " + set + " AS k CROSS JOIN " + r.child.main() + " AS c CROSS JOIN " + r.parent.main() + " AS p WHERE " + r.child.found(
-		"c",
-	) + " AND " + r.on()
+	return " FROM " + set + " AS k CROSS JOIN " + r.child.main() + " AS c CROSS JOIN " +
+		r.other(r.byChild, r.parent, "p") + " WHERE " + r.child.found("c") + " AND " + r.onLookup(r.byChild, r.parent, "p")
+}
+
+// other joins the rows of t, over a lookup if there is one.
+func (r *relation) other(by *lookup, t *table, alias string) string {
+	if by == nil {
+		return t.main() + " AS " + alias
+	}
+	return by.name + " AS l CROSS JOIN " + t.main() + " AS " + alias
+}
+
+// onLookup is the condition of the relation, over a lookup if there is one.
+func (r *relation) onLookup(by *lookup, t *table, alias string) string {
+	if by == nil {
+		return r.on()
+	}
+	columns, of := r.parentColumns, "p."
+	if alias == "p" {
+		columns, of = r.childColumns, "c."
+	}
+	terms := []string{t.foundBy("l", alias)}
+	for i, column := range columns {
+		terms = append(terms, fmt.Sprintf("l.v%d = %s", i, of+sqltext.Quote(column)))
+	}
+	return strings.Join(terms, " AND ")
 }
 
 // coldUnderHot are cold children with a hot parent.

@@ -13,6 +13,8 @@ import (
 type relation struct {
 	child, parent               *table
 	childColumns, parentColumns []string
+	// byParent finds children by values of the parent, byChild the parents by those of a child.
+	byParent, byChild *lookup
 }
 
 // follows says whether the child's rows go where their parents are.
@@ -23,12 +25,14 @@ func (r *relation) follows() bool { return !r.child.rule.FollowOwn }
 func (r *relation) on() string {
 	var terms []string
 	for i := range r.childColumns {
-		terms = append(
-			terms,
-			fmt.Sprintf("p.%s = c.%s", sqltext.Quote(r.parentColumns[i]), sqltext.Quote(r.childColumns[i])),
-		)
+		terms = append(terms, r.equal("p."+sqltext.Quote(r.parentColumns[i]), i))
 	}
 	return strings.Join(terms, " AND ")
+}
+
+// equal compares a value with column i of child row c.
+func (r *relation) equal(value string, i int) string {
+	return value + " = c." + sqltext.Quote(r.childColumns[i])
 }
 
 // readRelations takes the foreign keys of the schema and those of the policy.
