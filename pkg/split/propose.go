@@ -56,6 +56,9 @@ func (p *proposal) make(ctx context.Context, path string) (err error) {
 	if err := p.lookAtTables(conn); err != nil {
 		return err
 	}
+	if len(p.shape.tables) == 0 {
+		return blocked("", "name a user with tables", "no ordinary table has rows that could be cold")
+	}
 	p.chooseParents()
 	p.takeFollowers()
 	p.copyOtherParents()
@@ -161,154 +164,6 @@ func (p *proposal) copyOtherParents() {
 	}
 }
 
-// The names by which applications say when something happened, and that it is over.
-var (
-	overName = regexp.MustCompile(`(?i)(archiv|delet|clos|complet|finish|ended|done|cancel|resolv|settled)`)
-	ageName  = regexp.MustCompile(`(?i)(^|_)(at|on|date|day|time|ts|timestamp|created|updated|modified|placed|sent|received|last|when|start|end)($|_)|([a-z](At|On|Date|Time)$)`)
-	lastName = regexp.MustCompile(`(?i)(updat|modif|chang|last)`)
-)
-
-// age is what a column says about when.
-type age struct {
-	column string
-	limit  func(days int) string // an expression: values below are older than that
-	rank   int                   // the lower the better
-	gaps   bool                  // some rows have none
-}
-
-// oldDays are the ages that a proposal tries, until at least one row of coldShare is older.
-var oldDays = []int{365, 180, 90, 30}
-
-const coldShare = 10
-
-// suggestRule proposes a rule for a table, "" where nothing of it says how old its rows are.
-func (p *proposal) suggestRule(conn *capi.Conn, t *table) (string, error) {
-	var ages []age
-	over := ""
-	for _, c := range t.Columns {
-		if slices.ContainsFunc(t.primary, func(name string) bool { return name == c.Name }) {
-			continue
-		}
-		if overName.MatchString(c.Name) {
-			flag, err := isFlag(conn, t, c.Name)
-			if err != nil {
-				return "", err
-			}
-			if flag && over == "" {
-				over = plainName(c.Name)
-				continue
-			}
-		}
-		if !ageName.MatchString(c.Name) && !overName.MatchString(c.Name) {
-			continue
-		}
-		found, err := readAge(conn, t, c.Name)
-		if err != nil {
-			return "", err
-		}
-		if found != nil {
-			ages = append(ages, *found)
-		}
-	}
-	if len(ages) == 0 {
-		return "", nil
-	}
-	best := slices.MinFunc(ages, func(a, b age) int { return cmp.Compare(a.rank, b.rank) })
-	for _, days := range oldDays {
-		rule := best.rule(over, days)
-		old, err := number(conn, "SELECT count(*) FROM "+t.main()+" WHERE ("+bindMoment(rule, p.at)+")")
-		if err != nil || old > 0 && old*coldShare >= p.rows[t] {
-			return rule, err
-		}
-	}
-	return best.rule(over, oldDays[0]), nil
-}
-
-func (a age) rule(over string, days int) string {
-	rule := a.column + " < " + a.limit(days)
-	if a.gaps {
-		rule = a.column + " IS NOT NULL AND " + rule
-	}
-	if over != "" {
-		rule = over + " AND " + rule
-	}
-	return rule
-}
-
-// isFlag says whether a column has only 0 and 1, and both of them.
-func isFlag(conn *capi.Conn, t *table, column string) (bool, error) {
-	c := sqltext.Quote(column)
-	n, err := number(
-		conn,
-		"SELECT count(DISTINCT "+c+") = 2 AND min("+c+") = 0 AND max("+c+") = 1 AND min(typeof("+c+")) = 'integer' FROM "+t.main(),
-	)
-	return n == 1, err
-}
-
-// readAge says how a column tells times, nil where it tells none.
-func readAge(conn *capi.Conn, t *table, column string) (found *age, err error) {
-	const isDate = "%[1]s GLOB '[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*'"
-	sql := fmt.Sprintf(
-		"SELECT count(*), count(%[1]s), coalesce(sum(typeof(%[1]s) IN ('integer', 'real')), 0), "+
-			"coalesce(sum(typeof(%[1]s) = 'text' AND "+isDate+"), 0), "+
-			"CAST(coalesce(min(CASE WHEN typeof(%[1]s) IN ('integer', 'real') THEN %[1]s END), 0) AS INTEGER), "+
-			"CAST(coalesce(max(CASE WHEN typeof(%[1]s) IN ('integer', 'real') THEN %[1]s END), 0) AS INTEGER), "+
-			"coalesce(max(length(%[1]s)), 0), coalesce(sum(%[1]s GLOB '????-??-??T*'), 0) FROM ",
-		sqltext.Quote(column),
-	)
-	err = conn.Query(sql+t.main(), nil, func(s *capi.Stmt) error {
-		rows, values, numbers, texts := s.Int(0), s.Int(1), s.Int(2), s.Int(3)
-		a := age{column: plainName(column), rank: 2, gaps: values < rows}
-		switch {
-		case overName.MatchString(column):
-			a.rank = 0
-		case lastName.MatchString(column):
-			a.rank = 1
-		}
-		switch {
-		case values > 0 && numbers == values:
-			a.limit = numberLimit(s.Int(4), s.Int(5))
-		case values > 0 && texts == values:
-			a.limit = textLimit(s.Int(6) == int64(len(time.DateOnly)), s.Int(7) > 0)
-		}
-		if a.limit != nil {
-			found = &a
-		}
-		return nil
-	})
-	return found, err
-}
-
-// numberLimit takes a column for one of seconds, milliseconds or microseconds if its values lie in 1990 to
-// 2100.
-func numberLimit(least, most int64) func(days int) string {
-	const from, until = 631_152_000, 4_102_444_800
-	for _, unit := range []struct {
-		factor int64
-		text   string
-	}{{1, ""}, {1000, " * 1000"}, {1_000_000, " * 1000000"}} {
-		if least >= from*unit.factor && most <= until*unit.factor {
-			format := "(:now - %d * 86400)" + unit.text
-			if unit.text == "" {
-				format = ":now - %d * 86400"
-			}
-			return func(days int) string { return fmt.Sprintf(format, days) }
-		}
-	}
-	return nil
-}
-
-func textLimit(date, withT bool) func(days int) string {
-	format := "datetime(:now - %d * 86400, 'unixepoch')"
-	switch {
-	case date:
-		format = "date(:today, '-%d days')"
-	case withT:
-		format = "strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', :now - %d * 86400, 'unixepoch')"
-	}
-	return func(days int) string { return fmt.Sprintf(format, days) }
-}
-
 var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // plainName is a column's name as it stands in an expression, in quotes only where it needs them.
@@ -347,12 +202,20 @@ crossing = "stay-hot"
 	}
 	switch {
 	case len(p.where) == 0:
-		b.WriteString("\n# No column says how old the rows of a table are. Write a rule for a table with rows that are over:\n" +
-			"# [tables.T]\n# where = \"status = 'done'\"\n")
+		p.writeEmpty(&b)
 	case err != nil:
 		fmt.Fprintf(&b, "\n# By these rules the user would be refused: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	return b.String()
+}
+
+// writeEmpty writes a rule by which no row is cold, so that the policy can be read, and says what to put
+// there.
+func (p *proposal) writeEmpty(b *strings.Builder) {
+	largest := slices.MaxFunc(p.shape.tables, func(a, b *table) int { return cmp.Compare(p.rows[a], p.rows[b]) })
+	fmt.Fprintf(b, "\n# No column says how old the rows of a table are, so no row is cold by this policy.\n"+
+		"# Write a rule for a table with rows that are over, such as where = \"status = 'done'\".\n"+
+		"[tables.%s]\nwhere = \"FALSE\"\n", tomlKey(largest.Name))
 }
 
 func (p *proposal) writeTable(b *strings.Builder, t *table, plan *Plan) {
