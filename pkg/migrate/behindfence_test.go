@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,13 +23,13 @@ import (
 const alice = userdb.UserID("alice")
 
 // oneUser is a world with one user, who has one row.
-func oneUser(t *testing.T) (*world.World, userdb.ObjectKey, []byte) {
+func oneUser(t *testing.T, more ...string) (*world.World, userdb.ObjectKey, []byte) {
 	t.Helper()
 	w := world.New(t.TempDir())
 	path := filepath.Join(t.TempDir(), "a.sqlite")
 	db, err := sql.Open("sqlite", path)
 	if err == nil {
-		_, err = db.Exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+		_, err = db.Exec("CREATE TABLE t (a); INSERT INTO t VALUES (1);" + strings.Join(more, ";"))
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)

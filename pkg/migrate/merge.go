@@ -44,6 +44,9 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	defer whole.Remove()
+	if err := r.fitsMerged(ctx, whole); err != nil {
+		return err
+	}
 	if left > 0 || written {
 		if err := r.keepLoser(ctx, hot, cold); err != nil {
 			return err
@@ -57,6 +60,18 @@ func (r *retreat) merge(ctx context.Context, st wire.Status) error {
 	}
 	r.result.Bytes = whole.Size
 	return r.releaseMerged(ctx)
+}
+
+// fitsMerged asks the split that comes next whether it can divide the user. A user with no cold row left
+// is whole, and that is right.
+func (r *retreat) fitsMerged(ctx context.Context, whole *userfile.Copy) error {
+	if r.opts.fits == nil {
+		return nil
+	}
+	if err := r.opts.fits(ctx, whole); !errors.Is(err, errNothingCold) {
+		return err
+	}
+	return nil
 }
 
 // mergedBefore ends a merge if an earlier run put its whole file in place.

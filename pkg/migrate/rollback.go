@@ -34,8 +34,8 @@ type RollbackOptions struct {
 
 	// sealed is called for a split user before the cold rows leave the Durable Object, and may stop that.
 	sealed func(context.Context, wire.Status) error
-	// fits is called for a whole user with the file that is about to be put, and may stop that: the Durable
-	// Object then serves again.
+	// fits is called with the whole file that is about to be put, and may stop that: the user is then
+	// served as before.
 	fits func(context.Context, *userfile.Copy) error
 }
 

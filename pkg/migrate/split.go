@@ -229,6 +229,9 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 			return err
 		}
 	}
+	if err := m.forgetThaws(ctx); err != nil {
+		return err
+	}
 	m.result.Outcome, m.result.Reason = result.OutcomeNothing, m.noRowIsCold()
 	if st.Phase == userdb.Cold {
 		m.result.Outcome, m.result.Reason = result.OutcomeMerged, "no row is cold any more, and the user is whole in R2"
@@ -237,6 +240,25 @@ func (m *migration) nothingCold(ctx context.Context, st wire.Status) error {
 		m.result.Reason += "; " + thawed
 	}
 	return nil
+}
+
+// forgetThaws has the Durable Object forget what the application asked for: it is hot now, and would keep
+// every later split from archiving it. No split comes that would end the notes, so a claim for a move as a
+// whole does, and is taken back at once. The file is not fenced for that, so the application writes on.
+func (m *migration) forgetThaws(ctx context.Context) error {
+	if len(m.parts.asked) == 0 {
+		return nil
+	}
+	st, err := m.Stores.Status(ctx, m.user)
+	if err != nil || st.Thaws == 0 || st.Phase != userdb.Empty {
+		return err
+	}
+	if _, err := m.claim(ctx, m.user, wire.IntentMigrate); err != nil {
+		return err
+	}
+	r := m.Rollback(ctx, m.user, RollbackOptions{})
+	m.result.Open = r.Open
+	return r.Failure
 }
 
 // noRowIsCold says so, and why rows stay hot that the policy means.
@@ -250,7 +272,8 @@ func (m *migration) noRowIsCold() string {
 // errNothingCold stops the rollback of a user who would not be split.
 var errNothingCold = errors.New("no row can move")
 
-// fits asks the policy about a file that is about to be put, for a user who wrote during every look before.
+// fits asks the policy about a file that is about to be put, for a user who wrote during every look
+// before. What is refused is refused while both sides can open again.
 func (m *migration) fits(ctx context.Context, file *userfile.Copy) error {
 	plan, err := m.plan(ctx, file.Path)
 	if err == nil && plan.Empty() {
@@ -296,7 +319,7 @@ func (m *migration) splitAlready(ctx context.Context, st wire.Status) (bool, err
 		return err
 	})
 	switch {
-	case st.Phase == userdb.Active && errors.Is(err, errWroteMeanwhile):
+	case errors.Is(err, errWroteMeanwhile):
 		m.unseen = true // it is looked at while the rollback holds the writes
 		return false, nil
 	case err != nil:
