@@ -136,7 +136,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	case o.dryRun:
 		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
-		s, err := rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), a.out.Say)
+		s, err := rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), o.Prefer, a.out.Say)
 		a.report(cmd, c.Connection, &o.reportFlag, s.Users)
 		return summed(s, err)
 	}
@@ -165,7 +165,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 // previewRollback shows what would go back.
 func (a *app) previewRollback(ctx context.Context, c *connect.Chosen, o *rollbackOptions) error {
 	opts := inspect.PreviewOptions{Discard: o.DiscardWrites, Show: o.show}
-	lines, err := rollback.Preview(ctx, c, opts)
+	lines, err := rollback.Preview(ctx, c, opts, o.Prefer)
 	if err != nil {
 		return err
 	}
@@ -218,8 +218,8 @@ func (o *rollbackOptions) contradiction() error {
 		)
 	case o.Prefer != "" && o.Prefer != split.PreferHot && o.Prefer != split.PreferCold:
 		return usageError("read --prefer", string(o.Prefer), "it is neither hot nor cold", "")
-	case o.Prefer != "" && (o.DiscardWrites || o.dryRun || o.rehearse || o.endForeignMarks):
-		return without("--prefer", "the rollback itself", "leave the other flags out")
+	case o.Prefer != "" && (o.DiscardWrites || o.endForeignMarks):
+		return without("--prefer", "a rollback that keeps every write", "leave the other flags out")
 	case o.WithoutCopy && !o.DiscardWrites:
 		return without(
 			"--without-copy",

@@ -13,14 +13,16 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 const (
-	// comparedUsers is up to how many users a preview compares rows, for which it has to download their kept
-	// files.
+	// comparedUsers is up to how many users a preview compares rows and tries merges, for which it has to
+	// download files.
 	comparedUsers = 20
 	// comparedRows bounds the differences that it counts in one table.
 	comparedRows = 1000
@@ -49,9 +51,15 @@ type PreviewTotals struct {
 
 // Preview says what a rollback would do. Every line is asked for side by side; they stand in the order of the
 // rollback.
-func Preview(ctx context.Context, c *connect.Chosen, opts inspect.PreviewOptions) ([]PreviewLine, error) {
+func Preview(
+	ctx context.Context,
+	c *connect.Chosen,
+	opts inspect.PreviewOptions,
+	prefer split.Prefer,
+) ([]PreviewLine, error) {
 	e, users := c.Engine, c.Users
-	if len(users) <= comparedUsers || opts.Show > 0 {
+	closely := len(users) <= comparedUsers || opts.Show > 0
+	if closely {
 		opts.Compare = comparedRows
 	}
 	lines := make([]PreviewLine, len(users))
@@ -61,12 +69,33 @@ func Preview(ctx context.Context, c *connect.Chosen, opts inspect.PreviewOptions
 			if userdb.KindOf(err) == userdb.Unauthorized && users[i].Place != inspect.PlaceUnreadable {
 				return err
 			}
-			described := userdb.ErrorOf(err)
-			lines[i].Error = &described
+			lines[i].fail(err)
+		}
+		if lines[i].Plan == inspect.WayMerge && lines[i].Error == nil {
+			lines[i].tryMerge(ctx, e, closely, prefer)
 		}
 		return ctx.Err()
 	})
 	return lines, err
+}
+
+func (l *PreviewLine) fail(err error) {
+	described := userdb.ErrorOf(err)
+	l.Error = &described
+}
+
+// tryMerge says of a split user whether the two halves can be joined, which takes a download of both.
+func (l *PreviewLine) tryMerge(ctx context.Context, e *migrate.Engine, closely bool, prefer split.Prefer) {
+	if !closely {
+		l.Reason = "whether both halves can be joined was not tried: --rehearse tries it"
+		return
+	}
+	switch err := e.TryMergePreferring(ctx, l.User, prefer); {
+	case userdb.KindOf(err) == userdb.Precondition:
+		l.Reason = "whether both halves can be joined is not known: the application wrote during every look"
+	case err != nil && ctx.Err() == nil:
+		l.fail(err)
+	}
 }
 
 // PrintPreview shows the lines, and sums them up.

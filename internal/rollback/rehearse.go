@@ -9,14 +9,17 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// Rehearse rehearses for everyone who was chosen, and says what the real one would take.
+// Rehearse rehearses for everyone who was chosen, with a preference between halves if there is one, and
+// says what the real one would take.
 func Rehearse(
 	ctx context.Context,
 	c *connect.Chosen,
 	r *fleet.Runner,
+	prefer split.Prefer,
 	say func(string, ...any),
 ) (fleet.Summary, error) {
 	var (
@@ -28,7 +31,7 @@ func Rehearse(
 		Action:      result.ActionRehearse,
 		FlagsUnread: c.Set.FlagsUnread,
 		Do: func(ctx context.Context, u userdb.UserID) result.Result {
-			one := c.Rehearse(ctx, u)
+			one := c.RehearsePreferring(ctx, u, prefer)
 			mu.Lock()
 			defer mu.Unlock()
 			if one.Window > longest {

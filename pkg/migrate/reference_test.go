@@ -169,24 +169,27 @@ func TestWrittenCopyStopsTheMerge(t *testing.T) {
 	})
 }
 
+// mergeConflicts are writes after which the two halves cannot be joined, and what has to be said of them.
+var mergeConflicts = map[string]struct {
+	hot, cold []string
+	want      []string
+}{
+	"a key": {[]string{"INSERT INTO items VALUES (1, 1, 0)"}, nil, []string{"under the same id: 1"}},
+	"a log that counts on both sides": {
+		[]string{"INSERT INTO log DEFAULT VALUES"}, []string{"INSERT INTO log DEFAULT VALUES"}, []string{"under the same id: 1"},
+	},
+	"a column": {[]string{"ALTER TABLE items ADD note TEXT; UPDATE items SET done = 0 WHERE id = 2"}, nil, []string{"hot has `, note TEXT`"}},
+	"all of it": {
+		[]string{"INSERT INTO items VALUES (1, 1, 0)", "INSERT INTO log DEFAULT VALUES", "ALTER TABLE spare ADD b; UPDATE items SET done = 0 WHERE id = 2"},
+		[]string{"INSERT INTO log DEFAULT VALUES", "UPDATE owners SET name = 'x' WHERE id = 1"},
+		[]string{"table items", "table log", "spare is not the same", "reference table was written: owners"},
+	},
+}
+
 // What stands in the way of a merge is found before anybody waits: by verify, by a rehearsal, and by the
 // rollback itself, all of it at once.
 func TestConflictsAreFoundBeforeTheFence(t *testing.T) {
-	for name, c := range map[string]struct {
-		hot, cold []string
-		want      []string
-	}{
-		"a key": {[]string{"INSERT INTO items VALUES (1, 1, 0)"}, nil, []string{"under the same id: 1"}},
-		"a log that counts on both sides": {
-			[]string{"INSERT INTO log DEFAULT VALUES"}, []string{"INSERT INTO log DEFAULT VALUES"}, []string{"under the same id: 1"},
-		},
-		"a column": {[]string{"ALTER TABLE items ADD note TEXT; UPDATE items SET done = 0 WHERE id = 2"}, nil, []string{"hot has `, note TEXT`"}},
-		"all of it": {
-			[]string{"INSERT INTO items VALUES (1, 1, 0)", "INSERT INTO log DEFAULT VALUES", "ALTER TABLE spare ADD b; UPDATE items SET done = 0 WHERE id = 2"},
-			[]string{"INSERT INTO log DEFAULT VALUES", "UPDATE owners SET name = 'x' WHERE id = 1"},
-			[]string{"table items", "table log", "spare is not the same", "reference table was written: owners"},
-		},
-	} {
+	for name, c := range mergeConflicts {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newSplitWalk(t)
@@ -228,6 +231,40 @@ func TestConflictsAreFoundBeforeTheFence(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A rehearsal and a dry run with --prefer end as the rollback with it does.
+func TestAPreferenceIsRehearsed(t *testing.T) {
+	for name, c := range mergeConflicts {
+		for _, prefer := range []split.Prefer{split.PreferHot, split.PreferCold} {
+			t.Run(name+", "+string(prefer), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					x := newSplitWalk(t)
+					for _, statement := range c.hot {
+						x.do(statement)
+					}
+					for _, statement := range c.cold {
+						x.coldDo(statement)
+					}
+					e := x.engine()
+					rehearsed := e.RehearsePreferring(t.Context(), alice, prefer)
+					tried := e.TryMergePreferring(t.Context(), alice, prefer)
+					st, err := x.w.Objects.Status(t.Context(), alice)
+					if err != nil || st.Phase != userdb.Cold {
+						t.Fatalf("%s, %v", st.Phase, err)
+					}
+					real := e.Rollback(t.Context(), alice, migrate.RollbackOptions{Prefer: prefer})
+					want := userdb.KindOf(real.Err())
+					if userdb.KindOf(rehearsed.Err()) != want || userdb.KindOf(tried) != want {
+						t.Errorf("rolled back: %v; rehearsed: %v; tried: %v", real.Err(), rehearsed.Err(), tried)
+					}
+					if resolves := len(c.hot) > 0 && strings.HasPrefix(c.hot[0], "INSERT") && len(c.hot) == 1; resolves && want != "" {
+						t.Errorf("a key is not resolved: %v", real.Err())
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -30,8 +31,15 @@ var errWroteMeanwhile = errors.New("the application wrote during every attempt t
 // and the PUT, to a key of its own that is deleted again. It claims nothing and seals nothing, so the
 // application notices no more than the load. The account's Window is how long its writes would have waited.
 func (e *Engine) Rehearse(ctx context.Context, u userdb.UserID) result.Result {
+	return e.RehearsePreferring(ctx, u, "")
+}
+
+// RehearsePreferring rehearses a rollback with that preference. What the real one would save of the other
+// half is not saved.
+func (e *Engine) RehearsePreferring(ctx context.Context, u userdb.UserID, prefer split.Prefer) result.Result {
 	started := e.now()
-	r := &retreat{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionRehearse}}
+	opts := RollbackOptions{Prefer: prefer}
+	r := &retreat{Engine: e, user: u, opts: opts, result: &result.Result{User: u, Action: result.ActionRehearse}}
 	err := r.rehearse(ctx)
 	return r.result.End(e.now().Sub(started), err)
 }
@@ -68,7 +76,7 @@ func (r *retreat) rehearseMerge(ctx context.Context, st wire.Status) error {
 	defer hot.Remove()
 	return r.despiteWrites(ctx, "rehearse", r.user, st, func() error {
 		begun := r.now()
-		whole, err := r.mergedCopy(ctx, r.user, st, hot, "")
+		whole, err := r.mergedCopy(ctx, r.user, st, hot, r.opts.Prefer)
 		if err != nil {
 			return err
 		}

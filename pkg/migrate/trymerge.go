@@ -16,6 +16,11 @@ import (
 // TryMerge joins both halves of a split user on copies, as a rollback would, and names every conflict at
 // once. It changes nothing. Of other users there is nothing to say.
 func (e *Engine) TryMerge(ctx context.Context, u userdb.UserID) error {
+	return e.TryMergePreferring(ctx, u, "")
+}
+
+// TryMergePreferring is TryMerge as a rollback with that preference would join them.
+func (e *Engine) TryMergePreferring(ctx context.Context, u userdb.UserID, prefer split.Prefer) error {
 	st, err := e.Stores.Status(ctx, u)
 	if err != nil || st.Phase != userdb.Cold {
 		return err
@@ -25,7 +30,7 @@ func (e *Engine) TryMerge(ctx context.Context, u userdb.UserID) error {
 		return err
 	}
 	defer hot.Remove()
-	return e.tryMerge(ctx, u, st, hot, "")
+	return e.tryMerge(ctx, u, st, hot, prefer)
 }
 
 // hotCopy downloads the file of a split user, and checks that it may be opened.
