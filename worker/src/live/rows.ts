@@ -4,7 +4,7 @@ import type { ExactReader } from "../query/read-exact.ts";
 import { parseStatement } from "../query/statement.ts";
 import type { ResultValue } from "../query/types.ts";
 import { parseParam } from "../query/values.ts";
-import { type TableShape, tableShape } from "../store/catalog.ts";
+import { shownColumns, type TableShape, tableShape } from "../store/catalog.ts";
 import { balanced, quoteName } from "../state/sql-text.ts";
 import type { TableChange } from "../query/change-log.ts";
 import { type ChangedRows, LIVE_LIMITS, type TableSnapshot } from "./protocol.ts";
@@ -16,7 +16,7 @@ export function withRows(
   change: TableChange,
 ): TableChange & Partial<ChangedRows> {
   const { table, keys } = change;
-  const shape = keys !== null && keys.length <= LIVE_LIMITS.rows ? tableShape(sql, table) : undefined;
+  const shape = keys !== null && keys.length <= LIVE_LIMITS.rows ? shownShape(sql, table) : undefined;
   if (keys === null || shape === undefined) return change;
   reader.begin();
   const statements = (columns: string) => {
@@ -36,7 +36,7 @@ export function snapshotOf(
   reader: ExactReader,
   names: readonly string[],
 ): readonly TableSnapshot[] | null {
-  const shapes = names.map((name) => tableShape(sql, nameInSchema(sql, name)));
+  const shapes = names.map((name) => shownShape(sql, nameInSchema(sql, name)));
   const tables = shapes.filter((shape) => shape !== undefined);
   if (tables.length < names.length) return null;
   reader.begin();
@@ -54,6 +54,14 @@ export function snapshotOf(
     const { rows } = reader.readRows(statement(text));
     return { table: shape.name, columns: shape.columns, rows };
   });
+}
+
+/** A table with the columns that `SELECT *` gives, generated ones too, behind a rowid that no column shows. */
+function shownShape(sql: SqlStorage, name: string): TableShape | undefined {
+  const shape = tableShape(sql, name);
+  if (shape === undefined) return undefined;
+  const rowid = shape.hiddenRowid ? shape.columns.slice(0, 1) : [];
+  return { ...shape, columns: [...rowid, ...shownColumns(sql, name)] };
 }
 
 function statement(text: string): BoundStatement {

@@ -1,6 +1,6 @@
 // Triggers that write the table that fired them. Most set a time of change, on the row that fired them alone: then
 // the statement names every row that changes.
-import { sameName, tableShape } from "../store/catalog.ts";
+import { declaredKeyOf, sameName, schemaObject, tableShape } from "../store/catalog.ts";
 import { tableFunction } from "../state/sql-text.ts";
 import { countBeforeVerb, findOutside } from "../query/statement.ts";
 import { tableWritten } from "../query/returning.ts";
@@ -22,12 +22,29 @@ interface Trigger {
 export function staysOnRow(sql: SqlStorage, base: string, tables: readonly string[]): boolean {
   const key = tableShape(sql, base)?.key ?? [];
   if (key.length !== 1 || isWrittenByKeys(sql, base, tables)) return false;
-  const names = new Set(["rowid", "_rowid_", "oid", (key[0]?.name ?? "").toLowerCase()]);
+  const names = new Set([
+    "rowid",
+    "_rowid_",
+    "oid",
+    (key[0]?.name ?? "").toLowerCase(),
+    ...ownKey(sql, base),
+  ]);
   return triggersOf(sql, tables).every(({ on, after, body }) =>
     body
       .filter((words) => sameName(plainName(tableWritten(words) ?? ""), base))
       .every((words) => after && sameName(on, base) && isOfFiringRow(words, names)),
   );
+}
+
+/**
+ * The declared primary key of a table with rowids, such as a TEXT, where it names one row as well. Under a collation
+ * of its own the comparison in a trigger may find more rows than the key tells apart.
+ */
+function ownKey(sql: SqlStorage, table: string): string[] {
+  const columns = declaredKeyOf(sql, table);
+  const words = tokenize(schemaObject(sql, "table", table)?.sql ?? "");
+  if (columns.length !== 1 || words.some((token) => isKeyword(token, "COLLATE"))) return [];
+  return columns.map((name) => name.toLowerCase());
 }
 
 /** Whether a foreign key of the table has an action that another one of the tables sets off. */

@@ -36,6 +36,7 @@ interface ColumnEntry {
 
 // table_xinfo's "hidden": a hidden column of a virtual table, a VIRTUAL generated column, a STORED one.
 const HIDDEN_NORMAL = 0;
+const HIDDEN_ALWAYS = 1;
 const HIDDEN_STORED = 3;
 
 /** The names that SQLite gives a rowid. */
@@ -181,6 +182,13 @@ function shapeOf(sql: SqlStorage, entry: TableEntry): TableShape {
     hiddenRowid: shown === undefined,
     key: [{ name: rowid, collation: null, descending: false }],
   };
+}
+
+/** The columns that `SELECT *` gives, generated ones too. */
+export function shownColumns(sql: SqlStorage, table: string): string[] {
+  return columnEntries(sql, table)
+    .filter(({ hidden }) => hidden !== HIDDEN_ALWAYS)
+    .map(({ name }) => name);
 }
 
 function columnEntries(sql: SqlStorage, table: string): ColumnEntry[] {

@@ -30,6 +30,21 @@ const SCHEMA = [
     table: "touched",
     sql: "CREATE TRIGGER touch AFTER UPDATE ON touched BEGIN UPDATE touched SET at = 1 WHERE id = NEW.id; END",
   },
+  table("named", "CREATE TABLE named (slug TEXT PRIMARY KEY, n, at)"),
+  {
+    type: "trigger" as const,
+    name: "renew",
+    table: "named",
+    sql: "CREATE TRIGGER renew AFTER UPDATE ON named BEGIN UPDATE named SET at = 1 WHERE slug = NEW.slug; END",
+  },
+  table("folded", "CREATE TABLE folded (slug TEXT COLLATE NOCASE, n, at, PRIMARY KEY (slug COLLATE BINARY))"),
+  {
+    type: "trigger" as const,
+    name: "fold",
+    table: "folded",
+    sql: "CREATE TRIGGER fold AFTER UPDATE ON folded BEGIN UPDATE folded SET at = n WHERE slug = NEW.slug; END",
+  },
+  table("sums", "CREATE TABLE sums (a INTEGER, v AS (a * 2), s AS (a * 3) STORED, note TEXT)"),
   table("levelled", "CREATE TABLE levelled (id INTEGER PRIMARY KEY, n)"),
   {
     type: "trigger",
@@ -105,6 +120,19 @@ describe("what a write changed", () => {
       "a trigger that sets a time of change",
       ["INSERT INTO touched (id) VALUES (4), (5)", "UPDATE touched SET name = 'x' WHERE id = 5"],
       keyed("touched", [4], [5]),
+    ],
+    [
+      "a trigger that sets a time of change under a TEXT key",
+      ["INSERT INTO named (slug) VALUES ('a'), ('b')", "UPDATE named SET n = 1 WHERE slug = 'b'"],
+      keyed("named", [1], [2]),
+    ],
+    [
+      "a trigger under a key that it compares in another way",
+      [
+        "INSERT INTO folded (slug) VALUES ('a'), ('A')",
+        "UPDATE folded SET n = 1 WHERE slug COLLATE BINARY = 'a'",
+      ],
+      [{ table: "folded", keys: null }],
     ],
     [
       "a trigger that writes other rows",
@@ -420,6 +448,20 @@ describe("a snapshot", () => {
       seq: 4,
       changes: [{ table: "games", keys: [[1]] }],
     });
+  });
+
+  it("has the generated columns, as a change with rows has them", async () => {
+    await store.query("INSERT INTO sums (a, note) VALUES (5, 'x')");
+    const subscriber = await TestSubscriber.open(store);
+    subscriber.say({ type: "subscribe", tables: ["sums"], snapshot: true, rows: true });
+    await subscriber.next();
+    const columns = ["a", "v", "s", "note"];
+    expect(await subscriber.next()).toMatchObject({
+      type: "snapshot",
+      tables: [{ table: "sums", columns: ["rowid", ...columns], rows: [[1, 5, 10, 15, "x"]] }],
+    });
+    await store.query("UPDATE sums SET a = 6");
+    expect(await subscriber.next()).toMatchObject({ changes: [{ columns, rows: [[6, 12, 18, "x"]] }] });
   });
 
   it("takes the place of a gap, and of nothing else", async () => {
