@@ -2,8 +2,16 @@
 // knows, but for two phases: under the fence, a PUT that moves rows may have happened or not, and the file
 // says which. What it says counts if the object is still what it was.
 import type { ThawAnswer, ThawRequest } from "../query/thaw-request.ts";
-import type { Moment, QueryAnswer, QueryRequest, QueryResults, StatementResult } from "../query/types.ts";
-import { type ErrorInfo, WireError } from "../wire/errors.ts";
+import type {
+  Answer,
+  Moment,
+  QueryAnswer,
+  QueryRequest,
+  QueryResults,
+  QueryScope,
+  StatementResult,
+} from "../query/types.ts";
+import { asWireError, type ErrorInfo, WireError } from "../wire/errors.ts";
 import { cutoverInProgress, demandSafeToRepeat, failed } from "./failures.ts";
 import { type NotActive, notActive } from "./not-active.ts";
 import { pause } from "./pause.ts";
@@ -167,16 +175,36 @@ async function isStill(user: ColdUser, { moment, holds }: Said): Promise<boolean
 }
 
 /**
- * The hot half of a split user does not see cold rows. Where it finds no parent for a foreign key, the error says
- * that the parent may be cold.
+ * Runs what writes to one half, and answers what it throws. A half of a split user does not see the rows of the
+ * other: where it finds no parent for a foreign key, the error says that the parent may be there.
  */
-export async function explainForeignKey(user: ColdUser, answer: QueryAnswer): Promise<QueryAnswer> {
-  if (answer.ok || answer.error.kind !== "sql-error") return answer;
-  if (!answer.error.message.includes("FOREIGN KEY constraint failed")) return answer;
-  const probe = await queryCold(user, PROBE).catch(() => undefined);
-  if (probe?.ok !== true) return answer;
-  const message = `${answer.error.message}; the user is split, and this half sees its own rows only: is the row that is referred to among the cold ones? (docs/split.md)`;
+export async function explained<Results>(
+  user: ColdUser,
+  scope: QueryScope,
+  run: () => Promise<Answer<Results>>,
+): Promise<Answer<Results>> {
+  const answer = await answerOf(run);
+  if (answer.ok || !answer.error.message.includes("FOREIGN KEY constraint failed")) return answer;
+  const whose = scope === "cold" ? "the user is split" : await mayBeSplit(user);
+  if (whose === undefined) return answer;
+  const other = scope === "cold" ? "hot" : "cold";
+  const message = `${answer.error.message}; ${whose}, and this half sees its own rows only: is the row that is referred to among the ${other} ones? (docs/split.md)`;
   return { ok: false, error: { ...answer.error, message } };
+}
+
+async function answerOf<Results>(run: () => Promise<Answer<Results>>): Promise<Answer<Results>> {
+  try {
+    return await run();
+  } catch (error) {
+    return { ok: false, error: asWireError(error).info };
+  }
+}
+
+/** What to say of the user; undefined for one who has no cold rows. While rows move nobody knows, and nobody waits. */
+async function mayBeSplit(user: ColdUser): Promise<string | undefined> {
+  const probe = await answerOf(() => queryCold({ ...user, deadlineMs: 0 }, PROBE));
+  if (probe.ok) return "the user is split";
+  return probe.error.kind === "not-split" ? undefined : "the user may be split";
 }
 
 function notSplit({ moment }: Said): QueryAnswer {

@@ -13,7 +13,7 @@ import { Schema, type SchemaConfig } from "../schema/schema.ts";
 import { bear } from "./birth.ts";
 import { callErrand, queryErrand } from "./errands.ts";
 import { changeSchema, type SchemaAnswer, type SchemaRequest } from "./change-schema.ts";
-import { type BothAnswer, type ColdUser, explainForeignKey, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { type BothAnswer, type ColdUser, explained, noteThaw, queryCold, readBoth } from "./cold.ts";
 import { type DeletionAnswer, deleteUser } from "./delete-user.ts";
 import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
@@ -253,18 +253,16 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     request: QueryRequest,
     given: Pick<RouteOptions, "splitConflicts">,
   ): Promise<QueryAnswer> => {
-    try {
+    const scope = request?.scope === "cold" ? "cold" : "hot";
+    return explained(cold(user), scope, async () => {
       const parsed = parseQueryRequest(request);
       parseUserId(user);
-      if (parsed.scope === "hot")
-        return await explainForeignKey(cold(user), await hot(user, request, parsed, given));
+      if (parsed.scope === "hot") return hot(user, request, parsed, given);
       // Of the hot half it counts what happened; here nothing may happen before it is known.
       if (given.splitConflicts === "refuse" && parsed.statements.some(({ sql }) => changesSchema(sql)))
         throw schemaOfOneHalf();
-      return await askCold(user, request, parsed);
-    } catch (error) {
-      return { ok: false, error: asWireError(error).info };
-    }
+      return askCold(user, request, parsed);
+    });
   };
   const query: Router["query"] = (user, request) => ask(user, request, options);
   const queryBoth: Router["queryBoth"] = async (user, request) => {
@@ -298,8 +296,8 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
       }
     },
     call(user, logic, { mode = "write" } = {}) {
-      return remote(logic, async (method, args) => {
-        try {
+      return remote(logic, (method, args) =>
+        explained(cold(user), "hot", async () => {
           const name = nameOf(classes, logic);
           parseUserId(user);
           const request: CallRequest = {
@@ -308,11 +306,9 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
             args: cloned(args, `an argument of ${name}.${method}`),
             mode,
           };
-          return await travel(callErrand(sides.store, user, request, classes, options));
-        } catch (error) {
-          return { ok: false, error: asWireError(error).info };
-        }
-      });
+          return travel(callErrand(sides.store, user, request, classes, options));
+        }),
+      );
     },
     async writeBoth(user, request) {
       try {

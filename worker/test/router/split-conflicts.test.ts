@@ -1,7 +1,8 @@
 // Writes to one half of a split user that would stand in the way of a merge, refused on request; and changes of the
 // schema that come to both halves, wherever a step of them fails. The sides are real.
 import { beforeEach, describe, expect, it } from "vitest";
-import { routeBetween, UserLogic } from "../../src/index.ts";
+import { routeBetween, userDatabase, UserLogic } from "../../src/index.ts";
+import type { LogicClasses } from "../../src/logic/registry.ts";
 import type { FileSide, QueryAnswer, QueryRequest, Router, StoreSide } from "../../src/index.ts";
 import { runOnFile } from "../../src/file/engine.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
@@ -29,9 +30,15 @@ interface Parts {
   store?: Partial<StoreSide>;
   path?: "auto" | "r2";
   splitConflicts?: "accept" | "refuse";
+  logic?: LogicClasses;
 }
 
-function router({ path = "auto", splitConflicts = "refuse", ...parts }: Parts = {}): Router {
+function router({
+  path = "auto",
+  splitConflicts = "refuse",
+  logic = { keyed: Keyed },
+  ...parts
+}: Parts = {}): Router {
   return routeBetween(
     {
       flag: { isMigrated: async () => false },
@@ -48,7 +55,7 @@ function router({ path = "auto", splitConflicts = "refuse", ...parts }: Parts = 
         ...parts.store,
       },
     },
-    { path, splitConflicts, deadlineMs: 5000, maxFileBytes: 1_000_000, logic: { keyed: Keyed } },
+    { path, splitConflicts, deadlineMs: 5000, maxFileBytes: 1_000_000, logic },
   );
 }
 
@@ -358,5 +365,118 @@ describe("a full-text search", () => {
     expect(answer.ok && answer.hot.results[0]?.rows).toEqual([
       ['[[9007199254740993,"a\'\\"",null,5.0,0.1,-7]]'],
     ]);
+  });
+});
+
+// A half of a split user sees its own rows only. Whichever way a statement comes to a half, the error says so.
+describe("a foreign key whose parent is in the other half", () => {
+  const TABLES = [
+    "CREATE TABLE parent(id INTEGER PRIMARY KEY)",
+    "CREATE TABLE child(id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent DEFERRABLE INITIALLY IMMEDIATE)",
+    "CREATE TABLE late(id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+  ];
+
+  class Parents extends UserLogic {
+    adopt(p: number): void {
+      this.sql.exec("INSERT INTO child (p) VALUES (?)", p);
+    }
+  }
+
+  /** The parent 1 is hot, and 7 is cold. */
+  async function families(): Promise<void> {
+    await put(stamped(hotFile(...TABLES, "INSERT INTO parent VALUES (1)"), LINEAGE));
+    await bringTo("COLD", user);
+    for (const sql of [...TABLES, "INSERT INTO parent VALUES (7)"])
+      expect(await queryStore(user, sql, "cold")).toMatchObject({ ok: true });
+  }
+
+  const hot = /FOREIGN KEY constraint failed.*among the cold ones/;
+  const cold = /FOREIGN KEY constraint failed.*among the hot ones/;
+  const ask = (request: QueryRequest, parts: Parts = {}) => router(parts).query(user, request);
+
+  it.each<[string, RegExp, () => Promise<unknown>]>([
+    ["a statement", hot, () => write("INSERT INTO child (p) VALUES (7)")],
+    ["a deferred key", hot, () => write("INSERT INTO late (p) VALUES (7)")],
+    ["an upsert", hot, () => write("INSERT INTO child VALUES (1, 7) ON CONFLICT DO NOTHING")],
+    [
+      "the second of two statements",
+      hot,
+      () =>
+        ask({ statements: [{ sql: "INSERT INTO child VALUES (3, 1)" }, { sql: "UPDATE child SET p = 7" }] }),
+    ],
+    [
+      "beside refused conflicts",
+      hot,
+      () => write("INSERT INTO child (p) VALUES (7)", "hot", { splitConflicts: "refuse" }),
+    ],
+    [
+      "beside accepted ones",
+      hot,
+      () => write("INSERT INTO child (p) VALUES (7)", "hot", { splitConflicts: "accept" }),
+    ],
+    [
+      "writeBoth",
+      hot,
+      () =>
+        router().writeBoth(user, {
+          table: "parent",
+          key: { id: 1 },
+          statements: [{ sql: "INSERT INTO child (p) VALUES (7)" }],
+        }),
+    ],
+    [
+      "a change of the schema",
+      hot,
+      () =>
+        router().schema(user, {
+          statements: [{ sql: "CREATE TABLE x(a)" }, { sql: "INSERT INTO child (p) VALUES (7)" }],
+        }),
+    ],
+    [
+      "the D1 interface",
+      hot,
+      () => userDatabase(router(), user).prepare("INSERT INTO child (p) VALUES (7)").run(),
+    ],
+    [
+      "a batch of the D1 interface",
+      hot,
+      async () => {
+        const db = userDatabase(router(), user);
+        return db.batch([db.prepare("INSERT INTO late (p) VALUES (?)").bind(7)]);
+      },
+    ],
+    [
+      "a method",
+      hot,
+      () =>
+        router({ logic: { parents: Parents } })
+          .call(user, Parents)
+          .adopt(7),
+    ],
+    ["the cold half", cold, () => write("INSERT INTO child (p) VALUES (1)", "cold")],
+    ["a deferred key of the cold half", cold, () => write("INSERT INTO late (p) VALUES (1)", "cold")],
+  ])("is explained: %s", async (_way, words, run) => {
+    await families();
+    const said = await run().then(
+      (answer) => (answer as { error?: { message: string } }).error?.message,
+      (error: Error) => error.message,
+    );
+    expect(said).toMatch(words);
+  });
+
+  it("is explained while nobody can say whether the user is split", async () => {
+    await families();
+    const unknown = async () => Promise.reject(new Error("no answer"));
+    const answer = await write("INSERT INTO child (p) VALUES (7)", "hot", {
+      splitConflicts: "accept",
+      store: { query: unknown },
+    });
+    expect(answer).toMatchObject({ error: { message: expect.stringMatching(hot) as string } });
+  });
+
+  it("is no other for a user who is not split", async () => {
+    await put(hotFile(...TABLES));
+    const answer = await write("INSERT INTO child (p) VALUES (7)");
+    expect(answer).toMatchObject({ error: { message: expect.not.stringContaining("split") as string } });
   });
 });
