@@ -212,6 +212,21 @@ func TestBrokenDownloads(t *testing.T) {
 	}
 }
 
+// TestEncodedRangeIsNotResumed: where somebody on the way codes the bytes, each request would bring a few
+// more, and they would not be those of the object.
+func TestEncodedRangeIsNotResumed(t *testing.T) {
+	content := strings.Repeat("page of a database ", 100)
+	server := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		object(content, 100)(w, r)
+	})
+	_, _, err := server.client(t).GetRange(t.Context(), "k", "", 0, 1000)
+	checkError(t, err, userdb.Blocked, `stored with Content-Encoding "gzip"`)
+	if requests := len(server.log()); requests != 1 {
+		t.Errorf("%d requests", requests)
+	}
+}
+
 func TestGetWithoutPinResumesTheVersionItSaw(t *testing.T) {
 	server := newFake(t, object("0123456789", 4), object("0123456789", 10))
 	var got bytes.Buffer

@@ -73,7 +73,7 @@ func (c *Client) Get(
 
 // GetRange reads length bytes from offset on, fewer where the object ends before, of the version with the
 // ETag ifMatch (empty: of the version that the first answer shows). Object describes the whole object. Kinds
-// as Get.
+// as Get, and Blocked where an object with a Content-Encoding arrives otherwise than it is stored.
 func (c *Client) GetRange(
 	ctx context.Context,
 	key userdb.ObjectKey,
@@ -168,19 +168,12 @@ func (t *transfer) rangeHeader() *string {
 func (t *transfer) accept(out *s3.GetObjectOutput) error {
 	headers := headersOf(out)
 	if headers.Coding() != "" && t.rangeHeader() == nil {
-		object := Object{
+		return t.encoded(Object{
 			Key:     t.key,
 			Size:    aws.ToInt64(out.ContentLength),
 			ETag:    userdb.ETag(aws.ToString(out.ETag)),
 			Headers: headers,
-		}
-		return &userdb.Error{
-			Op:    "get",
-			Thing: t.client.thing(t.key),
-			Kind:  userdb.Blocked,
-			Err:   &userdb.EncodedError{Object: object},
-			Hint:  hintEncoded,
-		}
+		})
 	}
 	size, err := t.wholeSize(out)
 	if err != nil {
@@ -244,10 +237,23 @@ func (t *transfer) copyBody(body io.Reader) error {
 		}
 		t.next += int64(n)
 		if err != nil && t.next < t.end {
+			if t.object.Headers.Coding() != "" {
+				return t.encoded(t.object) // somebody on the way coded it: each request would bring a few bytes
+			}
 			return &brokenBody{at: t.next, of: t.object.Size, err: err}
 		}
 	}
 	return nil
+}
+
+func (t *transfer) encoded(object Object) error {
+	return &userdb.Error{
+		Op:    "get",
+		Thing: t.client.thing(t.key),
+		Kind:  userdb.Blocked,
+		Err:   &userdb.EncodedError{Object: object},
+		Hint:  hintEncoded,
+	}
 }
 
 func (t *transfer) protocolError(cause error) error {

@@ -19,6 +19,9 @@ func (s *Source) FirstLook(
 ) (report sqlitefile.Report, object userdb.Object, sure bool, err error) {
 	key := s.Layout.Key(u)
 	head, object, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.SkimBytes)
+	if encoded := (*userdb.EncodedError)(nil); errors.As(err, &encoded) {
+		return sqlitefile.Encoded(encoded.Object.Headers.Coding()), encoded.Object, true, nil
+	}
 	if err != nil {
 		return sqlitefile.Report{}, object, false, err
 	}
