@@ -61,6 +61,7 @@ type life struct {
 
 	kind   kind
 	births bool // new users begin in the object
+	grows  bool // the application has migrations of the schema
 
 	mu      sync.Mutex
 	running int  // commands under way
@@ -83,6 +84,7 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 	dice := l.dice("life", 0)
 	isNew := dice.IntN(4) == 0
 	l.births = isNew && l.dice("births", 0).IntN(3) > 0
+	l.grows = l.dice("schema", 0).IntN(2) == 0
 	calm := l.router("calm", 0, world.Trouble{})
 	if !isNew {
 		for i := range 1 + dice.IntN(20) {
@@ -246,6 +248,9 @@ func (l *life) writeBy(w writer, id string) error {
 	l.mu.Unlock()
 	err := w.Do(context.Background(), user, world.Query{Write: true, Run: func(c *sql.Conn) error {
 		ctx := context.Background()
+		if err := grow(ctx, c, l.target(id)); err != nil {
+			return err
+		}
 		if _, err := c.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS log (id TEXT)"); err != nil {
 			return err
 		}
@@ -278,6 +283,9 @@ func (l *life) read(r *world.Router) ([]string, error) {
 	l.mu.Unlock()
 	var found []string
 	err := r.Do(context.Background(), user, world.Query{Run: func(c *sql.Conn) (err error) {
+		if err := grown(context.Background(), c); err != nil {
+			return err
+		}
 		found, err = logOf(c)
 		return err
 	}})
