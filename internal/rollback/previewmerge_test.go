@@ -58,8 +58,8 @@ func splitUser(t *testing.T, w *world.World, e *migrate.Engine, conflict bool) {
 	}
 }
 
-// TestPreviewTriesMerges: a dry run fails for a split user who could not go back, unless a preference resolves it.
-// Of many users it says that the merge was not tried, since both halves would be downloaded.
+// TestPreviewTriesMerges: a dry run fails for a split user who could not go back, unless a preference
+// resolves it. Of many users it says that the merge was not tried, since both halves would be downloaded.
 func TestPreviewTriesMerges(t *testing.T) {
 	for name, c := range map[string]struct {
 		conflict bool
