@@ -100,20 +100,30 @@ export function asOurselves<T>(use: () => T): T {
   }
 }
 
-/** SQLite's authorizer callback: called while a statement is prepared, once per thing that it would do. */
-export function authorize(action: number, first: string, second: string, schema: string): number {
-  return trusted || mayDo(action, first, second, schema) ? OK : DENY;
+/** What SQLite says of one thing that a statement would do; null is C's NULL. */
+export interface Asked {
+  readonly action: number;
+  readonly first: string | null;
+  readonly second: string | null;
+  readonly schema: string | null;
 }
 
-function mayDo(action: number, first: string, second: string, schema: string): boolean {
-  if (action === ACTION.PRAGMA) return mayRunPragma(first.toLowerCase(), second);
+/** SQLite's authorizer callback: called while a statement is prepared, once per thing that it would do. */
+export function authorize(asked: Asked): number {
+  return trusted || mayDo(asked) ? OK : DENY;
+}
+
+function mayDo({ action, first: named, second: more, schema }: Asked): boolean {
+  const [first, second] = [named ?? "", more ?? ""];
+  if (action === ACTION.PRAGMA) return mayRunPragma(first.toLowerCase(), more);
   if (action === ACTION.FUNCTION) return lenient || storeFunctions.has(second.toLowerCase());
   if (action === ACTION.CREATE_VTABLE && !lenient && !MODULES.has(second.toLowerCase())) return false;
   if (CREATING.has(action)) return schema !== "temp" && (lenient || !isReservedName(first));
   return !DENIED.has(action);
 }
 
-function mayRunPragma(name: string, argument: string): boolean {
-  if (name === "optimize") return /^(0x[0-9a-f]+|\d+)?$/i.test(argument);
-  return PRAGMAS.has(name) || (argument === "" ? PRAGMAS_TO_READ : PRAGMAS_OF_OBJECT).has(name);
+// An empty argument is one: `PRAGMA table_info('')` asks of a table that is not there, and answers no rows.
+function mayRunPragma(name: string, argument: string | null): boolean {
+  if (name === "optimize") return argument === null || /^(0x[0-9a-f]+|\d+)$/i.test(argument);
+  return PRAGMAS.has(name) || (argument === null ? PRAGMAS_TO_READ : PRAGMAS_OF_OBJECT).has(name);
 }

@@ -154,10 +154,10 @@ function instantiate(): Sqlite {
  * i32) out again as an export. The module progress.wasm does the same with host.progress, i32 to i32.
  */
 function installAuthorizer(c: SqliteExports, memory: LinearMemory): Pointer {
-  const text = (at: Pointer): string => memory.cString(at);
+  const text = (at: Pointer): string | null => (at === 0 ? null : memory.cString(at));
   const host = {
     authorize: (_argument: Pointer, action: number, first: Pointer, second: Pointer, schema: Pointer) =>
-      authorize(action, text(first), text(second), text(schema)),
+      authorize({ action, first: text(first), second: text(second), schema: text(schema) }),
   };
   return install(c, new WebAssembly.Instance(authorizerModule, { host }).exports.authorize);
 }

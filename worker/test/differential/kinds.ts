@@ -202,9 +202,12 @@ const pragmas = PRAGMAS.split(" ").flatMap((name) =>
   all(
     `pragma ${name}`,
     `pragma ${name}(t)`,
+    `pragma ${name}('')`,
+    `pragma ${name} = ""`,
     `pragma ${name} = 1`,
     `pragma main.${name}`,
     `select * from pragma_${name}`,
+    `select * from pragma_${name}('')`,
     `select * from pragma_${name}('t')`,
   ),
 );
