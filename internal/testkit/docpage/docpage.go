@@ -48,12 +48,12 @@ func Replace(path, name, text string) error {
 	return err
 }
 
-// Publish logs what a test measured. Where the run was whole and the test passed, it also writes it to
-// ProofPage.
+// Publish logs what a test measured. Where the run was whole, with every subtest, and the test passed, it
+// also writes it to ProofPage.
 func Publish(t testing.TB, name, text string) {
 	t.Helper()
 	t.Log("\n" + text)
-	if !effort.Whole(t) || t.Failed() {
+	if !effort.Complete(t) || t.Failed() {
 		return
 	}
 	page, err := findPage()

@@ -4,9 +4,11 @@
 package effort
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +54,22 @@ func Whole(t testing.TB) bool {
 		t.Fatal(c.err)
 	}
 	return c.whole
+}
+
+// Complete says whether this run does everything of the test, not only some subtests of it.
+func Complete(t testing.TB) bool {
+	t.Helper()
+	return Whole(t) && !choosesSubtests(flag.Lookup)
+}
+
+// choosesSubtests says whether go test was given a pattern for names of subtests.
+func choosesSubtests(option func(name string) *flag.Flag) bool {
+	for _, name := range []string{"test.run", "test.skip"} {
+		if f := option(name); f != nil && strings.Contains(f.Value.String(), "/") {
+			return true
+		}
+	}
+	return false
 }
 
 // Some returns n of all, or all of them in a whole run. Each turn does another part: consecutive turns do

@@ -1,6 +1,7 @@
 package effort
 
 import (
+	"flag"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,27 @@ func TestVariable(t *testing.T) {
 	}
 	if now := parse(""); now.turn < 20000 || now.whole {
 		t.Errorf("nothing is said, and it is %+v", now)
+	}
+}
+
+// TestSubtestsAreAPart: what only some subtests show is not the whole table of a test.
+func TestSubtestsAreAPart(t *testing.T) {
+	for options, want := range map[[2]string]bool{
+		{"", ""}:                                     false,
+		{"TestMutations", ""}:                        false,
+		{"TestMutations|TestLives", "X"}:             false,
+		{"TestMutations/any-fence", ""}:              true,
+		{"TestMutations", "TestMutations/any-fence"}: true,
+	} {
+		set := flag.NewFlagSet("", flag.ContinueOnError)
+		set.String("test.run", options[0], "")
+		set.String("test.skip", options[1], "")
+		if got := choosesSubtests(set.Lookup); got != want {
+			t.Errorf("-run %q -skip %q: %v", options[0], options[1], got)
+		}
+	}
+	if choosesSubtests(flag.NewFlagSet("", flag.ContinueOnError).Lookup) {
+		t.Error("without options of go test: true")
 	}
 }
 
