@@ -29,6 +29,7 @@ type person struct {
 	oldFile  []byte       // a fenced file of an earlier stay in the Durable Object
 	oldLin   userdb.Claim // the object's lineage then
 	object   *oldObject
+	kept     atomic.Bool  // the object's storage is kept: the user stays until it was set back
 	deaths   atomic.Int64 // odd while the user is being deleted
 }
 
@@ -165,6 +166,7 @@ func (o *outsider) prepare(p *person) bool {
 			return false
 		}
 		p.object = &oldObject{lin: st.Lin.Claim()}
+		p.kept.Store(true)
 		o.keep = append(o.keep, p)
 		return true
 	}
@@ -211,6 +213,7 @@ func (o *outsider) setBack() error {
 		o.world.figure.setBack.Add(1)
 		problems = append(problems, err, o.write(p, p.object))
 		p.object = nil
+		p.kept.Store(false)
 		p.commands.Unlock()
 	}
 	return errors.Join(problems...)

@@ -77,6 +77,9 @@ func (w *witness) run(ctx context.Context) error {
 		if err := w.live(ctx); err != nil {
 			return fmt.Errorf("%s (%s): %w", w.user, w.world.personOf(w.user).names, err)
 		}
+		if w.world.personOf(w.user).kept.Load() {
+			continue
+		}
 		if w.isToDie() && ctx.Err() == nil {
 			if err := w.die(context.WithoutCancel(ctx)); err != nil {
 				return fmt.Errorf("%s (%s): %w", w.user, w.world.personOf(w.user).names, err)
