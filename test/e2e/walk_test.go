@@ -206,6 +206,11 @@ func newPatient(t *testing.T, image []byte, prepare []string) *patient {
 
 func newPatientOn(t *testing.T, s *stack.Stack, image []byte, prepare []string) *patient {
 	t.Helper()
+	if len(prepare) > 0 && prepare[0] == born {
+		u := newUnborn(t, s)
+		u.begin()
+		return u.prepared(prepare[1:])
+	}
 	user, err := harness.NewUser(s, userNamed(t), image)
 	if err != nil {
 		t.Fatal(err)
@@ -213,8 +218,13 @@ func newPatientOn(t *testing.T, s *stack.Stack, image []byte, prepare []string) 
 	u := &patient{User: user, t: t, op: newOperatorOn(t, s), archive: newArchive(image)}
 	u.Grows = u.archive == nil // both halves of a split user need one schema
 	u.contents = u.read()
+	return u.prepared(prepare)
+}
+
+func (u *patient) prepared(prepare []string) *patient {
+	u.t.Helper()
 	for _, command := range prepare {
-		must(t, u.op, 0, u.args(command)...)
+		must(u.t, u.op, 0, u.args(command)...)
 		u.write()
 	}
 	return u
@@ -223,6 +233,8 @@ func newPatientOn(t *testing.T, s *stack.Stack, image []byte, prepare []string) 
 func (u *patient) args(command string) []string {
 	u.t.Helper()
 	switch command {
+	case "forget":
+		return []string{"forget", u.Name, "--confirm", "delete everything of " + u.Name}
 	case "gc":
 		return gcArgs(u.t, u.op, u.Name)
 	case "split":
@@ -344,6 +356,9 @@ func (u *patient) check() {
 // read is every value of the tables that nobody writes, with its type.
 func (u *patient) read() string {
 	u.t.Helper()
+	if u.Begins { // has nothing that nobody writes
+		return ""
+	}
 	rows, err := u.Query("read", `
 		select 'note', rowid, typeof(title), hex(title), typeof(body), hex(body), typeof(weight), printf('%!.17g', weight), typeof(image), hex(image) from notes
 		union all select 'pair', null, typeof(a), hex(a), typeof(b), cast(b as text), null, null, null, null from pairs

@@ -4,6 +4,7 @@ import sample, { type Env } from "../sample/index.ts";
 import { createRouter, UserDataStore as Base } from "../src/index.ts";
 import { answerByCall, storeOptions } from "./calls.ts";
 import { slow, slowStubs } from "./delay.ts";
+import { DIE, serveDying } from "./dying.ts";
 import { trace, traced } from "./traced.ts";
 
 /** A Durable Object that a test can throw out of memory, whatever it is doing at that moment. */
@@ -47,9 +48,13 @@ export default {
     if (user !== undefined) return DEEDS[deed as keyof typeof DEEDS](user, env);
     const disturbed = {
       ...dawdling(env, Number(request.headers.get(DAWDLE))),
-      FLAGS: flagsOf(env),
+      FLAGS: request.headers.has(DIE) ? env.FLAGS : flagsOf(env),
     };
-    return (await answerByCall(request, disturbed)) ?? sample.fetch(request, disturbed);
+    return serveDying(
+      request,
+      disturbed,
+      async (mortal) => (await answerByCall(request, mortal)) ?? sample.fetch(request, mortal),
+    );
   },
 } satisfies ExportedHandler<RaceEnv>;
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -48,6 +49,14 @@ type User struct {
 	Writes int    // acknowledged
 	Side   string // who gave the last answer: file or store
 	Grows  bool   // each write brings a migration of the schema along (worker/test-entry/calls.ts)
+
+	// Begins lets the user begin in the Durable Object, if there is no file.
+	Begins bool
+	// DieAt is where the isolate dies that serves the user's requests, "" for none
+	// (worker/test-entry/dying.ts).
+	DieAt string
+	// Calls are those of bindings that the last request made, where DieAt is not "".
+	Calls []string
 
 	cloud *stack.Stack
 }
@@ -171,12 +180,21 @@ func (u *User) post(body []byte) (int, []byte, error) {
 	if u.Grows {
 		request.Header.Set("Test-Grow-Schema", "yes")
 	}
+	if u.Begins {
+		request.Header.Set("Test-New-Users", "store")
+	}
+	if u.DieAt != "" {
+		request.Header.Set("Test-Die-At", u.DieAt)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
+	if u.DieAt != "" {
+		u.Calls = strings.Split(response.Header.Get("Test-Calls"), ",")
+	}
 	return response.StatusCode, answer, err
 }
 
