@@ -69,7 +69,7 @@ func raceOn(ctx context.Context, config race.Config, runtimes int) (account stri
 // raceHead says what raced on what, and whether it raced for as long as it was meant to.
 func raceHead(config race.Config, runtimes int, err error) string {
 	head := fmt.Sprintf(
-		"%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each runtime; %d processors%s.\n\n",
+		"%d local runtimes, %d users of each at a time, %d clients of each user, %d operators of each\nruntime; %d processors%s.\n\n",
 		runtimes,
 		config.Users,
 		config.Clients,
