@@ -14,9 +14,9 @@ func newSelftest(a *app) *cobra.Command {
 		Short: "Try on this account what dbmigrate needs of the platform",
 		Long: "Try, on your own account, what dbmigrate needs of R2, Durable Objects and KV: first single promises (the probes), then\n" +
 			"the whole life of a synthetic user with two writers: migrate, write, verify, roll back, write, migrate, gc, delete.\n\n" +
-			"The user is dbmigrate-selftest. It leaves nothing behind, and what a killed selftest left, --clean or the next one\n" +
-			"removes. Probes that cost money run on request only, and their price is\n" +
-			"told before they start. Put the output into docs/production-log.md.",
+			"The user is dbmigrate-selftest. It leaves nothing behind, and what a killed selftest left, --clean or the next\n" +
+			"one removes. Probes that cost money run on request only, and their price is told before they start. Put the\n" +
+			"output into docs/production-log.md.",
 		Example: "  dbmigrate selftest\n" +
 			"  dbmigrate selftest --probes P9,P11\n" +
 			"  dbmigrate selftest --output json > selftest.jsonl",
