@@ -34,7 +34,7 @@ func newCompletion(a *app) *cobra.Command {
 func oneShell(_ *cobra.Command, args []string) error {
 	all := "one of " + strings.Join(shells, ", ")
 	if len(args) != 1 {
-		return usageError("choose shell", "", fmt.Sprintf("%d are named", len(args)), all)
+		return usageError("which shell? pass bash, zsh, fish or powershell", "", "", "")
 	}
 	if !slices.Contains(shells, args[0]) {
 		return usageError(

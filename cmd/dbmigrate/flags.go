@@ -59,6 +59,7 @@ func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
 }
 
 func addTimes(o *selection.Options, flags *pflag.FlagSet) {
+	o.Timed = true
 	flags.StringVar(&o.Run, "run", "", "only users moved by this `run` of migrate")
 	flags.Var(&o.Since, "since", "only users who were migrated within this time; w, d, h, m, s")
 	flags.Var(

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -56,7 +57,7 @@ func (o *modeOptions) check(flags *pflag.FlagSet, writers migrate.Writers) (err 
 	case o.mode == modeFull:
 		return nil
 	case o.mode != modeSplit:
-		return usageError("read --mode", o.mode, "it is neither full nor split", "")
+		return usageError(fmt.Sprintf("--mode must be full or split, not %q", o.mode), "", "", "")
 	case o.policyFile == "":
 		return usageError(
 			"read flags",

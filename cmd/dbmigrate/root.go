@@ -207,12 +207,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	for _, c := range root.Commands() {
 		names = append(names, c.Name())
 	}
-	return usageError(
-		"find command",
-		fmt.Sprintf("%q", args[0]),
-		"there is none of that name",
-		nearest.Hint(args[0], names)+"see dbmigrate --help",
-	)
+	return usageError(fmt.Sprintf("unknown command %q", args[0]), "", "", nearest.Or(args[0], names, "see dbmigrate --help"))
 }
 
 // noCommand is no success: a script with an empty variable has done nothing.
@@ -227,12 +222,16 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	hint := "see " + cmd.CommandPath() + " --help"
+	help := "see " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		hint = nearest.Hint("--"+unknown.GetSpecifiedName(), flagNames(cmd)) + hint
+	switch {
+	case !errors.As(err, &unknown):
+		return usageError("read flags", "", err.Error(), help)
+	case unknown.GetSpecifiedShortnames() != "":
+		return usageError("unknown flag -"+unknown.GetSpecifiedName(), "", "", help)
 	}
-	return usageError("read flags", "", err.Error(), hint)
+	name := "--" + unknown.GetSpecifiedName()
+	return usageError("unknown flag "+name, "", "", nearest.Or(name, flagNames(cmd), help))
 }
 
 func flagNames(cmd *cobra.Command) []string {

@@ -1,7 +1,10 @@
 // Package nearest finds what a person probably meant.
 package nearest
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Word is the candidate that is nearest to word, or "" when none is near: more than a third of the letters
 // (at least two) would have to change. A candidate that begins with word is near whatever its length.
@@ -25,6 +28,14 @@ func Hint(word string, candidates []string) string {
 		return "did you mean " + near + "? "
 	}
 	return ""
+}
+
+// Or asks for the word that was probably meant, in quotes, and says otherwise where none is near.
+func Or(word string, candidates []string, otherwise string) string {
+	if near := Word(word, candidates); near != "" {
+		return "did you mean " + strconv.Quote(near) + "?"
+	}
+	return otherwise
 }
 
 // distance counts the single letters that have to be put in, taken out or replaced, two swapped neighbours

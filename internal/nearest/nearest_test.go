@@ -22,3 +22,11 @@ func TestHint(t *testing.T) {
 		t.Errorf("Hint = %q, want none", got)
 	}
 }
+
+func TestOr(t *testing.T) {
+	for word, want := range map[string]string{"wuer": `did you mean "weur"?`, "zzzzzz": "see --help"} {
+		if got := Or(word, []string{"weur", "eeur"}, "see --help"); got != want {
+			t.Errorf("Or(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

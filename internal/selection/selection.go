@@ -30,6 +30,8 @@ type Options struct {
 	Run       string
 	Since     units.AgeFlag
 	ToPercent Percent
+	// Timed says that the command has these three.
+	Timed bool
 
 	// OrAll says that everybody is meant where users are neither named nor asked for.
 	OrAll bool
@@ -97,9 +99,17 @@ func (o Options) Parse(args []string, stdin io.Reader) (*Set, error) {
 		return nil, err
 	}
 	if s.Wide && !o.All && !o.OrAll && !o.Over.Given && !o.byTime() && !o.ToPercent.Given {
-		return nil, userdb.UsageError("choose users", "", "none are named", "name them, or say --all")
+		return nil, userdb.UsageError("no users given", "", o.waysOfChoosing(), "")
 	}
 	return s, nil
+}
+
+// waysOfChoosing says how users can be given to this command.
+func (o Options) waysOfChoosing() string {
+	if o.Timed {
+		return "name users, or pass --all, --run or --since"
+	}
+	return "name users, or pass --all"
 }
 
 func (s *Set) readNames(args []string, stdin io.Reader) error {

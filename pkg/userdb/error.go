@@ -92,5 +92,9 @@ func ErrorOf(err error) ErrorJSON {
 
 // UsageError says that a command line cannot be carried out: what failed, on what thing, why, and what to do.
 func UsageError(op, thing, cause, hint string) error {
-	return &Error{Op: op, Thing: thing, Kind: Usage, Err: errors.New(cause), Hint: hint}
+	e := &Error{Op: op, Thing: thing, Kind: Usage, Hint: hint}
+	if cause != "" { // where op says it all, there is none
+		e.Err = errors.New(cause)
+	}
+	return e
 }
