@@ -11,13 +11,12 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
-	account "github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // forget deletes everything of a user, as the command does.
 var forget = order{
-	account.ActionForget,
+	result.ActionForget,
 	func(e *migrate.Engine, ctx context.Context, u userdb.UserID, _ names) result.Result {
 		return e.Forget(ctx, u, migrate.ForgetOptions{})
 	},
