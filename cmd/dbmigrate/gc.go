@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
@@ -72,7 +73,12 @@ func newGC(a *app) *cobra.Command {
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) },
 	}
-	flags := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+// addFlags are the flags of gc.
+func (o *gcOptions) addFlags(flags *pflag.FlagSet) {
 	addListed(&o.Options, flags)
 	addParts(&o.Options, flags)
 	flags.Var(&o.olderThan, "older-than", "keep the files of younger migrations; w, d, h, m, s")
@@ -105,7 +111,6 @@ func newGC(a *app) *cobra.Command {
 	)
 	o.watchFlags.add(flags, true)
 	o.pace.add(flags)
-	return cmd
 }
 
 func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
@@ -69,7 +70,7 @@ func newMigrate(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) error {
+func (o *migrateOptions) check(flags *pflag.FlagSet) error {
 	if err := o.pace.check(); err != nil {
 		return err
 	}
@@ -79,10 +80,14 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := runs.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}
-	if err := o.writers.check(cmd.Flags()); err != nil {
+	if err := o.writers.check(flags); err != nil {
 		return err
 	}
-	if err := o.mode.check(cmd.Flags(), o.writers.procedure.Writers); err != nil {
+	return o.mode.check(flags, o.writers.procedure.Writers)
+}
+
+func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) error {
+	if err := o.check(cmd.Flags()); err != nil {
 		return err
 	}
 	o.Talk = a.out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
@@ -57,7 +58,12 @@ func newRollback(a *app) *cobra.Command {
 		}.annotations(),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd, &o, args) },
 	}
-	flags := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+// addFlags are the flags of rollback.
+func (o *rollbackOptions) addFlags(flags *pflag.FlagSet) {
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
 	addTimes(&o.Options, flags)
@@ -82,6 +88,11 @@ func newRollback(a *app) *cobra.Command {
 		false,
 		"do everything but the switch on a copy, and say how long it takes",
 	)
+	o.addLosing(flags)
+}
+
+// addLosing are the flags with which something may be lost.
+func (o *rollbackOptions) addLosing(flags *pflag.FlagSet) {
 	flags.BoolVar(
 		&o.DiscardWrites,
 		"discard-writes",
@@ -113,7 +124,6 @@ func newRollback(a *app) *cobra.Command {
 		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is",
 	)
 	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
-	return cmd
 }
 
 func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) error {

@@ -103,6 +103,11 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 		false,
 		"say each request and its answer, without headers, bodies and values of queries",
 	)
+	g.addAddresses(flags)
+}
+
+// addAddresses are the flags that say where everything is.
+func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
 	flags.StringVar(
 		&g.file,
 		"config",

@@ -68,7 +68,12 @@ func newScan(a *app) *cobra.Command {
 		Args: scanArguments(&o),
 		RunE: func(cmd *cobra.Command, args []string) error { return looked(a.scan(cmd, &o, args)) },
 	}
-	flags := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+// addFlags are the flags of scan.
+func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.policy, "policy", "", "say what a split by this `file` would move; init: write a first policy for USER")
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
@@ -101,7 +106,6 @@ func newScan(a *app) *cobra.Command {
 	addTop(&o.top, flags)
 	o.history.add(flags)
 	o.traffic.add(flags)
-	return cmd
 }
 
 // sampleFlag is --deep, alone or with a share of the files.

@@ -245,42 +245,9 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := precheck.ObjectsServe(hello, c.WorkerURL); err != nil {
-		if n.Why == FillsObjects {
-			return nil, err
-		}
-		s.Warn("%v", err)
-	}
-	misplaced := precheck.SameJurisdiction(hello, c)
-	if n.Why == FillsObjects {
-		if misplaced != nil {
-			return nil, misplaced
-		}
-		if text := precheck.Untold(hello, c); text != "" {
-			s.Warn("%s", text)
-		}
-	}
-	if err := precheck.SavesAgree(hello, c.WorkerURL); err != nil {
-		if n.Why == FillsObjects {
-			return nil, err
-		}
-		s.Warn("%v", err)
-	}
-	if hello.Layout != "" && hello.Layout != e.Layout.String() {
-		return nil, userdb.UsageError(
-			"check the layout",
-			e.Layout.String(),
-			"the Worker's router looks for "+hello.Layout,
-			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
-		)
-	}
-	if n.Splits && !hello.Split {
-		return nil, userdb.UsageError(
-			"check the Worker",
-			c.WorkerURL,
-			"it does not know split mode",
-			"deploy a Worker of this version first; nothing was changed",
-		)
+	misplaced, err := s.fits(hello, c, n, e.Layout.String())
+	if err != nil {
+		return nil, err
 	}
 	e.Limits, e.Marker, e.MarkBytes, e.FenceBytes = hello.Limits, worker, hello.MarkBytes, hello.FenceBytes
 	e.TellsNames = hello.Names
@@ -300,6 +267,49 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 		},
 		rules: rules,
 	}, nil
+}
+
+// fits says whether this Worker is one for the command, and warns where it is one only for looking. misplaced
+// is why its objects are not the bucket's.
+func (s *Source) fits(hello wire.Hello, c config.Config, n Need, layout string) (misplaced, err error) {
+	if err := precheck.ObjectsServe(hello, c.WorkerURL); err != nil {
+		if n.Why == FillsObjects {
+			return nil, err
+		}
+		s.Warn("%v", err)
+	}
+	misplaced = precheck.SameJurisdiction(hello, c)
+	if n.Why == FillsObjects {
+		if misplaced != nil {
+			return nil, misplaced
+		}
+		if text := precheck.Untold(hello, c); text != "" {
+			s.Warn("%s", text)
+		}
+	}
+	if err := precheck.SavesAgree(hello, c.WorkerURL); err != nil {
+		if n.Why == FillsObjects {
+			return nil, err
+		}
+		s.Warn("%v", err)
+	}
+	if hello.Layout != "" && hello.Layout != layout {
+		return nil, userdb.UsageError(
+			"check the layout",
+			layout,
+			"the Worker's router looks for "+hello.Layout,
+			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
+		)
+	}
+	if n.Splits && !hello.Split {
+		return nil, userdb.UsageError(
+			"check the Worker",
+			c.WorkerURL,
+			"it does not know split mode",
+			"deploy a Worker of this version first; nothing was changed",
+		)
+	}
+	return misplaced, nil
 }
 
 // budget is this process's part of the calls. Without --api-budget and --shard the client decides, which

@@ -70,6 +70,24 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 			},
 		),
 	}
+	r.addGauges(labels, run, version, chosen, began, source)
+	for _, who := range services {
+		r.addService(who, source)
+	}
+	if source.Rehearsed != nil {
+		r.registry.MustRegister(rehearsal{source.Rehearsed})
+	}
+	return r
+}
+
+// addGauges registers the counters of users, and what is said of the run as a whole.
+func (r *Run) addGauges(
+	labels prometheus.Labels,
+	run, version string,
+	chosen int,
+	began time.Time,
+	source Source,
+) {
 	gauge := func(name, help string, more prometheus.Labels, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(
 			prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: with(labels, more)},
@@ -106,13 +124,6 @@ func New(action, run, version string, chosen int, began time.Time, source Source
 			func() float64 { return float64(began.UnixMilli()) / 1000 },
 		),
 	)
-	for _, who := range services {
-		r.addService(who, source)
-	}
-	if source.Rehearsed != nil {
-		r.registry.MustRegister(rehearsal{source.Rehearsed})
-	}
-	return r
 }
 
 func (r *Run) addService(who userdb.Service, source Source) {

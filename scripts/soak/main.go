@@ -37,6 +37,19 @@ type options struct {
 
 func main() {
 	o := options{race: race.Config{Log: os.Stderr}}
+	o.addSizes()
+	o.addTrouble()
+	o.addParts()
+	flag.Parse()
+	if o.split < 0 || o.split > o.stacks || o.stacks < 1 {
+		fmt.Fprintf(os.Stderr, "soak: -split is %d, and there are -stacks %d\n", o.split, o.stacks)
+		os.Exit(2)
+	}
+	os.Exit(exitCode(soak(o)))
+}
+
+// addSizes are the flags of how much a race does.
+func (o *options) addSizes() {
 	flag.Int64Var(
 		&o.race.Cycles,
 		"cycles",
@@ -75,6 +88,10 @@ func main() {
 		100*time.Millisecond,
 		"longest pause of a client after any other request",
 	)
+}
+
+// addTrouble are the flags of what happens to a race.
+func (o *options) addTrouble() {
 	flag.DurationVar(
 		&o.race.EvictEvery,
 		"evict-every",
@@ -100,6 +117,10 @@ func main() {
 		"share of epochs that end with a deletion; the user begins again under the same name",
 	)
 	flag.Float64Var(&o.race.Kills, "kills", 0.05, "share of commands that die at one of their requests")
+}
+
+// addParts are the flags of the other parts, and of the page.
+func (o *options) addParts() {
 	flag.DurationVar(
 		&o.network,
 		"network",
@@ -119,12 +140,6 @@ func main() {
 		"",
 		"page in which a run that broke no promise rewrites the sections race, race-split, network and old-path; one that was cut short says so",
 	)
-	flag.Parse()
-	if o.split < 0 || o.split > o.stacks || o.stacks < 1 {
-		fmt.Fprintf(os.Stderr, "soak: -split is %d, and there are -stacks %d\n", o.split, o.stacks)
-		os.Exit(2)
-	}
-	os.Exit(exitCode(soak(o)))
 }
 
 // exitCode is 130 for an interruption, as of every command.

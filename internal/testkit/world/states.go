@@ -96,7 +96,7 @@ func (s State) claimRule(intent wire.Intent) rule {
 
 // rule is the rule of any other message.
 func (s State) rule(m Message) rule {
-	migrates, splits, retreats := s.Intent == wire.IntentMigrate, s.Intent == wire.IntentSplit, s.Intent == wire.IntentRollback
+	splits, retreats := s.Intent == wire.IntentSplit, s.Intent == wire.IntentRollback
 	importing := s.is(userdb.Importing, userdb.Splitting)
 	switch m {
 	case Reset:
@@ -121,18 +121,7 @@ func (s State) rule(m Message) rule {
 			return keep(s)
 		}
 	case Activate:
-		switch {
-		case migrates && s.is(userdb.Ready, userdb.Sealed):
-			return goTo(userdb.Active)
-		case migrates && s.is(userdb.Active),
-			splits && s.is(userdb.Cold),
-			retreats && s.is(userdb.ColdSealed):
-			return keep(s)
-		case splits && s.is(userdb.SplitReady, userdb.ColdSealed, userdb.Merging):
-			return goTo(userdb.Cold)
-		case retreats && s.is(userdb.SplitReady):
-			return goTo(userdb.ColdSealed)
-		}
+		return s.activate()
 	case Merge:
 		if retreats && s.is(userdb.ColdSealed, userdb.Merging) {
 			return goTo(userdb.Merging)
@@ -154,6 +143,24 @@ func (s State) rule(m Message) rule {
 		return rule{ok: s.is(userdb.Cold), to: s.Phase}
 	case ColdRead:
 		return rule{ok: s.is(userdb.Cold, userdb.ColdSealed), to: s.Phase}
+	}
+	return rule{}
+}
+
+// activate is the rule of Activate.
+func (s State) activate() rule {
+	migrates, splits, retreats := s.Intent == wire.IntentMigrate, s.Intent == wire.IntentSplit, s.Intent == wire.IntentRollback
+	switch {
+	case migrates && s.is(userdb.Ready, userdb.Sealed):
+		return goTo(userdb.Active)
+	case migrates && s.is(userdb.Active),
+		splits && s.is(userdb.Cold),
+		retreats && s.is(userdb.ColdSealed):
+		return keep(s)
+	case splits && s.is(userdb.SplitReady, userdb.ColdSealed, userdb.Merging):
+		return goTo(userdb.Cold)
+	case retreats && s.is(userdb.SplitReady):
+		return goTo(userdb.ColdSealed)
 	}
 	return rule{}
 }
