@@ -160,6 +160,9 @@ var (
 	commandText = regexp.MustCompile("\\bdbmigrate ([a-z][^|;&>`\n)#]*)")
 )
 
+// endOfJSON ends a command in a text of JSON.
+var endOfJSON = regexp.MustCompile(`"[},]`)
+
 // proseInYAML is what a YAML file says about itself.
 var proseInYAML = regexp.MustCompile(`(?m)#.*$|^name: .*$`)
 
@@ -175,7 +178,8 @@ func shownCommands(ext, text string) []string {
 	text = codeComment.ReplaceAllString(text, "$1")
 	var commands []string
 	for _, match := range commandText.FindAllStringSubmatch(text, -1) {
-		commands = append(commands, strings.TrimSpace(match[1]))
+		command := endOfJSON.Split(match[1], 2)[0]
+		commands = append(commands, strings.TrimSpace(command))
 	}
 	return commands
 }
