@@ -185,10 +185,10 @@ export async function explained<Results>(
 ): Promise<Answer<Results>> {
   const answer = await answerOf(run);
   if (answer.ok || !answer.error.message.includes("FOREIGN KEY constraint failed")) return answer;
-  const whose = scope === "cold" ? "the user is split" : await mayBeSplit(user);
-  if (whose === undefined) return answer;
+  const reason = scope === "cold" ? "the user is split" : await mayBeSplit(user);
+  if (reason === undefined) return answer;
   const other = scope === "cold" ? "hot" : "cold";
-  const message = `${answer.error.message}; ${whose}, and this half sees its own rows only: is the row that is referred to among the ${other} ones? (docs/split.md)`;
+  const message = `${answer.error.message}; ${reason}, and this half sees its own rows only: is the row that is referred to among the ${other} ones? (docs/split.md)`;
   return { ok: false, error: { ...answer.error, message } };
 }
 

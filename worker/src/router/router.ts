@@ -319,7 +319,7 @@ export function routeBetween(sides: Sides, options: RouteOptions): Router {
     },
     async schema(user, request) {
       try {
-        const asked = (whose: string, what: QueryRequest) => ask(whose, what, { splitConflicts: "accept" });
+        const asked = (one: string, what: QueryRequest) => ask(one, what, { splitConflicts: "accept" });
         return await changeSchema({ deadlineMs: options.deadlineMs, query: asked, queryBoth }, user, request);
       } catch (error) {
         return { ok: false, error: asWireError(error).info };
