@@ -369,7 +369,7 @@ describe("a full-text search", () => {
 });
 
 // A half of a split user sees its own rows only. Whichever way a statement comes to a half, the error says so.
-describe("a foreign key whose parent is in the other half", () => {
+describe("a foreign key with its parent in the other half", () => {
   const TABLES = [
     "CREATE TABLE parent(id INTEGER PRIMARY KEY)",
     "CREATE TABLE child(id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent DEFERRABLE INITIALLY IMMEDIATE)",
