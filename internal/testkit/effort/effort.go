@@ -73,7 +73,7 @@ func choosesSubtests(option func(name string) *flag.Flag) bool {
 }
 
 // Some returns n of all, or all of them in a whole run. Each turn does another part: consecutive turns do
-// everything, and so does every third one.
+// everything, and so does every sixth one.
 func Some[T any](t testing.TB, what string, all []T, n int) []T {
 	t.Helper()
 	if Whole(t) || len(all) <= n {
@@ -123,8 +123,8 @@ func part[T any](all []T, n, turn int) []T {
 	return some
 }
 
-// group is which of the groups has its turn. A test runs at each turn, or at every third one (Waiting), and
-// has to come to every group. So each of the three begins elsewhere, and goes on by one.
+// group is which of the groups has its turn. A test runs at each turn, or at every sixth one (Waiting), and
+// has to come to every group. So each of the six begins elsewhere, and goes on by one.
 func group(turn, groups int) int {
 	apart := (groups + turns - 1) / turns
 	return (turn/turns + turn%turns*apart) % groups

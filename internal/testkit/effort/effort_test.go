@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 )
 
-// TestTurnsDoEverything: consecutive ones, and every third one, wherever they begin.
+// TestTurnsDoEverything: consecutive ones, and every sixth one, wherever they begin.
 func TestTurnsDoEverything(t *testing.T) {
 	for length := 1; length < 40; length++ {
 		for n := 1; n <= length; n++ {
@@ -18,7 +18,7 @@ func TestTurnsDoEverything(t *testing.T) {
 					t.Errorf("%d at a time from turn %d on, %d of %d are done", n, first, done, length)
 				}
 				if done := doneBy(length, n, first, turns, groups); done != length {
-					t.Errorf("%d at every third turn from %d on, %d of %d are done", n, first, done, length)
+					t.Errorf("%d at every sixth turn from %d on, %d of %d are done", n, first, done, length)
 				}
 			}
 		}
@@ -77,8 +77,8 @@ func TestSubtestsAreAPart(t *testing.T) {
 	}
 }
 
-// TestThreeTurnsInARow: each part runs at one of them, and at any that finds it changed.
-func TestThreeTurnsInARow(t *testing.T) {
+// TestTurnsInARow: each part runs at one of them, and at any that finds it changed.
+func TestTurnsInARow(t *testing.T) {
 	ran := map[string]int{}
 	for turn := 70; turn < 70+turns; turn++ {
 		c := choice{turn: turn}

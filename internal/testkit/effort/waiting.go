@@ -12,10 +12,10 @@ import (
 const Changed = "DBMIGRATE_CHANGED"
 
 // turns in a row run everything.
-const turns = 3
+const turns = 6
 
-// byTurn is what runs at one of three turns in a row: a package of tests, or "package TestName". It starts a
-// runtime, or takes long. Everything else is the core, which runs at each turn. The three are about
+// byTurn is what runs at one of six turns in a row: a package of tests, or "package TestName". It starts a
+// runtime, or takes long. Everything else is the core, which runs at each turn. The six are about
 // equally long.
 var byTurn = [turns][]string{
 	{
@@ -23,11 +23,27 @@ var byTurn = [turns][]string{
 		"cmd/dbmigrate TestRunbook",
 		"cmd/dbmigrate TestWrongDeployments",
 		"test/e2e TestRuntimeKilled",
+		"test/faults TestExpiry",
+	},
+	{
+		"test/consumers",
+		"test/faults TestOneSickObject",
+		"test/faults TestTroubleThatPasses",
+	},
+	{
+		"test/births",
+		"test/leaving",
+		"cmd/dbmigrate TestBadDeploy",
+		"cmd/dbmigrate TestCostlyFilesAreRefused",
+		"test/e2e TestObjectKeepsWhatItCarries",
+		"test/e2e TestWalkDiscard",
+		"test/faults TestHundredBusyUsers",
+	},
+	{
 		"test/e2e TestWalkBirth",
 		"test/e2e TestWalkBorn",
 		"test/e2e TestWalkForget",
 		"test/faults TestEveryCellOfServiceDown",
-		"test/faults TestExpiry",
 		"test/faults TestInterruptedWait",
 		"test/faults TestRefusedLaterReopens",
 		"test/faults TestRollbackWithoutKV",
@@ -36,26 +52,16 @@ var byTurn = [turns][]string{
 		"test/faults TestUnsuccessfulKeys",
 	},
 	{
-		"test/consumers",
 		"test/misread",
 		"cmd/dbmigrate TestStackStories",
 		"test/e2e TestWalkSplit",
-		"test/faults TestHundredBusyUsers",
-		"test/faults TestOneSickObject",
 		"test/faults TestTheEdgeBlocksOneUser",
-		"test/faults TestTroubleThatPasses",
 	},
 	{
-		"test/births",
-		"test/leaving",
 		"test/oldpath",
 		"test/oncall",
-		"cmd/dbmigrate TestBadDeploy",
-		"cmd/dbmigrate TestCostlyFilesAreRefused",
 		"cmd/dbmigrate TestMemoryOfADeepScan",
 		"cmd/dbmigrate TestMemoryOfALargeScan",
-		"test/e2e TestObjectKeepsWhatItCarries",
-		"test/e2e TestWalkDiscard",
 		"test/faults TestConditionalWriters",
 		"test/faults TestKilledShardIsTakenOver",
 		"test/faults TestTroubleThatLasts",
@@ -65,7 +71,7 @@ var byTurn = [turns][]string{
 	},
 }
 
-// ByTurn is what runs at the first of three turns, the second and the third.
+// ByTurn is what runs at the first of the turns, at the second, and so on.
 func ByTurn() [][]string { return byTurn[:] }
 
 // Wait is what a run leaves to other turns.
