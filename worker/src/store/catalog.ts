@@ -19,6 +19,8 @@ export interface TableShape {
   readonly columns: readonly string[];
   /** Whether the first of `columns` is such a rowid. */
   readonly hiddenRowid: boolean;
+  /** What each of `columns` is declared as. */
+  readonly types: readonly string[];
   readonly key: readonly KeyColumn[];
 }
 
@@ -30,6 +32,7 @@ interface TableEntry {
 
 interface ColumnEntry {
   readonly name: string;
+  readonly type: string;
   readonly keyPosition: number;
   readonly hidden: number;
 }
@@ -171,8 +174,9 @@ function shapeOf(sql: SqlStorage, entry: TableEntry): TableShape {
   const columns = columnEntries(sql, entry.name);
   const stored = columns.filter(({ hidden }) => hidden === HIDDEN_NORMAL || hidden === HIDDEN_STORED);
   const names = stored.map(({ name }) => name);
+  const types = stored.map(({ type }) => type);
   if (entry.withoutRowid) {
-    return { name: entry.name, columns: names, hiddenRowid: false, key: primaryKey(sql, entry.name) };
+    return { name: entry.name, columns: names, hiddenRowid: false, types, key: primaryKey(sql, entry.name) };
   }
   const shown = rowidColumn(sql, entry, columns);
   const rowid = shown ?? rowidName(entry.name, columns);
@@ -180,6 +184,7 @@ function shapeOf(sql: SqlStorage, entry: TableEntry): TableShape {
     name: entry.name,
     columns: shown === undefined ? [rowid, ...names] : names,
     hiddenRowid: shown === undefined,
+    types: shown === undefined ? ["INTEGER", ...types] : types,
     key: [{ name: rowid, collation: null, descending: false }],
   };
 }
@@ -192,11 +197,11 @@ export function shownColumns(sql: SqlStorage, table: string): string[] {
 }
 
 function columnEntries(sql: SqlStorage, table: string): ColumnEntry[] {
-  const rows = sql.exec<{ name: string; pk: number; hidden: number }>(
-    `SELECT name, pk, hidden FROM ${tableFunction("pragma_table_xinfo")}(?) ORDER BY cid`,
+  const rows = sql.exec<{ name: string; type: string; pk: number; hidden: number }>(
+    `SELECT name, type, pk, hidden FROM ${tableFunction("pragma_table_xinfo")}(?) ORDER BY cid`,
     table,
   );
-  return [...rows].map(({ name, pk, hidden }) => ({ name, keyPosition: pk, hidden }));
+  return [...rows].map(({ name, type, pk, hidden }) => ({ name, type, keyPosition: pk, hidden }));
 }
 
 // The column that is the rowid: an INTEGER PRIMARY KEY, which is the only primary key that needs no index; an

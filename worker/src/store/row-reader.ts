@@ -1,18 +1,11 @@
 // Reads rows in key order as cells and reals (docs/wire-format.md, section 3.1), many rows per query.
-import { encodeCell } from "../wire/cells.ts";
+import { encodeCell, realCells } from "../wire/cells.ts";
 import { messageOf } from "../wire/errors.ts";
 import { LIMITS } from "../wire/limits.ts";
 import type { ExactValue, Key } from "../wire/values.ts";
 import type { TableShape } from "./catalog.ts";
 import { all, equalTo, keyOrder, notBeyond, runsAfter } from "./keyset.ts";
-import {
-  type Binding,
-  type BoundExpression,
-  ROW,
-  balanced,
-  quoteName,
-  rowColumn,
-} from "../state/sql-text.ts";
+import { type Binding, type BoundExpression, ROW, quoteName, rowColumn } from "../state/sql-text.ts";
 
 /** Some consecutive rows. */
 export interface Chunk {
@@ -43,10 +36,11 @@ export class RowReader {
   readonly #sql: SqlStorage;
   readonly #read: Source;
   readonly #rowCells: string;
-  readonly #realCount: string;
   /** The key, where it is the rowid, which grows from row to row. */
   readonly #rowid: string | undefined;
-  #realColumns: readonly string[] = [];
+  readonly #columns: readonly string[];
+  /** Where REALs were so far, by the place among the columns. */
+  readonly #withReals = new Set<number>();
   readonly #target: number;
   #guess = FIRST_GUESS_ROWS;
 
@@ -56,9 +50,10 @@ export class RowReader {
     this.shape = shape;
     this.#target = Math.min(most, TARGET_BYTES);
     this.#read = sourceOf(shape);
-    const columns = rowColumns(this.#read.shape);
-    this.#rowCells = concatenation(columns.map(cellExpression));
-    this.#realCount = balanced(columns.map(isReal), "+");
+    this.#columns = rowColumns(this.#read.shape);
+    this.#rowCells = concatenation(
+      this.#columns.map((column, index) => cellExpression(column, shape.types[index] ?? "")),
+    );
     const [key] = this.#read.shape.key;
     if (key?.collation === null && !key.descending) this.#rowid = rowColumn(key.name);
   }
@@ -94,16 +89,16 @@ export class RowReader {
   }
 
   #readRows(where: BoundExpression, limit: number): Chunk {
-    const columns = [`${this.#rowCells} AS r`, `${this.#realCount} AS n`, `${this.#rowid ?? "NULL"} AS k`];
-    const totals = "CAST(group_concat(r, '') AS BLOB), count(*), sum(n), CAST(max(k) AS TEXT)";
+    const columns = [`${this.#rowCells} AS r`, `${this.#rowid ?? "NULL"} AS k`];
+    const totals = "CAST(group_concat(r, '') AS BLOB), count(*), CAST(max(k) AS TEXT)";
     const query = `SELECT ${totals} FROM (${this.#select(columns, where, limit)})`;
     const [row] = this.#sql.exec(query, ...where.bindings).raw();
     const rows = Number(row?.[1] ?? 0);
     if (rows === 0) return noRows;
     const cells = new Uint8Array(row?.[0] as ArrayBuffer);
     this.#adapt(cells.length, rows);
-    const reals = this.#readReals(where, limit, Number(row?.[2]));
-    return { rows, cells: [cells], reals, last: this.#lastKey(row?.[3], where, rows) };
+    const reals = this.#readReals(where, limit, realCells(cells, this.#columns.length));
+    return { rows, cells: [cells], reals, last: this.#lastKey(row?.[2], where, rows) };
   }
 
   #adapt(bytes: number, rows: number): void {
@@ -111,41 +106,25 @@ export class RowReader {
     this.#guess = Math.min(MAX_ROWS, Math.max(1, wanted), this.#guess * 8);
   }
 
-  #readReals(where: BoundExpression, limit: number, count: number): Uint8Array {
+  // `counts`: of the REALs in each column.
+  #readReals(where: BoundExpression, limit: number, counts: readonly number[]): Uint8Array {
+    const count = counts.reduce((sum, some) => sum + some, 0);
     if (count === 0) return new Uint8Array(0);
-    const reals = this.#readRealColumns(where, limit, count) ?? this.#learnRealColumns(where, limit, count);
-    if (reals === undefined)
-      throw new Error(`table ${this.shape.name}: ${count} REALs could not be read back`);
-    return reals;
-  }
-
-  // The columns that are known to hold REALs; undefined when that gives another number of REALs than there
-  // are.
-  #readRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
-    if (this.#realColumns.length === 0) return undefined;
-    const values = this.#realColumns.map((column) => `CASE WHEN ${isReal(column)} THEN ${column} END`);
-    const query = this.#select(values, where, limit);
+    counts.forEach((some, column) => some > 0 && this.#withReals.add(column));
+    const holding = this.#columns.filter((_, column) => this.#withReals.has(column));
+    const values = holding.map((column) => `CASE WHEN ${isReal(column)} THEN ${column} END`);
     const view = new DataView(new ArrayBuffer(count * 8));
     let found = 0;
-    for (const row of this.#sql.exec(query, ...where.bindings).raw()) {
+    for (const row of this.#sql.exec(this.#select(values, where, limit), ...where.bindings).raw()) {
       for (const value of row) {
         if (typeof value !== "number") continue;
-        if (found === count) return undefined;
-        view.setFloat64(found++ * 8, value, true);
+        if (found < count) view.setFloat64(found * 8, value, true);
+        found++;
       }
     }
-    return found === count ? new Uint8Array(view.buffer) : undefined;
-  }
-
-  #learnRealColumns(where: BoundExpression, limit: number, count: number): Uint8Array | undefined {
-    const columns = rowColumns(this.#read.shape).slice(this.shape.hiddenRowid ? 1 : 0);
-    const flags = columns.map((column, index) => `${isReal(column)} AS r${index}`);
-    const found = columns.map((_, index) => `max(r${index})`).join(", ");
-    const query = `SELECT ${found} FROM (${this.#select(flags, where, limit)})`;
-    const [row] = this.#sql.exec(query, ...where.bindings).raw();
-    const known = new Set(this.#realColumns);
-    this.#realColumns = columns.filter((column, index) => row?.[index] === 1 || known.has(column));
-    return this.#readRealColumns(where, limit, count);
+    if (found !== count)
+      throw new Error(`table ${this.shape.name}: ${found} REALs were read back of ${count}`);
+    return new Uint8Array(view.buffer);
   }
 
   // A rowid is the largest of its chunk. Other keys are read back, which walks over the chunk's rows once
@@ -165,7 +144,7 @@ export class RowReader {
 
   // A row with cells that are too long for one string.
   #readLongRow(where: BoundExpression): Chunk {
-    const values = this.#readExact(rowColumns(this.#read.shape), where, 0);
+    const values = this.#readExact(this.#columns, where, 0);
     if (values.length === 0) return noRows;
     const numbers = values.flatMap((value) => (value.class === "real" ? [value.number] : []));
     const reals = new DataView(new ArrayBuffer(numbers.length * 8));
@@ -226,14 +205,24 @@ function rowColumns(shape: TableShape): string[] {
   return shape.columns.map(rowColumn);
 }
 
-function cellExpression(column: string): string {
+// SQLite asks for one storage class after the other, so the likely one comes first.
+function cellExpression(column: string, type: string): string {
   const bytes = `octet_length(${column})`;
   // concat() writes all parts into one buffer, where || makes a new string of each two.
-  return (
-    `CASE typeof(${column}) WHEN 'text' THEN concat('T', ${bytes}, ':', ${column})` +
-    ` WHEN 'integer' THEN concat('I', ${column}, ';')` +
-    ` WHEN 'null' THEN 'N' WHEN 'real' THEN 'R' ELSE 'B' || ${bytes} || ':' || ${column} END`
-  );
+  const cells = {
+    text: `concat('T', ${bytes}, ':', ${column})`,
+    integer: `concat('I', ${column}, ';')`,
+    real: "'R'",
+    null: "'N'",
+  };
+  const order = likelyFirst(type).map((storage) => ` WHEN '${storage}' THEN ${cells[storage]}`);
+  return `CASE typeof(${column})${order.join("")} ELSE 'B' || ${bytes} || ':' || ${column} END`;
+}
+
+function likelyFirst(type: string): readonly ("text" | "integer" | "real" | "null")[] {
+  if (/int/i.test(type)) return ["integer", "null", "text", "real"];
+  if (/real|floa|doub/i.test(type)) return ["real", "null", "integer", "text"];
+  return ["text", "null", "integer", "real"];
 }
 
 function isReal(column: string): string {

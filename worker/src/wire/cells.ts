@@ -48,6 +48,29 @@ export function decodeCells(cells: Uint8Array, reals: Uint8Array): ExactValue[] 
   return values;
 }
 
+const [NULL_TAG, REAL_TAG, INTEGER_TAG] = [..."NRI"].map((tag) => tag.charCodeAt(0));
+const [ZERO, COLON, SEMICOLON] = [..."0:;"].map((mark) => mark.charCodeAt(0)) as [number, number, number];
+
+/** How many REALs are in each column of whole rows. SQLite counts them more slowly than this. */
+export function realCells(cells: Uint8Array, columns: number): number[] {
+  const counts = new Array<number>(columns).fill(0);
+  let column = 0;
+  for (let at = 0; at < cells.length;) {
+    const tag = cells[at++];
+    if (tag === REAL_TAG) counts[column] = (counts[column] ?? 0) + 1;
+    else if (tag === INTEGER_TAG) {
+      while (at < cells.length && cells[at] !== SEMICOLON) at++;
+      at++;
+    } else if (tag !== NULL_TAG) {
+      let length = 0;
+      while (at < cells.length && cells[at] !== COLON) length = length * 10 + (cells[at++] ?? 0) - ZERO;
+      at += 1 + length;
+    }
+    column = column + 1 === columns ? 0 : column + 1;
+  }
+  return counts;
+}
+
 function realValue(number: number): ExactValue {
   if (Number.isNaN(number)) throw badBatch("a REAL is NaN, which SQLite does not hold");
   return { class: "real", number };

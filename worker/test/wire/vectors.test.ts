@@ -14,7 +14,7 @@ import { parseJson } from "../../src/wire/parse-json.ts";
 import { type SqlParam, emitBlob, emitInteger, emitReal, parseParam } from "../../src/query/values.ts";
 import { parseBack, parseSource } from "../../src/wire/back.ts";
 import { decodeBatch } from "../../src/wire/batch.ts";
-import { decodeCells, encodeCell } from "../../src/wire/cells.ts";
+import { decodeCells, encodeCell, realCells } from "../../src/wire/cells.ts";
 import { databaseDigest, schemaDigest } from "../../src/wire/digest.ts";
 import { WireError } from "../../src/wire/errors.ts";
 import { parseImport } from "../../src/wire/import.ts";
@@ -72,6 +72,10 @@ describe("rows.json", () => {
     expect(decoded.length).toBe(columns * rows.length);
     expect(decoded.map(emitWireValue)).toEqual(rows.flat());
     expect(toHex(Buffer.concat(decoded.flatMap(encodeCell)))).toBe(cells);
+    const counted = new Array<number>(columns).fill(0);
+    for (const [index, value] of decoded.entries())
+      if (value.class === "real") counted[index % columns] = (counted[index % columns] ?? 0) + 1;
+    expect(realCells(fromHex(cells), columns)).toEqual(counted);
   });
 
   it.each(broken(rowVectors))("$name", ({ cells, reals, expect: { error } }) => {
