@@ -14,52 +14,54 @@ import (
 )
 
 // merge brings the cold rows of a sealed Durable Object back into the file (docs/split.md).
-func (r *retreat) merge(ctx context.Context, st wire.Status) error {
-	if r.opts.sealed != nil {
-		if err := r.opts.sealed(ctx, st); err != nil {
-			return err
-		}
-	}
-	if st.Phase == userdb.Merging {
-		done, err := r.mergedBefore(ctx, st)
-		if done || err != nil {
-			return err
-		}
+func (r *retreat) merge(ctx context.Context, at position) (*wire.Status, error) {
+	st := at.object
+	if err := r.tellSealed(ctx, st); err != nil {
+		return nil, err
 	}
 	cold, written, err := r.exportCold(ctx, st)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer cold.Remove()
 	hot, err := r.fenceHot(ctx, st)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if hot == nil {
-		return r.merge(ctx, st) // the PUT of an earlier run came between
+		return nil, errLookAgain // the PUT of an earlier run came between
 	}
 	defer hot.Remove()
 	whole, left, err := r.unite(ctx, hot, cold, referenceOf(st))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer whole.Remove()
 	if err := r.fitsMerged(ctx, whole); err != nil {
-		return err
+		return nil, err
 	}
 	if left > 0 || written {
 		if err := r.keepLoser(ctx, hot, cold); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if _, err := r.Stores.Merge(ctx, r.user, r.g); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.putUnited(ctx, whole, hot.Version, st); err != nil {
-		return err
+		return nil, err
 	}
 	r.result.Bytes = whole.Size
-	return r.releaseMerged(ctx)
+	_, err = r.releaseWhole(ctx)
+	return nil, err
+}
+
+// tellSealed tells who asked that the cold rows are about to leave the Durable Object.
+func (r *retreat) tellSealed(ctx context.Context, st wire.Status) error {
+	if r.opts.sealed == nil {
+		return nil
+	}
+	return r.opts.sealed(ctx, st)
 }
 
 // fitsMerged asks the split that comes next whether it can divide the user. A user with no cold row left
@@ -74,23 +76,17 @@ func (r *retreat) fitsMerged(ctx context.Context, whole *userfile.Copy) error {
 	return nil
 }
 
-// mergedBefore ends a merge if an earlier run put its whole file in place.
-func (r *retreat) mergedBefore(ctx context.Context, st wire.Status) (bool, error) {
-	file, err := r.lookAtHot(ctx)
-	if err != nil || file.FencedBy(st.Lin) {
-		return false, err
+// releaseMerged ends a merge if an earlier run put its whole file in place. The fence of a command that was
+// overtaken may have come over the whole file since, as in full mode, so the file is touched once more.
+func (r *retreat) releaseMerged(ctx context.Context, at position) (*wire.Status, error) {
+	if err := r.tellSealed(ctx, at.object); err != nil {
+		return nil, err
 	}
-	if err := r.believeWhole(ctx, file, st); err != nil {
-		return false, err
+	if err := r.believeWhole(ctx, at.file, at.object); err != nil {
+		return nil, err
 	}
-	r.result.Bytes = file.Size
-	if err := r.releaseMerged(ctx); err != nil {
-		return true, err
-	}
-	// The fence of a command that was overtaken may have come over the whole file since, as in full mode.
-	err = r.lift(ctx)
-	r.result.Outcome = result.OutcomeMerged
-	return true, err
+	r.result.Bytes = at.file.Size
+	return r.releaseWhole(ctx)
 }
 
 // believeWhole lets the cold rows go. Where the file may not have them, it takes a confirmation, and they are
@@ -107,13 +103,11 @@ func (r *retreat) believeWhole(ctx context.Context, file userfile.Version, st wi
 	return r.saveLeftBehind(ctx, *report.Digest)
 }
 
-func (r *retreat) releaseMerged(ctx context.Context) error {
+func (r *retreat) releaseWhole(ctx context.Context) (*wire.Status, error) {
 	r.result.Outcome, r.result.WasSplit = result.OutcomeMerged, true
-	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
-		return err // until then writes of cold rows wait
-	}
-	r.served = true
-	return nil
+	st, err := r.released(ctx)
+	r.served = r.served || err == nil // until then writes of cold rows wait
+	return st, err
 }
 
 // exportCold builds a file from the sealed Durable Object and proves it. written says that somebody wrote to
@@ -347,58 +341,30 @@ func (r *retreat) lookAtHot(ctx context.Context) (userfile.Version, error) {
 	return file, file.Superseded("merge", r.user, r.g)
 }
 
-// undoSplit takes back a split that may have reached the file or not. If not, the Durable Object is emptied
-// under a fence that no PUT of the dead command matches, and the fence is lifted last: a lift before would
-// look as if the hot rows had been put.
-func (r *retreat) undoSplit(ctx context.Context, st wire.Status) error {
-	hot, err := r.fenceHot(ctx, st)
+// undoSplit takes back a split that has not reached the file. The Durable Object is emptied under a fence
+// that no PUT of the dead command matches, and the fence is lifted last: a lift before would look as if the
+// hot rows had been put.
+func (r *retreat) undoSplit(ctx context.Context, at position) (*wire.Status, error) {
+	hot, err := r.fenceHot(ctx, at.object)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if hot != nil {
-		hot.Remove()
-		r.result.WasSplit = true
-		if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
-			return err
-		}
-		return r.lift(ctx)
+	if hot == nil {
+		return nil, errLookAgain // the PUT of the split came between
 	}
-	file, err := r.lookAtHot(ctx)
-	if err == nil {
-		err = userfile.HotArrived(r.user, file, st)
-	}
-	if err != nil && !(r.opts.DiscardWrites && userfile.AlteredParts(file, st)) {
-		return err
-	}
-	if st, err = r.Stores.Activate(ctx, r.user, r.g); err != nil {
-		return err
-	}
-	return r.merge(ctx, st)
+	hot.Remove()
+	r.result.WasSplit = true
+	return r.released(ctx)
 }
 
-// giveBack opens both sides of a split user again after a failed merge. In other phases nothing was moved
-// that could be given back.
-func (r *retreat) giveBack(ctx context.Context) error {
-	st, err := r.Stores.Status(ctx, r.user)
-	if err != nil {
-		return err
+// sealCold takes back a split that has reached the file: the rows are joined as of any split user.
+func (r *retreat) sealCold(ctx context.Context, at position) (*wire.Status, error) {
+	err := userfile.HotArrived(r.user, at.file, at.object)
+	if err != nil && !(r.opts.DiscardWrites && userfile.AlteredParts(at.file, at.object)) {
+		return nil, err
 	}
-	if st.Gen != r.g || st.Phase != userdb.ColdSealed && st.Phase != userdb.Merging {
-		return fmt.Errorf("the Durable Object is %s", st.Phase)
-	}
-	c, err := r.claimAfter(ctx, r.user, wire.IntentSplit, r.g)
-	if err != nil {
-		return err
-	}
-	m := &migration{
-		Engine: r.Engine,
-		user:   r.user,
-		g:      c.Gen,
-		result: &result.Result{User: r.user, Action: result.ActionMigrate},
-		parts:  &parts{},
-	}
-	defer m.forget()
-	return m.giveBack(ctx, c.Status)
+	st, err := r.Stores.Activate(ctx, r.user, r.g)
+	return &st, err
 }
 
 // splitNeedsStore refuses what would decide about a split user without the Durable Object: the place of the

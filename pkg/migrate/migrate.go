@@ -61,8 +61,8 @@ type migration struct {
 
 	// parts is nil but in split mode, where only a part of the file is copied, and the rest stays.
 	parts *parts
-	// reopens: a rollback is taken back, and nothing may be imported.
-	reopens bool
+	// emptied: the object gave up what it had, for an import under this claim.
+	emptied bool
 	// stillSplit: the split could not be taken back, and both sides serve.
 	stillSplit bool
 }
@@ -137,18 +137,44 @@ func (m *migration) run(ctx context.Context) error {
 		return m.overtaken(ctx, err)
 	}
 	m.g = m.from.Gen
-	switch m.from.Outcome {
-	case wire.OutcomeActive:
-		return m.alreadyActive(ctx, m.from.Status)
-	case wire.OutcomeResume:
-		err := m.resume(ctx, m.from.Status)
-		m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded &&
-			m.from.file.FencedBy(m.from.Lin)
-		return err
-	case wire.OutcomeImport:
+	if m.from.Outcome == wire.OutcomeImport {
 		return m.importAndSwitch(ctx)
 	}
-	return unexpectedOutcome(m.user, m.from.Claimed)
+	return m.goOn(ctx, moving)
+}
+
+// goOn takes up what earlier commands left, and imports where that is what remains.
+func (m *migration) goOn(ctx context.Context, want intent[*migration]) error {
+	if err := fulfil(ctx, m, want, m.from.Status); err != nil {
+		waits := m.parts != nil || m.from.Outcome == wire.OutcomeResume && m.from.file.FencedBy(m.from.Lin)
+		m.result.Open = waits && userdb.KindOf(err) != userdb.Superseded
+		return err
+	}
+	if m.emptied {
+		return m.importAndSwitch(ctx)
+	}
+	return nil
+}
+
+func (m *migration) id() userdb.UserID { return m.user }
+
+func (m *migration) lookAs(ctx context.Context, op string) (userfile.Version, error) {
+	file := m.from.file
+	// What the file of a serving object says from before the claim is enough: only its mark may change.
+	if m.from.Phase != userdb.Cold {
+		var err error
+		if file, err = m.look(ctx, m.user); err != nil {
+			return file, err
+		}
+	}
+	if m.parts != nil && !file.Absent {
+		m.result.Bytes = file.Size
+	}
+	return file, file.Superseded(op, m.user, m.g)
+}
+
+func (m *migration) fenceGone(_ context.Context, at position) (*wire.Status, error) {
+	return nil, userfile.FenceGone(m.user, at.file, at.object)
 }
 
 // overtaken says what became of a user in a phase that takes no such claim any more. Another operator's
@@ -174,11 +200,6 @@ func (m *migration) orMissing(err error, st wire.Status) error {
 		return userfile.Missing("migrate", m.user, m.Layout.Key(m.user), st)
 	}
 	return err
-}
-
-func unexpectedOutcome(u userdb.UserID, c wire.Claimed) error {
-	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.ProtocolError,
-		Err: fmt.Errorf("the Durable Object answered outcome %q in phase %q", c.Outcome, c.Phase)}
 }
 
 // admit downloads the file and checks that a Durable Object can hold it, before anything is claimed.
@@ -257,99 +278,62 @@ func tombstoneWithoutStore(u userdb.UserID, file userfile.Version) error {
 // alreadyActive ends a migrate that finds the user moved. A file that does not carry the fence of that move
 // means that somebody overwrote it: both sides may have taken writes, and only a person can tell which to
 // keep.
-func (m *migration) alreadyActive(ctx context.Context, st wire.Status) error {
-	file, err := m.look(ctx, m.user)
-	if err != nil {
-		return err
-	}
-	if err := file.Superseded("migrate", m.user, m.g); err != nil {
-		return err
-	}
-	if !file.FencedBy(st.Lin) {
-		return userfile.FenceGone(m.user, file, st)
-	}
-	if err := userfile.Untouched(m.user, file, st); err != nil {
-		return err
+func (m *migration) alreadyActive(_ context.Context, at position) (*wire.Status, error) {
+	if err := userfile.Untouched(m.user, at.file, at.object); err != nil {
+		return nil, err
 	}
 	m.result.Outcome = result.OutcomeAlready
-	m.result.SetFlag(st)
-	return nil
+	m.result.SetFlag(at.object)
+	return nil, nil
 }
 
-// resume takes back a rollback that was begun. If its export has not happened, the Durable Object still holds
-// the newest data. The file is then fenced again under our number: a PUT of that rollback that is still under
-// way cannot match any more. No data moves.
-func (m *migration) resume(ctx context.Context, st wire.Status) error {
-	lin := st.Lin
-	for range putTries {
-		file, err := m.look(ctx, m.user)
-		if err != nil {
-			return err
-		}
-		if err := file.Superseded("resume", m.user, m.g); err != nil {
-			return err
-		}
-		if file.Absent && m.reopens {
-			err := m.fenceAbsent(ctx, st)
-			if userdb.KindOf(err) == userdb.Precondition {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			return m.activateResumed(ctx)
-		}
-		if file.Absent {
-			return userfile.Missing("resume", m.user, file.Key, wire.Status{Phase: userdb.Sealed, Lin: lin})
-		}
-		if !file.FencedBy(lin) && !file.ExportedSince(st) {
-			return userfile.FenceGone(m.user, file, wire.Status{Phase: userdb.Sealed, Lin: lin})
-		}
-		if !file.FencedBy(lin) && m.reopens {
-			return cannotReopen(m.user, file, lin)
-		}
-		if !file.FencedBy(lin) && userdb.HasOtherContent(file.Object) {
-			return userfile.OtherContent("import again", m.user, file)
-		}
-		if !file.FencedBy(lin) && userfile.MayLackWrites(file, st) {
-			return userfile.WritesMayBeLost("import again", m.user, file, st)
-		}
-		if !file.FencedBy(lin) {
-			return m.importAfterExport(ctx)
-		}
-		if err := userfile.Untouched(m.user, file, st); err != nil {
-			return err
-		}
-		err = m.refence(ctx, file)
-		if userdb.KindOf(err) == userdb.Precondition {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return m.activateResumed(ctx)
-	}
-	return lostRaces("resume", m.user)
+func (m *migration) missing(_ context.Context, at position) (*wire.Status, error) {
+	return nil, userfile.Missing("resume", m.user, at.file.Key, at.object)
 }
 
-// fenceAbsent puts a tombstone under our number where the rollback found no file: its PUT may still be under
-// way.
-func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
-	if st.Receipt == nil {
-		return userfile.FenceGone(
-			m.user,
-			userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true},
-			st,
-		)
+// fenceAndOpen takes back a rollback that was begun. Its export has not happened, so the Durable Object
+// still holds the newest data. The file is fenced again under our number: a PUT of that rollback that is
+// still under way cannot match any more. No data moves.
+func (m *migration) fenceAndOpen(ctx context.Context, at position) (*wire.Status, error) {
+	if err := userfile.Untouched(m.user, at.file, at.object); err != nil {
+		return nil, err
 	}
-	short := *st.Receipt
+	if err := orLookAgain(m.refence(ctx, at.file)); err != nil {
+		return nil, err
+	}
+	return nil, m.activateResumed(ctx)
+}
+
+// fenceAbsentAndOpen does the same where the rollback found no file.
+func (m *migration) fenceAbsentAndOpen(ctx context.Context, at position) (*wire.Status, error) {
+	if err := orLookAgain(m.fenceAbsent(ctx, at)); err != nil {
+		return nil, err
+	}
+	return nil, m.activateResumed(ctx)
+}
+
+// mayNotReopen stops at a file that is not under the fence any more.
+func (m *migration) mayNotReopen(_ context.Context, at position) (*wire.Status, error) {
+	if !at.file.ExportedSince(at.object) {
+		return nil, userfile.FenceGone(m.user, at.file, at.object)
+	}
+	return nil, cannotReopen(m.user, at.file, at.object.Lin)
+}
+
+// fenceAbsent puts a tombstone under our number where there is no file: the PUT of the rollback may still be
+// under way.
+func (m *migration) fenceAbsent(ctx context.Context, at position) error {
+	seen := at.file
+	if at.object.Receipt == nil {
+		return userfile.FenceGone(m.user, seen, at.object)
+	}
+	short := *at.object.Receipt
 	short.Digest.Tables = nil
 	receipt, err := json.Marshal(short)
 	if err != nil {
 		return err
 	}
-	stone := userdb.Tombstone{Lin: st.Lin, Non: m.g.Nonce(), User: m.user, Receipt: receipt}
-	seen := userfile.Version{Object: userdb.Object{Key: m.Layout.Key(m.user)}, Absent: true}
+	stone := userdb.Tombstone{Lin: at.object.Lin, Non: m.g.Nonce(), User: m.user, Receipt: receipt}
 	for range 2 {
 		_, err = m.writer().FenceAbsent(ctx, seen, stone)
 		if err == nil {
@@ -369,12 +353,26 @@ func (m *migration) fenceAbsent(ctx context.Context, st wire.Status) error {
 
 // importAfterExport goes on when the rollback's export is in the file: the file is authoritative, and the
 // sealed copy is old.
-func (m *migration) importAfterExport(ctx context.Context) error {
+func (m *migration) importAfterExport(ctx context.Context, at position) (*wire.Status, error) {
+	switch {
+	case !at.file.ExportedSince(at.object):
+		return nil, userfile.FenceGone(m.user, at.file, at.object)
+	case userdb.HasOtherContent(at.file.Object):
+		return nil, userfile.OtherContent("import again", m.user, at.file)
+	case userfile.MayLackWrites(at.file, at.object):
+		return nil, userfile.WritesMayBeLost("import again", m.user, at.file, at.object)
+	}
+	return nil, m.empty(ctx)
+}
+
+// empty makes the object ready for an import under our claim.
+func (m *migration) empty(ctx context.Context) error {
 	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
 		return err
 	}
 	m.forget() // what was looked at so far was not checked
-	return m.importAndSwitch(ctx)
+	m.emptied = true
+	return nil
 }
 
 func (m *migration) activateResumed(ctx context.Context) error {
@@ -626,51 +624,4 @@ func (m *migration) opened(st wire.Status) error {
 	m.result.Outcome = result.OutcomeMigrated
 	m.result.SetFlag(st)
 	return nil
-}
-
-// giveUp leaves the user on the old path: it goes on as the rollback of this migrate, under a claim that is
-// granted only if no other command came between, so that a command that was superseded never undoes what the
-// newer one did. The file is left alone only if we sent no fence and found everything clean: otherwise a
-// fence of ours or of a dead command may be in it or still under way.
-func (m *migration) giveUp(ctx context.Context, cause error) error {
-	if userdb.KindOf(cause) == userdb.Superseded {
-		return cause
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.switchTime())
-	defer cancel()
-	if st, open := m.openAlready(ctx); open {
-		return m.opened(st)
-	}
-	undo := m.undo(ctx, cause)
-	m.result.Unflag = undo == nil && m.flagged
-	if undo == nil || userdb.KindOf(undo) == userdb.Superseded {
-		return cause
-	}
-	file, err := m.look(ctx, m.user)
-	m.result.Open = err != nil || file.Fenced() || m.flagged || m.parts != nil && m.fenced && !m.stillSplit
-	return fmt.Errorf("%w; taking it back failed too: %w", cause, undo)
-}
-
-func (m *migration) undo(ctx context.Context, cause error) error {
-	c := claimed{file: m.from.file}
-	var err error
-	if c.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentRollback, m.g); err != nil {
-		return err
-	}
-	if !m.fenced && (m.from.fromClean() || userfile.NamesRefused(cause) && !m.from.file.Fenced()) {
-		return nil
-	}
-	back := &retreat{
-		Engine: m.Engine,
-		user:   m.user,
-		result: &result.Result{User: m.user, Action: result.ActionRollback},
-	}
-	if m.fenced && m.file != nil && !userfile.AlteredUnderFence(m.file.Version) {
-		back.original, back.fence = m.file, m.fenceMark()
-	}
-	err = back.finish(ctx, c)
-	if err != nil && stopsWrites(c.Outcome) && back.result.Open {
-		m.stillSplit = back.giveBack(ctx) == nil
-	}
-	return err
 }

@@ -165,27 +165,14 @@ func splitNotRestored(u userdb.UserID, st wire.Status) error {
 
 // replaceFile puts the given file in place of the one that serves, under a claim that found nothing in the
 // Durable Object. A fence PUT of a dead migrate meets a changed ETag.
-func (r *retreat) replaceFile(ctx context.Context) error {
-	for range putTries {
-		seen, err := r.look(ctx, r.user)
-		if err != nil {
-			return err
-		}
-		if err := seen.Superseded("restore", r.user, r.g); err != nil {
-			return err
-		}
-		err = r.replaceOnce(ctx, seen)
-		if userdb.KindOf(err) == userdb.Precondition {
-			continue // the application saved: that version is kept, too
-		}
-		if err != nil {
-			return err
-		}
-		r.served = true
-		r.result.Outcome, r.result.Bytes = result.OutcomeReplaced, r.instead.Size
-		return nil
+func (r *retreat) replaceFile(ctx context.Context, at position) (*wire.Status, error) {
+	// Where the application saved meanwhile, that version is kept, too.
+	if err := orLookAgain(r.replaceOnce(ctx, at.file)); err != nil {
+		return nil, err
 	}
-	return lostRaces("restore", r.user)
+	r.served = true
+	r.result.Outcome, r.result.Bytes = result.OutcomeReplaced, r.instead.Size
+	return nil, nil
 }
 
 func (r *retreat) replaceOnce(ctx context.Context, seen userfile.Version) error {

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -159,31 +158,6 @@ func (r *retreat) end(ctx context.Context, c claimed, begun time.Time) error {
 	return err
 }
 
-// goesBack opens the Durable Object again after a rollback that failed under way, and returns what then is to
-// be said of it. A user who is whole in the Durable Object waits for the same command where that may help.
-// The two sides of a split user can open again at once.
-func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
-	var err error
-	switch {
-	case c.Outcome != wire.OutcomeExport:
-		err = r.giveBack(ctx)
-	case isPermanent(failed) || r.unfit:
-		err = r.reopen(ctx, c.Lin)
-	default:
-		return failed
-	}
-	if err != nil {
-		return fmt.Errorf(
-			"%w; writes wait, because the Durable Object could not be opened again: %w",
-			failed,
-			err,
-		)
-	}
-	r.result.Open = false
-	r.result.Reason = "the rollback was taken back: the user is served as before"
-	return failed
-}
-
 // stopsWrites says whether a rollback's claim found rows in the Durable Object that may have been written
 // there until then.
 func stopsWrites(o wire.Outcome) bool {
@@ -209,61 +183,17 @@ func isAboutData(err error) bool {
 	return false
 }
 
-// reopen gives the Durable Object back to the user when this command cannot bring the user to the file. That
-// is allowed only while the file is fenced by the lineage: then the object has the newest data. A fence under
-// a new number stops a PUT of ours that is still under way; where there is no file, a tombstone does.
-func (r *retreat) reopen(ctx context.Context, lin userdb.Lineage) error {
-	file, err := r.look(ctx, r.user)
-	if err != nil {
-		return err
-	}
-	if !file.FencedBy(lin) && !file.Absent {
-		return cannotReopen(r.user, file, lin)
-	}
-	c, err := r.claimAfter(ctx, r.user, wire.IntentMigrate, r.g)
-	if err != nil {
-		return err
-	}
-	m := &migration{
-		Engine:  r.Engine,
-		user:    r.user,
-		g:       c.Gen,
-		reopens: true,
-		result:  &result.Result{User: r.user, Action: result.ActionMigrate},
-	}
-	defer m.forget()
-	return m.resume(ctx, c.Status)
-}
-
-// cannotReopen is about a file that this command may have changed. It may hold other bytes than were sent,
-// and the sealed object may then be the only copy, so nothing is thrown away.
-func cannotReopen(u userdb.UserID, file userfile.Version, lin userdb.Lineage) error {
-	return &userdb.Error{Op: "open again", Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf(
-			"%s is %s and not under the fence of claim %d any more; the Durable Object is sealed and keeps everything",
-			file.Key,
-			file.Word(),
-			lin,
-		),
-		Hint: "compare a copy of the file with the Durable Object; if the file is right, `dbmigrate rollback` ends it (with --discard-writes, where it says that the bytes are others); if not, or if there is no file, remove it and roll back"}
-}
-
 // finish makes the file authoritative under a claim that was granted.
 func (r *retreat) finish(ctx context.Context, c claimed) error {
 	r.g, r.result.Claim = c.Gen, c.Gen
-	var err error
-	switch c.Outcome {
-	case wire.OutcomeExport:
-		err = r.bringBack(ctx, c.Status)
-	case wire.OutcomeLift:
-		err = r.lift(ctx)
-	case wire.OutcomeUndo:
-		err = r.undoSplit(ctx, c.Status)
-	case wire.OutcomeMerge:
-		err = r.merge(ctx, c.Status)
-	default:
-		err = unexpectedOutcome(r.user, c.Claimed)
+	if c.Phase == userdb.ColdSealed {
+		r.unclaimed = &c.file // whatever it is, the rows are joined
 	}
+	want := returning
+	if r.instead != nil {
+		want = restoring
+	}
+	err := fulfil(ctx, r, want, c.Status)
 	err = r.sides().UnlessSuperseded(ctx, "roll back", r.user, r.g, err)
 	if err == nil {
 		r.result.DropFlag()
@@ -272,4 +202,22 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 		r.result.CleanupPending = r.served && r.result.Outcome != "" && !isAboutData(err)
 	}
 	return err
+}
+
+func (r *retreat) id() userdb.UserID { return r.user }
+
+func (r *retreat) lookAs(ctx context.Context, op string) (userfile.Version, error) {
+	file, err := r.lookOnce(ctx)
+	if err != nil {
+		return file, err
+	}
+	return file, file.Superseded(op, r.user, r.g)
+}
+
+func (r *retreat) fenceGone(_ context.Context, at position) (*wire.Status, error) {
+	return nil, userfile.FenceGone(r.user, at.file, at.object)
+}
+
+func (r *retreat) hotFileGone(_ context.Context, at position) (*wire.Status, error) {
+	return nil, userfile.HotFileGone(r.user, at.file.Key)
 }

@@ -10,62 +10,43 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// bringBack writes what the sealed Durable Object holds into the file and releases it. Only the file under
-// the fence of this lineage, or none at all, may be replaced: any other means that an earlier rollback's
-// export is already there.
-func (r *retreat) bringBack(ctx context.Context, st wire.Status) error {
-	for range putTries {
-		file, err := r.lookOnce(ctx)
-		if err != nil {
-			return err
-		}
-		if err := file.Superseded("roll back", r.user, r.g); err != nil {
-			return err
-		}
-		if !file.FencedBy(st.Lin) && !file.Absent {
-			return r.releaseExported(ctx, file, st)
-		}
-		if err := userfile.Untouched(r.user, file, st); err != nil {
-			return err
-		}
-		err = r.putBack(ctx, st, file)
-		if userdb.KindOf(err) == userdb.Precondition {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		_, err = r.Stores.Release(ctx, r.user, r.g)
-		return err
+// bringBack writes what the sealed Durable Object holds into the file and releases it. The file is under
+// the fence of this lineage, or there is none: any other means that an earlier rollback's export is already
+// there.
+func (r *retreat) bringBack(ctx context.Context, at position) (*wire.Status, error) {
+	if err := userfile.Untouched(r.user, at.file, at.object); err != nil {
+		return nil, err
 	}
-	return lostRaces("roll back", r.user)
+	if err := orLookAgain(r.putBack(ctx, at.object, at.file)); err != nil {
+		return nil, err
+	}
+	_, err := r.Stores.Release(ctx, r.user, r.g)
+	return nil, err
 }
 
 // releaseExported ends a rollback if an earlier run put its export in place. Such an export carries a stamp
 // from after the lineage. A file without one was written by somebody else, and the sealed object may be the
-// only copy of what it holds.
-func (r *retreat) releaseExported(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if !file.ExportedSince(st) {
-		return userfile.FenceGone(r.user, file, st)
+// only copy of what it holds. The fence of a dead command may be under way, so the file is touched once more.
+func (r *retreat) releaseExported(ctx context.Context, at position) (*wire.Status, error) {
+	if !at.file.ExportedSince(at.object) {
+		return r.fenceGone(ctx, at)
 	}
-	if userdb.HasOtherContent(file.Object) && !r.opts.DiscardWrites {
-		return userfile.OtherContent("release", r.user, file)
+	if userdb.HasOtherContent(at.file.Object) && !r.opts.DiscardWrites {
+		return nil, userfile.OtherContent("release", r.user, at.file)
 	}
 	r.served = true
-	if err := r.mayLeaveBehind(ctx, file, st); err != nil {
-		return err
+	if err := r.mayLeaveBehind(ctx, at.file, at.object); err != nil {
+		return nil, err
 	}
 	if r.instead == nil {
-		r.result.Outcome, r.result.Bytes = result.OutcomeExported, file.Size
+		r.result.Outcome, r.result.Bytes = result.OutcomeExported, at.file.Size
 	}
-	if _, err := r.Stores.Release(ctx, r.user, r.g); err != nil {
-		return err
-	}
-	err := r.lift(ctx)
-	if r.instead == nil {
-		r.result.Outcome = result.OutcomeExported
-	}
-	return err
+	return r.released(ctx)
+}
+
+func (r *retreat) released(ctx context.Context) (*wire.Status, error) {
+	st, err := r.Stores.Release(ctx, r.user, r.g)
+	return &st, err
 }
 
 // mayLeaveBehind asks for confirmation before a Durable Object is emptied that may have taken writes that no

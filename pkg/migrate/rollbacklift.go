@@ -12,30 +12,18 @@ import (
 
 // lift takes back a migration that never became active: the same content, stamped. Even a file that carries
 // no fence is touched, so that the fence PUT of a dead command that is still under way meets a changed ETag.
-func (r *retreat) lift(ctx context.Context) error {
-	if r.instead != nil {
-		return r.replaceFile(ctx)
+func (r *retreat) lift(ctx context.Context, at position) (*wire.Status, error) {
+	if r.result.Outcome == "" {
+		r.result.Outcome = result.OutcomeLifted
 	}
-	for range putTries {
-		file, err := r.look(ctx, r.user)
-		if err != nil {
-			return err
-		}
-		if err := file.Superseded("lift the fence of", r.user, r.g); err != nil {
-			return err
-		}
-		r.result.Outcome, r.result.Bytes = result.OutcomeLifted, file.Size
-		if file.Tombstone() {
-			return tombstoneWithoutStore(r.user, file)
-		}
-		if file.What != userdb.SQLiteFile {
-			return nil // a fence PUT is conditional on a database's ETag: it cannot land here
-		}
-		if err := r.liftOnce(ctx, file); userdb.KindOf(err) != userdb.Precondition {
-			return err
-		}
+	r.result.Bytes = at.file.Size
+	if at.file.Tombstone() {
+		return nil, tombstoneWithoutStore(r.user, at.file)
 	}
-	return lostRaces("lift the fence of", r.user)
+	if at.file.What != userdb.SQLiteFile {
+		return nil, nil // a fence PUT is conditional on a database's ETag: it cannot land here
+	}
+	return nil, orLookAgain(r.liftOnce(ctx, at.file))
 }
 
 func (r *retreat) liftOnce(ctx context.Context, seen userfile.Version) error {

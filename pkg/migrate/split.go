@@ -460,35 +460,24 @@ func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 		m.result.Open = m.from.Outcome == wire.OutcomeResume || m.from.file.Fenced()
 		return err
 	}
-	switch m.from.Outcome {
-	case wire.OutcomeImport:
-		if m.parts.cold == nil || len(m.parts.asked) > known {
-			m.forget() // it was not divided, or is whole only now, or otherwise than by what is asked
-		}
-		return m.importAndSwitch(ctx)
-	case wire.OutcomeActive:
-		return m.open(m.touchHot(ctx))
-	case wire.OutcomeResume:
-		return m.resumeSplit(ctx, m.from.Status)
+	if m.from.Outcome != wire.OutcomeImport {
+		return m.goOn(ctx, splitting)
 	}
-	return unexpectedOutcome(m.user, m.from.Claimed)
-}
-
-// open says of an error that writes may wait until another command ends what was begun.
-func (m *migration) open(err error) error {
-	m.result.Open = err != nil && userdb.KindOf(err) != userdb.Superseded
-	return err
+	if m.parts.cold == nil || len(m.parts.asked) > known {
+		m.forget() // it was not divided, or is whole only now, or otherwise than by what is asked
+	}
+	return m.importAndSwitch(ctx)
 }
 
 // touchHot ends what a command may have left undone that died before the last step of giving the user back:
 // its fence may be in the file or under way. A file that the newest command stamped needs no touch.
-func (m *migration) touchHot(ctx context.Context) error {
-	if file := m.from.file; !file.Fenced() && file.Stamp == m.from.seen.Gen.Stamp() {
+func (m *migration) touchHot(ctx context.Context, at position) (*wire.Status, error) {
+	if !at.file.Fenced() && at.file.Stamp == m.from.seen.Gen.Stamp() {
 		m.result.Claim = m.g
-		m.result.SetSplitFlag(m.from.Status)
-		return nil
+		m.result.SetSplitFlag(at.object)
+		return nil, nil
 	}
-	return m.liftGivenBack(ctx, m.from.Status)
+	return nil, m.freeHot(ctx, at.object)
 }
 
 // divide makes the two parts of the spooled file.
@@ -565,113 +554,90 @@ func (m *migration) hotLanded(ctx context.Context, putErr error) error {
 	return userfile.HotArrived(m.user, file, wire.Status{Phase: userdb.SplitReady, Lin: m.g.Lineage()})
 }
 
-// resumeSplit goes on where a command stopped that came as far as a fence.
-func (m *migration) resumeSplit(ctx context.Context, st wire.Status) error {
-	if st.Phase != userdb.SplitReady {
-		return m.giveBack(ctx, st)
+// divideAgain starts over from a file that is whole. First of all the PUT of the dead split has to become
+// impossible.
+func (m *migration) divideAgain(ctx context.Context, at position) (*wire.Status, error) {
+	if err := orLookAgain(m.refence(ctx, at.file)); err != nil {
+		return nil, err
 	}
-	for range putTries {
-		file, err := m.lookAtSplit(ctx, "resume the split of")
-		if err != nil {
-			return m.open(err)
-		}
-		if !file.FencedBy(st.Lin) {
-			if err := userfile.HotArrived(m.user, file, st); err != nil {
-				return m.open(err)
-			}
-			return m.open(m.activateSplit(ctx, result.OutcomeResumed))
-		}
-		// First of all the PUT of the dead command has to become impossible.
-		err = m.refence(ctx, file)
-		if userdb.KindOf(err) == userdb.Precondition {
-			continue
-		}
-		if err != nil {
-			return m.open(err)
-		}
-		return m.importAgain(ctx)
-	}
-	return m.open(lostRaces("resume the split of", m.user))
+	return nil, m.emptyForParts(ctx)
 }
 
-// importAgain starts over, from a file that is whole.
-func (m *migration) importAgain(ctx context.Context) error {
-	if _, err := m.Stores.Reset(ctx, m.user, m.g); err != nil {
-		return m.open(err)
-	}
-	m.forget()
+func (m *migration) emptyForParts(ctx context.Context) error {
+	err := m.empty(ctx)
 	m.parts.sent = nil
-	return m.importAndSwitch(ctx)
+	return err
 }
 
-func (m *migration) activateSplit(ctx context.Context, outcome result.Outcome) error {
+// openCold ends a split with its hot rows in place.
+func (m *migration) openCold(ctx context.Context, at position) (*wire.Status, error) {
+	if err := userfile.HotArrived(m.user, at.file, at.object); err != nil {
+		return nil, err
+	}
+	_, err := m.activateSplit(ctx)
+	return nil, err
+}
+
+func (m *migration) activateSplit(ctx context.Context) (wire.Status, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	st, err := m.Stores.Activate(ctx, m.user, m.g)
 	if err != nil {
-		return err
+		return st, err
 	}
-	m.result.Outcome = outcome
+	m.result.Outcome = result.OutcomeResumed
 	m.result.SetSplitFlag(st)
-	return nil
+	return st, nil
 }
 
-// giveBack takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in
+// openBoth takes back a merge that was begun: cold rows are written in the Durable Object again, hot ones in
 // the file. No data moves.
-func (m *migration) giveBack(ctx context.Context, st wire.Status) error {
-	if st.Phase != userdb.ColdSealed && st.Phase != userdb.Merging {
-		return m.open(unexpectedOutcome(m.user, wire.Claimed{Status: st, Outcome: wire.OutcomeResume}))
+func (m *migration) openBoth(ctx context.Context, _ position) (*wire.Status, error) {
+	st, err := m.activateSplit(ctx)
+	if err != nil {
+		return nil, err
 	}
-	for range putTries {
-		file, err := m.lookAtSplit(ctx, "give back")
-		if err != nil {
-			return m.open(err)
-		}
-		if st.Phase == userdb.Merging && !file.FencedBy(st.Lin) {
-			return m.splitAfterMerge(ctx, file, st)
-		}
-		if st.Phase == userdb.Merging {
-			// First of all the PUT of the dead merge has to become impossible.
-			err := m.refence(ctx, file)
-			if userdb.KindOf(err) == userdb.Precondition {
-				continue
-			}
-			if err != nil {
-				return m.open(err)
-			}
-		}
-		if err := m.activateSplit(ctx, result.OutcomeResumed); err != nil {
-			return m.open(err)
-		}
-		return m.open(m.liftGivenBack(ctx, st))
-	}
-	return m.open(lostRaces("give back", m.user))
+	return nil, m.freeHot(ctx, st)
 }
 
-// splitAfterMerge goes on when the merge is in the file: the file is whole, and the sealed copy is old.
-func (m *migration) splitAfterMerge(ctx context.Context, file userfile.Version, st wire.Status) error {
-	if err := userfile.WholeArrived(m.user, file, st); err != nil {
-		return m.open(err)
+// fenceAndOpenBoth does the same of a merge that came as far as its PUT: first of all that has to become
+// impossible.
+func (m *migration) fenceAndOpenBoth(ctx context.Context, at position) (*wire.Status, error) {
+	if err := orLookAgain(m.refence(ctx, at.file)); err != nil {
+		return nil, err
 	}
-	if m.parts.Policy == nil {
-		return m.open(mergeIsDone(m.user))
-	}
-	return m.importAgain(ctx)
+	return m.openBoth(ctx, at)
 }
 
-func mergeIsDone(u userdb.UserID) error {
-	return &userdb.Error{
+// divideMerged goes on when the merge is in the file: the file is whole, and the sealed copy is old.
+func (m *migration) divideMerged(ctx context.Context, at position) (*wire.Status, error) {
+	if err := userfile.WholeArrived(m.user, at.file, at.object); err != nil {
+		return nil, err
+	}
+	return nil, m.emptyForParts(ctx)
+}
+
+// mergeIsDone stops a merge that was to be given back.
+func (m *migration) mergeIsDone(_ context.Context, at position) (*wire.Status, error) {
+	if err := userfile.WholeArrived(m.user, at.file, at.object); err != nil {
+		return nil, err
+	}
+	return nil, &userdb.Error{
 		Op:    "give back",
-		Thing: string(u),
+		Thing: string(m.user),
 		Kind:  userdb.Conflict,
 		Err:   errors.New("the merge is done but for its clean-up"),
 		Hint:  "run `dbmigrate rollback` again",
 	}
 }
 
-// liftGivenBack frees the file of the hot rows once the Durable Object has opened for the cold ones. Even a
+func (m *migration) hotFileGone(_ context.Context, at position) (*wire.Status, error) {
+	return nil, userfile.HotFileGone(m.user, at.file.Key)
+}
+
+// freeHot frees the file of the hot rows once the Durable Object has opened for the cold ones. Even a
 // file without a fence is touched: the fence of a dead merge may be under way.
-func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
+func (m *migration) freeHot(ctx context.Context, st wire.Status) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTime(m.result.Bytes))
 	defer cancel()
 	lift := &retreat{
@@ -681,7 +647,7 @@ func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 		hotOf:  st.Lin,
 		result: &result.Result{User: m.user, Action: result.ActionRollback},
 	}
-	if err := lift.lift(ctx); err != nil {
+	if err := fulfil(ctx, lift, freeing, st); err != nil {
 		return err
 	}
 	if m.result.Outcome == "" {
@@ -690,17 +656,4 @@ func (m *migration) liftGivenBack(ctx context.Context, st wire.Status) error {
 	m.result.SetSplitFlag(st)
 	m.result.Claim = m.g
 	return nil
-}
-
-// lookAtSplit looks at a file that must be there: it holds hot rows, whatever else.
-func (m *migration) lookAtSplit(ctx context.Context, op string) (userfile.Version, error) {
-	file, err := m.look(ctx, m.user)
-	if err != nil {
-		return userfile.Version{}, err
-	}
-	if file.Absent {
-		return userfile.Version{}, userfile.HotFileGone(m.user, file.Key)
-	}
-	m.result.Bytes = file.Size
-	return file, file.Superseded(op, m.user, m.g)
 }

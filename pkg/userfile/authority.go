@@ -34,10 +34,14 @@ const (
 	HotFileMissing                     // split mode without a file
 	SplitBegun                         // SPLITTING; the file serves
 	SplitFenced                        // the same behind a fence: writes wait
-	PartsFenced                        // a later phase behind a fence: writes wait
+	SplitNotPut                        // SPLIT_READY behind the fence: writes wait
+	SplitPut                           // SPLIT_READY, and the file of the hot rows is in place
+	MergeBegun                         // COLD_SEALED: writes of cold rows wait
+	MergeFenced                        // the same behind a fence: writes wait
+	MergeNotPut                        // MERGING behind the fence: writes wait
+	HotFenced                          // COLD, but the hot rows are behind a fence: their writes wait
 	PartsFenceMissing                  // no PUT of ours has taken the fence away
 	MergePut                           // MERGING, and the whole file is in place
-	PartsOpen                          // the hot rows are served; writes of cold rows wait
 	Split                              // COLD: both sides serve
 	FileMissing                        // Waits, without a file: requests get file-missing
 	ExportAltered                      // SEALED, and the file holds other bytes than were sent
@@ -46,6 +50,7 @@ const (
 	BeingDeleted                       // a deletion was begun, and nothing but it can go on
 	BirthBegun                         // a new user's first write has claimed the object, and there is no file
 	BirthFenced                        // the same behind its fence
+	OtherFence                         // a fence that is not of the lineage which the object holds
 	situations                         // how many there are
 )
 
@@ -72,6 +77,8 @@ func Classify(file Version, st wire.Status) Situation {
 		return FenceMissing
 	case st.Phase == userdb.Sealed && file.FencedBy(st.Lin):
 		return RollbackBegun
+	case st.Phase == userdb.Sealed && file.Fenced():
+		return OtherFence
 	case file.Fenced():
 		return MigrationFenced
 	case st.Phase == userdb.Sealed && userdb.HasOtherContent(file.Object):
@@ -92,21 +99,38 @@ func classifySplit(file Version, st wire.Status) Situation {
 		return SplitFenced
 	case st.Phase == userdb.Splitting:
 		return SplitBegun
+	case st.Phase == userdb.Cold && file.Fenced():
+		return HotFenced
+	case st.Phase == userdb.Cold:
+		return Split
+	case st.Phase == userdb.ColdSealed && file.Fenced():
+		return MergeFenced
+	case st.Phase == userdb.ColdSealed:
+		return MergeBegun
+	case file.Fenced() && !file.FencedBy(st.Lin):
+		return OtherFence
+	}
+	return classifyPut(file, st)
+}
+
+// classifyPut is of the two phases in which a PUT that moves rows may be under way.
+func classifyPut(file Version, st wire.Status) Situation {
+	merges := st.Phase == userdb.Merging
+	switch {
+	case merges && file.Fenced():
+		return MergeNotPut
 	case file.Fenced():
-		return PartsFenced
-	case AlteredParts(file, st) && st.Phase == userdb.Merging:
+		return SplitNotPut
+	case merges && AlteredParts(file, st):
 		return MergeAltered
 	case AlteredParts(file, st):
 		return HotAltered
-	case st.Phase == userdb.Merging && WholeArrived("", file, st) != nil,
-		st.Phase == userdb.SplitReady && HotArrived("", file, st) != nil:
+	case merges && WholeArrived("", file, st) != nil, !merges && HotArrived("", file, st) != nil:
 		return PartsFenceMissing
-	case st.Phase == userdb.Merging:
+	case merges:
 		return MergePut
-	case st.Phase != userdb.Cold:
-		return PartsOpen
 	}
-	return Split
+	return SplitPut
 }
 
 // Meaning is what a situation means for the user and for the operator.
@@ -121,6 +145,8 @@ const (
 	splitOrBack = "dbmigrate migrate --mode split or rollback"
 	runbook     = "docs/runbook.md"
 	birthCutOff = "a new user's first write is under way or was cut off: the user's next write ends that"
+	partsWait   = "a split or a merge was begun: reads go on, writes wait"
+	coldWait    = "a split or a merge was begun: writes of cold rows wait"
 	otherBytes  = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
 	asWord      = "copy and check the file, then dbmigrate rollback, which says what is safe"
 )
@@ -147,10 +173,14 @@ var meanings = [situations]Meaning{
 	HotFileMissing:    {SideNeither, "the file of the hot rows is gone", runbook},
 	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},
 	SplitFenced:       {SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack},
-	PartsFenced:       {SideNeither, "a split or a merge was begun: reads go on, writes wait", splitOrBack},
+	SplitNotPut:       {SideNeither, partsWait, splitOrBack},
+	SplitPut:          {SideSplit, coldWait, splitOrBack},
+	MergeBegun:        {SideSplit, coldWait, splitOrBack},
+	MergeFenced:       {SideNeither, partsWait, splitOrBack},
+	MergeNotPut:       {SideNeither, partsWait, splitOrBack},
+	HotFenced:         {SideNeither, partsWait, splitOrBack},
 	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
 	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
-	PartsOpen:         {SideSplit, "a split or a merge was begun: writes of cold rows wait", splitOrBack},
 	Split:             {Serves: SideSplit},
 	FileMissing: {
 		SideNeither,
@@ -163,6 +193,7 @@ var meanings = [situations]Meaning{
 	BeingDeleted:  {SideNeither, "the user is being deleted: requests fail", "dbmigrate forget"},
 	BirthBegun:    {SideNeither, birthCutOff, "dbmigrate rollback"},
 	BirthFenced:   {SideNeither, birthCutOff, eitherWay},
+	OtherFence:    {SideNeither, "the fence in the file is not the Durable Object's: writes wait", runbook},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.
