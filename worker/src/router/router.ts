@@ -1,19 +1,19 @@
 // What an application mounts: one function that answers queries of users, wherever their database lives.
 import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
-import { type ParsedRequest, parseQueryRequest } from "../query/request.ts";
 import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
-import type { Answer, QueryAnswer, QueryMode, QueryRequest, QueryScope } from "../query/types.ts";
-import { WireError, asWireError } from "../wire/errors.ts";
+import type { QueryAnswer, QueryMode, QueryRequest } from "../query/types.ts";
+import { WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
 import { type CallRequest, cloned } from "../logic/call.ts";
 import { type LogicClasses, nameOf } from "../logic/registry.ts";
 import { remote } from "../logic/remote.ts";
 import type { Callable, LogicClass, UserLogic } from "../logic/user-logic.ts";
 import { Schema, type SchemaConfig } from "../schema/schema.ts";
+import { type Asker, askBetween, orError, type RouteOptions } from "./ask.ts";
 import { bear } from "./birth.ts";
-import { callErrand, queryErrand } from "./errands.ts";
+import { callErrand } from "./errands.ts";
 import { changeSchema, type SchemaAnswer, type SchemaRequest } from "./change-schema.ts";
-import { type BothAnswer, type ColdUser, explained, noteThaw, queryCold, readBoth } from "./cold.ts";
+import { type BothAnswer, explained, noteThaw } from "./cold.ts";
 import { type DeletionAnswer, deleteUser } from "./delete-user.ts";
 import { rememberRouter } from "./asked.ts";
 import { declareSavesFiles } from "./declared.ts";
@@ -28,18 +28,15 @@ import {
   type WriteBothAnswer,
   type WriteBothRequest,
 } from "./locate.ts";
-import { checkMerge, mergeResults } from "./merge-rows.ts";
-import { type Answered, type Errand, Journey, type JourneyOptions } from "./journey.ts";
 import { connectLive, type DisconnectAnswer, disconnectLive } from "./live.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
-import { type BothRequest, withFound } from "./read-both.ts";
+import type { BothRequest } from "./read-both.ts";
 import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
-import { changesSchema, schemaOfOneHalf, type SplitConflicts } from "./split-conflicts.ts";
+import type { SplitConflicts } from "./split-conflicts.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
-import { Trip } from "./trip.ts";
 
 export interface RouterConfig {
   /** Holds the users' files. */
@@ -216,161 +213,76 @@ export function createRouter(config: RouterConfig): Router {
   return router;
 }
 
-/** What a router between sides of any kind is told. */
-export interface RouteOptions extends JourneyOptions {
-  readonly logic?: LogicClasses | undefined;
-  /** Deletes a user, and says whether there was anything. */
-  readonly deleteUser?: (user: string) => Promise<boolean>;
-}
-
 /** A router between sides of any kind, for applications that wrap them. */
 export function routeBetween(sides: Sides, options: RouteOptions): Router {
-  const { deleteUser: remove = deletesNobody } = options;
-  const cold = (user: string): ColdUser => ({ sides, user, deadlineMs: options.deadlineMs });
-  const classes = options.logic ?? {};
-  const travel = async <Results extends Answered>(errand: Errand<Results>): Promise<Answer<Results>> => {
-    const start = options.path === "auto" && (await saysMigrated(sides, errand.user)) ? "store" : "file";
-    return new Journey(sides, errand, options).run(start);
-  };
-  const hot = (
-    user: string,
-    request: QueryRequest,
-    parsed: ParsedRequest,
-    { splitConflicts }: Pick<RouteOptions, "splitConflicts"> = options,
-  ): Promise<QueryAnswer> =>
-    travel(queryErrand(sides.store, user, request, parsed, { ...options, splitConflicts }));
-  const askCold = async (
-    user: string,
-    request: QueryRequest,
-    { mode, scope }: ParsedRequest,
-  ): Promise<QueryAnswer> => {
-    const trip = new Trip();
-    trip.ask("store");
-    return trip.observed(options.observe, { user, mode, scope }, () => queryCold(cold(user), request));
-  };
-  const ask = async (
-    user: string,
-    request: QueryRequest,
-    given: Pick<RouteOptions, "splitConflicts">,
-  ): Promise<QueryAnswer> => {
-    const scope = request?.scope === "cold" ? "cold" : "hot";
-    return explained(cold(user), scope, async () => {
-      const parsed = parseQueryRequest(request);
-      parseUserId(user);
-      if (parsed.scope === "hot") return hot(user, request, parsed, given);
-      // Of the hot half it counts what happened; here nothing may happen before it is known.
-      if (given.splitConflicts === "refuse" && parsed.statements.some(({ sql }) => changesSchema(sql)))
-        throw schemaOfOneHalf();
-      return askCold(user, request, parsed);
-    });
-  };
+  const asker = askBetween(sides, options);
+  return { ...rowsOf(asker, options), ...userOf(asker, options), call: callsOf(asker, options) };
+}
+
+/** The part of a router that reads and writes rows. */
+function rowsOf(
+  { cold, ask, queryBoth }: Asker,
+  options: RouteOptions,
+): Pick<Router, "query" | "queryBoth" | "locate" | "writeBoth" | "schema" | "thaw"> {
+  const { deadlineMs } = options;
   const query: Router["query"] = (user, request) => ask(user, request, options);
-  const queryBoth: Router["queryBoth"] = async (user, request) => {
-    try {
-      const { merge } = request;
-      const statements = await withFound(request, (found) => query(user, found));
-      const [hotRequest, coldRequest] = [readOf(statements, "hot"), readOf(statements, "cold")];
-      const parsed = parseQueryRequest(hotRequest);
-      parseUserId(user);
-      if (merge !== undefined)
-        checkMerge(
-          merge,
-          parsed.statements.map(({ sql }) => sql),
-        );
-      const answer = await readBoth(cold(user), coldRequest, () => hot(user, hotRequest, parsed));
-      if (!answer.ok || merge === undefined) return answer;
-      return { ...answer, merged: mergeResults(answer.hot, answer.cold, merge) };
-    } catch (error) {
-      return { ok: false, error: asWireError(error).info };
-    }
-  };
-  const halves: Halves = { deadlineMs: options.deadlineMs, query, queryBoth };
+  const halves: Halves = { deadlineMs, query, queryBoth };
   return {
     query,
     queryBoth,
-    async locate(user, table, key) {
-      try {
-        return await locate(halves, user, table, key);
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
-    call(user, logic, { mode = "write" } = {}) {
-      return remote(logic, (method, args) =>
-        explained(cold(user), "hot", async () => {
-          const name = nameOf(classes, logic);
-          parseUserId(user);
-          const request: CallRequest = {
-            logic: name,
-            method,
-            args: cloned(args, `an argument of ${name}.${method}`),
-            mode,
-          };
-          return travel(callErrand(sides.store, user, request, classes, options));
-        }),
-      );
-    },
-    async writeBoth(user, request) {
-      try {
-        return await writeBoth(halves, user, request);
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
-    async schema(user, request) {
-      try {
+    locate: (user, table, key) => orError(() => locate(halves, user, table, key)),
+    writeBoth: (user, request) => orError(() => writeBoth(halves, user, request)),
+    schema: (user, request) =>
+      orError(() => {
         const asked = (one: string, what: QueryRequest) => ask(one, what, { splitConflicts: "accept" });
-        return await changeSchema({ deadlineMs: options.deadlineMs, query: asked, queryBoth }, user, request);
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
-    async thaw(user, request) {
-      try {
+        return changeSchema({ deadlineMs, query: asked, queryBoth }, user, request);
+      }),
+    thaw: (user, request) =>
+      orError(() => {
         parseThawRequest(request);
         parseUserId(user);
-        return await noteThaw(cold(user), request);
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
-    async live(user, request) {
-      return connectLive(sides, user, request, options.path);
-    },
-    async disconnect(user, reason = "the application ended the connection") {
-      return disconnectLive(sides, user, reason);
-    },
-    async deleteUser(user) {
-      try {
-        return { ok: true, deleted: await remove(parseUserId(user)) };
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
-    async servedBy(user) {
-      try {
+        return noteThaw(cold(user), request);
+      }),
+  };
+}
+
+/** The part of a router that calls the application's own methods. */
+function callsOf({ cold, travel, sides }: Asker, options: RouteOptions): Router["call"] {
+  const classes = options.logic ?? {};
+  return (user, logic, { mode = "write" } = {}) =>
+    remote(logic, (method, args) =>
+      explained(cold(user), "hot", async () => {
+        const name = nameOf(classes, logic);
+        parseUserId(user);
+        const request: CallRequest = {
+          logic: name,
+          method,
+          args: cloned(args, `an argument of ${name}.${method}`),
+          mode,
+        };
+        return travel(callErrand(sides.store, user, request, classes, options));
+      }),
+    );
+}
+
+/** The part of a router that is about a user as a whole. */
+function userOf(
+  { sides }: Asker,
+  { deleteUser: remove = deletesNobody, path }: RouteOptions,
+): Pick<Router, "live" | "disconnect" | "deleteUser" | "servedBy"> {
+  return {
+    live: async (user, request) => connectLive(sides, user, request, path),
+    disconnect: async (user, reason = "the application ended the connection") =>
+      disconnectLive(sides, user, reason),
+    deleteUser: (user) => orError(async () => ({ ok: true, deleted: await remove(parseUserId(user)) })),
+    servedBy: (user) =>
+      orError(async () => {
         parseUserId(user);
         return { ok: true, ...(await lookServedBy(sides, user)) };
-      } catch (error) {
-        return { ok: false, error: asWireError(error).info };
-      }
-    },
+      }),
   };
 }
 
 async function deletesNobody(): Promise<never> {
   throw new WireError("not-found", "this router has no bindings to delete a user with: use createRouter");
-}
-
-function readOf(statements: QueryRequest["statements"], scope: QueryScope): QueryRequest {
-  return { statements, mode: "read", scope };
-}
-
-/** The flag is a hint: without it the file is asked, which knows. */
-async function saysMigrated({ flag }: Sides, user: string): Promise<boolean> {
-  try {
-    return await flag.isMigrated(user);
-  } catch {
-    return false;
-  }
 }
