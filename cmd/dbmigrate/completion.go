@@ -31,10 +31,10 @@ func newCompletion(a *app) *cobra.Command {
 	}
 }
 
-func oneShell(_ *cobra.Command, args []string) error {
+func oneShell(cmd *cobra.Command, args []string) error {
 	all := "one of " + strings.Join(shells, ", ")
-	if len(args) != 1 {
-		return usageError("which shell? pass bash, zsh, fish or powershell", "", "", "")
+	if err := oneArgument("a shell", all)(cmd, args); err != nil {
+		return err
 	}
 	if !slices.Contains(shells, args[0]) {
 		return usageError(

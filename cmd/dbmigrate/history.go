@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
@@ -29,18 +27,11 @@ func newHistory(a *app) *cobra.Command {
 			changes: "nothing",
 			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
 		}.annotations(),
-		Args: oneUser,
+		Args: oneArgument("the id of a user", "such as dbmigrate history alice"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.history(cmd, &o, args[0]) },
 	}
 	cmd.Flags().IntVar(&o.limit, "limit", 200, "how many runs are looked through at most")
 	return cmd
-}
-
-func oneUser(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usageError("choose a user", "", fmt.Sprintf("%d are named", len(args)), "name one")
-	}
-	return nil
 }
 
 func (a *app) history(cmd *cobra.Command, o *historyOptions, name string) error {

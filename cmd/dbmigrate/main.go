@@ -74,6 +74,7 @@ func (a *app) prompt() prompt.Prompt {
 func (a *app) execute(args []string) int {
 	defer a.leave()
 	root := newRoot(a)
+	offerHelp(root)
 	root.SetArgs(args)
 	err := root.ExecuteContext(a.signals.Stop)
 	if a.quiet != nil {

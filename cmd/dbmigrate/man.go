@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
@@ -25,21 +24,9 @@ func newMan(a *app) *cobra.Command {
 			undo:    "remove them",
 			exits:   []int{exitDone, exitUsage},
 		}.annotations(),
-		Args: oneFolder,
+		Args: oneArgument("a folder", "such as dbmigrate man ./man"),
 		RunE: func(cmd *cobra.Command, args []string) error { return writeMan(cmd.Root(), args[0]) },
 	}
-}
-
-func oneFolder(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usageError(
-			"choose folder",
-			"",
-			fmt.Sprintf("%d are named", len(args)),
-			"name one, such as ./man",
-		)
-	}
-	return nil
 }
 
 func writeMan(root *cobra.Command, dir string) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -220,29 +219,4 @@ func noCommand(a *app, root *cobra.Command) error {
 	root.SetOut(a.stderr)
 	writeHelp(root)
 	return ended(exitUsage)
-}
-
-// flagError names the flag that was probably meant.
-func flagError(cmd *cobra.Command, err error) error {
-	if errors.Is(err, pflag.ErrHelp) {
-		return err
-	}
-	help := "see " + cmd.CommandPath() + " --help"
-	var unknown *pflag.NotExistError
-	switch {
-	case !errors.As(err, &unknown):
-		return usageError("read flags", "", err.Error(), help)
-	case unknown.GetSpecifiedShortnames() != "":
-		return usageError("unknown flag -"+unknown.GetSpecifiedName(), "", "", help)
-	}
-	name := "--" + unknown.GetSpecifiedName()
-	return usageError("unknown flag "+name, "", "", nearest.Or(name, flagNames(cmd), help))
-}
-
-func flagNames(cmd *cobra.Command) []string {
-	var names []string
-	add := func(f *pflag.Flag) { names = append(names, "--"+f.Name) }
-	cmd.LocalFlags().VisitAll(add)
-	cmd.InheritedFlags().VisitAll(add)
-	return names
 }

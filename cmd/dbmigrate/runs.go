@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,7 +57,7 @@ func noRunNamed(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError("read arguments", fmt.Sprintf("%q", args[0]), cmd.CommandPath()+" takes no arguments",
+	return surplus(args[0], cmd.CommandPath()+" takes no arguments",
 		"for one run: `dbmigrate status --run ID`, or `dbmigrate runs --report ID`")
 }
 

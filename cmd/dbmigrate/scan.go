@@ -152,18 +152,6 @@ func (f *sampleFlag) String() string {
 	return selection.FormatPercent(f.share)
 }
 
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usageError(
-		"read arguments",
-		fmt.Sprintf("%q", args[0]),
-		cmd.CommandPath()+" takes no arguments",
-		"see "+cmd.CommandPath()+" --help",
-	)
-}
-
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	a.listing()
 	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), checkTop(o.top), o.history.check(), o.traffic.check(cmd.Flags()), checkPolicyFlags(cmd, o.policy)); err != nil {
