@@ -4,6 +4,7 @@ import type { QueryResults, ResultValue, StatementResult } from "../query/types.
 import { emitInteger, emitReal } from "../query/values.ts";
 import { tokenize } from "../query/tokens.ts";
 import { badRequest } from "../wire/errors.ts";
+import { asArray, asBoolean, asInteger, asObject, asOneOf, asString } from "../wire/json.ts";
 import { MAX_EXACT_INTEGER } from "../wire/limits.ts";
 
 /** A column of the result by which rows are ordered, by name. */
@@ -34,13 +35,14 @@ type Row = readonly ResultValue[];
 
 /**
  * Puts one statement's rows of both halves together. Of reference tables the hot half has every row, and those of
- * the cold half are copies. @throws WireError bad-request for a column that is not there
+ * the cold half are copies. @throws WireError bad-request for a column that is not there, or a rule that is none
  */
 export function mergeRows(
   hot: StatementResult,
   cold: StatementResult | undefined,
   rule: MergeRule,
 ): StatementResult {
+  checkRule(rule, "merge");
   const all: Row[] = [...hot.rows, ...(cold === undefined || cold.copied ? [] : cold.rows)];
   const rows = rule.totals === undefined ? all : totalled(hot.columns, all, rule.totals);
   const ordered = rule.orderBy === undefined ? rows : rows.toSorted(comparing(hot.columns, rule.orderBy));
@@ -69,8 +71,7 @@ export function mergeResults(
 export function checkMerge(rules: readonly MergeRule[], texts: readonly string[]): void {
   if (rules.length !== texts.length) throw badRequest("merge", "one rule for each statement");
   rules.forEach((rule, index) => {
-    demandKnown(rule, RULE_WORDS, `merge[${index}]`);
-    for (const term of rule.orderBy ?? []) demandKnown(term, TERM_WORDS, `merge[${index}].orderBy`);
+    checkRule(rule, `merge[${index}]`);
     if (isDistinct(texts[index] ?? "") && !Object.values(rule.totals ?? { none: "" }).every(isGroup))
       throw badRequest(`merge[${index}].totals`, "`group` for each column of a SELECT DISTINCT");
   });
@@ -78,6 +79,33 @@ export function checkMerge(rules: readonly MergeRule[], texts: readonly string[]
 
 const RULE_WORDS: readonly string[] = ["orderBy", "limit", "offset", "totals"];
 const TERM_WORDS: readonly string[] = ["column", "desc", "collate", "nulls"];
+const TOTALS: readonly Total[] = ["count", "sum", "min", "max", "group"];
+const COLLATIONS: readonly Required<OrderTerm>["collate"][] = ["BINARY", "NOCASE"];
+const NULLS: readonly Required<OrderTerm>["nulls"][] = ["first", "last"];
+
+/** A rule from JSON has had no compiler: `avg` would be added up. @throws WireError bad-request */
+export function checkRule(value: unknown, where: string): asserts value is MergeRule {
+  const rule = asObject(value, where);
+  demandKnown(rule, RULE_WORDS, where);
+  const { orderBy, limit, offset, totals } = rule;
+  if (orderBy !== undefined) asArray(orderBy, `${where}.orderBy`).forEach((term) => checkTerm(term, where));
+  for (const [name, number] of Object.entries({ limit, offset })) {
+    if (number !== undefined) asInteger(number, `${where}.${name}`, 0, Number.MAX_SAFE_INTEGER);
+  }
+  if (totals === undefined) return;
+  for (const [name, total] of Object.entries(asObject(totals, `${where}.totals`)))
+    asOneOf(total, `${where}.totals.${name.slice(0, 100)}`, TOTALS);
+}
+
+function checkTerm(value: unknown, where: string): void {
+  const term = asObject(value, `${where}.orderBy`);
+  demandKnown(term, TERM_WORDS, `${where}.orderBy`);
+  const { column, desc, collate, nulls } = term;
+  asString(column, `${where}.orderBy.column`);
+  if (desc !== undefined) asBoolean(desc, `${where}.orderBy.desc`);
+  if (collate !== undefined) asOneOf(collate, `${where}.orderBy.collate`, COLLATIONS);
+  if (nulls !== undefined) asOneOf(nulls, `${where}.orderBy.nulls`, NULLS);
+}
 
 function demandKnown(value: object, words: readonly string[], where: string): void {
   const unknown = Object.keys(value).find((key) => !words.includes(key));

@@ -114,10 +114,20 @@ describe("a rule", () => {
   it.each<[string, object, string]>([
     ["SELECT v FROM t", { orderby: [{ column: "v" }] }, "orderby"],
     ["SELECT v FROM t", { orderBy: [{ column: "v", descending: true }] }, "descending"],
+    ["SELECT avg(v) AS a FROM t", { totals: { a: "avg" } }, "totals.a: expected one of count, sum"],
+    ["SELECT v FROM t", { orderBy: [{ column: "v", desc: "asc" }] }, "desc"],
+    ["SELECT v FROM t", { orderBy: [{ column: "v", collate: "RTRIM" }] }, "collate"],
+    ["SELECT v FROM t", { orderBy: [{ column: "v", nulls: "LAST" }] }, "nulls"],
+    ["SELECT v FROM t", { orderBy: "v" }, "orderBy"],
+    ["SELECT v FROM t", { offset: 1, limit: "3" }, "limit"],
+    ["SELECT v FROM t", { limit: -1 }, "limit"],
     ["SELECT DISTINCT v FROM t", {}, "DISTINCT"],
     ["SELECT count(DISTINCT v) AS n FROM t", { totals: { n: "count" } }, "DISTINCT"],
   ])("with what it cannot have is refused: %s %j", (sql, rule, named) => {
     expect(() => checkMerge([rule], [sql])).toThrow(named);
+    if (named === "DISTINCT") return; // of the statement, which mergeRows does not see
+    const one = ask("SELECT 1 AS v, 1.5 AS a", []);
+    expect(() => mergeRows(one, one, rule)).toThrow(named);
   });
 
   it.each<[string, MergeRule]>([
