@@ -111,8 +111,8 @@ func refuseEachOf(t *testing.T, way kept, stay bool, refusing func(*migrate.Engi
 	}
 }
 
-// TestPlanOfARestore: the plan says who serves, what is replaced, and whether the same rows are there already.
-// It changes nothing, and refuses what a restore would refuse.
+// TestPlanOfARestore: the plan says who serves, what is replaced, and whether the same rows are there
+// already. It changes nothing, and refuses what a restore would refuse.
 func TestPlanOfARestore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
