@@ -29,18 +29,30 @@ func (w *world) floor(ctx context.Context, db database) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = w.engine.Marker.Mark(
+	err = w.markAs(ctx, u, object, head, sum)
+	return time.Since(begun), err
+}
+
+// markAs lets the Worker replace the file by itself under that header.
+func (w *world) markAs(
+	ctx context.Context,
+	u userdb.UserID,
+	file userdb.Object,
+	head []byte,
+	sum string,
+) error {
+	_, err := w.engine.Marker.Mark(
 		ctx,
 		u,
 		wire.MarkRequest{
-			ETag:     strings.Trim(string(object.ETag), `"`),
-			Modified: object.LastModified.Unix(),
+			ETag:     strings.Trim(string(file.ETag), `"`),
+			Modified: file.LastModified.Unix(),
 			Head:     head,
 			MD5:      sum,
 			Metadata: map[string]string{},
 		},
 	)
-	return time.Since(begun), err
+	return err
 }
 
 // fencedSum is the file's header under a fence, and the MD5 of the file with it.

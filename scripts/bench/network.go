@@ -330,6 +330,10 @@ type fleetCost struct {
 }
 
 func (c *command) add(other command) {
+	if c.parts == nil {
+		c.parts = split{}
+	}
+	c.parts.add(other.parts)
 	c.took, c.cpu, c.peak = c.took+other.took, c.cpu+other.cpu, max(c.peak, other.peak)
 }
 
@@ -377,7 +381,7 @@ func (n *versions) fleets(ctx context.Context, out *strings.Builder) error {
 		megabytes(max(before.there.peak, before.back.peak)),
 		megabytes(max(now.there.peak, now.back.peak)),
 	)
-	return nil
+	return n.now.processorTable(ctx, out, part*fleetRounds, costs)
 }
 
 func (w *world) fleetThereAndBack(ctx context.Context, n int, cost *fleetCost) error {

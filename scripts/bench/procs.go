@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,6 +50,17 @@ func statusField(pid int, name string) (int64, error) {
 
 // workerds are the runtime's processes among this process's descendants.
 func workerds() []int {
+	var found []int
+	for pid, name := range descendants() {
+		if name == "workerd" {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// descendants are the names of all processes below this one.
+func descendants() map[int]string {
 	parents, names := map[int]int{}, map[int]string{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
@@ -62,13 +74,8 @@ func workerds() []int {
 		parents[pid], _ = strconv.Atoi(fields[1])
 		names[pid] = string(content[open+1 : closing])
 	}
-	var found []int
-	for pid, name := range names {
-		if name == "workerd" && descends(pid, os.Getpid(), parents) {
-			found = append(found, pid)
-		}
-	}
-	return found
+	maps.DeleteFunc(names, func(pid int, _ string) bool { return !descends(pid, os.Getpid(), parents) })
+	return names
 }
 
 func descends(pid, from int, parents map[int]int) bool {

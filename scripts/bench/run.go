@@ -19,6 +19,7 @@ import (
 type command struct {
 	took   time.Duration
 	cpu    time.Duration // of the client and the runtime
+	parts  split         // the same by process, wrangler's own besides
 	peak   int64         // of resident memory, in bytes
 	stdout string
 }
@@ -38,7 +39,7 @@ func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) 
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runtime := workerds()
-	used := cpuTime(runtime)
+	used, usedByPart := cpuTime(runtime), runtimeUsed()
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {
 		return command{}, err
@@ -46,7 +47,10 @@ func (w *world) dbmigrate(ctx context.Context, args ...string) (command, error) 
 	watch := watchPeak(cmd.Process.Pid)
 	err := cmd.Wait()
 	c := command{took: time.Since(begun), peak: watch(), stdout: stdout.String()}
-	c.cpu = cpuTime(runtime) - used + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	c.cpu = cpuTime(runtime) - used + own
+	c.parts = runtimeUsed().since(usedByPart)
+	c.parts[partOperator] = own
 	if err != nil {
 		return c, fmt.Errorf("dbmigrate %s: %w\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
 	}
