@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // addWhole adds the flags that every command over users has, addParts those that divide a fleet, addNarrow
@@ -124,19 +125,8 @@ func whereFlags(command []string) []string {
 	for _, word := range command {
 		name, value, isFlag := strings.Cut(strings.TrimPrefix(word, "--"), "=")
 		if isFlag && (slices.Contains(addressFlags, name) || slices.Contains([]string{"config", "env", "profile"}, name)) {
-			where = append(where, "--"+name, quoted(value))
+			where = append(where, "--"+name, userdb.ShellWord(value))
 		}
 	}
 	return where
-}
-
-// quoted is a word as a shell takes it.
-func quoted(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,", r)
-	}
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

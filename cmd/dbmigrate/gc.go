@@ -33,7 +33,7 @@ type gcOptions struct {
 	olderThan     units.AgeFlag
 	confirm       string
 	archivePrefix string
-	maxDelete     limitValue
+	maxDelete     gcplan.Limit
 
 	mark, freeMarked bool
 	hold             units.AgeFlag
@@ -145,7 +145,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 		return gcplan.Unmark(ctx, a.out, c.Engine, o.unmark, o.watch)
 	case o.freeMarked:
 		run, summary := a.gcRun(c, o)
-		return gcplan.FreeMarked(ctx, a.out, c, o.maxDelete.limit(), o.maxDelete.typed, run, summary)
+		return gcplan.FreeMarked(ctx, a.out, c, &o.maxDelete, run, summary)
 	case o.explain:
 		if err := gcplan.Explain(ctx, a.out, c.Engine, set.Named, o.options()); err != nil {
 			return err
@@ -244,8 +244,8 @@ func (a *app) asGC() (*app, error) {
 // repeat is what a suggested command has to say again to make the same plan.
 func (o *gcOptions) repeat() string {
 	parts := []string{"--older-than " + o.olderThan.Typed}
-	if o.maxDelete.typed != "" {
-		parts = append(parts, "--max-delete "+o.maxDelete.typed)
+	if o.maxDelete.Typed != "" {
+		parts = append(parts, "--max-delete "+o.maxDelete.Typed)
 	}
 	if o.archivePrefix != "" {
 		parts = append(parts, "--archive-prefix "+o.archivePrefix)
@@ -282,7 +282,7 @@ func (a *app) gcFound(ctx context.Context, c *connect.Connection, o *gcOptions, 
 	if err != nil {
 		return err
 	}
-	plan, others := o.maxDelete.within(plan), len(found)-len(candidates)
+	plan, others := o.maxDelete.Within(plan), len(found)-len(candidates)
 	switch {
 	case o.mark:
 		return planned(gcplan.Mark(ctx, a.out, c.Engine, plan, o.hold.Duration, o.watch, others))

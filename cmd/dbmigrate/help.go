@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/helptext"
+	"github.com/dbmigrate/dbmigrate/internal/prompt"
 )
 
 // manual is what every command's help says beside its flags.
@@ -38,6 +42,18 @@ func (m manual) annotations() map[string]string {
 	}
 }
 
+// widestHelp is the width up to which a line is read with ease, and that of help which goes to no terminal.
+const widestHelp = 110
+
+// helpWidth is the width of the terminal at w, less its last column; 0: there is none.
+func helpWidth(w io.Writer) int {
+	f, isFile := w.(*os.File)
+	if !isFile || !prompt.IsTerminal(f) {
+		return 0
+	}
+	return min(max(prompt.Size(f).Columns-1, 40), widestHelp)
+}
+
 // writeHelp prints purpose, usage, examples, effects, flags and, last, the exit codes, as wide as the
 // terminal.
 func writeHelp(cmd *cobra.Command) {
@@ -45,7 +61,7 @@ func writeHelp(cmd *cobra.Command) {
 	width := helpWidth(w)
 	var b strings.Builder
 	composeHelp(&b, cmd, cmp.Or(width, widestHelp))
-	_, _ = io.WriteString(w, fitHelp(b.String(), width)) // a reader who has gone needs no help
+	_, _ = io.WriteString(w, helptext.Fit(b.String(), width)) // a reader who has gone needs no help
 }
 
 func composeHelp(w io.Writer, cmd *cobra.Command, width int) {

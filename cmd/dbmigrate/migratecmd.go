@@ -8,6 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -21,7 +22,7 @@ type migrateOptions struct {
 	reportFlag
 	waveOptions
 	dryRun           bool
-	maxCost          costCap
+	maxCost          scan.CostCap
 	retryQuarantined bool
 	writers          writersOptions
 	mode             modeOptions
@@ -60,7 +61,11 @@ func newMigrate(a *app) *cobra.Command {
 	o.pace.add(cmd.Flags())
 	o.mode.add(cmd.Flags())
 	o.writers.add(cmd.Flags())
-	o.maxCost.add(cmd.Flags())
+	cmd.Flags().Var(
+		&o.maxCost,
+		"max-cost",
+		"begin nothing if moving these users may cost more than so many dollars once, estimated on the high side",
+	)
 	o.waveOptions.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
 	o.reportFlag.add(cmd.Flags())
@@ -128,7 +133,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 	if err := set.RefuseNobody(len(users)); err != nil {
 		return err
 	}
-	if err := o.maxCost.check(users); err != nil {
+	if err := o.maxCost.Check(users); err != nil {
 		return err
 	}
 	if err := c.MayMove(users, !o.dryRun, a.out.Warn); err != nil {

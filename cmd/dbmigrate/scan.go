@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -26,7 +25,7 @@ import (
 type scanOptions struct {
 	selection.Options
 	policy      string
-	deep        sampleFlag
+	deep        scan.Sample
 	requests    string
 	concurrency int
 	report      string
@@ -84,7 +83,7 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 		"deep",
 		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many",
 	)
-	flags.Lookup("deep").NoOptDefVal = wholeSample
+	flags.Lookup("deep").NoOptDefVal = scan.WholeSample
 	flags.StringVar(
 		&o.requests,
 		"requests",
@@ -106,50 +105,6 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 	addTop(&o.top, flags)
 	o.history.add(flags)
 	o.traffic.add(flags)
-}
-
-// sampleFlag is --deep, alone or with a share of the files.
-type sampleFlag struct {
-	on    bool
-	share float64 // 0: all
-}
-
-// wholeSample is what --deep means alone.
-const wholeSample = "all"
-
-// Set reads the flag.
-func (f *sampleFlag) Set(text string) error {
-	switch text {
-	case wholeSample, "true":
-		*f = sampleFlag{on: true}
-		return nil
-	case "false":
-		*f = sampleFlag{}
-		return nil
-	}
-	share, err := selection.ParsePercent(text)
-	if err == nil && share == 0 {
-		err = errors.New("a share of 0 reads nothing")
-	}
-	*f = sampleFlag{on: true, share: share}
-	if share == 100 {
-		f.share = 0
-	}
-	return err
-}
-
-// Type names the value in help texts.
-func (*sampleFlag) Type() string { return "share" }
-
-// String is the value as one would type it.
-func (f *sampleFlag) String() string {
-	switch {
-	case !f.on:
-		return ""
-	case f.share == 0:
-		return wholeSample
-	}
-	return selection.FormatPercent(f.share)
 }
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
@@ -180,8 +135,8 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		scan.Options{
 			Prefix:      o.Prefix,
 			Threshold:   o.Over.Bytes,
-			Deep:        o.deep.on,
-			Sample:      o.deep.share,
+			Deep:        o.deep.On,
+			Sample:      o.deep.Share,
 			Requests:    requests,
 			Concurrency: o.concurrency,
 			Past:        past,

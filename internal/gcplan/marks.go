@@ -96,8 +96,7 @@ func FreeMarked(
 	ctx context.Context,
 	out *report.Output,
 	c *connect.Connection,
-	limit *gc.Limit,
-	limitText string,
+	limit *Limit,
 	run gc.Run,
 	summary *fleet.Summary,
 ) error {
@@ -105,9 +104,9 @@ func FreeMarked(
 	if err != nil {
 		return err
 	}
-	due := c.GarbageCollector().Take(marks, limit)
+	due := c.GarbageCollector().Take(marks, limit.limit())
 	if due.LeavesSome() {
-		out.Say("gc: --max-delete %s is reached; the rest stays marked", limitText)
+		out.Say("gc: --max-delete %s is reached; the rest stays marked", limit.Typed)
 	}
 	runErr := due.Execute(ctx, run)
 	if ctx.Err() != nil || summary.NotBegun > 0 {

@@ -258,9 +258,9 @@ func formatCount(n float64) string {
 	return units.FormatInteger(int64(math.Ceil(n)))
 }
 
-// CheckCap refuses to move users when that may cost more than so many dollars once, with nothing of what the
+// checkCap refuses to move users when that may cost more than so many dollars once, with nothing of what the
 // plan includes left. The rows are not counted here: a database of small rows under many indexes is assumed.
-func CheckCap(usd float64, users []inspect.Found) error {
+func checkCap(usd float64, users []inspect.Found) error {
 	moved, entries := cost.Users{}, cost.Entries{}
 	for _, u := range users {
 		if u.Place == inspect.PlaceR2 {

@@ -273,10 +273,10 @@ func TestCheckCap(t *testing.T) {
 		{User: "large", Bytes: units.GB, Place: inspect.PlaceR2},
 		{User: "moved", Bytes: units.TB, Place: inspect.PlaceStore},
 	}
-	if err := CheckCap(0, users); userdb.KindOf(err) != userdb.Usage {
+	if err := checkCap(0, users); userdb.KindOf(err) != userdb.Usage {
 		t.Errorf("got %v", err)
 	}
-	if err := CheckCap(1000, users); err != nil {
+	if err := checkCap(1000, users); err != nil {
 		t.Error(err)
 	}
 }

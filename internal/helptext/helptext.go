@@ -1,32 +1,18 @@
-package main
+// Package helptext breaks the lines of a command's help for a terminal.
+package helptext
 
 import (
-	"io"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/rivo/uniseg"
 
-	"github.com/dbmigrate/dbmigrate/internal/prompt"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
-// widestHelp is the width up to which a line is read with ease, and that of help which goes to no terminal.
-const widestHelp = 110
-
-// helpWidth is the width of the terminal at w, less its last column; 0: there is none.
-func helpWidth(w io.Writer) int {
-	f, isFile := w.(*os.File)
-	if !isFile || !prompt.IsTerminal(f) {
-		return 0
-	}
-	return min(max(prompt.Size(f).Columns-1, 40), widestHelp)
-}
-
-// fitHelp breaks the lines of a help for a terminal: paragraphs are filled, lists keep their indent, and
+// Fit breaks the lines of a help for a terminal: paragraphs are filled, lists keep their indent, and
 // examples stay commands. Without a width it is left as it is.
-func fitHelp(text string, width int) string {
+func Fit(text string, width int) string {
 	if width == 0 {
 		return text
 	}

@@ -1,4 +1,4 @@
-package main
+package gcplan
 
 import (
 	"fmt"
@@ -18,13 +18,13 @@ func TestMaxDelete(t *testing.T) {
 		},
 	}
 	for typed, want := range map[string]string{"": "[a b c]", "0": "[]", "1": "[b]", "2": "[b c]", "9": "[a b c]", "30B": "[a b]", "50B": "[b c]", "1MB": "[a b c]"} {
-		var limit limitValue
+		var limit Limit
 		if typed != "" {
 			if err := limit.Set(typed); err != nil {
 				t.Fatal(err)
 			}
 		}
-		capped := limit.within(plan)
+		capped := limit.Within(plan)
 		users := []userdb.UserID{}
 		for _, item := range capped.Free {
 			users = append(users, item.User)
@@ -34,7 +34,7 @@ func TestMaxDelete(t *testing.T) {
 		}
 	}
 	for _, typed := range []string{"-1", "many", "1K"} {
-		if err := new(limitValue).Set(typed); err == nil {
+		if err := new(Limit).Set(typed); err == nil {
 			t.Errorf("--max-delete %s is accepted", typed)
 		}
 	}
