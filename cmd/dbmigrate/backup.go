@@ -30,9 +30,9 @@ func newBackup(a *app) *cobra.Command {
 		Long: "Write a SQLite file of each user, from the file in R2 or from the Durable Object, whichever serves the user. It is of\n" +
 			"one moment, and compared table by table with what was read. No write is refused, and nothing is claimed.\n\n" +
 			"A copy is there whole or not at all. Users with a copy under --to are passed over, so the same command again\n" +
-			"goes on where it stopped; for a new backup name a new folder. A Durable Object of up to 2 MiB answers in one request.\n" +
-			"A larger one is read in small requests, and each says what changed since the one before. What no log of rows names,\n" +
-			"such as full-text tables that are written all the time, needs a pause, or the user fails with kind precondition.\n" +
+			"goes on where it stopped; for a new backup name a new folder. A Durable Object of over 64 KiB is read in small\n" +
+			"requests with pauses, and each says what changed since the one before. Full-text and R-tree tables that are written\n" +
+			"meanwhile come last, up to 8 MiB of rows; a user with more who never rests fails with kind precondition.\n" +
 			"Both halves of a split user are joined.",
 		Example: "  dbmigrate backup alice --to backups/today\n" +
 			"  dbmigrate backup --all --to r2:backups/2026-11-29/ --waves 1,10,100\n" +

@@ -19,7 +19,7 @@ const (
 	quietTries = 5
 	quietPause = time.Second
 	// readAtOnceBytes is the largest Durable Object that is read in one request, for which its writes wait.
-	readAtOnceBytes = 2 << 20
+	readAtOnceBytes = followPageBytes
 )
 
 // Keeper puts a copy where a backup belongs, whole or not at all, and says where that is. The digest is ""

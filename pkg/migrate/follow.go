@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -15,10 +19,16 @@ import (
 )
 
 const (
-	// followPageBytes is about how much one request reads. The user's writes wait for it, so it is little.
-	followPageBytes = 128 << 10
-	// followPause is between two requests. It keeps the object free for its user nine tenths of the time.
-	followPause = 25 * time.Millisecond
+	// followPageBytes is about how much one request reads. The user's writes wait for it, so it is little. A
+	// large object is read in about followPages requests, up to followMostBytes each.
+	followPageBytes = 64 << 10
+	followMostBytes = 128 << 10
+	followPages     = 512
+	// The pause between two requests is followShare times as long as the request before took, so that writes
+	// seldom meet one. It ends after followLongest, since most of that time may have been the network.
+	followPause   = 25 * time.Millisecond
+	followShare   = 30
+	followLongest = 250 * time.Millisecond
 	// followTries bounds how often a copy begins again because something changed that cannot be named.
 	followTries = 3
 	// followRereads bounds how often one table is read again because nobody can name which of its rows
@@ -30,6 +40,9 @@ const (
 // because of what it writes.
 var errCannotFollow = errors.New("the object cannot name what the application changes")
 
+// errNeedsQuiet says more: to begin again does not help.
+var errNeedsQuiet = fmt.Errorf("%w by row", errCannotFollow)
+
 // byFollowing copies the Durable Object in small requests. Each answer has what changed since the one
 // before, so the copy is the object of the last answer's moment, however much the application writes.
 func (b *backup) byFollowing(ctx context.Context, st wire.Status) error {
@@ -39,7 +52,7 @@ func (b *backup) byFollowing(ctx context.Context, st wire.Status) error {
 			defer file.Remove()
 			return b.save(ctx, file, digest)
 		}
-		if !errors.Is(err, errCannotFollow) || try == followTries {
+		if !errors.Is(err, errCannotFollow) || errors.Is(err, errNeedsQuiet) || try == followTries {
 			return err
 		}
 	}
@@ -75,9 +88,12 @@ type follower struct {
 	begun  wire.Status // before the copy
 	into   *sqlitefile.Builder
 	at     *wire.Followed // the last answer
+	schema wire.Schema    // at the beginning
 	alone  bool           // nobody else needs the object's log
 	tables map[string]*followed
 	order  []*followed
+	took   time.Duration // by the last request
+	wholes bool          // the Worker sends whole tables at the end
 }
 
 // followed is a table on the way.
@@ -89,6 +105,7 @@ type followed struct {
 	ahead   bool // rows came behind after, because they changed
 	rereads int
 	rows    int64 // of the largest page: as many are compared at once
+	aside   bool  // its changes are not named: it comes whole with the last answer
 }
 
 // copyTo makes the file at path, or none.
@@ -104,8 +121,9 @@ func (f *follower) copyTo(ctx context.Context, path string) (err error) {
 	if err := f.begin(ctx, path); err != nil {
 		return err
 	}
-	for t := f.next(); t != nil; t = f.next() {
-		if err := f.step(ctx, t); err != nil {
+	for done := false; !done; {
+		var err error
+		if done, err = f.step(ctx); err != nil {
 			return err
 		}
 		if err := f.pause(ctx); err != nil {
@@ -126,9 +144,19 @@ func (f *follower) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(followPause):
+	case <-time.After(pauseAfter(f.took)):
 		return nil
 	}
+}
+
+// pauseAfter is never shorter than the request, so that a busy object has half of its time at least.
+func pauseAfter(took time.Duration) time.Duration {
+	return max(took, min(max(followPause, followShare*took), followLongest))
+}
+
+// pageBytes is about how much one request reads.
+func (f *follower) pageBytes() int64 {
+	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
 }
 
 func (f *follower) begin(ctx context.Context, path string) error {
@@ -136,26 +164,35 @@ func (f *follower) begin(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	f.at, f.alone = at, at.Began
+	f.at, f.alone, f.wholes = at, at.Began, at.Virtual
 	if at.Gen != f.begun.Gen {
 		return errMoved
 	}
-	if f.into, err = sqlitefile.Create(path, at.Schema.Schema); err != nil {
+	f.schema = at.Schema.Schema
+	if f.into, err = sqlitefile.Create(path, f.schema); err != nil {
 		return err
 	}
 	if !f.into.Follows() {
 		return fmt.Errorf("%w: the database is not UTF-8", errCannotFollow)
 	}
 	for _, name := range at.Tables {
-		t := &followed{name: name, checked: comparedAtTheEnd(name)}
+		t := &followed{name: name, checked: counts(name)}
+		if at.Virtual && ofSQLite(name) {
+			t.putAside()
+		}
 		f.tables[name], f.order = t, append(f.order, t)
 	}
 	return nil
 }
 
-// comparedAtTheEnd says of SQLite's own counter that SQLite changes it while rows come. It comes whole
-// with every answer.
-func comparedAtTheEnd(table string) bool { return table == "sqlite_sequence" }
+// counts says of SQLite's own counter that SQLite changes it while rows come, so that it cannot be compared.
+func counts(table string) bool { return table == "sqlite_sequence" }
+
+// ofSQLite says of a table that its changes are in no log.
+func ofSQLite(table string) bool { return strings.HasPrefix(table, "sqlite_") }
+
+// putAside leaves a table to the last answer.
+func (t *followed) putAside() { t.aside, t.read, t.checked = true, true, true }
 
 // next is a table that is not done, those to read before those to compare.
 func (f *follower) next() *followed {
@@ -171,19 +208,43 @@ func (f *follower) next() *followed {
 	return next
 }
 
-// step asks for the next rows of a table, or for their digest, and takes in what changed before.
-func (f *follower) step(ctx context.Context, t *followed) error {
-	req := wire.FollowRequest{Since: &f.at.Writes}
+// step asks for the next rows of a table, or for their digest, and takes in what changed before. The last
+// step is that for which no table is left.
+func (f *follower) step(ctx context.Context) (done bool, err error) {
+	t := f.next()
+	if t == nil {
+		return f.last(ctx)
+	}
+	var req wire.FollowRequest
 	if t.read {
 		req.Check = &wire.FollowCheck{Table: t.name, After: t.after, Limit: max(t.rows, 1)}
 	} else {
-		req.Read = &wire.ExportRequest{Table: t.name, After: t.after, MaxBytes: followPageBytes}
+		req.Read = &wire.ExportRequest{Table: t.name, After: t.after, MaxBytes: f.pageBytes()}
 	}
-	before := f.at
+	rereads, wasRead := t.rereads, t.read
+	if err := f.ask(ctx, req); err != nil {
+		return false, err
+	}
+	switch {
+	case t.aside || t.rereads != rereads: // what was asked for began behind rows that are gone from the copy
+		return false, nil
+	case req.Check != nil:
+		return false, f.compare(t, req.Check, f.at.Check)
+	case t.read && !wasRead: // it came whole
+		return false, nil
+	}
+	return false, f.add(t, f.at.Read)
+}
+
+// ask sends a request, and takes in what changed since the answer before.
+func (f *follower) ask(ctx context.Context, req wire.FollowRequest) error {
+	before, begun := f.at, f.now()
+	req.Since, req.Virtual = &before.Writes, true
 	at, err := f.Snapshots.Follow(ctx, f.user, req)
 	if err != nil {
 		return err
 	}
+	f.took = f.now().Sub(begun)
 	if at.Gen != before.Gen || at.Lin != before.Lin || at.Revision != before.Revision {
 		return errMoved
 	}
@@ -191,21 +252,54 @@ func (f *follower) step(ctx context.Context, t *followed) error {
 		return errCannotFollow
 	}
 	f.at = at
-	rereads, wasRead := t.rereads, t.read
 	for _, c := range at.Changes {
 		if err := f.change(c); err != nil {
 			return err
 		}
 	}
-	switch {
-	case t.rereads != rereads: // what was asked for began behind rows that are gone from the copy
-		return nil
-	case req.Check != nil:
-		return f.compare(t, req.Check, at.Check)
-	case t.read && !wasRead: // it came whole
-		return nil
+	return nil
+}
+
+// last takes the tables that were put aside whole, all of one moment with what changed in the others. The
+// writes wait for that answer. done is false where another table has to be read, or was put aside just now.
+func (f *follower) last(ctx context.Context) (done bool, err error) {
+	if !f.wholes {
+		return true, nil
 	}
-	return f.add(t, at.Read)
+	whole := f.aside()
+	if err := f.ask(ctx, wire.FollowRequest{Whole: whole}); err != nil {
+		return false, err
+	}
+	if f.next() != nil || len(f.aside()) > len(whole) {
+		return false, nil
+	}
+	if f.at.Schema == nil || !reflect.DeepEqual(f.at.Schema.Schema.Virtual, f.schema.Virtual) {
+		return false, fmt.Errorf("%w: the options of a full-text table changed", errCannotFollow)
+	}
+	for i, name := range whole {
+		switch t := f.tables[name]; {
+		case i >= len(f.at.Wholes) || f.at.Wholes[i] == nil:
+			return false, fmt.Errorf("%w: the rows of table %s are more than 8 MiB, and writes would wait for them",
+				errNeedsQuiet, verify.TableName(name))
+		case !counts(name):
+			t.after = nil
+			if err := f.compare(t, &wire.FollowCheck{Limit: math.MaxInt64}, f.at.Wholes[i]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// aside names the tables that come with the last answer.
+func (f *follower) aside() []string {
+	names := []string{}
+	for _, t := range f.order {
+		if t.aside {
+			names = append(names, t.name)
+		}
+	}
+	return names
 }
 
 // change brings the rows of a table that changed up to the moment of the answer.
@@ -214,7 +308,11 @@ func (f *follower) change(c wire.FollowedChange) error {
 	if t == nil {
 		return fmt.Errorf("%w: %s", errCannotFollow, verify.TableName(c.Table))
 	}
-	if c.Keys == nil {
+	switch {
+	case c.Keys == nil && c.Page == nil && f.wholes && (t.aside || f.isVirtual(c.Table)):
+		t.putAside()
+		return nil
+	case c.Keys == nil:
 		return f.replace(t, c.Page)
 	}
 	in, err := f.into.Into(c.Table, c.Page.Columns)
@@ -228,6 +326,10 @@ func (f *follower) change(c wire.FollowedChange) error {
 	}
 	t.ahead = t.ahead || !t.read
 	return c.Page.Each(in.Put)
+}
+
+func (f *follower) isVirtual(table string) bool {
+	return slices.ContainsFunc(f.schema.Virtual, func(v wire.Virtual) bool { return v.Name == table })
 }
 
 // replace takes a table whole, or reads it again from its first row.
@@ -244,7 +346,7 @@ func (f *follower) replace(t *followed, whole *wire.ExportPage) error {
 		t.read, t.rows = true, max(t.rows, whole.Rows)
 		return whole.Each(in.Put)
 	}
-	t.read, t.checked = false, comparedAtTheEnd(t.name)
+	t.read, t.checked = false, counts(t.name)
 	if t.rereads++; t.rereads > followRereads {
 		return fmt.Errorf("%w: too many rows of table %s changed at a time, again and again",
 			errCannotFollow, verify.TableName(t.name))

@@ -13,6 +13,11 @@ type FollowRequest struct {
 	Since *int64         `json:"since"`
 	Read  *ExportRequest `json:"read,omitempty"`
 	Check *FollowCheck   `json:"check,omitempty"`
+	// Virtual says that the asker knows what to do about virtual tables: no row of theirs is named.
+	Virtual bool `json:"virtual,omitempty"`
+	// Whole are tables that shall come with all rows, their digests and the schema: the copy ends with it,
+	// and nil is not none.
+	Whole []string `json:"whole,omitzero"`
 	// End says that the copy is made.
 	End bool `json:"end,omitempty"`
 }
@@ -49,9 +54,13 @@ type Followed struct {
 	HasRead bool             `json:"read"`
 	Read    *ExportPage      `json:"-"`
 	Check   *RangeDigest     `json:"check"`
-	// Schema and Tables are those at the beginning.
+	// Schema is that of the moment, at the beginning and with Whole. Tables are those at the beginning.
 	Schema *ExportSchema `json:"schema"`
 	Tables []string      `json:"tables"`
+	// Virtual says that the Worker takes Whole. SQLite's own tables then come with it alone.
+	Virtual bool `json:"virtual"`
+	// Wholes are the digests of the tables of Whole, nil for one that is too large.
+	Wholes []*RangeDigest `json:"wholes"`
 }
 
 // ParseFollowed reads the answer; the pages alias body.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func (o *Objects) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRe
 		}
 		out := &wire.Followed{
 			Phase: o.state.Phase, Gen: o.state.Gen, Lin: o.state.Lin, Writes: o.writes, Revision: int64(o.state.Lin),
-			Began: req.Since == nil,
+			Began: req.Since == nil, Virtual: req.Virtual,
 		}
 		now, columns, err := o.content.rowsNow(ctx)
 		if err != nil {
@@ -40,13 +41,15 @@ func (o *Objects) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRe
 		if req.Since != nil {
 			before = o.followed[*req.Since]
 		}
+		schema, err := o.content.schema(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if req.Since == nil || req.Whole != nil {
+			out.Schema = &wire.ExportSchema{Schema: schema, Writes: o.writes, Phase: o.state.Phase}
+		}
 		switch {
 		case req.Since == nil:
-			schema, err := o.content.schema(ctx)
-			if err != nil {
-				return nil, err
-			}
-			out.Schema = &wire.ExportSchema{Schema: schema, Writes: o.writes, Phase: o.state.Phase}
 			for table := range columns {
 				out.Tables = append(out.Tables, table)
 			}
@@ -56,6 +59,9 @@ func (o *Objects) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRe
 			return out, nil
 		default:
 			out.Changes = o.changes(before, now, columns)
+			if err := o.unnamed(ctx, req, schema, out); err != nil {
+				return nil, err
+			}
 		}
 		if o.followed == nil {
 			o.followed = map[int64]seenRows{}
@@ -63,6 +69,35 @@ func (o *Objects) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRe
 		o.followed[o.writes] = now
 		return out, o.asked(ctx, req, out)
 	})
+}
+
+// unnamed leaves SQLite's own tables and the virtual ones to who asks for them whole.
+func (o *object) unnamed(ctx context.Context, req wire.FollowRequest, schema wire.Schema, out *wire.Followed) error {
+	if !req.Virtual {
+		return nil
+	}
+	out.Changes = slices.DeleteFunc(out.Changes, func(c wire.FollowedChange) bool {
+		return strings.HasPrefix(c.Table, "sqlite_") || slices.Contains(req.Whole, c.Table)
+	})
+	for i := range out.Changes {
+		c := &out.Changes[i]
+		if slices.ContainsFunc(schema.Virtual, func(v wire.Virtual) bool { return v.Name == c.Table }) {
+			c.Keys, c.Sent, c.Page = nil, false, nil
+		}
+	}
+	for _, table := range req.Whole {
+		page, err := o.content.page(ctx, wire.ExportRequest{Table: table, MaxBytes: math.MaxInt64})
+		if err != nil {
+			return err
+		}
+		digest, err := o.content.rangeDigest(ctx, wire.RangeRequest{Table: table})
+		if err != nil {
+			return err
+		}
+		out.Changes = append(out.Changes, wire.FollowedChange{Table: table, Sent: true, Page: page})
+		out.Wholes = append(out.Wholes, &digest)
+	}
+	return nil
 }
 
 func (o *object) asked(ctx context.Context, req wire.FollowRequest, out *wire.Followed) (err error) {

@@ -1,9 +1,9 @@
 // What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN)
 // opens every b-tree that it writes, those of triggers and of foreign key actions too. Triggers of our own
 // would say more, and would change the schema.
-import { isPlatformName, isSqliteName } from "../store/catalog.ts";
+import { isPlatformName, isSqliteName, virtualNames } from "../store/catalog.ts";
 import { tablesOf } from "../query/program.ts";
-import type { Binding } from "../state/sql-text.ts";
+import { type Binding, quoteName } from "../state/sql-text.ts";
 import { staysOnRow } from "./triggers.ts";
 
 /** What running a statement may change. */
@@ -27,6 +27,7 @@ interface Instruction extends Record<string, SqlStorageValue> {
   p1: number;
   p2: number;
   p3: number;
+  p4: SqlStorageValue;
 }
 
 /** Looks statements up and remembers them; `forget` is to be called when the schema may have changed. */
@@ -63,18 +64,37 @@ export class Effects {
 
   #look(statement: string, bindings: readonly Binding[]): Effect {
     const program = [...this.#sql.exec<Instruction>(`EXPLAIN ${statement}`, ...bindings)];
-    // A cookie is written where the schema changes; a virtual table writes b-trees that the program does not
-    // name.
-    if (program.some(({ opcode }) => /^(SetCookie|ParseSchema|VUpdate|VCreate|VDestroy)$/.test(opcode))) {
+    // A cookie is written where the schema changes.
+    if (program.some(({ opcode }) => /^(SetCookie|ParseSchema|VCreate|VDestroy)$/.test(opcode))) {
       return UNKNOWN;
     }
     const { own, fired } = partsOf(program);
+    const virtual = this.#virtualOf(own);
+    const inVirtual = this.#virtualOf(fired);
+    if (virtual === undefined || inVirtual === undefined) return UNKNOWN;
     const written = this.#tablesOf(own.flatMap(writtenRoot));
-    const inFired = this.#tablesOf(fired.flatMap(writtenRoot));
-    const tables = [...new Set([...written, ...inFired])];
-    const [base] = written.length === 1 ? written : [];
+    const inFired = [...this.#tablesOf(fired.flatMap(writtenRoot)), ...inVirtual];
+    const tables = [...new Set([...written, ...virtual, ...inFired])];
+    const [base] = written.length === 1 && virtual.length === 0 ? written : [];
     const named = base !== undefined && (!inFired.includes(base) || staysOnRow(this.#sql, base, tables));
     return { tables, base: named ? base : undefined, others: inFired.filter((table) => table !== base) };
+  }
+
+  /**
+   * The virtual tables that the program writes, and their shadow tables: it names none of their b-trees.
+   * undefined where one cannot be told. A program names a virtual table by an address, which is that of
+   * another program that reads it.
+   */
+  #virtualOf(program: readonly Instruction[]): string[] | undefined {
+    const updated = new Set(program.flatMap(({ opcode, p4 }) => (opcode === "VUpdate" ? [p4] : [])));
+    if (updated.size === 0) return [];
+    const { virtual, shadow } = virtualNames(this.#sql);
+    const found = virtual.filter((name) => {
+      const reading = this.#sql.exec<Instruction>(`EXPLAIN SELECT 1 FROM ${quoteName(name)}`);
+      return [...reading].some(({ opcode, p4 }) => opcode === "VOpen" && updated.delete(p4));
+    });
+    if (updated.size > 0) return undefined;
+    return [...found, ...shadow.filter((name) => found.some((table) => name.startsWith(`${table}_`)))];
   }
 
   #tablesOf(roots: readonly number[]): string[] {

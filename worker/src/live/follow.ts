@@ -2,16 +2,16 @@
 // before, all of one moment. A copy that takes all changes in is the store at the last answer.
 import { WireError, badRequest } from "../wire/errors.ts";
 import { encodeExported } from "../wire/exported.ts";
-import { type JsonObject, asBoolean, asInteger, asObject, asString } from "../wire/json.ts";
-import { LIMITS } from "../wire/limits.ts";
+import { type JsonObject, asBoolean, asInteger, asObject, asString, asStrings } from "../wire/json.ts";
+import { LIMITS, SNAPSHOT_BYTES } from "../wire/limits.ts";
 import { type ExactValue, type Key, emitKey, parseKey } from "../wire/values.ts";
 import type { ResultValue } from "../query/types.ts";
 import { type SqlParam, parseParam } from "../query/values.ts";
 import type { StoreContext } from "../state/context.ts";
 import { demandPhase } from "../state/guard.ts";
-import { isSqliteName, tableShape, tablesWithRows } from "../store/catalog.ts";
+import { isSqliteName, tableShape, tablesWithRows, virtualNames } from "../store/catalog.ts";
 import { exportKeys, exportSchema, exportUpTo } from "../store/export.ts";
-import { rangeDigest } from "../store/range.ts";
+import { type RangeDigest, rangeDigest } from "../store/range.ts";
 import { LIVE_LIMITS } from "./protocol.ts";
 import type { LiveLog } from "./log.ts";
 
@@ -34,6 +34,8 @@ interface Changed {
 interface Answer {
   readonly changes: Changed[];
   readonly pages: Uint8Array[];
+  /** The digests of the tables that were asked for whole; null where one is too large. */
+  readonly wholes: (RangeDigest | null)[];
 }
 
 /** The keys that changed in each table; null for a table where they are not known. */
@@ -47,8 +49,12 @@ export function follow(store: StoreContext, log: LiveLog, json: JsonObject, bega
   const { state, writes, revision } = store.books;
   demandPhase(state, "export");
   const since = json["since"] === null ? null : asInteger(json["since"], "since", 0, Number.MAX_SAFE_INTEGER);
-  const keys = since === null ? new Map() : began ? null : changedKeys(log, since, writes);
-  const { changes, pages } = keys === null ? nothing() : changed(store, keys, since !== writes);
+  const whole = optionalNames(json["whole"]);
+  const knowsVirtual = asBoolean(json["virtual"] ?? false, "virtual");
+  const keys = since === null ? new Map() : began ? null : changedKeys(store, log, since, knowsVirtual);
+  const { changes, pages, wholes } = keys === null ? nothing() : changed(store, keys, whole);
+  // No log names them. Who asks for whole tables at the end has them then.
+  if (keys !== null && since !== writes && !knowsVirtual) addSqliteTables(store, { changes, pages, wholes });
   const read = keys === null ? undefined : optional(json["read"], (wanted) => readPage(store, wanted));
   const check = keys === null ? undefined : optional(json["check"], (wanted) => rangeOf(store, wanted));
   const head = {
@@ -58,11 +64,14 @@ export function follow(store: StoreContext, log: LiveLog, json: JsonObject, bega
     writes,
     revision,
     began,
+    virtual: true,
     lost: keys === null,
     changes,
     read: read !== undefined,
     ...(check !== undefined && { check }),
-    ...(since === null && { schema: exportSchema(store), tables: tablesWithRows(store.sql) }),
+    ...((since === null || whole !== undefined) && { schema: exportSchema(store) }),
+    ...(since === null && { tables: tablesWithRows(store.sql) }),
+    ...(whole !== undefined && keys !== null && { wholes }),
   };
   return encodeExported(head, read === undefined ? pages : [...pages, read]);
 }
@@ -73,7 +82,11 @@ export function endsFollowing(json: JsonObject): boolean {
 }
 
 function nothing(): Answer {
-  return { changes: [], pages: [] };
+  return { changes: [], pages: [], wholes: [] };
+}
+
+function optionalNames(value: unknown): readonly string[] | undefined {
+  return value === undefined || value === null ? undefined : asStrings(value, "whole");
 }
 
 function optional<T>(value: unknown, use: (wanted: JsonObject) => T): T | undefined {
@@ -93,8 +106,9 @@ function rangeOf(store: StoreContext, wanted: JsonObject) {
   return rangeDigest(store, { table, after, upto: null, limit });
 }
 
-/** null: something changed that the log does not name. */
-function changedKeys(log: LiveLog, since: number, upto: number): Keys | null {
+/** null: something changed that the log does not name, or that the asker does not know about. */
+function changedKeys(store: StoreContext, log: LiveLog, since: number, knowsVirtual: boolean): Keys | null {
+  const upto = store.books.writes;
   if (since > upto) throw badRequest("since", "a position that the store had");
   if (upto - since > LIVE_LIMITS.logEntries) return null;
   const found: Keys = new Map();
@@ -103,7 +117,10 @@ function changedKeys(log: LiveLog, since: number, upto: number): Keys | null {
     if (changes === undefined || changes === null) return null;
     for (const { table, keys } of changes) note(found, table, keys);
   }
-  return found;
+  if (![...found.values()].includes(null)) return found;
+  const { virtual, shadow } = virtualNames(store.sql);
+  for (const table of shadow) found.delete(table);
+  return !knowsVirtual && virtual.some((table) => found.has(table)) ? null : found;
 }
 
 function note(found: Keys, table: string, keys: readonly (readonly ResultValue[])[] | null): void {
@@ -139,12 +156,20 @@ function exactValue(param: SqlParam): ExactValue | undefined {
   }
 }
 
-/** @param wrote whether anything was written: SQLite's own tables are then sent along, which no log names */
-function changed(store: StoreContext, keys: Keys, wrote: boolean): Answer {
+/** @param whole tables that shall come with all rows, since their changes cannot be named */
+function changed(store: StoreContext, keys: Keys, whole: readonly string[] = []): Answer {
   const answer = nothing();
+  const unnamed = [...keys.values()].includes(null);
+  const virtual = unnamed ? virtualNames(store.sql).virtual : [];
   let room = MOST_KEYS;
   let bytes = CHANGED_BYTES;
   for (const [table, known] of keys) {
+    if (whole.includes(table)) continue;
+    if (virtual.includes(table)) {
+      // The index of an FTS5 table without content of its own is made again from the rows that it is about.
+      if (tableShape(store.sql, table) !== undefined) answer.changes.push({ table, keys: null, page: false });
+      continue;
+    }
     room -= known?.size ?? 0;
     const rows = known === null || room < 0 ? undefined : rowsAt(store, table, [...known.values()], bytes);
     if (known === null || rows === undefined) {
@@ -155,14 +180,30 @@ function changed(store: StoreContext, keys: Keys, wrote: boolean): Answer {
     answer.changes.push({ table, keys: [...known.values()].map(emitKey), page: true });
     answer.pages.push(rows);
   }
-  if (!wrote) return answer;
-  for (const table of tablesWithRows(store.sql).filter(isSqliteName)) addWhole(store, table, answer);
+  addWholes(store, whole, answer);
   return answer;
+}
+
+function addSqliteTables(store: StoreContext, answer: Answer): void {
+  for (const table of tablesWithRows(store.sql).filter(isSqliteName)) addWhole(store, table, answer);
 }
 
 function rowsAt(store: StoreContext, table: string, keys: readonly Key[], bytes: number) {
   if (tableShape(store.sql, table) === undefined) throw new WireError("not-found", `no table ${table}`);
   return exportKeys(store, table, keys, Math.max(bytes, 0));
+}
+
+/** The tables with their digests: of one moment with the changes, for as long as the writes wait. */
+function addWholes(store: StoreContext, tables: readonly string[], answer: Answer): void {
+  let room = SNAPSHOT_BYTES;
+  for (const table of tables) {
+    const { page, done } = exportUpTo(store, table, null, Math.max(1, room));
+    room -= page.length;
+    answer.changes.push({ table, keys: null, page: done });
+    if (done) answer.pages.push(page);
+    const request = { table, after: null, upto: null, limit: Number.MAX_SAFE_INTEGER };
+    answer.wholes.push(done ? rangeDigest(store, request) : null);
+  }
 }
 
 function addWhole(store: StoreContext, table: string, answer: Answer): void {

@@ -66,6 +66,13 @@ export function userTables(sql: SqlStorage): TableEntry[] {
   );
 }
 
+/** The names of the virtual tables, and of the tables in which they keep what they hold. */
+export function virtualNames(sql: SqlStorage): { readonly virtual: string[]; readonly shadow: string[] } {
+  const of = (type: string) =>
+    tableEntries(sql).flatMap((entry) => (entry.type === type ? [entry.name] : []));
+  return { virtual: of("virtual"), shadow: of("shadow") };
+}
+
 function tableEntries(sql: SqlStorage): TableEntry[] {
   const rows = sql.exec<{ name: string; type: string; wr: number }>(
     `SELECT name, type, wr FROM ${tableFunction("pragma_table_list")} WHERE schema = 'main'`,
