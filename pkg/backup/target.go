@@ -100,10 +100,24 @@ func (t *Target) Job(e *migrate.Engine) func(context.Context, userdb.UserID) res
 			r.Outcome, r.Bytes = result.OutcomeAlready, bytes
 			return r.End(0, nil)
 		}
-		return e.Backup(ctx, u, func(ctx context.Context, file *userfile.Copy, digest string) (string, error) {
-			return t.keep(ctx, u, file, digest)
+		var other *kept
+		made := e.Backup(ctx, u, func(ctx context.Context, file *userfile.Copy, digest string) (where string, err error) {
+			other, err = t.keep(ctx, u, file, digest)
+			return t.place(u), err
 		})
+		if made.Err() == nil && other != nil {
+			r.Outcome, r.Bytes, r.Digest = result.OutcomeAlready, other.bytes, other.digest
+			r.AddReason("another backup to the same place was faster")
+			return r.End(0, nil)
+		}
+		return made
 	}
+}
+
+// kept is a copy of another run. The digest is "" where it is not known.
+type kept struct {
+	bytes  int64
+	digest string
 }
 
 func (t *Target) has(ctx context.Context, u userdb.UserID) (bytes int64, there bool, err error) {
@@ -124,18 +138,39 @@ func (t *Target) has(ctx context.Context, u userdb.UserID) (bytes int64, there b
 	return object.Size, err == nil, err
 }
 
-func (t *Target) keep(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) (string, error) {
-	err := t.write(ctx, u, file, digest)
-	if err != nil {
-		return "", fmt.Errorf("keep the copy of %s: %w", u, err)
+// keep writes the copy, unless another run did so since this one looked: a copy of another moment is as good,
+// and is not to be compared with ours.
+func (t *Target) keep(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) (other *kept, err error) {
+	there, err := t.write(ctx, u, file, digest)
+	if there && err == nil {
+		other, err = t.keptThere(ctx, u, digest)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.made[u] = digest
-	return t.place(u), nil
+	if err != nil {
+		return nil, fmt.Errorf("keep the copy of %s: %w", u, err)
+	}
+	if other == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.made[u] = digest
+	}
+	return other, nil
 }
 
-func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) error {
+// keptThere is nil where the copy is our own: its PUT took effect, and the answer was lost.
+func (t *Target) keptThere(ctx context.Context, u userdb.UserID, digest string) (*kept, error) {
+	if t.folder != "" {
+		bytes, _, err := t.has(ctx, u)
+		return &kept{bytes: bytes}, err
+	}
+	object, err := t.files.Head(ctx, t.key(u))
+	if err != nil || digest != "" && object.Metadata[metadataDigest] == digest {
+		return nil, err
+	}
+	return &kept{object.Size, object.Metadata[metadataDigest]}, nil
+}
+
+// write says whether a copy was there already.
+func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) (there bool, err error) {
 	if t.folder != "" {
 		return writeWhole(t.path(u), file.WriteUnmarked)
 	}
@@ -143,28 +178,31 @@ func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy
 	if digest != "" {
 		opts.Metadata = map[string]string{metadataDigest: digest}
 	}
-	err := file.PutUnmarkedAt(ctx, t.files, t.key(u), opts)
+	err = file.PutUnmarkedAt(ctx, t.files, t.key(u), opts)
 	if userdb.KindOf(err) == userdb.Precondition {
-		return nil // another run was faster, or our own PUT took effect and its answer was lost
+		return true, nil
 	}
-	return err
+	return false, err
 }
 
-// writeWhole makes the file appear with all its bytes.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
+// writeWhole makes the file appear with all its bytes, unless there is one.
+func writeWhole(path string, write func(io.Writer) error) (there bool, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-*.part")
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
+	defer os.Remove(f.Name())
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return err
+		return false, err
 	}
-	return os.Rename(f.Name(), path)
+	err = os.Link(f.Name(), path)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return true, nil
+	case err != nil: // not every file system knows links
+		return false, os.Rename(f.Name(), path)
+	}
+	return false, nil
 }
 
 // Check reads a copy of this run again, and compares it with what was proved: the gate of a wave.

@@ -255,7 +255,10 @@ func (d distant) ExportRows(ctx context.Context, u userdb.UserID, req wire.Expor
 	return d.Stores.ExportRows(ctx, u, req)
 }
 
-type distantReads struct{ migrate.Snapshots }
+type distantReads struct {
+	migrate.Snapshots
+	before bool // the Worker knows nothing of whole tables
+}
 
 func (d distantReads) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error) {
 	time.Sleep(farAway)
@@ -266,6 +269,9 @@ func (d distantReads) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Expor
 
 func (d distantReads) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
 	time.Sleep(farAway)
+	if d.before {
+		req.Virtual, req.Whole = false, nil
+	}
 	return d.Snapshots.Follow(ctx, u, req)
 }
 
@@ -276,10 +282,12 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 		atOnce int64
 		pause  time.Duration
 		old    bool // the Worker answers no copy
+		before bool // it sends no whole tables
 	}{
-		"in one request": {1 << 20, 5 * time.Millisecond, false},
-		"followed":       {0, 5 * time.Millisecond, false},
-		"page by page":   {0, 100 * time.Millisecond, true},
+		"in one request":                    {1 << 20, 5 * time.Millisecond, false, false},
+		"followed":                          {0, 5 * time.Millisecond, false, false},
+		"followed, from a Worker of before": {0, 5 * time.Millisecond, false, true},
+		"page by page":                      {0, 100 * time.Millisecond, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -303,7 +311,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 				for round := range 12 {
 					e := x.engine()
 					e.SnapshotBytes = c.atOnce
-					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots}
+					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots, c.before}
 					if c.old {
 						e.Snapshots = nil
 					}
@@ -387,4 +395,47 @@ func dyingLine(n int, late *sync.WaitGroup) *world.Line {
 	line := world.NewLine(rand.New(rand.NewPCG(uint64(n), 1)), world.Trouble{}, late)
 	line.DieAfter(n)
 	return line
+}
+
+// TestTwoBackupsToOnePlace: another backup keeps its copy while this one is made, of another moment. That one
+// stays, and neither calls it different from what was written.
+func TestTwoBackupsToOnePlace(t *testing.T) {
+	for _, place := range []string{"folder", "bucket"} {
+		t.Run(place, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newWalk(t)
+				x.migrate()
+				to := t.TempDir()
+				if place == "bucket" {
+					to = backup.InBucket + "backups/"
+				}
+				target := func() *backup.Target {
+					target, err := backup.NewTarget(to, x.w.Bucket, x.w.Layout)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return target
+				}
+				slow, fast := target(), target()
+				e := x.engine()
+				var theirs result.Result
+				e.Observe = func(ev result.Event) {
+					if ev.Stage == result.StageExport && theirs.User == "" {
+						x.write()
+						theirs = fast.Job(x.engine())(t.Context(), alice)
+					}
+				}
+				ours := slow.Job(e)(t.Context(), alice)
+				if theirs.Outcome != result.OutcomeBackedUp || ours.Outcome != result.OutcomeAlready || ours.Bytes != theirs.Bytes {
+					t.Errorf("theirs %s with %d bytes, ours %s with %d: %v %v",
+						theirs.Outcome, theirs.Bytes, ours.Outcome, ours.Bytes, theirs.Err(), ours.Err())
+				}
+				for name, each := range map[string]*backup.Target{"theirs": fast, "ours": slow} {
+					if r := each.Check(t.Context(), x.engine(), alice); r.Err() != nil {
+						t.Errorf("%s: %v", name, r.Err())
+					}
+				}
+			})
+		})
+	}
 }
