@@ -157,6 +157,10 @@ func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Outp
 	}()
 	sheet := report.NewSheet(out, columns)
 	for _, p := range probes() {
+		if p.run != nil && o.wants(p) {
+			out.Say("%s: %s", p.ID, p.Proves)
+			out.At(p.ID)
+		}
 		line := l.try(ctx, p, o)
 		if line.Result == Failed {
 			failed++

@@ -112,7 +112,7 @@ func wantMarkdown(t *testing.T, name string) {
 	path := filepath.Join(t.TempDir(), "summary.md")
 	New(
 		Options{Err: os.Stderr, StepSummary: path},
-	).StepSummaryOf("dbmigrate migrate", []Count{{name, name}}, []Failure{{name, name}})
+	).StepSummaryOf("dbmigrate migrate", []Count{{name, name}}, []Failure{{User: name, Reason: name}})
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

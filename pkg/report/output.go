@@ -66,6 +66,7 @@ type Output struct {
 	spoke     time.Time // when something was written last
 	following bool      // a run is followed, which has its own lines
 	paged     bool      // a pager has the screen
+	at        string    // where the command is, in parentheses
 }
 
 // New makes an Output.

@@ -122,7 +122,7 @@ func TestStepSummary(t *testing.T) {
 	o := New(Options{Err: os.Stderr, StepSummary: path})
 	var failures []Failure
 	for i := range summaryFailures + 2 {
-		failures = append(failures, Failure{fmt.Sprintf("u%d", i), "<script>|`x`\n@all"})
+		failures = append(failures, Failure{User: fmt.Sprintf("u%d", i), Reason: "<script>|`x`\n@all"})
 	}
 	o.StepSummaryOf("dbmigrate migrate", []Count{{"users", "3"}}, failures)
 	o.StepSummaryOf("dbmigrate gc", nil, nil)

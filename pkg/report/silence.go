@@ -48,16 +48,23 @@ func (o *Output) Break(s Silence, waiting func() string) (stop func()) {
 
 func (o *Output) breakSilence(after time.Duration, waiting func() string) {
 	o.mu.Lock()
-	silent, following := time.Since(o.spoke) >= after && !o.paged, o.following
+	silent, following, at := time.Since(o.spoke) >= after && !o.paged, o.following, o.at
 	o.mu.Unlock()
 	text := waiting()
 	switch {
 	case !silent || following && (text == "" || o.ErrTerminal):
 	case text == "":
-		o.stillThere("still at work")
+		o.stillThere("still at work" + at)
 	default:
-		o.stillThere("waiting for " + text)
+		o.stillThere("waiting for " + text + at)
 	}
+}
+
+// At says at which of its parts a command is, for the lines that break its silence.
+func (o *Output) At(part string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.at = " (" + part + ")"
 }
 
 // stillThere draws a status over the last one at a terminal, and writes a line in a log.

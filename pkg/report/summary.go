@@ -10,7 +10,10 @@ import (
 )
 
 // Failure is one user who could not be done, for a summary.
-type Failure struct{ User, Reason string }
+type Failure struct {
+	User, Reason string
+	Done         string // what was done all the same; "" for nothing
+}
 
 // summaryFailures is how many failures a step summary lists; GitHub cuts a summary at 1 MiB.
 const summaryFailures = 100

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,6 +37,9 @@ func TestSelftestMayDieAnywhere(t *testing.T) {
 		if f.Exit != -1 {
 			t.Errorf("at request %d it was not killed: %v", n, f)
 		}
+		if n >= 45 && !probeBegun.MatchString(f.Stderr) {
+			t.Errorf("killed at request %d, it does not say at which probe it was: %v", n, f)
+		}
 		for key, etag := range objects(t) {
 			if own := strings.Contains(key, string(selftest.User)) || strings.Contains(key, "/selftest/"); !own && before[key] != etag {
 				t.Errorf("killed at request %d, it left or changed %s", n, key)
@@ -57,6 +61,8 @@ func TestSelftestMayDieAnywhere(t *testing.T) {
 		mustBeServed(t, u)
 	}
 }
+
+var probeBegun = regexp.MustCompile(`(?m)^P(6|14|22): `)
 
 // objects are those of the bucket with their versions, without the records of runs.
 func objects(t *testing.T) map[string]string {
