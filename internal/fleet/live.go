@@ -127,7 +127,11 @@ func (o *run) nameFailed(one result.Result) {
 func (o *run) nameFailedAgain() {
 	failures := o.summary.failures
 	for _, f := range failures[:min(len(failures), namedAgain)] {
-		o.Out.Warn("failed: %s: %s", f.User, f.Reason)
+		how := "failed"
+		if f.Done != "" {
+			how = f.Done + ", but"
+		}
+		o.Out.Warn("%s: %s: %s", how, f.User, f.Reason)
 	}
 	if more := len(failures) - namedAgain; more > 0 {
 		o.Out.Warn("failed: %d more: `%s` lists them", more, o.command("status", "--run", o.Engine.Run))

@@ -54,6 +54,15 @@ type Summary struct {
 	strict        bool // a user in quarantine makes the exit code 1
 }
 
+// failureWith says of a user who moved, and only lacks a receipt, that this is done.
+func failureWith(r result.Result, err error) report.Failure {
+	f := report.Failure{User: string(r.User), Reason: err.Error()}
+	if r.Outcome != result.OutcomeFailed {
+		f.Done = string(r.Outcome)
+	}
+	return f
+}
+
 // exit weighs the account: an interrupted run is that first, then a difference counts more than a failure.
 func (s *Summary) exit() int {
 	switch {
@@ -146,7 +155,7 @@ func (s *Summary) count(r result.Result) {
 		if r.Outcome != result.OutcomeDifferent {
 			s.Failed++
 		}
-		s.failures = append(s.failures, report.Failure{User: string(r.User), Reason: err.Error()})
+		s.failures = append(s.failures, failureWith(r, err))
 	} else if r.Action == s.Action && r.Outcome != result.OutcomeQuarantined {
 		s.Bytes += r.Bytes
 	}

@@ -1,12 +1,17 @@
 package oncall
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // situation is one page at night.
@@ -134,6 +139,109 @@ var situations = []situation{
 			s.must(0, strings.TrimPrefix(right, "dbmigrate "))
 		},
 	},
+	{
+		name:     "key-expired",
+		question: "a run stopped in its middle: what is wrong, and who was hit?",
+		happens: func(s *shift) {
+			s.refuse("R2", "admin activate", 2, http.StatusUnauthorized,
+				"<Error><Code>Unauthorized</Code><Message>Unauthorized</Message></Error>")
+		},
+		typed: []string{"migrate --all --prefix NAME- --concurrency 1", "doctor"},
+		right: `r2 +FAIL.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "migrate --all --prefix NAME-")
+		},
+	},
+	{
+		name:     "namespace-gone",
+		question: "somebody deleted the KV namespace: does it stop users?",
+		happens: func(s *shift) {
+			s.must(0, "migrate NAME-1")
+			s.refuse("KV", "", 0, http.StatusNotFound,
+				`{"success":false,"result":null,"messages":[],"errors":[{"code":10013,"message":"namespace not found"}]}`)
+		},
+		typed: []string{"status NAME-1", "doctor"},
+		right: `kv +FAIL.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "doctor")
+		},
+	},
+	{
+		name:     "wrong-bucket",
+		question: "no user is where everybody should be: is it the right bucket?",
+		happens:  func(s *shift) { s.must(0, "migrate NAME-1") },
+		typed:    []string{"status NAME-1 --bucket user-date", "doctor --bucket user-date"},
+		right:    `r2 +FAIL.*`,
+		mends:    func(s *shift, _ string) { s.must(0, "status NAME-1") },
+	},
+	{
+		name:     "cut-file",
+		question: "one user of a fleet fails: why, and what happens to the others?",
+		happens: func(s *shift) {
+			bucket, err := harness.Bucket(cloud)
+			if err == nil {
+				half := image[:len(image)/2]
+				_, err = bucket.Put(s.Context(), harness.Key(s.name+"-9"), bytes.NewReader(half), int64(len(half)), userdb.PutOptions{})
+			}
+			if err != nil {
+				s.Fatal(err)
+			}
+		},
+		typed: []string{"migrate --all --prefix NAME- --concurrency 1"},
+		right: `failed: .*`,
+		mends: func(s *shift, _ string) {
+			bucket, err := harness.Bucket(cloud)
+			if err == nil {
+				err = bucket.Delete(s.Context(), harness.Key(s.name+"-9"))
+			}
+			if err != nil {
+				s.Fatal(err)
+			}
+		},
+	},
+	{
+		name:     "colleague",
+		question: "may I start while somebody else's run goes on?",
+		happens:  (*shift).colleague,
+		typed:    []string{"migrate NAME-5"},
+		right:    `another run is active.*`,
+		mends: func(s *shift, _ string) {
+			s.must(0, "status NAME-5")
+			s.wait()
+		},
+	},
+}
+
+// colleague begins a slow run over everybody.
+func (s *shift) colleague() {
+	other, err := harness.NewOperator(cloud, binary, s.TempDir())
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(other.Close)
+	begun := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(begun) })
+	other.Proxy.Reset(faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
+		if r.Name() != "admin activate" {
+			return faultproxy.Fault{}
+		}
+		return faultproxy.Fault{Before: tell, Slow: 2 * time.Second}
+	}))
+	ended := make(chan error, 1)
+	args := s.args("migrate --all --prefix NAME- --concurrency 1")
+	go func() {
+		_, err := other.Must(0, args...)
+		tell()
+		ended <- err
+	}()
+	<-begun
+	s.wait = func() {
+		if err := <-ended; err != nil {
+			s.Error(err)
+		}
+	}
 }
 
 // threeShards run at a time; the last that has users is killed.
