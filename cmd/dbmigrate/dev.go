@@ -55,7 +55,7 @@ func (a *app) dev(cmd *cobra.Command, command []string, f devFlags) error {
 	if err != nil {
 		return err
 	}
-	options := dev.Options{PersistDir: f.persist, Vars: map[string]string{}}
+	options := dev.Options{PersistDir: f.persist, Vars: map[string]string{}, Errors: a.stderr}
 	for _, text := range f.vars {
 		name, value, found := strings.Cut(text, "=")
 		if !found || name == "" {

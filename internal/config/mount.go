@@ -23,6 +23,8 @@ type Mount struct {
 	Main string
 	// Bucket, Flags and Store are the names of the bindings. What the file lacks has the usual name.
 	Bucket, Flags, Store string
+	// Class is the one that Store binds: UserDataStore, or what the application calls its subclass.
+	Class string
 	// Lacks is what the file needs besides.
 	Lacks []Addition
 	// NeedsBucket says that the bucket of the databases is in Lacks, and nobody has named it.
@@ -56,14 +58,29 @@ func ReadMount(in Input) (Mount, error) {
 	if len(f.KV) > 0 {
 		m.Flags = f.KV[0].Binding
 	}
-	for _, b := range f.Objects.Bindings {
-		if b.Class == storeClass {
-			m.Store = b.Name
-		}
-	}
+	m.Store, m.Class = storeAmong(f.Objects.Bindings)
 	m.lack(f, given)
 	return m, nil
 }
+
+// storeAmong finds the binding of the package's class. Under the usual name it is that of a subclass: one of
+// the same name beside it would be one too many.
+func storeAmong(bindings []objectBinding) (name, class string) {
+	for _, b := range bindings {
+		if b.Class == storeClass {
+			return b.Name, b.Class
+		}
+	}
+	for _, b := range bindings {
+		if b.Name == storeName {
+			return b.Name, b.Class
+		}
+	}
+	return "", storeClass
+}
+
+// Subclassed says that the application has a class of its own for users' data.
+func (m Mount) Subclassed() bool { return m.Class != storeClass }
 
 // The usual names of what is missing.
 const (

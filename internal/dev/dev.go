@@ -14,6 +14,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/localdev"
+	"github.com/dbmigrate/dbmigrate/internal/plain"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -27,6 +28,7 @@ type Options struct {
 	PersistDir string            // state folder to keep; "" is a temporary one
 	Vars       map[string]string // of the Worker, besides those of its configuration and .dev.vars
 	Log        io.Writer         // receives wrangler's output; nil: nowhere
+	Errors     io.Writer         // receives, where there is no Log, what wrangler said before it could not start
 }
 
 // Run starts the Worker of the wrangler configuration that in names, runs the command beside it, and ends
@@ -144,9 +146,23 @@ func (p *project) start(ctx context.Context, o Options) (*localdev.Runtime, func
 		Log:         o.Log,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, cleanUp())
+		return nil, nil, errors.Join(o.told(err), cleanUp())
 	}
 	return runtime, cleanUp, nil
+}
+
+// told writes wrangler's output line by line: an error is one line for people, and its breaks are escaped.
+func (o Options) told(err error) error {
+	var failed *localdev.StartError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if o.Log == nil && o.Errors != nil {
+		for line := range strings.Lines(failed.Output) {
+			_, _ = fmt.Fprintln(o.Errors, plain.Text(strings.TrimRight(line, "\r\n")))
+		}
+	}
+	return fmt.Errorf("%w: see what it says above", failed.Cause)
 }
 
 func writeBeside(path string, text []byte) (string, error) {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -86,6 +87,32 @@ exit 7
 	t.Logf("%s", out)
 	if code := cmd.ProcessState.ExitCode(); code != 7 {
 		t.Errorf("exit code %d (%v), want that of the command, 7", code, err)
+	}
+	if after := namesIn(t, dir); !reflect.DeepEqual(before, after) {
+		t.Errorf("the project has %q, and had %q", after, before)
+	}
+}
+
+// TestAWorkerThatCannotStart: wrangler would wait for an edit of the source. What it says is told, line by
+// line, and nothing stays.
+func TestAWorkerThatCannotStart(t *testing.T) {
+	dir := newProject(t, "wrangler.toml", project1)
+	write(t, filepath.Join(dir, "src", "index.ts"), "export default {};\n")
+	before := namesIn(t, dir)
+	var said strings.Builder
+	in := config.Input{
+		Dir: dir, Environment: "staging", EnvironmentSet: true, Getenv: func(string) string { return "" },
+	}
+	_, err := Run(t.Context(), in, []string{"true"}, Options{Errors: &said})
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "see what it says above") {
+		t.Errorf("error %v", err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Error("it waited until the end")
+	}
+	const why = "not exported in your entrypoint file: UserDataStore"
+	if text := said.String(); !strings.Contains(text, why) || strings.Contains(text, `\n`) {
+		t.Errorf("it says %q", text)
 	}
 	if after := namesIn(t, dir); !reflect.DeepEqual(before, after) {
 		t.Errorf("the project has %q, and had %q", after, before)

@@ -33,3 +33,25 @@ func TestReadyWatcherFindsASplitLineOnce(t *testing.T) {
 		t.Errorf("tail %q, log %q", w.tail(), log.String())
 	}
 }
+
+// TestReadyWatcherSeesErrors: wrangler waits for an edit of the source then, and is never ready.
+func TestReadyWatcherSeesErrors(t *testing.T) {
+	for _, said := range []string{
+		"\x1b[31m✘ \x1b[41;31m[\x1b[41;97mERROR\x1b[41;31m]\x1b[0m \x1b[1mYour Worker depends on Durable Objects\x1b[0m\n",
+		"✘ [ERROR] service core:user:app: Uncaught TypeError\n", "Build failed with 1 error:\n",
+	} {
+		w := newReadyWatcher(nil)
+		w.patience = 0
+		if _, err := w.Write([]byte("[WARNING] of nothing\n" + said)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-w.failed:
+		case <-t.Context().Done():
+			t.Fatal("the test was ended")
+		}
+		if tail := w.tail(); strings.Contains(tail, "\x1b") {
+			t.Errorf("the tail has colours: %q", tail)
+		}
+	}
+}

@@ -60,16 +60,13 @@ func startWrangler(
 	case url := <-output.ready:
 		return p, url, nil
 	case <-output.failed:
-		err = errors.Join(
-			p.stop(),
-			fmt.Errorf("start wrangler: the Worker cannot be bundled:\n%s", output.tail()),
-		)
+		err = errors.New("start wrangler: it has an error with the Worker")
 	case <-p.exited:
-		err = fmt.Errorf("start wrangler: it ended (%v) with this output:\n%s", p.waitErr, output.tail())
+		err = fmt.Errorf("start wrangler: it ended (%v)", p.waitErr)
 	case <-ctx.Done():
-		err = fmt.Errorf("start wrangler: %w; output so far:\n%s", ctx.Err(), output.tail())
+		err = fmt.Errorf("start wrangler: %w", ctx.Err())
 	}
-	return nil, "", errors.Join(err, p.stop())
+	return nil, "", errors.Join(&StartError{err, output.tail()}, p.stop())
 }
 
 // stop ends the whole group, politely first so that wrangler removes its temporary bundle.

@@ -4,17 +4,26 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // readyLine is what wrangler prints when the Worker answers. The port is its choice: asking for port 0 and
 // reading it here leaves no moment in which another process can take the port.
 var readyLine = regexp.MustCompile(`Ready on (http://[0-9A-Za-z.:]+)`)
 
-// failedLine is what wrangler prints when it cannot bundle the Worker. It then waits for somebody to edit the
-// source.
-var failedLine = regexp.MustCompile(`Build failed with`)
+// failedLine is what wrangler prints when it cannot bundle the Worker, or has another error with it: a class
+// that its module does not export, code that throws while it is loaded. It then waits for somebody to edit
+// the source.
+var failedLine = regexp.MustCompile(`Build failed with|✘ \[ERROR\]`)
+
+// errorPatience is how long wrangler has for the rest of what it says, and may be ready all the same.
+const errorPatience = 10 * time.Second
+
+// colours are written whatever NO_COLOR says.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // tailLines is how much of wrangler's output an error quotes.
 const tailLines = 40
@@ -22,20 +31,21 @@ const tailLines = 40
 // readyWatcher passes wrangler's output on, remembers its end and announces the URL once.
 type readyWatcher struct {
 	ready  chan string   // gets the URL
-	failed chan struct{} // closed when the Worker cannot be bundled
+	failed chan struct{} // closed when the Worker cannot be started
 
-	mu      sync.Mutex
-	log     io.Writer
-	partial []byte
-	last    []string
-	outcome sync.Once
+	mu       sync.Mutex
+	log      io.Writer
+	patience time.Duration
+	partial  []byte
+	last     []string
+	outcome  sync.Once
 }
 
 func newReadyWatcher(log io.Writer) *readyWatcher {
 	if log == nil {
 		log = io.Discard
 	}
-	return &readyWatcher{ready: make(chan string, 1), failed: make(chan struct{}), log: log}
+	return &readyWatcher{ready: make(chan string, 1), failed: make(chan struct{}), log: log, patience: errorPatience}
 }
 
 // Write never fails: a log that cannot be written must not stop wrangler.
@@ -55,6 +65,7 @@ func (w *readyWatcher) Write(p []byte) (int, error) {
 }
 
 func (w *readyWatcher) line(line string) {
+	line = colours.ReplaceAllString(line, "")
 	w.last = append(w.last, line)
 	if len(w.last) > tailLines {
 		w.last = w.last[1:]
@@ -62,12 +73,23 @@ func (w *readyWatcher) line(line string) {
 	if match := readyLine.FindStringSubmatch(line); match != nil {
 		w.outcome.Do(func() { w.ready <- match[1] })
 	} else if failedLine.MatchString(line) {
-		w.outcome.Do(func() { close(w.failed) })
+		time.AfterFunc(w.patience, func() { w.outcome.Do(func() { close(w.failed) }) })
 	}
 }
 
 func (w *readyWatcher) tail() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return strings.Join(append(w.last, string(w.partial)), "\n")
+	rest := colours.ReplaceAllString(string(w.partial), "")
+	return strings.TrimSpace(strings.Join(append(slices.Clone(w.last), rest), "\n"))
 }
+
+// StartError says why wrangler does not serve the Worker, with the end of what it said.
+type StartError struct {
+	Cause  error
+	Output string // lines, without colours
+}
+
+func (e *StartError) Error() string { return e.Cause.Error() + "; its output ends:\n" + e.Output }
+
+func (e *StartError) Unwrap() error { return e.Cause }

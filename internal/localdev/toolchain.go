@@ -20,7 +20,7 @@ type Tools struct {
 }
 
 // FindTools looks for wrangler as node does: in node_modules of dir, and then of each folder above. advice
-// says how to get what is missing.
+// says how to get wrangler.
 func FindTools(dir, advice string) (Tools, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -31,7 +31,7 @@ func FindTools(dir, advice string) (Tools, error) {
 		return Tools{}, fmt.Errorf("%w (%s)", err, advice)
 	}
 	t := Tools{Dir: dir, Wrangler: filepath.Join(modules, wranglerScript)}
-	t.Node, err = findNode(modules, advice)
+	t.Node, err = findNode(modules)
 	return t, err
 }
 
@@ -50,15 +50,18 @@ func modulesAbove(dir string) (string, error) {
 	}
 }
 
+// The project's own node is found before the system's.
+const nodeAdvice = "install a newer Node.js, or run `npm install --save-dev node` in the project"
+
 // findNode prefers the node that package-lock.json pins: the system's may be too old for wrangler.
-func findNode(modules, advice string) (string, error) {
+func findNode(modules string) (string, error) {
 	pinned := filepath.Join(modules, "node", "bin", "node")
 	if _, err := os.Stat(pinned); err == nil {
 		return pinned, nil
 	}
 	system, err := exec.LookPath("node")
 	if err != nil {
-		return "", fmt.Errorf("find node: %w (%s)", err, advice)
+		return "", fmt.Errorf("find node: %w (%s)", err, nodeAdvice)
 	}
 	out, err := exec.Command(system, "--version").Output()
 	if err != nil {
@@ -71,7 +74,7 @@ func findNode(modules, advice string) (string, error) {
 			strings.TrimSpace(string(out)),
 			minNode[0],
 			minNode[1],
-			advice,
+			nodeAdvice,
 		)
 	}
 	return system, nil

@@ -61,15 +61,22 @@ func mountCode(m config.Mount, given config.Values) string {
 	return fmt.Sprintf(`// Add to the module of the Worker. The secret: wrangler secret put DBMIGRATE_TOKEN
 // For wrangler dev: DBMIGRATE_TOKEN=... in .dev.vars, which belongs into .gitignore
 import { createRouter, handleAdmin, userDatabase } from "@dbmigrate/worker";
-export { UserDataStore } from "@dbmigrate/worker";
-
+%s
 // In fetch(request, env):
 const mounted = { %s };
 const router = createRouter({ ...mounted, flags: env.%s });
 const admin = await handleAdmin(request, { ...mounted, env });
 if (admin !== null) return admin;
 const db = userDatabase(router, user); // a D1Database for one user
-`, strings.Join(mountedWith(m, given, true), ", "), m.Flags)
+`, exported(m, "@dbmigrate/worker"), strings.Join(mountedWith(m, given, true), ", "), m.Flags)
+}
+
+// exported are the lines about the class of users' objects. A subclass is the application's, exported there.
+func exported(m config.Mount, module string) string {
+	if m.Subclassed() {
+		return fmt.Sprintf("// %s, which %s binds, has to extend UserDataStore. The module of the Worker exports it.\n", m.Class, m.Store)
+	}
+	return fmt.Sprintf("export { UserDataStore } from %q;\n", module)
 }
 
 // mountedWith are the options that router and admin routes share.
@@ -122,7 +129,7 @@ func WriteWorker(in config.Input, force bool) (Written, error) {
 		return Written{}, err
 	}
 	w := Written{
-		Module: module.path, Made: made, Config: m.Path, Added: len(m.Lacks), Code: callCode(module.name),
+		Module: module.path, Made: made, Config: m.Path, Added: len(m.Lacks), Code: callCode(m, module.name),
 	}
 	return w, amendment.Write()
 }
@@ -224,15 +231,14 @@ export async function mount(%s)%s {
 }
 
 // callCode is what the Worker's own module needs then.
-func callCode(module string) string {
+func callCode(m config.Mount, module string) string {
 	return fmt.Sprintf(`// Add to the module of the Worker, and run wrangler types:
 import { userDatabase } from "@dbmigrate/worker";
-import { mount } from %[1]q;
-export { UserDataStore } from %[1]q;
-
+import { mount } from %q;
+%s
 // In fetch(request, env):
 const router = await mount(request, env);
 if (router instanceof Response) return router; // what dbmigrate asks
 const db = userDatabase(router, user); // a D1Database for one user
-`, module)
+`, module, exported(m, module))
 }
