@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,5 +127,20 @@ func TestABlockCountsOnlyWhenTheExpectedSideAnsweredAllOfIt(t *testing.T) {
 		if _, err := w.block(t.Context(), "u", appRequests[0], 1, "file", 25); (err == nil) != test.counts {
 			t.Errorf("%s: %v", test.name, err)
 		}
+	}
+}
+
+func TestLongLinesOfAPageAreBroken(t *testing.T) {
+	long := strings.Repeat("word ", 30)
+	table := "| " + long + "|\n"
+	got := wrapped(table + long + "\nshort\n")
+	for line := range strings.Lines(strings.TrimPrefix(got, table)) {
+		if len(strings.TrimSuffix(line, "\n")) > pageColumns {
+			t.Errorf("%q", line)
+		}
+	}
+	if !strings.HasPrefix(got, table) || !strings.HasSuffix(got, "word\nshort\n") ||
+		len(strings.Fields(got)) != len(strings.Fields(table+long+"short")) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -170,5 +170,37 @@ func (w *world) publish(name, text string) error {
 	if !found || !closed {
 		return fmt.Errorf("write %s: it has no section %q", w.doc, begin)
 	}
-	return os.WriteFile(w.doc, []byte(before+begin+"\n\n"+strings.TrimSpace(text)+"\n\n"+end+after), 0o644)
+	return os.WriteFile(w.doc, []byte(before+begin+"\n\n"+wrapped(strings.TrimSpace(text))+"\n\n"+end+after), 0o644)
+}
+
+// pageColumns is how wide a page's text may be.
+const pageColumns = 110
+
+// wrapped breaks long lines, except those of tables.
+func wrapped(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if len(line) <= pageColumns || strings.HasPrefix(line, "|") {
+			out.WriteString(line)
+			continue
+		}
+		width := 0
+		for i, word := range strings.Fields(line) {
+			switch {
+			case i == 0:
+			case width+1+len(word) > pageColumns:
+				out.WriteString("\n")
+				width = 0
+			default:
+				out.WriteString(" ")
+				width++
+			}
+			out.WriteString(word)
+			width += len(word)
+		}
+		if strings.HasSuffix(line, "\n") {
+			out.WriteString("\n")
+		}
+	}
+	return out.String()
 }

@@ -163,7 +163,7 @@ func (n *versions) requests(ctx context.Context, out *strings.Builder) error {
 	return nil
 }
 
-// sent are the requests of a command about its user.
+// sent are the requests of a command about its user, the second argument.
 func (w *world) sent(ctx context.Context, args ...string) ([]string, error) {
 	proxy, err := faultproxy.New(w.cloud.URL)
 	if err != nil {
@@ -181,8 +181,8 @@ func (w *world) sent(ctx context.Context, args ...string) ([]string, error) {
 		name := r.Name()
 		admin := strings.HasPrefix(name, "admin ") && name != "admin hello"
 		about = about || admin
-		own := strings.Contains(r.Path, "/"+userdb.ReservedPrefix) && !strings.Contains(r.Path, "/receipts/")
-		if admin || about && strings.HasPrefix(name, "R2 ") && !own {
+		users := strings.Contains(r.Path, "/"+args[1]+"/") // and no listing, record or probe
+		if admin || about && strings.HasPrefix(name, "R2 ") && users {
 			names = append(names, name)
 		}
 	}
