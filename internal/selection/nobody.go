@@ -1,6 +1,8 @@
 package selection
 
 import (
+	"fmt"
+
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -16,7 +18,11 @@ func (s *Set) RefuseNobody(chosen int) error {
 		s.options.Talk.Say("nobody is in this shard: there is nothing to do")
 		return nil
 	}
-	return Nobody("choose users", "nobody is chosen")
+	cause := "nobody is chosen"
+	if over := s.options.Over; over.Bytes > 0 {
+		cause += fmt.Sprintf(" of those with a file of at least %s; --over 0 asks for no size", over.String())
+	}
+	return Nobody("choose users", cause)
 }
 
 // Nobody is the error of a command that found nobody.

@@ -39,6 +39,17 @@ func TestSharesAreEven(t *testing.T) {
 	}
 }
 
+// TestNobodyOfASize: a command that looks at large files only says so where there is none.
+func TestNobodyOfASize(t *testing.T) {
+	large := Set{options: Options{Over: units.SizeFlag{Bytes: units.MB}}}
+	if err := large.RefuseNobody(0); err == nil || !strings.Contains(err.Error(), "at least 1MB; --over 0") {
+		t.Errorf("of a size: %v", err)
+	}
+	if err := (&Set{}).RefuseNobody(0); err == nil || strings.Contains(err.Error(), "--over") {
+		t.Errorf("of any size: %v", err)
+	}
+}
+
 func TestSelectionTakes(t *testing.T) {
 	alice := inspect.Found{User: "alice", Bytes: units.MB, Place: inspect.PlaceR2} // share 8.5
 	for name, test := range map[string]struct {

@@ -42,8 +42,10 @@ export type Callable<Logic extends UserLogic> = {
         : Name
       : never
   ]: Logic[Name] extends (...args: infer Args) => infer Result
-    ? Result extends PromiseLike<unknown>
-      ? never
-      : (...args: Args) => Promise<Result>
+    ? [Result] extends [never] // it always throws
+      ? (...args: Args) => Promise<never>
+      : Result extends PromiseLike<unknown>
+        ? never
+        : (...args: Args) => Promise<Result>
     : never;
 };

@@ -30,6 +30,11 @@ const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
   "REVERSE_UNORDERED_SELECTS",
 ]);
 
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  DEFER_FOREIGN_KEYS: "declare the key DEFERRABLE INITIALLY DEFERRED, or change the schema in a migration",
+  FOREIGN_KEYS: "it would outlast the request; a migration may say PRAGMA foreign_keys=OFF",
+};
+
 /** Reads the one statement of a text. @throws WireError sql-error */
 export function parseStatement(sql: string): Statement {
   if (sql.length > LIMITS.statementBytes)
@@ -196,7 +201,7 @@ function refuseSettings(words: readonly Token[]): void {
   if (words.length > nameAt + 1 && CONNECTION_PRAGMAS.has(name)) {
     throw new WireError(
       "sql-error",
-      `PRAGMA ${name.toLowerCase()} cannot be set here: it would outlast the request`,
+      `PRAGMA ${name.toLowerCase()} cannot be set here: ${WAYS_OUT[name] ?? "it would outlast the request"}`,
     );
   }
 }

@@ -53,6 +53,13 @@ describe("what a Durable Object denies is denied on files", () => {
   });
 
   it.each([
+    ["PRAGMA defer_foreign_keys = on", "declare the key DEFERRABLE INITIALLY DEFERRED"],
+    ["PRAGMA foreign_keys = off", "a migration may say PRAGMA foreign_keys=OFF"],
+  ])("%s, and names the way out", (sql, way) => {
+    expect(() => run(sql)).toThrow(way);
+  });
+
+  it.each([
     "SELECT 1;",
     "SELECT 1 -- and a comment",
     "PRAGMA table_info(t)",

@@ -29,7 +29,7 @@ class Games extends Base {
     this.sql.exec("DELETE FROM t WHERE 0");
   }
 
-  addAndThrow(text: string): void {
+  addAndThrow(text: string): never {
     this.add(text);
     throw new RangeError(`no ${text}`);
   }
