@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Plan is what gc would free, and what it keeps and why. It is made from reads only.
@@ -72,15 +72,8 @@ func (p Plan) Bytes() (n int64) {
 
 // Objects is what gc writes to.
 type Objects interface {
-	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
-	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
-	Put(
-		ctx context.Context,
-		key userdb.ObjectKey,
-		body io.ReadSeeker,
-		size int64,
-		opts userdb.PutOptions,
-	) (userdb.ETag, error)
+	userfile.Reader
+	userfile.Putter
 	Delete(ctx context.Context, key userdb.ObjectKey) error
 	List(
 		ctx context.Context,

@@ -5,32 +5,17 @@ package migrate
 
 import (
 	"context"
-	"io"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // Files is the bucket. Errors carry userdb kinds: NotFound for an absent object, Precondition for a lost
 // condition.
 type Files interface {
-	Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
-	// Get writes the object to w. A non-empty ifMatch pins it: another version is a Precondition error.
-	Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error)
-	// GetRange reads at most length bytes from offset; a shorter object gives fewer.
-	GetRange(
-		ctx context.Context,
-		key userdb.ObjectKey,
-		ifMatch userdb.ETag,
-		offset, length int64,
-	) ([]byte, userdb.Object, error)
-	Put(
-		ctx context.Context,
-		key userdb.ObjectKey,
-		body io.ReadSeeker,
-		size int64,
-		opts userdb.PutOptions,
-	) (userdb.ETag, error)
+	userfile.Reader
+	userfile.Putter
 	// Delete has no condition: it is for keys under userdb.ReservedPrefix only, and for the tombstone of a
 	// user who is being deleted. An absent object is no error.
 	Delete(ctx context.Context, key userdb.ObjectKey) error

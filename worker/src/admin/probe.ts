@@ -2,7 +2,6 @@
 // whether RPC works: both are settings of the deployment, and with a wrong one every request of every
 // migrated user fails.
 import { messageOf } from "../wire/errors.ts";
-import type { AdminConfig } from "./admin.ts";
 import { isApplications } from "./thrown.ts";
 
 /**
@@ -41,7 +40,9 @@ interface Probed {
 }
 
 /** Makes one RPC call to an object, which runs one SQL statement. Never rejects. */
-export async function probeObject(store: AdminConfig["store"]): Promise<ProbeReport> {
+export async function probeObject(
+  store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>,
+): Promise<ProbeReport> {
   try {
     const id = store.idFromName(PROBE_NAME);
     const stub = store.get(id) as unknown as Probed;
