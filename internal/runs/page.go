@@ -259,7 +259,8 @@ func (s *story) tiles() []htmlreport.Tile {
 	if r.Summary.Failed == 0 {
 		tiles[2].Note = "nobody"
 	}
-	if seconds := float64(r.Summary.TookMs) / 1000; seconds > 0 {
+	// Of a run of a few seconds, the rate over all of it may be one that none of its seconds had.
+	if seconds := float64(r.Summary.TookMs) / 1000; seconds >= shortestRate {
 		tiles = append(tiles, htmlreport.Tile{
 			Label: "Rate",
 			Value: rate(float64(len(s.users))/seconds) + "/s",
@@ -275,6 +276,9 @@ func (s *story) tiles() []htmlreport.Tile {
 	}
 	return tiles
 }
+
+// shortestRate is the shortest run, in seconds, that is told a rate.
+const shortestRate = 10
 
 func rate(n float64) string {
 	if n < 10 {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -113,6 +115,17 @@ func TestCheckReport(t *testing.T) {
 	for path, fine := range map[string]bool{"": true, dir + "/x.html": true, dir: false, dir + "/no/x.html": false} {
 		if err := CheckReport(path); (err == nil) != fine {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestShortRunsHaveNoRate: two users in a second and a bit are not 1.7 users a second beside "at most 1.0/s".
+func TestShortRunsHaveNoRate(t *testing.T) {
+	for ms, want := range map[int64]bool{1_100: false, 14_000: true} {
+		s := story{run: record.Run{Summary: record.Summary{TookMs: ms}}}
+		told := slices.ContainsFunc(s.tiles(), func(tile htmlreport.Tile) bool { return tile.Label == "Rate" })
+		if told != want {
+			t.Errorf("a run of %d ms: a rate is told: %v", ms, told)
 		}
 	}
 }

@@ -253,12 +253,12 @@ func (c *FleetCost) facts() []htmlreport.Fact {
 	facts := []htmlreport.Fact{
 		{
 			Name:  "Once",
-			Value: cost.FormatRange(c.Once[0], c.Once[1]),
-			Note:  "Nearly all of it " + c.rowsText() + " written. The lower end is with all that the plan includes still free.",
+			Value: orLittle(c.Once, cost.FormatRange),
+			Note:  capital(c.rowsText()) + " written are nearly all of it. The lower end is with all that the plan includes still free.",
 		},
 		{
 			Name:  "Storage, a month",
-			Value: cost.FormatChange(c.Storage),
+			Value: orLittle([2]float64{c.Storage, c.Storage}, cost.FormatChanges),
 			Note: fmt.Sprintf(
 				"%s in Durable Objects instead of R2, once gc has freed the files",
 				units.FormatSize(c.Bytes),

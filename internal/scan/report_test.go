@@ -280,3 +280,13 @@ func TestCheckCap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCostsOfFewUsers: the page tells no fractions of a cent.
+func TestCostsOfFewUsers(t *testing.T) {
+	c := FleetCost{Users: 2, Once: [2]float64{0, 0.000025}, Storage: 0.000003, Exact: true}
+	for _, fact := range c.facts()[:2] {
+		if fact.Value != "less than $0.01" {
+			t.Errorf("%s: %s", fact.Name, fact.Value)
+		}
+	}
+}
