@@ -27,8 +27,8 @@ const (
 	// The pause between two requests is followShare times as long as the request before took, so that writes
 	// seldom meet one. It ends after followLongest, since most of that time may have been the network.
 	followPause   = 25 * time.Millisecond
-	followShare   = 30
-	followLongest = 250 * time.Millisecond
+	followShare   = 20
+	followLongest = 200 * time.Millisecond
 	// followTries bounds how often a copy begins again because something changed that cannot be named.
 	followTries = 3
 	// followRereads bounds how often one table is read again because nobody can name which of its rows

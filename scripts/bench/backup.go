@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,7 +30,7 @@ func backups(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Writes through wrangler's proxy, one after the other, while one `dbmigrate backup` follows another. "+
 		"The backup is stopped (SIGSTOP) in every second of %s, so that both kinds meet the same machine: %d slices%s. "+
-		"The backup's process has the lowest priority, since an operator's machine is another one than the object's. "+
+		"The backup's process has the lowest priority and its files in memory, since an operator's machine is another one than the object's. "+
 		"Writes count while it reads the object: what a command asks of Worker and R2 before that, it asks once for a whole fleet.\n\n",
 		slice, w.rounds*slicesInRound, load())
 	fmt.Fprintln(&out, "| database | writes alone | median | p99 | longest | beside a backup | median | p99 | longest | p99, ratio | backups made | each |\n"+
@@ -133,13 +134,13 @@ func (w *world) startBackups(ctx context.Context, u userdb.UserID) *backupLoop {
 }
 
 func (b *backupLoop) once(ctx context.Context, w *world, u userdb.UserID) error {
-	dir, err := os.MkdirTemp(w.dir, "backup-")
+	dir, err := os.MkdirTemp(inMemory(w.dir), "backup-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.CommandContext(ctx, "nice", "-n", "19", w.binary, "backup", string(u), "--to", dir, "--debug")
-	cmd.Env = append([]string{"HOME=" + w.dir, "TMPDIR=" + w.dir, "PATH=" + os.Getenv("PATH"), "DBMIGRATE_LOCATION_HINT=weur"}, w.cloud.Env()...)
+	cmd := exec.CommandContext(ctx, "nice", "-n", "19", w.binary, "backup", string(u), "--to", filepath.Join(dir, "copies"), "--debug")
+	cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir, "PATH=" + os.Getenv("PATH"), "DBMIGRATE_LOCATION_HINT=weur"}, w.cloud.Env()...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	said := &watched{of: b}
@@ -162,6 +163,15 @@ func (b *backupLoop) once(ctx context.Context, w *world, u userdb.UserID) error 
 	}
 	b.count++
 	return nil
+}
+
+// inMemory is a folder beside the disk on which the object's writes wait: an operator's disk is another one.
+func inMemory(otherwise string) string {
+	const shared = "/dev/shm"
+	if info, err := os.Stat(shared); err == nil && info.IsDir() {
+		return shared
+	}
+	return otherwise
 }
 
 // watched is what a backup says. With --debug it names its requests.
