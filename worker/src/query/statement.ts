@@ -31,7 +31,8 @@ const CONNECTION_PRAGMAS: ReadonlySet<string> = new Set([
 ]);
 
 const WAYS_OUT: Readonly<Record<string, string>> = {
-  DEFER_FOREIGN_KEYS: "declare the key DEFERRABLE INITIALLY DEFERRED, or change the schema in a migration",
+  DEFER_FOREIGN_KEYS:
+    "it would outlast the request; declare the key DEFERRABLE INITIALLY DEFERRED, or change the schema in a migration",
   FOREIGN_KEYS: "it would outlast the request; a migration may say PRAGMA foreign_keys=OFF",
 };
 
