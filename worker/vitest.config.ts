@@ -62,6 +62,7 @@ export default defineConfig({
               durableObjects: {
                 STORE: { className: "UserDataStore", useSQLite: true },
                 COUNTED: { className: "CountedStore", useSQLite: true },
+                PLAIN: { className: "PlainStore", useSQLite: true },
                 NOTES: { className: "NotesStore", useSQLite: true },
                 CLOSED: { className: "ClosedStore", useSQLite: true },
               },

@@ -301,13 +301,10 @@ func (s *Source) fits(hello wire.Hello, c config.Config, n Need, layout string) 
 			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
 		)
 	}
-	if n.Splits && !hello.Split {
-		return nil, userdb.UsageError(
-			"check the Worker",
-			c.WorkerURL,
-			"it does not know split mode",
-			"deploy a Worker of this version first; nothing was changed",
-		)
+	if n.Splits {
+		if err := precheck.ServesSplit(hello, c.WorkerURL); err != nil {
+			return nil, err
+		}
 	}
 	return misplaced, nil
 }

@@ -114,6 +114,20 @@ func checkFileSaves(hello wire.Hello) []Finding {
 	}
 }
 
+// checkParts says which optional parts the Worker is mounted without. Where it has all there is nothing to
+// say.
+func checkParts(hello wire.Hello) []Finding {
+	lacks, unrouted := precheck.Unmounted(hello)
+	if unrouted != "" {
+		err := fmt.Errorf("the Durable Objects have %s, and createRouter was not given it", unrouted)
+		return []Finding{failed("parts", err, "give createRouter the parts that storeOptions names (docs/mount.md), and deploy")}
+	}
+	if lacks == "" {
+		return nil
+	}
+	return []Finding{{Check: "parts", OK: true, Detail: "mounted without " + lacks + " (docs/mount.md)"}}
+}
+
 // checkWorkerLayout compares where the Worker's router looks for files with where dbmigrate does.
 func checkWorkerLayout(hello wire.Hello, c config.Config) []Finding {
 	switch hello.Layout {

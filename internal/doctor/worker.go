@@ -63,7 +63,7 @@ func checkWorker(ctx context.Context, c config.Config, version string, now func(
 			),
 		},
 		checkLimits(hello.Limits), checkStore(hello, c.WorkerURL), checkClock(hello, local),
-	}, append(append(checkWorkerLayout(hello, c), checkPlacement(hello, c)...), checkFileSaves(hello)...)...)
+	}, append(append(checkWorkerLayout(hello, c), checkPlacement(hello, c)...), append(checkFileSaves(hello), checkParts(hello)...)...)...)
 }
 
 func checkLimits(l wire.Limits) Finding {

@@ -156,6 +156,7 @@ var kinds = map[string]userdb.Kind{
 	wire.KindCutover:          userdb.Throttled,
 	wire.KindOverloaded:       userdb.Throttled,
 	wire.KindTooCostly:        userdb.TooCostly,
+	wire.KindNotMounted:       userdb.Usage,
 }
 
 func kindOf(e *wire.RemoteError) userdb.Kind {

@@ -199,7 +199,7 @@ func (b *backup) ofObject(ctx context.Context, st wire.Status) error {
 		}
 	}
 	err := b.betweenWrites(ctx, st)
-	if userdb.KindOf(err) == userdb.Precondition && errors.Is(cannot, errCannotFollow) {
+	if userdb.KindOf(err) == userdb.Precondition {
 		err = fmt.Errorf("%w; and %w", err, cannot)
 	}
 	return b.orMoved(ctx, st, err)

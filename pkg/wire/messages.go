@@ -63,7 +63,7 @@ type Hello struct {
 	Composites []string `json:"composites"`
 	// Names says that the Worker tells what S3 would not carry of an object (the route names).
 	Names bool `json:"names"`
-	// Split says that the Worker knows split mode (docs/split.md).
+	// Split says that the Worker knows split mode (docs/split.md), and is mounted with it.
 	Split bool `json:"split"`
 	// IDs is of how many users' Durable Objects the Worker tells the ids in one request; 0: of none.
 	IDs int `json:"ids"`
@@ -77,6 +77,9 @@ type Hello struct {
 	// RouterSavesFiles is what a router of the answering isolate was told; nil where it has made none yet.
 	// SavesFiles is what the admin routes were told.
 	RouterSavesFiles *bool `json:"routerSavesFiles"`
+	// RouterParts are the optional parts of the routers that the answering isolate has made; nil before there
+	// was one, and from a Worker that has all.
+	RouterParts []string `json:"routerParts"`
 	// Through is what the router says of the user that the hello named. It is nil where none was named, or
 	// where the answering isolate has made no router.
 	Through *ThroughReport `json:"through"`
@@ -102,9 +105,17 @@ type ObjectReport struct {
 	// Jurisdiction is where the object's data has to stay: NoJurisdiction, or "" from a Worker that does not
 	// say.
 	Jurisdiction string `json:"jurisdiction"`
-	Cause        string `json:"cause"`   // one of the Probe constants, where it does not answer
-	Message      string `json:"message"` // the platform's words for it
+	// Parts are the optional parts that the object is mounted with; nil from a Worker that has all.
+	Parts   []string `json:"parts"`
+	Cause   string   `json:"cause"`   // one of the Probe constants, where it does not answer
+	Message string   `json:"message"` // the platform's words for it
 }
+
+// The optional parts of a Worker.
+const (
+	PartLive  = "live"
+	PartSplit = "split"
+)
 
 // NoJurisdiction is that of an object that may be anywhere. UnknownJurisdiction is told where the platform
 // does not say.
@@ -452,4 +463,5 @@ const (
 	KindApplicationThrew = "application-threw"
 	KindSchemaFailed     = "schema-failed"
 	KindSplitConflict    = "split-conflict"
+	KindNotMounted       = "not-mounted"
 )

@@ -20,7 +20,11 @@ const source = JSON.parse(readFileSync(join(worker, "package.json"), "utf8"));
 const version = given || source.version;
 
 /** What applications import from, and what it is made of. */
-const ENTRIES = { index: { as: ".", code: "src/index.ts" } };
+const ENTRIES = {
+  index: { as: ".", code: "src/index.ts" },
+  "live-updates": { as: "./live-updates", code: "src/live-updates.ts" },
+  split: { as: "./split", code: "src/split.ts" },
+};
 
 const WASM = "./wasm";
 

@@ -4,16 +4,21 @@ import {
   createRouter,
   errorResponse,
   handleAdmin,
-  refuseLive,
   type Router,
-  type UserDataStore,
+  type StoreOptions,
+  UserDataStore as Store,
   WireError,
 } from "../src/index.ts";
+import { refuseLive } from "../src/live-updates.ts";
+import { parts } from "../service/mounted.ts";
 import { answerUsers, decodeUser, demandMethod, userRoute } from "../service/routes.ts";
 import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
 import { Latencies } from "./latency.ts";
 
-export { UserDataStore } from "../src/index.ts";
+/** A user's Durable Object. */
+export class UserDataStore extends Store<Env> {
+  protected override readonly storeOptions: StoreOptions = parts;
+}
 
 /** The bindings of wrangler.jsonc, the secrets, and two variables. */
 export interface Env {
@@ -92,6 +97,7 @@ function takenUp(request: Request): Record<string, string> {
 
 function routerOf(env: Env): Router {
   return createRouter({
+    ...parts,
     bucket: env.BUCKET,
     flags: env.FLAGS,
     store: env.USER_DATA,

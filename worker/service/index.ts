@@ -16,15 +16,20 @@ import {
   type ServedByAnswer,
   type ThawAnswer,
   type ThawRequest,
+  UserDataStore as Store,
   type WriteBothAnswer,
   type WriteBothRequest,
 } from "../src/index.ts";
 import { authenticate, type BackendEnv } from "./backends.ts";
-import { adminConfig, type Env, routerOf } from "./mounted.ts";
+import { adminConfig, type Env, parts, routerOf } from "./mounted.ts";
 import { answerUsers, within } from "./routes.ts";
 
-export { UserDataStore } from "../src/index.ts";
 export type { Env } from "./mounted.ts";
+
+/** A user's Durable Object. */
+export class UserDataStore extends Store<Env> {
+  protected override readonly storeOptions = parts;
+}
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {

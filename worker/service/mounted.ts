@@ -6,6 +6,11 @@ import {
   type SplitConflicts,
   type UserDataStore,
 } from "../src/index.ts";
+import { liveUpdates } from "../src/live-updates.ts";
+import { splitMode } from "../src/split.ts";
+
+/** What router and store are mounted with. */
+export const parts = { live: liveUpdates, split: splitMode };
 
 /** The bindings and variables of wrangler.jsonc, and the operator's secrets. */
 export interface Env {
@@ -56,6 +61,7 @@ export function routerOf(env: Env): Router {
   const { FLAGS, DATABASE_PATH = "auto", SPLIT_CONFLICTS = "accept", NEW_USERS = "file" } = env;
   return createRouter({
     ...mounted(env),
+    ...parts,
     flags: FLAGS,
     path: DATABASE_PATH,
     splitConflicts: SPLIT_CONFLICTS,

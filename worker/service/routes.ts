@@ -1,23 +1,25 @@
 // The routes by which other programs reach users' databases. The sample has the same ones.
 import {
   answerResponse,
-  bothResponse,
-  locateResponse,
   parseUserId,
   type QueryRequest,
+  readQuery,
+  type Router,
+  servedByResponse,
+  WireError,
+} from "../src/index.ts";
+import {
+  bothResponse,
+  locateResponse,
   readBothRequest,
   readLocate,
-  readQuery,
   readSchema,
   readThaw,
   readWriteBoth,
-  type Router,
   schemaResponse,
-  servedByResponse,
   thawResponse,
-  WireError,
   writeBothResponse,
-} from "../src/index.ts";
+} from "../src/split.ts";
 import type { Access } from "./backends.ts";
 
 const ROUTE = /^\/api\/users\/([^/]+)(?:\/([a-z]+))?$/;

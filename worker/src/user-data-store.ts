@@ -3,14 +3,14 @@ import { version } from "./version.ts";
 import { type Introduction, jurisdictionOf } from "./admin/probe.ts";
 import { ChangeWatch } from "./query/change-watch.ts";
 import type { AuthEnv } from "./auth.ts";
-import { watchExec } from "./live/watch-exec.ts";
-import { LiveHub } from "./live/hub.ts";
+import type { LiveStore } from "./query/change-log.ts";
+import { noLive } from "./query/no-live.ts";
 import { LIVE_PATH } from "./live/protocol.ts";
-import { demandServing, queryRule, runQuery } from "./query/execute.ts";
+import { demandPartFor, demandServing, queryRule, runQuery } from "./query/execute.ts";
 import { PLATFORM_TABLES } from "./store/catalog.ts";
 import { ExactReader } from "./query/read-exact.ts";
 import { parseQueryRequest } from "./query/request.ts";
-import { parseThawRequest, type ThawAnswer } from "./query/thaw-request.ts";
+import type { ThawAnswer } from "./query/thaw-request.ts";
 import type { QueryAnswer, QueryScope } from "./query/types.ts";
 import { type CallAnswer, parseCall } from "./logic/call.ts";
 import type { LogicClasses } from "./logic/registry.ts";
@@ -19,16 +19,25 @@ import { callOnStore } from "./object/run-logic.ts";
 import { Schema, type SchemaConfig } from "./schema/schema.ts";
 import { copiesIn, demandCopiesUntouched } from "./query/copies.ts";
 import { readJson } from "./wire/body.ts";
-import { type ErrorInfo, WireError, asWireError, errorResponse, methodNotAllowed } from "./wire/errors.ts";
+import {
+  asWireError,
+  type ErrorInfo,
+  errorResponse,
+  methodNotAllowed,
+  notMounted,
+  type Part,
+  WireError,
+} from "./wire/errors.ts";
 import { asObject } from "./wire/json.ts";
 import { isAdminPath } from "./wire/routes.ts";
 import { handleAdmin } from "./store/admin.ts";
 import { Bookkeeping } from "./state/bookkeeping.ts";
 import type { StoreContext } from "./state/context.ts";
 import { demandChecks } from "./state/pragmas.ts";
+import type { LiveUpdates } from "./router/live-part.ts";
+import type { SplitMode } from "./router/split-part.ts";
 import { type BirthState, birthStep } from "./store/birth.ts";
 import { type DeletionState, deletionStep } from "./store/deletion.ts";
-import { noteThaw } from "./store/thaw.ts";
 import { WakeCheck } from "./store/wake.ts";
 
 /**
@@ -48,6 +57,10 @@ export interface StoreOptions {
   readonly logic?: LogicClasses;
   /** The application's schema: a user's database gets what it lacks before the next request. */
   readonly schema?: SchemaConfig;
+  /** `liveUpdates` of `@dbmigrate/worker/live-updates`. Without it nobody can subscribe (docs/live-updates.md). */
+  readonly live?: LiveUpdates;
+  /** `splitMode` of `@dbmigrate/worker/split`. Without it nobody can be split (docs/split.md). */
+  readonly split?: SplitMode;
 }
 
 type BirthAnswer = ({ readonly ok: true } & BirthState) | { readonly ok: false; readonly error: ErrorInfo };
@@ -66,9 +79,9 @@ export interface TransactionOptions {
 export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends DurableObject<Env> {
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
-  readonly #live: LiveHub;
   readonly #wake: WakeCheck;
   readonly #migrations: ObjectSchema;
+  #liveMade: LiveStore | undefined;
 
   /** A subclass overrides it. Nothing of it is read while the object is being made. */
   protected readonly storeOptions: StoreOptions = {};
@@ -78,8 +91,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     const { storage } = ctx;
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
     this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES);
-    this.#live = new LiveHub(ctx, this.#store, this.#reader);
-    this.#migrations = new ObjectSchema(this.#store, this.#reader, this.#live);
+    this.#migrations = new ObjectSchema(this.#store, this.#reader, () => this.#live);
     this.#wake = new WakeCheck(this.#store.books, this.filesOf(env));
     // Nothing is delivered meanwhile: `transaction` has no time to wait.
     if (this.#wake.isDue) void ctx.blockConcurrencyWhile(() => this.#lookAtFile());
@@ -170,7 +182,9 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   async thaw(request: unknown): Promise<ThawAnswer> {
     try {
       await this.#demandCurrent();
-      return { ok: true, rows: noteThaw(this.#store, parseThawRequest(request)) };
+      const { split } = this.storeOptions;
+      if (split === undefined) throw notMounted("split");
+      return { ok: true, rows: split.store.noteThaw(this.#store, request) };
     } catch (error) {
       return { ok: false, error: asWireError(error).info };
     }
@@ -211,7 +225,8 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   /** What hello asks an object of its own: it stores nothing. Any object answers, whatever its phase. */
   async dbmigrateProbe(): Promise<Introduction> {
     const { value } = this.ctx.storage.sql.exec<{ value: number }>("SELECT 1 AS value").one();
-    return { worker: version, sql: value, jurisdiction: jurisdictionOf(this.ctx.id) };
+    const parts = mountedParts(this.storeOptions);
+    return { worker: version, sql: value, jurisdiction: jurisdictionOf(this.ctx.id), parts };
   }
 
   /**
@@ -223,28 +238,32 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
    */
   protected transaction<T>(work: (sql: SqlStorage) => T, { scope = "hot" }: TransactionOptions = {}): T {
     const { storage, sql, books } = this.#store;
+    const live = this.#live;
     this.#wake.demand();
     demandChecks(sql);
+    const split = this.storeOptions.split?.store;
+    demandPartFor(scope, books, split);
     this.#migrations.applyNow(this.#schema, scope);
     try {
       return storage.transactionSync(() => {
         demandServing(books, queryRule(books, scope, "write"));
         const watch = new ChangeWatch(sql);
         const copies = scope === "cold" ? copiesIn(books.receipt) : [];
-        const recorder = copies.length > 0 ? this.#live.watch() : this.#live.record();
-        const result = work(recorder === undefined ? sql : watchExec(sql, recorder));
+        const watched = copies.length > 0 ? split?.watch(sql, this.#reader) : undefined;
+        const recorder = watched ?? live.record();
+        const result = work(recorder?.watching(sql) ?? sql);
         if (result instanceof Promise)
           throw new Error("a transaction is synchronous: await before it or after it");
         if (watch.changed()) {
           if (recorder !== undefined && copies.length > 0) demandCopiesUntouched(copies, recorder.changes());
           books.countWrite();
-          this.#live.commit(recorder);
+          live.commit(recorder);
         }
         return result;
       });
     } finally {
       this.#reader.forget();
-      this.#live.forget();
+      live.forget();
       this.#announce();
     }
   }
@@ -262,6 +281,12 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     if (this.#live.owns(socket)) this.#live.leave(socket);
   }
 
+  /** Made when it is first asked for: options are a subclass's. That is before the first write of this object. */
+  get #live(): LiveStore {
+    this.#liveMade ??= this.storeOptions.live?.store(this.ctx, this.#store, this.#reader) ?? noLive;
+    return this.#liveMade;
+  }
+
   get #schema(): Schema | undefined {
     const { schema } = this.storeOptions;
     return schema === undefined ? undefined : Schema.of(schema);
@@ -275,7 +300,10 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
       this.#live.forget();
     }
     try {
-      return await handleAdmin(this.#store, this.env, request, (json) => this.#live.follow(json));
+      return await handleAdmin(this.#store, this.env, request, {
+        follow: (json) => this.#live.follow(json),
+        split: this.storeOptions.split !== undefined,
+      });
     } finally {
       this.#migrations.forget();
       this.#live.closeIfMoved();
@@ -290,14 +318,20 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     return results;
   }
 
-  /** What a request runs on, once the database has the application's schema. @throws WireError schema-failed */
+  /**
+   * What a request runs on, once the database has the application's schema.
+   * @throws WireError schema-failed or not-mounted
+   */
   async #context(scope: QueryScope) {
     const schema = this.#schema;
+    const split = this.storeOptions.split?.store;
+    demandPartFor(scope, this.#store.books, split);
     if (await this.#migrations.apply(schema, scope)) this.#announce();
     return {
       store: this.#store,
       reader: this.#reader,
       live: this.#live,
+      split,
       isCurrent: () => this.#migrations.isCurrent(schema),
     };
   }
@@ -314,4 +348,12 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   #announce(): void {
     this.ctx.waitUntil(this.#live.announce());
   }
+}
+
+/** By the names of the options. */
+function mountedParts({ live, split }: StoreOptions): Part[] {
+  const parts: Part[] = [];
+  if (live !== undefined) parts.push("live");
+  if (split !== undefined) parts.push("split");
+  return parts;
 }

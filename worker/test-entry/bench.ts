@@ -1,8 +1,7 @@
 // The sample application for scripts/bench: it can send itself a request many times. Calls to R2 and to
 // Durable Objects can take longer, by what a network between them and the Worker would add. The times are
 // assumptions of the measurement. Nothing here is part of what users deploy.
-import sample, { type Env } from "../sample/index.ts";
-import { UserDataStore as Store } from "../src/index.ts";
+import sample, { type Env, UserDataStore as Store } from "../sample/index.ts";
 import { slow, slowStubs } from "./delay.ts";
 
 interface BenchEnv extends Env {
@@ -14,10 +13,10 @@ interface BenchEnv extends Env {
 }
 
 /** The store, with or without its look at the file's mark. */
-export class UserDataStore extends Store<BenchEnv> {
-  protected override filesOf(env: BenchEnv): R2Bucket | undefined {
+export class UserDataStore extends Store {
+  protected override filesOf(env: Env): R2Bucket | undefined {
     const even = /[02468]$/.test(this.ctx.id.name ?? "");
-    return env.WAKE_CHECK === "odd" && even ? undefined : super.filesOf(env);
+    return (env as BenchEnv).WAKE_CHECK === "odd" && even ? undefined : super.filesOf(env);
   }
 }
 

@@ -7,6 +7,7 @@ import type { SchemaConfig } from "../src/schema/schema.ts";
 import type { StoreOptions } from "../src/user-data-store.ts";
 import { isCaller } from "../sample/caller.ts";
 import type { Env } from "../sample/index.ts";
+import { parts } from "../service/mounted.ts";
 
 /** The schema grows with a write that has this header. */
 const GROW = "test-grow-schema";
@@ -47,6 +48,7 @@ const wanted = new Map<string, SchemaConfig>();
 /** What the tests' Durable Object is told. */
 export function storeOptions(id: DurableObjectId): StoreOptions {
   return {
+    ...parts,
     logic,
     get schema() {
       return wanted.get(id.name ?? "") ?? NONE;
@@ -84,6 +86,7 @@ async function call(
     if (grows) wanted.set(user, await nextSchema(user, env));
     const router = createRouter({
       ...bindings,
+      ...parts,
       logic,
       schema: wanted.get(user) ?? NONE,
       observe: (event) => {
@@ -102,7 +105,7 @@ async function call(
 
 /** That of one version more than the database has. @throws WireError when nobody says which */
 async function nextSchema(user: string, env: Env): Promise<SchemaConfig> {
-  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
+  const router = createRouter({ ...parts, bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
   const answer = await router.query(user, { statements: [{ sql: "PRAGMA user_version" }], mode: "read" });
   if (!answer.ok) throw new WireError(answer.error.kind, answer.error.message);
   const version = Number(answer.results[0]?.rows[0]?.[0]);

@@ -3,6 +3,7 @@
 // Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
 import { answerUsers, userRoute } from "../service/routes.ts";
+import { parts } from "../service/mounted.ts";
 import { isCaller } from "../sample/caller.ts";
 import { errorResponse, routeBetween, type Router } from "../src/index.ts";
 import { Saves } from "../src/router/announced.ts";
@@ -10,7 +11,7 @@ import { KvFlagHint } from "../src/router/flag-hint.ts";
 import { R2FileSide } from "../src/router/file-side.ts";
 import { DurableStoreSide } from "../src/router/store-side.ts";
 
-export { UserDataStore } from "../src/index.ts";
+export { UserDataStore } from "../sample/index.ts";
 
 const ISOLATES = 3;
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -30,7 +31,7 @@ function isolate({ BUCKET, FLAGS, USER_DATA }: Env): Router {
     files: new R2FileSide(BUCKET, keyOf, MOST_BYTES, undefined, undefined, new Saves()),
     store: new DurableStoreSide(USER_DATA, undefined),
   };
-  return routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: MOST_BYTES });
+  return routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: MOST_BYTES, ...parts });
 }
 
 export default {

@@ -1,6 +1,7 @@
 // The sample application for the race (test/race): its flags are noise, its Durable Objects can be evicted,
 // and requests can be made to dawdle. Nothing here is part of what users deploy.
 import sample, { type Env } from "../sample/index.ts";
+import { parts } from "../service/mounted.ts";
 import { createRouter, UserDataStore as Base } from "../src/index.ts";
 import { answerByCall, storeOptions } from "./calls.ts";
 import { slow, slowStubs } from "./delay.ts";
@@ -62,7 +63,7 @@ const DEEDS = { evict, id: idOf, delete: deleteAll };
 
 /** As an application deletes an account. */
 async function deleteAll(user: string, env: RaceEnv): Promise<Response> {
-  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
+  const router = createRouter({ ...parts, bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
   const answer = await router.deleteUser(user);
   return Response.json(answer, { status: answer.ok ? 200 : 503 });
 }

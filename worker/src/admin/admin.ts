@@ -8,7 +8,7 @@ import { FENCE_BYTES, LIMITS, MARK_BYTES, SNAPSHOT_BYTES } from "../wire/limits.
 import { VERSION_HEADER, commonVersion } from "./version.ts";
 import { compositeNames, isAdminPath, LOCATION_HEADER, parseAdminRoute } from "../wire/routes.ts";
 import { version } from "../version.ts";
-import { declaredSavesFiles } from "../router/declared.ts";
+import { declaredParts, declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
@@ -171,10 +171,17 @@ function hello(
     names: marks,
     // What a router of this isolate was told; null before there was one.
     routerSavesFiles: declaredSavesFiles(says.savesFiles),
-    split: true,
+    split: servesSplit(object),
+    // Of the routers of this isolate; null before there was one.
+    routerParts: declaredParts(),
     ids: MOST_IDS,
     // Only where it was asked for: what the router says of one user, null where this isolate has made none.
     ...(through !== undefined && { through }),
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
+}
+
+/** The object has to serve cold rows, and the application to reach them. */
+function servesSplit(object: ProbeReport): boolean {
+  return (!object.answers || object.parts.includes("split")) && declaredParts()?.includes("split") !== false;
 }

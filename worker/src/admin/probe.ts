@@ -1,7 +1,7 @@
 // What hello learns from a real Durable Object. The Worker alone cannot tell whether its class has SQLite and
 // whether RPC works: both are settings of the deployment, and with a wrong one every request of every
 // migrated user fails.
-import { messageOf } from "../wire/errors.ts";
+import { messageOf, type Part } from "../wire/errors.ts";
 import { isApplications } from "./thrown.ts";
 
 /**
@@ -15,6 +15,9 @@ const NO_JURISDICTION = "none";
 /** What hello says where the platform does not tell. */
 const UNKNOWN_JURISDICTION = "unknown";
 
+/** What versions have that do not say. */
+const EVERYTHING: readonly Part[] = ["live", "split"];
+
 const PATIENCE_MS = 5000;
 
 /** What an object says of itself. */
@@ -25,6 +28,8 @@ export interface Introduction {
   readonly sql: unknown;
   /** Where its data has to stay, by its own id; null for none, and absent where the platform does not tell. */
   readonly jurisdiction?: string | null | undefined;
+  /** What it is mounted with; absent from a version that has everything. */
+  readonly parts?: readonly Part[];
 }
 
 /** Why no object answered; pkg/wire names the same. */
@@ -32,7 +37,12 @@ export type ProbeCause = "rpc-missing" | "no-sqlite" | "wrong-class" | "threw" |
 
 /** The outcome, as hello tells it. */
 export type ProbeReport =
-  | { readonly answers: true; readonly worker: string; readonly jurisdiction: string }
+  | {
+      readonly answers: true;
+      readonly worker: string;
+      readonly jurisdiction: string;
+      readonly parts: readonly Part[];
+    }
   | { readonly answers: false; readonly cause: ProbeCause; readonly message: string };
 
 interface Probed {
@@ -49,10 +59,15 @@ export async function probeObject(
     // Where RPC works, a stub has every method; where it does not, none.
     if (typeof stub.dbmigrateProbe !== "function")
       return no("rpc-missing", "a Durable Object's stub has no methods");
-    const { worker, sql, jurisdiction = jurisdictionOf(id) } = await inTime(stub.dbmigrateProbe());
+    const {
+      worker,
+      sql,
+      jurisdiction = jurisdictionOf(id),
+      parts = EVERYTHING,
+    } = await inTime(stub.dbmigrateProbe());
     if (sql !== 1) return no("failed", "SELECT 1 gave something else");
     const where = jurisdiction === undefined ? UNKNOWN_JURISDICTION : (jurisdiction ?? NO_JURISDICTION);
-    return { answers: true, worker, jurisdiction: where };
+    return { answers: true, worker, jurisdiction: where, parts };
   } catch (cause) {
     return no(isApplications(cause) ? "threw" : causeOf(messageOf(cause)), messageOf(cause));
   }

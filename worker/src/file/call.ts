@@ -5,7 +5,7 @@ import type { LogicClasses } from "../logic/registry.ts";
 import type { Binding } from "../query/parameters.ts";
 import type { SqlCursor } from "../query/sql.ts";
 import type { FileDatabase } from "./database.ts";
-import { DEFAULT_MAX_FILE_BYTES, type FileWork, workOnFile } from "./engine.ts";
+import { DEFAULT_MAX_FILE_BYTES, type FileWork, type Watch, workOnFile } from "./engine.ts";
 import { FileSql } from "./file-sql.ts";
 
 /**
@@ -18,9 +18,9 @@ export function callOnFile(
   call: CallRequest,
   classes: LogicClasses,
   maxBytes = DEFAULT_MAX_FILE_BYTES,
-  watched = false,
+  watch?: Watch,
 ): FileWork<unknown> {
-  return workOnFile(file, { mode: call.mode, maxBytes, watched }, (db) => {
+  return workOnFile(file, { mode: call.mode, maxBytes, watch }, (db) => {
     db.begin();
     const value = runCall(classes, call, new FileHome(db));
     db.commit();

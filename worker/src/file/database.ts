@@ -8,6 +8,7 @@ import { asStoreSays } from "./functions.ts";
 import { clearWalFlags } from "./image.ts";
 import { limitLikeStore, dropModules } from "./limits.ts";
 import { encodeText, type Pointer } from "./memory.ts";
+import type { Written } from "./written.ts";
 import { beginSteps, STEPS_AT_ONCE } from "./steps.ts";
 import { allocate, type Sqlite, sqlite, withBytes, withText } from "./sqlite.ts";
 
@@ -52,9 +53,12 @@ export interface OpenOptions {
   readonly rules?: FileRules;
   /** Whether foreign keys are enforced, as when absent. */
   readonly foreignKeys?: boolean;
-  /** Whether it is recorded what a write does (written.ts). */
-  readonly watched?: boolean;
+  /** Records what a write does (written.ts). */
+  readonly watch?: Watch | undefined;
 }
+
+/** Begins to record what is written to a file. End it always, before the file is closed. */
+export type Watch = (db: FileDatabase) => { written(): Written; end(): void };
 
 /** `store`: the limits, functions, modules and names of a Durable Object. `sqlite`: those of SQLite. */
 export type FileRules = "store" | "sqlite";

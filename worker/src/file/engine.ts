@@ -10,12 +10,14 @@ import type { StatementResult } from "../query/types.ts";
 import { isUserVersion, userVersionResult } from "../query/user-version.ts";
 import { WireError } from "../wire/errors.ts";
 import { leniently } from "./authorizer.ts";
-import { FileDatabase, type FileRules, type OpenOptions, writeInRead } from "./database.ts";
+import { FileDatabase, type FileRules, type OpenOptions, type Watch, writeInRead } from "./database.ts";
 import { FileSql } from "./file-sql.ts";
 import { refuseUtf16, withWalFlagsOf } from "./image.ts";
 import { refuseReservedRename } from "./reserved.ts";
 import { discardSqlite, releaseLargeSqlite } from "./sqlite.ts";
-import { type Written, WriteWatch } from "./written.ts";
+import type { Written } from "./written.ts";
+
+export type { Watch } from "./database.ts";
 
 /**
  * What an isolate of 128 MB has room for: the object as R2 delivers it, SQLite's copy with room to grow, and
@@ -42,9 +44,9 @@ export function runOnFile(
   maxBytes = DEFAULT_MAX_FILE_BYTES,
   steps?: number,
   rules: FileRules = "store",
-  watched = false,
+  watch?: Watch,
 ): FileRun {
-  const options = { mode: request.mode, maxBytes, rules, watched, ...(steps !== undefined && { steps }) };
+  const options = { mode: request.mode, maxBytes, rules, watch, ...(steps !== undefined && { steps }) };
   const { value, ...work } = workOnFile(file, options, (db) => inTransaction(db, request, rules));
   return { results: value, ...work };
 }
@@ -98,8 +100,8 @@ function watched<T>(
   options: OpenOptions,
   work: (db: FileDatabase) => T,
 ): FileWork<T> {
-  if (options.watched !== true || options.mode === "read") return done(file, db, options, work(db));
-  const watch = new WriteWatch(db);
+  const watch = options.mode === "read" ? undefined : options.watch?.(db);
+  if (watch === undefined) return done(file, db, options, work(db));
   try {
     const value = work(db);
     const written = watch.written();

@@ -3,7 +3,7 @@
 // A write transaction is announced only after it is durable. Its number is noted, storage is synced, and only
 // then are subscribers told up to that number. Nothing is buffered for them: the log is the buffer. A
 // subscriber who does not keep up is told from it later, or to read again.
-import type { ChangeLog, ChangeRecorder } from "../query/change-log.ts";
+import type { ChangeRecorder, LiveStore } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
 import { isPlatformName, isSqliteName } from "../store/catalog.ts";
@@ -29,7 +29,7 @@ import { Subscriber } from "./subscriber.ts";
 const TAG = "dbmigrate:live";
 
 /** The live updates of one store. */
-export class LiveHub implements ChangeLog {
+export class LiveHub implements LiveStore {
   readonly #ctx: DurableObjectState;
   readonly #store: StoreContext;
   readonly #reader: ExactReader;
@@ -57,10 +57,6 @@ export class LiveHub implements ChangeLog {
   /** Notes what the transaction that begins now changes; undefined while nobody wants to know. */
   record(): Recorder | undefined {
     return this.#log.isOn ? new Recorder(this.#store.sql, this.#effects, this.#reader) : undefined;
-  }
-
-  watch(): Recorder {
-    return new Recorder(this.#store.sql, this.#effects, this.#reader);
   }
 
   /** Logs a write that was just counted, inside its transaction. */

@@ -17,6 +17,7 @@ import {
   returningKeys,
 } from "./keys.ts";
 import { LIVE_LIMITS } from "./protocol.ts";
+import { watchExec } from "./watch-exec.ts";
 
 /** The keys of one table as far as they are known. */
 type Keys = Map<string, TableChange["keys"] extends readonly (infer Key)[] | null ? Key : never>;
@@ -70,6 +71,10 @@ export class Recorder implements ChangeRecorder {
 
   #noteTables(tables: readonly string[]): void {
     for (const table of tables) this.#tables.set(table, null);
+  }
+
+  watching(sql: SqlStorage): SqlStorage {
+    return watchExec(sql, this);
   }
 
   noteEverything(): void {

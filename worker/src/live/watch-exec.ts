@@ -1,9 +1,15 @@
 // SqlStorage for a subclass's own transaction, that notes which tables its statements write.
 import { isSignificant, tokenize } from "../query/tokens.ts";
-import type { Recorder } from "./recorder.ts";
+import type { Binding } from "../state/sql-text.ts";
+
+/** Is told of statements before they run. */
+interface Notes {
+  note(text: string, bindings: readonly Binding[]): void;
+  noteEverything(): void;
+}
 
 /** The same storage; what is executed through it is noted by table. */
-export function watchExec(sql: SqlStorage, recorder: Recorder): SqlStorage {
+export function watchExec(sql: SqlStorage, recorder: Notes): SqlStorage {
   return new Proxy(sql, {
     get(target, property) {
       if (property !== "exec") return bound(target, property);

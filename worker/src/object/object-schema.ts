@@ -1,5 +1,5 @@
 // The application's schema in a Durable Object: before a request, and only while the object is the authority.
-import type { LiveHub } from "../live/hub.ts";
+import type { ChangeLog } from "../query/change-log.ts";
 import { queryRule } from "../query/execute.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { QueryScope } from "../query/types.ts";
@@ -16,7 +16,7 @@ export class ObjectSchema {
   constructor(
     private readonly store: StoreContext,
     private readonly reader: ExactReader,
-    private readonly live: LiveHub,
+    private readonly liveOf: () => ChangeLog,
   ) {}
 
   /** The content may be another one. */
@@ -66,11 +66,12 @@ export class ObjectSchema {
 
   #run(schema: Schema, scope: QueryScope): void {
     const { storage, sql, books } = this.store;
+    const live = this.liveOf();
     try {
       storage.transactionSync(() => {
         // Another request may have been faster.
         if (!this.#isDue(schema, scope)) return;
-        const recorder = this.live.record();
+        const recorder = live.record();
         recorder?.noteEverything();
         applySchema(schema, {
           sql,
@@ -82,11 +83,11 @@ export class ObjectSchema {
           },
         });
         books.countWrite();
-        this.live.commit(recorder);
+        live.commit(recorder);
       });
     } finally {
       this.reader.forget();
-      this.live.forget();
+      live.forget();
     }
   }
 }

@@ -2,8 +2,7 @@
 import { type CallRequest, type CallResults, runCall } from "../logic/call.ts";
 import type { LogicHome } from "../logic/home.ts";
 import { findMethod, type LogicClasses } from "../logic/registry.ts";
-import type { LiveHub } from "../live/hub.ts";
-import { watchExec } from "../live/watch-exec.ts";
+import type { ChangeLog } from "../query/change-log.ts";
 import { ChangeWatch } from "../query/change-watch.ts";
 import { DeferredKeys } from "../query/deferred-keys.ts";
 import { underRule } from "../query/execute.ts";
@@ -18,7 +17,7 @@ import { WireError } from "../wire/errors.ts";
 export interface CallContext {
   readonly store: StoreContext;
   readonly reader: ExactReader;
-  readonly live: LiveHub;
+  readonly live: ChangeLog;
   readonly isCurrent: () => boolean;
 }
 
@@ -51,7 +50,7 @@ function answer({ store, live }: CallContext, call: CallRequest, classes: LogicC
   const watch = new ChangeWatch(sql);
   const deferred = call.mode === "write" ? new DeferredKeys(sql) : undefined;
   const recorder = call.mode === "write" ? live.record() : undefined;
-  const watched = recorder === undefined ? sql : watchExec(sql, recorder);
+  const watched = recorder?.watching(sql) ?? sql;
   const value = runCall(classes, call, new ObjectHome(store, watched));
   deferred?.check();
   // What happened decides, not what the method is called.

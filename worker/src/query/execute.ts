@@ -1,12 +1,12 @@
 // Runs the application's statements on a store: all of them, or none.
-import { WireError } from "../wire/errors.ts";
+import { notMounted, WireError } from "../wire/errors.ts";
 import { isBirth } from "../state/birth-claim.ts";
 import type { Bookkeeping } from "../state/bookkeeping.ts";
 import type { StoreContext } from "../state/context.ts";
 import { checkEverything } from "../state/pragmas.ts";
 import { type Rule, ruleFor } from "../state/phases.ts";
 import { DeferredKeys } from "./deferred-keys.ts";
-import type { ChangeLog, ChangeRecorder } from "./change-log.ts";
+import type { ChangeLog, ChangeRecorder, SplitStore } from "./change-log.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { copiesIn, demandCopiesUntouched, withCopied } from "./copies.ts";
 import { withCounts } from "./counts.ts";
@@ -29,6 +29,8 @@ export interface QueryContext {
   readonly store: StoreContext;
   readonly reader: ExactReader;
   readonly live: ChangeLog;
+  /** Absent in a store that is mounted without split mode. */
+  readonly split?: SplitStore | undefined;
   /** Whether the database has the application's schema. */
   readonly isCurrent: () => boolean;
 }
@@ -89,6 +91,13 @@ export function demandServing(books: Bookkeeping, { answer }: Rule): void {
   throw new WireError("not-split", `the store is ${moment.phase}: it holds no cold rows`, { ...moment });
 }
 
+/** Refuses cold rows that are here, where nothing serves them. @throws WireError not-mounted */
+export function demandPartFor(scope: QueryScope, books: Bookkeeping, split: SplitStore | undefined): void {
+  if (scope !== "cold" || split !== undefined) return;
+  const { answer } = queryRule(books, scope, "read");
+  if (answer === "ok" || answer === "sealed-read") throw notMounted("split");
+}
+
 function notActive(books: Bookkeeping, sealed: Sealed<unknown> = {}): WireError {
   const details: NotActiveDetails<unknown> = { ...momentOf(books), ...sealed };
   return new WireError("not-active", `the store is ${details.phase}: ask the file`, { ...details });
@@ -112,14 +121,15 @@ function sealedRead<Results>(run: () => Results): Sealed<Results> {
   }
 }
 
-function runStatements({ store, reader, live }: QueryContext, request: ParsedRequest): QueryResults {
+function runStatements({ store, reader, live, split }: QueryContext, request: ParsedRequest): QueryResults {
   const statements = request.statements.map(bindStatement);
   if (statements.some(asksForChanges)) store.books.forgetChanges();
   const mayWrite = statements.some(({ kind }) => kind === "other");
   const watch = new ChangeWatch(store.sql);
   const deferred = mayWrite ? new DeferredKeys(store.sql) : undefined;
   const copies = request.scope === "cold" ? copiesIn(store.books.receipt) : [];
-  const recorder = mayWrite && copies.length > 0 ? live.watch() : mayWrite ? live.record() : undefined;
+  const watched = copies.length > 0 ? split?.watch(store.sql, reader) : undefined;
+  const recorder = mayWrite ? (watched ?? live.record()) : undefined;
   const run = (statement: RunnableStatement, index: number) => {
     const result = runStatement(reader, statement, index, (bound) =>
       isUserVersion(bound.tokens) ? userVersionResult(store.books.userVersion) : recorder?.run(bound),

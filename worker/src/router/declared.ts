@@ -1,5 +1,6 @@
 // What the routers of this isolate were told, for hello to compare with what the admin routes were told: the
 // two are mounted apart.
+import type { Part } from "../wire/errors.ts";
 
 const savesFiles = new Set<boolean>();
 
@@ -12,4 +13,18 @@ export function declareSavesFiles(value: boolean): void {
 export function declaredSavesFiles(expected: boolean): boolean | null {
   if (savesFiles.has(!expected)) return !expected;
   return savesFiles.has(expected) ? expected : null;
+}
+
+/** The parts that every router so far has; undefined before there was one. */
+let parts: readonly Part[] | undefined;
+
+/** A router was made with these. */
+export function declareParts(given: Readonly<Record<Part, object | undefined>>): void {
+  const has = (part: Part): boolean => given[part] !== undefined;
+  parts = (parts ?? ["live", "split"]).filter(has);
+}
+
+/** Null before there was a router. */
+export function declaredParts(): readonly Part[] | null {
+  return parts ?? null;
 }

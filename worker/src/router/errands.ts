@@ -1,5 +1,5 @@
 // What a router carries between the sides: a query, or a call of a method.
-import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
+import { DEFAULT_MAX_FILE_BYTES, type Watch } from "../file/engine.ts";
 import { callOnFile } from "../file/call.ts";
 import type { CallRequest, CallResults } from "../logic/call.ts";
 import type { LogicClasses } from "../logic/registry.ts";
@@ -16,16 +16,17 @@ export function queryErrand(
   user: string,
   request: QueryRequest,
   parsed: ParsedRequest,
-  { limits = "enforce", maxFileBytes, splitConflicts }: JourneyOptions,
+  options: JourneyOptions,
 ): Errand<QueryResults> {
+  const { limits = "enforce", maxFileBytes } = options;
   return {
     user,
     mode: parsed.mode,
     scope: parsed.scope,
     askStore: () => store.query(user, request),
     runOn: (file, tell) => {
-      const watched = splitConflicts === "refuse";
-      const { results, changed, written } = runWithin(limits, file, parsed, maxFileBytes, tell, watched);
+      const watch = watchOf(options);
+      const { results, changed, written } = runWithin(limits, file, parsed, maxFileBytes, tell, watch);
       return { results: { results, side: "file" }, changed, written };
     },
   };
@@ -37,8 +38,9 @@ export function callErrand(
   user: string,
   request: CallRequest,
   logic: LogicClasses,
-  { maxFileBytes = DEFAULT_MAX_FILE_BYTES, splitConflicts }: Partial<JourneyOptions>,
+  options: Partial<JourneyOptions>,
 ): Errand<CallResults> {
+  const { maxFileBytes = DEFAULT_MAX_FILE_BYTES } = options;
   return {
     user,
     mode: request.mode,
@@ -50,9 +52,14 @@ export function callErrand(
       return store.call(user, request);
     },
     runOn: (file) => {
-      const watched = splitConflicts === "refuse";
-      const { value, changed, written } = callOnFile(file, request, logic, maxFileBytes, watched);
+      const watch = watchOf(options);
+      const { value, changed, written } = callOnFile(file, request, logic, maxFileBytes, watch);
       return { results: { value, side: "file" }, changed, written };
     },
   };
+}
+
+/** Watched is what could be in the way of cold rows. */
+function watchOf({ splitConflicts, split }: Partial<JourneyOptions>): Watch | undefined {
+  return splitConflicts === "refuse" ? split?.router.watch : undefined;
 }

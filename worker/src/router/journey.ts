@@ -25,7 +25,8 @@ import { pause, pauseAfterThrottling } from "./pause.ts";
 import { isolateLargeFiles } from "./large-files.ts";
 import { type Observer, type RouterReport, tell } from "./report.ts";
 import type { Look, SaveOutcome, Sides, StoredFile } from "./sides.ts";
-import { demandNoSplitConflict, type SplitConflicts } from "./split-conflicts.ts";
+import type { SplitConflicts } from "./split-conflicts.ts";
+import type { SplitMode } from "./split-part.ts";
 import { type Asked, Trip } from "./trip.ts";
 
 /** What a step leads to: an answer, or the side to ask next. */
@@ -60,6 +61,7 @@ export interface JourneyOptions {
   readonly schema?: Schema | undefined;
   /** `refuse`: a write to a file waits for the object's word that no cold row is in its way. Default `accept`. */
   readonly splitConflicts?: SplitConflicts | undefined;
+  readonly split?: SplitMode | undefined;
   /** Where a user without a file begins. Default `file`. */
   readonly newUsers?: "file" | "store";
   /** Lets a user begin in the Durable Object. Absent: nobody does. */
@@ -234,7 +236,8 @@ export class Journey<Results extends Answered> {
   private async demandNoSplitConflict(written: Written | undefined): Promise<void> {
     if (written === undefined || this.options.path === "r2") return;
     const { sides, errand, options } = this;
-    await demandNoSplitConflict({ sides, user: errand.user, deadlineMs: options.deadlineMs }, written);
+    const user = { sides, user: errand.user, deadlineMs: options.deadlineMs };
+    await options.split?.router.demandNoConflict(user, written);
   }
 
   /**

@@ -1,5 +1,5 @@
 // What becomes of a statement on a file that a Durable Object would refuse.
-import { type FileRun, runOnFile } from "../file/engine.ts";
+import { type FileRun, runOnFile, type Watch } from "../file/engine.ts";
 import type { ParsedRequest } from "../query/request.ts";
 import { messageOf, WireError } from "../wire/errors.ts";
 
@@ -19,13 +19,13 @@ export function runWithin(
   request: ParsedRequest,
   maxFileBytes: number,
   tell: Tell,
-  watched = false,
+  watch?: Watch,
 ): FileRun {
   try {
-    return runOnFile(file, request, maxFileBytes, undefined, "store", watched);
+    return runOnFile(file, request, maxFileBytes, undefined, "store", watch);
   } catch (error) {
     if (limits === "enforce" || !isOfStatement(error)) throw error;
-    const run = runOnFile(file, request, maxFileBytes, undefined, "sqlite", watched);
+    const run = runOnFile(file, request, maxFileBytes, undefined, "sqlite", watch);
     tell(request.statements[statementOf(error)]?.sql ?? "", messageOf(error));
     return run;
   }

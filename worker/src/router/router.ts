@@ -1,6 +1,5 @@
 // What an application mounts: one function that answers queries of users, wherever their database lives.
 import { DEFAULT_MAX_FILE_BYTES } from "../file/engine.ts";
-import { parseThawRequest, type ThawAnswer, type ThawRequest } from "../query/thaw-request.ts";
 import type { QueryAnswer, QueryMode, QueryRequest } from "../query/types.ts";
 import { WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
@@ -12,31 +11,22 @@ import { Schema, type SchemaConfig } from "../schema/schema.ts";
 import { type Asker, askBetween, orError, type RouteOptions } from "./ask.ts";
 import { bear } from "./birth.ts";
 import { callErrand } from "./errands.ts";
-import { changeSchema, type SchemaAnswer, type SchemaRequest } from "./change-schema.ts";
-import { type BothAnswer, explained, noteThaw } from "./cold.ts";
 import { type DeletionAnswer, deleteUser } from "./delete-user.ts";
 import { rememberRouter } from "./asked.ts";
-import { declareSavesFiles } from "./declared.ts";
+import { declareParts, declareSavesFiles } from "./declared.ts";
 import { R2FileSide } from "./file-side.ts";
 import { KvFlagHint, MIN_FLAG_CACHE_TTL } from "./flag-hint.ts";
-import {
-  type Halves,
-  locate,
-  type LocateAnswer,
-  type RowKey,
-  writeBoth,
-  type WriteBothAnswer,
-  type WriteBothRequest,
-} from "./locate.ts";
-import { connectLive, type DisconnectAnswer, disconnectLive } from "./live.ts";
+import type { DisconnectAnswer } from "./live.ts";
+import type { LiveUpdates } from "./live-part.ts";
 import type { LimitsMode } from "./limits.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "./layout.ts";
 import type { Observer } from "./report.ts";
-import type { BothRequest } from "./read-both.ts";
 import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
 import type { SplitConflicts } from "./split-conflicts.ts";
+import type { SplitMode, SplitQueries } from "./split-part.ts";
 import { DurableStoreSide, type Queryable } from "./store-side.ts";
+import { noLive } from "./unmounted.ts";
 
 export interface RouterConfig {
   /** Holds the users' files. */
@@ -104,6 +94,10 @@ export interface RouterConfig {
    * request, on either side; the store's options say the same (docs/logic.md).
    */
   readonly schema?: SchemaConfig;
+  /** `liveUpdates` of `@dbmigrate/worker/live-updates`; the store's options say the same (docs/live-updates.md). */
+  readonly live?: LiveUpdates;
+  /** `splitMode` of `@dbmigrate/worker/split`; the store's options say the same (docs/split.md). */
+  readonly split?: SplitMode;
 }
 
 export interface CallOptions {
@@ -111,7 +105,7 @@ export interface CallOptions {
   readonly mode?: QueryMode;
 }
 
-export interface Router {
+export interface Router extends SplitQueries {
   /** Answers a request of a user. Errors are answers too: this never rejects. */
   query(user: string, request: QueryRequest): Promise<QueryAnswer>;
   /**
@@ -125,32 +119,9 @@ export interface Router {
     options?: CallOptions,
   ): Callable<Logic>;
   /**
-   * Reads the hot and the cold rows of a split user as they were at one moment (docs/split.md); of other
-   * users `hot` is everything and `cold` null. Never rejects.
-   */
-  queryBoth(user: string, request: BothRequest): Promise<BothAnswer>;
-  /** Says in which half of a split user's database a row is, at this moment. Never rejects. */
-  locate(user: string, table: string, key: RowKey): Promise<LocateAnswer>;
-  /**
-   * Writes a row wherever it is, also while it moves: the statements run in one transaction, in the half that
-   * has the row. The error `not-found` says that neither has it. Never rejects.
-   */
-  writeBoth(user: string, request: WriteBothRequest): Promise<WriteBothAnswer>;
-  /**
-   * Changes the schema of both halves of a split user, and of others where their rows are. Each half is changed
-   * once: after an error, ask again with the same statements. Never rejects.
-   */
-  schema(user: string, request: SchemaRequest): Promise<SchemaAnswer>;
-  /**
-   * Asks for cold rows of a split user to be brought back into the file, which the next `dbmigrate thaw
-   * --requested` does; until then they are where they are. The error `not-split` says that the user's rows
-   * are all in one place. Never rejects.
-   */
-  thaw(user: string, request: ThawRequest): Promise<ThawAnswer>;
-  /**
    * Subscribes to a user's writes: answers a WebSocket upgrade (docs/live-updates.md). While the user is
    * served from the file, it is closed at once with code 4001. A caller may read which rows of the user
-   * change: authenticate first.
+   * change: authenticate first. Without live updates it answers `not-mounted`.
    */
   live(user: string, request: Request): Promise<Response>;
   /**
@@ -176,8 +147,9 @@ const DEFAULT_DEADLINE_MS = 5000;
  */
 export function createRouter(config: RouterConfig): Router {
   const { path = "auto", deadlineMs = DEFAULT_DEADLINE_MS, maxFileBytes = DEFAULT_MAX_FILE_BYTES } = config;
-  const { savesFiles = true } = config;
+  const { savesFiles = true, live, split } = config;
   declareSavesFiles(savesFiles);
+  declareParts({ live, split });
   if (config.flagCacheTtl !== undefined && config.flagCacheTtl < MIN_FLAG_CACHE_TTL) {
     throw new Error(
       `createRouter: flagCacheTtl is ${config.flagCacheTtl}, and KV takes at least ${MIN_FLAG_CACHE_TTL} seconds`,
@@ -188,6 +160,8 @@ export function createRouter(config: RouterConfig): Router {
     throw new Error(
       'createRouter: newUsers is "store" and savesFiles is false: an old path would save over the fence of a new user (leave newUsers out until that path has ended)',
     );
+  if (config.splitConflicts === "refuse" && split === undefined)
+    throw new Error('createRouter: splitConflicts is "refuse", and the router has no `split: splitMode`');
   const { bucket, flags, store } = config;
   const keyOf = objectKeys(config.layout ?? DEFAULT_LAYOUT);
   const sides: Sides = {
@@ -205,6 +179,8 @@ export function createRouter(config: RouterConfig): Router {
     logic: config.logic,
     schema: config.schema && Schema.of(config.schema),
     splitConflicts: config.splitConflicts,
+    live,
+    split,
     newUsers,
     bear: (user, seen) => bear({ bucket, flags, store, keyOf }, user, seen),
     deleteUser: (user) => deleteUser({ bucket, flags, store, keyOf }, user),
@@ -216,42 +192,20 @@ export function createRouter(config: RouterConfig): Router {
 /** A router between sides of any kind, for applications that wrap them. */
 export function routeBetween(sides: Sides, options: RouteOptions): Router {
   const asker = askBetween(sides, options);
-  return { ...rowsOf(asker, options), ...userOf(asker, options), call: callsOf(asker, options) };
-}
-
-/** The part of a router that reads and writes rows. */
-function rowsOf(
-  { cold, ask, queryBoth }: Asker,
-  options: RouteOptions,
-): Pick<Router, "query" | "queryBoth" | "locate" | "writeBoth" | "schema" | "thaw"> {
-  const { deadlineMs } = options;
-  const query: Router["query"] = (user, request) => ask(user, request, options);
-  const halves: Halves = { deadlineMs, query, queryBoth };
   return {
-    query,
-    queryBoth,
-    locate: (user, table, key) => orError(() => locate(halves, user, table, key)),
-    writeBoth: (user, request) => orError(() => writeBoth(halves, user, request)),
-    schema: (user, request) =>
-      orError(() => {
-        const asked = (one: string, what: QueryRequest) => ask(one, what, { splitConflicts: "accept" });
-        return changeSchema({ deadlineMs, query: asked, queryBoth }, user, request);
-      }),
-    thaw: (user, request) =>
-      orError(() => {
-        parseThawRequest(request);
-        parseUserId(user);
-        return noteThaw(cold(user), request);
-      }),
+    ...asker.halves.queries,
+    query: (user, request) => asker.ask(user, request),
+    ...userOf(asker, options),
+    call: callsOf(asker, options),
   };
 }
 
 /** The part of a router that calls the application's own methods. */
-function callsOf({ cold, travel, sides }: Asker, options: RouteOptions): Router["call"] {
+function callsOf({ halves, travel, sides }: Asker, options: RouteOptions): Router["call"] {
   const classes = options.logic ?? {};
   return (user, logic, { mode = "write" } = {}) =>
     remote(logic, (method, args) =>
-      explained(cold(user), "hot", async () => {
+      halves.explained(user, "hot", async () => {
         const name = nameOf(classes, logic);
         parseUserId(user);
         const request: CallRequest = {
@@ -268,12 +222,13 @@ function callsOf({ cold, travel, sides }: Asker, options: RouteOptions): Router[
 /** The part of a router that is about a user as a whole. */
 function userOf(
   { sides }: Asker,
-  { deleteUser: remove = deletesNobody, path }: RouteOptions,
+  { deleteUser: remove = deletesNobody, path, live }: RouteOptions,
 ): Pick<Router, "live" | "disconnect" | "deleteUser" | "servedBy"> {
+  const { connect, disconnect } = live?.router ?? noLive;
   return {
-    live: async (user, request) => connectLive(sides, user, request, path),
+    live: async (user, request) => connect(sides, user, request, path),
     disconnect: async (user, reason = "the application ended the connection") =>
-      disconnectLive(sides, user, reason),
+      disconnect(sides, user, reason),
     deleteUser: (user) => orError(async () => ({ ok: true, deleted: await remove(parseUserId(user)) })),
     servedBy: (user) =>
       orError(async () => {

@@ -71,6 +71,7 @@ async function holdsCold({ store }: Sides, user: string): Promise<boolean> {
   const answer = await store.query(user, probe("cold"));
   if (!answer.ok && answer.error.kind === "not-split") return false;
   if (notActive(answer) !== undefined) return true; // rows are on their way
+  if (!answer.ok && answer.error.kind === "not-mounted") return true; // and nothing serves them
   demandOk(answer);
   return true;
 }

@@ -2,7 +2,7 @@
 // errors and encoding; a route is then a line or two.
 import { type AuthEnv, authorize } from "../auth.ts";
 import { readBinary, readJson } from "../wire/body.ts";
-import { WireError, badRequest, errorResponse } from "../wire/errors.ts";
+import { WireError, badRequest, errorResponse, notMounted } from "../wire/errors.ts";
 import { type JsonObject, asBoolean, asClaim, asInteger, asObject, asOneOf, asString } from "../wire/json.ts";
 import { LIMITS } from "../wire/limits.ts";
 import { intents, parseDatabaseDigest, parseSchema } from "../wire/messages.ts";
@@ -36,10 +36,15 @@ interface Input {
 /** An answer: JSON, or bytes as they are. */
 type Answer = object | Uint8Array;
 
-/** Answers a copy that follows the application's writes (live/follow.ts). */
-export type Follow = (json: JsonObject) => Uint8Array;
+/** What the store is mounted with. */
+export interface StoreParts {
+  /** Answers a copy that follows the application's writes (live/follow.ts). */
+  readonly follow: (json: JsonObject) => Uint8Array;
+  /** Whether it serves cold rows. */
+  readonly split: boolean;
+}
 
-type Endpoint = (store: StoreContext, input: Input, follow: Follow) => Answer | Promise<Answer>;
+type Endpoint = (store: StoreContext, input: Input, parts: StoreParts) => Answer | Promise<Answer>;
 
 const CLAIM_ID = /^[0-9A-Za-z_-]{8,64}$/;
 
@@ -48,6 +53,13 @@ function claimIdOf(value: unknown): string | undefined {
   const id = asString(value, "id");
   if (!CLAIM_ID.test(id)) throw badRequest("id", "8 to 64 letters, digits, - or _");
   return id;
+}
+
+/** @throws WireError not-mounted for cold rows that nobody would serve */
+function claimToMake(json: JsonObject, { split }: StoreParts): ClaimRequest {
+  const request = claimIn(json);
+  if (request.intent === "split" && !split) throw notMounted("split");
+  return request;
 }
 
 function claimIn(json: JsonObject): ClaimRequest {
@@ -60,7 +72,7 @@ function claimIn(json: JsonObject): ClaimRequest {
 
 const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
   status: (store) => statusOf(store),
-  claim: (store, { json }) => claim(store, claimIn(json)),
+  claim: (store, { json }, parts) => claim(store, claimToMake(json, parts)),
   reset: (store, { json }) => reset(store, genOf(json)),
   schema: (store, { json }) => applySchema(store, genOf(json), parseSchema(json["schema"])),
   rows: (store, { bytes, query }) =>
@@ -95,7 +107,7 @@ const endpoints: Readonly<Record<UserRoute, Endpoint>> = {
       asInteger(json["maxBytes"], "maxBytes", 1, LIMITS.batchBytes),
     ),
   "export/all": (store) => snapshot(store),
-  "export/follow": (_store, { json }, follow) => follow(json),
+  "export/follow": (_store, { json }, { follow }) => follow(json),
   thaws: ({ books }) => ({ thaws: books.thaws }),
   vanish: (store, { user }) => vanish(store, user),
   "try-write": (store, { json }) => tryWrite(store, asString(json["note"], "note")),
@@ -111,7 +123,7 @@ export async function handleAdmin(
   store: StoreContext,
   env: AuthEnv,
   request: Request,
-  follow: Follow,
+  parts: StoreParts,
 ): Promise<Response> {
   try {
     authorize(request, env);
@@ -122,7 +134,7 @@ export async function handleAdmin(
     const answer = await endpoints[found.route](
       store,
       { ...(await readInput(request, found.route, url.searchParams)), user: found.user },
-      follow,
+      parts,
     );
     // The output gate holds the answer until it is true on disk; a failing disk becomes an error here.
     await store.storage.sync();

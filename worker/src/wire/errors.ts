@@ -51,6 +51,7 @@ export const errorKinds = {
   "application-threw": { status: 500, retry: "no" },
   "schema-failed": { status: 500, retry: "no" },
   "split-conflict": { status: 409, retry: "no" },
+  "not-mounted": { status: 501, retry: "no" },
 } as const satisfies Record<string, KindRule>;
 
 export type ErrorKind = keyof typeof errorKinds;
@@ -92,6 +93,19 @@ export class WireError extends Error {
       ? { kind: this.kind, message: this.message }
       : { kind: this.kind, message: this.message, details: this.details };
   }
+}
+
+/** What applications mount only if they use it (docs/mount.md). */
+export type Part = "live" | "split";
+
+const PARTS = {
+  live: "live updates: give the router and the store `live: liveUpdates` of @dbmigrate/worker/live-updates",
+  split: "split mode: give the router and the store `split: splitMode` of @dbmigrate/worker/split",
+} as const satisfies Record<Part, string>;
+
+/** The refusal of what needs a part that is not there. */
+export function notMounted(part: Part): WireError {
+  return new WireError("not-mounted", `this Worker is mounted without ${PARTS[part]}; nothing was changed`);
 }
 
 /** A 405; `allow` is the method that the route takes. */

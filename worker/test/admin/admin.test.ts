@@ -1,3 +1,4 @@
+import { parts } from "../../service/mounted.ts";
 import { describe, expect, it } from "vitest";
 import { type AdminConfig, createRouter, handleAdmin } from "../../src/index.ts";
 import { bindings } from "../router/fixtures.ts";
@@ -307,10 +308,21 @@ it("hello says what the routers of its isolate were told, the contradiction firs
   };
   const { BUCKET: bucket, FLAGS: flags, USER_DATA: store } = bindings;
   const make = (savesFiles?: boolean): unknown =>
-    createRouter({ bucket, flags, store, ...(savesFiles !== undefined && { savesFiles }) });
+    createRouter({ ...parts, bucket, flags, store, ...(savesFiles !== undefined && { savesFiles }) });
   expect(await told(true)).toBeNull();
   make();
   expect([await told(true), await told(false)]).toEqual([true, true]);
   make(false);
   expect([await told(true), await told(false)]).toEqual([false, true]);
+});
+
+it("hello says that split users are served only where object and router are mounted so", async () => {
+  const split = async (): Promise<unknown> => {
+    const hello = await (await ask(HELLO))?.json<{ split: boolean; object: object; routerParts: unknown }>();
+    expect(hello?.object).toMatchObject({ parts: ["live", "split"] });
+    return [hello?.split, hello?.routerParts];
+  };
+  const { BUCKET: bucket, FLAGS: flags, USER_DATA: store } = bindings;
+  createRouter({ bucket, flags, store });
+  expect(await split()).toEqual([false, []]);
 });

@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   live: ["wire", "state", "query", "store"],
   schema: ["wire", "query"],
   logic: ["wire", "query"],
-  object: ["wire", "state", "query", "live", "schema", "logic"],
+  object: ["wire", "state", "query", "schema", "logic"],
   file: ["wire", "query", "schema", "logic"],
   router: ["wire", "query", "schema", "logic", "file", "live"],
   admin: ["wire", "router", "auth.ts", "version.ts"],
@@ -29,11 +29,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "schema",
     "logic",
     "object",
+    "router",
     "admin",
     "auth.ts",
     "version.ts",
   ],
-  "index.ts": ["wire", "query", "live", "schema", "logic", "router", "admin", "d1", "user-data-store.ts"],
+  "live-updates.ts": ["live", "router"],
+  "split.ts": ["file", "live", "query", "router", "store"],
+  "index.ts": ["wire", "query", "schema", "logic", "router", "admin", "d1", "user-data-store.ts"],
 };
 
 const sources = import.meta.glob("../../src/**/*.ts", { query: "?raw", import: "default", eager: true });

@@ -1,6 +1,8 @@
 // What is recorded of a write to a file: the keys that rows were given, and whether the schema changed.
 import { describe, expect, it } from "vitest";
+import type { FileDatabase } from "../../src/file/database.ts";
 import { runOnFile } from "../../src/file/engine.ts";
+import { WriteWatch } from "../../src/file/written.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 
 const SCHEMA = `CREATE TABLE orders (id INTEGER PRIMARY KEY, number TEXT, shop INTEGER, note TEXT, UNIQUE (shop, number));
@@ -15,9 +17,18 @@ INSERT INTO children VALUES ('c', 1);
 INSERT INTO lines VALUES (1, 1, 'one');
 INSERT INTO search (body) VALUES ('one')`;
 
+const watch = (db: FileDatabase) => new WriteWatch(db);
+
 function run(file: Uint8Array, sql: string, watched = true) {
   const statements = sql.split(/;\n/).map((text) => ({ sql: text }));
-  return runOnFile(file, parseQueryRequest({ statements }), undefined, undefined, "store", watched);
+  return runOnFile(
+    file,
+    parseQueryRequest({ statements }),
+    undefined,
+    undefined,
+    "store",
+    watched ? watch : undefined,
+  );
 }
 
 const before = run(new Uint8Array(0), SCHEMA, false).changed ?? new Uint8Array(0);

@@ -1,5 +1,6 @@
 // The cold rows of a split user while something else happens between two steps of the router. The sides are
 // real.
+import { parts as mountedParts } from "../../service/mounted.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { routeBetween } from "../../src/index.ts";
 import type {
@@ -53,7 +54,12 @@ function router(parts: {
       ...parts.store,
     },
   };
-  return routeBetween(sides, { path: "auto", deadlineMs: parts.deadlineMs ?? 5000, maxFileBytes: 1_000_000 });
+  return routeBetween(sides, {
+    path: "auto",
+    deadlineMs: parts.deadlineMs ?? 5000,
+    maxFileBytes: 1_000_000,
+    ...mountedParts,
+  });
 }
 
 /** Runs `first` before the call of this number, counted from 1. */

@@ -1,7 +1,9 @@
 // Live updates through the router and the sample application: who gets them, and who is sent away.
 import { describe, expect, it } from "vitest";
 import sample, { type Env } from "../../sample/index.ts";
-import { CLOSE, type ServerMessage, createRouter } from "../../src/index.ts";
+import { createRouter } from "../../src/index.ts";
+import { CLOSE, type ServerMessage } from "../../src/live-updates.ts";
+import { parts } from "../../service/mounted.ts";
 import { bringTo, queryStore, seal } from "./store-driver.ts";
 import { bindings, database, fenced, fileKey, newUser } from "./fixtures.ts";
 
@@ -9,7 +11,7 @@ const env: Env = { ...bindings, APP_TOKEN: "app-token" };
 const upgrade = { headers: { upgrade: "websocket" } };
 
 function live(user: string, init: RequestInit = upgrade, path: "auto" | "r2" = "auto"): Promise<Response> {
-  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, path });
+  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, path, ...parts });
   return router.live(user, new Request("https://worker.test/live", init));
 }
 
@@ -96,7 +98,7 @@ describe("router.live", () => {
 });
 
 describe("router.disconnect", () => {
-  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
+  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, ...parts });
 
   it("closes all connections of a user, and no others", async () => {
     const [user, other] = [newUser(), newUser()];

@@ -1,5 +1,6 @@
 // Rows of a split user that are found, written and put together wherever they are, also while they move. The
 // sides are real.
+import { parts as mounted } from "../../service/mounted.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { routeBetween } from "../../src/index.ts";
 import type { FileSide, Router, StoreSide } from "../../src/index.ts";
@@ -33,7 +34,7 @@ function router(parts: { files?: Partial<FileSide>; store?: Partial<StoreSide> }
         ...parts.store,
       },
     },
-    { path: "auto", deadlineMs: 5000, maxFileBytes: 1_000_000 },
+    { path: "auto", deadlineMs: 5000, maxFileBytes: 1_000_000, ...mounted },
   );
 }
 

@@ -1,7 +1,7 @@
 // How rows of two halves become one result: SQLite, asked for the whole, is the referee.
 import { describe, expect, it } from "vitest";
 import { runOnFile } from "../../src/file/engine.ts";
-import { type MergeRule, mergeRows } from "../../src/index.ts";
+import { type MergeRule, mergeRows } from "../../src/split.ts";
 import { checkMerge } from "../../src/router/merge-rows.ts";
 import { parseQueryRequest } from "../../src/query/request.ts";
 import type { QueryValue, StatementResult } from "../../src/query/types.ts";

@@ -1,4 +1,5 @@
 // What an observer is told: each request with what it cost, and users with a large file.
+import { parts } from "../../service/mounted.ts";
 import { describe, expect, it, vi } from "vitest";
 import {
   createRouter,
@@ -24,7 +25,14 @@ async function eventsOf(
 ): Promise<RouterEvent[]> {
   const events: RouterEvent[] = [];
   const { BUCKET: bucket, FLAGS: flags, USER_DATA: store } = bindings;
-  const router = createRouter({ bucket, flags, store, observe: (event) => events.push(event), ...config });
+  const router = createRouter({
+    ...parts,
+    bucket,
+    flags,
+    store,
+    observe: (event) => events.push(event),
+    ...config,
+  });
   await router.query(user, request);
   return events;
 }

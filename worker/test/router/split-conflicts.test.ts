@@ -1,5 +1,6 @@
 // Writes to one half of a split user that would stand in the way of a merge, refused on request; and changes of the
 // schema that come to both halves, wherever a step of them fails. The sides are real.
+import { parts as mounted } from "../../service/mounted.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { routeBetween, userDatabase, UserLogic } from "../../src/index.ts";
 import type { LogicClasses } from "../../src/logic/registry.ts";
@@ -55,7 +56,7 @@ function router({
         ...parts.store,
       },
     },
-    { path, splitConflicts, deadlineMs: 5000, maxFileBytes: 1_000_000, logic },
+    { path, splitConflicts, deadlineMs: 5000, maxFileBytes: 1_000_000, logic, ...mounted },
   );
 }
 

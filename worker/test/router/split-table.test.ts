@@ -1,5 +1,6 @@
 // Every request in every phase, against the table that docs/cutover.md shows. Each row is one real Durable
 // Object and one real file.
+import { parts } from "../../service/mounted.ts";
 import { describe, expect, it } from "vitest";
 import page from "../../../docs/cutover.md?raw";
 import { routeBetween } from "../../src/index.ts";
@@ -41,7 +42,7 @@ function routerWith(flag: boolean): Router {
     files: new R2FileSide(bindings.BUCKET, fileKey, 1_000_000),
     store: new DurableStoreSide(bindings.USER_DATA, undefined),
   };
-  return routeBetween(sides, { path: "auto", deadlineMs: 0, maxFileBytes: 1_000_000 });
+  return routeBetween(sides, { path: "auto", deadlineMs: 0, maxFileBytes: 1_000_000, ...parts });
 }
 
 const texts = (answer: QueryAnswer): unknown =>

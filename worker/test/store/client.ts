@@ -7,6 +7,7 @@ import { type Row, batch, encodeRows, jFrame, rangeDigest, sha256, tableDigest, 
 interface TestEnv {
   readonly STORE: DurableObjectNamespace<UserDataStore>;
   readonly COUNTED: DurableObjectNamespace<CountedStore>;
+  readonly PLAIN: DurableObjectNamespace<UserDataStore>;
   readonly NOTES: DurableObjectNamespace<NotesStore>;
   readonly CLOSED: DurableObjectNamespace<UserDataStore>;
 }

@@ -1,7 +1,43 @@
 // The Worker that the store's tests run in.
-import { type TransactionOptions, UserDataStore, type StoreEnv } from "../../src/user-data-store.ts";
+import { Effects } from "../../src/live/effects.ts";
+import { LiveHub } from "../../src/live/hub.ts";
+import { Recorder } from "../../src/live/recorder.ts";
+import { parseThawRequest } from "../../src/query/thaw-request.ts";
+import { noteThaw } from "../../src/store/thaw.ts";
+import {
+  type StoreOptions,
+  type TransactionOptions,
+  UserDataStore as BaseStore,
+  type StoreEnv,
+} from "../../src/user-data-store.ts";
 
-export { UserDataStore };
+const noRouter = undefined as never;
+
+/** The stores' halves of all parts: here is no router, and no SQLite for one. */
+const parts: Required<Pick<StoreOptions, "live" | "split">> = {
+  live: { store: (ctx, store, reader) => new LiveHub(ctx, store, reader), router: noRouter },
+  split: {
+    store: {
+      watch: (sql, reader) => new Recorder(sql, new Effects(sql), reader),
+      noteThaw: (store, request) => noteThaw(store, parseThawRequest(request)),
+    },
+    router: noRouter,
+  },
+};
+
+/** A store with all optional parts. */
+export class UserDataStore extends BaseStore {
+  protected override readonly storeOptions = parts;
+}
+
+/** A store without them, but for an object in memory for which a test mounts split mode. */
+export class PlainStore extends BaseStore {
+  protected override storeOptions: StoreOptions = {};
+
+  mountSplit(): void {
+    this.storeOptions = { split: parts.split };
+  }
+}
 
 /**
  * An application's own methods on top of the store. Errors are answers: the test runner counts what is thrown

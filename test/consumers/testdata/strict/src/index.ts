@@ -1,6 +1,10 @@
-import { createRouter, handleAdmin, userDatabase, UserDataStore } from "@dbmigrate/worker";
+import { createRouter, handleAdmin, type StoreOptions, userDatabase, UserDataStore } from "@dbmigrate/worker";
 import type { State } from "@dbmigrate/worker/live";
+import { liveUpdates } from "@dbmigrate/worker/live-updates";
+import { splitMode } from "@dbmigrate/worker/split";
 import { Hono } from "hono";
+
+const parts: StoreOptions = { live: liveUpdates, split: splitMode };
 
 /** What a page shows of live updates. */
 export const shown: Readonly<Partial<Record<State, string>>> = { live: "connected" };
@@ -13,6 +17,8 @@ interface Env {
 }
 
 export class GamesStore extends UserDataStore<Env> {
+  protected override readonly storeOptions: StoreOptions = parts;
+
   async addGame(name: string): Promise<void> {
     this.transaction((sql) => sql.exec("INSERT INTO games (name) VALUES (?)", name));
   }
@@ -30,7 +36,7 @@ app.use(async ({ env, req }, next) => {
 });
 
 app.get("/:name", async ({ env, req, json }) => {
-  const router = createRouter({ bucket: env.BUCKET, store: env.USER_DATA, flags: env.FLAGS });
+  const router = createRouter({ bucket: env.BUCKET, store: env.USER_DATA, flags: env.FLAGS, ...parts });
   const db: D1Database = userDatabase(router, req.query("user") ?? "nobody");
   await db.exec("CREATE TABLE IF NOT EXISTS games (id INTEGER PRIMARY KEY, name TEXT)");
   await db.prepare("INSERT INTO games (name) VALUES (?)").bind(req.path).run();

@@ -1,0 +1,47 @@
+package precheck
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// FixSplit mounts split mode where it is missing.
+const FixSplit = "give the class's storeOptions and createRouter `split: splitMode` (docs/split.md), and deploy; nothing was changed"
+
+// ServesSplit refuses a Worker that cannot serve split users: of before, or mounted without split mode.
+func ServesSplit(hello wire.Hello, url string) error {
+	if hello.Split {
+		return nil
+	}
+	reason, hint := "it does not know split mode", "deploy a Worker of this version first; nothing was changed"
+	switch o := hello.Object; {
+	case o != nil && o.Parts != nil && !slices.Contains(o.Parts, wire.PartSplit):
+		reason, hint = "its Durable Objects are mounted without split mode", FixSplit
+	case hello.RouterParts != nil && !slices.Contains(hello.RouterParts, wire.PartSplit):
+		reason, hint = "one of its routers is mounted without split mode", FixSplit
+	}
+	return userdb.UsageError("check the Worker", url, reason, hint)
+}
+
+// Unmounted names the optional parts that the Worker lacks: of its objects, and of its router where those
+// have them. Both are empty where nothing is missing or nothing is said.
+func Unmounted(hello wire.Hello) (objects, router string) {
+	if hello.Object == nil || hello.Object.Parts == nil {
+		return "", ""
+	}
+	var lacking, unrouted []string
+	for _, part := range []struct{ part, name string }{
+		{wire.PartLive, "live updates"}, {wire.PartSplit, "split mode"},
+	} {
+		switch has := slices.Contains(hello.Object.Parts, part.part); {
+		case !has:
+			lacking = append(lacking, part.name)
+		case hello.RouterParts != nil && !slices.Contains(hello.RouterParts, part.part):
+			unrouted = append(unrouted, part.name)
+		}
+	}
+	return strings.Join(lacking, " and "), strings.Join(unrouted, " and ")
+}

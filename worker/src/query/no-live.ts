@@ -1,0 +1,24 @@
+// A store that is mounted without live updates.
+import { notMounted, WireError } from "../wire/errors.ts";
+import type { ChangeRecorder, LiveStore } from "./change-log.ts";
+
+/** Nobody listens, and who asks is refused. */
+export const noLive: LiveStore = {
+  record: (): ChangeRecorder | undefined => undefined,
+  commit: () => {},
+  forget: () => {},
+  accept: () => {
+    throw notMounted("live");
+  },
+  owns: () => false,
+  receive: async () => {},
+  leave: () => {},
+  announce: async () => {},
+  closeIfMoved: () => {},
+  sendAway: () => {},
+  disconnect: () => 0,
+  // The kind that commands know of Workers of before: they copy in another way.
+  follow: () => {
+    throw new WireError("not-found", `export/follow: ${notMounted("live").message}`);
+  },
+};
