@@ -157,7 +157,7 @@ func (t *table) keyOf(alias string) []string {
 	var key []string
 	for _, k := range t.Key {
 		name := sqltext.Quote(k.Name)
-		if k.Name == t.Rowid {
+		if t.IsRowid(k.Name) {
 			name = t.Rowid
 		}
 		key = append(key, alias+"."+name)

@@ -156,7 +156,7 @@ func (d *decision) measureTable(t *table) (m TablePlan, all int64, err error) {
 func (t *table) length(alias string) string {
 	var terms []string
 	for _, name := range t.Import {
-		if name != t.Rowid {
+		if !t.IsRowid(name) {
 			terms = append(terms, "ifnull(octet_length("+alias+"."+sqltext.Quote(name)+"), 0)")
 		}
 	}

@@ -222,7 +222,7 @@ func importList(t *sqlitefile.Table, rowid bool) string {
 	var names []string
 	for _, name := range t.Import {
 		switch {
-		case name != t.Rowid:
+		case !t.IsRowid(name):
 			names = append(names, sqltext.Quote(name))
 		case rowid:
 			names = append(names, name)
@@ -236,7 +236,7 @@ func (m *merge) checkKey(t *sqlitefile.Table, key []sqlitefile.KeyColumn, condit
 	var terms, shown []string
 	for _, k := range key {
 		name := sqltext.Quote(k.Name)
-		if k.Name == t.Rowid {
+		if t.IsRowid(k.Name) {
 			name = k.Name
 		}
 		equal := "m." + name

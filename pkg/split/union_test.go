@@ -110,6 +110,26 @@ func TestUnionNumbersHiddenRowidsAnew(t *testing.T) {
 	wantRows(t, whole, "SELECT rowid || v FROM t ORDER BY rowid", "1hot 2new 3cold 4cold")
 }
 
+// A key may be a column named "".
+func TestUnionOfKeysWithoutAName(t *testing.T) {
+	for _, create := range []string{
+		`CREATE TABLE t(v, "" INTEGER PRIMARY KEY)`,
+		`CREATE TABLE t(v, "" PRIMARY KEY) WITHOUT ROWID`,
+	} {
+		path := database(t, create, "INSERT INTO t VALUES('hot', 1), ('cold', 2), ('cold', 3)")
+		hot, cold := parts(t, path, policy(t, "[tables.t]\nwhere = \"v = 'cold'\"\nids = \"application\""))
+		whole, err := union(t, hot, cold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRows(t, whole, `SELECT "" || v FROM t ORDER BY ""`, "1hot 2cold 3cold")
+		change(t, hot, "INSERT INTO t VALUES('new', 2)")
+		if _, err := union(t, hot, cold); err == nil {
+			t.Errorf("%s: a key that is on both sides went unnoticed", create)
+		}
+	}
+}
+
 // Of two rows under one key that of the preferred side stays, by any key that a table has.
 func TestUnionPrefersASide(t *testing.T) {
 	make := func() (hot, cold string) {

@@ -56,10 +56,10 @@ func (f *File) Census(ctx context.Context, t *Table) (wire.Census, error) {
 
 // CensusSQL is the query of a census.
 func (t *Table) CensusSQL() string {
-	rowid := t.rowidName()
+	rowid, ordered := t.rowidName()
 	var weights, nulls []string
 	for _, cell := range t.Cells {
-		if cell == rowid {
+		if ordered && cell == rowid {
 			weights = append(weights, "1")
 			continue
 		}
@@ -72,18 +72,18 @@ func (t *Table) CensusSQL() string {
 		nulls = append(nulls, "("+name+" IS NULL)")
 	}
 	key := "NULL"
-	if rowid != "" {
+	if ordered {
 		key = t.quoteCell(rowid)
 	}
 	return fmt.Sprintf(censusQuery, sumOf(weights), sumOf(nulls), key, sqltext.Quote(t.Name))
 }
 
-// rowidName is the cell that is the rowid, "" in a WITHOUT ROWID table.
-func (t *Table) rowidName() string {
+// rowidName is the cell that is the rowid. A WITHOUT ROWID table has none.
+func (t *Table) rowidName() (name string, ok bool) {
 	if t.Kind == WithoutRowidTable {
-		return ""
+		return "", false
 	}
-	return t.Key[0].Name
+	return t.Key[0].Name, true
 }
 
 // sumOf adds as a balanced tree: a Durable Object takes no expression deeper than 100.

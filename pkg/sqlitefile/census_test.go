@@ -27,6 +27,10 @@ func TestCensusIsWhatIsRead(t *testing.T) {
 		"wide":           {"CREATE TABLE t(" + strings.Join(wide, ", ") + ")", "INSERT INTO t(c0, c99) VALUES('x', 1.5)", "INSERT INTO t(c50) VALUES(5)"},
 		"full text":      {"CREATE VIRTUAL TABLE t USING fts5(a, b)", "INSERT INTO t VALUES('some words', 'more'), ('x', NULL)"},
 		"rtree":          {"CREATE VIRTUAL TABLE t USING rtree(id, x0, x1)", "INSERT INTO t VALUES(5, 1, 2), (3, 0.5, 7)"},
+		"unnamed number": {`CREATE TABLE ""(v, "" INTEGER PRIMARY KEY)`, `INSERT INTO "" VALUES('a', 9), (x'00', -3)`},
+		"unnamed key":    {`CREATE TABLE t(v, "" PRIMARY KEY) WITHOUT ROWID`, `INSERT INTO t VALUES('a', 'k'), (1.0, 7)`},
+		"unnamed column": {`CREATE TABLE t(v, "")`, `INSERT INTO t VALUES(1, NULL), ('b', -0.5)`},
+		"unnamed box":    {`CREATE VIRTUAL TABLE t USING rtree("", low, high)`, `INSERT INTO t VALUES(5, 1, 2), (-4, 0, 1)`},
 		"UTF-16":         {"PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID", "INSERT INTO t VALUES('ä', 'ö'), (char(0xffff), 2), (char(0x10000), 3), ('a', 4)"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -193,7 +193,7 @@ func (t *Table) cellList() string {
 
 // quoteCell quotes a column's name; the rowid's own name must stand unquoted.
 func (t *Table) quoteCell(cell string) string {
-	if cell == t.Rowid {
+	if t.IsRowid(cell) {
 		return cell
 	}
 	return sqltext.Quote(cell)

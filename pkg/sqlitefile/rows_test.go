@@ -175,6 +175,18 @@ func TestTableShapes(t *testing.T) {
 	}
 }
 
+// A Durable Object takes an INTEGER PRIMARY KEY named "" for the rowid as well, so no other cell carries it.
+func TestTableShapesWithoutAName(t *testing.T) {
+	f := openFile(t, makeFile(t, `CREATE TABLE t(v, "" INTEGER PRIMARY KEY)`))
+	table := f.Tables()[0]
+	if got, want := strings.Join(table.Cells, ","), "v,"; got != want {
+		t.Errorf("cells %q, want %q", got, want)
+	}
+	if got, want := table.Key[0], (KeyColumn{Collation: "BINARY", Cell: 1}); got != want {
+		t.Errorf("key %+v, want %+v", got, want)
+	}
+}
+
 // Rows come in key order without sorting, so that memory stays flat; only an rtree has no order of its own.
 func TestReadingNeedsNoSorting(t *testing.T) {
 	f := openFile(t, makeHard(t, hardShapes[0]))

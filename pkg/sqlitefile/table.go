@@ -70,6 +70,10 @@ type Table struct {
 	cellColumns []int // for each cell the index in Columns, -1 for the rowid
 }
 
+// IsRowid says whether a cell of that name is the rowid, which no column shows. A column may be named "", as
+// Rowid is where there is no such cell.
+func (t *Table) IsRowid(cell string) bool { return t.Rowid != "" && cell == t.Rowid }
+
 // KeyOf returns the key of a row, with bytes of its own.
 func (t *Table) KeyOf(row []wire.Value) wire.Key {
 	key := make(wire.Key, len(t.Key))
@@ -117,19 +121,20 @@ func describeTable(conn *capi.Conn, name string, info tableInfo) (Table, error) 
 		return t, err
 	}
 	t.Columns = columns.visible()
-	alias := ""
+	shown := false
 	switch {
 	case info.module == "rtree" || info.module == "rtree_i32":
-		alias = columns[0].Name // its id is its rowid
+		primary, shown = []KeyColumn{rowidKey(columns[0].Name)}, true // its id is its rowid
 	case t.Kind == RowidTable && primary == nil:
-		alias = columns.integerPrimaryKey()
+		primary = columns.integerPrimaryKey()
+		shown = primary != nil
 	}
-	if t.Kind != WithoutRowidTable && alias == "" {
+	if t.Kind != WithoutRowidTable && !shown {
 		t.Rowid = columns.rowidName()
 		t.Hidden = t.Rowid == ""
 	}
 	t.layOut()
-	t.Key, err = t.keyColumns(primary, alias)
+	t.Key, err = t.keyColumns(primary)
 	return t, err
 }
 
@@ -154,14 +159,15 @@ func (t *Table) addCell(name string, column int, insertable bool) {
 	t.cellColumns = append(t.cellColumns, column)
 }
 
-func (t *Table) keyColumns(primary []KeyColumn, alias string) ([]KeyColumn, error) {
+// rowidKey is the key of a table that is ordered by its rowid.
+func rowidKey(name string) KeyColumn { return KeyColumn{Name: name, Collation: "BINARY"} }
+
+func (t *Table) keyColumns(primary []KeyColumn) ([]KeyColumn, error) {
 	switch {
 	case t.Hidden:
 		return nil, nil
 	case t.Rowid != "":
-		return []KeyColumn{{Name: t.Rowid, Collation: "BINARY", Cell: 0}}, nil
-	case alias != "":
-		primary = []KeyColumn{{Name: alias, Collation: "BINARY"}}
+		return []KeyColumn{rowidKey(t.Rowid)}, nil
 	}
 	for i := range primary {
 		cell := t.cellNamed(primary[i].Name)
@@ -240,22 +246,23 @@ func (columns tableColumns) visible() []Column {
 	return visible
 }
 
-// integerPrimaryKey is the column that shows the rowid, "" if there is none. It is right only for a primary
+// integerPrimaryKey is the column that shows the rowid, nil if there is none. It is right only for a primary
 // key without an index of its own. (An INTEGER PRIMARY KEY DESC has an index: it does not show the rowid.)
-func (columns tableColumns) integerPrimaryKey() string {
-	name, count := "", 0
+func (columns tableColumns) integerPrimaryKey() []KeyColumn {
+	var key []KeyColumn
+	count := 0
 	for _, c := range columns {
 		if c.primary > 0 {
 			count++
 			if upperASCII(c.Declared) == "INTEGER" {
-				name = c.Name
+				key = []KeyColumn{rowidKey(c.Name)}
 			}
 		}
 	}
 	if count != 1 {
-		return ""
+		return nil
 	}
-	return name
+	return key
 }
 
 // rowidName is a name that reaches the rowid because no column, not even a hidden one, has it.
