@@ -171,7 +171,7 @@ func changedCopies(u userdb.UserID, st wire.Status, cold wire.DatabaseDigest) er
 // would say that the PUT never was.
 func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
 	for try := range putTries {
-		file, lost, err := r.tryToFenceHot(ctx, st, try > 0)
+		file, lost, err := r.tryToFenceHot(ctx, st, try)
 		if !lost {
 			return file, err
 		}
@@ -179,15 +179,15 @@ func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy,
 	return nil, lostRaces("fence", r.user)
 }
 
-// tryToFenceHot is one attempt; lost says that the application was faster. An announced attempt begins when
-// routers hold the user's saves.
+// tryToFenceHot is one attempt; lost says that the application was faster. All but the first are announced,
+// and begin when routers hold the user's saves.
 func (r *retreat) tryToFenceHot(
 	ctx context.Context,
 	st wire.Status,
-	announced bool,
+	try int,
 ) (file *userfile.Copy, lost bool, err error) {
-	if announced {
-		defer r.announceFence(ctx, r.user)()
+	if try > 0 {
+		defer r.announceFence(ctx, r.user, try > 1)()
 	}
 	file, err = r.download(ctx, r.user)
 	if userdb.KindOf(err) == userdb.NotFound {

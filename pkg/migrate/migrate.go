@@ -442,7 +442,7 @@ func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err er
 		return errors.Is(err, errFenceOverwritten), err
 	}
 	if m.hurried && try > 0 {
-		defer m.announceFence(ctx, m.user)()
+		defer m.announceFence(ctx, m.user, try > fenceTries)()
 	}
 	if m.file == nil {
 		if err := m.admit(ctx); err != nil {

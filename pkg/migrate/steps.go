@@ -132,22 +132,15 @@ type command interface {
 	// lookAs looks at the file for the intent. It stops where a newer claim shows.
 	lookAs(ctx context.Context, op string) (userfile.Version, error)
 	id() userdb.UserID
+	// announceFence asks routers to hold the saves of the user's file until the attempt is withdrawn.
+	announceFence(ctx context.Context, u userdb.UserID, lostOne bool) (withdraw func())
 }
 
 // fulfil brings a claimed user from any situation to where the intent ends. It is the only loop that decides
 // by both sides: look, classify, take the step. A step that lost its race is no failure: it looks again.
 func fulfil[C command](ctx context.Context, c C, want intent[C], object wire.Status) error {
 	for lost := 0; lost < putTries; {
-		file, err := c.lookAs(ctx, want.op)
-		if err != nil {
-			return err
-		}
-		at := userfile.Classify(file, object)
-		take := want.steps[at]
-		if take == nil {
-			return noStep(want.op, c.id(), at, object)
-		}
-		next, err := take(c, ctx, position{object, file})
+		next, err := takeStep(ctx, c, want, object, lost)
 		switch {
 		case errors.Is(err, errLookAgain):
 			lost++
@@ -158,6 +151,24 @@ func fulfil[C command](ctx context.Context, c C, want intent[C], object wire.Sta
 		}
 	}
 	return lostRaces(want.op, c.id())
+}
+
+// takeStep looks, and takes the step for what it sees. Once is bad luck: a step that lost twice is announced,
+// since the application would be faster each time.
+func takeStep[C command](ctx context.Context, c C, want intent[C], object wire.Status, lost int) (*wire.Status, error) {
+	if lost > 1 {
+		defer c.announceFence(ctx, c.id(), lost > 2)()
+	}
+	file, err := c.lookAs(ctx, want.op)
+	if err != nil {
+		return nil, err
+	}
+	at := userfile.Classify(file, object)
+	take := want.steps[at]
+	if take == nil {
+		return nil, noStep(want.op, c.id(), at, object)
+	}
+	return take(c, ctx, position{object, file})
 }
 
 func noStep(op string, u userdb.UserID, at userfile.Situation, object wire.Status) error {
