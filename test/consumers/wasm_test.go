@@ -28,12 +28,7 @@ func TestTrimmedSQLite(t *testing.T) {
 		t.Error("the package's module has custom sections")
 	}
 	sameOrTrap(t, wasmBodies(t, whole[sectionCode]), wasmBodies(t, trimmed[sectionCode]))
-	code, err := os.ReadFile(filepath.Join(h.dir, "built/package/index.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := regexp.MustCompile(`\w+`).FindAllString(string(code), -1)
-	slices.Sort(named)
+	named := namesInModules(t, filepath.Join(h.dir, "built/package"))
 	exported := wasmExports(t, trimmed[sectionExport])
 	for name, index := range wasmExports(t, whole[sectionExport]) {
 		_, called := slices.BinarySearch(named, name)
@@ -44,6 +39,24 @@ func TestTrimmedSQLite(t *testing.T) {
 	if len(exported) == 0 {
 		t.Error("the package's module exports nothing")
 	}
+}
+
+// namesInModules are the words of all the package's modules, sorted: the modules share some.
+func namesInModules(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	modules, err := filepath.Glob(filepath.Join(dir, "*.js"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("modules in %s: %q, %v", dir, modules, err)
+	}
+	for _, module := range modules {
+		code, err := os.ReadFile(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, regexp.MustCompile(`\w+`).FindAllString(string(code), -1)...)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // sameOrTrap compares the bodies of all functions. Those that trap were a small part of the code.

@@ -59,9 +59,9 @@ var (
 	errFindings = errors.New("too many commands failed")
 )
 
-// Run draws a trouble for each command, until the time is over or ctx ends: then trouble ends, too, and every
-// command is allowed to finish. An error names the commands that lost something, left a user without service
-// unsaid, or could not be finished by running them again.
+// Run draws a trouble for each command, until the time is over (and there was one) or ctx ends: then trouble
+// ends, too, and every command is allowed to finish. An error names the commands that lost something, left a
+// user without service unsaid, or could not be finished by running them again.
 func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) (Report, error) {
 	began := time.Now()
 	l := &long{Config: config, cloud: cloud, binary: binary}
@@ -76,9 +76,8 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 	defer os.RemoveAll(home)
 	ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
-	timer := time.AfterFunc(config.Length, func() { l.cancel(errOver) })
-	defer timer.Stop()
 	var all sync.WaitGroup
+	all.Go(func() { l.endAfter(ctx, config.Length) })
 	for n := range config.Operators {
 		all.Go(func() { l.found(l.operate(ctx, filepath.Join(home, fmt.Sprint(n)))) })
 	}
@@ -89,6 +88,22 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 		err = context.Cause(ctx)
 	}
 	return l.table.report(time.Since(began)), err
+}
+
+// endAfter ends trouble when the time is over, but not before a command was in trouble: on a busy machine the
+// first one takes longer than a short run.
+func (l *long) endAfter(ctx context.Context, length time.Duration) {
+	for wait := length; ; wait = time.Second {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+			if l.table.report(0).Cases > 0 {
+				l.cancel(errOver)
+				return
+			}
+		}
+	}
 }
 
 // found keeps a broken promise. The run goes on with other users, for a whole account, until there are too
