@@ -136,6 +136,7 @@ const kinds = {
           ),
         ),
       ],
+      bytes: (asks - 1) * names.reduce((sum, { length }) => sum + length, 0),
     };
   },
 
@@ -386,6 +387,15 @@ const kinds = {
 export type Kind = keyof typeof kinds;
 
 export const KINDS = Object.keys(kinds) as Kind[];
+
+/** The first of the seeds of a kind with a request, in a mode that runs it, for more bytes than there may be. */
+export function firstTooLarge(kind: Kind, seeds: readonly number[]): readonly number[] {
+  const first = seeds.find((seed) => {
+    const { bytes, request } = hostileRequest(kind, seed);
+    return request.mode === "write" && bytes > QUERY_LIMITS.resultBytes;
+  });
+  return first === undefined ? [] : [first];
+}
 
 /** The same seed makes the same request. */
 export function hostileRequest(kind: Kind, seed: number): HostileRequest {
