@@ -32,14 +32,30 @@ export function busy(message: string): WireError {
   return new WireError("overloaded", message);
 }
 
-/** A step that changed nothing, and may be tried again. */
+/**
+ * A step that changed nothing, and may be tried again. An object may have been stopped for what somebody else asked
+ * for; if it is stopped each time, this request is to blame.
+ */
 export function failed(operation: string, cause: unknown): WireError {
-  return new WireError("internal", `${operation}: ${messageOf(cause)}`, undefined, { cause });
+  const exceeded = exceededBy(cause);
+  const message = `${operation}: ${messageOf(cause)}`;
+  if (exceeded === undefined) return new WireError("internal", message, undefined, { cause });
+  return new WireError("too-costly", `${message}: ask for less at once`, { exceeded }, { cause });
 }
 
 export function outcomeUnknown(operation: string, cause: unknown): WireError {
-  const message = `${operation}: ${messageOf(cause)}: the write may have been applied or not; repeat it only with an idempotency key`;
-  return new WireError("outcome-unknown", message, undefined, { cause });
+  const exceeded = exceededBy(cause);
+  const cheaper = exceeded === undefined ? "" : ", and make it cheaper first";
+  const message = `${operation}: ${messageOf(cause)}: the write may have been applied or not; repeat it only with an idempotency key${cheaper}`;
+  return new WireError("outcome-unknown", message, exceeded === undefined ? undefined : { exceeded }, {
+    cause,
+  });
+}
+
+/** Which limit of the platform a Durable Object was stopped for. */
+function exceededBy(cause: unknown): "cpu" | "memory" | undefined {
+  const [, what] = /exceeded (?:its |the )?(cpu|memory)\b/i.exec(messageOf(cause)) ?? [];
+  return what?.toLowerCase() as "cpu" | "memory" | undefined;
 }
 
 /**

@@ -133,6 +133,13 @@ describe("a cold read", () => {
     expect(texts(await router({ files: { look } }).query(user, READ))).toBe("not-split");
   });
 
+  it("names the limit that stopped the object each time", async () => {
+    const message = "Durable Object exceeded its CPU time limit and was reset.";
+    const query = (): Promise<never> => Promise.reject(new Error(message));
+    const answer = await router({ store: { query }, deadlineMs: 20 }).query(user, READ);
+    expect(answer).toMatchObject({ ok: false, error: { kind: "too-costly", details: { exceeded: "cpu" } } });
+  });
+
   it("follows a split that begins anew under the same claim", async () => {
     await fence(["hot", "store"], LINEAGE);
     await bringTo("SPLIT_READY", user);

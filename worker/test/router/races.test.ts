@@ -301,6 +301,29 @@ describe("errors", () => {
     expect(answerResponse(answer).headers.get("retry-after")).toBe("1");
   });
 
+  // As the platform says it; the local runtime has no such limits.
+  const stopped = [
+    ["cpu", "Durable Object exceeded its CPU time limit and was reset."],
+    ["memory", "Durable Object's isolate exceeded its memory limit and was reset."],
+  ] as const;
+
+  it.each(stopped)("names the limit that stopped the object each time: %s", async (exceeded, message) => {
+    const query = (): Promise<never> => Promise.reject(new Error(message));
+    const stops = router({ migrated: true, store: { query }, deadlineMs: 20 });
+    const read = await stops.query(user, READ);
+    expect(read).toMatchObject({ ok: false, error: { kind: "too-costly", details: { exceeded } } });
+    expect(answerResponse(read).status).toBe(422);
+    const written = await stops.query(user, insert("mine"));
+    expect(written).toMatchObject({ ok: false, error: { kind: "outcome-unknown", details: { exceeded } } });
+  });
+
+  it.each(stopped)("asks again for a read beside one that had the object stopped: %s", async (_, message) => {
+    await put(fenced(database("old"), LINEAGE, LINEAGE));
+    await bringTo("ACTIVE", user);
+    const query = failingOnce(new Error(message), store.query.bind(store));
+    expect(texts(await router({ store: { query } }).query(user, READ))).toEqual(["store"]);
+  });
+
   it.each([
     ["a read", READ, ["first"]],
     ["a write", insert("mine"), ["first", "mine"]],
