@@ -90,7 +90,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     super(ctx, env);
     const { storage } = ctx;
     this.#store = { storage, sql: storage.sql, books: new Bookkeeping(storage.kv) };
-    this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES);
+    this.#reader = new ExactReader(storage.sql, PLATFORM_TABLES, false);
     this.#migrations = new ObjectSchema(this.#store, this.#reader, () => this.#live);
     this.#wake = new WakeCheck(this.#store.books, this.filesOf(env));
     // Nothing is delivered meanwhile: `transaction` has no time to wait.

@@ -3,7 +3,7 @@ import { QUERY_LIMITS } from "../src/wire/limits.ts";
 
 const { resultRows } = QUERY_LIMITS;
 const endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r)";
-const upTo = (rows: number) =>
+export const upTo = (rows: number) =>
   `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < ${rows})`;
 const manyColumns = (value: string) => Array.from({ length: 100 }, (_, i) => `${value} AS c${i}`).join(", ");
 

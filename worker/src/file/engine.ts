@@ -136,7 +136,7 @@ function inTransaction(
   const bound = statements.map(bindStatement);
   db.begin();
   const sql = new FileSql(db);
-  const reader = new ExactReader(sql);
+  const reader = new ExactReader(sql, [], true);
   const run = (statement: RunnableStatement, index: number) => {
     const result = runStatement(reader, statement, index, ({ tokens }) => {
       if (rules === "store") refuseReservedRename(tokens);

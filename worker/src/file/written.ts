@@ -216,6 +216,6 @@ export class WriteWatch {
   /** Reads exactly, and with the rights of our own. */
   #ask(sql: string, params: readonly QueryValue[]): readonly (readonly ResultValue[])[] {
     const statement = bindStatement({ sql, params: parseParams(params, "key") }, 0);
-    return asOurselves(() => runStatement(new ExactReader(this.#sql), statement, 0).rows);
+    return asOurselves(() => runStatement(new ExactReader(this.#sql, [], true), statement, 0).rows);
   }
 }

@@ -4,6 +4,9 @@ import { WireError } from "../wire/errors.ts";
 import { QUERY_LIMITS } from "../wire/limits.ts";
 import type { Cell } from "./sql.ts";
 
+/** What is read behind the limit. */
+const DRAINED_BYTES = 4 * QUERY_LIMITS.resultBytes;
+
 /** Of a number, and of any value beside its content. */
 const NUMBER_BYTES = 8;
 
@@ -41,6 +44,23 @@ export class ResultBudget {
     return columns;
   }
 
+  /**
+   * Looks whether there will be room for rows, and takes none.
+   * @param sizes for each row, the bytes of its values beside NUMBER_BYTES each
+   * @throws WireError too-costly
+   */
+  foresee(sizes: Iterable<readonly (Cell | undefined)[]>, columns: number): void {
+    let [rows, bytes] = [0, 0];
+    // One that is left in the middle is a cursor that keeps tables from being dropped (see `drain`).
+    for (const [size] of sizes) {
+      rows++;
+      bytes += columns * NUMBER_BYTES + Number(size);
+      if (bytes > this.#bytes + DRAINED_BYTES) break;
+    }
+    if (rows > this.#rows) throw tooCostly("rows", QUERY_LIMITS.resultRows);
+    if (bytes > this.#bytes) throw tooCostly("bytes", QUERY_LIMITS.resultBytes);
+  }
+
   /** @throws WireError too-costly */
   take(row: readonly (Cell | undefined)[], parts = 1): void {
     if ((this.#rows -= 1 / parts) < 0) throw tooCostly("rows", QUERY_LIMITS.resultRows);
@@ -54,7 +74,7 @@ export class ResultBudget {
  * collected.
  */
 function drain(rows: Iterator<readonly (Cell | undefined)[]>): void {
-  let bytes = 4 * QUERY_LIMITS.resultBytes;
+  let bytes = DRAINED_BYTES;
   for (let left = 2 * QUERY_LIMITS.resultRows; left > 0 && bytes > 0; left--) {
     const { done, value } = rows.next();
     if (done === true) return;

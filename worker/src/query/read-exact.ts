@@ -1,7 +1,8 @@
 // Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL,
 // and INTEGERs beyond 2^53.
 import { WireError, messageOf } from "../wire/errors.ts";
-import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
+import { LIMITS, MAX_EXACT_INTEGER } from "../wire/limits.ts";
+import { ONE_TOO_MANY, sizesOf, sortsRows } from "./ahead.ts";
 import { ResultBudget } from "./budget.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
 import { type MixedNames, hasMixedValues, mayMix, mixedNames } from "./affinity.ts";
@@ -11,6 +12,7 @@ import { parseReturning } from "./returning.ts";
 import {
   countBeforeJoint,
   countBeforeLimit,
+  countBeforeOrder,
   countBeforeVerb,
   countParts,
   endsWithValues,
@@ -29,8 +31,8 @@ function resultName(statement: string): string {
   return name;
 }
 
-/** So many statements' names are kept, where texts and names are not long. */
-const NAMES_KEPT = 500;
+/** Of so many statements is kept what was learned, where texts and names are not long. */
+const TEXTS_KEPT = 500;
 const KEPT_CHARACTERS = 4000;
 
 /** The table of the schema; its rows are also known by their rowids. */
@@ -70,17 +72,24 @@ export class ExactReader {
   readonly #sql: Sql;
   readonly #hidden: readonly string[];
   readonly #names = new Map<string, readonly string[]>();
+  readonly #sorts = new Map<string, boolean>();
+  readonly #countsSteps: boolean;
   #mixed: MixedNames | undefined;
   #budget = new ResultBudget();
 
-  /** @param hidden tables that are not the application's: its statements do not find them in the schema */
-  constructor(sql: Sql, hidden: readonly string[] = []) {
+  /**
+   * @param hidden tables that are not the application's: its statements do not find them in the schema
+   * @param countsSteps whether the work of SQLite is bounded, too
+   */
+  constructor(sql: Sql, hidden: readonly string[], countsSteps: boolean) {
     this.#sql = sql;
     this.#hidden = hidden;
+    this.#countsSteps = countsSteps;
   }
 
   forget(): void {
     this.#names.clear();
+    this.#sorts.clear();
     this.#mixed = undefined;
   }
 
@@ -145,12 +154,46 @@ export class ExactReader {
   }
 
   #readAsNumbers(statement: BoundStatement): StatementResult {
-    return this.readPlain(statement, statement.sql() + lastRow(statement.tokens));
+    const sorted = this.#isSorted(statement);
+    const ahead = sorted ? this.#countAhead(statement, this.#columnNames(statement)) : 0;
+    const bounded =
+      sorted || endsWithValues(statement.tokens) ? statement.sql() : withEnd(statement, statement.sql());
+    const result = this.readPlain(statement, bounded);
+    return { ...result, rowsRead: result.rowsRead + ahead };
+  }
+
+  /** Whether the statement has all its rows made, and sorted, before the first one comes. */
+  #isSorted(statement: BoundStatement): boolean {
+    const { tokens } = statement;
+    if (!isOrdered(tokens) || hasLimit(tokens)) return false;
+    const sql = statement.sql();
+    const known = this.#sorts.get(sql);
+    if (known !== undefined) return known;
+    const sorts = sortsRows(this.#sql, sql + ONE_TOO_MANY, statement.bindings());
+    if (sql.length <= KEPT_CHARACTERS) keep(this.#sorts, sql, sorts);
+    return sorts;
+  }
+
+  /**
+   * Makes the rows one by one, where SQLite would make all of them first, and counts them. How many it has
+   * read for it.
+   * @throws WireError too-costly
+   */
+  #countAhead(statement: BoundStatement, columns: readonly string[]): number {
+    const count = countBeforeOrder(statement.tokens);
+    const keepsAFew = count < statement.tokens.length && hasLimit(statement.tokens);
+    if (this.#countsSteps || keepsAFew) return 0;
+    const sql = statement.sql(count);
+    const [names, result] = [numbered(columns), resultName(sql)];
+    const rows = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS (${withEnd(statement, sql)})`;
+    const cursor = this.#sql.exec(`${rows} ${sizesOf(names, result)}`, ...statement.bindings(count));
+    this.#budget.foresee(cursor.raw(), columns.length);
+    return cursor.rowsRead;
   }
 
   /** Whether an INTEGER that is read through the statement is a REAL in some column. SQLite is asked. */
   #hasReals(statement: BoundStatement, columns: readonly string[]): boolean {
-    const names = columns.map((_, index) => `c${index}`);
+    const names = numbered(columns);
     const sql = statement.sql();
     const result = resultName(sql);
     const none = `SELECT * FROM (SELECT * FROM (${sql}) LIMIT 0) UNION ALL SELECT ${columns.map(() => "0").join(", ")}`;
@@ -166,10 +209,11 @@ export class ExactReader {
 
   #readWrapped(statement: BoundStatement, columns: readonly string[], sql: string): StatementResult {
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
-    const names = columns.map((_, index) => `c${index}`);
-    const result = resultName(sql);
-    const limited = `${sql}${lastRow(statement.tokens)}`;
-    const streams = query === oneQuery && isLimited(statement.tokens);
+    const sorted = this.#isSorted(statement);
+    const streams = query === oneQuery && !sorted;
+    const ahead = streams ? 0 : this.#countAhead(statement, columns);
+    const [names, result] = [numbered(columns), resultName(sql)];
+    const limited = sorted ? sql : withEnd(statement, sql);
     const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS ${streams ? "" : "MATERIALIZED "}(${limited})`;
     const outer = `${query.sql(names, result)}${streams ? ONE_BY_ONE : ""}`;
     const cursor = this.#sql.exec(`${inner} ${outer}`, ...statement.bindings());
@@ -178,7 +222,7 @@ export class ExactReader {
     return {
       columns: this.#budget.named(columns),
       rows,
-      rowsRead: cursor.rowsRead,
+      rowsRead: cursor.rowsRead + ahead,
       rowsWritten: cursor.rowsWritten,
     };
   }
@@ -254,8 +298,7 @@ export class ExactReader {
     const names = this.#askColumnNames(statement);
     const characters = names.reduce((sum, { length }) => sum + length, sql.length);
     if (characters > KEPT_CHARACTERS) return names;
-    if (this.#names.size >= NAMES_KEPT) this.#names.clear();
-    this.#names.set(sql, names);
+    keep(this.#names, sql, names);
     return names;
   }
 
@@ -272,21 +315,24 @@ export class ExactReader {
   }
 }
 
-// Where the rows are all there before the first one is read, a SELECT without end has to be ended within. One
-// row more than are allowed, for the budget to see. A SELECT that has its rows in an order makes all of them
-// first, whatever its limit.
-function lastRow(tokens: readonly Token[]): string {
-  const bounded = hasLimit(tokens) || isOrdered(tokens) || endsWithValues(tokens);
-  return bounded ? "" : ` LIMIT ${QUERY_LIMITS.resultRows + 1}`;
+/** Of a text that is run often, what was learned. */
+function keep<T>(known: Map<string, T>, sql: string, learned: T): void {
+  if (known.size >= TEXTS_KEPT) known.clear();
+  known.set(sql, learned);
+}
+
+// A SELECT without end has to be ended within. VALUES takes no LIMIT of its own.
+function withEnd({ tokens }: BoundStatement, sql: string): string {
+  if (hasLimit(tokens)) return sql;
+  return endsWithValues(tokens) ? `SELECT * FROM (${sql})${ONE_TOO_MANY}` : sql + ONE_TOO_MANY;
 }
 
 function hasLimit(tokens: readonly Token[]): boolean {
   return countBeforeLimit(tokens) < tokens.length;
 }
 
-/** Whether there is a LIMIT in the text once `lastRow` is behind it. */
-function isLimited(tokens: readonly Token[]): boolean {
-  return hasLimit(tokens) || lastRow(tokens) !== "";
+function numbered(columns: readonly string[]): string[] {
+  return columns.map((_, index) => `c${index}`);
 }
 
 // A SELECT within another one runs as a co-routine: it makes a row when one is asked for, so that long rows are

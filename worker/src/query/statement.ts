@@ -231,7 +231,13 @@ export function countBeforeLimit(tokens: readonly Token[]): number {
 
 /** Whether the statement itself has an ORDER BY. */
 export function isOrdered(tokens: readonly Token[]): boolean {
-  return findOutside(tokens, (token) => isKeyword(token, "ORDER")) >= 0;
+  return countBeforeOrder(tokens) < tokens.length;
+}
+
+/** How many of the tokens stand in front of the statement's own ORDER BY; all of them when it has none. */
+export function countBeforeOrder(tokens: readonly Token[]): number {
+  const at = findOutside(tokens, (token) => isKeyword(token, "ORDER"));
+  return at < 0 ? tokens.length : at;
 }
 
 /** Whether the last part of a compound is VALUES, which takes no LIMIT. */

@@ -1,8 +1,10 @@
 // What a request may cost in a Durable Object: counted, never timed.
+import { runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { QueryAnswer } from "../../src/query/types.ts";
 import { some } from "../effort.ts";
 import { type Client, activeStore, table } from "./client.ts";
-import { costly, deep, modest, tooMany } from "../costly.ts";
+import { costly, deep, modest, tooMany, upTo } from "../costly.ts";
 
 let store: Client;
 beforeEach(async () => {
@@ -10,6 +12,27 @@ beforeEach(async () => {
 });
 
 const ask = (...sql: string[]) => store.stub.query({ statements: sql.map((text) => ({ sql: text })) });
+
+/** What a request is answered, and how many rows SQLite has read for it, by all its cursors. */
+async function countingRows<T>(work: () => Promise<T>): Promise<readonly [T, number]> {
+  const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+  const methods = await runInDurableObject(
+    store.stub,
+    (_, { storage }) => Object.getPrototypeOf(storage.sql) as SqlStorage,
+  );
+  const exec = methods.exec;
+  methods.exec = function (this: SqlStorage, query: string, ...bindings: never[]) {
+    const cursor = exec.call(this, query, ...bindings);
+    cursors.push(cursor);
+    return cursor;
+  } as SqlStorage["exec"];
+  try {
+    const answer = await work();
+    return [answer, cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)];
+  } finally {
+    methods.exec = exec;
+  }
+}
 
 describe("a request to a store ends", () => {
   it.each(some("costly requests", costly, 2))("when it asks for %s", async (_name, ...sql) => {
@@ -33,6 +56,44 @@ describe("a request to a store ends", () => {
       expect(await ask(sql)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
     }
     expect(await ask("SELECT count(*) FROM notes")).toMatchObject({ ok: true });
+  });
+
+  // SQLite would make all of them before it gives the first: 20 GB again.
+  const long = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 200000) SELECT";
+  it.each([
+    ["sorted", `${long} hex(zeroblob(50000)) AS x FROM r ORDER BY n % 7`],
+    ["sorted by a number of theirs", `${long} n % 7, hex(zeroblob(50000)) FROM r ORDER BY 1 DESC`],
+    ["sorted, of two SELECTs", `${long} hex(zeroblob(50000)) AS x FROM r UNION ALL SELECT 1 ORDER BY x`],
+    ["of 100 columns", `${long} hex(zeroblob(50000)), ${Array(99).fill("n").join(", ")} FROM r`],
+    [
+      "of 100 columns, with a limit",
+      `${long} hex(zeroblob(50000)), ${Array(99).fill("n").join(", ")} FROM r LIMIT 199999`,
+    ],
+    ["of VALUES", `VALUES ${Array(3500).fill("(hex(zeroblob(1000000)))").join(", ")}`],
+    ["behind VALUES", `SELECT 1 UNION ALL VALUES ${Array(3500).fill("(hex(zeroblob(1000000)))").join(", ")}`],
+  ])("when the long rows are %s", async (_name, sql) => {
+    expect(await ask(sql)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
+    expect(await ask("DROP TABLE notes")).toMatchObject({ ok: true });
+  });
+
+  it("and sorts no rows that the answer has no room for", async () => {
+    await ask(`INSERT INTO notes ${upTo(300_000)} SELECT n, n % 7 FROM r`);
+    const sorted = "SELECT * FROM notes ORDER BY text";
+    const [answer, read] = await countingRows(() => ask(sorted));
+    expect(answer).toMatchObject({ ok: false, error: { kind: "too-costly" } });
+    expect(read).toBeLessThan(110_000);
+    const some = "SELECT * FROM notes WHERE id < 3000 ORDER BY text";
+    expect(await ask(`${sorted} LIMIT 3`, some)).toMatchObject({ ok: true });
+  });
+
+  it("and reads rows twice only where an index does not have them in their order", async () => {
+    await ask(`INSERT INTO notes ${upTo(50)} SELECT n, n % 7 FROM r`);
+    const [byKey, byText] = await Promise.all(
+      ["id", "text"].map((column) => ask(`SELECT * FROM notes ORDER BY ${column}`)),
+    );
+    const rowsRead = (answer: QueryAnswer | undefined) => answer?.ok === true && answer.results[0]?.rowsRead;
+    expect(rowsRead(byKey)).toBe(50);
+    expect(rowsRead(byText)).toBe(200); // the first look, the rows, those that are sorted, and the answer's
   });
 
   // A column is asked for twice, for its value and for its class.
