@@ -19,10 +19,11 @@ export function sortsRows(sql: Sql, statement: string, bindings: readonly Bindin
 
 /**
  * A SELECT of one number for each row of the table `from`: the least bytes that the row has in an answer beside its values'
- * own. No encoding has more than three bytes for a character of JavaScript.
+ * own, which is none beside a number's. No encoding has more than three bytes for a character of JavaScript.
  */
 export function sizesOf(names: readonly string[], from: string): string {
-  return `SELECT (${sum(names.map((name) => `ifnull(octet_length(${name}), 0)`))}) / 3 FROM ${from} WHERE 1`;
+  const bytes = names.map((name) => `iif(typeof(${name}) IN ('text', 'blob'), octet_length(${name}), 0)`);
+  return `SELECT (${sum(bytes)}) / 3 FROM ${from} WHERE 1`;
 }
 
 /** One row more than a request may have, for the budget to see. */

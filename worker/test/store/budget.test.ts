@@ -86,6 +86,17 @@ describe("a request to a store ends", () => {
     expect(await ask(`${sorted} LIMIT 3`, some)).toMatchObject({ ok: true });
   });
 
+  // An INTEGER has as many digits as it has, and 8 bytes of the budget.
+  it("and answers many numbers in any order", async () => {
+    const columns = Array.from({ length: 14 }, (_, i) => `n * 7919 % 9973 + 1700000000000 AS c${i}`).join(
+      ", ",
+    );
+    for (const order of ["", " ORDER BY c0"]) {
+      const answer = await ask(`${upTo(90_000)} SELECT ${columns} FROM r${order}`);
+      expect(answer.ok && answer.results[0]?.rows.length, order).toBe(90_000);
+    }
+  });
+
   it("and reads rows twice only where an index does not have them in their order", async () => {
     await ask(`INSERT INTO notes ${upTo(50)} SELECT n, n % 7 FROM r`);
     const [byKey, byText] = await Promise.all(
