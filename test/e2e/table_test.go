@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 )
 
 // killTable gathers how each disturbed command ended. Its methods may be called from any goroutine.
@@ -57,4 +55,35 @@ func (k *killTable) order(r killRow) int {
 	return 1000*slices.IndexFunc(k.walks, func(w walk) bool { return w.name == r.walk }) + r.n
 }
 
-func (k *killTable) publish(t *testing.T) { docpage.Publish(t, k.section, k.markdown()) }
+// gather walks the points beside one another. A parallel walk runs when the body of the test has returned, so
+// the table is published by a cleanup.
+func (k *killTable) gather(
+	t *testing.T,
+	publish func(t testing.TB, section, text string),
+	points []point,
+	walk func(t *testing.T, p point) []string,
+) {
+	t.Cleanup(func() { publish(t, k.section, k.markdown()) })
+	for _, p := range points {
+		t.Run(fmt.Sprintf("%s/%02d %s", p.walk.name, p.n, p.name), func(t *testing.T) {
+			t.Parallel()
+			k.add(p.walk.name, p.n, p.name, walk(t, p))
+		})
+	}
+}
+
+// TestATableHasTheRowsOfItsWalks: also of those that ran when the body of their test had returned.
+func TestATableHasTheRowsOfItsWalks(t *testing.T) {
+	var told string
+	points := []point{{walk: walked[0], name: "R2 HEAD"}, {walk: walked[1], n: 1, name: "R2 PUT"}}
+	t.Run("walks", func(t *testing.T) {
+		table := killTable{walks: walked, section: "none"}
+		table.gather(t, func(_ testing.TB, _, text string) { told = text }, points,
+			func(*testing.T, point) []string { return make([]string, len(ways)) })
+	})
+	for _, want := range []string{"2 points of", "| migrate | 1 R2 HEAD |", "| migrate again | 2 R2 PUT |"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("the table lacks %q:\n%s", want, told)
+		}
+	}
+}

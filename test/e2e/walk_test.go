@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/docpage"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/faultproxy"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -96,17 +97,13 @@ func TestWalk(t *testing.T) {
 	image := smallDatabase(t)
 	table := killTable{walks: walked, section: "kill"}
 	walkAll(t, image, &table, 14)
-	table.publish(t)
 }
 
-// walkAll walks the table's commands. A run that is not whole makes so many of the disturbances.
+// walkAll walks the table's commands, and then publishes it. A run that is not whole makes so many of the
+// disturbances.
 func walkAll(t *testing.T, image []byte, table *killTable, little int) {
-	for _, p := range chosenPoints(t, allPoints(t, image, table.walks), little) {
-		t.Run(fmt.Sprintf("%s/%02d %s", p.walk.name, p.n, p.name), func(t *testing.T) {
-			t.Parallel()
-			table.add(p.walk.name, p.n, p.name, walkPoint(t, image, p))
-		})
-	}
+	table.gather(t, docpage.Publish, chosenPoints(t, allPoints(t, image, table.walks), little),
+		func(t *testing.T, p point) []string { return walkPoint(t, image, p) })
 }
 
 // walkPoint disturbs one request. Each way ends in the state in which the next one begins, unless that has to

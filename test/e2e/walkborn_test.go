@@ -33,7 +33,6 @@ var bornWalks = []walk{
 func TestWalkBorn(t *testing.T) {
 	table := killTable{walks: bornWalks, section: "kill-born"}
 	walkAll(t, nil, &table, 4)
-	table.publish(t)
 }
 
 // TestWalkForget disturbs the requests of a deletion of such a user. The same command ends it, and the user

@@ -56,7 +56,6 @@ func TestWalkSplit(t *testing.T) {
 	image := archiveDatabase(t)
 	table := killTable{walks: splitWalks, section: "kill-split"}
 	walkAll(t, image, &table, 8)
-	table.publish(t)
 }
 
 const archivePolicy = `
