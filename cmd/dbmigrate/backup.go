@@ -24,27 +24,7 @@ type backupOptions struct {
 
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
-	cmd := &cobra.Command{
-		Use:   "backup USER... | --users-file FILE | --all --to FOLDER|r2:PREFIX/",
-		Short: "Write a proved SQLite file of each user, while the user writes",
-		Long: "Write a SQLite file of each user, from the file in R2 or from the Durable Object, whichever serves the user. It is of\n" +
-			"one moment, and compared table by table with what was read. No write is refused, and nothing is claimed.\n\n" +
-			"A copy is there whole or not at all. Users with a copy under --to are passed over, so the same command again\n" +
-			"goes on where it stopped; for a new backup name a new folder. A Durable Object of over 64 KiB is read in small\n" +
-			"requests with pauses, and each says what changed since the one before. Full-text and R-tree tables that are written\n" +
-			"meanwhile come last, up to 8 MiB of rows; a user with more who never rests fails with kind precondition.\n" +
-			"Both halves of a split user are joined.",
-		Example: "  dbmigrate backup alice --to backups/today\n" +
-			"  dbmigrate backup --all --to r2:backups/2026-11-29/ --waves 1,10,100\n" +
-			"  dbmigrate backup --all --shard auto --to backups --output json > results.jsonl",
-		Annotations: manual{
-			reads:   "the users' files, every row in the Durable Objects",
-			changes: "the folder, or objects under the prefix in the bucket; no user",
-			undo:    "delete the copies",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.backup(cmd, &o, args) },
-	}
+	cmd := described("backup", func(cmd *cobra.Command, args []string) error { return a.backup(cmd, &o, args) })
 	flags := cmd.Flags()
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)

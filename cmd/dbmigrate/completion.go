@@ -13,22 +13,10 @@ import (
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
 func newCompletion(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "completion " + strings.Join(shells, "|"),
-		Short: "Print a completion script for a shell",
-		Long:  "Print a completion script for a shell. Source it, or put it where the shell looks for completions.",
-		Example: "  source <(dbmigrate completion bash)\n" +
-			"  dbmigrate completion zsh > \"${fpath[1]}/_dbmigrate\"\n" +
-			"  dbmigrate completion fish > ~/.config/fish/completions/dbmigrate.fish",
-		Annotations: manual{
-			reads:   "nothing",
-			changes: "nothing",
-			exits:   []int{exitDone, exitUsage},
-		}.annotations(),
-		ValidArgs: shells,
-		Args:      oneShell,
-		RunE:      func(cmd *cobra.Command, args []string) error { return a.complete(cmd.Root(), args[0]) },
-	}
+	cmd := described("completion", func(cmd *cobra.Command, args []string) error { return a.complete(cmd.Root(), args[0]) })
+	cmd.ValidArgs = shells
+	cmd.Args = oneShell
+	return cmd
 }
 
 func oneShell(cmd *cobra.Command, args []string) error {

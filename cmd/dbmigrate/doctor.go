@@ -20,27 +20,8 @@ type doctorOptions struct {
 
 func newDoctor(a *app) *cobra.Command {
 	var o doctorOptions
-	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Check that everything can be reached and used",
-		Long: "Check R2, KV and the Worker by the smallest harmless request each, and say for each fault how to fix it, with the name of\n" +
-			"the permission at Cloudflare. Whether a token may write shows only when something is written: --probe-writes writes an\n" +
-			"object under .dbmigrate/probe/ and a key that begins with dbmigrate-probe:, and deletes both at once.\n\n" +
-			"The Worker is asked several times which version it is (--hellos), so that a gradual deployment shows. One migrated user\n" +
-			"is asked, too, at the Durable Object and through the router. --watch looks again and again, and says what changes.\n\n" +
-			"--objects lists every Durable Object of the namespace by the Cloudflare API, and compares them with the users of the\n" +
-			"bucket and of the flags: objects with data that belong to nobody, and users with a flag and no such object.",
-		Example: "  dbmigrate doctor\n" +
-			"  dbmigrate doctor --profile production --probe-writes\n" +
-			"  dbmigrate doctor --output json | jq 'select(.ok==false)'",
-		Annotations: manual{
-			reads:   "one key of a listing in R2 and that object's first byte, a few keys of a listing in KV;\nthe Worker's version, limits, layout and clock; one Durable Object that stores nothing answers SELECT 1;\nthe state of one migrated user, and SELECT 1 for that user through the router",
-			changes: "nothing; with --probe-writes an object and a key of its own, which it deletes",
-			exits:   []int{exitDone, exitUsage, exitInterrupted},
-		}.annotations(),
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, &o) },
-	}
+	cmd := described("doctor", func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, &o) })
+	cmd.Args = noArguments
 	cmd.Flags().BoolVar(&o.writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
 	cmd.Flags().IntVar(&o.hellos, "hellos", 5, "how often the Worker is asked which version it is")
 	cmd.Flags().StringVar(&o.object, "objects", "",

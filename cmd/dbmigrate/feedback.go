@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/exchange"
+	"github.com/dbmigrate/dbmigrate/internal/helptext"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
@@ -20,7 +21,7 @@ func (a *app) feedBack(cmd *cobra.Command) {
 	if a.global.debug {
 		a.tap.Debug = a.out.Say
 	}
-	if cmd.Annotations[noteReads] == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil || completes(cmd) {
+	if helptext.Effect(cmd, "reads") == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil || completes(cmd) {
 		return // it asks nobody, or it runs another program, or a shell asks
 	}
 	silence := report.Silence{
@@ -28,7 +29,7 @@ func (a *app) feedBack(cmd *cobra.Command) {
 		Log:      cmp.Or(a.silence.Log, report.DefaultSilence.Log),
 	}
 	a.quiet = a.out.Break(silence, func() string { return a.tap.Waiting(time.Now(), min(exchange.Slow, silence.Log/2)) })
-	if cmd.Annotations[noteChanges] == "nothing" {
+	if helptext.Effect(cmd, "changes") == "nothing" {
 		a.signals.During(
 			func() { a.out.Warn("stopping: this command changes nothing (again: leave at once)") },
 			func() []string { return []string{"left at once: nothing was changed"} },

@@ -26,26 +26,7 @@ type forgetOptions struct {
 
 func newForget(a *app) *cobra.Command {
 	var o forgetOptions
-	cmd := &cobra.Command{
-		Use:   "forget USER... | --users-file FILE",
-		Short: "Delete everything of users, for good",
-		Long: "Delete the file, the Durable Object's content, the KV flags, the receipts, and every copy that dbmigrate keeps of the users named,\n" +
-			"wherever they live and whatever was left half-done. Nothing brings it back. Stop the users' requests first: a request that\n" +
-			"comes afterwards is one of a new user.\n\n" +
-			"The command first says what goes and what stays, and goes on only after the exact words that it prints were typed at a terminal\n" +
-			"or given with --confirm. If it is cut off, writes of the user wait until it is run again. No run record is kept, and\n" +
-			"the audit line counts the users. A receipt without a name stays under .dbmigrate/forgotten/.",
-		Example: "  dbmigrate forget alice --dry-run\n" +
-			"  dbmigrate forget alice --confirm \"delete everything of alice\"\n" +
-			"  dbmigrate forget --users-file deleted.txt --archive-prefix archive/ --reason TICKET-7",
-		Annotations: manual{
-			reads:   "both sides of the users, and what dbmigrate keeps of them in R2",
-			changes: "everything of these users is deleted; nothing with --dry-run",
-			undo:    "none",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.forget(cmd, &o, args) },
-	}
+	cmd := described("forget", func(cmd *cobra.Command, args []string) error { return a.forget(cmd, &o, args) })
 	flags := cmd.Flags()
 	flags.StringVar(&o.selection.UsersFile, "users-file", "",
 		"`file` with one user id a line; \"-\" is standard input, # begins a comment")

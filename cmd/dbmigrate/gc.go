@@ -47,32 +47,7 @@ func newGC(a *app) *cobra.Command {
 	var o gcOptions
 	o.olderThan = units.AgeFlag{Duration: keepFor, Typed: units.FormatDuration(keepFor)}
 	o.hold = units.AgeFlag{Duration: holdFor, Typed: units.FormatDuration(holdFor)}
-	cmd := &cobra.Command{
-		Use:   "gc [USER...]",
-		Short: "Free the kept files of users who migrated long ago",
-		Long: "Free the files that R2 still keeps of migrated users. Alone it only prints the plan: what would be freed, what is kept and why,\n" +
-			"and the plan's name. There are two ways to carry it out:\n\n" +
-			"  --confirm NAME  makes the plan again and frees exactly that, now; when anything has changed in between, the name is\n" +
-			"                  another one and nothing is freed.\n" +
-			"  --mark          puts the plan aside in R2. gc --free-marked, on any machine, frees it once its --hold has passed, but\n" +
-			"                  for users who went back since; gc --unmark NAME takes it back.\n\n" +
-			"A file is freed only when, at that moment, the Durable Object serves the user and can be read as a whole, flag and\n" +
-			"receipt are of the same migration, the object is bit by bit the one that was fenced, and the migration is old enough.\n" +
-			"A tombstone of a few hundred bytes takes its place. No other object of a user is touched. --explain goes through each\n" +
-			"proof. DBMIGRATE_GC_ACCESS_KEY_ID and DBMIGRATE_GC_SECRET_ACCESS_KEY, if set, are the R2 keys of this command alone.",
-		Example: "  dbmigrate gc\n" +
-			"  dbmigrate gc --older-than 90d --confirm 3f9a0c1b22de\n" +
-			"  dbmigrate gc --mark --hold 14d\n" +
-			"  dbmigrate gc --free-marked --max-delete 500\n" +
-			"  dbmigrate gc alice --explain",
-		Annotations: manual{
-			reads:   "the flags, the files, the receipts; to free and to explain, every row in the Durable Objects concerned",
-			changes: "nothing alone; --confirm and --free-marked turn the files into tombstones; --mark and --unmark write\nand delete an object under .dbmigrate/gc/; --archive-prefix writes the files there first",
-			undo:    "not needed for the users: rollback works from the Durable Object; the old file does not come back,\nunless it was archived",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) },
-	}
+	cmd := described("gc", func(cmd *cobra.Command, args []string) error { return a.gc(cmd, &o, args) })
 	o.addFlags(cmd.Flags())
 	return cmd
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/helptext"
 )
 
 // TestEveryCommandExplainsItself: purpose in a line, three examples, what it reads and changes, how that is
@@ -20,17 +22,11 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		if n := strings.Count(cmd.Example, "dbmigrate "); n < 3 {
 			t.Errorf("%s: %d examples", cmd.Name(), n)
 		}
-		notes := cmd.Annotations
-		if notes[noteReads] == "" || notes[noteChanges] == "" || notes[noteExits] == "" {
-			t.Errorf(
-				"%s: reads %q, changes %q, exits %q",
-				cmd.Name(),
-				notes[noteReads],
-				notes[noteChanges],
-				notes[noteExits],
-			)
+		reads, changes := helptext.Effect(cmd, "reads"), helptext.Effect(cmd, "changes")
+		if reads == "" || changes == "" || helptext.ExitCodes(cmd) == "" {
+			t.Errorf("%s: reads %q, changes %q, exits %q", cmd.Name(), reads, changes, helptext.ExitCodes(cmd))
 		}
-		if !strings.HasPrefix(notes[noteChanges], "nothing") && notes[noteUndo] == "" {
+		if !strings.HasPrefix(changes, "nothing") && helptext.Effect(cmd, "undo") == "" {
 			t.Errorf("%s changes something and does not say how to undo it", cmd.Name())
 		}
 	}

@@ -12,24 +12,8 @@ type historyOptions struct{ limit int }
 
 func newHistory(a *app) *cobra.Command {
 	var o historyOptions
-	cmd := &cobra.Command{
-		Use:   "history USER",
-		Short: "Tell one user's story: runs, receipts, and the copies that R2 keeps",
-		Long: "Tell what was done to one user, the oldest first: each run, who ran it, when and why, how it ended for the user, how many\n" +
-			"bytes were moved and how long writes waited; the receipts; the file and the copies that are kept, with their keys.\n\n" +
-			"It reads R2 and this machine's records alone, so it works while the Worker or the Cloudflare API is down. The newest\n" +
-			"--limit runs are looked through.",
-		Example: "  dbmigrate history alice\n" +
-			"  dbmigrate history alice --output json | jq 'select(.kind==\"copy\").key'\n" +
-			"  dbmigrate history alice --limit 1000",
-		Annotations: manual{
-			reads:   "the run records, the user's receipts, file and copies in R2; the run records of this machine",
-			changes: "nothing",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		Args: oneArgument("the id of a user", "such as dbmigrate history alice"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.history(cmd, &o, args[0]) },
-	}
+	cmd := described("history", func(cmd *cobra.Command, args []string) error { return a.history(cmd, &o, args[0]) })
+	cmd.Args = oneArgument("the id of a user", "such as dbmigrate history alice")
 	cmd.Flags().IntVar(&o.limit, "limit", 200, "how many runs are looked through at most")
 	return cmd
 }

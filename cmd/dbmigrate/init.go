@@ -12,44 +12,21 @@ import (
 
 func newInit(a *app) *cobra.Command {
 	var force, worker, write bool
-	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Write dbmigrate.toml: which account, bucket, namespace and Worker",
-		Long: "Write a small configuration file, dbmigrate.toml, from what the wrangler file of this project says, and ask at the terminal\n" +
-			"for what it leaves open: which environment, which of several buckets, ids that wrangler makes on deploy. Nothing is\n" +
-			"guessed; without a terminal, what is missing has to come from flags, or nothing is written.\n\n" +
-			"The file holds no secrets, so it can be committed. --profile writes a part of it for one environment, and every other\n" +
-			"command takes that part with --profile. Then say dbmigrate doctor.\n\n" +
-			"--worker prints what the Worker of this project lacks: bindings, the migration with its tag, and the code that mounts\n" +
-			"the package. With --write it adds the bindings and the migration to the wrangler file; every other line stays. It puts\n" +
-			"the code into dbmigrate.ts or .js beside the module of the Worker, and prints the lines that are left to you.",
-		Example: "  dbmigrate init\n" +
-			"  dbmigrate init --env production --profile production --worker-url https://app.example.com --location-hint weur\n" +
-			"  dbmigrate init --worker\n" +
-			"  dbmigrate init --worker --write --bucket users\n" +
-			"  dbmigrate init --account-id 0123 --bucket users --kv-namespace abcd --worker-url https://app.example.com",
-		Annotations: manual{
-			reads:   "wrangler.json, .jsonc or .toml, from here upward; nothing at Cloudflare",
-			changes: "dbmigrate.toml in this folder; with --worker --write the wrangler file and dbmigrate.ts or .js instead",
-			undo:    "delete the file, or the profile's part of it; of the wrangler file your version control has the old one",
-			exits:   []int{exitDone, exitUsage, exitInterrupted},
-		}.annotations(),
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case write && !worker:
-				return usageError("read flags", "", "--write requires --worker", "")
-			case worker && force && !write:
-				return usageError("read flags", "", "--worker writes nothing without --write, and --force replaces what is there",
-					"leave --force out")
-			case write:
-				return a.writeWorker(cmd, force)
-			case worker:
-				return a.initWorker(cmd)
-			}
-			return a.init(cmd, force)
-		},
-	}
+	cmd := described("init", func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case write && !worker:
+			return usageError("read flags", "", "--write requires --worker", "")
+		case worker && force && !write:
+			return usageError("read flags", "", "--worker writes nothing without --write, and --force replaces what is there",
+				"leave --force out")
+		case write:
+			return a.writeWorker(cmd, force)
+		case worker:
+			return a.initWorker(cmd)
+		}
+		return a.init(cmd, force)
+	})
+	cmd.Args = noArguments
 	cmd.Flags().
 		BoolVar(&force, "force", false, "replace settings that stand there already; comments of yours in the file are lost then")
 	cmd.Flags().BoolVar(&worker, "worker", false, "print what the Worker lacks, and write nothing without --write")

@@ -30,31 +30,7 @@ type migrateOptions struct {
 
 func newMigrate(a *app) *cobra.Command {
 	var o migrateOptions
-	cmd := &cobra.Command{
-		Use:   "migrate USER... | --over SIZE | --users-file FILE | --all",
-		Short: "Move users into their Durable Objects",
-		Long: "Move users from their file in R2 into their Durable Object, while they work.\n\n" +
-			"Each user is copied, compared table by table on both sides, and switched; writes wait for a moment only. A user who\n" +
-			"cannot be moved exactly is refused with the reason, stays in R2, and is passed over until the file changes; the others\n" +
-			"go on. The same command again goes on where it stopped, or finds nothing to do. Ways of choosing users intersect.\n\n" +
-			"--canary and --waves go step by step. After each step, every user that it moved is verified, and a gate decides\n" +
-			"whether the next one begins.\n\n" +
-			"--mode split moves only the rows that a policy calls cold; hot ones stay in the file, and the application asks\n" +
-			"both sides. To change the mode of a user who has moved, migrate first rolls the user back to the file. Without\n" +
-			"--mode, split users stay as they are.\n\n" +
-			"The first Ctrl-C begins no more users and lets those in flight finish; the second one leaves at once. Both are safe.",
-		Example: "  dbmigrate migrate alice bob\n" +
-			"  dbmigrate migrate --over 1MB --canary 5 --canary-pause 10m --waves 1,10,50,100 --rollback-on-gate\n" +
-			"  dbmigrate migrate --over 1MB --mode split --policy cold.toml\n" +
-			"  dbmigrate migrate --all --shard auto --max-duration 50m --output json > results.jsonl",
-		Annotations: manual{
-			reads:   "the users' files and flags, the state of their Durable Objects",
-			changes: "the Durable Objects' content; a fence in the header of each file (its data stays);\nthe KV flags migrated:USER and split:USER; with --mode split the file itself; notes under .dbmigrate/ in the bucket. Nothing with --dry-run",
-			undo:    "dbmigrate rollback",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) },
-	}
+	cmd := described("migrate", func(cmd *cobra.Command, args []string) error { return a.migrate(cmd, &o, args) })
 	addWhole(&o.Options, cmd.Flags())
 	addParts(&o.Options, cmd.Flags())
 	addNarrow(&o.Options, cmd.Flags())

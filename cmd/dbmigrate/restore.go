@@ -24,29 +24,7 @@ type restoreOptions struct {
 
 func newRestore(a *app) *cobra.Command {
 	var o restoreOptions
-	cmd := &cobra.Command{
-		Use:   "restore USER... | --users-file FILE | --all --from FILE|FOLDER|r2:KEY|r2:PREFIX/",
-		Short: "Give users the content of a SQLite file",
-		Long: "Give users the content of a SQLite file: a backup, a kept file, a copy under .dbmigrate/left-behind/, or any other.\n" +
-			"The file is checked as migrate checks one. What it replaces is kept under .dbmigrate/left-behind/ first. Users in R2 get\n" +
-			"it in place of their file; users in a Durable Object are rolled back to it, and migrate again. Users in split mode\n" +
-			"are made whole first, and stay in R2.\n\n" +
-			"A folder has one file for each user: USER.sqlite, USER.db, USER.sqlite3 or USER/database.sqlite. With --all every file\n" +
-			"there is restored, as for databases from Turso, LiteFS or Fly volumes. New users need no file in R2 before.\n\n" +
-			"Where a database would be replaced, it asks for the exact words that it prints, at a terminal or by --confirm.\n" +
-			"--yes does as well, since the old database is kept.\n" +
-			"Writers that save without conditions may overwrite what was restored: stop them first.",
-		Example: "  dbmigrate restore alice --from backups/alice.sqlite --dry-run\n" +
-			"  dbmigrate restore alice --from r2:.dbmigrate/left-behind/alice/7.sqlite --confirm \"replace the database of alice\"\n" +
-			"  dbmigrate restore --all --from turso-dump/",
-		Annotations: manual{
-			reads:   "the files of --from, the users' files, the Durable Objects",
-			changes: "the users' files; Durable Objects are sealed, emptied and filled again; the KV flags;\ncopies under .dbmigrate/left-behind/. Nothing with --dry-run",
-			undo:    "dbmigrate restore from what was left behind",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.restore(cmd, &o, args) },
-	}
+	cmd := described("restore", func(cmd *cobra.Command, args []string) error { return a.restore(cmd, &o, args) })
 	flags := cmd.Flags()
 	flags.BoolVar(&o.All, "all", false, "every user with a file under --from")
 	flags.StringVar(&o.UsersFile, "users-file", "",

@@ -33,31 +33,7 @@ type rollbackOptions struct {
 
 func newRollback(a *app) *cobra.Command {
 	var o rollbackOptions
-	cmd := &cobra.Command{
-		Use:   "rollback USER... | --run ID | --since AGE | --to-percent N | --users-file FILE | --all",
-		Short: "Take users back to their files in R2, with everything that they wrote",
-		Long: "Take users back to their files in R2, the most recently migrated first. What was written since the migration is exported, built\n" +
-			"into the file, checked and kept; where nothing was written, the file comes back as it was. Unfinished migrations are taken\n" +
-			"back, too. --dry-run shows what would go back and what was written since; --rehearse does everything but the switch.\n\n" +
-			"--run and --since read flags and receipts, a thousand users a call. Users left between fence and switch by a\n" +
-			"killed command have neither: --all and `dbmigrate status --all` find them. Ways of choosing users intersect.\n" +
-			"When the Cloudflare API does not answer, users go back all the same: the flags are left, and the next run deletes them.\n\n" +
-			"--discard-writes puts the kept file back and leaves behind what was written since, saved as a SQLite file in R2 under\n" +
-			".dbmigrate/left-behind/. It first says what that is and goes on only after the exact words that it prints were typed at a\n" +
-			"terminal or given with --confirm. --end-foreign-marks asks in the same way. With --all it refuses marks of users with a\n" +
-			"receipt in this bucket: their Durable Objects are lost, or the command talks to other ones.",
-		Example: "  dbmigrate rollback alice\n" +
-			"  dbmigrate rollback --since 2h --dry-run\n" +
-			"  dbmigrate rollback --run 20261126T031500Z-9f3c21aa\n" +
-			"  dbmigrate rollback alice --discard-writes --confirm \"discard the writes of alice\"",
-		Annotations: manual{
-			reads:   "the Durable Objects, the files; with --run and --since the flags and the receipts in R2",
-			changes: "the users' files; the Durable Objects are sealed, then emptied; the KV flags are deleted.\nNothing with --dry-run; with --rehearse a temporary object under .dbmigrate/rehearsals/",
-			undo:    "dbmigrate migrate; what --discard-writes left behind is a file, and no command merges it back",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd, &o, args) },
-	}
+	cmd := described("rollback", func(cmd *cobra.Command, args []string) error { return a.rollback(cmd, &o, args) })
 	o.addFlags(cmd.Flags())
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/helptext"
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
@@ -28,27 +29,18 @@ type globalFlags struct {
 }
 
 func newRoot(a *app) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "dbmigrate",
-		Short: "Move per-user SQLite files from Cloudflare R2 into Durable Objects, and back",
-		Long: "dbmigrate moves the SQLite database of each user from a file in Cloudflare R2 into a SQLite-backed\n" +
-			"Durable Object, verifies every table, and takes users back without losing a write.",
-		Example: "  dbmigrate doctor                  # can I reach everything, and may I?\n" +
-			"  dbmigrate scan                    # who is over 1 MB?\n" +
-			"  dbmigrate migrate alice           # one canary; then --over 1MB --percent 10, and so on",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Version:       version(),
-		Args:          func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
-		RunE:          func(cmd *cobra.Command, _ []string) error { return noCommand(a, cmd) },
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
-			a.command = commandLine(cmd, args)
-			if err := a.applyGlobal(cmd); err != nil {
-				return err
-			}
-			a.feedBack(cmd)
-			return nil
-		},
+	root := described("dbmigrate", func(cmd *cobra.Command, _ []string) error { return noCommand(a, cmd) })
+	root.SilenceUsage = true
+	root.SilenceErrors = true
+	root.Version = version()
+	root.Args = func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		a.command = commandLine(cmd, args)
+		if err := a.applyGlobal(cmd); err != nil {
+			return err
+		}
+		a.feedBack(cmd)
+		return nil
 	}
 	root.SetVersionTemplate(describeVersion().text())
 	a.global.add(root.PersistentFlags())
@@ -160,9 +152,7 @@ func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
 		kv.DefaultBudget,
 		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200",
 	)
-	for _, name := range addressFlags {
-		_ = flags.SetAnnotation(name, topicConnection, nil) // it is there
-	}
+	helptext.OfTopic(flags, addressFlags)
 }
 
 // source is what the command was told of where everything is.

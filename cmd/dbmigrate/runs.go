@@ -20,26 +20,8 @@ type runsOptions struct {
 
 func newRuns(a *app) *cobra.Command {
 	var o runsOptions
-	cmd := &cobra.Command{
-		Use:   "runs",
-		Short: "List what was run, who ran it, and how it ended",
-		Long: "List the run records of this bucket, the newest first: of every machine, from their copies in R2, and of this machine also those\n" +
-			"that could not be copied, and those of verify.\n\n" +
-			"A record without an end is \"running\" while it is renewed, every few minutes, and \"no-end-seen\" later: the command was killed,\n" +
-			"or cut off from the bucket. Run the same command again to go on; `dbmigrate status --run ID` says where its users are now.\n\n" +
-			"--report writes a page about one run: users and bytes over time, write pauses, failures by reason, waves and gates, the way back.",
-		Example: "  dbmigrate runs\n" +
-			"  dbmigrate runs --limit 100 --output json | jq -r 'select(.state==\"no-end-seen\").run'\n" +
-			"  dbmigrate runs --report 20261126T040000Z-9f3c21aa --to run.html\n" +
-			"  dbmigrate status --run 20261126T040000Z-9f3c21aa",
-		Annotations: manual{
-			reads:   "the run records in R2 under .dbmigrate/runs/, and those of this machine",
-			changes: "nothing; with --report it writes a page on this machine",
-			exits:   []int{exitDone, exitUsage, exitInterrupted},
-		}.annotations(),
-		Args: noRunNamed,
-		RunE: func(cmd *cobra.Command, _ []string) error { return looked(a.runs(cmd, &o)) },
-	}
+	cmd := described("runs", func(cmd *cobra.Command, _ []string) error { return looked(a.runs(cmd, &o)) })
+	cmd.Args = noRunNamed
 	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
 	cmd.Flags().StringVar(&o.report, "report", "", "write a page about the run with this `id`, which needs no network")
 	cmd.Flags().StringVar(&o.file, "to", "", "with --report: the `file` of the page (default run-ID.html)")

@@ -36,37 +36,8 @@ type scanOptions struct {
 
 func newScan(a *app) *cobra.Command {
 	o := scanOptions{Options: selection.Options{Over: units.SizeFlag{Bytes: scan.RecommendFrom}}}
-	cmd := &cobra.Command{
-		Use:   "scan [--policy FILE [USER...]]",
-		Short: "List users by the size of their databases, and say who should move",
-		Long: "List every user with a database in the bucket, the largest first, and say who should move: \"note\" from 512 KB,\n" +
-			"\"migrate\" from 1 MB (--over). Users who are migrated already are shown as such.\n\n" +
-			"Scans are remembered in a file on this machine, or in the bucket with --history-r2: so a scan knows how fast users grow,\n" +
-			"who will cross the threshold within 30 days, and, with --consistent, who is over it for good.\n\n" +
-			"The cost of moving who should move is worked out from list prices: each month, and once. How much the application is\n" +
-			"used no scan can see: say it with --requests-per-day and --writes-share. --deep counts what a move writes; --deep 5% counts a\n" +
-			"sample and estimates the rest. --report writes a page to show: what to do, how long requests take before and after, what it\n" +
-			"costs. Their times are of a model, or with --requests of what the router observed.\n\n" +
-			"With --policy it says instead what split mode would move of each user, by default of those over the threshold: the cold\n" +
-			"rows of each table, how large the file would be without them, and why rows stay hot that the policy means.\n" +
-			"--policy init USER writes a first policy, from that user's schema and the ages of the rows. docs/split.md describes it.\n\n" +
-			"Sizes are decimal, as Cloudflare's limits and prices are: 1 KB is 1,000 bytes and 1 MB is 1,000,000 bytes. Flags take\n" +
-			"KiB (1,024 bytes), MiB and GiB, too.",
-		Example: "  dbmigrate scan\n" +
-			"  dbmigrate scan --deep --requests-per-day 200 --writes-share 0.2 --report scan.html\n" +
-			"  dbmigrate scan --policy init alice > cold.toml\n" +
-			"  dbmigrate scan --deep 5% --requests requests.jsonl --report scan.html\n" +
-			"  dbmigrate scan --policy cold.toml --over 5MB\n" +
-			"  dbmigrate scan --consistent 3 --output json | jq -r 'select(.advice==\"migrate\").user' > wave1.txt",
-		Annotations: manual{
-			reads:   "a listing of the bucket, a HEAD for each user, the flags; with --deep and --policy, the files; with a Worker,\nthe Durable Objects of users with a fenced file and no flag, and with --deep of all with a mark",
-			changes: "nothing at Cloudflare but the history, with --history-r2; on this machine the history and the report",
-			undo:    "delete them; nothing else depends on them",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		Args: scanArguments(&o),
-		RunE: func(cmd *cobra.Command, args []string) error { return looked(a.scan(cmd, &o, args)) },
-	}
+	cmd := described("scan", func(cmd *cobra.Command, args []string) error { return looked(a.scan(cmd, &o, args)) })
+	cmd.Args = scanArguments(&o)
 	o.addFlags(cmd.Flags())
 	return cmd
 }

@@ -24,25 +24,7 @@ type statusOptions struct {
 
 func newStatus(a *app) *cobra.Command {
 	var o statusOptions
-	cmd := &cobra.Command{
-		Use:   "status [USER...]",
-		Short: "Say where each user lives, since when, and what is half-done",
-		Long: "Say who serves each user, the file or the Durable Object, since when and by which run, and which command ends what is\n" +
-			"half-done. Users who are named, or who are in a run's record (--run), are asked on both sides: that is the truth.\n\n" +
-			"Without users it shows everybody who has a flag, from the flags alone, and counts the others from a listing: a few requests for\n" +
-			"each thousand users, but hints. A user who was left between fence and switch may have no flag. --all asks everybody's file,\n" +
-			"and both sides of all who left R2. --deep tries the merge of split users on copies, which downloads both halves.",
-		Example: "  dbmigrate status\n" +
-			"  dbmigrate status alice bob\n" +
-			"  dbmigrate status --run 20261126T040000Z-9f3c21aa\n" +
-			"  dbmigrate status --all --output json | jq 'select(.problem)'",
-		Annotations: manual{
-			reads:   "the flags and a listing of the bucket; both sides of users who are named, of a run's, and with --all of all who left R2",
-			changes: "nothing",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return looked(a.status(cmd, &o, args)) },
-	}
+	cmd := described("status", func(cmd *cobra.Command, args []string) error { return looked(a.status(cmd, &o, args)) })
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")

@@ -29,27 +29,7 @@ type thawOptions struct {
 
 func newThaw(a *app) *cobra.Command {
 	var o thawOptions
-	cmd := &cobra.Command{
-		Use:   "thaw USER... --policy FILE {--where 'TABLE: EXPRESSION' | --requested}",
-		Short: "Bring cold rows of split users back into their files",
-		Long: "Bring rows of split users back from the Durable Object into the file: those for which an expression is true (--where), or those for\n" +
-			"which the application has asked its router (--requested; `migrate --mode split` brings these, too). They are hot again, with the rows\n" +
-			"that follow them; all others are split again as the policy says. The user's parts are joined for that, checked, and\n" +
-			"divided again: writes wait twice, as in a rollback and in a split. If a run is killed between the two, the user is\n" +
-			"whole in R2: `migrate --mode split` divides the user again.\n\n" +
-			"The next `migrate --mode split` with the same policy calls the rows cold again, unless the application has changed them by then\n" +
-			"so that it does not. A user with no cold row left is whole in R2 afterwards.",
-		Example: "  dbmigrate thaw alice --policy cold.toml --where \"games: id IN (7, 9)\"\n" +
-			"  dbmigrate thaw alice bob --policy cold.toml --where \"games: played_at > 1767225600000\"\n" +
-			"  dbmigrate thaw --all --policy cold.toml --requested",
-		Annotations: manual{
-			reads:   "both sides of the users",
-			changes: "their files and their Durable Objects' content; the KV flags split:USER",
-			undo:    "dbmigrate migrate --mode split --policy FILE",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.thaw(cmd, &o, args) },
-	}
+	cmd := described("thaw", func(cmd *cobra.Command, args []string) error { return a.thaw(cmd, &o, args) })
 	addWhole(&o.Options, cmd.Flags())
 	addParts(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())

@@ -27,21 +27,7 @@ func (o *wholeOptions) prepare(a *app) {
 
 func newVerify(a *app) *cobra.Command {
 	var o wholeOptions
-	cmd := &cobra.Command{
-		Use:   "verify USER... | --users-file FILE | --all",
-		Short: "Compare both sides of migrated users, table by table",
-		Long: "Compare what a migrated user's Durable Object holds with what was imported, and the kept file with both: counts and\n" +
-			"digests of every table. A user who has written since the migration is no difference: the tables that changed are named.",
-		Example: "  dbmigrate verify alice\n" +
-			"  dbmigrate verify --all\n" +
-			"  dbmigrate verify --all --output json | jq -r 'select(.outcome==\"different\").user'",
-		Annotations: manual{
-			reads:   "the kept files, the receipts, every row in the Durable Objects",
-			changes: "nothing",
-			exits:   []int{exitDone, exitFailed, exitUsage, exitDifferent, exitInterrupted},
-		}.annotations(),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.verify(cmd, &o, args) },
-	}
+	cmd := described("verify", func(cmd *cobra.Command, args []string) error { return a.verify(cmd, &o, args) })
 	addWhole(&o.Options, cmd.Flags())
 	addParts(&o.Options, cmd.Flags())
 	addNarrow(&o.Options, cmd.Flags())

@@ -67,26 +67,14 @@ func (v versionJSON) text() string {
 }
 
 func newVersion(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Say which version this is, and which protocol it speaks",
-		Long:  "Say which version of dbmigrate this is, and which version of the protocol it speaks with the Worker.",
-		Example: "  dbmigrate version\n" +
-			"  dbmigrate version --output json\n" +
-			"  dbmigrate version --output json | jq .protocol",
-		Annotations: manual{
-			reads:   "nothing",
-			changes: "nothing",
-			exits:   []int{exitDone, exitUsage},
-		}.annotations(),
-		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			v := describeVersion()
-			if a.out.Format == report.JSON {
-				return json.NewEncoder(a.stdout).Encode(v)
-			}
-			_, err := fmt.Fprint(a.stdout, v.text())
-			return err
-		},
-	}
+	cmd := described("version", func(*cobra.Command, []string) error {
+		v := describeVersion()
+		if a.out.Format == report.JSON {
+			return json.NewEncoder(a.stdout).Encode(v)
+		}
+		_, err := fmt.Fprint(a.stdout, v.text())
+		return err
+	})
+	cmd.Args = noArguments
+	return cmd
 }

@@ -1,4 +1,4 @@
-// Package helptext breaks the lines of a command's help for a terminal.
+// Package helptext is the help of commands: their pages, what is printed of them, and how lines fit.
 package helptext
 
 import (

@@ -1,0 +1,48 @@
+package helptext
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+const page = `feed CAT... | --all
+Give cats their food
+
+Give each cat its food.
+
+A cat that has eaten is passed over.
+
+Examples:
+  cats feed tom
+  cats feed --all
+
+Effects:
+  reads:   the bowls
+  changes: the bowls;
+           the shelf
+  undo:    none
+
+Exit codes: 0 130`
+
+func TestPageBecomesCommand(t *testing.T) {
+	cmd := Command(page, map[int]string{0: "fed", 1: "bitten", 130: "scared away"})
+	if cmd.Use != "feed CAT... | --all" || cmd.Short != "Give cats their food" {
+		t.Errorf("use %q, short %q", cmd.Use, cmd.Short)
+	}
+	if cmd.Long != "Give each cat its food.\n\nA cat that has eaten is passed over." {
+		t.Errorf("long %q", cmd.Long)
+	}
+	if Effect(cmd, "changes") != "the bowls;" || Effect(cmd, "undo") != "none" || Effect(cmd, "eats") != "" {
+		t.Errorf("effects %q", Effects(cmd))
+	}
+	var b strings.Builder
+	cmd.Run = func(*cobra.Command, []string) {} // else it is a topic
+	Compose(&b, cmd, Widest)
+	_, sections, _ := strings.Cut(page, "\nExamples:")
+	sections = strings.Replace(sections, "Exit codes: 0 130", "Exit codes:\n    0  fed\n  130  scared away\n", 1)
+	if !strings.HasSuffix(b.String(), sections) {
+		t.Errorf("help %q", b.String())
+	}
+}
