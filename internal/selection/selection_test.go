@@ -81,7 +81,7 @@ func TestSelectionTakes(t *testing.T) {
 
 func TestSelectionReads(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users.txt")
-	if err := os.WriteFile(file, []byte("# first wave\r\n bob \r\nalice # twice\nalice\n\ncarol"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# first wave\r\nbob\r\nalice # twice\nalice\n\ncarol"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {

@@ -57,11 +57,25 @@ func (s *userSet) addArguments(args []string) error {
 func withoutComment(line string) string {
 	for i := range line {
 		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
-			line = line[:i]
-			break
+			return strings.TrimRight(line[:i], " \t")
 		}
 	}
-	return strings.TrimSpace(line)
+	return line
+}
+
+// addLine adds the user of a line. An id may begin or end with a blank, and with the blank taken off it would
+// be another user's: nobody can tell what was meant.
+func (s *userSet) addLine(line string) error {
+	line = withoutComment(line)
+	bare := strings.TrimSpace(line)
+	if bare == "" {
+		return nil
+	}
+	if bare != line {
+		return userdb.UsageError("use user id", fmt.Sprintf("%.80q", line), "it begins or ends with a blank",
+			"take the blank away, or, if the id has one, name the user as an argument")
+	}
+	return s.add(line)
 }
 
 func (s userSet) both(other userSet) userSet {
@@ -96,11 +110,7 @@ func readUsersFile(path string, stdin io.Reader) (userSet, error) {
 		if n == 1 {
 			text = strings.TrimPrefix(text, byteOrderMark)
 		}
-		line := withoutComment(text)
-		if line == "" {
-			continue
-		}
-		if err := set.add(line); err != nil {
+		if err := set.addLine(text); err != nil {
 			return userSet{}, fmt.Errorf("%s, line %d: %w", path, n, err)
 		}
 	}

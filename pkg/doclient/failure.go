@@ -118,7 +118,8 @@ func remoteFailure(e *wire.RemoteError) *failure {
 	case wire.KindClosed:
 		f.hint = "give the Worker its admin secret: wrangler secret put DBMIGRATE_TOKEN"
 	case wire.KindMetadataNames:
-		f.hint = "write the object again with metadata names of small ASCII letters, digits and hyphens; the user stays on the old path"
+		f.hint = "write the object again: names of metadata in small ASCII letters, digits and hyphens, values without control characters or " +
+			"blanks at their ends, HTTP headers in ASCII; the user stays on the old path"
 	case wire.KindStaleClaim:
 		f.hint = "another command took this user over; nothing more was changed here"
 	case wire.KindClaimConflict:

@@ -96,7 +96,7 @@ func TestError(t *testing.T) {
 	err := fmt.Errorf(
 		"run: %w",
 		&userdb.Error{
-			Op:    "read user id",
+			Op:    "use user id",
 			Thing: `"a\nb"`,
 			Kind:  userdb.BadUserID,
 			Err:   errors.New("line\nbreak \xff\u009b"),
@@ -105,7 +105,7 @@ func TestError(t *testing.T) {
 	)
 	var text bytes.Buffer
 	New(Options{Err: &text}).Error(err, 2)
-	if want := `dbmigrate: run: read user id "a\nb": line\nbreak \xff\u009b (name it)` + "\n"; text.String() != want {
+	if want := `dbmigrate: run: use user id "a\nb": line\nbreak \xff\u009b (name it)` + "\n"; text.String() != want {
 		t.Errorf("got  %q\nwant %q", text.String(), want)
 	}
 	text.Reset()

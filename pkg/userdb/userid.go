@@ -48,11 +48,11 @@ func ParseUserID(s string) (UserID, error) {
 	}
 	if reason != "" {
 		return "", &Error{
-			Op:    "read user id",
+			Op:    "use user id",
 			Thing: fmt.Sprintf("%.80q", s),
 			Kind:  BadUserID,
 			Err:   fmt.Errorf("%s", reason),
-			Hint:  "name the user as it stands in the R2 key",
+			Hint:  "check how it is spelled; a file in R2 under such a key stays on the old path until it is put under another key",
 		}
 	}
 	return UserID(s), nil
