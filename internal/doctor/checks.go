@@ -122,6 +122,16 @@ func checkParts(hello wire.Hello) []Finding {
 		err := fmt.Errorf("the Durable Objects have %s, and createRouter was not given it", unrouted)
 		return []Finding{failed("parts", err, "give createRouter the parts that storeOptions names (docs/mount.md), and deploy")}
 	}
+	if precheck.UntoldRouter(hello) {
+		return []Finding{
+			{
+				Check: "parts",
+				OK:    true,
+				Detail: "the Durable Objects have split mode, and whether createRouter was given it is not known: " +
+					"to split users, call it before handleAdmin (docs/mount.md)",
+			},
+		}
+	}
 	if lacks == "" {
 		return nil
 	}

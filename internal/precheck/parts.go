@@ -11,19 +11,35 @@ import (
 // FixSplit mounts split mode where it is missing.
 const FixSplit = "give the class's storeOptions and createRouter `split: splitMode` (docs/split.md), and deploy; nothing was changed"
 
-// ServesSplit refuses a Worker that cannot serve split users: of before, or mounted without split mode.
+// FixUntold lets a Worker tell which parts its routers have.
+const FixUntold = "call createRouter before handleAdmin (docs/mount.md), and deploy; nothing was changed"
+
+// ServesSplit refuses a Worker that cannot serve split users: of before, or mounted without split mode. It
+// also refuses one that names its objects' parts and not its routers'. One that names none has all.
 func ServesSplit(hello wire.Hello, url string) error {
-	if hello.Split {
-		return nil
-	}
-	reason, hint := "it does not know split mode", "deploy a Worker of this version first; nothing was changed"
+	reason, hint := "", FixSplit
 	switch o := hello.Object; {
 	case o != nil && o.Parts != nil && !slices.Contains(o.Parts, wire.PartSplit):
-		reason, hint = "its Durable Objects are mounted without split mode", FixSplit
+		reason = "its Durable Objects are mounted without split mode"
 	case hello.RouterParts != nil && !slices.Contains(hello.RouterParts, wire.PartSplit):
-		reason, hint = "one of its routers is mounted without split mode", FixSplit
+		reason = "one of its routers is mounted without split mode"
+	case !hello.Split:
+		reason, hint = "it does not know split mode", "deploy a Worker of this version first; nothing was changed"
+	case routerUntold(hello):
+		reason, hint = "whether its routers have split mode is not known", FixUntold
+	default:
+		return nil
 	}
 	return userdb.UsageError("check the Worker", url, reason, hint)
+}
+
+// UntoldRouter says that the objects have split mode, and that nobody knows whether the routers have it.
+func UntoldRouter(hello wire.Hello) bool {
+	return routerUntold(hello) && slices.Contains(hello.Object.Parts, wire.PartSplit)
+}
+
+func routerUntold(hello wire.Hello) bool {
+	return hello.Object != nil && hello.Object.Parts != nil && hello.RouterParts == nil
 }
 
 // Unmounted names the optional parts that the Worker lacks: of its objects, and of its router where those

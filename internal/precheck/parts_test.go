@@ -22,7 +22,8 @@ func TestServesSplit(t *testing.T) {
 		"no part":                 {none, none, false, "Durable Objects are mounted without", "live updates and split mode", ""},
 		"an object without":       {none, both, false, "Durable Objects are mounted without", "live updates and split mode", ""},
 		"a router without":        {both, none, false, "one of its routers is mounted without", "", "live updates and split mode"},
-		"no router yet":           {both, nil, true, "", "", ""},
+		"no router yet":           {both, nil, true, "whether its routers have split mode is not known", "", ""},
+		"neither yet":             {none, nil, false, "Durable Objects are mounted without", "live updates and split mode", ""},
 		"live updates only":       {both[:1], both[:1], false, "Durable Objects are mounted without", "split mode", ""},
 		"live updates not routed": {both, both[1:], true, "", "", "live updates"},
 	} {

@@ -1,4 +1,4 @@
-import { createRouter, handleAdmin, type StoreOptions, userDatabase, UserDataStore } from "@dbmigrate/worker";
+import { createRouter, handleAdmin, type Router, type StoreOptions, userDatabase, UserDataStore } from "@dbmigrate/worker";
 import type { State } from "@dbmigrate/worker/live";
 import { liveUpdates } from "@dbmigrate/worker/live-updates";
 import { splitMode } from "@dbmigrate/worker/split";
@@ -30,14 +30,19 @@ export class GamesStore extends UserDataStore<Env> {
 
 const app: Hono<{ Bindings: Env }> = new Hono<{ Bindings: Env }>();
 
+// Made before handleAdmin, which tells of it.
+function routerOf(env: Env): Router {
+  return createRouter({ bucket: env.BUCKET, store: env.USER_DATA, flags: env.FLAGS, ...parts });
+}
+
 app.use(async ({ env, req }, next) => {
+  routerOf(env);
   const admin = await handleAdmin(req.raw, { bucket: env.BUCKET, store: env.USER_DATA, env });
   return admin ?? (await next());
 });
 
 app.get("/:name", async ({ env, req, json }) => {
-  const router = createRouter({ bucket: env.BUCKET, store: env.USER_DATA, flags: env.FLAGS, ...parts });
-  const db: D1Database = userDatabase(router, req.query("user") ?? "nobody");
+  const db: D1Database = userDatabase(routerOf(env), req.query("user") ?? "nobody");
   await db.exec("CREATE TABLE IF NOT EXISTS games (id INTEGER PRIMARY KEY, name TEXT)");
   await db.prepare("INSERT INTO games (name) VALUES (?)").bind(req.path).run();
   return json((await db.prepare("SELECT name FROM games").all<{ name: string }>()).results);
