@@ -283,7 +283,8 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
 
   /** Made when it is first asked for: options are a subclass's. That is before the first write of this object. */
   get #live(): LiveStore {
-    this.#liveMade ??= this.storeOptions.live?.store(this.ctx, this.#store, this.#reader) ?? noLive;
+    this.#liveMade ??=
+      this.storeOptions.live?.store(this.ctx, this.#store, this.#reader) ?? noLive(this.#store.books);
     return this.#liveMade;
   }
 

@@ -62,7 +62,7 @@ export type ClientMessage =
 export const CLOSE = {
   /** The user's database left the Durable Object. Ask again later, not at once. */
   moved: 4001,
-  /** A message was not understood. Asking again does not help. */
+  /** A message was not understood, or the Worker is mounted without live updates. Asking again does not help. */
   badMessage: 4002,
   /** Something went wrong with this connection: come back. */
   trouble: 4003,

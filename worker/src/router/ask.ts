@@ -29,6 +29,8 @@ export interface Asker {
 
 export function askBetween(sides: Sides, options: RouteOptions): Asker {
   const { deadlineMs, observe } = options;
+  if (options.splitConflicts === "refuse" && options.split === undefined)
+    throw new Error('splitConflicts is "refuse", and the router has no `split: splitMode`');
   const travel: Asker["travel"] = async (errand) => {
     const start = options.path === "auto" && (await saysMigrated(sides, errand.user)) ? "store" : "file";
     return new Journey(sides, errand, options).run(start);

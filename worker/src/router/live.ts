@@ -1,8 +1,9 @@
 // Live updates through the router: only a user's Durable Object has them, so the question is whether that is
 // where the user lives.
 import { CLOSE, type ServerMessage } from "../live/protocol.ts";
-import { asWireError, type ErrorInfo, errorResponse, WireError } from "../wire/errors.ts";
+import { asWireError, type ErrorInfo, errorResponse, notMounted, WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
+import { closedWith, isUpgrade } from "./close-at-once.ts";
 import type { JourneyOptions } from "./journey.ts";
 import type { Sides } from "./sides.ts";
 
@@ -17,13 +18,12 @@ export async function connectLive(
   path: JourneyOptions["path"],
 ): Promise<Response> {
   try {
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      throw new WireError("bad-request", "live updates: expected a WebSocket upgrade");
-    }
+    if (!isUpgrade(request)) throw new WireError("bad-request", "live updates: expected a WebSocket upgrade");
     parseUserId(user);
     // A Durable Object that is asked comes into being; users who never moved need none.
     if (path === "r2" || !(await livesInStore(sides, user))) return await closedAtOnce(sides, user);
     const response = await sides.store.live(user, request);
+    if (response.status === 501) return closedWith(CLOSE.badMessage, notMounted("live").message);
     return response.status === 409 ? await closedAtOnce(sides, user) : response;
   } catch (error) {
     return errorResponse(error);
@@ -67,17 +67,4 @@ async function closedAtOnce({ files }: Sides, user: string): Promise<Response> {
  */
 export function refuseLive(reason: string, headers: HeadersInit = {}): Response {
   return closedWith(CLOSE.token, reason, undefined, headers);
-}
-
-function closedWith(
-  code: number,
-  reason: string,
-  message?: ServerMessage,
-  headers: HeadersInit = {},
-): Response {
-  const { 0: client, 1: server } = new WebSocketPair();
-  server.accept();
-  if (message !== undefined) server.send(JSON.stringify(message));
-  server.close(code, reason.slice(0, 120));
-  return new Response(null, { status: 101, webSocket: client, headers });
 }

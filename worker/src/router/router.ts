@@ -160,8 +160,6 @@ export function createRouter(config: RouterConfig): Router {
     throw new Error(
       'createRouter: newUsers is "store" and savesFiles is false: an old path would save over the fence of a new user (leave newUsers out until that path has ended)',
     );
-  if (config.splitConflicts === "refuse" && split === undefined)
-    throw new Error('createRouter: splitConflicts is "refuse", and the router has no `split: splitMode`');
   const { bucket, flags, store } = config;
   const keyOf = objectKeys(config.layout ?? DEFAULT_LAYOUT);
   const sides: Sides = {
@@ -189,7 +187,7 @@ export function createRouter(config: RouterConfig): Router {
   return router;
 }
 
-/** A router between sides of any kind, for applications that wrap them. */
+/** A router between sides of any kind, for applications that wrap them. @throws Error for bad options */
 export function routeBetween(sides: Sides, options: RouteOptions): Router {
   const asker = askBetween(sides, options);
   return {

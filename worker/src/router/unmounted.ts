@@ -1,10 +1,15 @@
 // A router that is mounted without an optional part: what needs the part is refused by name.
 import { asWireError, errorResponse, notMounted, type Part } from "../wire/errors.ts";
+import { CLOSE } from "../live/protocol.ts";
+import { closedWith, isUpgrade } from "./close-at-once.ts";
 import type { LiveRouting } from "./live-part.ts";
 import type { Halves } from "./split-part.ts";
 
 export const noLive: LiveRouting = {
-  connect: async () => errorResponse(notMounted("live")),
+  async connect(_sides, _user, request) {
+    const why = notMounted("live");
+    return isUpgrade(request) ? closedWith(CLOSE.badMessage, why.message) : errorResponse(why);
+  },
   disconnect: async () => refusal("live"),
 };
 

@@ -121,6 +121,8 @@ describe("a rule", () => {
     ["SELECT v FROM t", { orderBy: "v" }, "orderBy"],
     ["SELECT v FROM t", { offset: 1, limit: "3" }, "limit"],
     ["SELECT v FROM t", { limit: -1 }, "limit"],
+    ["SELECT v FROM t", { limit: null }, "limit"],
+    ["SELECT v FROM t", { orderBy: null }, "orderBy"],
     ["SELECT DISTINCT v FROM t", {}, "DISTINCT"],
     ["SELECT count(DISTINCT v) AS n FROM t", { totals: { n: "count" } }, "DISTINCT"],
   ])("with what it cannot have is refused: %s %j", (sql, rule, named) => {

@@ -1,6 +1,8 @@
 // A router that is mounted without optional parts.
 import { describe, expect, it } from "vitest";
-import { createRouter } from "../../src/index.ts";
+import { createRouter, routeBetween, type Sides } from "../../src/index.ts";
+import { CLOSE, liveUpdates } from "../../src/live-updates.ts";
+import { errorResponse, notMounted } from "../../src/wire/errors.ts";
 import { bindings, database, fileKey, newUser, stamped } from "./fixtures.ts";
 import { bringTo, LINEAGE } from "./store-driver.ts";
 
@@ -47,16 +49,36 @@ describe("without split mode", () => {
   });
 
   it("cannot be told to refuse split conflicts", () => {
-    expect(() => createRouter({ ...bare, splitConflicts: "refuse" })).toThrow("has no `split: splitMode`");
+    const without = "has no `split: splitMode`";
+    expect(() => createRouter({ ...bare, splitConflicts: "refuse" })).toThrow(without);
+    const options = { path: "auto", deadlineMs: 1000, maxFileBytes: 1e6, splitConflicts: "refuse" } as const;
+    expect(() => routeBetween({} as Sides, options)).toThrow(without);
   });
 });
 
 describe("without live updates", () => {
-  it("refuses subscribers, and has none to disconnect", async () => {
+  /** What a client hears last: it is final for every version of worker/client/live.js. */
+  const final = { code: CLOSE.badMessage, reason: expect.stringContaining("mounted without live updates") };
+  const upgrade = () => new Request("https://worker.test/live", { headers: { upgrade: "websocket" } });
+  async function closing({ status, webSocket }: Response): Promise<unknown> {
+    if (webSocket === null) return status;
+    webSocket.accept();
+    return new Promise((resolve) => webSocket.addEventListener("close", resolve));
+  }
+
+  it("closes subscribers for good, and has none to disconnect", async () => {
     const user = await userIn("EMPTY");
-    const request = new Request("https://worker.test/live", { headers: { upgrade: "websocket" } });
-    const answer = await router.live(user, request);
-    expect([answer.status, await answer.json()]).toMatchObject([501, { error: { kind: "not-mounted" } }]);
+    expect(await closing(await router.live(user, upgrade()))).toMatchObject(final);
+    const plain = await router.live(user, new Request("https://worker.test/live"));
+    expect([plain.status, await plain.json()]).toMatchObject([501, { error: { kind: "not-mounted" } }]);
     expect(await router.disconnect(user)).toMatchObject(refused("live updates"));
+  });
+
+  it("closes subscribers for good where only the objects are without them", async () => {
+    const flag = { isMigrated: async () => true };
+    const store = { live: async () => errorResponse(notMounted("live")) };
+    const sides = { flag, store } as unknown as Sides;
+    const mounted = { path: "auto", deadlineMs: 1000, maxFileBytes: 1e6, live: liveUpdates } as const;
+    expect(await closing(await routeBetween(sides, mounted).live(newUser(), upgrade()))).toMatchObject(final);
   });
 });

@@ -30,12 +30,12 @@ export class UserDataStore extends BaseStore {
   protected override readonly storeOptions = parts;
 }
 
-/** A store without them, but for an object in memory for which a test mounts split mode. */
+/** A store without them, but for an object in memory for which a test mounts one. */
 export class PlainStore extends BaseStore {
   protected override storeOptions: StoreOptions = {};
 
-  mountSplit(): void {
-    this.storeOptions = { split: parts.split };
+  mount(part: keyof typeof parts): void {
+    this.storeOptions = { [part]: parts[part] };
   }
 }
 

@@ -13,12 +13,17 @@ async function plainUser(): Promise<Client> {
   return new Client(bindings.PLAIN);
 }
 
+/** Until the object leaves memory. */
+async function mount(client: Client, part: "live" | "split"): Promise<void> {
+  await runInDurableObject(client.stub, (store) => {
+    (store as unknown as { mount(part: string): void }).mount(part);
+  });
+}
+
 /** One who was split while the part was there: the class that comes into memory next is without it. */
 async function splitUser(): Promise<Client> {
   const client = await plainUser();
-  await runInDurableObject(client.stub, (store) => {
-    (store as unknown as { mountSplit(): void }).mountSplit();
-  });
+  await mount(client, "split");
   await client.import(notes, { notes: rows }, {}, "split");
   await client.activate();
   await client.evict();
@@ -89,6 +94,26 @@ describe("without live updates", () => {
       501,
       { error: { kind: "not-mounted", message: expect.stringContaining("mounted without live updates") } },
     ]);
+  });
+
+  it("ends the log that a version with live updates began", async () => {
+    const client = await plainUser();
+    await mount(client, "live");
+    await client.import(notes, { notes: rows });
+    await client.activate();
+    const headers = { "content-type": "application/json" };
+    await (await client.raw("POST", "export/follow", { body: '{"since":null}', headers })).arrayBuffer();
+    await client.query("INSERT INTO notes VALUES (2, 'logged')");
+    const kept = () =>
+      runInDurableObject(client.stub, (_store, { storage }) => [
+        ...storage.kv.list({ prefix: "_dbmigrate:live:" }),
+      ]);
+    expect(await kept()).toHaveLength(2);
+    await client.evict();
+    expect(await client.query("SELECT 1")).toMatchObject({ ok: true });
+    expect(await kept()).toHaveLength(2);
+    expect(await client.query("INSERT INTO notes VALUES (3, 'new')")).toMatchObject({ ok: true });
+    expect(await kept()).toEqual([]);
   });
 
   it("says of a copy that follows what a Worker of before says", async () => {
