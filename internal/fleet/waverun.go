@@ -77,7 +77,7 @@ func (o *run) move(w Wave, line *WaveLine) (s step) {
 			one.Outcome == result.OutcomeResumed,
 			one.Outcome == result.OutcomeBackedUp:
 			s.moved, s.look = append(s.moved, one.User), append(s.look, one.User)
-		case one.Outcome == result.OutcomeAlready && w.Canary:
+		case one.Outcome == result.OutcomeAlready && (w.Canary || one.Action == result.ActionBackup):
 			s.look = append(s.look, one.User)
 		}
 		line.Outcomes[one.Outcome]++

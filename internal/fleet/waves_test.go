@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -362,5 +363,23 @@ func TestRolloutThatCannotPrepare(t *testing.T) {
 		s.summary.NotBegun != 100 ||
 		s.code != ExitFailed {
 		t.Errorf("%d moved, %+v, exit %d", len(s.moved), s.waves, s.code)
+	}
+}
+
+// A backup goes on where another stopped, or beside another: its gate has read the copies that were there.
+func TestCopiesThatWereThereAreRead(t *testing.T) {
+	var looked []userdb.UserID
+	out := report.New(report.Options{Out: io.Discard, Err: io.Discard, Format: report.JSON})
+	r := &Runner{Engine: &migrate.Engine{Concurrency: 1}, Out: out, Gate: &Gate{
+		Verify: func(_ context.Context, u userdb.UserID) result.Result {
+			looked = append(looked, u)
+			return result.Result{User: u, Action: result.ActionVerify, Outcome: result.OutcomeDifferent}
+		}}}
+	job := Job{Action: result.ActionBackup, Do: func(_ context.Context, u userdb.UserID) result.Result {
+		return result.Result{User: u, Action: result.ActionBackup, Outcome: result.OutcomeAlready}
+	}}
+	summary, err := r.Run(t.Context(), steps{percents: Percents{100}}.divide(fleet(3)), job)
+	if err != nil || len(looked) != 3 || summary.Exit == ExitDone {
+		t.Errorf("%d copies were read, exit %d, %v", len(looked), summary.Exit, err)
 	}
 }

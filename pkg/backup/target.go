@@ -4,6 +4,8 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +27,15 @@ const InBucket = "r2:"
 // Suffix is that of a user's copy.
 const Suffix = ".sqlite"
 
-// metadataDigest names, in the metadata of a copy in R2, the database digest by which it was proved.
-const metadataDigest = "dbmigrate-digest"
+// What the metadata of a copy in R2 tells: the database digest by which it was proved, where there is one,
+// and the SHA-256 of its bytes.
+const (
+	metadataDigest = "dbmigrate-digest"
+	metadataSHA    = "dbmigrate-sha256"
+)
+
+// proof is what a copy has to be when it is read again. Either may be "".
+type proof struct{ digest, sha string }
 
 // Target is where copies go. A copy is there whole, or it is not there.
 type Target struct {
@@ -35,7 +44,7 @@ type Target struct {
 	files  migrate.Files
 
 	mu   sync.Mutex
-	made map[userdb.UserID]string // the digests of this run
+	made map[userdb.UserID]proof // of this run
 }
 
 // CheckTarget refuses a --to that cannot be one, before anything is asked of a server.
@@ -60,7 +69,7 @@ func CheckTarget(to string) error {
 // NewTarget makes the folder where it is not there. A prefix must not lead to a place where the layout would
 // find users.
 func NewTarget(to string, files migrate.Files, layout userdb.Layout) (*Target, error) {
-	t := &Target{files: files, made: map[userdb.UserID]string{}}
+	t := &Target{files: files, made: map[userdb.UserID]proof{}}
 	prefix, inBucket := strings.CutPrefix(to, InBucket)
 	if !inBucket {
 		t.folder = to
@@ -141,9 +150,10 @@ func (t *Target) has(ctx context.Context, u userdb.UserID) (bytes int64, there b
 // keep writes the copy, unless another run did so since this one looked: a copy of another moment is as good,
 // and is not to be compared with ours.
 func (t *Target) keep(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) (other *kept, err error) {
-	there, err := t.write(ctx, u, file, digest)
+	ours := proof{digest, file.SHA}
+	there, err := t.write(ctx, u, file, ours)
 	if there && err == nil {
-		other, err = t.keptThere(ctx, u, digest)
+		other, err = t.keptThere(ctx, u, ours)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keep the copy of %s: %w", u, err)
@@ -151,32 +161,33 @@ func (t *Target) keep(ctx context.Context, u userdb.UserID, file *userfile.Copy,
 	if other == nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.made[u] = digest
+		t.made[u] = ours
 	}
 	return other, nil
 }
 
 // keptThere is nil where the copy is our own: its PUT took effect, and the answer was lost.
-func (t *Target) keptThere(ctx context.Context, u userdb.UserID, digest string) (*kept, error) {
+func (t *Target) keptThere(ctx context.Context, u userdb.UserID, ours proof) (*kept, error) {
 	if t.folder != "" {
 		bytes, _, err := t.has(ctx, u)
 		return &kept{bytes: bytes}, err
 	}
 	object, err := t.files.Head(ctx, t.key(u))
-	if err != nil || digest != "" && object.Metadata[metadataDigest] == digest {
+	if err != nil || object.Metadata[metadataSHA] == ours.sha {
 		return nil, err
 	}
 	return &kept{object.Size, object.Metadata[metadataDigest]}, nil
 }
 
 // write says whether a copy was there already.
-func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy, digest string) (there bool, err error) {
+func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy, ours proof) (there bool, err error) {
 	if t.folder != "" {
 		return writeWhole(t.path(u), file.WriteUnmarked)
 	}
-	opts := userdb.PutOptions{IfNoneMatch: true, ContentType: userfile.ContentType}
-	if digest != "" {
-		opts.Metadata = map[string]string{metadataDigest: digest}
+	opts := userdb.PutOptions{IfNoneMatch: true, ContentType: userfile.ContentType,
+		Metadata: map[string]string{metadataSHA: ours.sha}}
+	if ours.digest != "" {
+		opts.Metadata[metadataDigest] = ours.digest
 	}
 	err = file.PutUnmarkedAt(ctx, t.files, t.key(u), opts)
 	if userdb.KindOf(err) == userdb.Precondition {
@@ -195,40 +206,109 @@ func writeWhole(path string, write func(io.Writer) error) (there bool, err error
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
 		return false, err
 	}
-	err = os.Link(f.Name(), path)
-	switch {
-	case errors.Is(err, os.ErrExist):
-		return true, nil
-	case err != nil: // not every file system knows links
-		return false, os.Rename(f.Name(), path)
-	}
-	return false, nil
+	return nameWhole(f.Name(), path, os.Link)
 }
 
-// Check reads a copy of this run again, and compares it with what was proved: the gate of a wave.
+// nameWhole gives a whole file its name, and never takes the name from another file. Not every file system
+// knows links.
+func nameWhole(from, to string, link func(from, to string) error) (there bool, err error) {
+	err = link(from, to)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		without := renameToNew(from, to)
+		if without == nil || errors.Is(without, os.ErrExist) {
+			err = without
+		}
+	}
+	if errors.Is(err, os.ErrExist) {
+		return true, nil
+	}
+	if err != nil {
+		err = &userdb.Error{Op: "name the copy", Thing: to, Kind: userdb.Usage, Err: err,
+			Hint: "its file system has no names that are given once only: choose a folder on another one, or --to r2:PREFIX/"}
+	}
+	return false, err
+}
+
+// Check reads a user's copy again: the gate of a wave. It compares the copy with what was proved of it, by
+// this run or, in the bucket, by the one that wrote it. Of another run's copy in a folder nothing is known
+// but that it has to be a sound database.
 func (t *Target) Check(ctx context.Context, e *migrate.Engine, u userdb.UserID) result.Result {
 	r := result.Result{User: u, Action: result.ActionVerify, Outcome: result.OutcomeEqual}
-	t.mu.Lock()
-	want := t.made[u]
-	t.mu.Unlock()
-	if want == "" {
-		return r
-	}
-	got, err := t.digest(ctx, e, u)
-	if err == nil && got != want {
-		err = &userdb.Error{Op: "check the copy of", Thing: string(u), Kind: userdb.Mismatch,
-			Err: errors.New(t.place(u) + " has another content than was written"), Hint: "check the disk; remove the copy and back up again"}
-	}
-	return r.End(0, err)
+	return r.End(0, t.check(ctx, e, u))
 }
 
-func (t *Target) digest(ctx context.Context, e *migrate.Engine, u userdb.UserID) (string, error) {
-	file, err := Source{From: t.place(u)}.open(ctx, e)
+func (t *Target) check(ctx context.Context, e *migrate.Engine, u userdb.UserID) error {
+	want, err := t.proofOf(ctx, u)
+	if err != nil {
+		return err
+	}
+	path, err := Source{From: t.place(u)}.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(path)
+	got, err := proofOfFile(ctx, e, path, want)
+	if err == nil && got != want {
+		err = errOtherContent
+	}
+	kind := userdb.KindOf(err)
+	if kind != userdb.Damaged && kind != userdb.NotSQLite && !errors.Is(err, errOtherContent) {
+		return err
+	}
+	return &userdb.Error{Op: "check the copy of", Thing: string(u), Kind: userdb.Mismatch,
+		Err: fmt.Errorf("%s: %w", t.place(u), err), Hint: "check the disk; remove the copy and back up again"}
+}
+
+var errOtherContent = errors.New("it has another content than was written")
+
+// proofOf is what is known of a copy.
+func (t *Target) proofOf(ctx context.Context, u userdb.UserID) (proof, error) {
+	t.mu.Lock()
+	known, ours := t.made[u]
+	t.mu.Unlock()
+	if ours || t.folder != "" {
+		return known, nil
+	}
+	object, err := t.files.Head(ctx, t.key(u))
+	return proof{object.Metadata[metadataDigest], object.Metadata[metadataSHA]}, err
+}
+
+// proofOfFile has what the wanted proof has. Without one, the file is checked as one of unknown origin.
+func proofOfFile(ctx context.Context, e *migrate.Engine, path string, want proof) (got proof, err error) {
+	if want == (proof{}) {
+		report, err := e.Inspect().Source().FirstCheck().Preflight(ctx, path, e.Limits)
+		if err == nil {
+			err = report.Err()
+		}
+		if userdb.KindOf(err) == userdb.Blocked { // sound, and no Durable Object could hold it
+			err = nil
+		}
+		return got, err
+	}
+	if want.sha != "" {
+		if got.sha, err = shaOf(path); err != nil || got.sha != want.sha {
+			return got, err // bytes of unknown origin are not opened
+		}
+	}
+	if want.digest != "" {
+		got.digest, err = digestOf(ctx, path)
+	}
+	return got, err
+}
+
+func shaOf(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(file)
-	db, err := sqlitefile.Open(ctx, file)
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+func digestOf(ctx context.Context, path string) (string, error) {
+	db, err := sqlitefile.Open(ctx, path)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,47 @@
+package backup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+)
+
+// A file system without links is no reason to write over another backup's copy.
+func TestNameIsNotTaken(t *testing.T) {
+	noLinks := func(from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: errors.ErrUnsupported}
+	}
+	for name, link := range map[string]func(from, to string) error{"links": os.Link, "no links": noLinks} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ours, copied := filepath.Join(dir, "ours.part"), filepath.Join(dir, "alice.sqlite")
+			write := func(path, text string) {
+				t.Helper()
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(ours, "ours")
+			there, err := nameWhole(ours, copied, link)
+			if name == "no links" && userdb.KindOf(err) == userdb.Usage && runtime.GOOS != "linux" {
+				return // refused, which takes nothing from anybody
+			}
+			if there || err != nil {
+				t.Fatalf("a free name: there %v, %v", there, err)
+			}
+			_ = os.Remove(ours) // a link of the copy, where there are links
+			write(copied, "theirs")
+			write(ours, "ours")
+			if there, err := nameWhole(ours, copied, link); !there || err != nil {
+				t.Errorf("a name that is taken: there %v, %v", there, err)
+			}
+			if got, err := os.ReadFile(copied); string(got) != "theirs" {
+				t.Errorf("the other copy is %q, %v", got, err)
+			}
+		})
+	}
+}
