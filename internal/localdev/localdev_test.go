@@ -3,6 +3,8 @@ package localdev
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestNodeIsRecent(t *testing.T) {
@@ -37,21 +39,50 @@ func TestReadyWatcherFindsASplitLineOnce(t *testing.T) {
 // TestReadyWatcherSeesErrors: wrangler waits for an edit of the source then, and is never ready.
 func TestReadyWatcherSeesErrors(t *testing.T) {
 	for _, said := range []string{
-		"\x1b[31m✘ \x1b[41;31m[\x1b[41;97mERROR\x1b[41;31m]\x1b[0m \x1b[1mYour Worker depends on Durable Objects\x1b[0m\n",
+		"\x1b[31m✘ \x1b[41;31m[\x1b[41;97mERROR\x1b[41;31m]\x1b[0m \x1b[1mYour Worker depends on the following Durable Objects\x1b[0m\n",
 		"✘ [ERROR] service core:user:app: Uncaught TypeError\n", "Build failed with 1 error:\n",
+		"✘ [ERROR] of another kind\n",
 	} {
-		w := newReadyWatcher(nil)
-		w.patience = 0
-		if _, err := w.Write([]byte("[WARNING] of nothing\n" + said)); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-w.failed:
-		case <-t.Context().Done():
-			t.Fatal("the test was ended")
-		}
-		if tail := w.tail(); strings.Contains(tail, "\x1b") {
-			t.Errorf("the tail has colours: %q", tail)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := newReadyWatcher(nil)
+			say(t, w, "[WARNING] of nothing\n"+said)
+			<-w.failed // or every goroutine is blocked, and synctest says so
+			if tail := w.tail(); strings.Contains(tail, "\x1b") {
+				t.Errorf("the tail has colours: %q", tail)
+			}
+		})
+	}
+}
+
+// TestReadyWatcherWaitsAfterAnError: many errors do not keep wrangler from becoming ready, which may take
+// long on a busy machine.
+func TestReadyWatcherWaitsAfterAnError(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"an error that stops nothing": {"✘ [ERROR] A request to the Cloudflare API failed.\n", "", "", ""},
+		"it says more":                {"✘ [ERROR] Build failed with 1 error:\n", "Reloading local server...\n", "Still at it\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newReadyWatcher(nil)
+				for _, line := range lines {
+					say(t, w, line)
+					time.Sleep(9 * time.Second)
+				}
+				say(t, w, "Ready on http://127.0.0.1:44015\n")
+				select {
+				case <-w.ready:
+				default:
+					t.Error("wrangler was given up before it was ready")
+				}
+				time.Sleep(2 * time.Minute) // the alarm may go off
+			})
+		})
+	}
+}
+
+func say(t *testing.T, w *readyWatcher, text string) {
+	t.Helper()
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -14,13 +14,18 @@ import (
 // reading it here leaves no moment in which another process can take the port.
 var readyLine = regexp.MustCompile(`Ready on (http://[0-9A-Za-z.:]+)`)
 
-// failedLine is what wrangler prints when it cannot bundle the Worker, or has another error with it: a class
-// that its module does not export, code that throws while it is loaded. It then waits for somebody to edit
-// the source.
-var failedLine = regexp.MustCompile(`Build failed with|✘ \[ERROR\]`)
+// failedLine is what wrangler prints when it cannot bundle or run the Worker: a class that its module does
+// not export, code that throws while it is loaded. It then waits for somebody to edit the source.
+var failedLine = regexp.MustCompile(`Build failed with|Your Worker depends on|Uncaught|runtime failed to start`)
 
-// errorPatience is how long wrangler has for the rest of what it says, and may be ready all the same.
-const errorPatience = 10 * time.Second
+// errorLine begins every error, and with most of them wrangler goes on.
+var errorLine = regexp.MustCompile(`✘ \[ERROR\]`)
+
+// How long wrangler may be silent after such a line before it counts as failed.
+const (
+	failedSilence = 10 * time.Second
+	errorSilence  = time.Minute
+)
 
 // colours are written whatever NO_COLOR says.
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
@@ -33,19 +38,20 @@ type readyWatcher struct {
 	ready  chan string   // gets the URL
 	failed chan struct{} // closed when the Worker cannot be started
 
-	mu       sync.Mutex
-	log      io.Writer
-	patience time.Duration
-	partial  []byte
-	last     []string
-	outcome  sync.Once
+	mu      sync.Mutex
+	log     io.Writer
+	partial []byte
+	last    []string
+	silence time.Duration // that is enough; 0 while nothing is wrong
+	alarm   *time.Timer   // goes off after it
+	outcome sync.Once
 }
 
 func newReadyWatcher(log io.Writer) *readyWatcher {
 	if log == nil {
 		log = io.Discard
 	}
-	return &readyWatcher{ready: make(chan string, 1), failed: make(chan struct{}), log: log, patience: errorPatience}
+	return &readyWatcher{ready: make(chan string, 1), failed: make(chan struct{}), log: log}
 }
 
 // Write never fails: a log that cannot be written must not stop wrangler.
@@ -72,9 +78,25 @@ func (w *readyWatcher) line(line string) {
 	}
 	if match := readyLine.FindStringSubmatch(line); match != nil {
 		w.outcome.Do(func() { w.ready <- match[1] })
-	} else if failedLine.MatchString(line) {
-		time.AfterFunc(w.patience, func() { w.outcome.Do(func() { close(w.failed) }) })
 	}
+	w.listen(line)
+}
+
+// listen waits for the end of what wrangler says after an error. Each further line is a sign of life.
+func (w *readyWatcher) listen(line string) {
+	switch {
+	case failedLine.MatchString(line):
+		w.silence = failedSilence
+	case errorLine.MatchString(line) && w.silence == 0:
+		w.silence = errorSilence
+	}
+	if w.silence == 0 {
+		return
+	}
+	if w.alarm != nil {
+		w.alarm.Stop()
+	}
+	w.alarm = time.AfterFunc(w.silence, func() { w.outcome.Do(func() { close(w.failed) }) })
 }
 
 func (w *readyWatcher) tail() string {

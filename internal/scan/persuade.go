@@ -40,12 +40,19 @@ func (r *Report) Recommendation() string {
 	return text + "."
 }
 
-// orLittle names no fractions of a cent, which nobody decides by.
+// orLittle names no fractions of a cent, which nobody decides by. Which way they go is told all the same.
 func orLittle(amounts [2]float64, format func(low, high float64) string) string {
-	if most := max(math.Abs(amounts[0]), math.Abs(amounts[1])); most > 0 && most < 0.01 {
-		return "less than $0.01"
+	const little = "less than $0.01"
+	low, high := min(amounts[0], amounts[1]), max(amounts[0], amounts[1])
+	switch {
+	case low <= -0.01 || high >= 0.01 || low == 0 && high == 0:
+		return format(amounts[0], amounts[1])
+	case high <= 0:
+		return "a saving of " + little
+	case low < 0:
+		return "a change of " + little
 	}
-	return format(amounts[0], amounts[1])
+	return little
 }
 
 // enough is how many requests of a kind have to be observed before they say more than the model.

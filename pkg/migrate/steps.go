@@ -172,6 +172,9 @@ func takeStep[C command](ctx context.Context, c C, want intent[C], object wire.S
 }
 
 func noStep(op string, u userdb.UserID, at userfile.Situation, object wire.Status) error {
+	if at == userfile.BeingDeleted {
+		return userfile.IsBeingDeleted(u)
+	}
 	if at == userfile.ForeignMark || at == userfile.ObjectSetBack {
 		return claimedByOther(u, errors.New("the file shows a newer claim"))
 	}

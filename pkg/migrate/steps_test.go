@@ -3,6 +3,7 @@ package migrate
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -87,5 +88,13 @@ func TestIntentsHaveAStepForEachSituation(t *testing.T) {
 		if len(led) != intent.steps {
 			t.Errorf("%s has %d steps, and its claim leads to %d situations", intent.name, intent.steps, len(led))
 		}
+	}
+}
+
+// A deletion may begin after the claim. What the command says then is how it ends.
+func TestNoStepForOneWhoIsDeleted(t *testing.T) {
+	err := noStep("resume", "alice", userfile.BeingDeleted, wire.Status{Phase: userdb.Active})
+	if userdb.KindOf(err) != userdb.Superseded || !strings.Contains(err.Error(), "dbmigrate forget") {
+		t.Errorf("%v", err)
 	}
 }
