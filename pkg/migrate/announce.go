@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/reserved"
@@ -35,12 +36,13 @@ const (
 func (e *Engine) announceFence(ctx context.Context, u userdb.UserID, lostOne bool) (withdraw func()) {
 	e.observe(result.Event{User: u, Stage: result.StageBusy})
 	key := fencingFolder + e.Layout.Key(u)
-	if e.putAnnouncement(ctx, key) != nil {
-		return func() {}
-	}
 	stopRenewing := func() {}
 	if lostOne {
 		stopRenewing = e.renewAnnouncement(ctx, key)
+	}
+	if e.putAnnouncement(ctx, key) != nil {
+		stopRenewing()
+		return func() {}
 	}
 	pause(ctx, noticedAfter)
 	return func() {
@@ -57,18 +59,17 @@ func (e *Engine) putAnnouncement(ctx context.Context, key userdb.ObjectKey) erro
 }
 
 // renewAnnouncement goes on until stop, which waits for it: a renewal behind the withdrawal would hold saves
-// for nothing.
+// for nothing. A renewal does not wait for the one before, which may take longer than a hold.
 func (e *Engine) renewAnnouncement(ctx context.Context, key userdb.ObjectKey) (stop func()) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announcedAtMost)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var renewals sync.WaitGroup
+	renewals.Go(func() {
 		for pause(ctx, announcedAgain) {
-			_ = e.putAnnouncement(ctx, key)
+			renewals.Go(func() { _ = e.putAnnouncement(ctx, key) })
 		}
-	}()
+	})
 	return func() {
 		cancel()
-		<-ended
+		renewals.Wait()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +19,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// busyFile is a bucket that takes its time for each request, and an application that saves the file whenever
-// somebody else is about to, but for while a fence is announced. It sees an announcement a second late.
+// busyFile is a bucket that takes its time for each request, announcements included, and an application that
+// saves the file all the time, and whenever somebody else is about to, but for while a fence is announced. It
+// sees an announcement a second late.
 type busyFile struct {
 	migrate.Files
+	mu        sync.Mutex
 	bucket    *world.Bucket
 	key       userdb.ObjectKey
 	takes     time.Duration
@@ -35,11 +38,11 @@ func (b *busyFile) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb
 }
 
 func (b *busyFile) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+	time.Sleep(b.takes)
 	if strings.HasPrefix(string(key), userdb.ReservedPrefix+"fencing/") {
 		b.announced(opts)
 		return b.Files.Put(ctx, key, body, size, opts)
 	}
-	time.Sleep(b.takes)
 	if key == b.key {
 		b.save(ctx)
 	}
@@ -47,6 +50,8 @@ func (b *busyFile) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSe
 }
 
 func (b *busyFile) announced(opts userdb.PutOptions) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
 	if now.After(b.end) {
 		b.from = now.Add(time.Second)
@@ -57,6 +62,8 @@ func (b *busyFile) announced(opts userdb.PutOptions) {
 
 // save counts the file's changes, as SQLite does at each write. Nobody saves over a fence.
 func (b *busyFile) save(ctx context.Context) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if now := time.Now(); now.After(b.from) && now.Before(b.end) {
 		return
 	}
@@ -69,6 +76,14 @@ func (b *busyFile) save(ctx context.Context) {
 	copy(content.Bytes()[24:], counter)
 	copy(content.Bytes()[92:], counter)
 	_, _ = b.bucket.Put(ctx, b.key, bytes.NewReader(content.Bytes()), int64(content.Len()), userdb.PutOptions{})
+}
+
+// saveAllTheTime ends with ctx.
+func (b *busyFile) saveAllTheTime(ctx context.Context) {
+	for ctx.Err() == nil {
+		time.Sleep(200 * time.Millisecond)
+		b.save(ctx)
+	}
 }
 
 // abandonMigration leaves a claim behind, and a file without a fence: the rollback stamps it.
@@ -97,12 +112,17 @@ func TestABusyFileIsTakenInTheEnd(t *testing.T) {
 		"lift":  abandonMigration,
 		"merge": beginSplit,
 	} {
-		for _, takes := range []time.Duration{0, 3 * time.Second} {
+		for _, takes := range []time.Duration{0, time.Second, 3 * time.Second} {
 			t.Run(name+", each request takes "+takes.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w, key, _ := oneUser(t)
 					begin(t, w)
 					busy := &busyFile{Files: w.Bucket, bucket: w.Bucket, key: key, takes: takes}
+					ctx, stop := context.WithCancel(t.Context())
+					var saving sync.WaitGroup
+					saving.Go(func() { busy.saveAllTheTime(ctx) })
+					defer saving.Wait()
+					defer stop()
 					e := world.Stepwise(w.Engine("run", busy, w.Objects, w.Objects))
 					e.MarkBytes = 0 // the operator puts stamps and fences
 					r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
