@@ -379,7 +379,7 @@ func (f *follower) add(t *followed, page *wire.ExportPage) error {
 
 // compare holds a range of the copy against the object, both of the same moment.
 func (f *follower) compare(t *followed, asked *wire.FollowCheck, object *wire.RangeDigest) error {
-	if object.Rows < asked.Limit {
+	if object.Rows < asked.Limit && !object.More {
 		object.Last = nil // the range ends with the table
 	}
 	copied, err := f.rangeOf(t, sqlitefile.Range{After: asked.After, Upto: object.Last})

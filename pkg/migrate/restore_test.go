@@ -258,6 +258,7 @@ func (d distant) ExportRows(ctx context.Context, u userdb.UserID, req wire.Expor
 type distantReads struct {
 	migrate.Snapshots
 	before bool // the Worker knows nothing of whole tables
+	cuts   bool // digests end because of their bytes
 }
 
 func (d distantReads) ReadAll(ctx context.Context, u userdb.UserID) (*wire.Exported, error) {
@@ -272,7 +273,17 @@ func (d distantReads) Follow(ctx context.Context, u userdb.UserID, req wire.Foll
 	if d.before {
 		req.Virtual, req.Whole = false, nil
 	}
-	return d.Snapshots.Follow(ctx, u, req)
+	if !d.cuts || req.Check == nil || req.Check.Limit == 1 {
+		return d.Snapshots.Follow(ctx, u, req)
+	}
+	part := *req.Check
+	part.Limit /= 2
+	req.Check = &part
+	at, err := d.Snapshots.Follow(ctx, u, req)
+	if err == nil && at.Check != nil {
+		at.Check.More = at.Check.Rows == part.Limit
+	}
+	return at, err
 }
 
 // TestBackupIsOfOneMoment: while the application writes and the user moves there and back, each backup holds
@@ -283,11 +294,13 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 		pause  time.Duration
 		old    bool // the Worker answers no copy
 		before bool // it sends no whole tables
+		cuts   bool // its digests end because of their bytes
 	}{
-		"in one request":                    {1 << 20, 5 * time.Millisecond, false, false},
-		"followed":                          {0, 5 * time.Millisecond, false, false},
-		"followed, from a Worker of before": {0, 5 * time.Millisecond, false, true},
-		"page by page":                      {0, 100 * time.Millisecond, true, false},
+		"in one request":                    {1 << 20, 5 * time.Millisecond, false, false, false},
+		"followed":                          {0, 5 * time.Millisecond, false, false, false},
+		"followed, from a Worker of before": {0, 5 * time.Millisecond, false, true, false},
+		"followed, of long rows":            {0, 5 * time.Millisecond, false, false, true},
+		"page by page":                      {0, 100 * time.Millisecond, true, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -311,7 +324,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 				for round := range 12 {
 					e := x.engine()
 					e.SnapshotBytes = c.atOnce
-					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots, c.before}
+					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots, c.before, c.cuts}
 					if c.old {
 						e.Snapshots = nil
 					}
