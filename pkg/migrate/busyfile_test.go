@@ -30,6 +30,8 @@ type busyFile struct {
 	takes     time.Duration
 	from, end time.Time // of the hold that was announced last
 	saved     int
+	deaf      bool // the application knows no announcements
+	asked     int  // announcements
 }
 
 func (b *busyFile) Get(ctx context.Context, key userdb.ObjectKey, ifMatch userdb.ETag, w io.Writer) (userdb.Object, error) {
@@ -52,6 +54,7 @@ func (b *busyFile) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSe
 func (b *busyFile) announced(opts userdb.PutOptions) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.asked++
 	now := time.Now()
 	if now.After(b.end) {
 		b.from = now.Add(time.Second)
@@ -64,7 +67,7 @@ func (b *busyFile) announced(opts userdb.PutOptions) {
 func (b *busyFile) save(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := time.Now(); now.After(b.from) && now.Before(b.end) {
+	if now := time.Now(); !b.deaf && now.After(b.from) && now.Before(b.end) {
 		return
 	}
 	var content bytes.Buffer
@@ -136,4 +139,65 @@ func TestABusyFileIsTakenInTheEnd(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAFenceIsAnnouncedForALimitedTime: a command renews announcements for half a minute in all, however many
+// attempts it loses. A renewal comes every two seconds. A merge begins seven attempts with an announcement,
+// and then six that open both halves again.
+func TestAFenceIsAnnouncedForALimitedTime(t *testing.T) {
+	const most = 30/2 + 7 + 6
+	for name, begin := range map[string]func(t *testing.T, w *world.World){
+		"lift":  abandonMigration,
+		"merge": beginSplit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, key, _ := oneUser(t)
+				begin(t, w)
+				busy := &busyFile{Files: w.Bucket, bucket: w.Bucket, key: key, takes: 3 * time.Second, deaf: true}
+				e := world.Stepwise(w.Engine("run", busy, w.Objects, w.Objects))
+				e.MarkBytes = 0 // the operator puts stamps and fences
+				r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+				if userdb.KindOf(r.Err()) != userdb.Precondition || r.Open || strings.Contains(r.Err().Error(), "writes wait") {
+					t.Errorf("%s, open %t: %v", r.Outcome, r.Open, r.Err())
+				}
+				if busy.asked < 8 || busy.asked > most {
+					t.Errorf("announced %d times, and at most %d are right", busy.asked, most)
+				}
+			})
+		})
+	}
+}
+
+// refusesFile is a bucket where every PUT of the file loses its race.
+type refusesFile struct {
+	*busyFile
+	lost int
+}
+
+func (r *refusesFile) Put(ctx context.Context, key userdb.ObjectKey, body io.ReadSeeker, size int64, opts userdb.PutOptions) (userdb.ETag, error) {
+	if key == r.key {
+		r.lost++
+		return "", &userdb.Error{Op: "put", Thing: string(key), Kind: userdb.Precondition}
+	}
+	return r.busyFile.Put(ctx, key, body, size, opts)
+}
+
+// TestAFencedFileIsNotAnnounced: no application writes it, so nobody has to hold a save.
+func TestAFencedFileIsNotAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, key, _ := oneUser(t)
+		if r := w.Engine("run", w.Bucket, w.Objects, w.Objects).Migrate(t.Context(), alice); r.Err() != nil {
+			t.Fatal(r.Err())
+		}
+		refuses := &refusesFile{busyFile: &busyFile{Files: w.Bucket, bucket: w.Bucket, key: key}}
+		e := world.Stepwise(w.Engine("run", refuses, w.Objects, w.Objects))
+		e.MarkBytes = 0
+		if r := e.Rollback(t.Context(), alice, migrate.RollbackOptions{}); userdb.KindOf(r.Err()) != userdb.Precondition {
+			t.Errorf("%s: %v", r.Outcome, r.Err())
+		}
+		if refuses.lost < 8 || refuses.asked != 0 {
+			t.Errorf("%d attempts lost, %d announcements", refuses.lost, refuses.asked)
+		}
+	})
 }

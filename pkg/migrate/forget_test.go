@@ -39,11 +39,12 @@ func (x *walk) litter() {
 		} {
 			x.leave(userdb.ObjectKey(fmt.Sprintf(key, u)))
 		}
+		x.leave(".dbmigrate/fencing/" + x.w.Layout.Key(u))
 	}
 	x.leave(x.w.Layout.Key(neighbor))
 }
 
-const litterOfOthers = 2*8 + 1
+const litterOfOthers = 2*9 + 1
 
 func (x *walk) leave(key userdb.ObjectKey) {
 	x.Helper()

@@ -187,7 +187,7 @@ func (r *retreat) tryToFenceHot(
 	try int,
 ) (file *userfile.Copy, lost bool, err error) {
 	if try > 0 {
-		defer r.announceFence(ctx, r.user, try > 1)()
+		defer r.fences.announce(ctx, try > 1)()
 	}
 	file, err = r.download(ctx, r.user)
 	if userdb.KindOf(err) == userdb.NotFound {

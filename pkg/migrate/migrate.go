@@ -43,6 +43,7 @@ const fencePatience = 2 * time.Minute
 type migration struct {
 	*Engine
 	user    userdb.UserID
+	fences  *announcer
 	g       userdb.Claim
 	from    claimed        // the claim, and what it was made from
 	file    *userfile.Copy // the version of the file that is being moved
@@ -72,7 +73,12 @@ type migration struct {
 // not written: the caller does that in bulk.
 func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 	started := e.now()
-	m := &migration{Engine: e, user: u, result: &result.Result{User: u, Action: result.ActionMigrate}}
+	m := &migration{
+		Engine: e,
+		user:   u,
+		fences: e.announcer(u),
+		result: &result.Result{User: u, Action: result.ActionMigrate},
+	}
 	defer m.forget()
 	err := m.run(ctx)
 	r := m.result.End(e.now().Sub(started), err)
@@ -157,6 +163,8 @@ func (m *migration) goOn(ctx context.Context, want intent[*migration]) error {
 }
 
 func (m *migration) id() userdb.UserID { return m.user }
+
+func (m *migration) announces() *announcer { return m.fences }
 
 func (m *migration) lookAs(ctx context.Context, op string) (userfile.Version, error) {
 	file := m.from.file
@@ -442,7 +450,7 @@ func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err er
 		return errors.Is(err, errFenceOverwritten), err
 	}
 	if m.hurried && try > 0 {
-		defer m.announceFence(ctx, m.user, try > fenceTries)()
+		defer m.fences.announce(ctx, try > fenceTries)()
 	}
 	if m.file == nil {
 		if err := m.admit(ctx); err != nil {

@@ -48,6 +48,7 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 	back := &retreat{
 		Engine: m.Engine,
 		user:   m.user,
+		fences: m.fences,
 		result: &result.Result{User: m.user, Action: result.ActionRollback},
 	}
 	if m.fenced && m.file != nil && !userfile.AlteredUnderFence(m.file.Version) {
@@ -73,7 +74,7 @@ func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 	default:
 		return failed
 	}
-	if err != nil {
+	if err != nil && !r.bothServe(ctx) {
 		return fmt.Errorf(
 			"%w; writes wait, because the Durable Object could not be opened again: %w",
 			failed,
@@ -83,6 +84,13 @@ func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 	r.result.Open = false
 	r.result.Reason = "the rollback was taken back: the user is served as before"
 	return failed
+}
+
+// bothServe says of a split user that cold and hot rows are written again. An application that is faster
+// every time does not let its file be touched, and is not waiting.
+func (r *retreat) bothServe(ctx context.Context) bool {
+	st, file, err := r.sides().Both(ctx, r.user)
+	return err == nil && st.Phase == userdb.Cold && !file.Absent && !file.Fenced()
 }
 
 // reopen gives the Durable Object back to the user when this command cannot bring the user to the file. That
@@ -143,6 +151,7 @@ func (r *retreat) forward(
 	m := &migration{
 		Engine: r.Engine,
 		user:   r.user,
+		fences: r.fences,
 		g:      c.Gen,
 		from:   claimed{Claimed: c},
 		parts:  parts,

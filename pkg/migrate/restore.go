@@ -29,6 +29,7 @@ func (e *Engine) Restore(ctx context.Context, u userdb.UserID, path string, opts
 	r := &retreat{
 		Engine: e,
 		user:   u,
+		fences: e.announcer(u),
 		opts:   RollbackOptions{DiscardWrites: true},
 		result: &result.Result{User: u, Action: result.ActionRestore},
 	}

@@ -41,9 +41,10 @@ type RollbackOptions struct {
 // retreat is one user's way back into the file under one claim.
 type retreat struct {
 	*Engine
-	user userdb.UserID
-	opts RollbackOptions
-	g    userdb.Claim
+	user   userdb.UserID
+	fences *announcer
+	opts   RollbackOptions
+	g      userdb.Claim
 	// liftedFrom is the lineage of a fence that is lifted without its Durable Object.
 	liftedFrom userdb.Lineage
 	// hotOf is the lineage of the cold rows of a split user who stays split.
@@ -80,6 +81,7 @@ func (e *Engine) Rollback(ctx context.Context, u userdb.UserID, opts RollbackOpt
 	r := &retreat{
 		Engine: e,
 		user:   u,
+		fences: e.announcer(u),
 		opts:   opts,
 		result: &result.Result{User: u, Action: result.ActionRollback},
 	}
@@ -205,6 +207,8 @@ func (r *retreat) finish(ctx context.Context, c claimed) error {
 }
 
 func (r *retreat) id() userdb.UserID { return r.user }
+
+func (r *retreat) announces() *announcer { return r.fences }
 
 func (r *retreat) lookAs(ctx context.Context, op string) (userfile.Version, error) {
 	file, err := r.lookOnce(ctx)

@@ -103,6 +103,7 @@ func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) 
 	m := &migration{
 		Engine: e,
 		user:   u,
+		fences: e.announcer(u),
 		result: &result.Result{User: u, Action: result.ActionMigrate},
 		parts:  &parts{SplitOptions: opts},
 	}
@@ -643,6 +644,7 @@ func (m *migration) freeHot(ctx context.Context, st wire.Status) error {
 	lift := &retreat{
 		Engine: m.Engine,
 		user:   m.user,
+		fences: m.fences,
 		g:      m.g,
 		hotOf:  st.Lin,
 		result: &result.Result{User: m.user, Action: result.ActionRollback},

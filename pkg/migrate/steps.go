@@ -132,37 +132,44 @@ type command interface {
 	// lookAs looks at the file for the intent. It stops where a newer claim shows.
 	lookAs(ctx context.Context, op string) (userfile.Version, error)
 	id() userdb.UserID
-	// announceFence asks routers to hold the saves of the user's file until the attempt is withdrawn.
-	announceFence(ctx context.Context, u userdb.UserID, lostOne bool) (withdraw func())
+	announces() *announcer
 }
 
 // fulfil brings a claimed user from any situation to where the intent ends. It is the only loop that decides
 // by both sides: look, classify, take the step. A step that lost its race is no failure: it looks again.
 func fulfil[C command](ctx context.Context, c C, want intent[C], object wire.Status) error {
-	for lost := 0; lost < putTries; {
-		next, err := takeStep(ctx, c, want, object, lost)
+	var tried attempts
+	for tried.lost < putTries {
+		next, err := takeStep(ctx, c, want, object, &tried)
 		switch {
 		case errors.Is(err, errLookAgain):
-			lost++
+			tried.lost++
 		case err != nil || next == nil:
 			return err
 		default:
-			object, lost = *next, 0
+			object, tried.lost = *next, 0
 		}
 	}
 	return lostRaces(want.op, c.id())
 }
 
+// attempts are those of the step that is due.
+type attempts struct {
+	lost   int
+	fenced bool // the file, when it was looked at last: no application writes it
+}
+
 // takeStep looks, and takes the step for what it sees. Once is bad luck: a step that lost twice is announced,
 // since the application would be faster each time.
-func takeStep[C command](ctx context.Context, c C, want intent[C], object wire.Status, lost int) (*wire.Status, error) {
-	if lost > 1 {
-		defer c.announceFence(ctx, c.id(), lost > 2)()
+func takeStep[C command](ctx context.Context, c C, want intent[C], object wire.Status, tried *attempts) (*wire.Status, error) {
+	if tried.lost > 1 && !tried.fenced {
+		defer c.announces().announce(ctx, tried.lost > 2)()
 	}
 	file, err := c.lookAs(ctx, want.op)
 	if err != nil {
 		return nil, err
 	}
+	tried.fenced = file.Fenced()
 	at := userfile.Classify(file, object)
 	take := want.steps[at]
 	if take == nil {

@@ -83,8 +83,9 @@ func (e *Engine) keptOf(
 	for _, folder := range keptFolders {
 		list(folder+string(u)+"/", everything)
 	}
-	rehearsal := rehearsalKey(u)
-	list(string(rehearsal), func(key userdb.ObjectKey) bool { return key == rehearsal })
+	for _, own := range []userdb.ObjectKey{rehearsalKey(u), e.fencingKey(u)} {
+		list(string(own), func(key userdb.ObjectKey) bool { return key == own })
+	}
 	if archivePrefix != "" {
 		folder := archivePrefix + string(u) + "/"
 		list(folder, func(key userdb.ObjectKey) bool { return isArchive(strings.TrimPrefix(string(key), folder)) })
