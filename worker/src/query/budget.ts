@@ -47,9 +47,10 @@ export class ResultBudget {
   /**
    * Looks whether there will be room for rows, and takes none.
    * @param sizes for each row, the bytes of its values beside NUMBER_BYTES each
+   * @param kept so many of them a LIMIT and an OFFSET leave: those that the OFFSET skips are no rows of the answer
    * @throws WireError too-costly
    */
-  foresee(sizes: Iterable<readonly (Cell | undefined)[]>, columns: number): void {
+  foresee(sizes: Iterable<readonly (Cell | undefined)[]>, columns: number, kept = Infinity): void {
     let [rows, bytes] = [0, 0];
     // One that is left in the middle is a cursor that keeps tables from being dropped (see `drain`).
     for (const [size] of sizes) {
@@ -57,7 +58,7 @@ export class ResultBudget {
       bytes += columns * NUMBER_BYTES + Number(size);
       if (bytes > this.#bytes + DRAINED_BYTES) break;
     }
-    if (rows > this.#rows) throw tooCostly("rows", QUERY_LIMITS.resultRows);
+    if (kept === Infinity && rows > this.#rows) throw tooCostly("rows", QUERY_LIMITS.resultRows);
     if (bytes > this.#bytes) throw tooCostly("bytes", QUERY_LIMITS.resultBytes);
   }
 

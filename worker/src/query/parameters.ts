@@ -57,8 +57,19 @@ export class BoundStatement {
 
   /** What the parameters of the first `count` tokens are bound to. */
   bindings(count = this.tokens.length): Binding[] {
-    const used = this.tokens.slice(0, count).map((token) => this.#indexes.get(token) ?? 0);
+    return this.bindingsOf(this.tokens.slice(0, count));
+  }
+
+  /** The same for some of the tokens. */
+  bindingsOf(tokens: readonly Token[]): Binding[] {
+    const used = tokens.map((token) => this.#indexes.get(token) ?? 0);
     return this.#values.slice(0, Math.max(0, ...used)).map(toBinding);
+  }
+
+  /** The INTEGER that a parameter is bound to, if it is one. */
+  integerOf(token: Token): bigint | undefined {
+    const value = this.#values[(this.#indexes.get(token) ?? 0) - 1];
+    return value?.type === "integer" ? value.value : undefined;
   }
 
   #tokenSql(token: Token, parameter = token.text): string {

@@ -1,8 +1,8 @@
 // Reads results without losing what JavaScript numbers cannot show: whether a number is an INTEGER or a REAL,
 // and INTEGERs beyond 2^53.
 import { WireError, messageOf } from "../wire/errors.ts";
-import { LIMITS, MAX_EXACT_INTEGER } from "../wire/limits.ts";
-import { ONE_TOO_MANY, sizesOf, sortsRows } from "./ahead.ts";
+import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
+import { type Arrival, ONE_TOO_MANY, arrivalOf, rowsKept, sizesOf } from "./ahead.ts";
 import { ResultBudget } from "./budget.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
 import { type MixedNames, hasMixedValues, mayMix, mixedNames } from "./affinity.ts";
@@ -16,6 +16,7 @@ import {
   countBeforeVerb,
   countParts,
   endsWithValues,
+  hasLimit,
   isOrdered,
   keepsRows,
 } from "./statement.ts";
@@ -72,7 +73,7 @@ export class ExactReader {
   readonly #sql: Sql;
   readonly #hidden: readonly string[];
   readonly #names = new Map<string, readonly string[]>();
-  readonly #sorts = new Map<string, boolean>();
+  readonly #arrivals = new Map<string, Arrival>();
   readonly #countsSteps: boolean;
   #mixed: MixedNames | undefined;
   #budget = new ResultBudget();
@@ -89,7 +90,7 @@ export class ExactReader {
 
   forget(): void {
     this.#names.clear();
-    this.#sorts.clear();
+    this.#arrivals.clear();
     this.#mixed = undefined;
   }
 
@@ -154,24 +155,21 @@ export class ExactReader {
   }
 
   #readAsNumbers(statement: BoundStatement): StatementResult {
-    const sorted = this.#isSorted(statement);
-    const ahead = sorted ? this.#countAhead(statement, this.#columnNames(statement)) : 0;
-    const bounded =
-      sorted || endsWithValues(statement.tokens) ? statement.sql() : withEnd(statement, statement.sql());
-    const result = this.readPlain(statement, bounded);
+    const arrival = this.#arrivalOf(statement);
+    const ahead = arrival === "sorted" ? this.#countAhead(statement, this.#columnNames(statement)) : 0;
+    const made = arrival === "made" && !endsWithValues(statement.tokens);
+    const result = this.readPlain(statement, made ? withEnd(statement, statement.sql()) : statement.sql());
     return { ...result, rowsRead: result.rowsRead + ahead };
   }
 
-  /** Whether the statement has all its rows made, and sorted, before the first one comes. */
-  #isSorted(statement: BoundStatement): boolean {
-    const { tokens } = statement;
-    if (!isOrdered(tokens) || hasLimit(tokens)) return false;
+  #arrivalOf(statement: BoundStatement): Arrival {
+    if (!isOrdered(statement.tokens) || keepsFew(rowsKept(this.#sql, statement))) return "made";
     const sql = statement.sql();
-    const known = this.#sorts.get(sql);
+    const known = this.#arrivals.get(sql);
     if (known !== undefined) return known;
-    const sorts = sortsRows(this.#sql, sql + ONE_TOO_MANY, statement.bindings());
-    if (sql.length <= KEPT_CHARACTERS) keep(this.#sorts, sql, sorts);
-    return sorts;
+    const arrival = arrivalOf(this.#sql, statement);
+    if (sql.length <= KEPT_CHARACTERS) keep(this.#arrivals, sql, arrival);
+    return arrival;
   }
 
   /**
@@ -180,14 +178,17 @@ export class ExactReader {
    * @throws WireError too-costly
    */
   #countAhead(statement: BoundStatement, columns: readonly string[]): number {
+    const ordered = isOrdered(statement.tokens);
+    const kept = ordered ? rowsKept(this.#sql, statement) : Infinity;
+    if (this.#countsSteps || keepsFew(kept)) return 0;
     const count = countBeforeOrder(statement.tokens);
-    const keepsAFew = count < statement.tokens.length && hasLimit(statement.tokens);
-    if (this.#countsSteps || keepsAFew) return 0;
     const sql = statement.sql(count);
+    const end = kept < Infinity ? ` LIMIT ${kept}` : ONE_TOO_MANY;
+    const bounded = ordered ? sql + end : withEnd(statement, sql);
     const [names, result] = [numbered(columns), resultName(sql)];
-    const rows = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS (${withEnd(statement, sql)})`;
+    const rows = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS (${bounded})`;
     const cursor = this.#sql.exec(`${rows} ${sizesOf(names, result)}`, ...statement.bindings(count));
-    this.#budget.foresee(cursor.raw(), columns.length);
+    this.#budget.foresee(cursor.raw(), columns.length, kept);
     return cursor.rowsRead;
   }
 
@@ -209,11 +210,11 @@ export class ExactReader {
 
   #readWrapped(statement: BoundStatement, columns: readonly string[], sql: string): StatementResult {
     const query = columns.length < LIMITS.columns ? oneQuery : twoHalves;
-    const sorted = this.#isSorted(statement);
-    const streams = query === oneQuery && !sorted;
-    const ahead = streams ? 0 : this.#countAhead(statement, columns);
+    const arrival = this.#arrivalOf(statement);
+    const streams = query === oneQuery && arrival === "made";
+    const ahead = streams || arrival === "grouped" ? 0 : this.#countAhead(statement, columns);
     const [names, result] = [numbered(columns), resultName(sql)];
-    const limited = sorted ? sql : withEnd(statement, sql);
+    const limited = arrival === "made" ? withEnd(statement, sql) : sql;
     const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS ${streams ? "" : "MATERIALIZED "}(${limited})`;
     const outer = `${query.sql(names, result)}${streams ? ONE_BY_ONE : ""}`;
     const cursor = this.#sql.exec(`${inner} ${outer}`, ...statement.bindings());
@@ -327,8 +328,9 @@ function withEnd({ tokens }: BoundStatement, sql: string): string {
   return endsWithValues(tokens) ? `SELECT * FROM (${sql})${ONE_TOO_MANY}` : sql + ONE_TOO_MANY;
 }
 
-function hasLimit(tokens: readonly Token[]): boolean {
-  return countBeforeLimit(tokens) < tokens.length;
+/** Whether SQLite keeps no more rows, while it sorts, than an answer may have. */
+function keepsFew(kept: number): boolean {
+  return kept <= QUERY_LIMITS.resultRows;
 }
 
 function numbered(columns: readonly string[]): string[] {

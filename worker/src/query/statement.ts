@@ -229,6 +229,15 @@ export function countBeforeLimit(tokens: readonly Token[]): number {
   return at < 0 ? tokens.length : at;
 }
 
+export function hasLimit(tokens: readonly Token[]): boolean {
+  return countBeforeLimit(tokens) < tokens.length;
+}
+
+/** Whether each row of the statement is a group of others. */
+export function isGrouped(tokens: readonly Token[]): boolean {
+  return countParts(tokens) === 1 && findOutside(tokens, (token) => isKeyword(token, "GROUP")) >= 0;
+}
+
 /** Whether the statement itself has an ORDER BY. */
 export function isOrdered(tokens: readonly Token[]): boolean {
   return countBeforeOrder(tokens) < tokens.length;

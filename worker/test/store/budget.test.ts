@@ -63,6 +63,12 @@ describe("a request to a store ends", () => {
   it.each([
     ["sorted", `${long} hex(zeroblob(50000)) AS x FROM r ORDER BY n % 7`],
     ["sorted by a number of theirs", `${long} n % 7, hex(zeroblob(50000)) FROM r ORDER BY 1 DESC`],
+    ["sorted, of groups", `${long} hex(zeroblob(50000)) AS x FROM r GROUP BY n ORDER BY n % 7`],
+    ["sorted, without a limit", `${long} hex(zeroblob(50000)) AS x FROM r ORDER BY n % 7 LIMIT -1`],
+    [
+      "sorted, to be skipped",
+      `${long} hex(zeroblob(50000)) AS x FROM r ORDER BY n % 7 LIMIT 1 OFFSET 199998`,
+    ],
     ["sorted, of two SELECTs", `${long} hex(zeroblob(50000)) AS x FROM r UNION ALL SELECT 1 ORDER BY x`],
     ["of 100 columns", `${long} hex(zeroblob(50000)), ${Array(99).fill("n").join(", ")} FROM r`],
     [
@@ -79,11 +85,34 @@ describe("a request to a store ends", () => {
   it("and sorts no rows that the answer has no room for", async () => {
     await ask(`INSERT INTO notes ${upTo(300_000)} SELECT n, n % 7 FROM r`);
     const sorted = "SELECT * FROM notes ORDER BY text";
-    const [answer, read] = await countingRows(() => ask(sorted));
-    expect(answer).toMatchObject({ ok: false, error: { kind: "too-costly" } });
-    expect(read).toBeLessThan(110_000);
-    const some = "SELECT * FROM notes WHERE id < 3000 ORDER BY text";
-    expect(await ask(`${sorted} LIMIT 3`, some)).toMatchObject({ ok: true });
+    for (const end of [
+      "",
+      " LIMIT -1",
+      " LIMIT 9223372036854775807",
+      " LIMIT 5 - 6 OFFSET 2",
+      " LIMIT 1, -1",
+    ]) {
+      const [answer, read] = await countingRows(() => ask(sorted + end));
+      expect(answer, end).toMatchObject({ ok: false, error: { kind: "too-costly" } });
+      expect(read, end).toBeLessThan(110_000);
+    }
+  });
+
+  it("and answers a few of many rows that it sorts", async () => {
+    await ask(`INSERT INTO notes ${upTo(300_000)} SELECT n, n % 7 FROM r`);
+    const few: readonly (readonly [string, number, unknown[]?])[] = [
+      ["WHERE id < 3000 ORDER BY text", 2999],
+      ["ORDER BY text LIMIT 3", 3],
+      ["ORDER BY text LIMIT 2, 3", 3],
+      ["ORDER BY text LIMIT ? OFFSET ?", 3, [3, 2]],
+      ["WHERE text <> ? ORDER BY text LIMIT max(?, ?) + 1", 4, ["x", 1, 3]],
+      ["ORDER BY text LIMIT 3 OFFSET 150000", 3],
+    ];
+    for (const [end, rows, params = []] of few) {
+      const sql = `SELECT * FROM notes ${end}`;
+      const answer = await store.stub.query({ statements: [{ sql, params }] });
+      expect(answer.ok && answer.results[0]?.rows.length, end).toBe(rows);
+    }
   });
 
   // An INTEGER has as many digits as it has, and 8 bytes of the budget.
@@ -105,6 +134,14 @@ describe("a request to a store ends", () => {
     const rowsRead = (answer: QueryAnswer | undefined) => answer?.ok === true && answer.results[0]?.rowsRead;
     expect(rowsRead(byKey)).toBe(50);
     expect(rowsRead(byText)).toBe(200); // the first look, the rows, those that are sorted, and the answer's
+  });
+
+  it("and reads the rows of groups once", async () => {
+    await ask(`INSERT INTO notes ${upTo(7000)} SELECT n, n % 7 FROM r`);
+    const groups = "SELECT text, count(*) FROM notes GROUP BY text ORDER BY max(id) DESC";
+    const [answer, read] = await countingRows(() => ask(groups));
+    expect(answer.ok && answer.results[0]?.rows.length).toBe(7);
+    expect(read).toBeLessThan(2 * 7000 + 100); // and once more those that are sorted into groups
   });
 
   // A column is asked for twice, for its value and for its class.
