@@ -13,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -91,16 +92,41 @@ func TestReopensWithATokenThatOnlyReads(t *testing.T) {
 	}
 }
 
+// grownTo says that databases of Durable Objects have grown to so many bytes, if it is not 0.
+type grownTo struct {
+	migrate.Stores
+	bytes *int64
+}
+
+func (g grownTo) Status(ctx context.Context, u userdb.UserID) (wire.Status, error) {
+	st, err := g.Stores.Status(ctx, u)
+	if *g.bytes > 0 {
+		st.DatabaseBytes = *g.bytes
+	}
+	return st, err
+}
+
 // TestATokenThatOnlyReadsSealsNobody: a file that is too large for the Worker could not be put back, nor
-// could the object be opened again. The command finds out before it seals anything.
+// could the object be opened again. The command finds out before it seals anything, and seals no one either
+// with a file that no token could put: there is one kind of PUT only, which takes up to MaxPutBytes.
 func TestATokenThatOnlyReadsSealsNobody(t *testing.T) {
-	for name, markBytes := range map[string]int64{"a file": 1 << 20, "a file that is too large for the Worker": 10} {
+	for name, c := range map[string]struct {
+		markBytes, grown int64
+		mayWrite         bool
+		kind             userdb.Kind
+	}{
+		"a file": {1 << 20, 0, false, userdb.Unauthorized},
+		"a file that is too large for the Worker": {10, 0, false, userdb.Unauthorized},
+		"a database over 4 GiB":                   {1 << 20, 4<<30 + 1, false, userdb.Unauthorized},
+		"a database that no PUT takes":            {1 << 20, userfile.MaxPutBytes + 1, true, userdb.Blocked},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w, _, _ := oneUser(t)
+			var grown int64
 			files := &readsOnly{Files: w.Bucket, everything: true}
-			e := world.Stepwise(w.Engine("run", files, w.Objects, w.Objects))
+			e := world.Stepwise(w.Engine("run", files, grownTo{w.Objects, &grown}, w.Objects))
 			mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
-			files.now, e.MarkBytes = true, markBytes
+			files.now, e.MarkBytes, grown = !c.mayWrite, c.markBytes, c.grown
 			before, err := w.Objects.Status(t.Context(), alice)
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +136,7 @@ func TestATokenThatOnlyReadsSealsNobody(t *testing.T) {
 			if err != nil || after.Phase != userdb.Active || after.Gen != before.Gen {
 				t.Errorf("the object is %s under claim %d, not %d: %v", after.Phase, after.Gen, before.Gen, err)
 			}
-			if userdb.KindOf(r.Err()) != userdb.Unauthorized || r.Open || !r.StopsRun {
+			if userdb.KindOf(r.Err()) != c.kind || r.Open || r.StopsRun != (c.kind == userdb.Unauthorized) {
 				t.Errorf("open %v, stops the run %v: %v", r.Open, r.StopsRun, r.Err())
 			}
 		})
