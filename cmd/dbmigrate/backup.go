@@ -41,14 +41,8 @@ func newBackup(a *app) *cobra.Command {
 }
 
 func (a *app) backup(cmd *cobra.Command, o *backupOptions, args []string) error {
-	if err := o.pace.check(); err != nil {
-		return err
-	}
 	if err := backup.CheckTarget(o.to); err != nil {
 		return err
-	}
-	if o.failures.Given && len(o.percents) == 0 {
-		return usageError("read flags", "", "--gate-failures is about waves", "say --waves, too")
 	}
 	o.WithoutFlags, o.Talk = true, a.out
 	watch, err := a.watch(&o.watchFlags)

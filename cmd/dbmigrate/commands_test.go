@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 )
 
 // TestShownCommandsExist holds every dbmigrate command that the pages and the deployment examples show
@@ -222,7 +224,7 @@ func faultOf(command string) string {
 	for _, word := range words[1:] {
 		name, _, _ := strings.Cut(strings.Trim(word, "[]\"'"), "=")
 		if strings.HasPrefix(name, "--") && len(name) > 2 &&
-			!slices.Contains(append(flagNames(cmd), "--help"), name) {
+			!slices.Contains(append(commandline.FlagNames(cmd), "--help"), name) {
 			return "there is no flag " + name
 		}
 	}

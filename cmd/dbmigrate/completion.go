@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/nearest"
 )
 
@@ -21,7 +22,7 @@ func newCompletion(a *app) *cobra.Command {
 
 func oneShell(cmd *cobra.Command, args []string) error {
 	all := "one of " + strings.Join(shells, ", ")
-	if err := oneArgument("a shell", all)(cmd, args); err != nil {
+	if err := commandline.OneArgument("a shell", all)(cmd, args); err != nil {
 		return err
 	}
 	if !slices.Contains(shells, args[0]) {

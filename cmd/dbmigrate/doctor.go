@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/doctor"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -21,9 +22,9 @@ type doctorOptions struct {
 func newDoctor(a *app) *cobra.Command {
 	var o doctorOptions
 	cmd := described("doctor", func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, &o) })
-	cmd.Args = noArguments
+	cmd.Args = commandline.NoArguments
 	cmd.Flags().BoolVar(&o.writes, "probe-writes", false, "write and delete a probe in R2 and in KV")
-	cmd.Flags().IntVar(&o.hellos, "hellos", 5, "how often the Worker is asked which version it is")
+	commandline.Int(cmd.Flags(), &o.hellos, "hellos", 5, 1, 100, "how often the Worker is asked which version it is")
 	cmd.Flags().StringVar(&o.object, "objects", "",
 		"list all Durable Objects, and name those of no user; with an `id` or class where the account has several namespaces")
 	cmd.Flags().Lookup("objects").NoOptDefVal = doctor.AnyNamespace
@@ -35,10 +36,7 @@ func newDoctor(a *app) *cobra.Command {
 const shortestWatch = time.Second
 
 func (a *app) doctor(cmd *cobra.Command, o *doctorOptions) error {
-	switch {
-	case o.hellos < 1 || o.hellos > 100:
-		return usageError("read --hellos", "", "it is not between 1 and 100", "")
-	case o.watch.Typed != "" && o.watch.Duration < shortestWatch:
+	if o.watch.Typed != "" && o.watch.Duration < shortestWatch {
 		return usageError("read --watch", o.watch.Typed, "it is less than a second", "")
 	}
 	c, err := a.source(cmd).Config()

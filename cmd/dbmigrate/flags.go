@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -73,28 +72,6 @@ func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 // mayBeEmpty are the flags of text with an empty value that means something: wrangler's top level, no
 // reason, and no history.
 var mayBeEmpty = []string{"env", "reason", "history"}
-
-// isEmpty is about texts and lists of texts: every other kind of value has a parser that refuses nothing.
-func isEmpty(v pflag.Value) bool {
-	return v.Type() == "string" && v.String() == "" || v.Type() == "stringSlice" && v.String() == "[]"
-}
-
-// refuseEmpty refuses a flag of text that was given without a value, as by a script with a variable that is
-// not set: more users could be chosen, or another thing done, than was meant.
-func refuseEmpty(flags *pflag.FlagSet) error {
-	var empty error
-	flags.Visit(func(f *pflag.Flag) {
-		if isEmpty(f.Value) && !slices.Contains(mayBeEmpty, f.Name) {
-			empty = cmp.Or(empty, usageError(
-				"read --"+f.Name,
-				"",
-				"its value is empty, which could mean more users, or another thing, than was meant",
-				"give a value, or leave the flag out; is a variable not set?",
-			))
-		}
-	})
-	return empty
-}
 
 // commandLine is a command as it was given, for records: its flags with their values, and how many users were
 // named. Values hold no secret, since secrets come from the environment only. It leaves out which users were

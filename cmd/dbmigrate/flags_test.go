@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 )
 
 // TestEmptyValuesAreRefused: no command takes an empty value for "not said", but of the flags where that is
@@ -23,7 +25,7 @@ func TestEmptyValuesAreRefused(t *testing.T) {
 			looked++
 			err := cmd.ParseFlags([]string{"--" + name + "="})
 			if err == nil {
-				err = refuseEmpty(cmd.Flags())
+				err = commandline.RefuseEmpty(cmd.Flags(), mayBeEmpty)
 			}
 			if taken := slices.Contains(mayBeEmpty, name); (err == nil) != taken {
 				t.Errorf("%s --%s=: %v", made.Name(), name, err)

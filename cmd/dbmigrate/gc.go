@@ -89,7 +89,7 @@ func (o *gcOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
-	if err := o.check(cmd, args); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	if err := o.refuseYes(a.global.yes); err != nil {
@@ -135,33 +135,8 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 }
 
 // check refuses flags that do not go together.
-func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
-	acts := 0
-	for _, chosen := range []bool{o.confirm != "", o.mark, o.freeMarked, o.unmark != "", o.explain} {
-		if chosen {
-			acts++
-		}
-	}
-	narrow := len(args) > 0 || o.UsersFile != "" || o.Prefix != "" || o.Shard != "" || len(o.Exclude) > 0
+func (o *gcOptions) check() error {
 	switch {
-	case acts > 1:
-		return usageError(
-			"read flags",
-			"",
-			"--confirm, --mark, --free-marked, --unmark and --explain exclude each other",
-			"",
-		)
-	case (o.freeMarked || o.unmark != "") && (narrow || cmd.Flags().Changed("older-than") || o.archivePrefix != ""):
-		return usageError(
-			"read flags",
-			"",
-			"a marked plan already says which users, how old and where to archive",
-			"leave those out",
-		)
-	case cmd.Flags().Changed("hold") && !o.mark:
-		return usageError("read flags", "", "--hold is for --mark", "the hold is part of the mark")
-	case o.explain && len(args) == 0 && o.UsersFile == "":
-		return usageError("explain", "", "no user is named", "name one: dbmigrate gc USER --explain")
 	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
 		return usageError(
 			"read --archive-prefix",
@@ -177,7 +152,7 @@ func (o *gcOptions) check(cmd *cobra.Command, args []string) error {
 			"choose another one",
 		)
 	}
-	return o.pace.check()
+	return nil
 }
 
 // refuseYes: a script that says yes to a plan means that it is carried out, and files do not come back.

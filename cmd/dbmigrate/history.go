@@ -2,7 +2,9 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"math"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/history"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -13,15 +15,12 @@ type historyOptions struct{ limit int }
 func newHistory(a *app) *cobra.Command {
 	var o historyOptions
 	cmd := described("history", func(cmd *cobra.Command, args []string) error { return a.history(cmd, &o, args[0]) })
-	cmd.Args = oneArgument("the id of a user", "such as dbmigrate history alice")
-	cmd.Flags().IntVar(&o.limit, "limit", 200, "how many runs are looked through at most")
+	cmd.Args = commandline.OneArgument("the id of a user", "such as dbmigrate history alice")
+	commandline.Int(cmd.Flags(), &o.limit, "limit", 200, 1, math.MaxInt, "how many runs are looked through at most")
 	return cmd
 }
 
 func (a *app) history(cmd *cobra.Command, o *historyOptions, name string) error {
-	if o.limit < 1 {
-		return usageError("read --limit", "", "it is less than 1", "")
-	}
 	user, err := userdb.ParseUserID(name)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/setup"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -14,11 +15,8 @@ func newInit(a *app) *cobra.Command {
 	var force, worker, write bool
 	cmd := described("init", func(cmd *cobra.Command, _ []string) error {
 		switch {
-		case write && !worker:
-			return usageError("read flags", "", "--write requires --worker", "")
 		case worker && force && !write:
-			return usageError("read flags", "", "--worker writes nothing without --write, and --force replaces what is there",
-				"leave --force out")
+			return usageError("--worker --force requires --write", "", "", "--force replaces what is there, and --worker only prints")
 		case write:
 			return a.writeWorker(cmd, force)
 		case worker:
@@ -26,7 +24,7 @@ func newInit(a *app) *cobra.Command {
 		}
 		return a.init(cmd, force)
 	})
-	cmd.Args = noArguments
+	cmd.Args = commandline.NoArguments
 	cmd.Flags().
 		BoolVar(&force, "force", false, "replace settings that stand there already; comments of yours in the file are lost then")
 	cmd.Flags().BoolVar(&worker, "worker", false, "print what the Worker lacks, and write nothing without --write")

@@ -3,24 +3,19 @@ package main
 import (
 	"errors"
 	"io"
+	"math"
 	"os"
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/pager"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 )
 
 // addTop adds --top to a command that lists users.
 func addTop(top *int, flags *pflag.FlagSet) {
-	flags.IntVar(top, "top", 0, "show only the first `n` users; the summary is about all")
-}
-
-func checkTop(top int) error {
-	if top < 0 {
-		return usageError("read --top", "", "it is negative", "0 shows all")
-	}
-	return nil
+	commandline.Int(flags, top, "top", 0, 0, math.MaxInt, "show only the first `n` users; the summary is about all")
 }
 
 // listing makes a command one that shows a long list page by page, where a person is at the terminal.

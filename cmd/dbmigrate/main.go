@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/interrupt"
@@ -74,7 +75,7 @@ func (a *app) prompt() prompt.Prompt {
 func (a *app) execute(args []string) int {
 	defer a.leave()
 	root := newRoot(a)
-	offerHelp(root)
+	commandline.OfferHelp(root)
 	root.SetArgs(args)
 	err := root.ExecuteContext(a.signals.Stop)
 	if a.quiet != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/helptext"
 )
 
@@ -14,7 +15,7 @@ import (
 func newMan(a *app) *cobra.Command {
 	cmd := described("man", func(cmd *cobra.Command, args []string) error { return writeMan(cmd.Root(), args[0]) })
 	cmd.Hidden = true
-	cmd.Args = oneArgument("a folder", "such as dbmigrate man ./man")
+	cmd.Args = commandline.OneArgument("a folder", "such as dbmigrate man ./man")
 	return cmd
 }
 

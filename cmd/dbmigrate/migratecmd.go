@@ -52,12 +52,6 @@ func newMigrate(a *app) *cobra.Command {
 }
 
 func (o *migrateOptions) check(flags *pflag.FlagSet) error {
-	if err := o.pace.check(); err != nil {
-		return err
-	}
-	if err := o.waveOptions.check(); err != nil {
-		return err
-	}
 	if err := runs.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}

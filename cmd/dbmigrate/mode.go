@@ -48,37 +48,20 @@ func (o *modeOptions) check(flags *pflag.FlagSet, writers migrate.Writers) (err 
 	o.said = flags.Changed("mode")
 	switch {
 	case o.mode == modeFull && o.policyFile != "":
-		return usageError(
-			"read flags",
-			"",
-			"--policy is for --mode split",
-			"say --mode split, or leave --policy out",
-		)
+		return usageError("--policy requires --mode split", "", "", "")
 	case o.mode == modeFull:
 		return nil
 	case o.mode != modeSplit:
 		return usageError(fmt.Sprintf("--mode must be full or split, not %q", o.mode), "", "", "")
 	case o.policyFile == "":
-		return usageError(
-			"read flags",
-			"",
-			"--mode split needs to be told which rows are cold",
-			"say --policy FILE; docs/split.md has an example",
-		)
+		return usageError("--mode split requires --policy", "", "", "it says which rows are cold; docs/split.md has an example")
 	case writers == migrate.WritersUnconditional:
-		return usageError(
-			"read flags",
-			"",
+		return usageError("use only one of --mode split and --writers unconditional", "",
 			"beside unconditional writers a split is not safe: a save that began before it would bring the cold rows back into the file, beside the Durable Object's",
-			"make the writers conditional first (docs/mount.md); conditional ones need no --writers here",
-		)
+			"make the writers conditional first (docs/mount.md); conditional ones need no --writers here")
 	case writers != migrate.WritersFenceAware:
-		return usageError(
-			"read flags",
-			"",
-			"a split does not route, so there is nothing to wait for",
-			"leave --writers out: a conditional save that meets a split fails, and is repeated on the new file",
-		)
+		return usageError("use only one of --mode split and --writers", "", "a split does not route, so there is nothing to wait for",
+			"leave --writers out: a conditional save that meets a split fails, and is repeated on the new file")
 	}
 	o.policy, err = split.LoadPolicy(o.policyFile)
 	return err

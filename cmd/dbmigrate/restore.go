@@ -40,9 +40,6 @@ func newRestore(a *app) *cobra.Command {
 }
 
 func (a *app) restore(cmd *cobra.Command, o *restoreOptions, args []string) error {
-	if err := o.pace.check(); err != nil {
-		return err
-	}
 	ctx := cmd.Context()
 	o.Talk, o.WithoutFlags = a.out, true
 	set, err := o.Parse(args, a.stdin)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
@@ -52,12 +53,8 @@ func (o *rollbackOptions) addFlags(flags *pflag.FlagSet) {
 		false,
 		"say what would go back and what was written since, and change nothing",
 	)
-	flags.IntVar(
-		&o.show,
-		"show",
-		0,
-		"with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose",
-	)
+	commandline.Int(flags, &o.show, "show", 0, 0, rollback.MaxShown,
+		"with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose")
 	flags.BoolVar(
 		&o.rehearse,
 		"rehearse",
@@ -103,8 +100,8 @@ func (o *rollbackOptions) addLosing(flags *pflag.FlagSet) {
 }
 
 func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) error {
-	if err := o.contradiction(); err != nil {
-		return err
+	if o.Prefer != "" && o.Prefer != split.PreferHot && o.Prefer != split.PreferCold {
+		return usageError(fmt.Sprintf("--prefer must be hot or cold, not %q", o.Prefer), "", "", "")
 	}
 	if err := runs.CheckReport(o.reportFlag.file); err != nil {
 		return err
@@ -177,66 +174,6 @@ func flagsCanGo(ctx context.Context, c *connect.Connection, o *rollbackOptions) 
 			"nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w",
 			err,
 		)
-	}
-	return nil
-}
-
-// contradiction refuses flags that do not go together, before anything is asked of anybody.
-func (o *rollbackOptions) contradiction() error {
-	without := func(flag, needs, why string) error {
-		return usageError("read flags", "", flag+" is for "+needs, why)
-	}
-	switch {
-	case o.reportFlag.file != "" && o.dryRun:
-		return without("--report", "what is done", "leave it out: --dry-run does nothing")
-	case o.StoreUnreachable && !o.DiscardWrites:
-		return usageError(
-			"read flags",
-			"",
-			"--store-unreachable leaves writes behind, so it needs --discard-writes",
-			"",
-		)
-	case o.confirm != "" && !o.DiscardWrites && !o.endForeignMarks:
-		return without(
-			"--confirm",
-			"--discard-writes and --end-foreign-marks",
-			"leave it out: nothing else asks for words",
-		)
-	case o.Prefer != "" && o.Prefer != split.PreferHot && o.Prefer != split.PreferCold:
-		return usageError("read --prefer", string(o.Prefer), "it is neither hot nor cold", "")
-	case o.Prefer != "" && (o.DiscardWrites || o.endForeignMarks):
-		return without("--prefer", "a rollback that keeps every write", "leave the other flags out")
-	case o.WithoutCopy && !o.DiscardWrites:
-		return without(
-			"--without-copy",
-			"--discard-writes",
-			"leave it out: nothing is left behind without --discard-writes",
-		)
-	case o.endForeignMarks && (o.DiscardWrites || o.dryRun || o.rehearse):
-		return usageError(
-			"read flags",
-			"",
-			"--end-foreign-marks stands alone: it moves nobody",
-			"leave the other flags out; dbmigrate status shows which users it concerns",
-		)
-	case o.dryRun && o.rehearse:
-		return usageError(
-			"read flags",
-			"",
-			"--dry-run only looks, and --rehearse works on a copy",
-			"choose one of them",
-		)
-	case o.rehearse && o.DiscardWrites:
-		return usageError(
-			"read flags",
-			"",
-			"--rehearse is about going back with every write",
-			"leave --discard-writes out",
-		)
-	case o.show != 0 && !o.dryRun:
-		return without("--show", "--dry-run", "")
-	case o.show < 0 || o.show > rollback.MaxShown:
-		return usageError("read --show", "", "it is not between 0 and 1000", "")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/helptext"
@@ -33,10 +34,10 @@ func newRoot(a *app) *cobra.Command {
 	root.SilenceUsage = true
 	root.SilenceErrors = true
 	root.Version = version()
-	root.Args = func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) }
+	root.Args = func(cmd *cobra.Command, args []string) error { return commandline.KnownCommand(cmd, args) }
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		a.command = commandLine(cmd, args)
-		if err := a.applyGlobal(cmd); err != nil {
+		if err := a.applyGlobal(cmd, args); err != nil {
 			return err
 		}
 		a.feedBack(cmd)
@@ -46,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	a.global.add(root.PersistentFlags())
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(commandline.FlagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -146,12 +147,8 @@ func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
 		"address of the S3 API (default: from account and jurisdiction)",
 	)
 	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
-	flags.IntVar(
-		&g.apiBudget,
-		"api-budget",
-		kv.DefaultBudget,
-		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200",
-	)
+	commandline.Int(flags, &g.apiBudget, "api-budget", kv.DefaultBudget, kv.MinBudget, kv.MaxBudget,
+		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")
 	helptext.OfTopic(flags, addressFlags)
 }
 
@@ -173,12 +170,10 @@ func (a *app) source(cmd *cobra.Command) *connect.Source {
 	}
 }
 
-func (a *app) applyGlobal(cmd *cobra.Command) error {
+func (a *app) applyGlobal(cmd *cobra.Command, args []string) error {
 	switch {
 	case a.global.json && cmd.Flags().Changed("output") && a.global.format != string(report.JSON):
-		return usageError("read flags", "", "--json and --output "+a.global.format+" exclude each other", "")
-	case a.global.quiet && (a.global.verbose || a.global.debug):
-		return usageError("read flags", "", "--quiet excludes --verbose and --debug", "")
+		return usageError("use only one of --json and --output "+a.global.format, "", "", "")
 	case a.global.json:
 		a.global.format = string(report.JSON)
 	}
@@ -186,22 +181,10 @@ func (a *app) applyGlobal(cmd *cobra.Command) error {
 		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
 			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))
 	}
-	if err := refuseEmpty(cmd.Flags()); err != nil {
+	if err := commandline.RefuseEmpty(cmd.Flags(), mayBeEmpty); err != nil {
 		return err
 	}
-	return a.global.checkBudget()
-}
-
-// knownCommand refuses what is no command, in one line.
-func knownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var names []string
-	for _, c := range root.Commands() {
-		names = append(names, c.Name())
-	}
-	return usageError(fmt.Sprintf("unknown command %q", args[0]), "", "", nearest.Or(args[0], names, "see dbmigrate --help"))
+	return checkFlags(cmd, args)
 }
 
 // noCommand is no success: a script with an empty variable has done nothing.

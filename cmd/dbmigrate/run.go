@@ -1,16 +1,16 @@
 package main
 
 import (
-	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/kv"
 )
 
 // looksAtOnce is how many users are looked at at once by default, where nothing follows what the platform
@@ -26,18 +26,10 @@ type pace struct {
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
-	flags.IntVar(
-		&p.concurrency,
-		"concurrency",
-		fleet.DefaultCap,
-		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded",
-	)
-	flags.IntVar(
-		&p.maxFailures,
-		"max-failures",
-		0,
-		"begin no more users after so many failures; 0 is no limit",
-	)
+	addConcurrency(&p.concurrency, flags, fleet.DefaultCap,
+		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded")
+	commandline.Int(flags, &p.maxFailures, "max-failures", 0, 0, math.MaxInt,
+		"begin no more users after so many failures; 0 is no limit")
 	flags.Var(
 		&p.maxDuration,
 		"max-duration",
@@ -54,14 +46,8 @@ func (p *pace) add(flags *pflag.FlagSet) {
 	)
 }
 
-func (p *pace) check() error {
-	if p.concurrency < 1 || p.concurrency > 1000 {
-		return usageError("read --concurrency", "", "it is not between 1 and 1000", "")
-	}
-	if p.maxFailures < 0 {
-		return usageError("read --max-failures", "", "it is negative", "0 is no limit")
-	}
-	return nil
+func addConcurrency(to *int, flags *pflag.FlagSet, users int, usage string) {
+	commandline.Int(flags, to, "concurrency", users, 1, 1000, usage)
 }
 
 // longest is how long users may be begun; 0 is no limit.
@@ -70,18 +56,6 @@ func (p *pace) longest() time.Duration {
 		return 0
 	}
 	return max(p.maxDuration.Duration, 1)
-}
-
-func (g *globalFlags) checkBudget() error {
-	if g.apiBudget < kv.MinBudget || g.apiBudget > kv.MaxBudget {
-		return usageError(
-			"read --api-budget",
-			fmt.Sprint(g.apiBudget),
-			fmt.Sprintf("it is not between %d and %d", kv.MinBudget, kv.MaxBudget),
-			"leave it out: the default keeps a quarter of the account's 1,200 calls free",
-		)
-	}
-	return nil
 }
 
 // watchFlags say what else, beside stdout and stderr, is told of a run.

@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"math"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 )
@@ -22,7 +24,7 @@ func newRuns(a *app) *cobra.Command {
 	var o runsOptions
 	cmd := described("runs", func(cmd *cobra.Command, _ []string) error { return looked(a.runs(cmd, &o)) })
 	cmd.Args = noRunNamed
-	cmd.Flags().IntVar(&o.limit, "limit", 20, "how many are listed at most")
+	commandline.Int(cmd.Flags(), &o.limit, "limit", 20, 1, math.MaxInt, "how many are listed at most")
 	cmd.Flags().StringVar(&o.report, "report", "", "write a page about the run with this `id`, which needs no network")
 	cmd.Flags().StringVar(&o.file, "to", "", "with --report: the `file` of the page (default run-ID.html)")
 	cmd.Flags().StringVar(
@@ -39,18 +41,12 @@ func noRunNamed(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return surplus(args[0], cmd.CommandPath()+" takes no arguments",
+	return commandline.Surplus(args[0], cmd.CommandPath()+" takes no arguments",
 		"for one run: `dbmigrate status --run ID`, or `dbmigrate runs --report ID`")
 }
 
 func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	a.listing()
-	if o.limit < 1 {
-		return usageError("read --limit", "", "it is less than 1", "")
-	}
-	if o.report == "" && (o.file != "" || o.requests != "") {
-		return usageError("read flags", "", "--to and --requests are about the page of a run", "say --report ID, too")
-	}
 	source := a.source(cmd)
 	c, err := source.Config()
 	if err != nil {

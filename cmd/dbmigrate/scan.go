@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"math"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/latency"
@@ -61,12 +59,7 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 		"",
 		"JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)",
 	)
-	flags.IntVar(
-		&o.concurrency,
-		"concurrency",
-		looksAtOnce,
-		"how many files --deep and --policy read at once",
-	)
+	addConcurrency(&o.concurrency, flags, looksAtOnce, "how many files --deep and --policy read at once")
 	flags.StringVar(
 		&o.report,
 		"report",
@@ -80,9 +73,7 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 
 func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	a.listing()
-	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), checkTop(o.top), o.history.check(), o.traffic.check(cmd.Flags()), checkPolicyFlags(cmd, o.policy)); err != nil {
-		return err
-	}
+	o.traffic.given = cmd.Flags().Changed("requests-per-day")
 	if o.policy != "" {
 		return a.scanPolicy(cmd, o, args)
 	}
@@ -180,12 +171,8 @@ type historyFlags struct {
 }
 
 func (h *historyFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(
-		&h.consistent,
-		"consistent",
-		0,
-		"recommend only users over the threshold in each of the last `n` scans, an hour or more apart",
-	)
+	commandline.Int(flags, &h.consistent, "consistent", 0, 0, 100,
+		"recommend only users over the threshold in each of the last `n` scans, an hour or more apart")
 	flags.StringVar(
 		&h.file,
 		"history",
@@ -200,16 +187,6 @@ func (h *historyFlags) add(flags *pflag.FlagSet) {
 	)
 }
 
-func (h *historyFlags) check() error {
-	switch {
-	case h.file != "" && h.inR2:
-		return usageError("read flags", "", "--history and --history-r2 exclude each other", "")
-	case h.consistent < 0 || h.consistent > 100:
-		return usageError("read --consistent", fmt.Sprint(h.consistent), "it is not between 0 and 100", "")
-	}
-	return nil
-}
-
 // needed says that the command cannot do without a history.
 func (h *historyFlags) needed() bool { return h.file != "" || h.inR2 || h.consistent > 1 }
 
@@ -220,13 +197,9 @@ type trafficFlags struct {
 }
 
 func (t *trafficFlags) add(flags *pflag.FlagSet) {
-	flags.Float64Var(
-		&t.RequestsPerDay,
-		"requests-per-day",
-		0,
-		"how many requests a user's application makes a day, on average, for the monthly cost",
-	)
-	flags.Float64Var(&t.WritesShare, "writes-share", 0, "how many of them write, from 0 to 1")
+	commandline.Float(flags, &t.RequestsPerDay, "requests-per-day", 1e12,
+		"how many requests a user's application makes a day, on average, for the monthly cost")
+	commandline.Float(flags, &t.WritesShare, "writes-share", 1, "how many of them write, from 0 to 1")
 }
 
 // known is nil where nobody said how much the application is used.
@@ -235,33 +208,4 @@ func (t *trafficFlags) known() *cost.Traffic {
 		return nil
 	}
 	return &t.Traffic
-}
-
-func (t *trafficFlags) check(flags *pflag.FlagSet) error {
-	requests, writes := flags.Changed("requests-per-day"), flags.Changed("writes-share")
-	t.given = requests && writes
-	switch {
-	case requests != writes:
-		return usageError(
-			"read flags",
-			"",
-			"--requests-per-day and --writes-share belong together",
-			"a write costs several times what a read costs",
-		)
-	case !(t.RequestsPerDay >= 0) || math.IsInf(t.RequestsPerDay, 0):
-		return usageError(
-			"read --requests-per-day",
-			fmt.Sprint(t.RequestsPerDay),
-			"it is no number of requests",
-			"",
-		)
-	case !(t.WritesShare >= 0 && t.WritesShare <= 1):
-		return usageError(
-			"read --writes-share",
-			fmt.Sprint(t.WritesShare),
-			"it is not between 0 and 1",
-			"0.2 means that one request in five writes",
-		)
-	}
-	return nil
 }

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -29,54 +27,8 @@ func scanArguments(o *scanOptions) cobra.PositionalArgs {
 			}
 			return nil
 		}
-		return noArguments(cmd, args)
+		return commandline.NoArguments(cmd, args)
 	}
-}
-
-// Flags of scan that make sense only with a policy, and those that make sense with one.
-var (
-	policyOnly = []string{"all", "users-file", "percent", "exclude", "shard"}
-	policyToo  = append([]string{"policy", "prefix", "over", "concurrency", "top"}, policyOnly...)
-)
-
-// checkPolicyFlags refuses what would be ignored.
-func checkPolicyFlags(cmd *cobra.Command, policy string) (err error) {
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		switch {
-		case !f.Changed:
-		case policy == "" && f.Name == "policy":
-			err = cmp.Or(
-				err,
-				usageError(
-					"read --policy",
-					"",
-					"its value is empty",
-					"name the policy's file; is a variable not set?",
-				),
-			)
-		case policy == "" && slices.Contains(policyOnly, f.Name):
-			err = cmp.Or(
-				err,
-				usageError(
-					"read --"+f.Name,
-					"",
-					"it chooses users for --policy",
-					"a scan without one is of the whole bucket; --prefix narrows it",
-				),
-			)
-		case policy != "" && !slices.Contains(policyToo, f.Name):
-			err = cmp.Or(
-				err,
-				usageError(
-					"read --"+f.Name,
-					"",
-					"it says nothing about a split",
-					"leave it out, or scan without --policy",
-				),
-			)
-		}
-	})
-	return err
 }
 
 // defaultOver chooses who should move where nobody was chosen.

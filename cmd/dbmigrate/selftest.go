@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/selftest"
 )
@@ -10,7 +11,7 @@ import (
 func newSelftest(a *app) *cobra.Command {
 	var o selftest.Options
 	cmd := described("selftest", func(cmd *cobra.Command, _ []string) error { return a.selftest(cmd, o) })
-	cmd.Args = noArguments
+	cmd.Args = commandline.NoArguments
 	cmd.Flags().StringSliceVar(&o.Probes, "probes", nil, "also these `probes`, which cost money or time, such as P9,P11")
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "only these `probes`, such as P1,P2")
 	cmd.Flags().BoolVar(&o.Clean, "clean", false, "try nothing, and remove what a killed selftest left")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -29,45 +28,15 @@ func newStatus(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
 	cmd.Flags().BoolVar(&o.deep, "deep", false, "try the merge of split users on copies, and name what stands in the way")
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", looksAtOnce, "how many users are asked at once")
+	addConcurrency(&o.concurrency, cmd.Flags(), looksAtOnce, "how many users are asked at once")
 	addTop(&o.top, cmd.Flags())
 	return cmd
 }
 
-// contradiction refuses flags that do not go together.
-func (o *statusOptions) contradiction(args []string) error {
-	ways := 0
-	for _, chosen := range []bool{len(args) > 0, o.run != "", o.all} {
-		if chosen {
-			ways++
-		}
-	}
-	switch {
-	case ways > 1:
-		return usageError(
-			"choose users",
-			"",
-			"users on the command line, --run and --all exclude each other",
-			"",
-		)
-	case o.deep && ways == 0:
-		return usageError("read flags", "", "--deep is for users who are named, and for --run and --all", "")
-	case o.prefix != "" && (len(args) > 0 || o.run != ""):
-		return usageError("choose users", "", "--prefix is for everybody's status", "leave it out")
-	}
-	return nil
-}
-
 func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error {
 	a.listing()
-	if err := cmp.Or((&pace{concurrency: o.concurrency}).check(), checkTop(o.top)); err != nil {
-		return err
-	}
 	named, err := selection.ParseIDs(args)
 	if err != nil {
-		return err
-	}
-	if err := o.contradiction(args); err != nil {
 		return err
 	}
 	source := a.source(cmd)

@@ -44,9 +44,6 @@ func newThaw(a *app) *cobra.Command {
 }
 
 func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
-	if err := o.pace.check(); err != nil {
-		return err
-	}
 	policy, err := o.policy()
 	if err != nil {
 		return err
@@ -81,22 +78,14 @@ func mayBeSplit(f inspect.Found) bool {
 
 // policy is the file's, with the rows to thaw as an exception.
 func (o *thawOptions) policy() (*split.Policy, error) {
-	refuse := func(reason string) error {
-		return usageError(
-			"read flags",
-			"",
-			reason,
-			"say --policy FILE, and --where 'TABLE: EXPRESSION' or --requested",
-		)
-	}
 	table, where, ok := strings.Cut(o.where, ":")
 	switch {
 	case o.policyFile == "":
-		return nil, refuse("a thaw needs to be told which rows stay cold")
-	case o.requested == (o.where != ""):
-		return nil, refuse("a thaw needs to be told which rows, in one way")
+		return nil, usageError("thaw requires --policy", "", "", "it says which rows stay cold")
+	case !o.requested && o.where == "":
+		return nil, usageError("thaw requires --where or --requested", "", "", "they say which rows to bring back")
 	case !o.requested && !ok:
-		return nil, refuse("--where names no table: there is no colon in it")
+		return nil, usageError("read --where", "", "there is no colon in it", "write --where 'TABLE: EXPRESSION'")
 	}
 	policy, err := split.LoadPolicy(o.policyFile)
 	if err != nil || o.requested {

@@ -58,9 +58,6 @@ func (a *app) choose(
 	why connect.Purpose,
 ) (*connect.Chosen, error) {
 	o.prepare(a)
-	if err := o.check(); err != nil {
-		return nil, err
-	}
 	n := connect.Need{Concurrency: o.concurrency, Why: why}
 	return a.source(cmd).Choose(cmd.Context(), &o.Options, args, a.stdin, n)
 }

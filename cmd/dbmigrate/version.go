@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -75,6 +76,6 @@ func newVersion(a *app) *cobra.Command {
 		_, err := fmt.Fprint(a.stdout, v.text())
 		return err
 	})
-	cmd.Args = noArguments
+	cmd.Args = commandline.NoArguments
 	return cmd
 }

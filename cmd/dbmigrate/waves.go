@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"math"
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
@@ -27,12 +29,8 @@ const defaultGateFailures = 2
 
 func (o *waveOptions) add(flags *pflag.FlagSet) {
 	o.failures.Of = defaultGateFailures
-	flags.IntVar(
-		&o.Canary,
-		"canary",
-		0,
-		"move so `many` users first, always the same ones, verify them, and only then the others",
-	)
+	commandline.Int(flags, &o.Canary, "canary", 0, 0, math.MaxInt,
+		"move so `many` users first, always the same ones, verify them, and only then the others")
 	flags.Var(
 		&o.canaryPause,
 		"canary-pause",
@@ -57,23 +55,6 @@ func (o *waveOptions) add(flags *pflag.FlagSet) {
 }
 
 func (o *waveOptions) on() bool { return o.Canary > 0 || len(o.Percents) > 0 }
-
-func (o *waveOptions) check() error {
-	switch {
-	case o.Canary < 0:
-		return usageError("read --canary", "", "it is negative", "")
-	case o.canaryPause.Typed != "" && o.Canary == 0:
-		return usageError("read --canary-pause", "", "there is no canary", "say --canary 1, too")
-	case (o.rollback || o.failures.Given) && !o.on():
-		return usageError(
-			"read flags",
-			"",
-			"--gate-failures and --rollback-on-gate are about waves",
-			"say --canary or --waves, too",
-		)
-	}
-	return nil
-}
 
 // waves divides the users, and says how many are beyond the last wave.
 func (o *waveOptions) waves(users []inspect.Found, say func(string, ...any)) []fleet.Wave {

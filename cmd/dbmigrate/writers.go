@@ -53,12 +53,7 @@ func (o *writersOptions) check(flags *pflag.FlagSet) error {
 	}
 	for _, name := range []string{"kv-window", "longest-request"} {
 		if flags.Changed(name) && o.procedure.Writers == migrate.WritersFenceAware {
-			return usageError(
-				"read --"+name,
-				"",
-				"fence-aware writers are not waited for",
-				"leave it out, or say --writers conditional or unconditional",
-			)
+			return usageError("--"+name+" requires --writers conditional or unconditional", "", "", "fence-aware writers are not waited for")
 		}
 	}
 	if o.procedure.KVWindow < 0 || o.procedure.LongestRequest < 0 {
