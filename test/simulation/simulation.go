@@ -103,6 +103,9 @@ func Live(seed uint64, scratch string, log io.Writer) (Figures, error) {
 		actors.Go(func() { l.operator(i, trouble) })
 	}
 	fate := dice.IntN(6)
+	if l.dice("duel", 0).IntN(4) == 0 {
+		actors.Go(l.duel)
+	}
 	if l.births {
 		l.beside(trouble, fate == 2 || fate > 3, actors.Go)
 	}
@@ -438,6 +441,25 @@ func (l *life) operator(number int, trouble world.Trouble) {
 			}
 		}
 		l.command(fmt.Sprintf("operator %d, command %d", number, i), dice.IntN(2) == 0, line)
+	}
+}
+
+// duel lets two operators begin at one moment, again and again. One is slow, and what it sends comes late: it
+// goes on, and its requests arrive, when the other one has ended.
+func (l *life) duel() {
+	dice := l.dice("duel", 1)
+	for i := range 4 {
+		time.Sleep(time.Duration(dice.Int64N(int64(5 * time.Second))))
+		slow := world.NewLine(l.dice("duel line", 2*i), world.Trouble{Slow: 0.3, Late: 0.1, Twice: 0.2}, &l.late)
+		fast := world.NewLine(l.dice("duel line", 2*i+1), world.Trouble{}, &l.late)
+		forward := dice.IntN(2) == 0
+		var both sync.WaitGroup
+		both.Go(func() { l.command(fmt.Sprintf("slow command %d of the duel", i), forward, slow) })
+		for j := range 3 {
+			time.Sleep(time.Duration(dice.Int64N(int64(time.Second))))
+			l.command(fmt.Sprintf("fast command %d.%d of the duel", i, j), j%2 == 0 != forward, fast)
+		}
+		both.Wait()
 	}
 }
 
