@@ -12,7 +12,7 @@ import {
 import { refuseLive } from "../src/live-updates.ts";
 import { parts } from "../service/mounted.ts";
 import { answerUsers, decodeUser, demandMethod, userRoute } from "../service/routes.ts";
-import { isCaller, LIVE_PROTOCOL } from "./caller.ts";
+import { isCaller } from "./caller.ts";
 import { Latencies } from "./latency.ts";
 
 /** A user's Durable Object. */
@@ -68,12 +68,12 @@ async function serve(request: Request, env: Env, router: Router): Promise<Respon
   if (!isCaller(request, env.APP_TOKEN)) {
     const reason = "the bearer token is not this application's";
     const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    if (route === "live" && isUpgrade) return refuseLive(reason, takenUp(request));
+    if (route === "live" && isUpgrade) return refuseLive(reason, request);
     throw new WireError("unauthorized", reason);
   }
   if (route !== "live") return answerUsers(request, router, "write");
   demandMethod(request, "GET");
-  return live(decodeUser(segment), request, router);
+  return router.live(decodeUser(segment), request);
 }
 
 function latency(request: Request, env: Env): Response {
@@ -81,18 +81,6 @@ function latency(request: Request, env: Env): Response {
   if (!isCaller(request, env.APP_TOKEN))
     throw new WireError("unauthorized", "the bearer token is not this application's");
   return Response.json(latencies.bySide(), { headers: { "cache-control": "no-store" } });
-}
-
-async function live(user: string, request: Request, router: Router): Promise<Response> {
-  const { status, webSocket, headers, body } = await router.live(user, request);
-  if (webSocket === null) return new Response(body, { status, headers });
-  return new Response(null, { status, webSocket, headers: takenUp(request) });
-}
-
-/** A subprotocol that a client offers has to be taken up by the answer. */
-function takenUp(request: Request): Record<string, string> {
-  const offered = request.headers.get("sec-websocket-protocol") ?? "";
-  return offered.includes(LIVE_PROTOCOL) ? { "sec-websocket-protocol": LIVE_PROTOCOL } : {};
 }
 
 function routerOf(env: Env): Router {

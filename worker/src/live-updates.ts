@@ -6,6 +6,7 @@ import type { LiveUpdates } from "./router/live-part.ts";
 
 export { CLOSE, LIVE_LIMITS, type ClientMessage, type ServerMessage } from "./live/protocol.ts";
 export { refuseLive } from "./router/live.ts";
+export { liveToken } from "./router/upgrade.ts";
 
 /** Subscriptions to a user's writes, and copies that follow them: give it to the router and the store. */
 export const liveUpdates: LiveUpdates = {

@@ -3,7 +3,7 @@
 import { CLOSE, type ServerMessage } from "../live/protocol.ts";
 import { asWireError, type ErrorInfo, errorResponse, notMounted, WireError } from "../wire/errors.ts";
 import { parseUserId } from "../wire/routes.ts";
-import { closedWith, isUpgrade } from "./close-at-once.ts";
+import { closedWith, isUpgrade, upgraded } from "./upgrade.ts";
 import type { JourneyOptions } from "./journey.ts";
 import type { Sides } from "./sides.ts";
 
@@ -21,10 +21,11 @@ export async function connectLive(
     if (!isUpgrade(request)) throw new WireError("bad-request", "live updates: expected a WebSocket upgrade");
     parseUserId(user);
     // A Durable Object that is asked comes into being; users who never moved need none.
-    if (path === "r2" || !(await livesInStore(sides, user))) return await closedAtOnce(sides, user);
+    if (path === "r2" || !(await livesInStore(sides, user))) return await closedAtOnce(sides, user, request);
     const response = await sides.store.live(user, request);
-    if (response.status === 501) return closedWith(CLOSE.badMessage, notMounted("live").message);
-    return response.status === 409 ? await closedAtOnce(sides, user) : response;
+    if (response.status === 501) return closedWith(CLOSE.badMessage, notMounted("live").message, request);
+    if (response.status === 409) return await closedAtOnce(sides, user, request);
+    return response.webSocket === null ? response : upgraded(response.webSocket, request);
   } catch (error) {
     return errorResponse(error);
   }
@@ -55,16 +56,16 @@ async function livesInStore({ flag, files }: Sides, user: string): Promise<boole
  * A connection that says what the file is, and why it ends. The client comes back to poll: while the version
  * stays the same, it has nothing to read. Lineage 0 is of no store, so that a position of it continues nothing.
  */
-async function closedAtOnce({ files }: Sides, user: string): Promise<Response> {
+async function closedAtOnce({ files }: Sides, user: string, request: Request): Promise<Response> {
   const { etag } = await files.look(user);
   const moved: ServerMessage = { type: "resync", reason: "moved", lin: 0, seq: 0, version: etag ?? "none" };
-  return closedWith(CLOSE.moved, "the database is a file in R2, which is polled", moved);
+  return closedWith(CLOSE.moved, "the database is a file in R2, which is polled", request, moved);
 }
 
 /**
  * Refuses a subscriber's token with a reason that the client can read: a browser shows no status of an upgrade.
- * Give it the headers that your accepted upgrades have.
+ * `request` is the one that asks for the upgrade.
  */
-export function refuseLive(reason: string, headers: HeadersInit = {}): Response {
-  return closedWith(CLOSE.token, reason, undefined, headers);
+export function refuseLive(reason: string, request: Request): Response {
+  return closedWith(CLOSE.token, reason, request);
 }

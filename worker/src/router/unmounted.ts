@@ -1,14 +1,14 @@
 // A router that is mounted without an optional part: what needs the part is refused by name.
 import { asWireError, errorResponse, notMounted, type Part } from "../wire/errors.ts";
 import { CLOSE } from "../live/protocol.ts";
-import { closedWith, isUpgrade } from "./close-at-once.ts";
+import { closedWith, isUpgrade } from "./upgrade.ts";
 import type { LiveRouting } from "./live-part.ts";
 import type { Halves } from "./split-part.ts";
 
 export const noLive: LiveRouting = {
   async connect(_sides, _user, request) {
     const why = notMounted("live");
-    return isUpgrade(request) ? closedWith(CLOSE.badMessage, why.message) : errorResponse(why);
+    return isUpgrade(request) ? closedWith(CLOSE.badMessage, why.message, request) : errorResponse(why);
   },
   disconnect: async () => refusal("live"),
 };

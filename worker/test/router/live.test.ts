@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import sample, { type Env } from "../../sample/index.ts";
 import { createRouter } from "../../src/index.ts";
-import { CLOSE, type ServerMessage } from "../../src/live-updates.ts";
+import { CLOSE, liveToken, refuseLive, type ServerMessage } from "../../src/live-updates.ts";
 import { parts } from "../../service/mounted.ts";
 import { bringTo, queryStore, seal } from "./store-driver.ts";
 import { bindings, database, fenced, fileKey, newUser } from "./fixtures.ts";
@@ -127,6 +127,43 @@ describe("router.disconnect", () => {
     await env.BUCKET.put(fileKey(user), database("one"));
     expect(await router.disconnect(user)).toEqual({ ok: true, closed: 0 });
     expect(await router.disconnect("..")).toMatchObject({ ok: false, error: { kind: "bad-request" } });
+  });
+});
+
+describe("a browser, which closes what takes up none of its subprotocols", () => {
+  const router = createRouter({ bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, ...parts });
+  const asking = (protocols: string | undefined) =>
+    new Request("https://worker.test/live", {
+      headers: {
+        upgrade: "websocket",
+        ...(protocols === undefined ? {} : { "sec-websocket-protocol": protocols }),
+      },
+    });
+
+  it.each([
+    ["dbmigrate-live, bearer.a", "dbmigrate-live"],
+    ["bearer.a,mine , other", "mine"],
+    ["bearer.a", null],
+    [undefined, null],
+  ])("offers %j and gets %j, wherever the user is", async (protocols, taken) => {
+    const moved = newUser();
+    await bringTo("ACTIVE", moved);
+    await env.FLAGS.put(`migrated:${moved}`, "true");
+    const answers = [
+      await router.live(moved, asking(protocols)),
+      await router.live(newUser(), asking(protocols)),
+      refuseLive("expired", asking(protocols)),
+    ];
+    for (const answer of answers) {
+      expect([answer.status, answer.headers.get("sec-websocket-protocol")]).toEqual([101, taken]);
+      await socketOf(answer);
+    }
+  });
+
+  it("tells its token", () => {
+    expect(liveToken(asking("dbmigrate-live, bearer.a.b-c="))).toBe("a.b-c=");
+    expect(liveToken(asking("dbmigrate-live"))).toBeUndefined();
+    expect(liveToken(asking(undefined))).toBeUndefined();
   });
 });
 
