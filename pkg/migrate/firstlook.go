@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -14,7 +15,7 @@ func (m *migration) downloadToMove(ctx context.Context) (*userfile.Copy, error) 
 	if m.g > 0 {
 		return m.download(ctx, m.user)
 	}
-	file, err := m.source().FetchPast(ctx, m.user, &userfile.LargeFiles{})
+	file, err := m.source().FetchPast(ctx, m.user, func() io.Writer { return &userfile.LargeFiles{} })
 	if !errors.Is(err, userfile.ErrLarge) {
 		return file, err
 	}

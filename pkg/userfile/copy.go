@@ -32,11 +32,30 @@ type Copy struct {
 
 // Fetch spools the object as it is now.
 func (s *Source) Fetch(ctx context.Context, u userdb.UserID) (*Copy, error) {
-	return s.FetchPast(ctx, u, io.Discard)
+	return s.FetchPast(ctx, u, func() io.Writer { return io.Discard })
 }
 
-// FetchPast shows a guard every byte before it is spooled. The guard's error ends the download.
-func (s *Source) FetchPast(ctx context.Context, u userdb.UserID, guard io.Writer) (*Copy, error) {
+// fetches is how often a download begins: one that was cut off goes on where it ended, unless the application
+// has saved the file meanwhile.
+const fetches = 8
+
+// FetchPast shows a guard every byte before it is spooled, and each beginning of the download a new one. The
+// guard's error ends the download.
+func (s *Source) FetchPast(ctx context.Context, u userdb.UserID, guard func() io.Writer) (*Copy, error) {
+	for begun := 1; ; begun++ {
+		file, err := s.fetchOnce(ctx, u, guard())
+		if userdb.KindOf(err) != userdb.Precondition {
+			return file, err
+		}
+		if begun == fetches {
+			return nil, &userdb.Error{Op: "download", Thing: string(s.Layout.Key(u)), Kind: userdb.Precondition, Err: err,
+				Hint: fmt.Sprintf("%d downloads were cut off, and each time the application saved the file before the rest had come: "+
+					"find out what cuts connections to R2, then run the command again", fetches)}
+		}
+	}
+}
+
+func (s *Source) fetchOnce(ctx context.Context, u userdb.UserID, guard io.Writer) (*Copy, error) {
 	begun := s.now()
 	f, err := s.newFile()
 	if err != nil {
