@@ -5,8 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 var update = flag.Bool("update", false, "write docs/cli.md")
@@ -20,11 +23,12 @@ func TestCLIPage(t *testing.T) {
 	page.WriteString(
 		"# Commands\n\nWhat `dbmigrate help COMMAND` prints, generated from the commands: `go test ./cmd/dbmigrate -run TestCLIPage -update`.\n",
 	)
-	for _, cmd := range newRoot(&app{}).Commands() {
-		if cmd.Hidden || cmd.Name() == "help" {
-			continue
+	for n, cmd := range pageCommands() {
+		own, common := parts(helpOf(t, cmd.Name()))
+		if n == 0 {
+			fmt.Fprintf(&page, "\n## Every command takes these\n\n```\n%s\n```\n", common)
 		}
-		fmt.Fprintf(&page, "\n## dbmigrate %s\n\n```\n%s\n```\n", cmd.Name(), helpOf(t, cmd.Name()))
+		fmt.Fprintf(&page, "\n## dbmigrate %s\n\n```\n%s\n```\n", cmd.Name(), own)
 	}
 	if *update {
 		if err := os.WriteFile(cliPage, page.Bytes(), 0o644); err != nil {
@@ -38,6 +42,25 @@ func TestCLIPage(t *testing.T) {
 	if string(written) != page.String() {
 		t.Error("docs/cli.md is not what the commands say: go test ./cmd/dbmigrate -run TestCLIPage -update")
 	}
+}
+
+func pageCommands() []*cobra.Command {
+	return slices.DeleteFunc(newRoot(&app{}).Commands(), func(cmd *cobra.Command) bool {
+		return cmd.Hidden || cmd.Name() == "help"
+	})
+}
+
+// parts divides a command's help into what is its own and what every command's help says.
+func parts(help string) (own, common string) {
+	before, rest, found := strings.Cut(help, "\n\nGlobal flags:\n")
+	if !found {
+		return help, ""
+	}
+	common, after, found := strings.Cut(rest, "\n\nExit codes:\n")
+	if found {
+		before += "\n\nExit codes:\n" + after
+	}
+	return before, "Global flags:\n" + common
 }
 
 func helpOf(t *testing.T, name string) string {

@@ -31,7 +31,7 @@ func newRuns(a *app) *cobra.Command {
 		&o.requests,
 		"requests",
 		"",
-		"with --report: JSON `file` of a router's observer, to compare requests before and after (docs/mount.md)",
+		"with --report: `file` with JSON lines of a router's observer, to compare requests before and after (docs/mount.md)",
 	)
 	return cmd
 }
