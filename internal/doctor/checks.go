@@ -47,7 +47,7 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 func checkR2Read(ctx context.Context, client *r2.Client, first userdb.Object, found bool) Finding {
 	const check = "r2 read"
 	if !found {
-		return Finding{Check: check, OK: true, Detail: "not tried: the bucket is empty"}
+		return notTried(check, "the bucket is empty")
 	}
 	if _, err := client.Head(ctx, first.Key); err != nil {
 		return failed(check, err, fixR2)

@@ -3,6 +3,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,11 +18,31 @@ import (
 
 // Finding is the outcome of one check (docs/scripting.md).
 type Finding struct {
-	Check  string `json:"check"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"`
+	Check    string `json:"check"`
+	OK       bool   `json:"ok"`
+	NotTried bool   `json:"-"` // Detail says why; it is neither ok nor a failure
+	Detail   string `json:"detail"`
+	Fix      string `json:"fix,omitempty"`
 }
+
+func notTried(check, why string) Finding { return Finding{Check: check, NotTried: true, Detail: why} }
+
+// MarshalJSON has null for the "ok" of a check that was not tried.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	var ok *bool
+	if !f.NotTried {
+		ok = &f.OK
+	}
+	return json.Marshal(struct {
+		Check  string `json:"check"`
+		OK     *bool  `json:"ok"`
+		Detail string `json:"detail"`
+		Fix    string `json:"fix,omitempty"`
+	}{f.Check, ok, f.Detail, f.Fix})
+}
+
+// failed says whether something is to be mended.
+func (f Finding) failed() bool { return !f.OK && !f.NotTried }
 
 // maxClockSkew is half of what R2's S3 API allows before it refuses signatures (15 minutes).
 const maxClockSkew = 7 * time.Minute
@@ -87,26 +108,42 @@ func failed(check string, err error, fix string) Finding {
 	return Finding{Check: check, Detail: detail, Fix: fix}
 }
 
-// Print shows the findings, and counts those that are not ok.
+// Print shows the findings, and counts those that failed.
 func Print(out *report.Output, findings []Finding) (failed int, err error) {
 	sheet := report.NewSheet(out, columns)
+	skipped := 0
 	for _, f := range findings {
-		if !f.OK {
+		switch {
+		case f.NotTried:
+			skipped++
+		case !f.OK:
 			failed++
 		}
 		if err := sheet.Add(f); err != nil {
 			return failed, err
 		}
 	}
-	err = sheet.End(map[string]any{"summary": map[string]int{"checks": len(findings), "failed": failed}})
-	switch {
+	err = sheet.End(map[string]any{"summary": map[string]int{"checks": len(findings), "failed": failed, "notTried": skipped}})
+	switch text := summary(len(findings), failed, skipped); {
 	case err != nil:
 	case failed == 0:
-		out.Say("doctor: all %d checks are ok", len(findings))
+		out.Say("doctor: %s", text)
 	default:
-		out.Warn("doctor: %d of %d checks failed", failed, len(findings))
+		out.Warn("doctor: %s", text)
 	}
 	return failed, err
+}
+
+func summary(all, failed, skipped int) string {
+	switch {
+	case failed == 0 && skipped == 0:
+		return fmt.Sprintf("all %d checks are ok", all)
+	case failed == 0:
+		return fmt.Sprintf("%d checks are ok, %d not tried", all-skipped, skipped)
+	case skipped == 0:
+		return fmt.Sprintf("%d of %d checks failed", failed, all)
+	}
+	return fmt.Sprintf("%d of %d checks failed, %d not tried", failed, all, skipped)
 }
 
 var columns = []report.Column[Finding]{
@@ -116,7 +153,7 @@ var columns = []report.Column[Finding]{
 		Keep:  true,
 		Field: "ok",
 		Text:  okText,
-		Data:  func(f Finding) string { return fmt.Sprint(f.OK) },
+		Data:  okData,
 		Style: okStyle,
 	},
 	{Head: "DETAIL", Field: "detail", Text: func(f Finding) string { return f.Detail }},
@@ -124,14 +161,27 @@ var columns = []report.Column[Finding]{
 }
 
 func okText(f Finding) string {
-	if f.OK {
+	switch {
+	case f.NotTried:
+		return "not tried"
+	case f.OK:
 		return "ok"
 	}
 	return "FAIL"
 }
 
+func okData(f Finding) string {
+	if f.NotTried {
+		return "not tried"
+	}
+	return fmt.Sprint(f.OK)
+}
+
 func okStyle(f Finding) report.Style {
-	if f.OK {
+	switch {
+	case f.NotTried:
+		return report.Attention
+	case f.OK:
 		return report.Good
 	}
 	return report.Bad

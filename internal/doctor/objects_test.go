@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ type cloud struct {
 	atOnce, asked             int
 	namespaces                []objects.Namespace
 }
+
+// objectsOfPage is how many objects the stand-in lists in one answer, whatever was asked for.
+const objectsOfPage = 700
 
 // idOf is what the platform derives from a name.
 func idOf(name string) string { return fmt.Sprintf("%064x", name) }
@@ -46,7 +50,12 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, name := range c.empty {
 			list = append(list, objects.Object{ID: idOf(name)})
 		}
-		say(map[string]any{"success": true, "result": list, "result_info": map[string]string{"cursor": ""}})
+		from, _ := strconv.Atoi(query.Get("cursor")) // 0 for the first page
+		to, next := min(from+objectsOfPage, len(list)), ""
+		if to < len(list) {
+			next = strconv.Itoa(to)
+		}
+		say(map[string]any{"success": true, "result": list[from:to], "result_info": map[string]string{"cursor": next}})
 	case strings.HasSuffix(path, "/keys"):
 		var keys []map[string]string
 		for _, name := range c.flags {
@@ -145,6 +154,13 @@ func TestObjectsAreComparedWithUsers(t *testing.T) {
 			AnyNamespace,
 			map[string]string{checkOrphans: "found 1 object with data that no user of this bucket or these flags has (forget left 0): " + idOf("stranger"), checkLost: "found 1 user with a flag and without an object that has data: user-0000"},
 			[]string{checkOrphans, checkLost},
+		},
+		{
+			"orphans on the last page",
+			cloud{files: many, data: append(slices.Clone(many), "stranger", "other"), namespaces: sqlite, atOnce: 1000},
+			AnyNamespace,
+			map[string]string{checkObjects: "2502 objects", checkOrphans: idOf("other") + ", " + idOf("stranger")},
+			[]string{checkOrphans},
 		},
 		{
 			"forget left its claim numbers, and a listing is late",

@@ -16,21 +16,13 @@ func checkRules(ctx context.Context, check string, rules precheck.Rules, templat
 		return failed(check, err, "")
 	}
 	if !rules.Told() {
-		return Finding{Check: check, OK: true, Detail: "not known: this API tells no " + rules.Name + " rules"}
+		return notTried(check, "not known: this API tells no "+rules.Name+" rules")
 	}
 	harm, err := rules.Harm(ctx, precheck.CoveringMany(layout))
 	switch {
 	case err != nil:
-		return Finding{
-			Check: check,
-			OK:    true,
-			Detail: fmt.Sprintf(
-				"not known: %v; make sure that %s, or %s",
-				precheck.WithoutHint(err),
-				rules.Sure,
-				rules.Right,
-			),
-		}
+		return notTried(check, fmt.Sprintf("not known: %v; make sure that %s, or %s",
+			precheck.WithoutHint(err), rules.Sure, rules.Right))
 	case harm != "":
 		return Finding{Check: check, Detail: harm, Fix: rules.Fix}
 	}

@@ -13,10 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-const (
-	fixDeploy   = "if a deploy just went out: wrangler rollback; `dbmigrate status %s` says where the user is"
-	notTriedFor = "not tried: "
-)
+const fixDeploy = "if a deploy just went out: wrangler rollback; `dbmigrate status %s` says where the user is"
 
 // checkUser asks the object of one migrated user, and the router for that user. The object that hello asks is
 // empty: code that fails on users' rows is not seen there.
@@ -27,7 +24,7 @@ func checkUser(ctx context.Context, c config.Config, version string) []Finding {
 	}
 	u, why := oneMigrated(ctx, c)
 	if u == "" {
-		return []Finding{{Check: "migrated user", OK: true, Detail: notTriedFor + why}}
+		return []Finding{notTried("migrated user", why)}
 	}
 	status, err := client.Status(ctx, u)
 	if err != nil {
@@ -72,15 +69,11 @@ func checkRouter(ctx context.Context, client *doclient.Client, u userdb.UserID) 
 	through := hello.Through
 	switch {
 	case through == nil:
-		return []Finding{{
-			Check:  check,
-			OK:     true,
-			Detail: notTriedFor + "the isolate that answered has made no router, or the Worker is an older one",
-		}}
+		return []Finding{notTried(check, "the isolate that answered has made no router, or the Worker is an older one")}
 	case through.Answers:
 		return []Finding{{Check: check, OK: true, Detail: fmt.Sprintf("it serves %s", u)}}
 	case through.Kind == wire.KindCutover:
-		return []Finding{{Check: check, OK: true, Detail: fmt.Sprintf("%s moves at this moment", u)}}
+		return []Finding{notTried(check, fmt.Sprintf("%s moves at this moment", u))}
 	}
 	return []Finding{{
 		Check:  check,

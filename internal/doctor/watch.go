@@ -17,7 +17,7 @@ func Watch(
 	every time.Duration,
 	out *report.Output,
 ) (failed int, err error) {
-	before := map[string]bool{}
+	before := map[string]string{}
 	for first := true; ; first = false {
 		findings, err := Look(ctx, c, o)
 		if err != nil {
@@ -31,9 +31,9 @@ func Watch(
 		if err != nil {
 			return failed, err
 		}
-		before = map[string]bool{}
+		before = map[string]string{}
 		for _, f := range findings {
-			before[f.Check] = f.OK
+			before[f.Check] = okText(f)
 		}
 		select {
 		case <-ctx.Done():
@@ -51,19 +51,21 @@ func stopped(err error) error {
 	return err
 }
 
-// printChanges shows the checks that were ok, or not, in the look before, and are the other now.
-func printChanges(out *report.Output, findings []Finding, before map[string]bool) (failed int, err error) {
+// printChanges shows the checks that went otherwise in the look before.
+func printChanges(out *report.Output, findings []Finding, before map[string]string) (failed int, err error) {
 	sheet := report.NewSheet(out, columns)
 	for _, f := range findings {
-		if !f.OK {
+		if f.failed() {
 			failed++
 		}
 		was, known := before[f.Check]
-		if known && was == f.OK {
+		if known && was == okText(f) {
 			continue
 		}
 		at := time.Now().UTC().Format(time.TimeOnly)
 		switch {
+		case f.NotTried:
+			out.Say("%s %s: not tried: %s", at, f.Check, f.Detail)
 		case f.OK && known:
 			out.Say("%s %s: ok again: %s", at, f.Check, f.Detail)
 		case f.OK: // the look before could not get so far

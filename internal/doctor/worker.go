@@ -108,13 +108,13 @@ func checkClock(hello wire.Hello, local time.Time) Finding {
 // checkPlacement is doctor's look at where new objects come into being.
 func checkPlacement(hello wire.Hello, c config.Config) []Finding {
 	list := []Finding{
-		{Check: "jurisdiction", OK: true, Detail: "the Worker does not tell its objects' jurisdiction"},
+		notTried("jurisdiction", "the Worker does not tell its objects' jurisdiction"),
 	}
 	if text := precheck.Untold(hello, c); text != "" {
 		list[0].Detail = text
 	}
 	if o := hello.Object; o != nil && o.KnownJurisdiction() != "" {
-		list[0].Detail = "bucket and Durable Objects: " + o.Jurisdiction
+		list[0] = Finding{Check: "jurisdiction", OK: true, Detail: "bucket and Durable Objects: " + o.Jurisdiction}
 	}
 	if err := precheck.SameJurisdiction(hello, c); err != nil {
 		list[0] = failed("jurisdiction", err, "")
