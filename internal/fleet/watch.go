@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 // Watch writes down one run: the run record, the audit line, the metrics. None of them ever fails a user;
@@ -113,6 +115,15 @@ func (w *Watch) stateDir() string {
 	return dir
 }
 
+// warnOfState says what could not be written down. A run goes on without: users' data does not depend on it.
+func (w *Watch) warnOfState(doing string, err error) {
+	hint := ""
+	if userfile.IsNoSpace(err) {
+		hint = fmt.Sprintf(" (the disk is full: free some space for %s, or set XDG_STATE_HOME to a folder on a larger disk)", w.stateAt)
+	}
+	w.Warn("%s: %v%s; the run goes on", doing, err, hint)
+}
+
 // changes says whether an action changes anything: only then its record is copied into the bucket, and only
 // then there is an audit line.
 func changes(action string) bool {
@@ -122,7 +133,7 @@ func changes(action string) bool {
 func (w *Watch) beginRecord(b record.Begin) {
 	written, err := record.Create(filepath.Join(w.stateAt, RecordFolder), b)
 	if err != nil {
-		w.Warn("write the run record: %v", err)
+		w.warnOfState("write the run record", err)
 		return
 	}
 	var files record.Files
@@ -133,7 +144,7 @@ func (w *Watch) beginRecord(b record.Begin) {
 	w.keeper = record.Keep(
 		written,
 		files,
-		func(err error) { w.Warn("keep the run record %s: %v", written.Path(), err) },
+		func(err error) { w.warnOfState("keep the run record "+written.Path(), err) },
 	)
 }
 
@@ -165,7 +176,7 @@ func (w *Watch) beginAudit(b record.Begin) {
 
 func (w *Watch) writeAct(act *record.Act) {
 	if err := act.Write(context.Background(), w.stateAt, w.files); err != nil {
-		w.Warn("write the audit line: %v", err)
+		w.warnOfState("write the audit line", err)
 	}
 }
 

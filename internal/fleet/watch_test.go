@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,5 +92,21 @@ func TestRecordsDelayNobody(t *testing.T) {
 				t.Errorf("it says %q", said)
 			}
 		})
+	}
+}
+
+// A full disk under the records names the folder and what moves it. The run goes on.
+func TestFullStateFolderHasAWayOut(t *testing.T) {
+	said := ""
+	w := &Watch{stateAt: "/state/dbmigrate", Warn: func(format string, args ...any) { said = fmt.Sprintf(format, args...) }}
+	w.warnOfState("write the run record", &fs.PathError{Op: "write", Path: "/state/dbmigrate/runs/x", Err: syscall.ENOSPC})
+	for _, want := range []string{"the disk is full", "free some space for /state/dbmigrate", "XDG_STATE_HOME", "the run goes on"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it lacks %q: %s", want, said)
+		}
+	}
+	w.warnOfState("write the audit line", errors.New("another failure"))
+	if strings.Contains(said, "XDG_STATE_HOME") {
+		t.Errorf("a disk that is not full: %s", said)
 	}
 }

@@ -2,9 +2,13 @@ package backup
 
 import (
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -43,5 +47,21 @@ func TestNameIsNotTaken(t *testing.T) {
 				t.Errorf("the other copy is %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// A full disk under the copies names --to, and leaves no piece of a copy.
+func TestFullFolderHasAWayOut(t *testing.T) {
+	folder := t.TempDir()
+	_, err := writeWhole(filepath.Join(folder, "alice.sqlite"), func(w io.Writer) error {
+		_, err := io.WriteString(w, "a piece")
+		return errors.Join(err, &fs.PathError{Op: "write", Path: filepath.Join(folder, "part"), Err: syscall.ENOSPC})
+	})
+	if userdb.KindOf(err) != userdb.NoSpace || !strings.Contains(err.Error(), "free some space for "+folder) ||
+		!strings.Contains(err.Error(), "--to") {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(folder); len(left) != 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

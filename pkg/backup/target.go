@@ -73,7 +73,7 @@ func NewTarget(to string, files migrate.Files, layout userdb.Layout) (*Target, e
 	prefix, inBucket := strings.CutPrefix(to, InBucket)
 	if !inBucket {
 		t.folder = to
-		return t, os.MkdirAll(to, 0o700)
+		return t, fullFolder(os.MkdirAll(to, 0o700), to)
 	}
 	t.prefix = prefix
 	if _, isUser := layout.UserOf(t.key("user")); isUser {
@@ -198,15 +198,21 @@ func (t *Target) write(ctx context.Context, u userdb.UserID, file *userfile.Copy
 
 // writeWhole makes the file appear with all its bytes, unless there is one.
 func writeWhole(path string, write func(io.Writer) error) (there bool, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-*.part")
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, ".dbmigrate-*.part")
 	if err != nil {
-		return false, err
+		return false, fullFolder(err, folder)
 	}
 	defer os.Remove(f.Name())
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return false, err
+		return false, fullFolder(err, folder)
 	}
 	return nameWhole(f.Name(), path, os.Link)
+}
+
+// fullFolder names the way out of a full disk under the copies.
+func fullFolder(err error, folder string) error {
+	return userfile.NoSpace(err, folder, "name a folder on a larger disk with --to, or r2:PREFIX/")
 }
 
 // nameWhole gives a whole file its name, and never takes the name from another file. Not every file system

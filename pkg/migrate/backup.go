@@ -31,7 +31,7 @@ type Keeper func(ctx context.Context, file *userfile.Copy, digest string) (where
 func (e *Engine) Backup(ctx context.Context, u userdb.UserID, keep Keeper) result.Result {
 	started := e.now()
 	b := &backup{Engine: e, user: u, keep: keep, result: &result.Result{User: u, Action: result.ActionBackup}}
-	err := b.run(ctx)
+	err := e.endOnDisk(b.result, b.run(ctx))
 	return b.result.End(e.now().Sub(started), err)
 }
 

@@ -1,16 +1,13 @@
 package migrate
 
 import (
-	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 
-	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
-
-const hintDisk = "free some space, or set TMPDIR to a folder on a larger disk"
 
 // diskSpace is what users in flight may still write on the operator's disk. A user who needs more than is
 // left waits, still served, until others have ended; one who needs more than there is without them is
@@ -41,7 +38,6 @@ func (d *diskSpace) reserve(need int64, free func() (int64, error)) (release fun
 				Op:   "make room",
 				Kind: userdb.NoSpace,
 				Err:  fmt.Errorf("%d bytes are needed, and %d are free", need, there),
-				Hint: hintDisk,
 			}
 		}
 		d.ended.Wait()
@@ -55,10 +51,40 @@ func (d *diskSpace) reserve(need int64, free func() (int64, error)) (release fun
 	}, nil
 }
 
-// noSpace gives a full disk its kind: it is the operator's, and every other user would meet it.
-func noSpace(err error) error {
-	if userdb.KindOf(err) == userdb.NoSpace || !errors.Is(err, syscall.ENOSPC) && !capi.IsNoRoom(err) {
+// fitsAnywhere is a need that a disk with any room to work in has room for.
+const fitsAnywhere = 64 << 20
+
+// noSpace gives a full disk its kind, with the way out.
+func (e *Engine) noSpace(err error) error {
+	if !userfile.IsNoSpace(err) {
 		return err
 	}
-	return &userdb.Error{Op: "write to this machine's disk", Kind: userdb.NoSpace, Err: err, Hint: hintDisk}
+	dir, dirErr := e.source().ScratchDir()
+	if dirErr != nil {
+		return userfile.NoSpace(err, "the folder for scratch files", "")
+	}
+	return userfile.NoSpace(err, dir, "")
+}
+
+// endOnDisk is noSpace at the end of a user's command. It stops the run where every other user would meet the
+// same: a user who is larger than what is left says nothing of the others.
+func (e *Engine) endOnDisk(r *result.Result, err error) error {
+	if !userfile.IsNoSpace(err) {
+		return err
+	}
+	folder := userfile.FolderOf(err)
+	if dir, dirErr := e.source().ScratchDir(); folder == "" && dirErr == nil {
+		folder = dir
+	}
+	free, freeErr := e.free(folder)
+	r.StopsRun = r.StopsRun || freeErr == nil && free < fitsAnywhere
+	return e.noSpace(err)
+}
+
+// free is how many bytes a file in the folder may still take.
+func (e *Engine) free(dir string) (int64, error) {
+	if e.freeOn != nil {
+		return e.freeOn(dir)
+	}
+	return freeOn(dir)
 }

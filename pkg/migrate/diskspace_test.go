@@ -64,11 +64,12 @@ func TestRoomIsWaitedFor(t *testing.T) {
 }
 
 func TestFullDiskHasItsKind(t *testing.T) {
+	e := &Engine{}
 	full := fmt.Errorf("write what arrived: %w", syscall.ENOSPC)
-	if err := noSpace(full); userdb.KindOf(err) != userdb.NoSpace || !errors.Is(err, syscall.ENOSPC) {
+	if err := e.noSpace(full); userdb.KindOf(err) != userdb.NoSpace || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v", err)
 	}
-	if other := errors.New("no"); noSpace(other) != other || noSpace(nil) != nil {
+	if other := errors.New("no"); e.noSpace(other) != other || e.noSpace(nil) != nil {
 		t.Error("another error changed")
 	}
 }

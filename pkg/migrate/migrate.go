@@ -80,7 +80,7 @@ func (e *Engine) Migrate(ctx context.Context, u userdb.UserID) result.Result {
 		result: &result.Result{User: u, Action: result.ActionMigrate},
 	}
 	defer m.forget()
-	err := m.run(ctx)
+	err := e.endOnDisk(m.result, m.run(ctx))
 	r := m.result.End(e.now().Sub(started), err)
 	if m.fileHeld {
 		return r

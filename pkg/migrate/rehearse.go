@@ -40,7 +40,7 @@ func (e *Engine) RehearsePreferring(ctx context.Context, u userdb.UserID, prefer
 	started := e.now()
 	opts := RollbackOptions{Prefer: prefer}
 	r := &retreat{Engine: e, user: u, opts: opts, result: &result.Result{User: u, Action: result.ActionRehearse}}
-	err := r.rehearse(ctx)
+	err := e.endOnDisk(r.result, r.rehearse(ctx))
 	return r.result.End(e.now().Sub(started), err)
 }
 

@@ -34,6 +34,7 @@ func (e *Engine) Restore(ctx context.Context, u userdb.UserID, path string, opts
 		result: &result.Result{User: u, Action: result.ActionRestore},
 	}
 	inObject, err := r.restore(ctx, path)
+	err = e.endOnDisk(r.result, err)
 	e.WriteProof.settle()
 	got := r.result.End(e.now().Sub(started), err)
 	if err == nil && inObject && !opts.StayInR2 {

@@ -155,7 +155,7 @@ func (r *retreat) end(ctx context.Context, c claimed, begun time.Time) error {
 	if r.result.Open {
 		err = r.goesBack(ctx, c, err)
 	}
-	err = noSpace(err)
+	err = r.noSpace(err)
 	r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace
 	return err
 }

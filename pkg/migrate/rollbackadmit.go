@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -141,21 +142,19 @@ func (r *retreat) canMerge(ctx context.Context) error {
 	return err
 }
 
-// fitsAnywhere is a need that a disk with any room to work in has room for.
-const fitsAnywhere = 64 << 20
-
 func (r *retreat) makeRoom() (release func(), err error) {
 	dir, err := r.source().ScratchDir()
 	if err != nil {
-		return nil, noSpace(err)
+		return nil, r.noSpace(err)
 	}
 	proof := r.WriteProof
 	if proof == nil {
 		proof = new(WriteProof)
 	}
-	free := r.freeOn
-	if free == nil {
-		free = freeOn
+	release, err = proof.disk.reserve(r.need, func() (int64, error) { return r.free(dir) })
+	var full *userdb.Error
+	if errors.As(err, &full) && full.Kind == userdb.NoSpace {
+		full.Hint = userfile.NoSpaceHint(dir, "")
 	}
-	return proof.disk.reserve(r.need, func() (int64, error) { return free(dir) })
+	return release, err
 }
