@@ -66,26 +66,17 @@ func (d *decision) withoutReferences(relations []*relation) ([]*relation, error)
 	return slices.DeleteFunc(relations, func(r *relation) bool { return r.child.copied || r.parent.copied }), nil
 }
 
-// checkReferenceWriters refuses triggers of a table with cold rows that write to a reference table: on the
-// cold side they would write to the copy.
-func (d *decision) checkReferenceWriters(t *table, triggers []wire.Object) error {
+// firstToWrite finds the first trigger that writes to one of the tables, and that table; nil for none.
+func (s *shape) firstToWrite(triggers []wire.Object, wanted func(*table) bool) (string, *table) {
 	for _, trigger := range triggers {
 		tokens := sqltext.All(trigger.SQL)
 		for i := range tokens {
-			target := d.shape.table(writtenAt(tokens[i:]))
-			if target == nil || !target.copied {
-				continue
+			if target := s.table(writtenAt(tokens[i:])); target != nil && wanted(target) {
+				return trigger.Name, target
 			}
-			return blocked(
-				t.Name,
-				fmt.Sprintf("take %s out of reference, or keep the table hot", target.Name),
-				"rows are cold, and its trigger %s writes to the reference table %s, and the cold part has a copy of it",
-				trigger.Name,
-				target.Name,
-			)
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // writtenAt is the table that a statement writes where these tokens name it, "" for none.

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
@@ -23,18 +24,28 @@ func (d *decision) checkTriggers(t *table) error {
 	if trigger, virtual := d.shape.leadsToVirtual(triggers); virtual != "" {
 		return blocked(
 			t.Name,
-			"keep the table hot",
+			"keep the table hot, or let the application write the index: docs/split.md",
 			"%d rows are cold, and its trigger %s leads to the virtual table %s, which has rows that stay hot",
 			cold,
 			trigger,
 			virtual,
 		)
 	}
-	if err := d.checkReferenceWriters(t, triggers); err != nil {
-		return err
-	}
 	if t.rule.AcceptTriggers {
 		return nil
+	}
+	if trigger, target := d.shape.firstToWrite(triggers, func(t *table) bool { return t.copied }); target != nil {
+		return blocked(
+			t.Name,
+			fmt.Sprintf(
+				`if the application makes no cold write that fires it, say triggers = "accept" for the table in the policy: such a write is refused; else take %s out of reference`,
+				target.Name,
+			),
+			"%d rows are cold, and its trigger %s writes to the reference table %s, and the cold part has a read-only copy of it",
+			cold,
+			trigger,
+			target.Name,
+		)
 	}
 	return blocked(
 		t.Name,
