@@ -102,6 +102,11 @@ func TestProposedPolicies(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Log(text)
+			for _, own := range []string{"schema_migrations", "ar_internal_metadata"} {
+				if strings.Contains(text, own) {
+					t.Errorf("the policy names %s, which is no data of the application's", own)
+				}
+			}
 			// The promises are a person's to make.
 			promised := strings.NewReplacer("# ids = ", "ids = ", "# triggers = ", "triggers = ").Replace(text)
 			ruled := !strings.Contains(text, "No column says how old")
@@ -116,6 +121,26 @@ func TestProposedPolicies(t *testing.T) {
 				parts(t, path, policy(t, promised))
 			}
 		})
+	}
+}
+
+// TestTablesOfMigrations: what a framework notes about the schema is old, and belongs to no row.
+func TestTablesOfMigrations(t *testing.T) {
+	for name, ruled := range map[string]bool{
+		"ar_internal_metadata": false, "django_migrations": false, "d1_migrations": false, "migrations": false,
+		"__drizzle_migrations": false, "_prisma_migrations": false, "knex_migrations_lock": false,
+		"kysely_migration": false, "goose_db_version": false, "flyway_schema_history": false, "SequelizeMeta": false,
+		"bird_migrations": true, "migrations_of_birds": true, "metadata": true,
+	} {
+		path := database(t, "CREATE TABLE "+name+"(id INTEGER PRIMARY KEY AUTOINCREMENT, applied_at TEXT)",
+			"INSERT INTO "+name+" VALUES (1, '2024-01-02 03:04:05'), (2, '2024-01-02 03:04:05')")
+		text, err := split.Propose(context.Background(), path, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text, "where = \"applied_at <") != ruled {
+			t.Errorf("%s: a rule is right: %t\n%s", name, ruled, text)
+		}
 	}
 }
 

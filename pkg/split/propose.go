@@ -65,6 +65,14 @@ func (p *proposal) make(ctx context.Context, path string) (err error) {
 	return nil
 }
 
+// ofMigrations are the tables in which frameworks note the migrations of the schema that have run: Rails,
+// Django, Alembic, Flyway, Liquibase, Goose, Prisma, Drizzle, Knex, Sequelize, Entity Framework and others.
+// They read all rows at each start, however old.
+var ofMigrations = regexp.MustCompile(
+	`(?i)^(ar_internal_metadata|alembic_version|flyway_schema_history|databasechangelog(lock)?|goose_db_version|` +
+		`sequelize_?meta|__efmigrations(history|lock)|_*((schema|django|knex|drizzle|prisma|sqlx|d1|kysely|doctrine|diesel_schema|` +
+		`gorp|umzug|mikro_orm|typeorm)_)?migrations?(_lock|_versions)?)$`)
+
 // lookAtTables counts rows and finds the rules that the columns suggest.
 func (p *proposal) lookAtTables(conn *capi.Conn) (err error) {
 	p.rows, p.triggers = map[*table]int64{}, map[*table]string{}
@@ -76,7 +84,7 @@ func (p *proposal) lookAtTables(conn *capi.Conn) (err error) {
 		if err != nil {
 			return err
 		}
-		if rule != "" {
+		if rule != "" && !ofMigrations.MatchString(t.Name) {
 			p.where[t] = rule
 		}
 		triggers, err := p.shape.triggersOf(conn, t)

@@ -358,4 +358,36 @@ where = "ended"
 			{"ticks", `habit IN (SELECT id FROM habits WHERE ended)`},
 		},
 	},
+	{
+		name: "a blog as Rails makes it, with counter caches",
+		statements: []string{
+			`CREATE TABLE "schema_migrations" ("version" varchar NOT NULL PRIMARY KEY)`,
+			`CREATE TABLE "ar_internal_metadata" ("key" varchar NOT NULL PRIMARY KEY, "value" varchar, "created_at" datetime(6) NOT NULL, "updated_at" datetime(6) NOT NULL)`,
+			`CREATE TABLE "users" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "name" varchar, "posts_count" integer DEFAULT 0 NOT NULL, "created_at" datetime(6) NOT NULL, "updated_at" datetime(6) NOT NULL)`,
+			`CREATE TABLE "posts" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "user_id" integer NOT NULL, "title" varchar, "comments_count" integer DEFAULT 0 NOT NULL, "created_at" datetime(6) NOT NULL, CONSTRAINT "fk_rails_5b5ddfd518" FOREIGN KEY ("user_id") REFERENCES "users" ("id"))`,
+			`CREATE TABLE "comments" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "post_id" integer NOT NULL, "body" text, CONSTRAINT "fk_rails_2fd19c0db7" FOREIGN KEY ("post_id") REFERENCES "posts" ("id"))`,
+			`CREATE INDEX "index_posts_on_user_id" ON "posts" ("user_id")`,
+			`CREATE INDEX "index_comments_on_post_id" ON "comments" ("post_id")`,
+			`CREATE TRIGGER "posts_counted" AFTER INSERT ON "posts" BEGIN UPDATE users SET posts_count = posts_count + 1 WHERE id = NEW.user_id; END`,
+			`CREATE TRIGGER "posts_uncounted" AFTER DELETE ON "posts" BEGIN UPDATE users SET posts_count = posts_count - 1 WHERE id = OLD.user_id; END`,
+			`CREATE TRIGGER "comments_counted" AFTER INSERT ON "comments" BEGIN UPDATE posts SET comments_count = comments_count + 1 WHERE id = NEW.post_id; END`,
+			`CREATE TRIGGER "comments_uncounted" AFTER DELETE ON "comments" BEGIN UPDATE posts SET comments_count = comments_count - 1 WHERE id = OLD.post_id; END`,
+			`INSERT INTO schema_migrations SELECT '2024010' || value || '120000' FROM json_each('[1,2,3,4]')`,
+			`INSERT INTO ar_internal_metadata VALUES('environment', 'production', '2024-01-01 12:00:00.000000', '2024-01-01 12:00:00.000000')`,
+			n + `10) INSERT INTO users(name, created_at, updated_at) SELECT 'u' || i, datetime(` + now + ` - i * 8640000, 'unixepoch') || '.000000', datetime(` + now + ` - i * 8640000, 'unixepoch') || '.000000' FROM n`,
+			n + `200) INSERT INTO posts(user_id, title, created_at) SELECT 1 + i % 10, 't' || i, datetime(` + now + ` - i * 432000, 'unixepoch') || '.000000' FROM n`,
+			`INSERT INTO comments(post_id, body) SELECT p.id, 'c' FROM posts AS p, json_each('[1,2]') WHERE p.id % 3 > 0`,
+		},
+		policy: `reference = ["users"]
+[tables.posts]
+where = "created_at < datetime(:now - 365*86400, 'unixepoch')"
+triggers = "accept"
+[tables.comments]
+triggers = "accept"
+`,
+		meant: [][2]string{
+			{"posts", `created_at < datetime(` + cutoff + `, 'unixepoch')`},
+			{"comments", `post_id IN (SELECT id FROM posts WHERE created_at < datetime(` + cutoff + `, 'unixepoch'))`},
+		},
+	},
 }
