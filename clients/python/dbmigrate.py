@@ -16,6 +16,7 @@ What differs from a database on a local disk:
   statement is sent at once, as a transaction of its own.
 - A read is sent at once. While statements are queued, it would not see them, so it is refused: commit first,
   or send reads and writes together with batch().
+- executescript() sends its statements at once, all of them in one transaction: all are applied, or none.
 - TryAgain means that nothing was written. The client has then already repeated the request for `retry_for`
   seconds, which is longer than a user's move. The queue is kept, so commit() may be called again.
 - OutcomeUnknown means that a write was sent and its answer was lost. It may have been applied. The client
@@ -35,6 +36,7 @@ import math
 import random
 import re
 import select
+import sqlite3
 import ssl
 import time
 import urllib.parse
@@ -110,7 +112,7 @@ _CLASSES = {
     "too-large": OperationalError, "too-costly": OperationalError, "outcome-unknown": OutcomeUnknown,
     "sql-error": ProgrammingError, "write-in-read": ProgrammingError, "bad-request": ProgrammingError,
     "integer-precision": DataError, "not-split": NotSupportedError, "internal": InternalError,
-    "split-conflict": IntegrityError,
+    "split-conflict": IntegrityError, "not-mounted": NotSupportedError,
     "not-found": InterfaceError, "method-not-allowed": InterfaceError, "unsupported-media-type": InterfaceError,
 }
 _CONSTRAINT = re.compile(r"constraint failed|datatype mismatch", re.I)
@@ -175,6 +177,10 @@ class Connection:
 
     def executemany(self, sql, rows):
         return self.cursor().executemany(sql, rows)
+
+    def executescript(self, script):
+        """Makes a cursor and executes a script with it."""
+        return self.cursor().executescript(script)
 
     def batch(self, statements):
         """Sends statements at once, in one transaction, and returns a cursor for each.
@@ -295,6 +301,17 @@ class Cursor:
             self._write(statements)
         else:
             self.rowcount = 0
+        return self
+
+    def executescript(self, script):
+        """Commits what is queued, as sqlite3 does, then sends all statements at once, in one transaction.
+
+        All are applied, or none; sqlite3 keeps those before the first that fails. They take no parameters, their
+        rows are not kept, and BEGIN and COMMIT among them are refused.
+        """
+        self._begin()
+        self.connection.commit()
+        self.connection.batch(list(_statements(script)))
         return self
 
     def _begin(self):
@@ -461,6 +478,20 @@ def _only_reads(sql):
         if first == "WITH" and depth == 0 and word in _READS | _WRITES:
             return word in _READS
     return first is not None
+
+
+def _statements(script):
+    """The statements of a script. A semicolon in a text, a comment or a trigger ends none."""
+    if not isinstance(script, str):
+        raise ProgrammingError(f"a script is a str, not {type(script).__name__}")
+    begin = 0
+    for match in re.finditer(r";|\Z", script):
+        statement = script[begin:match.end()]
+        if match.group() and not sqlite3.complete_statement(statement):
+            continue
+        begin = match.end()
+        if any(not word.startswith(("--", "/*")) for word in _WORD.findall(statement)):
+            yield statement
 
 
 # HTTP.

@@ -285,6 +285,28 @@ class Transactions(Case):
         with self.assertRaises(dbmigrate.ProgrammingError):
             db.execute(READ)
 
+    def test_executescript(self):
+        trigger = "CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t; SELECT ';'; END;"
+        script = f"""
+            -- tables; of the application
+            CREATE TABLE t(a); ; /* ; */
+            {trigger} INSERT INTO t VALUES ('it''s; --'), ("x;y") -- the last one;"""
+        three = {"results": 3 * DONE["results"], "side": "store"}
+        server = self.serve(http(200, DONE), http(200, three))
+        db = self.connect(server, autocommit=False)
+        db.execute(WRITE)
+        cursor = db.executescript(script)
+        queued, sent = [request[2]["statements"] for request in server.requests]
+        self.assertEqual([s["sql"] for s in queued], [WRITE])
+        shown = [s["sql"].strip().splitlines()[-1].strip() for s in sent]
+        last = """INSERT INTO t VALUES ('it''s; --'), ("x;y") -- the last one;"""
+        self.assertEqual(shown, ["CREATE TABLE t(a);", trigger, last])
+        self.assertEqual((cursor.description, cursor.rowcount), (None, -1))
+        db.executescript(" -- nothing;\n;")
+        self.assertEqual(len(server.requests), 2)
+        with self.assertRaises(dbmigrate.ProgrammingError):
+            db.executescript(b"SELECT 1")
+
     def test_batch(self):
         server = self.serve(http(200, {"results": DONE["results"] + ROW["results"], "side": "file"}))
         done, row = self.connect(server).batch([(WRITE, ()), READ])
