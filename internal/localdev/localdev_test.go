@@ -1,6 +1,10 @@
 package localdev
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +17,33 @@ func TestNodeIsRecent(t *testing.T) {
 	} {
 		if got := nodeIsRecent(version); got != want {
 			t.Errorf("nodeIsRecent(%q) = %v", version, got)
+		}
+	}
+}
+
+// TestPagesNameWranglersNode: what is demanded is what the pinned wrangler wants, and the pages say it.
+func TestPagesNameWranglersNode(t *testing.T) {
+	wants := fmt.Sprintf("%d.%d", minNode[0], minNode[1])
+	for page, says := range map[string]string{
+		"worker/package-lock.json": `"node_modules/wrangler": {`,
+		"README.md":                "Node.js " + wants + ": here",
+		"CONTRIBUTING.md":          "Node.js\n" + wants + " that wrangler wants",
+		"worker/package/README.md": "Node.js " + wants + " or later",
+		"docs/rollout.md":          "Node.js " + wants + " or later",
+	} {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, behind, found := strings.Cut(string(text), says)
+		if !found {
+			t.Errorf("%s does not say %q", page, says)
+		}
+		if strings.HasSuffix(page, ".json") {
+			engines := regexp.MustCompile(`"node": ">=([\d.]+)\.0"`).FindStringSubmatch(behind)
+			if len(engines) != 2 || engines[1] != wants {
+				t.Errorf("wrangler wants %q, and localdev demands %s", engines, wants)
+			}
 		}
 	}
 }
