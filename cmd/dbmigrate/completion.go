@@ -26,12 +26,8 @@ func oneShell(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !slices.Contains(shells, args[0]) {
-		return usageError(
-			"choose shell",
-			fmt.Sprintf("%q", args[0]),
-			"there is no completion for it",
-			nearest.Hint(args[0], shells)+all,
-		)
+		return usageError("choose shell", fmt.Sprintf("%q", args[0]), "there is no completion for it",
+			nearest.Hint(args[0], shells)+all)
 	}
 	return nil
 }

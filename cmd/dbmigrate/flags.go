@@ -21,52 +21,31 @@ func addWhole(o *selection.Options, flags *pflag.FlagSet) {
 
 // addListed is for commands that mean everybody without being told so.
 func addListed(o *selection.Options, flags *pflag.FlagSet) {
-	flags.StringVar(
-		&o.UsersFile,
-		"users-file",
-		"",
-		"`file` with one user id a line; \"-\" is standard input, # begins a comment",
-	)
+	flags.StringVar(&o.UsersFile, "users-file", "",
+		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
 	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this")
 }
 
 func addParts(o *selection.Options, flags *pflag.FlagSet) {
-	flags.StringArrayVar(
-		&o.Exclude,
-		"exclude",
-		nil,
-		"skip this `user`, or every user in a file (write the path with a slash; \"-\" is standard input); repeatable",
-	)
-	flags.StringVar(
-		&o.Shard,
-		"shard",
-		"",
-		"only this `part` of the users, such as 3/16 for the third of sixteen; auto: as the CI system or Kubernetes says",
-	)
+	flags.StringArrayVar(&o.Exclude, "exclude", nil,
+		"skip this `user`, or every user in a file (write the path with a slash; \"-\" is standard input); repeatable")
+	flags.StringVar(&o.Shard, "shard", "",
+		"only this `part` of the users, such as 3/16 for the third of sixteen; auto: as the CI system or Kubernetes says")
 }
 
 func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
-	flags.Var(
-		&o.Over,
-		"over",
-		"only users with a file of at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576",
-	)
-	flags.Var(
-		&o.Percent,
-		"percent",
-		"only this share of all users, always the same ones: those in 5 percent are in 10 percent, too",
-	)
+	flags.Var(&o.Over, "over",
+		"only users with a file of at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576")
+	flags.Var(&o.Percent, "percent",
+		"only this share of all users, always the same ones: those in 5 percent are in 10 percent, too")
 }
 
 func addTimes(o *selection.Options, flags *pflag.FlagSet) {
 	o.Timed = true
 	flags.StringVar(&o.Run, "run", "", "only users moved by this `run` of migrate")
 	flags.Var(&o.Since, "since", "only users who were migrated within this time; w, d, h, m, s")
-	flags.Var(
-		&o.ToPercent,
-		"to-percent",
-		"keep the users that migrate --percent N selects; roll back all others",
-	)
+	flags.Var(&o.ToPercent, "to-percent",
+		"keep the users that migrate --percent N selects; roll back all others")
 }
 
 // mayBeEmpty are the flags of text with an empty value that means something: wrangler's top level, no

@@ -61,29 +61,14 @@ func (o *gcOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.mark, "mark", false, "put the plan aside, to be freed after a hold")
 	flags.Var(&o.hold, "hold", "with --mark: how long the plan waits; w, d, h, m, s")
 	flags.BoolVar(&o.freeMarked, "free-marked", false, "free what was marked and has waited long enough")
-	flags.StringVar(
-		&o.unmark,
-		"unmark",
-		"",
-		"take the marked plan of this `name` back: nothing else stops gc --free-marked from freeing it",
-	)
-	flags.Var(
-		&o.maxDelete,
-		"max-delete",
-		"free no more than so many files (500) or bytes (20GB), the longest migrated first",
-	)
-	flags.StringVar(
-		&o.archivePrefix,
-		"archive-prefix",
-		"",
-		"first put each file, as it was, under this `prefix` of the bucket, such as archive/",
-	)
-	flags.BoolVar(
-		&o.explain,
-		"explain",
-		false,
-		"go through each proof for the users named, and change nothing",
-	)
+	flags.StringVar(&o.unmark, "unmark", "",
+		"take the marked plan of this `name` back: nothing else stops gc --free-marked from freeing it")
+	flags.Var(&o.maxDelete, "max-delete",
+		"free no more than so many files (500) or bytes (20GB), the longest migrated first")
+	flags.StringVar(&o.archivePrefix, "archive-prefix", "",
+		"first put each file, as it was, under this `prefix` of the bucket, such as archive/")
+	flags.BoolVar(&o.explain, "explain", false,
+		"go through each proof for the users named, and change nothing")
 	o.watchFlags.add(flags, true)
 	o.pace.add(flags)
 }
@@ -138,19 +123,11 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 func (o *gcOptions) check() error {
 	switch {
 	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
-		return usageError(
-			"read --archive-prefix",
-			fmt.Sprintf("%q", o.archivePrefix),
-			"it does not end with /",
-			"",
-		)
+		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix),
+			"it does not end with /", "")
 	case userdb.Reserved(o.archivePrefix):
-		return usageError(
-			"read --archive-prefix",
-			fmt.Sprintf("%q", o.archivePrefix),
-			"it is dbmigrate's own",
-			"choose another one",
-		)
+		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix),
+			"it is dbmigrate's own", "choose another one")
 	}
 	return nil
 }
@@ -171,12 +148,8 @@ func (a *app) asGC() (*app, error) {
 		return a, nil
 	}
 	if a.getenv(id) == "" || a.getenv(secret) == "" {
-		return nil, usageError(
-			"read credentials",
-			"",
-			"only one of "+id+" and "+secret+" is set",
-			"set both, or none",
-		)
+		return nil, usageError("read credentials", "", "only one of "+id+" and "+secret+" is set",
+			"set both, or none")
 	}
 	own := *a
 	own.getenv = func(name string) string {

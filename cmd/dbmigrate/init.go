@@ -25,8 +25,8 @@ func newInit(a *app) *cobra.Command {
 		return a.init(cmd, force)
 	})
 	cmd.Args = commandline.NoArguments
-	cmd.Flags().
-		BoolVar(&force, "force", false, "replace settings that stand there already; comments of yours in the file are lost then")
+	cmd.Flags().BoolVar(&force, "force", false,
+		"replace settings that stand there already; comments of yours in the file are lost then")
 	cmd.Flags().BoolVar(&worker, "worker", false, "print what the Worker lacks, and write nothing without --write")
 	cmd.Flags().BoolVar(&write, "write", false, "add it to the wrangler file and to a module; requires --worker")
 	return cmd

@@ -37,17 +37,14 @@ func newMigrate(a *app) *cobra.Command {
 	o.pace.add(cmd.Flags())
 	o.mode.add(cmd.Flags())
 	o.writers.add(cmd.Flags())
-	cmd.Flags().Var(
-		&o.maxCost,
-		"max-cost",
-		"begin nothing if moving these users may cost more than so many dollars once, estimated on the high side",
-	)
+	cmd.Flags().Var(&o.maxCost, "max-cost",
+		"begin nothing if moving these users may cost more than so many dollars once, estimated on the high side")
 	o.waveOptions.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
 	o.reportFlag.add(cmd.Flags())
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and change nothing")
-	cmd.Flags().
-		BoolVar(&o.retryQuarantined, "retry-quarantined", false, "try users again even if their file was refused before and has not changed")
+	cmd.Flags().BoolVar(&o.retryQuarantined, "retry-quarantined", false,
+		"try users again even if their file was refused before and has not changed")
 	return cmd
 }
 

@@ -47,55 +47,27 @@ func (o *rollbackOptions) addFlags(flags *pflag.FlagSet) {
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)
 	o.reportFlag.add(flags)
-	flags.BoolVar(
-		&o.dryRun,
-		"dry-run",
-		false,
-		"say what would go back and what was written since, and change nothing",
-	)
+	flags.BoolVar(&o.dryRun, "dry-run", false,
+		"say what would go back and what was written since, and change nothing")
 	commandline.Int(flags, &o.show, "show", 0, 0, rollback.MaxShown,
 		"with --dry-run: show up to so many `rows` of each user that were written since, to see what --discard-writes would lose")
-	flags.BoolVar(
-		&o.rehearse,
-		"rehearse",
-		false,
-		"do everything but the switch on a copy, and say how long it takes",
-	)
+	flags.BoolVar(&o.rehearse, "rehearse", false,
+		"do everything but the switch on a copy, and say how long it takes")
 	o.addLosing(flags)
 }
 
 // addLosing are the flags with which something may be lost.
 func (o *rollbackOptions) addLosing(flags *pflag.FlagSet) {
-	flags.BoolVar(
-		&o.DiscardWrites,
-		"discard-writes",
-		false,
-		"put the kept file back, without what was written since the migration",
-	)
-	flags.BoolVar(
-		&o.WithoutCopy,
-		"without-copy",
-		false,
-		"with --discard-writes: do not save what is left behind, for Durable Objects that cannot be exported",
-	)
-	flags.BoolVar(
-		&o.StoreUnreachable,
-		"store-unreachable",
-		false,
-		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"",
-	)
-	flags.StringVar(
-		(*string)(&o.Prefer),
-		"prefer",
-		"",
-		"of a split user, where both halves have a row under one key: keep that of `hot|cold`, and the other half as a file in R2",
-	)
-	flags.BoolVar(
-		&o.endForeignMarks,
-		"end-foreign-marks",
-		false,
-		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is",
-	)
+	flags.BoolVar(&o.DiscardWrites, "discard-writes", false,
+		"put the kept file back, without what was written since the migration")
+	flags.BoolVar(&o.WithoutCopy, "without-copy", false,
+		"with --discard-writes: do not save what is left behind, for Durable Objects that cannot be exported")
+	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
+		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
+	flags.StringVar((*string)(&o.Prefer), "prefer", "",
+		"of a split user, where both halves have a row under one key: keep that of `hot|cold`, and the other half as a file in R2")
+	flags.BoolVar(&o.endForeignMarks, "end-foreign-marks", false,
+		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
 	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)
 }
 

@@ -78,74 +78,38 @@ func newRoot(a *app) *cobra.Command {
 }
 
 func (g *globalFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(
-		&g.format,
-		"output",
-		string(report.Table),
-		"format of stdout: "+strings.Join(report.Formats, ", "),
-	)
+	flags.StringVar(&g.format, "output", string(report.Table),
+		"format of stdout: "+strings.Join(report.Formats, ", "))
 	flags.BoolVar(&g.json, "json", false, "the same as --output json")
 	flags.BoolVar(&g.yes, "yes", false,
 		"ask nothing: yes where nothing is lost by it, as in restore; what loses something needs --confirm all the same")
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but warnings and errors; stdout is as always")
 	flags.BoolVarP(&g.verbose, "verbose", "v", false, "say each step of each user, and how long it took")
-	flags.BoolVar(
-		&g.debug,
-		"debug",
-		false,
-		"say each request and its answer, without headers, bodies and values of queries",
-	)
+	flags.BoolVar(&g.debug, "debug", false,
+		"say each request and its answer, without headers, bodies and values of queries")
 	g.addAddresses(flags)
 }
 
 // addAddresses are the flags that say where everything is.
 func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
-	flags.StringVar(
-		&g.file,
-		"config",
-		"",
-		"wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)",
-	)
+	flags.StringVar(&g.file, "config", "",
+		"wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)")
 	flags.StringVar(&g.environment, "env", "", "wrangler environment; never guessed, \"\" is the top level")
-	flags.StringVar(
-		&g.profile,
-		"profile",
-		"",
-		"profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file",
-	)
-	flags.StringVar(
-		&g.values.WorkerURL,
-		"worker-url",
-		"",
-		"address of the Worker that mounts the admin routes",
-	)
+	flags.StringVar(&g.profile, "profile", "",
+		"profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file")
+	flags.StringVar(&g.values.WorkerURL, "worker-url", "",
+		"address of the Worker that mounts the admin routes")
 	flags.StringVar(&g.values.Bucket, "bucket", "", "R2 bucket of the databases")
 	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")
 	flags.StringVar(&g.values.AccountID, "account-id", "", "Cloudflare account")
-	flags.StringVar(
-		&g.values.Layout,
-		"layout",
-		"",
-		"key of a user's database (default {user}/database.sqlite)",
-	)
-	flags.StringVar(
-		&g.values.LocationHint,
-		"location-hint",
-		"",
-		"where new Durable Objects are created, such as weur, or none; they never move afterwards",
-	)
-	flags.StringVar(
-		&g.values.Jurisdiction,
-		"r2-jurisdiction",
-		"",
-		"jurisdiction of the bucket, such as eu (default: by the R2 endpoint)",
-	)
-	flags.StringVar(
-		&g.values.R2Endpoint,
-		"r2-endpoint",
-		"",
-		"address of the S3 API (default: from account and jurisdiction)",
-	)
+	flags.StringVar(&g.values.Layout, "layout", "",
+		"key of a user's database (default {user}/database.sqlite)")
+	flags.StringVar(&g.values.LocationHint, "location-hint", "",
+		"where new Durable Objects are created, such as weur, or none; they never move afterwards")
+	flags.StringVar(&g.values.Jurisdiction, "r2-jurisdiction", "",
+		"jurisdiction of the bucket, such as eu (default: by the R2 endpoint)")
+	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "",
+		"address of the S3 API (default: from account and jurisdiction)")
 	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
 	commandline.Int(flags, &g.apiBudget, "api-budget", kv.DefaultBudget, kv.MinBudget, kv.MaxBudget,
 		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")

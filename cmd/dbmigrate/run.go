@@ -30,20 +30,14 @@ func (p *pace) add(flags *pflag.FlagSet) {
 		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded")
 	commandline.Int(flags, &p.maxFailures, "max-failures", 0, 0, math.MaxInt,
 		"begin no more users after so many failures; 0 is no limit")
-	flags.Var(
-		&p.maxDuration,
-		"max-duration",
-		"begin no more users after this `time`, such as 50m; those in flight are finished",
-	)
+	flags.Var(&p.maxDuration, "max-duration",
+		"begin no more users after this `time`, such as 50m; those in flight are finished")
 	p.giveUpAfter = units.AgeFlag{
 		Duration: fleet.DefaultGiveUp,
 		Typed:    "10m",
 	}
-	flags.Var(
-		&p.giveUpAfter,
-		"give-up-after",
-		"if the Worker or R2 stops answering, begin no users and wait up to this `time` for it",
-	)
+	flags.Var(&p.giveUpAfter, "give-up-after",
+		"if the Worker or R2 stops answering, begin no users and wait up to this `time` for it")
 }
 
 func addConcurrency(to *int, flags *pflag.FlagSet, users int, usage string) {
@@ -66,19 +60,11 @@ type watchFlags struct {
 
 // add adds the flags of every command over users; an act, which changes something, has a reason, too.
 func (f *watchFlags) add(flags *pflag.FlagSet, act bool) {
-	flags.StringVar(
-		&f.metricsFile,
-		"metrics-file",
-		"",
-		"`file` to keep OpenMetrics text in, for node_exporter's textfile collector; its name has to end with .prom there",
-	)
+	flags.StringVar(&f.metricsFile, "metrics-file", "",
+		"`file` to keep OpenMetrics text in, for node_exporter's textfile collector; its name has to end with .prom there")
 	if act {
-		flags.StringVar(
-			&f.reason,
-			"reason",
-			"",
-			"why, for the audit line: one line of `text`, such as a ticket's number",
-		)
+		flags.StringVar(&f.reason, "reason", "",
+			"why, for the audit line: one line of `text`, such as a ticket's number")
 	}
 }
 

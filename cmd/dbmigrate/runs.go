@@ -27,12 +27,8 @@ func newRuns(a *app) *cobra.Command {
 	commandline.Int(cmd.Flags(), &o.limit, "limit", 20, 1, math.MaxInt, "how many are listed at most")
 	cmd.Flags().StringVar(&o.report, "report", "", "write a page about the run with this `id`, which needs no network")
 	cmd.Flags().StringVar(&o.file, "to", "", "with --report: the `file` of the page (default run-ID.html)")
-	cmd.Flags().StringVar(
-		&o.requests,
-		"requests",
-		"",
-		"with --report: `file` with JSON lines of a router's observer, to compare requests before and after (docs/mount.md)",
-	)
+	cmd.Flags().StringVar(&o.requests, "requests", "",
+		"with --report: `file` with JSON lines of a router's observer, to compare requests before and after (docs/mount.md)")
 	return cmd
 }
 

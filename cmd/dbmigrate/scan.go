@@ -47,25 +47,14 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
 	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users with a file of at least this size"
-	flags.Var(
-		&o.deep,
-		"deep",
-		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many",
-	)
+	flags.Var(&o.deep, "deep",
+		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many")
 	flags.Lookup("deep").NoOptDefVal = scan.WholeSample
-	flags.StringVar(
-		&o.requests,
-		"requests",
-		"",
-		"JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)",
-	)
+	flags.StringVar(&o.requests, "requests", "",
+		"JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)")
 	addConcurrency(&o.concurrency, flags, looksAtOnce, "how many files --deep and --policy read at once")
-	flags.StringVar(
-		&o.report,
-		"report",
-		"",
-		"write a page about it all to this HTML `file`, which needs no network",
-	)
+	flags.StringVar(&o.report, "report", "",
+		"write a page about it all to this HTML `file`, which needs no network")
 	addTop(&o.top, flags)
 	o.history.add(flags)
 	o.traffic.add(flags)
@@ -173,18 +162,10 @@ type historyFlags struct {
 func (h *historyFlags) add(flags *pflag.FlagSet) {
 	commandline.Int(flags, &h.consistent, "consistent", 0, 0, 100,
 		"recommend only users over the threshold in each of the last `n` scans, an hour or more apart")
-	flags.StringVar(
-		&h.file,
-		"history",
-		"",
-		"`file` that remembers scans, for CI jobs that cache a file (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)",
-	)
-	flags.BoolVar(
-		&h.inR2,
-		"history-r2",
-		false,
-		"remember scans in the bucket, under "+userdb.ReservedPrefix+"history/, for every machine",
-	)
+	flags.StringVar(&h.file, "history", "",
+		"`file` that remembers scans, for CI jobs that cache a file (default: one for each bucket and layout under $XDG_STATE_HOME/dbmigrate)")
+	flags.BoolVar(&h.inR2, "history-r2", false,
+		"remember scans in the bucket, under "+userdb.ReservedPrefix+"history/, for every machine")
 }
 
 // needed says that the command cannot do without a history.

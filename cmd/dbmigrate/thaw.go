@@ -34,12 +34,12 @@ func newThaw(a *app) *cobra.Command {
 	addParts(&o.Options, cmd.Flags())
 	o.pace.add(cmd.Flags())
 	o.watchFlags.add(cmd.Flags(), true)
-	cmd.Flags().
-		StringVar(&o.policyFile, "policy", "", "`file` that says which rows are cold, .toml or .jsonc")
-	cmd.Flags().
-		StringVar(&o.where, "where", "", "`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
-	cmd.Flags().
-		BoolVar(&o.requested, "requested", false, "bring back the rows for which the application has asked")
+	cmd.Flags().StringVar(&o.policyFile, "policy", "",
+		"`file` that says which rows are cold, .toml or .jsonc")
+	cmd.Flags().StringVar(&o.where, "where", "",
+		"`rows` to bring back: a table of the policy, a colon, and an SQL expression over its columns")
+	cmd.Flags().BoolVar(&o.requested, "requested", false,
+		"bring back the rows for which the application has asked")
 	return cmd
 }
 

@@ -31,27 +31,14 @@ func (o *waveOptions) add(flags *pflag.FlagSet) {
 	o.failures.Of = defaultGateFailures
 	commandline.Int(flags, &o.Canary, "canary", 0, 0, math.MaxInt,
 		"move so `many` users first, always the same ones, verify them, and only then the others")
-	flags.Var(
-		&o.canaryPause,
-		"canary-pause",
-		"after the canary wait for this `time`, such as 5m, and verify it again",
-	)
-	flags.Var(
-		&o.Percents,
-		"waves",
-		"move these shares of all users one after the other, such as 1,10,50,100, with a gate between",
-	)
-	flags.Var(
-		&o.failures,
-		"gate-failures",
-		"a gate stops the run when more than this `share` of its wave failed, or when verify finds a difference",
-	)
-	flags.BoolVar(
-		&o.rollback,
-		"rollback-on-gate",
-		false,
-		"if a gate stops the run, roll back the users that its wave migrated",
-	)
+	flags.Var(&o.canaryPause, "canary-pause",
+		"after the canary wait for this `time`, such as 5m, and verify it again")
+	flags.Var(&o.Percents, "waves",
+		"move these shares of all users one after the other, such as 1,10,50,100, with a gate between")
+	flags.Var(&o.failures, "gate-failures",
+		"a gate stops the run when more than this `share` of its wave failed, or when verify finds a difference")
+	flags.BoolVar(&o.rollback, "rollback-on-gate", false,
+		"if a gate stops the run, roll back the users that its wave migrated")
 }
 
 func (o *waveOptions) on() bool { return o.Canary > 0 || len(o.Percents) > 0 }

@@ -23,19 +23,11 @@ type writersOptions struct {
 }
 
 func (o *writersOptions) add(flags *pflag.FlagSet) {
-	flags.StringVar(
-		&o.writers,
-		"writers",
-		string(migrate.WritersFenceAware),
-		"how the least careful writer saves a file: fence-aware (all go through the router), conditional (on the ETag), unconditional",
-	)
+	flags.StringVar(&o.writers, "writers", string(migrate.WritersFenceAware),
+		"how the least careful writer saves a file: fence-aware (all go through the router), conditional (on the ETag), unconditional")
 	// KV's own window is no choice of the operator; tests shorten it.
-	flags.DurationVar(
-		&o.procedure.KVWindow,
-		"kv-window",
-		defaultKVWindow,
-		"how long an old flag may still be read",
-	)
+	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow,
+		"how long an old flag may still be read")
 	_ = flags.MarkHidden("kv-window") // it is there
 	flags.DurationVar(
 		&o.procedure.LongestRequest,
