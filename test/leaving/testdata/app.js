@@ -17,7 +17,9 @@ export class UserDataStore extends DurableObject {
 
 export default {
   async fetch(request, env) {
+    // Yours: authenticate the user first, and take no SQL from a browser.
     const { user, sql, params = [], forget = false } = await request.json();
+    // Mounted with a jurisdiction: env.USER_DATA.jurisdiction("eu") here, too.
     const object = env.USER_DATA.get(env.USER_DATA.idFromName(user));
     if (forget) return Response.json(await object.forgetMove());
     return Response.json(await object.query(sql, ...params));
