@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/dbmigrate/dbmigrate/internal/wholefile"
 )
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -126,18 +127,7 @@ func replace(path, text string) error { return replaceAs(path, text, 0o644) }
 
 // replaceAs replaces a file as a whole or not at all.
 func replaceAs(path, text string, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-*"+filepath.Ext(path))
-	if err == nil {
-		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Chmod(mode), f.Close())
-		if err == nil {
-			err = os.Rename(f.Name(), path)
-		}
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}
-	if err != nil {
+	if err := wholefile.WriteText(path, mode, text); err != nil {
 		return usage("write", path, err, "")
 	}
 	return nil

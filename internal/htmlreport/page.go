@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/internal/wholefile"
 )
 
 // Page is the page of a scan. Empty parts are left out.
@@ -169,28 +168,8 @@ func WriteRunFile(path string, r Run) error {
 	return replace(path, func(w io.Writer) error { return WriteRun(w, r) })
 }
 
-func replace(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dbmigrate-report-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+func replace(path string, write func(io.Writer) error) error {
+	return wholefile.Write(path, 0o644, write)
 }
 
 // width is a bar's share of the longest one; a single user among many is still seen.
