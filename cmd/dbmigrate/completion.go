@@ -35,11 +35,11 @@ func oneShell(cmd *cobra.Command, args []string) error {
 func (a *app) complete(root *cobra.Command, shell string) error {
 	switch shell {
 	case "bash":
-		return root.GenBashCompletionV2(a.stdout, true)
+		return root.GenBashCompletionV2(a.results, true)
 	case "zsh":
-		return root.GenZshCompletion(a.stdout)
+		return root.GenZshCompletion(a.results)
 	case "fish":
-		return root.GenFishCompletion(a.stdout, true)
+		return root.GenFishCompletion(a.results, true)
 	}
-	return root.GenPowerShellCompletionWithDesc(a.stdout)
+	return root.GenPowerShellCompletionWithDesc(a.results)
 }

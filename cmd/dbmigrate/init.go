@@ -41,7 +41,7 @@ func (a *app) initWorker(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(a.stdout, text)
+	_, err = fmt.Fprint(a.results, text)
 	return err
 }
 
@@ -62,7 +62,7 @@ func (a *app) writeWorker(cmd *cobra.Command, force bool) error {
 		settings = "was given " + units.Plural(w.Added, "addition")
 	}
 	a.out.Say("init: %s %s; %s %s", module, w.Module, w.Config, settings)
-	_, err = fmt.Fprint(a.stdout, w.Code)
+	_, err = fmt.Fprint(a.results, w.Code)
 	return err
 }
 

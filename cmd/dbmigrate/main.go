@@ -42,6 +42,7 @@ func main() {
 type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
+	results        *report.Stdout // what goes to stdout
 	getenv         func(string) string
 	out            *report.Output
 	signals        *interrupt.Signals
@@ -55,8 +56,11 @@ type app struct {
 }
 
 func (a *app) output(format report.Format) *report.Output {
+	if a.results == nil {
+		a.results = report.NewStdout(a.stdout)
+	}
 	return report.New(report.Options{
-		Out: a.stdout, Err: a.stderr, Format: format,
+		Out: a.results, Err: a.stderr, Format: format,
 		OutTerminal: prompt.IsTerminal(a.stdout), ErrTerminal: prompt.IsTerminal(a.stderr) && a.getenv("TERM") != "dumb",
 		Colour:      a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb",
 		StepSummary: a.getenv("GITHUB_STEP_SUMMARY"),
@@ -85,7 +89,17 @@ func (a *app) execute(args []string) int {
 	if err != nil && !isReported(err) {
 		a.out.Error(err, code)
 	}
-	return code
+	return a.lostResults(code)
+}
+
+// lostResults: scripts read what a command printed, and act on it.
+func (a *app) lostResults(code int) int {
+	lost := a.results.Lost()
+	if lost == nil {
+		return code
+	}
+	a.out.Warn("standard output could not be written: %v: lines are missing there, whatever was done; `dbmigrate runs` lists the runs", lost)
+	return max(code, exitFailed)
 }
 
 // leave removes the run's scratch files. It is done at every exit that a program can have a say in; what a

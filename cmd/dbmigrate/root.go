@@ -45,7 +45,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.SetVersionTemplate(describeVersion().text())
 	a.global.add(root.PersistentFlags())
-	root.SetOut(a.stdout)
+	root.SetOut(a.results)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(commandline.FlagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd) })

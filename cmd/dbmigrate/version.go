@@ -71,9 +71,9 @@ func newVersion(a *app) *cobra.Command {
 	cmd := described("version", func(*cobra.Command, []string) error {
 		v := describeVersion()
 		if a.out.Format == report.JSON {
-			return json.NewEncoder(a.stdout).Encode(v)
+			return json.NewEncoder(a.results).Encode(v)
 		}
-		_, err := fmt.Fprint(a.stdout, v.text())
+		_, err := fmt.Fprint(a.results, v.text())
 		return err
 	})
 	cmd.Args = commandline.NoArguments
