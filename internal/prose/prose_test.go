@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -174,6 +175,21 @@ func TestColumns(t *testing.T) {
 			if width(line) > maxColumns && isProse(path, line, code) {
 				t.Errorf("%s:%d has %d columns: %s", path, number, width(line), line)
 			}
+		}
+	}
+}
+
+// TestShortPages holds the two pages of figures to what a reader needs: docs/notes has the rest.
+func TestShortPages(t *testing.T) {
+	for _, path := range []string{"docs/proofs.md", "docs/performance.md"} {
+		words := 0
+		for _, word := range strings.Fields(read(t, path)) {
+			if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+				words++
+			}
+		}
+		if words > 800 {
+			t.Errorf("%s has %d words, more than 800", path, words)
 		}
 	}
 }
