@@ -96,8 +96,14 @@ func (f *File) describe(o *object) (Table, bool, error) {
 	return table, err == nil, err
 }
 
-// openError is fail for Open: a schema that SQLite cannot read is damage, whatever code it gives that.
+// openError is fail for Open: a schema that SQLite cannot read is damage, whatever code it gives that, unless
+// only a SQLite with other limits can read it.
 func openError(path string, err error) error {
+	if object := malformedObject(err); object != "" {
+		if beyond := storeLacks(object, err); beyond != nil {
+			return refuse("open", path, beyond)
+		}
+	}
 	if capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
 		return refuse(
 			"open",

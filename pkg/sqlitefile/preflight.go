@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -368,8 +369,11 @@ var internalTexts = map[string]string{
 	stat1Table:    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
 }
 
+// statistics are the tables of ANALYZE, which makes them again.
+var statistics = regexp.MustCompile(`(?i)^sqlite_stat[0-9]$`)
+
 // checkInternal judges SQLite's own tables: sqlite_sequence and sqlite_stat1 travel, sqlite_stat4 and its
-// forerunners do not.
+// forerunners do not, and what merely has such a name may hold anything.
 func checkInternal(o *object) []Finding {
 	if o.Type != "table" {
 		return nil
@@ -387,6 +391,11 @@ func checkInternal(o *object) []Finding {
 				WayOut: wayOutDamaged,
 			},
 		}
+	}
+	if !statistics.MatchString(o.Name) {
+		return []Finding{{Level: Blocked, Reason: ReasonReservedName, Object: o.Name,
+			Detail: "SQLite keeps names that begin with sqlite_ for itself",
+			WayOut: "copy its rows into a table of another name, then take it out of the schema with PRAGMA writable_schema"}}
 	}
 	return []Finding{
 		{
