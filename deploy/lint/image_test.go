@@ -37,12 +37,18 @@ func TestImageRuns(t *testing.T) {
 	if out, code := image.run(t, "scan"); code != 2 { // it has no configuration, and says so
 		t.Errorf("scan: exit %d: %s", code, out)
 	}
+	if program, err := os.Stat(filepath.Join(image.root, "dbmigrate")); err != nil || program.Size() > mostBytes {
+		t.Errorf("the program has over %d bytes, or is not there: %v", mostBytes, err)
+	}
 	for _, file := range []string{"etc/ssl/certs/ca-certificates.crt", "tmp"} {
 		if _, err := os.Stat(filepath.Join(image.root, file)); err != nil {
 			t.Error(err)
 		}
 	}
 }
+
+// mostBytes is what the program may have: it is fetched by every job that runs it.
+const mostBytes = 28_000_000
 
 func stagesOf(t *testing.T) (build, last instructions.Stage) {
 	t.Helper()
