@@ -3,6 +3,8 @@ package consumers
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -40,4 +42,45 @@ func TestBundleSize(t *testing.T) {
 	if !strings.Contains(string(page), says) {
 		t.Errorf("docs/mount.md does not say %q", says)
 	}
+}
+
+// TestBundleByDirectory: the rows of docs/notes/performance.md follow the sources. A few KiB may pass until
+// somebody measures again.
+func TestBundleByDirectory(t *testing.T) {
+	const near = 3
+	command := exec.CommandContext(t.Context(), "node_modules/node/bin/node", "package/sizes.mjs")
+	command.Dir = "../../worker"
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("\n%s", out)
+	page, err := os.ReadFile("../../docs/notes/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range strings.Lines(strings.TrimSpace(string(out))) {
+		name, measured, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		_, behind, found := strings.Cut(string(page), "\n| "+name+" |")
+		if !found {
+			t.Errorf("docs/notes/performance.md has no row %q", name)
+		}
+		said, _, _ := strings.Cut(behind, "\n")
+		is, says := numbersIn(measured), numbersIn(said)
+		for i := range is {
+			if len(says) != len(is) || max(is[i]-says[i], says[i]-is[i]) > near {
+				t.Errorf("%s: docs/notes/performance.md says%s, and it is%s", name, said, measured)
+				break
+			}
+		}
+	}
+}
+
+func numbersIn(row string) (numbers []int) {
+	for cell := range strings.SplitSeq(row, "|") {
+		if n, err := strconv.Atoi(strings.TrimSpace(cell)); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
