@@ -18,6 +18,9 @@ type Stdout struct {
 // NewStdout notes what becomes of writes to w.
 func NewStdout(w io.Writer) *Stdout { return &Stdout{w: w} }
 
+// Below is what it writes to, which may be a terminal.
+func (s *Stdout) Below() io.Writer { return s.w }
+
 // Write is safe for concurrent use as far as that of the writer below is.
 func (s *Stdout) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
