@@ -111,7 +111,7 @@ type outageRow struct {
 	service string
 }
 
-// outageRows are the rows of each command.
+// outageRows are the rows of each command: one row may name several.
 func outageRows(t *testing.T) map[string][]outageRow {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/outages.md")
@@ -121,16 +121,17 @@ func outageRows(t *testing.T) map[string][]outageRow {
 	rows := map[string][]outageRow{}
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(line, " | ")
-		command, isRow := strings.CutPrefix(cells[0], "| `")
-		if !isRow || len(cells) < 3 {
+		if !strings.HasPrefix(cells[0], "| `") || len(cells) < 3 {
 			continue
 		}
-		words := strings.Fields(strings.TrimSuffix(command, "`"))
-		row := outageRow{flags: map[string]bool{}, service: cells[1]}
-		for _, word := range words[1:] {
-			row.flags[word] = true
+		for _, command := range codeSpans.FindAllStringSubmatch(cells[0], -1) {
+			words := strings.Fields(command[1])
+			row := outageRow{flags: map[string]bool{}, service: cells[1]}
+			for _, word := range words[1:] {
+				row.flags[word] = true
+			}
+			rows[words[0]] = append(rows[words[0]], row)
 		}
-		rows[words[0]] = append(rows[words[0]], row)
 	}
 	return rows
 }

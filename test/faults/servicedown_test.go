@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -167,9 +168,12 @@ type outage struct {
 	failed        error
 }
 
-func (c *outage) row() string {
-	return fmt.Sprintf("| `%s` | %s |", strings.TrimSpace(c.shown()), outages[c.service].name)
-}
+func (c *outage) name() string { return strings.TrimSpace(c.shown()) }
+
+func (c *outage) row() string { return rowOf(c.name(), outages[c.service].name) }
+
+// rowOf names the cells of a command with a service down.
+func rowOf(command, service string) string { return command + " without " + service }
 
 // TestEveryCellOfServiceDown holds docs/outages.md against the program: each command runs with each service
 // down in each way, and does what the page says. Whatever it says, no user is left without service unsaid,
@@ -443,6 +447,7 @@ func (l said) words() []string {
 	return words
 }
 
+// markdown is the table. Commands that do the same stand in one row.
 func markdown(cells []*outage) string {
 	var b strings.Builder
 	b.WriteString("| command | down |")
@@ -450,14 +455,25 @@ func markdown(cells []*outage) string {
 		b.WriteString(" " + d.name + " |")
 	}
 	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(downs)))
-	for _, c := range cells {
-		if c.down == 0 {
-			b.WriteString("\n" + c.row())
+	var order []string
+	commands := map[string][]string{}
+	for row := range slices.Chunk(cells, len(downs)) {
+		does := outages[row[0].service].name + " |"
+		for _, c := range row {
+			does += " " + c.got + " |"
 		}
-		b.WriteString(" " + c.got + " |")
+		if commands[does] == nil {
+			order = append(order, does)
+		}
+		commands[does] = append(commands[does], "`"+row[0].name()+"`")
+	}
+	for _, does := range order {
+		b.WriteString("\n| " + strings.Join(commands[does], ", ") + " | " + does)
 	}
 	return b.String()
 }
+
+var codeSpan = regexp.MustCompile("`([^`]+)`")
 
 // readCells reads the page's table: the cells of each row, by command and service.
 func readCells(t *testing.T) map[string][]string {
@@ -475,7 +491,9 @@ func readCells(t *testing.T) map[string][]string {
 			continue
 		}
 		parts[len(parts)-1] = strings.TrimSuffix(parts[len(parts)-1], " |")
-		rows[strings.Join(parts[:2], " | ")+" |"] = parts[2:]
+		for _, command := range codeSpan.FindAllStringSubmatch(parts[0], -1) {
+			rows[rowOf(command[1], parts[1])] = parts[2:]
+		}
 	}
 	return rows
 }
