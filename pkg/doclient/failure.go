@@ -68,11 +68,11 @@ func connectionFailure(ctx context.Context, err error) *failure {
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
-		return &failure{
-			kind: userdb.Unreachable,
-			err:  err,
-			hint: "no server with a valid certificate for this name answered: check the Worker's URL",
+		hint := "no server with a valid certificate for this name answered: check the Worker's URL"
+		if userdb.CertificateDates(err) {
+			hint = userdb.HintCertificateDates
 		}
+		return &failure{kind: userdb.Unreachable, err: err, hint: hint}
 	}
 	return &failure{
 		kind:  userdb.Unreachable,

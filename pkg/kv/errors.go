@@ -54,6 +54,9 @@ func (b *badAnswer) Unwrap() error { return b.err }
 // judge returns nil for a success; again tells whether repeating the request can help. All our requests are
 // idempotent.
 func judge(response *http.Response, err error) (verdict *answer, again bool) {
+	if userdb.CertificateDates(err) {
+		return &answer{kind: userdb.Unreachable, err: transportCause(err), hint: userdb.HintCertificateDates}, false
+	}
 	if err != nil {
 		return &answer{kind: userdb.Unreachable, err: transportCause(err), hint: hintBase}, true
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -40,7 +41,11 @@ type response struct {
 	status  int
 	code    string
 	message string
+	skew    time.Duration // between this machine's clock and the server's, where the server tells
 }
+
+// mostSkew is what R2 takes. The answer to a HEAD has no body to say that it is more.
+const mostSkew = 15 * time.Minute
 
 func (r *response) Error() string {
 	text := fmt.Sprintf("answer %d %s", r.status, http.StatusText(r.status))
@@ -79,7 +84,10 @@ func classify(ctx context.Context, err error, needs access) (userdb.Kind, string
 		return userdb.Internal, "", err
 	}
 	status := statusOf(err)
-	if status == 0 {
+	switch {
+	case status == 0 && userdb.CertificateDates(err):
+		return userdb.Unreachable, userdb.HintCertificateDates, transportCause(err)
+	case status == 0:
 		return userdb.Unreachable, hintEndpoint, transportCause(err)
 	}
 	if status < 300 { // for example a login page where an XML document should be
@@ -104,6 +112,8 @@ func classifyAnswer(answer *response, needs access) (userdb.Kind, string) {
 		return userdb.Unauthorized, permissionHint(needs)
 	}
 	switch status := answer.status; {
+	case status == http.StatusForbidden && answer.code == "" && answer.skew > mostSkew:
+		return userdb.Unauthorized, hintClock
 	case status == http.StatusUnauthorized:
 		return userdb.Unauthorized, hintKeys
 	case status == http.StatusForbidden:
@@ -143,6 +153,12 @@ func permissionHint(needs access) string {
 // responseOf drops the code where the SDK made one up: the answer to a HEAD has no body to carry it.
 func responseOf(status int, err error) *response {
 	answer := &response{status: status}
+	var answered *smithyhttp.ResponseError
+	if errors.As(err, &answered) && answered.Response != nil {
+		if at, err := http.ParseTime(answered.Response.Header.Get("Date")); err == nil {
+			answer.skew = time.Since(at).Abs()
+		}
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return answer

@@ -342,3 +342,15 @@ func TestPutTakesTheCallersMD5(t *testing.T) {
 		Put(t.Context(), "k", strings.NewReader("content"), 7, PutOptions{MD5: sum[:5]})
 	checkError(t, err, userdb.Usage)
 }
+
+// The answer to a HEAD has no code: its Date says that the clock is wrong, and not the key.
+func TestHeadByAWrongClock(t *testing.T) {
+	for off, words := range map[time.Duration]string{time.Hour: "set this machine's clock", time.Minute: "AWS_ACCESS_KEY_ID"} {
+		server := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(-off).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusForbidden)
+		})
+		_, err := server.client(t).Head(t.Context(), "ann/database.sqlite")
+		checkError(t, err, userdb.Unauthorized, words)
+	}
+}
