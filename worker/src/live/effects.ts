@@ -81,20 +81,18 @@ export class Effects {
   }
 
   /**
-   * The virtual tables that the program writes, and their shadow tables: it names none of their b-trees.
-   * undefined where one cannot be told. A program names a virtual table by an address, which is that of
-   * another program that reads it.
+   * The virtual tables that the program writes. It names none of the b-trees of their shadow tables, which nobody
+   * writes but they. undefined where one cannot be told. A program names a virtual table by an address, which is
+   * that of another program that reads it.
    */
   #virtualOf(program: readonly Instruction[]): string[] | undefined {
     const updated = new Set(program.flatMap(({ opcode, p4 }) => (opcode === "VUpdate" ? [p4] : [])));
     if (updated.size === 0) return [];
-    const { virtual, shadow } = virtualNames(this.#sql);
-    const found = virtual.filter((name) => {
+    const found = virtualNames(this.#sql).filter((name) => {
       const reading = this.#sql.exec<Instruction>(`EXPLAIN SELECT 1 FROM ${quoteName(name)}`);
       return [...reading].some(({ opcode, p4 }) => opcode === "VOpen" && updated.delete(p4));
     });
-    if (updated.size > 0) return undefined;
-    return [...found, ...shadow.filter((name) => found.some((table) => name.startsWith(`${table}_`)))];
+    return updated.size > 0 ? undefined : found;
   }
 
   #tablesOf(roots: readonly number[]): string[] {

@@ -22,6 +22,9 @@ const MOST_KEYS = 5_000;
 /** Nor are they sent if they are larger: an isolate has 128 MB. */
 const CHANGED_BYTES = 8 * 1024 * 1024;
 
+/** A digest of rows ends here, since the writes wait for it. The limit in rows may be that of short ones. */
+const CHECK_BYTES = 256 * 1024;
+
 /** What changed in one table. */
 interface Changed {
   readonly table: string;
@@ -103,7 +106,7 @@ function rangeOf(store: StoreContext, wanted: JsonObject) {
   const table = asString(wanted["table"], "check.table");
   const after = parseKey(wanted["after"], "check.after");
   const limit = asInteger(wanted["limit"], "check.limit", 1, 1_000_000);
-  return rangeDigest(store, { table, after, upto: null, limit });
+  return rangeDigest(store, { table, after, upto: null, limit, most: CHECK_BYTES });
 }
 
 /** null: something changed that the log does not name, or that the asker does not know about. */
@@ -118,9 +121,7 @@ function changedKeys(store: StoreContext, log: LiveLog, since: number, knowsVirt
     for (const { table, keys } of changes) note(found, table, keys);
   }
   if (![...found.values()].includes(null)) return found;
-  const { virtual, shadow } = virtualNames(store.sql);
-  for (const table of shadow) found.delete(table);
-  return !knowsVirtual && virtual.some((table) => found.has(table)) ? null : found;
+  return !knowsVirtual && virtualNames(store.sql).some((table) => found.has(table)) ? null : found;
 }
 
 function note(found: Keys, table: string, keys: readonly (readonly ResultValue[])[] | null): void {
@@ -160,7 +161,7 @@ function exactValue(param: SqlParam): ExactValue | undefined {
 function changed(store: StoreContext, keys: Keys, whole: readonly string[] = []): Answer {
   const answer = nothing();
   const unnamed = [...keys.values()].includes(null);
-  const virtual = unnamed ? virtualNames(store.sql).virtual : [];
+  const virtual = unnamed ? virtualNames(store.sql) : [];
   let room = MOST_KEYS;
   let bytes = CHANGED_BYTES;
   for (const [table, known] of keys) {

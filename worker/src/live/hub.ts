@@ -6,7 +6,7 @@
 import type { ChangeRecorder, LiveStore } from "../query/change-log.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import type { StoreContext } from "../state/context.ts";
-import { isPlatformName, isSqliteName } from "../store/catalog.ts";
+import { isPlatformName, isSqliteName, takesRows } from "../store/catalog.ts";
 import { WireError, messageOf } from "../wire/errors.ts";
 import type { JsonObject } from "../wire/json.ts";
 import { demandPhase } from "../state/guard.ts";
@@ -242,8 +242,8 @@ export class LiveHub implements LiveStore {
 
 /** No change ever names anything but a table: who asks for something else would wait for nothing. */
 function demandTable(sql: SqlStorage, name: string): void {
-  const [entry] = sql.exec<{ type: string }>(
-    "SELECT type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
+  const [entry] = sql.exec<{ type: string; name: string }>(
+    "SELECT type, name FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
     name,
   );
   const shown = name.slice(0, 40);
@@ -252,6 +252,8 @@ function demandTable(sql: SqlStorage, name: string): void {
   }
   if (entry.type === "view")
     throw new WireError("bad-request", `tables: ${shown} is a view; name its tables`);
+  if (!takesRows(sql, entry.name))
+    throw new WireError("bad-request", `tables: ${shown} is a part of a virtual table; name that one`);
 }
 
 function close(socket: WebSocket, code: number, reason: string): void {

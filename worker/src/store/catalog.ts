@@ -66,11 +66,8 @@ export function userTables(sql: SqlStorage): TableEntry[] {
   );
 }
 
-/** The names of the virtual tables, and of the tables in which they keep what they hold. */
-export function virtualNames(sql: SqlStorage): { readonly virtual: string[]; readonly shadow: string[] } {
-  const of = (type: string) =>
-    tableEntries(sql).flatMap((entry) => (entry.type === type ? [entry.name] : []));
-  return { virtual: of("virtual"), shadow: of("shadow") };
+export function virtualNames(sql: SqlStorage): string[] {
+  return tableEntries(sql).flatMap(({ name, type }) => (type === "virtual" ? [name] : []));
 }
 
 function tableEntries(sql: SqlStorage): TableEntry[] {

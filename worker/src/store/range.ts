@@ -65,6 +65,8 @@ export interface RangeRequest {
   readonly limit: number;
   /** Whether the rows themselves are wanted; they come when they are short, or only one. */
   readonly content?: boolean;
+  /** After about so many bytes of rows the answer ends; absent: RANGE_BYTES. */
+  readonly most?: number;
 }
 
 export interface RangeDigest {
@@ -87,17 +89,17 @@ const CONTENT_BYTES = 1024 * 1024;
  * not-found
  */
 export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDigest {
-  const { table, after, upto, limit, content = false } = request;
+  const { table, after, upto, limit, content = false, most = RANGE_BYTES } = request;
   const { state, writes } = store.books;
   demandPhase(state, "digest");
-  const reader = new RowReader(store.sql, demandTable(store.sql, table));
+  const reader = new RowReader(store.sql, demandTable(store.sql, table), most);
   const kept: Chunk[] = [];
   let room = CONTENT_BYTES;
   const keep = (chunk: Chunk) => {
     room -= chunk.cells.reduce((sum, part) => sum + part.length, 0);
     if (room >= 0 || limit === 1) kept.push(chunk);
   };
-  const hashed = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined, RANGE_BYTES);
+  const hashed = hashRows(reader, after, upto, limit, undefined, content ? keep : undefined, most);
   const { rows, bytes, digest, last } = hashed;
   const answer = {
     rows,
@@ -105,7 +107,7 @@ export function rangeDigest(store: StoreContext, request: RangeRequest): RangeDi
     last: emitKey(last),
     writes,
     phase: state.phase,
-    ...(rows < limit && bytes >= RANGE_BYTES && { more: true as const }),
+    ...(rows < limit && bytes >= most && { more: true as const }),
   };
   return content && (room >= 0 || limit === 1) ? { ...answer, ...contentOf(kept) } : answer;
 }

@@ -235,6 +235,25 @@ it("sends the digest of rows of the same moment", async () => {
   expect(answer.changes[0]).toMatchObject({ table: "large", keys: [[{ int: "5" }]], page: true });
 });
 
+it("ends a digest where writes would wait for it, and says that rows may follow", async () => {
+  const client = await filled();
+  await client.query("UPDATE large SET body = hex(zeroblob(2500)) WHERE id > 500");
+  const { writes: since } = await follow(client, { since: null });
+  const ends = [];
+  for (let after: unknown = null, more: unknown = true; more === true;) {
+    const { check } = await follow(client, { since, check: { table: "large", after, limit: 3000 } });
+    const { json } = await client.post("range", { table: "large", after, upto: check.last, limit: null });
+    expect(check).toMatchObject({ rows: json.rows, digest: json.digest, last: json.last });
+    ends.push(check);
+    ({ last: after, more } = check);
+  }
+  // The first one guesses its rows by the short ones.
+  const long = ends.filter(({ last }) => last === null || last[0].int > 500).slice(1);
+  expect(long.length).toBeGreaterThan(2);
+  expect(Math.max(...long.map(({ rows }) => rows))).toBeLessThan(150);
+  expect(ends.reduce((sum, { rows }) => sum + rows, 0)).toBe(LARGE_ROWS);
+});
+
 it("refuses an object that holds nothing, a position to come, and a table that is not there", async () => {
   expect(await follow(new Client(), { since: null })).toMatchObject({ error: { kind: "wrong-phase" } });
   const client = await filled();

@@ -272,6 +272,66 @@ describe("what a write changed", () => {
     expect(await subscriber.next()).toMatchObject({ changes: [{ table: "games", keys: null }] });
   });
 
+  describe("of virtual tables", () => {
+    const keyed = (name: string, key: number) => [{ table: name, keys: [[key]] }];
+    const named = (...tables: string[]) => tables.map((name) => ({ table: name, keys: null }));
+    beforeEach(async () => {
+      for (const sql of [
+        "CREATE VIRTUAL TABLE words USING fts5(a)",
+        "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1)",
+        "CREATE VIRTUAL TABLE found USING fts5(name, content='games', content_rowid='id')",
+        "CREATE VIRTUAL TABLE bare USING fts5(a, content='')",
+      ])
+        expect(await store.query(sql)).toMatchObject({ ok: true });
+    });
+
+    it.each([
+      ["INSERT INTO words VALUES ('x')", named("words")],
+      ["INSERT INTO words(words) VALUES ('optimize')", named("words")],
+      ["INSERT INTO boxes VALUES (1, 2, 3)", named("boxes")],
+      ["INSERT INTO bare(rowid, a) VALUES (1, 'x')", named("bare")],
+      // No row of the content changes.
+      ["INSERT INTO found(rowid, name) VALUES (7, 'go')", named("found")],
+      ["INSERT INTO found(found) VALUES ('rebuild')", named("found")],
+    ])("are told by their own names: %s", async (sql, changes) => {
+      const subscriber = await TestSubscriber.connect(store);
+      expect(await store.query(sql)).toMatchObject({ ok: true });
+      expect(await subscriber.next()).toMatchObject({ changes });
+    });
+
+    it("reach who names the index, beside those of its content", async () => {
+      const trigger =
+        "CREATE TRIGGER keep AFTER INSERT ON games BEGIN INSERT INTO found(rowid, name) VALUES (NEW.id, NEW.name); END";
+      expect(await store.query(trigger)).toMatchObject({ ok: true });
+      const ofIndex = await TestSubscriber.connect(store, { tables: ["found"] });
+      const ofContent = await TestSubscriber.connect(store, { tables: ["games"] });
+      await store.query("INSERT INTO games (id, name) VALUES (1, 'go')");
+      expect(await ofIndex.next()).toMatchObject({ changes: named("found") });
+      expect(await ofContent.next()).toMatchObject({ changes: keyed("games", 1) });
+      await store.query("INSERT INTO found(found) VALUES ('rebuild')");
+      await store.query("INSERT INTO games (id, name) VALUES (2, 'chess')");
+      expect(await ofIndex.next()).toMatchObject({ changes: named("found") });
+      expect(await ofContent.next()).toMatchObject({ changes: keyed("games", 2) });
+    });
+
+    it("cannot be made behind their backs: nobody else writes a shadow table", async () => {
+      await store.query("INSERT INTO words VALUES ('x')");
+      for (const sql of [
+        "INSERT INTO words_data VALUES (99, x'00')",
+        "UPDATE words_content SET c0 = 'y'",
+        "DELETE FROM words_idx",
+        "DELETE FROM boxes_rowid",
+        "DROP TABLE words_docsize",
+        "ALTER TABLE words_config RENAME TO other",
+        "CREATE TRIGGER behind AFTER INSERT ON games BEGIN DELETE FROM words_content; END",
+      ])
+        expect({ sql, answer: await store.query(sql) }).toMatchObject({
+          sql,
+          answer: { ok: false, error: { kind: "sql-error" } },
+        });
+    });
+  });
+
   it("notes a subclass's own transactions by table", async () => {
     const notes = new Client(bindings.NOTES as unknown as DurableObjectNamespace<NotesStore>);
     await notes.import([table("notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")]);
@@ -391,10 +451,16 @@ describe("a subscription", () => {
   it.each([
     ["a table that is not there", ["games", "nowhere"], "tables: there is no table nowhere"],
     ["a view", ["best"], "tables: best is a view; name its tables"],
+    [
+      "a shadow table",
+      ["words_content"],
+      "tables: words_content is a part of a virtual table; name that one",
+    ],
     ["a table of the platform", ["_cf_KV"], "tables: there is no table _cf_KV"],
     ["an empty list", [], "tables: expected at least one; leave it out to hear of all tables"],
   ])("refuses %s and says why", async (_name, tables, reason) => {
     await store.query("CREATE VIEW best AS SELECT * FROM games");
+    await store.query("CREATE VIRTUAL TABLE words USING fts5(a)");
     const subscriber = await TestSubscriber.open(store);
     subscriber.say({ type: "subscribe", tables });
     await subscriber.until(() => subscriber.closed !== undefined);
