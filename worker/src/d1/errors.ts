@@ -41,6 +41,13 @@ export function execError(error: unknown, lines: readonly string[]): unknown {
   return new Error(`D1_EXEC_ERROR: ${text}`, { cause: Object.assign(new Error(text), { kind, details }) });
 }
 
+/** Of a text with several statements. */
+export function severalWithParameters(): Error {
+  const message =
+    "When executing multiple SQL statements in a single call, only the last statement can have parameters.";
+  return d1Error({ kind: "sql-error", message });
+}
+
 /** Of texts without any statement. */
 export function nothingToRun(): Error {
   return d1Error({ kind: "sql-error", message: "No SQL statements detected." });

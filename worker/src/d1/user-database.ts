@@ -3,8 +3,10 @@
 import { parseStatement } from "../query/statement.ts";
 import type { QueryAnswer, QueryMode, QueryStatement, QueryValue, StatementResult } from "../query/types.ts";
 import type { Router } from "../router/router.ts";
+import type { ErrorInfo } from "../wire/errors.ts";
 import { d1Error, execError, nothingToRun, notFound } from "./errors.ts";
-import { bindValue, readValue } from "./values.ts";
+import { joined, statementsOf } from "./several.ts";
+import { bindValue, readValue, wellFormed } from "./values.ts";
 
 export interface UserDatabaseOptions {
   /**
@@ -32,21 +34,35 @@ class Session {
   /** All statements in one transaction. @throws Error as D1 does */
   async run(all: readonly QueryStatement[]): Promise<Answered[]> {
     const begun = Date.now();
-    const statements = all.filter(({ sql }) => !isBlank(sql));
-    if (statements.length === 0) throw nothingToRun();
+    const entries = all.filter(({ sql }) => !isBlank(sql)).map(statementsOf);
+    if (entries.length === 0) throw nothingToRun();
+    const statements = entries.flat();
     const mode = statements.every(onlyReads) ? "read" : "write";
     let answer = await this.ask(statements, mode);
     // What looked like a read and wrote had no effect.
     if (!answer.ok && answer.error.kind === "write-in-read") answer = await this.ask(statements, "write");
-    if (!answer.ok) throw d1Error(answer.error);
-    const { results, side } = answer;
+    if (!answer.ok) throw d1Error(inEntry(answer.error, entries));
+    const { side } = answer;
+    const results = [...answer.results];
     const duration = Date.now() - begun;
-    return results.map((result) => ({ result, side, duration, exact: this.exact }));
+    return entries.map(({ length }) => {
+      const result = joined(results.splice(0, length));
+      return { result, side, duration, exact: this.exact };
+    });
   }
 
   private ask(statements: readonly QueryStatement[], mode: QueryMode): Promise<QueryAnswer> {
     return this.router.query(this.user, { statements, mode, counts: true });
   }
+}
+
+/** The statement that an error names, by the entry that it is of. */
+function inEntry(error: ErrorInfo, entries: readonly (readonly QueryStatement[])[]): ErrorInfo {
+  const { statement } = (error.details ?? {}) as { readonly statement?: unknown };
+  if (typeof statement !== "number") return error;
+  let before = 0;
+  const entry = entries.findIndex(({ length }) => (before += length) > statement);
+  return { ...error, details: { ...error.details, statement: entry } };
 }
 
 /** D1 passes over such a text, in a batch, too. */
@@ -90,7 +106,7 @@ class UserDatabase implements D1Database {
   }
 
   async exec(query: string): Promise<D1ExecResult> {
-    const lines = query.trim().split("\n");
+    const lines = wellFormed(query).trim().split("\n");
     const begun = Date.now();
     try {
       const { length: count } = await this.session.run(lines.map((sql) => ({ sql })));
@@ -121,7 +137,7 @@ class Prepared implements D1PreparedStatement {
     sql: string,
     params: readonly QueryValue[],
   ) {
-    this.query = { sql, params };
+    this.query = { sql: wellFormed(sql), params };
   }
 
   get user(): string {

@@ -9,13 +9,18 @@ export function bindValue(value: unknown): QueryValue {
     case "number":
       return numberValue(value);
     case "string":
-      return value.replace(/\p{Surrogate}/gu, "\ufffd\ufffd\ufffd"); // as its three bytes come out of D1
+      return wellFormed(value);
     case "boolean":
       return numberValue(value ? 1 : 0);
     case "object":
       return objectValue(value);
   }
   throw typeError(value);
+}
+
+/** A lone surrogate is three bytes in D1, and comes out of it like this. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd\ufffd\ufffd");
 }
 
 // Every number is a REAL to D1, until a column's affinity makes an INTEGER of it; and JSON has no infinities.

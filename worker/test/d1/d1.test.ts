@@ -32,7 +32,7 @@ const changing =
     return { results, success, meta: { ...meta, last_row_id: 0 } };
   };
 
-/** Run in this order. */
+/** Run in this order. A SELECT before the last statement of a text would lock the tables of the local D1. */
 const program: readonly Step[] = [
   all("CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT UNIQUE, score REAL, cover BLOB, any)"),
   all(
@@ -95,6 +95,31 @@ const program: readonly Step[] = [
     ...(await db.exec("INSERT INTO clips (title) VALUES ('e1')\nINSERT INTO clips (title) VALUES ('e2')")),
     duration: 0,
   }),
+  (db) =>
+    db.exec("INSERT INTO clips (title) VALUES ('s1'); INSERT INTO clips (title) VALUES (';--')\nSELECT 2;"),
+  (db) => db.exec("INSERT INTO clips (title) VALUES ('s2');; INSERT INTO games (name) VALUES ('go')"),
+  (db) => db.exec("INSERT INTO clips (title) VALUES ('s3'); SELEC"),
+  (db) =>
+    db.exec(
+      "CREATE TABLE q (x); CREATE TRIGGER tq AFTER INSERT ON q BEGIN DELETE FROM q WHERE x = 1; SELECT 1; END; INSERT INTO q VALUES (1); INSERT INTO q VALUES (3)",
+    ),
+  all("SELECT * FROM q"),
+  all("INSERT INTO q VALUES (4); INSERT INTO q VALUES (?)", 5),
+  all("INSERT INTO q VALUES (6); SELECT count(*) AS n FROM q"),
+  all("INSERT INTO q VALUES (?); INSERT INTO q VALUES (?)", 7, 8),
+  all("INSERT INTO q VALUES (?); SELECT 1", 9),
+  all("INSERT INTO q VALUES (10); INSERT INTO games (name) VALUES ('go')"),
+  (db) =>
+    db.batch([
+      db.prepare("INSERT INTO q VALUES (11); SELECT 7 AS seven"),
+      db.prepare("INSERT INTO q VALUES (12); SELECT 8 AS eight;"),
+    ]),
+  all("SELECT group_concat(x) AS x FROM q; "),
+  all("DROP TABLE q"),
+  all("SELECT title FROM clips ORDER BY id"),
+  all("SELECT 'a\ud800b' AS text, '\udc00' AS \"n\udbff\""),
+  all("SELECT ? AS text", "a\ud800b\udc00"),
+  all("SELECT '\ud83d\ude00' AS text, hex('\ud83d\ude00') AS h"),
   (db) => db.exec("INSERT INTO nowhere VALUES (1)\nINSERT INTO clips (title) VALUES ('e3')"),
   all("INSERT INTO games (name) VALUES ('go')"),
   all("INSERT INTO clips (game) VALUES (12345)"),
@@ -131,6 +156,18 @@ describe.each([
       expect(await db.prepare(`${sql} WHERE m.name LIKE '%m%'`).raw()).toEqual([["mine", "a"]]);
     },
   );
+
+  it("names the entry that failed, not its statement", async () => {
+    const db = await make();
+    expect((await db.prepare("SELECT 1 AS a; SELECT 2 AS b").all()).results).toEqual([{ b: 2 }]);
+    const made = [
+      "CREATE TABLE e (a UNIQUE); INSERT INTO e VALUES (1)",
+      "SELECT 1; SELECT 2; INSERT INTO e VALUES (1)",
+    ];
+    await expect(db.batch(made.map((sql) => db.prepare(sql)))).rejects.toMatchObject({
+      cause: { details: { statement: 1 } },
+    });
+  });
 
   it("keeps every digit and byte where asked to", async () => {
     const db = userDatabase(router, newUser(), { exact: true });
