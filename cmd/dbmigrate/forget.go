@@ -1,17 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/forget"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type forgetOptions struct {
@@ -43,7 +40,7 @@ func newForget(a *app) *cobra.Command {
 }
 
 func (a *app) forget(cmd *cobra.Command, o *forgetOptions, args []string) error {
-	if err := o.check(); err != nil {
+	if err := gc.CheckArchivePrefix(o.ArchivePrefix); err != nil {
 		return err
 	}
 	watch, err := a.watch(&watchFlags{reason: o.reason})
@@ -84,15 +81,6 @@ func (a *app) forget(cmd *cobra.Command, o *forgetOptions, args []string) error 
 func planFailed(failed int) error {
 	if failed > 0 {
 		return ended(exitFailed)
-	}
-	return nil
-}
-
-// check refuses a prefix under which more lies than archives.
-func (o *forgetOptions) check() error {
-	if prefix := o.ArchivePrefix; prefix != "" && (!strings.HasSuffix(prefix, "/") || userdb.Reserved(prefix)) {
-		return usageError("read --archive-prefix", fmt.Sprintf("%q", prefix),
-			"it does not end with /, or is dbmigrate's own", "give the prefix that gc was given")
 	}
 	return nil
 }

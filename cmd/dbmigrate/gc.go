@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,10 +74,7 @@ func (o *gcOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	if err := o.refuseYes(a.global.yes); err != nil {
+	if err := cmp.Or(gc.CheckArchivePrefix(o.archivePrefix), o.refuseYes(a.global.yes)); err != nil {
 		return err
 	}
 	o.OrAll, o.Marks, o.Flags, o.Talk = true, true, true, a.out
@@ -89,14 +86,12 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 		return err
 	}
 	ctx := cmd.Context()
-	own, err := a.asGC()
-	if err != nil {
+	source := a.source(cmd)
+	if source.Getenv, err = connect.KeysOfGC(a.getenv); err != nil {
 		return err
 	}
-	c, err := own.source(cmd).All(
-		ctx,
-		connect.Need{Concurrency: o.concurrency, Why: connect.OrWithout(o.explain), Shards: set.Shards()},
-	)
+	n := connect.Need{Concurrency: o.concurrency, Why: connect.OrWithout(o.explain), Shards: set.Shards()}
+	c, err := source.All(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -119,19 +114,6 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 	return a.gcByPlan(ctx, c, set, o)
 }
 
-// check refuses flags that do not go together.
-func (o *gcOptions) check() error {
-	switch {
-	case o.archivePrefix != "" && !strings.HasSuffix(o.archivePrefix, "/"):
-		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix),
-			"it does not end with /", "")
-	case userdb.Reserved(o.archivePrefix):
-		return usageError("read --archive-prefix", fmt.Sprintf("%q", o.archivePrefix),
-			"it is dbmigrate's own", "choose another one")
-	}
-	return nil
-}
-
 // refuseYes: a script that says yes to a plan means that it is carried out, and files do not come back.
 func (o *gcOptions) refuseYes(yes bool) error {
 	if yes && o.confirm == "" && !o.mark && !o.freeMarked && o.unmark == "" && !o.explain {
@@ -139,29 +121,6 @@ func (o *gcOptions) refuseYes(yes bool) error {
 			"leave it out to see the plan; then say --confirm NAME, or --mark")
 	}
 	return nil
-}
-
-// asGC is the app with the R2 keys of gc in place of the others, where there are some.
-func (a *app) asGC() (*app, error) {
-	const id, secret = "DBMIGRATE_GC_ACCESS_KEY_ID", "DBMIGRATE_GC_SECRET_ACCESS_KEY"
-	if a.getenv(id) == "" && a.getenv(secret) == "" {
-		return a, nil
-	}
-	if a.getenv(id) == "" || a.getenv(secret) == "" {
-		return nil, usageError("read credentials", "", "only one of "+id+" and "+secret+" is set",
-			"set both, or none")
-	}
-	own := *a
-	own.getenv = func(name string) string {
-		switch name {
-		case "R2_ACCESS_KEY_ID":
-			return a.getenv(id)
-		case "R2_SECRET_ACCESS_KEY":
-			return a.getenv(secret)
-		}
-		return a.getenv(name)
-	}
-	return &own, nil
 }
 
 // repeat is what a suggested command has to say again to make the same plan.
@@ -197,11 +156,7 @@ func (a *app) gcByPlan(ctx context.Context, c *connect.Connection, set *selectio
 func (a *app) gcFound(ctx context.Context, c *connect.Connection, o *gcOptions, found []inspect.Found) error {
 	candidates := selection.Kept(found, selection.LeftItsFile)
 	collector := c.GarbageCollector()
-	plan, err := collector.Plan(
-		ctx,
-		candidates,
-		o.options(),
-	)
+	plan, err := collector.Plan(ctx, candidates, o.options())
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
-	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/status"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type statusOptions struct {
@@ -45,7 +41,8 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 		return err
 	}
 	printer := status.NewPrinter(a.out, o.top)
-	r, err := a.askStatus(cmd.Context(), source, c, o, named, printer)
+	asked := status.Question{Named: named, All: o.all, Run: o.run, Prefix: o.prefix}
+	r, err := asked.Ask(cmd.Context(), source, c, printer)
 	if err == nil && o.deep {
 		err = r.Deepen(cmd.Context(), c.Engine)
 	}
@@ -53,107 +50,13 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 		return err
 	}
 	complete, err := printer.End(r)
-	if err == nil && !complete {
+	switch {
+	case err != nil:
+		return err
+	case !complete:
 		return ended(exitFailed)
-	}
-	if err == nil {
-		return a.refuseNobody(r, named)
-	}
-	return err
-}
-
-// refuseNobody: a name that nobody has, and a selection of nobody, are no success.
-func (a *app) refuseNobody(r *status.Report, named []userdb.UserID) error {
-	if unknown := r.Unknown(); len(named) > 0 && len(unknown) > 0 {
-		a.out.Warn(
-			"status: no such user: %s: no file, and nothing in the Durable Object; check the name and --layout",
-			unknown[0],
-		)
-		return ended(exitUsage)
-	}
-	if len(r.Lines)+r.Shown == 0 && r.Totals.File == 0 {
-		a.out.Warn("status: there is nobody to tell of: check --prefix, --bucket and --layout")
+	case asked.FoundNobody(r, a.out):
 		return ended(exitUsage)
 	}
 	return nil
-}
-
-// askStatus asks in the way that was chosen.
-func (a *app) askStatus(
-	ctx context.Context,
-	source *connect.Source,
-	c *connect.Connection,
-	o *statusOptions,
-	named []userdb.UserID,
-	printer *status.Printer,
-) (*status.Report, error) {
-	switch {
-	case o.run != "":
-		return a.statusOfRun(ctx, source, c, o.run)
-	case o.all:
-		return status.OfAll(ctx, c.Engine, o.prefix, func(err error) { selection.WarnUnread(a.out, err) })
-	case len(named) > 0:
-		return status.OfUsers(ctx, c.Engine, named, nil)
-	}
-	open, err := a.leftInFlight(ctx, source, c)
-	if err != nil {
-		return nil, err
-	}
-	return status.ByFlags(ctx, c.Engine, o.prefix, open, printer.Add)
-}
-
-func (a *app) statusOfRun(
-	ctx context.Context,
-	source *connect.Source,
-	c *connect.Connection,
-	run string,
-) (*status.Report, error) {
-	place, err := source.Records(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	of, err := runs.UsersOf(ctx, place, run, c.Config.Bucket)
-	if err != nil {
-		return nil, err
-	}
-	a.out.Say(
-		"run %s: %s of %s by %s, %s; users in the record: %d of %d",
-		run,
-		of.Run.Action,
-		of.Run.Bucket,
-		of.Run.Who.Name,
-		of.Run.State,
-		len(of.IDs),
-		of.Run.Begin.Users,
-	)
-	if text := runs.InFlightText(of.Run); text != "" {
-		a.out.Warn("%s: they are asked, too", text)
-	}
-	return status.OfUsers(ctx, c.Engine, of.IDs, of.Outcomes)
-}
-
-// newestRuns is how many runs are looked through for users who were left in flight.
-const newestRuns = 20
-
-// leftInFlight says who was in flight in runs without an end. Records that cannot be read are a warning:
-// nothing is decided by them.
-func (a *app) leftInFlight(
-	ctx context.Context,
-	source *connect.Source,
-	c *connect.Connection,
-) (users []userdb.UserID, err error) {
-	warn := func(err error) { a.out.Warn("%v", err) }
-	place, err := source.Records(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	open, err := runs.OpenOf(ctx, place, newestRuns, warn)
-	if err != nil && ctx.Err() == nil {
-		warn(err)
-	}
-	for _, o := range open {
-		a.out.Warn("%s: they are asked at both sides", runs.InFlightText(o.Run))
-		users = append(users, o.Users...)
-	}
-	return users, ctx.Err()
 }

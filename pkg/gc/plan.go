@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
@@ -24,6 +25,15 @@ type Plan struct {
 	Options
 	Free []Item
 	Keep []result.Result
+}
+
+// CheckArchivePrefix refuses a prefix under which more may lie than archives; "" is none.
+func CheckArchivePrefix(prefix string) error {
+	if prefix != "" && (!strings.HasSuffix(prefix, "/") || userdb.Reserved(prefix)) {
+		return userdb.UsageError("read --archive-prefix", fmt.Sprintf("%q", prefix),
+			"it does not end with /, or is dbmigrate's own", "such as archive/")
+	}
+	return nil
 }
 
 // Options are part of a plan.
