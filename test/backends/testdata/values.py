@@ -48,8 +48,9 @@ def main(user, seed, side):
     there = dbmigrate.connect(os.environ["SERVICE_URL"], os.environ["SERVICE_TOKEN"], user)
     for db in (here, there):
         cursor = db.cursor()
-        cursor.execute("DROP TABLE IF EXISTS v")
-        cursor.execute("CREATE TABLE v(id INTEGER PRIMARY KEY, plain, i INTEGER, r REAL, t TEXT, b BLOB)")
+        cursor.executescript("""
+            DROP TABLE IF EXISTS v; -- of another seed;
+            CREATE TABLE v(id INTEGER PRIMARY KEY, plain, i INTEGER, r REAL, t TEXT, b BLOB);""")
         cursor.executemany("INSERT INTO v(plain, i, r, t, b) VALUES (?, ?, ?, ?, ?)", [row(value) for value in values])
         cursor.execute("INSERT INTO v(plain) VALUES (:v)", {"v": 5.0})
         db.commit()
