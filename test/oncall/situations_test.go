@@ -212,6 +212,17 @@ var situations = []situation{
 			s.wait()
 		},
 	},
+	{
+		name:     "wrong-clock",
+		question: "R2 refuses every request: is the key wrong?",
+		happens:  (*shift).wrongClock,
+		typed:    []string{"migrate NAME-1", "doctor"},
+		right:    `set (this machine's|the) clock.*`,
+		mends: func(s *shift, _ string) {
+			s.up()
+			s.must(0, "migrate NAME-1")
+		},
+	},
 }
 
 // colleague begins a slow run over everybody.
@@ -272,4 +283,16 @@ func threeShards(s *shift) {
 		s.Fatal(err)
 	}
 	s.killAt("admin activate", 1, command(killed)+" --concurrency 1")
+}
+
+// wrongClock lets R2 answer as it does to a machine with a clock that is an hour off.
+func (s *shift) wrongClock() {
+	s.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		if !strings.HasPrefix(r.Name(), "R2 ") {
+			return faultproxy.Fault{}
+		}
+		return faultproxy.Fault{Swallow: true, Status: http.StatusForbidden,
+			Header: http.Header{"Date": {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}, "Content-Type": {"application/xml"}},
+			Body:   "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time is too large.</Message></Error>"}
+	})
 }
