@@ -20,8 +20,9 @@ type custom struct {
 	// dawdlers is the share of requests that take their time between the things that they do: what they saw
 	// first may not hold any more when they come to what follows.
 	dawdlers float64
-	// grows is the share of writes that bring a migration of the schema along.
-	grows float64
+	// grows is the share of writes that bring a migration of the schema along, and growth is what each makes.
+	grows  float64
+	growth string
 	// mostRequests is more than a command sends, so that some of the doomed live.
 	mostRequests int
 }
@@ -40,12 +41,14 @@ var wholeCustom = custom{
 	back:         []order{rollback},
 	farewell:     []order{move, verify, rollback},
 	grows:        0.1,
+	growth:       "rows",
 	mostRequests: 30,
 }
 
 // splitCustom splits and merges users, now and then as a whole, and brings single rows back. A way back may
 // as well be one that a command goes by itself before it goes on: a split of a user who is split or in the
-// Durable Object, a thaw, a move as a whole. Both halves need one schema, so none grows.
+// Durable Object, a thaw, a move as a whole. Each half gets a migration of the schema at its own next
+// request: until then commands that join the halves say that the schemas differ.
 var splitCustom = custom{
 	round: []step{
 		{deed: write, part: present},
@@ -67,6 +70,8 @@ var splitCustom = custom{
 	there:        []order{divide, divide, divide, whole},
 	back:         []order{rollback, rollback, thawCounter, thawEntries, divide, whole},
 	farewell:     []order{divide, verify, thawEntries, thawCounter, whole, verify, divide, rollback},
+	grows:        0.1,
+	growth:       "tables",
 	dawdlers:     0.25,
 	mostRequests: 60,
 }

@@ -77,7 +77,7 @@ func drawNames(words []string) names {
 		taken := map[string]bool{}
 		for _, place := range group {
 			name := drawName(place, words)
-			for taken[strings.ToLower(name)] || strings.EqualFold(name, grownBySchema) || place[:2] == "e." && isRowid(name) {
+			for taken[strings.ToLower(name)] || isReserved(place, name) {
 				name = drawName(place, words)
 			}
 			taken[strings.ToLower(name)] = true
@@ -101,7 +101,12 @@ func drawName(place string, words []string) string {
 	return []string{word, strings.ToUpper(word), strings.ToUpper(word[:1]) + word[1:]}[rand.IntN(3)]
 }
 
-// grownBySchema is the table of the migrations that come along with writes (worker/test-entry/calls.ts).
+// isReserved: migrations make tables of that name, and the race itself orders entries by rowid.
+func isReserved(place, name string) bool {
+	return strings.HasPrefix(strings.ToLower(name), grownBySchema) || place[:2] == "e." && isRowid(name)
+}
+
+// grownBySchema begins the names of the tables that migrations make (worker/test-entry/calls.ts).
 const grownBySchema = "grown_by_schema"
 
 // isRowid: the race itself orders entries by rowid.

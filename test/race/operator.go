@@ -143,14 +143,37 @@ func (o *operator) give(next order, u userdb.UserID) error {
 		user.fate.Store(int32(unharmed))
 	}
 	if err != nil && !slices.Contains(expected, userdb.KindOf(err)) && !sawCutover(r) && !sawEvictions(err) &&
-		!user.explains(err) && !user.diedSince(deaths) {
+		!o.world.sawGrowth(err) && !user.explains(err) && !user.diedSince(deaths) {
 		return fmt.Errorf("%s %s (%s): %w", r.Action, u, user.names, err)
 	}
 	return nil
 }
 
+// sawGrowth says whether a command found the halves of a split user with different schemas: a migration has
+// come to one of them.
+func (w *world) sawGrowth(err error) bool {
+	return w.Split && userdb.KindOf(err) == userdb.Conflict && strings.Contains(err.Error(), grownBySchema)
+}
+
+// agree brings both halves of a split user to one schema, as an application does that asks both.
+func (w *world) agree(u userdb.UserID) error {
+	a, _, err := w.query(u, query{Mode: "write", Statements: []statement{{SQL: "select 1"}}, grows: true})
+	if err == nil && a.outcome != applied {
+		err = fmt.Errorf("a migration of %s when all was over: %+v", u, a)
+	}
+	if err == nil {
+		_, err = w.readAll(u)
+	}
+	return err
+}
+
 // farewell gives a user a last round of orders when nothing disturbs any more. No failure is expected now.
 func (o *operator) farewell(u userdb.UserID) error {
+	if o.world.Split {
+		if err := o.world.agree(u); err != nil {
+			return err
+		}
+	}
 	for _, last := range o.world.custom.farewell {
 		if err := last.run(o.patient, u, o.world.personOf(u).names).Err(); err != nil {
 			return fmt.Errorf("%s %s when all was over: %w", last.action, u, err)

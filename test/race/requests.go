@@ -193,7 +193,7 @@ func (w *world) post(u userdb.UserID, route string, q query) (answer, reply, err
 	request.Header.Set("Authorization", "Bearer "+w.stack.AppToken)
 	request.Header.Set("Content-Type", "application/json")
 	if q.grows {
-		request.Header.Set("Test-Grow-Schema", "yes") // worker/test-entry/calls.ts
+		request.Header.Set("Test-Grow-Schema", w.custom.growth) // worker/test-entry/calls.ts
 	}
 	if rand.Float64() < w.custom.dawdlers {
 		request.Header.Set("Test-Dawdle-Ms", "600") // worker/test-entry/stale.ts

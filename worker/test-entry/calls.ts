@@ -9,7 +9,7 @@ import { isCaller } from "../sample/caller.ts";
 import type { Env } from "../sample/index.ts";
 import { parts } from "../service/mounted.ts";
 
-/** The schema grows with a write that has this header. */
+/** The schema grows with a write that has this header, which says in which way. */
 const GROW = "test-grow-schema";
 /** The version before the first migration of ours, above what the tests' databases have. */
 const BASE = 1000;
@@ -25,10 +25,12 @@ class Statements extends UserLogic {
     });
   }
 
-  /** Each migration has left one row. */
+  /** Each migration has left one row, or one table. */
   private demandGrown(): void {
     const version = Number(this.sql.exec("PRAGMA user_version").one()["user_version"]);
     if (version <= BASE) return;
+    const made = "SELECT count(*) AS n FROM sqlite_schema WHERE name GLOB 'grown_by_schema_*'";
+    if (this.sql.exec(made).one()["n"] === version - BASE) return;
     const { n, last } = this.sql.exec("SELECT count(*) AS n, max(step) AS last FROM grown_by_schema").one();
     if (n !== version - BASE || last !== version)
       throw new Error(`version ${version}, and ${String(n)} migrations up to ${String(last)}`);
@@ -37,10 +39,22 @@ class Statements extends UserLogic {
 
 const logic = { Statements };
 
-const STEPS = Array.from({ length: 500 }, (_, i) => `INSERT INTO grown_by_schema VALUES (${BASE + 1 + i})`);
-STEPS[0] = `PRAGMA user_version = ${BASE + 1}; CREATE TABLE grown_by_schema(step INTEGER PRIMARY KEY); ${STEPS[0]}`;
-const SCHEMAS: SchemaConfig[] = STEPS.map((_, i) => ({ migrations: STEPS.slice(0, i) }));
+const ROWS = growing((step) => `INSERT INTO grown_by_schema VALUES (${step})`);
+ROWS[0] = `CREATE TABLE grown_by_schema(step INTEGER PRIMARY KEY); ${ROWS[0]}`;
+/** For split users: both halves of such a user get each migration, and may not both have a row. */
+const TABLES = growing((step) => `CREATE TABLE grown_by_schema_${step}(a)`);
+const WAYS: Readonly<Record<string, SchemaConfig[]>> = { rows: schemasOf(ROWS), tables: schemasOf(TABLES) };
 const NONE: SchemaConfig = { migrations: [] };
+
+function growing(sql: (step: number) => string): string[] {
+  return Array.from({ length: 500 }, (_, i) => sql(BASE + 1 + i));
+}
+
+/** The first one takes the version to where ours begin. */
+function schemasOf([first = "", ...others]: readonly string[]): SchemaConfig[] {
+  const steps = [`PRAGMA user_version = ${BASE + 1}; ${first}`, ...others];
+  return steps.map((_, i) => ({ migrations: steps.slice(0, i) }));
+}
 
 /** The schema that a user is to have now. */
 const wanted = new Map<string, SchemaConfig>();
@@ -60,8 +74,8 @@ export function storeOptions(id: DurableObjectId): StoreOptions {
 export async function answerByCall(request: Request, env: Env): Promise<Response | undefined> {
   const [, segment] = /^\/api\/users\/([^/]+)\/query$/.exec(new URL(request.url).pathname) ?? [];
   if (segment === undefined || !isCaller(request, env.APP_TOKEN)) return undefined;
-  const grows = request.headers.has(GROW);
-  if (!grows && Math.random() < 0.5) return undefined;
+  const grows = request.headers.get(GROW);
+  if (grows === null && Math.random() < 0.5) return undefined;
   const query = await request.clone().json<QueryRequest>();
   if (query.mode !== "write" || query.scope === "cold" || !query.statements.every(isPlain)) return undefined;
   return call(decodeURIComponent(segment), query.statements, env, grows);
@@ -76,14 +90,14 @@ async function call(
   user: string,
   statements: readonly QueryStatement[],
   env: Env,
-  grows: boolean,
+  grows: string | null,
 ): Promise<Response> {
   let side: Side | null = null;
   const newUsers = env.NEW_USERS ?? "file";
   const bindings = { bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA, newUsers };
   const before = wanted.get(user);
   try {
-    if (grows) wanted.set(user, await nextSchema(user, env));
+    if (grows !== null) wanted.set(user, await nextSchema(user, env, WAYS[grows] ?? []));
     const router = createRouter({
       ...bindings,
       ...parts,
@@ -104,10 +118,10 @@ async function call(
 }
 
 /** That of one version more than the database has. @throws WireError when nobody says which */
-async function nextSchema(user: string, env: Env): Promise<SchemaConfig> {
+async function nextSchema(user: string, env: Env, schemas: readonly SchemaConfig[]): Promise<SchemaConfig> {
   const router = createRouter({ ...parts, bucket: env.BUCKET, flags: env.FLAGS, store: env.USER_DATA });
   const answer = await router.query(user, { statements: [{ sql: "PRAGMA user_version" }], mode: "read" });
   if (!answer.ok) throw new WireError(answer.error.kind, answer.error.message);
   const version = Number(answer.results[0]?.rows[0]?.[0]);
-  return SCHEMAS[Math.max(version - BASE, 0) + 1] ?? NONE;
+  return schemas[Math.max(version - BASE, 0) + 1] ?? NONE;
 }
