@@ -74,7 +74,7 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for attempts := 1; ; attempts++ {
+	for attempts, silences := 1, 0; ; attempts++ {
 		start := time.Now()
 		c.traffic.Called(userdb.ServiceWorker)
 		answer, f := c.attempt(ctx, m)
@@ -87,7 +87,10 @@ func (c *Client) do(ctx context.Context, m *call) ([]byte, error) {
 			f = &failure{kind: userdb.Interrupted, err: context.Cause(ctx)}
 		}
 		seen.Kind = f.kind
-		if m.steps && failedAtStep(f) {
+		if f.silent {
+			silences++
+		}
+		if m.steps && failedAtStep(f) || silences == mostSilences {
 			f.again = false
 		}
 		if f.again && (f.most == 0 || attempts < f.most) {

@@ -365,6 +365,24 @@ func TestSlowAttemptIsRepeated(t *testing.T) {
 	}
 }
 
+// A service that takes connections and answers none costs each request its whole time.
+func TestSilenceIsNotWaitedForEightTimes(t *testing.T) {
+	release := make(chan struct{})
+	silent := func(http.ResponseWriter, *http.Request) { <-release }
+	refused := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	w := newWorker(t, silent, refused, silent, refused, silent, silent, answerJSON(200, goodStatus))
+	defer close(release)
+	client, _ := w.client(
+		t,
+		func(cfg *Config) { cfg.Timeouts = Timeouts{Message: 50 * time.Millisecond, Rows: time.Minute} },
+	)
+	_, err := client.Status(context.Background(), "ann")
+	wantKind(t, err, userdb.Unreachable)
+	if len(w.seen()) != 6 || !strings.Contains(err.Error(), "no answer within 50ms") {
+		t.Errorf("%d requests: %v", len(w.seen()), err)
+	}
+}
+
 func TestMessages(t *testing.T) {
 	ctx := context.Background()
 	digest := wire.DatabaseDigestOf(wire.SchemaDigest(wire.Schema{}), nil)

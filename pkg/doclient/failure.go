@@ -17,6 +17,10 @@ import (
 // have been replacing it. Code that throws twice throws every time.
 const threwAttempts = 2
 
+// mostSilences is how often a request may find no answer at all in its whole time. Each costs half a minute
+// or more.
+const mostSilences = 4
+
 // threw says what an object threw, in words, and keeps what the Worker said.
 type threw struct {
 	error
@@ -31,6 +35,7 @@ type failure struct {
 	err        error
 	hint       string
 	again      bool // the same message may be sent again
+	silent     bool // nothing came in the time that an attempt has
 	most       int  // attempts in all, where that is fewer than the policy's; 0: it is not
 	retryAfter time.Duration
 	everybody  bool // the account is meant, not this user
@@ -63,7 +68,8 @@ func connectionFailure(ctx context.Context, err error) *failure {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	if ctx.Err() != nil {
+	silent := ctx.Err() != nil
+	if silent {
 		err = context.Cause(ctx)
 	}
 	var certificate *tls.CertificateVerificationError
@@ -75,10 +81,11 @@ func connectionFailure(ctx context.Context, err error) *failure {
 		return &failure{kind: userdb.Unreachable, err: err, hint: hint}
 	}
 	return &failure{
-		kind:  userdb.Unreachable,
-		err:   err,
-		again: true,
-		hint:  "check the Worker's URL and the network, then run the command again",
+		kind:   userdb.Unreachable,
+		err:    err,
+		again:  true,
+		silent: silent,
+		hint:   "check the Worker's URL and the network, then run the command again",
 	}
 }
 
