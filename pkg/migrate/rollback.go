@@ -107,14 +107,22 @@ func (r *retreat) run(ctx context.Context) error {
 	return err
 }
 
-// mayBeSealed says whether a request in several steps may have left the user without writes.
+// mayBeSealed says whether a request in several steps has left the user without writes, or may still do so.
+// It may be under way, for the first time or once more; a newer claim makes it one that changes nothing.
 func (r *retreat) mayBeSealed(ctx context.Context, err error) bool {
 	if userdb.KindOf(err) == userdb.Superseded {
 		return false
 	}
-	st, err := r.Stores.Status(context.WithoutCancel(ctx), r.user)
+	ctx = context.WithoutCancel(ctx)
+	st, err := r.Stores.Status(ctx, r.user)
+	if intent, serves := sealsNothing[st.Phase]; err == nil && serves {
+		_, err = r.claimAfter(ctx, r.user, intent, st.Gen)
+	}
 	return err != nil || st.Phase == userdb.Sealed || st.Phase == userdb.ColdSealed
 }
+
+// sealsNothing are the claims under which an object that serves goes on serving.
+var sealsNothing = map[userdb.Phase]wire.Intent{userdb.Active: wire.IntentMigrate, userdb.Cold: wire.IntentSplit}
 
 // singly rolls back by the single requests.
 func (r *retreat) singly(ctx context.Context) error {
