@@ -60,7 +60,7 @@ function demandStatements(query: string): readonly (readonly Token[])[] {
 
 /** All rows at once: a cursor that is left in the middle would hold its tables in one home, and not in the other. */
 function readAll(cursor: SqlCursor): LogicCursor {
-  const rows = [...new ResultBudget().of(cursor.raw())].map((row) => row.map((cell) => cell ?? null));
+  const rows = [...new ResultBudget().of(cursor)].map((row) => row.map((cell) => cell ?? null));
   return new LogicCursor([...cursor.columnNames], rows, cursor.rowsRead, cursor.rowsWritten);
 }
 

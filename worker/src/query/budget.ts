@@ -2,7 +2,9 @@
 // for the isolate.
 import { WireError } from "../wire/errors.ts";
 import { QUERY_LIMITS } from "../wire/limits.ts";
-import type { Cell } from "./sql.ts";
+import type { Cell, SqlCursor } from "./sql.ts";
+
+type Rows = Pick<SqlCursor, "raw" | "rowsWritten">;
 
 /** What is read behind the limit. */
 const DRAINED_BYTES = 4 * QUERY_LIMITS.resultBytes;
@@ -16,18 +18,18 @@ export class ResultBudget {
   #bytes: number = QUERY_LIMITS.resultBytes;
 
   /**
-   * Hands out rows as they are read.
+   * Hands out a cursor's rows as they are read.
    * @param parts how many rows make one row of the result
    * @param ours columns at the end, before the last one, that are not of the answer
    * @throws WireError too-costly
    */
-  *of<Row extends readonly (Cell | undefined)[]>(rows: Iterable<Row>, parts = 1, ours = 0): Generator<Row> {
-    const iterator = rows[Symbol.iterator]();
+  *of(cursor: Rows, parts = 1, ours = 0): Generator<readonly (Cell | undefined)[]> {
+    const iterator = cursor.raw()[Symbol.iterator]();
     for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
       try {
         this.take(ours > 0 ? next.value.slice(0, -1 - ours) : next.value, parts);
       } catch (error) {
-        drain(iterator);
+        drain(iterator, cursor);
         throw error;
       }
       yield next.value;
@@ -72,11 +74,12 @@ export class ResultBudget {
 
 /**
  * A cursor that is left in the middle keeps every table of the database from being dropped, until it is
- * collected.
+ * collected. One that has written also keeps its transaction from ending, even by a rollback: it is read to its
+ * end. SQLite has made all of its rows before the first.
  */
-function drain(rows: Iterator<readonly (Cell | undefined)[]>): void {
+function drain(rows: Iterator<readonly (Cell | undefined)[]>, { rowsWritten }: Rows): void {
   let bytes = DRAINED_BYTES;
-  for (let left = 2 * QUERY_LIMITS.resultRows; left > 0 && bytes > 0; left--) {
+  for (let left = 2 * QUERY_LIMITS.resultRows; rowsWritten > 0 || (left > 0 && bytes > 0); left--) {
     const { done, value } = rows.next();
     if (done === true) return;
     for (const cell of value) bytes -= bytesOf(cell);

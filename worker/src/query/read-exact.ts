@@ -218,7 +218,7 @@ export class ExactReader {
     const inner = `WITH ${this.#ownSchema(statement.tokens)}${result}(${names.join(", ")}) AS ${streams ? "" : "MATERIALIZED "}(${limited})`;
     const outer = `${query.sql(names, result)}${streams ? ONE_BY_ONE : ""}`;
     const cursor = this.#sql.exec(`${inner} ${outer}`, ...statement.bindings());
-    const raw = this.#budget.of(cursor.raw(), query.parts);
+    const raw = this.#budget.of(cursor, query.parts);
     const rows = query.assemble(Array.from(raw, exactRow));
     return {
       columns: this.#budget.named(columns),
@@ -248,7 +248,7 @@ export class ExactReader {
   // All rows are read before one is judged: a cursor that is left in the middle keeps its table locked.
   #readMarked(statement: BoundStatement, marks: string, ours: number): StatementResult {
     const cursor = this.#sql.exec(`${statement.sql()}, ${marks}`, ...statement.bindings());
-    const rows = [...this.#budget.of(cursor.raw(), 1, ours)].map(markedRow);
+    const rows = [...this.#budget.of(cursor, 1, ours)].map(markedRow);
     const columns = this.#budget.named(cursor.columnNames.slice(0, -1).map(originalName));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }
@@ -277,7 +277,7 @@ export class ExactReader {
    */
   readPlain(statement: BoundStatement, sql = statement.sql()): StatementResult {
     const cursor = this.#sql.exec(sql, ...statement.bindings());
-    const rows = [...this.#budget.of(cursor.raw())].map((row) => row.map(plainValue));
+    const rows = [...this.#budget.of(cursor)].map((row) => row.map(plainValue));
     const columns = this.#budget.named(cursor.columnNames.map(originalName));
     return { columns, rows, rowsRead: cursor.rowsRead, rowsWritten: cursor.rowsWritten };
   }

@@ -94,7 +94,7 @@ describe("a budget", () => {
         yield ["x".repeat(992)];
       }
     };
-    expect(() => [...new ResultBudget().of(rows())]).toThrow("bytes");
+    expect(() => [...new ResultBudget().of({ raw: rows, rowsWritten: 0 })]).toThrow("bytes");
     // And the rest, up to a bound, so that nothing stays locked.
     expect(read).toBe((5 * QUERY_LIMITS.resultBytes) / 1000 + 1);
   });

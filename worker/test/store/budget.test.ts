@@ -162,6 +162,14 @@ describe("a request to a store ends", () => {
     expect(await ask("DROP TABLE notes")).toMatchObject({ ok: true });
   });
 
+  it("when a write answers far too much: no cursor keeps its transaction from ending", async () => {
+    const long = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 250) SELECT";
+    const costly = [`INSERT INTO notes (text) ${long} 'x' FROM r RETURNING hex(zeroblob(200000))`];
+    expect(await ask(...costly)).toMatchObject({ ok: false, error: { kind: "too-costly" } });
+    const rows = await ask("SELECT count(*) FROM notes WHERE text = 'x'");
+    expect(rows).toMatchObject({ ok: true, results: [{ rows: [[0]] }] });
+  });
+
   it.each(modest)("and answers %s", async (_name, rows, sql) => {
     const answer = await ask(sql);
     expect(answer.ok && answer.results.at(-1)?.rows.length).toBe(rows);
