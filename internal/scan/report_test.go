@@ -141,7 +141,7 @@ func TestSurvey(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Move 1 of 5 users now: an average write of theirs takes 39 ms today and 1.1 ms in a Durable Object, " +
-			"for less than $0.01 once and less than $0.01 a month.", "under 0.01 % of writes",
+			"for less than $0.01 once and a saving of less than $0.01 a month.", "under 0.01 % of writes",
 		"Cost and benefit", "Less waiting", "Collisions", "Loaded a day", "Who cannot move", "the axis begins at zero", "times faster",
 	} {
 		if !strings.Contains(string(text), want) {
