@@ -140,6 +140,8 @@ func (m *migration) run(ctx context.Context) error {
 		}
 	}
 	if err := m.claimUser(ctx, st); err != nil {
+		// The claim may have come through. Under it nobody ends the birth that this fence is of.
+		m.result.Open = m.file != nil && m.file.Fenced() && userdb.KindOf(err) != userdb.Superseded
 		return m.overtaken(ctx, err)
 	}
 	m.g = m.from.Gen

@@ -70,6 +70,7 @@ func TestLives(t *testing.T) {
 // TestLivesThatFailed are lives that once did.
 func TestLivesThatFailed(t *testing.T) {
 	for seed, fault := range map[uint64]string{
+		650000022: "a migrate that failed behind its claim left a birth that nobody could end, and did not say so",
 		646000224: "an export that came twice sealed the object behind the end of its rollback",
 	} {
 		if _, err := live(t, seed); err != nil {
