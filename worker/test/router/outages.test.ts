@@ -99,7 +99,7 @@ describe("while a service is down", () => {
     expect(await ask({ store: objects })).toMatchObject({ ok: false, error: { kind: "internal" } });
   });
 
-  it("a user whose flag is not there yet is not served without R2", async () => {
+  it("a user without a flag so far is not served without R2", async () => {
     const user = await userIn("object");
     await bindings.FLAGS.delete(`migrated:${user}`);
     expect(await routerWithout({ bucket: r2 }).query(user, asks.read)).toMatchObject({
