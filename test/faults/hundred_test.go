@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,8 +49,8 @@ func TestHundredBusyUsers(t *testing.T) {
 	for first := 0; first < users; first += pacedTogether {
 		all.moveSplitReturn(first, min(pacedTogether, users-first))
 	}
-	t.Logf("%d users, %d cutovers, %d failed; %d writes acknowledged, %d lost; the longest wait of a write: %s",
-		users, all.cutovers, all.failed, all.acknowledged, all.lost, all.longest.Round(time.Millisecond))
+	t.Logf("%d users, %d cutovers, %d failed; %d writes acknowledged, %d lost; the longest waits of writes:\n%s",
+		users, all.cutovers, all.failed, all.acknowledged, all.lost, all.waits.report())
 }
 
 // paced is the account of all these users.
@@ -62,8 +61,7 @@ type paced struct {
 	policy string
 
 	cutovers, failed, acknowledged, lost int
-	mu                                   sync.Mutex
-	longest                              time.Duration
+	waits                                waits
 }
 
 func (p *paced) moveSplitReturn(first, count int) {
@@ -72,6 +70,7 @@ func (p *paced) moveSplitReturn(first, count int) {
 		p.t.Fatal(err)
 	}
 	defer op.Close()
+	op.Proxy.Reset(p.waits.watch)
 	team := team{op: op}
 	for n := range count {
 		u, err := harness.NewUser(p.cloud, fmt.Sprintf("busy-%d", first+n), p.image)
@@ -86,11 +85,13 @@ func (p *paced) moveSplitReturn(first, count int) {
 		{"migrate --mode split --policy " + p.policy, "split"},
 		{"rollback", "merged"},
 	} {
+		begun := time.Now()
 		f, err := op.Run(append(strings.Fields(step.args), team.names()...)...)
 		if err != nil {
 			clients.stop()
 			p.t.Fatal(err)
 		}
+		p.waits.ran(strings.ReplaceAll(step.args, p.policy, "cold.toml"), begun)
 		for _, u := range team.users {
 			p.cutovers++
 			if a := f.Accounts[u.Name]; a.Outcome != step.outcome || a.Error != nil {
@@ -129,17 +130,15 @@ func (p *paced) writeOn(b *busy, u *harness.User, n int) {
 			return
 		case <-tick.C:
 		}
-		begun := time.Now()
+		w := wait{user: u.Name, n: n}
+		u.Tried = func(a harness.Attempt) { w.attempts = append(w.attempts, a) }
 		if _, err := u.Query("write", "insert into entries(n) values (?)", n); err != nil {
 			p.t.Error(err)
 			return
 		}
-		waited := time.Since(begun)
 		b.mu.Lock()
 		b.acked[u.Name] = append(b.acked[u.Name], n)
 		b.mu.Unlock()
-		p.mu.Lock()
-		p.longest = max(p.longest, waited)
-		p.mu.Unlock()
+		p.waits.wrote(w)
 	}
 }

@@ -5,7 +5,8 @@ import sample, { type Env } from "../sample/index.ts";
 import { answerUsers, userRoute } from "../service/routes.ts";
 import { parts } from "../service/mounted.ts";
 import { isCaller } from "../sample/caller.ts";
-import { errorResponse, routeBetween, type Router } from "../src/index.ts";
+import { errorResponse, routeBetween, type RequestEvent, type RouterEvent } from "../src/index.ts";
+import type { Sides } from "../src/router/sides.ts";
 import { Saves } from "../src/router/announced.ts";
 import { KvFlagHint } from "../src/router/flag-hint.ts";
 import { R2FileSide } from "../src/router/file-side.ts";
@@ -16,22 +17,43 @@ export { UserDataStore } from "../sample/index.ts";
 const ISOLATES = 3;
 const MOST_BYTES = 32 * 1024 * 1024;
 
-const isolates: Router[] = [];
+const isolates: Sides[] = [];
 
 /** The admin routes' own isolate is none of them. */
-function someIsolate(env: Env): Router {
+function someIsolate(env: Env): Sides {
   while (isolates.length < ISOLATES) isolates.push(isolate(env));
-  return isolates[Math.floor(Math.random() * ISOLATES)] as Router;
+  return isolates[Math.floor(Math.random() * ISOLATES)] as Sides;
 }
 
-function isolate({ BUCKET, FLAGS, USER_DATA }: Env): Router {
+function isolate({ BUCKET, FLAGS, USER_DATA }: Env): Sides {
   const keyOf = (user: string): string => `${user}/database.sqlite`;
-  const sides = {
+  return {
     flag: new KvFlagHint(FLAGS, undefined),
     files: new R2FileSide(BUCKET, keyOf, MOST_BYTES, undefined, undefined, new Saves()),
     store: new DurableStoreSide(USER_DATA, undefined),
   };
-  return routeBetween(sides, { path: "auto", deadlineMs: 5000, maxFileBytes: MOST_BYTES, ...parts });
+}
+
+/** The answer says how it came about. */
+async function answer(request: Request, env: Env): Promise<Response> {
+  let trip = "";
+  const observe = (event: RouterEvent): void => {
+    if (event.kind === "request") trip = told(event);
+  };
+  const options = { path: "auto", deadlineMs: 5000, maxFileBytes: MOST_BYTES, observe, ...parts } as const;
+  let response: Response;
+  try {
+    response = await answerUsers(request, routeBetween(someIsolate(env), options), "write");
+  } catch (error) {
+    response = errorResponse(error);
+  }
+  response.headers.set("Test-Trip", trip);
+  return response;
+}
+
+function told({ side, error, hops, waitMs, durationMs }: RequestEvent): string {
+  const sides = `${hops} ${hops === 1 ? "side" : "sides"} asked`;
+  return `${error ?? `by ${side ?? "none"}`}; ${sides}, ${waitMs} of ${durationMs} ms in pauses`;
 }
 
 export default {
@@ -40,7 +62,7 @@ export default {
     try {
       if (userRoute(request).route === "live" || !isCaller(request, env.APP_TOKEN))
         return sample.fetch(request, env);
-      return await answerUsers(request, someIsolate(env), "write");
+      return await answer(request, env);
     } catch (error) {
       return errorResponse(error);
     }

@@ -57,8 +57,17 @@ type User struct {
 	DieAt string
 	// Calls are those of bindings that the last request made, where DieAt is not "".
 	Calls []string
+	// Tried, when set, is told of each request that Query sends.
+	Tried func(Attempt)
 
 	cloud *stack.Stack
+}
+
+// Attempt is one request of a user. Trip is what the Worker of test/faults says of its way.
+type Attempt struct {
+	Begun, Ended time.Time
+	Status       int
+	Trip         string
 }
 
 // NewUser gives the user a file, which needs the table of Schema, and writes once.
@@ -186,12 +195,16 @@ func (u *User) post(body []byte) (int, []byte, error) {
 	if u.DieAt != "" {
 		request.Header.Set("Test-Die-At", u.DieAt)
 	}
+	begun := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
+	if u.Tried != nil {
+		u.Tried(Attempt{begun, time.Now(), response.StatusCode, response.Header.Get("Test-Trip")})
+	}
 	if u.DieAt != "" {
 		u.Calls = strings.Split(response.Header.Get("Test-Calls"), ",")
 	}
