@@ -301,6 +301,22 @@ func TestNobodyThereAndInterrupted(t *testing.T) {
 	checkError(t, err, userdb.Interrupted)
 }
 
+func TestSilenceIsNotWaitedForSixTimes(t *testing.T) {
+	answered := make(chan struct{})
+	server := newFake(t, func(http.ResponseWriter, *http.Request) { <-answered })
+	defer close(answered)
+	config := server.config()
+	config.MaxAttempts = defaultMaxAttempts
+	transport := defaultTransport()
+	transport.ResponseHeaderTimeout = 10 * time.Millisecond
+	config.HTTP = &http.Client{Transport: transport}
+	_, err := newClient(t, config).Head(t.Context(), "k")
+	checkError(t, err, userdb.Unreachable, "check the endpoint")
+	if n := len(server.log()); n != mostSilences {
+		t.Errorf("%d attempts, not %d", n, mostSilences)
+	}
+}
+
 func TestListingGoesThroughAllPages(t *testing.T) {
 	page := func(body string) step {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,8 @@ package r2
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -35,6 +37,15 @@ func (w waits) wait(ctx context.Context, failures int) error {
 	return backoff.Sleep(ctx, w.delay(failures, false))
 }
 
+// mostSilences is how often a request may find no answer at all. Each costs half a minute or more.
+const mostSilences = 4
+
+// silent says that nothing came in the time that an attempt has.
+func silent(err error) bool {
+	var timed net.Error
+	return errors.As(err, &timed) && timed.Timeout()
+}
+
 // newRetryer is the SDK's standard retryer with our delays, and without its quota over all requests: during
 // an outage the quota would fail every parallel transfer at its first error, and attempts are bounded anyway.
 func newRetryer(maxAttempts int, waits waits) aws.Retryer {
@@ -42,6 +53,9 @@ func newRetryer(maxAttempts int, waits waits) aws.Retryer {
 		options.MaxAttempts = maxAttempts
 		options.RateLimiter = ratelimit.None
 		options.Backoff = retry.BackoffDelayerFunc(func(failures int, err error) (time.Duration, error) {
+			if failures >= mostSilences && silent(err) {
+				return 0, err
+			}
 			return waits.delay(failures, statusOf(err) == http.StatusTooManyRequests), nil
 		})
 		options.Retryables = append(options.Retryables, retry.RetryableHTTPStatusCode{
