@@ -30,6 +30,8 @@ func isWorker(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, wire.
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
+func isR2(r *http.Request) bool { return !isWorker(r) && !isAPI(r) }
+
 // refuses answers for a service with a status that no client tries again.
 func refuses(service func(*http.Request) bool, status int) func(*http.Request) int {
 	return func(r *http.Request) int {
@@ -48,8 +50,9 @@ var nightPages = []nightPage{
 		[]string{"rollback --run 20000101T000000Z-00000000", "status --run 20000101T000000Z-00000000"}, "`dbmigrate runs` lists"},
 	{"nobody", "a selection that is empty", up, []string{"verify --all --prefix x"}, `nobody.*|no user.*`},
 	{"killed", "a run was killed -9: who was hit?", up, []string{"runs"}, "`dbmigrate status --run [0-9TZa-f-]+` asks where they are"},
-	{"r2-refuses", "nothing moves: is it R2?",
-		refuses(func(r *http.Request) bool { return !isWorker(r) && !isAPI(r) }, http.StatusForbidden), []string{"doctor"},
+	{"killed-r2-refuses", "a run was killed -9, and R2 refuses everything: who was hit?", refuses(isR2, http.StatusForbidden),
+		[]string{"runs"}, "`dbmigrate status --run [0-9TZa-f-]+` asks where they are"},
+	{"r2-refuses", "nothing moves: is it R2?", refuses(isR2, http.StatusForbidden), []string{"doctor"},
 		`r2 +FAIL .*give the token`},
 	{"kv-refuses", "nothing moves: is it the Cloudflare API?", refuses(isAPI, http.StatusForbidden), []string{"doctor"},
 		`kv +FAIL .*give the API token`},

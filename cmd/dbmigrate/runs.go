@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 )
 
@@ -56,11 +58,16 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 		return a.runPage(cmd.Context(), runs.Page{Place: place, Run: o.report, Bucket: c.Bucket, Requests: o.requests},
 			cmp.Or(o.file, "run-"+o.report+".html"))
 	}
-	found, err := place.List(cmd.Context(), o.limit, func(err error) { a.out.Warn("%v", err) })
+	bucketUnread := false
+	found, err := place.List(cmd.Context(), o.limit, func(err error) {
+		var unlisted *record.Unlisted
+		bucketUnread = bucketUnread || errors.As(err, &unlisted)
+		a.out.Warn("%v", err)
+	})
 	if err != nil {
 		return err
 	}
-	return runs.Print(a.out, found)
+	return runs.Print(a.out, found, bucketUnread)
 }
 
 // runPage writes the page of a run, and says where.

@@ -25,12 +25,37 @@ type Place struct {
 }
 
 // List reads the newest runs' records, at most limit, newest first. A record that cannot be read is told to
-// warn and passed over.
+// warn and passed over. Where the bucket does not list its own, this machine's are enough, if there are any.
 func (p *Place) List(ctx context.Context, limit int, warn func(error)) ([]Run, error) {
 	remote, err := p.remote(ctx)
-	if err != nil {
+	if err == nil {
+		return p.newest(ctx, remote, limit, warn)
+	}
+	runs, localErr := p.newest(ctx, nil, limit, warn)
+	if localErr != nil || len(runs) == 0 {
 		return nil, err
 	}
+	warn(&Unlisted{err})
+	return runs, nil
+}
+
+// Unlisted says that only this machine's records were read.
+type Unlisted struct{ err error }
+
+func (u *Unlisted) Error() string {
+	return fmt.Sprintf("only the records of this machine are here: the bucket does not list its own: %v", u.err)
+}
+
+// Unwrap is why.
+func (u *Unlisted) Unwrap() error { return u.err }
+
+// newest reads the newest of the bucket's records and of this machine's.
+func (p *Place) newest(
+	ctx context.Context,
+	remote map[string]userdb.Object,
+	limit int,
+	warn func(error),
+) ([]Run, error) {
 	local := p.local()
 	var runs []Run
 	for _, id := range newestFirst(remote, local) {

@@ -91,6 +91,9 @@ func (b *bucket) List(
 	prefix, _ string,
 	yield func([]userdb.Object, []string) error,
 ) error {
+	if b.fail != nil {
+		return b.fail
+	}
 	var page []userdb.Object
 	for key := range b.objects {
 		if strings.HasPrefix(string(key), prefix) {
@@ -298,5 +301,34 @@ func TestOnlyRecordsAreListed(t *testing.T) {
 	files.objects[Prefix+"readme"] = []byte("x")
 	if runs := list(t, &Place{Files: files, Dir: dir, Bucket: "b", Now: time.Now}, 10); len(runs) != 0 {
 		t.Errorf("%+v", runs)
+	}
+}
+
+// With R2 down, the records of this machine are listed, and it is said that there may be others. Without any,
+// there is nothing to show.
+func TestLocalRecordsAreEnough(t *testing.T) {
+	dir, files, down := t.TempDir(), newBucket(), errors.New("connection refused")
+	write(t, dir, begin("1", 1), nil, result{"a", "migrated", 1})
+	other := begin("2", 1)
+	other.Bucket = "another"
+	write(t, dir, other, nil)
+	files.fail = down
+	var warnings []error
+	p := &Place{Files: files, Dir: dir, Bucket: "b", Now: time.Now}
+	runs, err := p.List(t.Context(), 1, func(err error) { warnings = append(warnings, err) })
+	var unlisted *Unlisted
+	if err != nil || len(runs) != 1 || runs[0].Begin.Run != "1" || !runs[0].Local ||
+		len(warnings) != 1 || !errors.As(warnings[0], &unlisted) || !errors.Is(warnings[0], down) {
+		t.Errorf("%+v, %v, warned %v", runs, err, warnings)
+	}
+	p.Bucket = "c"
+	if runs, err := p.List(t.Context(), 1, func(err error) { t.Errorf("warned: %v", err) }); !errors.Is(err, down) {
+		t.Errorf("without records: %v, %v", runs, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Bucket = "b"
+	if runs, err := p.List(ctx, 1, func(error) {}); err == nil {
+		t.Errorf("interrupted: %v", runs)
 	}
 }

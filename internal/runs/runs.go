@@ -62,8 +62,16 @@ func lineOf(r record.Run) Line {
 	return l
 }
 
-// Print lists runs, and counts their states.
-func Print(out *report.Output, runs []record.Run) error {
+// summary is the last line as JSON.
+type summary struct {
+	Runs   int            `json:"runs"`
+	States map[string]int `json:"states"`
+	// BucketUnread says that only this machine's records were read.
+	BucketUnread bool `json:"bucketUnread,omitempty"`
+}
+
+// Print lists runs, and counts their states. bucketUnread says that they are only this machine's.
+func Print(out *report.Output, runs []record.Run, bucketUnread bool) error {
 	most := 1
 	for _, r := range runs {
 		most = max(most, r.Begin.Users)
@@ -75,7 +83,7 @@ func Print(out *report.Output, runs []record.Run) error {
 			return err
 		}
 	}
-	if err := sheet.End(map[string]any{"summary": map[string]any{"runs": len(runs), "states": states}}); err != nil {
+	if err := sheet.End(map[string]any{"summary": summary{len(runs), states, bucketUnread}}); err != nil {
 		return err
 	}
 	out.Say(
