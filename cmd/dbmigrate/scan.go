@@ -110,7 +110,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		a.out.StepSummaryPage(o.report)
 	}
 	totals, err := r.Print(a.out, o.top)
-	if err == nil && (totals.FlagsUnread || totals.Failed > 0) {
+	if err == nil && (totals.FlagsUnread || totals.Failed > 0 || totals.HistoryUnwritten && o.history.needed()) {
 		return ended(exitFailed)
 	}
 	if err == nil && totals.Users == 0 {

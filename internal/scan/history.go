@@ -50,9 +50,9 @@ type Memory interface {
 	update(ctx context.Context, do func(*scanlog.History) error) error
 }
 
-// Open finds the history before anything is User, so that one that is damaged or of another bucket stops the
-// command at once. nil: there is none, which a folder that cannot be written makes a warning unless the
-// history is needed.
+// Open finds the history before anything is read, so that one that is damaged or of another bucket stops the
+// command at once. nil: there is none. A place that cannot be written, such as a full disk, makes this a
+// warning, unless the history is needed.
 func (h *History) Open(
 	ctx context.Context,
 	files migrate.Files,
@@ -64,20 +64,32 @@ func (h *History) Open(
 		return m, m.once(ctx, func(*scanlog.History) (bool, error) { return false, nil })
 	}
 	path, err := h.path()
-	if err != nil && !h.Needed {
-		warn("scan: no history is kept: %v", err)
-		return nil, nil
-	}
 	if err != nil {
-		return nil, userdb.UsageError(
-			"find a place for the history",
-			"",
-			err.Error(),
-			"name one with --history",
-		)
+		err = noPlace(err)
 	}
 	m := fileMemory{path, h.Scope}
-	return m, m.update(ctx, func(*scanlog.History) error { return nil })
+	if err == nil {
+		err = m.update(ctx, func(*scanlog.History) error { return nil })
+	}
+	if errors.Is(err, scanlog.ErrUnwritable) && !h.Needed {
+		warn(notKept, err)
+		return nil, nil
+	}
+	return m, err
+}
+
+// notKept is the warning of a scan that nobody will remember.
+const notKept = "scan: no history is kept: %v"
+
+// noPlace says that there is no folder for a history.
+func noPlace(err error) error {
+	const hint = "name one with --history"
+	kind := userdb.Usage
+	if userfile.IsNoSpace(err) {
+		kind = userdb.NoSpace
+	}
+	return &userdb.Error{Op: "find a place for the history", Kind: kind,
+		Err: fmt.Errorf("%w: %w", scanlog.ErrUnwritable, err), Hint: hint}
 }
 
 // Forget takes users out of the history on this machine and of the one in the bucket, where there are any.
@@ -199,7 +211,7 @@ func (m *bucketMemory) once(ctx context.Context, do func(*scanlog.History) (bool
 	path := filepath.Join(dir, "history.sqlite")
 	condition, err := m.fetch(ctx, path)
 	if err != nil {
-		return err
+		return userfile.NoSpace(err, base, "")
 	}
 	put := false
 	err = fileMemory{path, m.scope}.update(ctx, func(h *scanlog.History) (err error) {
@@ -251,12 +263,15 @@ func (m *bucketMemory) fetch(ctx context.Context, path string) (condition userdb
 // strayed names the object instead of its copy in an error.
 func strayed(err error, path, key string) error {
 	var e *userdb.Error
-	if errors.As(err, &e) && e.Thing == path {
-		named := *e
-		named.Thing, named.Hint = key, "move the object away to begin a new history"
-		return &named
+	if !errors.As(err, &e) || e.Thing != path {
+		return err
 	}
-	return err
+	named := *e
+	named.Thing, named.Hint = key, "move the object away to begin a new history"
+	if errors.Is(err, scanlog.ErrUnwritable) { // the copy's disk
+		named.Hint = userfile.NoSpaceHint(filepath.Dir(filepath.Dir(path)), "")
+	}
+	return &named
 }
 
 // crossingWithin is "next month".
@@ -270,14 +285,32 @@ type trend struct {
 	crossing int // users who will cross the threshold within crossingWithin
 }
 
-// remember records this scan, reads from the history what concerns the users that it found, and takes them.
+// takeAll takes the users that the scan found, without a past.
+func (r *Report) takeAll(found *spill.Sorter[line], o *Options) error {
+	r.trend = trend{}
+	if err := r.begin(o); err != nil {
+		return err
+	}
+	return found.Each(func(l line) error { return r.take(l.whole(), o) })
+}
+
+// remember records this scan, reads from the history what concerns the users that it found, and takes them. A
+// history that cannot be written costs what only it knows, and not the scan.
 func (r *Report) remember(ctx context.Context, found *spill.Sorter[line], o *Options) error {
 	if o.Past == nil {
-		if err := r.begin(o); err != nil {
-			return err
-		}
-		return found.Each(func(l line) error { return r.take(l.whole(), o) })
+		return r.takeAll(found, o)
 	}
+	err := r.rememberIn(ctx, found, o)
+	if !errors.Is(err, scanlog.ErrUnwritable) || o.Consistent > 1 {
+		return err
+	}
+	o.Out.Warn(notKept, err)
+	err = r.takeAll(found, o)
+	r.Totals.HistoryUnwritten = true
+	return err
+}
+
+func (r *Report) rememberIn(ctx context.Context, found *spill.Sorter[line], o *Options) error {
 	sizes := func(yield func(string, int64) error) error {
 		return found.Each(func(l line) error {
 			if l.Place != inspect.PlaceR2 {

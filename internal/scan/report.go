@@ -179,7 +179,9 @@ type Totals struct {
 	Cost          *FleetCost `json:"cost,omitempty"`
 
 	FlagsUnread bool `json:"flagsUnread,omitempty"`
-	Failed      int  `json:"failed,omitempty"`
+	// HistoryUnwritten says that there is a history, and that this scan is not in it.
+	HistoryUnwritten bool `json:"historyUnwritten,omitempty"`
+	Failed           int  `json:"failed,omitempty"`
 }
 
 func (t *Totals) add(s User) {

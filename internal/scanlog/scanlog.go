@@ -17,6 +17,7 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -188,9 +189,45 @@ func (h *History) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// ErrUnwritable says that the place of a history takes no more: its disk is full, or it is read-only. The
+// file itself is not to blame.
+var ErrUnwritable = errors.New("it cannot be written")
+
+// sqliteError is an error of the driver.
+type sqliteError interface {
+	error
+	Code() int
+}
+
+// unwritable gives an error of such a place its kind and its way out; nil: the error is another one.
+func (h *History) unwritable(op string, err error) error {
+	const hint = "name a file elsewhere with --history"
+	var e sqliteError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	is := &userdb.Error{Op: op + " the history", Thing: h.path, Kind: userdb.Usage,
+		Err: fmt.Errorf("%w: %w", ErrUnwritable, err), Hint: hint}
+	switch {
+	case e.Code()&primary == sqlite3.SQLITE_FULL, e.Code() == sqlite3.SQLITE_IOERR_WRITE:
+		is.Kind = userdb.NoSpace
+		is.Hint = fmt.Sprintf("free some space for %s, or %s", filepath.Dir(h.path), hint)
+	case e.Code()&primary == sqlite3.SQLITE_READONLY, e.Code()&primary == sqlite3.SQLITE_CANTOPEN:
+	default:
+		return nil
+	}
+	return is
+}
+
+// primary masks the part of a result code that says more.
+const primary = 0xff
+
 func (h *History) fail(op string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
+	}
+	if is := h.unwritable(op, err); is != nil {
+		return is
 	}
 	return &userdb.Error{
 		Op:    op + " the history",

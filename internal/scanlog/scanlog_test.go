@@ -272,3 +272,44 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Errorf("%d scans, %v", len(total.Points), err)
 	}
 }
+
+// A place that takes no more is told apart from a file that is to blame: a full disk has its kind, and both
+// have a way out that leaves the file where it is. What was remembered before stays.
+func TestAPlaceThatTakesNoMore(t *testing.T) {
+	many := map[string]int64{}
+	for i := range 2000 {
+		many[fmt.Sprintf("user-%06d", i)] = int64(i)
+	}
+	for pragma, kind := range map[string]userdb.Kind{
+		"PRAGMA max_page_count=8": userdb.NoSpace,
+		"PRAGMA query_only=1":     userdb.Usage,
+	} {
+		path := filepath.Join(t.TempDir(), "h.sqlite")
+		h := open(t, path)
+		if err := h.Record(t.Context(), Scan{Run: "1", At: start}, SizesOf(map[string]int64{"a": 1})); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.db.Exec(pragma); err != nil {
+			t.Fatal(err)
+		}
+		err := h.Record(t.Context(), Scan{Run: "2", At: start.Add(day)}, SizesOf(many))
+		if !errors.Is(err, ErrUnwritable) || userdb.KindOf(err) != kind || strings.Contains(err.Error(), hintAside) ||
+			!strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %s: %v", pragma, userdb.KindOf(err), err)
+		}
+		if scans := trends(t, h, every); len(scans) != 1 {
+			t.Errorf("%s: %v", pragma, scans)
+		}
+	}
+}
+
+// A place that cannot be opened for writing is one, too.
+func TestAPlaceThatCannotBeMade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h.sqlite")
+	if err := os.Symlink(filepath.Join(t.TempDir(), "absent", "h.sqlite"), path); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := Open(t.Context(), path, scope); !errors.Is(err, ErrUnwritable) {
+		t.Errorf("%v, %v", h, err)
+	}
+}
