@@ -15,15 +15,25 @@ import (
 // addWhole adds the flags that every command over users has, addParts those that divide a fleet, addNarrow
 // those that take a share of it, and addTimes those that choose by the time of the move.
 func addWhole(o *selection.Options, flags *pflag.FlagSet) {
-	flags.BoolVar(&o.All, "all", false, "every user that the bucket holds")
+	addAll(o, flags, "every user that the bucket holds")
 	addListed(o, flags)
+}
+
+func addAll(o *selection.Options, flags *pflag.FlagSet, usage string) {
+	o.Ways = append(o.Ways, "all")
+	flags.BoolVar(&o.All, "all", false, usage)
 }
 
 // addListed is for commands that mean everybody without being told so.
 func addListed(o *selection.Options, flags *pflag.FlagSet) {
+	addUsersFile(o, flags)
+	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this")
+}
+
+func addUsersFile(o *selection.Options, flags *pflag.FlagSet) {
+	o.Ways = append(o.Ways, "users-file")
 	flags.StringVar(&o.UsersFile, "users-file", "",
 		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
-	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this")
 }
 
 func addParts(o *selection.Options, flags *pflag.FlagSet) {
@@ -34,6 +44,7 @@ func addParts(o *selection.Options, flags *pflag.FlagSet) {
 }
 
 func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
+	o.Ways = append(o.Ways, "over")
 	flags.Var(&o.Over, "over",
 		"only users with a file of at least this size; 1MB is 1,000,000 bytes, 1MiB is 1,048,576")
 	flags.Var(&o.Percent, "percent",
@@ -41,7 +52,7 @@ func addNarrow(o *selection.Options, flags *pflag.FlagSet) {
 }
 
 func addTimes(o *selection.Options, flags *pflag.FlagSet) {
-	o.Timed = true
+	o.Ways = append(o.Ways, "run", "since", "to-percent")
 	flags.StringVar(&o.Run, "run", "", "only users moved by this `run` of migrate")
 	flags.Var(&o.Since, "since", "only users who were migrated within this time; w, d, h, m, s")
 	flags.Var(&o.ToPercent, "to-percent",

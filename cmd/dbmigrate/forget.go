@@ -25,8 +25,7 @@ func newForget(a *app) *cobra.Command {
 	var o forgetOptions
 	cmd := described("forget", func(cmd *cobra.Command, args []string) error { return a.forget(cmd, &o, args) })
 	flags := cmd.Flags()
-	flags.StringVar(&o.selection.UsersFile, "users-file", "",
-		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	addUsersFile(&o.selection, flags)
 	flags.StringVar(&o.ArchivePrefix, "archive-prefix", "",
 		"delete what gc archived under this key `prefix`, too")
 	flags.StringVar(&o.historyFile, "history", "",

@@ -26,9 +26,8 @@ func newRestore(a *app) *cobra.Command {
 	var o restoreOptions
 	cmd := described("restore", func(cmd *cobra.Command, args []string) error { return a.restore(cmd, &o, args) })
 	flags := cmd.Flags()
-	flags.BoolVar(&o.All, "all", false, "every user with a file under --from")
-	flags.StringVar(&o.UsersFile, "users-file", "",
-		"`file` with one user id a line; \"-\" is standard input, # begins a comment")
+	addAll(&o.Options, flags, "every user with a file under --from")
+	addUsersFile(&o.Options, flags)
 	addParts(&o.Options, flags)
 	o.pace.add(flags)
 	o.watchFlags.add(flags, true)

@@ -26,6 +26,8 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "writes-share", Needs: "requests-per-day"},
 	},
 	"migrate": {
+		{Flag: "canary", Needs: waysToDivide, Why: dividesChosen},
+		{Flag: "waves", Needs: waysToDivide, Why: dividesChosen},
 		{Flag: "canary-pause", Needs: "canary"},
 		{Flag: "gate-failures", Needs: "canary waves", Why: "gates stand between waves"},
 		{Flag: "rollback-on-gate", Needs: "canary waves", Why: "gates stand between waves"},
@@ -46,6 +48,7 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "where", Not: "requested"},
 	},
 	"backup": {
+		{Flag: "waves", Needs: waysToDivide, Why: dividesChosen},
 		{Flag: "gate-failures", Needs: "waves", Why: "gates stand between waves"},
 	},
 	"gc": {
@@ -67,6 +70,12 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "requests", Needs: "report"},
 	},
 }
+
+// Waves and canaries choose no users.
+const (
+	waysToDivide  = "USER all over users-file"
+	dividesChosen = "it divides the users that were chosen"
+)
 
 // What a marked plan of gc says already.
 const (

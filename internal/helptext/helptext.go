@@ -34,7 +34,9 @@ func Fit(text string, width int) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		indented := strings.HasPrefix(line, " ")
-		if line == "" || indented || strings.HasSuffix(line, ":") {
+		// A paragraph, too, may end with a colon.
+		titled := strings.HasSuffix(line, ":") && !indented && len(paragraph) == 0
+		if line == "" || indented {
 			end()
 		}
 		if continuesItem(item, line) {
@@ -45,7 +47,7 @@ func Fit(text string, width int) string {
 		switch {
 		case line == "":
 			b.WriteString("\n")
-		case strings.HasSuffix(line, ":") && !indented:
+		case titled:
 			title = line
 			b.WriteString(line + "\n")
 		case !indented:

@@ -46,3 +46,12 @@ func TestPageBecomesCommand(t *testing.T) {
 		t.Errorf("help %q", b.String())
 	}
 }
+
+// TestColonOfAParagraph: a paragraph that leads to a list is one text, and a title stays alone.
+func TestColonOfAParagraph(t *testing.T) {
+	text := "Cats are fed. There are\ntwo ways:\n\n  --by-hand  slow\n\nExamples:\n  cats feed\n"
+	want := "Cats are fed. There are two ways:\n\n  --by-hand  slow\n\nExamples:\n  cats feed\n"
+	if got := Fit(text, 40); got != want {
+		t.Errorf("%q", got)
+	}
+}

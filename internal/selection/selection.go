@@ -30,8 +30,8 @@ type Options struct {
 	Run       string
 	Since     units.AgeFlag
 	ToPercent Percent
-	// Timed says that the command has these three.
-	Timed bool
+	// Ways are the flags by which the command lets users be chosen, such as "all".
+	Ways []string
 
 	// OrAll says that everybody is meant where users are neither named nor asked for.
 	OrAll bool
@@ -99,17 +99,46 @@ func (o Options) Parse(args []string, stdin io.Reader) (*Set, error) {
 		return nil, err
 	}
 	if s.Wide && !o.All && !o.OrAll && !o.Over.Given && !o.byTime() && !o.ToPercent.Given {
-		return nil, userdb.UsageError("no users given", "", o.waysOfChoosing(), "")
+		return nil, userdb.UsageError("no users given", "", o.narrowing()+o.waysOfChoosing(), "")
 	}
 	return s, nil
 }
 
 // waysOfChoosing says how users can be given to this command.
 func (o Options) waysOfChoosing() string {
-	if o.Timed {
-		return "name users, or pass --all, --run or --since"
+	if len(o.Ways) == 0 {
+		return "name users"
 	}
-	return "name users, or pass --all"
+	return "name users, or pass " + spelt(slices.Sorted(slices.Values(o.Ways)), "or")
+}
+
+// narrowing says of flags that choose no users that they do not.
+func (o Options) narrowing() string {
+	var given []string
+	for name, is := range map[string]bool{
+		"prefix": o.Prefix != "", "percent": o.Percent.Given, "exclude": len(o.Exclude) > 0, "shard": o.Shard != "",
+	} {
+		if is {
+			given = append(given, name)
+		}
+	}
+	slices.Sort(given)
+	switch len(given) {
+	case 0:
+		return ""
+	case 1:
+		return spelt(given, "") + " only narrows a choice; "
+	}
+	return spelt(given, "and") + " only narrow a choice; "
+}
+
+// spelt lists flags as they are typed.
+func spelt(flags []string, word string) string {
+	last := len(flags) - 1
+	if last == 0 {
+		return "--" + flags[0]
+	}
+	return "--" + strings.Join(flags[:last], ", --") + " " + word + " --" + flags[last]
 }
 
 func (s *Set) readNames(args []string, stdin io.Reader) error {
