@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 )
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
@@ -27,7 +27,7 @@ func oneShell(cmd *cobra.Command, args []string) error {
 	}
 	if !slices.Contains(shells, args[0]) {
 		return usageError("choose shell", fmt.Sprintf("%q", args[0]), "there is no completion for it",
-			nearest.Hint(args[0], shells)+all)
+			suggest.Hint(args[0], shells)+all)
 	}
 	return nil
 }

@@ -6,14 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/helptext"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/internal/httptrace"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // feedBack makes a command speak as it was asked to, and never be silent for long.
 func (a *app) feedBack(cmd *cobra.Command) {
-	a.tap = new(exchange.Tap)
+	a.tap = new(httptrace.Tap)
 	if a.out == nil {
 		return // help, in a test
 	}
@@ -24,11 +24,11 @@ func (a *app) feedBack(cmd *cobra.Command) {
 	if helptext.Effect(cmd, "reads") == "nothing" || cmd.Name() == "dev" || cmd.Name() == "help" || a.quiet != nil || completes(cmd) {
 		return // it asks nobody, or it runs another program, or a shell asks
 	}
-	silence := report.Silence{
-		Terminal: cmp.Or(a.silence.Terminal, report.DefaultSilence.Terminal),
-		Log:      cmp.Or(a.silence.Log, report.DefaultSilence.Log),
+	silence := terminal.Silence{
+		Terminal: cmp.Or(a.silence.Terminal, terminal.DefaultSilence.Terminal),
+		Log:      cmp.Or(a.silence.Log, terminal.DefaultSilence.Log),
 	}
-	a.quiet = a.out.Break(silence, func() string { return a.tap.Waiting(time.Now(), min(exchange.Slow, silence.Log/2)) })
+	a.quiet = a.out.Break(silence, func() string { return a.tap.Waiting(time.Now(), min(httptrace.Slow, silence.Log/2)) })
 	if helptext.Effect(cmd, "changes") == "nothing" {
 		a.signals.During(
 			func() { a.out.Warn("stopping: this command changes nothing (again: leave at once)") },

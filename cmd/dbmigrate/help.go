@@ -11,7 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/helptext"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // pages has the help of each command, without its flags.
@@ -32,7 +32,7 @@ func described(name string, run func(cmd *cobra.Command, args []string) error) *
 
 // helpWidth is the width of the terminal at w, less its last column; 0: there is none.
 func helpWidth(w io.Writer) int {
-	if results, wrapped := w.(*report.Stdout); wrapped {
+	if results, wrapped := w.(*terminal.Stdout); wrapped {
 		w = results.Below()
 	}
 	f, isFile := w.(*os.File)

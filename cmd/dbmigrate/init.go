@@ -7,7 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/setup"
+	"github.com/dbmigrate/dbmigrate/internal/initialize"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 )
 
@@ -37,7 +37,7 @@ func (a *app) initWorker(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	text, err := setup.Worker(in)
+	text, err := initialize.Worker(in)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *app) writeWorker(cmd *cobra.Command, force bool) error {
 	if err != nil {
 		return err
 	}
-	w, err := setup.WriteWorker(in, force)
+	w, err := initialize.WriteWorker(in, force)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (a *app) init(cmd *cobra.Command, force bool) error {
 	if err != nil {
 		return err
 	}
-	s, err := setup.Write(cmd.Context(), in, a.prompt(), force)
+	s, err := initialize.Write(cmd.Context(), in, a.prompt(), force)
 	if err != nil {
 		return err
 	}

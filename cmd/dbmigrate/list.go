@@ -10,7 +10,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/pager"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // addTop adds --top to a command that lists users.
@@ -20,7 +20,7 @@ func addTop(top *int, flags *pflag.FlagSet) {
 
 // listing makes a command one that shows a long list page by page, where a person is at the terminal.
 func (a *app) listing() {
-	if !a.out.OutTerminal || a.out.Format != report.Table {
+	if !a.out.OutTerminal || a.out.Format != terminal.Table {
 		return
 	}
 	command := pager.Command(a.getenv, os.LookupEnv)
@@ -33,7 +33,7 @@ func (a *app) listing() {
 // looked is the outcome of a command that only looks: a reader who has seen enough, as `head` has, is no
 // failure.
 func looked(err error) error {
-	if errors.Is(err, report.ErrReaderGone) {
+	if errors.Is(err, terminal.ErrReaderGone) {
 		return nil
 	}
 	return err

@@ -8,20 +8,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/checker"
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
-	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/httptrace"
 	"github.com/dbmigrate/dbmigrate/internal/interrupt"
 	"github.com/dbmigrate/dbmigrate/internal/prompt"
+	"github.com/dbmigrate/dbmigrate/internal/sandbox"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 func main() {
 	// What users in flight leave behind would otherwise double the memory of a run with many of them.
 	debug.SetGCPercent(50)
-	checker.ServeIfAsked()
+	sandbox.ServeIfAsked()
 	a := &app{
 		stdin:   os.Stdin,
 		stdout:  os.Stdout,
@@ -42,24 +42,24 @@ func main() {
 type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
-	results        *report.Stdout // what goes to stdout
+	results        *terminal.Stdout // what goes to stdout
 	getenv         func(string) string
-	out            *report.Output
+	out            *terminal.Output
 	signals        *interrupt.Signals
 	traffic        *fleet.Traffic
 	scratch        *scratch.Dir
-	tap            *exchange.Tap  // watches what all clients exchange
-	silence        report.Silence // how long a command may say nothing; zero: the default
-	quiet          func()         // ends the talk about what is waited for
+	tap            *httptrace.Tap   // watches what all clients exchange
+	silence        terminal.Silence // how long a command may say nothing; zero: the default
+	quiet          func()           // ends the talk about what is waited for
 	global         globalFlags
 	command        []string // as it was given, for records: without the ids of users
 }
 
-func (a *app) output(format report.Format) *report.Output {
+func (a *app) output(format terminal.Format) *terminal.Output {
 	if a.results == nil {
-		a.results = report.NewStdout(a.stdout)
+		a.results = terminal.NewStdout(a.stdout)
 	}
-	return report.New(report.Options{
+	return terminal.New(terminal.Options{
 		Out: a.results, Err: a.stderr, Format: format,
 		OutTerminal: prompt.IsTerminal(a.stdout), ErrTerminal: prompt.IsTerminal(a.stderr) && a.getenv("TERM") != "dumb",
 		Colour:      a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb",
@@ -112,14 +112,14 @@ func (a *app) leave() {
 
 // formatAsked reads --output before cobra does, so that an error in the command line itself already has the
 // form that was asked for.
-func formatAsked(args []string) report.Format {
-	format := string(report.Table)
+func formatAsked(args []string) terminal.Format {
+	format := string(terminal.Table)
 	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
 		if arg == "--json" {
-			format = string(report.JSON)
+			format = string(terminal.JSON)
 		}
 		if arg == "--output" && i+1 < len(args) {
 			format = args[i+1]
@@ -128,8 +128,8 @@ func formatAsked(args []string) report.Format {
 			format = value
 		}
 	}
-	if !slices.Contains(report.Formats, format) {
-		return report.Table
+	if !slices.Contains(terminal.Formats, format) {
+		return terminal.Table
 	}
-	return report.Format(format)
+	return terminal.Format(format)
 }

@@ -14,12 +14,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/sandbox"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
 func TestMain(m *testing.M) {
-	checker.ServeIfAsked()
+	sandbox.ServeIfAsked()
 	testscript.Main(stoppingStack{m}, map[string]func(){"dbmigrate": main})
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/helptext"
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // globalFlags are the flags of every command.
@@ -78,8 +78,8 @@ func newRoot(a *app) *cobra.Command {
 }
 
 func (g *globalFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&g.format, "output", string(report.Table),
-		"format of stdout: "+strings.Join(report.Formats, ", "))
+	flags.StringVar(&g.format, "output", string(terminal.Table),
+		"format of stdout: "+strings.Join(terminal.Formats, ", "))
 	flags.BoolVar(&g.json, "json", false, "the same as --output json")
 	flags.BoolVar(&g.yes, "yes", false,
 		"ask nothing: yes where nothing is lost by it, as in restore; what loses something needs --confirm all the same")
@@ -136,14 +136,14 @@ func (a *app) source(cmd *cobra.Command) *connect.Source {
 
 func (a *app) applyGlobal(cmd *cobra.Command, args []string) error {
 	switch {
-	case a.global.json && cmd.Flags().Changed("output") && a.global.format != string(report.JSON):
+	case a.global.json && cmd.Flags().Changed("output") && a.global.format != string(terminal.JSON):
 		return usageError("use only one of --json and --output "+a.global.format, "", "", "")
 	case a.global.json:
-		a.global.format = string(report.JSON)
+		a.global.format = string(terminal.JSON)
 	}
-	if !slices.Contains(report.Formats, a.global.format) {
+	if !slices.Contains(terminal.Formats, a.global.format) {
 		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
-			nearest.Hint(a.global.format, report.Formats)+"one of "+strings.Join(report.Formats, ", "))
+			suggest.Hint(a.global.format, terminal.Formats)+"one of "+strings.Join(terminal.Formats, ", "))
 	}
 	if err := commandline.RefuseEmpty(cmd.Flags(), mayBeEmpty); err != nil {
 		return err

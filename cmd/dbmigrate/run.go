@@ -6,10 +6,12 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbmigrate/dbmigrate/internal/breaker"
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
-	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/httptrace"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 )
 
@@ -26,14 +28,14 @@ type pace struct {
 }
 
 func (p *pace) add(flags *pflag.FlagSet) {
-	addConcurrency(&p.concurrency, flags, fleet.DefaultCap,
+	addConcurrency(&p.concurrency, flags, concurrency.DefaultCap,
 		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded")
 	commandline.Int(flags, &p.maxFailures, "max-failures", 0, 0, math.MaxInt,
 		"begin no more users after so many failures; 0 is no limit")
 	flags.Var(&p.maxDuration, "max-duration",
 		"begin no more users after this `time`, such as 50m; those in flight are finished")
 	p.giveUpAfter = units.AgeFlag{
-		Duration: fleet.DefaultGiveUp,
+		Duration: breaker.DefaultGiveUp,
 		Typed:    "10m",
 	}
 	flags.Var(&p.giveUpAfter, "give-up-after",
@@ -91,7 +93,7 @@ func (a *app) runner(c *connect.Connection, p *pace, w *fleet.Watch) *fleet.Runn
 		Traffic:     a.traffic,
 		Observers:   []fleet.Observer{w},
 		Elsewhere:   w.Elsewhere,
-		Waiting:     func() string { return a.tap.Waiting(time.Now(), exchange.Slow) },
+		Waiting:     func() string { return a.tap.Waiting(time.Now(), httptrace.Slow) },
 		Where:       whereFlags(a.command),
 		MaxFailures: p.maxFailures,
 		MaxDuration: p.longest(),

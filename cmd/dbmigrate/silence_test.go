@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // lines are when a command spoke, and what it said.
@@ -124,7 +124,7 @@ func silenceOf(t *testing.T, url string, args []string) (longest float64, said s
 		}
 	}()
 	inCloud(ctx, t, url, func(a *app) {
-		a.stderr, a.silence = w, report.Silence{Terminal: setting, Log: setting}
+		a.stderr, a.silence = w, terminal.Silence{Terminal: setting, Log: setting}
 	}, args...)
 	w.Close()
 	<-read

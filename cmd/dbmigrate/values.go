@@ -15,8 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/selftest"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -33,7 +33,7 @@ type offer func(a *app, cmd *cobra.Command, typed string) ([]string, cobra.Shell
 // valuesOf are the offers for the values of flags, by the flag's name, or by the command's and the flag's
 // where one name means several things.
 var valuesOf = map[string]offer{
-	"output":          oneOf(report.Formats...),
+	"output":          oneOf(terminal.Formats...),
 	"location-hint":   oneOf(config.LocationHints()...),
 	"r2-jurisdiction": oneOf(config.Jurisdictions()...),
 	"mode":            oneOf(modeFull, modeSplit),

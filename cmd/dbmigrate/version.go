@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -70,7 +70,7 @@ func (v versionJSON) text() string {
 func newVersion(a *app) *cobra.Command {
 	cmd := described("version", func(*cobra.Command, []string) error {
 		v := describeVersion()
-		if a.out.Format == report.JSON {
+		if a.out.Format == terminal.JSON {
 			return json.NewEncoder(a.results).Encode(v)
 		}
 		_, err := fmt.Fprint(a.results, v.text())

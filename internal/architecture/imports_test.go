@@ -25,8 +25,8 @@ var forbidden = []rule{
 	{"unsafe", []string{"internal/capi"}, "one package talks to SQLite's C functions"},
 	{
 		"os/exec",
-		[]string{"internal/checker", "internal/localdev", "internal/pager", "internal/testkit/", "scripts/"},
-		"the program starts only its own checker, the pager of the person at the terminal, and wrangler and a command for `dbmigrate dev`",
+		[]string{"internal/sandbox", "internal/wrangler", "internal/pager", "internal/testkit/", "scripts/"},
+		"the program starts only its own sandbox, the pager of the person at the terminal, and wrangler and a command for `dbmigrate dev`",
 	},
 	{
 		"crypto/md5",

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -69,7 +69,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 		return userdb.UsageError("unknown flag -"+unknown.GetSpecifiedName(), "", "", help)
 	case errors.As(err, &unknown):
 		name := "--" + unknown.GetSpecifiedName()
-		return userdb.UsageError("unknown flag "+name, "", "", nearest.Or(name, FlagNames(cmd), help))
+		return userdb.UsageError("unknown flag "+name, "", "", suggest.Or(name, FlagNames(cmd), help))
 	case errors.As(err, &needy):
 		name := needy.GetFlag().Name
 		return userdb.UsageError("read --"+name, "", "it has no value", "write --"+name+" "+placeholder(needy.GetFlag())+"; "+help)
@@ -120,7 +120,7 @@ func KnownCommand(root *cobra.Command, args []string) error {
 	for _, c := range root.Commands() {
 		names = append(names, c.Name())
 	}
-	return userdb.UsageError(fmt.Sprintf("unknown command %q", args[0]), "", "", nearest.Or(args[0], names, "see dbmigrate --help"))
+	return userdb.UsageError(fmt.Sprintf("unknown command %q", args[0]), "", "", suggest.Or(args[0], names, "see dbmigrate --help"))
 }
 
 // isEmpty is about texts and lists of texts: every other kind of value has a parser that refuses nothing.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 )
 
 // locationHints are where Durable Objects can be asked to be created
@@ -39,7 +39,7 @@ func (c *Config) validate() error {
 			"read location hint",
 			fmt.Sprintf("%q", c.LocationHint),
 			errors.New("no such location"),
-			nearest.Hint(
+			suggest.Hint(
 				c.LocationHint,
 				locationHints,
 			)+"one of "+strings.Join(

@@ -11,7 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 )
 
 // OwnName is dbmigrate's own configuration file, which dbmigrate init writes.
@@ -134,7 +134,7 @@ func (o *Own) choose(profile string) (Settings, error) {
 			"choose profile",
 			fmt.Sprintf("%q", profile),
 			fmt.Errorf("%s does not have it", o.path),
-			nearest.Hint(profile, names)+"it has: "+strings.Join(names, ", "),
+			suggest.Hint(profile, names)+"it has: "+strings.Join(names, ", "),
 		)
 	}
 	return s, nil
@@ -188,7 +188,7 @@ func readOwn(path string) (*Own, error) {
 var looksSecret = regexp.MustCompile(`(?i)token|secret|password|access_key|api_key`)
 
 func unknownSetting(path string, key toml.Key) error {
-	hint := nearest.Hint(key[len(key)-1], settingNames) + "it takes " + strings.Join(settingNames, ", ")
+	hint := suggest.Hint(key[len(key)-1], settingNames) + "it takes " + strings.Join(settingNames, ", ")
 	if looksSecret.MatchString(key.String()) {
 		hint = "secrets come from the environment only: take it out of the file, and replace it if the file was committed"
 	}

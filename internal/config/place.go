@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 )
 
 // NoLocationHint says in words that new objects are created near the machine that touches them first.
@@ -29,7 +29,7 @@ func (c *Config) checkJurisdiction() error {
 			"read jurisdiction",
 			fmt.Sprintf("%q", c.Jurisdiction),
 			errors.New("no such jurisdiction"),
-			nearest.Hint(
+			suggest.Hint(
 				c.Jurisdiction,
 				jurisdictions,
 			)+"one of "+strings.Join(

@@ -12,7 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/tailscale/hujson"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 )
 
 // wranglerFile is one environment of a wrangler configuration, or its top level.
@@ -153,7 +153,7 @@ func (f *wranglerFile) choose(in Input) (*wranglerFile, error) {
 			"choose environment",
 			fmt.Sprintf("%q", name),
 			fmt.Errorf("%s does not have it", f.path),
-			nearest.Hint(
+			suggest.Hint(
 				name,
 				names,
 			)+"it has: "+strings.Join(

@@ -6,13 +6,15 @@ import (
 	"os"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/checker"
+	"github.com/dbmigrate/dbmigrate/internal/breaker"
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/exchange"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
+	"github.com/dbmigrate/dbmigrate/internal/httptrace"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/sandbox"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -34,7 +36,7 @@ type Source struct {
 	APIBudget      int // of the Cloudflare API, for all shards together
 	Getenv         func(string) string
 	Traffic        *fleet.Traffic
-	Tap            *exchange.Tap // watches every exchange; nil: nothing does
+	Tap            *httptrace.Tap // watches every exchange; nil: nothing does
 	Scratch        *scratch.Dir
 	Version        string
 	Warn           func(string, ...any)
@@ -154,8 +156,8 @@ func (s *Source) Reading(shards int) (*migrate.Engine, config.Config, error) {
 		Bucket:     c.Bucket,
 		Layout:     layout,
 		Limits:     wire.DefaultLimits,
-		Checks: checker.NewPool(
-			checker.DefaultBudget,
+		Checks: sandbox.NewPool(
+			sandbox.DefaultBudget,
 		),
 		Concurrency: 1,
 		Run:         record.NewRun(time.Now()),
@@ -194,7 +196,7 @@ type Need struct {
 // Connection is an engine, and what the Worker said beside.
 type Connection struct {
 	*migrate.Engine
-	Limiter   *fleet.Limiter
+	Limiter   *concurrency.Limiter
 	worker    *doclient.Client
 	greeted   string // the Worker's version when it was greeted
 	without   bool   // the Worker did not answer, and the command does without
@@ -222,7 +224,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	limiter := fleet.NewLimiter(n.Concurrency)
+	limiter := concurrency.NewLimiter(n.Concurrency)
 	e.Stores, e.Concurrency, e.Turns = worker, min(n.Concurrency, looksAtOnce), limiter
 	s.Traffic.Listen(limiter)
 	answer := parallel.Ahead(func() (wire.Hello, error) { return worker.Hello(ctx) })
@@ -319,16 +321,16 @@ func (s *Source) budget(shards int) int {
 }
 
 // Probes ask the services that every user needs; there are none where a command does without the Worker.
-func (c *Connection) Probes() []fleet.Probe {
+func (c *Connection) Probes() []breaker.Probe {
 	if c.without {
 		return nil
 	}
-	probes := []fleet.Probe{{Service: userdb.ServiceWorker, Ask: func(ctx context.Context) error {
+	probes := []breaker.Probe{{Service: userdb.ServiceWorker, Ask: func(ctx context.Context) error {
 		_, err := c.worker.Hello(ctx)
 		return err
 	}}}
 	if files, ok := c.Files.(*r2.Client); ok {
-		probes = append(probes, fleet.Probe{Service: userdb.ServiceR2, Ask: func(ctx context.Context) error {
+		probes = append(probes, breaker.Probe{Service: userdb.ServiceR2, Ask: func(ctx context.Context) error {
 			_, _, _, err := files.First(ctx, "")
 			return err
 		}})

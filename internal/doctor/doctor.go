@@ -12,7 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/precheck"
 	"github.com/dbmigrate/dbmigrate/internal/record"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -109,8 +109,8 @@ func failed(check string, err error, fix string) Finding {
 }
 
 // Print shows the findings, and counts those that failed.
-func Print(out *report.Output, findings []Finding) (failed int, err error) {
-	sheet := report.NewSheet(out, columns)
+func Print(out *terminal.Output, findings []Finding) (failed int, err error) {
+	sheet := terminal.NewSheet(out, columns)
 	skipped := 0
 	for _, f := range findings {
 		switch {
@@ -146,7 +146,7 @@ func summary(all, failed, skipped int) string {
 	return fmt.Sprintf("%d of %d checks failed, %d not tried", failed, all, skipped)
 }
 
-var columns = []report.Column[Finding]{
+var columns = []terminal.Column[Finding]{
 	{Head: "CHECK", Field: "check", Text: func(f Finding) string { return f.Check }},
 	{
 		Head:  "",
@@ -177,12 +177,12 @@ func okData(f Finding) string {
 	return fmt.Sprint(f.OK)
 }
 
-func okStyle(f Finding) report.Style {
+func okStyle(f Finding) terminal.Style {
 	switch {
 	case f.NotTried:
-		return report.Attention
+		return terminal.Attention
 	case f.OK:
-		return report.Good
+		return terminal.Good
 	}
-	return report.Bad
+	return terminal.Bad
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // What was not tried is neither ok nor a failure: it says why, and the last line counts it apart.
@@ -27,10 +27,10 @@ func TestNotTriedIsNotOK(t *testing.T) {
 	var data, table, talk bytes.Buffer
 	for _, c := range []struct {
 		out    *bytes.Buffer
-		format report.Format
-	}{{&data, report.JSON}, {&table, report.Table}} {
+		format terminal.Format
+	}{{&data, terminal.JSON}, {&table, terminal.Table}} {
 		talk.Reset()
-		if failed, err := Print(report.New(report.Options{Out: c.out, Err: &talk, Format: c.format}), tried); failed != 0 || err != nil {
+		if failed, err := Print(terminal.New(terminal.Options{Out: c.out, Err: &talk, Format: c.format}), tried); failed != 0 || err != nil {
 			t.Errorf("%d failed, %v", failed, err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Watch looks again and again, and shows what has changed, until ctx ends. It returns how many checks failed
@@ -15,7 +15,7 @@ func Watch(
 	c config.Config,
 	o Options,
 	every time.Duration,
-	out *report.Output,
+	out *terminal.Output,
 ) (failed int, err error) {
 	before := map[string]string{}
 	for first := true; ; first = false {
@@ -52,8 +52,8 @@ func stopped(err error) error {
 }
 
 // printChanges shows the checks that went otherwise in the look before.
-func printChanges(out *report.Output, findings []Finding, before map[string]string) (failed int, err error) {
-	sheet := report.NewSheet(out, columns)
+func printChanges(out *terminal.Output, findings []Finding, before map[string]string) (failed int, err error) {
+	sheet := terminal.NewSheet(out, columns)
 	for _, f := range findings {
 		if f.failed() {
 			failed++
@@ -73,7 +73,7 @@ func printChanges(out *report.Output, findings []Finding, before map[string]stri
 		default:
 			out.Warn("%s %s: FAIL: %s (%s)", at, f.Check, f.Detail, f.Fix)
 		}
-		if out.Format == report.Table {
+		if out.Format == terminal.Table {
 			continue
 		}
 		if err := sheet.Add(f); err != nil {

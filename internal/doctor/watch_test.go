@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // TestWatchSaysWhatChanges: a service that fails, and is back, is one line each; what stays as it was is not
@@ -36,7 +36,7 @@ func TestWatchSaysWhatChanges(t *testing.T) {
 	}))
 	defer server.Close()
 	var out, talk bytes.Buffer
-	o := report.New(report.Options{Out: &out, Err: &talk, Format: report.JSON})
+	o := terminal.New(terminal.Options{Out: &out, Err: &talk, Format: terminal.JSON})
 	if _, err := Watch(ctx, configOf(server.URL), Options{}, time.Millisecond, o); err != nil {
 		t.Fatal(err)
 	}

@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/breaker"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
-	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // deadFor is a Worker that does not answer for a while. Each user's request fails after a minute.
@@ -49,8 +48,8 @@ func (d *deadFor) run(t *testing.T, ctx context.Context, dead, giveUp time.Durat
 	var stdout, stderr bytes.Buffer
 	r := &Runner{
 		Engine:      &migrate.Engine{Concurrency: 1},
-		Out:         report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON}),
-		Services:    []Probe{{userdb.ServiceWorker, d.ask}},
+		Out:         terminal.New(terminal.Options{Out: &stdout, Err: &stderr, Format: terminal.JSON}),
+		Services:    []breaker.Probe{{Service: userdb.ServiceWorker, Ask: d.ask}},
 		GiveUpAfter: giveUp,
 	}
 	summary, err := r.Run(ctx, All(fleet(50)), Job{Action: result.ActionMigrate, Do: d.move})
@@ -65,7 +64,7 @@ func TestADeadServiceFailsFewUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &deadFor{}
 		s, said := d.run(t, t.Context(), 8*time.Minute, 20*time.Minute)
-		if s.Failed != mostInARow || s.Outcomes[result.OutcomeMigrated] != 50-mostInARow || s.NotBegun != 0 {
+		if s.Failed != breaker.MostInARow || s.Outcomes[result.OutcomeMigrated] != 50-breaker.MostInARow || s.NotBegun != 0 {
 			t.Errorf("%+v", s)
 		}
 		for _, want := range []string{"waiting for the Worker (try 1 of 25): greet: HTTP 502", "(try 5 of 25)", "going on"} {
@@ -81,7 +80,7 @@ func TestADeadServiceIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &deadFor{}
 		s, said := d.run(t, t.Context(), time.Hour, 10*time.Minute)
-		if s.Failed != mostInARow || s.NotBegun != 50-mostInARow || len(d.begun) != mostInARow || s.Exit != ExitFailed {
+		if s.Failed != breaker.MostInARow || s.NotBegun != 50-breaker.MostInARow || len(d.begun) != breaker.MostInARow || s.Exit != ExitFailed {
 			t.Errorf("%+v", s)
 		}
 		if want := "stopped: the Worker has not answered for 10m"; !strings.Contains(said, want) {
@@ -96,34 +95,8 @@ func TestASignalEndsTheWait(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer stop()
 		s, _ := (&deadFor{}).run(t, ctx, time.Hour, 30*time.Minute)
-		if !s.Interrupted || s.NotBegun != 50-mostInARow {
+		if !s.Interrupted || s.NotBegun != 50-breaker.MostInARow {
 			t.Errorf("%+v", s)
 		}
 	})
-}
-
-// What is not an outage opens nothing, and neither do outages with a success between.
-func TestWhatOpensTheBreaker(t *testing.T) {
-	outage := &userdb.Error{Kind: userdb.Unreachable, Err: errors.New("HTTP 502")}
-	threw := &userdb.Error{Kind: userdb.Unreachable, Err: &wire.RemoteError{Kind: wire.KindApplicationThrew}}
-	other := &userdb.Error{Kind: userdb.Blocked, Err: errors.New("no")}
-	for _, c := range []struct {
-		failures []error
-		open     bool
-	}{
-		{[]error{outage, outage, outage}, true},
-		{[]error{outage, outage}, false},
-		{[]error{outage, outage, nil, outage}, false},
-		{[]error{outage, outage, other, outage}, false},
-		{slices.Repeat([]error{threw}, 9), false},
-		{slices.Repeat([]error{other}, 9), false},
-	} {
-		b := &breaker{probes: []Probe{{}}}
-		for _, err := range c.failures {
-			b.saw(result.Result{Failure: err})
-		}
-		if b.isOpen() != c.open {
-			t.Errorf("%v: open %v", c.failures, b.isOpen())
-		}
-	}
 }

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // resultColumns show what was done to users.
-var resultColumns = []report.Column[result.Result]{
+var resultColumns = []terminal.Column[result.Result]{
 	{Head: "USER", Field: "user", Text: func(r result.Result) string { return string(r.User) }},
 	{
 		Head:  "OUTCOME",
@@ -24,27 +24,27 @@ var resultColumns = []report.Column[result.Result]{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(r result.Result) string { return report.SizeOrNothing(r.Bytes) },
+		Text:  func(r result.Result) string { return terminal.SizeOrNothing(r.Bytes) },
 		Data:  func(r result.Result) string { return strconv.FormatInt(r.Bytes, 10) },
 	},
 	{
 		Head:  "ROWS",
 		Field: "rows",
 		Right: true,
-		Text:  func(r result.Result) string { return report.OrNothing(r.Rows) },
+		Text:  func(r result.Result) string { return terminal.OrNothing(r.Rows) },
 	},
 	{
 		Head:  "TABLES",
 		Field: "tables",
 		Right: true,
-		Text:  func(r result.Result) string { return report.OrNothing(int64(r.Tables)) },
+		Text:  func(r result.Result) string { return terminal.OrNothing(int64(r.Tables)) },
 	},
 	{
 		Head:  "FREED",
 		Field: "freedBytes",
 		Right: true,
 		Text:  freedText,
-		Data:  func(r result.Result) string { return report.OrNothing(r.FreedBytes) },
+		Data:  func(r result.Result) string { return terminal.OrNothing(r.FreedBytes) },
 	},
 	{
 		Head:  "TOOK",
@@ -57,16 +57,16 @@ var resultColumns = []report.Column[result.Result]{
 	{Head: "REASON", Field: "reason", Text: reasonText},
 }
 
-func outcomeStyle(r result.Result) report.Style {
+func outcomeStyle(r result.Result) terminal.Style {
 	switch r.Outcome {
 	case result.OutcomeFailed, result.OutcomeDifferent, result.OutcomeOverwritten:
-		return report.Bad
+		return terminal.Bad
 	case result.OutcomeToBeSealed, result.OutcomeDiscarded, result.OutcomeQuarantined:
-		return report.Attention
+		return terminal.Attention
 	case result.OutcomeKept, result.OutcomeNothing, result.OutcomeAlready, result.OutcomeInR2:
-		return report.Faint
+		return terminal.Faint
 	}
-	return report.Good
+	return terminal.Good
 }
 
 func freedText(r result.Result) string {
@@ -83,7 +83,7 @@ func windowText(r result.Result) string {
 	return units.FormatDuration(r.Window)
 }
 
-func windowData(r result.Result) string { return report.OrNothing(r.Window.Milliseconds()) }
+func windowData(r result.Result) string { return terminal.OrNothing(r.Window.Milliseconds()) }
 
 // reasonText is why a user failed or was kept, what differs, and which tables the application has written to.
 func reasonText(r result.Result) string {

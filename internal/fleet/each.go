@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -16,7 +17,7 @@ import (
 type Crew struct {
 	Engine *migrate.Engine
 	// Limiter decides how many users are in flight; nil: as many as the engine's Concurrency.
-	Limiter *Limiter
+	Limiter *concurrency.Limiter
 	// Ready returns when a user may be begun, or why nobody may any more; nil: at once.
 	Ready func(context.Context) error
 }
@@ -97,7 +98,7 @@ func (c Crew) EachThen(
 }
 
 // turn takes a place, in which the next user may be begun.
-func (c Crew) turn(ctx context.Context, slots *Limiter) error {
+func (c Crew) turn(ctx context.Context, slots *concurrency.Limiter) error {
 	err := slots.Acquire(ctx)
 	if err != nil || c.Ready == nil {
 		return err
@@ -116,11 +117,11 @@ func (c Crew) leaveNothing(ended *bool) {
 	}
 }
 
-func (c Crew) limiter() *Limiter {
+func (c Crew) limiter() *concurrency.Limiter {
 	if c.Limiter != nil {
 		return c.Limiter
 	}
-	return NewLimiter(c.Engine.Concurrency)
+	return concurrency.NewLimiter(c.Engine.Concurrency)
 }
 
 // writeFlag ends a user's account with the flag. The switch is done: a flag that cannot be written costs

@@ -16,10 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -94,15 +95,15 @@ func fleetOf(seed uint64) seededFleet {
 }
 
 // run moves the fleet in virtual time, and says how long that took and what was foretold.
-func (f seededFleet) run(t *testing.T, seed uint64, terminal bool) (took time.Duration, said []forecast) {
+func (f seededFleet) run(t *testing.T, seed uint64, onTerminal bool) (took time.Duration, said []forecast) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &forecasts{began: time.Now()}
 		e := &migrate.Engine{Flags: &countedFlags{}}
 		runner := &Runner{
 			Engine:  e,
-			Limiter: NewLimiter(f.cap),
-			Out: report.New(report.Options{
-				Out: new(bytes.Buffer), Err: log, ErrTerminal: terminal, Format: report.JSON,
+			Limiter: concurrency.NewLimiter(f.cap),
+			Out: terminal.New(terminal.Options{
+				Out: new(bytes.Buffer), Err: log, ErrTerminal: onTerminal, Format: terminal.JSON,
 			}),
 		}
 		sizes := map[userdb.UserID]int64{}

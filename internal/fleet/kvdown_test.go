@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -174,7 +175,7 @@ func TestOnlyUnwrittenFlagsAreLeft(t *testing.T) {
 
 // TestKVSlowsNobody: flags are written after the switch, so KV's complaints begin no fewer users.
 func TestKVSlowsNobody(t *testing.T) {
-	l := NewLimiter(8)
+	l := concurrency.NewLimiter(8)
 	l.Throttled(userdb.ServiceKV, time.Now().Add(time.Hour))
 	if p := l.Pressure(); p.Cuts != 0 || time.Now().Before(p.Until) || p.Limit != 8 {
 		t.Errorf("%+v", p)

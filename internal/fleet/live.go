@@ -9,8 +9,8 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // waitsForFlag is the step of a user who is done but for the flag, which goes out with those of others.
@@ -42,9 +42,9 @@ func (o *run) racers() int {
 }
 
 // live says what a terminal and a log show of this moment: who is worked on, who waits, and for what.
-func (o *run) live() report.Live {
+func (o *run) live() terminal.Live {
 	flying, flags := o.flights()
-	live := report.Live{InFlight: flying}
+	live := terminal.Live{InFlight: flying}
 	if flags > 0 {
 		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for their flags", flags))
 	}
@@ -56,7 +56,7 @@ func (o *run) live() report.Live {
 			live.Waiting = append(live.Waiting, text)
 		}
 	}
-	if text := o.breaker.waits(); text != "" {
+	if text := o.breaker.Waits(); text != "" {
 		live.Waiting = append(live.Waiting, text)
 	}
 	waits := o.Traffic.waits(time.Now())
@@ -75,10 +75,10 @@ func (o *run) live() report.Live {
 
 // planned is what a run has to do, in the order of its users. Of those who left R2 before, a migrate moves
 // nothing.
-func (o *run) planned(users []inspect.Found) []report.Planned {
-	planned := make([]report.Planned, len(users))
+func (o *run) planned(users []inspect.Found) []terminal.Planned {
+	planned := make([]terminal.Planned, len(users))
 	for i, f := range users {
-		planned[i] = report.Planned{User: string(f.User), Bytes: f.Bytes}
+		planned[i] = terminal.Planned{User: string(f.User), Bytes: f.Bytes}
 		if o.job.Action == result.ActionMigrate && f.Place == inspect.PlaceStore {
 			planned[i].Bytes = 0
 		}
@@ -100,7 +100,7 @@ func mixed(waves []Wave, action result.Action) []Wave {
 	}
 	out := slices.Clone(waves)
 	for i := range out {
-		out[i].Users = report.Mixed(out[i].Users, func(f inspect.Found) int64 { return f.Bytes })
+		out[i].Users = terminal.Mixed(out[i].Users, func(f inspect.Found) int64 { return f.Bytes })
 	}
 	return out
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -28,7 +28,7 @@ func beside(t *testing.T, other string, do func(userdb.UserID) result.Result) (s
 	e := w.Engine("mine", w.Bucket, w.Objects, nil)
 	e.Bucket = "b"
 	var talk bytes.Buffer
-	out := report.New(report.Options{Out: new(bytes.Buffer), Err: &talk, Format: report.JSON})
+	out := terminal.New(terminal.Options{Out: new(bytes.Buffer), Err: &talk, Format: terminal.JSON})
 	state := t.TempDir()
 	watch := &Watch{
 		Getenv:  func(name string) string { return map[string]string{"XDG_STATE_HOME": state}[name] },

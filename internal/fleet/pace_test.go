@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -66,7 +67,7 @@ const (
 func (p *platform) back(
 	t *testing.T,
 	n int,
-	l *Limiter,
+	l *concurrency.Limiter,
 	flags *countedFlags,
 	listen bool,
 ) (took time.Duration, failed int) {
@@ -114,7 +115,7 @@ func TestTenThousandUsersAreBackInTwoMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		flags := &countedFlags{}
 		p := &platform{roundTrip: away, work: busy, requests: 15}
-		took, failed := p.back(t, 10_000, NewLimiter(DefaultCap), flags, true)
+		took, failed := p.back(t, 10_000, concurrency.NewLimiter(concurrency.DefaultCap), flags, true)
 		if failed > 0 || took > 2*time.Minute || flags.calls > 1200/5*2 || flags.keys != 10_000 {
 			t.Errorf("%v, %d failed, %d API calls, %d flags", took, failed, flags.calls, flags.keys)
 		}
@@ -131,8 +132,7 @@ func TestCloseToTheBestFixedConcurrency(t *testing.T) {
 		for _, fixed := range []int{bears * 3 / 4, bears, bears + 1, bears * 5 / 4} {
 			synctest.Test(t, func(t *testing.T) {
 				p := &platform{roundTrip: away, work: busy, requests: 4, bears: bears}
-				l := NewLimiter(fixed)
-				l.limit = float64(fixed)
+				l := concurrency.NewFixed(fixed)
 				took, failed := p.back(t, n, l, &countedFlags{}, false)
 				if failed == 0 && (best == 0 || took < best) {
 					best, at = took, fixed
@@ -140,7 +140,7 @@ func TestCloseToTheBestFixedConcurrency(t *testing.T) {
 			})
 		}
 		synctest.Test(t, func(t *testing.T) {
-			p, l := &platform{roundTrip: away, work: busy, requests: 4, bears: bears}, NewLimiter(DefaultCap)
+			p, l := &platform{roundTrip: away, work: busy, requests: 4, bears: bears}, concurrency.NewLimiter(concurrency.DefaultCap)
 			took, failed := p.back(t, n, l, &countedFlags{}, true)
 			ratio := took.Seconds() / best.Seconds()
 			said := fmt.Sprintf(

@@ -5,8 +5,8 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -41,7 +41,7 @@ var planMeanings = map[string]string{
 	planSkip:  "this version of the file was refused before; see --retry-quarantined",
 }
 
-var planColumns = []report.Column[planned]{
+var planColumns = []terminal.Column[planned]{
 	{Head: "USER", Field: "user", Text: func(p planned) string { return string(p.User) }},
 	{
 		Head:  "SIZE",
@@ -71,12 +71,12 @@ type planTotals struct {
 }
 
 // PrintPlan says what migrate would do to each user of the waves.
-func PrintPlan(out *report.Output, waves []Wave, guard *Guard) error {
+func PrintPlan(out *terminal.Output, waves []Wave, guard *Guard) error {
 	var users []inspect.Found
 	for _, w := range waves {
 		users = append(users, w.Users...)
 	}
-	sheet := report.NewSheet(out, planColumns)
+	sheet := terminal.NewSheet(out, planColumns)
 	totals := planTotals{Action: string(result.ActionMigrate), DryRun: true, Users: len(users)}
 	for _, f := range users {
 		p := planOf(f, guard)

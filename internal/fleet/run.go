@@ -14,12 +14,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/breaker"
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -40,9 +42,9 @@ type Job struct {
 // Runner runs jobs.
 type Runner struct {
 	Engine *migrate.Engine
-	Out    *report.Output
+	Out    *terminal.Output
 	// Limiter decides how many users are in flight; nil: as many as the engine's Concurrency.
-	Limiter *Limiter
+	Limiter *concurrency.Limiter
 	// Signals tell of the operator's wish to stop; nil: nothing does.
 	Signals Signals
 	// Traffic tells who throttles; nil: nothing does.
@@ -53,7 +55,7 @@ type Runner struct {
 	Observers []Observer
 	// Services are asked once a few users in a row failed for want of one, until it answers or GiveUpAfter is
 	// over. No users are begun meanwhile. Without them the run goes on with the next user.
-	Services    []Probe
+	Services    []breaker.Probe
 	GiveUpAfter time.Duration
 	// MaxFailures and MaxDuration begin no more users after so many failures, or so long; 0 is no limit.
 	MaxFailures int
@@ -103,8 +105,8 @@ type run struct {
 	*Runner
 	job      Job
 	waves    []Wave
-	sheet    *report.Sheet[result.Result]
-	progress *report.Progress
+	sheet    *terminal.Sheet[result.Result]
+	progress *terminal.Progress
 	began    time.Time
 	halt     context.CancelCauseFunc
 	sheetErr error
@@ -117,7 +119,7 @@ type run struct {
 	// when no more users are to be begun, for whatever reason.
 	signal, stop context.Context
 
-	breaker breaker
+	breaker breaker.Breaker
 
 	// sick are users for which R2 would not show the object while it showed others. What it refuses of them
 	// says nothing of a credential.
@@ -177,12 +179,12 @@ func (o *run) begin(users []inspect.Found) (forget func()) {
 		FlagsUnread: o.job.FlagsUnread,
 		strict:      o.job.Strict,
 	}
-	o.sheet, o.began, o.inFlight = report.NewSheet(
+	o.sheet, o.began, o.inFlight = terminal.NewSheet(
 		o.Out,
 		resultColumns,
 	), time.Now(), map[userdb.UserID]result.Stage{}
 	o.sick, o.missing = map[userdb.UserID]bool{}, map[userdb.UserID]bool{}
-	o.breaker.probes, o.breaker.giveUp, o.breaker.warn = o.Services, o.GiveUpAfter, o.Out.Warn
+	o.breaker.Probes, o.breaker.GiveUp, o.breaker.Warn = o.Services, o.GiveUpAfter, o.Out.Warn
 	for _, f := range users {
 		if selection.IsUnknown(f) {
 			o.missing[f.User] = true
@@ -235,7 +237,7 @@ func (o *run) each(ctx context.Context, users []userdb.UserID, done func(result.
 
 // ready waits for services that do not answer. The run stops where they are given up.
 func (o *run) ready(ctx context.Context) error {
-	err := o.breaker.ready(ctx)
+	err := o.breaker.Ready(ctx)
 	if err != nil && ctx.Err() == nil {
 		o.halt(err)
 	}
@@ -268,7 +270,7 @@ func (o *run) one(_ context.Context, u userdb.UserID) result.Result {
 	one := o.job.Do(context.Background(), u)
 	o.progress.Worked(string(u))
 	o.haltIfOperators(one) // before the next user can begin
-	o.breaker.saw(one)
+	o.breaker.Saw(one)
 	o.mu.Lock()
 	o.inFlight[u] = waitsForFlag
 	o.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -50,13 +50,13 @@ type Summary struct {
 
 	unknownFailed int   // of Failed
 	flagError     error // of the first of FlagsLeft
-	failures      []report.Failure
+	failures      []terminal.Failure
 	strict        bool // a user in quarantine makes the exit code 1
 }
 
 // failureWith says of a user who moved, and only lacks a receipt, that this is done.
-func failureWith(r result.Result, err error) report.Failure {
-	f := report.Failure{User: string(r.User), Reason: err.Error()}
+func failureWith(r result.Result, err error) terminal.Failure {
+	f := terminal.Failure{User: string(r.User), Reason: err.Error()}
 	if r.Outcome != result.OutcomeFailed {
 		f.Done = string(r.Outcome)
 	}
@@ -124,16 +124,16 @@ func someOf(users []userdb.UserID) string {
 	return strings.Join(names, ", ")
 }
 
-func (s *Summary) counts() []report.Count {
-	counts := []report.Count{{Name: "users", Value: fmt.Sprint(s.Users)}}
+func (s *Summary) counts() []terminal.Count {
+	counts := []terminal.Count{{Name: "users", Value: fmt.Sprint(s.Users)}}
 	for _, outcome := range slices.Sorted(maps.Keys(s.Outcomes)) {
-		counts = append(counts, report.Count{Name: string(outcome), Value: fmt.Sprint(s.Outcomes[outcome])})
+		counts = append(counts, terminal.Count{Name: string(outcome), Value: fmt.Sprint(s.Outcomes[outcome])})
 	}
 	return append(counts,
-		report.Count{Name: "not begun", Value: fmt.Sprint(s.NotBegun)},
-		report.Count{Name: "size", Value: units.FormatSize(s.Bytes)},
-		report.Count{Name: "time", Value: units.FormatDuration(time.Duration(s.TookMs) * time.Millisecond)},
-		report.Count{Name: "exit code", Value: fmt.Sprint(s.Exit)})
+		terminal.Count{Name: "not begun", Value: fmt.Sprint(s.NotBegun)},
+		terminal.Count{Name: "size", Value: units.FormatSize(s.Bytes)},
+		terminal.Count{Name: "time", Value: units.FormatDuration(time.Duration(s.TookMs) * time.Millisecond)},
+		terminal.Count{Name: "exit code", Value: fmt.Sprint(s.Exit)})
 }
 
 // count takes one user's result.
@@ -182,7 +182,7 @@ func (s *Summary) countUnknown(r result.Result) {
 }
 
 // WarnUnknown names users who do not exist.
-func WarnUnknown(out *report.Output, command string, unknown []userdb.UserID) {
+func WarnUnknown(out *terminal.Output, command string, unknown []userdb.UserID) {
 	out.Warn(
 		"%s: no such user: %s: no file, and nothing in the Durable Object; check the name and --layout",
 		command,

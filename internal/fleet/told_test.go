@@ -12,8 +12,8 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -39,7 +39,7 @@ func (h *heard) End(*Summary) {
 // is how the user ended.
 func TestObserversHearOfAUserAgain(t *testing.T) {
 	var h heard
-	out := report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON})
+	out := terminal.New(terminal.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: terminal.JSON})
 	moved := func(_ context.Context, u userdb.UserID) result.Result {
 		return result.Result{User: u, Action: result.ActionMigrate, Outcome: result.OutcomeMigrated}
 	}
@@ -72,7 +72,7 @@ func TestSummaryComesBeforeTheCopies(t *testing.T) {
 	h := heard{at: func() string { return stdout.String() + stderr.String() }}
 	r := &Runner{
 		Engine:    &migrate.Engine{Concurrency: 1},
-		Out:       report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON}),
+		Out:       terminal.New(terminal.Options{Out: &stdout, Err: &stderr, Format: terminal.JSON}),
 		Observers: []Observer{&h},
 	}
 	_, _ = r.Run(
@@ -99,7 +99,7 @@ func TestPreparationThatFails(t *testing.T) {
 	var stdout bytes.Buffer
 	r := &Runner{
 		Engine: &migrate.Engine{Concurrency: 1},
-		Out:    report.New(report.Options{Out: &stdout, Err: new(bytes.Buffer), Format: report.JSON}),
+		Out:    terminal.New(terminal.Options{Out: &stdout, Err: new(bytes.Buffer), Format: terminal.JSON}),
 	}
 	cause := errors.New("KV does not answer")
 	_, err := r.Run(
@@ -121,7 +121,7 @@ func TestMaxFailures(t *testing.T) {
 		failed := (&migrate.Engine{}).Migrate(t.Context(), "a/b") // any failure will do
 		r := &Runner{
 			Engine:      &migrate.Engine{Concurrency: 1},
-			Out:         report.New(report.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: report.JSON}),
+			Out:         terminal.New(terminal.Options{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Format: terminal.JSON}),
 			MaxFailures: 2,
 		}
 		job := func(_ context.Context, u userdb.UserID) result.Result {

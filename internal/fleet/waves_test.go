@@ -15,8 +15,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -154,7 +154,7 @@ func tellPrepared(
 ) told {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	out := report.New(report.Options{Out: &stdout, Err: &stderr, Format: report.JSON})
+	out := terminal.New(terminal.Options{Out: &stdout, Err: &stderr, Format: terminal.JSON})
 	refused := (&migrate.Engine{}).Migrate(t.Context(), "a/b") // any failure will do
 	var story told
 	job := Job{Action: result.ActionMigrate, Do: func(_ context.Context, u userdb.UserID) result.Result {
@@ -369,7 +369,7 @@ func TestRolloutThatCannotPrepare(t *testing.T) {
 // A backup goes on where another stopped, or beside another: its gate has read the copies that were there.
 func TestCopiesThatWereThereAreRead(t *testing.T) {
 	var looked []userdb.UserID
-	out := report.New(report.Options{Out: io.Discard, Err: io.Discard, Format: report.JSON})
+	out := terminal.New(terminal.Options{Out: io.Discard, Err: io.Discard, Format: terminal.JSON})
 	r := &Runner{Engine: &migrate.Engine{Concurrency: 1}, Out: out, Gate: &Gate{
 		Verify: func(_ context.Context, u userdb.UserID) result.Result {
 			looked = append(looked, u)

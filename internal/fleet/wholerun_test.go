@@ -17,8 +17,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -100,7 +100,7 @@ func (r *wholeRun) run(p migrate.Procedure, waves []fleet.Wave) (fleet.Summary, 
 	}
 	runner := &fleet.Runner{
 		Engine:    r.e,
-		Out:       report.New(report.Options{Out: &r.stdout, Err: &r.stderr, Format: report.Table}),
+		Out:       terminal.New(terminal.Options{Out: &r.stdout, Err: &r.stderr, Format: terminal.Table}),
 		Traffic:   traffic,
 		Observers: []fleet.Observer{watch},
 	}
@@ -170,7 +170,7 @@ func TestThePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.users[0].Place, r.users[1].Place, r.users[2].Place = inspect.PlaceStore, inspect.PlaceMissing, inspect.PlaceUnreadable
-	out := report.New(report.Options{Out: &r.stdout, Err: &r.stderr, Format: report.Table})
+	out := terminal.New(terminal.Options{Out: &r.stdout, Err: &r.stderr, Format: terminal.Table})
 	if err := fleet.PrintPlan(out, fleet.All(r.users), guard); err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -101,8 +101,8 @@ func lineOf(
 }
 
 // Print shows the plan, and sums it up.
-func Print(out *report.Output, lines []Line) (Totals, error) {
-	sheet, totals := report.NewSheet(out, columns), Sum(lines)
+func Print(out *terminal.Output, lines []Line) (Totals, error) {
+	sheet, totals := terminal.NewSheet(out, columns), Sum(lines)
 	for _, line := range lines {
 		if err := sheet.Add(line); err != nil {
 			return totals, err
@@ -218,7 +218,7 @@ func (*gone) End(*fleet.Summary) {}
 // Left is told that the operator did not wait.
 func (*gone) Left() {}
 
-var columns = []report.Column[Line]{
+var columns = []terminal.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
 	{Head: "PLAN", Keep: true, Field: "plan", Text: func(l Line) string { return l.Plan }},
 	{Head: "SERVES", Keep: true, Field: "serves", Text: func(l Line) string { return string(l.Serves) }},

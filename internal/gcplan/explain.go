@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -25,12 +25,12 @@ type explainTotals struct {
 // Explain goes through the proofs of each named user.
 func Explain(
 	ctx context.Context,
-	out *report.Output,
+	out *terminal.Output,
 	e *migrate.Engine,
 	named []userdb.UserID,
 	opts gc.Options,
 ) error {
-	sheet := report.NewSheet(out, proofColumns)
+	sheet := terminal.NewSheet(out, proofColumns)
 	totals := explainTotals{Action: string(result.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
 		x, err := e.Inspect().Explain(ctx, u, opts.OlderThan)
@@ -64,14 +64,14 @@ func verdict(u userdb.UserID, x inspect.Explanation) string {
 	) + " a month)"
 }
 
-var proofColumns = []report.Column[inspect.Proof]{
+var proofColumns = []terminal.Column[inspect.Proof]{
 	{Head: "USER", Field: "user", Text: func(p inspect.Proof) string { return string(p.User) }},
 	{Head: "PROOF", Keep: true, Field: "proof", Text: func(p inspect.Proof) string { return p.Proof }},
-	{Head: "HOLDS", Keep: true, Field: "holds", Text: holdsText, Style: func(p inspect.Proof) report.Style {
+	{Head: "HOLDS", Keep: true, Field: "holds", Text: holdsText, Style: func(p inspect.Proof) terminal.Style {
 		if p.Holds {
-			return report.Good
+			return terminal.Good
 		}
-		return report.Attention
+		return terminal.Attention
 	}},
 	{Head: "DETAIL", Field: "detail", Text: func(p inspect.Proof) string { return p.Detail }},
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // Mark prints the plan and puts it aside.
 func Mark(
 	ctx context.Context,
-	out *report.Output,
+	out *terminal.Output,
 	e *migrate.Engine,
 	plan gc.Plan,
 	hold time.Duration,
@@ -58,7 +58,7 @@ func Mark(
 func dueText(m gc.Mark) string { return m.Due().UTC().Format(time.RFC3339) }
 
 // Unmark takes a marked plan back.
-func Unmark(ctx context.Context, out *report.Output, e *migrate.Engine, plan string, watch *fleet.Watch) error {
+func Unmark(ctx context.Context, out *terminal.Output, e *migrate.Engine, plan string, watch *fleet.Watch) error {
 	err := e.GarbageCollector().Unmark(ctx, plan)
 	if userdb.KindOf(err) == userdb.NotFound {
 		return userdb.UsageError(
@@ -76,7 +76,7 @@ func Unmark(ctx context.Context, out *report.Output, e *migrate.Engine, plan str
 }
 
 // dueMarks are the marks past their hold; it tells of those that have to wait.
-func dueMarks(ctx context.Context, out *report.Output, e *migrate.Engine) ([]gc.Mark, error) {
+func dueMarks(ctx context.Context, out *terminal.Output, e *migrate.Engine) ([]gc.Mark, error) {
 	marks, err := e.GarbageCollector().Marks(ctx)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func dueMarks(ctx context.Context, out *report.Output, e *migrate.Engine) ([]gc.
 // FreeMarked carries out the marks that are due. A mark without a failed user is done, and goes.
 func FreeMarked(
 	ctx context.Context,
-	out *report.Output,
+	out *terminal.Output,
 	c *connect.Connection,
 	limit *Limit,
 	run gc.Run,

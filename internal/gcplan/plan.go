@@ -8,8 +8,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -46,8 +46,8 @@ type Totals struct {
 }
 
 // Print prints the plan, user by user, and returns its totals.
-func Print(out *report.Output, plan gc.Plan, notMigrated int) (Totals, error) {
-	sheet := report.NewSheet(out, columns(time.Now()))
+func Print(out *terminal.Output, plan gc.Plan, notMigrated int) (Totals, error) {
+	sheet := terminal.NewSheet(out, columns(time.Now()))
 	totals := Totals{
 		Action:      string(result.ActionGC),
 		DryRun:      true,
@@ -74,7 +74,7 @@ func Print(out *report.Output, plan gc.Plan, notMigrated int) (Totals, error) {
 }
 
 // PrintAlone prints a plan that nobody carries out; repeat is what a command has to say to make the same one.
-func PrintAlone(out *report.Output, plan gc.Plan, notMigrated int, repeat string) (Totals, error) {
+func PrintAlone(out *terminal.Output, plan gc.Plan, notMigrated int, repeat string) (Totals, error) {
 	totals, err := Print(out, plan, notMigrated)
 	if err != nil {
 		return totals, err
@@ -122,19 +122,19 @@ func linesOf(plan gc.Plan) []line {
 	return lines
 }
 
-func columns(now time.Time) []report.Column[line] {
-	return []report.Column[line]{
+func columns(now time.Time) []terminal.Column[line] {
+	return []terminal.Column[line]{
 		{Head: "USER", Field: "user", Text: func(l line) string { return string(l.User) }},
 		{
 			Head:  "PLAN",
 			Keep:  true,
 			Field: "plan",
 			Text:  func(l line) string { return l.Plan },
-			Style: func(l line) report.Style {
+			Style: func(l line) terminal.Style {
 				if l.Plan == gcFree {
-					return report.Attention
+					return terminal.Attention
 				}
-				return report.Faint
+				return terminal.Faint
 			},
 		},
 		{
@@ -149,7 +149,7 @@ func columns(now time.Time) []report.Column[line] {
 				return ""
 			}
 			return units.FormatDuration(now.Sub(time.UnixMilli(l.MigratedAt)))
-		}, Data: func(l line) string { return report.OrNothing(l.MigratedAt) }},
+		}, Data: func(l line) string { return terminal.OrNothing(l.MigratedAt) }},
 		{Head: "REASON", Field: "reason", Text: func(l line) string {
 			if l.Error != nil {
 				return l.Error.Message

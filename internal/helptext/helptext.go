@@ -7,7 +7,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Fit breaks the lines of a help for a terminal: paragraphs are filled, lists keep their indent, and
@@ -20,7 +20,7 @@ func Fit(text string, width int) string {
 	var paragraph []string
 	end := func() {
 		if len(paragraph) > 0 {
-			b.WriteString(strings.Join(report.Wrap(strings.Join(paragraph, " "), width), "\n") + "\n")
+			b.WriteString(strings.Join(terminal.Wrap(strings.Join(paragraph, " "), width), "\n") + "\n")
 		}
 		paragraph = nil
 	}
@@ -81,7 +81,7 @@ func fitLine(line string, width int) string {
 		head = line[:len(line)-len(strings.TrimLeft(line, " "))]
 	}
 	indent := strings.Repeat(" ", uniseg.StringWidth(head))
-	lines := report.Wrap(line[len(head):], max(width-len(indent), 20))
+	lines := terminal.Wrap(line[len(head):], max(width-len(indent), 20))
 	return head + strings.Join(lines, "\n"+indent) + "\n"
 }
 
@@ -101,7 +101,7 @@ func fitCommand(line string, width int) string {
 
 func fitRemark(head, remark string, width int) string {
 	column := uniseg.StringWidth(head) - len("# ")
-	lines := report.Wrap(remark, width-uniseg.StringWidth(head))
+	lines := terminal.Wrap(remark, width-uniseg.StringWidth(head))
 	return head + strings.Join(lines, "\n"+strings.Repeat(" ", column)+"# ") + "\n"
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -62,7 +62,7 @@ func TestStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := Print(report.New(report.Options{Out: &out, Err: &out, Format: report.JSON}), story); err != nil {
+	if err := Print(terminal.New(terminal.Options{Out: &out, Err: &out, Format: terminal.JSON}), story); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{

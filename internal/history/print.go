@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Print tells the story, the oldest event first.
-func Print(out *report.Output, s *Story) error {
-	sheet := report.NewSheet(out, columns)
+func Print(out *terminal.Output, s *Story) error {
+	sheet := terminal.NewSheet(out, columns)
 	for _, e := range s.Events {
 		if err := sheet.Add(e); err != nil {
 			return err
@@ -36,7 +36,7 @@ func Print(out *report.Output, s *Story) error {
 	return nil
 }
 
-var columns = []report.Column[Event]{
+var columns = []terminal.Column[Event]{
 	{
 		Head:  "WHEN",
 		Field: "at",
@@ -70,14 +70,14 @@ func whatText(e Event) string {
 	return e.Kind
 }
 
-func outcomeStyle(e Event) report.Style {
+func outcomeStyle(e Event) terminal.Style {
 	switch e.Outcome {
 	case "failed", "different", "overwritten":
-		return report.Bad
+		return terminal.Bad
 	case "in-flight", "to-be-sealed", "discarded":
-		return report.Attention
+		return terminal.Attention
 	}
-	return report.Plain
+	return terminal.Plain
 }
 
 func byText(e Event) string {

@@ -11,7 +11,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/internal/escape"
 	"github.com/dbmigrate/dbmigrate/internal/wholefile"
 )
 
@@ -143,7 +143,7 @@ func readableValue(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	switch v.Kind() {
 	case reflect.String:
-		out.SetString(plain.Text(v.String()))
+		out.SetString(escape.Text(v.String()))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			out.Field(i).Set(readableValue(v.Field(i)))

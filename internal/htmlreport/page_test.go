@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/internal/escape"
 )
 
 // filled is a page that shows everything, with the same text in each of its fields.
@@ -60,7 +60,7 @@ func TestHostileNames(t *testing.T) {
 		return attributes.ReplaceAllString(strings.Join(tags.FindAllString(page, -1), ""), `$1=""`)
 	}
 	want := written(t, "x")
-	for _, name := range append(plain.Hostile(), hostile) {
+	for _, name := range append(escape.Hostile(), hostile) {
 		if name == "" {
 			continue // shows less
 		}

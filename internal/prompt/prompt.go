@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/dbmigrate/dbmigrate/internal/plain"
+	"github.com/dbmigrate/dbmigrate/internal/escape"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -54,7 +54,7 @@ func (p Prompt) AtTerminal() bool { return !p.Yes && IsTerminal(p.In) && IsTermi
 
 // Ask puts a question. Ctrl-C is an answer, too.
 func (p Prompt) Ask(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(p.Err, plain.Text(question)) // it may hold names from files
+	fmt.Fprint(p.Err, escape.Text(question)) // it may hold names from files
 	answer := make(chan string, 1)
 	go func() {
 		// An end of input is an empty answer: it confirms nothing.

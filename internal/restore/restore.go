@@ -14,7 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/backup"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -24,18 +24,18 @@ type Line struct {
 	Error *userdb.ErrorJSON `json:"error,omitempty"`
 }
 
-var columns = []report.Column[Line]{
+var columns = []terminal.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
 	{Head: "SERVED BY", Keep: true, Field: "servedBy", Text: func(l Line) string { return l.ServedBy }},
 	size("NOW", "bytesNow", func(l Line) int64 { return l.BytesNow }),
 	size("COMES", "bytes", func(l Line) int64 { return l.Bytes }),
-	{Head: "ROWS", Field: "rows", Right: true, Text: func(l Line) string { return report.OrNothing(l.Rows) }},
-	{Head: "TABLES", Field: "tables", Right: true, Text: func(l Line) string { return report.OrNothing(int64(l.Tables)) }},
+	{Head: "ROWS", Field: "rows", Right: true, Text: func(l Line) string { return terminal.OrNothing(l.Rows) }},
+	{Head: "TABLES", Field: "tables", Right: true, Text: func(l Line) string { return terminal.OrNothing(int64(l.Tables)) }},
 	{Head: "REASON", Field: "reason", Text: reason},
 }
 
-func size(head, field string, of func(Line) int64) report.Column[Line] {
-	return report.Column[Line]{
+func size(head, field string, of func(Line) int64) terminal.Column[Line] {
+	return terminal.Column[Line]{
 		Head: head, Field: field, Right: true,
 		Text: func(l Line) string { return units.FormatSize(of(l)) },
 		Data: func(l Line) string { return strconv.FormatInt(of(l), 10) },
@@ -88,9 +88,9 @@ type Totals struct {
 }
 
 // Print writes the plan down.
-func Print(out *report.Output, lines []Line) (Totals, error) {
+func Print(out *terminal.Output, lines []Line) (Totals, error) {
 	totals := Totals{Action: "restore", DryRun: true, Users: len(lines)}
-	sheet := report.NewSheet(out, columns)
+	sheet := terminal.NewSheet(out, columns)
 	for _, l := range lines {
 		totals.Bytes += l.Bytes
 		if l.Error != nil {

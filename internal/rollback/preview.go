@@ -14,9 +14,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -99,8 +99,8 @@ func (l *PreviewLine) tryMerge(ctx context.Context, e *migrate.Engine, closely b
 }
 
 // PrintPreview shows the lines, and sums them up.
-func PrintPreview(out *report.Output, lines []PreviewLine, flagsUnread bool) (PreviewTotals, error) {
-	sheet := report.NewSheet(out, previewColumns)
+func PrintPreview(out *terminal.Output, lines []PreviewLine, flagsUnread bool) (PreviewTotals, error) {
+	sheet := terminal.NewSheet(out, previewColumns)
 	totals := PreviewTotals{
 		Action:      string(result.ActionRollback),
 		DryRun:      true,
@@ -148,8 +148,8 @@ func Unknown(lines []PreviewLine) (unknown []userdb.UserID) {
 }
 
 // showRows prints the rows behind the table, which has no room for them; JSON has them already.
-func showRows(out *report.Output, lines []PreviewLine) {
-	if out.Format != report.Table {
+func showRows(out *terminal.Output, lines []PreviewLine) {
+	if out.Format != terminal.Table {
 		return
 	}
 	for _, l := range lines {
@@ -159,14 +159,14 @@ func showRows(out *report.Output, lines []PreviewLine) {
 	}
 }
 
-var previewColumns = []report.Column[PreviewLine]{
+var previewColumns = []terminal.Column[PreviewLine]{
 	{Head: "USER", Field: "user", Text: func(l PreviewLine) string { return string(l.User) }},
 	{Head: "PLAN", Keep: true, Field: "plan", Text: func(l PreviewLine) string { return string(l.Plan) }},
 	{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(l PreviewLine) string { return report.SizeOrNothing(l.Bytes) },
+		Text:  func(l PreviewLine) string { return terminal.SizeOrNothing(l.Bytes) },
 		Data:  func(l PreviewLine) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
 	{
@@ -174,14 +174,14 @@ var previewColumns = []report.Column[PreviewLine]{
 		Field: "migratedAt",
 		Right: true,
 		Text:  func(l PreviewLine) string { return sinceText(l.At) },
-		Data:  func(l PreviewLine) string { return report.OrNothing(l.At) },
+		Data:  func(l PreviewLine) string { return terminal.OrNothing(l.At) },
 	},
 	{Head: "RUN", Field: "run", Text: func(l PreviewLine) string { return l.Run }},
 	{
 		Head:  "WRITES SINCE",
 		Field: "writes",
 		Right: true,
-		Text:  func(l PreviewLine) string { return report.OrNothing(l.Writes) },
+		Text:  func(l PreviewLine) string { return terminal.OrNothing(l.Writes) },
 	},
 	{Head: "WRITTEN", Field: "written", Text: writtenText},
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Line is one line of runs (docs/scripting.md).
@@ -71,12 +71,12 @@ type summary struct {
 }
 
 // Print lists runs, and counts their states. bucketUnread says that they are only this machine's.
-func Print(out *report.Output, runs []record.Run, bucketUnread bool) error {
+func Print(out *terminal.Output, runs []record.Run, bucketUnread bool) error {
 	most := 1
 	for _, r := range runs {
 		most = max(most, r.Begin.Users)
 	}
-	sheet, states := report.NewSheet(out, columnsUpTo(most)), map[string]int{}
+	sheet, states := terminal.NewSheet(out, columnsUpTo(most)), map[string]int{}
 	for _, r := range runs {
 		states[string(r.State)]++
 		if err := sheet.Add(lineOf(r)); err != nil {
@@ -91,7 +91,7 @@ func Print(out *report.Output, runs []record.Run, bucketUnread bool) error {
 		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
 	)
 	if len(runs) > 1 && out.DrawsErr() {
-		out.Say("      users in each, the oldest first: %s", report.Sparkline(sizesOf(runs), len(runs)))
+		out.Say("      users in each, the oldest first: %s", terminal.Sparkline(sizesOf(runs), len(runs)))
 	}
 	for _, r := range runs {
 		if text := InFlightText(r); text != "" {
@@ -102,12 +102,12 @@ func Print(out *report.Output, runs []record.Run, bucketUnread bool) error {
 }
 
 // columnsUpTo draws how many users a run had, up to the largest one.
-func columnsUpTo(most int) []report.Column[Line] {
+func columnsUpTo(most int) []terminal.Column[Line] {
 	const cells = 8
-	drawn := report.Column[Line]{Drawn: true, Text: func(l Line) string {
-		return report.Bar(float64(l.Users)/float64(most), cells)
+	drawn := terminal.Column[Line]{Drawn: true, Text: func(l Line) string {
+		return terminal.Bar(float64(l.Users)/float64(most), cells)
 	}}
-	at := 1 + slices.IndexFunc(columns, func(c report.Column[Line]) bool { return c.Head == "USERS" })
+	at := 1 + slices.IndexFunc(columns, func(c terminal.Column[Line]) bool { return c.Head == "USERS" })
 	return slices.Insert(slices.Clone(columns), at, drawn)
 }
 
@@ -126,7 +126,7 @@ func countsText(counts map[string]int) []string {
 	return parts
 }
 
-var columns = []report.Column[Line]{
+var columns = []terminal.Column[Line]{
 	{Head: "RUN", Field: "run", Text: func(l Line) string { return l.Run }},
 	{Head: "ACTION", Keep: true, Field: "action", Text: func(l Line) string { return l.Action }},
 	{Head: "STATE", Keep: true, Field: "state", Text: func(l Line) string { return string(l.State) }, Style: runStyle},
@@ -154,23 +154,23 @@ var columns = []report.Column[Line]{
 		Head:  "SIZE",
 		Field: "bytes",
 		Right: true,
-		Text:  func(l Line) string { return report.SizeOrNothing(l.Bytes) },
+		Text:  func(l Line) string { return terminal.SizeOrNothing(l.Bytes) },
 		Data:  func(l Line) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
 	{Head: "BY", Field: "by", Text: byText},
 	{Head: "REASON", Field: "reason", Text: func(l Line) string { return l.Reason }},
 }
 
-func runStyle(l Line) report.Style {
+func runStyle(l Line) terminal.Style {
 	switch {
 	case l.State == record.NoEnd || l.State == record.Interrupted:
-		return report.Attention
+		return terminal.Attention
 	case l.State == record.Ended && l.Failed > 0:
-		return report.Bad
+		return terminal.Bad
 	case l.State == record.Ended:
-		return report.Good
+		return terminal.Good
 	}
-	return report.Plain
+	return terminal.Plain
 }
 
 func outcomesText(l Line) string {

@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Print shows a scan, and sums it up.
-func (r *Report) Print(out *report.Output, top int) (*Totals, error) {
-	sheet, totals := report.NewSheet(out, columnsUpTo(r.Totals.Largest)), r.Summary()
+func (r *Report) Print(out *terminal.Output, top int) (*Totals, error) {
+	sheet, totals := terminal.NewSheet(out, columnsUpTo(r.Totals.Largest)), r.Summary()
 	sheet.Top = top
 	if err := r.Each(func(u *User) error { return sheet.Add(*u) }); err != nil {
 		return totals, err
@@ -41,7 +41,7 @@ func (r *Report) Print(out *report.Output, top int) (*Totals, error) {
 	if growth := r.Growth(); growth != "" {
 		out.Say("%s", growth)
 		if out.DrawsErr() {
-			out.Say("        %s", report.Sparkline(r.trend.sizes(), trendCells))
+			out.Say("        %s", terminal.Sparkline(r.trend.sizes(), trendCells))
 		}
 	}
 	for _, sentence := range r.Cost.Sentences() {
@@ -54,8 +54,8 @@ func (r *Report) Print(out *report.Output, top int) (*Totals, error) {
 	return totals, nil
 }
 
-func scanCounts(t *Totals) []report.Count {
-	return []report.Count{
+func scanCounts(t *Totals) []terminal.Count {
+	return []terminal.Count{
 		{Name: "users", Value: strconv.Itoa(t.Users)}, {Name: "size", Value: units.FormatSize(t.Bytes)},
 		{
 			Name:  "to migrate, from " + units.FormatSize(t.Threshold),
@@ -70,10 +70,10 @@ func scanCounts(t *Totals) []report.Count {
 }
 
 // columnsUpTo draws sizes up to the largest one.
-func columnsUpTo(largest int64) []report.Column[User] {
+func columnsUpTo(largest int64) []terminal.Column[User] {
 	const cells = 10
-	drawn := report.Column[User]{Drawn: true, Text: func(u User) string {
-		return report.Bar(float64(u.Bytes)/float64(max(largest, 1)), cells)
+	drawn := terminal.Column[User]{Drawn: true, Text: func(u User) string {
+		return terminal.Bar(float64(u.Bytes)/float64(max(largest, 1)), cells)
 	}}
 	return slices.Insert(slices.Clone(scanColumns), 2, drawn)
 }
@@ -88,7 +88,7 @@ func (t *trend) sizes() (sizes []float64) {
 	return sizes
 }
 
-var scanColumns = []report.Column[User]{
+var scanColumns = []terminal.Column[User]{
 	{Head: "USER", Field: "user", Text: func(s User) string { return string(s.User) }},
 	{
 		Head:  "SIZE",
@@ -132,7 +132,7 @@ var scanColumns = []report.Column[User]{
 		Head:  "BLOCKED",
 		Field: "blocked",
 		Text:  blockedText,
-		Style: func(User) report.Style { return report.Bad },
+		Style: func(User) terminal.Style { return terminal.Bad },
 	},
 }
 
@@ -143,16 +143,16 @@ func adviceText(s User) string {
 	return s.Advice
 }
 
-func adviceStyle(s User) report.Style {
+func adviceStyle(s User) terminal.Style {
 	switch s.Advice {
 	case AdviceMigrate, AdviceCheck:
-		return report.Attention
+		return terminal.Attention
 	case AdviceMigrated:
-		return report.Good
+		return terminal.Good
 	case AdviceNone:
-		return report.Faint
+		return terminal.Faint
 	}
-	return report.Plain
+	return terminal.Plain
 }
 
 func blockedText(s User) string { return strings.Join(s.Blocked, "; ") }

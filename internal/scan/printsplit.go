@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
 // Print shows what a split would move, and sums it up.
-func (r *SplitReport) Print(out *report.Output, top int) error {
-	sheet, totals := report.NewSheet(out, splitColumns), r.Totals
+func (r *SplitReport) Print(out *terminal.Output, top int) error {
+	sheet, totals := terminal.NewSheet(out, splitColumns), r.Totals
 	sheet.Top = top
 	for _, l := range r.Users {
 		if err := sheet.Add(l); err != nil {
@@ -43,7 +43,7 @@ func (r *SplitReport) Print(out *report.Output, top int) error {
 	return nil
 }
 
-var splitColumns = []report.Column[SplitUser]{
+var splitColumns = []terminal.Column[SplitUser]{
 	{Head: "USER", Field: "user", Text: func(l SplitUser) string { return string(l.User) }},
 	{
 		Head:  "SIZE",
@@ -64,27 +64,27 @@ var splitColumns = []report.Column[SplitUser]{
 		Field: "hotBytes",
 		Right: true,
 		Text:  hotText,
-		Data:  func(l SplitUser) string { return report.OrNothing(l.HotBytes) },
+		Data:  func(l SplitUser) string { return terminal.OrNothing(l.HotBytes) },
 	},
 	{
 		Head:  "COLD ROWS",
 		Field: "coldRows",
 		Right: true,
-		Text:  func(l SplitUser) string { return report.OrNothing(l.ColdRows) },
+		Text:  func(l SplitUser) string { return terminal.OrNothing(l.ColdRows) },
 	},
 	{
 		Head:  "COLD",
 		Field: "coldBytes",
 		Right: true,
 		Text:  coldText,
-		Data:  func(l SplitUser) string { return report.OrNothing(l.ColdBytes) },
+		Data:  func(l SplitUser) string { return terminal.OrNothing(l.ColdBytes) },
 	},
 	{Head: "TABLES", Field: "tables", Text: splitTablesText},
 	{
 		Head:  "BLOCKED",
 		Field: "blocked",
 		Text:  refusedText,
-		Style: func(SplitUser) report.Style { return report.Bad },
+		Style: func(SplitUser) terminal.Style { return terminal.Bad },
 	},
 }
 
@@ -95,14 +95,14 @@ func refusedText(l SplitUser) string {
 	return strings.Join(l.Blocked, "; ")
 }
 
-func splitStyle(l SplitUser) report.Style {
+func splitStyle(l SplitUser) terminal.Style {
 	switch l.Verdict {
 	case SplitReady:
-		return report.Attention
+		return terminal.Attention
 	case SplitBlocked, SplitFailed:
-		return report.Bad
+		return terminal.Bad
 	}
-	return report.Faint
+	return terminal.Faint
 }
 
 func hotText(l SplitUser) string {

@@ -13,9 +13,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -61,7 +61,7 @@ type Options struct {
 	// Run names this scan in the history.
 	Run string
 	// Out shows progress and warnings.
-	Out *report.Output
+	Out *terminal.Output
 	// Scratch is where many users are sorted; nil: the system's folder for temporary files.
 	Scratch userfile.Scratch
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -68,7 +68,7 @@ func options(stderr *bytes.Buffer) Options {
 	return Options{
 		Threshold:   RecommendFrom,
 		Concurrency: 2,
-		Out:         report.New(report.Options{Out: new(bytes.Buffer), Err: stderr, Format: report.JSON}),
+		Out:         terminal.New(terminal.Options{Out: new(bytes.Buffer), Err: stderr, Format: terminal.JSON}),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/units"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -112,7 +112,7 @@ func (o Options) Prices(say func(string, ...any)) {
 	}
 }
 
-var columns = []report.Column[Line]{
+var columns = []terminal.Column[Line]{
 	{Head: "PROBE", Field: "probe", Text: func(l Line) string { return l.ID }},
 	{Head: "RESULT", Keep: true, Field: "result", Text: func(l Line) string { return l.Result }, Style: style},
 	{Head: "TOOK", Field: "tookMs", Right: true, Text: func(l Line) string { return took(l.TookMs) }},
@@ -128,18 +128,18 @@ func took(ms int64) string {
 	return units.FormatDuration(time.Duration(ms) * time.Millisecond)
 }
 
-func style(l Line) report.Style {
+func style(l Line) terminal.Style {
 	switch l.Result {
 	case Failed:
-		return report.Bad
+		return terminal.Bad
 	case NotTried:
-		return report.Faint
+		return terminal.Faint
 	}
-	return report.Good
+	return terminal.Good
 }
 
 // Run tries everything that was asked for, and leaves nothing behind. What a killed run left goes first.
-func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Output) (failed int, err error) {
+func Run(ctx context.Context, c *connect.Connection, o Options, out *terminal.Output) (failed int, err error) {
 	l := &lab{Connection: c, ctx: ctx}
 	if err := l.cleanUp(ctx); err != nil {
 		return 0, fmt.Errorf("clean up what an earlier selftest left: %w", err)
@@ -155,7 +155,7 @@ func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Outp
 			l.sayLeft(out)
 		}
 	}()
-	sheet := report.NewSheet(out, columns)
+	sheet := terminal.NewSheet(out, columns)
 	for _, p := range probes() {
 		if p.run != nil && o.wants(p) {
 			out.Say("%s: %s", p.ID, p.Proves)
@@ -180,7 +180,7 @@ func Run(ctx context.Context, c *connect.Connection, o Options, out *report.Outp
 }
 
 // sayLeft says what stays of a selftest.
-func (l *lab) sayLeft(out *report.Output) {
+func (l *lab) sayLeft(out *terminal.Output) {
 	if l.vanished {
 		out.Say("nothing is left of the user %s", User)
 		return

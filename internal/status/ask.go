@@ -6,7 +6,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -47,7 +47,7 @@ func (q Question) ofRun(
 	ctx context.Context,
 	source *connect.Source,
 	c *connect.Connection,
-	out *report.Output,
+	out *terminal.Output,
 ) (*Report, error) {
 	place, err := source.Records(c.Config)
 	if err != nil {
@@ -71,7 +71,7 @@ func leftInFlight(
 	ctx context.Context,
 	source *connect.Source,
 	c *connect.Connection,
-	out *report.Output,
+	out *terminal.Output,
 ) (users []userdb.UserID, err error) {
 	warn := func(err error) { out.Warn("%v", err) }
 	place, err := source.Records(c.Config)
@@ -90,7 +90,7 @@ func leftInFlight(
 }
 
 // FoundNobody warns of a name that nobody has, and where there is nobody at all: neither is a success.
-func (q Question) FoundNobody(r *Report, out *report.Output) bool {
+func (q Question) FoundNobody(r *Report, out *terminal.Output) bool {
 	if unknown := r.Unknown(); len(q.Named) > 0 && len(unknown) > 0 {
 		out.Warn("status: no such user: %s: no file, and nothing in the Durable Object; check the name and --layout",
 			unknown[0])

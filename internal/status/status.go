@@ -13,7 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
-	"github.com/dbmigrate/dbmigrate/pkg/report"
+	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -219,14 +219,14 @@ func (t *Totals) add(l Line) {
 
 // Printer shows lines as they come.
 type Printer struct {
-	out    *report.Output
-	sheet  *report.Sheet[Line]
+	out    *terminal.Output
+	sheet  *terminal.Sheet[Line]
 	totals Totals
 }
 
 // NewPrinter begins to show a report.
-func NewPrinter(out *report.Output, top int) *Printer {
-	p := &Printer{out: out, sheet: report.NewSheet(out, columns)}
+func NewPrinter(out *terminal.Output, top int) *Printer {
+	p := &Printer{out: out, sheet: terminal.NewSheet(out, columns)}
 	p.sheet.Top = top
 	return p
 }
@@ -281,7 +281,7 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 }
 
 // draw shows where users are as bars.
-func (t *Totals) draw(out *report.Output) {
+func (t *Totals) draw(out *terminal.Output) {
 	all := t.File + t.Store + t.Split + t.Neither
 	if all == 0 || !out.DrawsErr() {
 		return
@@ -293,12 +293,12 @@ func (t *Totals) draw(out *report.Output) {
 	}{{"in R2", t.File}, {"in Durable Objects", t.Store}, {"split", t.Split}, {"in between", t.Neither}} {
 		if place.users > 0 {
 			share := float64(place.users) / float64(all)
-			out.Say("  %-18s %3.0f %% %s", place.name, share*100, report.Bar(share, cells))
+			out.Say("  %-18s %3.0f %% %s", place.name, share*100, terminal.Bar(share, cells))
 		}
 	}
 }
 
-var columns = []report.Column[Line]{
+var columns = []terminal.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
 	{
 		Head:  "SERVED BY",
@@ -322,20 +322,20 @@ var columns = []report.Column[Line]{
 		Head:  "WRITES SINCE",
 		Field: "writesSince",
 		Right: true,
-		Text:  func(l Line) string { return report.OrNothing(l.Writes) },
+		Text:  func(l Line) string { return terminal.OrNothing(l.Writes) },
 	},
 	{
 		Head:  "TO THAW",
 		Field: "thaws",
 		Right: true,
-		Text:  func(l Line) string { return report.OrNothing(l.Thaws) },
+		Text:  func(l Line) string { return terminal.OrNothing(l.Thaws) },
 	},
 	{Head: "VERSION", Field: "userVersion", Right: true, Text: versionText},
 	{
 		Head:  "MIGRATED",
 		Field: "migratedAt",
 		Text:  migratedText,
-		Data:  func(l Line) string { return report.OrNothing(l.At) },
+		Data:  func(l Line) string { return terminal.OrNothing(l.At) },
 	},
 	{Head: "RUN", Field: "run", Text: func(l Line) string { return l.Run }},
 	{
@@ -343,7 +343,7 @@ var columns = []report.Column[Line]{
 		Field: "problem",
 		Text:  problemText,
 		Data:  func(l Line) string { return l.Problem },
-		Style: func(Line) report.Style { return report.Attention },
+		Style: func(Line) terminal.Style { return terminal.Attention },
 	},
 }
 
@@ -361,14 +361,14 @@ func servesText(l Line) string {
 	return "?"
 }
 
-func servesStyle(l Line) report.Style {
+func servesStyle(l Line) terminal.Style {
 	switch l.Serves {
 	case userfile.SideStore, userfile.SideSplit:
-		return report.Good
+		return terminal.Good
 	case userfile.SideNeither:
-		return report.Bad
+		return terminal.Bad
 	}
-	return report.Plain
+	return terminal.Plain
 }
 
 // versionText is empty for 0, which most databases have.
@@ -376,10 +376,10 @@ func versionText(l Line) string {
 	if l.UserVersion == nil {
 		return ""
 	}
-	return report.OrNothing(int64(*l.UserVersion))
+	return terminal.OrNothing(int64(*l.UserVersion))
 }
 
-func sizeText(l Line) string { return report.SizeOrNothing(l.Bytes) }
+func sizeText(l Line) string { return terminal.SizeOrNothing(l.Bytes) }
 
 func migratedText(l Line) string {
 	if l.At == 0 {

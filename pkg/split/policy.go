@@ -14,8 +14,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/tailscale/hujson"
 
-	"github.com/dbmigrate/dbmigrate/internal/nearest"
 	"github.com/dbmigrate/dbmigrate/internal/sqltext"
+	"github.com/dbmigrate/dbmigrate/internal/suggest"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -289,7 +289,7 @@ func (s section) only(known ...string) error {
 			return fmt.Errorf(
 				"%s is no setting: %sthere are %s",
 				s.at(key),
-				nearest.Hint(key, known),
+				suggest.Hint(key, known),
 				strings.Join(known, ", "),
 			)
 		}

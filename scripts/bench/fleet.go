@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/concurrency"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -35,7 +36,7 @@ func manyUsers(ctx context.Context, w *world) (string, error) {
 	}
 	var imports intervals
 	engine := *w.engine
-	limiter := fleet.NewLimiter(fleetConcurrency)
+	limiter := concurrency.NewLimiter(fleetConcurrency)
 	engine.Turns, engine.Observe = limiter, imports.observe
 	var failed error
 	processes := append(workerds(), os.Getpid())

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/setup"
+	"github.com/dbmigrate/dbmigrate/internal/initialize"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
@@ -59,7 +59,7 @@ func (p *project) declareBindings() {
 	p.t.Helper()
 	in := config.Input{Dir: p.dir, Getenv: func(string) string { return "" }}
 	in.Flags.Bucket, in.Flags.KVNamespace = "user-data", "dbmigrate-flags"
-	if _, err := setup.WriteWorker(in, false); err != nil {
+	if _, err := initialize.WriteWorker(in, false); err != nil {
 		p.t.Fatal(err)
 	}
 	const bucket = `"bucket_name": "user-data"`

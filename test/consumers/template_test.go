@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/setup"
+	"github.com/dbmigrate/dbmigrate/internal/initialize"
 )
 
 // mostLines is how many lines mounting the package may add to an application.
@@ -43,7 +43,7 @@ func mountByInit(t *testing.T, p *project) {
 	in := config.Input{Dir: p.dir, Getenv: func(string) string { return "" }}
 	in.Flags.Bucket, in.Flags.KVNamespace = "user-data", "flags-namespace-id"
 	for _, added := range []int{5, 0} {
-		w, err := setup.WriteWorker(in, false)
+		w, err := initialize.WriteWorker(in, false)
 		if err != nil || w.Added != added || w.Made != (added > 0) {
 			t.Fatalf("%+v, %v", w, err)
 		}

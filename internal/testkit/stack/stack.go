@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dbmigrate/dbmigrate/internal/localdev"
+	"github.com/dbmigrate/dbmigrate/internal/wrangler"
 )
 
 // What worker/wrangler.jsonc and testdata/wrangler.jsonc both declare.
@@ -52,9 +52,9 @@ type Stack struct {
 	PersistDir  string
 
 	options   Options
-	tools     localdev.Tools
+	tools     wrangler.Tools
 	temporary bool // PersistDir is ours to remove
-	runtime   *localdev.Runtime
+	runtime   *wrangler.Runtime
 }
 
 // Start runs the local runtime and returns when it answers. ctx bounds the start only; end the stack with
@@ -173,7 +173,7 @@ func (s *Stack) launch(ctx context.Context, port string) error {
 	if s.temporary {
 		temporary = []string{s.PersistDir}
 	}
-	runtime, err := localdev.Start(ctx, localdev.Options{
+	runtime, err := wrangler.Start(ctx, wrangler.Options{
 		Tools:      s.tools,
 		Config:     s.options.ConfigPath,
 		PersistDir: s.PersistDir,

@@ -6,18 +6,18 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dbmigrate/dbmigrate/internal/localdev"
+	"github.com/dbmigrate/dbmigrate/internal/wrangler"
 )
 
-func findToolchain(workerDir string) (localdev.Tools, error) {
+func findToolchain(workerDir string) (wrangler.Tools, error) {
 	if workerDir == "" {
 		root, err := moduleRoot()
 		if err != nil {
-			return localdev.Tools{}, err
+			return wrangler.Tools{}, err
 		}
 		workerDir = filepath.Join(root, "worker")
 	}
-	tools, err := localdev.FindTools(workerDir, "run `make setup`")
+	tools, err := wrangler.FindTools(workerDir, "run `make setup`")
 	if err != nil {
 		return tools, err
 	}
