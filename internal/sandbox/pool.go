@@ -20,6 +20,7 @@ import (
 type Pool struct {
 	budget Budget
 	slots  chan struct{} // one for each process that may be at work
+	ahead  chan struct{} // and one for each that does nothing but what somebody's writes wait for
 
 	mu     sync.Mutex
 	idle   []*child
@@ -28,12 +29,20 @@ type Pool struct {
 
 // NewPool makes a pool without processes: they start when they are needed.
 func NewPool(budget Budget) *Pool {
-	return &Pool{budget: budget, slots: make(chan struct{}, processes())}
+	return &Pool{
+		budget: budget,
+		slots:  make(chan struct{}, processes()),
+		ahead:  make(chan struct{}, processesAhead),
+	}
 }
 
 // processes is how many are at work at once: twice what the machine can do, so that a few files that take
 // long do not hold up the others.
 func processes() int { return max(8, 2*runtime.NumCPU()) }
+
+// processesAhead is how many processes more check what writes wait for. Files that take long, or many that
+// wait, would hold these up otherwise.
+const processesAhead = 2
 
 // Close ends all processes. A check that is under way ends by itself, and its process with it.
 func (p *Pool) Close() error {
@@ -49,13 +58,19 @@ func (p *Pool) Close() error {
 
 // Preflight is sqlitefile.PreflightWithin within the budget.
 func (p *Pool) Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
-	a, err := p.do(ctx, job{Check: checkAll, Path: path, Limits: limits})
+	a, err := p.do(ctx, job{Check: checkAll, Path: path, Limits: limits}, nil)
+	return a.Report, err
+}
+
+// PreflightAhead is Preflight past the queue.
+func (p *Pool) PreflightAhead(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
+	a, err := p.do(ctx, job{Check: checkAll, Path: path, Limits: limits}, p.ahead)
 	return a.Report, err
 }
 
 // Survey is sqlitefile.Survey within the budget.
 func (p *Pool) Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
-	a, err := p.do(ctx, job{Check: checkCount, Path: path, Limits: limits})
+	a, err := p.do(ctx, job{Check: checkCount, Path: path, Limits: limits}, nil)
 	return a.Report, err
 }
 
@@ -65,19 +80,19 @@ func (p *Pool) JudgeSkimmed(
 	path string,
 	limits wire.Limits,
 ) (sqlitefile.Report, bool, error) {
-	a, err := p.do(ctx, job{Check: checkSchema, Path: path, Limits: limits})
+	a, err := p.do(ctx, job{Check: checkSchema, Path: path, Limits: limits}, nil)
 	return a.Report, a.Sure, err
 }
 
-// do turns an answer that the budget cut short into a report.
-func (p *Pool) do(ctx context.Context, j job) (answer, error) {
+// do turns an answer that the budget cut short into a report. The job may have places besides those of all.
+func (p *Pool) do(ctx context.Context, j job, besides chan struct{}) (answer, error) {
 	file, err := os.Stat(j.Path)
 	if err != nil {
 		return answer{}, &userdb.Error{Op: "check", Thing: j.Path, Kind: userdb.Internal, Err: err}
 	}
 	j.Bytes = file.Size()
 	j.Deadline = p.budget.deadline(file.Size())
-	a, err := p.ask(ctx, j)
+	a, err := p.ask(ctx, j, besides)
 	switch {
 	case err != nil:
 		return answer{}, err
@@ -100,10 +115,12 @@ func (p *Pool) do(ctx context.Context, j job) (answer, error) {
 
 // ask has a job done by a process. One that dies may have been killed by somebody, so another one gets the
 // job once more.
-func (p *Pool) ask(ctx context.Context, j job) (answer, error) {
+func (p *Pool) ask(ctx context.Context, j job, besides chan struct{}) (answer, error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
+	case besides <- struct{}{}:
+		defer func() { <-besides }()
 	case <-ctx.Done():
 		return answer{}, interrupted(ctx, j)
 	}

@@ -69,6 +69,23 @@ func TestHostileFilesAreTooCostly(t *testing.T) {
 	}
 }
 
+// Writes wait for a check that is ahead of others, however many files take long.
+func TestWhatWritesWaitForGoesAhead(t *testing.T) {
+	p := newPool(t, short)
+	for range cap(p.slots) {
+		p.slots <- struct{}{}
+	}
+	path := well(t)
+	if report, err := p.PreflightAhead(t.Context(), path, wire.DefaultLimits); err != nil || report.Rows != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Preflight(over, path, wire.DefaultLimits); userdb.KindOf(err) != userdb.Interrupted {
+		t.Errorf("another check did not wait: %v", err)
+	}
+}
+
 // SQLite is refused memory, or Go is and the process dies: both are the file's doing.
 func TestMemoryIsBounded(t *testing.T) {
 	for _, memory := range []int64{1 << 20, 16 << 20, 48 << 20} {

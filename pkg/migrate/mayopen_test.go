@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -14,7 +15,12 @@ import (
 // costly finds every file too costly, and counts.
 type costly struct {
 	userfile.Checks
-	asked int
+	asked, ahead int
+}
+
+func (c *costly) PreflightAhead(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
+	c.ahead++
+	return c.Preflight(ctx, path, limits)
 }
 
 func (c *costly) Preflight(context.Context, string, wire.Limits) (sqlitefile.Report, error) {
@@ -57,7 +63,25 @@ func TestMergeChecksTheHotFile(t *testing.T) {
 	if _, _, err := r.unite(t.Context(), &userfile.Copy{Path: "hot"}, &userfile.Copy{Path: "cold"}, nil); userdb.KindOf(
 		err,
 	) != userdb.TooCostly ||
-		checks.asked != 1 {
-		t.Errorf("%v, asked %d times", err, checks.asked)
+		checks.asked != 1 || checks.ahead != 1 {
+		t.Errorf("%v, asked %d times, ahead of others %d times", err, checks.asked, checks.ahead)
+	}
+}
+
+// TestAFencedFileIsCheckedAhead: its user's writes wait for the check, and those of others do not.
+func TestAFencedFileIsCheckedAhead(t *testing.T) {
+	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, content := range [][]byte{header(), fenced} {
+		files := newMemory()
+		files.put("alice/database.sqlite", content, time.Now())
+		m := &migration{Engine: files.engine(t), user: "alice", result: &result.Result{}}
+		checks := &costly{}
+		m.Checks = checks
+		if err := m.admit(t.Context()); userdb.KindOf(err) != userdb.TooCostly || checks.ahead != want {
+			t.Errorf("%v, ahead of others %d times, want %d", err, checks.ahead, want)
+		}
 	}
 }

@@ -284,7 +284,9 @@ func (r *retreat) unite(
 ) (whole *userfile.Copy, left int64, err error) {
 	// The application has written it since the split.
 	if r.opened == "" || hot.SHA != r.opened {
-		if err := r.source().MayOpen(ctx, r.user, hot); err != nil {
+		source := r.source()
+		source.WritesWait = true
+		if err := source.MayOpen(ctx, r.user, hot); err != nil {
 			return nil, 0, err
 		}
 	}

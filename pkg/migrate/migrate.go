@@ -256,7 +256,9 @@ func (m *migration) admit(ctx context.Context) error {
 	if m.g == 0 {
 		checking, done = m.untilStopped(ctx)
 	}
-	err = m.source().Preflight(checking, m.user, file)
+	source := m.source()
+	source.WritesWait = file.Fenced()
+	err = source.Preflight(checking, m.user, file)
 	done()
 	m.result.Unfit, m.result.Warnings = err != nil, file.Warnings
 	if err == nil && m.parts != nil {

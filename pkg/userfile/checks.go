@@ -11,6 +11,8 @@ import (
 // file that they have not let pass. What takes more than it may is a report with the reason too-costly.
 type Checks interface {
 	Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
+	// PreflightAhead is Preflight while the user's writes wait for it: it has no queue of others before it.
+	PreflightAhead(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
 	// Survey is Preflight that counts the entries, too.
 	Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error)
 	JudgeSkimmed(
@@ -22,6 +24,14 @@ type Checks interface {
 
 // checksHere are without a budget, in this process.
 type checksHere struct{}
+
+func (c checksHere) PreflightAhead(
+	ctx context.Context,
+	path string,
+	limits wire.Limits,
+) (sqlitefile.Report, error) {
+	return c.Preflight(ctx, path, limits)
+}
 
 func (checksHere) Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
 	return sqlitefile.PreflightWithin(ctx, path, limits)

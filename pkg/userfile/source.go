@@ -39,6 +39,8 @@ type Source struct {
 	Scratch Scratch
 	// Checks open users' files for the first time; nil: in this process, without a budget.
 	Checks Checks
+	// WritesWait says that the user's writes wait for what is read: no check of it queues behind others.
+	WritesWait bool
 	// Observe, when set, is told of each step.
 	Observe func(result.Event)
 	// Now is the operator's clock; time.Now when nil.
@@ -102,7 +104,7 @@ func (s *Source) observe(ev result.Event) {
 // user who cannot be moved is refused while nothing has changed anywhere.
 func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) error {
 	begun := s.now()
-	report, err := s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
+	report, err := s.preflight(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func (s *Source) Preflight(ctx context.Context, u userdb.UserID, file *Copy) err
 // MayOpen refuses a file that nobody has checked and that takes too much to check. Other faults are for the
 // caller to find.
 func (s *Source) MayOpen(ctx context.Context, u userdb.UserID, file *Copy) error {
-	report, err := s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
+	report, err := s.preflight(ctx, file)
 	if err != nil {
 		return About(u, err)
 	}
@@ -128,6 +130,13 @@ func (s *Source) MayOpen(ctx context.Context, u userdb.UserID, file *Copy) error
 		return About(u, err)
 	}
 	return nil
+}
+
+func (s *Source) preflight(ctx context.Context, file *Copy) (sqlitefile.Report, error) {
+	if s.WritesWait {
+		return s.FirstCheck().PreflightAhead(ctx, file.Path, s.Limits)
+	}
+	return s.FirstCheck().Preflight(ctx, file.Path, s.Limits)
 }
 
 // About names the user in an error that speaks of a scratch file.

@@ -46,6 +46,7 @@ func TestHundredBusyUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := paced{t: t, cloud: cloud, image: image, policy: policy}
+	go all.waits.beat(t.Context().Done())
 	for first := 0; first < users; first += pacedTogether {
 		all.moveSplitReturn(first, min(pacedTogether, users-first))
 	}

@@ -21,6 +21,26 @@ type waits struct {
 	longest  []wait // the longest first
 	commands []period
 	requests []*period // the operators'
+	standing []period  // in which this process did nothing, although it was due: nor did others
+}
+
+// pulse is how often the test looks whether its machine goes on, and paused how late that is noted.
+const pulse, paused = 100 * time.Millisecond, time.Second
+
+// beat goes on until done.
+func (l *waits) beat(done <-chan struct{}) {
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case <-done:
+			return
+		case <-time.After(pulse):
+		}
+		if now := time.Now(); now.Sub(last) > paused {
+			l.mu.Lock()
+			l.standing = append(l.standing, period{begun: last, ended: now})
+			l.mu.Unlock()
+		}
+	}
 }
 
 // wait is one write, from its first request to its acknowledgement.
@@ -107,7 +127,8 @@ func (l *waits) report() string {
 	defer l.mu.Unlock()
 	var text strings.Builder
 	for _, w := range l.longest {
-		fmt.Fprintf(&text, "%s, write %d: waited %s, beside %s\n", w.user, w.n, inTenths(w.took()), l.commandsIn(w))
+		fmt.Fprintf(&text, "%s, write %d: waited %s, beside %s; this machine stood still for %s of it\n",
+			w.user, w.n, inTenths(w.took()), l.commandsIn(w), inTenths(l.stoodStill(w)))
 		for _, a := range w.attempts {
 			fmt.Fprintf(&text, "    %+.1fs the client: HTTP %d in %s (%s)\n",
 				a.Begun.Sub(w.begun()).Seconds(), a.Status, inTenths(a.Ended.Sub(a.Begun)), a.Trip)
@@ -115,6 +136,13 @@ func (l *waits) report() string {
 		l.tellRequests(&text, w)
 	}
 	return text.String()
+}
+
+func (l *waits) stoodStill(w wait) (sum time.Duration) {
+	for _, p := range l.standing {
+		sum += p.within(w)
+	}
+	return sum
 }
 
 func (l *waits) commandsIn(w wait) string {
