@@ -43,7 +43,7 @@ type Input struct {
 	Getenv  func(string) string
 }
 
-// Config is the outcome. What a command does not need may be missing: see the Need methods.
+// Config is the outcome. What a command does not need may be missing: see Need.
 type Config struct {
 	Values
 	Credentials

@@ -220,9 +220,9 @@ func TestNeeds(t *testing.T) {
 		need func() error
 		give []func()
 	}{
-		"R2":     {c.NeedR2, []func(){func() { c.Bucket = "b" }, func() { c.R2Endpoint = "https://e" }, func() { c.AccessKeyID = "id" }}},
-		"KV":     {c.NeedKV, []func(){func() { c.KVNamespace = "k" }, func() { c.AccountID = "a" }, func() { c.APIToken = "t" }}},
-		"Worker": {c.NeedWorker, []func(){func() { c.WorkerURL = "https://w" }, func() { c.Token = "fifteen-bytes-x" }, func() { c.Token = "sixteen-bytes-xx" }}},
+		"R2":     {func() error { return c.Need(R2) }, []func(){func() { c.Bucket = "b" }, func() { c.R2Endpoint = "https://e" }, func() { c.AccessKeyID = "id" }}},
+		"KV":     {func() error { return c.Need(KV) }, []func(){func() { c.KVNamespace = "k" }, func() { c.AccountID = "a" }, func() { c.APIToken = "t" }}},
+		"Worker": {func() error { return c.Need(Worker) }, []func(){func() { c.WorkerURL = "https://w" }, func() { c.Token = "fifteen-bytes-x" }, func() { c.Token = "sixteen-bytes-xx" }}},
 	} {
 		c = Config{}
 		for i, give := range test.give {
@@ -234,6 +234,20 @@ func TestNeeds(t *testing.T) {
 		if err := test.need(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestEverythingMissingIsNamed: a person mends a configuration once, and not once for each setting.
+func TestEverythingMissingIsNamed(t *testing.T) {
+	c := Config{Values: Values{WorkerURL: "https://w"}}
+	err := c.Need(R2, KV, Worker)
+	want := "no bucket, no account, no R2 access key, no KV namespace, no Cloudflare API token and no admin token in flags, environment or a wrangler file"
+	if err == nil || !strings.HasPrefix(err.Error(), want+" (set --bucket ") || strings.Count(err.Error(), "CLOUDFLARE_ACCOUNT_ID") != 1 {
+		t.Error(err)
+	}
+	c.Token = "short"
+	if err := c.Need(R2, Worker); !strings.HasPrefix(err.Error(), "no bucket, no account and no R2 access key in ") {
+		t.Error(err)
 	}
 }
 

@@ -54,7 +54,7 @@ func fuzzWrangler(f *testing.F, name string, seeds ...string) {
 			if c.WorkerURL != "" && !strings.HasPrefix(c.WorkerURL, "http") {
 				t.Errorf("a Worker at %q", c.WorkerURL)
 			}
-			_, _, _ = c.NeedR2(), c.NeedKV(), c.NeedWorker()
+			_ = c.Need(R2, KV, Worker)
 		}
 	})
 }

@@ -95,58 +95,81 @@ func withoutSecrets(raw string) string {
 	return u.Scheme + "://" + u.Host + u.Path
 }
 
-// NeedR2 says what is missing to reach the bucket, nil when nothing is.
-func (c *Config) NeedR2() error {
-	switch {
-	case c.Bucket == "":
-		return c.missing("bucket", "--bucket or DBMIGRATE_BUCKET, or r2_buckets in wrangler.jsonc")
-	case c.R2Endpoint == "":
-		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
-	case c.AccessKeyID == "":
-		return c.missing(
-			"R2 access key",
-			`AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, made under R2, "Manage API tokens", with Object Read & Write`,
-		)
-	}
-	return nil
+// Part is a service that a command may need.
+type Part int
+
+// The parts.
+const (
+	R2 Part = iota
+	KV
+	Worker
+)
+
+// setting is something that has to be known to reach a part, and how it is said.
+type setting struct {
+	what, how string
+	known     bool
 }
 
-// NeedKV says what is missing to reach the flags.
-func (c *Config) NeedKV() error {
-	switch {
-	case c.KVNamespace == "":
-		return c.missing(
-			"KV namespace",
-			"--kv-namespace or DBMIGRATE_KV_NAMESPACE with its id, or kv_namespaces in wrangler.jsonc",
-		)
-	case c.AccountID == "":
-		return c.missing("account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc")
-	case c.APIToken == "":
-		return c.missing(
-			"Cloudflare API token",
-			"CLOUDFLARE_API_TOKEN, with the account permission Workers KV Storage: Edit",
-		)
+func (c *Config) settings(p Part) []setting {
+	const account, accountHow = "account", "--account-id or CLOUDFLARE_ACCOUNT_ID, or account_id in wrangler.jsonc"
+	switch p {
+	case R2:
+		return []setting{
+			{"bucket", "--bucket or DBMIGRATE_BUCKET, or r2_buckets in wrangler.jsonc", c.Bucket != ""},
+			{account, accountHow, c.R2Endpoint != ""},
+			{
+				"R2 access key",
+				`AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, made under R2, "Manage API tokens", with Object Read & Write`,
+				c.AccessKeyID != "",
+			},
+		}
+	case KV:
+		return []setting{
+			{
+				"KV namespace",
+				"--kv-namespace or DBMIGRATE_KV_NAMESPACE with its id, or kv_namespaces in wrangler.jsonc",
+				c.KVNamespace != "",
+			},
+			{account, accountHow, c.AccountID != ""},
+			{
+				"Cloudflare API token",
+				"CLOUDFLARE_API_TOKEN, with the account permission Workers KV Storage: Edit",
+				c.APIToken != "",
+			},
+		}
 	}
-	return nil
-}
-
-// MinTokenBytes is the shortest admin token; the Worker keeps its admin routes closed with a shorter one.
-const MinTokenBytes = 16
-
-// NeedWorker says what is missing to reach the Durable Objects.
-func (c *Config) NeedWorker() error {
-	switch {
-	case c.WorkerURL == "":
-		return c.missing(
+	return []setting{
+		{
 			"Worker URL",
-			"--worker-url or DBMIGRATE_WORKER_URL; a wrangler file names it only by a custom domain",
-		)
-	case c.Token == "":
-		return c.missing(
+			"--worker-url or DBMIGRATE_WORKER_URL (a wrangler file names it only by a custom domain)",
+			c.WorkerURL != "",
+		},
+		{
 			"admin token",
 			"DBMIGRATE_TOKEN, the value of the Worker's secret of that name (`wrangler secret put DBMIGRATE_TOKEN`)",
-		)
-	case len(c.Token) < MinTokenBytes:
+			c.Token != "",
+		},
+	}
+}
+
+// Need says everything that is missing to reach these parts, nil when nothing is.
+func (c *Config) Need(parts ...Part) error {
+	var what, how []string
+	for _, p := range parts {
+		for _, s := range c.settings(p) {
+			if name := "no " + s.what; !s.known && !slices.Contains(what, name) {
+				what, how = append(what, name), append(how, s.how)
+			}
+		}
+	}
+	switch {
+	case len(what) == 1:
+		return c.missing(what[0], how[0])
+	case len(what) > 1:
+		last := len(what) - 1
+		return c.missing(strings.Join(what[:last], ", ")+" and "+what[last], strings.Join(how, "; "))
+	case slices.Contains(parts, Worker) && len(c.Token) < MinTokenBytes:
 		return usage(
 			"read DBMIGRATE_TOKEN",
 			"",
@@ -156,6 +179,9 @@ func (c *Config) NeedWorker() error {
 	}
 	return nil
 }
+
+// MinTokenBytes is the shortest admin token; the Worker keeps its admin routes closed with a shorter one.
+const MinTokenBytes = 16
 
 func (c *Config) missing(what, how string) error {
 	where := "in flags, environment or a wrangler file"
@@ -173,5 +199,5 @@ func (c *Config) missing(what, how string) error {
 			)
 		}
 	}
-	return usage("read configuration", "", fmt.Errorf("no %s %s", what, where), "set "+how)
+	return usage(what+" "+where, "", nil, "set "+how)
 }

@@ -53,6 +53,9 @@ func (s *Source) Choose(
 
 // Records is where run records are looked for.
 func (s *Source) Records(c config.Config) (*record.Place, error) {
+	if err := need(c, config.R2); err != nil {
+		return nil, err
+	}
 	files, err := R2(c, s.Traffic)
 	if err != nil {
 		return nil, err
@@ -80,6 +83,9 @@ func (s *Source) ForeignMark(
 // Bucket is the bucket alone, for what has to be known before the users are.
 func (s *Source) Bucket() (migrate.Files, error) {
 	c, err := s.Config()
+	if err == nil {
+		err = need(c, config.R2)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -72,9 +73,24 @@ func (s *Source) Input() (config.Input, error) {
 	}, nil
 }
 
+// wayOut goes on where something is missing.
+const wayOut = "; `dbmigrate init` asks for what is no secret, `dbmigrate doctor` checks all of it, `dbmigrate help connection` explains it"
+
+// need says everything that is missing, and what helps.
+func need(c config.Config, parts ...config.Part) error {
+	err := c.Need(parts...)
+	var e *userdb.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	helped := *e
+	helped.Hint += wayOut
+	return &helped
+}
+
 // R2 is the bucket.
 func R2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
-	if err := c.NeedR2(); err != nil {
+	if err := c.Need(config.R2); err != nil {
 		return nil, err
 	}
 	return r2.New(
@@ -92,7 +108,7 @@ func R2(c config.Config, t userdb.Traffic) (*r2.Client, error) {
 
 // KV are the flags.
 func KV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
-	if err := c.NeedKV(); err != nil {
+	if err := c.Need(config.KV); err != nil {
 		return nil, err
 	}
 	return kv.New(
@@ -110,7 +126,7 @@ func KV(c config.Config, budget int, t userdb.Traffic) (*kv.Client, error) {
 
 // Worker is the Worker's admin routes.
 func Worker(c config.Config, version string, t userdb.Traffic) (*doclient.Client, error) {
-	if err := c.NeedWorker(); err != nil {
+	if err := c.Need(config.Worker); err != nil {
 		return nil, err
 	}
 	return doclient.New(
@@ -129,12 +145,20 @@ func hintToSend(c config.Config) string {
 
 // Reading makes an engine for commands that need only the bucket and the flags.
 func (s *Source) Reading(shards int) (*migrate.Engine, config.Config, error) {
+	return s.reading(shards, config.R2, config.KV)
+}
+
+// reading names whatever of these parts is missing.
+func (s *Source) reading(shards int, parts ...config.Part) (*migrate.Engine, config.Config, error) {
 	c, err := s.Config()
 	if err != nil {
 		return nil, c, err
 	}
 	layout, err := userdb.ParseLayout(c.Layout)
 	if err != nil {
+		return nil, c, err
+	}
+	if err := need(c, parts...); err != nil {
 		return nil, c, err
 	}
 	files, err := R2(c, s.Traffic)
@@ -216,7 +240,7 @@ const looksAtOnce = 16
 // protocol version, a refused token or a wrong address ends the command here. Only a command that may do
 // without the Durable Objects goes on when the Worker does not answer.
 func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
-	e, c, err := s.Reading(n.Shards)
+	e, c, err := s.reading(n.Shards, config.R2, config.KV, config.Worker)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ func checkConfig(c config.Config) Finding {
 	if c.File != "" {
 		detail += ", " + c.File
 	}
+	if c.OwnFile == "" && c.File == "" {
+		detail += "; no dbmigrate.toml or wrangler file was read (`dbmigrate init` writes one)"
+	}
 	if c.Environment != "" {
 		detail += fmt.Sprintf(" (environment %s)", c.Environment)
 	}
