@@ -86,7 +86,7 @@ func interfered(
 	proxy, err := faultproxy.New(s.URL)
 	ts.Check(err)
 	defer proxy.Close()
-	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix, faultproxy.AskedAgain)
 	there := false
 	proxy.Reset(faultproxy.SingleRequests(func(r faultproxy.Request) faultproxy.Fault {
 		reached := !there && r.Name() == args[0]

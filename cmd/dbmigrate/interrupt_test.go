@@ -40,7 +40,7 @@ func newOperator(t *testing.T, users ...string) *operator {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
-	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix, faultproxy.AskedAgain)
 	o := &operator{s, proxy, t.TempDir(), t.TempDir()}
 	for _, user := range users {
 		o.putUser(t, user)

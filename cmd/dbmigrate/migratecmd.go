@@ -80,6 +80,7 @@ func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) erro
 		Why:         connect.FillsObjects,
 		Shards:      set.Shards(),
 		Splits:      splits,
+		Moves:       !o.dryRun,
 		Meanwhile: func(e *migrate.Engine, c config.Config) {
 			ahead.Begin(ctx, e, c, set, o.Prefix, !o.dryRun, a.out.Warn)
 		},

@@ -24,6 +24,9 @@ type slowWorker struct {
 	mu   sync.Mutex
 	left map[string]bool
 	all  chan struct{}
+
+	again  int    // questions beside the greeting
+	second string // the version that answers these
 }
 
 func nameOf(r *http.Request) string {
@@ -47,14 +50,19 @@ func nameOf(r *http.Request) string {
 func (s *slowWorker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := nameOf(r)
 	s.mu.Lock()
+	answers := "test"
+	if name == "hello" && r.URL.Query().Has("again") {
+		s.again++
+		name, answers = fmt.Sprint("hello again ", s.again), s.second
+	}
 	if delete(s.left, name); len(s.left) == 0 && s.all != nil {
 		close(s.all)
 		s.all = nil
 	}
 	all := s.all
 	s.mu.Unlock()
-	switch name {
-	case "hello":
+	switch {
+	case strings.HasPrefix(name, "hello"):
 		if all != nil {
 			select {
 			case <-all:
@@ -65,15 +73,15 @@ func (s *slowWorker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(wire.Hello{
 			Protocol: wire.Version,
-			Worker:   "test",
+			Worker:   answers,
 			Limits:   wire.DefaultLimits,
 			Object:   &wire.ObjectReport{Answers: true, Worker: "test"},
 			NowMs:    time.Now().UnixMilli(),
 		}) // the client is gone
-	case "lifecycle rules", "quarantine":
+	case name == "lifecycle rules", name == "quarantine":
 		w.Header().Set("Content-Type", "application/xml")
 		fmt.Fprint(w, "<Result/>")
-	case "the user's file":
+	case name == "the user's file":
 		w.Header().Set("Content-Length", "1")
 	default:
 		w.Header().Set("Content-Type", "application/json")
@@ -81,15 +89,25 @@ func (s *slowWorker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestAsksWhileTheWorkerAnswers: a migrate waits for one round trip before its first user, not for six.
+// TestAsksWhileTheWorkerAnswers: a migrate waits for one round trip before its first user, not for six. Where
+// another version answers beside the greeting, it begins nobody.
 func TestAsksWhileTheWorkerAnswers(t *testing.T) {
-	server := &slowWorker{t: t, all: make(chan struct{}), left: map[string]bool{
+	for _, second := range []string{"test", "old"} {
+		t.Run(second, func(t *testing.T) { asksWhileTheWorkerAnswers(t, second) })
+	}
+}
+
+func asksWhileTheWorkerAnswers(t *testing.T, second string) {
+	server := &slowWorker{t: t, second: second, all: make(chan struct{}), left: map[string]bool{
 		"lifecycle rules": true,
 		"lock rules":      true,
 		"the user's file": true,
 		"quarantine":      true,
 		"flags":           true,
 	}}
+	for n := range hellosBefore - 1 {
+		server.left[fmt.Sprint("hello again ", n+1)] = true
+	}
 	s := httptest.NewServer(server)
 	defer s.Close()
 	environment := map[string]string{
@@ -117,15 +135,19 @@ func TestAsksWhileTheWorkerAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ahead Ahead
-	_, err = source.All(t.Context(), Need{
+	conn, err := source.All(t.Context(), Need{
 		Concurrency: 1,
 		Why:         FillsObjects,
+		Moves:       true,
 		Meanwhile: func(e *migrate.Engine, c config.Config) {
 			ahead.Begin(t.Context(), e, c, set, "", true, t.Logf)
 		},
 	})
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	if err := conn.StillTheWorker(nil)(t.Context(), nil); (err != nil) != (second != "test") {
+		t.Errorf("version %s beside test: %v", second, err)
 	}
 	if users, err := ahead.Users(); err != nil || len(users) != 1 {
 		t.Errorf("%v, %v", users, err)

@@ -213,6 +213,7 @@ type Need struct {
 	Why         Purpose
 	Shards      int  // how many processes share the account; 0 and 1: this one alone
 	Splits      bool // the Worker has to know split mode
+	Moves       bool // users will be moved, and StillTheWorker looks before
 	// Meanwhile begins what else can be asked for while the Worker answers; it must not wait. nil: nothing.
 	Meanwhile func(*migrate.Engine, config.Config)
 }
@@ -223,7 +224,8 @@ type Connection struct {
 	Limiter   *concurrency.Limiter
 	worker    *doclient.Client
 	greeted   string // the Worker's version when it was greeted
-	without   bool   // the Worker did not answer, and the command does without
+	beside    func() (map[string]int, error)
+	without   bool // the Worker did not answer, and the command does without
 	Config    config.Config
 	Unplaced  error // why a migrate would leave new objects anywhere
 	Misplaced error // why these are not the bucket's objects
@@ -252,6 +254,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	e.Stores, e.Concurrency, e.Turns = worker, min(n.Concurrency, looksAtOnce), limiter
 	s.Traffic.Listen(limiter)
 	answer := parallel.Ahead(func() (wire.Hello, error) { return worker.Hello(ctx) })
+	beside := asksAgain(ctx, worker, n)
 	var rules []precheck.Asked
 	if n.Why == FillsObjects {
 		rules = append(
@@ -284,6 +287,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 		Limiter:   limiter,
 		worker:    worker,
 		greeted:   hello.Worker,
+		beside:    beside,
 		Config:    c,
 		Unplaced:  precheck.Unplaced(hello, c),
 		Misplaced: misplaced,
@@ -362,23 +366,38 @@ func (c *Connection) Probes() []breaker.Probe {
 	return probes
 }
 
-// hellosBefore is how often the Worker is asked before a wave: old code that answers one request in three is
-// seen in nine of ten waves.
+// hellosBefore is how often the Worker is asked before a wave, or a run without waves: old code that answers
+// one request in three is seen in nine of ten.
 const hellosBefore = 6
 
-// StillTheWorker asks the Worker for its version before each wave but the first. It stops where it is another
-// one than at the start. In a gradual deployment old code answers some requests.
+// asksAgain asks while the Worker is greeted, so that nobody waits for it.
+func asksAgain(ctx context.Context, worker *doclient.Client, n Need) func() (map[string]int, error) {
+	if !n.Moves {
+		return func() (map[string]int, error) { return nil, nil }
+	}
+	return parallel.Ahead(func() (map[string]int, error) {
+		return precheck.Versions(ctx, worker.HelloAgain, hellosBefore-1, hellosBefore)
+	})
+}
+
+// StillTheWorker asks the Worker for its version before each wave. It stops where it is another one than at
+// the start. In a gradual deployment old code answers some requests. The first wave waits for what was asked
+// beside the greeting.
 func (c *Connection) StillTheWorker(
 	before func(context.Context, []inspect.Found) error,
 ) func(context.Context, []inspect.Found) error {
-	first := true
+	ask := c.beside
 	return func(ctx context.Context, users []inspect.Found) error {
-		if !first {
-			if err := precheck.SameVersion(ctx, c.worker, c.greeted, hellosBefore); err != nil {
-				return err
-			}
+		found, err := ask()
+		if err == nil {
+			err = precheck.SameVersion(found, c.greeted)
 		}
-		first = false
+		if err != nil {
+			return err
+		}
+		ask = func() (map[string]int, error) {
+			return precheck.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
+		}
 		if before == nil {
 			return nil
 		}

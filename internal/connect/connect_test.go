@@ -57,8 +57,8 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 	}
 }
 
-// The Worker's version is asked before each wave but the first, and another one stops the run before any user
-// of the wave. What else comes before a wave comes after that.
+// The Worker's version is asked before each wave, and another one stops the run before any user of the wave.
+// What else comes before a wave comes after that.
 func TestEachWaveMeetsTheSameWorker(t *testing.T) {
 	version := "1.0.0"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -71,7 +71,10 @@ func TestEachWaveMeetsTheSameWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := 0
-	conn := &Connection{worker: worker, greeted: version}
+	conn := &Connection{worker: worker, greeted: version, beside: asksAgain(t.Context(), worker, Need{Moves: true})}
+	if _, err := conn.beside(); err != nil {
+		t.Fatal(err)
+	}
 	before := conn.StillTheWorker(func(context.Context, []inspect.Found) error {
 		begun++
 		return nil

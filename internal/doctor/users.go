@@ -89,7 +89,7 @@ func checkVersions(ctx context.Context, c config.Config, version string, times i
 	if err != nil || times == 0 {
 		return nil
 	}
-	found, err := precheck.Versions(ctx, client, times)
+	found, err := precheck.Versions(ctx, client.Hello, times, 1)
 	tooSlow := errors.Is(ctx.Err(), context.DeadlineExceeded)
 	switch {
 	case len(found) > 1: // whatever happened afterwards

@@ -6,7 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -14,22 +16,25 @@ import (
 // FixVersions ends a gradual deployment.
 const FixVersions = "deploy this version to 100 %, or wait until the gradual deployment is over"
 
-// Greeter says which version it is.
-type Greeter interface {
-	Hello(ctx context.Context) (wire.Hello, error)
-}
+// Greet asks a Worker which version it is.
+type Greet func(context.Context) (wire.Hello, error)
 
-// Versions asks so often, and counts what answers: in a gradual deployment old code answers some requests.
-func Versions(ctx context.Context, g Greeter, times int) (map[string]int, error) {
+// Versions asks so often, atOnce at a time, and counts what answers: in a gradual deployment old code answers
+// some requests.
+func Versions(ctx context.Context, greet Greet, times, atOnce int) (map[string]int, error) {
+	var mu sync.Mutex
 	found := map[string]int{}
-	for range times {
-		hello, err := g.Hello(ctx)
+	err := parallel.Each(ctx, times, atOnce, func(ctx context.Context, _ int) error {
+		hello, err := greet(ctx)
 		if err != nil {
-			return found, err
+			return err
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		found[hello.Worker]++
-	}
-	return found, nil
+		return nil
+	})
+	return found, err
 }
 
 // VersionsText names the versions, and how often each answered.
@@ -45,19 +50,15 @@ func VersionsText(found map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// SameVersion refuses to go on where another version answers than the one that was greeted first.
-func SameVersion(ctx context.Context, g Greeter, first string, times int) error {
-	found, err := Versions(ctx, g, times)
-	if err != nil {
-		return err
-	}
-	if found[first] == times {
+// SameVersion refuses to go on where another version answered than the one that was greeted first.
+func SameVersion(found map[string]int, first string) error {
+	if len(found) == 0 || len(found) == 1 && found[first] > 0 {
 		return nil
 	}
 	return userdb.UsageError(
 		"ask the Worker for its version again",
 		"",
-		fmt.Sprintf("this run began with version %s, and now answer: %s; nobody else was begun", first, VersionsText(found)),
+		fmt.Sprintf("version %s answered first, and then: %s; no more users were begun", first, VersionsText(found)),
 		FixVersions+"; then run the command again",
 	)
 }

@@ -3,6 +3,7 @@ package precheck
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -12,13 +13,12 @@ import (
 // deployment answers as one that is gradual: by turns.
 type deployment struct {
 	versions []string
-	asked    int
+	asked    atomic.Int64
 }
 
 func (d *deployment) Hello(context.Context) (wire.Hello, error) {
-	version := d.versions[d.asked%len(d.versions)]
-	d.asked++
-	return wire.Hello{Worker: version}, nil
+	n := int(d.asked.Add(1))
+	return wire.Hello{Worker: d.versions[n%len(d.versions)]}, nil
 }
 
 // Old code that answers one request in three is seen, whichever answered first.
@@ -32,7 +32,11 @@ func TestGradualDeploymentsAreSeen(t *testing.T) {
 		{"1.2.0", []string{"1.2.0", "1.2.0", "1.1.0"}, true},
 		{"1.2.0", []string{"1.1.0"}, true},
 	} {
-		err := SameVersion(t.Context(), &deployment{versions: c.versions}, c.first, 5)
+		found, err := Versions(t.Context(), (&deployment{versions: c.versions}).Hello, 5, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = SameVersion(found, c.first)
 		if refused := userdb.KindOf(err) == userdb.Usage; refused != c.refused {
 			t.Errorf("%+v: %v", c, err)
 		}

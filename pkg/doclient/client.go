@@ -35,6 +35,11 @@ type genBody struct {
 // Hello asks the Worker who it is. A protocol version that this program does not speak is a ProtocolError.
 func (c *Client) Hello(ctx context.Context) (wire.Hello, error) { return c.hello(ctx, nil) }
 
+// HelloAgain asks beside a first Hello: another version may answer this time.
+func (c *Client) HelloAgain(ctx context.Context) (wire.Hello, error) {
+	return c.hello(ctx, url.Values{"again": {"1"}})
+}
+
 // HelloThrough asks, beside, the Worker's router for one user.
 func (c *Client) HelloThrough(ctx context.Context, u userdb.UserID) (wire.Hello, error) {
 	return c.hello(ctx, url.Values{"through": {string(u)}})

@@ -116,8 +116,11 @@ func (p *Proxy) Reset(rule Rule) {
 	p.rule, p.seen, p.late = rule, nil, nil
 }
 
-// LeaveAlone lets requests with one of the parts in their path pass, neither seen nor disturbed. It is for
-// reports: their order among the others is not fixed.
+// AskedAgain is in the address of questions beside the greeting.
+const AskedAgain = "/hello?again="
+
+// LeaveAlone lets requests with one of the parts in their address pass, neither seen nor disturbed. It is for
+// reports and questions beside others: their order among the others is not fixed.
 func (p *Proxy) LeaveAlone(parts ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,7 +153,7 @@ func (p *Proxy) Release() (int, error) {
 func (p *Proxy) decide(r *http.Request) Fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if slices.ContainsFunc(p.alone, func(part string) bool { return strings.Contains(r.URL.Path, part) }) {
+	if slices.ContainsFunc(p.alone, func(part string) bool { return strings.Contains(r.URL.RequestURI(), part) }) {
 		return Fault{}
 	}
 	seen := Request{N: len(p.seen), Method: r.Method, Path: r.URL.Path}

@@ -36,7 +36,7 @@ func NewOperator(cloud *stack.Stack, binary, home string) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy.LeaveAlone(record.Prefix, record.ActPrefix)
+	proxy.LeaveAlone(record.Prefix, record.ActPrefix, faultproxy.AskedAgain)
 	o := &Operator{
 		Proxy:  proxy,
 		binary: binary,
