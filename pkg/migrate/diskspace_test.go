@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -83,4 +84,23 @@ type counting struct {
 func (c counting) Claim(ctx context.Context, u userdb.UserID, req wire.ClaimRequest) (wire.Claimed, error) {
 	c.claims.Add(1)
 	return c.serving.Claim(ctx, u, req)
+}
+
+// fullAt answers with a full disk, as whatever a split writes first would.
+type fullAt struct{ serving }
+
+func (fullAt) Status(context.Context, userdb.UserID) (wire.Status, error) {
+	return wire.Status{}, &fs.PathError{Op: "write", Path: "/scratch/spool.sqlite", Err: syscall.ENOSPC}
+}
+
+// TestFullDiskStopsASplitFleet: nobody after that user is begun. Where there is room, the user was too large.
+func TestFullDiskStopsASplitFleet(t *testing.T) {
+	for free, stops := range map[int64]bool{0: true, fitsAnywhere: false} {
+		e := newMemory().engine(t)
+		e.Stores, e.freeOn = fullAt{}, func(string) (int64, error) { return free, nil }
+		r := e.Split(t.Context(), "alice", SplitOptions{})
+		if userdb.KindOf(r.Err()) != userdb.NoSpace || r.StopsRun != stops {
+			t.Errorf("%d bytes free: stops the run %v: %v", free, r.StopsRun, r.Err())
+		}
+	}
 }

@@ -25,6 +25,22 @@ func (f fullScratch) Get(ctx context.Context, key userdb.ObjectKey, etag userdb.
 	return object, err
 }
 
+// GetRange is the first look at a file, which keeps a sparse copy.
+func (f fullScratch) GetRange(
+	context.Context, userdb.ObjectKey, userdb.ETag, int64, int64,
+) ([]byte, userdb.Object, error) {
+	return nil, userdb.Object{}, &fs.PathError{Op: "write", Path: "/scratch/of/the/run/schema.sqlite", Err: syscall.ENOSPC}
+}
+
+// scan --deep says the same of a full disk.
+func TestFullDiskAtTheFirstLook(t *testing.T) {
+	w, _, _ := oneUser(t)
+	_, err := w.Engine("run", fullScratch{w.Bucket}, w.Objects, w.Objects).Inspect().LookDeep(t.Context(), alice)
+	if userdb.KindOf(err) != userdb.NoSpace || !strings.Contains(err.Error(), "set TMPDIR to") {
+		t.Errorf("kind %q: %v", userdb.KindOf(err), err)
+	}
+}
+
 // A full disk has its kind, names its folder and what moves it, and changes nothing of a user.
 func TestFullDiskHasAWayOut(t *testing.T) {
 	commands := map[string]func(context.Context, *migrate.Engine, *testing.T) result.Result{

@@ -111,7 +111,7 @@ func (e *Engine) Split(ctx context.Context, u userdb.UserID, opts SplitOptions) 
 		m.result.Action = result.ActionThaw
 	}
 	defer m.forget()
-	err := m.runSplit(ctx)
+	err := e.endOnDisk(m.result, m.runSplit(ctx))
 	if err != nil && m.result.CameBack && userdb.KindOf(err) != userdb.Superseded {
 		err = wholeNow(u, err)
 	}

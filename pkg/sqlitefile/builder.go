@@ -130,7 +130,7 @@ func (b *Builder) createObjects(kind string) error {
 		if isCreateOf(o) {
 			err = b.conn.Exec(o.SQL)
 		}
-		if capi.IsInterrupt(err) {
+		if endsCheck(err) { // the text is not to blame
 			return err
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -252,4 +253,17 @@ func TestObjectsOfATableWithOurNameStayWithIt(t *testing.T) {
 	)
 	again := openFile(t, rebuild(t, f))
 	wantSameDigest(t, digestOf(t, again), digestOf(t, f))
+}
+
+// Where the disk is full, the text of an index is not to blame.
+func TestFullDiskIsNotTheSchemas(t *testing.T) {
+	index := wire.Object{Type: "index", Name: "i", Table: "t", SQL: "CREATE INDEX i ON t(a)"}
+	b, _ := mustCreate(t, schemaOf(encodingUTF8, table("t", "CREATE TABLE t(a)"), index))
+	if err := b.execAll("PRAGMA max_page_count=1"); err != nil { // no more than there are
+		t.Fatal(err)
+	}
+	err := b.createObjects("index")
+	if !capi.IsNoRoom(err) || userdb.KindOf(err) == userdb.Blocked {
+		t.Errorf("kind %s: %v", userdb.KindOf(err), err)
+	}
 }
