@@ -28,7 +28,7 @@ func (f *File) computedElsewhere(conn *capi.Conn, list []Finding) []Finding {
 		}
 		finding.Level, finding.Reason = Warning, ReasonIndexComputed
 		finding.Detail = "another version of SQLite computed the values of this index: " + finding.Detail
-		finding.WayOut = "nothing need be done: a Durable Object builds the index from the rows; what is looked up by it may change"
+		finding.WayOut = "nothing need be done before: a Durable Object builds the index from the rows, and what is looked up by it may change; after a rollback, REINDEX with the application's own SQLite"
 	}
 	return list
 }

@@ -53,3 +53,34 @@ func longestPattern(sql string) string {
 	}
 	return longest
 }
+
+// rollsBack finds a constraint or a trigger that answers a conflict with ROLLBACK. In a Durable Object that
+// ends the platform's own transaction, and the platform starts the object again.
+func rollsBack(o wire.Object) []Finding {
+	before := [2]sqltext.Token{}
+	for t := range sqltext.Tokens(o.SQL) {
+		if t.IsWord("ROLLBACK") && answersConflict(before) {
+			return []Finding{{
+				Level:  Warning,
+				Reason: ReasonRollback,
+				Object: o.Name,
+				Detail: "it answers a conflict with ROLLBACK: in a Durable Object the request and those beside it end as outcome-unknown, " +
+					"and nothing of the request is written",
+				WayOut: "say ABORT instead: a request that fails is taken back as a whole",
+			}}
+		}
+		before = [2]sqltext.Token{before[1], t}
+	}
+	return nil
+}
+
+// answersConflict says of the two tokens before ROLLBACK whether it is what a conflict does.
+func answersConflict(before [2]sqltext.Token) bool {
+	switch {
+	case before[1].IsWord("OR"):
+		return before[0].IsWord("INSERT") || before[0].IsWord("UPDATE")
+	case before[1].IsWord("CONFLICT"):
+		return before[0].IsWord("ON")
+	}
+	return before[1] == "(" && before[0].IsWord("RAISE")
+}

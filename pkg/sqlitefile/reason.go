@@ -34,24 +34,25 @@ const (
 	ReasonTooManyColumns  Reason = "too-many-columns"
 	ReasonStatementLength Reason = "statement-too-long"
 	ReasonReservedName    Reason = "reserved-name"
-	ReasonModule          Reason = "module"           // a virtual table module that a Durable Object does not have
-	ReasonTokenizer       Reason = "tokenizer"        // an FTS5 tokenizer likewise
-	ReasonFunction        Reason = "function"         // a function likewise, anywhere in the schema
-	ReasonCollation       Reason = "collation"        // a collating sequence likewise
-	ReasonCompoundSelect  Reason = "compound-select"  // too many terms in UNION, EXCEPT, INTERSECT
-	ReasonExpressionDepth Reason = "expression-depth" // too deep an expression
-	ReasonTriggerDepth    Reason = "trigger-depth"    // too long a chain of triggers and foreign key actions
-	ReasonLikePattern     Reason = "like-pattern"     // too long a pattern of LIKE or GLOB
-	ReasonSchemaTooBig    Reason = "schema-too-large" // the CREATE texts together
-	ReasonSchemaRefused   Reason = "schema-refused"   // anything else for which SQLite refuses a CREATE
-	ReasonTextChanges     Reason = "text-changes"     // SQLite would store another CREATE text than the file has
-	ReasonTextEncoding    Reason = "text-encoding"    // a name or a CREATE text that is not valid in the file's encoding
-	ReasonContentless     Reason = "fts5-contentless" // the index cannot be rebuilt
-	ReasonFTS5Locale      Reason = "fts5-locale"      // locales are stored beside the text and not readable by SQL
-	ReasonFTS5OutOfStep   Reason = "fts5-out-of-step" // the index does not match its content
-	ReasonShadowName      Reason = "shadow-name"      // an ordinary table with the name of an FTS5 table's part
-	ReasonHiddenRowid     Reason = "hidden-rowid"     // columns named rowid, oid and _rowid_ hide the rowid
-	ReasonStatistics      Reason = "statistics"       // sqlite_stat4 or older statistics, which a Durable Object cannot hold
+	ReasonModule          Reason = "module"            // a virtual table module that a Durable Object does not have
+	ReasonTokenizer       Reason = "tokenizer"         // an FTS5 tokenizer likewise
+	ReasonFunction        Reason = "function"          // a function likewise, anywhere in the schema
+	ReasonCollation       Reason = "collation"         // a collating sequence likewise
+	ReasonCompoundSelect  Reason = "compound-select"   // too many terms in UNION, EXCEPT, INTERSECT
+	ReasonExpressionDepth Reason = "expression-depth"  // too deep an expression
+	ReasonTriggerDepth    Reason = "trigger-depth"     // too long a chain of triggers and foreign key actions
+	ReasonLikePattern     Reason = "like-pattern"      // too long a pattern of LIKE or GLOB
+	ReasonRollback        Reason = "conflict-rollback" // a warning: a conflict is answered with ROLLBACK
+	ReasonSchemaTooBig    Reason = "schema-too-large"  // the CREATE texts together
+	ReasonSchemaRefused   Reason = "schema-refused"    // anything else for which SQLite refuses a CREATE
+	ReasonTextChanges     Reason = "text-changes"      // SQLite would store another CREATE text than the file has
+	ReasonTextEncoding    Reason = "text-encoding"     // a name or a CREATE text that is not valid in the file's encoding
+	ReasonContentless     Reason = "fts5-contentless"  // the index cannot be rebuilt
+	ReasonFTS5Locale      Reason = "fts5-locale"       // locales are stored beside the text and not readable by SQL
+	ReasonFTS5OutOfStep   Reason = "fts5-out-of-step"  // the index does not match its content
+	ReasonShadowName      Reason = "shadow-name"       // an ordinary table with the name of an FTS5 table's part
+	ReasonHiddenRowid     Reason = "hidden-rowid"      // columns named rowid, oid and _rowid_ hide the rowid
+	ReasonStatistics      Reason = "statistics"        // sqlite_stat4 or older statistics, which a Durable Object cannot hold
 
 	// The rows.
 	ReasonRowTooLarge    Reason = "row-too-large"
@@ -68,7 +69,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly, ReasonContentEncoding,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
-		ReasonTriggerDepth, ReasonLikePattern, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
+		ReasonTriggerDepth, ReasonLikePattern, ReasonRollback, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText,
 	}
 }

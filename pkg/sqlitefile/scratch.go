@@ -149,7 +149,7 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 			case err != nil:
 				list = append(list, *refusedCreate(o.Name, err))
 			default:
-				list = append(list, longPatterns(o)...)
+				list = slices.Concat(list, longPatterns(o), rollsBack(o))
 			}
 			if !dependent {
 				made[o.Name] = err == nil

@@ -55,6 +55,7 @@ export function demandAllowed(tokens: readonly Token[]): void {
   const words = tokens.filter(isSignificant);
   refuseSettings(words);
   refuseTransaction(words);
+  refuseRollbackOnConflict(words);
 }
 
 /** The statements of a text, each without its semicolon and what stands around it. */
@@ -220,6 +221,22 @@ function refuseTransaction(words: readonly Token[]): void {
   throw new WireError(
     "sql-error",
     `${name}: not authorized: all statements of a request are one transaction: SQLITE_AUTH`,
+  );
+}
+
+/**
+ * Refuses ROLLBACK as what a conflict does: it would end the transaction of the request, and the platform
+ * restarts an object in which that happens.
+ */
+function refuseRollbackOnConflict(words: readonly Token[]): void {
+  const isClause = (at: number) =>
+    (isKeyword(words[at - 1], "OR") && ["INSERT", "UPDATE"].some((verb) => isKeyword(words[at - 2], verb))) ||
+    (isKeyword(words[at - 1], "CONFLICT") && isKeyword(words[at - 2], "ON")) ||
+    (words[at - 1]?.type === "open" && isKeyword(words[at - 2], "RAISE"));
+  if (!words.some((word, at) => isKeyword(word, "ROLLBACK") && isClause(at))) return;
+  throw new WireError(
+    "sql-error",
+    "ROLLBACK on a conflict: not authorized: say ABORT, a request that fails is taken back as a whole: SQLITE_AUTH",
   );
 }
 

@@ -274,6 +274,9 @@ export class Generator {
       "INSERT",
       "INSERT OR REPLACE",
       "INSERT OR IGNORE",
+      "INSERT OR FAIL",
+      "INSERT OR ABORT",
+      "INSERT OR ROLLBACK",
       "REPLACE",
     ]);
     const into = `${verb} INTO ${quote(table.name)} (${columns.map(({ name }) => quote(name)).join(", ")})`;
@@ -288,7 +291,7 @@ export class Generator {
     const { name } = this.#pick(table.columns);
     const set = `${quote(name)} = ${this.#expression(table, 2)}`;
     return (
-      `UPDATE ${this.#chance(5) ? "OR IGNORE " : ""}${quote(table.name)} SET ${set} ${this.#where(table)}` +
+      `UPDATE ${this.#chance(5) ? this.#pick(["OR IGNORE ", "OR FAIL ", "OR ROLLBACK "]) : ""}${quote(table.name)} SET ${set} ${this.#where(table)}` +
       this.#returning(table)
     );
   }

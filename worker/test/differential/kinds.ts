@@ -166,6 +166,13 @@ const names = all(
 );
 
 const denied = all(
+  "insert or rollback into t(a) values (1)",
+  "update or rollback t set a = 1",
+  "with c as (select 1) insert or\n/* */ rollback into t(a) select * from c",
+  "create table rb(k text primary key on conflict rollback)",
+  "create trigger rbt before insert on t begin select raise(rollback, 'no'); end",
+  "create trigger rbt before insert on t begin insert or rollback into t(a) values (1); end",
+  "select 1 or rollback from (select 0 as rollback)",
   ..."begin|commit|end|rollback|savepoint x|release x|rollback to x|begin immediate|explain begin".split("|"),
   ..."attach ':memory:' as x|detach x|vacuum|vacuum into 'x'|create temp table x(a)|create table temp.x(a)".split(
     "|",
