@@ -32,7 +32,7 @@ type announcer struct {
 	*Engine
 	user userdb.UserID
 	left time.Duration // for which announcements may still be renewed
-	on   bool
+	on   bool          // routers hold saves
 }
 
 func (e *Engine) announcer(u userdb.UserID) *announcer {

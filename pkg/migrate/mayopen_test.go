@@ -68,20 +68,27 @@ func TestMergeChecksTheHotFile(t *testing.T) {
 	}
 }
 
-// TestAFencedFileIsCheckedAhead: its user's writes wait for the check, and those of others do not.
+// TestAFencedFileIsCheckedAhead: its user's writes wait for the check, and those of others do not. So do the
+// writes of a user while a fence of the file is announced.
 func TestAFencedFileIsCheckedAhead(t *testing.T) {
 	fenced, err := userdb.WithFence(header(), 5, 5, make([]byte, userdb.MarkRandomBytes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, content := range [][]byte{header(), fenced} {
+	for _, c := range []struct {
+		content   []byte
+		announced bool
+		ahead     int
+	}{{header(), false, 0}, {header(), true, 1}, {fenced, false, 1}} {
 		files := newMemory()
-		files.put("alice/database.sqlite", content, time.Now())
-		m := &migration{Engine: files.engine(t), user: "alice", result: &result.Result{}}
+		files.put("alice/database.sqlite", c.content, time.Now())
+		e := files.engine(t)
+		m := &migration{Engine: e, user: "alice", fences: e.announcer("alice"), result: &result.Result{}}
+		m.fences.on = c.announced
 		checks := &costly{}
 		m.Checks = checks
-		if err := m.admit(t.Context()); userdb.KindOf(err) != userdb.TooCostly || checks.ahead != want {
-			t.Errorf("%v, ahead of others %d times, want %d", err, checks.ahead, want)
+		if err := m.admit(t.Context()); userdb.KindOf(err) != userdb.TooCostly || checks.ahead != c.ahead {
+			t.Errorf("%v, ahead of others %d times, want %d", err, checks.ahead, c.ahead)
 		}
 	}
 }

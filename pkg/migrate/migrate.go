@@ -257,7 +257,7 @@ func (m *migration) admit(ctx context.Context) error {
 		checking, done = m.untilStopped(ctx)
 	}
 	source := m.source()
-	source.WritesWait = file.Fenced()
+	source.WritesWait = file.Fenced() || m.fences.on
 	err = source.Preflight(checking, m.user, file)
 	done()
 	m.result.Unfit, m.result.Warnings = err != nil, file.Warnings
