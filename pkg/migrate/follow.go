@@ -34,6 +34,11 @@ const (
 	// followRereads bounds how often one table is read again because nobody can name which of its rows
 	// changed.
 	followRereads = 5
+	// A copy is given up after followMore requests for each page that the object had, and followLeast for the
+	// rest: the application writes more than is read between its writes. A user who rests takes about two a
+	// page, and a few more where all is small numbers, which are longer on the way.
+	followMore  = 16
+	followLeast = 256
 )
 
 // errCannotFollow says that the user cannot be copied while the application writes: by this Worker, or
@@ -42,6 +47,16 @@ var errCannotFollow = errors.New("the object cannot name what the application ch
 
 // errNeedsQuiet says more: to begin again does not help.
 var errNeedsQuiet = fmt.Errorf("%w by row", errCannotFollow)
+
+// outrun is errNeedsQuiet of a user who writes faster than the copy is read.
+type outrun int
+
+func (o outrun) Error() string {
+	return fmt.Sprintf("the application writes faster than it can be read: given up after %d requests", int(o))
+}
+
+// Is says what it is one of.
+func (outrun) Is(target error) bool { return target == errCannotFollow || target == errNeedsQuiet }
 
 // byFollowing copies the Durable Object in small requests. Each answer has what changed since the one
 // before, so the copy is the object of the last answer's moment, however much the application writes.
@@ -121,7 +136,10 @@ func (f *follower) copyTo(ctx context.Context, path string) (err error) {
 	if err := f.begin(ctx, path); err != nil {
 		return err
 	}
-	for done := false; !done; {
+	for asked, done := 1, false; !done; asked++ {
+		if asked > f.mostAsked() {
+			return outrun(asked)
+		}
 		var err error
 		if done, err = f.step(ctx); err != nil {
 			return err
@@ -157,6 +175,12 @@ func pauseAfter(took time.Duration) time.Duration {
 // pageBytes is about how much one request reads.
 func (f *follower) pageBytes() int64 {
 	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
+}
+
+// mostAsked is after how many requests the copy is given up.
+func (f *follower) mostAsked() int {
+	pages := 1 + int(f.begun.DatabaseBytes/f.pageBytes())
+	return followMore*pages + 8*len(f.order) + followLeast
 }
 
 func (f *follower) begin(ctx context.Context, path string) error {
