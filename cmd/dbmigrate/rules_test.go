@@ -37,6 +37,9 @@ func TestWaysOfChoosingExist(t *testing.T) {
 	}
 	flag := regexp.MustCompile(`--([a-z-]+)`)
 	for _, cmd := range newRoot(&app{}).Commands() {
+		if !namesUsers(cmd) {
+			continue // init, for one, would write a file
+		}
 		needs, must := asks[cmd.Name()]
 		said := inCloud(t.Context(), t, server.URL, nil, append([]string{cmd.Name()}, strings.Fields(needs)...)...)
 		if strings.Contains(said.stderr, "no users given") != must {
