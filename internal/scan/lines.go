@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/internal/spill"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 // line is a user on the way through a scan. It has what the user's JSON has not, so that it can be put into a
@@ -62,7 +63,7 @@ func (r *Report) look(ctx context.Context, e Engine, o *Options) (*spill.Sorter[
 		doubtful = doubtful[:0]
 		return err
 	}
-	opts := inspect.ScanOptions{Prefix: o.Prefix, WithoutFlags: func(err error) {
+	opts := inspect.ScanOptions{Prefix: o.Prefix, Elsewhere: r.elsewhere.add, WithoutFlags: func(err error) {
 		r.Totals.FlagsUnread = true
 		selection.WarnUnread(o.Out, err)
 	}}
@@ -84,6 +85,18 @@ func (r *Report) look(ctx context.Context, e Engine, o *Options) (*spill.Sorter[
 	}
 	deep, err := lookDeep(ctx, e, found, o)
 	return deep, errors.Join(err, found.Close())
+}
+
+// elsewhere counts objects that look like databases and are no user's.
+type elsewhere struct {
+	objects int
+	first   userdb.ObjectKey // by name
+}
+
+func (e *elsewhere) add(key userdb.ObjectKey) {
+	if e.objects++; e.first == "" || key < e.first {
+		e.first = key
+	}
 }
 
 // asksForeign says whether the user's Durable Object is asked about the mark in the file: of fenced files

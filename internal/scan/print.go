@@ -48,10 +48,21 @@ func (r *Report) Print(out *terminal.Output, top int) (*Totals, error) {
 		out.Say("%s", sentence)
 	}
 	out.StepSummaryOf("dbmigrate scan", scanCounts(totals), nil)
+	if totals.Elsewhere > 0 {
+		out.Warn("scan: at least %s like databases, and not where the layout has one, such as %s: check --layout",
+			objectsLook(totals.Elsewhere), totals.ElsewhereKey)
+	}
 	if totals.Failed > 0 {
 		out.Warn("scan: %s cannot be read", units.Plural(totals.Failed, "object"))
 	}
 	return totals, nil
+}
+
+func objectsLook(n int) string {
+	if n == 1 {
+		return "1 object looks"
+	}
+	return units.FormatInteger(int64(n)) + " objects look"
 }
 
 func scanCounts(t *Totals) []terminal.Count {

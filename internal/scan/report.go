@@ -74,12 +74,13 @@ type Report struct {
 	Totals Totals
 	Cost   FleetCost
 
-	requests *latency.Observed
-	traffic  *cost.Traffic
-	trend    trend
-	lines    *spill.Sorter[line]
-	moving   moving
-	picture  picture
+	requests  *latency.Observed
+	traffic   *cost.Traffic
+	elsewhere elsewhere
+	trend     trend
+	lines     *spill.Sorter[line]
+	moving    moving
+	picture   picture
 }
 
 // ReadRequests reads what a router's observer wrote, before anything else is asked of anybody.
@@ -178,6 +179,11 @@ type Totals struct {
 	GrowthPerWeek *float64   `json:"growthBytesPerWeek,omitempty"`
 	Cost          *FleetCost `json:"cost,omitempty"`
 
+	// Elsewhere counts objects that look like databases and are not where the layout has one, as far as they
+	// were met; ElsewhereKey is one of them.
+	Elsewhere    int              `json:"elsewhere,omitempty"`
+	ElsewhereKey userdb.ObjectKey `json:"elsewhereKey,omitempty"`
+
 	FlagsUnread bool `json:"flagsUnread,omitempty"`
 	// HistoryUnwritten says that there is a history, and that this scan is not in it.
 	HistoryUnwritten bool `json:"historyUnwritten,omitempty"`
@@ -216,6 +222,7 @@ func (t *Totals) add(s User) {
 func (r *Report) Summary() *Totals {
 	t := &r.Totals
 	t.Scans = len(r.trend.points)
+	t.Elsewhere, t.ElsewhereKey = r.elsewhere.objects, r.elsewhere.first
 	if r.trend.known {
 		t.GrowthPerWeek = rounded(r.trend.perWeek, 1)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
@@ -61,6 +62,9 @@ type ScanOptions struct {
 	// NoFlags reads none: the marks of the files decide. Many shards would otherwise each read the flags of
 	// all users, for which the Cloudflare API allows too few calls.
 	NoFlags bool
+	// Elsewhere, when set, is told of objects that look like databases and are not where the layout has one,
+	// one at a time: of those that the listing shows, and those in the first folders without a database.
+	Elsewhere func(userdb.ObjectKey)
 	// Progress, when set, is told how many users were found so far.
 	Progress func(n int)
 
@@ -175,7 +179,8 @@ type scanner struct {
 	flags, split *flagBook
 
 	sick  Sick
-	mu    sync.Mutex // held for yield, and for the books' met
+	mu    sync.Mutex // held for yield, Elsewhere, and for the books' met
+	peeks atomic.Int64
 	yield func(Found) error
 }
 
@@ -198,6 +203,7 @@ func (s *scanner) list(ctx context.Context) error {
 				switch {
 				case !ok:
 					heads = s.noteUnnameable(heads, string(o.Key))
+					s.noteElsewhere(o.Key)
 				case !s.opts.wants(u) || u == last:
 				case plain && !s.opts.Marks:
 					last = u
@@ -214,6 +220,9 @@ func (s *scanner) list(ctx context.Context) error {
 				switch {
 				case !ok:
 					heads = s.noteUnnameable(heads, folder)
+					if s.Layout.Unnameable(folder) == "" {
+						looks.Go(func() error { return s.peek(ctx, folder) })
+					}
 				case s.opts.wants(u) && u != last:
 					last = u
 					heads = append(heads, u)
@@ -264,7 +273,8 @@ func (s *scanner) headAll(ctx context.Context, users []userdb.UserID) error {
 func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	obj, err := s.Files.Head(ctx, s.Layout.Key(u))
 	if userdb.KindOf(err) == userdb.NotFound {
-		return s.sick.Saw(nil) // a folder without a database: videos only
+		// a folder without a database: videos only, or a layout that is another one
+		return cmp.Or(s.sick.Saw(nil), s.peek(ctx, s.Layout.Folder(u)))
 	}
 	if stop := s.sick.Saw(err); stop != nil {
 		return stop

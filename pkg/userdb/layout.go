@@ -2,6 +2,7 @@ package userdb
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -90,6 +91,30 @@ func (l Layout) UserOfFolder(folder string) (UserID, bool) {
 	}
 	return between(folder, l.prefix, l.suffix[:end+len(delimiter)])
 }
+
+// Folder is the user's folder, as a delimited listing has it; "" where the layout has none.
+func (l Layout) Folder(user UserID) string {
+	end := strings.Index(l.suffix, delimiter)
+	if end < 0 {
+		return ""
+	}
+	return l.prefix + string(user) + l.suffix[:end+len(delimiter)]
+}
+
+// Resembles says of a key that is no user's that it is named like a database: as in the layout but for its
+// depth or the case of its letters, or by an ending that SQLite files often have.
+func (l Layout) Resembles(key ObjectKey) bool {
+	if _, ok := l.UserOf(key); ok || Reserved(string(key)) || l.Unnameable(string(key)) != "" {
+		return false
+	}
+	name := strings.ToLower(string(key))
+	if strings.HasSuffix(name, strings.ToLower(l.suffix)) && l.suffix != "" {
+		return true
+	}
+	return slices.ContainsFunc(databaseEndings, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+var databaseEndings = []string{".sqlite", ".sqlite3", ".db"}
 
 // CoveredBy says which users' databases stand under keys that begin with prefix: many users', or only one
 // user's, or nobody's.
