@@ -104,10 +104,36 @@ func (b *Builder) begin() error {
 	if err := b.createObjects("table"); err != nil {
 		return err
 	}
+	if err := b.refuseStored(); err != nil {
+		return err
+	}
 	if err := b.createInternal(); err != nil {
 		return err
 	}
 	return b.configureFTS5()
+}
+
+// refuseStored refuses STORED columns, which the application may have made in the Durable Object since, where
+// the file is not in UTF-8: it would hold other values than the object.
+func (b *Builder) refuseStored() error {
+	if b.text == capi.UTF8 {
+		return nil
+	}
+	var finding *Finding
+	err := b.conn.Query(
+		"SELECT t.name, c.name FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c "+
+			"WHERE t.schema = 'main' AND t.type = 'table' AND c.hidden = 3 LIMIT 1",
+		nil,
+		func(s *capi.Stmt) error {
+			t := &Table{Name: s.Text(0), Columns: []Column{{Name: s.Text(1), Generated: GeneratedStored}}}
+			finding = storedIn(t, b.schema.Header.Encoding)
+			return nil
+		},
+	)
+	if err != nil || finding == nil {
+		return err
+	}
+	return refuse("create table", finding.Object, finding)
 }
 
 func (b *Builder) execAll(statements ...string) error {

@@ -111,6 +111,23 @@ func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, 
 	return c, end, nil
 }
 
+// storedIn refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends on
+// the encoding, a Durable Object has UTF-8, and no look at the rows of today says what later ones will hold.
+func storedIn(t *Table, encoding string) *Finding {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Generated == GeneratedStored })
+	if encoding == encodingUTF8 || i < 0 {
+		return nil
+	}
+	return &Finding{
+		Level:  Fixable,
+		Reason: ReasonStoredEncoding,
+		Object: t.Name,
+		Column: t.Columns[i].Name,
+		Detail: "a STORED column in a file of " + encoding + ": a Durable Object has UTF-8, and may compute another value",
+		WayOut: "bring the database into UTF-8 (.dump of sqlite3 into a new file), or make the column VIRTUAL",
+	}
+}
+
 func (c *storedChecker) prepare(create string, stored []string) error {
 	if err := c.scratch.conn.Exec(create); err != nil {
 		return err

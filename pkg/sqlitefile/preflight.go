@@ -242,6 +242,9 @@ func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Find
 		} else if finding := unreadable(t, limits); finding != nil {
 			found.add(*finding)
 		}
+		if finding := storedIn(t, f.head.encoding()); finding != nil {
+			found.add(*finding)
+		}
 	}
 	if finding := schemaTooBig(sound, limits); finding != nil {
 		found.add(*finding)

@@ -3,6 +3,7 @@ package sqlitefile
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
@@ -137,4 +138,29 @@ func TestUTF16RowsAreChecked(t *testing.T) {
 	wantOne(t, preflight(t, path), ReasonValueChanges, "t")
 	_, err = openFile(t, path).Digest(context.Background())
 	wantKind(t, err, userdb.Blocked)
+}
+
+// A STORED column is computed from bytes that are others in a Durable Object, and again on the way back.
+func TestStoredColumnsInUTF16AreRefused(t *testing.T) {
+	path := makeUTF16(t, "CREATE TABLE t(a, g AS (hex(a)) STORED)", "INSERT INTO t(a) VALUES('aé')")
+	report, err := Preflight(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := report.Problems(); len(problems) != 1 || problems[0].Code != ReasonStoredEncoding {
+		t.Errorf("%+v", problems)
+	}
+	virtual := makeUTF16(t, "CREATE TABLE t(a, g AS (hex(a)))", "INSERT INTO t(a) VALUES('aé')")
+	if report, err := Preflight(t.Context(), virtual); err != nil || report.Verdict() != Ready {
+		t.Errorf("a VIRTUAL column: %v, %v", report.Findings, err)
+	}
+
+	header := wire.Header{PageSize: 4096, Encoding: encodingUTF16le, WriteVersion: 1, ReadVersion: 1}
+	made := wire.Schema{Header: header, Objects: []wire.Object{
+		{Type: "table", Name: "later", Table: "later", SQL: "CREATE TABLE later(a, g AS (hex(a)) STORED)"},
+	}}
+	_, err = Create(filepath.Join(t.TempDir(), "built"), made)
+	if problems := ProblemsOf(err); len(problems) != 1 || problems[0].Code != ReasonStoredEncoding {
+		t.Errorf("built: %v", err)
+	}
 }
