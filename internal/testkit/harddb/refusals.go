@@ -40,6 +40,7 @@ var refusals = []refusal{
 	{feature{"NULL in NOT NULL", (*builder).nullInNotNull}, sqlitefile.ReasonNotNull, ""},
 	{feature{"a value of another strict type", (*builder).otherStrictType}, sqlitefile.ReasonStrictType, ""},
 	{feature{"text that is no UTF-16", (*builder).loneSurrogate}, sqlitefile.ReasonInvalidText, utf16leName},
+	{feature{"a STORED column in UTF-16", (*builder).storedInUTF16}, sqlitefile.ReasonStoredEncoding, utf16beName},
 	{feature{"a name that is no UTF-8", (*builder).invalidName}, sqlitefile.ReasonTextEncoding, utf8Name},
 	{feature{"an overwritten page", (*builder).overwritten}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an overflow chain that loops", (*builder).overflowLoop}, sqlitefile.ReasonDamaged, ""},
@@ -53,6 +54,10 @@ var refusals = []refusal{
 	{feature{"no SQLite file", (*builder).notSQLite}, sqlitefile.ReasonNotSQLite, ""},
 	{feature{"an encrypted file", (*builder).encrypted}, sqlitefile.ReasonEncrypted, ""},
 	{feature{"an empty file", (*builder).emptyFile}, sqlitefile.ReasonEmptyFile, ""},
+}
+
+func (b *builder) storedInUTF16() {
+	b.execf("CREATE TABLE %s(a, b AS (a || '') STORED)", b.quote(b.name()))
 }
 
 func (b *builder) columns101() {
@@ -88,7 +93,7 @@ func (b *builder) function() {
 		"CREATE TABLE NAME(a DEFAULT (log10(100)))",
 		"CREATE TABLE NAME(a, b AS (json_pretty(a)))",
 		"CREATE TABLE NAME(a); CREATE INDEX OTHER ON NAME(ceiling(a))",
-		"CREATE TABLE NAME(a, b AS (power(a, 2)) STORED)",
+		"CREATE TABLE NAME(a, b AS (power(a, 2)) " + b.stored() + ")",
 	})))
 }
 
