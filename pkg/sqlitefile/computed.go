@@ -111,8 +111,8 @@ func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, 
 	return c, end, nil
 }
 
-// storedIn refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends on
-// the encoding, a Durable Object has UTF-8, and no look at the rows of today says what later ones will hold.
+// storedIn refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends
+// on the encoding, a Durable Object has UTF-8, and no look at today's rows says what later ones will hold.
 func storedIn(t *Table, encoding string) *Finding {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Generated == GeneratedStored })
 	if encoding == encodingUTF8 || i < 0 {

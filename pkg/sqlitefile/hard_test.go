@@ -112,7 +112,12 @@ func makeHard(t testing.TB, shape hardShape) string {
 		"PRAGMA application_id=2147483647",
 	)
 	execAll(t, conn, "BEGIN")
-	execAll(t, conn, hardTables...)
+	for _, table := range hardTables {
+		if shape.encoding != encodingUTF8 {
+			table = strings.ReplaceAll(table, "STORED", "VIRTUAL") // refused
+		}
+		execAll(t, conn, table)
+	}
 	fillHard(t, conn, shape.encoding)
 	execAll(t, conn, hardRest...)
 	if shape.virtual {
