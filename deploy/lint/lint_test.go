@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,6 +100,13 @@ func TestJob(t *testing.T) {
 		if rule.OnExitCodes != nil && *rule.OnExitCodes.ContainerName != container.Name {
 			t.Errorf("a rule is about container %q", *rule.OnExitCodes.ContainerName)
 		}
+		if rule.OnExitCodes != nil && slices.Contains(rule.OnExitCodes.Values, 2) && rule.Action != batchv1.PodFailurePolicyActionCount {
+			t.Errorf("exit code 2 is a service that is down, too: %s ends the shard in an outage of a minute", rule.Action)
+		}
+	}
+	// Kubernetes waits 10, 20 and 40 seconds.
+	if tries := job.Spec.BackoffLimitPerIndex; tries == nil || *tries < 3 {
+		t.Error("a shard is not tried for longer than a minute")
 	}
 }
 
