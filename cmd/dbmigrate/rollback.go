@@ -10,7 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/rollback"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
@@ -141,7 +141,7 @@ func flagsCanGo(ctx context.Context, c *connect.Connection, o *rollbackOptions) 
 	if !c.Mounted.OldPath || o.StoreUnreachable {
 		return nil
 	}
-	if err := precheck.ProbeFlags(ctx, c.Flags); err != nil {
+	if err := preconditions.ProbeFlags(ctx, c.Flags); err != nil {
 		return fmt.Errorf(
 			"nobody was begun: beside an old path (savesFiles: false) a flag that stays keeps a user's writes away from the file; roll back when the API answers, or mount the Worker without savesFiles: false first: %w",
 			err,

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -59,7 +59,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := precheck.ProbeFlags(ctx, c.Flags); err != nil {
+	if err := preconditions.ProbeFlags(ctx, c.Flags); err != nil {
 		return err
 	}
 	opts := migrate.SplitOptions{Policy: policy, At: time.Now(), Thaw: true, Requested: o.requested}

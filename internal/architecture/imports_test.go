@@ -25,7 +25,7 @@ var forbidden = []rule{
 	{"unsafe", []string{"internal/capi"}, "one package talks to SQLite's C functions"},
 	{
 		"os/exec",
-		[]string{"internal/sandbox", "internal/wrangler", "internal/pager", "internal/testkit/", "scripts/"},
+		[]string{"internal/sandbox", "internal/localruntime", "internal/pager", "internal/testkit/", "scripts/"},
 		"the program starts only its own sandbox, the pager of the person at the terminal, and wrangler and a command for `dbmigrate dev`",
 	},
 	{

@@ -5,7 +5,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -37,9 +37,9 @@ func (a *Ahead) Begin(
 	if !changes {
 		return
 	}
-	probe := parallel.Ahead(func() (struct{}, error) { return struct{}{}, precheck.ProbeFlags(ctx, e.Flags) })
+	probe := parallel.Ahead(func() (struct{}, error) { return struct{}{}, preconditions.ProbeFlags(ctx, e.Flags) })
 	other := parallel.Ahead(func() (struct{}, error) {
-		return struct{}{}, precheck.RefuseOtherFlags(ctx, e, c, warn)
+		return struct{}{}, preconditions.RefuseOtherFlags(ctx, e, c, warn)
 	})
 	a.Flags = func() (struct{}, error) {
 		if none, err := probe(); err != nil {

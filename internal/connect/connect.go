@@ -13,7 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/httptrace"
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/sandbox"
 	"github.com/dbmigrate/dbmigrate/internal/scratch"
@@ -229,9 +229,9 @@ type Connection struct {
 	Config    config.Config
 	Unplaced  error // why a migrate would leave new objects anywhere
 	Misplaced error // why these are not the bucket's objects
-	Mounted   precheck.Mounted
+	Mounted   preconditions.Mounted
 
-	rules []precheck.Asked
+	rules []preconditions.Asked
 }
 
 // looksAtOnce bounds how many users are looked at side by side where no limiter hears what the platform
@@ -255,12 +255,12 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 	s.Traffic.Listen(limiter)
 	answer := parallel.Ahead(func() (wire.Hello, error) { return worker.Hello(ctx) })
 	beside := asksAgain(ctx, worker, n)
-	var rules []precheck.Asked
+	var rules []preconditions.Asked
 	if n.Why == FillsObjects {
 		rules = append(
 			rules,
-			precheck.Lifecycle(e.Files).Ask(ctx),
-			precheck.Locks(precheck.LockReader(c)).Ask(ctx),
+			preconditions.Lifecycle(e.Files).Ask(ctx),
+			preconditions.Locks(preconditions.LockReader(c)).Ask(ctx),
 		)
 	}
 	if n.Meanwhile != nil {
@@ -289,9 +289,9 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 		greeted:   hello.Worker,
 		beside:    beside,
 		Config:    c,
-		Unplaced:  precheck.Unplaced(hello, c),
+		Unplaced:  preconditions.Unplaced(hello, c),
 		Misplaced: misplaced,
-		Mounted: precheck.Mounted{
+		Mounted: preconditions.Mounted{
 			OldPath: hello.SavesFiles != nil && !*hello.SavesFiles,
 			Untold:  hello.RouterSavesFiles == nil,
 		},
@@ -302,22 +302,22 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 // fits says whether this Worker is one for the command, and warns where it is one only for looking. misplaced
 // is why its objects are not the bucket's.
 func (s *Source) fits(hello wire.Hello, c config.Config, n Need, layout string) (misplaced, err error) {
-	if err := precheck.ObjectsServe(hello, c.WorkerURL); err != nil {
+	if err := preconditions.ObjectsServe(hello, c.WorkerURL); err != nil {
 		if n.Why == FillsObjects {
 			return nil, err
 		}
 		s.Warn("%v", err)
 	}
-	misplaced = precheck.SameJurisdiction(hello, c)
+	misplaced = preconditions.SameJurisdiction(hello, c)
 	if n.Why == FillsObjects {
 		if misplaced != nil {
 			return nil, misplaced
 		}
-		if text := precheck.Untold(hello, c); text != "" {
+		if text := preconditions.Untold(hello, c); text != "" {
 			s.Warn("%s", text)
 		}
 	}
-	if err := precheck.SavesAgree(hello, c.WorkerURL); err != nil {
+	if err := preconditions.SavesAgree(hello, c.WorkerURL); err != nil {
 		if n.Why == FillsObjects {
 			return nil, err
 		}
@@ -332,7 +332,7 @@ func (s *Source) fits(hello wire.Hello, c config.Config, n Need, layout string) 
 		)
 	}
 	if n.Splits {
-		if err := precheck.ServesSplit(hello, c.WorkerURL); err != nil {
+		if err := preconditions.ServesSplit(hello, c.WorkerURL); err != nil {
 			return nil, err
 		}
 	}
@@ -376,7 +376,7 @@ func asksAgain(ctx context.Context, worker *doclient.Client, n Need) func() (map
 		return func() (map[string]int, error) { return nil, nil }
 	}
 	return parallel.Ahead(func() (map[string]int, error) {
-		return precheck.Versions(ctx, worker.HelloAgain, hellosBefore-1, hellosBefore)
+		return preconditions.Versions(ctx, worker.HelloAgain, hellosBefore-1, hellosBefore)
 	})
 }
 
@@ -390,13 +390,13 @@ func (c *Connection) StillTheWorker(
 	return func(ctx context.Context, users []inspect.Found) error {
 		found, err := ask()
 		if err == nil {
-			err = precheck.SameVersion(found, c.greeted)
+			err = preconditions.SameVersion(found, c.greeted)
 		}
 		if err != nil {
 			return err
 		}
 		ask = func() (map[string]int, error) {
-			return precheck.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
+			return preconditions.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
 		}
 		if before == nil {
 			return nil
@@ -412,7 +412,7 @@ func (c *Connection) MayMove(
 	creates bool,
 	warn func(string, ...any),
 ) error {
-	if c.Unplaced != nil && creates && precheck.CreatesObjects(users) {
+	if c.Unplaced != nil && creates && preconditions.CreatesObjects(users) {
 		return c.Unplaced
 	}
 	for _, asked := range c.rules {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -44,7 +44,7 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 		for i, place := range c.places {
 			users = append(users, inspect.Found{User: userdb.UserID(rune('a' + i)), Place: place})
 		}
-		conn := &Connection{Engine: &migrate.Engine{}, Unplaced: precheck.Unplaced(wire.Hello{}, config.Config{})}
+		conn := &Connection{Engine: &migrate.Engine{}, Unplaced: preconditions.Unplaced(wire.Hello{}, config.Config{})}
 		err := conn.MayMove(users, !c.dryRun, func(string, ...any) {})
 		if (err != nil) != c.refused {
 			t.Errorf("%+v: %v", c, err)

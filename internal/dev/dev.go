@@ -14,7 +14,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/escape"
-	"github.com/dbmigrate/dbmigrate/internal/wrangler"
+	"github.com/dbmigrate/dbmigrate/internal/localruntime"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -46,7 +46,7 @@ func Run(ctx context.Context, in config.Input, command []string, options Options
 	if err := p.probe(ctx, runtime); err != nil {
 		return 0, err
 	}
-	return wrangler.RunCommand(command, p.environ(os.Environ(), runtime))
+	return localruntime.RunCommand(command, p.environ(os.Environ(), runtime))
 }
 
 // project is what of the wrangler configuration matters here.
@@ -107,8 +107,8 @@ func choose(what, flag, given string, offered []config.Choice) (string, error) {
 
 // start runs wrangler in the project's folder, on a configuration that lies beside the operator's own: paths
 // in it mean the same.
-func (p *project) start(ctx context.Context, o Options) (*wrangler.Runtime, func() error, error) {
-	tools, err := wrangler.FindTools(filepath.Dir(p.path), "run `npm install --save-dev wrangler` in the project")
+func (p *project) start(ctx context.Context, o Options) (*localruntime.Runtime, func() error, error) {
+	tools, err := localruntime.FindTools(filepath.Dir(p.path), "run `npm install --save-dev wrangler` in the project")
 	if err != nil {
 		return nil, nil, userdb.UsageError("find wrangler", "", err.Error(), "")
 	}
@@ -135,7 +135,7 @@ func (p *project) start(ctx context.Context, o Options) (*wrangler.Runtime, func
 	for name, value := range o.Vars {
 		vars[name] = value
 	}
-	runtime, err := wrangler.Start(ctx, wrangler.Options{
+	runtime, err := localruntime.Start(ctx, localruntime.Options{
 		Tools:       tools,
 		Config:      file,
 		Environment: p.environment,
@@ -153,7 +153,7 @@ func (p *project) start(ctx context.Context, o Options) (*wrangler.Runtime, func
 
 // told writes wrangler's output line by line: an error is one line for people, and its breaks are escaped.
 func (o Options) told(err error) error {
-	var failed *wrangler.StartError
+	var failed *localruntime.StartError
 	if !errors.As(err, &failed) {
 		return err
 	}
@@ -189,7 +189,7 @@ func stateFolder(kept string) (dir string, temporary []string, err error) {
 }
 
 // probe finds a wrangler that is too old to serve R2 and KV to anybody but the Worker.
-func (p *project) probe(ctx context.Context, runtime *wrangler.Runtime) error {
+func (p *project) probe(ctx context.Context, runtime *localruntime.Runtime) error {
 	files, err := r2.New(r2.Config{
 		Endpoint: runtime.S3Endpoint, Bucket: p.bucket, AccessKeyID: accessKey, SecretAccessKey: secretKey,
 	})
@@ -216,7 +216,7 @@ func tooOld(what string, err error) error {
 }
 
 // environ is an environment in which dbmigrate, and S3 clients, find the local runtime and nothing else.
-func (p *project) environ(base []string, runtime *wrangler.Runtime) []string {
+func (p *project) environ(base []string, runtime *localruntime.Runtime) []string {
 	set := []string{
 		"CLOUDFLARE_ACCOUNT_ID=" + p.account,
 		"CLOUDFLARE_API_TOKEN=local",

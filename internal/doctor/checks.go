@@ -8,7 +8,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -35,8 +35,8 @@ func checkR2(ctx context.Context, c config.Config, writes bool, probe string) []
 	list := []Finding{
 		{Check: "r2", OK: true, Detail: "bucket " + c.Bucket + " at " + c.R2Endpoint + " can be listed"},
 		checkR2Read(ctx, client, first, found),
-		checkRules(ctx, "r2 lifecycle", precheck.Lifecycle(client), c.Layout),
-		checkRules(ctx, "r2 locks", precheck.Locks(precheck.LockReader(c)), c.Layout),
+		checkRules(ctx, "r2 lifecycle", preconditions.Lifecycle(client), c.Layout),
+		checkRules(ctx, "r2 locks", preconditions.Locks(preconditions.LockReader(c)), c.Layout),
 	}
 	if writes {
 		list = append(list, checkR2Write(ctx, client, userdb.ObjectKey(userdb.ReservedPrefix+"probe/"+probe))...)
@@ -99,8 +99,8 @@ func checkKV(ctx context.Context, c config.Config, writes bool, probe string) []
 // checkFileSaves says what the Worker says of an old path. Where the router saves files there is nothing to
 // say.
 func checkFileSaves(hello wire.Hello) []Finding {
-	if err := precheck.SavesAgree(hello, ""); err != nil {
-		return []Finding{failed("file saves", err, precheck.FixSaves)}
+	if err := preconditions.SavesAgree(hello, ""); err != nil {
+		return []Finding{failed("file saves", err, preconditions.FixSaves)}
 	}
 	if hello.SavesFiles == nil || *hello.SavesFiles {
 		return nil
@@ -117,12 +117,12 @@ func checkFileSaves(hello wire.Hello) []Finding {
 // checkParts says which optional parts the Worker is mounted without. Where it has all there is nothing to
 // say.
 func checkParts(hello wire.Hello) []Finding {
-	lacks, unrouted := precheck.Unmounted(hello)
+	lacks, unrouted := preconditions.Unmounted(hello)
 	if unrouted != "" {
 		err := fmt.Errorf("the Durable Objects have %s, and createRouter was not given it", unrouted)
 		return []Finding{failed("parts", err, "give createRouter the parts that storeOptions names (docs/mount.md), and deploy")}
 	}
-	if precheck.UntoldRouter(hello) {
+	if preconditions.UntoldRouter(hello) {
 		return []Finding{
 			{
 				Check: "parts",

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -91,7 +91,7 @@ func isOK(findings []Finding, check string) bool {
 }
 
 func patiently(ctx context.Context, check func(context.Context) []Finding) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, precheck.Patience)
+	ctx, cancel := context.WithTimeout(ctx, preconditions.Patience)
 	defer cancel()
 	return check(ctx)
 }

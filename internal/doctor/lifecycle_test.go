@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -57,7 +57,7 @@ func TestLifecycleRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := &migrate.Engine{Files: c.bucket, Layout: layout, Bucket: "users"}
-			err = precheck.Lifecycle(e.Files).Ask(t.Context()).Refuse(e, []inspect.Found{{User: "alice"}}, stderr.warn)
+			err = preconditions.Lifecycle(e.Files).Ask(t.Context()).Refuse(e, []inspect.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
 				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
@@ -69,7 +69,7 @@ func TestLifecycleRules(t *testing.T) {
 			if f := checkRules(
 				t.Context(),
 				"r2 lifecycle",
-				precheck.Lifecycle(c.bucket),
+				preconditions.Lifecycle(c.bucket),
 				userdb.DefaultLayout,
 			); !strings.Contains(
 				f.Detail,

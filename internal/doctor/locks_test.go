@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -32,7 +32,7 @@ func TestLockRules(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name            string
-		bucket          precheck.LockTeller
+		bucket          preconditions.LockTeller
 		refused, doctor string
 		warned          bool
 	}{
@@ -56,7 +56,7 @@ func TestLockRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := &migrate.Engine{Layout: layout, Bucket: "users"}
-			err = precheck.Locks(c.bucket).Ask(t.Context()).Refuse(e, []inspect.Found{{User: "alice"}}, stderr.warn)
+			err = preconditions.Locks(c.bucket).Ask(t.Context()).Refuse(e, []inspect.Found{{User: "alice"}}, stderr.warn)
 			if (err != nil) != (c.refused != "") ||
 				err != nil && (userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), c.refused)) {
 				t.Errorf("migrate: %v", err)
@@ -68,7 +68,7 @@ func TestLockRules(t *testing.T) {
 			if f := checkRules(
 				t.Context(),
 				"r2 locks",
-				precheck.Locks(c.bucket),
+				preconditions.Locks(c.bucket),
 				userdb.DefaultLayout,
 			); !strings.Contains(
 				f.Detail,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -24,7 +24,7 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 		for _, object := range append(all, "", "unknown") {
 			c := config.Config{Values: config.Values{Bucket: "users", R2Endpoint: host[bucket]}}
 			hello := wire.Hello{Object: &wire.ObjectReport{Answers: true, Jurisdiction: object}}
-			err := precheck.SameJurisdiction(hello, c)
+			err := preconditions.SameJurisdiction(hello, c)
 			told := object != "" && object != "unknown"
 			same := !told || object == bucket || object == "none" && bucket == "local"
 			if (err == nil) != same {
@@ -34,7 +34,7 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 				(userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), "jurisdiction(...)")) {
 				t.Errorf("bucket %s, object %q: %v", bucket, object, err)
 			}
-			if quiet := precheck.Untold(hello, c) == ""; quiet != (told || bucket == "none" || bucket == "local") {
+			if quiet := preconditions.Untold(hello, c) == ""; quiet != (told || bucket == "none" || bucket == "local") {
 				t.Errorf("bucket %s, object %q: warned %v", bucket, object, !quiet)
 			}
 			if f := checkPlacement(hello, c)[0]; f.failed() == same || f.NotTried == told {
@@ -44,7 +44,7 @@ func TestJurisdictionsAreCompared(t *testing.T) {
 				continue
 			}
 			c.Jurisdiction = strings.TrimSuffix(object, "none") // said in words, where the host does not tell
-			if err := precheck.SameJurisdiction(hello, c); err != nil {
+			if err := preconditions.SameJurisdiction(hello, c); err != nil {
 				t.Errorf("--r2-jurisdiction %s: %v", object, err)
 			}
 		}
@@ -74,7 +74,7 @@ func TestTheFlagsJurisdictionIsCompared(t *testing.T) {
 		{nil, false, ""},
 	} {
 		var stderr warnings
-		err := precheck.RefuseOtherFlags(
+		err := preconditions.RefuseOtherFlags(
 			t.Context(),
 			&migrate.Engine{Flags: c.flags},
 			config.Config{Values: config.Values{Jurisdiction: "eu"}},
@@ -102,7 +102,7 @@ func TestPlacementIsAskedFor(t *testing.T) {
 	} {
 		cfg := config.Config{Values: config.Values{LocationHint: c.hint}}
 		hello := wire.Hello{LocationHint: c.worker}
-		err := precheck.Unplaced(hello, cfg)
+		err := preconditions.Unplaced(hello, cfg)
 		if (err == nil) != c.ok || err != nil && userdb.KindOf(err) != userdb.Usage {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -3,7 +3,7 @@ package doctor
 import (
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -17,10 +17,10 @@ func TestMountedApart(t *testing.T) {
 		refused       bool
 	}{{&yes, &yes, false}, {&no, &no, false}, {&yes, &no, true}, {&no, &yes, true}, {&yes, nil, false}, {&no, nil, false}, {nil, nil, false}} {
 		hello := wire.Hello{SavesFiles: c.admin, RouterSavesFiles: c.router}
-		err := precheck.SavesAgree(hello, "https://worker.example")
+		err := preconditions.SavesAgree(hello, "https://worker.example")
 		findings := checkFileSaves(hello)
 		if refused := userdb.KindOf(err) == userdb.Usage; refused != c.refused ||
-			refused && (findings[0].OK || findings[0].Fix != precheck.FixSaves) {
+			refused && (findings[0].OK || findings[0].Fix != preconditions.FixSaves) {
 			t.Errorf("%+v: %v; doctor says %+v", c, err, findings)
 		}
 	}

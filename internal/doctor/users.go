@@ -7,7 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -89,23 +89,23 @@ func checkVersions(ctx context.Context, c config.Config, version string, times i
 	if err != nil || times == 0 {
 		return nil
 	}
-	found, err := precheck.Versions(ctx, client.Hello, times, 1)
+	found, err := preconditions.Versions(ctx, client.Hello, times, 1)
 	tooSlow := errors.Is(ctx.Err(), context.DeadlineExceeded)
 	switch {
 	case len(found) > 1: // whatever happened afterwards
 		return []Finding{{
 			Check:  check,
-			Detail: "several answer: " + precheck.VersionsText(found),
-			Fix:    precheck.FixVersions,
+			Detail: "several answer: " + preconditions.VersionsText(found),
+			Fix:    preconditions.FixVersions,
 		}}
 	case err != nil && tooSlow && len(found) == 1: // a slow Worker is no other version
 		return []Finding{{
 			Check:  check,
 			OK:     true,
-			Detail: fmt.Sprintf("%s; no time for the rest of %d questions", precheck.VersionsText(found), times),
+			Detail: fmt.Sprintf("%s; no time for the rest of %d questions", preconditions.VersionsText(found), times),
 		}}
 	case err != nil:
 		return []Finding{failed(check, err, "")}
 	}
-	return []Finding{{Check: check, OK: true, Detail: precheck.VersionsText(found)}}
+	return []Finding{{Check: check, OK: true, Detail: preconditions.VersionsText(found)}}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
-	"github.com/dbmigrate/dbmigrate/internal/precheck"
+	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -88,7 +88,7 @@ func checkLimits(l wire.Limits) Finding {
 // checkStore looks at what a real Durable Object said.
 func checkStore(hello wire.Hello, url string) Finding {
 	const check = "durable objects"
-	if err := precheck.ObjectsServe(hello, url); err != nil {
+	if err := preconditions.ObjectsServe(hello, url); err != nil {
 		return failed(check, err, "")
 	}
 	if at := hello.Object.Worker; at != hello.Worker {
@@ -113,20 +113,20 @@ func checkPlacement(hello wire.Hello, c config.Config) []Finding {
 	list := []Finding{
 		notTried("jurisdiction", "the Worker does not tell its objects' jurisdiction"),
 	}
-	if text := precheck.Untold(hello, c); text != "" {
+	if text := preconditions.Untold(hello, c); text != "" {
 		list[0].Detail = text
 	}
 	if o := hello.Object; o != nil && o.KnownJurisdiction() != "" {
 		list[0] = Finding{Check: "jurisdiction", OK: true, Detail: "bucket and Durable Objects: " + o.Jurisdiction}
 	}
-	if err := precheck.SameJurisdiction(hello, c); err != nil {
+	if err := preconditions.SameJurisdiction(hello, c); err != nil {
 		list[0] = failed("jurisdiction", err, "")
 	}
 	placement := Finding{Check: "placement", OK: true, Detail: "new Durable Objects: " + c.LocationHint}
 	if c.LocationHint == "" {
 		placement.Detail = "new Durable Objects: where the Worker's locationHint says"
 	}
-	if err := precheck.Unplaced(hello, c); err != nil {
+	if err := preconditions.Unplaced(hello, c); err != nil {
 		placement = failed("placement", err, "")
 	}
 	return append(list, placement)

@@ -19,8 +19,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/dbmigrate/dbmigrate/internal/localruntime"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
-	"github.com/dbmigrate/dbmigrate/internal/wrangler"
 )
 
 func main() {
@@ -72,7 +72,7 @@ func run(options stack.Options, command []string) (code int, err error) {
 	if len(command) == 0 {
 		return 0, serve(s, os.Stdout)
 	}
-	return wrangler.RunCommand(command, append(os.Environ(), s.Env()...))
+	return localruntime.RunCommand(command, append(os.Environ(), s.Env()...))
 }
 
 // serve prints the variables and waits for the end.

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dbmigrate/dbmigrate/internal/wrangler"
+	"github.com/dbmigrate/dbmigrate/internal/localruntime"
 )
 
 // What worker/wrangler.jsonc and testdata/wrangler.jsonc both declare.
@@ -52,9 +52,9 @@ type Stack struct {
 	PersistDir  string
 
 	options   Options
-	tools     wrangler.Tools
+	tools     localruntime.Tools
 	temporary bool // PersistDir is ours to remove
-	runtime   *wrangler.Runtime
+	runtime   *localruntime.Runtime
 }
 
 // Start runs the local runtime and returns when it answers. ctx bounds the start only; end the stack with
@@ -173,7 +173,7 @@ func (s *Stack) launch(ctx context.Context, port string) error {
 	if s.temporary {
 		temporary = []string{s.PersistDir}
 	}
-	runtime, err := wrangler.Start(ctx, wrangler.Options{
+	runtime, err := localruntime.Start(ctx, localruntime.Options{
 		Tools:      s.tools,
 		Config:     s.options.ConfigPath,
 		PersistDir: s.PersistDir,

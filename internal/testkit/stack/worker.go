@@ -6,18 +6,18 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dbmigrate/dbmigrate/internal/wrangler"
+	"github.com/dbmigrate/dbmigrate/internal/localruntime"
 )
 
-func findToolchain(workerDir string) (wrangler.Tools, error) {
+func findToolchain(workerDir string) (localruntime.Tools, error) {
 	if workerDir == "" {
 		root, err := moduleRoot()
 		if err != nil {
-			return wrangler.Tools{}, err
+			return localruntime.Tools{}, err
 		}
 		workerDir = filepath.Join(root, "worker")
 	}
-	tools, err := wrangler.FindTools(workerDir, "run `make setup`")
+	tools, err := localruntime.FindTools(workerDir, "run `make setup`")
 	if err != nil {
 		return tools, err
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package wrangler
+package localruntime
 
 import (
 	"context"

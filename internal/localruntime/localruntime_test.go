@@ -1,4 +1,4 @@
-package wrangler
+package localruntime
 
 import (
 	"fmt"
@@ -42,7 +42,7 @@ func TestPagesNameWranglersNode(t *testing.T) {
 		if strings.HasSuffix(page, ".json") {
 			engines := regexp.MustCompile(`"node": ">=([\d.]+)\.0"`).FindStringSubmatch(behind)
 			if len(engines) != 2 || engines[1] != wants {
-				t.Errorf("wrangler wants %q, and package wrangler demands %s", engines, wants)
+				t.Errorf("wrangler wants %q, and package localruntime demands %s", engines, wants)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package precheck
+package preconditions
 
 import (
 	"strings"

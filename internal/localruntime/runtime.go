@@ -1,6 +1,6 @@
-// Package wrangler runs a Worker on Cloudflare's local runtime (`wrangler dev`), with the R2 buckets over S3
-// and the KV namespaces over the API's shape. It is one process group, which ends with this process.
-package wrangler
+// Package localruntime runs a Worker on Cloudflare's local runtime (`wrangler dev`), with the R2 buckets over
+// S3 and the KV namespaces over the API's shape. It is one process group, which ends with this process.
+package localruntime
 
 import (
 	"context"

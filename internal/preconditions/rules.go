@@ -1,6 +1,6 @@
-// Package precheck says what has to be so before anybody is moved: Durable Objects that serve, no rule that
-// deletes or freezes files, one jurisdiction, and writers that are known.
-package precheck
+// Package preconditions says what has to be so before anybody is moved: Durable Objects that serve, no rule
+// that deletes or freezes files, one jurisdiction, and writers that are known.
+package preconditions
 
 import (
 	"cmp"

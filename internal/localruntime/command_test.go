@@ -1,4 +1,4 @@
-package wrangler
+package localruntime
 
 import "testing"
 
