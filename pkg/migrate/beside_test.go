@@ -96,7 +96,7 @@ func TestWhatLiesBesideTheFile(t *testing.T) {
 			if got != c.want || (report.Verdict() == sqlitefile.Ready) != (c.want == "") {
 				t.Errorf("scan --deep: %+v", report)
 			}
-			move := &migration{Engine: e, user: "alice", result: &result.Result{}}
+			move := &migration{Engine: e, user: "alice", fences: e.announcer("alice"), result: &result.Result{}}
 			defer move.forget()
 			err = move.admit(t.Context())
 			var finding *sqlitefile.Finding

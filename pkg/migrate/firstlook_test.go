@@ -67,7 +67,7 @@ func TestRefuseUnread(t *testing.T) {
 					c.between(w)
 				}
 			}}
-			m := &migration{Engine: e, user: "alice", result: &result.Result{}}
+			m := &migration{Engine: e, user: "alice", fences: e.announcer("alice"), result: &result.Result{}}
 			judged := w.objects[key]
 			err := m.refuseUnread(t.Context())
 			if userdb.KindOf(err) != c.want || m.result.Unfit != (c.want != "") {
