@@ -142,6 +142,5 @@ func (a *app) migrateUsers(
 	job = r.Follow(job, o.writers.procedure)
 	job.Before = c.StillTheWorker(job.Before)
 	s, err := r.Run(cmd.Context(), waves, job)
-	a.report(cmd, c, &o.reportFlag, s.Users)
-	return summed(s, err)
+	return a.summed(cmd, c, &o.reportFlag, s, err)
 }

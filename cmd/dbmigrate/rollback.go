@@ -92,8 +92,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		return a.previewRollback(ctx, c, o)
 	case o.rehearse:
 		s, err := rollback.Rehearse(ctx, c, a.runner(c.Connection, &o.pace, watch), o.Prefer, a.out.Say)
-		a.report(cmd, c.Connection, &o.reportFlag, s.Users)
-		return summed(s, err)
+		return a.summed(cmd, c.Connection, &o.reportFlag, s, err)
 	}
 	if err := flagsCanGo(ctx, c.Connection, o); err != nil {
 		return err
@@ -113,8 +112,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 		job.Do = func(ctx context.Context, u userdb.UserID) result.Result { return shown.End(ctx, c, u) }
 	}
 	s, err := a.runner(c.Connection, &o.pace, watch).Run(ctx, fleet.All(c.Users), job)
-	a.report(cmd, c.Connection, &o.reportFlag, s.Users)
-	return summed(s, err)
+	return a.summed(cmd, c.Connection, &o.reportFlag, s, err)
 }
 
 // previewRollback shows what would go back.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
+	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 )
@@ -88,21 +89,32 @@ func (f *reportFlag) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.file, "report", "", "write a page about the run to this HTML `file`, which needs no network")
 }
 
-// report writes the page of the run that has just ended. A page that cannot be written is a warning: the run
-// is done.
-func (a *app) report(cmd *cobra.Command, c *connect.Connection, f *reportFlag, users int) {
+// summed is the outcome of a run after its summary is written. Its page is written here; one that was asked
+// for and cannot be written is a failure, and changes nothing of the users.
+func (a *app) summed(cmd *cobra.Command, c *connect.Connection, f *reportFlag, s fleet.Summary, err error) error {
+	unwritten := a.report(cmd, c, f, s.Users)
+	if unwritten != nil {
+		a.out.Warn("%v", unwritten)
+	}
+	if err = summed(s, err); err == nil && unwritten != nil {
+		return ended(exitFailed)
+	}
+	return err
+}
+
+// report writes the page of the run that has just ended.
+func (a *app) report(cmd *cobra.Command, c *connect.Connection, f *reportFlag, users int) error {
 	if f.file == "" {
-		return
+		return nil
 	}
 	if users == 0 {
 		a.out.Warn("report: nobody was in the run: %s is not written", f.file)
-		return
+		return nil
 	}
 	place, err := a.source(cmd).Records(c.Config)
-	if err == nil {
-		err = a.runPage(context.WithoutCancel(cmd.Context()), runs.Page{Place: place, Run: c.Engine.Run, Bucket: c.Config.Bucket}, f.file)
-	}
 	if err != nil {
-		a.out.Warn("%v", err)
+		return err
 	}
+	page := runs.Page{Place: place, Run: c.Engine.Run, Bucket: c.Config.Bucket}
+	return a.runPage(context.WithoutCancel(cmd.Context()), page, f.file)
 }

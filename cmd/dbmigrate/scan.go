@@ -12,6 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/latency"
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
@@ -66,6 +67,9 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if o.policy != "" {
 		return a.scanPolicy(cmd, o, args)
 	}
+	if err := runs.CheckReport(o.report); err != nil {
+		return err
+	}
 	requests, err := o.readRequests()
 	if err != nil {
 		return err
@@ -103,20 +107,30 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		return err
 	}
 	defer r.Close()
-	if o.report != "" {
-		if err := r.WritePage(o.report, c.Bucket, version()); err != nil {
-			return err
-		}
-		a.out.StepSummaryPage(o.report)
+	page := o.writePage(a, r, c.Bucket)
+	if page != nil {
+		a.out.Warn("%v", page) // the results are still to come
 	}
 	totals, err := r.Print(a.out, o.top)
-	if err == nil && (totals.FlagsUnread || totals.Failed > 0 || totals.HistoryUnwritten && o.history.needed()) {
+	if err == nil && (page != nil || totals.FlagsUnread || totals.Failed > 0 || totals.HistoryUnwritten && o.history.needed()) {
 		return ended(exitFailed)
 	}
 	if err == nil && totals.Users == 0 {
 		return selection.Nobody("scan", "there is nobody")
 	}
 	return err
+}
+
+// writePage writes the page, if one is wanted.
+func (o *scanOptions) writePage(a *app, r *scan.Report, bucket string) error {
+	if o.report == "" {
+		return nil
+	}
+	if err := r.WritePage(o.report, bucket, version()); err != nil {
+		return err
+	}
+	a.out.StepSummaryPage(o.report)
+	return nil
 }
 
 // readRequests reads what a router observed; nil: nobody said where that is.

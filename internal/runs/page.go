@@ -64,10 +64,25 @@ func CheckReport(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return userdb.UsageError("read --report", path, "its folder is not there", "make the folder, or name another one")
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return userdb.UsageError("read --report", path, "it is a folder", "name a file")
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return userdb.UsageError("read --report", path, "it is a folder", "name a file")
+		}
+		return nil // a device or a pipe is written to, and not replaced
+	}
+	if err := tryFolder(filepath.Dir(path)); err != nil {
+		return refuse("read --report", path, err, "name a file in a folder that can be written")
 	}
 	return nil
+}
+
+// tryFolder says whether a file can be made in the folder.
+func tryFolder(dir string) error {
+	f, err := os.CreateTemp(dir, ".dbmigrate-*.html")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // refuse says of a file what is wrong, and not its name twice.
