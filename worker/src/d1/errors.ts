@@ -10,10 +10,16 @@ const RETRY_TEXT = "Network connection lost.";
 const RETRIED =
   /Network connection lost|storage caused object to be reset|reset because its code was updated/g;
 
+/** A text that SQLite refuses when its turn has come. */
+export const NO_STATEMENT = "no_statement_of_dbmigrate";
+
 /** Texts that a Durable Object does not say by itself, and what D1 says instead. */
 const TEXTS: readonly (readonly [RegExp, string])[] = [
   [/^the statement has \d+ parameters/, "Wrong number of parameter bindings for SQL query."],
-  [/^the text holds no statement$/, "SQL code did not contain a statement."],
+  [
+    /^the text holds no statement$|"no_statement_of_dbmigrate": syntax error/,
+    "SQL code did not contain a statement.",
+  ],
   [
     /all statements of a request are one transaction: SQLITE_AUTH$/,
     "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on exceptions, and because it interacts correctly with Durable Objects' automatic atomic write coalescing.",

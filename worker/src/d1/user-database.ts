@@ -67,7 +67,7 @@ function inEntry(error: ErrorInfo, entries: readonly (readonly QueryStatement[])
 
 /** D1 passes over such a text, in a batch, too. */
 function isBlank(sql: string): boolean {
-  return sql.replace(/^\s+--.*/gm, "").trim() === "";
+  return sql.replace(/^\s*--.*/gm, "").trim() === "";
 }
 
 function onlyReads({ sql }: QueryStatement): boolean {
@@ -95,7 +95,6 @@ class UserDatabase implements D1Database {
   }
 
   async batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
-    if (statements.length === 0) return [];
     const ours = statements.map((statement) => {
       if (!(statement instanceof Prepared) || statement.user !== this.session.user) {
         throw new TypeError("batch: a statement of another database");

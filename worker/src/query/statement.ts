@@ -15,7 +15,10 @@ const COMPOUND = ["UNION", "EXCEPT", "INTERSECT"];
 
 export interface Statement {
   readonly kind: StatementKind;
-  /** From the first token that says something to the last, without the semicolon. */
+  /**
+   * From the first token that says something to the last, without the semicolon; and comments behind it, which
+   * SQLite takes into the name of a column.
+   */
   readonly tokens: readonly Token[];
 }
 
@@ -47,7 +50,9 @@ export function parseStatement(sql: string): Statement {
   const tokens = oneStatement(all, all.filter(isSignificant));
   const words = tokens.filter(isSignificant);
   demandAllowed(words);
-  return { kind: isClosed(tokens) ? kindOf(words) : "unclosed", tokens };
+  if (!isClosed(tokens)) return { kind: "unclosed", tokens };
+  // The schema keeps the text of a CREATE.
+  return { kind: kindOf(words), tokens: isKeyword(words[0], "CREATE") ? tokens : tokens.map(withLineEnd) };
 }
 
 /** Refuses settings of the connection and transactions of one's own. @throws WireError sql-error */
@@ -73,14 +78,23 @@ export function splitStatements(sql: string): (readonly Token[])[] {
 
 function oneStatement(all: readonly Token[], significant: readonly Token[]): readonly Token[] {
   const end = statementEnd(significant);
-  const surplus = significant.slice(end).find((token) => token.type !== "semicolon");
-  if (surplus !== undefined)
+  const [semicolon, ...surplus] = significant.slice(end);
+  if (surplus.some((token) => token.type !== "semicolon"))
     throw new WireError("sql-error", "one entry holds one statement, and this one holds more");
-  const first = significant[0];
-  const last = significant[end - 1];
-  if (first === undefined || last === undefined)
-    throw new WireError("sql-error", "the text holds no statement");
-  return all.slice(all.indexOf(first), all.indexOf(last) + 1);
+  const [first] = significant;
+  if (first === undefined || end === 0) throw new WireError("sql-error", "the text holds no statement");
+  const behind = semicolon === undefined ? all.length : all.indexOf(semicolon);
+  return withoutSpaceAtEnd(all.slice(all.indexOf(first), behind));
+}
+
+function withoutSpaceAtEnd(tokens: readonly Token[]): readonly Token[] {
+  return tokens.slice(0, tokens.findLastIndex(({ type }) => type !== "space") + 1);
+}
+
+/** What is put behind a comment to the line's end must not become part of it. */
+function withLineEnd(token: Token): Token {
+  const runsOn = token.type === "comment" && token.text.startsWith("--") && !token.text.endsWith("\n");
+  return runsOn ? { ...token, text: `${token.text}\n` } : token;
 }
 
 /** SQLite would take the end of the text for the comment's. @throws WireError sql-error */
@@ -113,7 +127,8 @@ const CLOSED: readonly RegExp[] = [
   /^\/\*[^]*\*\/$/,
 ];
 
-function isTokenClosed(text: string): boolean {
+/** Whether a string, a name or a comment ends where it has to. */
+export function isTokenClosed(text: string): boolean {
   const opens = /^(?:[xX]?'|["`[]|\/\*)/.test(text);
   return !opens || CLOSED.some((pattern) => pattern.test(text));
 }

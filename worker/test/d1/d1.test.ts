@@ -114,6 +114,19 @@ const program: readonly Step[] = [
       db.prepare("INSERT INTO q VALUES (11); SELECT 7 AS seven"),
       db.prepare("INSERT INTO q VALUES (12); SELECT 8 AS eight;"),
     ]),
+  all("INSERT INTO q VALUES (13); -- behind"),
+  all("INSERT INTO q VALUES (?); -- behind", 14),
+  all("INSERT INTO q VALUES (15);;"),
+  all("INSERT INTO q VALUES (16)\0; INSERT INTO q VALUES (17)"),
+  all("INSERT INTO q VALUES (18); SELEC; -- behind"),
+  all("INSERT INTO games (name) VALUES ('go'); -- behind"),
+  (db) => db.batch([db.prepare("INSERT INTO q VALUES (19)"), db.prepare("SELECT 1; /* behind */")]),
+  (db) => db.exec("INSERT INTO q VALUES (20)\nINSERT INTO q VALUES (21); -- behind"),
+  all("; /* a */ ;INSERT INTO q VALUES (22) /* open"),
+  of("SELECT 1 + 1 /* behind */ -- it\n ;", (s) => s.first()),
+  all("SELECT 1 /*"),
+  all("SELECT 1; /*"),
+  (db) => db.batch([]),
   all("SELECT group_concat(x) AS x FROM q; "),
   all("DROP TABLE q"),
   all("SELECT title FROM clips ORDER BY id"),
@@ -156,6 +169,17 @@ describe.each([
       expect(await db.prepare(`${sql} WHERE m.name LIKE '%m%'`).raw()).toEqual([["mine", "a"]]);
     },
   );
+
+  // As the D1 of wrangler does. That of the tests is older: it passes over such a line where it is indented.
+  it("passes over lines that hold only a comment", async () => {
+    const db = await make();
+    expect(await db.exec("-- a\nCREATE TABLE lines (a)\n-- b\nINSERT INTO lines VALUES (1)")).toMatchObject({
+      count: 2,
+    });
+    const given = await db.batch([db.prepare("-- a\n  -- b"), db.prepare("SELECT a FROM lines")]);
+    expect(given.map(({ results }) => results)).toEqual([[{ a: 1 }]]);
+    await expect(db.prepare("-- a").all()).rejects.toThrow("D1_ERROR: No SQL statements detected.");
+  });
 
   it("names the entry that failed, not its statement", async () => {
     const db = await make();

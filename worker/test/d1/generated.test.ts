@@ -11,7 +11,7 @@ const SEEDS = Array.from({ length: 10 }, (_, index) => index + 1);
 const STEPS = 300;
 
 async function emptyD1(): Promise<void> {
-  await D1.exec("DROP VIEW IF EXISTS best");
+  await D1.exec("DROP VIEW IF EXISTS best\nDROP VIEW IF EXISTS one");
   for (const name of DROPPED) await D1.prepare(`DROP TABLE IF EXISTS "${name}"`).run();
 }
 

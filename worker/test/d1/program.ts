@@ -132,9 +132,37 @@ const STATEMENTS: readonly (readonly [string, number])[] = [
   ["  SELECT 2 AS two -- behind", 0],
   ["/* before */ SELECT 3", 0],
   ["", 0],
-  ["-- nothing", 0],
+  ["  -- nothing", 0],
   [";", 0],
   ["SELECT :name AS n", 1],
+];
+
+/** Ends of a text behind which D1 looks for one more statement, and ends that it passes over. */
+const GOES_ON = ["; -- c", ";;", "; ;", "; /* c */", ";/* c */ ;", "; -- c\n;", "; /* open"];
+const ODD = [";\0", "\0;", ";\ufeff", ";\u00a0"];
+const ENDS = [";", "; ", ";\v", ";\n\f", " -- c", " /* c */", " -- c\n ;", " /*", " /* a */ -- b\n"];
+const FRONTS = ["; ", ";; /* a */ ", "-- a\n; ", "\ufeff", "INSERT INTO log (at) VALUES (3); /* b */ ;"];
+
+/**
+ * Texts with comments, semicolons, spaces and NULs around their statements. None has a SELECT of a table, or a
+ * RETURNING, before the last statement: the local D1 would leave the table locked.
+ */
+const UNUSUAL: readonly string[] = [
+  ...["SELECT 1", "INSERT INTO log (at) VALUES (1)"].flatMap((sql) =>
+    [...GOES_ON, ...ODD, ...ENDS].map((end) => sql + end),
+  ),
+  ...["SELECT id + 1 FROM games", "INSERT INTO log (at) VALUES (2) RETURNING at + 1"].flatMap((sql) => [
+    ...ENDS.map((end) => sql + end),
+    ...FRONTS.map((start) => start + sql),
+  ]),
+  ...["/* c */", "/* open", " ; ", "; -- c", "\0", "\ufeff", "\t", "  -- a\n\t-- b"],
+  ...["SELECT 1 AS n /* open", "SELECT 1; /*", "INSERT INTO log (at) VALUES (4) /* open"],
+  ...[
+    "CREATE INDEX IF NOT EXISTS by_time ON log (at) -- c",
+    "CREATE VIEW IF NOT EXISTS one AS SELECT 1 -- c",
+  ],
+  ...["SELECT name, sql FROM sqlite_schema WHERE name IN ('by_time', 'one')", "SELECT * FROM one"],
+  ...["SELEC; -- c", "SELECT nope; /* c */", "SELECT 1 UNION SELECT 2 -- c", "VALUES (1) -- c"],
 ];
 
 export function program(seed: number, length: number): Step[] {
@@ -192,15 +220,17 @@ class Generator {
   }
 
   private exec(): Step {
-    const fit = STATEMENTS.filter(([, count]) => count === 0);
-    const lines = Array.from({ length: 1 + this.random.below(3) }, () => this.random.pick(fit)[0]);
+    const fit = STATEMENTS.flatMap(([sql, count]) => (count === 0 ? [sql] : []));
+    const all = [...fit, ...UNUSUAL].filter((sql) => !/^\s*--/m.test(sql)); // see d1.test.ts
+    const lines = Array.from({ length: 1 + this.random.below(3) }, () => this.random.pick(all));
     const text = lines.join("\n");
     return callOf(`exec ${JSON.stringify(text)}`, (db) => db.exec(text));
   }
 
   /** Mostly with as many parameters as it has, of kinds that D1 takes. */
   private statement(): [string, Prepare] {
-    const [sql, count] = this.random.pick(STATEMENTS);
+    const unusual = this.random.below(4) === 0;
+    const [sql, count] = unusual ? [this.random.pick(UNUSUAL), 0] : this.random.pick(STATEMENTS);
     const given = this.random.below(12) === 0 ? this.random.below(4) : count;
     const values = Array.from({ length: given }, () =>
       this.random.pick(this.random.below(15) === 0 ? REFUSED : VALUES),
