@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -146,8 +147,14 @@ func asksWhileTheWorkerAnswers(t *testing.T, second string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.StillTheWorker(nil)(t.Context(), nil); (err != nil) != (second != "test") {
-		t.Errorf("version %s beside test: %v", second, err)
+	// Each wave has a context of its own, which ends with it.
+	before := conn.StillTheWorker(nil)
+	for wave := range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := before(ctx, nil); (err != nil) != (second != "test") {
+			t.Errorf("wave %d, version %s beside test: %v", wave, second, err)
+		}
+		cancel()
 	}
 	if users, err := ahead.Users(); err != nil || len(users) != 1 {
 		t.Errorf("%v, %v", users, err)

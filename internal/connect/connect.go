@@ -386,17 +386,21 @@ func asksAgain(ctx context.Context, worker *doclient.Client, n Need) func() (map
 func (c *Connection) StillTheWorker(
 	before func(context.Context, []inspect.Found) error,
 ) func(context.Context, []inspect.Found) error {
-	ask := c.beside
+	first := true
 	return func(ctx context.Context, users []inspect.Found) error {
+		ask := c.beside
+		if !first { // each wave has a context of its own
+			ask = func() (map[string]int, error) {
+				return preconditions.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
+			}
+		}
+		first = false
 		found, err := ask()
 		if err == nil {
 			err = preconditions.SameVersion(found, c.greeted)
 		}
 		if err != nil {
 			return err
-		}
-		ask = func() (map[string]int, error) {
-			return preconditions.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
 		}
 		if before == nil {
 			return nil
