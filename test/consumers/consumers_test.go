@@ -45,6 +45,9 @@ var all = []consumer{
 	{name: "page", prepare: takePageOfDocs, page: true},
 }
 
+// compilers are the newest TypeScript and the oldest that docs/mount.md promises.
+var compilers = []string{"typescript", "typescript-5.7"}
+
 // TestConsumers: each project type-checks, is bundled as `wrangler deploy` does, and answers.
 func TestConsumers(t *testing.T) {
 	home := newHome(t)
@@ -56,7 +59,9 @@ func TestConsumers(t *testing.T) {
 			if c.generated {
 				p.node("wrangler/bin/wrangler.js", "types")
 			}
-			p.node("typescript/bin/tsc", "--noEmit")
+			for _, compiler := range compilers {
+				p.node(compiler+"/bin/tsc", "--noEmit")
+			}
 			if c.page {
 				p.bundlePage()
 				return

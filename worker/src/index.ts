@@ -36,6 +36,7 @@ export {
   type RouterConfig,
   routeBetween,
 } from "./router/router.ts";
+export type { UserObjects } from "./router/store-side.ts";
 export type { LiveUpdates } from "./router/live-part.ts";
 export type { SplitMode, SplitQueries } from "./router/split-part.ts";
 export type { Observer, RequestEvent, RouterEvent, RouterReport } from "./router/report.ts";

@@ -10,6 +10,7 @@ import { compositeNames, isAdminPath, LOCATION_HEADER, parseAdminRoute } from ".
 import { version } from "../version.ts";
 import { declaredParts, declaredSavesFiles } from "../router/declared.ts";
 import { DEFAULT_LAYOUT, objectKeys } from "../router/layout.ts";
+import type { UserObjects } from "../router/store-side.ts";
 import { parseLocationHint } from "./location.ts";
 import { fenceFile, parseFenceRequest } from "./fence.ts";
 import { MOST_IDS, tellIds } from "./ids.ts";
@@ -27,7 +28,7 @@ export interface AdminConfig {
    */
   readonly env: AuthEnv | object;
   /** The users' Durable Objects: UserDataStore or a subclass. */
-  readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
+  readonly store: UserObjects;
   /** The users' files, as the router has them. Without it dbmigrate uploads a file once more to mark it. */
   readonly bucket?: R2Bucket;
   /**

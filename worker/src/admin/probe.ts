@@ -2,6 +2,7 @@
 // whether RPC works: both are settings of the deployment, and with a wrong one every request of every
 // migrated user fails.
 import { messageOf, type Part } from "../wire/errors.ts";
+import type { UserObjects } from "../router/store-side.ts";
 import { isApplications } from "./thrown.ts";
 
 /**
@@ -50,9 +51,7 @@ interface Probed {
 }
 
 /** Makes one RPC call to an object, which runs one SQL statement. Never rejects. */
-export async function probeObject(
-  store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>,
-): Promise<ProbeReport> {
+export async function probeObject(store: UserObjects): Promise<ProbeReport> {
   try {
     const id = store.idFromName(PROBE_NAME);
     const stub = store.get(id) as unknown as Probed;

@@ -6,6 +6,7 @@ import { classify, isTombstone, readDeletion } from "../wire/marker.ts";
 import { FLAG_PREFIX, SPLIT_FLAG_PREFIX } from "../wire/routes.ts";
 import { isThrottled } from "./file-side.ts";
 import { pause, pauseAfterThrottling } from "./pause.ts";
+import type { UserObjects } from "./store-side.ts";
 
 /** What became of it. `deleted` is false where there was nothing. */
 export type DeletionAnswer =
@@ -15,7 +16,7 @@ export type DeletionAnswer =
 export interface DeletionPlace {
   readonly bucket: R2Bucket;
   readonly flags: KVNamespace;
-  readonly store: DurableObjectNamespace<Rpc.DurableObjectBranded | undefined>;
+  readonly store: UserObjects;
   readonly keyOf: (user: string) => string;
 }
 

@@ -25,7 +25,7 @@ import { lookServedBy, type ServedByAnswer } from "./served-by.ts";
 import type { Sides } from "./sides.ts";
 import type { SplitConflicts } from "./split-conflicts.ts";
 import type { SplitMode, SplitQueries } from "./split-part.ts";
-import { DurableStoreSide, type Queryable } from "./store-side.ts";
+import { DurableStoreSide, type UserObjects } from "./store-side.ts";
 import { noLive } from "./unmounted.ts";
 
 export interface RouterConfig {
@@ -34,7 +34,7 @@ export interface RouterConfig {
   /** Holds the flags `migrated:{user}`. */
   readonly flags: KVNamespace;
   /** The users' Durable Objects: UserDataStore or a subclass. */
-  readonly store: DurableObjectNamespace<Queryable>;
+  readonly store: UserObjects;
   /** Key of a user's file; `{user}` stands for the user. Default `{user}/database.sqlite`. */
   readonly layout?: string;
   /**

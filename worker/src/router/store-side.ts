@@ -12,6 +12,18 @@ export interface Queryable extends Rpc.DurableObjectBranded {
   callLogic(request: unknown): Promise<unknown>;
 }
 
+/**
+ * The binding of the users' Durable Objects, by shape: TypeScript before 6 takes a DurableObjectNamespace of one
+ * class for that of no other. Which class it is, hello asks a real object.
+ */
+export interface UserObjects {
+  idFromName(name: string): DurableObjectId;
+  get(
+    id: DurableObjectId,
+    options?: DurableObjectNamespaceGetDurableObjectOptions,
+  ): Pick<DurableObjectStub, "fetch">;
+}
+
 interface Disconnecting {
   dbmigrateDisconnect(reason: string): Promise<number>;
 }
@@ -19,7 +31,7 @@ interface Disconnecting {
 /** Durable Objects behind the interface. */
 export class DurableStoreSide implements StoreSide {
   constructor(
-    private readonly namespace: DurableObjectNamespace<Queryable>,
+    private readonly namespace: UserObjects,
     private readonly locationHint: ((user: string) => DurableObjectLocationHint | undefined) | undefined,
   ) {}
 
@@ -49,9 +61,10 @@ export class DurableStoreSide implements StoreSide {
   // A stub is broken for good after some errors, so each call takes a new one.
   private stubOf(user: string): DurableObjectStub<Queryable> {
     const hint = this.locationHint?.(user);
-    return this.namespace.get(
+    const stub = this.namespace.get(
       this.namespace.idFromName(user),
       hint === undefined ? {} : { locationHint: hint },
     );
+    return stub as DurableObjectStub<Queryable>;
   }
 }

@@ -1,4 +1,12 @@
-import { createRouter, handleAdmin, type Router, type StoreOptions, userDatabase, UserDataStore } from "@dbmigrate/worker";
+import {
+  createRouter,
+  handleAdmin,
+  type Router,
+  type StoreOptions,
+  userDatabase,
+  UserDataStore,
+  type UserObjects,
+} from "@dbmigrate/worker";
 import type { State } from "@dbmigrate/worker/live";
 import { liveUpdates } from "@dbmigrate/worker/live-updates";
 import { splitMode } from "@dbmigrate/worker/split";
@@ -8,6 +16,9 @@ const parts: StoreOptions = { live: liveUpdates, split: splitMode };
 
 /** What a page shows of live updates. */
 export const shown: Readonly<Partial<Record<State, string>>> = { live: "connected" };
+
+/** A binding whose type names no class. */
+export const untyped = (binding: DurableObjectNamespace): UserObjects => binding;
 
 interface Env {
   readonly BUCKET: R2Bucket;
