@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,8 +21,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// token is the operator's, for the local Worker only.
-const token = "local-admin-token"
+// token is the operator's, for the local Worker only, unless a variable says another one.
+const (
+	tokenName = "DBMIGRATE_TOKEN"
+	token     = "local-admin-token"
+)
 
 // Options say how to run it.
 type Options struct {
@@ -30,6 +34,9 @@ type Options struct {
 	Log        io.Writer         // receives wrangler's output; nil: nowhere
 	Errors     io.Writer         // receives, where there is no Log, what wrangler said before it could not start
 }
+
+// adminToken is what both the Worker and the command get: with two they could not talk.
+func (o Options) adminToken() string { return cmp.Or(o.Vars[tokenName], token) }
 
 // Run starts the Worker of the wrangler configuration that in names, runs the command beside it, and ends
 // both. It returns the command's exit code.
@@ -46,7 +53,7 @@ func Run(ctx context.Context, in config.Input, command []string, options Options
 	if err := p.probe(ctx, runtime); err != nil {
 		return 0, err
 	}
-	return localruntime.RunCommand(command, p.environ(os.Environ(), runtime))
+	return localruntime.RunCommand(command, p.environ(os.Environ(), runtime, options))
 }
 
 // project is what of the wrangler configuration matters here.
@@ -131,10 +138,9 @@ func (p *project) start(ctx context.Context, o Options) (*localruntime.Runtime, 
 	if err != nil {
 		return nil, nil, errors.Join(err, cleanUp())
 	}
-	vars := map[string]string{"DBMIGRATE_TOKEN": token}
-	for name, value := range o.Vars {
-		vars[name] = value
-	}
+	vars := map[string]string{}
+	maps.Copy(vars, o.Vars)
+	vars[tokenName] = o.adminToken()
 	runtime, err := localruntime.Start(ctx, localruntime.Options{
 		Tools:       tools,
 		Config:      file,
@@ -216,7 +222,7 @@ func tooOld(what string, err error) error {
 }
 
 // environ is an environment in which dbmigrate, and S3 clients, find the local runtime and nothing else.
-func (p *project) environ(base []string, runtime *localruntime.Runtime) []string {
+func (p *project) environ(base []string, runtime *localruntime.Runtime, o Options) []string {
 	set := []string{
 		"CLOUDFLARE_ACCOUNT_ID=" + p.account,
 		"CLOUDFLARE_API_TOKEN=local",
@@ -228,7 +234,7 @@ func (p *project) environ(base []string, runtime *localruntime.Runtime) []string
 		"DBMIGRATE_BUCKET=" + p.bucket,
 		"DBMIGRATE_KV_NAMESPACE=" + p.namespace,
 		"DBMIGRATE_WORKER_URL=" + runtime.URL,
-		"DBMIGRATE_TOKEN=" + token,
+		tokenName + "=" + o.adminToken(),
 		"DBMIGRATE_LOCATION_HINT=none",
 	}
 	if p.environment != "" {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/config"
+	"github.com/dbmigrate/dbmigrate/internal/localruntime"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -90,6 +91,22 @@ exit 7
 	}
 	if after := namesIn(t, dir); !reflect.DeepEqual(before, after) {
 		t.Errorf("the project has %q, and had %q", after, before)
+	}
+}
+
+// TestTheCommandHasTheTokenOfTheWorker: also where a variable of the Worker says it.
+func TestTheCommandHasTheTokenOfTheWorker(t *testing.T) {
+	for given, want := range map[string]string{"": token, "one-of-their-own": "one-of-their-own"} {
+		options := Options{Vars: map[string]string{tokenName: given}}
+		var got string
+		for _, pair := range (&project{}).environ([]string{tokenName + "=production"}, &localruntime.Runtime{}, options) {
+			if name, value, _ := strings.Cut(pair, "="); name == tokenName {
+				got = value
+			}
+		}
+		if got != want || options.adminToken() != want {
+			t.Errorf("with %q the command has %q and the Worker %q, not %q", given, got, options.adminToken(), want)
+		}
 	}
 }
 
