@@ -42,7 +42,7 @@ func TestInterruptAtEveryRequest(t *testing.T) {
 		t.Run(fmt.Sprintf("%s, %d at %s", c.command, s.signals, s.request), func(t *testing.T) {
 			o.mustDo(t, c.before)
 			text := o.interrupt(t, c.command, s.request, s.signals)
-			if state := o.mustDo(t, "status"); s.signals == 1 && strings.Contains(state, `"serves":"neither"`) {
+			if state := o.mustDo(t, "status"); s.signals == 1 && strings.Contains(state, `"servedBy":"none"`) {
 				t.Errorf("writes wait after one signal: %s\n%s", state, text)
 			}
 			o.wantNoScratch(t)

@@ -72,7 +72,7 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 
 // mayBeSplit says that a user may have cold rows.
 func mayBeSplit(f inspect.Found) bool {
-	return f.Place == inspect.PlaceSplit || f.Place == inspect.PlaceStore ||
+	return f.Place == inspect.PlaceSplit || f.Place == inspect.PlaceObject ||
 		f.Place == inspect.PlaceUnreadable
 }
 

@@ -33,11 +33,11 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 		dryRun  bool
 		refused bool
 	}{
-		{places: []inspect.Place{inspect.PlaceR2}, refused: true},
-		{places: []inspect.Place{inspect.PlaceStore, inspect.PlaceR2}, refused: true},
+		{places: []inspect.Place{inspect.PlaceFile}, refused: true},
+		{places: []inspect.Place{inspect.PlaceObject, inspect.PlaceFile}, refused: true},
 		{places: []inspect.Place{inspect.PlaceUnreadable}, refused: true},
-		{places: []inspect.Place{inspect.PlaceR2}, dryRun: true},
-		{places: []inspect.Place{inspect.PlaceStore, inspect.PlaceSplit, inspect.PlaceMissing}},
+		{places: []inspect.Place{inspect.PlaceFile}, dryRun: true},
+		{places: []inspect.Place{inspect.PlaceObject, inspect.PlaceSplit, inspect.PlaceMissing}},
 		{},
 	} {
 		var users []inspect.Found

@@ -85,7 +85,7 @@ func fleetOf(seed uint64) seededFleet {
 		f.users = append(f.users, inspect.Found{
 			User:  userdb.UserID(fmt.Sprintf("user-%05d", i)),
 			Bytes: int64(sizesOf[kind](r)),
-			Place: inspect.PlaceR2,
+			Place: inspect.PlaceFile,
 		})
 	}
 	slices.SortFunc(f.users, func(a, b inspect.Found) int {

@@ -79,7 +79,7 @@ func (o *run) planned(users []inspect.Found) []terminal.Planned {
 	planned := make([]terminal.Planned, len(users))
 	for i, f := range users {
 		planned[i] = terminal.Planned{User: string(f.User), Bytes: f.Bytes}
-		if o.job.Action == result.ActionMigrate && f.Place == inspect.PlaceStore {
+		if o.job.Action == result.ActionMigrate && f.Place == inspect.PlaceObject {
 			planned[i].Bytes = 0
 		}
 	}

@@ -36,7 +36,7 @@ func beside(t *testing.T, other string, do func(userdb.UserID) result.Result) (s
 		Command: []string{"migrate", "--all=true", "--shard=1/2"},
 	}
 	r := &Runner{Engine: e, Out: out, Observers: []Observer{watch}, Elsewhere: watch.Elsewhere}
-	users := []inspect.Found{{User: "ann", Place: inspect.PlaceR2}, {User: "nobody", Place: inspect.PlaceMissing}}
+	users := []inspect.Found{{User: "ann", Place: inspect.PlaceFile}, {User: "nobody", Place: inspect.PlaceMissing}}
 	s, err := r.Run(t.Context(), All(users), Job{
 		Action: result.ActionMigrate,
 		Do:     func(_ context.Context, u userdb.UserID) result.Result { return do(u) },

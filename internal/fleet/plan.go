@@ -15,7 +15,7 @@ type planned struct {
 	User  userdb.UserID    `json:"user"`
 	Key   userdb.ObjectKey `json:"key"`
 	Bytes int64            `json:"bytes"`
-	Place inspect.Place    `json:"place"`
+	Place inspect.Place    `json:"servedBy"`
 	Plan  string           `json:"plan"`
 }
 
@@ -28,7 +28,7 @@ const (
 )
 
 func planOf(f inspect.Found, guard *Guard) planned {
-	plan := map[inspect.Place]string{inspect.PlaceR2: planMigrate, inspect.PlaceStore: planCheck, inspect.PlaceSplit: planCheck, inspect.PlaceMissing: planFail, inspect.PlaceUnreadable: planFail}[f.Place]
+	plan := map[inspect.Place]string{inspect.PlaceFile: planMigrate, inspect.PlaceObject: planCheck, inspect.PlaceSplit: planCheck, inspect.PlaceMissing: planFail, inspect.PlaceUnreadable: planFail}[f.Place]
 	if guard.Reason(f) != "" {
 		plan = planSkip
 	}
@@ -50,7 +50,7 @@ var planColumns = []terminal.Column[planned]{
 		Text:  func(p planned) string { return units.FormatSize(p.Bytes) },
 		Data:  func(p planned) string { return strconv.FormatInt(p.Bytes, 10) },
 	},
-	{Head: "PLACE", Field: "place", Text: func(p planned) string { return string(p.Place) }},
+	{Head: "SERVED BY", Field: "servedBy", Text: func(p planned) string { return string(p.Place) }},
 	{Head: "PLAN", Keep: true, Field: "plan", Text: func(p planned) string { return p.Plan }},
 	{Head: "MEANING", Field: "meaning", Text: meaningText},
 }

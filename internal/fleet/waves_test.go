@@ -23,7 +23,7 @@ import (
 func fleet(n int) []inspect.Found {
 	users := make([]inspect.Found, n)
 	for i := range users {
-		users[i] = inspect.Found{User: userdb.UserID(fmt.Sprint("user-", i)), Place: inspect.PlaceR2}
+		users[i] = inspect.Found{User: userdb.UserID(fmt.Sprint("user-", i)), Place: inspect.PlaceFile}
 	}
 	return users
 }

@@ -53,7 +53,7 @@ func (r *wholeRun) add(u userdb.UserID, content []byte) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.users = append(r.users, inspect.Found{User: u, Key: key, Bytes: int64(len(content)), ETag: etag, Place: inspect.PlaceR2})
+	r.users = append(r.users, inspect.Found{User: u, Key: key, Bytes: int64(len(content)), ETag: etag, Place: inspect.PlaceFile})
 }
 
 func databaseFile(t *testing.T) []byte {
@@ -169,7 +169,7 @@ func TestThePlan(t *testing.T) {
 	if err := guard.Load(func() (quarantine.Known, error) { return r.list.Load(t.Context(), "") }, r.users); err != nil {
 		t.Fatal(err)
 	}
-	r.users[0].Place, r.users[1].Place, r.users[2].Place = inspect.PlaceStore, inspect.PlaceMissing, inspect.PlaceUnreadable
+	r.users[0].Place, r.users[1].Place, r.users[2].Place = inspect.PlaceObject, inspect.PlaceMissing, inspect.PlaceUnreadable
 	out := terminal.New(terminal.Options{Out: &r.stdout, Err: &r.stderr, Format: terminal.Table})
 	if err := fleet.PrintPlan(out, fleet.All(r.users), guard); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type Line struct {
 	User userdb.UserID `json:"user"`
 	Plan string        `json:"plan,omitempty"` // delete or nothing
 	// Serves is who serves the user now.
-	Serves      userfile.Side `json:"serves,omitempty"`
+	Serves      userfile.Side `json:"servedBy,omitempty"`
 	Bytes       int64         `json:"bytes"`       // of the file
 	ObjectBytes int64         `json:"objectBytes"` // of the Durable Object
 	Kept        int           `json:"kept"`        // R2 objects that commands made
@@ -221,7 +221,7 @@ func (*gone) Left() {}
 var columns = []terminal.Column[Line]{
 	{Head: "USER", Field: "user", Text: func(l Line) string { return string(l.User) }},
 	{Head: "PLAN", Keep: true, Field: "plan", Text: func(l Line) string { return l.Plan }},
-	{Head: "SERVES", Keep: true, Field: "serves", Text: func(l Line) string { return string(l.Serves) }},
+	{Head: "SERVED BY", Keep: true, Field: "servedBy", Text: func(l Line) string { return string(l.Serves) }},
 	{
 		Head: "FILE", Field: "bytes", Right: true,
 		Text: func(l Line) string { return units.FormatSize(l.Bytes) },

@@ -70,7 +70,7 @@ func Unplaced(hello wire.Hello, c config.Config) error {
 // file it is there.
 func CreatesObjects(users []inspect.Found) bool {
 	return slices.ContainsFunc(users, func(f inspect.Found) bool {
-		return f.Place == inspect.PlaceR2 || f.Place == inspect.PlaceUnreadable
+		return f.Place == inspect.PlaceFile || f.Place == inspect.PlaceUnreadable
 	})
 }
 

@@ -141,7 +141,7 @@ func replacedUsers(ctx context.Context, c *connect.Chosen) (replaced []inspect.F
 // Placed refuses where objects would be created anywhere: a restore asks the object of every user.
 func Placed(c *connect.Chosen) error {
 	for _, f := range c.Users {
-		if f.Place == inspect.PlaceMissing || f.Place == inspect.PlaceR2 {
+		if f.Place == inspect.PlaceMissing || f.Place == inspect.PlaceFile {
 			return c.Unplaced
 		}
 	}

@@ -459,14 +459,14 @@ func (s *story) wayBack() []htmlreport.Fact {
 		return append(facts,
 			htmlreport.Fact{
 				Name:  "Compare both sides of those who are in a Durable Object:",
-				Value: "dbmigrate status --run " + id + " --output json | jq -r 'select(.serves==\"store\").user' | dbmigrate verify --users-file -",
+				Value: "dbmigrate status --run " + id + " --output json | jq -r 'select(.servedBy==\"object\").user' | dbmigrate verify --users-file -",
 			},
 			htmlreport.Fact{Name: "See what a rollback would do, and change nothing:", Value: "dbmigrate rollback --run " + id + " --dry-run"},
 			htmlreport.Fact{Name: "Roll them back, with everything that they wrote:", Value: "dbmigrate rollback --run " + id})
 	case "rollback":
 		return append(facts, htmlreport.Fact{
 			Name:  "Migrate the same users again:",
-			Value: "dbmigrate status --run " + id + " --output json | jq -r 'select(.serves==\"file\").user' | dbmigrate migrate --users-file -",
+			Value: "dbmigrate status --run " + id + " --output json | jq -r 'select(.servedBy==\"file\").user' | dbmigrate migrate --users-file -",
 		})
 	}
 	return facts

@@ -28,7 +28,7 @@ type User struct {
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
 	ETag    userdb.ETag      `json:"etag"`
-	Place   inspect.Place    `json:"place"`
+	Place   inspect.Place    `json:"servedBy"`
 	Flagged bool             `json:"flagged"`
 	Advice  string           `json:"advice"`
 	Reason  string           `json:"reason,omitempty"`
@@ -72,9 +72,9 @@ func advise(f inspect.Found, threshold int64) User {
 		s.Advice, s.Reason = AdviceCheck, "its key holds what can be no user's id: move the object to another key first"
 	case f.Place == inspect.PlaceMissing:
 		s.Advice, s.Reason = AdviceCheck, "a flag, but no file"
-	case f.Place == inspect.PlaceStore && f.Flagged:
+	case f.Place == inspect.PlaceObject && f.Flagged:
 		s.Advice = AdviceMigrated
-	case f.Place == inspect.PlaceStore:
+	case f.Place == inspect.PlaceObject:
 		s.Advice, s.Reason = AdviceCheck, "the file is fenced, but there is no flag"
 	case f.Flagged:
 		s.Advice, s.Reason = AdviceCheck, "a flag, but the file is not fenced"
@@ -114,7 +114,7 @@ func nameForeign(ctx context.Context, users []User, o *Options) error {
 
 // reads says whether the user's file is read: those in R2, or a share of them that is the same each time.
 func (o *Options) reads(u *User) bool {
-	return u.Place == inspect.PlaceR2 && (o.Sample == 0 || selection.Share(u.User) < o.Sample)
+	return u.Place == inspect.PlaceFile && (o.Sample == 0 || selection.Share(u.User) < o.Sample)
 }
 
 // lookDeep reads the files of users in R2 and notes what stands in their way.

@@ -11,13 +11,13 @@ func TestAdvice(t *testing.T) {
 		found inspect.Found
 		want  string
 	}{
-		"small":         {inspect.Found{Bytes: 511_999, Place: inspect.PlaceR2}, AdviceNone},
-		"512 KB":        {inspect.Found{Bytes: 512_000, Place: inspect.PlaceR2}, AdviceNote},
-		"under 1 MB":    {inspect.Found{Bytes: 999_999, Place: inspect.PlaceR2}, AdviceNote},
-		"1 MB":          {inspect.Found{Bytes: 1_000_000, Place: inspect.PlaceR2}, AdviceMigrate},
-		"migrated":      {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceStore, Flagged: true}, AdviceMigrated},
-		"fence only":    {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceStore}, AdviceCheck},
-		"flag only":     {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceR2, Flagged: true}, AdviceCheck},
+		"small":         {inspect.Found{Bytes: 511_999, Place: inspect.PlaceFile}, AdviceNone},
+		"512 KB":        {inspect.Found{Bytes: 512_000, Place: inspect.PlaceFile}, AdviceNote},
+		"under 1 MB":    {inspect.Found{Bytes: 999_999, Place: inspect.PlaceFile}, AdviceNote},
+		"1 MB":          {inspect.Found{Bytes: 1_000_000, Place: inspect.PlaceFile}, AdviceMigrate},
+		"migrated":      {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceObject, Flagged: true}, AdviceMigrated},
+		"fence only":    {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceObject}, AdviceCheck},
+		"flag only":     {inspect.Found{Bytes: 2_000_000, Place: inspect.PlaceFile, Flagged: true}, AdviceCheck},
 		"flag, no file": {inspect.Found{Place: inspect.PlaceMissing, Flagged: true}, AdviceCheck},
 	} {
 		if got := advise(test.found, RecommendFrom).Advice; got != test.want {

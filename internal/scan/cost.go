@@ -263,7 +263,7 @@ func formatCount(n float64) string {
 func checkCap(usd float64, users []inspect.Found) error {
 	moved, entries := cost.Users{}, cost.Entries{}
 	for _, u := range users {
-		if u.Place == inspect.PlaceR2 {
+		if u.Place == inspect.PlaceFile {
 			moved = cost.Users{Count: moved.Count + 1, Bytes: moved.Bytes + u.Bytes}
 			entries = entries.Add(cost.Estimated(u.Bytes))
 		}

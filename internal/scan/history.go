@@ -313,7 +313,7 @@ func (r *Report) remember(ctx context.Context, found *spill.Sorter[line], o *Opt
 func (r *Report) rememberIn(ctx context.Context, found *spill.Sorter[line], o *Options) error {
 	sizes := func(yield func(string, int64) error) error {
 		return found.Each(func(l line) error {
-			if l.Place != inspect.PlaceR2 {
+			if l.Place != inspect.PlaceFile {
 				return nil
 			}
 			return yield(string(l.User.User), l.Bytes)
@@ -385,7 +385,7 @@ func (l *User) follow(t scanlog.Trend, threshold int64) {
 	if perWeek, known := t.PerWeek(); known {
 		l.GrowthPerWeek = rounded(perWeek, 1)
 	}
-	if after, crosses := t.Crosses(threshold, crossingWithin); crosses && l.Place == inspect.PlaceR2 {
+	if after, crosses := t.Crosses(threshold, crossingWithin); crosses && l.Place == inspect.PlaceFile {
 		l.CrossesInDays = rounded(after.Hours()/24, 10)
 	}
 }

@@ -31,7 +31,7 @@ func (m fullDisk) update(ctx context.Context, do func(*scanlog.History) error) e
 // Where the advice itself needs the history, the scan fails.
 func TestAFullDiskCostsOnlyThePast(t *testing.T) {
 	b := &bucket{found: []inspect.Found{
-		{User: "alice", Bytes: 2_000_000, Place: inspect.PlaceR2}, {User: "bob", Bytes: 10, Place: inspect.PlaceR2},
+		{User: "alice", Bytes: 2_000_000, Place: inspect.PlaceFile}, {User: "bob", Bytes: 10, Place: inspect.PlaceFile},
 	}}
 	file := fileMemory{filepath.Join(t.TempDir(), "h.sqlite"), scanlog.Scope{Bucket: "b"}}
 	for name, past := range map[string]Memory{"at once": fullDisk{}, "at the end": fullDisk{file}} {

@@ -69,7 +69,7 @@ func (r *Report) look(ctx context.Context, e Engine, o *Options) (*spill.Sorter[
 	}}
 	err := e.ScanEach(ctx, opts, func(f inspect.Found) error {
 		u := advise(f, o.Threshold)
-		if r.Totals.FlagsUnread && f.Place == inspect.PlaceStore {
+		if r.Totals.FlagsUnread && f.Place == inspect.PlaceObject {
 			u.Advice, u.Reason = AdviceMigrated, "by its fence alone: the flags could not be read"
 		}
 		if !o.asksForeign(&u) {
@@ -102,7 +102,7 @@ func (e *elsewhere) add(key userdb.ObjectKey) {
 // asksForeign says whether the user's Durable Object is asked about the mark in the file: of fenced files
 // without a flag, and with Deep of all. A scan does without the Worker: then marks are what they seem.
 func (o *Options) asksForeign(u *User) bool {
-	return o.ForeignMark != nil && u.marked && (o.Deep || u.Place == inspect.PlaceStore && !u.Flagged)
+	return o.ForeignMark != nil && u.marked && (o.Deep || u.Place == inspect.PlaceObject && !u.Flagged)
 }
 
 // batches calls do for the users of a sorter, many at a time.
@@ -190,7 +190,7 @@ func (p *picture) add(u *User) {
 	if u.Verdict != "" {
 		p.read++
 	}
-	if u.Place != inspect.PlaceR2 {
+	if u.Place != inspect.PlaceFile {
 		return
 	}
 	class := 0

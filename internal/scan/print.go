@@ -115,7 +115,7 @@ var scanColumns = []terminal.Column[User]{
 		Text:  func(s User) string { return s.Growth() },
 		Data:  func(s User) string { return orEmpty(s.GrowthPerWeek) },
 	},
-	{Head: "PLACE", Field: "place", Text: func(s User) string { return string(s.Place) }},
+	{Head: "SERVED BY", Field: "servedBy", Text: func(s User) string { return string(s.Place) }},
 	{
 		Head:  "ADVICE",
 		Keep:  true,

@@ -213,7 +213,7 @@ func (t *Totals) add(s User) {
 	if s.CrossesInDays != nil {
 		t.Crossing++
 	}
-	if s.Place == inspect.PlaceR2 {
+	if s.Place == inspect.PlaceFile {
 		t.Largest = max(t.Largest, s.Bytes)
 	}
 }

@@ -80,13 +80,13 @@ func TestSurvey(t *testing.T) {
 		{
 			User:  "large",
 			Bytes: 2 * units.MB,
-			Place: inspect.PlaceR2,
-		}, {User: "broken", Bytes: 2 * units.MB, Place: inspect.PlaceR2},
+			Place: inspect.PlaceFile,
+		}, {User: "broken", Bytes: 2 * units.MB, Place: inspect.PlaceFile},
 		{
 			User:  "near",
 			Bytes: 950 * units.KB,
-			Place: inspect.PlaceR2,
-		}, {User: "moved", Place: inspect.PlaceStore, Flagged: true},
+			Place: inspect.PlaceFile,
+		}, {User: "moved", Place: inspect.PlaceObject, Flagged: true},
 		{User: "sick", Place: inspect.PlaceUnreadable, Err: errors.New("HTTP 500")},
 	}}
 	o := options(&stderr)
@@ -225,7 +225,7 @@ func TestSurveyWithoutFlags(t *testing.T) {
 	var stderr bytes.Buffer
 	b := &bucket{
 		unread: errors.New("KV is down"),
-		found:  []inspect.Found{{User: "moved", Place: inspect.PlaceStore}},
+		found:  []inspect.Found{{User: "moved", Place: inspect.PlaceObject}},
 	}
 	r, err := Survey(t.Context(), b, options(&stderr))
 	if err != nil || !r.Totals.FlagsUnread || usersOf(t, r)["moved"].Advice != AdviceMigrated ||
@@ -241,7 +241,7 @@ func TestConsistent(t *testing.T) {
 	o.Consistent = 2
 	r, err := Survey(
 		t.Context(),
-		&bucket{found: []inspect.Found{{User: "large", Bytes: 2 * units.MB, Place: inspect.PlaceR2}}},
+		&bucket{found: []inspect.Found{{User: "large", Bytes: 2 * units.MB, Place: inspect.PlaceFile}}},
 		o,
 	)
 	if err != nil || usersOf(t, r)["large"].Advice != AdviceNote || r.Totals.Migrate != 0 {
@@ -255,9 +255,9 @@ func TestSurveySplit(t *testing.T) {
 	b := &bucket{refused: map[userdb.UserID]error{"blocked": blocked, "sick": errors.New("HTTP 500")}}
 	var found []inspect.Found
 	for _, u := range []userdb.UserID{"nothing", "blocked", "sick"} {
-		found = append(found, inspect.Found{User: u, Bytes: 10, Place: inspect.PlaceR2})
+		found = append(found, inspect.Found{User: u, Bytes: 10, Place: inspect.PlaceFile})
 	}
-	found = append(found, inspect.Found{User: "moved", Place: inspect.PlaceStore})
+	found = append(found, inspect.Found{User: "moved", Place: inspect.PlaceObject})
 	r, err := SurveySplit(t.Context(), b, found, nil, time.Now(), options(&stderr))
 	if err != nil {
 		t.Fatal(err)
@@ -270,8 +270,8 @@ func TestSurveySplit(t *testing.T) {
 // TestCheckCap compares the most that a move may cost.
 func TestCheckCap(t *testing.T) {
 	users := []inspect.Found{
-		{User: "large", Bytes: units.GB, Place: inspect.PlaceR2},
-		{User: "moved", Bytes: units.TB, Place: inspect.PlaceStore},
+		{User: "large", Bytes: units.GB, Place: inspect.PlaceFile},
+		{User: "moved", Bytes: units.TB, Place: inspect.PlaceObject},
 	}
 	if err := checkCap(0, users); userdb.KindOf(err) != userdb.Usage {
 		t.Errorf("got %v", err)

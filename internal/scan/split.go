@@ -26,7 +26,7 @@ type SplitUser struct {
 	User    userdb.UserID    `json:"user"`
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
-	Place   inspect.Place    `json:"place"`
+	Place   inspect.Place    `json:"servedBy"`
 	Verdict string           `json:"split"`
 	// HotBytes is an estimate.
 	HotBytes  int64             `json:"hotBytes,omitempty"`
@@ -126,7 +126,7 @@ func (l *SplitUser) fail(err error) {
 
 // hasRows says whether the file has rows that could move: all of the user's, or the hot ones of one who is
 // split.
-func hasRows(p inspect.Place) bool { return p == inspect.PlaceR2 || p == inspect.PlaceSplit }
+func hasRows(p inspect.Place) bool { return p == inspect.PlaceFile || p == inspect.PlaceSplit }
 
 func (l *SplitUser) look(ctx context.Context, e Engine, policy *split.Policy, at time.Time) error {
 	plan, found, err := e.LookSplit(ctx, l.User, policy, at)

@@ -273,7 +273,7 @@ func (s *Set) takesID(u userdb.UserID) bool {
 // LeftItsFile says that the bucket or the flags show that a user left R2, or may have.
 func LeftItsFile(f inspect.Found) bool {
 	switch f.Place {
-	case inspect.PlaceStore, inspect.PlaceSplit, inspect.PlaceMissing, inspect.PlaceUnreadable:
+	case inspect.PlaceObject, inspect.PlaceSplit, inspect.PlaceMissing, inspect.PlaceUnreadable:
 		return true
 	}
 	return f.Flagged

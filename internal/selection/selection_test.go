@@ -51,7 +51,7 @@ func TestNobodyOfASize(t *testing.T) {
 }
 
 func TestSelectionTakes(t *testing.T) {
-	alice := inspect.Found{User: "alice", Bytes: units.MB, Place: inspect.PlaceR2} // share 8.5
+	alice := inspect.Found{User: "alice", Bytes: units.MB, Place: inspect.PlaceFile} // share 8.5
 	for name, test := range map[string]struct {
 		set   Set
 		found inspect.Found
@@ -117,11 +117,11 @@ func TestLeftItsFile(t *testing.T) {
 	found := []inspect.Found{
 		{
 			User:  "in-r2",
-			Place: inspect.PlaceR2,
-		}, {User: "moved", Place: inspect.PlaceStore, Flagged: true}, {User: "fenced", Place: inspect.PlaceStore},
+			Place: inspect.PlaceFile,
+		}, {User: "moved", Place: inspect.PlaceObject, Flagged: true}, {User: "fenced", Place: inspect.PlaceObject},
 		{
 			User:    "flagged",
-			Place:   inspect.PlaceR2,
+			Place:   inspect.PlaceFile,
 			Flagged: true,
 		}, {User: "missing", Place: inspect.PlaceMissing, Flagged: true},
 	}
@@ -183,15 +183,15 @@ func TestResolve(t *testing.T) {
 		{
 			User:    "alice",
 			Bytes:   10,
-			Place:   inspect.PlaceStore,
+			Place:   inspect.PlaceObject,
 			Flagged: true,
 			Flag:    userdb.FlagMeta{Run: "r1", At: at},
 		},
-		{User: "bob", Bytes: 20, Place: inspect.PlaceR2},
+		{User: "bob", Bytes: 20, Place: inspect.PlaceFile},
 		{
 			User:    "carol",
 			Bytes:   30,
-			Place:   inspect.PlaceStore,
+			Place:   inspect.PlaceObject,
 			Flagged: true,
 			Flag:    userdb.FlagMeta{Run: "r2", At: at},
 		},

@@ -127,7 +127,7 @@ func (l *lab) free(ctx context.Context) result.Result {
 	if kept.Err() != nil {
 		return kept
 	}
-	found := inspect.Found{User: User, Key: l.key(), Place: inspect.PlaceStore, Flagged: true, Flag: *r.Flag.Put}
+	found := inspect.Found{User: User, Key: l.key(), Place: inspect.PlaceObject, Flagged: true, Flag: *r.Flag.Put}
 	plan, err := c.Plan(ctx, []inspect.Found{found}, gc.Options{})
 	if err != nil || len(plan.Free) == 0 {
 		if err == nil {

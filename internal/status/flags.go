@@ -102,7 +102,7 @@ func flagLine(f inspect.FlaggedUser) Line {
 		Source: sourceFlags,
 		State: inspect.State{
 			User:   f.User,
-			Serves: userfile.SideStore,
+			Serves: userfile.SideObject,
 			Gen:    f.Meta.Gen,
 			Lin:    f.Meta.Lineage,
 			Bytes:  f.Meta.Bytes,
@@ -120,7 +120,7 @@ func flagLine(f inspect.FlaggedUser) Line {
 type flagJSON struct {
 	User    userdb.UserID `json:"user"`
 	Source  string        `json:"source"`
-	Serves  userfile.Side `json:"serves"`
+	Serves  userfile.Side `json:"servedBy"`
 	Gen     userdb.Claim  `json:"gen"`
 	Lin     userdb.Claim  `json:"lin"`
 	Bytes   int64         `json:"bytes"`

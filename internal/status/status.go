@@ -2,6 +2,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -22,9 +23,9 @@ import (
 type Totals struct {
 	Source   string `json:"source"` // sides or flags
 	File     int    `json:"file"`
-	Store    int    `json:"store"`
+	Object   int    `json:"object"`
 	Split    int    `json:"split,omitempty"`
-	Neither  int    `json:"neither"`
+	None     int    `json:"none"`
 	Problems int    `json:"problems"`
 	Failed   int    `json:"failed"`
 
@@ -202,12 +203,12 @@ func (t *Totals) add(l Line) {
 		t.Failed++
 	case l.Serves == userfile.SideFile:
 		t.File++
-	case l.Serves == userfile.SideStore:
-		t.Store++
+	case l.Serves == userfile.SideObject:
+		t.Object++
 	case l.Serves == userfile.SideSplit:
 		t.Split++
 	default:
-		t.Neither++
+		t.None++
 	}
 	if l.Problem != "" {
 		t.Problems++
@@ -257,9 +258,9 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 	out.Say(
 		"status: %d in R2, %d in Durable Objects, %s%d in between; %s",
 		totals.File,
-		totals.Store,
+		totals.Object,
 		split,
-		totals.Neither,
+		totals.None,
 		units.Plural(totals.Problems, "problem"),
 	)
 	totals.draw(out)
@@ -282,7 +283,7 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 
 // draw shows where users are as bars.
 func (t *Totals) draw(out *terminal.Output) {
-	all := t.File + t.Store + t.Split + t.Neither
+	all := t.File + t.Object + t.Split + t.None
 	if all == 0 || !out.DrawsErr() {
 		return
 	}
@@ -290,7 +291,7 @@ func (t *Totals) draw(out *terminal.Output) {
 	for _, place := range []struct {
 		name  string
 		users int
-	}{{"in R2", t.File}, {"in Durable Objects", t.Store}, {"split", t.Split}, {"in between", t.Neither}} {
+	}{{"in R2", t.File}, {"in Durable Objects", t.Object}, {"split", t.Split}, {"in between", t.None}} {
 		if place.users > 0 {
 			share := float64(place.users) / float64(all)
 			out.Say("  %-18s %3.0f %% %s", place.name, share*100, terminal.Bar(share, cells))
@@ -303,7 +304,7 @@ var columns = []terminal.Column[Line]{
 	{
 		Head:  "SERVED BY",
 		Keep:  true,
-		Field: "serves",
+		Field: "servedBy",
 		Text:  servesText,
 		Data:  func(l Line) string { return string(l.Serves) },
 		Style: servesStyle,
@@ -347,25 +348,14 @@ var columns = []terminal.Column[Line]{
 	},
 }
 
-func servesText(l Line) string {
-	switch l.Serves {
-	case userfile.SideFile:
-		return "R2"
-	case userfile.SideStore:
-		return "Durable Object"
-	case userfile.SideSplit:
-		return "R2 and Durable Object"
-	case userfile.SideNeither:
-		return "neither"
-	}
-	return "?"
-}
+// servesText is what JSON has, too.
+func servesText(l Line) string { return cmp.Or(string(l.Serves), "?") }
 
 func servesStyle(l Line) terminal.Style {
 	switch l.Serves {
-	case userfile.SideStore, userfile.SideSplit:
+	case userfile.SideObject, userfile.SideSplit:
 		return terminal.Good
-	case userfile.SideNeither:
+	case userfile.SideNone:
 		return terminal.Bad
 	}
 	return terminal.Plain

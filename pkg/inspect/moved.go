@@ -48,7 +48,7 @@ func (e *Inspector) Moved(ctx context.Context, opts ScanOptions, since time.Time
 				User:    u,
 				Key:     e.Layout.Key(u),
 				Bytes:   meta.Bytes,
-				Place:   PlaceStore,
+				Place:   PlaceObject,
 				Flagged: true,
 				Flag:    meta,
 			},
@@ -155,12 +155,12 @@ func (e *Inspector) movedFile(
 	claim userdb.Claim,
 ) (file userfile.Version, place Place, moved bool, err error) {
 	if file, err = e.look(ctx, u); err != nil {
-		return file, PlaceStore, false, err
+		return file, PlaceObject, false, err
 	}
 	if userdb.MetadataHotOf(file.Object.Metadata) == claim.Lineage() {
 		return file, PlaceSplit, true, nil
 	}
-	return file, PlaceStore, file.FencedBy(claim.Lineage()), nil
+	return file, PlaceObject, file.FencedBy(claim.Lineage()), nil
 }
 
 // unreadable is a user with a file that does not say whether the migration of the receipt still holds. The

@@ -19,8 +19,8 @@ type Place string
 
 // The places.
 const (
-	PlaceR2      Place = "r2"      // the file is authoritative
-	PlaceStore   Place = "store"   // fenced: the Durable Object serves, or a cutover is under way
+	PlaceFile    Place = "file"    // the file is authoritative
+	PlaceObject  Place = "object"  // fenced: the Durable Object serves, or a cutover is under way
 	PlaceSplit   Place = "split"   // the file has the hot rows, the Durable Object the cold ones
 	PlaceMissing Place = "missing" // a flag, but no object
 	// PlaceUnnameable is a database with a key that has, in the place of the user, what can be no user's id.
@@ -37,7 +37,7 @@ type Found struct {
 	Key     userdb.ObjectKey `json:"key"`
 	Bytes   int64            `json:"bytes"`
 	ETag    userdb.ETag      `json:"etag"`
-	Place   Place            `json:"place"`
+	Place   Place            `json:"servedBy"`
 	Flagged bool             `json:"flagged"` // with the flag of one who is in the Durable Object as a whole
 	Marked  bool             `json:"-"`       // the metadata speaks of a command that wrote the object
 	Flag    userdb.FlagMeta  `json:"-"`
@@ -252,7 +252,7 @@ func (s *scanner) noteUnnameable(heads []userdb.UserID, keyOrFolder string) []us
 
 func (s *scanner) flagPlace(u userdb.UserID) Place {
 	if s.flags.find(u) != nil {
-		return PlaceStore
+		return PlaceObject
 	}
 	return s.splitPlace(u, userdb.Object{})
 }
@@ -263,7 +263,7 @@ func (s *scanner) splitPlace(u userdb.UserID, o userdb.Object) Place {
 	if s.split.find(u) != nil || userdb.MetadataHotOf(o.Metadata) != 0 {
 		return PlaceSplit
 	}
-	return PlaceR2
+	return PlaceFile
 }
 
 func (s *scanner) headAll(ctx context.Context, users []userdb.UserID) error {
@@ -284,7 +284,7 @@ func (s *scanner) head(ctx context.Context, u userdb.UserID) error {
 	}
 	place := s.splitPlace(u, obj)
 	if userdb.MetadataFenced(obj.Metadata) {
-		place = PlaceStore
+		place = PlaceObject
 	}
 	if _, err := userdb.ParseUserID(string(u)); err != nil {
 		place = PlaceUnnameable

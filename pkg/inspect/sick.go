@@ -80,9 +80,9 @@ func (e *Inspector) LookUp(ctx context.Context, users []userdb.UserID) ([]Found,
 func placeOf(object userdb.Object) Place {
 	switch {
 	case userdb.MetadataFenced(object.Metadata):
-		return PlaceStore
+		return PlaceObject
 	case userdb.MetadataHotOf(object.Metadata) != 0:
 		return PlaceSplit
 	}
-	return PlaceR2
+	return PlaceFile
 }

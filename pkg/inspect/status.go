@@ -11,7 +11,7 @@ import (
 // State is where one user lives, as both sides and the flag say.
 type State struct {
 	User   userdb.UserID  `json:"user"`
-	Serves userfile.Side  `json:"serves"`
+	Serves userfile.Side  `json:"servedBy"`
 	Phase  userdb.Phase   `json:"phase"`
 	Gen    userdb.Claim   `json:"gen"`
 	Lin    userdb.Lineage `json:"lin"`
@@ -64,7 +64,7 @@ func (e *Inspector) Status(ctx context.Context, u userdb.UserID) (State, error) 
 }
 
 func userVersion(st wire.Status, file userfile.Version, serves userfile.Side) *int32 {
-	if serves == userfile.SideStore || st.Phase == userdb.Sealed {
+	if serves == userfile.SideObject || st.Phase == userdb.Sealed {
 		return st.UserVersion
 	}
 	if file.Absent || file.What != userdb.SQLiteFile {

@@ -26,14 +26,14 @@ func TestUserVersion(t *testing.T) {
 		want   int32 // -1: none
 	}{
 		"in R2":                  {wire.Status{Phase: userdb.Empty}, plain, userfile.SideFile, 5},
-		"moved":                  {store(userdb.Active), plain, userfile.SideStore, 9},
+		"moved":                  {store(userdb.Active), plain, userfile.SideObject, 9},
 		"split":                  {store(userdb.Cold), plain, userfile.SideSplit, 5},
-		"a rollback is open":     {store(userdb.Sealed), plain, userfile.SideNeither, 9},
-		"an import is open":      {store(userdb.Importing), plain, userfile.SideNeither, 5},
-		"an older Worker":        {wire.Status{Phase: userdb.Active}, plain, userfile.SideStore, -1},
+		"a rollback is open":     {store(userdb.Sealed), plain, userfile.SideNone, 9},
+		"an import is open":      {store(userdb.Importing), plain, userfile.SideNone, 5},
+		"an older Worker":        {wire.Status{Phase: userdb.Active}, plain, userfile.SideObject, -1},
 		"nowhere":                {wire.Status{Phase: userdb.Empty}, userfile.Version{Absent: true}, userfile.SideFile, -1},
 		"something else in R2":   {wire.Status{Phase: userdb.Empty}, userfile.Version{}, userfile.SideFile, -1},
-		"behind a tombstone too": {store(userdb.Active), userfile.Version{What: userdb.TombstoneFile}, userfile.SideStore, 9},
+		"behind a tombstone too": {store(userdb.Active), userfile.Version{What: userdb.TombstoneFile}, userfile.SideObject, 9},
 	} {
 		got := int32(-1)
 		if v := userVersion(c.st, c.file, c.serves); v != nil {

@@ -188,7 +188,7 @@ func TestCutBirthIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if st.Birth != strings.Contains(state.Problem, "first write") || st.Birth && state.Serves != userfile.SideNeither {
+			if st.Birth != strings.Contains(state.Problem, "first write") || st.Birth && state.Serves != userfile.SideNone {
 				t.Errorf("call %d: %+v", at, state)
 			}
 			told[state.Problem]++

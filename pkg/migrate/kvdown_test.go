@@ -76,7 +76,7 @@ func TestWithoutFlags(t *testing.T) {
 				t.Fatalf("%s: %v, told %d times after %v", name, err, told, time.Since(began))
 			}
 			for _, f := range found {
-				if want := map[userdb.UserID]inspect.Place{"moved": inspect.PlaceStore, "plain": inspect.PlaceR2}[f.User]; f.Place != want {
+				if want := map[userdb.UserID]inspect.Place{"moved": inspect.PlaceObject, "plain": inspect.PlaceFile}[f.User]; f.Place != want {
 					t.Errorf("%s: %s is in %s", name, f.User, f.Place)
 				}
 			}

@@ -122,8 +122,8 @@ func TestPlanOfARestore(t *testing.T) {
 	}{
 		"a new user":             {func(x *walk) { x.forget() }, "none", false},
 		"in R2":                  {func(*walk) {}, "file", false},
-		"in the object":          {(*walk).migrate, "store", true},
-		"in the object, written": {func(x *walk) { x.migrate(); x.write() }, "store", false},
+		"in the object":          {(*walk).migrate, "object", true},
+		"in the object, written": {func(x *walk) { x.migrate(); x.write() }, "object", false},
 		"split":                  {func(x *walk) { x.splitAt(20) }, "split", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -139,7 +139,7 @@ func TestRestoreKeepsWhatItReplaces(t *testing.T) {
 				}
 				serves, want := userfile.SideFile, userfile.SideFile
 				if name == "the object" {
-					want = userfile.SideStore
+					want = userfile.SideObject
 				}
 				if s, err := x.engine().Inspect().Status(t.Context(), alice); err != nil || s.Problem != "" {
 					t.Errorf("%+v: %v", s, err)

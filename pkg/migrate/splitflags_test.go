@@ -19,10 +19,10 @@ func TestPlaceOfSplitUsers(t *testing.T) {
 		flagged bool
 		want    inspect.Place
 	}{
-		"whole":             {want: inspect.PlaceR2},
+		"whole":             {want: inspect.PlaceFile},
 		"metadata only":     {meta: userdb.Mark{HotOf: 3}.Metadata(nil), want: inspect.PlaceSplit},
 		"flag only":         {flagged: true, want: inspect.PlaceSplit},
-		"fenced, with both": {meta: userdb.Mark{Kind: userdb.FenceMark, Lin: 3, Non: 4}.Metadata(nil), flagged: true, want: inspect.PlaceStore},
+		"fenced, with both": {meta: userdb.Mark{Kind: userdb.FenceMark, Lin: 3, Non: 4}.Metadata(nil), flagged: true, want: inspect.PlaceObject},
 	} {
 		whole, split := newMemory(), newMemory()
 		e := whole.engine(t)
@@ -60,17 +60,17 @@ func TestJudgeSplit(t *testing.T) {
 		needsSomething bool
 	}{
 		{userdb.Splitting, plain, userfile.SideFile, true},
-		{userdb.Splitting, fenced, userfile.SideNeither, true},
-		{userdb.SplitReady, fenced, userfile.SideNeither, true},
+		{userdb.Splitting, fenced, userfile.SideNone, true},
+		{userdb.SplitReady, fenced, userfile.SideNone, true},
 		{userdb.SplitReady, stamped(lin), userfile.SideSplit, true},
 		{userdb.SplitReady, plain, userfile.SideSplit, true},
 		{userdb.Cold, plain, userfile.SideSplit, false},
-		{userdb.Cold, fenced, userfile.SideNeither, true},
+		{userdb.Cold, fenced, userfile.SideNone, true},
 		{userdb.ColdSealed, plain, userfile.SideSplit, true},
-		{userdb.Merging, fenced, userfile.SideNeither, true},
+		{userdb.Merging, fenced, userfile.SideNone, true},
 		{userdb.Merging, stamped(gen), userfile.SideFile, true},
 		{userdb.Merging, plain, userfile.SideSplit, true},
-		{userdb.Cold, userfile.Version{Absent: true}, userfile.SideNeither, true},
+		{userdb.Cold, userfile.Version{Absent: true}, userfile.SideNone, true},
 	} {
 		serves, problem, next := userfile.Serves(wire.Status{Phase: c.phase, Lin: lin, Gen: gen}, c.file)
 		if serves != c.serves || (problem != "") != c.needsSomething || (next != "") != c.needsSomething {

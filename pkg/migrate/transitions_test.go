@@ -162,7 +162,7 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 				t.Errorf("MERGING, and the whole file is in place: served by %s", serves)
 			}
 			takesCold := row["cold-write"] != refused
-			if takesWrites || serves == userfile.SideStore ||
+			if takesWrites || serves == userfile.SideObject ||
 				(serves == userfile.SideSplit && problem == "") != takesCold {
 				t.Errorf(
 					"%s, unfenced: served by %s (%s), and the model's object takes writes of cold rows: %v",
@@ -175,7 +175,7 @@ func TestJudgeFollowsTheModel(t *testing.T) {
 			continue
 		}
 		serves, problem, _ := userfile.Serves(st, fenced)
-		if (serves == userfile.SideStore) != takesWrites || (problem == "") != takesWrites {
+		if (serves == userfile.SideObject) != takesWrites || (problem == "") != takesWrites {
 			t.Errorf(
 				"%s, fenced: served by %s (%s), and the model's object takes writes: %v",
 				phase,

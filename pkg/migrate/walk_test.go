@@ -348,9 +348,9 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 		verify result.Outcome
 		back   inspect.Way
 	}{
-		"at the file": {func(*walk) {}, userfile.SideFile, inspect.PlaceR2, result.OutcomeInR2, inspect.WayNothing},
-		"migrated":    {func(x *walk) { x.migrate() }, userfile.SideStore, inspect.PlaceStore, result.OutcomeEqual, inspect.WayRestore},
-		"written":     {func(x *walk) { x.migrate(); x.write() }, userfile.SideStore, inspect.PlaceStore, result.OutcomeWritten, inspect.WayExport},
+		"at the file": {func(*walk) {}, userfile.SideFile, inspect.PlaceFile, result.OutcomeInR2, inspect.WayNothing},
+		"migrated":    {func(x *walk) { x.migrate() }, userfile.SideObject, inspect.PlaceObject, result.OutcomeEqual, inspect.WayRestore},
+		"written":     {func(x *walk) { x.migrate(); x.write() }, userfile.SideObject, inspect.PlaceObject, result.OutcomeWritten, inspect.WayExport},
 		"split":       {func(x *walk) { x.splitAt(20) }, userfile.SideSplit, inspect.PlaceSplit, result.OutcomeEqual, inspect.WayMerge},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +372,7 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 					t.Errorf("look up: %+v, %v", found, err)
 				}
 				moved, err := i.Moved(ctx, inspect.ScanOptions{}, time.Time{})
-				if err != nil || (len(moved) == 1) != (c.place != inspect.PlaceR2) {
+				if err != nil || (len(moved) == 1) != (c.place != inspect.PlaceFile) {
 					t.Errorf("moved: %+v, %v", moved, err)
 				}
 				for _, f := range moved {
@@ -384,7 +384,7 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 				}
 				flagged := 0
 				unflagged, err := i.Survey(ctx, "", func(inspect.FlaggedUser) error { flagged++; return nil })
-				if err != nil || flagged+unflagged != 1 || (flagged == 1) != (c.place != inspect.PlaceR2) {
+				if err != nil || flagged+unflagged != 1 || (flagged == 1) != (c.place != inspect.PlaceFile) {
 					t.Errorf("survey: %d with a flag, %d without, %v", flagged, unflagged, err)
 				}
 				if r := i.Verify(ctx, alice); r.Err() != nil || r.Outcome != c.verify {
@@ -402,7 +402,7 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 					t.Errorf("look at a split: %v", err)
 				}
 				if why, err := i.Explain(ctx, alice, 0); err != nil ||
-					why.Free != (c.place == inspect.PlaceStore) {
+					why.Free != (c.place == inspect.PlaceObject) {
 					t.Errorf("explain: %+v, %v", why, err)
 				}
 			})
@@ -572,7 +572,7 @@ func TestRollbackThatFailsGivesBack(t *testing.T) {
 		side   userfile.Side
 		rows   int
 	}{
-		"migrated": {func(x *walk) { x.migrate(); x.write() }, userfile.SideStore, walkRows + 1},
+		"migrated": {func(x *walk) { x.migrate(); x.write() }, userfile.SideObject, walkRows + 1},
 		"split":    {func(x *walk) { x.splitAt(20) }, userfile.SideSplit, walkRows},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -728,7 +728,7 @@ func TestLooksAtWhatIsLeftOpen(t *testing.T) {
 					died = line.Died()
 					i := x.engine().Inspect()
 					s, err := i.Status(t.Context(), alice)
-					if err != nil || s.Serves == userfile.SideNeither && s.Next == "" {
+					if err != nil || s.Serves == userfile.SideNone && s.Next == "" {
 						t.Errorf("%+v, %v", s, err)
 					}
 					p, err := i.Preview(t.Context(), alice, inspect.PreviewOptions{Compare: 5})
@@ -736,7 +736,7 @@ func TestLooksAtWhatIsLeftOpen(t *testing.T) {
 						t.Errorf("%s: %+v, %v", s.Serves, p, err)
 					}
 					if why, err := i.Explain(t.Context(), alice, 0); err != nil ||
-						why.Free && s.Serves != userfile.SideStore {
+						why.Free && s.Serves != userfile.SideObject {
 						t.Errorf("%s: %+v, %v", s.Serves, why, err)
 					}
 					if _, err := i.Moved(t.Context(), inspect.ScanOptions{}, time.Time{}); err != nil {

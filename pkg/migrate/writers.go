@@ -58,7 +58,7 @@ func (p Procedure) Wait() time.Duration { return p.KVWindow + p.LongestRequest }
 func (e *Engine) Route(ctx context.Context, users []inspect.Found) (routed int, err error) {
 	var flags []userdb.Flag
 	for _, f := range users {
-		if f.Place == inspect.PlaceR2 {
+		if f.Place == inspect.PlaceFile {
 			flags = append(
 				flags,
 				userdb.Flag{User: f.User, Meta: userdb.FlagMeta{Version: userdb.FlagMetaVersion, Run: e.Run}},

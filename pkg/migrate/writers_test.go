@@ -24,11 +24,11 @@ func TestRouteGoesByTheFile(t *testing.T) {
 	routed, err := e.Route(
 		t.Context(),
 		[]inspect.Found{
-			{User: "plain", Place: inspect.PlaceR2},
-			{User: "listed", Place: inspect.PlaceR2, Flagged: true},
+			{User: "plain", Place: inspect.PlaceFile},
+			{User: "listed", Place: inspect.PlaceFile, Flagged: true},
 			{
 				User:  "moved",
-				Place: inspect.PlaceStore,
+				Place: inspect.PlaceObject,
 			},
 			{User: "gone", Place: inspect.PlaceMissing, Flagged: true},
 			{User: "a b", Place: inspect.PlaceUnnameable},

@@ -8,11 +8,11 @@ import (
 // Side is who answers the application's requests.
 type Side string
 
-// The sides. Neither means that writes wait: a cutover is under way or was left open.
+// The sides. None means that writes wait: a cutover is under way or was left open.
 const (
-	SideFile    Side = "file"
-	SideStore   Side = "store"
-	SideNeither Side = "neither"
+	SideFile   Side = "file"
+	SideObject Side = "store"
+	SideNone   Side = "none"
 	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
 	SideSplit Side = "split"
 )
@@ -153,47 +153,47 @@ const (
 
 var meanings = [situations]Meaning{
 	AtFile: {Serves: SideFile},
-	ForeignMark: {SideNeither, "a foreign mark: the file knows a newer claim than the Durable Object",
+	ForeignMark: {SideNone, "a foreign mark: the file knows a newer claim than the Durable Object",
 		"dbmigrate rollback --end-foreign-marks, by docs/runbook.md"},
 	ObjectSetBack: {
-		SideNeither,
+		SideNone,
 		"the file knows a newer claim than the Durable Object, which was set back",
 		runbook,
 	},
-	Migrated:        {Serves: SideStore},
-	FenceMissing:    {SideStore, "the fence is gone: something overwrote or deleted the file", runbook},
+	Migrated:        {Serves: SideObject},
+	FenceMissing:    {SideObject, "the fence is gone: something overwrote or deleted the file", runbook},
 	MigrationBegun:  {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
-	MigrationFenced: {SideNeither, "a migration was begun: reads go on, writes wait", eitherWay},
+	MigrationFenced: {SideNone, "a migration was begun: reads go on, writes wait", eitherWay},
 	RollbackBegun: {
-		SideNeither,
+		SideNone,
 		"a rollback was begun: reads go on, writes wait",
 		"dbmigrate rollback or migrate",
 	},
 	RollbackPut:       {SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"},
-	HotFileMissing:    {SideNeither, "the file of the hot rows is gone", runbook},
+	HotFileMissing:    {SideNone, "the file of the hot rows is gone", runbook},
 	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},
-	SplitFenced:       {SideNeither, "a migration was begun: reads go on, writes wait", splitOrBack},
-	SplitNotPut:       {SideNeither, partsWait, splitOrBack},
+	SplitFenced:       {SideNone, "a migration was begun: reads go on, writes wait", splitOrBack},
+	SplitNotPut:       {SideNone, partsWait, splitOrBack},
 	SplitPut:          {SideSplit, coldWait, splitOrBack},
 	MergeBegun:        {SideSplit, coldWait, splitOrBack},
-	MergeFenced:       {SideNeither, partsWait, splitOrBack},
-	MergeNotPut:       {SideNeither, partsWait, splitOrBack},
-	HotFenced:         {SideNeither, partsWait, splitOrBack},
+	MergeFenced:       {SideNone, partsWait, splitOrBack},
+	MergeNotPut:       {SideNone, partsWait, splitOrBack},
+	HotFenced:         {SideNone, partsWait, splitOrBack},
 	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
 	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
 	Split:             {Serves: SideSplit},
 	FileMissing: {
-		SideNeither,
+		SideNone,
 		"the file is gone while a command is under way or was left open: requests fail",
 		"dbmigrate rollback",
 	},
 	ExportAltered: {SideFile, otherBytes, asWord},
 	HotAltered:    {SideSplit, otherBytes, asWord},
 	MergeAltered:  {SideFile, otherBytes, asWord},
-	BeingDeleted:  {SideNeither, "the user is being deleted: requests fail", "dbmigrate forget"},
-	BirthBegun:    {SideNeither, birthCutOff, "dbmigrate rollback"},
-	BirthFenced:   {SideNeither, birthCutOff, eitherWay},
-	OtherFence:    {SideNeither, "the fence in the file is not the Durable Object's: writes wait", runbook},
+	BeingDeleted:  {SideNone, "the user is being deleted: requests fail", "dbmigrate forget"},
+	BirthBegun:    {SideNone, birthCutOff, "dbmigrate rollback"},
+	BirthFenced:   {SideNone, birthCutOff, eitherWay},
+	OtherFence:    {SideNone, "the fence in the file is not the Durable Object's: writes wait", runbook},
 }
 
 // Meaning applies the authority rule of docs/cutover.md.

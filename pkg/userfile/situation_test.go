@@ -81,7 +81,7 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 					m.Problem,
 				)
 			}
-			if holds := m.Serves == SideStore; holds != (phase == userdb.Active && file.Shown() <= gen) {
+			if holds := m.Serves == SideObject; holds != (phase == userdb.Active && file.Shown() <= gen) {
 				t.Errorf("%s beside a file that is %s: served by %s", phase, name, m.Serves)
 			}
 		}

@@ -25,7 +25,7 @@ func TestBornUsersLiveAsOthersDo(t *testing.T) {
 	born, second, quiet, moved := s.born("born"), s.born("second"), s.bornQuiet("quiet"), s.moved("moved")
 	all := []*harness.User{born, second, quiet, moved}
 	s.run(0, "verify", "--all")
-	s.serves("store", all...)
+	s.serves("object", all...)
 	s.run(0, "scan")
 
 	s.run(0, "rollback", "--all")
@@ -34,7 +34,7 @@ func TestBornUsersLiveAsOthersDo(t *testing.T) {
 	s.on("file", all...)
 
 	s.run(0, "migrate", "--all")
-	s.serves("store", all...)
+	s.serves("object", all...)
 	s.writes(all...)
 	s.on("store", all...)
 
@@ -50,7 +50,7 @@ func TestBornUsersLiveAsOthersDo(t *testing.T) {
 
 	s.run(0, "forget", "second", "--confirm", "delete everything of second")
 	again := s.born("second")
-	s.serves("store", again)
+	s.serves("object", again)
 }
 
 // TestABirthThatWasCutOffEnds: what a birth leaves behind is ended by either command, and by a router.

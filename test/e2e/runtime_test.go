@@ -138,7 +138,7 @@ func (u *patient) mustBeClear(f harness.Finished) {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	if states[u.Name].Serves == "neither" && !a.Open {
+	if states[u.Name].Serves == "none" && !a.Open {
 		u.t.Fatalf("not said to be open, and nobody takes writes: %v", f)
 	}
 }

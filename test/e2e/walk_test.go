@@ -18,21 +18,21 @@ import (
 // walked are the commands in which every request is disturbed, each from the state in which an operator runs
 // it.
 var walked = []walk{
-	{name: "migrate", command: "migrate", ends: "store", reverse: "rollback", fresh: true},
+	{name: "migrate", command: "migrate", ends: "object", reverse: "rollback", fresh: true},
 	{
 		name:    "migrate again",
 		prepare: []string{"migrate", "rollback"},
 		command: "migrate",
-		ends:    "store",
+		ends:    "object",
 		reverse: "rollback",
 	},
-	{name: "verify", prepare: []string{"migrate"}, command: "verify", ends: "store"},
+	{name: "verify", prepare: []string{"migrate"}, command: "verify", ends: "object"},
 	{name: "rollback", prepare: []string{"migrate"}, command: "rollback", ends: "file", reverse: "migrate"},
 	{
 		name:    "gc",
 		prepare: []string{"migrate"},
 		command: "gc",
-		ends:    "store",
+		ends:    "object",
 		reverse: "rollback",
 		again:   []string{"migrate"},
 	},
@@ -49,7 +49,7 @@ type walk struct {
 	back    string   // who serves after the opposite command, if that is not said by opposite
 }
 
-var opposite = map[string]string{"store": "file", "file": "store", "split": "file"}
+var opposite = map[string]string{"object": "file", "file": "object", "split": "file"}
 
 func (w walk) afterReverse() string {
 	if w.back != "" {

@@ -17,16 +17,16 @@ const born = "birth"
 
 // bornWalks are the commands on such users.
 var bornWalks = []walk{
-	{name: "verify", prepare: []string{born}, command: "verify", ends: "store"},
+	{name: "verify", prepare: []string{born}, command: "verify", ends: "object"},
 	{name: "rollback", prepare: []string{born}, command: "rollback", ends: "file", reverse: "migrate", fresh: true},
 	{
 		name:    "migrate again",
 		prepare: []string{born, "rollback"},
 		command: "migrate",
-		ends:    "store",
+		ends:    "object",
 		reverse: "rollback",
 	},
-	{name: "gc", prepare: []string{born}, command: "gc", ends: "store", reverse: "rollback", fresh: true},
+	{name: "gc", prepare: []string{born}, command: "gc", ends: "object", reverse: "rollback", fresh: true},
 }
 
 // TestWalkBorn is TestWalk for users who begin in the Durable Object.
@@ -52,7 +52,7 @@ func TestWalkForget(t *testing.T) {
 					}
 					u.mustBeGone()
 					u.begin()
-					u.mustServe("store")
+					u.mustServe("object")
 					u.mustBeWell()
 				})
 			}
@@ -147,14 +147,14 @@ func (u *patient) surviveCut(c cutBirth) {
 	u.write()
 	u.mustServe(u.Side)
 	u.mustConverge("rollback", "file")
-	u.mustConverge("migrate", "store")
+	u.mustConverge("migrate", "object")
 	u.mustBeWell()
 }
 
 // mustTellOfCut: if neither side serves the user, status says that a first write was cut off.
 func (u *patient) mustTellOfCut(s harness.State) {
 	u.t.Helper()
-	if s.Serves == "neither" && !strings.Contains(s.Problem, "first write") {
+	if s.Serves == "none" && !strings.Contains(s.Problem, "first write") {
 		u.t.Fatalf("status says %+v", s)
 	}
 }

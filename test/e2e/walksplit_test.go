@@ -36,7 +36,7 @@ var splitWalks = []walk{
 		name:    "full of a split user",
 		prepare: []string{"split"},
 		command: "whole",
-		ends:    "store",
+		ends:    "object",
 		reverse: "rollback",
 		again:   []string{"split"},
 	},

@@ -92,7 +92,7 @@ func TestTheEdgeBlocksOneUser(t *testing.T) {
 				t,
 				team,
 				b.command,
-				map[string]string{"migrate": "store", "verify": "store", "rollback": "file"}[b.command],
+				map[string]string{"migrate": "object", "verify": "object", "rollback": "file"}[b.command],
 			)
 		})
 	}

@@ -20,7 +20,7 @@ func TestExpiry(t *testing.T) {
 	}
 	var all []expiry
 	for _, service := range slices.Sorted(maps.Keys(expired)) {
-		for _, c := range []expiry{{command: "migrate", serves: "store"}, {command: "rollback", before: "migrate", serves: "file"}} {
+		for _, c := range []expiry{{command: "migrate", serves: "object"}, {command: "rollback", before: "migrate", serves: "file"}} {
 			c.service = service
 			for c.n = range requests(t, service, c.command, c.before) {
 				all = append(all, c)

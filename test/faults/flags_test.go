@@ -12,7 +12,7 @@ func TestUnsuccessfulKeys(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t, 2)
 	for _, c := range []struct{ command, serves, flagCall string }{
-		{"migrate", "store", "KV PUT bulk"},
+		{"migrate", "object", "KV PUT bulk"},
 		{"rollback", "file", "KV POST delete"},
 	} {
 		var calls atomic.Int64

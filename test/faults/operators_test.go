@@ -44,7 +44,7 @@ func TestTwoOperators(t *testing.T) {
 				t.Fatalf("both were superseded: %v%v", done[0], done[1])
 			}
 			mustBeServed(t, u)
-			mustFinish(t, team, "migrate", "store")
+			mustFinish(t, team, "migrate", "object")
 			team.op = second
 			mustFinish(t, team, "rollback", "file")
 		})
@@ -74,13 +74,13 @@ func together(operators ...*harness.Operator) (arrive []func()) {
 // sends to a Durable Object.
 func TestInterrupt(t *testing.T) {
 	moments := []struct{ command, before, serves, at string }{
-		{"migrate", "", "store", "admin import"},
-		{"migrate", "", "store", "admin switch"},
+		{"migrate", "", "object", "admin import"},
+		{"migrate", "", "object", "admin switch"},
 		{"rollback", "migrate", "file", "admin return"},
-		{"migrate", "", "store", "admin claim"},
-		{"migrate", "", "store", "admin rows"},
-		{"migrate", "", "store", "R2 PUT"},
-		{"migrate", "", "store", "admin activate"},
+		{"migrate", "", "object", "admin claim"},
+		{"migrate", "", "object", "admin rows"},
+		{"migrate", "", "object", "R2 PUT"},
+		{"migrate", "", "object", "admin activate"},
 		{"rollback", "migrate", "file", "admin claim"},
 		{"rollback", "migrate", "file", "R2 PUT"},
 		{"rollback", "migrate", "file", "admin release"},

@@ -135,7 +135,7 @@ func (tm team) mustBeBack(t *testing.T, f harness.Finished, kind string) {
 	}
 	for _, u := range tm.users {
 		a := f.Accounts[u.Name]
-		if a.Open || states[u.Name].Serves != "store" || states[u.Name].Problem != "" {
+		if a.Open || states[u.Name].Serves != "object" || states[u.Name].Problem != "" {
 			t.Errorf("%s: %+v, and status says %+v", u.Name, a, states[u.Name])
 		}
 		if a.Error == nil || a.Error.Kind != kind && a.Error.Kind != "interrupted" {

@@ -33,8 +33,8 @@ var stops = []string{"unauthorized", "protocol-error", "edge-blocked", "unreacha
 var trip = []struct{ command, serves string }{
 	{
 		"migrate",
-		"store",
-	}, {"verify", "store"}, {"rollback", "file"}, {"migrate", "store"}, {"gc", "store"}, {"verify", "store"}, {"rollback", "file"},
+		"object",
+	}, {"verify", "object"}, {"rollback", "file"}, {"migrate", "object"}, {"gc", "object"}, {"verify", "object"}, {"rollback", "file"},
 }
 
 // long is one run.

@@ -309,7 +309,7 @@ func (c *outage) try(home, run string) (string, error) {
 	if err != nil {
 		return text, err
 	}
-	if s := now[c.user.Name]; s.Serves == "neither" && !open {
+	if s := now[c.user.Name]; s.Serves == "none" && !open {
 		return text, fmt.Errorf("nobody takes writes, unsaid: %v", f)
 	}
 	return text, stillServed(c.user, now[c.user.Name].Serves)
@@ -383,7 +383,7 @@ func (c *outage) args(op *harness.Operator, home, run string) ([]string, error) 
 
 // said is what any line of any command may say.
 type said struct {
-	User, Outcome, Serves, Place, Plan, Check, Run string
+	User, Outcome, ServedBy, Plan, Check, Run string
 	OK                                             *bool
 	Open, FlagLeft                                 bool
 	Error                                          *struct{ Kind string }
@@ -434,7 +434,7 @@ func (l said) words() []string {
 	case l.Error != nil:
 		words = append(words, "failed ("+l.Error.Kind+")")
 	case l.User != "":
-		for _, word := range []string{l.Outcome, l.Serves, l.Place, l.Plan} {
+		for _, word := range []string{l.Outcome, l.ServedBy, l.Plan} {
 			if word != "" {
 				words = append(words, word)
 				break

@@ -77,7 +77,7 @@ func TestTwoShardsAtTheSameTime(t *testing.T) {
 		}
 		mustBeServed(t, u)
 	}
-	if served := sides(t, team.op, team.users); served["store"] != len(team.users) {
+	if served := sides(t, team.op, team.users); served["object"] != len(team.users) {
 		t.Errorf("served: %v", served)
 	}
 }
@@ -104,7 +104,7 @@ func TestKilledShardIsTakenOver(t *testing.T) {
 	if f, err := team.op.Run(args...); err != nil || f.Exit != -1 {
 		t.Fatalf("it was not killed: %v\n%v", err, f)
 	}
-	if left := sides(t, next, team.users); left["store"] != 1 || left["neither"] != 1 || left["file"] != 4 {
+	if left := sides(t, next, team.users); left["object"] != 1 || left["none"] != 1 || left["file"] != 4 {
 		t.Fatalf("the kill left %v, which is not what this test is about", left)
 	}
 	outcomes := map[string]int{}

@@ -24,16 +24,16 @@ func TestOneSickObject(t *testing.T) {
 			{command: "scan", before: "", serves: "file"},
 			{command: "scan --deep", before: "", serves: "file"},
 			{command: "scan --policy POLICY --all", before: "", serves: "file"},
-			{command: "migrate --all", before: "", serves: "store"},
-			{command: "migrate --all --writers conditional --kv-window 0s --longest-request 0s", before: "", serves: "store"},
-			{command: "migrate USERS", before: "", serves: "store"},
-			{command: "verify --all", before: "migrate", serves: "store"},
-			{command: "verify USERS", before: "migrate", serves: "store"},
-			{command: "status --all", before: "migrate", serves: "store"},
-			{command: "status USERS", before: "migrate", serves: "store"},
-			{command: "gc --older-than 0s", before: "migrate", serves: "store"},
-			{command: "rollback --all --dry-run", before: "migrate", serves: "store"},
-			{command: "rollback --all --rehearse", before: "migrate", serves: "store"},
+			{command: "migrate --all", before: "", serves: "object"},
+			{command: "migrate --all --writers conditional --kv-window 0s --longest-request 0s", before: "", serves: "object"},
+			{command: "migrate USERS", before: "", serves: "object"},
+			{command: "verify --all", before: "migrate", serves: "object"},
+			{command: "verify USERS", before: "migrate", serves: "object"},
+			{command: "status --all", before: "migrate", serves: "object"},
+			{command: "status USERS", before: "migrate", serves: "object"},
+			{command: "gc --older-than 0s", before: "migrate", serves: "object"},
+			{command: "rollback --all --dry-run", before: "migrate", serves: "object"},
+			{command: "rollback --all --rehearse", before: "migrate", serves: "object"},
 			{command: "rollback --all", before: "migrate", serves: "file"},
 			{command: "rollback --since 1h", before: "migrate", serves: "file"},
 			{command: "rollback --run RUN", before: "migrate", serves: "file"},
@@ -80,7 +80,7 @@ func TestOneSickObject(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, u := range team.users {
-				if s := now[u.Name].Serves; u.Name != sick && s != c.serves || s == "neither" {
+				if s := now[u.Name].Serves; u.Name != sick && s != c.serves || s == "none" {
 					t.Errorf("%s is served by %s", u.Name, s)
 				}
 				mustBeServed(t, u)

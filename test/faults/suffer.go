@@ -120,14 +120,14 @@ func clearAccount(a harness.Account, accounted bool, now, serves string) error {
 	if accounted && a.Error == nil && now != serves {
 		return fmt.Errorf("said to be done, and served by %s", now)
 	}
-	if now == "neither" && !a.Open {
+	if now == "none" && !a.Open {
 		return fmt.Errorf("not said to be open, and nobody takes writes")
 	}
 	return nil
 }
 
 func stillServed(u *harness.User, by string) error {
-	if by != "neither" {
+	if by != "none" {
 		if err := u.Write(); err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func suffer(t *testing.T, troubles []trouble) {
 			t.Parallel()
 			team := newTeam(t, 2)
 			var hits atomic.Int64
-			mustSuffer(t, team, "migrate", "store", tr.rule(&hits), tr.stops)
+			mustSuffer(t, team, "migrate", "object", tr.rule(&hits), tr.stops)
 			mustSuffer(t, team, "rollback", "file", tr.rule(&hits), tr.stops)
 			if hits.Load() == 0 {
 				t.Error("no request was hit")

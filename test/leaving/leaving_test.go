@@ -111,7 +111,7 @@ func moveAndFree(t *testing.T, cloud *stack.Stack, binary string, users []string
 	}
 	written := map[string]string{}
 	for _, u := range all {
-		if s := states[u.Name]; s.Serves != "store" || s.Problem != "" {
+		if s := states[u.Name]; s.Serves != "object" || s.Problem != "" {
 			t.Errorf("%s: %+v", u.Name, s)
 		}
 		rows, err := u.Query("read", "SELECT n FROM entries ORDER BY n")

@@ -78,7 +78,7 @@ func (o *outsider) meddle() error {
 	p.commands.Lock()
 	defer p.commands.Unlock()
 	st, err := o.status(p)
-	if err != nil || st.Serves != userfile.SideStore || p.is(isSetBack) {
+	if err != nil || st.Serves != userfile.SideObject || p.is(isSetBack) {
 		return nil
 	}
 	switch {
@@ -162,7 +162,7 @@ func (o *outsider) prepare(p *person) bool {
 		return true
 	case !kept && len(o.keep) < 2 && o.runs(move, p):
 		st, err := o.status(p)
-		if err != nil || st.Serves != userfile.SideStore || st.Problem != "" {
+		if err != nil || st.Serves != userfile.SideObject || st.Problem != "" {
 			return false
 		}
 		p.object = &oldObject{lin: st.Lin.Claim()}

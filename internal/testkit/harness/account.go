@@ -93,7 +93,7 @@ func (f Finished) Line() string {
 // State is what status says about a user.
 type State struct {
 	User    string
-	Serves  string // file, store, split or neither
+	Serves  string `json:"servedBy"` // file, object, split or none
 	Phase   string
 	Problem string
 }
