@@ -47,7 +47,7 @@ has() {
   local answer
   answer=$(query "$1" read "SELECT count(*) FROM games WHERE title = '$2'")
   [[ $answer == *'"rows":[[1]]'* && $answer == *"\"side\":\"$3\""* ]] || fail "$1: '$2' is not there, or not on side $3: $answer"
-  printf 'read  %-22s %-12s -> found, on side %s\n' "$2" "$1" "$3"
+  printf 'written %-20s %-12s -> found, on side %s\n' "$2" "$1" "$3"
 }
 
 # videos prints key, ETag and LastModified of every video.
