@@ -37,7 +37,7 @@ const shortestWatch = time.Second
 
 func (a *app) doctor(cmd *cobra.Command, o *doctorOptions) error {
 	if o.watch.Typed != "" && o.watch.Duration < shortestWatch {
-		return usageError("read --watch", o.watch.Typed, "it is less than a second", "")
+		return usageError("--watch must be at least 1s, not "+o.watch.Typed, "", "", "")
 	}
 	c, err := a.source(cmd).Config()
 	if err != nil {

@@ -20,17 +20,17 @@ const (
 var exitMeanings = map[int]string{
 	exitDone:        "done, or nothing to do",
 	exitFailed:      "some users failed, or the command could not go on; the others are done",
-	exitUsage:       "usage or configuration: nothing was begun; or an unknown user or run, or nobody is chosen",
+	exitUsage:       "usage or configuration: nothing was begun; or an unknown user or run, or no user is selected",
 	exitDifferent:   "verification found a difference",
 	exitInterrupted: "interrupted; run the same command again to go on",
 }
 
-// reported ends a command with a code after its account has been written.
+// reported ends a command with a code after its result has been written.
 type reported struct{ code int }
 
 func (reported) Error() string { return "see above" }
 
-// ended is the outcome of a command that has written its account.
+// ended is the outcome of a command that has written its result.
 func ended(code int) error {
 	if code == exitDone {
 		return nil

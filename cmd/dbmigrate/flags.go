@@ -27,7 +27,7 @@ func addAll(o *selection.Options, flags *pflag.FlagSet, usage string) {
 // addListed is for commands that mean everybody without being told so.
 func addListed(o *selection.Options, flags *pflag.FlagSet) {
 	addUsersFile(o, flags)
-	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this")
+	flags.StringVar(&o.Prefix, "prefix", "", "only users with an id that begins with this `text`")
 }
 
 func addUsersFile(o *selection.Options, flags *pflag.FlagSet) {

@@ -118,7 +118,7 @@ func (a *app) gc(cmd *cobra.Command, o *gcOptions, args []string) error {
 func (o *gcOptions) refuseYes(yes bool) error {
 	if yes && o.confirm == "" && !o.mark && !o.freeMarked && o.unmark == "" && !o.explain {
 		return usageError("gc", "", "--yes frees nothing: files that are freed do not come back",
-			"leave it out to see the plan; then say --confirm NAME, or --mark")
+			"leave it out to see the plan; then pass --confirm NAME, or --mark")
 	}
 	return nil
 }

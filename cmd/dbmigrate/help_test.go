@@ -53,3 +53,16 @@ func TestAddressesAreATopic(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryCommandIsListed: a command without a group would be missing in the help of dbmigrate.
+func TestEveryCommandIsListed(t *testing.T) {
+	root := newRoot(&app{})
+	var b strings.Builder
+	root.SetOut(&b)
+	writeHelp(root)
+	for _, cmd := range root.Commands() {
+		if listed := strings.Contains(b.String(), "\n  "+cmd.Name()+" "); listed != cmd.IsAvailableCommand() {
+			t.Errorf("%s: listed %v", cmd.Name(), listed)
+		}
+	}
+}

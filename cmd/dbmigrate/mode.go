@@ -30,9 +30,9 @@ type modeOptions struct {
 
 func (o *modeOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.mode, "mode", modeFull,
-		"full: the whole database moves; split: the rows that --policy calls cold move, the others stay in R2")
+		"`full|split`: move the whole database, or only the rows that --policy calls cold")
 	flags.StringVar(&o.policyFile, "policy", "",
-		"`file` that says which rows are cold, .toml or .jsonc; for --mode split")
+		"`file` that says which rows are cold, .toml or .jsonc; requires --mode split")
 }
 
 // check reads the policy, too: nothing is asked of any server before it is known to be one.

@@ -65,7 +65,7 @@ func (o *rollbackOptions) addLosing(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.StoreUnreachable, "store-unreachable", false,
 		"with --discard-writes: go on where a Durable Object does not answer; first switch the router to path \"r2\"")
 	flags.StringVar((*string)(&o.Prefer), "prefer", "",
-		"of a split user, where both halves have a row under one key: keep that of `hot|cold`, and the other half as a file in R2")
+		"of a split user, where both halves have a row under one key: keep that of this half (`hot|cold`), and save the other row in a file in R2")
 	flags.BoolVar(&o.endForeignMarks, "end-foreign-marks", false,
 		"only end marks that no claim of the user's Durable Object wrote (a copied bucket, a lost object): the file serves as it is")
 	flags.StringVar(&o.confirm, "confirm", "", confirmUsage)

@@ -43,6 +43,7 @@ func newRoot(a *app) *cobra.Command {
 		a.feedBack(cmd)
 		return nil
 	}
+	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate(describeVersion().text())
 	a.global.add(root.PersistentFlags())
 	root.SetOut(a.results)
@@ -73,20 +74,42 @@ func newRoot(a *app) *cobra.Command {
 		newMan(a),
 		newConnectionTopic(root),
 	)
+	group(root)
 	a.offerValues(root)
 	return root
 }
 
+// groups are the commands as help lists them, by what a person wants.
+var groups = []struct{ title, commands string }{
+	{"Set up", "init doctor selftest dev"},
+	{"Look", "scan status verify history runs"},
+	{"Move users", "migrate rollback thaw"},
+	{"Keep and delete", "backup restore gc forget"},
+	{"Other commands", "version completion help"},
+}
+
+func group(root *cobra.Command) {
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(strings.Fields(g.commands), c.Name()) {
+				c.GroupID = g.title
+			}
+		}
+	}
+	root.SetHelpCommandGroupID(groups[len(groups)-1].title)
+}
+
 func (g *globalFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&g.format, "output", string(terminal.Table),
-		"format of stdout: "+strings.Join(terminal.Formats, ", "))
+		"`format` of stdout: "+strings.Join(terminal.Formats, ", "))
 	flags.BoolVar(&g.json, "json", false, "the same as --output json")
 	flags.BoolVar(&g.yes, "yes", false,
 		"ask nothing: yes where nothing is lost by it, as in restore; what loses something needs --confirm all the same")
-	flags.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but warnings and errors; stdout is as always")
-	flags.BoolVarP(&g.verbose, "verbose", "v", false, "say each step of each user, and how long it took")
+	flags.BoolVarP(&g.quiet, "quiet", "q", false, "print nothing but warnings and errors; stdout is as always")
+	flags.BoolVarP(&g.verbose, "verbose", "v", false, "print each step of each user, and how long it took")
 	flags.BoolVar(&g.debug, "debug", false,
-		"say each request and its answer, without headers, bodies and values of queries")
+		"print each request and its answer, without headers, bodies and values of queries")
 	g.addAddresses(flags)
 }
 
@@ -94,23 +117,23 @@ func (g *globalFlags) add(flags *pflag.FlagSet) {
 func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
 	flags.StringVar(&g.file, "config", "",
 		"wrangler configuration or dbmigrate.toml to read (`file`; default: looked for from here upward)")
-	flags.StringVar(&g.environment, "env", "", "wrangler environment; never guessed, \"\" is the top level")
+	flags.StringVar(&g.environment, "env", "", "`name` of the wrangler environment; never guessed, \"\" is the top level")
 	flags.StringVar(&g.profile, "profile", "",
-		"profile of dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file")
+		"`name` of a profile in dbmigrate.toml, which dbmigrate init writes; it stands alone, without the wrangler file")
 	flags.StringVar(&g.values.WorkerURL, "worker-url", "",
-		"address of the Worker that mounts the admin routes")
-	flags.StringVar(&g.values.Bucket, "bucket", "", "R2 bucket of the databases")
+		"`url` of the Worker that mounts the admin routes")
+	flags.StringVar(&g.values.Bucket, "bucket", "", "`name` of the R2 bucket of the databases")
 	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")
-	flags.StringVar(&g.values.AccountID, "account-id", "", "Cloudflare account")
+	flags.StringVar(&g.values.AccountID, "account-id", "", "`id` of the Cloudflare account")
 	flags.StringVar(&g.values.Layout, "layout", "",
-		"key of a user's database (default {user}/database.sqlite)")
+		"`key` of a user's database (default {user}/database.sqlite)")
 	flags.StringVar(&g.values.LocationHint, "location-hint", "",
-		"where new Durable Objects are created, such as weur, or none; they never move afterwards")
+		"`region` in which new Durable Objects are created, such as weur, or none; they never move afterwards")
 	flags.StringVar(&g.values.Jurisdiction, "r2-jurisdiction", "",
-		"jurisdiction of the bucket, such as eu (default: by the R2 endpoint)")
+		"jurisdiction (`name`) of the bucket, such as eu (default: by the R2 endpoint)")
 	flags.StringVar(&g.values.R2Endpoint, "r2-endpoint", "",
-		"address of the S3 API (default: from account and jurisdiction)")
-	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "address of the Cloudflare API")
+		"`url` of the S3 API (default: from account and jurisdiction)")
+	flags.StringVar(&g.values.APIBaseURL, "api-base-url", "", "`url` of the Cloudflare API")
 	commandline.Int(flags, &g.apiBudget, "api-budget", kv.DefaultBudget, kv.MinBudget, kv.MaxBudget,
 		"Cloudflare API calls in any 5 minutes, for all shards together; the account has 1,200")
 	helptext.OfTopic(flags, addressFlags)
@@ -142,8 +165,8 @@ func (a *app) applyGlobal(cmd *cobra.Command, args []string) error {
 		a.global.format = string(terminal.JSON)
 	}
 	if !slices.Contains(terminal.Formats, a.global.format) {
-		return usageError("read --output", fmt.Sprintf("%q", a.global.format), "no such format",
-			suggest.Hint(a.global.format, terminal.Formats)+"one of "+strings.Join(terminal.Formats, ", "))
+		return usageError(fmt.Sprintf("--output must be table, json or csv, not %q", a.global.format), "", "",
+			suggest.Or(a.global.format, terminal.Formats, "see dbmigrate --help"))
 	}
 	if err := commandline.RefuseEmpty(cmd.Flags(), mayBeEmpty); err != nil {
 		return err

@@ -52,7 +52,7 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many")
 	flags.Lookup("deep").NoOptDefVal = scan.WholeSample
 	flags.StringVar(&o.requests, "requests", "",
-		"JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)")
+		"`file` with JSON lines of a router's observer: how long requests take, for --report (docs/mount.md)")
 	addConcurrency(&o.concurrency, flags, looksAtOnce, "how many files --deep and --policy read at once")
 	flags.StringVar(&o.report, "report", "",
 		"write a page about it all to this HTML `file`, which needs no network")

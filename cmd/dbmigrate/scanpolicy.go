@@ -23,7 +23,7 @@ func scanArguments(o *scanOptions) cobra.PositionalArgs {
 		// A flag that can stand alone takes no value after a blank: the share of --deep 5% comes as a user.
 		if o.deep.On && o.deep.Share == 0 && len(args) == 1 && strings.HasSuffix(args[0], "%") {
 			if err := o.deep.Set(args[0]); err != nil {
-				return usageError("read --deep", fmt.Sprintf("%q", args[0]), err.Error(), "")
+				return usageError("--deep "+err.Error(), "", "", "")
 			}
 			return nil
 		}

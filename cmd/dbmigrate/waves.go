@@ -30,7 +30,7 @@ const defaultGateFailures = 2
 func (o *waveOptions) add(flags *pflag.FlagSet) {
 	o.failures.Of = defaultGateFailures
 	commandline.Int(flags, &o.Canary, "canary", 0, 0, math.MaxInt,
-		"move so `many` users first, always the same ones, verify them, and only then the others")
+		"move this many users (`n`) first, always the same ones, verify them, and only then the others")
 	flags.Var(&o.canaryPause, "canary-pause",
 		"after the canary wait for this `time`, such as 5m, and verify it again")
 	flags.Var(&o.Percents, "waves",

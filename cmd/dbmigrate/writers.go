@@ -24,7 +24,7 @@ type writersOptions struct {
 
 func (o *writersOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.writers, "writers", string(migrate.WritersFenceAware),
-		"how the least careful writer saves a file: fence-aware (all go through the router), conditional (on the ETag), unconditional")
+		"weakest write `guarantee` of any application writer: fence-aware (all go through the router), conditional (on the ETag), unconditional")
 	// KV's own window is no choice of the operator; tests shorten it.
 	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow,
 		"how long an old flag may still be read")
@@ -33,7 +33,7 @@ func (o *writersOptions) add(flags *pflag.FlagSet) {
 		&o.procedure.LongestRequest,
 		"longest-request",
 		defaultLongestRequest,
-		"how long a request may take from reading the file to saving it; requires --writers conditional or unconditional.\n"+
+		"how long (`time`) a request may take from reading the file to saving it; requires --writers conditional or unconditional.\n"+
 			"Before the first fence, KV's own two minutes are added",
 	)
 }

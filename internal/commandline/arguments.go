@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -74,7 +75,11 @@ func FlagError(cmd *cobra.Command, err error) error {
 		name := needy.GetFlag().Name
 		return userdb.UsageError("read --"+name, "", "it has no value", "write --"+name+" "+placeholder(needy.GetFlag())+"; "+help)
 	case errors.As(err, &invalid):
-		return userdb.UsageError("read --"+invalid.GetFlag().Name, "", wrongValue(invalid), help)
+		name := "--" + invalid.GetFlag().Name
+		if wrong := wrongValue(invalid); strings.HasPrefix(wrong, "must ") {
+			return userdb.UsageError(name+" "+wrong, "", "", help)
+		}
+		return userdb.UsageError("read "+name, "", wrongValue(invalid), help)
 	}
 	return userdb.UsageError("read flags", "", err.Error(), help)
 }
@@ -87,15 +92,10 @@ func placeholder(f *pflag.Flag) string {
 
 // wrongValue says it without the words of the parsers that Go has.
 func wrongValue(invalid *pflag.InvalidValueError) string {
-	var number *strconv.NumError
 	cause := errors.Unwrap(invalid)
 	switch kind := invalid.GetFlag().Value.Type(); {
 	case kind == "bool":
-		return fmt.Sprintf("%q is neither true nor false", invalid.GetValue())
-	case errors.As(cause, &number) && errors.Is(number, strconv.ErrRange):
-		return fmt.Sprintf("%q is too large", invalid.GetValue())
-	case errors.As(cause, &number):
-		return fmt.Sprintf("%q is no number", invalid.GetValue())
+		return fmt.Sprintf("must be true or false, not %q", invalid.GetValue())
 	case cause != nil:
 		return cause.Error()
 	}

@@ -58,16 +58,16 @@ func TestRules(t *testing.T) {
 func TestNumbersHaveBounds(t *testing.T) {
 	for given, want := range map[string]string{
 		"--cats 9":      "",
-		"--cats 10":     `"10" is not between 0 and 9`,
-		"--cats -1":     `"-1" is not between 0 and 9`,
-		"--cats x":      `"x" is no number`,
-		"--dogs 0":      `"0" is less than 1`,
+		"--cats 10":     `must be a whole number from 0 to 9, not "10"`,
+		"--cats -1":     `must be a whole number from 0 to 9, not "-1"`,
+		"--cats x":      `must be a whole number from 0 to 9, not "x"`,
+		"--dogs 0":      `must be a whole number of at least 1, not "0"`,
 		"--dogs 7":      "",
 		"--share 1":     "",
-		"--share 1.1":   `"1.1" is not between 0 and 1`,
-		"--share NaN":   `"NaN" is not between 0 and 1`,
-		"--share -Inf":  `"-Inf" is not between 0 and 1`,
-		"--share fifty": `"fifty" is no number`,
+		"--share 1.1":   `must be a number from 0 to 1, not "1.1"`,
+		"--share NaN":   `must be a number from 0 to 1, not "NaN"`,
+		"--share -Inf":  `must be a number from 0 to 1, not "-Inf"`,
+		"--share fifty": `must be a number from 0 to 1, not "fifty"`,
 	} {
 		cmd := feed()
 		got := ""
@@ -76,7 +76,7 @@ func TestNumbersHaveBounds(t *testing.T) {
 		}
 		name, _, _ := strings.Cut(given, " ")
 		if want != "" {
-			want = "read " + name + ": " + want + " (see feed --help)"
+			want = name + " " + want + " (see feed --help)"
 		}
 		if got != want {
 			t.Errorf("%s: %q, not %q", given, got, want)

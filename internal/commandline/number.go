@@ -1,6 +1,7 @@
 package commandline
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,14 +12,17 @@ import (
 // Int adds a flag with a whole number from least to most; most of math.MaxInt is no bound.
 func Int(flags *pflag.FlagSet, to *int, name string, value, least, most int, usage string) {
 	*to = value
-	flags.Var(&number[int]{to: to, least: least, most: most, kind: "int", parse: strconv.Atoi}, name, usage)
+	flags.Var(&number[int]{to: to, least: least, most: most, kind: wholeNumber, parse: strconv.Atoi}, name, usage)
 }
 
 // Float adds a flag with a number from 0 to most, such as 1 for a share.
 func Float(flags *pflag.FlagSet, to *float64, name string, most float64, usage string) {
 	parse := func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
-	flags.Var(&number[float64]{to: to, most: most, kind: "float64", parse: parse}, name, usage)
+	flags.Var(&number[float64]{to: to, most: most, kind: "number", parse: parse}, name, usage)
 }
+
+// wholeNumber is how help calls the value of a flag that takes one.
+const wholeNumber = "n"
 
 type number[T int | float64] struct {
 	to          *T
@@ -30,17 +34,16 @@ type number[T int | float64] struct {
 // Set reads the flag.
 func (n *number[T]) Set(s string) error {
 	value, err := n.parse(s)
-	if err != nil {
-		return err
-	}
-	if value >= n.least && value <= n.most {
+	if err == nil && value >= n.least && value <= n.most {
 		*n.to = value
 		return nil
 	}
+	what := map[string]string{wholeNumber: "whole number"}[n.kind]
+	what = cmp.Or(what, n.kind)
 	if float64(n.most) < math.MaxInt {
-		return fmt.Errorf("%q is not between %v and %v", s, n.least, n.most)
+		return fmt.Errorf("must be a %s from %v to %v, not %q", what, n.least, n.most, s)
 	}
-	return fmt.Errorf("%q is less than %v", s, n.least)
+	return fmt.Errorf("must be a %s of at least %v, not %q", what, n.least, s)
 }
 
 // Type names the value in help texts.

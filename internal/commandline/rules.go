@@ -60,7 +60,7 @@ func asks(f *pflag.Flag) bool {
 	switch f.Value.Type() {
 	case "bool":
 		return f.Value.String() != "false"
-	case "int":
+	case wholeNumber:
 		return f.Value.String() != "0"
 	}
 	return true

@@ -30,7 +30,7 @@ func (f *wranglerFile) bucket(name string) (r2Binding, error) {
 		"choose bucket",
 		"",
 		fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")),
-		"say which with --bucket",
+		"choose with --bucket",
 	)
 }
 
@@ -51,7 +51,7 @@ func (f *wranglerFile) kvNamespace() (string, error) {
 		"choose KV namespace",
 		"",
 		fmt.Errorf("%s has several: %s", f.where(), strings.Join(names, ", ")),
-		"say which with --kv-namespace",
+		"choose with --kv-namespace",
 	)
 }
 

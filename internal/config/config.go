@@ -116,7 +116,7 @@ func contradiction(where, file, environment string) error {
 		"choose account",
 		"",
 		fmt.Errorf("%s says account %s and CLOUDFLARE_ACCOUNT_ID says %s", where, file, environment),
-		"say which with --account-id",
+		"choose with --account-id",
 	)
 }
 

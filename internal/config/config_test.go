@@ -162,7 +162,7 @@ func TestLoadRefuses(t *testing.T) {
 		"no such file":           {in: Input{File: "other.jsonc"}, want: "read other.jsonc: no such file"},
 		"broken file":            {files: map[string]string{"wrangler.json": "{\n  oops"}, want: "line 2"},
 		"broken toml":            {files: map[string]string{"wrangler.toml": "a = = 1"}, want: "line 1"},
-		"two accounts":           {files: map[string]string{"wrangler.jsonc": plainFile}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": "acc-env"}, want: "say which with --account-id"},
+		"two accounts":           {files: map[string]string{"wrangler.jsonc": plainFile}, env: map[string]string{"CLOUDFLARE_ACCOUNT_ID": "acc-env"}, want: "choose with --account-id"},
 		"a token in a query":     {env: map[string]string{"DBMIGRATE_WORKER_URL": "https://app.example.com/x?token=s3cret"}, want: `"https://app.example.com/x"`},
 		"a token in a fragment":  {env: map[string]string{"AWS_ENDPOINT_URL_S3": "https://r2.example.com#s3cret"}, want: "holds a user, a query"},
 		"a password with @":      {env: map[string]string{"DBMIGRATE_WORKER_URL": "https://u:a@s3cret@app.example.com"}, want: `"https://app.example.com"`},

@@ -328,7 +328,7 @@ func (s *Source) fits(hello wire.Hello, c config.Config, n Need, layout string) 
 			"check the layout",
 			layout,
 			"the Worker's router looks for "+hello.Layout,
-			"say --layout "+hello.Layout+": an object that the router does not look at must not be moved",
+			"pass --layout "+hello.Layout+": an object that the router does not look at must not be moved",
 		)
 	}
 	if n.Splits {

@@ -107,7 +107,7 @@ func choose(what, flag, given string, offered []config.Choice) (string, error) {
 			"choose "+what, given, "the wrangler configuration does not bind it, but "+strings.Join(names, ", "), "")
 	case len(offered) > 1:
 		return "", userdb.UsageError(
-			"choose "+what, "", "there are several: "+strings.Join(names, ", "), "say which with "+flag)
+			"choose "+what, "", "there are several: "+strings.Join(names, ", "), "choose with "+flag)
 	}
 	return offered[0].Value, nil
 }

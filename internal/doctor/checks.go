@@ -150,7 +150,7 @@ func checkWorkerLayout(hello wire.Hello, c config.Config) []Finding {
 		{
 			Check:  "worker layout",
 			Detail: fmt.Sprintf("the Worker's router looks for %s, dbmigrate for %s", hello.Layout, c.Layout),
-			Fix:    "say --layout " + hello.Layout,
+			Fix:    "pass --layout " + hello.Layout,
 		},
 	}
 }

@@ -75,7 +75,7 @@ func chooseNamespace(all []objects.Namespace, asked string) (objects.Namespace, 
 		}
 		names = append(names, fmt.Sprintf("%s (%s of %s)", n.ID, n.Class, n.Script))
 	}
-	f := Finding{Check: checkNamespace, Fix: "say --objects=ID"}
+	f := Finding{Check: checkNamespace, Fix: "pass --objects=ID"}
 	switch {
 	case len(all) == 0:
 		f.Detail, f.Fix = "the account has no namespace of Durable Objects", "is it another account? --account-id"

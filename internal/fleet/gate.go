@@ -53,7 +53,7 @@ func (l *WaveLine) sentence() string {
 		text += ": " + l.Reason
 	}
 	if l.RolledBack > 0 {
-		text += fmt.Sprintf("; %s taken back", units.Plural(l.RolledBack, "user"))
+		text += fmt.Sprintf("; %s rolled back", units.Plural(l.RolledBack, "user"))
 	}
 	return text + " (" + units.FormatDuration(time.Duration(l.TookMs)*time.Millisecond) + ")"
 }

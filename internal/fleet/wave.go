@@ -93,7 +93,7 @@ func (l *Percents) Set(text string) error {
 			return err
 		}
 		if percent == 0 || len(list) > 0 && percent <= list[len(list)-1] {
-			return fmt.Errorf("each wave has to be larger than the one before, such as 1,10,50,100")
+			return fmt.Errorf("must be shares, each larger than the one before, such as 1,10,50,100, not %q", text)
 		}
 		list = append(list, percent)
 	}
@@ -102,7 +102,7 @@ func (l *Percents) Set(text string) error {
 }
 
 // Type names the value in help texts.
-func (l *Percents) Type() string { return "percents" }
+func (l *Percents) Type() string { return "shares" }
 
 // String is the value as one would type it.
 func (l *Percents) String() string {

@@ -45,7 +45,9 @@ func Compose(w io.Writer, cmd *cobra.Command, width int) {
 	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n", strings.TrimSpace(purpose), usageLine(cmd))
 	// --help everybody knows, and addresses a topic explains.
 	shown := func(f *pflag.Flag) bool { return f.Name != "help" && !f.Hidden && !ofTopic(f) }
-	section(w, "Commands", commandList(cmd))
+	for _, group := range cmd.Groups() {
+		section(w, group.Title, commandList(cmd, group.ID))
+	}
 	section(w, "Examples", cmd.Example)
 	section(w, "Effects", Effects(cmd))
 	section(w, "Flags", flagList(cmd.NonInheritedFlags(), width, shown))
@@ -78,10 +80,10 @@ func topicList(root *cobra.Command) string {
 	return b.String()
 }
 
-func commandList(cmd *cobra.Command) string {
+func commandList(cmd *cobra.Command, group string) string {
 	var b strings.Builder
 	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
+		if c.IsAvailableCommand() && c.GroupID == group {
 			fmt.Fprintf(&b, "  %-*s  %s\n", cmd.Commands()[0].NamePadding(), c.Name(), c.Short)
 		}
 	}

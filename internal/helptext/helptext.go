@@ -108,7 +108,7 @@ func fitRemark(head, remark string, width int) string {
 func fitWords(line string, width int) string {
 	var b strings.Builder
 	used := 0
-	for _, word := range words(line) {
+	for _, word := range together(words(line)) {
 		w := uniseg.StringWidth(word)
 		if used > 0 && used+w > width-len(" \\") {
 			b.WriteString(" \\\n     ")
@@ -120,6 +120,23 @@ func fitWords(line string, width int) string {
 	}
 	return b.String()
 }
+
+// together keeps a flag with its value, and a redirection with its file.
+func together(words []string) (parts []string) {
+	for _, word := range words {
+		bare := strings.TrimLeft(word, " ")
+		last := len(parts) - 1
+		if last >= 0 && !strings.ContainsAny(bare[:1], "->|") && bindsNext.MatchString(parts[last]) {
+			parts[last] += word
+			continue
+		}
+		parts = append(parts, word)
+	}
+	return parts
+}
+
+// bindsNext is a flag without its value, or the sign of a redirection or pipe.
+var bindsNext = regexp.MustCompile(`^ *(--?[a-z-]+|[>|])$`)
 
 // words parts a command at its blanks, which stay before the words; what is quoted stays whole.
 func words(line string) (parts []string) {

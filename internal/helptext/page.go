@@ -2,6 +2,7 @@ package helptext
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,14 +22,6 @@ func Command(page string, meanings map[int]string) *cobra.Command {
 	page, examples, _ := strings.Cut(page, "\n\nExamples:\n")
 	head, purpose, _ := strings.Cut(page, "\n\n")
 	use, summary, _ := strings.Cut(head, "\n")
-	var exits []string
-	for _, code := range strings.Fields(codes) {
-		for n, meaning := range meanings {
-			if code == fmt.Sprint(n) {
-				exits = append(exits, fmt.Sprintf("  %3d  %s", n, meaning))
-			}
-		}
-	}
 	return &cobra.Command{
 		Use:     use,
 		Short:   summary,
@@ -36,9 +29,30 @@ func Command(page string, meanings map[int]string) *cobra.Command {
 		Example: examples,
 		Annotations: map[string]string{
 			noteEffects: effects,
-			noteExits:   strings.Join(exits, "\n"),
+			noteExits:   exits(codes, meanings),
 		},
 	}
+}
+
+// exits lists the codes of a page. A line under them, such as "2: a check failed", has a meaning of the
+// command's own.
+func exits(codes string, meanings map[int]string) string {
+	codes, own, _ := strings.Cut(codes, "\n")
+	var lines []string
+	for _, code := range strings.Fields(codes) {
+		n, err := strconv.Atoi(code)
+		if err != nil {
+			panic(err) // the page is part of the program
+		}
+		meaning := meanings[n]
+		for line := range strings.Lines(own) {
+			if text, found := strings.CutPrefix(line, code+": "); found {
+				meaning = strings.TrimSpace(text)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("  %3d  %s", n, meaning))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Effect is what a command says that it reads, changes, or how that is undone. Where a text has several lines

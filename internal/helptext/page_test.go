@@ -24,10 +24,11 @@ Effects:
            the shelf
   undo:    none
 
-Exit codes: 0 130`
+Exit codes: 0 2 130
+2: no such cat`
 
 func TestPageBecomesCommand(t *testing.T) {
-	cmd := Command(page, map[int]string{0: "fed", 1: "bitten", 130: "scared away"})
+	cmd := Command(page, map[int]string{0: "fed", 1: "bitten", 2: "wrong", 130: "scared away"})
 	if cmd.Use != "feed CAT... | --all" || cmd.Short != "Give cats their food" {
 		t.Errorf("use %q, short %q", cmd.Use, cmd.Short)
 	}
@@ -41,9 +42,18 @@ func TestPageBecomesCommand(t *testing.T) {
 	cmd.Run = func(*cobra.Command, []string) {} // else it is a topic
 	Compose(&b, cmd, Widest)
 	_, sections, _ := strings.Cut(page, "\nExamples:")
-	sections = strings.Replace(sections, "Exit codes: 0 130", "Exit codes:\n    0  fed\n  130  scared away\n", 1)
+	sections = strings.Replace(sections, "Exit codes: 0 2 130\n2: no such cat", "Exit codes:\n    0  fed\n    2  no such cat\n  130  scared away\n", 1)
 	if !strings.HasSuffix(b.String(), sections) {
 		t.Errorf("help %q", b.String())
+	}
+}
+
+// TestFlagsKeepTheirValues: a command that is broken is still read by flags.
+func TestFlagsKeepTheirValues(t *testing.T) {
+	text := "Examples:\n  cats feed --over 1MB --bowls 1,10,100 --slowly > fed.jsonl\n"
+	want := "Examples:\n  cats feed --over 1MB \\\n      --bowls 1,10,100 \\\n      --slowly \\\n      > fed.jsonl\n"
+	if got := Fit(text, 26); got != want {
+		t.Errorf("%q, not %q", got, want)
 	}
 }
 

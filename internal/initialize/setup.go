@@ -53,7 +53,7 @@ func settings(ctx context.Context, in config.Input, p prompt.Prompt) (config.Set
 				offered.AccountID,
 				given.AccountID,
 			),
-			"say which with --account-id",
+			"choose with --account-id",
 		)
 	}
 	bucket, missing := choose(given.Bucket, offered.Buckets)
@@ -163,7 +163,7 @@ func answer(ctx context.Context, questions []question, p prompt.Prompt) error {
 			return err
 		}
 		if *q.value = strings.TrimSpace(text); *q.value == "" && !q.optional {
-			return userdb.UsageError("set up", "", "no answer: nothing was written", "say "+q.flag)
+			return userdb.UsageError("set up", "", "no answer: nothing was written", "pass "+q.flag)
 		}
 	}
 	if len(open) > 0 {
@@ -171,7 +171,7 @@ func answer(ctx context.Context, questions []question, p prompt.Prompt) error {
 			"set up",
 			"",
 			"flags, environment and wrangler file leave something open, and there is no terminal to ask at: nothing was written",
-			"say "+strings.Join(open, ", "),
+			"pass "+strings.Join(open, ", "),
 		)
 	}
 	return nil

@@ -150,7 +150,7 @@ func moduleOf(m config.Mount) (moduleFile, error) {
 			"there is no wrangler file here or above: nothing was written", "name it with --config")
 	case m.NeedsBucket:
 		return moduleFile{}, userdb.UsageError("write", m.Path,
-			"it has no bucket, and nobody says which one has the databases: nothing was written", "say --bucket")
+			"it has no bucket, and nobody says which one has the databases: nothing was written", "pass --bucket")
 	case m.Main == "":
 		return moduleFile{}, userdb.UsageError("write", m.Path,
 			`it names no module of the Worker ("main"): nothing was written`, byHand)

@@ -76,7 +76,7 @@ func (m Mounted) Agree(p *migrate.Procedure, said, splits bool, say func(string,
 			"read --writers",
 			string(p.Writers),
 			oldPathWhy,
-			"say --writers unconditional, or mount the Worker without that once the old path is gone",
+			"pass --writers unconditional, or mount the Worker without that once the old path is gone",
 		)
 	case m.OldPath && p.Writers == migrate.WritersFenceAware:
 		p.Writers = migrate.WritersUnconditional

@@ -110,7 +110,7 @@ func (p Prompt) confirm(ctx context.Context, what, words, given, more string) er
 			what,
 			"",
 			"not confirmed: nothing was changed",
-			fmt.Sprintf("to go on, say --confirm %s%s", userdb.ShellWord(words), more),
+			fmt.Sprintf("to go on, pass --confirm %s%s", userdb.ShellWord(words), more),
 		)
 	}
 	return nil

@@ -84,15 +84,15 @@ func (l *PreviewLine) fail(err error) {
 	l.Error = &described
 }
 
-// tryMerge says of a split user whether the two halves can be joined, which takes a download of both.
+// tryMerge says of a split user whether the two halves can be merged, which takes a download of both.
 func (l *PreviewLine) tryMerge(ctx context.Context, e *migrate.Engine, closely bool, prefer split.Prefer) {
 	if !closely {
-		l.Reason = "whether both halves can be joined was not tried: --rehearse tries it"
+		l.Reason = "whether both halves can be merged was not tried: --rehearse tries it"
 		return
 	}
 	switch err := e.TryMergePreferring(ctx, l.User, prefer); {
 	case userdb.KindOf(err) == userdb.Precondition:
-		l.Reason = "whether both halves can be joined is not known: the application wrote during every look"
+		l.Reason = "whether both halves can be merged is not known: the application wrote during every look"
 	case err != nil && ctx.Err() == nil:
 		l.fail(err)
 	}

@@ -36,7 +36,7 @@ func (p Page) Write(ctx context.Context, path string) error {
 	s := newStory()
 	run, err := p.Place.Load(ctx, p.Run, s.add)
 	if err == nil && run.Bucket != p.Bucket {
-		err = userdb.UsageError("read run", p.Run, "it was about the bucket "+run.Bucket, "say --bucket "+run.Bucket)
+		err = userdb.UsageError("read run", p.Run, "it was about the bucket "+run.Bucket, "pass --bucket "+run.Bucket)
 	}
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func UsersOf(ctx context.Context, place *record.Place, id, bucket string) (Users
 		u.Outcomes[id] = InFlight
 	}
 	if err == nil && u.Run.Bucket != bucket {
-		err = userdb.UsageError("read run", id, "it was about the bucket "+u.Run.Bucket, "say --bucket "+u.Run.Bucket)
+		err = userdb.UsageError("read run", id, "it was about the bucket "+u.Run.Bucket, "pass --bucket "+u.Run.Bucket)
 	}
 	return u, err
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// RefuseNobody is the error of a command for which nobody is chosen: a script with a wrong prefix has done
+// RefuseNobody is the error of a command for which no user is selected: a script with a wrong prefix has done
 // nothing. A shard may be empty where the fleet is not; and where flags cannot be read, somebody may be
 // missing.
 func (s *Set) RefuseNobody(chosen int) error {
@@ -18,7 +18,7 @@ func (s *Set) RefuseNobody(chosen int) error {
 		s.options.Talk.Say("nobody is in this shard: there is nothing to do")
 		return nil
 	}
-	cause := "nobody is chosen"
+	cause := "no user is selected"
 	if over := s.options.Over; over.Bytes > 0 {
 		cause += fmt.Sprintf(" of those with a file of at least %s; --over 0 asks for no size", over.String())
 	}

@@ -26,7 +26,7 @@ var shardPattern = regexp.MustCompile(`^([0-9]{1,6})/([0-9]{1,6})$`)
 func parseShard(text string) (shard, error) {
 	found := shardPattern.FindStringSubmatch(text)
 	if found == nil {
-		return shard{}, shardError(text, "it is not like 3/16", "")
+		return shard{}, userdb.UsageError(fmt.Sprintf("--shard must be auto, or a part such as 3/16, not %q", text), "", "", "3/16 is the third of sixteen")
 	}
 	number, _ := strconv.Atoi(found[1]) // the pattern lets only small numbers through
 	of, _ := strconv.Atoi(found[2])
@@ -37,7 +37,7 @@ func parseShard(text string) (shard, error) {
 func (s shard) validate(text string) error {
 	switch {
 	case s.of < 1 || s.of > maxShards:
-		return shardError(text, fmt.Sprintf("the number of shards is not between 1 and %d", maxShards), "")
+		return shardError(text, fmt.Sprintf("the number of shards must be from 1 to %d", maxShards), "")
 	case s.number < 1 || s.number > s.of:
 		return shardError(
 			text,
@@ -50,7 +50,7 @@ func (s shard) validate(text string) error {
 
 func shardError(thing, cause, hint string) error {
 	if hint == "" {
-		hint = "say --shard 3/16 for the third of sixteen, or --shard auto"
+		hint = "pass --shard 3/16 for the third of sixteen, or --shard auto"
 	}
 	return userdb.UsageError("read --shard", thing, cause, hint)
 }
@@ -105,12 +105,12 @@ func shardFromEnvironment(getenv func(string) string) (shard, error) {
 		return shard{}, shardError(
 			"auto",
 			"none of "+indexNames(shardSources)+" is set",
-			"say it: --shard 3/16; on GitHub pass the matrix's number",
+			"pass --shard 3/16; on GitHub pass the matrix's number",
 		)
 	case 1:
 		return found[0].read(getenv)
 	}
-	return shard{}, shardError("auto", indexNames(found)+" are all set", "say it: --shard 3/16")
+	return shard{}, shardError("auto", indexNames(found)+" are all set", "pass --shard 3/16")
 }
 
 func (c shardSource) read(getenv func(string) string) (shard, error) {

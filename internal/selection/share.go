@@ -34,7 +34,7 @@ func (p *Percent) Set(text string) (err error) {
 }
 
 // Type names the value in help texts.
-func (*Percent) Type() string { return "percent" }
+func (*Percent) Type() string { return "share" }
 
 // String is the value as one would type it.
 func (p *Percent) String() string {
@@ -48,7 +48,7 @@ func (p *Percent) String() string {
 func ParsePercent(text string) (float64, error) {
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(text), "%"), 64)
 	if err != nil || !(percent >= 0 && percent <= 100) {
-		return 0, fmt.Errorf("%q is no percentage between 0 and 100", text)
+		return 0, fmt.Errorf("must be a percentage from 0 to 100, not %q", text)
 	}
 	return percent, nil
 }

@@ -1,4 +1,4 @@
-// Package status says where each user lives, since when, and what is half-done.
+// Package status says where each user lives, since when, and what is incomplete.
 package status
 
 import (
@@ -170,9 +170,9 @@ func (r *Report) Deepen(ctx context.Context, e *migrate.Engine) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case userdb.KindOf(err) == userdb.Precondition:
-			l.Problem = join(l.Problem, "whether both halves could be joined is not known: the application wrote during every look")
+			l.Problem = join(l.Problem, "whether both halves could be merged is not known: the application wrote during every look")
 		case userdb.KindOf(err) == userdb.Conflict:
-			l.Problem = join(l.Problem, "the halves could not be joined: "+err.Error())
+			l.Problem = join(l.Problem, "the halves could not be merged: "+err.Error())
 		case err != nil:
 			described := userdb.ErrorOf(err)
 			l.Error = &described
@@ -275,7 +275,7 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 	}
 	if totals.Source == sourceFlags {
 		out.Say(
-			"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what was left half-done",
+			"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what is incomplete",
 		)
 	}
 	return totals.Failed == 0 && !totals.FlagsUnread, nil

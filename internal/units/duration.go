@@ -40,7 +40,7 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 func badDuration(s string) error {
-	return fmt.Errorf("duration %q is not understood: use w, d, h, m and s, such as 30d or 1d12h", s)
+	return fmt.Errorf("must be a time in w, d, h, m and s, such as 30d or 1d12h, not %q", s)
 }
 
 // FormatDuration writes a duration with the one or two units that matter: "450ms", "12.4s", "3m05s", "4h10m",

@@ -30,17 +30,17 @@ func ParseSize(s string) (int64, error) {
 	factor, known := sizeUnits[strings.ToLower(unit)]
 	if !known {
 		return 0, fmt.Errorf(
-			"size %q has no unit that is known: use B, KB, MB, GB (1 KB is 1,000 bytes) or KiB, MiB, GiB (1 KiB is 1,024 bytes)",
+			"must be a size in B, KB, MB, GB (1 KB is 1,000 bytes) or KiB, MiB, GiB (1 KiB is 1,024 bytes), not %q",
 			s,
 		)
 	}
 	value, err := parseDecimal(number)
 	if err != nil {
-		return 0, fmt.Errorf("size %q does not begin with a number, such as 1MB or 512KiB", s)
+		return 0, fmt.Errorf("must be a size such as 1MB or 512KiB, not %q", s)
 	}
 	bytes := math.Round(value * float64(factor))
 	if bytes >= math.MaxInt64 {
-		return 0, fmt.Errorf("size %q is too large", s)
+		return 0, fmt.Errorf("must be a size of less than 8 EiB, not %q", s)
 	}
 	return int64(bytes), nil
 }

@@ -34,7 +34,7 @@ const (
 	WayRestore Way = "restore" // the kept file, as nothing was written since
 	WayExport  Way = "export"  // a file built from the Durable Object
 	WayDiscard Way = "discard" // the kept file, although something was written since
-	WayLift    Way = "lift"    // an unfinished migration is taken back
+	WayLift    Way = "lift"    // an unfinished migration is rolled back
 	WayMerge   Way = "merge"   // a split user's cold rows go back into the file
 	WayFinish  Way = "finish"  // an earlier rollback is ended: its file is in place
 	WayNothing Way = "nothing"

@@ -154,7 +154,7 @@ func (b *backup) joined(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.result.AddReason("both halves of a split user, joined")
+	b.result.AddReason("both halves of a split user, merged")
 	return b.save(ctx, whole, &digest)
 }
 

@@ -154,14 +154,14 @@ func changedCopies(u userdb.UserID, st wire.Status, cold wire.DatabaseDigest) er
 		return nil
 	}
 	return &userdb.Error{
-		Op:    "join",
+		Op:    "merge",
 		Thing: string(u),
 		Kind:  userdb.Conflict,
 		Err: fmt.Errorf(
 			"the cold side's copy of a reference table was written: %s; it is read-only, and the hot rows count",
 			strings.Join(changed, ", "),
 		),
-		Hint: "make the same change through scope hot if it is wanted, undo it through scope cold, and go back again",
+		Hint: "make the same change through scope hot if it is wanted, undo it through scope cold, and roll back again",
 	}
 }
 

@@ -82,7 +82,7 @@ func (r *retreat) goesBack(ctx context.Context, c claimed, failed error) error {
 		)
 	}
 	r.result.Open = false
-	r.result.Reason = "the rollback was taken back: the user is served as before"
+	r.result.Reason = "the Durable Object was reopened: the user is served as before"
 	return failed
 }
 

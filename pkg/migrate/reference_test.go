@@ -169,7 +169,7 @@ func TestWrittenCopyStopsTheMerge(t *testing.T) {
 	})
 }
 
-// mergeConflicts are writes after which the two halves cannot be joined, and what has to be said of them.
+// mergeConflicts are writes after which the two halves cannot be merged, and what has to be said of them.
 var mergeConflicts = map[string]struct {
 	hot, cold []string
 	want      []string

@@ -131,7 +131,7 @@ func wholeNow(u userdb.UserID, err error) error {
 		err = &bare
 	}
 	return &userdb.Error{Op: "split again", Thing: string(u), Kind: userdb.KindOf(err), Err: err,
-		Hint: "both halves are joined, and the user is whole in R2: `dbmigrate migrate --mode split` with the policy splits the user"}
+		Hint: "both halves are merged, and the user is whole in R2: `dbmigrate migrate --mode split` with the policy splits the user"}
 }
 
 func (m *migration) runSplit(ctx context.Context) error {

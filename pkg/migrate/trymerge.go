@@ -57,7 +57,7 @@ func (e *Engine) tryMerge(
 	hot *userfile.Copy,
 	prefer split.Prefer,
 ) error {
-	return e.despiteWrites(ctx, "join", u, st, func() error {
+	return e.despiteWrites(ctx, "merge", u, st, func() error {
 		whole, err := e.mergedCopy(ctx, u, st, hot, prefer)
 		whole.Remove()
 		return err
@@ -135,12 +135,12 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// Verify is the Inspector's. Of a user who is split it also says whether the two halves could be joined.
+// Verify is the Inspector's. Of a user who is split it also says whether the two halves could be merged.
 func (e *Engine) Verify(ctx context.Context, u userdb.UserID) result.Result {
 	return e.canMergeBack(ctx, e.Inspect().Verify(ctx, u))
 }
 
-// canMergeBack says of a user who was verified whether the two halves could be joined.
+// canMergeBack says of a user who was verified whether the two halves could be merged.
 func (e *Engine) canMergeBack(ctx context.Context, r result.Result) result.Result {
 	if r.Err() != nil || !r.WasSplit {
 		return r
@@ -150,7 +150,7 @@ func (e *Engine) canMergeBack(ctx context.Context, r result.Result) result.Resul
 	case "":
 		return r
 	case userdb.Precondition:
-		r.Reason += "; whether both halves could be joined is not known: the application wrote during every look"
+		r.Reason += "; whether both halves could be merged is not known: the application wrote during every look"
 		return r
 	}
 	return r.End(r.Took, err)

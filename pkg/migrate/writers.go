@@ -114,11 +114,6 @@ func ParseWriters(text string) (Writers, error) {
 	case WritersFenceAware, WritersConditional, WritersUnconditional:
 		return w, nil
 	}
-	return "", &userdb.Error{Op: "read --writers", Thing: text, Kind: userdb.Usage,
-		Err: fmt.Errorf(
-			"it is none of %s, %s and %s",
-			WritersFenceAware,
-			WritersConditional,
-			WritersUnconditional,
-		)}
+	return "", userdb.UsageError(fmt.Sprintf("--writers must be %s, %s or %s, not %q",
+		WritersFenceAware, WritersConditional, WritersUnconditional, text), "", "", "")
 }

@@ -36,12 +36,12 @@ const (
 	OutcomeSplit       Outcome = "split"        // cold rows are in the Durable Object now, hot ones in the file
 	OutcomeMerged      Outcome = "merged"       // a split user's file is whole again
 	OutcomeAlready     Outcome = "already"      // it was before
-	OutcomeResumed     Outcome = "resumed"      // a rollback that was begun was taken back; no data moved
+	OutcomeResumed     Outcome = "resumed"      // a rollback that was begun ended by reopening the object; no data moved
 	OutcomeOverwritten Outcome = "overwritten"  // the Durable Object is authoritative, but a writer that knows no fence overwrote the file
 	OutcomeRestored    Outcome = "restored"     // the file is authoritative again, as it was: nothing had been written since
 	OutcomeExported    Outcome = "exported"     // the file is authoritative again, built from the Durable Object
 	OutcomeDiscarded   Outcome = "discarded"    // the file is authoritative again, as it was; newer writes were left behind
-	OutcomeLifted      Outcome = "lifted"       // an unfinished migration was taken back
+	OutcomeLifted      Outcome = "lifted"       // an unfinished migration was rolled back
 	OutcomeNothing     Outcome = "nothing"      // there was nothing to do
 	OutcomeToBeSealed  Outcome = "to-be-sealed" // the file is authoritative; the Durable Object could not be reached and has to be sealed
 	OutcomeRehearsed   Outcome = "rehearsed"    // rehearse: everything but the switch was done on a copy; Window is how long it took

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	hintSchemas = "change the schema of one side until both are the same, and go back again"
-	hintKeys    = "delete or change the row on one side, and go back again; until then nothing changes"
+	hintSchemas = "change the schema of one side until both are the same, and roll back again"
+	hintKeys    = "delete or change the row on one side, and roll back again; until then nothing changes"
 )
 
-// conflict is one reason why two halves cannot be joined.
+// conflict is one reason why two halves cannot be merged.
 type conflict struct{ table, text, hint string }
 
 // conflicts are all of them.
@@ -52,7 +52,7 @@ func (c conflict) thing() string {
 }
 
 func newConflict(thing, hint, text string) error {
-	return &userdb.Error{Op: "join", Thing: thing, Kind: userdb.Conflict, Err: fmt.Errorf("%s", text), Hint: hint}
+	return &userdb.Error{Op: "merge", Thing: thing, Kind: userdb.Conflict, Err: fmt.Errorf("%s", text), Hint: hint}
 }
 
 // compareSchemas compares what the rows need: the objects, and the encoding of text. The rest of the header
@@ -208,7 +208,7 @@ func (m *merge) check() error {
 }
 
 const hintCopied = "insert the row again through scope hot, change or delete the rows through scope cold, or take them as " +
-	"they are with `rollback --prefer hot`; then go back again"
+	"they are with `rollback --prefer hot`; then roll back again"
 
 // checkCopied finds cold rows that refer to a row of a reference table which the hot side no longer has.
 // SQLite would have refused to delete it, or deleted them with it, had it seen them.

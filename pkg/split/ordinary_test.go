@@ -237,7 +237,7 @@ func TestReferenceTables(t *testing.T) {
 	// A row that is gone while cold rows refer to it is named.
 	change(t, hot, "DELETE FROM customers WHERE id = 2")
 	_, err = union(t, hot, cold, "customers")
-	wantError(t, err, userdb.Conflict, "join table orders: cold rows refer to rows of the reference table customers (customer_id) that are no longer there: 2")
+	wantError(t, err, userdb.Conflict, "merge table orders: cold rows refer to rows of the reference table customers (customer_id) that are no longer there: 2")
 	left, err := split.UnionPreferring(t.Context(), split.PreferHot, hot, cold, filepath.Join(t.TempDir(), "w.sqlite"), "customers")
 	if err != nil || left != 0 {
 		t.Errorf("%d left out: %v", left, err)

@@ -55,7 +55,7 @@ func UnionPreferring(
 			err = errors.Join(err, os.Remove(outPath))
 		}
 	}
-	return left, fail("join", hotPath, err)
+	return left, fail("merge", hotPath, err)
 }
 
 func union(
@@ -136,19 +136,19 @@ func (m *merge) run(ctx context.Context) error {
 			continue
 		}
 		if err := m.add(&t.Table); err != nil {
-			return fmt.Errorf("join table %s: %w", t.Name, err)
+			return fmt.Errorf("merge table %s: %w", t.Name, err)
 		}
 	}
 	for i := range m.hot.virtual {
 		if err := m.add(&m.hot.virtual[i]); err != nil {
-			return fmt.Errorf("join table %s: %w", m.hot.virtual[i].Name, err)
+			return fmt.Errorf("merge table %s: %w", m.hot.virtual[i].Name, err)
 		}
 	}
 	if err := m.rebuildIndexes(); err != nil {
 		return err
 	}
 	if err := m.joinSequence(); err != nil {
-		return fmt.Errorf("join sqlite_sequence: %w", err)
+		return fmt.Errorf("merge sqlite_sequence: %w", err)
 	}
 	if err := m.checkOrphans(); err != nil {
 		return err

@@ -60,14 +60,14 @@ func TestUnionConflicts(t *testing.T) {
 		hot, cold []string
 		want      []string
 	}{
-		{"a number", []string{"INSERT INTO games VALUES(1, 99)"}, nil, []string{"join table games: a row stands on both sides under the same id: 1"}},
-		{"a key without rowid", nil, []string{"INSERT INTO seasons VALUES('summer', 5)"}, []string{"join table seasons", "the same name: 'summer'"}},
-		{"a text key", []string{"INSERT INTO clips VALUES('a', 3, 0), ('b', 3, 0)"}, nil, []string{"join table clips", "the same id: 'a'; 'b'"}},
+		{"a number", []string{"INSERT INTO games VALUES(1, 99)"}, nil, []string{"merge table games: a row stands on both sides under the same id: 1"}},
+		{"a key without rowid", nil, []string{"INSERT INTO seasons VALUES('summer', 5)"}, []string{"merge table seasons", "the same name: 'summer'"}},
+		{"a text key", []string{"INSERT INTO clips VALUES('a', 3, 0), ('b', 3, 0)"}, nil, []string{"merge table clips", "the same id: 'a'; 'b'"}},
 		{"a long key", []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 3, 0)"}, []string{"INSERT INTO clips VALUES(printf('%.200c', 'x'), 1, 0)"}, []string{"xxxx...", "delete or change the row on one side"}},
-		{"a unique column in another case", []string{"UPDATE u SET mail = 'A@X'"}, nil, []string{"join table u", "the same mail: 'a@x'"}},
-		{"a partial index over an expression", []string{"INSERT INTO u VALUES('N', 3, NULL), ('N2', 3, NULL)", "UPDATE u SET id = 'nN' WHERE id = 'N'"}, []string{"UPDATE u SET id = 'Nn' WHERE id = 'a'", "UPDATE u SET id = 'NN' WHERE id = 'n'", "UPDATE u SET id = 'nn' WHERE id = 'NN'"}, []string{"join table u", "big"}},
+		{"a unique column in another case", []string{"UPDATE u SET mail = 'A@X'"}, nil, []string{"merge table u", "the same mail: 'a@x'"}},
+		{"a partial index over an expression", []string{"INSERT INTO u VALUES('N', 3, NULL), ('N2', 3, NULL)", "UPDATE u SET id = 'nN' WHERE id = 'N'"}, []string{"UPDATE u SET id = 'Nn' WHERE id = 'a'", "UPDATE u SET id = 'NN' WHERE id = 'n'", "UPDATE u SET id = 'nn' WHERE id = 'NN'"}, []string{"merge table u", "big"}},
 		{"another schema", []string{"ALTER TABLE games ADD COLUMN extra"}, nil, []string{"table games is not the same on both sides: hot has `, extra`, cold has nothing there", "until both are the same"}},
-		{"a partial index", []string{"INSERT INTO p VALUES('y', 3, 'a', 1)"}, nil, []string{"join table p: a row stands on both sides under the same tag: 'a'"}},
+		{"a partial index", []string{"INSERT INTO p VALUES('y', 3, 'a', 1)"}, nil, []string{"merge table p: a row stands on both sides under the same tag: 'a'"}},
 		{
 			"everything at once",
 			[]string{

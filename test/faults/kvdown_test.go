@@ -71,7 +71,7 @@ func TestRollbackWithoutKV(t *testing.T) {
 			}
 			users, exit := 3, 0
 			if c.unread {
-				users, exit = 0, 2 // without a flag nobody is chosen
+				users, exit = 0, 2 // without a flag no user is selected
 			}
 			if last := must(t, team.op, exit, args...); len(last.Accounts) != users {
 				t.Errorf("flags are still left: %v", last)

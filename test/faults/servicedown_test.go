@@ -384,10 +384,10 @@ func (c *outage) args(op *harness.Operator, home, run string) ([]string, error) 
 // said is what any line of any command may say.
 type said struct {
 	User, Outcome, ServedBy, Plan, Check, Run string
-	OK                                             *bool
-	Open, FlagLeft                                 bool
-	Error                                          *struct{ Kind string }
-	Summary                                        *struct{ FlagsUnread bool }
+	OK                                        *bool
+	Open, FlagLeft                            bool
+	Error                                     *struct{ Kind string }
+	Summary                                   *struct{ FlagsUnread bool }
 }
 
 // describe is a finished command in a few words: the exit code, what became of the user, and what is left.
