@@ -30,7 +30,7 @@ func demandCommand(cmd *cobra.Command, args []string) error {
 	if cmd.ArgsLenAtDash() == 0 && len(args) > 0 {
 		return nil
 	}
-	return usageError("read arguments", "", "no command stands behind --", "such as dbmigrate dev -- bash")
+	return usageError("dev requires a command behind --", "", "", "such as dbmigrate dev -- bash")
 }
 
 func (a *app) dev(cmd *cobra.Command, command []string, f devFlags) error {

@@ -52,7 +52,7 @@ func writeHelp(cmd *cobra.Command) {
 }
 
 // confirmUsage is the one meaning of --confirm.
-const confirmUsage = "do exactly what the same command printed before; it printed this `text`, too"
+const confirmUsage = "confirm, with the exact `text` that the same command printed: do what it said, and nothing else"
 
 // orYes is behind it where nothing is lost, so that --yes does as well.
 const orYes = " (or --yes)"

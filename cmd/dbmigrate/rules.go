@@ -15,7 +15,7 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "write", Needs: "worker"},
 	},
 	"scan": {
-		{Flag: "policy", Only: "all users-file percent exclude shard prefix over concurrency top", Why: "it says nothing about a split"},
+		{Flag: "policy", Only: "all users-file percent exclude shard prefix over concurrency top", Why: "it has nothing to do with a split"},
 		{Flag: "all", Needs: "policy", Why: wholeBucket},
 		{Flag: "users-file", Needs: "policy", Why: wholeBucket},
 		{Flag: "percent", Needs: "policy", Why: wholeBucket},
@@ -33,15 +33,15 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "rollback-on-gate", Needs: "canary waves", Why: "gates stand between waves"},
 	},
 	"rollback": {
-		{Flag: "report", Not: "dry-run", Why: "a report is of what was done"},
+		{Flag: "report", Not: "dry-run", Why: "the report is about what was done"},
 		{Flag: "store-unreachable", Needs: "discard-writes", Why: "it leaves writes behind"},
 		{Flag: "without-copy", Needs: "discard-writes", Why: "nothing else leaves writes behind"},
-		{Flag: "confirm", Needs: "discard-writes end-foreign-marks", Why: "nothing else asks for words"},
+		{Flag: "confirm", Needs: "discard-writes end-foreign-marks", Why: "only these two ask for a confirmation"},
 		{Flag: "prefer", Not: "discard-writes end-foreign-marks", Why: "--prefer is for a rollback that keeps every write"},
 		{Flag: "end-foreign-marks", Not: "discard-writes dry-run rehearse",
 			Why: "it moves nobody; dbmigrate status shows which users it concerns"},
 		{Flag: "dry-run", Not: "rehearse", Why: "--dry-run only looks, and --rehearse works on a copy"},
-		{Flag: "rehearse", Not: "discard-writes", Why: "a rehearsal is of going back with every write"},
+		{Flag: "rehearse", Not: "discard-writes", Why: "a rehearsal tries the rollback that keeps every write"},
 		{Flag: "show", Needs: "dry-run"},
 	},
 	"thaw": {

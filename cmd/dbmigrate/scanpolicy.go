@@ -45,7 +45,7 @@ const proposePolicy = "init"
 // proposePolicy prints a first policy for the database of one user.
 func (a *app) proposePolicy(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError("read arguments", "", "--policy init looks at the database of one user",
+		return usageError("--policy init requires one user", "", "",
 			"name one who is like the others: dbmigrate scan --policy init USER > cold.toml")
 	}
 	e, _, err := a.source(cmd).Reading(1)

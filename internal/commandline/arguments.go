@@ -39,7 +39,7 @@ func OneArgument(what, such string) cobra.PositionalArgs {
 
 // Surplus refuses an argument too many.
 func Surplus(argument, takes, hint string) error {
-	return userdb.UsageError("read arguments", strconv.Quote(argument), takes, hint)
+	return userdb.UsageError("unexpected argument", strconv.Quote(argument), takes, hint)
 }
 
 // OfferHelp makes a topic that is no command an error: help of something else is no help.
@@ -73,7 +73,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 		return userdb.UsageError("unknown flag "+name, "", "", suggest.Or(name, FlagNames(cmd), help))
 	case errors.As(err, &needy):
 		name := needy.GetFlag().Name
-		return userdb.UsageError("read --"+name, "", "it has no value", "write --"+name+" "+placeholder(needy.GetFlag())+"; "+help)
+		return userdb.UsageError("--"+name+" requires a value", "", "", "pass --"+name+" "+placeholder(needy.GetFlag())+"; "+help)
 	case errors.As(err, &invalid):
 		name := "--" + invalid.GetFlag().Name
 		if wrong := wrongValue(invalid); strings.HasPrefix(wrong, "must ") {

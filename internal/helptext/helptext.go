@@ -52,6 +52,8 @@ func Fit(text string, width int) string {
 			b.WriteString(line + "\n")
 		case !indented:
 			paragraph = append(paragraph, line)
+		case title == "Usage:":
+			b.WriteString(fitUsage(line, width))
 		case title == "Examples:":
 			b.WriteString(fitCommand(line, width))
 		default:
@@ -83,6 +85,13 @@ func fitLine(line string, width int) string {
 	indent := strings.Repeat(" ", uniseg.StringWidth(head))
 	lines := terminal.Wrap(line[len(head):], max(width-len(indent), 20))
 	return head + strings.Join(lines, "\n"+indent) + "\n"
+}
+
+// fitUsage breaks the usage of a command so that its second line is none of its own.
+func fitUsage(line string, width int) string {
+	const more = "      "
+	lines := terminal.Wrap(strings.TrimSpace(line), width-len(more))
+	return "  " + strings.Join(lines, "\n"+more) + "\n"
 }
 
 // fitCommand breaks a command of the shell so that it can still be copied. A remark goes on as a remark.

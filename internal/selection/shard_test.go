@@ -150,7 +150,7 @@ func TestReadExcluded(t *testing.T) {
 		"file or user":         {values: []string{"carol"}, fail: "write ./carol for the file"},
 		"file without a slash": {values: []string{"vips.txt"}, fail: "write ./vips.txt"},
 		"no such file":         {values: []string{"./vip.txt"}, fail: "open users file ./vip.txt"},
-		"no user":              {values: []string{"a%b"}, fail: "use user id"},
+		"no user":              {values: []string{"a%b"}, fail: "bad user id"},
 	} {
 		got, err := readExcluded(test.values, strings.NewReader("eve\n"))
 		if test.fail == "" && (err != nil || fmt.Sprint(got) != test.want) {

@@ -72,7 +72,7 @@ func (s *userSet) addLine(line string) error {
 		return nil
 	}
 	if bare != line {
-		return userdb.UsageError("use user id", fmt.Sprintf("%.80q", line), "it begins or ends with a blank",
+		return userdb.UsageError("bad user id", fmt.Sprintf("%.80q", line), "it begins or ends with a blank",
 			"take the blank away, or, if the id has one, name the user as an argument")
 	}
 	return s.add(line)

@@ -106,7 +106,7 @@ func Find(ctx context.Context, from string, users []userdb.UserID, files func() 
 	prefix, inBucket := strings.CutPrefix(from, InBucket)
 	switch {
 	case from == "":
-		err = userdb.UsageError("read --from", "", "it is missing", "pass --from FILE, --from FOLDER or --from r2:KEY")
+		err = userdb.UsageError("restore requires --from", "", "", "pass --from FILE, --from FOLDER or --from r2:KEY")
 	case inBucket && strings.HasSuffix(prefix, "/"):
 		err = s.listBucket(ctx, prefix, files)
 	case inBucket:

@@ -52,9 +52,9 @@ func CheckTarget(to string) error {
 	prefix, inBucket := strings.CutPrefix(to, InBucket)
 	switch {
 	case to == "":
-		return userdb.UsageError("read --to", "", "it is missing", "pass --to FOLDER, or --to r2:PREFIX/")
+		return userdb.UsageError("backup requires --to", "", "", "pass --to FOLDER, or --to r2:PREFIX/")
 	case inBucket && (prefix == "" || !strings.HasSuffix(prefix, "/")):
-		return userdb.UsageError("read --to", to, "a prefix of the bucket ends with a slash", "say r2:backups/2026-11-29/")
+		return userdb.UsageError("read --to", to, "a prefix of the bucket ends with a slash", "such as r2:backups/2026-11-29/")
 	case inBucket && userdb.Reserved(prefix):
 		return userdb.UsageError("read --to", to, "dbmigrate keeps its own records there", "choose another prefix")
 	case inBucket:

@@ -25,6 +25,12 @@ const FlagPrefix = "migrated:"
 // under FlagPrefix.
 const SplitFlagPrefix = "split:"
 
+// unsafe are the characters that paths and URLs read as something else.
+const (
+	unsafe     = `/\%?#`
+	unsafeList = `/ \ % ? #`
+)
+
 // ParseUserID accepts what can stand in an R2 key, a KV key and a URL path and means the same in all three.
 // It refuses the empty string, "." and "..", the name of ReservedPrefix, text that is not UTF-8, control
 // characters, any of / \ % ? #, and more than MaxUserIDBytes bytes.
@@ -41,18 +47,18 @@ func ParseUserID(s string) (UserID, error) {
 		reason = "it would be read as a folder"
 	case s == reservedName:
 		reason = "dbmigrate keeps its own records under this name"
-	case strings.ContainsAny(s, `/\%?#`):
-		reason = `it holds one of / \ % ? #, which a path or URL reads differently`
+	case strings.ContainsAny(s, unsafe):
+		reason = fmt.Sprintf("it holds %q, and a path or URL reads %s differently", s[strings.IndexAny(s, unsafe)], unsafeList)
 	case strings.ContainsFunc(s, unicode.IsControl):
 		reason = "it holds a control character"
 	}
 	if reason != "" {
 		return "", &Error{
-			Op:    "use user id",
+			Op:    "bad user id",
 			Thing: fmt.Sprintf("%.80q", s),
 			Kind:  BadUserID,
 			Err:   fmt.Errorf("%s", reason),
-			Hint:  "check how it is spelled; a file in R2 under such a key stays on the old path until it is put under another key",
+			Hint:  "check how it is spelled; a file under such a key cannot be moved until it is put under another key",
 		}
 	}
 	return UserID(s), nil
