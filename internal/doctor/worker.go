@@ -24,8 +24,8 @@ func checkConfig(c config.Config) Finding {
 	if c.File != "" {
 		detail += ", " + c.File
 	}
-	if c.OwnFile == "" && c.File == "" {
-		detail += "; no dbmigrate.toml or wrangler file was read (`dbmigrate init` writes one)"
+	if c.OwnFile == "" && c.File == "" && c.Need(config.R2, config.KV, config.Worker) != nil {
+		detail += "; no dbmigrate.toml or wrangler file was read (`dbmigrate init` makes one)"
 	}
 	if c.Environment != "" {
 		detail += fmt.Sprintf(" (environment %s)", c.Environment)

@@ -11,7 +11,7 @@ type Side string
 // The sides. None means that writes wait: a cutover is under way or was left open.
 const (
 	SideFile   Side = "file"
-	SideObject Side = "store"
+	SideObject Side = "object"
 	SideNone   Side = "none"
 	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
 	SideSplit Side = "split"
