@@ -80,7 +80,7 @@ func (a *app) init(cmd *cobra.Command, force bool) error {
 		next += " --profile " + in.Profile
 	}
 	a.out.Say(
-		"init: wrote %s: account %s, bucket %s, KV namespace %s, Worker %s; now set the secrets and say %s",
+		"init: wrote %s: account %s, bucket %s, KV namespace %s, Worker %s; now set the secrets and run %s",
 		config.OwnName,
 		s.AccountID,
 		s.Bucket,

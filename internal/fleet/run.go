@@ -325,7 +325,7 @@ var bytesStage = map[result.Action]result.Stage{
 	result.ActionRestore:  result.StagePut,
 }
 
-// done takes one user's account. The engine calls it for one user at a time.
+// done takes one user's result. The engine calls it for one user at a time.
 func (o *run) done(one result.Result) {
 	o.mu.Lock()
 	delete(o.inFlight, one.User)
@@ -384,7 +384,7 @@ func (o *run) tell(one result.Result) {
 	}
 }
 
-// afterwards takes one more account of a user, after the user's own: a wave was verified, or taken back.
+// afterwards takes one more result of a user, after the user's own: a wave was verified, or rolled back.
 func (o *run) afterwards(one result.Result) {
 	o.mu.Lock()
 	delete(o.inFlight, one.User)

@@ -12,7 +12,7 @@ import (
 
 // KeepReceipt puts the copy after the switch: a user just moved has none yet, one who was moved before is
 // looked up first. Without a copy the user is served all the same; but it is work that is left, so it fails
-// the account, as a flag does.
+// the result, as a flag does.
 func (e *Engine) KeepReceipt(ctx context.Context, r result.Result) result.Result {
 	if r.Receipt == nil || r.Failure != nil || r.ReceiptKept {
 		return r

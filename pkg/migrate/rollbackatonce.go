@@ -164,7 +164,7 @@ func (r *retreat) askAtOnce(
 	return true, r.end(ctx, c, begun)
 }
 
-// returned ends the account of a user who was taken back by the Worker.
+// returned ends the result of a user who was rolled back by the Worker.
 func (r *retreat) returned(req wire.BackRequest, file userfile.Version, begun time.Time) {
 	took := r.now().Sub(begun)
 	r.served, r.g = true, req.Claim.Seen+1

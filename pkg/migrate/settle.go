@@ -17,7 +17,7 @@ const settlesAtOnce = 16
 // Settle returns the last step of a migrate beside unconditional writers. Their requests were waited for
 // before the switch; this is the look for one that took longer than the operator said. A file without the
 // fence was overwritten: what was acknowledged then is in the file only. Both copies are kept, and the
-// account says so. Users settle side by side. When ctx ends the look comes at once, and the account fails
+// result says so. Users settle side by side. When ctx ends the look comes at once, and the result fails
 // with Interrupted: a later save would not have been seen.
 func (e *Engine) Settle(p Procedure) func(context.Context, result.Result) result.Result {
 	places := make(chan struct{}, settlesAtOnce)

@@ -1,4 +1,4 @@
-// Package result holds the account of one user: what was done, how it ended, and the steps on the way.
+// Package result holds the result of one user: what was done, how it ended, and the steps on the way.
 package result
 
 import (
@@ -76,7 +76,7 @@ type FlagChange struct {
 
 func (c FlagChange) Empty() bool { return c == FlagChange{} }
 
-// Result is the account of one user. Durations are of the operator's clock.
+// Result is how a command ended for one user. Durations are of the operator's clock.
 type Result struct {
 	User    userdb.UserID
 	Action  Action
@@ -140,7 +140,7 @@ func (r Result) Err() error { return r.Failure }
 // deletes it.
 func (r Result) FlagLeft() bool { return r.LeftFlag }
 
-// End closes the account.
+// End completes the result.
 func (r *Result) End(took time.Duration, err error) Result {
 	r.Took, r.Failure = took, err
 	if err != nil {
@@ -193,7 +193,7 @@ func (r Result) Serves() bool {
 	return r.Outcome == OutcomeMigrated || r.Outcome == OutcomeAlready || r.Outcome == OutcomeResumed
 }
 
-// With makes an account fail that has not failed yet. Its outcome stays: the user is moved.
+// With makes a result fail that has not failed yet. Its outcome stays: the user is moved.
 func (r Result) With(err error) Result {
 	if r.Failure == nil {
 		r.Failure = err
