@@ -46,4 +46,4 @@ export type { LimitsMode } from "./router/limits.ts";
 export type { FileSide, FlagHint, Sides, StoreSide } from "./router/sides.ts";
 export { type StoreOptions, type TransactionOptions, UserDataStore } from "./user-data-store.ts";
 export { ADMIN_PREFIX, parseUserId } from "./wire/routes.ts";
-export { type ErrorInfo, type ErrorKind, errorResponse, WireError } from "./wire/errors.ts";
+export { type ErrorInfo, type ErrorKind, errorKind, errorResponse, WireError } from "./wire/errors.ts";

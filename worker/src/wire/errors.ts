@@ -95,6 +95,19 @@ export class WireError extends Error {
   }
 }
 
+/** How many errors a library may have put around ours. */
+const MOST_CAUSES = 16;
+
+/** The kind of an error that the package threw, also where a library threw its own with ours as the `cause`. */
+export function errorKind(error: unknown): ErrorKind | undefined {
+  for (let depth = 0; depth < MOST_CAUSES && error instanceof Error; depth++) {
+    const { kind } = error as { readonly kind?: unknown };
+    if (typeof kind === "string" && Object.hasOwn(errorKinds, kind)) return kind as ErrorKind;
+    error = error.cause;
+  }
+  return undefined;
+}
+
 /** What applications mount only if they use it (docs/mount.md). */
 export type Part = "live" | "split";
 

@@ -12,7 +12,7 @@ import { D1Dialect } from "kysely-d1";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, it } from "vitest";
-import { userDatabase } from "../../src/index.ts";
+import { errorKind, userDatabase } from "../../src/index.ts";
 import { newUser } from "../router/fixtures.ts";
 import { router } from "./compare.ts";
 import { toFile, toObject } from "./move.ts";
@@ -224,4 +224,13 @@ it("runs better-auth and its migrations", async () => {
   expect(await context.internalAdapter.findUserById(user.id)).toMatchObject({ name: "Alice B." });
   expect(await sessionOf(cookie)).toBe(alice.email);
   expect((await signIn(alice.password)).status).toBe(200);
+});
+
+it("the kind of an error is found within a library's own", async () => {
+  const { db } = new Mover();
+  const failed = drizzle(db).run(sql`SELECT nothing`);
+  const error: unknown = await failed.catch((thrown: unknown) => thrown);
+  expect((error as Error).cause).not.toHaveProperty("kind");
+  expect(errorKind(error)).toBe("sql-error");
+  expect(errorKind(new Error("of another", { cause: "text" }))).toBeUndefined();
 });

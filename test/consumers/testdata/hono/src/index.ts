@@ -14,7 +14,9 @@ const notes = sqliteTable("notes", {
 const app = new Hono<{ Bindings: Env }>();
 
 app.use(async (c, next) => {
-	const admin = await handleAdmin(c.req.raw, { bucket: c.env.BUCKET, store: c.env.USER_DATA, env: c.env });
+	const mounted = { bucket: c.env.BUCKET, store: c.env.USER_DATA };
+	createRouter({ ...mounted, flags: c.env.FLAGS }); // before handleAdmin, which tells of it
+	const admin = await handleAdmin(c.req.raw, { ...mounted, env: c.env });
 	return admin ?? next();
 });
 
