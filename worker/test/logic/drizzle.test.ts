@@ -1,11 +1,14 @@
 // drizzle-orm/durable-sqlite inside a class, with interactive transactions and its own migrator, while its
 // user moves there and back; and drizzle-kit's migrations as the application's schema.
+import { runInDurableObject } from "cloudflare:test";
 import { desc, eq, relations, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/durable-sqlite";
 import { migrate } from "drizzle-orm/durable-sqlite/migrator";
 import { blob, integer, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { afterEach, expect, it } from "vitest";
+import page from "../../../docs/after.md?raw";
 import { UserLogic } from "../../src/index.ts";
+import { bindings } from "../router/fixtures.ts";
 import { mounted } from "./entry.ts";
 import { Mover, router } from "./homes.ts";
 
@@ -168,4 +171,40 @@ it("drizzle-kit's migrations are the schema, also behind its own migrator", asyn
   await mover.toFile();
   expect(await library().all()).toEqual([game("go", 5, [{ id: 1, game: 1, title: "kept" }])]);
   expect(await mover.column("PRAGMA user_version")).toEqual([3]);
+});
+
+/** What docs/after.md says that the last migration is. */
+function handOver() {
+  const [, text = ""] = /```sql\n([^]*?)```/.exec(page) ?? [];
+  const { journal, migrations } = kit(2);
+  const last = { idx: 2, when: Number(/\d{13}/.exec(text)?.[0]), tag: "0002_hand_over", breakpoints: true };
+  return { journal: { entries: [...journal.entries, last] }, migrations: { ...migrations, m0002: text } };
+}
+
+it("drizzle's own migrator goes on where the schema ended, without the router", async () => {
+  const schema = handOver();
+  const mover = new Mover();
+  mounted.schema = { migrations: kit(1) };
+  await router().query(mover.user, {
+    statements: [{ sql: "INSERT INTO games(id, name) VALUES (1, 'go')" }],
+    mode: "write",
+  });
+  await mover.toObject();
+  mounted.schema = { migrations: schema };
+  expect(await mover.column("PRAGMA user_version")).toEqual([3]);
+  const next = { idx: 3, when: 1_790_000_000_000, tag: "0003_next", breakpoints: true };
+  const later = {
+    journal: { entries: [...schema.journal.entries, next] },
+    migrations: { ...schema.migrations, m0003: "ALTER TABLE `clips` ADD COLUMN `length` real" },
+  };
+  const { USER_DATA } = bindings;
+  const columns = await runInDurableObject(
+    USER_DATA.get(USER_DATA.idFromName(mover.user)),
+    async (_, { storage }) => {
+      for (const [key] of storage.kv.list({ prefix: "_dbmigrate:" })) storage.kv.delete(key);
+      await migrate(drizzle(storage), later);
+      return storage.sql.exec("SELECT count(*) AS n FROM pragma_table_info('clips')").one()["n"];
+    },
+  );
+  expect(columns).toBe(4);
 });
