@@ -145,7 +145,11 @@ func (u *patient) surviveCut(c cutBirth) {
 	}
 	u.Grows = true
 	u.write()
-	u.mustServe(u.Side)
+	servedBy := "file"
+	if u.Side == "store" {
+		servedBy = "object"
+	}
+	u.mustServe(servedBy)
 	u.mustConverge("rollback", "file")
 	u.mustConverge("migrate", "object")
 	u.mustBeWell()
