@@ -26,8 +26,8 @@ func TestPagesNameWranglersNode(t *testing.T) {
 	wants := fmt.Sprintf("%d.%d", minNode[0], minNode[1])
 	for page, says := range map[string]string{
 		"worker/package-lock.json": `"node_modules/wrangler": {`,
-		"README.md":                "Node.js " + wants + ": here",
-		"CONTRIBUTING.md":          "Node.js\n" + wants + " that wrangler wants",
+		"README.md":                "Node.js " + wants + ": `make setup`",
+		"CONTRIBUTING.md":          "Node.js " + wants + " that\nwrangler wants",
 		"worker/package/README.md": "Node.js " + wants + " or later",
 		"docs/rollout.md":          "Node.js " + wants + " or later",
 	} {
