@@ -23,13 +23,21 @@ export function userDatabase(router: Asker, user: string, options: UserDatabaseO
   return new UserDatabase(new Session(router, user, options.exact ?? false));
 }
 
+const BOOKMARK = "00000000-00000000-00000000-00000000000000000000000000000000";
+
 /** Asks for one user. */
 class Session {
   constructor(
     private readonly router: Asker,
     readonly user: string,
     private readonly exact: boolean,
+    private readonly answered: () => void = () => undefined,
   ) {}
+
+  /** The same, and tells of each answer. */
+  told(answered: () => void): Session {
+    return new Session(this.router, this.user, this.exact, answered);
+  }
 
   /** All statements in one transaction. @throws Error as D1 does */
   async run(all: readonly QueryStatement[]): Promise<Answered[]> {
@@ -42,6 +50,7 @@ class Session {
     // What looked like a read and wrote had no effect.
     if (!answer.ok && answer.error.kind === "write-in-read") answer = await this.ask(statements, "write");
     if (!answer.ok) throw d1Error(inEntry(answer.error, entries));
+    this.answered();
     const { side } = answer;
     const results = [...answer.results];
     const duration = Date.now() - begun;
@@ -116,8 +125,9 @@ class UserDatabase implements D1Database {
   }
 
   // One writer, and every read sees every write: each session is the newest there is.
-  withSession(): D1DatabaseSession {
-    return Object.assign(Object.create(this) as UserDatabase, { getBookmark: () => null });
+  withSession(constraintOrBookmark?: string): D1DatabaseSession {
+    constraintOrBookmark?.trim(); // D1 throws for what is no text
+    return new BookmarkedDatabase(this.session);
   }
 
   async dump(): Promise<ArrayBuffer> {
@@ -125,6 +135,21 @@ class UserDatabase implements D1Database {
       kind: "bad-request",
       message: "dump is not supported: `dbmigrate` reads whole databases",
     });
+  }
+}
+
+/** A session knows a bookmark from its first request on. All are the same: there is nothing older to read. */
+class BookmarkedDatabase extends UserDatabase implements D1DatabaseSession {
+  readonly #asked: { at: boolean };
+
+  constructor(session: Session) {
+    const asked = { at: false };
+    super(session.told(() => (asked.at = true)));
+    this.#asked = asked;
+  }
+
+  getBookmark(): D1SessionBookmark | null {
+    return this.#asked.at ? BOOKMARK : null;
   }
 }
 
@@ -170,7 +195,7 @@ class Prepared implements D1PreparedStatement {
   async raw<T>(options?: { columnNames?: boolean }): Promise<unknown> {
     const answered = await this.one();
     const rows = rowsOf(answered) as T[];
-    return options?.columnNames === true ? [[...answered.result.columns], ...rows] : rows;
+    return options?.columnNames ? [[...answered.result.columns], ...rows] : rows;
   }
 
   private async one(): Promise<Answered> {

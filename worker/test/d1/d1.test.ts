@@ -34,6 +34,18 @@ const changing =
 
 /** Run in this order. A SELECT before the last statement of a text would lock the tables of the local D1. */
 const program: readonly Step[] = [
+  async (db) => {
+    const session = db.withSession("first-primary");
+    const before = session.getBookmark();
+    await session.prepare("SELECT 1").all();
+    const after = session.getBookmark();
+    await db
+      .withSession(after ?? "")
+      .prepare("SELECT 1")
+      .all();
+    return [before, typeof after];
+  },
+  of("SELECT 1 AS a", (statement) => statement.raw({ columnNames: 1 as unknown as true })),
   all("CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT UNIQUE, score REAL, cover BLOB, any)"),
   all(
     "CREATE TABLE clips (id INTEGER PRIMARY KEY, game INTEGER REFERENCES games(id) ON DELETE CASCADE, title)",
@@ -158,6 +170,11 @@ describe.each([
       const wanted = await outcome(step, D1);
       expect(await outcome(step, db), `step ${index}: ${String(step)}`).toEqual(wanted);
     }
+  });
+
+  it("takes a text for a session, or nothing", async () => {
+    for (const d1 of [D1, await make()])
+      expect(() => d1.withSession({} as unknown as string)).toThrow(TypeError);
   });
 
   it.each(["sqlite_master", '"sqlite_master"', "`sqlite_schema`", "[sqlite_master]", '"SQLITE_Schema"'])(
