@@ -27,7 +27,7 @@ func TestPagesNameWranglersNode(t *testing.T) {
 	for page, says := range map[string]string{
 		"worker/package-lock.json": `"node_modules/wrangler": {`,
 		"README.md":                "Node.js " + wants + ": `make setup`",
-		"CONTRIBUTING.md":          "Node.js " + wants + " that\nwrangler wants",
+		"CONTRIBUTING.md":          "Node.js " + wants + " that\nwrangler needs",
 		"worker/package/README.md": "Node.js " + wants + " or later",
 		"docs/rollout.md":          "Node.js " + wants + " or later",
 	} {
