@@ -17,7 +17,7 @@ const parts: StoreOptions = { live: liveUpdates, split: splitMode };
 /** What a page shows of live updates. */
 export const shown: Readonly<Partial<Record<State, string>>> = { live: "connected" };
 
-/** A binding whose type names no class. */
+/** A binding of a type without a class. */
 export const untyped = (binding: DurableObjectNamespace): UserObjects => binding;
 
 interface Env {
