@@ -40,11 +40,14 @@ package: setup
 # Side by side, the longest first: the local runtimes of the Go tests often wait. Where a part fails the others that have
 # begun go on to their end, and make fails.
 test: setup
-	$(MAKE) --no-print-directory --jobs=3 test-go test-worker check-go check-worker model-quick
+	$(MAKE) --no-print-directory --jobs=3 test-go test-worker check-go check-worker model-quick fuzz-worker-quick
 
 # Everything at full size. docs/notes/proof.md and docs/cutover/README.md say what it last showed: it writes their tables.
+# Two parts at a time, the longest first: what waits for a local runtime leaves a processor to the model. Where a part fails
+# the others still run, and make fails.
 proof: setup
-	DBMIGRATE_EFFORT=whole $(MAKE) check-go check-worker test-worker test-go test-browser model fuzz fuzz-worker soak
+	DBMIGRATE_EFFORT=whole $(MAKE) --no-print-directory --keep-going --jobs=2 \
+	  test-go test-worker model soak fuzz fuzz-worker test-browser check-go check-worker
 
 check-go:
 	@unformatted=$$(gofmt -l $(GO_DIRS)) || exit 1; \

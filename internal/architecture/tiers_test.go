@@ -37,6 +37,9 @@ func TestEveryTestIsInBothTiers(t *testing.T) {
 		if !strings.Contains(recipe, "vitest.mjs run\n") {
 			t.Errorf("make %s does not run the Worker's tests:\n%s", tier, recipe)
 		}
+		if !strings.Contains(recipe, "test/fuzz/run.ts") {
+			t.Errorf("make %s does not run the fuzzer of the Worker's decoders:\n%s", tier, recipe)
+		}
 	}
 }
 

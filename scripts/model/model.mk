@@ -3,8 +3,8 @@
 .PHONY: model model-quick model-full
 
 # The complete searches and all mutations: minutes on two cores, under 8 GB; writes the tables of the page.
-model:
-	scripts/model/run.sh -doc docs/cutover/README.md
+model: setup test-tools
+	exec bin/label model scripts/model/run.sh -doc docs/cutover/README.md
 
 # One small search and one mutation, others at each commit. Part of `make test`; the whole runs in `make proof`, and when the protocol is changed.
 model-quick: setup test-tools

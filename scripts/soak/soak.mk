@@ -4,5 +4,5 @@
 
 SOAK ?=
 
-soak: setup
-	go run ./scripts/soak -doc docs/notes/proof.md $(SOAK)
+soak: setup test-tools
+	exec bin/label soak go run ./scripts/soak -doc docs/notes/proof.md $(SOAK)
