@@ -222,9 +222,5 @@ func (a *app) offerRuns(cmd *cobra.Command, typed string) ([]string, cobra.Shell
 	if err != nil {
 		return nil, directive
 	}
-	ids, err := place.IDs(ctx, typed, mostOffered)
-	if err != nil {
-		return nil, directive
-	}
-	return ids, directive
+	return place.IDs(ctx, typed, mostOffered), directive
 }

@@ -117,11 +117,16 @@ func (w *Watch) stateDir() string {
 
 // warnOfState says what could not be written down. A run goes on without: users' data does not depend on it.
 func (w *Watch) warnOfState(doing string, err error) {
-	hint := ""
-	if userfile.IsNoSpace(err) {
-		hint = fmt.Sprintf(" (the disk is full: free some space for %s, or set XDG_STATE_HOME to a folder on a larger disk)", w.stateAt)
+	way := fullDisk(err, w.stateAt, "set XDG_STATE_HOME to a folder on a larger disk")
+	w.Warn("%s: %v%s; the run goes on", doing, err, way)
+}
+
+// fullDisk is the way out where a disk is full; "" where it is not.
+func fullDisk(err error, folder, wayOut string) string {
+	if !userfile.IsNoSpace(err) {
+		return ""
 	}
-	w.Warn("%s: %v%s; the run goes on", doing, err, hint)
+	return fmt.Sprintf(" (the disk is full: free some space for %s, or %s)", folder, wayOut)
 }
 
 // changes says whether an action changes anything: only then its record is copied into the bucket, and only
@@ -131,7 +136,7 @@ func changes(action string) bool {
 }
 
 func (w *Watch) beginRecord(b record.Begin) {
-	written, err := record.Create(filepath.Join(w.stateAt, RecordFolder), b)
+	written, err := w.createRecord(b)
 	if err != nil {
 		w.warnOfState("write the run record", err)
 		return
@@ -146,6 +151,20 @@ func (w *Watch) beginRecord(b record.Begin) {
 		files,
 		func(err error) { w.warnOfState("keep the run record "+written.Path(), err) },
 	)
+}
+
+// createRecord takes a folder that goes away where the state folder cannot be written, such as on a full
+// disk: what is copied into R2 is read from the file.
+func (w *Watch) createRecord(b record.Begin) (*record.Writer, error) {
+	written, err := record.Create(filepath.Join(w.stateAt, RecordFolder), b)
+	if err == nil {
+		return written, nil
+	}
+	w.warnOfState("write the run record", err)
+	if w.stateAt, err = record.FallbackDir(os.TempDir()); err != nil {
+		return nil, err
+	}
+	return record.Create(filepath.Join(w.stateAt, RecordFolder), b)
 }
 
 // RecordFolder is where records are, under the state folder.
@@ -198,7 +217,8 @@ func (w *Watch) beginMetrics(of Begin, b record.Begin) {
 
 func (w *Watch) writeMetrics() {
 	if err := w.metrics.WriteFile(w.MetricsFile); err != nil {
-		w.Warn("write the metrics: %v", err)
+		way := fullDisk(err, filepath.Dir(w.MetricsFile), "give --metrics-file a path on a larger disk")
+		w.Warn("write the metrics: %v%s; the run goes on", err, way)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,5 +110,33 @@ func TestFullStateFolderHasAWayOut(t *testing.T) {
 	w.warnOfState("write the audit line", errors.New("another failure"))
 	if strings.Contains(said, "XDG_STATE_HOME") {
 		t.Errorf("a disk that is not full: %s", said)
+	}
+}
+
+// A state folder that cannot be written does not cost the copy in R2: the record is kept elsewhere.
+func TestRecordWithoutAStateFolder(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	noFolder := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(noFolder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	w := &Watch{stateAt: noFolder, Warn: func(format string, args ...any) { said += fmt.Sprintf(format, args...) }}
+	w.beginRecord(record.Begin{Run: "20261126T040000Z-1a2b3c4d", Action: string(result.ActionVerify)})
+	if w.record == nil || !strings.HasPrefix(w.record.Path(), os.TempDir()) {
+		t.Fatalf("there is no record: %s", said)
+	}
+	if !strings.Contains(said, noFolder) {
+		t.Errorf("nobody hears of it: %q", said)
+	}
+	w.keeper.End()
+}
+
+// Metrics on a full disk name the flag.
+func TestFullDiskUnderTheMetrics(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "/metrics/dbmigrate.prom", Err: syscall.ENOSPC}
+	said := fullDisk(full, "/metrics", "give --metrics-file a path on a larger disk")
+	if !strings.Contains(said, "free some space for /metrics, or give --metrics-file") {
+		t.Errorf("it says %q", said)
 	}
 }

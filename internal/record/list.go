@@ -77,14 +77,10 @@ func (p *Place) newest(
 }
 
 // IDs are the newest runs' ids that begin with a prefix, at most limit, by one listing and no record of the
-// bucket.
-func (p *Place) IDs(ctx context.Context, prefix string, limit int) ([]string, error) {
-	remote, err := p.remote(ctx)
-	if err != nil {
-		return nil, err
-	}
+// bucket. What the bucket does not list is missing among them.
+func (p *Place) IDs(ctx context.Context, prefix string, limit int) (ids []string) {
+	remote, _ := p.remote(ctx)
 	local := p.local()
-	var ids []string
 	for _, id := range newestFirst(remote, local) {
 		if len(ids) == limit {
 			break
@@ -93,7 +89,7 @@ func (p *Place) IDs(ctx context.Context, prefix string, limit int) ([]string, er
 			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids
 }
 
 // isOurs says whether a record of this machine is one over the bucket.

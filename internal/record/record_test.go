@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -320,6 +321,9 @@ func TestLocalRecordsAreEnough(t *testing.T) {
 	if err != nil || len(runs) != 1 || runs[0].Begin.Run != "1" || !runs[0].Local ||
 		len(warnings) != 1 || !errors.As(warnings[0], &unlisted) || !errors.Is(warnings[0], down) {
 		t.Errorf("%+v, %v, warned %v", runs, err, warnings)
+	}
+	if ids := p.IDs(t.Context(), "", 2); !slices.Equal(ids, []string{"1"}) {
+		t.Errorf("ids: %q", ids)
 	}
 	p.Bucket = "c"
 	if runs, err := p.List(t.Context(), 1, func(err error) { t.Errorf("warned: %v", err) }); !errors.Is(err, down) {

@@ -54,18 +54,6 @@ func (d *diskSpace) reserve(need int64, free func() (int64, error)) (release fun
 // fitsAnywhere is a need that a disk with any room to work in has room for.
 const fitsAnywhere = 64 << 20
 
-// noSpace gives a full disk its kind, with the way out.
-func (e *Engine) noSpace(err error) error {
-	if !userfile.IsNoSpace(err) {
-		return err
-	}
-	dir, dirErr := e.source().ScratchDir()
-	if dirErr != nil {
-		return userfile.NoSpace(err, "the folder for scratch files", "")
-	}
-	return userfile.NoSpace(err, dir, "")
-}
-
 // endOnDisk is noSpace at the end of a user's command. It stops the run where every other user would meet the
 // same: a user who is larger than what is left says nothing of the others.
 func (e *Engine) endOnDisk(r *result.Result, err error) error {
@@ -78,7 +66,7 @@ func (e *Engine) endOnDisk(r *result.Result, err error) error {
 	}
 	free, freeErr := e.free(folder)
 	r.StopsRun = r.StopsRun || freeErr == nil && free < fitsAnywhere
-	return e.noSpace(err)
+	return e.source().NoSpace(err)
 }
 
 // free is how many bytes a file in the folder may still take.

@@ -2,8 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"sync/atomic"
 	"syscall"
@@ -62,17 +60,6 @@ func TestRoomIsWaitedFor(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func TestFullDiskHasItsKind(t *testing.T) {
-	e := &Engine{}
-	full := fmt.Errorf("write what arrived: %w", syscall.ENOSPC)
-	if err := e.noSpace(full); userdb.KindOf(err) != userdb.NoSpace || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("%v", err)
-	}
-	if other := errors.New("no"); e.noSpace(other) != other || e.noSpace(nil) != nil {
-		t.Error("another error changed")
-	}
 }
 
 // counting counts the claims.

@@ -163,7 +163,7 @@ func (r *retreat) end(ctx context.Context, c claimed, begun time.Time) error {
 	if r.result.Open {
 		err = r.goesBack(ctx, c, err)
 	}
-	err = r.noSpace(err)
+	err = r.source().NoSpace(err)
 	r.result.StopsRun = userdb.KindOf(err) == userdb.NoSpace
 	return err
 }

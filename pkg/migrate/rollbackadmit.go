@@ -145,7 +145,7 @@ func (r *retreat) canMerge(ctx context.Context) error {
 func (r *retreat) makeRoom() (release func(), err error) {
 	dir, err := r.source().ScratchDir()
 	if err != nil {
-		return nil, r.noSpace(err)
+		return nil, r.source().NoSpace(err)
 	}
 	proof := r.WriteProof
 	if proof == nil {

@@ -59,7 +59,7 @@ func (s *Source) fetchOnce(ctx context.Context, u userdb.UserID, guard io.Writer
 	begun := s.now()
 	f, err := s.newFile()
 	if err != nil {
-		return nil, s.noSpace(fmt.Errorf("create spool file: %w", err))
+		return nil, s.NoSpace(fmt.Errorf("create spool file: %w", err))
 	}
 	sp := &Copy{Path: f.Name()}
 	sum := &unmarkedSum{hash: sha256.New()}
@@ -68,7 +68,7 @@ func (s *Source) fetchOnce(ctx context.Context, u userdb.UserID, guard io.Writer
 		err = sp.readMark()
 	}
 	if err != nil {
-		err = s.noSpace(err) // while it is still full
+		err = s.NoSpace(err) // while it is still full
 		sp.Remove()
 		return nil, err
 	}

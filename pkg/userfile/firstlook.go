@@ -17,7 +17,7 @@ func (s *Source) FirstLook(
 	ctx context.Context,
 	u userdb.UserID,
 ) (report sqlitefile.Report, object userdb.Object, sure bool, err error) {
-	defer func() { err = s.noSpace(err) }()
+	defer func() { err = s.NoSpace(err) }()
 	key := s.Layout.Key(u)
 	head, object, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.SkimBytes)
 	if encoded := (*userdb.EncodedError)(nil); errors.As(err, &encoded) {

@@ -44,11 +44,18 @@ func NoSpaceHint(folder, setting string) string {
 	return fmt.Sprintf("free some space for %s, or %s; then the same command again goes on", folder, setting)
 }
 
-// noSpace is about the scratch files.
-func (s *Source) noSpace(err error) error {
-	dir, dirErr := s.ScratchDir()
-	if dirErr != nil {
-		dir = "the folder for scratch files"
+// NoSpace is about the scratch files. It names the folder that holds those of every run: the run's own goes
+// away with the run.
+func (s *Source) NoSpace(err error) error {
+	if !IsNoSpace(err) {
+		return err
 	}
-	return NoSpace(err, dir, "")
+	folder := "the folder for scratch files"
+	if dir, dirErr := s.ScratchDir(); dirErr == nil {
+		folder = dir
+		if s.Scratch != nil {
+			folder = filepath.Dir(dir)
+		}
+	}
+	return NoSpace(err, folder, "")
 }

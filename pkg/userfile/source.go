@@ -74,7 +74,7 @@ func (s *Source) newFile() (*os.File, error) {
 func (s *Source) NewPath() (string, error) {
 	f, err := s.newFile()
 	if err != nil {
-		return "", s.noSpace(fmt.Errorf("create export file: %w", err))
+		return "", s.NoSpace(fmt.Errorf("create export file: %w", err))
 	}
 	return f.Name(), errors.Join(f.Close(), os.Remove(f.Name()))
 }
