@@ -154,7 +154,7 @@ func (r *retreat) makeRoom() (release func(), err error) {
 	release, err = proof.disk.reserve(r.need, func() (int64, error) { return r.free(dir) })
 	var full *userdb.Error
 	if errors.As(err, &full) && full.Kind == userdb.NoSpace {
-		full.Hint = userfile.NoSpaceHint(dir, "")
+		full.Hint = r.source().RoomHint()
 	}
 	return release, err
 }

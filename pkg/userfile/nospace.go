@@ -44,18 +44,25 @@ func NoSpaceHint(folder, setting string) string {
 	return fmt.Sprintf("free some space for %s, or %s; then the same command again goes on", folder, setting)
 }
 
-// NoSpace is about the scratch files. It names the folder that holds those of every run: the run's own goes
-// away with the run.
+// NoSpace is about the scratch files.
 func (s *Source) NoSpace(err error) error {
 	if !IsNoSpace(err) {
 		return err
 	}
-	folder := "the folder for scratch files"
-	if dir, dirErr := s.ScratchDir(); dirErr == nil {
-		folder = dir
-		if s.Scratch != nil {
-			folder = filepath.Dir(dir)
-		}
+	return NoSpace(err, s.scratchBase(), "")
+}
+
+// RoomHint is the way out where they do not fit.
+func (s *Source) RoomHint() string { return NoSpaceHint(s.scratchBase(), "") }
+
+// scratchBase is the folder that holds the scratch files of every run: the run's own goes away with the run.
+func (s *Source) scratchBase() string {
+	dir, err := s.ScratchDir()
+	switch {
+	case err != nil:
+		return "the folder for scratch files"
+	case s.Scratch == nil:
+		return dir
 	}
-	return NoSpace(err, folder, "")
+	return filepath.Dir(dir)
 }

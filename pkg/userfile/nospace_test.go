@@ -31,6 +31,9 @@ func TestFullDiskHasItsKind(t *testing.T) {
 		if !strings.Contains(err.Error(), "free some space for "+base+", or set TMPDIR") {
 			t.Errorf("%s: it names another folder: %v", name, err)
 		}
+		if hint := s.RoomHint(); !strings.Contains(hint, "free some space for "+base+", or set TMPDIR") {
+			t.Errorf("%s: without room it names another folder: %s", name, hint)
+		}
 		if other := errors.New("no"); s.NoSpace(other) != other || s.NoSpace(nil) != nil {
 			t.Errorf("%s: another error changed", name)
 		}
