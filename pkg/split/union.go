@@ -156,6 +156,10 @@ func (m *merge) run(ctx context.Context) error {
 	return m.conn.Exec("COMMIT")
 }
 
+// insertInto begins an INSERT into the hot part. OR ABORT overrides conflict clauses of the schema, which
+// would drop rows without a word.
+const insertInto = "INSERT OR ABORT INTO main."
+
 // add inserts the cold rows of one table.
 func (m *merge) add(t *sqlitefile.Table) error {
 	cold := "cold." + sqltext.Quote(t.Name)
@@ -163,7 +167,7 @@ func (m *merge) add(t *sqlitefile.Table) error {
 		return err
 	}
 	columns := importList(t, true)
-	insert := "INSERT INTO main." + sqltext.Quote(
+	insert := insertInto + sqltext.Quote(
 		t.Name,
 	) + "(" + columns + ") SELECT " + columns + " FROM " + cold + " AS c"
 	if t.Rowid != "" && t.Kind == sqlitefile.RowidTable {
@@ -194,13 +198,13 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 		return err
 	}
 	columns := importList(t, false)
-	again := "INSERT INTO main." + sqltext.Quote(
+	again := insertInto + sqltext.Quote(
 		t.Name,
 	) + "(" + columns + ") SELECT " + columns + " FROM cold." + sqltext.Quote(
 		t.Name,
 	) + " AS c WHERE " + in
 	if columns == "" {
-		again = "INSERT INTO main." + sqltext.Quote(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
+		again = insertInto + sqltext.Quote(t.Name) + "(" + t.Rowid + ") SELECT NULL FROM " + held
 	}
 	if err := m.insert(t, again); err != nil {
 		return err

@@ -267,3 +267,24 @@ func TestFullDiskIsNotTheSchemas(t *testing.T) {
 		t.Errorf("kind %s: %v", userdb.KindOf(err), err)
 	}
 }
+
+// A conflict clause of the schema would drop rows that came, without a word.
+func TestConflictClausesDropNoRow(t *testing.T) {
+	for _, clause := range []string{"REPLACE", "IGNORE"} {
+		path := filepath.Join(t.TempDir(), "built.db")
+		b, err := Create(path, wire.Schema{
+			Header:  wire.Header{PageSize: 4096, Encoding: encodingUTF8, WriteVersion: 1, ReadVersion: 1},
+			Objects: []wire.Object{{Type: "table", Name: "t", Table: "t", SQL: "CREATE TABLE t(a UNIQUE ON CONFLICT " + clause + ")"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := wire.Value{Class: wire.Integer, Int: 1}
+		two := wire.Value{Class: wire.Integer, Int: 2}
+		err = b.Insert("t", []string{"rowid", "a"}, [][]wire.Value{{one, one}, {two, one}})
+		wantKind(t, err, userdb.Refused)
+		if err := b.Abort(); err != nil {
+			t.Error(err)
+		}
+	}
+}

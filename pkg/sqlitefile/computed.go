@@ -128,6 +128,23 @@ func storedIn(t *Table, encoding string) *Finding {
 	}
 }
 
+// computedIn is the finding for rows of a UTF-16 file that its table does not take as they are in UTF-8; nil
+// for a table that computes nothing.
+func computedIn(t *Table, detail string) *Finding {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Generated != NotGenerated })
+	if i < 0 {
+		return nil
+	}
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonComputedEncoding,
+		Object: t.Name,
+		Column: t.Columns[i].Name,
+		Detail: "a Durable Object has UTF-8, in which a constraint over a computed column refuses rows: " + detail,
+		WayOut: "take hex(), CAST AS BLOB and their like out of computed columns that are UNIQUE or NOT NULL",
+	}
+}
+
 func (c *storedChecker) prepare(create string, stored []string) error {
 	if err := c.scratch.conn.Exec(create); err != nil {
 		return err
@@ -139,7 +156,7 @@ func (c *storedChecker) prepare(create string, stored []string) error {
 	table := "main." + sqltext.Quote(c.table.Name)
 	var errs [3]error
 	c.insert, errs[0] = c.scratch.conn.Prepare(
-		"INSERT INTO " + table + "(" + strings.Join(
+		"INSERT OR ABORT INTO " + table + "(" + strings.Join(
 			names,
 			", ",
 		) + ") VALUES(?" + strings.Repeat(

@@ -87,7 +87,8 @@ func (b *Builder) newInserter(table string, columns []string) (*Inserter, error)
 	if table == sequenceTable {
 		target = "temp." + b.staged()
 	}
-	sql := "INSERT INTO " + target + "(" + strings.Join(
+	// OR ABORT overrides conflict clauses of the schema, which would drop rows without a word.
+	sql := "INSERT OR ABORT INTO " + target + "(" + strings.Join(
 		names,
 		", ",
 	) + ") VALUES(?" + strings.Repeat(

@@ -62,6 +62,8 @@ const (
 	ReasonStrictType     Reason = "strict-type"     // a value that a STRICT table refuses
 	ReasonStoredComputed Reason = "stored-computed" // a STORED column holds what another version of SQLite computed
 	ReasonInvalidText    Reason = "invalid-text"    // text that is not valid in the file's UTF-16
+	// Rows of a UTF-16 file that a constraint over a computed column refuses in UTF-8.
+	ReasonComputedEncoding Reason = "computed-encoding"
 )
 
 // Reasons lists every code, in the order of docs/preflight.md. Codes are promised: new ones are added, none
@@ -71,7 +73,7 @@ func Reasons() []Reason {
 		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly, ReasonContentEncoding,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
 		ReasonTriggerDepth, ReasonLikePattern, ReasonRollback, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStoredEncoding, ReasonStatistics,
-		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText,
+		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText, ReasonComputedEncoding,
 	}
 }
 

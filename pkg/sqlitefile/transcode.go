@@ -2,6 +2,8 @@ package sqlitefile
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -30,16 +32,21 @@ func (f *File) transcode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.copyRows(ctx, b); err != nil {
+	copied, err := f.copyRows(ctx, b)
+	if err != nil {
 		return errors.Join(err, b.Abort())
 	}
 	if err := b.endCopy(); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	f.utf8Path = path
-	if f.utf8, err = capi.Open(path, capi.Immutable); err != nil {
-		return fmt.Errorf("copy to UTF-8: %w", err)
+	conn, err := capi.Open(path, capi.Immutable)
+	if err != nil {
+		return errors.Join(fmt.Errorf("copy to UTF-8: %w", err), os.Remove(path))
 	}
+	if err := f.proveCopy(ctx, conn, copied); err != nil {
+		return errors.Join(err, conn.Close(), os.Remove(path))
+	}
+	f.utf8Path, f.utf8 = path, conn
 	return nil
 }
 
@@ -63,23 +70,25 @@ func (f *File) beginCopy(path string) (*Builder, error) {
 	return Create(path, tables)
 }
 
-func (f *File) copyRows(ctx context.Context, b *Builder) error {
+// copyRows returns what was copied of each table.
+func (f *File) copyRows(ctx context.Context, b *Builder) (copied []content, err error) {
 	b.anyOrder = true
 	f.conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
 	defer f.conn.Watch(ctx)()
+	copied = make([]content, len(f.tables))
 	for i := range f.tables {
 		t := &f.tables[i]
 		if t.Hidden {
-			return refuse("read table", t.Name, hiddenRowid(t))
+			return nil, refuse("read table", t.Name, hiddenRowid(t))
 		}
-		if err := f.copyTable(b, t); err != nil {
-			return readError(f.conn, t, err)
+		if err := f.copyTable(b, t, &copied[i]); err != nil {
+			return nil, readError(f.conn, t, err)
 		}
 	}
-	return nil
+	return copied, nil
 }
 
-func (f *File) copyTable(b *Builder, t *Table) error {
+func (f *File) copyTable(b *Builder, t *Table, copied *content) error {
 	in, err := b.Into(t.Name, t.Cells)
 	if err != nil {
 		return err
@@ -103,6 +112,7 @@ func (f *File) copyTable(b *Builder, t *Table) error {
 		if err := checker.Err(); err != nil {
 			return err
 		}
+		copied.add(converted)
 		return copyError(t, in.Add(converted))
 	}
 	return s.run()
@@ -112,6 +122,9 @@ func (f *File) copyTable(b *Builder, t *Table) error {
 func copyError(t *Table, err error) error {
 	if userdb.KindOf(err) != userdb.Refused {
 		return err
+	}
+	if finding := computedIn(t, err.Error()); finding != nil {
+		return refuse("read table", t.Name, finding)
 	}
 	return refuse(
 		"read table",
@@ -137,4 +150,56 @@ func (b *Builder) endCopy() error {
 	}
 	b.done = true
 	return errors.Join(err, b.conn.Close())
+}
+
+// content is what a table holds, its rows in any order: their number, and the sum of their hashes.
+type content struct {
+	rows         int64
+	sum          [2]uint64
+	cells, reals []byte
+}
+
+func (c *content) add(row []wire.Value) {
+	c.cells, c.reals = wire.AppendRow(c.cells[:0], c.reals[:0], row)
+	hash := sha256.Sum256(append(c.cells, c.reals...))
+	for i := range c.sum {
+		c.sum[i] += binary.LittleEndian.Uint64(hash[8*i:])
+	}
+	c.rows++
+}
+
+// proveCopy holds the copy against what was copied. Whatever is compared later is compared with the copy:
+// what the copy computes in its own way, it would show as if the file had it.
+func (f *File) proveCopy(ctx context.Context, conn *capi.Conn, copied []content) error {
+	conn.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
+	defer conn.Watch(ctx)()
+	for i := range f.tables {
+		t := &f.tables[i]
+		var held content
+		s := scan{conn: conn, table: t, row: make([]wire.Value, len(t.Cells))}
+		s.yield = func(row []wire.Value) error {
+			held.add(row)
+			return nil
+		}
+		if err := s.run(); err != nil {
+			return readError(conn, t, err)
+		}
+		if held.rows == copied[i].rows && held.sum == copied[i].sum {
+			continue
+		}
+		return f.copiedWrongly(t, copied[i].rows, held.rows)
+	}
+	return nil
+}
+
+func (f *File) copiedWrongly(t *Table, rows, held int64) error {
+	detail := fmt.Sprintf("%d rows of %s are %d rows with other values in UTF-8", rows, f.head.encoding(), held)
+	finding := storedIn(t, f.head.encoding())
+	if finding == nil {
+		finding = computedIn(t, detail)
+	}
+	if finding == nil {
+		return readWrongly(t.Name, errors.New(detail))
+	}
+	return refuse("read table", t.Name, finding)
 }

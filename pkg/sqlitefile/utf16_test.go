@@ -164,3 +164,35 @@ func TestStoredColumnsInUTF16AreRefused(t *testing.T) {
 		t.Errorf("built: %v", err)
 	}
 }
+
+// What a VIRTUAL column computes in UTF-8 must not let rows vanish from the copy, with which all is compared.
+func TestComputedKeysInUTF16LoseNoRow(t *testing.T) {
+	for _, constraint := range []string{
+		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE",
+		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE ON CONFLICT REPLACE",
+		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE ON CONFLICT IGNORE",
+		"nullif(hex(a), '616258')) NOT NULL ON CONFLICT IGNORE",
+		"nullif(hex(a), '616258')) NOT NULL ON CONFLICT REPLACE",
+	} {
+		path := makeUTF16(t, "CREATE TABLE t(a, g AS ("+constraint+")", "INSERT INTO t(a) VALUES('abX'), ('acX')")
+		report, err := Preflight(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := report.Problems(); len(problems) != 1 || problems[0].Code != ReasonComputedEncoding {
+			t.Errorf("%s: %d rows, %+v", constraint, report.Rows, problems)
+		}
+		if digest, err := openFile(t, path).Digest(t.Context()); err == nil {
+			t.Errorf("%s: a digest over %d rows", constraint, digest.Tables[0].Rows)
+		}
+	}
+}
+
+// The copy itself is proven, whatever its SQLite may do with a row.
+func TestTheCopyInUTF8IsProven(t *testing.T) {
+	path := makeUTF16(t, "CREATE TABLE t(a, g AS (hex(a)) STORED)", "INSERT INTO t(a) VALUES('aé')")
+	_, err := openFile(t, path).Digest(t.Context())
+	if problems := ProblemsOf(err); len(problems) != 1 || problems[0].Code != ReasonStoredEncoding {
+		t.Errorf("%v", err)
+	}
+}

@@ -41,6 +41,7 @@ var refusals = []refusal{
 	{feature{"a value of another strict type", (*builder).otherStrictType}, sqlitefile.ReasonStrictType, ""},
 	{feature{"text that is no UTF-16", (*builder).loneSurrogate}, sqlitefile.ReasonInvalidText, utf16leName},
 	{feature{"a STORED column in UTF-16", (*builder).storedInUTF16}, sqlitefile.ReasonStoredEncoding, utf16beName},
+	{feature{"a computed key in UTF-16", (*builder).computedKeyInUTF16}, sqlitefile.ReasonComputedEncoding, utf16leName},
 	{feature{"a name that is no UTF-8", (*builder).invalidName}, sqlitefile.ReasonTextEncoding, utf8Name},
 	{feature{"an overwritten page", (*builder).overwritten}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an overflow chain that loops", (*builder).overflowLoop}, sqlitefile.ReasonDamaged, ""},
@@ -58,6 +59,17 @@ var refusals = []refusal{
 
 func (b *builder) storedInUTF16() {
 	b.execf("CREATE TABLE %s(a, b AS (a || '') STORED)", b.quote(b.name()))
+}
+
+// computedKeyInUTF16 has rows that UTF-8 has no room for: a conflict clause would let them vanish.
+func (b *builder) computedKeyInUTF16() {
+	computed := pick(b, []string{
+		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE",
+		"iif(substr(CAST(a AS BLOB), 2, 1) = x'00', a, NULL)) NOT NULL",
+	})
+	table := b.quote(b.name())
+	b.execf("CREATE TABLE %s(a, k AS (%s%s)", table, computed, pick(b, conflictClauses))
+	b.execf("INSERT INTO %s(a) VALUES('abX'), ('acX'), ('adX')", table)
 }
 
 func (b *builder) columns101() {

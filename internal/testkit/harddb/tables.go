@@ -309,7 +309,14 @@ func (b *builder) generated() {
 	b.exec("CREATE TABLE " + keyed + "(a, k AS (a || 'k') " + b.stored() + ", PRIMARY KEY(a)) WITHOUT ROWID")
 	b.exec("INSERT INTO " + keyed + "(a) VALUES(1), ('x'), (2.5)")
 	b.execf("CREATE INDEX %s ON %s(v, s)", quote(b.name()), table)
+	unique := b.quote(b.name())
+	b.execf("CREATE TABLE %s(a, k AS (lower(a) || hex(a)) UNIQUE%s, n AS (hex(a)) NOT NULL%s)",
+		unique, pick(b, conflictClauses), pick(b, conflictClauses))
+	b.execf("INSERT INTO %s(a) VALUES('abX'), ('acX'), ('ABX'), (1), (x'6162')", unique)
 }
+
+// conflictClauses are what may stand behind a constraint. A copy must not obey them: a row would be gone.
+var conflictClauses = []string{"", " ON CONFLICT REPLACE", " ON CONFLICT IGNORE", " ON CONFLICT FAIL"}
 
 func (b *builder) checksViolated() {
 	table := b.quote(b.name())
