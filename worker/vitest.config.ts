@@ -84,7 +84,8 @@ export default defineConfig({
             miniflare: {
               compatibilityDate: "2026-08-01",
               bindings: { DBMIGRATE_TOKEN: "token-of-the-operator-now" },
-              d1Databases: ["D1"], // to compare with
+              // To compare with, one for each program: sizes and rowids depend on what was done before.
+              d1Databases: ["WRITTEN", ...Array(10).keys()].map((name) => `D1_${name}`),
             },
           }),
         ],

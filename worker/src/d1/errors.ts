@@ -1,4 +1,5 @@
 // D1's errors. Applications look at their texts.
+import { withOffset } from "../query/offset.ts";
 import type { ErrorInfo } from "../wire/errors.ts";
 
 // D1 users repeat a request when the error holds this; nothing was applied then.
@@ -13,9 +14,11 @@ const RETRIED =
 /** A text that SQLite refuses when its turn has come. */
 export const NO_STATEMENT = "no_statement_of_dbmigrate";
 
+const WRONG_COUNT = /^the statement has \d+ parameters/;
+
 /** Texts that a Durable Object does not say by itself, and what D1 says instead. */
 const TEXTS: readonly (readonly [RegExp, string])[] = [
-  [/^the statement has \d+ parameters/, "Wrong number of parameter bindings for SQL query."],
+  [WRONG_COUNT, "Wrong number of parameter bindings for SQL query."],
   [
     /^the text holds no statement$|"no_statement_of_dbmigrate": syntax error/,
     "SQL code did not contain a statement.",
@@ -33,10 +36,21 @@ export function d1Error(info: ErrorInfo): Error {
   return new Error(`D1_ERROR: ${text}`, { cause });
 }
 
-function textOf({ kind, message }: ErrorInfo): string {
+function textOf({ kind, message, details }: ErrorInfo): string {
   if (RETRYABLE.has(kind)) return `${RETRY_TEXT} ${message}`;
   const known = TEXTS.find(([ours]) => kind === "sql-error" && ours.test(message));
-  return known?.[1] ?? message.replace(RETRIED, "the connection failed");
+  if (known !== undefined) return known[1];
+  const said = message.replace(RETRIED, "the connection failed");
+  const { offset } = (details ?? {}) as { readonly offset?: unknown };
+  return typeof offset === "number" ? withOffset(said, offset) : said;
+}
+
+/** The same error as D1 tells it of a statement that has others behind it in its text. */
+export function notTheLast(error: ErrorInfo): ErrorInfo {
+  if (!WRONG_COUNT.test(error.message)) return error;
+  const message =
+    "When executing multiple SQL statements in a single call, only the last statement can have parameters.";
+  return { ...error, message };
 }
 
 /** Names the first line, as D1 does, whichever failed; `cause.details.statement` counts from 0. */
@@ -47,16 +61,19 @@ export function execError(error: unknown, lines: readonly string[]): unknown {
   return new Error(`D1_EXEC_ERROR: ${text}`, { cause: Object.assign(new Error(text), { kind, details }) });
 }
 
-/** Of a text with several statements. */
-export function severalWithParameters(): Error {
-  const message =
-    "When executing multiple SQL statements in a single call, only the last statement can have parameters.";
-  return d1Error({ kind: "sql-error", message });
-}
-
 /** Of texts without any statement. */
 export function nothingToRun(): Error {
   return d1Error({ kind: "sql-error", message: "No SQL statements detected." });
+}
+
+/** Of what is no text, or no list of values: D1 finds out when it reads the request. */
+export function notToBeSent(what: string): Error {
+  return d1Error({ kind: "bad-request", message: `Failed to parse body as JSON, got: ${what}` });
+}
+
+/** Nobody has what D1 would give. */
+export function noDump(): Error {
+  return new Error("D1_DUMP_ERROR: Status + 404", { cause: new Error("Status 404") });
 }
 
 export function typeError(value: unknown): Error {

@@ -4,8 +4,8 @@ import { parseStatement } from "../query/statement.ts";
 import type { QueryAnswer, QueryMode, QueryStatement, QueryValue, StatementResult } from "../query/types.ts";
 import type { Router } from "../router/router.ts";
 import type { ErrorInfo } from "../wire/errors.ts";
-import { d1Error, execError, nothingToRun, notFound } from "./errors.ts";
-import { joined, statementsOf } from "./several.ts";
+import { d1Error, execError, noDump, nothingToRun, notFound, notTheLast, notToBeSent } from "./errors.ts";
+import { joined, offsetInEntry, statementsOf } from "./several.ts";
 import { bindValue, readValue, wellFormed } from "./values.ts";
 
 export interface UserDatabaseOptions {
@@ -42,9 +42,11 @@ class Session {
   /** All statements in one transaction. @throws Error as D1 does */
   async run(all: readonly QueryStatement[]): Promise<Answered[]> {
     const begun = Date.now();
-    const entries = all.filter(({ sql }) => !isBlank(sql)).map(statementsOf);
+    const entries = all
+      .filter(({ sql }) => !isBlank(sql))
+      .map((entry) => ({ entry, statements: statementsOf(entry) }));
     if (entries.length === 0) throw nothingToRun();
-    const statements = entries.flat();
+    const statements = entries.flatMap((entry) => entry.statements);
     const mode = statements.every(onlyReads) ? "read" : "write";
     let answer = await this.ask(statements, mode);
     // What looked like a read and wrote had no effect.
@@ -54,8 +56,8 @@ class Session {
     const { side } = answer;
     const results = [...answer.results];
     const duration = Date.now() - begun;
-    return entries.map(({ length }) => {
-      const result = joined(results.splice(0, length));
+    return entries.map((entry) => {
+      const result = joined(results.splice(0, entry.statements.length));
       return { result, side, duration, exact: this.exact };
     });
   }
@@ -65,13 +67,25 @@ class Session {
   }
 }
 
-/** The statement that an error names, by the entry that it is of. */
-function inEntry(error: ErrorInfo, entries: readonly (readonly QueryStatement[])[]): ErrorInfo {
-  const { statement } = (error.details ?? {}) as { readonly statement?: unknown };
+interface Entry {
+  readonly entry: QueryStatement;
+  readonly statements: readonly QueryStatement[];
+}
+
+/** An error of a statement as one of the entry that it is of. */
+function inEntry(error: ErrorInfo, entries: readonly Entry[]): ErrorInfo {
+  const { statement, offset } = (error.details ?? {}) as { readonly [name: string]: unknown };
   if (typeof statement !== "number") return error;
   let before = 0;
-  const entry = entries.findIndex(({ length }) => (before += length) > statement);
-  return { ...error, details: { ...error.details, statement: entry } };
+  for (const [number, { entry, statements }] of entries.entries()) {
+    const index = statement - before;
+    before += statements.length;
+    if (index >= statements.length) continue;
+    const told = index < statements.length - 1 ? notTheLast(error) : error;
+    const place = typeof offset === "number" ? { offset: offsetInEntry(entry, index, offset) } : {};
+    return { ...told, details: { ...error.details, statement: number, ...place } };
+  }
+  return error;
 }
 
 /** D1 passes over such a text, in a batch, too. */
@@ -104,17 +118,19 @@ class UserDatabase implements D1Database {
   }
 
   async batch<T = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
-    const ours = statements.map((statement) => {
-      if (!(statement instanceof Prepared) || statement.user !== this.session.user) {
-        throw new TypeError("batch: a statement of another database");
-      }
-      return statement.query;
+    const all = statements.map((statement) => ({ text: (statement as Prepared).statement, statement }));
+    const queries = all.map(({ text, statement }) => {
+      if (!(statement instanceof Prepared)) return queryOf(text, (statement as { params?: unknown }).params);
+      // D1 would run it on this one.
+      if (statement.user !== this.session.user)
+        throw new TypeError("batch: a statement of another user's database");
+      return statement.query();
     });
-    return (await this.session.run(ours)).map((answered) => resultOf<T>(answered));
+    return (await this.session.run(queries)).map((answered) => resultOf<T>(answered));
   }
 
   async exec(query: string): Promise<D1ExecResult> {
-    const lines = wellFormed(query).trim().split("\n");
+    const lines = wellFormed(query.trim()).split("\n");
     const begun = Date.now();
     try {
       const { length: count } = await this.session.run(lines.map((sql) => ({ sql })));
@@ -131,10 +147,7 @@ class UserDatabase implements D1Database {
   }
 
   async dump(): Promise<ArrayBuffer> {
-    throw d1Error({
-      kind: "bad-request",
-      message: "dump is not supported: `dbmigrate` reads whole databases",
-    });
+    throw noDump();
   }
 }
 
@@ -154,22 +167,27 @@ class BookmarkedDatabase extends UserDatabase implements D1DatabaseSession {
 }
 
 class Prepared implements D1PreparedStatement {
-  readonly query: QueryStatement;
+  readonly #session: Session;
 
   constructor(
-    private readonly session: Session,
-    sql: string,
-    params: readonly QueryValue[],
+    session: Session,
+    readonly statement: unknown,
+    readonly params: readonly QueryValue[],
   ) {
-    this.query = { sql: wellFormed(sql), params };
+    this.#session = session;
   }
 
   get user(): string {
-    return this.session.user;
+    return this.#session.user;
+  }
+
+  /** @throws Error as D1 does, of a text that is none */
+  query(): QueryStatement {
+    return { sql: textOf(this.statement), params: this.params };
   }
 
   bind(...values: unknown[]): D1PreparedStatement {
-    return new Prepared(this.session, this.query.sql, values.map(bindValue));
+    return new Prepared(this.#session, this.statement, values.map(bindValue));
   }
 
   first<T = unknown>(column: string): Promise<T | null>;
@@ -199,10 +217,22 @@ class Prepared implements D1PreparedStatement {
   }
 
   private async one(): Promise<Answered> {
-    const [answered] = await this.session.run([this.query]);
+    const [answered] = await this.#session.run([this.query()]);
     if (answered === undefined) throw new Error("an answer without a result");
     return answered;
   }
+}
+
+/** What a batch is given beside prepared statements: D1 takes any object with a text and values. */
+function queryOf(statement: unknown, params: unknown = []): QueryStatement {
+  const sql = textOf(statement);
+  if (params !== null && !Array.isArray(params)) throw notToBeSent(`values that are a ${typeof params}`);
+  return { sql, params: (params ?? []).map(bindValue) };
+}
+
+function textOf(statement: unknown): string {
+  if (typeof statement !== "string") throw notToBeSent(`a statement that is a ${typeof statement}`);
+  return wellFormed(statement);
 }
 
 function rowsOf({ result, exact }: Answered): unknown[][] {
@@ -228,8 +258,8 @@ function resultOf<T>(answered: Answered): D1Result<T> {
       duration,
       changes,
       last_row_id: Number(readValue(result.lastRowId ?? 0)),
-      changed_db: result.changed ?? false,
-      size_after: 0, // neither side tells
+      changed_db: result.changedDb ?? result.changed ?? false,
+      size_after: result.size ?? 0, // an object of an older version tells none
       rows_read: result.rowsRead,
       rows_written: result.rowsWritten,
     },

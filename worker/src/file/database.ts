@@ -146,7 +146,8 @@ export class FileDatabase {
       throw tooCostly(`${this.lib.memory.limit} bytes of memory`);
     const { c } = this.lib;
     const extended = c.sqlite3_extended_errcode(this.handle);
-    throw sqliteError(primary(extended) === primary(code) ? extended : code, this.message(code));
+    const offset = c.sqlite3_error_offset(this.handle);
+    throw sqliteError(primary(extended) === primary(code) ? extended : code, this.message(code), offset);
   }
 
   private message(code: number): string {
@@ -242,7 +243,7 @@ export function writeInRead(): WireError {
 }
 
 /** What the file or the machine is to blame for is not the application's sql-error. */
-function sqliteError(code: number, message: string): WireError {
+function sqliteError(code: number, message: string, offset = -1): WireError {
   switch (primary(code)) {
     case CODE.FULL:
       return new WireError(
@@ -263,6 +264,6 @@ function sqliteError(code: number, message: string): WireError {
     case CODE.NOTADB:
       return new WireError("internal", `read the database file: ${message}: restore it from a backup`);
     default:
-      return new WireError("sql-error", withCode(message, code));
+      return new WireError("sql-error", withCode(message, code), offset < 0 ? undefined : { offset });
   }
 }

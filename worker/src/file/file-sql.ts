@@ -29,6 +29,8 @@ const MOST_ROWS_FOR_ONE = 2;
 
 /** Runs statements on a file, each to its end. */
 export class FileSql implements Sql {
+  private pageSize: number | undefined;
+
   constructor(private readonly db: FileDatabase) {}
 
   /** `rowsRead` counts the rows returned and `rowsWritten` the rows changed: files are not billed by row. */
@@ -36,7 +38,12 @@ export class FileSql implements Sql {
     return this.tried(() => this.run(query, bindings));
   }
 
-  private tried(run: () => SqlCursor): SqlCursor {
+  /** Reads a statement and runs nothing. EXPLAIN would take functions that there are not. */
+  compile(query: string): void {
+    this.tried(() => this.withPrepared(query, () => undefined));
+  }
+
+  private tried<T>(run: () => T): T {
     try {
       return run();
     } catch (cause) {
@@ -58,9 +65,11 @@ export class FileSql implements Sql {
     return this.tried(() => this.run(last === undefined ? query : textOf(last), bindings, true));
   }
 
-  /** Bytes of the database as it is now. */
+  /** Bytes of the pages in use, as an object counts them. Its first page is there from the beginning. */
   get databaseSize(): number {
-    return this.number("PRAGMA page_count") * this.number("PRAGMA page_size");
+    this.pageSize ??= this.number("PRAGMA page_size");
+    const used = this.number("PRAGMA page_count") - this.number("PRAGMA freelist_count");
+    return Math.max(used, 1) * this.pageSize;
   }
 
   /** What PRAGMA user_version says. */

@@ -23,6 +23,7 @@ interface SqliteExports {
   sqlite3_errmsg(db: Pointer): Pointer;
   sqlite3_errstr(code: number): Pointer;
   sqlite3_extended_errcode(db: Pointer): number;
+  sqlite3_error_offset(db: Pointer): number;
   sqlite3_limit(db: Pointer, id: number, value: number): number;
   sqlite3_overload_function(db: Pointer, name: Pointer, arguments_: number): number;
   sqlite3_drop_modules(db: Pointer, keep: Pointer): number;

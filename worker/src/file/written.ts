@@ -215,7 +215,7 @@ export class WriteWatch {
 
   /** Reads exactly, and with the rights of our own. */
   #ask(sql: string, params: readonly QueryValue[]): readonly (readonly ResultValue[])[] {
-    const statement = bindStatement({ sql, params: parseParams(params, "key") }, 0);
+    const statement = bindStatement({ sql, params: parseParams(params, "key") });
     return asOurselves(() => runStatement(new ExactReader(this.#sql, [], true), statement, 0).rows);
   }
 }

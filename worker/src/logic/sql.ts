@@ -2,6 +2,7 @@
 import { ResultBudget } from "../query/budget.ts";
 import type { Binding } from "../query/parameters.ts";
 import { demandAllowed, refuseOpenComment, splitStatements } from "../query/statement.ts";
+import { withoutOffset } from "../query/offset.ts";
 import type { Cell, SqlCursor } from "../query/sql.ts";
 import { type Token, tokenize } from "../query/tokens.ts";
 import { isUserVersion } from "../query/user-version.ts";
@@ -85,7 +86,7 @@ function bindingOf(value: unknown): Binding {
 /** In SQLite's words, without the offset, which only one home tells. */
 function asSqlError(thrown: unknown): unknown {
   if (thrown instanceof TypeError || isSqlError(thrown)) return thrown;
-  const error = new Error(messageOf(thrown).replace(/ at offset \d+(?=: SQLITE_)/, ""), { cause: thrown });
+  const error = new Error(withoutOffset(messageOf(thrown)), { cause: thrown });
   sqlErrors.add(error);
   return error;
 }

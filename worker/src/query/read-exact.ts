@@ -4,6 +4,7 @@ import { WireError, messageOf } from "../wire/errors.ts";
 import { LIMITS, MAX_EXACT_INTEGER, QUERY_LIMITS } from "../wire/limits.ts";
 import { type Arrival, ONE_TOO_MANY, arrivalOf, rowsKept, sizesOf } from "./ahead.ts";
 import { ResultBudget } from "./budget.ts";
+import { offsetOf, withoutOffset } from "./offset.ts";
 import { type BoundStatement, originalName } from "./parameters.ts";
 import { type MixedNames, hasMixedValues, mayMix, mixedNames } from "./affinity.ts";
 import type { Cell, Sql } from "./sql.ts";
@@ -99,17 +100,25 @@ export class ExactReader {
     this.#budget = new ResultBudget();
   }
 
-  /** What SQLite says of the statement's text alone, which is not run; undefined where it takes it. */
-  refusalOf({ tokens }: BoundStatement): unknown {
+  /**
+   * What SQLite says of the statement's text alone, which is not run, with the offset in that text; undefined
+   * where it takes it.
+   */
+  refusalOf({ tokens }: BoundStatement): WireError | undefined {
     const first = tokens.find(isSignificant);
     const explained = ["EXPLAIN", "QUERY"].some((keyword) => isKeyword(first, keyword));
+    // A space in front would hide what is none by itself.
+    const before = explained || this.#sql.compile !== undefined ? "" : "EXPLAIN/**/";
     try {
-      // A space in front would hide what is none by itself.
-      const cursor = this.#sql.exec(explained ? textOf(tokens) : `EXPLAIN/**/${textOf(tokens)}`);
-      for (const _ of cursor.raw()); // a cursor that is left in the middle holds the transaction up
+      if (this.#sql.compile !== undefined) this.#sql.compile(textOf(tokens));
+      // A cursor that is left in the middle holds the transaction up.
+      else for (const _ of this.#sql.exec(before + textOf(tokens)).raw());
       return undefined;
-    } catch (refusal) {
-      return refusal;
+    } catch (cause) {
+      const { kind } = cause instanceof WireError ? cause : { kind: "sql-error" as const };
+      const offset = offsetOf(cause);
+      const details = offset === undefined ? undefined : { offset: offset - before.length };
+      return new WireError(kind, withoutOffset(messageOf(cause)), details, { cause });
     }
   }
 

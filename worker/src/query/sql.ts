@@ -16,4 +16,6 @@ export interface SqlCursor {
 /** The part of SqlStorage that runs statements. */
 export interface Sql {
   exec(query: string, ...bindings: Binding[]): SqlCursor;
+  /** Reads a statement and runs nothing, where that can be asked for. @throws what `exec` would */
+  compile?(query: string): void;
 }

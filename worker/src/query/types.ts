@@ -57,10 +57,14 @@ export interface StatementResult {
   /** Where the request asks for counts: rows changed, by triggers and cascades, too. */
   readonly changes?: number;
   /**
-   * Where the request asks for counts: the rowid of the row inserted last, 0 when the statement changed
-   * nothing.
+   * Where the request asks for counts: the rowid of the row inserted last, by whatever statement. Before the
+   * request's first INSERT it is 0 on a file, and an earlier request's in an object.
    */
   readonly lastRowId?: ResultValue;
+  /** Where the request asks for counts: bytes of the database afterwards. */
+  readonly size?: number;
+  /** Where the request asks for counts: whether `changes`, `lastRowId` or `size` tell of something. */
+  readonly changedDb?: boolean;
   /**
    * Where the request asks for reads: the tables that the statement read; null where that cannot be known, and
    * of what is no SELECT.

@@ -1,4 +1,5 @@
-// Where the programs run, and what of their outcome is compared.
+// Where the programs run.
+import { env } from "cloudflare:workers";
 import { createRouter, userDatabase } from "../../src/index.ts";
 import { bindings, database, fenced, fileKey, newUser } from "../router/fixtures.ts";
 import { bringTo, LINEAGE } from "../router/store-driver.ts";
@@ -9,9 +10,25 @@ export const router = createRouter({
   store: bindings.USER_DATA,
 });
 
-/** A new user's database, in a file. */
+/** What an object holds that `bringTo` has made. */
+const MADE = [
+  "CREATE TABLE t(a)",
+  "CREATE TABLE keyed(id INTEGER PRIMARY KEY)",
+  "INSERT INTO t VALUES ('store')",
+];
+
+/** A D1 of the runtime with the same, which only one test uses: vitest.config.ts has the names. */
+export async function ownD1(name: string): Promise<D1Database> {
+  const d1 = (env as unknown as Record<string, D1Database>)[`D1_${name}`] as D1Database;
+  for (const sql of MADE) await d1.exec(sql); // behind the first request it inserts a row of its own
+  return d1;
+}
+
+/** A new user's database with the same, in a file. */
 export async function inFile(): Promise<D1Database> {
-  return userDatabase(router, newUser());
+  const db = userDatabase(router, newUser());
+  await db.exec(MADE.join("\n"));
+  return db;
 }
 
 /** A user who is served by a Durable Object. */
@@ -25,36 +42,4 @@ export async function movedUser(): Promise<string> {
 /** A new user's database, in a Durable Object. */
 export async function inObject(): Promise<D1Database> {
   return userDatabase(router, await movedUser());
-}
-
-/** What a call gives, or how it fails: what is each server's own is left out. */
-export async function outcome(
-  run: (db: D1Database) => Promise<unknown>,
-  db: D1Database,
-  inserts = true,
-): Promise<unknown> {
-  try {
-    return comparable(await run(db), inserts);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const cause = error.cause instanceof Error ? error.cause.message : "";
-    // Where in the text the error is, is not told here.
-    return ["error", ...[error.message, cause].map((text) => text.replace(/ at offset \d+/, ""))];
-  }
-}
-
-export function isError(outcome: unknown): outcome is [string, string, string] {
-  return Array.isArray(outcome) && outcome[0] === "error";
-}
-
-/** Timings, server names and sizes are each server's own; rows read and written are for bills. */
-function comparable(value: unknown, inserts: boolean): unknown {
-  if (Array.isArray(value)) return value.map((item) => comparable(item, inserts));
-  if (typeof value !== "object" || value === null) return value;
-  if ("count" in value && "duration" in value) return { ...value, duration: 0 };
-  if (!("meta" in value)) return value;
-  const { changes, last_row_id, changed_db } = (value as D1Result).meta;
-  // D1 repeats the rowid of an earlier request, which a file's connection never saw. And it sees a change of
-  // the schema by the database's size.
-  return { ...value, meta: { changes, ...(changes > 0 && { changed_db, ...(inserts && { last_row_id }) }) } };
 }

@@ -1,19 +1,13 @@
 // Generates programs for a D1 database: hundreds of calls of the whole interface; many fail.
 import { Random } from "../fuzz/random.ts";
 
-/** One call, and what it is when it fails. */
+/** One call. */
 export interface Step {
   readonly text: string;
-  /** Where several statements are wrong, another one may be named: all are read before the first one runs. */
-  readonly several: boolean;
-  /** Whether its last_row_id is that of a row of its own. */
-  readonly inserts: boolean;
   run(db: D1Database): Promise<unknown>;
 }
 
-/** What the program has made so far, so that most statements fit. */
-const TABLES = ["games", "clips", "Odd name"];
-
+/** What the program has made before its steps, so that most statements fit. */
 const SCHEMA = [
   "CREATE TABLE games (id INTEGER PRIMARY KEY, name TEXT UNIQUE, score REAL CHECK (score IS NULL OR score < 1e9), cover BLOB, any)",
   "CREATE TABLE clips (id INTEGER PRIMARY KEY AUTOINCREMENT, game INTEGER REFERENCES games(id) ON DELETE CASCADE, title NOT NULL DEFAULT 'none')",
@@ -172,13 +166,8 @@ export function program(seed: number, length: number): Step[] {
   return steps;
 }
 
-/** The tables of a program, in an order in which they can be dropped. */
-export const DROPPED = ["clips", "games", "log", "extra", ...TABLES.slice(2)];
-
-const INSERTS = /^[^|]*(INSERT|REPLACE) (OR \w+ )?INTO (games|clips|log)\b(?!.*ON CONFLICT)/;
-
 function callOf(text: string, run: (db: D1Database) => Promise<unknown>): Step {
-  return { text, several: /^(batch|exec)/.test(text), inserts: INSERTS.test(text), run };
+  return { text, run };
 }
 
 type Prepare = (db: Pick<D1Database, "prepare">) => D1PreparedStatement;

@@ -114,6 +114,31 @@ describe("results", () => {
   });
 });
 
+describe("errors", () => {
+  it.each([
+    ["SELECT nope FROM t", 7],
+    [" /* é */ SELECT 'é', nope FROM t LIMIT 5;", 23],
+    ["SELECT a, no_such_function(a) FROM t", 10],
+    ["SELECT a FROM t UNION ALL SELECT nope FROM t", 33],
+    ["INSERT INTO t(a) VALUES (1) RETURNING nope", 38],
+    ["SELECT 'open", 7],
+    ["SELECT nope, ?", 7],
+    ["SELECT * FROM nowhere", undefined],
+    ["INSERT INTO t(nope) VALUES (1)", undefined],
+  ])("tell at which byte of the text they are: %s", (sql, offset) => {
+    const request = write({ sql: "SELECT 1" }, { sql });
+    expect(() => runOnFile(table(), request)).toThrow(
+      expect.objectContaining({ details: { statement: 1, ...(offset !== undefined && { offset }) } }),
+    );
+  });
+
+  it("tell the first of several mistakes", () => {
+    const statements = ["INSERT INTO t(a) VALUES (nope)", "SELECT 1; SELECT 2"].map((sql) => ({ sql }));
+    expect(() => runOnFile(table(), write(...statements))).toThrow("no such column: nope");
+    expect(() => runOnFile(table(), write(...statements.reverse()))).toThrow("one entry holds one statement");
+  });
+});
+
 describe("transaction", () => {
   it("saves nothing of a request that fails at its last statement", () => {
     const file = table();
