@@ -1,5 +1,5 @@
 // The keys of the rows that a statement changes: the statement is asked to return them.
-import { type TableShape, tableShape } from "../store/catalog.ts";
+import { type TableShape, asciiLower, tableShape } from "../store/catalog.ts";
 import { LIMITS } from "../wire/limits.ts";
 import { quoteName, tableFunction } from "../state/sql-text.ts";
 import type { BoundStatement } from "../query/parameters.ts";
@@ -57,7 +57,7 @@ export function returningKeys(
   if (!isInsert(verb) && outside("LIMIT")) return undefined;
   // SQLite empties a table at once, which no clause may hold up.
   if (isKeyword(verb, "DELETE") && !outside("WHERE")) return undefined;
-  const names = new Set([...ROWID_NAMES, ...shape.key.map(({ name }) => name.toLowerCase())]);
+  const names = new Set([...ROWID_NAMES, ...shape.key.map(({ name }) => asciiLower(name))]);
   if (assignsKey(words, names)) return undefined;
   const returns = outside("RETURNING");
   const cells = shape.key.map(({ name }) => exactCells(quoteName(name)));

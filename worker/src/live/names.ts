@@ -1,12 +1,12 @@
 // Names in the text of a statement.
 import { type Token, isKeyword } from "../query/tokens.ts";
+import { asciiLower } from "../store/catalog.ts";
 
-/** A name without its quotes, in lower case. */
+/** A name without its quotes, in lower case as SQLite compares it. */
 export function plainName(text: string): string {
-  return text
-    .replace(/^["'`[]|["'`\]]$/g, "")
-    .replaceAll('""', '"')
-    .toLowerCase();
+  const [, quote = "", inside = ""] = /^(["'`[])(.*)["'`\]]$/s.exec(text) ?? [];
+  if (quote === "") return asciiLower(text);
+  return asciiLower(quote === "[" ? inside : inside.replaceAll(quote + quote, quote));
 }
 
 /**

@@ -1,6 +1,15 @@
 // Triggers that write the table that fired them. Most set a time of change, on the row that fired them alone: then
 // the statement names every row that changes.
-import { declaredKeyOf, sameName, schemaObject, tableShape } from "../store/catalog.ts";
+import {
+  ROWID_NAMES,
+  type TableShape,
+  asciiLower,
+  declaredKeyOf,
+  sameName,
+  schemaObject,
+  shownColumns,
+  tableShape,
+} from "../store/catalog.ts";
 import { tableFunction } from "../state/sql-text.ts";
 import { countBeforeVerb, findOutside } from "../query/statement.ts";
 import { tableWritten } from "../query/returning.ts";
@@ -20,31 +29,33 @@ interface Trigger {
  * @param tables that a statement writes in all
  */
 export function staysOnRow(sql: SqlStorage, base: string, tables: readonly string[]): boolean {
-  const key = tableShape(sql, base)?.key ?? [];
-  if (key.length !== 1 || isWrittenByKeys(sql, base, tables)) return false;
-  const names = new Set([
-    "rowid",
-    "_rowid_",
-    "oid",
-    (key[0]?.name ?? "").toLowerCase(),
-    ...ownKey(sql, base),
-  ]);
+  const shape = tableShape(sql, base);
+  if (shape?.key.length !== 1 || isWrittenByKeys(sql, base, tables)) return false;
+  const keys = new Set([...rowidNames(sql, shape), ...ownKey(sql, base)]);
   return triggersOf(sql, tables).every(({ on, after, body }) =>
     body
       .filter((words) => sameName(plainName(tableWritten(words) ?? ""), base))
-      .every((words) => after && sameName(on, base) && isOfFiringRow(words, names)),
+      .every((words) => after && sameName(on, base) && isOfFiringRow(words, keys)),
   );
 }
 
+/** The names of a rowid that no other column has taken: an application may well call an order's number oid. */
+function rowidNames(sql: SqlStorage, { name, key }: TableShape): string[] {
+  const [first] = key;
+  if (first?.collation !== null) return [];
+  const columns = shownColumns(sql, name).map(asciiLower);
+  return [asciiLower(first.name), ...ROWID_NAMES.filter((rowid) => !columns.includes(rowid))];
+}
+
 /**
- * The declared primary key of a table with rowids, such as a TEXT, where it names one row as well. Under a collation
- * of its own the comparison in a trigger may find more rows than the key tells apart.
+ * The declared primary key of a table, such as a TEXT, where it names one row. Under a collation of its own the
+ * comparison in a trigger may find more rows than the key tells apart.
  */
 function ownKey(sql: SqlStorage, table: string): string[] {
   const columns = declaredKeyOf(sql, table);
   const words = tokenize(schemaObject(sql, "table", table)?.sql ?? "");
   if (columns.length !== 1 || words.some((token) => isKeyword(token, "COLLATE"))) return [];
-  return columns.map((name) => name.toLowerCase());
+  return columns.map(asciiLower);
 }
 
 /** Whether a foreign key of the table has an action that another one of the tables sets off. */
@@ -60,10 +71,10 @@ function isWrittenByKeys(sql: SqlStorage, base: string, tables: readonly string[
   );
 }
 
-/** The triggers of the tables. */
+/** The triggers of the tables. SQLite keeps a trigger's table as the trigger writes it, in whatever case. */
 export function triggersOf(sql: SqlStorage, tables: readonly string[]): Trigger[] {
   const rows = sql.exec<{ on: string; sql: string }>(
-    `SELECT tbl_name AS "on", sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM ${tableFunction("json_each")}(?))`,
+    `SELECT tbl_name AS "on", sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN (SELECT value FROM ${tableFunction("json_each")}(?))`,
     JSON.stringify(tables),
   );
   return [...rows].map(({ on, sql: text }) => readTrigger(on, text));

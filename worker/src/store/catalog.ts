@@ -169,8 +169,8 @@ export function sameName(one: string, other: string): boolean {
   return asciiLower(one) === asciiLower(other);
 }
 
-// SQLite folds the case of ASCII letters only.
-function asciiLower(name: string): string {
+/** A name as SQLite compares it: it folds the case of ASCII letters only. */
+export function asciiLower(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 

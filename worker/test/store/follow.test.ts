@@ -23,6 +23,35 @@ const SCHEMA = [
     table: "plain",
     sql: "CREATE TRIGGER tr AFTER INSERT ON plain BEGIN INSERT INTO audit VALUES (new.x); END",
   },
+  // Its trigger changes all rows of an order, which it names by a column that is no rowid.
+  table("lines", "CREATE TABLE lines (id INTEGER PRIMARY KEY, oid, total)"),
+  {
+    type: "trigger",
+    name: "summed",
+    table: "lines",
+    sql: "CREATE TRIGGER summed AFTER INSERT ON lines BEGIN UPDATE lines SET total = total + 1 WHERE oid = new.oid; END",
+  },
+  // These change other rows, under names that SQLite takes for the table's own.
+  table("Übersicht", 'CREATE TABLE "Übersicht" (id INTEGER PRIMARY KEY, n)'),
+  {
+    type: "trigger",
+    name: "übersehen",
+    table: "Übersicht",
+    sql: 'CREATE TRIGGER "übersehen" AFTER INSERT ON "Übersicht" BEGIN UPDATE "Übersicht" SET n = n + 1 WHERE id = 1; END',
+  },
+  table("it's", `CREATE TABLE "it's" (id INTEGER PRIMARY KEY, n)`),
+  {
+    type: "trigger",
+    name: "its",
+    table: "it's",
+    sql: `CREATE TRIGGER its AFTER INSERT ON "it's" BEGIN UPDATE 'it''s' SET n = n + 1 WHERE id = 1; END`,
+  },
+  {
+    type: "trigger",
+    name: "first",
+    table: "Games",
+    sql: "CREATE TRIGGER first AFTER UPDATE ON Games WHEN new.id <> 1 BEGIN UPDATE games SET score = ifnull(score, 0) + 1 WHERE id = 1; END",
+  },
 ];
 const KEYS: Record<string, string[]> = {
   games: ["id"],
@@ -33,6 +62,9 @@ const KEYS: Record<string, string[]> = {
   plain: ["rowid"],
   large: ["id"],
   audit: ["rowid"],
+  lines: ["id"],
+  Übersicht: ["id"],
+  "it's": ["id"],
   sqlite_sequence: ["rowid"],
   notes: ["rowid"],
   boxes: ["id"],
@@ -67,6 +99,9 @@ function statement(below: (n: number) => number): string {
     `INSERT INTO slots (name) VALUES ('s${n % 9}')`,
     `INSERT OR IGNORE INTO plain VALUES (${n}, 'p')`,
     `UPDATE plain SET x = -x`,
+    `INSERT OR IGNORE INTO lines VALUES (${n}, ${n % 3}, 0)`,
+    `INSERT OR IGNORE INTO "Übersicht" VALUES (${n}, 0)`,
+    `INSERT OR IGNORE INTO "it's" VALUES (${n}, 0)`,
     `UPDATE large SET n = ${n} WHERE id = ${1 + below(LARGE_ROWS)}`,
     `DELETE FROM large WHERE id = ${1 + below(LARGE_ROWS)}`,
     `INSERT OR IGNORE INTO large VALUES (${1 + below(2 * LARGE_ROWS)}, 'new', 0)`,

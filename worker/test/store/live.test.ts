@@ -44,6 +44,23 @@ const SCHEMA = [
     table: "folded",
     sql: "CREATE TRIGGER fold AFTER UPDATE ON folded BEGIN UPDATE folded SET at = n WHERE slug = NEW.slug; END",
   },
+  table(
+    "words",
+    "CREATE TABLE words (word TEXT COLLATE NOCASE, n, PRIMARY KEY (word COLLATE BINARY)) WITHOUT ROWID",
+  ),
+  {
+    type: "trigger" as const,
+    name: "count_words",
+    table: "words",
+    sql: "CREATE TRIGGER count_words AFTER INSERT ON words BEGIN UPDATE words SET n = 1 WHERE word = NEW.word; END",
+  },
+  table("Grouped", "CREATE TABLE Grouped (id INTEGER PRIMARY KEY, oid, n)"),
+  {
+    type: "trigger" as const,
+    name: "group_changes",
+    table: "grouped",
+    sql: "CREATE TRIGGER group_changes AFTER INSERT ON grouped BEGIN UPDATE grouped SET n = 1 WHERE oid = NEW.oid; END",
+  },
   table("sums", "CREATE TABLE sums (a INTEGER, v AS (a * 2), s AS (a * 3) STORED, note TEXT)"),
   table("levelled", "CREATE TABLE levelled (id INTEGER PRIMARY KEY, n)"),
   {
@@ -133,6 +150,16 @@ describe("what a write changed", () => {
         "UPDATE folded SET n = 1 WHERE slug COLLATE BINARY = 'a'",
       ],
       [{ table: "folded", keys: null }],
+    ],
+    [
+      "a trigger under a key without rowid that it compares in another way",
+      ["INSERT INTO words (word) VALUES ('a')"],
+      [{ table: "words", keys: null }],
+    ],
+    [
+      "a trigger that names rows by a column that is no rowid",
+      ["INSERT INTO Grouped (id, oid) VALUES (4, 9)"],
+      [{ table: "Grouped", keys: null }],
     ],
     [
       "a trigger that writes other rows",
