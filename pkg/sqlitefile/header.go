@@ -21,6 +21,7 @@ const (
 	pageCountAt       = 28
 	freePagesAt       = 36
 	schemaCookieAt    = 40
+	schemaFormatAt    = 44
 	largestRootAt     = 52
 	encodingAt        = 56
 	userVersionAt     = 60
@@ -28,6 +29,9 @@ const (
 	applicationIDAt   = 68
 	versionValidForAt = 92
 )
+
+// descendingFormat is the first schema format that heeds DESC in an index.
+const descendingFormat = 4
 
 // walVersion in bytes 18 and 19 means a write-ahead log.
 const walVersion = 2

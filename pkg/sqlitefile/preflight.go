@@ -242,8 +242,10 @@ func (f *File) checkSchemaAlone(ctx context.Context, limits wire.Limits) ([]Find
 		} else if finding := unreadable(t, limits); finding != nil {
 			found.add(*finding)
 		}
-		if finding := storedIn(t, f.head.encoding()); finding != nil {
-			found.add(*finding)
+		for _, finding := range []*Finding{storedIn(t, f.head.encoding()), f.oldDescending(t)} {
+			if finding != nil {
+				found.add(*finding)
+			}
 		}
 	}
 	if finding := schemaTooBig(sound, limits); finding != nil {
@@ -327,6 +329,9 @@ func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
 	if finding := o.undecodable(); finding != nil {
 		list = append(list, *finding)
 	}
+	if !slices.Contains(createOrder, o.Type) {
+		return append(list, *unknownType(o))
+	}
 	if o.ofStore() {
 		list = append(
 			list,
@@ -364,6 +369,37 @@ func (f *File) checkObject(o *object, limits wire.Limits) []Finding {
 		}
 	}
 	return list
+}
+
+// unknownType refuses a type in another case, which SQLite reads and never writes. Such a table would be
+// passed over with its rows.
+func unknownType(o *object) *Finding {
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonTextChanges,
+		Object: o.Name,
+		Detail: fmt.Sprintf("sqlite_schema says that it is a %.40q, and SQLite writes table, index, view or trigger", o.Type),
+		WayOut: "correct its type in sqlite_schema with PRAGMA writable_schema, or create the object again",
+	}
+}
+
+// oldDescending refuses a key that says DESC in a file of an old schema format, which ignores that. A Durable
+// Object does not, and its rows would come in another order.
+func (f *File) oldDescending(t *Table) *Finding {
+	if t.Kind != WithoutRowidTable || f.head.u32(schemaFormatAt) >= descendingFormat {
+		return nil
+	}
+	at := slices.IndexFunc(f.objects, func(o object) bool { return o.Type == "table" && o.Name == t.Name })
+	if at < 0 || !slices.ContainsFunc(sqltext.All(f.objects[at].SQL), func(token sqltext.Token) bool { return token.IsWord("DESC") }) {
+		return nil
+	}
+	return &Finding{
+		Level:  Fixable,
+		Reason: ReasonSchemaFormat,
+		Object: t.Name,
+		Detail: fmt.Sprintf("its key says DESC, which schema format %d ignores and a Durable Object does not", f.head.u32(schemaFormatAt)),
+		WayOut: "VACUUM, which writes the file in schema format 4",
+	}
 }
 
 // internalTexts are the CREATE texts of SQLite's own tables that travel.

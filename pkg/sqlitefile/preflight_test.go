@@ -77,6 +77,7 @@ func TestPreflightWarnsOfWhatIsMadeAndNotUsed(t *testing.T) {
 		{"a trigger with an unknown function", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT my_own(1); END"}, Warning},
 		{"a trigger with a function that SQLite has", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT power(1, 2); END"}, Warning},
 		{"a trigger with a long pattern", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 'a' LIKE '" + long + "'; END"}, Blocked},
+		{"a trigger of a table in another case", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON T BEGIN SELECT 'a' LIKE '" + long + "'; END"}, Blocked},
 		{"a view of six terms, which no Durable Object makes", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6"}, Blocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -124,6 +125,7 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 			"INSERT INTO f(rowid, a) VALUES(1, 'x')"}, "", ""},
 		{"external FTS5 out of step", []string{"CREATE TABLE d(a)", "CREATE VIRTUAL TABLE f USING fts5(a, content='d')", "INSERT INTO d VALUES('x')"},
 			ReasonFTS5OutOfStep, "f"},
+		{"external FTS5 beside a name that SQLite tells apart", []string{"CREATE TABLE \"é_content\"(a)", "CREATE VIRTUAL TABLE \"É\" USING fts5(a, content='é_content')"}, "", ""},
 		{"external FTS5 without its table", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='gone')"}, ReasonFTS5OutOfStep, "f"},
 		{"hidden rowid", []string{"CREATE TABLE t(rowid, OID, _rowid_)"}, ReasonHiddenRowid, "t"},
 		{"hidden rowid with a key", []string{"CREATE TABLE t(rowid, OID INTEGER PRIMARY KEY, _rowid_)"}, "", ""},
@@ -470,5 +472,75 @@ func TestInterrupted(t *testing.T) {
 		if !errors.Is(err, why) {
 			t.Errorf("%s: %v, want the cause", name, err)
 		}
+	}
+}
+
+// SQLite does not mind the case of a type. A table that is called Table has its rows all the same.
+func TestUnknownTypesAreRefused(t *testing.T) {
+	for _, c := range []struct{ name, becomes string }{
+		{"t", "Table"}, {"i", "INDEX"}, {"tr", "Trigger"}, {"v", "VIEW"}, {"sqlite_sequence", "TABLE"},
+	} {
+		path := makeFile(
+			t,
+			"CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT, b)",
+			"CREATE INDEX i ON t(b)",
+			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END",
+			"CREATE VIEW v AS SELECT 1",
+			"INSERT INTO t VALUES(7, 8)",
+		)
+		conn, err := capi.Open(path, capi.ReadWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.AllowSchemaEdits(); err != nil {
+			t.Fatal(err)
+		}
+		execAll(t, conn, "UPDATE sqlite_schema SET type = '"+c.becomes+"' WHERE name = '"+c.name+"'")
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		report := preflight(t, path)
+		if len(report.Findings) != 1 || report.Findings[0].Reason != ReasonTextChanges || report.Findings[0].Object != c.name {
+			t.Errorf("%s as %s: %+v", c.name, c.becomes, report)
+		}
+	}
+}
+
+func TestDescendingKeysOfOldFormatsAreRefused(t *testing.T) {
+	path := makeFile(t, "CREATE TABLE other(a)")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[schemaFormatAt+3] = 1
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := capi.Open(path, capi.ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execAll(
+		t,
+		conn,
+		"CREATE TABLE down(a, b, PRIMARY KEY(a DESC)) WITHOUT ROWID",
+		"CREATE TABLE up(a, b, PRIMARY KEY(a)) WITHOUT ROWID",
+		"CREATE INDEX i ON other(a DESC)",
+		"INSERT INTO down VALUES(1, 2), (2, 3)",
+	)
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantOne(t, preflight(t, path), ReasonSchemaFormat, "down")
+	if conn, err = capi.Open(path, capi.ReadWrite); err != nil {
+		t.Fatal(err)
+	}
+	conn.Limit(sqlite3.SQLITE_LIMIT_ATTACHED, 2) // VACUUM attaches what it writes
+	execAll(t, conn, "VACUUM")
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if report := preflight(t, path); report.Level != Ready {
+		t.Errorf("after VACUUM: %+v", report)
 	}
 }

@@ -53,6 +53,7 @@ const (
 	ReasonShadowName      Reason = "shadow-name"       // an ordinary table with the name of an FTS5 table's part
 	ReasonHiddenRowid     Reason = "hidden-rowid"      // columns named rowid, oid and _rowid_ hide the rowid
 	ReasonStoredEncoding  Reason = "stored-encoding"   // a STORED column in a UTF-16 file
+	ReasonSchemaFormat    Reason = "schema-format"     // a descending key in an old schema format
 	ReasonStatistics      Reason = "statistics"        // sqlite_stat4 or older statistics, which a Durable Object cannot hold
 
 	// The rows.
@@ -72,7 +73,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonEmptyFile, ReasonNotSQLite, ReasonTombstone, ReasonEncrypted, ReasonNewerFormat, ReasonTruncated, ReasonDamaged, ReasonIndexComputed, ReasonWALLeftBehind, ReasonWALMode, ReasonLogBeside, ReasonJournalBeside, ReasonDatabaseTooBig, ReasonTooCostly, ReasonContentEncoding,
 		ReasonTooManyColumns, ReasonStatementLength, ReasonReservedName, ReasonModule, ReasonTokenizer, ReasonFunction, ReasonCollation, ReasonCompoundSelect, ReasonExpressionDepth,
-		ReasonTriggerDepth, ReasonLikePattern, ReasonRollback, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStoredEncoding, ReasonStatistics,
+		ReasonTriggerDepth, ReasonLikePattern, ReasonRollback, ReasonSchemaTooBig, ReasonSchemaRefused, ReasonTextChanges, ReasonTextEncoding, ReasonContentless, ReasonFTS5Locale, ReasonFTS5OutOfStep, ReasonShadowName, ReasonHiddenRowid, ReasonStoredEncoding, ReasonSchemaFormat, ReasonStatistics,
 		ReasonRowTooLarge, ReasonValueChanges, ReasonNotNull, ReasonStrictType, ReasonStoredComputed, ReasonInvalidText, ReasonComputedEncoding,
 	}
 }

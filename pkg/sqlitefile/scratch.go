@@ -126,7 +126,7 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 	for _, kind := range createOrder {
 		for _, o := range objects {
 			dependent := o.Type == "index" || o.Type == "trigger"
-			if o.Type != kind || dependent && !made[o.Table] {
+			if o.Type != kind || dependent && !made[sqltext.Fold(o.Table)] {
 				continue // the table's own finding says it all
 			}
 			s.reads = 0
@@ -152,7 +152,7 @@ func (s *scratch) check(ctx context.Context, objects []wire.Object) ([]Finding, 
 				list = slices.Concat(list, longPatterns(o), rollsBack(o))
 			}
 			if !dependent {
-				made[o.Name] = err == nil
+				made[sqltext.Fold(o.Name)] = err == nil
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 	for i := range f.objects {
 		o := &f.objects[i]
 		underscore := strings.LastIndexByte(o.Name, '_')
-		if !o.shadow() || underscore < 0 || !strings.EqualFold(o.Name[:underscore], name) {
+		if !o.shadow() || underscore < 0 || sqltext.Fold(o.Name[:underscore]) != sqltext.Fold(name) {
 			continue
 		}
 		if _, real := parts[name+strings.ToLower(o.Name[underscore:])]; !real {
@@ -117,7 +117,7 @@ func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 
 func (f *File) hasShadow(name string) bool {
 	for i := range f.objects {
-		if o := &f.objects[i]; o.Type == "table" && strings.EqualFold(o.Name, name) {
+		if o := &f.objects[i]; o.Type == "table" && sqltext.Fold(o.Name) == sqltext.Fold(name) {
 			return true
 		}
 	}

@@ -43,6 +43,7 @@ var refusals = []refusal{
 	{feature{"a STORED column in UTF-16", (*builder).storedInUTF16}, sqlitefile.ReasonStoredEncoding, utf16beName},
 	{feature{"a computed key in UTF-16", (*builder).computedKeyInUTF16}, sqlitefile.ReasonComputedEncoding, utf16leName},
 	{feature{"a name that is no UTF-8", (*builder).invalidName}, sqlitefile.ReasonTextEncoding, utf8Name},
+	{feature{"a type that is none of SQLite's", (*builder).otherType}, sqlitefile.ReasonTextChanges, ""},
 	{feature{"an overwritten page", (*builder).overwritten}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an overflow chain that loops", (*builder).overflowLoop}, sqlitefile.ReasonDamaged, ""},
 	{feature{"an index that does not fit", (*builder).wrongIndex}, sqlitefile.ReasonDamaged, ""},
@@ -70,6 +71,18 @@ func (b *builder) computedKeyInUTF16() {
 	table := b.quote(b.name())
 	b.execf("CREATE TABLE %s(a, k AS (%s%s)", table, computed, pick(b, conflictClauses))
 	b.execf("INSERT INTO %s(a) VALUES('abX'), ('acX'), ('adX')", table)
+}
+
+// otherType gives a table with rows a type by which nobody looks for tables. SQLite does not mind the case.
+func (b *builder) otherType() {
+	table := b.name()
+	b.execf("CREATE TABLE %s(a)", quote(table))
+	b.execf("INSERT INTO %s VALUES(1), (2)", quote(table))
+	b.last = append(b.last, func() {
+		b.exec("PRAGMA writable_schema = ON")
+		b.exec("UPDATE sqlite_schema SET type = ? WHERE name = ?", pick(b, []string{"Table", "TABLE"}), table)
+		b.exec("PRAGMA writable_schema = OFF")
+	})
 }
 
 func (b *builder) columns101() {
