@@ -25,7 +25,7 @@ var suffixes = []string{Suffix, ".db", ".sqlite3"}
 // open copies the file into the run's own folder: what is checked there is what is sent. A log or a journal
 // beside it holds what the file alone does not.
 func (s Source) open(ctx context.Context, e *migrate.Engine) (path string, err error) {
-	if err := s.beside(); err != nil {
+	if err := s.beside(ctx, e); err != nil {
 		return "", err
 	}
 	path, err = e.ScratchPath()
@@ -57,9 +57,13 @@ func (s Source) copyTo(ctx context.Context, e *migrate.Engine, w io.Writer) erro
 	return err
 }
 
-func (s Source) beside() error {
-	if strings.HasPrefix(s.From, InBucket) {
-		return nil
+func (s Source) beside(ctx context.Context, e *migrate.Engine) error {
+	if key, inBucket := strings.CutPrefix(s.From, InBucket); inBucket {
+		found, err := e.Inspect().Source().BesideKey(ctx, userdb.ObjectKey(key))
+		if err != nil {
+			return err
+		}
+		return sqlitefile.NewReport(found).Err()
 	}
 	for _, suffix := range []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix} {
 		head, err := headOf(s.From + suffix)

@@ -191,6 +191,36 @@ func TestRestoreOfOthers(t *testing.T) {
 	})
 }
 
+// A log beside the file holds writes that the file alone lacks: on this machine, and in the bucket.
+func TestRestoreRefusesAFileWithALog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newWalk(t)
+		dir := t.TempDir()
+		begins := []byte{0x37, 0x7f, 0x06, 0x82, 0, 0, 0, 0}
+		for name, content := range map[string][]byte{"alice.sqlite": x.image(), "alice.sqlite-wal": begins} {
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			key := userdb.ObjectKey("uploads/" + name)
+			if _, err := x.w.Bucket.Put(t.Context(), key, bytes.NewReader(content), int64(len(content)), userdb.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := x.engine()
+		files := func() (migrate.Files, error) { return x.w.Bucket, nil }
+		for _, from := range []string{dir, filepath.Join(dir, "alice.sqlite"), "r2:uploads/", "r2:uploads/alice.sqlite"} {
+			sources, err := backup.Find(t.Context(), from, []userdb.UserID{alice}, files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := sources.Job(e, migrate.RestoreOptions{})(t.Context(), alice)
+			if problems := sqlitefile.ProblemsOf(r.Err()); len(problems) != 1 || problems[0].Code != sqlitefile.ReasonLogBeside {
+				t.Errorf("%s: %v", from, r.Err())
+			}
+		}
+	})
+}
+
 // A split user is backed up whole, and a restore makes the user whole.
 func TestSplitUsersAreBackedUpAndRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

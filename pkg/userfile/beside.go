@@ -13,12 +13,17 @@ import (
 // holds is not in the file, and what a hot journal would take back is. SQLite ignores objects that do not
 // begin like these, and so does this.
 func (s *Source) Beside(ctx context.Context, u userdb.UserID) ([]sqlitefile.Finding, error) {
+	return s.BesideKey(ctx, s.Layout.Key(u))
+}
+
+// BesideKey is Beside of a database under any key, such as one that a restore takes.
+func (s *Source) BesideKey(ctx context.Context, key userdb.ObjectKey) ([]sqlitefile.Finding, error) {
 	suffixes := []string{sqlitefile.LogSuffix, sqlitefile.JournalSuffix}
 	found := make([]*sqlitefile.Finding, len(suffixes))
 	errs := make([]error, len(suffixes))
 	var looks sync.WaitGroup
 	for i, suffix := range suffixes {
-		looks.Go(func() { found[i], errs[i] = s.besideAt(ctx, s.Layout.Key(u)+userdb.ObjectKey(suffix)) })
+		looks.Go(func() { found[i], errs[i] = s.besideAt(ctx, key+userdb.ObjectKey(suffix)) })
 	}
 	looks.Wait()
 	var list []sqlitefile.Finding
