@@ -355,13 +355,11 @@ func (c *Client) Fence(ctx context.Context, u userdb.UserID, req wire.FenceReque
 }
 
 // Names asks the Worker, which sees the object as it is, for the names of what S3 would not carry as it is.
-// NotFound: the Worker does not know the route, or has no bucket.
-func (c *Client) Names(ctx context.Context, u userdb.UserID) ([]string, error) {
-	var out struct {
-		Names []string `json:"names"`
-	}
+// It also tells which version that is. NotFound: the Worker does not know the route, or has no bucket.
+func (c *Client) Names(ctx context.Context, u userdb.UserID) (wire.FileSeen, error) {
+	var out wire.FileSeen
 	err := c.decode(ctx, c.get("read the names of", u, "/names"), &out)
-	return out.Names, err
+	return out, err
 }
 
 // Activate makes the Durable Object the side that serves the user.

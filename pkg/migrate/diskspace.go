@@ -57,6 +57,7 @@ const fitsAnywhere = 64 << 20
 // endOnDisk is noSpace at the end of a user's command. It stops the run where every other user would meet the
 // same: a user who is larger than what is left says nothing of the others.
 func (e *Engine) endOnDisk(r *result.Result, err error) error {
+	r.StopsRun = r.StopsRun || userfile.IsOtherBucket(err)
 	if !userfile.IsNoSpace(err) {
 		return err
 	}

@@ -39,6 +39,10 @@ func (m *migration) fence(ctx context.Context) error {
 		m.fenced, m.result.Unfit = before, true
 		return err
 	}
+	if userfile.IsOtherBucket(err) {
+		m.fenced = before
+		return err
+	}
 	if err != nil {
 		etag, err = m.fenceLanded(ctx, m.fenceMark(), err)
 	}

@@ -48,7 +48,9 @@ func (w *workerMarks) Fence(context.Context, userdb.UserID, wire.FenceRequest) (
 	return wire.Fenced{}, errors.New("no test asks for it")
 }
 
-func (w *workerMarks) Names(context.Context, userdb.UserID) ([]string, error) { return nil, nil }
+func (w *workerMarks) Names(context.Context, userdb.UserID) (wire.FileSeen, error) {
+	return wire.FileSeen{}, nil
+}
 
 func TestFenceThroughTheWorker(t *testing.T) {
 	remote := func(kind userdb.Kind, wireKind string) error {

@@ -62,6 +62,10 @@ func (f *forgetting) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := f.writer().SameBucket(ctx, f.user, traces.File); err != nil {
+		f.result.StopsRun = userfile.IsOtherBucket(err)
+		return err
+	}
 	f.result.Outcome, f.result.Bytes = result.OutcomeNothing, traces.Bytes()
 	f.result.Flag = result.FlagChange{Delete: true, DeleteSplit: true}
 	if traces.None() {

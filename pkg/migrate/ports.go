@@ -102,9 +102,9 @@ type Marker interface {
 	Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
 	// Fence fences the file as it is by then, which an operator far away from a busy user cannot.
 	Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error)
-	// Names are those of what the object carries that S3 would not carry as it is. NotFound: the Worker
-	// cannot tell.
-	Names(ctx context.Context, u userdb.UserID) ([]string, error)
+	// Names are those of what the object carries that S3 would not carry as it is, and which version it is.
+	// NotFound: the Worker cannot tell.
+	Names(ctx context.Context, u userdb.UserID) (wire.FileSeen, error)
 }
 
 // Turns say when a user with a database of that size may import, beside the others in flight. The caller

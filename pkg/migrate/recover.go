@@ -42,7 +42,8 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 	if c.Claimed, err = m.claimAfter(ctx, m.user, wire.IntentRollback, m.g); err != nil {
 		return err
 	}
-	if !m.fenced && (m.from.fromClean() || userfile.NamesRefused(cause) && !m.from.file.Fenced()) {
+	refused := userfile.NamesRefused(cause) || userfile.IsOtherBucket(cause)
+	if !m.fenced && (m.from.fromClean() || refused && !m.from.file.Fenced()) {
 		return nil
 	}
 	back := &retreat{

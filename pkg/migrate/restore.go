@@ -127,6 +127,9 @@ func (r *retreat) canReplace(ctx context.Context) (release func(), err error) {
 	if err := r.mayWrite(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.writer().SameBucket(ctx, r.user, r.seen); err != nil {
+		return nil, err
+	}
 	if !r.seen.Absent {
 		if err := r.writer().Travels(ctx, r.user, r.seen); err != nil {
 			return nil, fmt.Errorf("nothing was changed, because the object's metadata could not be kept: %w", err)

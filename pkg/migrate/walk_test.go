@@ -623,7 +623,9 @@ func (noWorker) Fence(context.Context, userdb.UserID, wire.FenceRequest) (wire.F
 	return wire.Fenced{}, errNoWorker
 }
 
-func (noWorker) Names(context.Context, userdb.UserID) ([]string, error) { return nil, errNoWorker }
+func (noWorker) Names(context.Context, userdb.UserID) (wire.FileSeen, error) {
+	return wire.FileSeen{}, errNoWorker
+}
 
 // Without the Durable Object the kept file is let free, and the next rollback ends what is left, once writes
 // that no file has may go.

@@ -27,11 +27,14 @@ type Putter interface {
 
 // Writer is what it takes to replace a user's file.
 type Writer struct {
-	Files Putter
+	Files interface {
+		Putter
+		Head(ctx context.Context, key userdb.ObjectKey) (userdb.Object, error)
+	}
 	// Worker, when set, replaces files of up to MarkBytes by itself under a mark, so that nothing travels.
 	Worker interface {
 		Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error)
-		Names(ctx context.Context, u userdb.UserID) ([]string, error)
+		Names(ctx context.Context, u userdb.UserID) (wire.FileSeen, error)
 	}
 	MarkBytes int64
 	// TellsNames says that the Worker answers Names.
@@ -56,11 +59,18 @@ func (w *Writer) Travels(ctx context.Context, u userdb.UserID, seen Version) err
 	if !w.TellsNames {
 		return w.carriesNothing(u, seen)
 	}
-	names, err := w.Worker.Names(ctx, u)
-	if err != nil || len(names) == 0 {
+	told, err := w.Worker.Names(ctx, u)
+	if err != nil {
 		return err
 	}
-	return doesNotTravel(u, fmt.Errorf("S3 would not carry %.300q as it is", names),
+	return carriesAll(u, told)
+}
+
+func carriesAll(u userdb.UserID, told wire.FileSeen) error {
+	if len(told.Names) == 0 {
+		return nil
+	}
+	return doesNotTravel(u, fmt.Errorf("S3 would not carry %.300q as it is", told.Names),
 		"give the object metadata with names of small ASCII letters, digits and hyphens, and plain values, under the same bytes "+
 			"(a copy onto itself with new metadata); the user is served as before")
 }
@@ -161,11 +171,26 @@ func (w *Writer) travelsUnder(ctx context.Context, u userdb.UserID, file *Copy, 
 	if file.Fenced() {
 		return nil
 	}
-	err := w.Travels(ctx, u, file.Version)
+	err := w.travelsFromHere(ctx, u, file.Version)
 	if mark.Kind == userdb.StampMark && userdb.KindOf(err) == userdb.Unreachable {
 		return nil
 	}
 	return err
+}
+
+// travelsFromHere is Travels of an object that is put over S3, and demands that it is the Worker's, too.
+func (w *Writer) travelsFromHere(ctx context.Context, u userdb.UserID, seen Version) error {
+	if w.Worker == nil || !w.TellsNames {
+		return w.Travels(ctx, u, seen)
+	}
+	told, err := w.Worker.Names(ctx, u)
+	if err == nil {
+		err = w.isTheWorkers(ctx, u, seen, told.File)
+	}
+	if err != nil {
+		return err
+	}
+	return carriesAll(u, told)
 }
 
 // FenceAbsent puts a tombstone where there is no object, so that a PUT on condition that there is none can no

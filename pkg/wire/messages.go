@@ -141,6 +141,20 @@ const (
 	ProbeFailed     = "failed"
 )
 
+// FileSeen is what the Worker sees of a user's file.
+type FileSeen struct {
+	// Names are those of metadata and headers that S3 would not carry as they are.
+	Names []string `json:"names"`
+	// File is the version; nil: the Worker is of before, and does not tell.
+	File *SeenVersion `json:"file"`
+}
+
+// SeenVersion is one version of an object.
+type SeenVersion struct {
+	ETag     string `json:"etag"`     // without quotes; "": there is no object
+	Uploaded int64  `json:"uploaded"` // Unix milliseconds
+}
+
 // MarkRequest asks the Worker to replace a user's file by itself under a header with a fence, if it still is
 // the version that was read.
 type MarkRequest struct {

@@ -484,8 +484,8 @@ func (s lineStores) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequ
 	return ask(s.line.change(), func() (userdb.ETag, error) { return s.to.Mark(ctx, u, req) })
 }
 
-func (s lineStores) Names(ctx context.Context, u userdb.UserID) ([]string, error) {
-	return ask(s.line, func() ([]string, error) { return s.to.Names(ctx, u) })
+func (s lineStores) Names(ctx context.Context, u userdb.UserID) (wire.FileSeen, error) {
+	return ask(s.line, func() (wire.FileSeen, error) { return s.to.Names(ctx, u) })
 }
 
 func (s lineStores) Fence(ctx context.Context, u userdb.UserID, req wire.FenceRequest) (wire.Fenced, error) {

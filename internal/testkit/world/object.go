@@ -416,19 +416,19 @@ func (o *Objects) markTombstone(u userdb.UserID, req wire.MarkRequest) (userdb.E
 	return etag, nil
 }
 
-// Names are those of metadata that S3 would not carry.
-func (o *Objects) Names(_ context.Context, u userdb.UserID) ([]string, error) {
+// Names are those of metadata that S3 would not carry, and the version that this world's Worker sees.
+func (o *Objects) Names(_ context.Context, u userdb.UserID) (wire.FileSeen, error) {
 	seen, err := o.world.Bucket.read("names", o.world.Layout.Key(u), "")
 	if err != nil {
-		return nil, nil
+		return wire.FileSeen{File: &wire.SeenVersion{}}, nil
 	}
-	var names []string
+	told := wire.FileSeen{File: &wire.SeenVersion{ETag: unquoted(seen.ETag), Uploaded: seen.LastModified.UnixMilli()}}
 	for name := range seen.Metadata {
 		if strings.ToLower(name) != name {
-			names = append(names, name)
+			told.Names = append(told.Names, name)
 		}
 	}
-	return names, nil
+	return told, nil
 }
 
 // remarked is an object's metadata with another mark.
