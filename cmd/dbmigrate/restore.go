@@ -64,6 +64,12 @@ func (a *app) restore(cmd *cobra.Command, o *restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if !o.StayInR2 {
+		err := c.Mounted.WaitsForNobody("restore", "pass --stay-in-r2, and move the users by dbmigrate migrate, which waits")
+		if err != nil {
+			return err
+		}
+	}
 	if err := restore.Placed(c); err != nil {
 		return err
 	}

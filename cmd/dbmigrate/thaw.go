@@ -59,6 +59,9 @@ func (a *app) thaw(cmd *cobra.Command, o *thawOptions, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Mounted.WaitsForNobody("thaw", "roll the users back first"); err != nil {
+		return err
+	}
 	if err := preconditions.ProbeFlags(ctx, c.Flags); err != nil {
 		return err
 	}

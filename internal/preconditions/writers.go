@@ -53,6 +53,20 @@ func (m Mounted) RefuseUntold(writers migrate.Writers) error {
 	)
 }
 
+// WaitsForNobody refuses a command that moves users, and does not wait for the requests of an old path: one
+// that loaded the file before the fence saves over it, and what it acknowledged is lost.
+func (m Mounted) WaitsForNobody(command, instead string) error {
+	if !m.OldPath {
+		return nil
+	}
+	return userdb.UsageError(
+		"check the Worker",
+		"",
+		oldPathWhy+", and "+command+" does not wait for it",
+		instead+"; nothing was changed",
+	)
+}
+
 // Agree compares what was said with what the Worker says. Beside an old path that saves without conditions a
 // router that saves files, too, loses what it acknowledged. Where nothing was said the Worker decides.
 func (m Mounted) Agree(p *migrate.Procedure, said, splits bool, say func(string, ...any)) error {

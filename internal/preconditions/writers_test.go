@@ -22,6 +22,16 @@ func TestRouterThatIsNotKnown(t *testing.T) {
 	}
 }
 
+// TestCommandsThatWaitForNobody: beside an old path they have to leave users where they are.
+func TestCommandsThatWaitForNobody(t *testing.T) {
+	for _, oldPath := range []bool{false, true} {
+		err := Mounted{OldPath: oldPath}.WaitsForNobody("restore", "pass --stay-in-r2")
+		if refused := userdb.KindOf(err) == userdb.Usage; refused != oldPath {
+			t.Errorf("old path %v: %v", oldPath, err)
+		}
+	}
+}
+
 // TestWritersAgreeWithTheWorker: what was said, or not said, of the writers, beside what the Worker says.
 func TestWritersAgreeWithTheWorker(t *testing.T) {
 	for _, c := range []struct {
