@@ -271,6 +271,10 @@ func (f *forgetting) deleteKept(ctx context.Context, traces Traces) error {
 // nobody writes over, and while the object keeps routers from making a new file.
 func (f *forgetting) deleteFile(ctx context.Context) error {
 	for range putTries {
+		// Another deletion may have ended meanwhile, and the user may be a new one.
+		if err := f.demandNewest(ctx); err != nil {
+			return err
+		}
 		if err := f.Files.Delete(ctx, f.Layout.Key(f.user)); err != nil {
 			return err
 		}
