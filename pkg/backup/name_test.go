@@ -50,6 +50,31 @@ func TestNameIsNotTaken(t *testing.T) {
 	}
 }
 
+// A folder that cannot be made, or takes no file, is the operator's.
+func TestFolderThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	layout, err := userdb.ParseLayout(userdb.DefaultLayout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	under := filepath.Join(file, "copies")
+	_, made := NewTarget(under, nil, layout)
+	_, written := writeWhole(filepath.Join(under, "alice.sqlite"), func(io.Writer) error { return nil })
+	_, _, seen := (&Target{folder: under}).has(t.Context(), "alice")
+	for what, err := range map[string]error{"make it": made, "write there": written, "look there": seen} {
+		if userdb.KindOf(err) != userdb.Usage || !strings.Contains(err.Error(), "--to") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	elsewhere := &fs.PathError{Op: "read", Path: "/elsewhere/spool", Err: syscall.EIO}
+	if got := ofFolder(elsewhere, under); userdb.KindOf(got) != userdb.Internal {
+		t.Errorf("a file of another folder: %v", got)
+	}
+}
+
 // A full disk under the copies names --to, and leaves no piece of a copy.
 func TestFullFolderHasAWayOut(t *testing.T) {
 	folder := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,7 @@ func NewTarget(to string, files migrate.Files, layout userdb.Layout) (*Target, e
 	prefix, inBucket := strings.CutPrefix(to, InBucket)
 	if !inBucket {
 		t.folder = to
-		return t, fullFolder(os.MkdirAll(to, 0o700), to)
+		return t, ofFolder(os.MkdirAll(to, 0o700), to)
 	}
 	t.prefix = prefix
 	if _, isUser := layout.UserOf(t.key("user")); isUser {
@@ -136,7 +137,7 @@ func (t *Target) has(ctx context.Context, u userdb.UserID) (bytes int64, there b
 			return 0, false, nil
 		}
 		if err != nil {
-			return 0, false, err
+			return 0, false, ofFolder(err, t.folder)
 		}
 		return info.Size(), true, nil
 	}
@@ -201,18 +202,29 @@ func writeWhole(path string, write func(io.Writer) error) (there bool, err error
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, ".dbmigrate-*.part")
 	if err != nil {
-		return false, fullFolder(err, folder)
+		return false, ofFolder(err, folder)
 	}
 	defer os.Remove(f.Name())
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return false, fullFolder(err, folder)
+		return false, ofFolder(err, folder)
 	}
 	return nameWhole(f.Name(), path, os.Link)
 }
 
-// fullFolder names the way out of a full disk under the copies.
-func fullFolder(err error, folder string) error {
-	return userfile.NoSpace(err, folder, "name a folder on a larger disk with --to, or r2:PREFIX/")
+// ofFolder gives what the folder of the copies fails with its kind, and names the way out.
+func ofFolder(err error, folder string) error {
+	err = userfile.NoSpace(err, folder, "name a folder on a larger disk with --to, or r2:PREFIX/")
+	var known *userdb.Error
+	var path *fs.PathError
+	if err == nil || errors.As(err, &known) || !errors.As(err, &path) {
+		return err
+	}
+	// A folder that cannot be made may fail at one above it.
+	if !strings.HasPrefix(path.Path, folder) && !strings.HasPrefix(folder, path.Path) {
+		return err
+	}
+	return &userdb.Error{Op: "write to the folder", Thing: folder, Kind: userdb.Usage, Err: err,
+		Hint: "name a folder that may be written with --to, or r2:PREFIX/; the same command goes on"}
 }
 
 // nameWhole gives a whole file its name, and never takes the name from another file. Not every file system

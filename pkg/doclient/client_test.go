@@ -186,7 +186,14 @@ func TestFaultsOfOneAnswer(t *testing.T) {
 		{"overloaded", answerError(503, wire.KindOverloaded, "{}"), userdb.Throttled, 4, "overloaded"},
 		{"application threw", answerError(500, wire.KindApplicationThrew, "{}"), userdb.Unreachable, 2, "ann's Durable Object threw"},
 		{"cutover", answerError(503, wire.KindCutover, "{}"), userdb.Throttled, 4, "cutover"},
-		{"internal", answerError(500, wire.KindInternal, "{}"), userdb.Internal, 4, "internal"},
+		{"internal", answerError(500, wire.KindInternal, "{}"), userdb.Internal, 4, "wrangler tail"},
+		{
+			"an object that the platform resets",
+			answerJSON(500, `{"error":{"kind":"internal","message":"ask the Durable Object: Network connection lost."}}`),
+			userdb.Unreachable,
+			4,
+			"wrangler tail",
+		},
 		{"a kind of a newer Worker", answerError(409, "new-kind", "{}"), userdb.Internal, 1, "new-kind"},
 		{
 			"a kind of a newer Worker with 429",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -56,8 +57,13 @@ const (
 	hintAccess = "a login page or redirect usually comes from Cloudflare Access: set the service token's client id and secret, and give its policy the action Service Auth"
 	hintURL    = "check the Worker's URL, and that the Worker is deployed there"
 	hintDeploy = "if a deploy just went out: wrangler rollback"
+	hintLogs   = "see the Worker's logs (wrangler tail); if they show nothing to mend, run the same command again"
 	hintToken  = "compare DBMIGRATE_TOKEN with the Worker's secret of that name"
 )
+
+// objectSilent is how the Worker says that it reached no object: the platform has reset it, or it did not
+// start.
+const objectSilent = "ask the Durable Object: "
 
 func errNoAnswer(after time.Duration) error { return fmt.Errorf("no answer within %s", after) }
 
@@ -116,8 +122,13 @@ func remoteFailure(e *wire.RemoteError) *failure {
 		return f
 	}
 	switch e.Kind {
-	case wire.KindOverloaded, wire.KindCutover, wire.KindInternal:
+	case wire.KindOverloaded, wire.KindCutover:
 		f.again = true
+	case wire.KindInternal:
+		f.again, f.hint = true, hintLogs
+		if strings.Contains(e.Message, objectSilent) {
+			f.kind = userdb.Unreachable
+		}
 	case wire.KindApplicationThrew:
 		f.again, f.most, f.hint = true, threwAttempts, hintDeploy
 	case wire.KindUnauthorized:

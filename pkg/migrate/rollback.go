@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -177,6 +178,9 @@ func stopsWrites(o wire.Outcome) bool {
 // isPermanent says whether the same command again, a moment later, is likely to end the same way: something
 // has to be mended first. What passes by itself, or is another command's, is not.
 func isPermanent(err error) bool {
+	if answered := (*wire.RemoteError)(nil); errors.As(err, &answered) && answered.Kind == wire.KindInternal {
+		return true // after a minute of attempts: the user is not to wait for more of them
+	}
 	switch userdb.KindOf(err) {
 	case userdb.Unreachable, userdb.Throttled, userdb.Precondition, userdb.Superseded, userdb.Interrupted:
 		return false

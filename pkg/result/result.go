@@ -2,6 +2,7 @@
 package result
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"time"
@@ -142,6 +143,7 @@ func (r Result) FlagLeft() bool { return r.LeftFlag }
 
 // End completes the result.
 func (r *Result) End(took time.Duration, err error) Result {
+	err = r.interrupted(err)
 	r.Took, r.Failure = took, err
 	if err != nil {
 		if r.CleanupPending {
@@ -158,6 +160,17 @@ func (r *Result) End(took time.Duration, err error) Result {
 		r.Flag = FlagChange{Delete: r.Unflag}
 	}
 	return *r
+}
+
+// interrupted gives an end by the operator, or by a deadline, its kind, where the step that met it had none.
+func (r *Result) interrupted(err error) error {
+	var known *userdb.Error
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !ended || errors.As(err, &known) {
+		return err
+	}
+	return &userdb.Error{Op: string(r.Action), Thing: string(r.User), Kind: userdb.Interrupted, Err: err,
+		Hint: "the same command goes on"}
 }
 
 // SetFlag asks for the flag of a user who is in the Durable Object.
