@@ -45,14 +45,14 @@ const SCHEMA = [
     sql: "CREATE TRIGGER fold AFTER UPDATE ON folded BEGIN UPDATE folded SET at = n WHERE slug = NEW.slug; END",
   },
   table(
-    "words",
-    "CREATE TABLE words (word TEXT COLLATE NOCASE, n, PRIMARY KEY (word COLLATE BINARY)) WITHOUT ROWID",
+    "spelled",
+    "CREATE TABLE spelled (word TEXT COLLATE NOCASE, n, PRIMARY KEY (word COLLATE BINARY)) WITHOUT ROWID",
   ),
   {
     type: "trigger" as const,
-    name: "count_words",
-    table: "words",
-    sql: "CREATE TRIGGER count_words AFTER INSERT ON words BEGIN UPDATE words SET n = 1 WHERE word = NEW.word; END",
+    name: "count_spelled",
+    table: "spelled",
+    sql: "CREATE TRIGGER count_spelled AFTER INSERT ON spelled BEGIN UPDATE spelled SET n = 1 WHERE word = NEW.word; END",
   },
   table("Grouped", "CREATE TABLE Grouped (id INTEGER PRIMARY KEY, oid, n)"),
   {
@@ -153,8 +153,8 @@ describe("what a write changed", () => {
     ],
     [
       "a trigger under a key without rowid that it compares in another way",
-      ["INSERT INTO words (word) VALUES ('a')"],
-      [{ table: "words", keys: null }],
+      ["INSERT INTO spelled (word) VALUES ('a')"],
+      [{ table: "spelled", keys: null }],
     ],
     [
       "a trigger that names rows by a column that is no rowid",
