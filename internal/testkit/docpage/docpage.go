@@ -67,15 +67,20 @@ func Publish(t testing.TB, name, text string) {
 
 // Stamp says when and at which commit something was shown.
 func Stamp() string {
-	commit, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=10", "--match=").Output()
+	return fmt.Sprintf("%s, commit %s.\n\n", time.Now().UTC().Format(time.DateOnly), commit())
+}
+
+// commit is marked where files had been changed since. Those in docs do not count: a whole run writes them.
+func commit() string {
+	id, err := exec.Command("git", "describe", "--always", "--abbrev=10", "--match=").Output()
 	if err != nil {
-		commit = []byte("unknown")
+		return "unknown"
 	}
-	return fmt.Sprintf(
-		"%s, commit %s.\n\n",
-		time.Now().UTC().Format(time.DateOnly),
-		strings.TrimSpace(string(commit)),
-	)
+	changed, err := exec.Command("git", "status", "--porcelain", "--", ":/", ":(top,exclude)docs").Output()
+	if err != nil || len(changed) > 0 {
+		return strings.TrimSpace(string(id)) + "-dirty"
+	}
+	return strings.TrimSpace(string(id))
 }
 
 func findPage() (string, error) {

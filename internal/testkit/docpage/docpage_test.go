@@ -3,6 +3,7 @@ package docpage
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -55,5 +56,33 @@ func TestNoSuchSection(t *testing.T) {
 func TestThereIsAPageOfProofs(t *testing.T) {
 	if _, err := findPage(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A whole run writes pages and goes on: what the next section was shown at is still the commit.
+func TestPagesDoNotMakeACommitDirty(t *testing.T) {
+	t.Chdir(t.TempDir())
+	git := func(args ...string) {
+		t.Helper()
+		args = append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	git("init", "--quiet")
+	git("commit", "--quiet", "--allow-empty", "--message", "first")
+	for _, change := range []struct {
+		path  string
+		dirty bool
+	}{{"docs/notes/proof.md", false}, {"code.go", true}} {
+		if err := os.MkdirAll(filepath.Dir(change.path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(change.path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if stamp := Stamp(); strings.Contains(stamp, "dirty") != change.dirty || strings.Contains(stamp, "unknown") {
+			t.Errorf("beside %s: %q", change.path, stamp)
+		}
 	}
 }
