@@ -125,7 +125,11 @@ async function mark(request: Request, bucket: R2Bucket | undefined, key: string)
 
 async function names(bucket: R2Bucket | undefined, key: string): Promise<Response> {
   const object = await demandBucket(bucket).head(key);
-  const body = { names: object === null ? [] : unportable(object) };
+  const body = {
+    names: object === null ? [] : unportable(object),
+    // An operator with another bucket learns it so, before anything is put there.
+    file: { etag: object?.etag ?? "", uploaded: object?.uploaded.getTime() ?? 0 },
+  };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
 }
 

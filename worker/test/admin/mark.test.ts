@@ -48,12 +48,17 @@ function read(of: object, name: string | symbol): unknown {
 }
 
 async function names(): Promise<string[]> {
+  return (await seen()).names;
+}
+
+/** What the Worker says of the file. */
+async function seen(): Promise<{ names: string[]; file?: unknown }> {
   const request = new Request(`https://worker.test/_dbmigrate/v1/users/${user}/names`, {
     headers: { authorization: "Bearer token-of-the-operator" },
   });
   const env = { DBMIGRATE_TOKEN: "token-of-the-operator" };
   const response = await handleAdmin(request, { env, store: bindings.USER_DATA, bucket: BUCKET });
-  return (await response?.json<{ names: string[] }>())?.names ?? [];
+  return (await response?.json<{ names: string[] }>()) ?? { names: [] };
 }
 
 /** The MD5 of what the bucket has. */
@@ -116,6 +121,13 @@ it.each([
   expect(await stored()).toBe(md5Of(marked));
   expect((await BUCKET.head(fileKey(user)))?.customMetadata).toEqual({ ...kept, "dbmigrate-stamp": "4" });
   expect((await names()).toSorted()).toEqual(["displayName", "größe"]);
+});
+
+it("tells which version it sees, so that another bucket of the operator's shows", async () => {
+  await BUCKET.delete(fileKey(user));
+  expect(await seen()).toEqual({ names: [], file: { etag: "", uploaded: 0 } });
+  const { etag, uploaded } = (await BUCKET.put(fileKey(user), file)) ?? {};
+  expect(await seen()).toEqual({ names: [], file: { etag, uploaded: uploaded?.getTime() } });
 });
 
 it("keeps the storage class", async () => {
