@@ -84,6 +84,8 @@ async function deleteSides(place: DeletionPlace, user: string, traces: Traces, a
   const emptied = await ask({ step: "empty", gen: begun.gen });
   await deleteKept(bucket, traces, id);
   for (let tries = 1; ; tries++) {
+    // Another deletion may have ended meanwhile, and the user may be a new one.
+    demandNewest(await ask({ step: "look" }), emptied.gen);
     await bucket.delete(key);
     if ((await bucket.head(key)) === null) break;
     if (tries === TRIES) throw busy(key);
@@ -104,9 +106,7 @@ async function bury(bucket: R2Bucket, key: string, user: string, gen: number, as
     const bytes = seen === null ? undefined : await startOf(seen);
     const begun = bytes === undefined ? "" : deletionIn(bytes);
     if (bytes !== undefined && begun !== "" && nonceOf(bytes) === gen) return begun;
-    const now = await ask({ step: "look" });
-    if (now.gen !== gen)
-      throw new WireError("stale-claim", `claim ${gen} was superseded by claim ${now.gen}`);
+    demandNewest(await ask({ step: "look" }), gen);
     const id = begun === "" ? crypto.randomUUID().replaceAll("-", "") : begun;
     try {
       if ((await putStone(bucket, key, { user, gen, id }, seen)) !== null) return id;
@@ -116,6 +116,10 @@ async function bury(bucket: R2Bucket, key: string, user: string, gen: number, as
     }
     if (tries === TRIES) throw busy(key);
   }
+}
+
+function demandNewest(now: State, gen: number): void {
+  if (now.gen !== gen) throw new WireError("stale-claim", `claim ${gen} was superseded by claim ${now.gen}`);
 }
 
 function busy(key: string): WireError {

@@ -125,7 +125,7 @@ describe.each(phases.map((phase) => ({ phase })))("from $phase", ({ phase }: { p
 });
 
 // More calls than a deletion has: the last ones find it done.
-const CALLS = Array.from({ length: 26 }, (_, at) => at);
+const CALLS = Array.from({ length: 28 }, (_, at) => at);
 const CUTS = (["EMPTY", "ACTIVE", "COLD"] as const).flatMap((phase) =>
   [false, true].flatMap((behind) => CALLS.map((at) => ({ phase, behind, at }))),
 );
@@ -183,6 +183,29 @@ it("makes way for a command that has claimed the user since", async () => {
   });
   expect(await router.deleteUser(user)).toMatchObject({ ok: false, error: { kind: "stale-claim" } });
   expect(await bindings.BUCKET.head(fileKey(user))).toMatchObject({ size: open.length });
+});
+
+it("leaves the next user alone, where another deletion has ended meanwhile", async () => {
+  const user = newUser();
+  await litter(user, open);
+  const bucket = new Proxy(bindings.BUCKET, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name !== "delete") return value.bind(target) as unknown;
+      return async (keys: string | string[]) => {
+        await target.delete(keys);
+        if (typeof keys === "string") return; // what was kept goes first
+        expect(await routerThrough().deleteUser(user)).toEqual(done);
+        const write = { statements: [{ sql: "CREATE TABLE again(a)" }] };
+        expect(await routerThrough().query(user, write)).toMatchObject({ ok: true });
+      };
+    },
+  });
+  const { FLAGS: flags, USER_DATA: store } = bindings;
+  const answer = await createRouter({ bucket, flags, store }).deleteUser(user);
+  expect(answer).toMatchObject({ ok: false, error: { kind: "stale-claim" } });
+  expect(await bindings.BUCKET.head(fileKey(user))).not.toBeNull();
 });
 
 it("refuses what is no user", async () => {
