@@ -126,7 +126,8 @@ func TestTroubleOfObjects(t *testing.T) {
 		{"class without SQLite", "ask the Durable Object: SQL is not enabled for this Durable Object class.", userdb.Internal, 1, "new_sqlite_classes", false},
 		{"another class", `The RPC receiver does not implement the method "fetch".`, userdb.Internal, 1, "UserDataStore", false},
 		{"the account's load", "Your account is generating too much load on Durable Objects. Please back off and try again later.", userdb.Throttled, 3, "fewer users", true},
-		{"anything else", "ask the Durable Object: Network connection lost.", userdb.Internal, 3, "", false},
+		{"the way to it", "ask the Durable Object: Network connection lost.", userdb.Unreachable, 3, "wrangler tail", false},
+		{"anything else", "TypeError: x is undefined", userdb.Internal, 3, "wrangler tail", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorker(t, answerJSON(500, `{"error":{"kind":"internal","message":`+quoted(c.says)+`}}`))
