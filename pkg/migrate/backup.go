@@ -18,8 +18,9 @@ const (
 	// quietTries bounds how often a large Durable Object is read again because the application wrote.
 	quietTries = 5
 	quietPause = time.Second
-	// readAtOnceBytes is the largest Durable Object that is read in one request, for which its writes wait.
-	readAtOnceBytes = followPageBytes
+	// readAtOnceBytes is the largest Durable Object that is read in one request, for which its writes wait
+	// once.
+	readAtOnceBytes = 64 << 10
 )
 
 // Keeper puts a copy where a backup belongs, whole or not at all, and says where that is. The digest is ""

@@ -19,11 +19,12 @@ import (
 )
 
 const (
-	// followPageBytes is about how much one request reads. The user's writes wait for it, so it is little. A
-	// large object is read in about followPages requests, up to followMostBytes each.
-	followPageBytes = 64 << 10
+	// followPageBytes is about how much one request reads. A write that comes then waits for it, so it takes
+	// little longer than a request that reads nothing. A large object is read in about followPages requests, up
+	// to followMostBytes each.
+	followPageBytes = 8 << 10
 	followMostBytes = 128 << 10
-	followPages     = 512
+	followPages     = 4096
 	// The pause between two requests is followShare times as long as the request before took, so that writes
 	// seldom meet one. It ends after followLongest, since most of that time may have been the network.
 	followPause   = 25 * time.Millisecond
