@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -15,7 +15,7 @@ func BenchmarkFleet(b *testing.B) {
 	path := well(b)
 	b.Run("here", func(b *testing.B) {
 		fleet(b, func(ctx context.Context) error {
-			_, err := sqlitefile.PreflightWithin(ctx, path, wire.DefaultLimits)
+			_, err := preflight.Check(ctx, path, wire.DefaultLimits)
 			return err
 		})
 	})

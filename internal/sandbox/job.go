@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -14,9 +15,9 @@ import (
 
 // The checks, as the processes name them to each other.
 const (
-	checkAll    = "all"    // sqlitefile.PreflightWithin
-	checkCount  = "count"  // sqlitefile.Survey
-	checkSchema = "schema" // sqlitefile.JudgeSkimmed
+	checkAll    = "all"    // preflight.Check
+	checkCount  = "count"  // preflight.Survey
+	checkSchema = "schema" // preflight.JudgeSkimmed
 )
 
 // job is one line to a process.
@@ -61,11 +62,11 @@ func (j job) do() answer {
 	var err error
 	switch j.Check {
 	case checkAll:
-		a.Report, err = sqlitefile.PreflightWithin(ctx, j.Path, j.Limits)
+		a.Report, err = preflight.Check(ctx, j.Path, j.Limits)
 	case checkCount:
-		a.Report, err = sqlitefile.Survey(ctx, j.Path, j.Limits)
+		a.Report, err = preflight.Survey(ctx, j.Path, j.Limits)
 	case checkSchema:
-		a.Report, a.Sure, err = sqlitefile.JudgeSkimmed(ctx, j.Path, j.Limits)
+		a.Report, a.Sure, err = preflight.JudgeSkimmed(ctx, j.Path, j.Limits)
 	default:
 		err = fmt.Errorf("there is no check %q", j.Check)
 	}

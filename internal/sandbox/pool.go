@@ -56,7 +56,7 @@ func (p *Pool) Close() error {
 	return nil
 }
 
-// Preflight is sqlitefile.PreflightWithin within the budget.
+// Preflight is preflight.Check within the budget.
 func (p *Pool) Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
 	a, err := p.do(ctx, job{Check: checkAll, Path: path, Limits: limits}, nil)
 	return a.Report, err
@@ -68,13 +68,13 @@ func (p *Pool) PreflightAhead(ctx context.Context, path string, limits wire.Limi
 	return a.Report, err
 }
 
-// Survey is sqlitefile.Survey within the budget.
+// Survey is preflight.Survey within the budget.
 func (p *Pool) Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
 	a, err := p.do(ctx, job{Check: checkCount, Path: path, Limits: limits}, nil)
 	return a.Report, err
 }
 
-// JudgeSkimmed is sqlitefile.JudgeSkimmed within the budget.
+// JudgeSkimmed is preflight.JudgeSkimmed within the budget.
 func (p *Pool) JudgeSkimmed(
 	ctx context.Context,
 	path string,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -164,7 +165,7 @@ func TestProcessesGetNoCredentials(t *testing.T) {
 func TestAnswersAreThoseOfTheCheck(t *testing.T) {
 	p := newPool(t, short)
 	path := makeDatabase(t, "CREATE TABLE t(a)", "CREATE TABLE _cf_x(a)", "INSERT INTO t VALUES(1)")
-	want, err := sqlitefile.PreflightWithin(t.Context(), path, wire.DefaultLimits)
+	want, err := preflight.Check(t.Context(), path, wire.DefaultLimits)
 	got, gotErr := p.Preflight(t.Context(), path, wire.DefaultLimits)
 	if err != nil || gotErr != nil || got.Err().Error() != want.Err().Error() || got.Rows != want.Rows {
 		t.Errorf("%+v, %v; want %+v, %v", got, gotErr, want, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/capi"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -34,7 +35,7 @@ func (p *phases) all() []struct {
 		run  func(context.Context) error
 	}{
 		{"preflight", func(ctx context.Context) error {
-			report, err := sqlitefile.PreflightWithin(ctx, p.path, wire.DefaultLimits)
+			report, err := preflight.Check(ctx, p.path, wire.DefaultLimits)
 			return errors.Join(err, report.Err())
 		}},
 		{"count", p.open(func(ctx context.Context, f *sqlitefile.File) error {

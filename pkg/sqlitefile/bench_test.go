@@ -108,25 +108,6 @@ func BenchmarkIntegrity(b *testing.B) {
 	}
 }
 
-func BenchmarkCheckSchema(b *testing.B) {
-	f, _ := benchFile(b)
-	for b.Loop() {
-		if _, err := f.CheckSchema(context.Background(), wire.DefaultLimits); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkPreflight(b *testing.B) {
-	f, size := benchFile(b)
-	b.SetBytes(size)
-	for b.Loop() {
-		if _, err := f.Preflight(context.Background(), wire.DefaultLimits); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func BenchmarkBuild(b *testing.B) {
 	f, size := benchFile(b)
 	b.SetBytes(size)

@@ -62,9 +62,9 @@ func create(path string, schema wire.Schema) (*Builder, error) {
 // checkBuildable checks what would end up in a PRAGMA.
 func checkBuildable(h wire.Header) (capi.Encoding, error) {
 	encodings := map[string]capi.Encoding{
-		encodingUTF8:    capi.UTF8,
-		encodingUTF16le: capi.UTF16le,
-		encodingUTF16be: capi.UTF16be,
+		UTF8:    capi.UTF8,
+		UTF16le: capi.UTF16le,
+		UTF16be: capi.UTF16be,
 	}
 	text, known := encodings[h.Encoding]
 	switch {
@@ -126,7 +126,7 @@ func (b *Builder) refuseStored() error {
 		nil,
 		func(s *capi.Stmt) error {
 			t := &Table{Name: s.Text(0), Columns: []Column{{Name: s.Text(1), Generated: GeneratedStored}}}
-			finding = storedIn(t, b.schema.Header.Encoding)
+			finding = RefuseStored(t, b.schema.Header.Encoding)
 			return nil
 		},
 	)

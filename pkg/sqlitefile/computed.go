@@ -36,7 +36,7 @@ func (f *File) computedElsewhere(conn *capi.Conn, list []Finding) []Finding {
 // isWholeComputed says whether the index is over computed values and has as many entries as its table has
 // rows. A partial index need not, and a unique one may be impossible with other values: these stay damaged.
 func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
-	i := slices.IndexFunc(f.objects, func(o object) bool { return o.Type == "index" && o.Name == index })
+	i := slices.IndexFunc(f.objects, func(o SchemaObject) bool { return o.Type == "index" && o.Name == index })
 	if i < 0 {
 		return false
 	}
@@ -68,8 +68,8 @@ func (f *File) isWholeComputed(conn *capi.Conn, index string) bool {
 	return counts[0] == counts[1]
 }
 
-// storedChecker computes the STORED columns of a table's rows again, with a Durable Object's functions.
-type storedChecker struct {
+// StoredChecker computes the STORED columns of a table's rows again, with a Durable Object's functions.
+type StoredChecker struct {
 	table               *Table
 	scratch             *scratch
 	insert, read, clear *capi.Stmt
@@ -78,18 +78,18 @@ type storedChecker struct {
 	found               map[int]*Finding
 }
 
-// newStoredChecker returns nil for a table that stores no computed column, or one that cannot be made: the
-// schema's finding says so.
-func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, func(), error) {
+// NewStoredChecker returns nil, which finds nothing, for a table that stores no computed column, or one that
+// cannot be made: the schema's finding says so. The caller calls what it returns when all rows were checked.
+func (f *File) NewStoredChecker(ctx context.Context, t *Table) (*StoredChecker, func(), error) {
 	nothing := func() {}
-	c := &storedChecker{table: t, found: map[int]*Finding{}}
+	c := &StoredChecker{table: t, found: map[int]*Finding{}}
 	var names []string
 	for cell, column := range t.cellColumns {
 		if column >= 0 && t.Columns[column].Generated == GeneratedStored {
 			c.cells, names = append(c.cells, cell), append(names, sqltext.Quote(t.Cells[cell]))
 		}
 	}
-	made := slices.IndexFunc(f.objects, func(o object) bool { return o.Type == "table" && o.Name == t.Name })
+	made := slices.IndexFunc(f.objects, func(o SchemaObject) bool { return o.Type == "table" && o.Name == t.Name })
 	if len(c.cells) == 0 || made < 0 || !isCreateOf(f.objects[made].Object) {
 		return nil, nothing, nil
 	}
@@ -111,11 +111,11 @@ func (f *File) newStoredChecker(ctx context.Context, t *Table) (*storedChecker, 
 	return c, end, nil
 }
 
-// storedIn refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends
+// RefuseStored refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends
 // on the encoding, a Durable Object has UTF-8, and no look at today's rows says what later ones will hold.
-func storedIn(t *Table, encoding string) *Finding {
+func RefuseStored(t *Table, encoding string) *Finding {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Generated == GeneratedStored })
-	if encoding == encodingUTF8 || i < 0 {
+	if encoding == UTF8 || i < 0 {
 		return nil
 	}
 	return &Finding{
@@ -145,7 +145,7 @@ func computedIn(t *Table, detail string) *Finding {
 	}
 }
 
-func (c *storedChecker) prepare(create string, stored []string) error {
+func (c *StoredChecker) prepare(create string, stored []string) error {
 	if err := c.scratch.conn.Exec(create); err != nil {
 		return err
 	}
@@ -169,8 +169,8 @@ func (c *storedChecker) prepare(create string, stored []string) error {
 	return errors.Join(errs[:]...)
 }
 
-// check computes one row. A row that the table refuses is another finding's.
-func (c *storedChecker) check(row []wire.Value) error {
+// Check computes one row. A row that the table refuses is another finding's.
+func (c *StoredChecker) Check(row []wire.Value) error {
 	if c == nil {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (c *storedChecker) check(row []wire.Value) error {
 	return c.clear.Run()
 }
 
-func (c *storedChecker) note(cell int, row []wire.Value, now wire.Value) {
+func (c *StoredChecker) note(cell int, row []wire.Value, now wire.Value) {
 	if f := c.found[cell]; f != nil {
 		f.Count++
 		return
@@ -236,7 +236,8 @@ func (c *storedChecker) note(cell int, row []wire.Value, now wire.Value) {
 	}
 }
 
-func (c *storedChecker) findings() []Finding {
+// Findings are those of the rows so far.
+func (c *StoredChecker) Findings() []Finding {
 	if c == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	wayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
+	WayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
 	wayOutCostly  = "look for views of views, recursive queries, expressions that make large values; drop or simplify them"
 	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX rebuilds the index"
 )
@@ -29,7 +29,7 @@ func fail(op, thing string, err error) error {
 		return refuse(
 			op,
 			thing,
-			&Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged},
+			&Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: WayOutDamaged},
 		)
 	case errors.Is(err, os.ErrNotExist):
 		kind = userdb.NotFound

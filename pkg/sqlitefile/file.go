@@ -14,12 +14,12 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// File is an open database file. It is read only; see Preflight for the one exception.
+// File is an open database file. It is read only; see CheckExternalIndexes for the one exception.
 type File struct {
 	path    string
 	head    *header
 	conn    *capi.Conn // reads the file itself
-	objects []object
+	objects []SchemaObject
 	virtual []virtual
 	tables  []Table
 
@@ -66,7 +66,7 @@ func (f *File) load(ctx context.Context) error {
 		case err != nil:
 			return err
 		case !holds:
-		case o.internal():
+		case o.Internal():
 			last = append(last, table)
 		default:
 			f.tables = append(f.tables, table)
@@ -78,8 +78,8 @@ func (f *File) load(ctx context.Context) error {
 }
 
 // describe derives the table that o is; false means that o holds no rows that travel.
-func (f *File) describe(o *object) (Table, bool, error) {
-	if o.Type != "table" || o.shadow() || o.ofStore() || o.internal() && !o.travels() {
+func (f *File) describe(o *SchemaObject) (Table, bool, error) {
+	if o.Type != "table" || o.Shadow() || o.OfStore() || o.Internal() && !o.travels() {
 		return Table{}, false, nil
 	}
 	if o.info.kind == "virtual" {
@@ -113,7 +113,7 @@ func openError(path string, err error) error {
 				Reason: ReasonDamaged,
 				Object: malformedObject(err),
 				Detail: message(err),
-				WayOut: wayOutDamaged,
+				WayOut: WayOutDamaged,
 			},
 		)
 	}
@@ -143,6 +143,12 @@ func (f *File) Header() wire.Header {
 
 // Mark returns the fence or stamp in the file's header.
 func (f *File) Mark() userdb.Mark { return f.head.mark }
+
+// Path is where the file lies.
+func (f *File) Path() string { return f.path }
+
+// Objects returns the rows of sqlite_schema in their order. The caller does not change them.
+func (f *File) Objects() []SchemaObject { return f.objects }
 
 // Tables returns the tables with rows that travel, in the order in which to load them. The caller does not
 // change them.

@@ -17,6 +17,7 @@ const (
 	pageSizeAt        = 16
 	writeVersionAt    = 18
 	readVersionAt     = 19
+	reservedAt        = 20
 	changeCounterAt   = 24
 	pageCountAt       = 28
 	freePagesAt       = 36
@@ -30,8 +31,8 @@ const (
 	versionValidForAt = 92
 )
 
-// descendingFormat is the first schema format that heeds DESC in an index.
-const descendingFormat = 4
+// DescendingFormat is the first schema format that heeds DESC in an index.
+const DescendingFormat = 4
 
 // walVersion in bytes 18 and 19 means a write-ahead log.
 const walVersion = 2
@@ -77,6 +78,30 @@ func readHeader(path string) (*header, error) {
 	}
 	return h, nil
 }
+
+// Pages reads and judges the header of the file at path, of which nothing else need be there. size is that of
+// a page, usable how much of one is for content. What is wrong with the header comes as a Finding in the
+// error.
+func Pages(path string) (size, usable int, err error) {
+	h, err := readHeader(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	return h.pageSize(), h.pageSize() - int(h.raw[reservedAt]), nil
+}
+
+// WALMode says whether the file is in write-ahead-log mode.
+func (f *File) WALMode() bool { return f.head.walMode() }
+
+// UsedBytes is what the content takes without free pages.
+func (f *File) UsedBytes() int64 { return f.head.usedBytes() }
+
+// Encoding is that of all texts: UTF-8, UTF-16le or UTF-16be.
+func (f *File) Encoding() string { return f.head.encoding() }
+
+// SchemaFormat is what the file's tables and indexes may use of SQLite. Those of before DescendingFormat ignore
+// DESC.
+func (f *File) SchemaFormat() uint32 { return f.head.u32(schemaFormatAt) }
 
 // onlyZeros says whether nothing but zeros stands in the file from offset on.
 func onlyZeros(f *os.File, offset int64) (bool, error) {
@@ -228,11 +253,11 @@ func (h *header) walMode() bool { return h.mark.Orig19 == walVersion || h.mark.O
 func (h *header) encoding() string {
 	switch h.u32(encodingAt) {
 	case 2:
-		return encodingUTF16le
+		return UTF16le
 	case 3:
-		return encodingUTF16be
+		return UTF16be
 	}
-	return encodingUTF8
+	return UTF8
 }
 
 // usedBytes is what the content takes without free pages.

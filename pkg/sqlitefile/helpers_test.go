@@ -6,34 +6,17 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/dbfile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// makeFile makes a database with statements that SQLite executes as an application would.
-func makeFile(t testing.TB, statements ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "user.db")
-	conn, err := capi.Open(path, capi.Create)
-	if err != nil {
-		t.Fatal(err)
-	}
-	execAll(t, conn, statements...)
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func execAll(t testing.TB, conn *capi.Conn, statements ...string) {
-	t.Helper()
-	for _, statement := range statements {
-		if err := conn.Exec(statement); err != nil {
-			t.Fatalf("%.200s: %v", statement, err)
-		}
-	}
-}
+// How files are made.
+var (
+	makeFile         = dbfile.Make
+	execAll          = dbfile.Exec
+	allowSchemaEdits = dbfile.AllowSchemaEdits
+)
 
 func openFile(t testing.TB, path string) *File {
 	t.Helper()

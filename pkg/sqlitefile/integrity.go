@@ -109,7 +109,7 @@ func checkIntegrity(
 		) // the check ended there; once the index is rebuilt, it goes on
 		return merged.list, messages, nil
 	}
-	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: wayOutDamaged})
+	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: WayOutDamaged})
 	return merged.list, messages, nil
 }
 
@@ -166,7 +166,7 @@ func judgeIntegrity(message string, owner func(root int64) string) Finding {
 		}
 	}
 	first, _, _ := strings.Cut(message, "\n")
-	finding := Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: wayOutDamaged}
+	finding := Finding{Level: Blocked, Reason: ReasonDamaged, Detail: first, WayOut: WayOutDamaged}
 	if m := brokenTree.FindStringSubmatch(message); m != nil {
 		root, _ := strconv.ParseInt(m[1], 10, 64) // 0 is no page
 		finding.Object = owner(root)
@@ -188,10 +188,15 @@ func outOfStep(table, detail string) Finding {
 	}
 }
 
-// checkExternalIndexes compares the index of every FTS5 table over external content with that content, since
+// CheckExternalIndexes compares the index of every FTS5 table over external content with that content, since
 // a Durable Object's index is rebuilt from it. FTS5 offers the comparison only as an INSERT, so the file is
 // opened for writing. For that, the versions in its header are put to 1 for the duration; nothing else in it
 // changes.
+func (f *File) CheckExternalIndexes(ctx context.Context) ([]Finding, error) {
+	list, err := f.checkExternalIndexes(ctx)
+	return list, fail("check FTS5 indexes of", f.path, err)
+}
+
 func (f *File) checkExternalIndexes(ctx context.Context) (list []Finding, err error) {
 	names := f.externalIndexes()
 	if len(names) == 0 {

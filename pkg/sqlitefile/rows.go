@@ -38,7 +38,7 @@ func (f *File) Rows(ctx context.Context, t *Table, after wire.Key, yield func(ro
 // RowsIn is Rows over a range.
 func (f *File) RowsIn(ctx context.Context, t *Table, r Range, yield func(row []wire.Value) error) error {
 	if t.Hidden {
-		return refuse("read table", t.Name, hiddenRowid(t))
+		return refuse("read table", t.Name, HiddenRowid(t))
 	}
 	conn, err := f.rowConn(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func readError(conn *capi.Conn, t *Table, err error) error {
 				Reason: ReasonDamaged,
 				Object: t.Name,
 				Detail: message(err),
-				WayOut: wayOutDamaged,
+				WayOut: WayOutDamaged,
 			},
 		)
 	}
@@ -258,11 +258,22 @@ func (f *File) rowConn(ctx context.Context) (*capi.Conn, error) {
 	if f.utf8 != nil {
 		return f.utf8, nil
 	}
-	if f.head.encoding() == encodingUTF8 {
+	if f.head.encoding() == UTF8 {
 		f.utf8 = f.conn
 	} else if err := f.transcode(ctx); err != nil {
 		return nil, err
 	}
 	f.utf8.Limit(sqlite3.SQLITE_LIMIT_LENGTH, readLengthLimit)
 	return f.utf8, nil
+}
+
+// HiddenRowid is the finding for a table with rows that nothing can name.
+func HiddenRowid(t *Table) *Finding {
+	return &Finding{
+		Level:  Blocked,
+		Reason: ReasonHiddenRowid,
+		Object: t.Name,
+		Detail: "columns named rowid, oid and _rowid_ hide the table's rowid",
+		WayOut: "rename one of these columns, or declare one of them INTEGER PRIMARY KEY",
+	}
 }

@@ -16,29 +16,31 @@ const (
 	stat1Table     = "sqlite_stat1"
 )
 
-// object is one row of sqlite_schema.
-type object struct {
+// SchemaObject is one row of sqlite_schema.
+type SchemaObject struct {
 	wire.Object
 	info    tableInfo // for tables and views
 	root    int64     // page of the table's or index's tree, 0 where there is none
 	invalid error     // its name or its text is not valid in the file's encoding
 }
 
-func (o *object) internal() bool { return hasPrefixFold(o.Name, internalPrefix) }
+// Internal says whether SQLite keeps the name for itself.
+func (o *SchemaObject) Internal() bool { return hasPrefixFold(o.Name, internalPrefix) }
 
 // travels says whether the object is one of SQLite's own tables that can be made on the other side.
-func (o *object) travels() bool {
+func (o *SchemaObject) travels() bool {
 	return o.Type == "table" && (o.Name == sequenceTable || o.Name == stat1Table)
 }
 
-// ofStore says whether the name belongs to a Durable Object itself.
-func (o *object) ofStore() bool { return isStoreName(o.Name) }
+// OfStore says whether the name belongs to a Durable Object itself.
+func (o *SchemaObject) OfStore() bool { return isStoreName(o.Name) }
 
-func (o *object) shadow() bool { return o.Type == "table" && o.info.kind == "shadow" }
+// Shadow says whether the object holds the content of a virtual table.
+func (o *SchemaObject) Shadow() bool { return o.Type == "table" && o.info.kind == "shadow" }
 
-// carried says whether the object stands in the schema message.
-func (o *object) carried() bool {
-	return o.SQL != "" && !o.internal() && !o.ofStore() && !o.shadow()
+// Carried says whether the object stands in the schema message.
+func (o *SchemaObject) Carried() bool {
+	return o.SQL != "" && !o.Internal() && !o.OfStore() && !o.Shadow()
 }
 
 // isStoreName says whether a Durable Object reserves the name: workerd for itself, miniflare for its own
@@ -52,17 +54,17 @@ func hasPrefixFold(s, prefix string) bool {
 }
 
 // readObjects reads sqlite_schema in its order.
-func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
+func readObjects(conn *capi.Conn, encoding string) ([]SchemaObject, error) {
 	list, err := listTables(conn)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
-	var objects []object
+	var objects []SchemaObject
 	err = conn.Query(
 		"SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rowid",
 		nil,
 		func(s *capi.Stmt) error {
-			o := object{}
+			o := SchemaObject{}
 			for i, field := range []*string{&o.Type, &o.Name, &o.Table, &o.SQL} {
 				text, err := decodeText(s.Value(i).Bytes, encoding)
 				if err != nil {
@@ -84,7 +86,7 @@ func readObjects(conn *capi.Conn, encoding string) ([]object, error) {
 
 // decodeText is the text in UTF-8; invalid text is an error.
 func decodeText(text []byte, encoding string) (string, error) {
-	if encoding != encodingUTF8 {
+	if encoding != UTF8 {
 		converted, err := appendUTF8(nil, text, orderOf(encoding))
 		return string(converted), err
 	}
@@ -100,10 +102,10 @@ func (f *File) Schema() (wire.Schema, error) {
 	schema := wire.Schema{Header: f.Header(), Objects: []wire.Object{}, Virtual: []wire.Virtual{}}
 	for i := range f.objects {
 		o := &f.objects[i]
-		if finding := o.undecodable(); finding != nil {
+		if finding := o.Undecodable(); finding != nil {
 			return wire.Schema{}, refuse("read schema of", f.path, finding)
 		}
-		if o.carried() {
+		if o.Carried() {
 			schema.Objects = append(schema.Objects, o.Object)
 		}
 	}
@@ -122,7 +124,8 @@ func (f *File) Schema() (wire.Schema, error) {
 	return schema, nil
 }
 
-func (o *object) undecodable() *Finding {
+// Undecodable is nil for an object with a valid name and text.
+func (o *SchemaObject) Undecodable() *Finding {
 	if o.invalid == nil {
 		return nil
 	}

@@ -115,6 +115,21 @@ func Unusable(ctx context.Context, objects []wire.Object) ([]Problem, error) {
 		err
 }
 
+// TrySchema makes the objects in an empty database that behaves like a Durable Object's, and returns what is
+// refused.
+func (f *File) TrySchema(ctx context.Context, objects []wire.Object) ([]Finding, error) {
+	s, err := newScratch()
+	if err != nil {
+		return nil, fail("check schema of", f.path, err)
+	}
+	defer s.close()
+	list, err := s.check(ctx, objects)
+	return list, fail("check schema of", f.path, err)
+}
+
+// IsSchemaType says whether SQLite writes that type into sqlite_schema. It reads others, too.
+func IsSchemaType(kind string) bool { return slices.Contains(createOrder, kind) }
+
 // createOrder is the order in which objects are made: INSTEAD OF triggers need their view.
 var createOrder = []string{"table", "index", "view", "trigger"}
 

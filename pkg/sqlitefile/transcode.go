@@ -61,7 +61,7 @@ func (f *File) beginCopy(path string) (*Builder, error) {
 		holds[f.tables[i].Name] = true
 	}
 	tables := wire.Schema{Header: schema.Header}
-	tables.Header.Encoding = encodingUTF8
+	tables.Header.Encoding = UTF8
 	for _, o := range schema.Objects {
 		if o.Type == "table" && holds[o.Name] {
 			tables.Objects = append(tables.Objects, o)
@@ -79,7 +79,7 @@ func (f *File) copyRows(ctx context.Context, b *Builder) (copied []content, err 
 	for i := range f.tables {
 		t := &f.tables[i]
 		if t.Hidden {
-			return nil, refuse("read table", t.Name, hiddenRowid(t))
+			return nil, refuse("read table", t.Name, HiddenRowid(t))
 		}
 		if err := f.copyTable(b, t, &copied[i]); err != nil {
 			return nil, readError(f.conn, t, err)
@@ -134,7 +134,7 @@ func copyError(t *Table, err error) error {
 			Reason: ReasonDamaged,
 			Object: t.Name,
 			Detail: err.Error(),
-			WayOut: wayOutDamaged,
+			WayOut: WayOutDamaged,
 		},
 	)
 }
@@ -194,7 +194,7 @@ func (f *File) proveCopy(ctx context.Context, conn *capi.Conn, copied []content)
 
 func (f *File) copiedWrongly(t *Table, rows, held int64) error {
 	detail := fmt.Sprintf("%d rows of %s are %d rows with other values in UTF-8", rows, f.head.encoding(), held)
-	finding := storedIn(t, f.head.encoding())
+	finding := RefuseStored(t, f.head.encoding())
 	if finding == nil {
 		finding = computedIn(t, detail)
 	}

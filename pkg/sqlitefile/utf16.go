@@ -9,9 +9,9 @@ import (
 
 // The names of encodings in a header message.
 const (
-	encodingUTF8    = "UTF-8"
-	encodingUTF16le = "UTF-16le"
-	encodingUTF16be = "UTF-16be"
+	UTF8    = "UTF-8"
+	UTF16le = "UTF-16le"
+	UTF16be = "UTF-16be"
 )
 
 var (
@@ -26,7 +26,7 @@ type unitOrder interface {
 }
 
 func orderOf(encoding string) unitOrder {
-	if encoding == encodingUTF16be {
+	if encoding == UTF16be {
 		return binary.BigEndian
 	}
 	return binary.LittleEndian

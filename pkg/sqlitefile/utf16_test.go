@@ -3,11 +3,8 @@ package sqlitefile
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/capi"
-	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -28,9 +25,9 @@ func TestUTF16Conversion(t *testing.T) {
 		"wrong order":         {"\xdc\x00\xd8\x00", "", false},
 		"odd length":          {"\x00a\x00", "", false},
 	} {
-		for _, encoding := range []string{encodingUTF16be, encodingUTF16le} {
+		for _, encoding := range []string{UTF16be, UTF16le} {
 			in := []byte(c.utf16)
-			if encoding == encodingUTF16le {
+			if encoding == UTF16le {
 				for i := 0; i+1 < len(in); i += 2 {
 					in[i], in[i+1] = in[i+1], in[i]
 				}
@@ -49,7 +46,7 @@ func TestUTF16Conversion(t *testing.T) {
 		}
 	}
 	for _, invalid := range []string{"\xff", "\xed\xa0\x80", "\xc0\x80", "a\xe2\x82"} {
-		if out, err := appendUTF16(nil, []byte(invalid), orderOf(encodingUTF16le)); err == nil {
+		if out, err := appendUTF16(nil, []byte(invalid), orderOf(UTF16le)); err == nil {
 			t.Errorf("%q became %x", invalid, out)
 		}
 	}
@@ -58,7 +55,7 @@ func TestUTF16Conversion(t *testing.T) {
 func FuzzUTF16(f *testing.F) {
 	f.Add([]byte("\x00a\xd8\x35\xdd\x4a"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, encoding := range []string{encodingUTF16be, encodingUTF16le} {
+		for _, encoding := range []string{UTF16be, UTF16le} {
 			out, err := appendUTF8(nil, in, orderOf(encoding))
 			if err != nil {
 				continue
@@ -73,27 +70,6 @@ func FuzzUTF16(f *testing.F) {
 
 func makeUTF16(t *testing.T, statements ...string) string {
 	return makeFile(t, append([]string{"PRAGMA encoding='UTF-16le'"}, statements...)...)
-}
-
-func TestLoneSurrogatesAreRefused(t *testing.T) {
-	path := makeUTF16(
-		t,
-		"CREATE TABLE t(k TEXT PRIMARY KEY, v) WITHOUT ROWID",
-		"INSERT INTO t VALUES('good', 1), ('bad', CAST(x'00d86100' AS TEXT))",
-	)
-	report := preflight(t, path)
-	wantOne(t, report, ReasonInvalidText, "t")
-	if f := report.Findings[0]; f.Column != "v" {
-		t.Errorf("%+v", f)
-	}
-	_, err := openFile(t, path).Digest(context.Background())
-	wantKind(t, err, userdb.Blocked)
-	if findingIn(t, err).Reason != ReasonInvalidText {
-		t.Error(err)
-	}
-	if _, err := os.Stat(path + ".utf8"); err == nil {
-		t.Error("the copy was left behind")
-	}
 }
 
 // Keys come in the order of the Durable Object, not in that of the file: U+FFEE lies before U+1D54A in UTF-8,
@@ -120,71 +96,6 @@ func TestUTF16KeysComeInTheOtherSidesOrder(t *testing.T) {
 	}
 	if _, err := os.Stat(path + ".utf8"); err == nil {
 		t.Error("the copy was left behind")
-	}
-}
-
-// The copy must not hide what the rows of a UTF-16 file have against them.
-func TestUTF16RowsAreChecked(t *testing.T) {
-	path := makeUTF16(t, "CREATE TABLE t(a KIND)", "INSERT INTO t VALUES(1)")
-	conn, err := capi.Open(path, capi.ReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	allowSchemaEdits(t, conn)
-	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(a TEXT)'")
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantOne(t, preflight(t, path), ReasonValueChanges, "t")
-	_, err = openFile(t, path).Digest(context.Background())
-	wantKind(t, err, userdb.Blocked)
-}
-
-// A STORED column is computed from bytes that are others in a Durable Object, and again on the way back.
-func TestStoredColumnsInUTF16AreRefused(t *testing.T) {
-	path := makeUTF16(t, "CREATE TABLE t(a, g AS (hex(a)) STORED)", "INSERT INTO t(a) VALUES('aé')")
-	report, err := Preflight(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if problems := report.Problems(); len(problems) != 1 || problems[0].Code != ReasonStoredEncoding {
-		t.Errorf("%+v", problems)
-	}
-	virtual := makeUTF16(t, "CREATE TABLE t(a, g AS (hex(a)))", "INSERT INTO t(a) VALUES('aé')")
-	if report, err := Preflight(t.Context(), virtual); err != nil || report.Verdict() != Ready {
-		t.Errorf("a VIRTUAL column: %v, %v", report.Findings, err)
-	}
-
-	header := wire.Header{PageSize: 4096, Encoding: encodingUTF16le, WriteVersion: 1, ReadVersion: 1}
-	made := wire.Schema{Header: header, Objects: []wire.Object{
-		{Type: "table", Name: "later", Table: "later", SQL: "CREATE TABLE later(a, g AS (hex(a)) STORED)"},
-	}}
-	_, err = Create(filepath.Join(t.TempDir(), "built"), made)
-	if problems := ProblemsOf(err); len(problems) != 1 || problems[0].Code != ReasonStoredEncoding {
-		t.Errorf("built: %v", err)
-	}
-}
-
-// What a VIRTUAL column computes in UTF-8 must not let rows vanish from the copy, with which all is compared.
-func TestComputedKeysInUTF16LoseNoRow(t *testing.T) {
-	for _, constraint := range []string{
-		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE",
-		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE ON CONFLICT REPLACE",
-		"substr(CAST(a AS BLOB), 3, 1)) UNIQUE ON CONFLICT IGNORE",
-		"nullif(hex(a), '616258')) NOT NULL ON CONFLICT IGNORE",
-		"nullif(hex(a), '616258')) NOT NULL ON CONFLICT REPLACE",
-	} {
-		path := makeUTF16(t, "CREATE TABLE t(a, g AS ("+constraint+")", "INSERT INTO t(a) VALUES('abX'), ('acX')")
-		report, err := Preflight(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if problems := report.Problems(); len(problems) != 1 || problems[0].Code != ReasonComputedEncoding {
-			t.Errorf("%s: %d rows, %+v", constraint, report.Rows, problems)
-		}
-		if digest, err := openFile(t, path).Digest(t.Context()); err == nil {
-			t.Errorf("%s: a digest over %d rows", constraint, digest.Tables[0].Rows)
-		}
 	}
 }
 

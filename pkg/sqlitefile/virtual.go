@@ -22,7 +22,17 @@ type virtual struct {
 	finding *Finding // why it cannot be moved
 }
 
-func (f *File) describeVirtual(o *object) (virtual, error) {
+// VirtualFinding says why the virtual table of that name cannot be moved; nil where it can, or there is none.
+func (f *File) VirtualFinding(name string) *Finding {
+	for i := range f.virtual {
+		if f.virtual[i].name == name {
+			return f.virtual[i].finding
+		}
+	}
+	return nil
+}
+
+func (f *File) describeVirtual(o *SchemaObject) (virtual, error) {
 	v := virtual{name: o.Name, module: o.info.module}
 	switch o.info.module {
 	case "rtree", "rtree_i32":
@@ -96,7 +106,7 @@ func (f *File) namedLikeShadow(made *capi.Conn, name string) (*Finding, error) {
 	for i := range f.objects {
 		o := &f.objects[i]
 		underscore := strings.LastIndexByte(o.Name, '_')
-		if !o.shadow() || underscore < 0 || sqltext.Fold(o.Name[:underscore]) != sqltext.Fold(name) {
+		if !o.Shadow() || underscore < 0 || sqltext.Fold(o.Name[:underscore]) != sqltext.Fold(name) {
 			continue
 		}
 		if _, real := parts[name+strings.ToLower(o.Name[underscore:])]; !real {
@@ -174,7 +184,7 @@ func (f *File) readConfig(name string) ([][2]wire.Value, error) {
 
 // ownValue copies a value that was read from the file, its text in UTF-8.
 func (f *File) ownValue(v wire.Value) (wire.Value, error) {
-	if v.Class == wire.Text && f.head.encoding() != encodingUTF8 {
+	if v.Class == wire.Text && f.head.encoding() != UTF8 {
 		converted, err := appendUTF8(nil, v.Bytes, orderOf(f.head.encoding()))
 		v.Bytes = converted
 		return v, err

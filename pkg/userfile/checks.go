@@ -3,6 +3,7 @@ package userfile
 import (
 	"context"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -34,11 +35,11 @@ func (c checksHere) PreflightAhead(
 }
 
 func (checksHere) Preflight(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
-	return sqlitefile.PreflightWithin(ctx, path, limits)
+	return preflight.Check(ctx, path, limits)
 }
 
 func (checksHere) Survey(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, error) {
-	return sqlitefile.Survey(ctx, path, limits)
+	return preflight.Survey(ctx, path, limits)
 }
 
 func (checksHere) JudgeSkimmed(
@@ -46,5 +47,5 @@ func (checksHere) JudgeSkimmed(
 	path string,
 	limits wire.Limits,
 ) (sqlitefile.Report, bool, error) {
-	return sqlitefile.JudgeSkimmed(ctx, path, limits)
+	return preflight.JudgeSkimmed(ctx, path, limits)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -19,7 +20,7 @@ func (s *Source) FirstLook(
 ) (report sqlitefile.Report, object userdb.Object, sure bool, err error) {
 	defer func() { err = s.NoSpace(err) }()
 	key := s.Layout.Key(u)
-	head, object, err := s.Files.GetRange(ctx, key, "", 0, sqlitefile.SkimBytes)
+	head, object, err := s.Files.GetRange(ctx, key, "", 0, preflight.SkimBytes)
 	if encoded := (*userdb.EncodedError)(nil); errors.As(err, &encoded) {
 		return sqlitefile.Encoded(encoded.Object.Headers.Coding()), encoded.Object, true, nil
 	}
@@ -45,7 +46,7 @@ func (s *Source) FirstLook(
 		content, _, err := s.Files.GetRange(ctx, key, object.ETag, offset, length)
 		return content, err
 	}
-	report, sure, err = sqlitefile.FirstLook(
+	report, sure, err = preflight.FirstLook(
 		ctx,
 		filepath.Join(dir, "schema.sqlite"),
 		object.Size,
@@ -71,7 +72,7 @@ type LargeFiles struct {
 
 func (l *LargeFiles) Write(p []byte) (int, error) {
 	l.head = append(l.head, p[:min(len(p), userdb.HeaderBytes-len(l.head))]...)
-	if l.seen += int64(len(p)); l.seen > sqlitefile.SkimBytes &&
+	if l.seen += int64(len(p)); l.seen > preflight.SkimBytes &&
 		(userdb.Classify(l.head) != userdb.SQLiteFile || statedBytes(l.head) > lookFirstBytes) {
 		return 0, ErrLarge
 	}

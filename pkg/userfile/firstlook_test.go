@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -19,10 +19,10 @@ func TestLargeFilesAreLookedAtFirst(t *testing.T) {
 		more int
 		ends bool
 	}{
-		"a large file":              {large, sqlitefile.SkimBytes, true},
-		"the beginning of one":      {large, sqlitefile.SkimBytes - userdb.HeaderBytes, false},
-		"a small file":              {small, sqlitefile.SkimBytes, false},
-		"no SQLite file":            {bytes.Repeat([]byte("x"), 100), sqlitefile.SkimBytes, true},
+		"a large file":              {large, preflight.SkimBytes, true},
+		"the beginning of one":      {large, preflight.SkimBytes - userdb.HeaderBytes, false},
+		"a small file":              {small, preflight.SkimBytes, false},
+		"no SQLite file":            {bytes.Repeat([]byte("x"), 100), preflight.SkimBytes, true},
 		"a small one that is none":  {bytes.Repeat([]byte("x"), 100), 1000, false},
 		"an empty object, or a bit": {nil, 3, false},
 	} {

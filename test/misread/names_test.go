@@ -17,9 +17,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harness"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -231,7 +231,7 @@ func goThereAndBack(t *testing.T, name string, use use, words []string, letters 
 // demandSurvey has a scan count the file.
 func demandSurvey(t *testing.T, path string) {
 	t.Helper()
-	report, err := sqlitefile.Survey(t.Context(), path, wire.DefaultLimits)
+	report, err := preflight.Survey(t.Context(), path, wire.DefaultLimits)
 	if err != nil || report.Entries.Rows == 0 {
 		t.Errorf("a scan counts %+v: %v", report.Entries, err)
 	}

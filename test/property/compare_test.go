@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -89,7 +90,7 @@ func aboutShadows(line string, virtual []string) bool {
 
 func wantSound(t *testing.T, path string) {
 	t.Helper()
-	report, err := sqlitefile.Preflight(t.Context(), path)
+	report, err := preflight.Check(t.Context(), path, wire.DefaultLimits)
 	if err != nil || report.Err() != nil {
 		t.Errorf("the file that came back could not be moved again: %v %+v", err, report.Findings)
 	}

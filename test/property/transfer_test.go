@@ -13,6 +13,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -163,7 +164,7 @@ func TestLookDeepDownloadsLittleOfABlockedFile(t *testing.T) {
 func (c *countedFiles) demandLittle(t *testing.T, object userdb.Object) {
 	t.Helper()
 	t.Logf("%d of %d bytes", c.bytes, object.Size)
-	if object.Size < 50_000_000 || c.bytes > 6*sqlitefile.SkimBytes {
+	if object.Size < 50_000_000 || c.bytes > 6*preflight.SkimBytes {
 		t.Errorf("%d of %d bytes were read", c.bytes, object.Size)
 	}
 }

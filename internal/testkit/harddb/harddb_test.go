@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // TestEachFeatureIsWhatItSays lets the preflight look at every feature by itself: it is either fit, or
@@ -29,7 +31,7 @@ func TestEachFeatureIsWhatItSays(t *testing.T) {
 
 func wantVerdict(t *testing.T, path string, made Database) {
 	t.Helper()
-	report, err := sqlitefile.Preflight(context.Background(), path)
+	report, err := preflight.Check(context.Background(), path, wire.DefaultLimits)
 	if err != nil {
 		t.Fatalf("%s: %v", made, err)
 	}

@@ -1,4 +1,4 @@
-package sqlitefile_test
+package preflight_test
 
 import (
 	"context"
@@ -12,7 +12,9 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // documented is one code of docs/preflight.md.
@@ -83,7 +85,7 @@ func TestDocumentedExamplesAreFound(t *testing.T) {
 			continue // in words: TestPreflightFindsInTheFile and TestPreflightFindsInTheSchema make them
 		}
 		t.Run(string(d.code), func(t *testing.T) {
-			report, err := sqlitefile.Preflight(t.Context(), makeExample(t, m[1]))
+			report, err := preflight.Check(t.Context(), makeExample(t, m[1]), wire.DefaultLimits)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,10 +1,11 @@
-package sqlitefile
+package preflight
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -20,46 +21,46 @@ func FirstLook(
 	limits wire.Limits,
 	read RangeReader,
 	judge Judge,
-) (report Report, sure bool, err error) {
+) (report sqlitefile.Report, sure bool, err error) {
 	s, err := newSkim(path, size, read)
 	if err != nil {
-		return Report{}, false, err
+		return sqlitefile.Report{}, false, err
 	}
 	defer func() { err = errors.Join(err, s.to.Close()) }()
 	if err := s.take(0, SkimBytes); err != nil {
-		return Report{}, false, err
+		return sqlitefile.Report{}, false, err
 	}
-	head, err := readHeader(path)
-	var finding *Finding
+	pageSize, usable, err := sqlitefile.Pages(path)
+	var finding *sqlitefile.Finding
 	if errors.As(err, &finding) {
-		return *NewReport([]Finding{*finding}), true, nil
+		return *sqlitefile.NewReport([]sqlitefile.Finding{*finding}), true, nil
 	}
 	if err != nil {
-		return Report{}, false, fmt.Errorf("read header: %w", err)
+		return sqlitefile.Report{}, false, fmt.Errorf("read header: %w", err)
 	}
-	if err := s.schema(head); errors.Is(err, errUnclear) {
-		return Report{}, false, nil
+	if err := s.schema(pageSize, usable); errors.Is(err, errUnclear) {
+		return sqlitefile.Report{}, false, nil
 	} else if err != nil {
-		return Report{}, false, err
+		return sqlitefile.Report{}, false, err
 	}
 	return judge(ctx, path, limits)
 }
 
 // Judge judges a file that has no more than its header and its schema, with the limits that a Worker stated.
-type Judge func(ctx context.Context, path string, limits wire.Limits) (report Report, sure bool, err error)
+type Judge func(ctx context.Context, path string, limits wire.Limits) (report sqlitefile.Report, sure bool, err error)
 
 // JudgeSkimmed is the Judge that opens the file in this process.
-func JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (Report, bool, error) {
-	f, err := Open(ctx, path)
+func JudgeSkimmed(ctx context.Context, path string, limits wire.Limits) (sqlitefile.Report, bool, error) {
+	f, err := sqlitefile.Open(ctx, path)
 	if err != nil {
-		return Report{}, false, ctx.Err() // it may need pages that are not here, such as the options of a full-text table
+		return sqlitefile.Report{}, false, ctx.Err() // it may need pages that are not here, such as the options of a full-text table
 	}
 	defer f.Close()
-	list, err := f.checkSchemaAlone(ctx, limits)
+	list, err := checkSchemaAlone(ctx, f, limits)
 	if err != nil {
-		return Report{}, false, err
+		return sqlitefile.Report{}, false, err
 	}
-	report := *NewReport(list)
-	report.Tables = len(f.tables)
-	return report, report.Level == Blocked, nil
+	report := *sqlitefile.NewReport(list)
+	report.Tables = len(f.Tables())
+	return report, report.Level == sqlitefile.Blocked, nil
 }

@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -70,7 +71,7 @@ func balance(t *testing.T, path string, mode capi.Mode) (least int64) {
 func TestPlantedJournalsAreNotReplayed(t *testing.T) {
 	ctx := context.Background()
 	digest := func(path string) (string, error) {
-		f, err := Open(ctx, path)
+		f, err := sqlitefile.Open(ctx, path)
 		if err != nil {
 			return "", err
 		}
@@ -79,7 +80,7 @@ func TestPlantedJournalsAreNotReplayed(t *testing.T) {
 		return d.Database, err
 	}
 	uses := map[string]func(path string) error{
-		"preflight": func(path string) error { _, err := Preflight(ctx, path); return err },
+		"preflight": func(path string) error { _, err := Check(ctx, path, wire.DefaultLimits); return err },
 		"survey":    func(path string) error { _, err := Survey(ctx, path, wire.DefaultLimits); return err },
 		"digest":    func(path string) error { _, err := digest(path); return err },
 	}

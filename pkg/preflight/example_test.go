@@ -1,4 +1,4 @@
-package sqlitefile_test
+package preflight_test
 
 import (
 	"context"
@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 	_ "modernc.org/sqlite" // the driver
-
-	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 )
 
-// Preflight says whether a Durable Object can hold a file exactly, and names what it cannot hold.
-func ExamplePreflight() {
+// Check says whether a Durable Object can hold a file exactly, and names what it cannot hold.
+func ExampleCheck() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
 		fmt.Println(err)
@@ -33,7 +33,7 @@ func ExamplePreflight() {
 		fmt.Println(err)
 		return
 	}
-	report, err := sqlitefile.Preflight(context.Background(), path)
+	report, err := preflight.Check(context.Background(), path, wire.DefaultLimits)
 	fmt.Println(report.Level, err)
 	for _, finding := range report.Findings {
 		fmt.Println(finding.Reason, finding.Object)

@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -49,7 +50,7 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 			report := preflight(t, c.damage(t))
 			i := slices.IndexFunc(
 				report.Findings,
-				func(f Finding) bool { return f.Reason == ReasonDamaged && f.Object == c.object },
+				func(f sqlitefile.Finding) bool { return f.Reason == sqlitefile.ReasonDamaged && f.Object == c.object },
 			)
 			if i < 0 {
 				t.Fatalf("no damage of %s found: %+v", c.object, report)

@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"encoding/binary"
@@ -70,18 +70,14 @@ func (s *skim) take(offset, length int64) error {
 	return nil
 }
 
-// schema copies every page of sqlite_schema; head is a header that was found good.
-func (s *skim) schema(head *header) error {
-	s.page = int64(head.pageSize())
-	s.usable = int(s.page) - int(head.raw[reservedAt])
+// schema copies every page of sqlite_schema. A page has so many bytes, and so many of them are for content.
+func (s *skim) schema(pageSize, usable int) error {
+	s.page, s.usable = int64(pageSize), usable
 	if s.usable < 480 { // the least that SQLite takes
 		return errUnclear
 	}
 	return s.tree(1)
 }
-
-// reservedAt is the header's byte with the number of unused bytes at the end of each page.
-const reservedAt = 20
 
 // next copies a page that nothing led to before, and returns it.
 func (s *skim) next(number uint32) ([]byte, error) {

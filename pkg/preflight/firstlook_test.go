@@ -1,4 +1,4 @@
-package sqlitefile_test
+package preflight_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/effort"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/harddb"
+	"github.com/dbmigrate/dbmigrate/pkg/preflight"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
@@ -47,13 +48,13 @@ func (e *elsewhere) read(offset, length int64) ([]byte, error) {
 
 func firstLook(t *testing.T, e *elsewhere) (sqlitefile.Report, bool) {
 	t.Helper()
-	report, sure, err := sqlitefile.FirstLook(
+	report, sure, err := preflight.FirstLook(
 		t.Context(),
 		filepath.Join(t.TempDir(), "skimmed"),
 		e.size,
 		wire.DefaultLimits,
 		e.read,
-		sqlitefile.JudgeSkimmed,
+		preflight.JudgeSkimmed,
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func firstLook(t *testing.T, e *elsewhere) (sqlitefile.Report, bool) {
 func wantFirstLookRight(t *testing.T, path string) (sure bool) {
 	t.Helper()
 	first, sure := firstLook(t, open(t, path))
-	whole, err := sqlitefile.Preflight(t.Context(), path)
+	whole, err := preflight.Check(t.Context(), path, wire.DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func makeLarge(t *testing.T, tables int) string {
 }
 
 func TestFirstLookReadsLittle(t *testing.T) {
-	for tables, most := range map[int]int64{0: sqlitefile.SkimBytes, 300: 30 * sqlitefile.SkimBytes} {
+	for tables, most := range map[int]int64{0: preflight.SkimBytes, 300: 30 * preflight.SkimBytes} {
 		t.Run(fmt.Sprint(tables, " tables"), func(t *testing.T) {
 			e := open(t, makeLarge(t, tables))
 			report, sure := firstLook(t, e)

@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -68,17 +69,17 @@ func TestPreflightWarnsOfWhatIsMadeAndNotUsed(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		statements []string
-		level      Level
+		level      sqlitefile.Level
 	}{
-		{"a view over too many columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, Warning},
-		{"a view with a refused function", []string{"CREATE VIEW v AS SELECT log10(1)"}, Warning},
-		{"a view with an unknown function", []string{"CREATE VIEW v AS SELECT my_own(1)"}, Warning},
-		{"a view with a long pattern", []string{"CREATE VIEW v AS SELECT 'a' LIKE '" + long + "'"}, Warning},
-		{"a trigger with an unknown function", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT my_own(1); END"}, Warning},
-		{"a trigger with a function that SQLite has", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT power(1, 2); END"}, Warning},
-		{"a trigger with a long pattern", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 'a' LIKE '" + long + "'; END"}, Blocked},
-		{"a trigger of a table in another case", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON T BEGIN SELECT 'a' LIKE '" + long + "'; END"}, Blocked},
-		{"a view of six terms, which no Durable Object makes", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6"}, Blocked},
+		{"a view over too many columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, sqlitefile.Warning},
+		{"a view with a refused function", []string{"CREATE VIEW v AS SELECT log10(1)"}, sqlitefile.Warning},
+		{"a view with an unknown function", []string{"CREATE VIEW v AS SELECT my_own(1)"}, sqlitefile.Warning},
+		{"a view with a long pattern", []string{"CREATE VIEW v AS SELECT 'a' LIKE '" + long + "'"}, sqlitefile.Warning},
+		{"a trigger with an unknown function", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT my_own(1); END"}, sqlitefile.Warning},
+		{"a trigger with a function that SQLite has", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT power(1, 2); END"}, sqlitefile.Warning},
+		{"a trigger with a long pattern", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 'a' LIKE '" + long + "'; END"}, sqlitefile.Blocked},
+		{"a trigger of a table in another case", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON T BEGIN SELECT 'a' LIKE '" + long + "'; END"}, sqlitefile.Blocked},
+		{"a view of six terms, which no Durable Object makes", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6"}, sqlitefile.Blocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if report := preflight(t, makeFile(t, c.statements...)); report.Level != c.level ||
@@ -96,66 +97,66 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		statements []string
-		reason     Reason // "" for none
+		reason     sqlitefile.Reason // "" for none
 		object     string
 	}{
 		{"100 columns", []string{"CREATE TABLE t(" + columns(100) + ")"}, "", ""},
-		{"101 columns", []string{"CREATE TABLE t(" + columns(101) + ")"}, ReasonTooManyColumns, "t"},
+		{"101 columns", []string{"CREATE TABLE t(" + columns(101) + ")"}, sqlitefile.ReasonTooManyColumns, "t"},
 		{"a key of 33 columns", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(33) + ")) WITHOUT ROWID"}, "", ""},
-		{"a key of 34 columns", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(34) + ")) WITHOUT ROWID"}, ReasonTooManyColumns, "t"},
+		{"a key of 34 columns", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(34) + ")) WITHOUT ROWID"}, sqlitefile.ReasonTooManyColumns, "t"},
 		{"a key of 34 columns beside a rowid", []string{"CREATE TABLE t(" + columns(100) + ", PRIMARY KEY(" + columns(34) + "))"}, "", ""},
 		{"99 names of 390 bytes", []string{"CREATE TABLE t(" + longColumns(99, 390) + ")"}, "", ""},
-		{"99 names of 405 bytes", []string{"CREATE TABLE t(" + longColumns(99, 405) + ")"}, ReasonStatementLength, "t"},
+		{"99 names of 405 bytes", []string{"CREATE TABLE t(" + longColumns(99, 405) + ")"}, sqlitefile.ReasonStatementLength, "t"},
 		{"100 names of 90 bytes and a rowid", []string{"CREATE TABLE t(" + longColumns(100, 90) + ")"}, "", ""},
-		{"100 names of 100 bytes and a rowid", []string{"CREATE TABLE t(" + longColumns(100, 100) + ")"}, ReasonStatementLength, "t"},
+		{"100 names of 100 bytes and a rowid", []string{"CREATE TABLE t(" + longColumns(100, 100) + ")"}, sqlitefile.ReasonStatementLength, "t"},
 		{"what hangs on a table that is refused", []string{"CREATE TABLE t(" + columns(101) + ")", "CREATE INDEX i ON t(c1)",
-			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"}, ReasonTooManyColumns, "t"},
-		{"a view of 101 columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, ReasonTooManyColumns, "v"},
-		{"a text that only SQLite's own statement makes too long", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 99_950) + "')"}, ReasonStatementLength, "t"},
-		{"a long text", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 100_000) + "')"}, ReasonStatementLength, "t"},
-		{"a name of Cloudflare's", []string{"CREATE TABLE _CF_x(a)"}, ReasonReservedName, "_CF_x"},
-		{"an index with such a name", []string{"CREATE TABLE t(a)", "CREATE INDEX _cf_i ON t(a)"}, ReasonReservedName, "_cf_i"},
-		{"a name of miniflare's", []string{"CREATE TABLE __miniflare_do_name(a)"}, ReasonReservedName, "__miniflare_do_name"},
+			"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"}, sqlitefile.ReasonTooManyColumns, "t"},
+		{"a view of 101 columns", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a" + strings.Repeat(", a", 100) + " FROM t"}, sqlitefile.ReasonTooManyColumns, "v"},
+		{"a text that only SQLite's own statement makes too long", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 99_950) + "')"}, sqlitefile.ReasonStatementLength, "t"},
+		{"a long text", []string{"CREATE TABLE t(a DEFAULT '" + strings.Repeat("x", 100_000) + "')"}, sqlitefile.ReasonStatementLength, "t"},
+		{"a name of Cloudflare's", []string{"CREATE TABLE _CF_x(a)"}, sqlitefile.ReasonReservedName, "_CF_x"},
+		{"an index with such a name", []string{"CREATE TABLE t(a)", "CREATE INDEX _cf_i ON t(a)"}, sqlitefile.ReasonReservedName, "_cf_i"},
+		{"a name of miniflare's", []string{"CREATE TABLE __miniflare_do_name(a)"}, sqlitefile.ReasonReservedName, "__miniflare_do_name"},
 		{"names that only look alike", []string{"CREATE TABLE __cf_x(_cf_y)", "CREATE TABLE _cfx(a)"}, "", ""},
-		{"geopoly", []string{"CREATE VIRTUAL TABLE g USING geopoly(a)"}, ReasonModule, "g"},
-		{"contentless FTS5", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='')"}, ReasonContentless, "f"},
-		{"contentless FTS5 that deletes", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content=\"\", contentless_delete=1)"}, ReasonContentless, "f"},
-		{"FTS5 with locales", []string{"CREATE VIRTUAL TABLE f USING fts5(a, locale=1)"}, ReasonFTS5Locale, "f"},
+		{"geopoly", []string{"CREATE VIRTUAL TABLE g USING geopoly(a)"}, sqlitefile.ReasonModule, "g"},
+		{"contentless FTS5", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='')"}, sqlitefile.ReasonContentless, "f"},
+		{"contentless FTS5 that deletes", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content=\"\", contentless_delete=1)"}, sqlitefile.ReasonContentless, "f"},
+		{"FTS5 with locales", []string{"CREATE VIRTUAL TABLE f USING fts5(a, locale=1)"}, sqlitefile.ReasonFTS5Locale, "f"},
 		{"external FTS5 in step", []string{"CREATE TABLE d(a)", "CREATE VIRTUAL TABLE f USING fts5(a, content='d')", "INSERT INTO d VALUES('x')",
 			"INSERT INTO f(rowid, a) VALUES(1, 'x')"}, "", ""},
 		{"external FTS5 out of step", []string{"CREATE TABLE d(a)", "CREATE VIRTUAL TABLE f USING fts5(a, content='d')", "INSERT INTO d VALUES('x')"},
-			ReasonFTS5OutOfStep, "f"},
+			sqlitefile.ReasonFTS5OutOfStep, "f"},
 		{"external FTS5 beside a name that SQLite tells apart", []string{"CREATE TABLE \"é_content\"(a)", "CREATE VIRTUAL TABLE \"É\" USING fts5(a, content='é_content')"}, "", ""},
-		{"external FTS5 without its table", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='gone')"}, ReasonFTS5OutOfStep, "f"},
-		{"hidden rowid", []string{"CREATE TABLE t(rowid, OID, _rowid_)"}, ReasonHiddenRowid, "t"},
+		{"external FTS5 without its table", []string{"CREATE VIRTUAL TABLE f USING fts5(a, content='gone')"}, sqlitefile.ReasonFTS5OutOfStep, "f"},
+		{"hidden rowid", []string{"CREATE TABLE t(rowid, OID, _rowid_)"}, sqlitefile.ReasonHiddenRowid, "t"},
 		{"hidden rowid with a key", []string{"CREATE TABLE t(rowid, OID INTEGER PRIMARY KEY, _rowid_)"}, "", ""},
-		{"stat4", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a)", "INSERT INTO t VALUES(1)", "ANALYZE"}, ReasonStatistics, "sqlite_stat4"},
-		{"empty stat4", []string{"CREATE TABLE t(a)", "ANALYZE"}, ReasonStatistics, "sqlite_stat4"},
+		{"stat4", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a)", "INSERT INTO t VALUES(1)", "ANALYZE"}, sqlitefile.ReasonStatistics, "sqlite_stat4"},
+		{"empty stat4", []string{"CREATE TABLE t(a)", "ANALYZE"}, sqlitefile.ReasonStatistics, "sqlite_stat4"},
 		{"stat1", []string{"CREATE TABLE t(a)", "ANALYZE", "DROP TABLE sqlite_stat4"}, "", ""},
 
-		{"functions in CHECK", []string{"CREATE TABLE t(a CHECK (power(a, 2) > 1))"}, ReasonFunction, "t"},
-		{"functions in DEFAULT", []string{"CREATE TABLE t(a DEFAULT (sqlite_version()))"}, ReasonFunction, "t"},
-		{"functions in a generated column", []string{"CREATE TABLE t(a, b AS (log10(a)))"}, ReasonFunction, "t"},
-		{"functions in an index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(ceiling(a))"}, ReasonFunction, "i"},
-		{"functions in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE soundex(a) > 'A'"}, ReasonFunction, "i"},
-		{"functions in a view", []string{"CREATE VIEW v AS SELECT json_pretty('{}')"}, ReasonFunction, "v"},
-		{"functions of the program in a view", []string{"CREATE VIEW v AS SELECT my_own(1)"}, ReasonFunction, "v"},
+		{"functions in CHECK", []string{"CREATE TABLE t(a CHECK (power(a, 2) > 1))"}, sqlitefile.ReasonFunction, "t"},
+		{"functions in DEFAULT", []string{"CREATE TABLE t(a DEFAULT (sqlite_version()))"}, sqlitefile.ReasonFunction, "t"},
+		{"functions in a generated column", []string{"CREATE TABLE t(a, b AS (log10(a)))"}, sqlitefile.ReasonFunction, "t"},
+		{"functions in an index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(ceiling(a))"}, sqlitefile.ReasonFunction, "i"},
+		{"functions in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE soundex(a) > 'A'"}, sqlitefile.ReasonFunction, "i"},
+		{"functions in a view", []string{"CREATE VIEW v AS SELECT json_pretty('{}')"}, sqlitefile.ReasonFunction, "v"},
+		{"functions of the program in a view", []string{"CREATE VIEW v AS SELECT my_own(1)"}, sqlitefile.ReasonFunction, "v"},
 		{"a table function in a view", []string{"CREATE VIEW v AS SELECT * FROM dbstat"}, "", ""},
-		{"functions in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER UPDATE OF a ON t BEGIN SELECT if(new.a, 1, 2); END"}, ReasonFunction, "tr"},
-		{"functions in WHEN", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr BEFORE DELETE ON t WHEN my_own(old.a) BEGIN SELECT 1; END"}, ReasonFunction, "tr"},
-		{"functions in INSTEAD OF", []string{"CREATE VIEW v AS SELECT 1 AS a", "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT my_own(new.a); END"}, ReasonFunction, "tr"},
+		{"functions in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER UPDATE OF a ON t BEGIN SELECT if(new.a, 1, 2); END"}, sqlitefile.ReasonFunction, "tr"},
+		{"functions in WHEN", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr BEFORE DELETE ON t WHEN my_own(old.a) BEGIN SELECT 1; END"}, sqlitefile.ReasonFunction, "tr"},
+		{"functions in INSTEAD OF", []string{"CREATE VIEW v AS SELECT 1 AS a", "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT my_own(new.a); END"}, sqlitefile.ReasonFunction, "tr"},
 		{"a pattern of 50 bytes", []string{"CREATE TABLE t(a CHECK (a LIKE '" + long[:50] + "'))", "CREATE INDEX i ON t(a) WHERE a GLOB '" + long[:50] + "'"}, "", ""},
-		{"a long pattern in CHECK", []string{"CREATE TABLE t(a CHECK (a NOT LIKE /* x */ ('" + long + "')))"}, ReasonLikePattern, "t"},
-		{"a long pattern in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE a GLOB '" + long + "'"}, ReasonLikePattern, "i"},
-		{"a long pattern in a generated column", []string{"CREATE TABLE t(a, b AS (a LIKE '" + long + "') STORED)"}, ReasonLikePattern, "t"},
-		{"a long pattern in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t WHEN new.a LIKE '" + long + "' BEGIN SELECT 1; END"}, ReasonLikePattern, "tr"},
-		{"a long pattern in a view", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT * FROM t WHERE like('" + long + "', a)"}, ReasonLikePattern, "v"},
+		{"a long pattern in CHECK", []string{"CREATE TABLE t(a CHECK (a NOT LIKE /* x */ ('" + long + "')))"}, sqlitefile.ReasonLikePattern, "t"},
+		{"a long pattern in a partial index", []string{"CREATE TABLE t(a)", "CREATE INDEX i ON t(a) WHERE a GLOB '" + long + "'"}, sqlitefile.ReasonLikePattern, "i"},
+		{"a long pattern in a generated column", []string{"CREATE TABLE t(a, b AS (a LIKE '" + long + "') STORED)"}, sqlitefile.ReasonLikePattern, "t"},
+		{"a long pattern in a trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t WHEN new.a LIKE '" + long + "' BEGIN SELECT 1; END"}, sqlitefile.ReasonLikePattern, "tr"},
+		{"a long pattern in a view", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT * FROM t WHERE like('" + long + "', a)"}, sqlitefile.ReasonLikePattern, "v"},
 		{"a long text that is no pattern", []string{"CREATE TABLE t(a CHECK (a LIKE 'x' OR a = '" + long + "'))"}, "", ""},
 		{"ten triggers in a chain", chain(10), "", ""},
-		{"eleven triggers in a chain", chain(11), ReasonTriggerDepth, "t0"},
+		{"eleven triggers in a chain", chain(11), sqlitefile.ReasonTriggerDepth, "t0"},
 		{"a schema of 2 MB", manyTexts(21, 95_000), "", ""},
-		{"a schema of more than 2 MB", manyTexts(22, 95_000), ReasonSchemaTooBig, "t10"},
-		{"REGEXP", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a FROM t WHERE a REGEXP 'x'"}, ReasonFunction, "v"},
+		{"a schema of more than 2 MB", manyTexts(22, 95_000), sqlitefile.ReasonSchemaTooBig, "t10"},
+		{"REGEXP", []string{"CREATE TABLE t(a)", "CREATE VIEW v AS SELECT a FROM t WHERE a REGEXP 'x'"}, sqlitefile.ReasonFunction, "v"},
 		{"what is no function", []string{
 			"CREATE TABLE power(log10 VARCHAR(10) NOT NULL DEFAULT (abs(-1)), k DECIMAL(10, 2) REFERENCES power(log10), UNIQUE (log10), CHECK (k IN (1, 2)))",
 			"CREATE VIEW v AS WITH soundex(a) AS (SELECT cast(k AS my_type(3)) FROM power) SELECT a, count(*) FILTER (WHERE a > 1) OVER (PARTITION BY a) FROM soundex WHERE a NOT IN (VALUES (1))",
@@ -165,9 +166,9 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 		{"a broken view", []string{"CREATE VIEW v AS SELECT missing FROM nowhere"}, "", ""},
 		{"a broken trigger", []string{"CREATE TABLE t(a)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO gone VALUES(1); END"}, "", ""},
 		{"five terms", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 EXCEPT SELECT 4 UNION ALL SELECT 5"}, "", ""},
-		{"six terms", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 EXCEPT SELECT 4 UNION ALL SELECT 5 INTERSECT SELECT 6"}, ReasonCompoundSelect, "v"},
+		{"six terms", []string{"CREATE VIEW v AS SELECT 1 UNION SELECT 2 UNION SELECT 3 EXCEPT SELECT 4 UNION ALL SELECT 5 INTERSECT SELECT 6"}, sqlitefile.ReasonCompoundSelect, "v"},
 		{"many VALUES", []string{"CREATE VIEW v AS VALUES (1), (2), (3), (4), (5), (6), (7)"}, "", ""},
-		{"a deep expression", []string{"CREATE VIEW v AS SELECT " + deep}, ReasonExpressionDepth, "v"},
+		{"a deep expression", []string{"CREATE VIEW v AS SELECT " + deep}, sqlitefile.ReasonExpressionDepth, "v"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			report := preflight(t, makeFile(t, c.statements...))
@@ -176,13 +177,13 @@ func TestPreflightFindsInTheSchema(t *testing.T) {
 	}
 }
 
-func preflight(t *testing.T, path string) Report {
+func preflight(t *testing.T, path string) sqlitefile.Report {
 	t.Helper()
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := Preflight(context.Background(), path)
+	report, err := Check(context.Background(), path, wire.DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,10 +195,10 @@ func preflight(t *testing.T, path string) Report {
 }
 
 // wantOne wants exactly one finding, or none for the reason "".
-func wantOne(t *testing.T, report Report, reason Reason, object string) {
+func wantOne(t *testing.T, report sqlitefile.Report, reason sqlitefile.Reason, object string) {
 	t.Helper()
 	if reason == "" {
-		if len(report.Findings) != 0 || report.Level != Ready || report.Err() != nil {
+		if len(report.Findings) != 0 || report.Level != sqlitefile.Ready || report.Err() != nil {
 			t.Fatalf("want nothing found: %+v", report)
 		}
 		return
@@ -207,10 +208,10 @@ func wantOne(t *testing.T, report Report, reason Reason, object string) {
 		t.Fatalf("want %s about %s: %+v", reason, object, report)
 	}
 	f := report.Findings[0]
-	if f.Detail == "" || f.WayOut == "" || f.Level == Ready || report.Level != f.Level {
+	if f.Detail == "" || f.WayOut == "" || f.Level == sqlitefile.Ready || report.Level != f.Level {
 		t.Errorf("the finding lacks something: %+v, level %s", f, report.Level)
 	}
-	if err := report.Err(); (err == nil) != (f.Level == Warning) {
+	if err := report.Err(); (err == nil) != (f.Level == sqlitefile.Warning) {
 		t.Errorf("error %v for level %s", err, f.Level)
 	}
 }
@@ -225,9 +226,7 @@ func TestPreflightFindsEditedSchemas(t *testing.T) {
 		}
 		defer conn.Close()
 		allowSchemaEdits(t, conn)
-		params := textParams(from)
-		params = append(params, text(to))
-		if err := conn.Exec("UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)", params...); err != nil {
+		if err := conn.Exec("UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)", wire.TextValue(from), wire.TextValue(to)); err != nil {
 			t.Fatal(err)
 		}
 		return path
@@ -236,20 +235,20 @@ func TestPreflightFindsEditedSchemas(t *testing.T) {
 		name     string
 		makes    []string
 		from, to string
-		reason   Reason
+		reason   sqlitefile.Reason
 		column   string
 		key      string
 		count    int64
 	}{
-		{"numbers in TEXT", []string{"CREATE TABLE t(a KIND)", "INSERT INTO t VALUES(1), ('x'), (2.5)"}, "KIND", "TEXT", ReasonValueChanges, "a", "1", 2},
-		{"numeric texts in INTEGER", []string{"CREATE TABLE t(a TEXT)", "INSERT INTO t VALUES('x'), ('12'), (' 1e3 ')"}, "TEXT", "INTEGER", ReasonValueChanges, "a", "2", 2},
-		{"whole REALs in NUMERIC", []string{"CREATE TABLE t(a BLOB)", "INSERT INTO t VALUES(1.5), (2.0)"}, "BLOB", "NUMERIC", ReasonValueChanges, "a", "2", 1},
-		{"NULL in NOT NULL", []string{"CREATE TABLE t(k INTEGER PRIMARY KEY, a /**/)", "INSERT INTO t VALUES(7, NULL)"}, "/**/", "NOT NULL", ReasonNotNull, "a", "7", 1},
-		{"text in a STRICT INT", []string{"CREATE TABLE t(a TEXT) STRICT", "INSERT INTO t VALUES('x')"}, "a TEXT", "a INT ", ReasonStrictType, "a", "1", 1},
-		{"another CREATE text", []string{"CREATE TABLE t(a)"}, "CREATE TABLE", "create table", ReasonTextChanges, "", "", 0},
-		{"a text that is not UTF-8", []string{"CREATE TABLE t(a /*x*/)"}, "x", "\xff", ReasonTextEncoding, "", "", 0},
-		{"an unknown collation", []string{"CREATE TABLE t(a COLLATE NOCASE)"}, "NOCASE", "german", ReasonCollation, "", "", 0},
-		{"an unknown tokenizer", []string{"CREATE VIRTUAL TABLE t USING fts5(a, tokenize=trigram)"}, "trigram", "chinese", ReasonTokenizer, "", "", 0},
+		{"numbers in TEXT", []string{"CREATE TABLE t(a KIND)", "INSERT INTO t VALUES(1), ('x'), (2.5)"}, "KIND", "TEXT", sqlitefile.ReasonValueChanges, "a", "1", 2},
+		{"numeric texts in INTEGER", []string{"CREATE TABLE t(a TEXT)", "INSERT INTO t VALUES('x'), ('12'), (' 1e3 ')"}, "TEXT", "INTEGER", sqlitefile.ReasonValueChanges, "a", "2", 2},
+		{"whole REALs in NUMERIC", []string{"CREATE TABLE t(a BLOB)", "INSERT INTO t VALUES(1.5), (2.0)"}, "BLOB", "NUMERIC", sqlitefile.ReasonValueChanges, "a", "2", 1},
+		{"NULL in NOT NULL", []string{"CREATE TABLE t(k INTEGER PRIMARY KEY, a /**/)", "INSERT INTO t VALUES(7, NULL)"}, "/**/", "NOT NULL", sqlitefile.ReasonNotNull, "a", "7", 1},
+		{"text in a STRICT INT", []string{"CREATE TABLE t(a TEXT) STRICT", "INSERT INTO t VALUES('x')"}, "a TEXT", "a INT ", sqlitefile.ReasonStrictType, "a", "1", 1},
+		{"another CREATE text", []string{"CREATE TABLE t(a)"}, "CREATE TABLE", "create table", sqlitefile.ReasonTextChanges, "", "", 0},
+		{"a text that is not UTF-8", []string{"CREATE TABLE t(a /*x*/)"}, "x", "\xff", sqlitefile.ReasonTextEncoding, "", "", 0},
+		{"an unknown collation", []string{"CREATE TABLE t(a COLLATE NOCASE)"}, "NOCASE", "german", sqlitefile.ReasonCollation, "", "", 0},
+		{"an unknown tokenizer", []string{"CREATE VIRTUAL TABLE t USING fts5(a, tokenize=trigram)"}, "trigram", "chinese", sqlitefile.ReasonTokenizer, "", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			report := preflight(t, edit(t, c.makes, c.from, c.to))
@@ -282,7 +281,9 @@ func TestPreflightFindsInTheRows(t *testing.T) {
 		"UPDATE sqlite_schema SET sql = 'CREATE TABLE r(a     )' WHERE name = 'r'",
 		"PRAGMA writable_schema=RESET",
 	)
-	insert(t, conn, "r", realOf(math.Copysign(0, -1)))
+	if err := conn.Exec("INSERT INTO r VALUES(?)", wire.Value{Class: wire.Real, Real: math.Copysign(0, -1)}); err != nil {
+		t.Fatal(err)
+	}
 	allowSchemaEdits(t, conn)
 	execAll(
 		t,
@@ -300,13 +301,6 @@ func TestPreflightFindsInTheRows(t *testing.T) {
 	want := []string{`row-too-large t.b "big" 2`, `value-changes r.a 1 1`, `row-too-large w.b 9 1`}
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
-func allowSchemaEdits(t *testing.T, conn *capi.Conn) {
-	t.Helper()
-	if err := conn.AllowSchemaEdits(); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -338,23 +332,23 @@ func TestPreflightFindsInTheFile(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		content []byte
-		reason  Reason
+		reason  sqlitefile.Reason
 		kind    userdb.Kind
 	}{
-		{"nothing", nil, ReasonEmptyFile, userdb.NotSQLite},
-		{"HTML", []byte(strings.Repeat("<html>", 1000)), ReasonNotSQLite, userdb.NotSQLite},
-		{"half a header", good[:60], ReasonNotSQLite, userdb.NotSQLite},
-		{"a tombstone", tombstone, ReasonTombstone, userdb.NotSQLite},
-		{"random bytes", random, ReasonEncrypted, userdb.NotSQLite},
-		{"cut off", good[:len(good)-100], ReasonTruncated, userdb.Damaged},
-		{"a header only", good[:100], ReasonTruncated, userdb.Damaged},
-		{"another page size", changed(16, 3, 0), ReasonDamaged, userdb.Damaged},
-		{"a checkpoint that did not end", append(changed(18, 2, 2), bytes.Repeat([]byte{1}, 4096)...), ReasonWALLeftBehind, userdb.Damaged},
-		{"a later format", changed(18, 3, 3), ReasonNewerFormat, userdb.NotSQLite},
-		{"poison without a fence", changed(18, 255), ReasonNewerFormat, userdb.NotSQLite},
-		{"a broken schema page", changed(100, make([]byte, 12)...), ReasonDamaged, userdb.Damaged},
-		{"a broken table page", changed(4096, make([]byte, 4096)...), ReasonDamaged, userdb.Damaged},
-		{"an index that lies", slices.Replace(slices.Clone(good), len(good)-4096, len(good)-4090, good[:6]...), ReasonDamaged, userdb.Damaged},
+		{"nothing", nil, sqlitefile.ReasonEmptyFile, userdb.NotSQLite},
+		{"HTML", []byte(strings.Repeat("<html>", 1000)), sqlitefile.ReasonNotSQLite, userdb.NotSQLite},
+		{"half a header", good[:60], sqlitefile.ReasonNotSQLite, userdb.NotSQLite},
+		{"a tombstone", tombstone, sqlitefile.ReasonTombstone, userdb.NotSQLite},
+		{"random bytes", random, sqlitefile.ReasonEncrypted, userdb.NotSQLite},
+		{"cut off", good[:len(good)-100], sqlitefile.ReasonTruncated, userdb.Damaged},
+		{"a header only", good[:100], sqlitefile.ReasonTruncated, userdb.Damaged},
+		{"another page size", changed(16, 3, 0), sqlitefile.ReasonDamaged, userdb.Damaged},
+		{"a checkpoint that did not end", append(changed(18, 2, 2), bytes.Repeat([]byte{1}, 4096)...), sqlitefile.ReasonWALLeftBehind, userdb.Damaged},
+		{"a later format", changed(18, 3, 3), sqlitefile.ReasonNewerFormat, userdb.NotSQLite},
+		{"poison without a fence", changed(18, 255), sqlitefile.ReasonNewerFormat, userdb.NotSQLite},
+		{"a broken schema page", changed(100, make([]byte, 12)...), sqlitefile.ReasonDamaged, userdb.Damaged},
+		{"a broken table page", changed(4096, make([]byte, 4096)...), sqlitefile.ReasonDamaged, userdb.Damaged},
+		{"an index that lies", slices.Replace(slices.Clone(good), len(good)-4096, len(good)-4090, good[:6]...), sqlitefile.ReasonDamaged, userdb.Damaged},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.db")
@@ -366,7 +360,7 @@ func TestPreflightFindsInTheFile(t *testing.T) {
 				t.Errorf("found %v, want %s: %+v", got, c.reason, report)
 			}
 			wantKind(t, report.Err(), c.kind)
-			if f, err := Open(context.Background(), path); err == nil {
+			if f, err := sqlitefile.Open(context.Background(), path); err == nil {
 				f.Close()
 			} else if findingIn(t, err).Reason != c.reason {
 				t.Errorf("Open: %v", err)
@@ -392,13 +386,13 @@ func TestTailsOfWriteAheadLogFiles(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		tail []byte
-		want Reason
+		want sqlitefile.Reason
 	}{
-		"a page of zeros":     {make([]byte, 4096), ReasonWALMode},
-		"some zeros":          {make([]byte, 100), ReasonWALMode},
-		"many zeros":          {make([]byte, 1<<20), ReasonWALMode},
-		"a page":              {bytes.Repeat([]byte{1}, 4096), ReasonWALLeftBehind},
-		"zeros, then one bit": {append(make([]byte, 200_000), 1), ReasonWALLeftBehind},
+		"a page of zeros":     {make([]byte, 4096), sqlitefile.ReasonWALMode},
+		"some zeros":          {make([]byte, 100), sqlitefile.ReasonWALMode},
+		"many zeros":          {make([]byte, 1<<20), sqlitefile.ReasonWALMode},
+		"a page":              {bytes.Repeat([]byte{1}, 4096), sqlitefile.ReasonWALLeftBehind},
+		"zeros, then one bit": {append(make([]byte, 200_000), 1), sqlitefile.ReasonWALLeftBehind},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tail.db")
@@ -406,10 +400,10 @@ func TestTailsOfWriteAheadLogFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			report := preflight(t, path)
-			if got := reasonsOf(report.Findings); !slices.Equal(got, []Reason{c.want}) {
+			if got := reasonsOf(report.Findings); !slices.Equal(got, []sqlitefile.Reason{c.want}) {
 				t.Fatalf("%+v", report)
 			}
-			if c.want == ReasonWALMode {
+			if c.want == sqlitefile.ReasonWALMode {
 				return
 			}
 			if !strings.Contains(report.Findings[0].WayOut, "VACUUM") {
@@ -445,33 +439,26 @@ func TestPreflightDatabaseTooLarge(t *testing.T) {
 	f := openFile(t, makeFile(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES(zeroblob(100000))"))
 	limits := wire.DefaultLimits
 	limits.DatabaseBytes = 50_000
-	report, err := f.Preflight(context.Background(), limits)
+	report, err := CheckFile(context.Background(), f, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantOne(t, report, ReasonDatabaseTooBig, "")
-}
-
-func TestOpenOfNothing(t *testing.T) {
-	_, err := Open(context.Background(), filepath.Join(t.TempDir(), "absent"))
-	wantKind(t, err, userdb.NotFound)
+	wantOne(t, report, sqlitefile.ReasonDatabaseTooBig, "")
 }
 
 func TestInterrupted(t *testing.T) {
-	f := openFile(t, makeApp(t, 1))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	why := errors.New("the operator had enough")
 	cancel(why)
-	for name, do := range map[string]func() error{
-		"digest":    func() error { _, err := f.Digest(ctx); return err },
-		"preflight": func() error { _, err := f.Preflight(ctx, wire.DefaultLimits); return err },
-		"integrity": func() error { _, err := f.CheckIntegrity(ctx); return err },
-	} {
-		err := do()
-		wantKind(t, err, userdb.Interrupted)
-		if !errors.Is(err, why) {
-			t.Errorf("%s: %v, want the cause", name, err)
-		}
+	path := makeFile(
+		t,
+		"CREATE TABLE t(a)",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO t SELECT i FROM n",
+	)
+	_, err := CheckFile(ctx, openFile(t, path), wire.DefaultLimits)
+	wantKind(t, err, userdb.Interrupted)
+	if !errors.Is(err, why) {
+		t.Errorf("%v, want the cause", err)
 	}
 }
 
@@ -500,7 +487,7 @@ func TestUnknownTypesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		report := preflight(t, path)
-		if len(report.Findings) != 1 || report.Findings[0].Reason != ReasonTextChanges || report.Findings[0].Object != c.name {
+		if len(report.Findings) != 1 || report.Findings[0].Reason != sqlitefile.ReasonTextChanges || report.Findings[0].Object != c.name {
 			t.Errorf("%s as %s: %+v", c.name, c.becomes, report)
 		}
 	}
@@ -512,7 +499,7 @@ func TestDescendingKeysOfOldFormatsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content[schemaFormatAt+3] = 1
+	content[44+3] = 1 // the schema format
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -531,7 +518,7 @@ func TestDescendingKeysOfOldFormatsAreRefused(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantOne(t, preflight(t, path), ReasonSchemaFormat, "down")
+	wantOne(t, preflight(t, path), sqlitefile.ReasonSchemaFormat, "down")
 	if conn, err = capi.Open(path, capi.ReadWrite); err != nil {
 		t.Fatal(err)
 	}
@@ -540,7 +527,7 @@ func TestDescendingKeysOfOldFormatsAreRefused(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if report := preflight(t, path); report.Level != Ready {
+	if report := preflight(t, path); report.Level != sqlitefile.Ready {
 		t.Errorf("after VACUUM: %+v", report)
 	}
 }

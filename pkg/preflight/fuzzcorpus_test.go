@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 	"github.com/dbmigrate/dbmigrate/test/corpus"
 )
@@ -69,7 +70,7 @@ func damaged(original, edits []byte) []byte {
 func judge(t *testing.T, path string) {
 	ctx, cancel := context.WithTimeout(context.Background(), fuzzHang/2)
 	defer cancel()
-	report, err := Preflight(ctx, path)
+	report, err := Check(ctx, path, wire.DefaultLimits)
 	if err != nil {
 		t.Fatalf("no judgement: %v", err)
 	}
@@ -80,7 +81,7 @@ func judge(t *testing.T, path string) {
 }
 
 // wantNoHastyRefusal: what the first look refuses, the whole file is refused for, too.
-func wantNoHastyRefusal(t *testing.T, ctx context.Context, path string, whole Report) {
+func wantNoHastyRefusal(t *testing.T, ctx context.Context, path string, whole sqlitefile.Report) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

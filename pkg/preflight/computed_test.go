@@ -1,4 +1,4 @@
-package sqlitefile
+package preflight
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // computedBefore makes a file in which an older SQLite computed: under another expression than the schema has
@@ -22,7 +24,7 @@ func computedBefore(t *testing.T, from, to string, statements ...string) string 
 	}
 	defer conn.Close()
 	allowSchemaEdits(t, conn)
-	if err := conn.Exec("UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)", textParams(from, to)...); err != nil {
+	if err := conn.Exec("UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)", wire.TextValue(from), wire.TextValue(to)); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -93,7 +95,7 @@ func TestShortIndexOverAnExpression(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := reasonsOf(preflight(t, path).Findings); !slices.Equal(got, []Reason{ReasonDamaged}) {
+	if got := reasonsOf(preflight(t, path).Findings); !slices.Equal(got, []sqlitefile.Reason{sqlitefile.ReasonDamaged}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -109,9 +111,9 @@ func TestStoredColumnsThatAnotherVersionComputed(t *testing.T) {
 		"INSERT INTO sound(a) VALUES(1), ('x'), (NULL), (x'00')",
 	)
 	report := preflight(t, path)
-	wantOne(t, report, ReasonStoredComputed, "t")
+	wantOne(t, report, sqlitefile.ReasonStoredComputed, "t")
 	f := report.Findings[0]
-	if f.Column != "g" || f.Key != "2" || f.Count != 2 || f.Level != Fixable ||
+	if f.Column != "g" || f.Key != "2" || f.Count != 2 || f.Level != sqlitefile.Fixable ||
 		!strings.Contains(f.Detail, "REAL 3,") ||
 		!strings.Contains(f.Detail, "REAL 4.5") {
 		t.Errorf("%+v", f)
@@ -155,7 +157,7 @@ func TestDamagedFullTextIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 			report := preflight(t, path)
-			wantOne(t, report, ReasonFTS5OutOfStep, "f")
+			wantOne(t, report, sqlitefile.ReasonFTS5OutOfStep, "f")
 			if conn, err = capi.Open(path, capi.ReadWrite); err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +165,7 @@ func TestDamagedFullTextIndex(t *testing.T) {
 			if err := conn.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if report, err := Preflight(context.Background(), filepath.Clean(path)); err != nil ||
+			if report, err := Check(context.Background(), filepath.Clean(path), wire.DefaultLimits); err != nil ||
 				report.Err() != nil {
 				t.Errorf("after the rebuild: %+v, %v", report, err)
 			}

@@ -1,10 +1,11 @@
-package sqlitefile
+package preflight
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 )
 
 // Files that another build of SQLite reads, or that an edit of the schema made: neither is damaged.
@@ -20,7 +21,7 @@ func TestPreflightOfWhatOnlyOthersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := preflight(t, path).Findings
-	if len(found) != 1 || found[0].Reason != ReasonReservedName || strings.Contains(found[0].WayOut, "DROP") {
+	if len(found) != 1 || found[0].Reason != sqlitefile.ReasonReservedName || strings.Contains(found[0].WayOut, "DROP") {
 		t.Errorf("rows under a name of SQLite's: %+v", found)
 	}
 
@@ -34,7 +35,7 @@ func TestPreflightOfWhatOnlyOthersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	found = preflight(t, path).Findings
-	if len(found) != 1 || found[0].Reason != ReasonTooManyColumns || found[0].Object != "wide" {
+	if len(found) != 1 || found[0].Reason != sqlitefile.ReasonTooManyColumns || found[0].Object != "wide" {
 		t.Errorf("more columns than this build reads: %+v", found)
 	}
 }
