@@ -13,7 +13,7 @@ import (
 )
 
 // askedBack is the Durable Object of a user with requests for rows. It forgets that when a split is done,
-// and with a claim for a move as a whole (worker/src/store/lifecycle.ts).
+// and with a claim for a move as a whole (worker/src/claims/claim.ts).
 type askedBack struct {
 	migrate.Stores
 	notes  []wire.Thaw

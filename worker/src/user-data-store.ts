@@ -30,14 +30,14 @@ import {
 } from "./wire/errors.ts";
 import { asObject } from "./wire/json.ts";
 import { isAdminPath } from "./wire/routes.ts";
-import { handleAdmin } from "./store/admin.ts";
+import { handleAdmin } from "./claims/admin.ts";
 import { Bookkeeping } from "./state/bookkeeping.ts";
 import type { StoreContext } from "./state/context.ts";
 import { demandChecks } from "./state/pragmas.ts";
 import type { LiveUpdates } from "./router/live-part.ts";
 import type { SplitMode } from "./router/split-part.ts";
-import { type BirthState, birthStep } from "./store/birth.ts";
-import { type DeletionState, deletionStep } from "./store/deletion.ts";
+import { type BirthState, birthStep } from "./claims/birth.ts";
+import { type DeletionState, deletionStep } from "./claims/deletion.ts";
 import { WakeCheck } from "./store/wake.ts";
 
 /**

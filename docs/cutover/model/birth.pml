@@ -1,4 +1,4 @@
-/* A birth inside the Worker: worker/src/router/birth.ts and worker/src/store/birth.ts. A request writes for a user who has no file. The router asks
+/* A birth inside the Worker: worker/src/router/birth.ts and worker/src/claims/birth.ts. A request writes for a user who has no file. The router asks
  * the object, looks at the file again, and lets the user begin in the object: it claims, puts an empty database under a fence where there is
  * nothing, and opens the object. Another request, of any router, ends what a birth left open. Births of two requests may run side by side, and
  * beside all commands; each may die at any message. The requests themselves are those of application.pml. */

@@ -160,7 +160,7 @@ type birth struct {
 }
 
 // beginBirth is one message to the object: the claim, and a database without content
-// (worker/src/store/birth.ts).
+// (worker/src/claims/birth.ts).
 func (o *Objects) beginBirth(ctx context.Context, u userdb.UserID, seen userdb.Claim) (birth, error) {
 	claimed, err := with(o, u, func(o *object) (wire.Claimed, error) {
 		if o.state.Gen == seen && !holdsNothing(o.phase()) && !o.isBirth() {

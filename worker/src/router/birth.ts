@@ -16,7 +16,7 @@ export interface Unborn {
 /** Says whether the object serves now; false where somebody else was faster. */
 export type Birth = (user: string, seen: Unborn) => Promise<boolean>;
 
-/** Where the object is after a step (src/store/birth.ts). */
+/** Where the object is after a step (src/claims/birth.ts). */
 interface State {
   readonly gen: number;
   readonly digest?: unknown;

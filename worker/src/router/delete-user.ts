@@ -20,7 +20,7 @@ export interface DeletionPlace {
   readonly keyOf: (user: string) => string;
 }
 
-/** Where the object is after a step (src/store/deletion.ts). */
+/** Where the object is after a step (src/claims/deletion.ts). */
 interface State {
   readonly phase: string;
   readonly gen: number;

@@ -6,11 +6,11 @@ import { parseImport } from "../wire/import.ts";
 import type { DatabaseDigest, Status } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
 import { demandClaim, statusOf } from "../state/guard.ts";
-import { type DigestReport, advanceDigest } from "./digest.ts";
-import { type FinishAnswer, finish } from "./finish.ts";
-import { activate, ready } from "./lifecycle.ts";
-import { applyRows } from "./rows.ts";
-import { applySchema } from "./schema.ts";
+import { type DigestReport, advanceDigest } from "../store/digest.ts";
+import { type FinishAnswer, finish } from "../store/finish.ts";
+import { activate, ready } from "./claim.ts";
+import { applyRows } from "../store/rows.ts";
+import { applySchema } from "../store/schema.ts";
 
 const DIGEST_BUDGET_MS = 5000;
 

@@ -10,14 +10,14 @@ import {
   censusDifference,
 } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
-import { type Difference, differences } from "./differences.ts";
-import { presentBookmark, withBookmarks } from "./bookmark.ts";
-import { completeDigest } from "./digest.ts";
-import { isFinished } from "./finish.ts";
+import { type Difference, differences } from "../store/differences.ts";
+import { presentBookmark, withBookmarks } from "../store/bookmark.ts";
+import { completeDigest } from "../store/digest.ts";
+import { isFinished } from "../store/finish.ts";
 import { advance, beginImportEvent, demandClaim, demandPhase, statusOf } from "../state/guard.ts";
 import { checkEverything, setForeignKeys } from "../state/pragmas.ts";
 import { type Message, type Rule, claimOf, ruleFor } from "../state/phases.ts";
-import { clearRest, wipe } from "./wipe.ts";
+import { clearRest, wipe } from "../store/wipe.ts";
 
 /**
  * What a claim asks for. The id, if any, is random: the same request again, after a lost answer, is the same

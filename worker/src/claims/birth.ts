@@ -6,10 +6,10 @@ import { WireError } from "../wire/errors.ts";
 import { type JsonObject, asClaim, asObject, asOneOf } from "../wire/json.ts";
 import { type DatabaseDigest, parseDatabaseDigest, type Schema } from "../wire/messages.ts";
 import { open } from "./composites.ts";
-import { advanceDigest } from "./digest.ts";
-import { finish } from "./finish.ts";
-import { claim } from "./lifecycle.ts";
-import { applySchema } from "./schema.ts";
+import { advanceDigest } from "../store/digest.ts";
+import { finish } from "../store/finish.ts";
+import { claim } from "./claim.ts";
+import { applySchema } from "../store/schema.ts";
 
 /**
  * `begin` claims the empty object and fills it with nothing. `open` comes when the fence is in R2. `end`

@@ -6,10 +6,10 @@ import { encodeExported } from "../wire/exported.ts";
 import { EXPORT_BYTES } from "../wire/limits.ts";
 import type { Claimed } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
-import { tablesWithRows } from "./catalog.ts";
-import { type DigestReport, advanceDigest } from "./digest.ts";
-import { exportRows, exportSchema } from "./export.ts";
-import { type ClaimRequest, claim } from "./lifecycle.ts";
+import { tablesWithRows } from "../store/catalog.ts";
+import { type DigestReport, advanceDigest } from "../store/digest.ts";
+import { exportRows, exportSchema } from "../store/export.ts";
+import { type ClaimRequest, claim } from "./claim.ts";
 
 const DIGEST_BUDGET_MS = 5000;
 /** One page of a table that is larger ends the answer. */

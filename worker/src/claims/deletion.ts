@@ -3,8 +3,8 @@
 import { type JsonObject, asClaim, asOneOf } from "../wire/json.ts";
 import type { Phase } from "../wire/messages.ts";
 import type { StoreContext } from "../state/context.ts";
-import { claim, merge, release } from "./lifecycle.ts";
-import { clearRest } from "./wipe.ts";
+import { claim, merge, release } from "./claim.ts";
+import { clearRest } from "../store/wipe.ts";
 
 /**
  * `look` changes nothing. `begin` stops every command and all writes. `empty` takes the content away. `end` comes
