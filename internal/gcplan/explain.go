@@ -6,7 +6,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
-	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/terminal"
@@ -33,7 +32,7 @@ func Explain(
 	sheet := terminal.NewSheet(out, proofColumns)
 	totals := explainTotals{Action: string(result.ActionGC), DryRun: true, Users: len(named)}
 	for _, u := range named {
-		x, err := e.Inspect().Explain(ctx, u, opts.OlderThan)
+		x, err := gc.Explain(ctx, e.Inspect(), u, opts.OlderThan)
 		for _, proof := range x.Proofs {
 			if err := sheet.Add(proof); err != nil {
 				return err
@@ -51,7 +50,7 @@ func Explain(
 	return sheet.End(map[string]any{"summary": totals})
 }
 
-func verdict(u userdb.UserID, x inspect.Explanation) string {
+func verdict(u userdb.UserID, x gc.Explanation) string {
 	if !x.Free {
 		return "gc: keeps the file of " + string(u) + ": not every proof holds"
 	}
@@ -64,19 +63,19 @@ func verdict(u userdb.UserID, x inspect.Explanation) string {
 	) + " a month)"
 }
 
-var proofColumns = []terminal.Column[inspect.Proof]{
-	{Head: "USER", Field: "user", Text: func(p inspect.Proof) string { return string(p.User) }},
-	{Head: "PROOF", Keep: true, Field: "proof", Text: func(p inspect.Proof) string { return p.Proof }},
-	{Head: "HOLDS", Keep: true, Field: "holds", Text: holdsText, Style: func(p inspect.Proof) terminal.Style {
+var proofColumns = []terminal.Column[gc.Proof]{
+	{Head: "USER", Field: "user", Text: func(p gc.Proof) string { return string(p.User) }},
+	{Head: "PROOF", Keep: true, Field: "proof", Text: func(p gc.Proof) string { return p.Proof }},
+	{Head: "HOLDS", Keep: true, Field: "holds", Text: holdsText, Style: func(p gc.Proof) terminal.Style {
 		if p.Holds {
 			return terminal.Good
 		}
 		return terminal.Attention
 	}},
-	{Head: "DETAIL", Field: "detail", Text: func(p inspect.Proof) string { return p.Detail }},
+	{Head: "DETAIL", Field: "detail", Text: func(p gc.Proof) string { return p.Detail }},
 }
 
-func holdsText(p inspect.Proof) string {
+func holdsText(p gc.Proof) string {
 	switch {
 	case p.Holds:
 		return "yes"

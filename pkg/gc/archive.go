@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -20,7 +19,7 @@ func (c *Collector) archive(
 	ctx context.Context,
 	u userdb.UserID,
 	file *userfile.Copy,
-	proof inspect.Kept,
+	proof kept,
 	prefix string,
 ) (userdb.ObjectKey, error) {
 	key := ArchiveKey(prefix, u, proof.Receipt.Claim)

@@ -16,7 +16,7 @@ import (
 // fence stays: a tombstone of a few hundred bytes takes the file's place, on condition of its ETag. (Deleting
 // it would let a router with a stale flag create an empty database beside the living one.)
 func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Result {
-	started := c.now()
+	started := c.Clock()
 	r := result.Result{
 		User:    item.User,
 		Action:  result.ActionGC,
@@ -29,7 +29,7 @@ func (c *Collector) Free(ctx context.Context, item Item, opts Options) result.Re
 		err = notFreed(item.Key, r.Reason)
 		r.Reason = ""
 	}
-	return r.End(c.now().Sub(started), err)
+	return r.End(c.Clock().Sub(started), err)
 }
 
 // FreeMarked frees one file of a marked plan, as GC does. The user may have gone back since, or moved again:
@@ -42,7 +42,7 @@ func (c *Collector) FreeMarked(
 	flagged bool,
 	opts Options,
 ) result.Result {
-	started := c.now()
+	started := c.Clock()
 	r := result.Result{
 		User:    item.User,
 		Action:  result.ActionGC,
@@ -50,11 +50,11 @@ func (c *Collector) FreeMarked(
 		Outcome: result.OutcomeKept,
 	}
 	if !flagged {
-		r.Reason = inspect.NoFlag
-		return r.End(c.now().Sub(started), nil)
+		r.Reason = noFlag
+		return r.End(c.Clock().Sub(started), nil)
 	}
 	err := c.free(ctx, item, flag, opts, &r)
-	return r.End(c.now().Sub(started), err)
+	return r.End(c.Clock().Sub(started), err)
 }
 
 func (c *Collector) free(
@@ -64,7 +64,7 @@ func (c *Collector) free(
 	opts Options,
 	r *result.Result,
 ) error {
-	proof, reason, err := c.MayFree(
+	proof, reason, err := c.prover().mayFree(
 		ctx,
 		inspect.Found{User: item.User, Flagged: true, Flag: flag},
 		opts.OlderThan,
@@ -76,7 +76,7 @@ func (c *Collector) free(
 		r.Reason = reason
 		return err
 	}
-	if differs, err := c.StoreDiffers(ctx, item.User, proof); err != nil {
+	if differs, err := c.prover().storeDiffers(ctx, item.User, proof); err != nil {
 		return err
 	} else if differs != "" {
 		return notFreed(item.Key, differs)
@@ -105,7 +105,7 @@ func (c *Collector) free(
 func (c *Collector) fencedBytesDiffer(
 	ctx context.Context,
 	u userdb.UserID,
-	proof inspect.Kept,
+	proof kept,
 	opts Options,
 	r *result.Result,
 ) (string, error) {
@@ -138,12 +138,12 @@ func notFreed(key userdb.ObjectKey, reason string) error {
 }
 
 // tombstoneLanded says whether a PUT took effect although its answer was lost.
-func (c *Collector) tombstoneLanded(ctx context.Context, u userdb.UserID, proof inspect.Kept) bool {
+func (c *Collector) tombstoneLanded(ctx context.Context, u userdb.UserID, proof kept) bool {
 	file, err := c.Source().Look(ctx, u)
 	return err == nil && file.Tombstone() && file.Lin == proof.File.Lin && file.Non == proof.File.Non
 }
 
-func (c *Collector) putTombstone(ctx context.Context, item Item, proof inspect.Kept) (int64, error) {
+func (c *Collector) putTombstone(ctx context.Context, item Item, proof kept) (int64, error) {
 	short := proof.Receipt
 	short.Digest.Tables = nil // the Durable Object has the whole receipt; the tombstone stays small whatever the number of tables
 	receipt, err := json.Marshal(short)

@@ -102,13 +102,6 @@ type Collector struct {
 	Concurrency int
 }
 
-func (c *Collector) now() time.Time {
-	if c.Now != nil {
-		return c.Now()
-	}
-	return time.Now()
-}
-
 // Plan looks at every candidate. Its order does not depend on who answered first, because its digest must
 // not.
 func (c *Collector) Plan(ctx context.Context, candidates []inspect.Found, opts Options) (Plan, error) {
@@ -223,6 +216,8 @@ func (c *Collector) Execute(ctx context.Context, p Plan, run Run) error {
 	)
 }
 
+func (c *Collector) prover() prover { return prover{c.Inspector} }
+
 // Look looks at one user. It answers with an item when the file may be freed, and with the reason for keeping
 // it otherwise.
 func (c *Collector) Look(
@@ -230,12 +225,12 @@ func (c *Collector) Look(
 	f inspect.Found,
 	olderThan time.Duration,
 ) (*Item, result.Result) {
-	started := c.now()
+	started := c.Clock()
 	r := result.Result{User: f.User, Action: result.ActionGC, Outcome: result.OutcomeKept, Bytes: f.Bytes}
-	proof, reason, err := c.MayFree(ctx, f, olderThan)
+	proof, reason, err := c.prover().mayFree(ctx, f, olderThan)
 	if err != nil || reason != "" {
 		r.Reason = reason
-		return nil, r.End(c.now().Sub(started), err)
+		return nil, r.End(c.Clock().Sub(started), err)
 	}
 	return &Item{
 		User:       f.User,

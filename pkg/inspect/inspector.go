@@ -1,5 +1,5 @@
-// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do, why gc
-// keeps a file. Its ports only read, so that it changes nothing is checked by the compiler.
+// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do. Its ports
+// only read, so that it changes nothing is checked by the compiler.
 package inspect
 
 import (
@@ -60,7 +60,8 @@ type Inspector struct {
 	Now        func() time.Time // nil: time.Now
 }
 
-func (i *Inspector) now() time.Time {
+// Clock is what time it is.
+func (i *Inspector) Clock() time.Time {
 	if i.Now != nil {
 		return i.Now()
 	}

@@ -17,10 +17,10 @@ import (
 // Verify compares a migrated user's two sides, table by table. It changes nothing. A difference that the
 // application's own writes do not explain is a Mismatch error, with each difference named.
 func (e *Inspector) Verify(ctx context.Context, u userdb.UserID) result.Result {
-	started := e.now()
+	started := e.Clock()
 	v := &check{Inspector: e, user: u, result: &result.Result{User: u, Action: result.ActionVerify}}
 	err := v.run(ctx)
-	return v.result.End(e.now().Sub(started), err)
+	return v.result.End(e.Clock().Sub(started), err)
 }
 
 type check struct {

@@ -26,7 +26,7 @@ var looks = map[string]func(context.Context, *migrate.Engine) (any, error){
 		return e.Inspect().Preview(ctx, alice, inspect.PreviewOptions{Discard: true})
 	},
 	"explain": func(ctx context.Context, e *migrate.Engine) (any, error) {
-		return e.Inspect().Explain(ctx, alice, 0)
+		return gc.Explain(ctx, e.Inspect(), alice, 0)
 	},
 	"moved": func(ctx context.Context, e *migrate.Engine) (any, error) {
 		return e.Inspect().Moved(ctx, inspect.ScanOptions{WithoutFlags: func(error) {}}, time.Time{})

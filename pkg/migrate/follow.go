@@ -20,8 +20,8 @@ import (
 
 const (
 	// followPageBytes is about how much one request reads. A write that comes then waits for it, so it takes
-	// little longer than a request that reads nothing. A large object is read in about followPages requests, up
-	// to followMostBytes each.
+	// little longer than a request that reads nothing. A large object is read in about followPages requests,
+	// up to followMostBytes each.
 	followPageBytes = 8 << 10
 	followMostBytes = 128 << 10
 	followPages     = 4096

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
@@ -29,7 +30,7 @@ func TestExplainWithoutDurableObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := m.engine(t)
 			e.Stores = stores
-			x, err := e.Inspect().Explain(context.Background(), "alice", 0)
+			x, err := gc.Explain(context.Background(), e.Inspect(), "alice", 0)
 			if err != nil || x.Free || x.Bytes != 0 {
 				t.Errorf("%+v, %v", x, err)
 			}

@@ -401,7 +401,7 @@ func TestLooksAgreeEverywhere(t *testing.T) {
 					plan.Empty() != (name == "split") {
 					t.Errorf("look at a split: %v", err)
 				}
-				if why, err := i.Explain(ctx, alice, 0); err != nil ||
+				if why, err := gc.Explain(ctx, i, alice, 0); err != nil ||
 					why.Free != (c.place == inspect.PlaceObject) {
 					t.Errorf("explain: %+v, %v", why, err)
 				}
@@ -642,7 +642,7 @@ func TestRollbackWithoutTheObject(t *testing.T) {
 				t.Fatalf("%s: %v", r.Outcome, r.Err())
 			}
 		}
-		if why, err := e.Inspect().Explain(t.Context(), alice, 0); err != nil || why.Free {
+		if why, err := gc.Explain(t.Context(), e.Inspect(), alice, 0); err != nil || why.Free {
 			t.Errorf("%+v, %v", why, err)
 		}
 		if r := x.engine().Rollback(t.Context(), alice, migrate.RollbackOptions{}); userdb.KindOf(
@@ -737,7 +737,7 @@ func TestLooksAtWhatIsLeftOpen(t *testing.T) {
 					if err != nil || p.Plan == inspect.WayNothing && s.Serves != userfile.SideFile {
 						t.Errorf("%s: %+v, %v", s.Serves, p, err)
 					}
-					if why, err := i.Explain(t.Context(), alice, 0); err != nil ||
+					if why, err := gc.Explain(t.Context(), i, alice, 0); err != nil ||
 						why.Free && s.Serves != userfile.SideObject {
 						t.Errorf("%s: %+v, %v", s.Serves, why, err)
 					}

@@ -1,4 +1,4 @@
-package inspect
+package gc
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -30,12 +31,13 @@ type Explanation struct {
 // Explain goes through every proof for one user, those that read all of the file and of the Durable Object
 // too. It changes nothing. Where the Durable Object is gone or does not answer, R2's copy of the receipt
 // still says what the kept file is.
-func (e *Inspector) Explain(
+func Explain(
 	ctx context.Context,
+	i *inspect.Inspector,
 	u userdb.UserID,
 	olderThan time.Duration,
 ) (Explanation, error) {
-	x := &explainer{Inspector: e, user: u}
+	x := &explainer{prover: prover{i}, user: u}
 	err := x.run(ctx, olderThan)
 	x.Free = err == nil
 	for _, p := range x.Proofs {
@@ -48,7 +50,7 @@ func (e *Inspector) Explain(
 }
 
 type explainer struct {
-	*Inspector
+	prover
 	user userdb.UserID
 	Explanation
 }
@@ -80,7 +82,7 @@ func (x *explainer) run(ctx context.Context, olderThan time.Duration) error {
 	} else {
 		x.add(true, false, "flag", "there is no %s: the user is not, or not completely, migrated as a whole", x.user.FlagKey())
 	}
-	file, err := x.look(ctx, x.user)
+	file, err := x.Source().Look(ctx, x.user)
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (x *explainer) store(
 		x.add(true, false, "durable object", "%s", reason)
 		return nil
 	}
-	age := x.now().Sub(time.UnixMilli(st.Receipt.MigratedAt))
+	age := x.Clock().Sub(time.UnixMilli(st.Receipt.MigratedAt))
 	x.add(
 		true,
 		true,
@@ -136,7 +138,7 @@ func (x *explainer) store(
 		units.FormatDuration(age),
 		units.FormatDuration(olderThan),
 	)
-	differs, err := x.StoreDiffers(ctx, x.user, Kept{file, *st.Receipt, st.WritesAtActivation})
+	differs, err := x.storeDiffers(ctx, x.user, kept{file, *st.Receipt, st.WritesAtActivation})
 	if err != nil {
 		return err
 	}
@@ -197,7 +199,7 @@ func (x *explainer) has(proof string) bool {
 // sameBytes downloads the file and holds it against a receipt.
 func (x *explainer) sameBytes(ctx context.Context, file userfile.Version, receipt wire.Receipt) {
 	reason := ""
-	kept, err := x.download(ctx, x.user)
+	kept, err := x.Source().Fetch(ctx, x.user)
 	switch {
 	case err != nil:
 		reason = err.Error()

@@ -1,4 +1,4 @@
-package inspect
+package gc
 
 import (
 	"context"
@@ -6,54 +6,58 @@ import (
 	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-const NoFlag = "no flag: the user is not, or not completely, migrated as a whole"
+const noFlag = "no flag: the user is not, or not completely, migrated as a whole"
 
-// Kept is everything that has to hold before a file may go.
-type Kept struct {
+// kept is everything that has to hold before a file may go.
+type kept struct {
 	File               userfile.Version
 	Receipt            wire.Receipt
 	writesAtActivation int64
 }
 
-// MayFree proves that the user's file may go, or gives the reason why not.
-func (e *Inspector) MayFree(ctx context.Context, f Found, olderThan time.Duration) (Kept, string, error) {
-	if f.Place == PlaceUnreadable {
-		return Kept{}, "", f.Err
+// prover proves with ports that cannot write.
+type prover struct{ *inspect.Inspector }
+
+// mayFree proves that the user's file may go, or gives the reason why not.
+func (p prover) mayFree(ctx context.Context, f inspect.Found, olderThan time.Duration) (kept, string, error) {
+	if f.Place == inspect.PlaceUnreadable {
+		return kept{}, "", f.Err
 	}
 	if !f.Flagged {
-		return Kept{}, NoFlag, nil
+		return kept{}, noFlag, nil
 	}
-	file, err := e.look(ctx, f.User)
+	file, err := p.Source().Look(ctx, f.User)
 	if err != nil {
-		return Kept{}, "", err
+		return kept{}, "", err
 	}
 	switch {
 	case file.Absent:
-		return Kept{}, "there is no file", nil
+		return kept{}, "there is no file", nil
 	case file.Tombstone():
-		return Kept{}, "freed before", nil
+		return kept{}, "freed before", nil
 	case !file.Fenced():
-		return Kept{}, "the file is not fenced: it is authoritative", nil
+		return kept{}, "the file is not fenced: it is authoritative", nil
 	case file.Mark.Split:
-		return Kept{}, "the user is split: the file has the hot rows", nil
+		return kept{}, "the user is split: the file has the hot rows", nil
 	}
-	st, err := e.Stores.Status(ctx, f.User)
+	st, err := p.Stores.Status(ctx, f.User)
 	if err != nil {
-		return Kept{}, "", err
+		return kept{}, "", err
 	}
-	if reason := e.storeKeeps(st, file, f.Flag, olderThan); reason != "" {
-		return Kept{}, reason, nil
+	if reason := p.storeKeeps(st, file, f.Flag, olderThan); reason != "" {
+		return kept{}, reason, nil
 	}
-	return Kept{file, *st.Receipt, st.WritesAtActivation}, "", nil
+	return kept{file, *st.Receipt, st.WritesAtActivation}, "", nil
 }
 
 // storeKeeps gives the reason in the Durable Object's state, its receipt or the flag for keeping the file.
-func (e *Inspector) storeKeeps(
+func (p prover) storeKeeps(
 	st wire.Status,
 	file userfile.Version,
 	flag userdb.FlagMeta,
@@ -81,7 +85,7 @@ func (e *Inspector) storeKeeps(
 	case file.Size != r.SourceBytes:
 		return fmt.Sprintf("the object has %d bytes, the fenced one had %d", file.Size, r.SourceBytes)
 	default:
-		if age := e.now().Sub(time.UnixMilli(r.MigratedAt)); age < olderThan {
+		if age := p.Clock().Sub(time.UnixMilli(r.MigratedAt)); age < olderThan {
 			return fmt.Sprintf(
 				"migrated %s ago, kept for %s",
 				units.FormatDuration(age),
@@ -92,10 +96,10 @@ func (e *Inspector) storeKeeps(
 	}
 }
 
-// StoreDiffers reads everything that the Durable Object holds: with the file goes the last other copy of it.
+// storeDiffers reads everything that the Durable Object holds: with the file goes the last other copy of it.
 // What is there must be what was imported unless the application wrote since.
-func (e *Inspector) StoreDiffers(ctx context.Context, u userdb.UserID, proof Kept) (string, error) {
-	report, err := e.Stores.FreshDigest(ctx, u)
+func (p prover) storeDiffers(ctx context.Context, u userdb.UserID, proof kept) (string, error) {
+	report, err := p.Stores.FreshDigest(ctx, u)
 	if err != nil {
 		return "", err
 	}
