@@ -1,5 +1,5 @@
-// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do. Its ports
-// only read, so that it changes nothing is checked by the compiler.
+// Package inspect looks at users: where they are, whether both sides agree, what a rollback would do. Its
+// ports only read, so that it changes nothing is checked by the compiler.
 package inspect
 
 import (

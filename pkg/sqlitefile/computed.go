@@ -111,8 +111,9 @@ func (f *File) NewStoredChecker(ctx context.Context, t *Table) (*StoredChecker, 
 	return c, end, nil
 }
 
-// RefuseStored refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute depends
-// on the encoding, a Durable Object has UTF-8, and no look at today's rows says what later ones will hold.
+// RefuseStored refuses a STORED column in a UTF-16 file. What hex(), CAST AS BLOB and their like compute
+// depends on the encoding, a Durable Object has UTF-8, and no look at today's rows says what later ones
+// will hold.
 func RefuseStored(t *Table, encoding string) *Finding {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Generated == GeneratedStored })
 	if encoding == UTF8 || i < 0 {

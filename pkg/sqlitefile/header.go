@@ -99,8 +99,8 @@ func (f *File) UsedBytes() int64 { return f.head.usedBytes() }
 // Encoding is that of all texts: UTF-8, UTF-16le or UTF-16be.
 func (f *File) Encoding() string { return f.head.encoding() }
 
-// SchemaFormat is what the file's tables and indexes may use of SQLite. Those of before DescendingFormat ignore
-// DESC.
+// SchemaFormat is what the file's tables and indexes may use of SQLite. Those of before DescendingFormat
+// ignore DESC.
 func (f *File) SchemaFormat() uint32 { return f.head.u32(schemaFormatAt) }
 
 // onlyZeros says whether nothing but zeros stands in the file from offset on.

@@ -16,8 +16,8 @@ type Report struct {
 	Entries Entries `json:"entries"`
 }
 
-// NewReport sums up findings of TrySchema, CheckIntegrity, RowCheckers and others; those of one reason about one
-// object and column become one.
+// NewReport sums up findings of TrySchema, CheckIntegrity, RowCheckers and others; those of one reason
+// about one object and column become one.
 func NewReport(list []Finding) *Report {
 	found := findings{}
 	found.add(list...)

@@ -1,5 +1,5 @@
-// Package dbfile makes SQLite files for tests by statements, as an application would, or by edits of the schema
-// that no application makes.
+// Package dbfile makes SQLite files for tests by statements, as an application would, or by edits of the
+// schema that no application makes.
 package dbfile
 
 import (
