@@ -79,7 +79,7 @@ func readHeader(path string) (*header, error) {
 	return h, nil
 }
 
-// Pages reads and judges the header of the file at path, of which nothing else need be there. size is that of
+// Pages reads and judges the header of the file at path; nothing else of it need be there. size is that of
 // a page, usable how much of one is for content. What is wrong with the header comes as a Finding in the
 // error.
 func Pages(path string) (size, usable int, err error) {
