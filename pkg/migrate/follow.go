@@ -25,6 +25,9 @@ const (
 	followPageBytes = 8 << 10
 	followMostBytes = 128 << 10
 	followPages     = 4096
+	// A user who wrote nothing for followRest is hardly held up by more.
+	followRest      = 2 * time.Second
+	followRestBytes = 64 << 10
 	// The pause between two requests is followShare times as long as the request before took, so that writes
 	// seldom meet one. It ends after followLongest, since most of that time may have been the network.
 	followPause   = 25 * time.Millisecond
@@ -109,6 +112,7 @@ type follower struct {
 	tables map[string]*followed
 	order  []*followed
 	took   time.Duration // by the last request
+	wrote  time.Time     // when the application was last seen to have written, at first when the copy began
 	wholes bool          // the Worker sends whole tables at the end
 }
 
@@ -120,7 +124,7 @@ type followed struct {
 	checked bool
 	ahead   bool // rows came behind after, because they changed
 	rereads int
-	rows    int64 // of the largest page: as many are compared at once
+	rows    int64 // that followPageBytes hold at most: as many are compared at once, or a multiple
 	aside   bool  // its changes are not named: it comes whole with the last answer
 }
 
@@ -173,14 +177,30 @@ func pauseAfter(took time.Duration) time.Duration {
 	return max(took, min(max(followPause, followShare*took), followLongest))
 }
 
-// pageBytes is about how much one request reads.
-func (f *follower) pageBytes() int64 {
+// leastBytes is about how much one request reads beside the application's writes.
+func (f *follower) leastBytes() int64 {
 	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
 }
 
+// pageBytes is about how much the next request reads.
+func (f *follower) pageBytes() int64 {
+	if f.now().Sub(f.wrote) < followRest {
+		return f.leastBytes()
+	}
+	return max(followRestBytes, f.leastBytes())
+}
+
+// pageRows is how many rows of a table the next request compares.
+func (f *follower) pageRows(t *followed) int64 {
+	return max(t.rows, 1) * f.pageBytes() / followPageBytes
+}
+
+// note takes down how many rows a page of so many bytes had.
+func (t *followed) note(rows, bytes int64) { t.rows = max(t.rows, rows*followPageBytes/bytes) }
+
 // mostAsked is after how many requests the copy is given up.
 func (f *follower) mostAsked() int {
-	pages := 1 + int(f.begun.DatabaseBytes/f.pageBytes())
+	pages := 1 + int(f.begun.DatabaseBytes/f.leastBytes())
 	return followMore*pages + 8*len(f.order) + followLeast
 }
 
@@ -189,7 +209,7 @@ func (f *follower) begin(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	f.at, f.alone, f.wholes = at, at.Began, at.Virtual
+	f.at, f.alone, f.wholes, f.wrote = at, at.Began, at.Virtual, f.now()
 	if at.Gen != f.begun.Gen {
 		return errMoved
 	}
@@ -242,7 +262,7 @@ func (f *follower) step(ctx context.Context) (done bool, err error) {
 	}
 	var req wire.FollowRequest
 	if t.read {
-		req.Check = &wire.FollowCheck{Table: t.name, After: t.after, Limit: max(t.rows, 1)}
+		req.Check = &wire.FollowCheck{Table: t.name, After: t.after, Limit: f.pageRows(t)}
 	} else {
 		req.Read = &wire.ExportRequest{Table: t.name, After: t.after, MaxBytes: f.pageBytes()}
 	}
@@ -258,6 +278,7 @@ func (f *follower) step(ctx context.Context) (done bool, err error) {
 	case t.read && !wasRead: // it came whole
 		return false, nil
 	}
+	t.note(f.at.Read.Rows, req.Read.MaxBytes)
 	return false, f.add(t, f.at.Read)
 }
 
@@ -270,6 +291,9 @@ func (f *follower) ask(ctx context.Context, req wire.FollowRequest) error {
 		return err
 	}
 	f.took = f.now().Sub(begun)
+	if at.Writes != before.Writes {
+		f.wrote = f.now()
+	}
 	if at.Gen != before.Gen || at.Lin != before.Lin || at.Revision != before.Revision {
 		return errMoved
 	}
@@ -368,7 +392,8 @@ func (f *follower) replace(t *followed, whole *wire.ExportPage) error {
 		if err != nil {
 			return err
 		}
-		t.read, t.rows = true, max(t.rows, whole.Rows)
+		t.read = true
+		t.note(whole.Rows, max(int64(len(whole.Body)), followPageBytes))
 		return whole.Each(in.Put)
 	}
 	t.read, t.checked = false, counts(t.name)
@@ -395,7 +420,6 @@ func (f *follower) add(t *followed, page *wire.ExportPage) error {
 	if err != nil {
 		return err
 	}
-	t.rows = max(t.rows, page.Rows)
 	if t.after = page.Last; page.Done {
 		t.read, t.after = true, nil
 	}

@@ -1,0 +1,77 @@
+package migrate_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/dbmigrate/dbmigrate/pkg/backup"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
+)
+
+// measured notes how much each request of a copy reads, in bytes, and compares, in rows.
+type measured struct {
+	migrate.Snapshots
+	before        func(asked int)
+	reads, checks []int64
+}
+
+func (m *measured) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
+	if req.Read != nil {
+		m.reads = append(m.reads, req.Read.MaxBytes)
+	}
+	if req.Check != nil && req.Check.Table == "large" {
+		m.checks = append(m.checks, req.Check.Limit)
+	}
+	m.before(len(m.reads) + len(m.checks))
+	return m.Snapshots.Follow(ctx, u, req)
+}
+
+// TestACopyReadsLittleBesideWrites: writes wait for each request, so it reads little while the application
+// writes. A user who rests is read in larger ones.
+func TestACopyReadsLittleBesideWrites(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		writes func(asked int) bool
+		reads  bool // some of the requests read more
+		checks bool // some compare more
+	}{
+		{"at rest", func(int) bool { return false }, true, true},
+		{"always", func(int) bool { return true }, false, false},
+		{"from the middle on", func(asked int) bool { return asked > 82 }, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// Less than a batch, since the world's object takes these in order only.
+				w, _, _ := oneUser(t, "CREATE TABLE large (a)",
+					"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO large SELECT zeroblob(1000) FROM n")
+				mustDo(t, plain(w).Migrate(t.Context(), alice), result.OutcomeMigrated)
+				e := plain(w)
+				m := &measured{Snapshots: e.Snapshots, before: func(asked int) {
+					if c.writes(asked) {
+						insert(t, w, asked)
+					}
+				}}
+				e.Snapshots, e.SnapshotBytes = m, 0
+				target, err := backup.NewTarget(t.TempDir(), e.Files, e.Layout)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustDo(t, target.Job(e)(t.Context(), alice), result.OutcomeBackedUp)
+				if least := slices.Min(m.reads); least != 8<<10 || m.reads[0] != least {
+					t.Errorf("reads %d", m.reads)
+				}
+				if more := slices.Max(m.reads) > 8<<10; more != c.reads {
+					t.Errorf("reads %d", m.reads)
+				}
+				if more := slices.Max(m.checks) > 10; more != c.checks {
+					t.Errorf("compares %d rows", m.checks)
+				}
+			})
+		})
+	}
+}
