@@ -7,7 +7,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
-	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/internal/runpage"
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
@@ -49,7 +49,7 @@ func newMigrate(a *app) *cobra.Command {
 }
 
 func (o *migrateOptions) check(flags *pflag.FlagSet) error {
-	if err := runs.CheckReport(o.reportFlag.file); err != nil {
+	if err := runpage.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}
 	if err := o.writers.check(flags); err != nil {

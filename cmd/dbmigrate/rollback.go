@@ -13,7 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/preconditions"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/rollback"
-	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/internal/runpage"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -75,7 +75,7 @@ func (a *app) rollback(cmd *cobra.Command, o *rollbackOptions, args []string) er
 	if o.Prefer != "" && o.Prefer != split.PreferHot && o.Prefer != split.PreferCold {
 		return usageError(fmt.Sprintf("--prefer must be hot or cold, not %q", o.Prefer), "", "", "")
 	}
-	if err := runs.CheckReport(o.reportFlag.file); err != nil {
+	if err := runpage.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}
 	watch, err := a.watch(&o.watchFlags)

@@ -13,6 +13,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/runpage"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
 )
 
@@ -56,7 +57,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 		return err
 	}
 	if o.report != "" {
-		return a.runPage(cmd.Context(), runs.Page{Place: place, Run: o.report, Bucket: c.Bucket, Requests: o.requests},
+		return a.runPage(cmd.Context(), runpage.Page{Place: place, Run: o.report, Bucket: c.Bucket, Requests: o.requests},
 			cmp.Or(o.file, "run-"+o.report+".html"))
 	}
 	bucketUnread := false
@@ -72,7 +73,7 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 }
 
 // runPage writes the page of a run, and says where.
-func (a *app) runPage(ctx context.Context, page runs.Page, path string) error {
+func (a *app) runPage(ctx context.Context, page runpage.Page, path string) error {
 	page.Version = version()
 	if err := page.Write(ctx, path); err != nil {
 		return err
@@ -115,6 +116,6 @@ func (a *app) report(cmd *cobra.Command, c *connect.Connection, f *reportFlag, u
 	if err != nil {
 		return err
 	}
-	page := runs.Page{Place: place, Run: c.Engine.Run, Bucket: c.Config.Bucket}
+	page := runpage.Page{Place: place, Run: c.Engine.Run, Bucket: c.Config.Bucket}
 	return a.runPage(context.WithoutCancel(cmd.Context()), page, f.file)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/cost"
 	"github.com/dbmigrate/dbmigrate/internal/latency"
 	"github.com/dbmigrate/dbmigrate/internal/record"
-	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/internal/runpage"
 	"github.com/dbmigrate/dbmigrate/internal/scan"
 	"github.com/dbmigrate/dbmigrate/internal/scanlog"
 	"github.com/dbmigrate/dbmigrate/internal/selection"
@@ -67,7 +67,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 	if o.policy != "" {
 		return a.scanPolicy(cmd, o, args)
 	}
-	if err := runs.CheckReport(o.report); err != nil {
+	if err := runpage.CheckReport(o.report); err != nil {
 		return err
 	}
 	requests, err := o.readRequests()

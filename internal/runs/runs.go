@@ -36,7 +36,8 @@ type Line struct {
 	Local    bool           `json:"local,omitempty"` // read on this machine
 }
 
-func lineOf(r record.Run) Line {
+// LineOf is what the list says of a run.
+func LineOf(r record.Run) Line {
 	l := Line{
 		Run:      r.Begin.Run,
 		Action:   r.Action,
@@ -79,7 +80,7 @@ func Print(out *terminal.Output, runs []record.Run, bucketUnread bool) error {
 	sheet, states := terminal.NewSheet(out, columnsUpTo(most)), map[string]int{}
 	for _, r := range runs {
 		states[string(r.State)]++
-		if err := sheet.Add(lineOf(r)); err != nil {
+		if err := sheet.Add(LineOf(r)); err != nil {
 			return err
 		}
 	}
@@ -88,7 +89,7 @@ func Print(out *terminal.Output, runs []record.Run, bucketUnread bool) error {
 	}
 	out.Say(
 		"runs: %s",
-		strings.Join(append([]string{units.Plural(len(runs), "run")}, countsText(states)...), ", "),
+		strings.Join(append([]string{units.Plural(len(runs), "run")}, Counts(states)...), ", "),
 	)
 	if len(runs) > 1 && out.DrawsErr() {
 		out.Say("      users in each, the oldest first: %s", terminal.Sparkline(sizesOf(runs), len(runs)))
@@ -118,7 +119,8 @@ func sizesOf(runs []record.Run) (sizes []float64) {
 	return sizes
 }
 
-func countsText(counts map[string]int) []string {
+// Counts are outcomes in words, by name.
+func Counts(counts map[string]int) []string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
@@ -157,7 +159,7 @@ var columns = []terminal.Column[Line]{
 		Text:  func(l Line) string { return terminal.SizeOrNothing(l.Bytes) },
 		Data:  func(l Line) string { return strconv.FormatInt(l.Bytes, 10) },
 	},
-	{Head: "BY", Field: "by", Text: byText},
+	{Head: "BY", Field: "by", Text: Line.Who},
 	{Head: "REASON", Field: "reason", Text: func(l Line) string { return l.Reason }},
 }
 
@@ -174,7 +176,7 @@ func runStyle(l Line) terminal.Style {
 }
 
 func outcomesText(l Line) string {
-	parts := countsText(l.Outcomes)
+	parts := Counts(l.Outcomes)
 	if l.NotBegun > 0 {
 		parts = append(parts, fmt.Sprintf("%d not begun", l.NotBegun))
 	}
@@ -184,7 +186,8 @@ func outcomesText(l Line) string {
 	return strings.Join(parts, ", ")
 }
 
-func byText(l Line) string {
+// Who began the run, and by what.
+func (l Line) Who() string {
 	if l.Via == "" {
 		return l.By
 	}

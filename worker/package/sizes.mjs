@@ -12,7 +12,7 @@ const MOUNTED = 'export { createRouter, handleAdmin, UserDataStore, UserLogic } 
 const PARTS = 'export * from "./live-updates.ts"; export * from "./split.ts";';
 const COLUMNS = ["store", "router", "query", "file", "wire", "live", "admin", "state", "logic"];
 /** They have one column. */
-const TOGETHER = { schema: "logic", "object-logic": "logic" };
+const TOGETHER = { claims: "store", schema: "logic", "object-logic": "logic" };
 
 const wasmBeside = {
   name: "wasm",

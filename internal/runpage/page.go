@@ -1,4 +1,6 @@
-package runs
+// Package runpage writes the HTML page of a run: what became of its users, how fast, and the way back.
+// internal/htmlreport has the template.
+package runpage
 
 import (
 	"cmp"
@@ -17,6 +19,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/htmlreport"
 	"github.com/dbmigrate/dbmigrate/internal/latency"
 	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/runs"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -201,7 +204,7 @@ func (s *story) page(version string) htmlreport.Run {
 		Alarm:    len(s.open) > 0 || r.Summary.Failed > 0 || r.State == record.NoEnd,
 		Fine:     r.State == record.Ended && r.Summary.Failed == 0,
 		When:     time.UnixMilli(r.At).UTC().Format("2 January 2006, 15:04:05 MST"),
-		Who:      byText(lineOf(*r)),
+		Who:      runs.LineOf(*r).Who(),
 		Reason:   r.Begin.Reason,
 		Bucket:   r.Bucket,
 		Tiles:    s.tiles(),
@@ -239,7 +242,7 @@ func (s *story) state() string {
 // sentence is the run in a sentence or two.
 func (s *story) sentence() string {
 	r := &s.run
-	parts := countsText(r.Summary.Outcomes)
+	parts := runs.Counts(r.Summary.Outcomes)
 	if r.Summary.NotBegun > 0 {
 		parts = append(parts, fmt.Sprintf("%d not begun", r.Summary.NotBegun))
 	}
