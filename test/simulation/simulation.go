@@ -655,11 +655,23 @@ func (l *life) settle(forward bool) error {
 			world.NewLine(l.dice("last line", i), world.Trouble{}, &l.late),
 		)
 		err = r.Err()
-		if err == nil || userdb.KindOf(err) == userdb.NotFound {
+		switch {
+		case err == nil:
+			return nil
+		case userdb.KindOf(err) == userdb.NotFound && !endsByRollback(err):
 			return nil // a user who never wrote has nothing to move
+		case endsByRollback(err):
+			forward = false // as an operator who reads it does
 		}
 	}
 	return fmt.Errorf("a last, undisturbed command does not end: %w", err)
+}
+
+// endsByRollback says of an error that a rollback is the only way out that it names. What a birth left open, a
+// router ends, too.
+func endsByRollback(err error) bool {
+	var e *userdb.Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Hint, "`dbmigrate rollback` ends what was begun")
 }
 
 // witness knows what the application was told.
