@@ -199,16 +199,16 @@ func (x *explainer) has(proof string) bool {
 // sameBytes downloads the file and holds it against a receipt.
 func (x *explainer) sameBytes(ctx context.Context, file userfile.Version, receipt wire.Receipt) {
 	reason := ""
-	kept, err := x.Source().Fetch(ctx, x.user)
+	copied, err := x.Source().Fetch(ctx, x.user)
 	switch {
 	case err != nil:
 		reason = err.Error()
-	case kept.ETag != file.ETag:
+	case copied.ETag != file.ETag:
 		reason = "the object changed while it was read"
-	case kept.SHA != receipt.SourceSHA:
+	case copied.SHA != receipt.SourceSHA:
 		reason = "they are not the ones that were fenced"
 	}
-	kept.Remove()
+	copied.Remove()
 	if reason == "" {
 		reason = "they are, bit for bit, the ones that were migrated: SHA-256 " + receipt.SourceSHA
 		x.add(true, true, "bytes", "%s", reason)

@@ -38,9 +38,11 @@ const (
 	// followRereads bounds how often one table is read again because nobody can name which of its rows
 	// changed.
 	followRereads = 5
-	// A copy is given up after followMore requests for each page that the object had, and followLeast for the
-	// rest: the application writes more than is read between its writes. A user who rests takes about two a
-	// page, and a few more where all is small numbers, which are longer on the way.
+	// followPatience times as many requests as the object takes beside writes are made in little ones.
+	followPatience = 2
+	// A copy is then given up after followMore requests for each larger page that the object had, and
+	// followLeast for the rest: the application writes more than is read between its writes. A user who rests
+	// takes about two a page, and a few more where all is small numbers, which are longer on the way.
 	followMore  = 16
 	followLeast = 256
 )
@@ -111,6 +113,7 @@ type follower struct {
 	alone  bool           // nobody else needs the object's log
 	tables map[string]*followed
 	order  []*followed
+	asked  int           // requests
 	took   time.Duration // by the last request
 	wrote  time.Time     // when the application was last seen to have written, at first when the copy began
 	wholes bool          // the Worker sends whole tables at the end
@@ -141,9 +144,9 @@ func (f *follower) copyTo(ctx context.Context, path string) (err error) {
 	if err := f.begin(ctx, path); err != nil {
 		return err
 	}
-	for asked, done := 1, false; !done; asked++ {
-		if asked > f.mostAsked() {
-			return outrun(asked)
+	for done := false; !done; {
+		if f.asked++; f.asked > f.mostAsked() {
+			return outrun(f.asked)
 		}
 		var err error
 		if done, err = f.step(ctx); err != nil {
@@ -182,12 +185,17 @@ func (f *follower) leastBytes() int64 {
 	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
 }
 
-// pageBytes is about how much the next request reads.
+// pageBytes is about how much the next request reads. A copy that writes are about to outrun reads more, too.
 func (f *follower) pageBytes() int64 {
-	if f.now().Sub(f.wrote) < followRest {
+	if f.now().Sub(f.wrote) < followRest && f.asked < followPatience*f.leastPages() {
 		return f.leastBytes()
 	}
 	return max(followRestBytes, f.leastBytes())
+}
+
+// leastPages is how many requests read the object as it was, and again to compare, beside writes.
+func (f *follower) leastPages() int {
+	return 2*(1+int(f.begun.DatabaseBytes/f.leastBytes())) + 4*len(f.order)
 }
 
 // pageRows is how many rows of a table the next request compares.
@@ -195,13 +203,16 @@ func (f *follower) pageRows(t *followed) int64 {
 	return max(t.rows, 1) * f.pageBytes() / followPageBytes
 }
 
-// note takes down how many rows a page of so many bytes had.
-func (t *followed) note(rows, bytes int64) { t.rows = max(t.rows, rows*followPageBytes/bytes) }
+// note takes down how many rows a page had for its size.
+func (t *followed) note(page *wire.ExportPage) {
+	bytes := max(int64(len(page.Cells)+len(page.Reals)), followPageBytes)
+	t.rows = max(t.rows, page.Rows*followPageBytes/bytes)
+}
 
 // mostAsked is after how many requests the copy is given up.
 func (f *follower) mostAsked() int {
-	pages := 1 + int(f.begun.DatabaseBytes/f.leastBytes())
-	return followMore*pages + 8*len(f.order) + followLeast
+	pages := 1 + int(f.begun.DatabaseBytes/max(followRestBytes, f.leastBytes()))
+	return followPatience*f.leastPages() + followMore*pages + 8*len(f.order) + followLeast
 }
 
 func (f *follower) begin(ctx context.Context, path string) error {
@@ -278,7 +289,7 @@ func (f *follower) step(ctx context.Context) (done bool, err error) {
 	case t.read && !wasRead: // it came whole
 		return false, nil
 	}
-	t.note(f.at.Read.Rows, req.Read.MaxBytes)
+	t.note(f.at.Read)
 	return false, f.add(t, f.at.Read)
 }
 
@@ -393,7 +404,7 @@ func (f *follower) replace(t *followed, whole *wire.ExportPage) error {
 			return err
 		}
 		t.read = true
-		t.note(whole.Rows, max(int64(len(whole.Body)), followPageBytes))
+		t.note(whole)
 		return whole.Each(in.Put)
 	}
 	t.read, t.checked = false, counts(t.name)

@@ -63,7 +63,7 @@ func TestACopyThatIsOutrunEnds(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := target.Job(e)(t.Context(), alice)
-				if outrun.asked > 300 {
+				if outrun.asked > 400 {
 					t.Errorf("%d requests for an object of %d bytes", outrun.asked, r.Bytes)
 				}
 				if rests {

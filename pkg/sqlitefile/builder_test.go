@@ -2,6 +2,7 @@ package sqlitefile
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -224,8 +225,11 @@ func TestFullTextTablesThatNoMessageLists(t *testing.T) {
 	if err := b.Finish(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := openFile(t, path).CheckExternalIndexes(t.Context()); err != nil || len(list) != 0 {
-		t.Errorf("the index is out of step: %v, %v", list, err)
+	f := openFile(t, path)
+	damage, integrityErr := f.CheckIntegrity(t.Context())
+	list, indexErr := f.CheckExternalIndexes(t.Context())
+	if err := errors.Join(integrityErr, indexErr); err != nil || len(damage)+len(list) != 0 {
+		t.Errorf("damaged, or out of step: %v, %v, %v", damage, list, err)
 	}
 
 	b, path = mustCreate(

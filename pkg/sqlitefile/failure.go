@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	// WayOutDamaged is the way out of what SQLite calls corrupt.
 	WayOutDamaged = "restore the object from a copy, or try sqlite3's .recover"
 	wayOutCostly  = "look for views of views, recursive queries, expressions that make large values; drop or simplify them"
 	wayOutIndex   = "find out whether rows are lost; if the table is right, REINDEX rebuilds the index"

@@ -144,9 +144,6 @@ func (f *File) Header() wire.Header {
 // Mark returns the fence or stamp in the file's header.
 func (f *File) Mark() userdb.Mark { return f.head.mark }
 
-// Path is where the file lies.
-func (f *File) Path() string { return f.path }
-
 // Objects returns the rows of sqlite_schema in their order. The caller does not change them.
 func (f *File) Objects() []SchemaObject { return f.objects }
 

@@ -358,9 +358,9 @@ func wantFullText(t *testing.T, shape hardShape, built string) {
 	}
 }
 
-func TestFencedFileReadsAsBefore(t *testing.T) {
-	path := makeHard(t, hardShapes[1])
-	before := digestOf(t, openFile(t, path))
+// fence puts a fence into the file, and returns its content.
+func fence(t *testing.T, path string) []byte {
+	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -373,6 +373,13 @@ func TestFencedFileReadsAsBefore(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return content
+}
+
+func TestFencedFileReadsAsBefore(t *testing.T) {
+	path := makeHard(t, hardShapes[1])
+	before := digestOf(t, openFile(t, path))
+	content := fence(t, path)
 	f := openFile(t, path)
 	wantSameDigest(t, digestOf(t, f), before)
 	if h := f.Header(); h.WriteVersion != 2 || h.ReadVersion != 2 || f.Mark().Non != 4 {

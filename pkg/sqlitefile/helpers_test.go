@@ -13,9 +13,8 @@ import (
 
 // How files are made.
 var (
-	makeFile         = dbfile.Make
-	execAll          = dbfile.Exec
-	allowSchemaEdits = dbfile.AllowSchemaEdits
+	makeFile = dbfile.Make
+	execAll  = dbfile.Exec
 )
 
 func openFile(t testing.TB, path string) *File {

@@ -12,7 +12,7 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Tables   int       `json:"tables"` // that hold rows
 	Rows     int64     `json:"rows"`
-	// Entries are counted by Survey, for databases that can be moved only.
+	// Entries are counted by preflight.Survey, for databases that can be moved only.
 	Entries Entries `json:"entries"`
 }
 

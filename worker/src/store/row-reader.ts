@@ -19,7 +19,9 @@ export interface Chunk {
 
 // The cells of a chunk are one SQLite string, and production takes none over 2,000,000 bytes.
 const TARGET_BYTES = 512 * 1024;
+// Who wants little gets little from the first query on, also of rows that are long.
 const FIRST_GUESS_ROWS = 64;
+const FIRST_GUESS_ROW_BYTES = 1024;
 const MAX_ROWS = 2048;
 // concat() takes 127 arguments.
 const CONCAT_ARGUMENTS = 100;
@@ -42,13 +44,14 @@ export class RowReader {
   /** Where REALs were so far, by the place among the columns. */
   readonly #withReals = new Set<number>();
   readonly #target: number;
-  #guess = FIRST_GUESS_ROWS;
+  #guess: number;
 
   /** @param most about how many bytes the caller has use for at once */
   constructor(sql: SqlStorage, shape: TableShape, most = TARGET_BYTES) {
     this.#sql = sql;
     this.shape = shape;
     this.#target = Math.min(most, TARGET_BYTES);
+    this.#guess = Math.min(FIRST_GUESS_ROWS, Math.max(1, Math.floor(this.#target / FIRST_GUESS_ROW_BYTES)));
     this.#read = sourceOf(shape);
     this.#columns = rowColumns(this.#read.shape);
     this.#rowCells = concatenation(
