@@ -667,8 +667,8 @@ func (l *life) settle(forward bool) error {
 	return fmt.Errorf("a last, undisturbed command does not end: %w", err)
 }
 
-// endsByRollback says of an error that a rollback is the only way out that it names. What a birth left open, a
-// router ends, too.
+// endsByRollback says of an error that a rollback is the only way out that it names. What a birth left open,
+// a router ends, too.
 func endsByRollback(err error) bool {
 	var e *userdb.Error
 	return errors.As(err, &e) && strings.HasPrefix(e.Hint, "`dbmigrate rollback` ends what was begun")
