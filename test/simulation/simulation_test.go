@@ -71,7 +71,7 @@ func TestLives(t *testing.T) {
 func TestLivesThatFailed(t *testing.T) {
 	for seed, fault := range map[uint64]string{
 		650000022: "a migrate that failed behind its claim left a birth that nobody could end, and did not say so",
-		9444:      "a migrate died whose user was deleted meanwhile: only the rollback that migrate names opens the user again",
+		9444:      "a migrate died, and its user was deleted meanwhile: only the rollback that migrate names opens the user again",
 		646000224: "an export that came twice sealed the object behind the end of its rollback",
 	} {
 		if _, err := live(t, seed); err != nil {
