@@ -20,7 +20,7 @@ import (
 
 const (
 	// followPageBytes is about how much one request reads. A write that comes then waits for it, so it takes
-	// little longer than a request that reads nothing. A large object is read in about followPages requests,
+	// hardly longer than a request that reads nothing. A large object is read in about followPages requests,
 	// up to followMostBytes each.
 	followPageBytes = 8 << 10
 	followMostBytes = 128 << 10
