@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/dbfile"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -70,30 +71,15 @@ func TestShortIndexOverAnExpression(t *testing.T) {
 		"CREATE INDEX i ON t(a*2)",
 		"INSERT INTO t VALUES(1), (2)",
 	)
-	conn, err := capi.Open(path, capi.ReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	allowSchemaEdits(t, conn)
-	execAll(
+	dbfile.Edit(
 		t,
-		conn,
+		path,
 		"CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'i'",
 		"DELETE FROM sqlite_schema WHERE name = 'i'",
 	)
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
 	// The row is written by a connection that does not know the index; its entry is put back by the next one.
 	for _, statements := range [][]string{{"INSERT INTO t VALUES(3)"}, {"INSERT INTO sqlite_schema VALUES('index', 'i', 't', 3, 'CREATE INDEX i ON t(a*2)')"}} {
-		if conn, err = capi.Open(path, capi.ReadWrite); err != nil {
-			t.Fatal(err)
-		}
-		allowSchemaEdits(t, conn)
-		execAll(t, conn, statements...)
-		if err := conn.Close(); err != nil {
-			t.Fatal(err)
-		}
+		dbfile.Edit(t, path, statements...)
 	}
 	if got := reasonsOf(preflight(t, path).Findings); !slices.Equal(got, []sqlitefile.Reason{sqlitefile.ReasonDamaged}) {
 		t.Errorf("%v", got)
@@ -118,15 +104,8 @@ func TestStoredColumnsThatAnotherVersionComputed(t *testing.T) {
 		!strings.Contains(f.Detail, "REAL 4.5") {
 		t.Errorf("%+v", f)
 	}
-	conn, err := capi.Open(path, capi.ReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
 	way, _, _ := strings.Cut(f.WayOut, " with SQLite")
-	execAll(t, conn, way)
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dbfile.Change(t, path, func(conn *capi.Conn) { execAll(t, conn, way) })
 	if report := preflight(t, path); report.Err() != nil {
 		t.Errorf("after %s: %+v", way, report)
 	}
@@ -147,24 +126,10 @@ func TestDamagedFullTextIndex(t *testing.T) {
 				"INSERT INTO docs(body) SELECT 'word alpha ' || value FROM json_each('[1,2,3,4,5,6,7,8,9]')",
 				fill,
 			)
-			conn, err := capi.Open(path, capi.ReadWrite)
-			if err != nil {
-				t.Fatal(err)
-			}
-			allowSchemaEdits(t, conn)
-			execAll(t, conn, "UPDATE f_data SET block = zeroblob(length(block)) WHERE id > 10")
-			if err := conn.Close(); err != nil {
-				t.Fatal(err)
-			}
+			dbfile.Edit(t, path, "UPDATE f_data SET block = zeroblob(length(block)) WHERE id > 10")
 			report := preflight(t, path)
 			wantOne(t, report, sqlitefile.ReasonFTS5OutOfStep, "f")
-			if conn, err = capi.Open(path, capi.ReadWrite); err != nil {
-				t.Fatal(err)
-			}
-			execAll(t, conn, report.Findings[0].WayOut)
-			if err := conn.Close(); err != nil {
-				t.Fatal(err)
-			}
+			dbfile.Change(t, path, func(conn *capi.Conn) { execAll(t, conn, report.Findings[0].WayOut) })
 			if report, err := Check(context.Background(), filepath.Clean(path), wire.DefaultLimits); err != nil ||
 				report.Err() != nil {
 				t.Errorf("after the rebuild: %+v, %v", report, err)

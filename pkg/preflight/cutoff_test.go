@@ -3,7 +3,7 @@ package preflight
 import (
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/dbfile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -27,15 +27,7 @@ func TestDamageBehindManyWarnings(t *testing.T) {
 		{"UPDATE z SET a = 9 WHERE a = 2"},
 		{"INSERT INTO sqlite_schema SELECT 'index', 'zi', 'z', page, 'CREATE INDEX zi ON z(a)' FROM keep"},
 	} {
-		conn, err := capi.Open(path, capi.ReadWrite)
-		if err != nil {
-			t.Fatal(err)
-		}
-		allowSchemaEdits(t, conn)
-		execAll(t, conn, step...)
-		if err := conn.Close(); err != nil {
-			t.Fatal(err)
-		}
+		dbfile.Edit(t, path, step...)
 	}
 	if report := preflight(t, path); userdb.KindOf(report.Err()) != userdb.Damaged {
 		t.Errorf("got %v", report.Err())

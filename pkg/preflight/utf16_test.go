@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dbmigrate/dbmigrate/internal/capi"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/dbfile"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
@@ -40,17 +40,9 @@ func TestLoneSurrogatesAreRefused(t *testing.T) {
 // The copy must not hide what the rows of a UTF-16 file have against them.
 func TestUTF16RowsAreChecked(t *testing.T) {
 	path := makeUTF16(t, "CREATE TABLE t(a KIND)", "INSERT INTO t VALUES(1)")
-	conn, err := capi.Open(path, capi.ReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	allowSchemaEdits(t, conn)
-	execAll(t, conn, "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(a TEXT)'")
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dbfile.Edit(t, path, "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(a TEXT)'")
 	wantOne(t, preflight(t, path), sqlitefile.ReasonValueChanges, "t")
-	_, err = openFile(t, path).Digest(context.Background())
+	_, err := openFile(t, path).Digest(context.Background())
 	wantKind(t, err, userdb.Blocked)
 }
 
