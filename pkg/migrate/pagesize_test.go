@@ -31,6 +31,39 @@ func (m *measured) Follow(ctx context.Context, u userdb.UserID, req wire.FollowR
 	return m.Snapshots.Follow(ctx, u, req)
 }
 
+// empties loses all rows of a table on the way, and says that there are no more.
+type empties struct {
+	migrate.Snapshots
+	table string
+}
+
+func (e empties) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
+	at, err := e.Snapshots.Follow(ctx, u, req)
+	if err == nil && req.Read != nil && req.Read.Table == e.table {
+		page := *at.Read
+		page.Rows, page.Done, page.Last, page.Cells, page.Reals = 0, true, nil, nil, nil
+		at.Read = &page
+	}
+	return at, err
+}
+
+// TestACopyWithoutATablesRowsIsRefused: a table that arrives without rows is compared with one that has some.
+func TestACopyWithoutATablesRowsIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _ := oneUser(t, "CREATE TABLE large (a)", "INSERT INTO large VALUES (zeroblob(100000))")
+		mustDo(t, plain(w).Migrate(t.Context(), alice), result.OutcomeMigrated)
+		e := plain(w)
+		e.Snapshots, e.SnapshotBytes = empties{e.Snapshots, "large"}, 0
+		target, err := backup.NewTarget(t.TempDir(), e.Files, e.Layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := target.Job(e)(t.Context(), alice); userdb.KindOf(r.Err()) != userdb.Mismatch {
+			t.Errorf("%s: %v", r.Outcome, r.Err())
+		}
+	})
+}
+
 // TestACopyReadsLittleBesideWrites: writes wait for each request, so it reads little while the application
 // writes. A user who rests is read in larger ones.
 func TestACopyReadsLittleBesideWrites(t *testing.T) {
