@@ -80,9 +80,9 @@ func deployment(t *testing.T, date, classes string) string {
 	return path
 }
 
-// TestBadDeploy: application code that throws in the Durable Objects is named as such. Doctor finds it, too,
-// although the object that hello asks still answers. The object is not asked again and again, and there is a
-// way out.
+// TestBadDeploy: application code that throws in the Durable Objects is named as such: in a request, in their
+// constructor and in blockConcurrencyWhile. Doctor finds it, too, although the object that hello asks may
+// still answer. The object is not asked again and again, and there is a way out.
 func TestBadDeploy(t *testing.T) {
 	t.Parallel()
 	config := deployment(t, "2026-11-01", "new_sqlite_classes")
@@ -105,7 +105,7 @@ func TestBadDeploy(t *testing.T) {
 	})
 	commands := stackCommands(s)
 	commands["deploy"] = func(ts *testscript.TestScript, _ bool, args []string) {
-		answer, err := http.Post(s.URL+"/deploy/"+args[0], "", nil)
+		answer, err := http.Post(s.URL+"/deploy/"+args[0]+"?user=alice&user=.dbmigrate%2Fprobe", "", nil)
 		ts.Check(err)
 		ts.Check(answer.Body.Close())
 	}
