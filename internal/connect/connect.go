@@ -223,8 +223,8 @@ type Connection struct {
 	*migrate.Engine
 	Limiter   *concurrency.Limiter
 	worker    *doclient.Client
-	greeted   string // the Worker's version when it was greeted
-	beside    func() (map[string]int, error)
+	greeted   preconditions.WorkerVersion // when the Worker was greeted
+	beside    func() (map[preconditions.WorkerVersion]int, error)
 	without   bool // the Worker did not answer, and the command does without
 	Config    config.Config
 	Unplaced  error // why a migrate would leave new objects anywhere
@@ -286,7 +286,7 @@ func (s *Source) All(ctx context.Context, n Need) (*Connection, error) {
 		Engine:    e,
 		Limiter:   limiter,
 		worker:    worker,
-		greeted:   hello.Worker,
+		greeted:   preconditions.VersionOf(hello),
 		beside:    beside,
 		Config:    c,
 		Unplaced:  preconditions.Unplaced(hello, c),
@@ -371,11 +371,15 @@ func (c *Connection) Probes() []breaker.Probe {
 const hellosBefore = 6
 
 // asksAgain asks while the Worker is greeted, so that nobody waits for it.
-func asksAgain(ctx context.Context, worker *doclient.Client, n Need) func() (map[string]int, error) {
+func asksAgain(
+	ctx context.Context,
+	worker *doclient.Client,
+	n Need,
+) func() (map[preconditions.WorkerVersion]int, error) {
 	if !n.Moves {
-		return func() (map[string]int, error) { return nil, nil }
+		return func() (map[preconditions.WorkerVersion]int, error) { return nil, nil }
 	}
-	return parallel.Ahead(func() (map[string]int, error) {
+	return parallel.Ahead(func() (map[preconditions.WorkerVersion]int, error) {
 		return preconditions.Versions(ctx, worker.HelloAgain, hellosBefore-1, hellosBefore)
 	})
 }
@@ -390,7 +394,7 @@ func (c *Connection) StillTheWorker(
 	return func(ctx context.Context, users []inspect.Found) error {
 		ask := c.beside
 		if !first { // each wave has a context of its own
-			ask = func() (map[string]int, error) {
+			ask = func() (map[preconditions.WorkerVersion]int, error) {
 				return preconditions.Versions(ctx, c.worker.HelloAgain, hellosBefore, hellosBefore)
 			}
 		}

@@ -60,10 +60,12 @@ func TestPlacementIsAskedOfThoseWhoMove(t *testing.T) {
 // The Worker's version is asked before each wave, and another one stops the run before any user of the wave.
 // What else comes before a wave comes after that.
 func TestEachWaveMeetsTheSameWorker(t *testing.T) {
-	version := "1.0.0"
+	version := preconditions.WorkerVersion{Package: "1.0.0", ID: "9a8b7c6d-1111"}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(wire.Hello{Protocol: wire.Version, Worker: version, Limits: wire.DefaultLimits})
+		_ = json.NewEncoder(w).Encode(wire.Hello{
+			Protocol: wire.Version, Worker: version.Package, VersionID: version.ID, Limits: wire.DefaultLimits,
+		})
 	}))
 	defer server.Close()
 	worker, err := doclient.New(doclient.Config{BaseURL: server.URL, Token: "a-token-of-the-operator"})
@@ -79,10 +81,13 @@ func TestEachWaveMeetsTheSameWorker(t *testing.T) {
 		begun++
 		return nil
 	})
-	for wave, now := range []string{"1.0.0", "1.0.0", "0.9.0"} {
+	greeted, sameCode := version, version
+	otherPackage, otherCode := version, version
+	otherPackage.Package, otherCode.ID = "0.9.0", "0f1e2d3c-1111"
+	for wave, now := range []preconditions.WorkerVersion{greeted, sameCode, otherPackage, otherCode} {
 		version = now
 		err := before(t.Context(), nil)
-		if stopped := now != "1.0.0"; (err != nil) != stopped || stopped && !strings.Contains(err.Error(), "0.9.0") {
+		if stopped := now != greeted; (err != nil) != stopped || stopped && !strings.Contains(err.Error(), now.String()) {
 			t.Errorf("wave %d with version %s: %v", wave+1, now, err)
 		}
 	}

@@ -82,7 +82,7 @@ func checkRouter(ctx context.Context, client *doclient.Client, u userdb.UserID) 
 	}}
 }
 
-// checkVersions asks the Worker so often which version it is.
+// checkVersions asks the Worker so often which version it is, of the package and of the application.
 func checkVersions(ctx context.Context, c config.Config, version string, times int) []Finding {
 	const check = "worker version"
 	client, err := connect.Worker(c, version, nil)
@@ -98,14 +98,15 @@ func checkVersions(ctx context.Context, c config.Config, version string, times i
 			Detail: "several answer: " + preconditions.VersionsText(found),
 			Fix:    preconditions.FixVersions,
 		}}
-	case err != nil && tooSlow && len(found) == 1: // a slow Worker is no other version
-		return []Finding{{
-			Check:  check,
-			OK:     true,
-			Detail: fmt.Sprintf("%s; no time for the rest of %d questions", preconditions.VersionsText(found), times),
-		}}
-	case err != nil:
+	case err != nil && (!tooSlow || len(found) == 0):
 		return []Finding{failed(check, err, "")}
 	}
-	return []Finding{{Check: check, OK: true, Detail: preconditions.VersionsText(found)}}
+	detail := preconditions.VersionsText(found)
+	if err != nil { // a slow Worker is no other version
+		detail += fmt.Sprintf("; no time for the rest of %d questions", times)
+	}
+	if unseen := preconditions.Unseen(found); unseen != "" {
+		detail += "; " + unseen
+	}
+	return []Finding{{Check: check, OK: true, Detail: detail}}
 }

@@ -34,7 +34,7 @@ func (d deadline) Err() error {
 func TestVersionsOfASlowWorker(t *testing.T) {
 	const times = 3
 	for name, c := range map[string]struct {
-		answers []string // "": refused; then the time is over
+		answers []string // a version, or a version and an id; "": refused; then the time is over
 		ok      bool
 		detail  string
 	}{
@@ -44,6 +44,9 @@ func TestVersionsOfASlowWorker(t *testing.T) {
 		"two, then refused":   {[]string{"a", "b", ""}, false, "several answer: a (1 of 2), b (1 of 2)"},
 		"one, then refused":   {[]string{"a", ""}, false, "403"},
 		"none in time":        {nil, false, "context deadline exceeded"},
+		"other code":          {[]string{"a 12345678-x", "a 9abcdef0-x"}, false, "several answer: a 12345678 (1 of 2), a 9abcdef0 (1 of 2)"},
+		"the same code":       {[]string{"a 12345678-x", "a 12345678-x", "a 12345678-x"}, true, "a 12345678 (3 of 3)"},
+		"an id too few":       {[]string{"a", "a 12345678-x"}, false, "several answer: a (1 of 2), a 12345678 (1 of 2)"},
 		"all, of two of them": {[]string{"b", "a", "a"}, false, "several answer: a (2 of 3), b (1 of 3)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,8 +62,9 @@ func TestVersionsOfASlowWorker(t *testing.T) {
 					w.WriteHeader(http.StatusForbidden)
 				default:
 					w.Header().Set("Content-Type", "application/json")
+					version, id, _ := strings.Cut(c.answers[asked], " ")
 					_ = json.NewEncoder(w).Encode(
-						wire.Hello{Protocol: wire.Version, Worker: c.answers[asked], Limits: wire.DefaultLimits},
+						wire.Hello{Protocol: wire.Version, Worker: version, VersionID: id, Limits: wire.DefaultLimits},
 					) // the client may be gone
 				}
 				asked++
@@ -69,6 +73,10 @@ func TestVersionsOfASlowWorker(t *testing.T) {
 			got := checkVersions(ctx, configOf(server.URL), "test", times)
 			if len(got) != 1 || got[0].OK != c.ok || !strings.Contains(got[0].Detail, c.detail) {
 				t.Errorf("%+v, not ok=%v %q", got, c.ok, c.detail)
+			}
+			blind := c.ok && !strings.Contains(c.detail, "12345678")
+			if strings.Contains(got[0].Detail, "without version_metadata") != blind {
+				t.Errorf("%+v: it does not know of other code: %v", got, blind)
 			}
 		})
 	}

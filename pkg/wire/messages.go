@@ -47,10 +47,13 @@ var DefaultLimits = Limits{
 type Hello struct {
 	Protocol int    `json:"protocol"`
 	Worker   string `json:"worker"`
-	NowMs    int64  `json:"now"`
-	Store    string `json:"store"`
-	Layout   string `json:"layout"` // of the Worker's router, "" from one that does not say
-	Limits   Limits `json:"limits"`
+	// VersionID is Cloudflare's id of the Worker version that answers, a new one for each deploy. It is ""
+	// where no binding tells it to the Worker.
+	VersionID string `json:"versionId,omitempty"`
+	NowMs     int64  `json:"now"`
+	Store     string `json:"store"`
+	Layout    string `json:"layout"` // of the Worker's router, "" from one that does not say
+	Limits    Limits `json:"limits"`
 	// MarkBytes is the largest file into which the Worker puts a fence (MarkRequest), 0 where it does not.
 	MarkBytes int64 `json:"markBytes"`
 	// FenceBytes is the largest file that the Worker fences as it is by then (FenceRequest), 0 where it does

@@ -39,6 +39,8 @@ export interface Env {
   readonly OLD_PATH?: "none" | "unconditional";
   /** `store` lets users without a file begin in the Durable Object. */
   readonly NEW_USERS?: "file" | "store";
+  /** Which deploy answers, so that `dbmigrate doctor` sees a gradual one. */
+  readonly CF_VERSION_METADATA?: WorkerVersionMetadata;
 }
 
 const latencies = new Latencies();

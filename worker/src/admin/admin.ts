@@ -24,7 +24,8 @@ import { type Fetcher, fetchFrom, ObjectSteps } from "./composites/place.ts";
 export interface AdminConfig {
   /**
    * The Worker's environment, for the secrets DBMIGRATE_TOKEN and DBMIGRATE_TOKEN_PREVIOUS. Types that
-   * `wrangler types` makes do not name secrets.
+   * `wrangler types` makes do not name secrets. Its `version_metadata` binding CF_VERSION_METADATA, if it has
+   * one, lets dbmigrate see a gradual deployment of the application.
    */
   readonly env: AuthEnv | object;
   /** The users' Durable Objects: UserDataStore or a subclass. */
@@ -63,13 +64,20 @@ export async function handleAdmin(request: Request, config: AdminConfig): Promis
 async function answer(
   request: Request,
   pathname: string,
-  { store, bucket, layout = DEFAULT_LAYOUT, savesFiles = true, locationHint: hintOf }: AdminConfig,
+  { env, store, bucket, layout = DEFAULT_LAYOUT, savesFiles = true, locationHint: hintOf }: AdminConfig,
 ): Promise<Response> {
   const route = parseAdminRoute(request.method, pathname);
   const given = parseLocationHint(request.headers.get(LOCATION_HEADER));
   if (route.kind === "hello") {
     const protocol = commonVersion(request.headers.get(VERSION_HEADER));
-    const says = { protocol, layout, savesFiles, locationHint: hintOf !== undefined };
+    const versionId = versionIdOf(env);
+    const says = {
+      ...(versionId !== undefined && { versionId }),
+      protocol,
+      layout,
+      savesFiles,
+      locationHint: hintOf !== undefined,
+    };
     const user = new URL(request.url).searchParams.get("through");
     const through = user === null ? undefined : await askThrough(user);
     return hello(says, bucket !== undefined, await probeObject(store), through);
@@ -148,6 +156,8 @@ async function fence(
 
 /** What hello says of the protocol and the application. */
 interface Says {
+  /** Absent where the Worker has no binding that tells it. */
+  readonly versionId?: string;
   readonly protocol: number;
   readonly layout: string;
   readonly savesFiles: boolean;
@@ -184,6 +194,15 @@ function hello(
     ...(through !== undefined && { through }),
   };
   return Response.json(body, { headers: { "cache-control": "no-store" } });
+}
+
+/** The id of the Worker version that answers, a new one for each deploy: an optional binding tells it. */
+function versionIdOf(env: object): string | undefined {
+  const { CF_VERSION_METADATA: metadata } = env as {
+    readonly CF_VERSION_METADATA?: { readonly id?: unknown };
+  };
+  const id = metadata?.id;
+  return typeof id === "string" && id !== "" ? id : undefined;
 }
 
 /** The object has to serve cold rows, and the application to reach them. */

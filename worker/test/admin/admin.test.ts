@@ -172,6 +172,24 @@ it.each([
   expect(hello).toMatchObject({ markBytes: expected, names: expected > 0, split: true });
 });
 
+it.each([
+  ["no binding", {}, undefined],
+  ["the binding", { CF_VERSION_METADATA: { id: "9a8b7c6d-1111", tag: "", timestamp: "" } }, "9a8b7c6d-1111"],
+  ["a variable of that name", { CF_VERSION_METADATA: "9a8b7c6d-1111" }, undefined],
+  ["a binding without an id", { CF_VERSION_METADATA: { id: "", tag: "", timestamp: "" } }, undefined],
+])("with %s hello says which version of the Worker answers: %o", async (_name, binding, expected) => {
+  const hello = await (await ask(HELLO, { config: { env: { ...TOKENS, ...binding } } }))?.json<object>();
+  expect(hello).toHaveProperty("worker");
+  if (expected === undefined) expect(hello).not.toHaveProperty("versionId");
+  else expect(hello).toHaveProperty("versionId", expected);
+});
+
+it("the sample has the binding", async () => {
+  const env = { ...bindings, ...TOKENS };
+  const hello = await (await ask(HELLO, { config: { env } }))?.json<object>();
+  expect(hello).toHaveProperty("versionId", bindings.CF_VERSION_METADATA?.id ?? "none");
+});
+
 describe("hello asks a real object", () => {
   const sql = "SQL is not enabled for this Durable Object class. To enable it, set `new_sqlite_classes`";
   const refuse = (message: string) => () => Promise.reject(new Error(message));
