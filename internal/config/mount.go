@@ -27,6 +27,8 @@ type Mount struct {
 	Class string
 	// Lacks is what the file needs besides.
 	Lacks []Addition
+	// TellsVersion says that a binding tells the Worker which deploy it is: an optional one, never in Lacks.
+	TellsVersion bool
 	// NeedsBucket says that the bucket of the databases is in Lacks, and nobody has named it.
 	NeedsBucket bool
 }
@@ -55,6 +57,9 @@ func ReadMount(in Input) (Mount, error) {
 		Main:        f.Main,
 		Bucket:      bucket.Binding,
 	}
+	if binding, isObject := f.VersionMetadata.(map[string]any); isObject {
+		m.TellsVersion = binding["binding"] == VersionBinding
+	}
 	if len(f.KV) > 0 {
 		m.Flags = f.KV[0].Binding
 	}
@@ -81,6 +86,9 @@ func storeAmong(bindings []objectBinding) (name, class string) {
 
 // Subclassed says that the application has a class of its own for users' data.
 func (m Mount) Subclassed() bool { return m.Class != storeClass }
+
+// VersionBinding is the name of the binding that tells the Worker which deploy it is.
+const VersionBinding = "CF_VERSION_METADATA"
 
 // The usual names of what is missing.
 const (

@@ -28,6 +28,8 @@ type wranglerFile struct {
 	Flags      []string        `json:"compatibility_flags" toml:"compatibility_flags"`
 	Objects    objectBindings  `json:"durable_objects"     toml:"durable_objects"`
 	Migrations []objectClasses `json:"migrations"          toml:"migrations"`
+	// VersionMetadata is optional: no other form of it is an error of ours.
+	VersionMetadata any `json:"version_metadata" toml:"version_metadata"`
 
 	path        string
 	environment string

@@ -19,6 +19,10 @@ func Worker(in config.Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	mark := "//"
+	if m.TOML {
+		mark = "#"
+	}
 	var b strings.Builder
 	if len(m.Lacks) > 0 {
 		where := "wrangler.jsonc"
@@ -28,15 +32,26 @@ func Worker(in config.Input) (string, error) {
 		if m.Environment != "" && !m.TOML {
 			where += ", environment " + m.Environment
 		}
-		mark := "//"
-		if m.TOML {
-			mark = "#"
-		}
 		fmt.Fprintf(&b, "%s Add to %s; where a list is there already, add to the list.\n%s\n\n",
 			mark, where, strings.Join(bindings(m), "\n"))
 	}
+	if !m.TellsVersion {
+		fmt.Fprintf(&b, "%s Optional: with it dbmigrate doctor sees a gradual deployment of this Worker.\n%s\n\n", mark, versionBinding(m))
+	}
 	b.WriteString(mountCode(m, config.Given(in)))
 	return b.String(), nil
+}
+
+// versionBinding is what tells the Worker which deploy it is. No environment inherits it.
+func versionBinding(m config.Mount) string {
+	if !m.TOML {
+		return fmt.Sprintf(`"version_metadata": { "binding": %q },`, config.VersionBinding)
+	}
+	table := "version_metadata"
+	if m.Environment != "" {
+		table = "env." + m.Environment + "." + table
+	}
+	return fmt.Sprintf("[%s]\nbinding = %q", table, config.VersionBinding)
 }
 
 // bindings are the lines that the wrangler file lacks.
