@@ -10,6 +10,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/verify"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
@@ -115,21 +116,13 @@ func leftBehind(ctx context.Context, e *migrate.Engine, u userdb.UserID) (left, 
 // changedTables names the tables that are not what was imported, dropped ones too; a schema that changed
 // counts as one.
 func changedTables(before, now wire.DatabaseDigest) []string {
-	was := map[string]wire.TableDigest{}
-	for _, t := range before.Tables {
-		was[t.Name] = t
-	}
 	var names []string
-	for _, t := range now.Tables {
-		if !was[t.Name].Same(t) {
-			names = append(names, "table "+t.Name)
+	for _, t := range verify.ChangedTables(before, now) {
+		name := "table " + t.Name
+		if t.Dropped() {
+			name += " (dropped)"
 		}
-		delete(was, t.Name)
-	}
-	for _, t := range before.Tables {
-		if _, dropped := was[t.Name]; dropped {
-			names = append(names, "table "+t.Name+" (dropped)")
-		}
+		names = append(names, name)
 	}
 	if before.Schema != now.Schema {
 		names = append(names, "the schema")

@@ -148,21 +148,9 @@ func join(a, b string) string {
 // tableChanges lists the tables that no longer have the imported digest, those that are new or dropped among
 // them.
 func tableChanges(before, now wire.DatabaseDigest) []TableChange {
-	was := map[string]wire.TableDigest{}
-	for _, t := range before.Tables {
-		was[t.Name] = t
-	}
 	var out []TableChange
-	for _, t := range now.Tables {
-		if !was[t.Name].Same(t) {
-			out = append(out, TableChange{Name: t.Name, Before: was[t.Name].Rows, Now: t.Rows})
-		}
-		delete(was, t.Name)
-	}
-	for _, t := range before.Tables {
-		if _, dropped := was[t.Name]; dropped {
-			out = append(out, TableChange{Name: t.Name, Before: t.Rows})
-		}
+	for _, t := range verify.ChangedTables(before, now) {
+		out = append(out, TableChange{Name: t.Name, Before: t.Before.Rows, Now: t.Now.Rows})
 	}
 	return out
 }

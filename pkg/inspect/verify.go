@@ -251,17 +251,13 @@ func (v *check) keptDiffers(
 	return c.Err(ctx, v.Stores, v.user)
 }
 
-// changed lists, as they are now, the tables that no longer have the imported digest.
+// changed lists, as they are now, the tables that no longer have the imported digest. A dropped one has its
+// name only: no rows, and no digest.
 func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
-	was := map[string]wire.TableDigest{}
-	for _, t := range before.Tables {
-		was[t.Name] = t
-	}
 	var out []wire.TableDigest
-	for _, t := range now.Tables {
-		if !was[t.Name].Same(t) {
-			out = append(out, t)
-		}
+	for _, t := range verify.ChangedTables(before, now) {
+		t.Now.Name = t.Name
+		out = append(out, t.Now)
 	}
 	return out
 }
