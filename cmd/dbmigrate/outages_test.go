@@ -46,7 +46,7 @@ var noRow = map[string]string{
 	"archive-prefix": "a PUT more, to R2, before the others",
 	"without-copy":   "a PUT less, to R2",
 	"prefer":         "it says which row counts where both sides have it: the requests are the same",
-	"status --deep":  "it reads both sides of split users: the row of --all says what happens without one",
+	"try-merge":      "it reads both sides of split users: the row of --all says what happens without one",
 	"stay-in-r2":     "the first half of what restore does",
 	"requests":       whatShows,
 	"probes":         behindTheFirst, "only": behindTheFirst,

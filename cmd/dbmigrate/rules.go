@@ -63,7 +63,7 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "run", Not: "USER all prefix"},
 		{Flag: "all", Not: "USER"},
 		{Flag: "prefix", Not: "USER"},
-		{Flag: "deep", Needs: "USER run all"},
+		{Flag: "try-merge", Needs: "USER run all"},
 	},
 	"runs": {
 		{Flag: "to", Needs: "report"},

@@ -12,7 +12,7 @@ type statusOptions struct {
 	prefix      string
 	all         bool
 	run         string
-	deep        bool
+	tryMerge    bool
 	concurrency int
 	top         int
 }
@@ -23,7 +23,7 @@ func newStatus(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
-	cmd.Flags().BoolVar(&o.deep, "deep", false, "try the merge of split users on copies, and name what stands in the way")
+	cmd.Flags().BoolVar(&o.tryMerge, "try-merge", false, "try the merge of split users on copies, and name what stands in the way")
 	addConcurrency(&o.concurrency, cmd.Flags(), looksAtOnce, "how many users are asked at once")
 	addTop(&o.top, cmd.Flags())
 	return cmd
@@ -43,8 +43,8 @@ func (a *app) status(cmd *cobra.Command, o *statusOptions, args []string) error 
 	printer := status.NewPrinter(a.out, o.top)
 	asked := status.Question{Named: named, All: o.all, Run: o.run, Prefix: o.prefix}
 	r, err := asked.Ask(cmd.Context(), source, c, printer)
-	if err == nil && o.deep {
-		err = r.Deepen(cmd.Context(), c.Engine)
+	if err == nil && o.tryMerge {
+		err = r.TryMerge(cmd.Context(), c.Engine)
 	}
 	if err != nil {
 		return err

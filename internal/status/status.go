@@ -157,9 +157,9 @@ func leftR2(
 	return left, onlyMarked, others, nil
 }
 
-// Deepen tries the merge of each split user on copies, and notes what would stand in the way as the user's
+// TryMerge tries the merge of each split user on copies, and notes what would stand in the way as the user's
 // problem.
-func (r *Report) Deepen(ctx context.Context, e *migrate.Engine) error {
+func (r *Report) TryMerge(ctx context.Context, e *migrate.Engine) error {
 	return parallel.Each(ctx, len(r.Lines), e.Concurrency, func(ctx context.Context, i int) error {
 		l := &r.Lines[i]
 		if l.Serves != userfile.SideSplit || l.Error != nil {

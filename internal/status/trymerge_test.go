@@ -21,7 +21,7 @@ import (
 )
 
 // By its phases a split user has no problem. The merge on copies finds the key that is on both sides.
-func TestDeepFindsConflicts(t *testing.T) {
+func TestTryMergeFindsConflicts(t *testing.T) {
 	const alice userdb.UserID = "alice"
 	w := world.New(t.TempDir())
 	path := filepath.Join(t.TempDir(), "a.sqlite")
@@ -61,7 +61,7 @@ func TestDeepFindsConflicts(t *testing.T) {
 			t.Fatalf("%+v, %v", state, err)
 		}
 		r := &status.Report{Lines: []status.Line{{State: state}}}
-		if err := r.Deepen(t.Context(), e); err != nil {
+		if err := r.TryMerge(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		return r.Lines[0].Problem
