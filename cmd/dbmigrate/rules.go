@@ -21,6 +21,7 @@ var rulesOf = map[string][]commandline.Rule{
 		{Flag: "percent", Needs: "policy", Why: wholeBucket},
 		{Flag: "exclude", Needs: "policy", Why: wholeBucket},
 		{Flag: "shard", Needs: "policy", Why: wholeBucket},
+		{Flag: "over", Needs: "policy", Why: "--recommend-over says from which size on a scan recommends moving"},
 		{Flag: "history", Not: "history-r2"},
 		{Flag: "requests-per-day", Needs: "writes-share", Why: "a write costs several times what a read costs"},
 		{Flag: "writes-share", Needs: "requests-per-day"},

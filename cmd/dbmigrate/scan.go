@@ -23,18 +23,19 @@ import (
 
 type scanOptions struct {
 	selection.Options
-	policy      string
-	deep        scan.Sample
-	requests    string
-	concurrency int
-	report      string
-	top         int
-	history     historyFlags
-	traffic     trafficFlags
+	policy        string
+	recommendOver units.SizeFlag
+	deep          scan.Sample
+	requests      string
+	concurrency   int
+	report        string
+	top           int
+	history       historyFlags
+	traffic       trafficFlags
 }
 
 func newScan(a *app) *cobra.Command {
-	o := scanOptions{Options: selection.Options{Over: units.SizeFlag{Bytes: scan.RecommendFrom}}}
+	o := scanOptions{recommendOver: units.SizeFlag{Bytes: scan.RecommendFrom}}
 	cmd := described("scan", func(cmd *cobra.Command, args []string) error { return looked(a.scan(cmd, &o, args)) })
 	cmd.Args = scanArguments(&o)
 	o.addFlags(cmd.Flags())
@@ -47,7 +48,7 @@ func (o *scanOptions) addFlags(flags *pflag.FlagSet) {
 	addWhole(&o.Options, flags)
 	addParts(&o.Options, flags)
 	addNarrow(&o.Options, flags)
-	flags.Lookup("over").Usage = "recommend moving from this size on; with --policy, only users with a file of at least this size"
+	flags.Var(&o.recommendOver, "recommend-over", "recommend moving from this size on")
 	flags.Var(&o.deep, "deep",
 		"read each file that is still in R2 and say what a Durable Object could not hold; with a `share` such as 5%, only so many")
 	flags.Lookup("deep").NoOptDefVal = scan.WholeSample
@@ -89,7 +90,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanOptions, args []string) error {
 		e.Inspect(),
 		scan.Options{
 			Prefix:      o.Prefix,
-			Threshold:   o.Over.Bytes,
+			Threshold:   o.recommendOver.Bytes,
 			Deep:        o.deep.On,
 			Sample:      o.deep.Share,
 			Requests:    requests,
@@ -138,7 +139,7 @@ func (o *scanOptions) readRequests() (*latency.Observed, error) {
 	if o.requests == "" {
 		return nil, nil
 	}
-	return scan.ReadRequests(o.requests, o.Over.Bytes)
+	return scan.ReadRequests(o.requests, o.recommendOver.Bytes)
 }
 
 // recall opens the history.

@@ -64,7 +64,7 @@ var freeValues = []string{
 	"over", "percent", "since", "to-percent", "concurrency", "max-failures", "max-duration", "give-up-after", "reason",
 	"kv-window", "longest-request", "canary", "canary-pause", "waves", "gate-failures", "max-cost", "show", "confirm",
 	"older-than", "hold", "unmark", "max-delete", "archive-prefix", "where", "limit", "top", "hellos", "watch",
-	"consistent", "requests-per-day", "writes-share", "var", "deep",
+	"consistent", "requests-per-day", "writes-share", "var", "deep", "recommend-over",
 }
 
 // offerFor is what is offered for a flag's value.

@@ -27,7 +27,7 @@ before(async () => {
     "scan",
     "--prefix",
     prefix,
-    "--over",
+    "--recommend-over",
     "1KB",
     "--deep",
     "--requests",
