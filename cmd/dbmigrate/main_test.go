@@ -20,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.ServeIfAsked()
+	kvWindowVariable = "DBMIGRATE_TEST_KV_WINDOW"
 	testscript.Main(stoppingStack{m}, map[string]func(){"dbmigrate": main})
 }
 

@@ -48,18 +48,18 @@ func newMigrate(a *app) *cobra.Command {
 	return cmd
 }
 
-func (o *migrateOptions) check(flags *pflag.FlagSet) error {
+func (o *migrateOptions) check(flags *pflag.FlagSet, getenv func(string) string) error {
 	if err := runpage.CheckReport(o.reportFlag.file); err != nil {
 		return err
 	}
-	if err := o.writers.check(flags); err != nil {
+	if err := o.writers.check(flags, getenv); err != nil {
 		return err
 	}
 	return o.mode.check(flags, o.writers.procedure.Writers)
 }
 
 func (a *app) migrate(cmd *cobra.Command, o *migrateOptions, args []string) error {
-	if err := o.check(cmd.Flags()); err != nil {
+	if err := o.check(cmd.Flags(), a.getenv); err != nil {
 		return err
 	}
 	o.Talk = a.out

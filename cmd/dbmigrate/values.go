@@ -62,7 +62,7 @@ var filesOf = []string{"config", "users-file", "metrics-file", "policy", "report
 var freeValues = []string{
 	"worker-url", "bucket", "kv-namespace", "account-id", "layout", "r2-endpoint", "api-base-url", "api-budget",
 	"over", "percent", "since", "to-percent", "concurrency", "max-failures", "max-duration", "give-up-after", "reason",
-	"kv-window", "longest-request", "canary", "canary-pause", "waves", "gate-failures", "max-cost", "show", "confirm",
+	"longest-request", "canary", "canary-pause", "waves", "gate-failures", "max-cost", "show", "confirm",
 	"older-than", "hold", "unmark", "max-delete", "archive-prefix", "where", "limit", "top", "hellos", "watch",
 	"consistent", "requests-per-day", "writes-share", "var", "deep", "recommend-over",
 }

@@ -12,9 +12,13 @@ import (
 // (developers.cloudflare.com/kv/concepts/how-kv-works), so a minute is not enough; a Worker's request may run
 // longer than half a minute only where somebody made it so.
 const (
-	defaultKVWindow       = 2 * time.Minute
+	kvWindow              = 2 * time.Minute
 	defaultLongestRequest = 30 * time.Second
 )
+
+// kvWindowVariable names an environment variable that stands in for kvWindow. Programs have none: KV's own
+// window is no choice of the operator. Builds for tests set it, with -ldflags "-X main.kvWindowVariable=...".
+var kvWindowVariable string
 
 // writersOptions say who else writes the files.
 type writersOptions struct {
@@ -25,10 +29,6 @@ type writersOptions struct {
 func (o *writersOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.writers, "writers", string(migrate.WritersFenceAware),
 		"weakest write `guarantee` of any application writer: fence-aware (all go through the router), conditional (on the ETag), unconditional")
-	// KV's own window is no choice of the operator; tests shorten it.
-	flags.DurationVar(&o.procedure.KVWindow, "kv-window", defaultKVWindow,
-		"how long an old flag may still be read")
-	_ = flags.MarkHidden("kv-window") // it is there
 	flags.DurationVar(
 		&o.procedure.LongestRequest,
 		"longest-request",
@@ -38,18 +38,25 @@ func (o *writersOptions) add(flags *pflag.FlagSet) {
 	)
 }
 
-func (o *writersOptions) check(flags *pflag.FlagSet) error {
+func (o *writersOptions) check(flags *pflag.FlagSet, getenv func(string) string) error {
 	var err error
 	if o.procedure.Writers, err = migrate.ParseWriters(o.writers); err != nil {
 		return err
 	}
-	for _, name := range []string{"kv-window", "longest-request"} {
-		if flags.Changed(name) && o.procedure.Writers == migrate.WritersFenceAware {
-			return usageError("--"+name+" requires --writers conditional or unconditional", "", "", "fence-aware writers are not waited for")
-		}
+	if flags.Changed("longest-request") && o.procedure.Writers == migrate.WritersFenceAware {
+		return usageError("--longest-request requires --writers conditional or unconditional", "", "", "fence-aware writers are not waited for")
 	}
-	if o.procedure.KVWindow < 0 || o.procedure.LongestRequest < 0 {
-		return usageError("read --kv-window and --longest-request", "", "a duration is negative", "")
+	if o.procedure.LongestRequest < 0 {
+		return usageError("read --longest-request", "", "a duration is negative", "")
 	}
-	return nil
+	o.procedure.KVWindow, err = oldFlagsFor(getenv)
+	return err
+}
+
+// oldFlagsFor is for how long an old flag may still be read.
+func oldFlagsFor(getenv func(string) string) (time.Duration, error) {
+	if kvWindowVariable == "" || getenv(kvWindowVariable) == "" {
+		return kvWindow, nil
+	}
+	return time.ParseDuration(getenv(kvWindowVariable))
 }

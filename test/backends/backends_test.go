@@ -270,12 +270,13 @@ type mode struct {
 	oldPath string
 	modules []string
 	args    []string
+	window  string // for Operator.KVWindow
 }
 
 var modes = []mode{
-	{"fence-aware", "none", []string{"step3_look_at_the_fence", "step4_client"}, nil},
-	{"conditional", "none", []string{"conditional_by_route"}, []string{"--longest-request", "5s", "--kv-window", "3s"}},
-	{"unconditional", "unconditional", []string{"unconditional"}, []string{"--longest-request", "5s"}},
+	{"fence-aware", "none", []string{"step3_look_at_the_fence", "step4_client"}, nil, ""},
+	{"conditional", "none", []string{"conditional_by_route"}, []string{"--longest-request", "5s"}, "3s"},
+	{"unconditional", "unconditional", []string{"unconditional"}, []string{"--longest-request", "5s"}, ""},
 }
 
 // TestModes moves the users of the example backend there and back while it writes, in each recommended mode
@@ -296,6 +297,7 @@ func TestModes(t *testing.T) {
 				s = startWith(t, m.oldPath)
 			}
 			users, op := newUsers(t, s, 2), newOperator(t, s)
+			op.KVWindow = m.window
 			rounds := effort.Amount(t, "rounds there and back of a Python backend, "+m.writers, 1, 10)
 			there := append([]string{"migrate", "--writers", m.writers}, m.args...)
 			r := drive(t, s, users, m.modules, func() {

@@ -25,7 +25,7 @@ func TestOneSickObject(t *testing.T) {
 			{command: "scan --deep", before: "", serves: "file"},
 			{command: "scan --policy POLICY --all", before: "", serves: "file"},
 			{command: "migrate --all", before: "", serves: "object"},
-			{command: "migrate --all --writers conditional --kv-window 0s --longest-request 0s", before: "", serves: "object"},
+			{command: "migrate --all --writers conditional --longest-request 0s", before: "", serves: "object"},
 			{command: "migrate USERS", before: "", serves: "object"},
 			{command: "verify --all", before: "migrate", serves: "object"},
 			{command: "verify USERS", before: "migrate", serves: "object"},
@@ -66,6 +66,7 @@ func TestOneSickObject(t *testing.T) {
 				}
 				return faultproxy.Fault{}
 			})
+			team.op.KVWindow = "0s"
 			f := must(t, team.op, 1, args...)
 			team.op.Proxy.Reset(nil)
 

@@ -196,19 +196,8 @@ func TestConditionalWriters(t *testing.T) {
 	})
 	var late error
 	o.Proxy.Reset(at("admin switch", true, func() { late = w.save(inFlight) }))
-	f := must(
-		t,
-		o,
-		0,
-		"migrate",
-		u.Name,
-		"--writers",
-		"conditional",
-		"--kv-window",
-		"1s",
-		"--longest-request",
-		"0s",
-	)
+	o.KVWindow = "1s"
+	f := must(t, o, 0, "migrate", u.Name, "--writers", "conditional", "--longest-request", "0s")
 	close(stop)
 	stale.Wait()
 	if late == nil {
@@ -240,7 +229,8 @@ func TestInterruptedWait(t *testing.T) {
 					team.op.Signal(signal)
 				}
 			}
-			f := must(t, team.op, 130, append(command, "--kv-window", "1h")...)
+			team.op.KVWindow = "1h"
+			f := must(t, team.op, 130, command...)
 			if !f.Summary.Interrupted || f.Summary.NotBegun != len(team.users) {
 				t.Errorf("no clear account: %v", f)
 			}
@@ -250,7 +240,8 @@ func TestInterruptedWait(t *testing.T) {
 					t.Errorf("%s is served by the %s", u.Name, u.Side)
 				}
 			}
-			must(t, team.op, 0, append(command, "--kv-window", "0s")...)
+			team.op.KVWindow = "0s"
+			must(t, team.op, 0, command...)
 			for _, u := range team.users {
 				mustBeServed(t, u)
 				if u.Side != "store" {

@@ -73,6 +73,7 @@ func Run(ctx context.Context, cloud *stack.Stack, binary string, config Config) 
 		return report, err
 	}
 	defer op.Close()
+	op.KVWindow = staleFor.String()
 	stop := b.work()
 	for err == nil && ctx.Err() == nil && config.goesOn(report.Rounds, time.Since(begun)) {
 		if err = b.round(ctx, op, config.Log); err == nil {
@@ -98,15 +99,7 @@ func (c Config) goesOn(rounds int, took time.Duration) bool {
 // round moves all users there and back, and lets them write on either side until no request goes by an old
 // flag.
 func (b *backend) round(ctx context.Context, op *harness.Operator, log io.Writer) error {
-	there := []string{
-		"migrate",
-		"--writers",
-		"unconditional",
-		"--kv-window",
-		staleFor.String(),
-		"--longest-request",
-		longestRequest,
-	}
+	there := []string{"migrate", "--writers", "unconditional", "--longest-request", longestRequest}
 	for _, command := range [][]string{there, {"rollback"}} {
 		wait(ctx, time.Second)
 		f, err := op.Must(0, append(command, b.names()...)...)

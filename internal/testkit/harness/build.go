@@ -12,6 +12,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
+// kvWindowVariable is for Operator.KVWindow. A program that users get listens to no such variable.
+const kvWindowVariable = "DBMIGRATE_TEST_KV_WINDOW"
+
 // Build puts dbmigrate into dir and returns its path. root is the module's root. The packages that need it
 // share one: the first of them links it, and the others find it in bin/test, as new as the source.
 func Build(ctx context.Context, root, dir string) (path string, err error) {
@@ -25,7 +28,8 @@ func Build(ctx context.Context, root, dir string) (path string, err error) {
 	}
 	defer unlock()
 	build := exec.CommandContext(
-		ctx, "go", "build", "-ldflags", "-s -w", "-o", filepath.Join("bin", "test", "dbmigrate"), "./cmd/dbmigrate")
+		ctx, "go", "build", "-ldflags", "-s -w -X main.kvWindowVariable="+kvWindowVariable,
+		"-o", filepath.Join("bin", "test", "dbmigrate"), "./cmd/dbmigrate")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build dbmigrate: %w\n%s", err, out)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -23,6 +24,8 @@ type Operator struct {
 	Proxy *faultproxy.Proxy
 	// Hears, when set, is told what runs say on stderr, while they say it.
 	Hears func(text string)
+	// KVWindow, when set, is for how long runs believe that old flags are read, such as 3s.
+	KVWindow string
 
 	binary, home string
 	env          []string
@@ -56,7 +59,7 @@ func (o *Operator) Close() { o.Proxy.Close() }
 func (o *Operator) Run(args ...string) (Finished, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(o.binary, append(args, "--output", "json")...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.env, &stdout, io.MultiWriter(
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = o.home, o.environment(), &stdout, io.MultiWriter(
 		&stderr,
 		hearing{o.Hears},
 	)
@@ -79,10 +82,17 @@ func (o *Operator) Run(args ...string) (Finished, error) {
 	return f, f.parse()
 }
 
+func (o *Operator) environment() []string {
+	if o.KVWindow == "" {
+		return o.env
+	}
+	return append(slices.Clone(o.env), kvWindowVariable+"="+o.KVWindow)
+}
+
 // Screen runs dbmigrate as a person does, and returns what a log of it shows: stdout and stderr as they come.
 func (o *Operator) Screen(args ...string) (text string, exit int, err error) {
 	cmd := exec.Command(o.binary, args...)
-	cmd.Dir, cmd.Env = o.home, o.env
+	cmd.Dir, cmd.Env = o.home, o.environment()
 	out, err := cmd.CombinedOutput()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
