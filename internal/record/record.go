@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -53,27 +54,19 @@ type Summary struct {
 
 // UserLine is what a reader takes from a user's line.
 type UserLine struct {
-	User       userdb.UserID    `json:"user"`
-	Action     string           `json:"action"`
-	Outcome    string           `json:"outcome"`
-	Bytes      int64            `json:"bytes"`
-	Claim      userdb.Claim     `json:"claim"`
-	TookMs     int64            `json:"tookMs"`
-	WindowMs   int64            `json:"windowMs"` // how long the application's writes waited; 0: they did not
-	Reason     string           `json:"reason"`
-	Open       bool             `json:"open"`
-	LeftBehind userdb.ObjectKey `json:"leftBehind"`
-	Archived   userdb.ObjectKey `json:"archived"`
-	Error      *UserError       `json:"error"`
-	EndedAt    int64            `json:"endedAt"` // Unix milliseconds; 0 in records of older versions
-}
-
-// UserError is why a user failed.
-type UserError struct {
-	userdb.ErrorJSON
-	Reasons []struct {
-		Code, Detail, Fix string
-	} `json:"reasons"`
+	User       userdb.UserID     `json:"user"`
+	Action     string            `json:"action"`
+	Outcome    string            `json:"outcome"`
+	Bytes      int64             `json:"bytes"`
+	Claim      userdb.Claim      `json:"claim"`
+	TookMs     int64             `json:"tookMs"`
+	WindowMs   int64             `json:"windowMs"` // how long the application's writes waited; 0: they did not
+	Reason     string            `json:"reason"`
+	Open       bool              `json:"open"`
+	LeftBehind userdb.ObjectKey  `json:"leftBehind"`
+	Archived   userdb.ObjectKey  `json:"archived"`
+	Error      *result.ErrorJSON `json:"error"`
+	EndedAt    int64             `json:"endedAt"` // Unix milliseconds; 0 in records of older versions
 }
 
 // WaveLine is what a reader takes from a wave's line: docs/scripting.md has the whole of it.

@@ -120,13 +120,13 @@ func begin(run string, users int) Begin {
 	}
 }
 
-type result struct {
+type resultLine struct {
 	User    string `json:"user"`
 	Outcome string `json:"outcome"`
 	Bytes   int64  `json:"bytes"`
 }
 
-func write(t *testing.T, dir string, b Begin, summary *Summary, results ...result) *Writer {
+func write(t *testing.T, dir string, b Begin, summary *Summary, results ...resultLine) *Writer {
 	t.Helper()
 	w, err := Create(dir, b)
 	if err != nil {
@@ -164,7 +164,7 @@ func TestStates(t *testing.T) {
 	}
 	stopped := *summary
 	stopped.Interrupted, stopped.Exit = true, 130
-	two := []result{{"a", "migrated", 10}, {"b", "failed", 5}}
+	two := []resultLine{{"a", "migrated", 10}, {"b", "failed", 5}}
 	write(t, dir, begin("1-ended", 2), summary, two...)
 	write(t, dir, begin("2-interrupted", 3), &stopped, two...)
 	killed := write(t, dir, begin("3-killed", 3), nil, two...)
@@ -204,7 +204,7 @@ func TestStates(t *testing.T) {
 // A run that is killed in the middle of a line has lost that line only.
 func TestTornLine(t *testing.T) {
 	dir := t.TempDir()
-	w := write(t, dir, begin("1", 3), nil, result{"a", "migrated", 1})
+	w := write(t, dir, begin("1", 3), nil, resultLine{"a", "migrated", 1})
 	f, err := os.OpenFile(w.Path(), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -228,9 +228,9 @@ func TestTornLine(t *testing.T) {
 func TestCopyIsReadElsewhere(t *testing.T) {
 	dir, files := t.TempDir(), newBucket()
 	summary := &Summary{Users: 5000, Outcomes: map[string]int{"migrated": 5000}}
-	results := make([]result, 5000)
+	results := make([]resultLine, 5000)
 	for i := range results {
-		results[i] = result{fmt.Sprintf("user-%05d", i), "migrated", 1}
+		results[i] = resultLine{fmt.Sprintf("user-%05d", i), "migrated", 1}
 	}
 	w := write(t, dir, begin("1", 5000), summary, results...)
 	k := Keep(w, files, func(err error) { t.Errorf("warned: %v", err) })
@@ -260,7 +260,7 @@ func TestCopyIsReadElsewhere(t *testing.T) {
 func TestCopyThatFails(t *testing.T) {
 	files, warned := newBucket(), 0
 	files.fail = errors.New("no permission")
-	w := write(t, t.TempDir(), begin("1", 1), nil, result{"a", "migrated", 1})
+	w := write(t, t.TempDir(), begin("1", 1), nil, resultLine{"a", "migrated", 1})
 	k := Keep(w, files, func(error) { warned++ })
 	k.End()
 	if warned < 1 || warned > 2 {
@@ -270,8 +270,8 @@ func TestCopyThatFails(t *testing.T) {
 
 func TestRecordThatIsContinued(t *testing.T) {
 	dir, summary := t.TempDir(), &Summary{Users: 1, Outcomes: map[string]int{"migrated": 1}}
-	write(t, dir, begin("1", 1), summary, result{"a", "migrated", 1})
-	write(t, dir, begin("1", 2), nil, result{"b", "migrated", 1})
+	write(t, dir, begin("1", 1), summary, resultLine{"a", "migrated", 1})
+	write(t, dir, begin("1", 2), nil, resultLine{"b", "migrated", 1})
 	run, err := (&Place{Dir: dir, Files: newBucket(), Bucket: "b", Now: time.Now}).Load(t.Context(), "1", nil)
 	if err != nil || run.State != Running || run.Summary.Users != 2 {
 		t.Errorf("%+v, %v", run, err)
@@ -309,7 +309,7 @@ func TestOnlyRecordsAreListed(t *testing.T) {
 // there is nothing to show.
 func TestLocalRecordsAreEnough(t *testing.T) {
 	dir, files, down := t.TempDir(), newBucket(), errors.New("connection refused")
-	write(t, dir, begin("1", 1), nil, result{"a", "migrated", 1})
+	write(t, dir, begin("1", 1), nil, resultLine{"a", "migrated", 1})
 	other := begin("2", 1)
 	other.Bucket = "another"
 	write(t, dir, other, nil)

@@ -183,7 +183,7 @@ func (s *story) fail(l record.UserLine) {
 	reason, message, way := string(l.Error.Kind), l.Error.Message, l.Error.Hint
 	if len(l.Error.Reasons) > 0 {
 		first := l.Error.Reasons[0]
-		reason, message, way = first.Code, first.Detail, cmp.Or(first.Fix, way)
+		reason, message, way = string(first.Code), first.Detail, cmp.Or(first.Fix, way)
 	}
 	f := s.failures[reason]
 	if f == nil {

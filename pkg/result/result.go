@@ -247,10 +247,11 @@ type resultJSON struct {
 	ETag        userdb.ETag          `json:"etag,omitempty"`
 	FlagLeft    bool                 `json:"flagLeft,omitempty"`
 	Cleanup     bool                 `json:"cleanupPending,omitempty"`
-	Error       *errorJSON           `json:"error,omitempty"`
+	Error       *ErrorJSON           `json:"error,omitempty"`
 }
 
-type errorJSON struct {
+// ErrorJSON is why a user failed, in the promised shape.
+type ErrorJSON struct {
 	userdb.ErrorJSON
 	Reasons []sqlitefile.Problem `json:"reasons,omitempty"` // why the database cannot be moved as it is
 }
@@ -293,6 +294,6 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-func errorOf(err error) *errorJSON {
-	return &errorJSON{ErrorJSON: userdb.ErrorOf(err), Reasons: sqlitefile.ProblemsOf(err)}
+func errorOf(err error) *ErrorJSON {
+	return &ErrorJSON{ErrorJSON: userdb.ErrorOf(err), Reasons: sqlitefile.ProblemsOf(err)}
 }
