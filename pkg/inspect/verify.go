@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -42,7 +43,7 @@ var errBetween = errors.New("a cutover was left open, or is taking its time")
 func (v *check) run(ctx context.Context) error {
 	for look := 1; ; look++ {
 		err := v.once(ctx)
-		if !errors.Is(err, errBetween) || look == cutoverLooks || !wait(ctx, cutoverPause) {
+		if !errors.Is(err, errBetween) || look == cutoverLooks || backoff.Sleep(ctx, cutoverPause) != nil {
 			return err
 		}
 	}
@@ -260,14 +261,4 @@ func changed(before, now wire.DatabaseDigest) []wire.TableDigest {
 		out = append(out, t.Now)
 	}
 	return out
-}
-
-// wait says whether it was left to wait to the end.
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -235,10 +236,8 @@ func (b *backup) betweenWrites(ctx context.Context, st wire.Status) error {
 		if userdb.KindOf(err) != userdb.Precondition || try == quietTries {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(try) * quietPause):
+		if err := backoff.Sleep(ctx, time.Duration(try)*quietPause); err != nil {
+			return err
 		}
 		if st, err = b.Stores.Status(ctx, b.user); err != nil {
 			return err
