@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/appdb"
 	"github.com/dbmigrate/dbmigrate/pkg/r2"
@@ -90,16 +91,15 @@ func writeAll(ctx context.Context, o options, members []member, to destination) 
 	}
 	defer os.RemoveAll(scratch)
 	results, errs := make([]result, len(members)), make([]error, len(members))
-	slots := make(chan struct{}, o.parallel)
-	var running sync.WaitGroup
+	var running errgroup.Group
+	running.SetLimit(o.parallel)
 	for i, m := range members {
-		slots <- struct{}{}
-		running.Go(func() {
-			defer func() { <-slots }()
+		running.Go(func() error {
 			results[i], errs[i] = writeMember(ctx, o, m, to, scratch)
+			return nil // the others are written all the same
 		})
 	}
-	running.Wait()
+	_ = running.Wait() // errs has them all
 	var written []result
 	for i, r := range results {
 		if errs[i] == nil {
