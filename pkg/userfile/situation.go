@@ -1,207 +1,224 @@
 package userfile
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// Clean says whether no earlier command can have left anything behind or under way: the user was never
-// claimed, or the newest claim was a rollback that stamped the file.
-func Clean(st wire.Status, file Version) bool {
-	return st.Phase == userdb.Empty && !file.Fenced() && file.Stamp == st.Gen.Stamp()
-}
+// Side is who answers the application's requests.
+type Side string
 
-// LiftedAlone says whether the fence of this lineage was lifted without its Durable Object. The metadata says
-// so until a writer drops it; the stamp in the bytes is then the lineage's own number, while an export's is
-// the number of a later claim.
-func LiftedAlone(file Version, lin userdb.Lineage) bool {
-	return userdb.MetadataLifted(file.Object.Metadata) == lin || file.Stamp.Claim() == lin.Claim()
-}
+// The sides. None means that writes wait: a cutover is under way or was left open.
+const (
+	SideFile   Side = "file"
+	SideObject Side = "object"
+	SideNone   Side = "none"
+	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
+	SideSplit Side = "split"
+)
 
-// MayLackWrites says whether the Durable Object took writes that the file is not proved to have:
-// its fence was lifted alone, or a writer dropped the metadata that says what was put there. The stamp in the
-// bytes does not tell a lift from an export: after a reopening both are later than the lineage.
-func MayLackWrites(file Version, st wire.Status) bool {
-	meta := file.Object.Metadata
-	proved := userdb.MetadataStamp(meta) != 0 || userdb.HasContent(meta)
-	return st.Writes != st.WritesAtActivation && (!proved || LiftedAlone(file, st.Lin))
-}
+// Situation is what the file and the Durable Object of a user say together.
+type Situation int
 
-// WritesMayBeLost stops a command before it empties such a Durable Object.
-func WritesMayBeLost(op string, u userdb.UserID, file Version, st wire.Status) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf(
-			"the Durable Object took %d write transactions, and nothing proves that %s has them: the file went back without the object, or a writer dropped its metadata; the object is sealed and keeps them",
-			st.Writes-st.WritesAtActivation,
-			file.Key,
-		),
-		Hint: "compare a copy of the file with the Durable Object; `dbmigrate rollback --discard-writes` lets the file serve as it is, and keeps what the object has as a SQLite file in R2"}
-}
+// The situations, by docs/cutover.md, and from HotFileMissing on by docs/split.md.
+const (
+	AtFile            Situation = iota // the file serves, and nothing was begun
+	ForeignMark                        // the file shows a claim that an object without rows never gave out
+	ObjectSetBack                      // the same beside an object with rows
+	Migrated                           // ACTIVE under the fence of its lineage
+	FenceMissing                       // ACTIVE, and the file does not carry that fence
+	MigrationBegun                     // IMPORTING or READY; the file serves
+	MigrationFenced                    // the same behind a fence: writes wait
+	RollbackBegun                      // SEALED under the fence: writes wait
+	RollbackPut                        // SEALED, and the file is back in place
+	HotFileMissing                     // split mode without a file
+	SplitBegun                         // SPLITTING; the file serves
+	SplitFenced                        // the same behind a fence: writes wait
+	SplitNotPut                        // SPLIT_READY behind the fence: writes wait
+	SplitPut                           // SPLIT_READY, and the file of the hot rows is in place
+	MergeBegun                         // COLD_SEALED: writes of cold rows wait
+	MergeFenced                        // the same behind a fence: writes wait
+	MergeNotPut                        // MERGING behind the fence: writes wait
+	HotFenced                          // COLD, but the hot rows are behind a fence: their writes wait
+	PartsFenceMissing                  // no PUT of ours has taken the fence away
+	MergePut                           // MERGING, and the whole file is in place
+	Split                              // COLD: both sides serve
+	FileMissing                        // Waits, without a file: requests get file-missing
+	ExportAltered                      // SEALED, and the file holds other bytes than were sent
+	HotAltered                         // the same of the hot rows of a split that was begun
+	MergeAltered                       // the same of the whole file of a merge
+	BeingDeleted                       // a deletion was begun, and nothing but it can go on
+	BirthBegun                         // a new user's first write has claimed the object, and there is no file
+	BirthFenced                        // the same behind its fence
+	OtherFence                         // a fence that is not of the lineage which the object holds
+	situations                         // how many there are
+)
 
-// IsBeingDeleted stops every command but a deletion: the file is gone, and the object is emptied.
-func IsBeingDeleted(u userdb.UserID) error {
-	return &userdb.Error{Op: "work on", Thing: string(u), Kind: userdb.Superseded,
-		Err:  errors.New("a deletion of this user has begun, and owns the user now"),
-		Hint: "nothing more was changed; `dbmigrate forget` ends the deletion"}
-}
-
-// HotArrived demands of a file without the fence that the PUT of the hot rows took it away, and no writer
-// that knows no fence: then the file may have the cold rows, too.
-func HotArrived(u userdb.UserID, file Version, st wire.Status) error {
-	if file.ExportedFrom(st.Lin) || userdb.MetadataHotOf(file.Object.Metadata) == st.Lin {
-		if userdb.HasOtherContent(file.Object) {
-			return otherHot(u, file)
-		}
-		return nil
+// Classify says in which situation a user is.
+func Classify(file Version, st wire.Status) Situation {
+	switch {
+	case file.Shown() > st.Gen && HoldsNothing(st.Phase):
+		return ForeignMark
+	case file.Shown() > st.Gen:
+		return ObjectSetBack
+	case file.Deletion != "" && st.Phase != userdb.Active:
+		return BeingDeleted
+	case st.Birth && file.Absent:
+		return BirthBegun
+	case st.Birth && file.Fenced():
+		return BirthFenced
+	case file.Absent && Waits(st.Phase):
+		return FileMissing
+	case st.Phase.Split():
+		return classifySplit(file, st)
+	case st.Phase == userdb.Active && file.FencedBy(st.Lin):
+		return Migrated
+	case st.Phase == userdb.Active:
+		return FenceMissing
+	case st.Phase == userdb.Sealed && file.FencedBy(st.Lin):
+		return RollbackBegun
+	case st.Phase == userdb.Sealed && file.Fenced():
+		return OtherFence
+	case file.Fenced():
+		return MigrationFenced
+	case st.Phase == userdb.Sealed && userdb.HasOtherContent(file.Object):
+		return ExportAltered
+	case st.Phase == userdb.Sealed:
+		return RollbackPut
+	case st.Phase == userdb.Importing || st.Phase == userdb.Ready:
+		return MigrationBegun
 	}
-	return FenceGone(u, file, st)
+	return AtFile
 }
 
-// WholeArrived demands of a file without the fence that the PUT of the whole file took it away: only then may
-// the cold rows go.
-func WholeArrived(u userdb.UserID, file Version, st wire.Status) error {
-	if file.ExportedFrom(st.Lin+1) && userdb.MetadataHotOf(file.Object.Metadata) == 0 {
-		if userdb.HasOtherContent(file.Object) {
-			return OtherWhole("release", u, file)
-		}
-		return nil
+func classifySplit(file Version, st wire.Status) Situation {
+	switch {
+	case file.Absent:
+		return HotFileMissing
+	case st.Phase == userdb.Splitting && file.Fenced():
+		return SplitFenced
+	case st.Phase == userdb.Splitting:
+		return SplitBegun
+	case st.Phase == userdb.Cold && file.Fenced():
+		return HotFenced
+	case st.Phase == userdb.Cold:
+		return Split
+	case st.Phase == userdb.ColdSealed && file.Fenced():
+		return MergeFenced
+	case st.Phase == userdb.ColdSealed:
+		return MergeBegun
+	case file.Fenced() && !file.FencedBy(st.Lin):
+		return OtherFence
 	}
-	return FenceGone(u, file, st)
+	return classifyPut(file, st)
 }
 
-// AlteredParts says whether the file of a split user, as a command of ours put it, may hold other bytes than
-// were sent.
-func AlteredParts(file Version, st wire.Status) bool {
-	return (st.Phase == userdb.Merging || st.Phase == userdb.SplitReady) &&
-		!file.Absent && !file.Fenced() && userdb.HasOtherContent(file.Object)
-}
-
-// OtherWhole is OtherContent of a merge. The file has the only copy of the hot rows.
-func OtherWhole(op string, u userdb.UserID, file Version) error {
-	return onlyCopy(op, u, file,
-		"the Durable Object is sealed and keeps the cold rows; nothing but the file has the hot ones",
-		"`dbmigrate rollback --discard-writes` ends the merge, and keeps the cold rows as a SQLite file in R2")
-}
-
-func otherHot(u userdb.UserID, file Version) error {
-	return onlyCopy("go on with", u, file,
-		"the Durable Object keeps the cold rows; nothing but the file has the hot ones",
-		"`dbmigrate rollback --discard-writes` brings the cold rows back into it")
-}
-
-// OtherUnderStamp is of a file that only had its mark changed, while the Durable Object may have nothing.
-func OtherUnderStamp(op string, u userdb.UserID, file Version) error {
-	return onlyCopy(op, u, file, "nothing else may have its rows", "run the same command again")
-}
-
-func onlyCopy(op string, u userdb.UserID, file Version, holds, ends string) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf(
-			"%s holds other bytes than were sent: something on the way altered them, or a writer that is no router saved since; %s",
-			file.Key,
-			holds,
-		),
-		Hint: "keep a copy of the file first, and check it; if it is right, or put in order and back in its place, " + ends}
-}
-
-// OtherContent stops a command before it empties a Durable Object that was exported: the export may have been
-// altered on its way, and the sealed object then has the only true copy.
-func OtherContent(op string, u userdb.UserID, file Version) error {
-	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Conflict,
-		Err: fmt.Errorf(
-			"%s holds other bytes than the rollback sent: something on the way altered them, or a writer that is no router saved since; the Durable Object is sealed and keeps everything",
-			file.Key,
-		),
-		Hint: "copy the file first, and compare the copy with the Durable Object; if the file is right, `dbmigrate rollback --discard-writes` ends it, and keeps what the object has as a SQLite file in R2; if not, remove the file and roll back"}
-}
-
-// Untouched demands of a file that carries the fence of this lineage that nobody saved it since: what was
-// acknowledged then is in the file only.
-func Untouched(u userdb.UserID, file Version, st wire.Status) error {
-	if !file.FencedBy(st.Lin) || !changedUnderFence(file, st.Receipt) {
-		return nil
+// classifyPut is of the two phases in which a PUT that moves rows may be under way.
+func classifyPut(file Version, st wire.Status) Situation {
+	merges := st.Phase == userdb.Merging
+	switch {
+	case merges && file.Fenced():
+		return MergeNotPut
+	case file.Fenced():
+		return SplitNotPut
+	case merges && AlteredParts(file, st):
+		return MergeAltered
+	case AlteredParts(file, st):
+		return HotAltered
+	case merges && WholeArrived("", file, st) != nil, !merges && HotArrived("", file, st) != nil:
+		return PartsFenceMissing
+	case merges:
+		return MergePut
 	}
-	return Overwritten(
-		u,
-		fmt.Errorf(
-			"%s carries the fence, but was saved again since: a writer kept its mark and not its write version",
-			file.Key,
-		),
-	)
+	return SplitPut
 }
 
-// changedUnderFence: some SQLite builds rewrite the versions of the header when they export a database. That
-// takes the fence's lock off but not its mark.
-func changedUnderFence(file Version, receipt *wire.Receipt) bool {
-	if file.Tombstone() {
-		return false
-	}
-	ours := receipt != nil && file.Non == receipt.Claim.Nonce()
-	return !file.Locked || ours && file.ETag != receipt.FencedETag
+// Meaning is what a situation means for the user and for the operator.
+type Meaning struct {
+	Serves  Side
+	Problem string // "": there is none
+	Next    string // what ends the problem
 }
 
-// errOverwritten marks the conflict of a file that something other than dbmigrate wrote or deleted behind its
-// fence.
-var errOverwritten = errors.New("something other than dbmigrate wrote or deleted it")
+const (
+	eitherWay   = "dbmigrate migrate or rollback"
+	splitOrBack = "dbmigrate migrate --mode split or rollback"
+	runbook     = "docs/runbook.md"
+	birthCutOff = "a new user's first write is under way or was cut off: the user's next write ends that"
+	partsWait   = "a split or a merge was begun: reads go on, writes wait"
+	coldWait    = "a split or a merge was begun: writes of cold rows wait"
+	otherBytes  = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
+	asWord      = "copy and check the file, then dbmigrate rollback, which says what is safe"
+)
 
-func IsOverwritten(err error) bool { return errors.Is(err, errOverwritten) }
-
-func Overwritten(u userdb.UserID, cause error) error {
-	return &userdb.Error{
-		Op:    "check the fence of",
-		Thing: string(u),
-		Kind:  userdb.Conflict,
-		Err:   fmt.Errorf("%w: %w", cause, errOverwritten),
-		Hint:  "the Durable Object's data is untouched; see docs/runbook.md, \"The fence is gone\"",
-	}
+var meanings = [situations]Meaning{
+	AtFile: {Serves: SideFile},
+	ForeignMark: {SideNone, "a foreign mark: the file knows a newer claim than the Durable Object",
+		"dbmigrate rollback --end-foreign-marks, by docs/runbook.md"},
+	ObjectSetBack: {
+		SideNone,
+		"the file knows a newer claim than the Durable Object, which was set back",
+		runbook,
+	},
+	Migrated:        {Serves: SideObject},
+	FenceMissing:    {SideObject, "the fence is gone: something overwrote or deleted the file", runbook},
+	MigrationBegun:  {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
+	MigrationFenced: {SideNone, "a migration was begun: reads go on, writes wait", eitherWay},
+	RollbackBegun: {
+		SideNone,
+		"a rollback was begun: reads go on, writes wait",
+		"dbmigrate rollback or migrate",
+	},
+	RollbackPut:       {SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"},
+	HotFileMissing:    {SideNone, "the file of the hot rows is gone", runbook},
+	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},
+	SplitFenced:       {SideNone, "a migration was begun: reads go on, writes wait", splitOrBack},
+	SplitNotPut:       {SideNone, partsWait, splitOrBack},
+	SplitPut:          {SideSplit, coldWait, splitOrBack},
+	MergeBegun:        {SideSplit, coldWait, splitOrBack},
+	MergeFenced:       {SideNone, partsWait, splitOrBack},
+	MergeNotPut:       {SideNone, partsWait, splitOrBack},
+	HotFenced:         {SideNone, partsWait, splitOrBack},
+	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
+	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
+	Split:             {Serves: SideSplit},
+	FileMissing: {
+		SideNone,
+		"the file is gone while a command is under way or was left open: requests fail",
+		"dbmigrate rollback",
+	},
+	ExportAltered: {SideFile, otherBytes, asWord},
+	HotAltered:    {SideSplit, otherBytes, asWord},
+	MergeAltered:  {SideFile, otherBytes, asWord},
+	BeingDeleted:  {SideNone, "the user is being deleted: requests fail", "dbmigrate forget"},
+	BirthBegun:    {SideNone, birthCutOff, "dbmigrate rollback"},
+	BirthFenced:   {SideNone, birthCutOff, eitherWay},
+	OtherFence:    {SideNone, "the fence in the file is not the Durable Object's: writes wait", runbook},
 }
 
-func FenceGone(u userdb.UserID, file Version, st wire.Status) error {
-	return Overwritten(
-		u,
-		fmt.Errorf(
-			"the Durable Object is %s with lineage %d, but %s (%s) no longer carries that fence",
-			st.Phase,
-			st.Lin,
-			file.Key,
-			file.Word(),
-		),
-	)
+// Meaning applies the authority rule of docs/cutover.md.
+func (s Situation) Meaning() Meaning { return meanings[s] }
+
+// Serves says who serves the user, what is wrong, and which command ends that.
+func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
+	m := Classify(file, st).Meaning()
+	return m.Serves, m.Problem, m.Next
 }
 
-// Missing is NoFile, or FenceGone, of a user with a command that was left open. A rollback ends it.
-func Missing(op string, u userdb.UserID, key userdb.ObjectKey, st wire.Status) error {
-	e := &userdb.Error{
-		Op:    op,
-		Thing: string(u),
-		Kind:  userdb.NotFound,
-		Err:   fmt.Errorf("there is no object %s, and the Durable Object is %s", key, st.Phase),
-		Hint:  "`dbmigrate rollback` ends what was begun: the user then is without a file and without rows",
+// Waits says whether the router neither makes a file in this phase nor asks the Durable Object instead.
+func Waits(phase userdb.Phase) bool {
+	switch phase {
+	case userdb.Importing, userdb.Ready, userdb.Sealed, userdb.Splitting:
+		return true
 	}
-	if st.Birth {
-		e.Err = fmt.Errorf("there is no object %s: the user's first write is under way or was cut off", key)
-		e.Hint = "nothing was written; the user's next write begins in the Durable Object, and `dbmigrate rollback` ends what was begun"
-	}
-	if st.Phase == userdb.Sealed {
-		e.Kind, e.Err = userdb.Conflict, fmt.Errorf("%w: %w", e.Err, errOverwritten)
-		e.Hint = "`dbmigrate rollback` builds the file again from the Durable Object, which keeps everything"
-	}
-	return e
+	return false
 }
 
-func HotFileGone(u userdb.UserID, key userdb.ObjectKey) error {
-	return Overwritten(u, fmt.Errorf("%s, which holds the user's hot rows, is gone", key))
-}
-
-func NoFile(op string, u userdb.UserID, key userdb.ObjectKey) error {
-	return &userdb.Error{
-		Op:    op,
-		Thing: string(u),
-		Kind:  userdb.NotFound,
-		Err:   fmt.Errorf("there is no object %s", key),
-		Hint:  "check the user id and --layout",
+// HoldsNothing says whether the file alone has the user's rows in this phase.
+func HoldsNothing(phase userdb.Phase) bool {
+	switch phase {
+	case userdb.Empty, userdb.Importing, userdb.Ready, userdb.Splitting:
+		return true
 	}
+	return false
 }
