@@ -1,6 +1,6 @@
 # Included by the Makefile. SOAK takes flags of scripts/soak: make soak SOAK='-limit 10m -network 10m'.
 
-.PHONY: soak busy
+.PHONY: soak
 
 SOAK ?=
 
