@@ -23,6 +23,15 @@ func (e *Error) Error() string { return fmt.Sprintf("%s (SQLite error %d)", e.Me
 // Primary is the primary result code (SQLITE_CORRUPT, SQLITE_FULL and so on).
 func (e *Error) Primary() int32 { return e.Code & 0xff }
 
+// Message is what SQLite says, without its number; of another error its own text.
+func Message(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}
+
 // InterruptError says that the watching context ended an operation.
 type InterruptError struct{ Cause error }
 

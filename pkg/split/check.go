@@ -110,7 +110,7 @@ func (d *decision) checkIndexes() error {
 				hintPolicy,
 				"the full-text table's content %s cannot be read: %s",
 				content[i],
-				sqliteMessage(err),
+				capi.Message(err),
 			)
 		}
 		for _, t := range under {

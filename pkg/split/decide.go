@@ -251,7 +251,7 @@ func (d *decision) applyRule(t *table, at time.Time) error {
 		"INSERT INTO " + d.sets[t].cold + " SELECT " + strings.Join(t.keyOf(sqltext.Quote(t.Name)), ", ") + where,
 	)
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_ERROR {
-		return blocked(t.Name, hintPolicy, "the policy's where: %s", sqliteMessage(err))
+		return blocked(t.Name, hintPolicy, "the policy's where: %s", capi.Message(err))
 	}
 	if err != nil {
 		return err
@@ -273,7 +273,7 @@ func (d *decision) checkReading(t *table, sql string) error {
 		return endErr
 	}
 	if err != nil {
-		return blocked(t.Name, hintPolicy, "the policy's where: %s", sqliteMessage(err))
+		return blocked(t.Name, hintPolicy, "the policy's where: %s", capi.Message(err))
 	}
 	return nil
 }

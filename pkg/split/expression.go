@@ -177,7 +177,7 @@ func checkSyntax(sql string) error {
 		return nil
 	}
 	for _, syntax := range []string{"syntax error", "unrecognized token", "incomplete input", "parser stack overflow"} {
-		if message := sqliteMessage(err); strings.Contains(message, syntax) {
+		if message := capi.Message(err); strings.Contains(message, syntax) {
 			return errors.New(message)
 		}
 	}

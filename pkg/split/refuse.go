@@ -45,12 +45,3 @@ func fail(op, thing string, err error) error {
 	}
 	return &userdb.Error{Op: op, Thing: thing, Kind: kind, Err: err}
 }
-
-// sqliteMessage is what SQLite says, without its number.
-func sqliteMessage(err error) string {
-	var e *capi.Error
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
-}

@@ -216,7 +216,7 @@ func (m *merge) addWithRowids(t *sqlitefile.Table, insert string) error {
 func (m *merge) insert(t *sqlitefile.Table, sql string) error {
 	err := m.conn.Exec(sql)
 	if err != nil && capi.PrimaryCode(err) == sqlite3.SQLITE_CONSTRAINT {
-		return newConflict("table "+t.Name, hintKeys, "the cold rows do not fit beside the hot ones: "+sqliteMessage(err))
+		return newConflict("table "+t.Name, hintKeys, "the cold rows do not fit beside the hot ones: "+capi.Message(err))
 	}
 	return err
 }

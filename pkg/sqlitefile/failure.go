@@ -30,7 +30,7 @@ func fail(op, thing string, err error) error {
 		return refuse(
 			op,
 			thing,
-			&Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: WayOutDamaged},
+			&Finding{Level: Blocked, Reason: ReasonDamaged, Detail: capi.Message(err), WayOut: WayOutDamaged},
 		)
 	case errors.Is(err, os.ErrNotExist):
 		kind = userdb.NotFound
@@ -64,13 +64,4 @@ func TooCostly(detail string) Report { return *NewReport([]Finding{*tooCostly(""
 func Encoded(coding string) Report {
 	return *NewReport([]Finding{{Level: Blocked, Reason: ReasonContentEncoding, Detail: fmt.Sprintf("the object is stored with Content-Encoding %q", coding),
 		WayOut: "store the database itself, without Content-Encoding"}})
-}
-
-// message is what SQLite says, without its number.
-func message(err error) string {
-	var e *capi.Error
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
 }

@@ -112,7 +112,7 @@ func openError(path string, err error) error {
 				Level:  Blocked,
 				Reason: ReasonDamaged,
 				Object: malformedObject(err),
-				Detail: message(err),
+				Detail: capi.Message(err),
 				WayOut: WayOutDamaged,
 			},
 		)
@@ -124,7 +124,7 @@ var malformedSchema = regexp.MustCompile(`^malformed database schema \((.*)\) - 
 
 // malformedObject is the object that SQLite names when it cannot read the schema, "" for none.
 func malformedObject(err error) string {
-	if m := malformedSchema.FindStringSubmatch(message(err)); m != nil {
+	if m := malformedSchema.FindStringSubmatch(capi.Message(err)); m != nil {
 		return m[1]
 	}
 	return ""

@@ -121,7 +121,7 @@ func (b *Builder) rebuildFTS5() error {
 			return refuse(
 				"build the full-text index",
 				o.Name,
-				&Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: o.Name, Detail: message(err),
+				&Finding{Level: Blocked, Reason: ReasonSchemaRefused, Object: o.Name, Detail: capi.Message(err),
 					WayOut: "drop the table in the Durable Object"},
 			)
 		}

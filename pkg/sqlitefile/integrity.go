@@ -103,13 +103,13 @@ func checkIntegrity(
 		merged.add(*finding)
 		return merged.list, messages, nil
 	}
-	if m := fts5Broken.FindStringSubmatch(message(err)); m != nil {
+	if m := fts5Broken.FindStringSubmatch(capi.Message(err)); m != nil {
 		merged.add(
-			outOfStep(m[1], message(err)),
+			outOfStep(m[1], capi.Message(err)),
 		) // the check ended there; once the index is rebuilt, it goes on
 		return merged.list, messages, nil
 	}
-	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: message(err), WayOut: WayOutDamaged})
+	merged.add(Finding{Level: Blocked, Reason: ReasonDamaged, Detail: capi.Message(err), WayOut: WayOutDamaged})
 	return merged.list, messages, nil
 }
 

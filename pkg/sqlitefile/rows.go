@@ -72,7 +72,7 @@ func readError(conn *capi.Conn, t *Table, err error) error {
 				Level:  Blocked,
 				Reason: ReasonDamaged,
 				Object: t.Name,
-				Detail: message(err),
+				Detail: capi.Message(err),
 				WayOut: WayOutDamaged,
 			},
 		)

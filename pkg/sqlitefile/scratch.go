@@ -268,7 +268,7 @@ func (s *scratch) checkDepth(objects []wire.Object) ([]Finding, error) {
 						Reason: ReasonTriggerDepth,
 						Object: o.Name,
 						WayOut: "join some of the triggers or foreign key actions: at most 10 in a chain",
-						Detail: "a write of it fires more than 10 triggers or foreign key actions, each by the one before: " + message(
+						Detail: "a write of it fires more than 10 triggers or foreign key actions, each by the one before: " + capi.Message(
 							err,
 						),
 					},
@@ -367,7 +367,7 @@ func refusedCreate(object string, err error) *Finding {
 		Level:  Blocked,
 		Reason: ReasonSchemaRefused,
 		Object: object,
-		Detail: "SQLite refuses its CREATE text: " + message(err),
+		Detail: "SQLite refuses its CREATE text: " + capi.Message(err),
 		WayOut: "drop or recreate the object",
 	}
 }
@@ -418,7 +418,7 @@ func storeLacks(object string, err error) *Finding {
 				Level:  Blocked,
 				Reason: lack.reason,
 				Object: object,
-				Detail: message(err),
+				Detail: capi.Message(err),
 				WayOut: lack.wayOut,
 			}
 		}
