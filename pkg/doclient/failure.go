@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -67,13 +66,9 @@ const objectSilent = "ask the Durable Object: "
 
 func errNoAnswer(after time.Duration) error { return fmt.Errorf("no answer within %s", after) }
 
-// connectionFailure is for an attempt without a whole answer. The URL that net/http adds to its errors is
-// left out.
+// connectionFailure is for an attempt without a whole answer.
 func connectionFailure(ctx context.Context, err error) *failure {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
+	err = userdb.TransportCause(err)
 	silent := ctx.Err() != nil
 	if silent {
 		err = context.Cause(ctx)

@@ -153,7 +153,6 @@ func isIdentifier(s string) bool {
 // account.
 func (c *Client) Calls() int64 { return c.calls.Load() }
 
-// withoutRedirects copies the client: a redirect leads to a login page, or takes the token to another host.
 func around(client *http.Client, wrap func(http.RoundTripper) http.RoundTripper) *http.Client {
 	if wrap != nil {
 		client.Transport = wrap(client.Transport)
@@ -161,6 +160,7 @@ func around(client *http.Client, wrap func(http.RoundTripper) http.RoundTripper)
 	return client
 }
 
+// withoutRedirects copies the client: a redirect leads to a login page, or takes the token to another host.
 func withoutRedirects(given *http.Client) *http.Client {
 	client := http.Client{Timeout: requestExpiry}
 	if given != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
@@ -55,10 +54,10 @@ func (b *badAnswer) Unwrap() error { return b.err }
 // idempotent.
 func judge(response *http.Response, err error) (verdict *answer, again bool) {
 	if userdb.CertificateDates(err) {
-		return &answer{kind: userdb.Unreachable, err: transportCause(err), hint: userdb.HintCertificateDates}, false
+		return &answer{kind: userdb.Unreachable, err: userdb.TransportCause(err), hint: userdb.HintCertificateDates}, false
 	}
 	if err != nil {
-		return &answer{kind: userdb.Unreachable, err: transportCause(err), hint: hintBase}, true
+		return &answer{kind: userdb.Unreachable, err: userdb.TransportCause(err), hint: hintBase}, true
 	}
 	status := response.StatusCode
 	opened, broken := openEnvelope(response)
@@ -122,13 +121,4 @@ func fail(ctx context.Context, op, thing string, err error) error {
 		result.Kind, result.Hint = userdb.ProtocolError, hintBase
 	}
 	return result
-}
-
-// transportCause drops net/http's wrapping, which repeats the URL.
-func transportCause(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
 }

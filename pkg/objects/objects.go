@@ -162,11 +162,7 @@ func (l Lister) once(ctx context.Context, path string, query url.Values, into an
 	request.Header.Set("Authorization", "Bearer "+l.Token)
 	response, err := l.client().Do(request)
 	if err != nil {
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return unreachable{err}
+		return unreachable{userdb.TransportCause(err)}
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {

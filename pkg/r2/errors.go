@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -86,9 +85,9 @@ func classify(ctx context.Context, err error, needs access) (userdb.Kind, string
 	status := statusOf(err)
 	switch {
 	case status == 0 && userdb.CertificateDates(err):
-		return userdb.Unreachable, userdb.HintCertificateDates, transportCause(err)
+		return userdb.Unreachable, userdb.HintCertificateDates, userdb.TransportCause(err)
 	case status == 0:
-		return userdb.Unreachable, hintEndpoint, transportCause(err)
+		return userdb.Unreachable, hintEndpoint, userdb.TransportCause(err)
 	}
 	if status < 300 { // for example a login page where an XML document should be
 		return userdb.ProtocolError, hintEndpoint, err
@@ -177,13 +176,4 @@ func statusOf(err error) int {
 		return 0
 	}
 	return answered.HTTPStatusCode()
-}
-
-// transportCause drops the SDK's and net/http's wrapping, which repeats the URL.
-func transportCause(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
 }

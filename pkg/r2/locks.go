@@ -100,11 +100,7 @@ func (l LockReader) get(ctx context.Context, into any) (userdb.Kind, error) {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return userdb.Unreachable, err
+		return userdb.Unreachable, userdb.TransportCause(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, mostLocks))
