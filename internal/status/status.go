@@ -14,6 +14,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/quarantine"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -170,22 +171,15 @@ func (r *Report) TryMerge(ctx context.Context, e *migrate.Engine) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case userdb.KindOf(err) == userdb.Precondition:
-			l.Problem = join(l.Problem, "whether both halves could be merged is not known: the application wrote during every look")
+			l.Problem = result.AndReason(l.Problem, "whether both halves could be merged is not known: the application wrote during every look")
 		case userdb.KindOf(err) == userdb.Conflict:
-			l.Problem = join(l.Problem, "the halves could not be merged: "+err.Error())
+			l.Problem = result.AndReason(l.Problem, "the halves could not be merged: "+err.Error())
 		case err != nil:
 			described := userdb.ErrorOf(err)
 			l.Error = &described
 		}
 		return nil
 	})
-}
-
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
 }
 
 func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {

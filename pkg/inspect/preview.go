@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -129,20 +130,13 @@ func (e *Inspector) describeWrites(
 	}
 	defer kept.Remove()
 	if kept == nil {
-		p.Reason = join(p.Reason, "rows cannot be compared: the kept file is gone")
+		p.Reason = result.AndReason(p.Reason, "rows cannot be compared: the kept file is gone")
 		return nil
 	}
 	if err := e.compareTables(ctx, kept, opts, p); err != nil {
-		p.Reason = join(p.Reason, fmt.Sprintf("not every row was compared: %v", err))
+		p.Reason = result.AndReason(p.Reason, fmt.Sprintf("not every row was compared: %v", err))
 	}
 	return nil
-}
-
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
 }
 
 // tableChanges lists the tables that no longer have the imported digest, those that are new or dropped among

@@ -214,11 +214,14 @@ func (r Result) With(err error) Result {
 	return r
 }
 
-func (r *Result) AddReason(reason string) {
-	if r.Reason != "" {
-		reason = r.Reason + "; " + reason
+func (r *Result) AddReason(reason string) { r.Reason = AndReason(r.Reason, reason) }
+
+// AndReason is one text of what was said before, if anything was, and one reason more.
+func AndReason(before, reason string) string {
+	if before == "" {
+		return reason
 	}
-	r.Reason = reason
+	return before + "; " + reason
 }
 
 // resultJSON is the promised shape (docs/scripting.md).
