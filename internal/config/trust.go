@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/dbmigrate/dbmigrate/internal/owner"
 )
 
 // upward are the folders in which a configuration is looked for, from dir upward. The folder that holds .git
@@ -49,6 +51,9 @@ func look(dir, name string) (string, error) {
 	return "", nil
 }
 
+// ownerOf is a variable for tests, which cannot give files away.
+var ownerOf = owner.Of
+
 // trusted refuses a file that another operating system user put there; the administrator may. The link and
 // what it leads to both count.
 func trusted(path string, target fs.FileInfo) error {
@@ -57,13 +62,13 @@ func trusted(path string, target fs.FileInfo) error {
 		return usage("look for", path, err, "")
 	}
 	for _, info := range []fs.FileInfo{link, target} {
-		if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
+		if id, known := ownerOf(info); known && id != 0 && id != os.Geteuid() {
 			return usage(
 				"trust",
 				path,
 				fmt.Errorf(
 					"it belongs to another operating system user (%d), and says where credentials go",
-					owner,
+					id,
 				),
 				"name it with --config if it is meant",
 			)

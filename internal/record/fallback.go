@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/dbmigrate/dbmigrate/internal/owner"
 )
 
 // FallbackDir is a folder in base, which is open to everybody, that only the user of this process can enter.
@@ -22,5 +24,5 @@ func FallbackDir(base string) (string, error) {
 // private says whether the name itself is a folder of ours that nobody else may enter.
 func private(dir string) bool {
 	info, err := os.Lstat(dir)
-	return err == nil && info.IsDir() && info.Mode().Perm()&0o077 == 0 && ours(info)
+	return err == nil && info.IsDir() && info.Mode().Perm()&0o077 == 0 && owner.IsOurs(info)
 }

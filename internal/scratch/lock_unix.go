@@ -30,9 +30,3 @@ func lock(path string) (*os.File, error) {
 	}
 	return nil, errNoLocks
 }
-
-// ours says whether the folder belongs to the operating system user who runs this.
-func ours(info os.FileInfo) bool {
-	stat, known := info.Sys().(*syscall.Stat_t)
-	return known && int(stat.Uid) == os.Geteuid()
-}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/dbmigrate/dbmigrate/internal/owner"
 )
 
 // prefix begins the name of every such folder.
@@ -142,7 +144,7 @@ func sweepOne(path string) {
 		return
 	}
 	defer held.Close()
-	if info, err := held.Stat(); err == nil && ours(info) {
+	if info, err := held.Stat(); err == nil && owner.IsOurs(info) {
 		// What cannot be removed now is tried again by the next run.
 		_ = os.RemoveAll(path)
 	}
