@@ -58,15 +58,6 @@ var valuesOf = map[string]offer{
 // filesOf are the flags with a value that is a file or a folder.
 var filesOf = []string{"config", "users-file", "metrics-file", "policy", "report", "requests", "to", "from", "history", "persist"}
 
-// freeValues are the flags with a value that a person has to know: a number, a size, a time, a text.
-var freeValues = []string{
-	"worker-url", "bucket", "kv-namespace", "account-id", "layout", "r2-endpoint", "api-base-url", "api-budget",
-	"over", "percent", "since", "to-percent", "concurrency", "max-failures", "max-duration", "give-up-after", "reason",
-	"longest-request", "canary", "canary-pause", "waves", "gate-failures", "max-cost", "show", "confirm",
-	"older-than", "hold", "unmark", "max-delete", "archive-prefix", "where", "limit", "top", "hellos", "watch",
-	"consistent", "requests-per-day", "writes-share", "var", "deep", "recommend-over",
-}
-
 // offerFor is what is offered for a flag's value.
 func offerFor(cmd *cobra.Command, f *pflag.Flag) offer {
 	for _, name := range []string{cmd.Name() + " " + f.Name, f.Name} {

@@ -34,6 +34,15 @@ func offered(t *testing.T, url string, change func(*app), words ...string) (valu
 // takesValue says whether a flag needs one.
 func takesValue(f *pflag.Flag) bool { return f.NoOptDefVal == "" && f.Name != "help" }
 
+// freeValues are the flags with a value that a person has to know: a number, a size, a time, a text.
+var freeValues = []string{
+	"worker-url", "bucket", "kv-namespace", "account-id", "layout", "r2-endpoint", "api-base-url", "api-budget",
+	"over", "percent", "since", "to-percent", "concurrency", "max-failures", "max-duration", "give-up-after", "reason",
+	"longest-request", "canary", "canary-pause", "waves", "gate-failures", "max-cost", "show", "confirm",
+	"older-than", "hold", "unmark", "max-delete", "archive-prefix", "where", "limit", "top", "hellos", "watch",
+	"consistent", "requests-per-day", "writes-share", "var", "deep", "recommend-over",
+}
+
 // TestEveryValueHasAnOffer: each flag with a value is in one of the lists that say what a shell
 // offers for it. What is in a list exists.
 func TestEveryValueHasAnOffer(t *testing.T) {

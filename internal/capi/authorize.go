@@ -2,7 +2,6 @@ package capi
 
 import (
 	"errors"
-	"strings"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -50,14 +49,6 @@ func (c *Conn) WithoutSelects(use func() error) error {
 		return errors.Join(err, c.Authorize(nil))
 	}
 	return errors.Join(err, c.Authorize(before.allow))
-}
-
-// AllowFunctions makes SQLite refuse every SQL function outside of the given ones, named in lower case, with
-// "not authorized to use function: f", as a Durable Object does.
-func (c *Conn) AllowFunctions(functions map[string]bool) error {
-	return c.Authorize(
-		func(a Action) bool { return a.Code != sqlite3.SQLITE_FUNCTION || functions[strings.ToLower(a.Second)] },
-	)
 }
 
 // authorize is called back by SQLite while it compiles a statement; judge is the Conn's authorizer, which the

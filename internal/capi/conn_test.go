@@ -6,7 +6,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/dbmigrate/dbmigrate/pkg/value"
 )
@@ -131,9 +134,11 @@ func TestWatchInterrupts(t *testing.T) {
 	}
 }
 
-func TestAllowFunctions(t *testing.T) {
+func TestAuthorize(t *testing.T) {
 	c := open(t, "", Memory)
-	if err := c.AllowFunctions(map[string]bool{"abs": true}); err != nil {
+	if err := c.Authorize(func(a Action) bool {
+		return a.Code != sqlite3.SQLITE_FUNCTION || strings.EqualFold(a.Second, "abs")
+	}); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, c, "SELECT ABS(-1)")

@@ -16,7 +16,7 @@ func TableOf(t *sqlitefile.Table) Table {
 	return shape
 }
 
-// FileSide is one table of a file. Unlike ScanSide it seeks by key.
+// FileSide is one table of a file. It seeks by key.
 func FileSide(file *sqlitefile.File, table *sqlitefile.Table) Side { return fileSide{file, table} }
 
 type fileSide struct {

@@ -60,7 +60,7 @@ func DecodeRows(cells, reals []byte, columns int, yield func(row []Value) error)
 	if columns < 1 {
 		return 0, &FormatError{What: "cells", Reason: "a row has at least one column", Kind: KindBadBatch}
 	}
-	r := CellReader{cells: cells, reals: reals}
+	r := cellReader{cells: cells, reals: reals}
 	row := make([]Value, columns)
 	var rows int64
 	for r.pos < len(cells) {
@@ -74,31 +74,18 @@ func DecodeRows(cells, reals []byte, columns int, yield func(row []Value) error)
 			return rows, err
 		}
 	}
-	return rows, r.End()
+	return rows, r.end()
 }
 
-// CellReader reads cells one by one, without copying.
-type CellReader struct {
+// cellReader reads cells one by one, without copying: the bytes of a TEXT or BLOB alias the stream.
+type cellReader struct {
 	cells, reals []byte
 	pos, realPos int
 }
 
-// NewCellReader reads from the two streams.
-func NewCellReader(cells, reals []byte) *CellReader { return &CellReader{cells: cells, reals: reals} }
-
-// More says whether cells are left.
-func (r *CellReader) More() bool { return r.pos < len(r.cells) }
-
-// Next reads one cell; the bytes of a TEXT or BLOB alias the stream.
-func (r *CellReader) Next() (Value, error) {
-	var v Value
-	err := r.next(&v)
-	return v, err
-}
-
-// End is an error unless both streams were read to their ends.
-func (r *CellReader) End() error {
-	if r.More() {
+// end is an error unless both streams were read to their ends.
+func (r *cellReader) end() error {
+	if r.pos < len(r.cells) {
 		return r.malformed(r.pos, "bytes behind the last row")
 	}
 	if r.realPos != len(r.reals) {
@@ -107,7 +94,7 @@ func (r *CellReader) End() error {
 	return nil
 }
 
-func (r *CellReader) next(v *Value) error {
+func (r *cellReader) next(v *Value) error {
 	if r.pos >= len(r.cells) {
 		return r.malformed(r.pos, "the row ends early")
 	}
@@ -129,7 +116,7 @@ func (r *CellReader) next(v *Value) error {
 	return r.malformed(r.pos, fmt.Sprintf("%q starts no cell", tag))
 }
 
-func (r *CellReader) integer(v *Value) error {
+func (r *cellReader) integer(v *Value) error {
 	start := r.pos + 1
 	end, ok := r.find(';', start)
 	if !ok {
@@ -144,7 +131,7 @@ func (r *CellReader) integer(v *Value) error {
 	return nil
 }
 
-func (r *CellReader) real(v *Value) error {
+func (r *cellReader) real(v *Value) error {
 	if len(r.reals)-r.realPos < 8 {
 		return r.malformed(r.pos, "a REAL without its 8 bytes in the reals")
 	}
@@ -158,7 +145,7 @@ func (r *CellReader) real(v *Value) error {
 	return nil
 }
 
-func (r *CellReader) bytes(v *Value, class StorageClass) error {
+func (r *cellReader) bytes(v *Value, class StorageClass) error {
 	start := r.pos + 1
 	end, ok := r.find(':', start)
 	if !ok {
@@ -181,7 +168,7 @@ func (r *CellReader) bytes(v *Value, class StorageClass) error {
 
 // find looks for the end of a decimal, at most as far as 64 bits can reach, so that a missing end costs no
 // walk through a blob.
-func (r *CellReader) find(end byte, start int) (int, bool) {
+func (r *cellReader) find(end byte, start int) (int, bool) {
 	stop := min(len(r.cells), start+21)
 	for i := start; i < stop; i++ {
 		if r.cells[i] == end {
@@ -191,6 +178,6 @@ func (r *CellReader) find(end byte, start int) (int, bool) {
 	return 0, false
 }
 
-func (r *CellReader) malformed(offset int, reason string) error {
+func (r *cellReader) malformed(offset int, reason string) error {
 	return &FormatError{What: "cells", Offset: offset, Reason: reason, Kind: KindBadBatch}
 }

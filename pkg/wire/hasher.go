@@ -49,14 +49,6 @@ func (h *rowsHasher) addLong(v *Value) {
 	h.sum.Write(v.Bytes)
 }
 
-func (h *rowsHasher) addEncoded(cells, reals []byte) {
-	h.cells = append(h.cells, cells...)
-	h.reals = append(h.reals, reals...)
-	if len(h.cells) >= flushBytes {
-		h.flush()
-	}
-}
-
 func (h *rowsHasher) flush() {
 	h.sum.Write(h.cells)
 	h.cells = h.cells[:0]
@@ -89,12 +81,6 @@ func NewTableHasher() *TableHasher {
 // Add takes the next row; it keeps nothing of it.
 func (h *TableHasher) Add(row []Value) {
 	h.page.add(row)
-	h.countRow()
-}
-
-// AddEncoded takes the next row as AppendRow encoded it: exactly one row per call.
-func (h *TableHasher) AddEncoded(cells, reals []byte) {
-	h.page.addEncoded(cells, reals)
 	h.countRow()
 }
 
