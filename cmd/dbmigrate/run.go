@@ -31,9 +31,9 @@ func (p *pace) add(flags *pflag.FlagSet) {
 	addConcurrency(&p.concurrency, flags, concurrency.DefaultCap,
 		"how many users are worked on at once, at most; fewer at first, and while a server is overloaded")
 	commandline.Int(flags, &p.maxFailures, "max-failures", 0, 0, math.MaxInt,
-		"begin no more users after so many failures; 0 is no limit")
+		"stop starting users after n failures (0: no limit)")
 	flags.Var(&p.maxDuration, "max-duration",
-		"begin no more users after this `time`, such as 50m; those in flight are finished")
+		"stop starting users after this `time`, such as 50m; those in flight are finished")
 	p.giveUpAfter = units.AgeFlag{
 		Duration: breaker.DefaultGiveUp,
 		Typed:    "10m",

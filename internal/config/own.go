@@ -77,7 +77,7 @@ func chooseOwn(in Input) (s Settings, path, profile string, err error) {
 		return s, "", "", usage(
 			"choose profile",
 			"",
-			errors.New("--profile and --env exclude each other"),
+			errors.New("use only one of --profile and --env"),
 			"a profile of "+OwnName+" stands alone",
 		)
 	}

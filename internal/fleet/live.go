@@ -46,7 +46,7 @@ func (o *run) live() terminal.Live {
 	flying, flags := o.flights()
 	live := terminal.Live{InFlight: flying}
 	if flags > 0 {
-		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for their flags", flags))
+		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for the KV flag batch", flags))
 	}
 	if racing := o.racers(); racing > 0 {
 		live.Waiting = append(live.Waiting, fmt.Sprintf("%d for a gap between the application's writes", racing))

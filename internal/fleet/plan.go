@@ -36,7 +36,7 @@ func planOf(f inspect.Found, guard *Guard) planned {
 }
 
 var planMeanings = map[string]string{
-	planCheck: "migrated, split, or begun; migrate finds out and ends it",
+	planCheck: "already moved or half-moved; migrate will finish it if needed",
 	planFail:  "there is no file",
 	planSkip:  "this version of the file was refused before; see --retry-quarantined",
 }

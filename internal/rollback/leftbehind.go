@@ -62,7 +62,7 @@ func sayLeftBehind(
 		warn("and %s more", units.Plural(shown-leftShown, "user"))
 	}
 	warn(
-		"left behind in all: %s of %s%s",
+		"would be left behind: %s of %s%s",
 		units.Plural(int(writes), "write transaction"),
 		units.Plural(writers, "user"),
 		unknownText(unknown),

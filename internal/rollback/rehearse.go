@@ -43,12 +43,12 @@ func Rehearse(
 	summary, err := r.Run(ctx, fleet.All(c.Users), job)
 	if whose != "" {
 		say(
-			"the real rollback would take about %s; the writes of %s would wait longest, %s; nothing was switched",
+			"a real rollback would take about %s; the longest write pause would be %s (%s); nothing was changed",
 			units.FormatDuration(
 				time.Duration(summary.TookMs)*time.Millisecond,
 			),
-			whose,
 			units.FormatDuration(longest),
+			whose,
 		)
 	}
 	return summary, err

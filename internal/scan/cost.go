@@ -198,9 +198,13 @@ func (c *FleetCost) monthText() string {
 	case ever:
 		text += fmt.Sprintf("; a user of 1.00 MB breaks even at %s requests a day", formatCount(perDay))
 	case c.LeastShare != nil:
-		text += fmt.Sprintf("; it never breaks even below %s of requests that write", percent(*c.LeastShare))
+		text += fmt.Sprintf(
+			"; at %s writes it never pays for itself; it would from %s",
+			percent(*c.WritesShare),
+			percent(*c.LeastShare),
+		)
 	default:
-		text += "; it never breaks even"
+		text += fmt.Sprintf("; at %s writes it never pays for itself", percent(*c.WritesShare))
 	}
 	return text
 }

@@ -410,7 +410,7 @@ func (t *trend) sentence(threshold int64) string {
 	}
 	first, last := t.points[0], t.points[len(t.points)-1]
 	return fmt.Sprintf(
-		"growth: %s a week, over %d scans in %s; %s will cross %s within 30 days, if they grow on in a straight line",
+		"growth: %s a week, over %d scans in %s; %s will cross %s within 30 days at their current growth rate",
 		units.FormatGrowth(
 			t.perWeek,
 		),

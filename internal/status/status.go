@@ -250,7 +250,7 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 		split = fmt.Sprintf("%d split, ", totals.Split)
 	}
 	out.Say(
-		"status: %d in R2, %d in Durable Objects, %s%d in between; %s",
+		"status: %d in R2, %d in Durable Objects, %s%d unable to write; %s",
 		totals.File,
 		totals.Object,
 		split,
@@ -285,7 +285,7 @@ func (t *Totals) draw(out *terminal.Output) {
 	for _, place := range []struct {
 		name  string
 		users int
-	}{{"in R2", t.File}, {"in Durable Objects", t.Object}, {"split", t.Split}, {"in between", t.None}} {
+	}{{"in R2", t.File}, {"in Durable Objects", t.Object}, {"split", t.Split}, {"unable to write", t.None}} {
 		if place.users > 0 {
 			share := float64(place.users) / float64(all)
 			out.Say("  %-18s %3.0f %% %s", place.name, share*100, terminal.Bar(share, cells))

@@ -118,7 +118,7 @@ func isAccess(resp *http.Response, lowerBody string) bool {
 func foreignFailure(resp *http.Response, media string, body []byte, retryAfter time.Duration) *failure {
 	status := resp.StatusCode
 	text := fmt.Sprintf(
-		"HTTP %d with %s instead of an answer of the protocol",
+		"HTTP %d with %s, not a dbmigrate answer",
 		status,
 		orDefault(media, "no media type"),
 	)

@@ -166,9 +166,8 @@ func changedCopies(u userdb.UserID, st wire.Status, cold wire.DatabaseDigest) er
 }
 
 // fenceHot stops the writers and returns the file as it stays from here on. A fence of an earlier run gets
-// our number, so that the PUT of that run cannot match any more. Where the phase says that the file was
-// fenced before, a file that is not is the work of that PUT: then nil is returned, since a fence over it
-// would say that the PUT never was.
+// our number, so that the PUT of that run cannot match any more. If the phase implies a fence but the file
+// has none, an earlier merge PUT has landed: then it returns nil, because a new fence would hide that PUT.
 func (r *retreat) fenceHot(ctx context.Context, st wire.Status) (*userfile.Copy, error) {
 	for try := range putTries {
 		file, lost, err := r.tryToFenceHot(ctx, st, try)

@@ -489,7 +489,7 @@ func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err er
 
 func lostRaces(op string, u userdb.UserID) error {
 	return &userdb.Error{Op: op, Thing: string(u), Kind: userdb.Precondition,
-		Err:  errors.New("the application wrote the file before every attempt"),
+		Err:  errors.New("gave up after several attempts: the application kept changing the file"),
 		Hint: "the user stays on the old path; run the command again when the user is less busy"}
 }
 

@@ -23,7 +23,7 @@ const (
 // Live is what a run says of this moment.
 type Live struct {
 	InFlight int      // users who are worked on
-	Waiting  []string // who waits, and why: "40 users for their flags", "R2 throttles (3s)"
+	Waiting  []string // who waits, and why: "40 for the KV flag batch", "R2 throttles (3s)"
 }
 
 // Planned is one user of a run: the size of the file, as far as the run has to move it.

@@ -141,14 +141,15 @@ type Meaning struct {
 }
 
 const (
-	eitherWay   = "dbmigrate migrate or rollback"
-	splitOrBack = "dbmigrate migrate --mode split or rollback"
-	runbook     = "docs/runbook.md"
-	birthCutOff = "a new user's first write is under way or was cut off: the user's next write ends that"
-	partsWait   = "a split or a merge was begun: reads go on, writes wait"
-	coldWait    = "a split or a merge was begun: writes of cold rows wait"
-	otherBytes  = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
-	asWord      = "copy and check the file, then dbmigrate rollback, which says what is safe"
+	eitherWay      = "dbmigrate migrate or rollback"
+	splitOrBack    = "dbmigrate migrate --mode split or rollback"
+	runbook        = "docs/runbook.md"
+	birthCutOff    = "a new user's first write is under way or was cut off: the user's next write ends that"
+	migrationWaits = "writes wait, reads go on: a migration is under way or was cut off"
+	partsWait      = "writes wait, reads go on: a split or a merge is under way or was cut off"
+	coldWait       = "writes of cold rows wait: a split or a merge is under way or was cut off"
+	otherBytes     = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
+	asWord         = "copy and check the file, then dbmigrate rollback, which says what is safe"
 )
 
 var meanings = [situations]Meaning{
@@ -162,17 +163,17 @@ var meanings = [situations]Meaning{
 	},
 	Migrated:        {Serves: SideObject},
 	FenceMissing:    {SideObject, "the fence is gone: something overwrote or deleted the file", runbook},
-	MigrationBegun:  {SideFile, "a migration was begun: the user is not disturbed", eitherWay},
-	MigrationFenced: {SideNone, "a migration was begun: reads go on, writes wait", eitherWay},
+	MigrationBegun:  {SideFile, "a migration is under way or was cut off: the user is not disturbed", eitherWay},
+	MigrationFenced: {SideNone, migrationWaits, eitherWay},
 	RollbackBegun: {
 		SideNone,
-		"a rollback was begun: reads go on, writes wait",
+		"writes wait, reads go on: a rollback is under way or was cut off",
 		"dbmigrate rollback or migrate",
 	},
-	RollbackPut:       {SideFile, "a rollback is done but for its clean-up", "dbmigrate rollback"},
+	RollbackPut:       {SideFile, "rolled back; leftovers to clean up", "dbmigrate rollback"},
 	HotFileMissing:    {SideNone, "the file of the hot rows is gone", runbook},
-	SplitBegun:        {SideFile, "a split was begun: the user is not disturbed", splitOrBack},
-	SplitFenced:       {SideNone, "a migration was begun: reads go on, writes wait", splitOrBack},
+	SplitBegun:        {SideFile, "a split is under way or was cut off: the user is not disturbed", splitOrBack},
+	SplitFenced:       {SideNone, migrationWaits, splitOrBack},
 	SplitNotPut:       {SideNone, partsWait, splitOrBack},
 	SplitPut:          {SideSplit, coldWait, splitOrBack},
 	MergeBegun:        {SideSplit, coldWait, splitOrBack},
@@ -180,7 +181,7 @@ var meanings = [situations]Meaning{
 	MergeNotPut:       {SideNone, partsWait, splitOrBack},
 	HotFenced:         {SideNone, partsWait, splitOrBack},
 	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
-	MergePut:          {SideFile, "a merge is done but for its clean-up", "dbmigrate rollback"},
+	MergePut:          {SideFile, "merged; leftovers to clean up", "dbmigrate rollback"},
 	Split:             {Serves: SideSplit},
 	FileMissing: {
 		SideNone,
