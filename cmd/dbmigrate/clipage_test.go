@@ -52,7 +52,7 @@ func pageCommands() []*cobra.Command {
 
 // parts divides a command's help into what is its own and what every command's help says.
 func parts(help string) (own, common string) {
-	before, rest, found := strings.Cut(help, "\n\nGlobal flags:\n")
+	before, rest, found := strings.Cut(help, "\n\nGlobal options:\n")
 	if !found {
 		return help, ""
 	}
@@ -60,7 +60,7 @@ func parts(help string) (own, common string) {
 	if found {
 		before += "\n\nExit codes:\n" + after
 	}
-	return before, "Global flags:\n" + common
+	return before, "Global options:\n" + common
 }
 
 func helpOf(t *testing.T, name string) string {

@@ -123,7 +123,7 @@ func (g *globalFlags) addAddresses(flags *pflag.FlagSet) {
 	flags.StringVar(&g.values.WorkerURL, "worker-url", "",
 		"`url` of the Worker that mounts the admin routes")
 	flags.StringVar(&g.values.Bucket, "bucket", "", "`name` of the R2 bucket of the databases")
-	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the KV namespace of the flags")
+	flags.StringVar(&g.values.KVNamespace, "kv-namespace", "", "`id` of the namespace of the users' KV flags")
 	flags.StringVar(&g.values.AccountID, "account-id", "", "`id` of the Cloudflare account")
 	flags.StringVar(&g.values.Layout, "layout", "",
 		"`key` of a user's database (default {user}/database.sqlite)")

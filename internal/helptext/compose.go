@@ -50,17 +50,17 @@ func Compose(w io.Writer, cmd *cobra.Command, width int) {
 	}
 	section(w, "Examples", cmd.Example)
 	section(w, "Effects", Effects(cmd))
-	section(w, "Flags", flagList(cmd.NonInheritedFlags(), width, shown))
-	section(w, "Global flags", flagList(cmd.InheritedFlags(), width, shown))
+	section(w, "Options", flagList(cmd.NonInheritedFlags(), width, shown))
+	section(w, "Global options", flagList(cmd.InheritedFlags(), width, shown))
 	section(w, "Topics", topicList(cmd.Root()))
 	section(w, "Exit codes", ExitCodes(cmd))
 }
 
 func usageLine(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
-		return cmd.CommandPath() + " COMMAND [flags]"
+		return cmd.CommandPath() + " COMMAND [options]"
 	}
-	return cmd.UseLine()
+	return strings.Replace(cmd.UseLine(), "[flags]", "[options]", 1) // a flag is in KV (docs/glossary.md)
 }
 
 func section(w io.Writer, title, text string) {
