@@ -94,7 +94,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
     this.#migrations = new ObjectSchema(this.#store, this.#reader, () => this.#live);
     this.#wake = new WakeCheck(this.#store.books, this.filesOf(env));
     // Nothing is delivered meanwhile: `transaction` has no time to wait.
-    if (this.#wake.isDue) void ctx.blockConcurrencyWhile(() => this.#lookAtFile());
+    if (this.#wake.takeTurn()) void ctx.blockConcurrencyWhile(() => this.#lookAtFile());
   }
 
   /**
@@ -117,7 +117,16 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
 
   /** @throws WireError set-back */
   async #demandCurrent(): Promise<void> {
-    if (this.#wake.isDue) await this.#wake.look();
+    if (this.#wake.takeTurn()) await this.#lookAtFile();
+    this.#wake.demand();
+  }
+
+  /**
+   * For who cannot wait: a look that is due is begun, and those who come after it are refused.
+   * @throws WireError set-back
+   */
+  #demandCurrentAtOnce(): void {
+    if (this.#wake.takeTurn()) this.ctx.waitUntil(this.#lookAtFile());
     this.#wake.demand();
   }
 
@@ -239,7 +248,7 @@ export class UserDataStore<Env extends StoreEnv | object = StoreEnv> extends Dur
   protected transaction<T>(work: (sql: SqlStorage) => T, { scope = "hot" }: TransactionOptions = {}): T {
     const { storage, sql, books } = this.#store;
     const live = this.#live;
-    this.#wake.demand();
+    this.#demandCurrentAtOnce();
     demandChecks(sql);
     const split = this.storeOptions.split?.store;
     demandPartFor(scope, books, split);

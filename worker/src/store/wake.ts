@@ -38,6 +38,16 @@ export class WakeCheck {
   }
 
   /**
+   * As isDue. Who is told so has to look. Nobody else is told for a while, so two looks are never under way
+   * at once.
+   */
+  takeTurn(): boolean {
+    const { isDue } = this;
+    if (isDue) this.#askedAt = Date.now();
+    return isDue;
+  }
+
+  /**
    * Looks at the file's mark. Never rejects, and takes a second at most: without an answer the object serves,
    * and looks again later.
    */

@@ -1,9 +1,11 @@
 // An object that wakes up beside a file that knows more than it does: its storage was set back. Real objects
 // leave memory and come back; the marks are those that commands would have left since.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
-import { createRouter } from "../../src/index.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createRouter, errorKind } from "../../src/index.ts";
 import type { RouterReport } from "../../src/index.ts";
+import { CLOSE } from "../../src/live/protocol.ts";
+import { UserDataStore } from "../../src/user-data-store.ts";
 import { Bookkeeping } from "../../src/state/bookkeeping.ts";
 import { WakeCheck } from "../../src/store/wake.ts";
 import type { Phase } from "../../src/wire/messages.ts";
@@ -93,6 +95,72 @@ it("compares its lineage, too: a dead command's claim may have raised its counte
   expect(await queryStore(user, "SELECT a FROM t")).toMatchObject({ ok: false, error: { kind: "set-back" } });
 });
 
+describe("an object that could not look when it woke up", () => {
+  const PATIENCE = { timeout: 30_000 };
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
+
+  /** The same bucket, but that the first read fails. */
+  function failsOnce(): { bucket: R2Bucket; asked: () => number } {
+    let count = 0;
+    const get = async (...given: Parameters<R2Bucket["get"]>) => {
+      if (count++ === 0) throw new Error("R2 is down");
+      return bindings.BUCKET.get(...given);
+    };
+    return { bucket: { get } as unknown as R2Bucket, asked: () => count };
+  }
+
+  /** What a method of the application does, and why it was refused. */
+  function ownMethod(user: string): Promise<string> {
+    return runInDurableObject(bindings.USER_DATA.getByName(user), (object) => {
+      const store = object as unknown as { transaction(work: (sql: SqlStorage) => void): void };
+      try {
+        store.transaction((sql) => void sql.exec("INSERT INTO t VALUES ('more')"));
+        return "written";
+      } catch (error) {
+        return errorKind(error) ?? String(error);
+      }
+    });
+  }
+
+  /** A subscriber to live updates, and the code with which the object closed the connection. */
+  async function subscriber(user: string): Promise<{ closed: () => number | undefined }> {
+    const stub = bindings.USER_DATA.getByName(user);
+    const { webSocket } = await stub.fetch("https://store/live", { headers: { upgrade: "websocket" } });
+    let code: number | undefined;
+    webSocket?.addEventListener("close", (event) => void (code = event.code));
+    webSocket?.accept();
+    return { closed: () => code };
+  }
+
+  async function queried(user: string): Promise<string> {
+    const answer = await ask(user, "ACTIVE", "INSERT INTO t VALUES ('more')");
+    return answer.ok ? "written" : answer.error.kind;
+  }
+
+  it.each([
+    // It cannot wait for the look, and starts one.
+    ["transaction()", ownMethod, "written"],
+    ["query()", queried, "set-back"],
+  ])("looks again for those who only use %s", async (_name, write, whenDue) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { bucket, asked } = failsOnce();
+    const stores = UserDataStore.prototype as unknown as { filesOf(): R2Bucket };
+    vi.spyOn(stores, "filesOf").mockReturnValue(bucket);
+    const user = await wakeBeside(["", "ACTIVE", stamped(open, 2)]);
+    const { closed } = await subscriber(user);
+    expect([await write(user), asked(), closed()]).toEqual(["written", 1, undefined]);
+    vi.setSystemTime(Date.now() + 11_000);
+    expect(await write(user)).toBe(whenDue);
+    await vi.waitFor(async () => expect(await write(user)).toBe("set-back"), PATIENCE);
+    await vi.waitFor(() => expect(closed()).toBe(CLOSE.moved), PATIENCE);
+    expect(asked()).toBe(2);
+  });
+});
+
 describe("the router", () => {
   async function throughRouter(user: string) {
     await bindings.FLAGS.put(`migrated:${user}`, "true"); // stale
@@ -147,6 +215,12 @@ describe("the look", () => {
     await check.look();
     expect(() => check.demand()).not.toThrow();
     expect(check.isDue, "not for each request").toBe(false);
+  });
+
+  it("is one at a time: who is told to look looks, and nobody else is told meanwhile", () => {
+    const { check } = awake(() => new Promise(() => undefined));
+    expect(check.takeTurn()).toBe(true);
+    expect(check.takeTurn()).toBe(false);
   });
 
   it("is not made without the binding", () => {
