@@ -10,6 +10,7 @@ import { holdSaves } from "../router/holds.ts";
 import { WireError, badRequest } from "../wire/errors.ts";
 import { type JsonObject, asInteger, asObject } from "../wire/json.ts";
 import { FENCE_BYTES } from "../wire/limits.ts";
+import { roomAtOnce, roomFor } from "./composites/held.ts";
 import { demandPortable, fileChanged, HEADER_BYTES, isOurs, markMetadata, POISON } from "./mark.ts";
 
 /** For so long the Worker races with the application. */
@@ -23,6 +24,8 @@ const ANNOUNCED_MS = [2500, 3500] as const;
 const REST_MS = 1500;
 /** Between two tries when R2 asks to slow down; a router waits longer. */
 const THROTTLED_MS = 250;
+/** A file that is written all the time may have grown by so much when the memory for it is there. */
+const GROWTH_BYTES = 1024 * 1024;
 const MAGIC = { full: "DMF1", split: "DMS1" } as const;
 const SQLITE = "SQLite format 3\0";
 const MAX_CLAIM = 0xffff_ffff;
@@ -56,7 +59,8 @@ export function parseFenceRequest(body: JsonObject): FenceRequest {
  * Puts the fence into whatever the file is by then. Each try reads the file, then asks for the object's last
  * claim, then writes on condition of what was read: so a request that arrives late, after a newer command,
  * changes nothing.
- * @throws WireError stale-claim, file-changed when the application was faster every time, too-large, metadata-names
+ * @throws WireError stale-claim, file-changed when the application was faster every time, too-large,
+ * metadata-names, overloaded when there is no memory for the file
  */
 export async function fenceFile(
   bucket: R2Bucket,
@@ -66,13 +70,16 @@ export async function fenceFile(
 ): Promise<FencedFile> {
   const deadline = Date.now() + PATIENCE_MS;
   const hold = new Hold(bucket, key);
+  const memory = new Memory();
   try {
     do {
-      const outcome = await fenceOnce(bucket, key, wanted, lastClaim, hold.isOn);
+      const outcome = await fenceOnce({ bucket, key, memory }, wanted, lastClaim, hold.isOn);
       if (typeof outcome === "object") return outcome;
-      await hold.lost();
+      memory.giveBack();
+      await (outcome === "no room" ? memory.wait() : hold.lost());
     } while (Date.now() < deadline);
   } finally {
+    memory.giveBack();
     await hold.end();
   }
   throw fileChanged(key);
@@ -118,17 +125,57 @@ class Hold {
   }
 }
 
+/**
+ * The isolate's memory for one attempt. What is not there at once is waited for while saves go on: a hold
+ * would run out meanwhile, and the file be another one.
+ */
+class Memory {
+  #wanted = 0;
+  #bytes = 0;
+  #release: (() => void) | undefined;
+
+  /** Whether a file of this size has room, from now on. */
+  fits(size: number): boolean {
+    if (size <= this.#bytes) return true;
+    this.giveBack();
+    this.#wanted = size + GROWTH_BYTES;
+    this.#hold(size, roomAtOnce(size));
+    return this.#release !== undefined;
+  }
+
+  /** Waits for the room that was not there. @throws WireError overloaded */
+  async wait(): Promise<void> {
+    this.#hold(this.#wanted, await roomFor(this.#wanted));
+  }
+
+  giveBack(): void {
+    this.#release?.();
+    this.#hold(0, undefined);
+  }
+
+  #hold(bytes: number, release: (() => void) | undefined): void {
+    this.#bytes = release === undefined ? 0 : bytes;
+    this.#release = release;
+  }
+}
+
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Why the file could not be saved under the fence. */
-type Obstacle = "lost" | "throttled";
+type Obstacle = "lost" | "throttled" | "no room";
+
+/** What an attempt works with. */
+interface Place {
+  readonly bucket: R2Bucket;
+  readonly key: string;
+  readonly memory: Memory;
+}
 
 /** While it holds, routers of this isolate are not faster: they wait for the attempt. */
 async function fenceOnce(
-  bucket: R2Bucket,
-  key: string,
+  { bucket, key, memory }: Place,
   wanted: FenceRequest,
   lastClaim: () => Promise<number>,
   holds: boolean,
@@ -137,7 +184,8 @@ async function fenceOnce(
   try {
     const object = await bucket.get(key);
     if (object === null) throw new WireError("file-changed", `there is no object ${key}`);
-    const bytes = await contentOf(object);
+    const bytes = await contentOf(object, memory);
+    if (bytes === undefined) return "no room";
     demandNewest(classify(bytes), wanted.claim);
     demandPortable(object, bytes);
     if ((await lastClaim()) !== wanted.claim) throw stale(wanted.claim);
@@ -148,9 +196,12 @@ async function fenceOnce(
   }
 }
 
-async function contentOf(object: R2ObjectBody): Promise<Uint8Array> {
-  if (object.size > FENCE_BYTES) {
+/** Undefined where there is no room for it: then nothing of it was read. */
+async function contentOf(object: R2ObjectBody, memory: Memory): Promise<Uint8Array | undefined> {
+  const fits = object.size <= FENCE_BYTES;
+  if (!fits || !memory.fits(object.size)) {
     await object.body.cancel();
+    if (fits) return undefined;
     throw new WireError("too-large", `${object.key}: over ${FENCE_BYTES} bytes`);
   }
   const bytes = new Uint8Array(await object.arrayBuffer());

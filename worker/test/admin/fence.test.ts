@@ -4,6 +4,7 @@ import { createRouter, handleAdmin, routeBetween, type Router } from "../../src/
 import { LONGEST_HOLD_MS, Saves, announceFence } from "../../src/router/announced.ts";
 import { R2FileSide } from "../../src/router/file-side.ts";
 import { beginSave, holdSaves } from "../../src/router/holds.ts";
+import { DEFAULT_LOADED_BYTES, isolateRoom } from "../../src/router/room.ts";
 import { DurableStoreSide } from "../../src/router/store-side.ts";
 import {
   bindings,
@@ -304,6 +305,72 @@ it("waits for no save that was cut off", async () => {
   expect(beginSave(fileKey(user))).toBeTypeOf("function"); // and never ends
   expect(await fence({ gen: 3, metadata })).toMatchObject({ source: md5Of(file) });
   expect(beginSave(fileKey(user))).toBeTypeOf("function"); // the hold is over
+});
+
+describe("memory", () => {
+  const PATIENCE = { timeout: 30_000 };
+  const takeAll = (): Promise<() => void> =>
+    isolateRoom.take({ bytes: DEFAULT_LOADED_BYTES, limit: DEFAULT_LOADED_BYTES, deadline: Date.now() });
+
+  /** The bucket, which tells what is read in full and what is put. */
+  function watched(read: () => void, put: (key: string) => void = () => undefined): Partial<R2Bucket> {
+    return {
+      get: async (key: string) => {
+        const object = await BUCKET.get(key);
+        if (object === null) return null;
+        const whole = object.arrayBuffer.bind(object);
+        return Object.assign(object, { arrayBuffer: () => (read(), whole()) });
+      },
+      put: (...given: Parameters<R2Bucket["put"]>) => (put(given[0]), BUCKET.put(...given)),
+      delete: BUCKET.delete.bind(BUCKET),
+    } as unknown as Partial<R2Bucket>;
+  }
+
+  it("of an isolate that has none left: nothing is read, and nothing is done", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const read = vi.fn();
+    const release = await takeAll();
+    const refused = await fence({ gen: 3, metadata }, { bucket: watched(read) });
+    release();
+    expect([refused, read.mock.calls.length]).toEqual(["overloaded", 0]);
+    expect(md5Of(await stored())).toBe(md5Of(file));
+    const answer = await fence({ gen: 3, metadata }, { bucket: watched(read) });
+    expect(answer).toMatchObject({ source: md5Of(file) });
+    expect([read.mock.calls.length, isolateRoom.heldBytes]).toEqual([1, 0]);
+  });
+
+  it("is waited for while saves go on", async () => {
+    ownClock(); // the wait does not run out
+    await BUCKET.put(fileKey(user), file);
+    const release = await takeAll();
+    const answer = fence({ gen: 3, metadata });
+    await vi.waitFor(() => expect(isolateRoom.waiting).toBe(1), PATIENCE);
+    const end = beginSave(fileKey(user));
+    end?.();
+    release();
+    expect(await answer).toMatchObject({ source: md5Of(file) });
+    expect(end).toBeTypeOf("function");
+  });
+
+  it("is held for an attempt, and not between two", async () => {
+    await BUCKET.put(fileKey(user), file);
+    const held: [what: string, bytes: number][] = [];
+    const note = (what: string): void => void held.push([what, isolateRoom.heldBytes]);
+    let tries = 0;
+    const gen = async (): Promise<number> => {
+      note("asked");
+      if (tries++ === 0) await BUCKET.put(fileKey(user), stamped(file, 2));
+      return 3;
+    };
+    const bucket = watched(
+      () => note("read"),
+      (key) => note(key === fileKey(user) ? "put" : "announced"),
+    );
+    expect(await fence({ gen: 3, metadata }, { bucket, gen })).toHaveProperty("etag");
+    const attempt = ["read", "asked", "put"].map((what) => [what, 2 * file.length]);
+    expect(held).toEqual([...attempt, ["announced", 0], ...attempt]);
+    expect(isolateRoom.heldBytes).toBe(0);
+  });
 });
 
 describe("changes nothing", () => {

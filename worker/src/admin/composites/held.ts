@@ -1,5 +1,5 @@
-// What the bodies of composite requests take of the memory that the isolate shares with the application's
-// requests: those hold users' files (src/router/room.ts).
+// What the bodies of composite requests, and the file of a fence, take of the memory that the isolate shares
+// with the application's requests: those hold users' files (src/router/room.ts).
 import { DEFAULT_LOADED_BYTES, isolateRoom } from "../../router/room.ts";
 import { step } from "./place.ts";
 
@@ -14,17 +14,30 @@ const PATIENCE_MS = 2000;
  * @throws WireError overloaded, and what `work` throws
  */
 export async function holding<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-  const request = {
-    bytes: bytes * COPIES,
-    limit: DEFAULT_LOADED_BYTES,
-    deadline: Date.now() + PATIENCE_MS,
-  };
-  const release = await step("room", () => isolateRoom.take(request));
+  const release = await step("room", () => roomFor(bytes));
   try {
     return await work();
   } finally {
     release();
   }
+}
+
+/**
+ * Waits for room for a body or a file.
+ * @returns gives the room back
+ * @throws WireError overloaded
+ */
+export function roomFor(bytes: number): Promise<() => void> {
+  return isolateRoom.take({ ...spaceOf(bytes), deadline: Date.now() + PATIENCE_MS });
+}
+
+/** The same, if there is room at once. */
+export function roomAtOnce(bytes: number): (() => void) | undefined {
+  return isolateRoom.takeAtOnce(spaceOf(bytes));
+}
+
+function spaceOf(bytes: number): { readonly bytes: number; readonly limit: number } {
+  return { bytes: bytes * COPIES, limit: DEFAULT_LOADED_BYTES };
 }
 
 /** The length of a body that a request announces, or the longest that it may have. */
