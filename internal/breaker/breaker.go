@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -24,13 +25,16 @@ const (
 	// MostInARow is how many users in a row may fail because a service does not answer, before no more users
 	// are begun: one may have met a passing trouble, which has outlasted all of the client's repetitions.
 	MostInARow = 3
-	// firstTry and lastTry are how long is waited before the first try and, doubled each time, at most.
-	firstTry, lastTry = time.Second, time.Minute
 	// probePatience bounds one try: the clients repeat requests for longer.
 	probePatience = 10 * time.Second
+	// lastPatience is what the last try is left with.
+	lastPatience = time.Second
 	// DefaultGiveUp is how long a service is waited for.
 	DefaultGiveUp = 10 * time.Minute
 )
+
+// growth is of the pauses between tries.
+var growth = backoff.Growth{First: time.Second, Most: time.Minute}
 
 // Breaker begins no more users while a service does not answer: each of them would fail, after a minute of
 // repeated requests.
@@ -75,9 +79,10 @@ func (b *Breaker) Ready(ctx context.Context) error {
 		return nil
 	}
 	defer b.waitFor("")
-	tries := triesWithin(b.GiveUp)
-	for try, wait := 1, firstTry; ; try, wait = try+1, min(2*wait, lastTry) {
-		who, err := b.ask(ctx)
+	end := time.Now().Add(b.GiveUp)
+	for try := 1; ; try++ {
+		who, err := b.ask(ctx, time.Until(end))
+		left := time.Until(end) - lastPatience
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -86,7 +91,7 @@ func (b *Breaker) Ready(ctx context.Context) error {
 			return nil
 		case userdb.KindOf(err) != userdb.Unreachable && userdb.KindOf(err) != userdb.Throttled:
 			return err
-		case try >= tries:
+		case left <= 0:
 			return fmt.Errorf(
 				"stopped: %s has not answered for %s (--give-up-after); run the same command again when it does: %w",
 				called(who),
@@ -94,25 +99,40 @@ func (b *Breaker) Ready(ctx context.Context) error {
 				err,
 			)
 		}
-		text := fmt.Sprintf("for %s (try %d of %d)", called(who), try, tries)
+		text := fmt.Sprintf("for %s (try %d of %d)", called(who), try, try+triesWithin(left, try))
 		b.waitFor(text)
 		b.Warn("no more users are begun: waiting %s: %v", text, err)
-		if err := pauseFor(ctx, wait); err != nil {
+		if err := backoff.Sleep(ctx, min(growth.After(try), left)); err != nil {
 			return err
 		}
 	}
 }
 
-// ask asks each service; who is the first that does not answer.
-func (b *Breaker) ask(ctx context.Context) (who userdb.Service, err error) {
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
+// ask asks each service, and waits for them no longer than so long; who is the first that does not answer.
+func (b *Breaker) ask(ctx context.Context, most time.Duration) (who userdb.Service, err error) {
+	patience := min(max(most, lastPatience), probePatience)
+	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for _, p := range b.Probes {
-		if err := p.Ask(ctx); err != nil {
+		err := p.Ask(asking)
+		if err != nil && asking.Err() != nil { // the clients say that they were interrupted
+			err = silent(p.Service, patience)
+		}
+		if err != nil {
 			return p.Service, err
 		}
 	}
 	return "", nil
+}
+
+// silent is the failure of a service that takes a request and does not answer.
+func silent(who userdb.Service, patience time.Duration) error {
+	return &userdb.Error{
+		Op:    "ask",
+		Thing: called(who),
+		Kind:  userdb.Unreachable,
+		Err:   fmt.Errorf("no answer within %s", units.FormatDuration(patience)),
+	}
 }
 
 func (b *Breaker) close(try int) {
@@ -137,11 +157,10 @@ func (b *Breaker) Waits() string {
 	return b.waiting
 }
 
-// triesWithin is how many tries there are in so much time, the first one at its beginning.
-func triesWithin(giveUp time.Duration) int {
-	tries, spent := 1, time.Duration(0)
-	for wait := firstTry; spent+wait <= giveUp; wait = min(2*wait, lastTry) {
-		spent += wait
+// triesWithin is how many more tries there are in so much time if none takes any: the last at its end.
+func triesWithin(left time.Duration, failures int) (tries int) {
+	for left > 0 {
+		left -= growth.After(failures + tries)
 		tries++
 	}
 	return tries
@@ -152,15 +171,4 @@ func called(who userdb.Service) string {
 		return "the Worker"
 	}
 	return string(who)
-}
-
-func pauseFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -226,8 +226,7 @@ func (o *run) prepare(ctx context.Context, users []inspect.Found) error {
 
 // each does the job to users, and hands their results to done, one at a time.
 func (o *run) each(ctx context.Context, users []userdb.UserID, done func(result.Result)) {
-	crew := o.crew()
-	crew.Ready = o.ready
+	crew := o.patientCrew()
 	if o.job.Then == nil {
 		crew.Each(ctx, users, o.job.Action, o.one, done)
 		return
@@ -242,6 +241,19 @@ func (o *run) ready(ctx context.Context) error {
 		o.halt(err)
 	}
 	return err
+}
+
+// patientCrew begins nobody while a service does not answer, where its work tells by seen how it ended.
+func (o *run) patientCrew() Crew {
+	crew := o.crew()
+	crew.Ready = o.ready
+	return crew
+}
+
+// seen lets the breaker see how a user's work ended.
+func (o *run) seen(one result.Result) result.Result {
+	o.breaker.Saw(one)
+	return one
 }
 
 func (r *Runner) crew() Crew { return Crew{Engine: r.Engine, Limiter: r.Limiter} }
@@ -270,7 +282,7 @@ func (o *run) one(_ context.Context, u userdb.UserID) result.Result {
 	one := o.job.Do(context.Background(), u)
 	o.progress.Worked(string(u))
 	o.haltIfOperators(one) // before the next user can begin
-	o.breaker.Saw(one)
+	o.seen(one)
 	o.mu.Lock()
 	o.inFlight[u] = waitsForFlag
 	o.mu.Unlock()
@@ -395,6 +407,11 @@ func (o *run) afterwards(one result.Result) {
 	if err := one.Err(); err != nil && !isBack(one) {
 		o.Out.Warn("%s %s: %v", one.Action, one.User, err)
 	}
+	o.show(one)
+}
+
+// show prints a line that comes after the user's own.
+func (o *run) show(one result.Result) {
 	if o.sheetErr == nil {
 		o.sheetErr = o.sheet.Add(one)
 	}

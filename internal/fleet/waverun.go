@@ -100,13 +100,19 @@ func (o *run) decide(line *WaveLine) {
 	}
 }
 
+// verify looks at the users of a wave. Where a service was given up, those who are left count as not
+// verified: nothing is known of them.
 func (o *run) verify(s step, line *WaveLine) {
-	do := func(_ context.Context, u userdb.UserID) result.Result { return o.Gate.Verify(context.Background(), u) }
+	do := func(_ context.Context, u userdb.UserID) result.Result {
+		return o.seen(o.Gate.Verify(context.Background(), u))
+	}
 	began := time.Now()
 	defer func() { o.progress.Aside(time.Since(began)) }()
-	o.crew().Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
+	o.patientCrew().Each(o.signal, s.look, result.ActionVerify, do, func(one result.Result) {
 		switch {
+		case one.Outcome == result.OutcomeNotBegun && o.signal.Err() != nil:
 		case one.Outcome == result.OutcomeNotBegun:
+			line.Unverified++
 		case one.Outcome == result.OutcomeDifferent:
 			line.Different++
 			o.afterwards(one)
@@ -120,19 +126,28 @@ func (o *run) verify(s step, line *WaveLine) {
 }
 
 // takeBack rolls back exactly the users that the wave moved, and says how many are back. A signal does not
-// stop it: it is the way to safety.
+// stop it: it is the way to safety. Those who could not be begun are named, since they stay where they are.
 func (o *run) takeBack(s step) (back int) {
 	o.Out.Say("taking back %s", units.Plural(len(s.moved), "user"))
 	do := func(_ context.Context, u userdb.UserID) result.Result {
 		o.begun(u)
-		return o.Gate.Undo(context.Background(), u)
+		return o.seen(o.Gate.Undo(context.Background(), u))
 	}
-	o.crew().Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
+	var left []userdb.UserID
+	o.patientCrew().Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
+		if one.Outcome == result.OutcomeNotBegun {
+			left = append(left, one.User)
+			o.show(one)
+			return
+		}
 		if one.Err() == nil || isBack(one) {
 			back++
 		}
 		o.afterwards(one)
 	})
+	if len(left) > 0 {
+		o.Out.Warn("not taken back: %s: %s", units.Plural(len(left), "user"), someOf(left))
+	}
 	return back
 }
 
