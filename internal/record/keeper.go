@@ -12,6 +12,13 @@ const (
 	copyShare = 20
 	// mostBetween but never further apart than this, which is less than Fresh.
 	mostBetween = 4 * time.Minute
+	// copySoon is how soon new lines are copied, so that a run that is killed tells who was in flight. It
+	// grows with the record, by itself for each smallRecord bytes: at most 3 MB a minute travel, or the
+	// record's size.
+	copySoon    = 5 * time.Second
+	smallRecord = 256 << 10
+	// soonShare keeps this copying to a fifth of the time, where the bucket is slow.
+	soonShare = 4
 	// lastCopy bounds how long the end of a command waits for its last copy.
 	lastCopy = 30 * time.Second
 )
@@ -41,13 +48,33 @@ func Keep(w *Writer, files Files, warn func(error)) *Keeper {
 
 func (k *Keeper) run(ctx context.Context) {
 	defer close(k.stopped)
-	for {
-		took := k.renew(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(min(max(copyEvery, copyShare*took), mostBetween)):
-		}
+	for ctx.Err() == nil {
+		k.w.forgetNews()
+		least, most := pauses(k.w.length(), k.renew(ctx))
+		k.rest(ctx, least, most)
+	}
+}
+
+// pauses are how long the next copy waits: at least, where there are new lines, and at most.
+func pauses(size int64, took time.Duration) (least, most time.Duration) {
+	most = min(max(copyEvery, copyShare*took), mostBetween)
+	return min(max(copySoon*time.Duration(1+size/smallRecord), soonShare*took), most), most
+}
+
+func (k *Keeper) rest(ctx context.Context, least, most time.Duration) {
+	news := k.w.news
+	if k.files == nil { // only the record's time is renewed, and a new line renews it, too
+		news = nil
+	}
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(least):
+	}
+	select {
+	case <-ctx.Done():
+	case <-news:
+	case <-time.After(most - least):
 	}
 }
 

@@ -33,6 +33,8 @@ type Run struct {
 	Local   bool    // read from this machine's file, not from R2
 	Summary Summary // of a run without an end: of the users who are in the record
 	EndAt   int64
+	Renewed int64         // Unix milliseconds: when the record, or its copy in R2, was last written
+	CopyAge time.Duration // of the copy in R2, where a run without an end is known from that alone
 	Waves   []WaveLine
 
 	inFlight map[userdb.UserID]bool
@@ -114,7 +116,10 @@ func (r *Run) add(text []byte, user func(UserLine)) error {
 
 // judge tells the state by the record's age.
 func (r *Run) judge(renewed, now time.Time) {
-	r.Summary.Users = r.Begin.Users
+	r.Summary.Users, r.Renewed = r.Begin.Users, Millis(renewed)
+	if r.EndAt == 0 && !r.Local {
+		r.CopyAge = max(now.Sub(renewed), time.Millisecond) // clocks differ
+	}
 	switch {
 	case r.EndAt != 0 && r.Summary.Interrupted:
 		r.State = Interrupted

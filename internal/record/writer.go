@@ -19,6 +19,7 @@ import (
 type Writer struct {
 	path string
 	key  userdb.ObjectKey
+	news chan struct{} // holds something when lines were written
 
 	mu   sync.Mutex
 	f    *os.File
@@ -42,7 +43,7 @@ func Create(dir string, b Begin) (*Writer, error) {
 		f.Close()
 		return nil, err
 	}
-	w := &Writer{path: path, key: Key(b.Run), f: f, size: info.Size()}
+	w := &Writer{path: path, key: Key(b.Run), news: make(chan struct{}, 1), f: f, size: info.Size()}
 	w.add(map[string]any{"begin": b})
 	return w, w.Sync()
 }
@@ -86,20 +87,44 @@ func (w *Writer) append(text []byte, err error) {
 	}
 	if _, w.err = w.f.Write(text); w.err == nil {
 		w.size += int64(len(text))
+		select {
+		case w.news <- struct{}{}:
+		default:
+		}
 	}
+}
+
+// forgetNews comes before a copy, which has all lines up to now.
+func (w *Writer) forgetNews() {
+	select {
+	case <-w.news:
+	default:
+	}
+}
+
+func (w *Writer) length() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size
 }
 
 // Sync puts what is written on the disk and says what went wrong so far. It renews the file's time, by which
 // a reader tells a living run from a dead one.
 func (w *Writer) Sync() error {
 	w.mu.Lock()
+	err := w.err
+	w.mu.Unlock()
+	if err == nil {
+		err = w.f.Sync() // outside the lock: a slow disk holds up no user
+	}
+	if err == nil {
+		now := time.Now()
+		err = os.Chtimes(w.path, now, now)
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
-		w.err = w.f.Sync()
-	}
-	if w.err == nil {
-		now := time.Now()
-		w.err = os.Chtimes(w.path, now, now)
+		w.err = err
 	}
 	return w.err
 }
@@ -113,9 +138,7 @@ func (w *Writer) Close() error {
 
 // Copy puts what is written so far into the bucket.
 func (w *Writer) Copy(ctx context.Context, files Files) error {
-	w.mu.Lock()
-	size := w.size
-	w.mu.Unlock()
+	size := w.length()
 	_, err := files.Put(
 		ctx,
 		w.key,

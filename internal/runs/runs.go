@@ -34,6 +34,7 @@ type Line struct {
 	Reason   string         `json:"reason,omitempty"`
 	Command  []string       `json:"command"`
 	Local    bool           `json:"local,omitempty"` // read on this machine
+	AsOf     int64          `json:"asOf,omitempty"`  // without an end and not local: when its copy was made
 }
 
 // LineOf is what the list says of a run.
@@ -59,6 +60,9 @@ func LineOf(r record.Run) Line {
 	}
 	if r.EndAt != 0 {
 		l.Exit = &r.Summary.Exit
+	}
+	if r.CopyAge > 0 {
+		l.AsOf = r.Renewed
 	}
 	return l
 }

@@ -41,13 +41,31 @@ func InFlightText(run record.Run) string {
 		return ""
 	case run.State == record.Running:
 		return fmt.Sprintf(
-			"%s in flight in run %s, which goes on, or was killed less than %s ago",
+			"%s in flight in run %s, which goes on, or was killed less than %s ago%s",
 			areIn(n, "is", "are"),
 			run.Begin.Run,
 			units.FormatDuration(record.Fresh),
+			asOf(run),
 		)
 	}
-	return fmt.Sprintf("%s in flight when run %s ended", areIn(n, "was", "were"), run.Begin.Run)
+	return fmt.Sprintf("%s in flight when run %s ended%s", areIn(n, "was", "were"), run.Begin.Run, asOf(run))
+}
+
+func asOf(run record.Run) string {
+	text := AsOf(run)
+	if text == "" {
+		return ""
+	}
+	return ", " + text
+}
+
+// AsOf says how old the copy is that a run without an end is known from; "" where the record itself is here.
+// Users who were begun since are not in it.
+func AsOf(run record.Run) string {
+	if run.CopyAge == 0 {
+		return ""
+	}
+	return fmt.Sprintf("as of its copy in R2, %s old", units.FormatDuration(run.CopyAge))
 }
 
 func areIn(users int, one, many string) string {

@@ -3,6 +3,7 @@ package runs
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/record"
 )
@@ -34,5 +35,26 @@ func TestWhoWasInFlight(t *testing.T) {
 		if err != nil || !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, err, c.want)
 		}
+	}
+}
+
+// A run that is known from its copy alone says how old that is.
+func TestCopiesHaveAnAge(t *testing.T) {
+	const text = `{"begin":{"record":1,"run":"R","action":"migrate","users":3}}` + "\n" + `{"begun":"alice"}`
+	run, err := record.Each(strings.NewReader(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.State, run.Renewed, run.CopyAge = record.NoEnd, 1795665600000, 40*time.Second
+	const want = "1 user was in flight when run R ended, as of its copy in R2, 40.0s old"
+	if got := InFlightText(run); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if l := LineOf(run); l.AsOf != run.Renewed || !strings.Contains(outcomesText(l), "1 in flight") {
+		t.Errorf("%+v", l)
+	}
+	run.CopyAge = 0
+	if l := LineOf(run); l.AsOf != 0 || AsOf(run) != "" {
+		t.Errorf("a record that is here has the age of a copy: %+v", l)
 	}
 }

@@ -61,6 +61,8 @@ func (q Question) ofRun(
 		of.Run.Who.Name, of.Run.State, len(of.IDs), of.Run.Begin.Users)
 	if text := runs.InFlightText(of.Run); text != "" {
 		out.Warn("%s: they are asked, too", text)
+	} else if text := runs.AsOf(of.Run); text != "" {
+		out.Say("run %s: %s", q.Run, text)
 	}
 	return OfUsers(ctx, c.Engine, of.IDs, of.Outcomes)
 }
