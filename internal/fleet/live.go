@@ -16,6 +16,9 @@ import (
 // waitsForFlag is the step of a user who is done but for the flag, which goes out with those of others.
 const waitsForFlag result.Stage = "waits for the flag"
 
+// waitsForName is the step of a user who was taken over by another run, while that run is looked for.
+const waitsForName result.Stage = "looks for the run that took over"
+
 // flights counts the users who are worked on, and those who wait for their flags.
 func (o *run) flights() (flying, flags int) {
 	o.mu.Lock()

@@ -64,32 +64,67 @@ func describe(r record.Run) string {
 }
 
 // Elsewhere says which other run works on a user, or did while this one went on; "" where no record tells.
-func (w *Watch) Elsewhere(u userdb.UserID) string {
+// The other run's copy may lack a user who was just begun, so there is a second look a while later. It ends
+// with ctx.
+func (w *Watch) Elsewhere(ctx context.Context, u userdb.UserID) string {
 	if w.files == nil {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), othersWait)
-	defer cancel()
-	for _, r := range w.others(ctx) {
-		if r.EndAt != 0 && r.EndAt < w.at {
-			continue
-		}
-		has := false
-		full, err := w.place().Load(ctx, r.Begin.Run, func(l record.UserLine) { has = has || l.User == u })
-		if err == nil && (has || slices.Contains(full.InFlight(), u)) {
-			return describe(r)
+	for range looksForOne {
+		if by := w.lookout.ask(ctx, u, w.look); by != "" || ctx.Err() != nil {
+			return by
 		}
 	}
 	return ""
 }
 
-// nameSuperseder puts the run that took a user over into the error.
+// look reads the records of other runs once, for many users.
+func (w *Watch) look(users map[userdb.UserID]bool) map[userdb.UserID]string {
+	ctx, cancel := context.WithTimeout(context.Background(), othersWait)
+	defer cancel()
+	by := map[userdb.UserID]string{}
+	for _, r := range w.others(ctx) {
+		if len(by) == len(users) || !wentOnAfter(r, w.at) {
+			continue
+		}
+		var of []userdb.UserID
+		full, err := w.place().Load(ctx, r.Begin.Run, func(l record.UserLine) {
+			if users[l.User] {
+				of = append(of, l.User)
+			}
+		})
+		if err != nil {
+			continue
+		}
+		for _, u := range append(of, full.InFlight()...) {
+			if users[u] && by[u] == "" {
+				by[u] = describe(r)
+			}
+		}
+	}
+	return by
+}
+
+// wentOnAfter leaves out runs that were over when this one began. One that was killed has no end: its last
+// sign of life counts.
+func wentOnAfter(r record.Run, at int64) bool {
+	if r.EndAt != 0 {
+		return r.EndAt >= at
+	}
+	return r.State == record.Running || r.Renewed >= at
+}
+
+// nameSuperseder puts the run that took a user over into the error. It may take its time, and ends with the
+// operator's first signal.
 func (o *run) nameSuperseder(one result.Result) result.Result {
 	var e *userdb.Error
 	if o.Elsewhere == nil || userdb.KindOf(one.Err()) != userdb.Superseded || !errors.As(one.Err(), &e) {
 		return one
 	}
-	if by := o.Elsewhere(one.User); by != "" {
+	o.mu.Lock()
+	o.inFlight[one.User] = waitsForName
+	o.mu.Unlock()
+	if by := o.Elsewhere(o.signal, one.User); by != "" {
 		named := *e
 		named.Err = fmt.Errorf("%w: by %s", e.Err, by)
 		one.Failure = &named

@@ -60,8 +60,8 @@ type Runner struct {
 	// MaxFailures and MaxDuration begin no more users after so many failures, or so long; 0 is no limit.
 	MaxFailures int
 	MaxDuration time.Duration
-	// Elsewhere says which other run works on a user; nil: nobody knows.
-	Elsewhere func(userdb.UserID) string
+	// Elsewhere says which other run works on a user, and may take its time; nil: nobody knows.
+	Elsewhere func(context.Context, userdb.UserID) string
 	// Waiting says which services do not answer; nil: nobody knows.
 	Waiting func() string
 	// Where are the flags that say where everything is, as another command has to repeat them.
@@ -227,11 +227,15 @@ func (o *run) prepare(ctx context.Context, users []inspect.Found) error {
 // each does the job to users, and hands their results to done, one at a time.
 func (o *run) each(ctx context.Context, users []userdb.UserID, done func(result.Result)) {
 	crew := o.patientCrew()
-	if o.job.Then == nil {
-		crew.Each(ctx, users, o.job.Action, o.one, done)
-		return
+	crew.EachThen(ctx, users, o.job.Action, o.one, o.then, done)
+}
+
+// then is what comes after a user's work and holds up no other user.
+func (o *run) then(ctx context.Context, one result.Result) result.Result {
+	if o.job.Then != nil {
+		one = o.job.Then(ctx, one)
 	}
-	crew.EachThen(ctx, users, o.job.Action, o.one, o.job.Then, done)
+	return o.nameSuperseder(one)
 }
 
 // ready waits for services that do not answer. The run stops where they are given up.
@@ -343,7 +347,6 @@ func (o *run) done(one result.Result) {
 	delete(o.inFlight, one.User)
 	delete(o.racing, one.User)
 	o.mu.Unlock()
-	one = o.nameSuperseder(one)
 	err := one.Err()
 	notBegun := one.Outcome == result.OutcomeNotBegun
 	o.summary.count(one)

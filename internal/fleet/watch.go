@@ -38,6 +38,7 @@ type Watch struct {
 	files   migrate.Files
 	action  result.Action
 	looks   sync.WaitGroup // the look for other runs, which no user waits for
+	lookout lookout
 	bucket  string
 	run     string
 	at      int64

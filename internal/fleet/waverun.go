@@ -134,7 +134,8 @@ func (o *run) takeBack(s step) (back int) {
 		return o.seen(o.Gate.Undo(context.Background(), u))
 	}
 	var left []userdb.UserID
-	o.patientCrew().Each(context.Background(), s.moved, result.ActionRollback, do, func(one result.Result) {
+	named := func(_ context.Context, one result.Result) result.Result { return o.nameSuperseder(one) }
+	o.patientCrew().EachThen(context.Background(), s.moved, result.ActionRollback, do, named, func(one result.Result) {
 		if one.Outcome == result.OutcomeNotBegun {
 			left = append(left, one.User)
 			o.show(one)
