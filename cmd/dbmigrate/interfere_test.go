@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -17,13 +18,23 @@ import (
 // killedAt runs dbmigrate and kills it when it sends a certain request for the first time, which then never
 // arrives: "killed-at 'admin activate' dbmigrate migrate alice". Requests are named as
 // internal/testkit/faultproxy names them.
-func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) {
+func killedAt(ts *testscript.TestScript, s *stack.Stack, args []string) { killedAfter(ts, s, 0, args) }
+
+// killedLate is killedAt, but the request is held up for a while before: long enough for the run's record to
+// be copied into the bucket.
+func killedLate(ts *testscript.TestScript, s *stack.Stack, args []string) {
+	killedAfter(ts, s, 10*time.Second, args)
+}
+
+func killedAfter(ts *testscript.TestScript, s *stack.Stack, hold time.Duration, args []string) {
 	ctx, kill := context.WithCancel(context.Background())
 	defer kill()
 	lost := faultproxy.Fault{Swallow: true, Cut: true}
 	out, err := interfered(ctx, ts, s, args, func(reached bool) faultproxy.Fault {
 		if reached {
-			kill()
+			first := lost
+			first.Before = func() { time.Sleep(hold); kill() }
+			return first
 		}
 		return lost // and so is whatever it sends in its last moment
 	})

@@ -5,16 +5,22 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/dbmigrate/dbmigrate/internal/commandline"
+	"github.com/dbmigrate/dbmigrate/internal/config"
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/internal/runpage"
 	"github.com/dbmigrate/dbmigrate/internal/runs"
+	"github.com/dbmigrate/dbmigrate/internal/status"
+	"github.com/dbmigrate/dbmigrate/internal/units"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
 type runsOptions struct {
@@ -69,7 +75,45 @@ func (a *app) runs(cmd *cobra.Command, o *runsOptions) error {
 	if err != nil {
 		return err
 	}
-	return runs.Print(a.out, found, bucketUnread)
+	if err := runs.Print(a.out, found, bucketUnread); err != nil {
+		return err
+	}
+	a.sayWhereNow(cmd.Context(), source, c, found)
+	return nil
+}
+
+const (
+	// askedByRuns is how many users in flight runs asks about, and runsPatience for how long.
+	askedByRuns  = 20
+	runsPatience = 4 * time.Second
+)
+
+// sayWhereNow says what became of users who were in flight in runs without an end. The list does without it
+// where no Worker is configured, or where it does not answer soon.
+func (a *app) sayWhereNow(ctx context.Context, source *connect.Source, c config.Config, found []record.Run) {
+	var users []userdb.UserID
+	for _, r := range found {
+		for _, u := range r.InFlight() {
+			if len(users) < askedByRuns && !slices.Contains(users, u) {
+				users = append(users, u)
+			}
+		}
+	}
+	if len(users) == 0 || c.Need(config.KV) != nil || c.Need(config.Worker) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, runsPatience)
+	defer cancel()
+	where, unasked := []string(nil), len(users)
+	if connected, err := source.All(ctx, connect.Need{Concurrency: looksAtOnce}); err == nil {
+		where, unasked = status.Few(ctx, connected.Engine, users)
+	}
+	for _, text := range where {
+		a.out.Warn("%s", text)
+	}
+	if unasked > 0 {
+		a.out.Warn("both sides could not be asked about %s", units.Plural(unasked, "user"))
+	}
 }
 
 // runPage writes the page of a run, and says where.

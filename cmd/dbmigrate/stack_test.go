@@ -62,7 +62,7 @@ func stackCommands(s *stack.Stack) map[string]func(*testscript.TestScript, bool,
 	}
 	for name, command := range map[string]func(*testscript.TestScript, *stack.Stack, []string){
 		"database": putDatabase, "object": putObject, "fetch": fetchObject, "download": downloadObject, "absent": mustBeAbsent, "query": query, "thaw": thaw,
-		"nothing": nothing, "past": past, "killed-at": killedAt, "superseded-at": supersededAt, "asked-at": askedAt,
+		"nothing": nothing, "past": past, "killed-at": killedAt, "killed-late": killedLate, "superseded-at": supersededAt, "asked-at": askedAt,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) { command(ts, s, args) }
 	}

@@ -56,11 +56,16 @@ type Report struct {
 // Unknown are the users who are nowhere: no file, and nothing in the Durable Object.
 func (r *Report) Unknown() (unknown []userdb.UserID) {
 	for _, l := range r.Lines {
-		if l.Source == sourceSides && l.Error == nil && l.File == "none" && l.Phase == userdb.Empty && l.Problem == "" {
+		if l.isNobody() {
 			unknown = append(unknown, l.User)
 		}
 	}
 	return unknown
+}
+
+// isNobody says that there is neither a file nor anything in the Durable Object.
+func (l Line) isNobody() bool {
+	return l.Source == sourceSides && l.Error == nil && l.File == "none" && l.Phase == userdb.Empty && l.Problem == ""
 }
 
 // OfUsers asks both sides of these users. outcomes are theirs in the run that was asked for.
