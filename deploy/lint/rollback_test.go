@@ -49,18 +49,8 @@ func TestRollbackGoesOnBehindItsPlan(t *testing.T) {
 // stepOf is the script of the step that calls the command.
 func stepOf(t *testing.T, path, command string) string {
 	t.Helper()
-	var workflow struct {
-		Jobs map[string]struct {
-			Steps []struct {
-				Run string `json:"run"`
-			} `json:"steps"`
-		} `json:"jobs"`
-	}
-	if err := yaml.Unmarshal(read(t, path), &workflow); err != nil {
-		t.Fatal(err)
-	}
-	for _, job := range workflow.Jobs {
-		for _, step := range job.Steps {
+	for _, steps := range jobsOf(t, path) {
+		for _, step := range steps {
 			if strings.Contains(step.Run, command) {
 				return step.Run
 			}
@@ -68,4 +58,31 @@ func stepOf(t *testing.T, path, command string) string {
 	}
 	t.Fatalf("no step of %s runs %s", path, command)
 	return ""
+}
+
+// step is one of a workflow's job.
+type step struct {
+	ID   string            `json:"id"`
+	If   string            `json:"if"`
+	Uses string            `json:"uses"`
+	With map[string]any    `json:"with"`
+	Env  map[string]string `json:"env"`
+	Run  string            `json:"run"`
+}
+
+func jobsOf(t *testing.T, path string) map[string][]step {
+	t.Helper()
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []step `json:"steps"`
+		} `json:"jobs"`
+	}
+	if err := yaml.Unmarshal(read(t, path), &workflow); err != nil {
+		t.Fatal(err)
+	}
+	jobs := map[string][]step{}
+	for name, job := range workflow.Jobs {
+		jobs[name] = job.Steps
+	}
+	return jobs
 }
