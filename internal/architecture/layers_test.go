@@ -101,6 +101,41 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+var label = regexp.MustCompile(`\["([^":]+)[:"]`)
+
+// TestPictureNamesPackages: each name in the picture of the Go packages is one, under internal where its box
+// says so.
+func TestPictureNamesPackages(t *testing.T) {
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "## Go packages\n\n```mermaid\n")
+	picture, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/architecture.md has no picture of the packages")
+	}
+	names := 0
+	for _, box := range label.FindAllStringSubmatch(picture, -1) {
+		below := "pkg/"
+		for name := range strings.SplitSeq(box[1], ", ") {
+			if rest, inside := strings.CutPrefix(name, "internal/"); inside {
+				below, name = "internal/", rest
+			}
+			if strings.Contains(name, "/") { // cmd/dbmigrate
+				below = ""
+			}
+			names++
+			if info, err := os.Stat("../../" + below + name); err != nil || !info.IsDir() {
+				t.Errorf("the picture names %s%s, which is no package", below, name)
+			}
+		}
+	}
+	if names < 20 {
+		t.Errorf("only %d names were found", names)
+	}
+}
+
 // TestCloudflareSDKStaysSmall: the SDK's root package costs minutes of compiling and doubles the binary.
 func TestCloudflareSDKStaysSmall(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"cmd/dbmigrate").CombinedOutput()
