@@ -27,6 +27,7 @@ type lab struct {
 	pause time.Duration // the longest that a write waited in this probe
 	// vanished says that the Durable Object is deleted, too.
 	vanished bool
+	found    map[string]finding // of runs that several probes share
 }
 
 func (l *lab) key() userdb.ObjectKey { return l.Layout.Key(User) }
@@ -94,7 +95,20 @@ func (l *lab) cleanUp(ctx context.Context) error {
 	if err := l.removeUser(ctx); err != nil {
 		return err
 	}
-	prefixes := []string{folder}
+	if err := errors.Join(l.removeOwn(ctx), l.Flags.Delete(ctx, []userdb.UserID{User})); err != nil {
+		return err
+	}
+	// Last: without its claim counter the object would be taken for one that was set back, if a file were
+	// there.
+	vanished, err := l.Worker().Vanish(ctx, User)
+	l.vanished = vanished
+	return err
+}
+
+// removeOwn deletes what commands and probes keep of the user under userdb.ReservedPrefix. The proofs that a
+// file can be written name nobody. Those of a command that goes on are nothing but deleted twice.
+func (l *lab) removeOwn(ctx context.Context) error {
+	prefixes := []string{folder, userdb.ReservedPrefix + "probe/"}
 	for _, kept := range []string{"receipts/", "left-behind/", "overwritten/"} {
 		prefixes = append(prefixes, userdb.ReservedPrefix+kept+string(User)+"/")
 	}
@@ -103,17 +117,10 @@ func (l *lab) cleanUp(ctx context.Context) error {
 			return err
 		}
 	}
-	err := errors.Join(
+	return errors.Join(
 		reserved.Delete(ctx, l.Files, userdb.ObjectKey(userdb.ReservedPrefix+"rehearsals/"+string(User)+".sqlite")),
-		l.Flags.Delete(ctx, []userdb.UserID{User}),
+		reserved.Delete(ctx, l.Files, userdb.ReservedPrefix+"fencing/"+l.key()),
 	)
-	if err != nil {
-		return err
-	}
-	// Last: without its claim counter the object would be taken for one that was set back, if a file were
-	// there.
-	l.vanished, err = l.Worker().Vanish(ctx, User)
-	return err
 }
 
 func (l *lab) removeUnder(ctx context.Context, prefix string) error {

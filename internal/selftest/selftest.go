@@ -32,6 +32,8 @@ type Probe struct {
 	NotHere string `json:"-"`
 
 	run func(context.Context, *lab) (string, error)
+	// shared names the run of several probes: it is made once, and each of them tells what it found.
+	shared string
 }
 
 // What became of a probe.
@@ -202,11 +204,34 @@ func (l *lab) try(ctx context.Context, p Probe, o Options) Line {
 	}
 	began := time.Now()
 	l.pause = 0
-	detail, err := p.run(ctx, l)
+	detail, err := l.find(ctx, p)
 	line.Result, line.Detail = Passed, detail
 	line.TookMs, line.PauseMs = max(1, time.Since(began).Milliseconds()), l.pause.Milliseconds()
 	if err != nil {
 		line.Result, line.Detail = Failed, err.Error()
 	}
 	return line
+}
+
+// finding is what the run of several probes found.
+type finding struct {
+	by     string // the probe that made the run
+	detail string
+	err    error
+}
+
+// find runs a probe, or tells what its run has found for another one.
+func (l *lab) find(ctx context.Context, p Probe) (string, error) {
+	if p.shared == "" {
+		return p.run(ctx, l)
+	}
+	if first, made := l.found[p.shared]; made {
+		return "the run of " + first.by + ": " + first.detail, first.err
+	}
+	detail, err := p.run(ctx, l)
+	if l.found == nil {
+		l.found = map[string]finding{}
+	}
+	l.found[p.shared] = finding{p.ID, detail, err}
+	return detail, err
 }
