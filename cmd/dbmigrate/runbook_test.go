@@ -55,6 +55,19 @@ func TestRunbook(t *testing.T) {
 	}
 }
 
+// TestRunbookBeginsWithTheWayOut: who opens the page at night after a bad deploy reads no further.
+func TestRunbookBeginsWithTheWayOut(t *testing.T) {
+	page, err := os.ReadFile(runbookPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "\n\n")
+	first, _, _ := strings.Cut(rest, "\n\n")
+	if !strings.HasPrefix(first, "**Did a deploy just go out?**") || !strings.Contains(first, "**wrangler rollback**") {
+		t.Errorf("the page does not begin with the way out of a bad deploy: %s", first)
+	}
+}
+
 func tellStory(t *testing.T, s *stack.Stack, name string) {
 	wrangler, err := localWrangler(t.TempDir(), s)
 	if err != nil {
