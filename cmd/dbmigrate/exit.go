@@ -43,8 +43,8 @@ func isReported(err error) bool {
 	return errors.As(err, &r)
 }
 
-// exitCode is for errors that stopped a command as a whole. A refused credential, an unreachable address or
-// an unknown bucket found before any user was begun is a matter of configuration.
+// exitCode is for errors that stopped a command as a whole. A refused credential, a service that does not
+// answer or asks to wait, or an unknown bucket found before any user was begun: nothing was begun.
 func exitCode(err error) int {
 	var r reported
 	switch {
@@ -59,6 +59,7 @@ func exitCode(err error) int {
 		userdb.Unauthorized,
 		userdb.ProtocolError,
 		userdb.Unreachable,
+		userdb.Throttled,
 		userdb.NotFound,
 		userdb.EdgeBlocked:
 		return exitUsage

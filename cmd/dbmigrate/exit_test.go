@@ -27,7 +27,7 @@ func TestExitCode(t *testing.T) {
 		"mismatch":       {kind(userdb.Mismatch), exitDifferent},
 		"interrupted":    {kind(userdb.Interrupted), exitInterrupted},
 		"cancelled":      {fmt.Errorf("get: %w", context.Canceled), exitInterrupted},
-		"throttled":      {kind(userdb.Throttled), exitFailed},
+		"throttled":      {kind(userdb.Throttled), exitUsage},
 		"internal":       {errors.New("disk full"), exitFailed},
 	} {
 		if got := exitCode(test.err); got != test.want {
