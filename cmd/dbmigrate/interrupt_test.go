@@ -291,7 +291,7 @@ func TestSecondSignalLeavesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantExit(t, status, exitDone, again)
-	wantIn(t, again, `"servedBy":"none"`, `"next":"dbmigrate migrate or rollback"`)
+	wantIn(t, again, `"servedBy":"none"`, `"next":"dbmigrate migrate leave-a, or dbmigrate rollback leave-a"`)
 	next := o.command("migrate", "leave-a")
 	next.Stdout, next.Stderr = again, again
 	if err := next.Start(); err != nil {

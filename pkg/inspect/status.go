@@ -59,6 +59,7 @@ func (e *Inspector) Status(ctx context.Context, u userdb.UserID) (State, error) 
 		s.ForeignMark = file.Shown()
 	}
 	s.Serves, s.Problem, s.Next = userfile.Serves(st, file)
+	s.Next = userfile.For(u, s.Next)
 	s.UserVersion = userVersion(st, file, s.Serves)
 	return s, nil
 }

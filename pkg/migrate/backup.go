@@ -81,7 +81,7 @@ func (b *backup) once(ctx context.Context) error {
 	}
 	_, problem, next := userfile.Serves(st, file)
 	return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Conflict,
-		Err: errors.New(problem), Hint: "nobody can tell which side is right; first: " + next}
+		Err: errors.New(problem), Hint: "nobody can tell which side is right; first: " + userfile.For(b.user, next)}
 }
 
 // ofFile keeps the file as it was before any mark. One GET is one version, so it is of one moment.

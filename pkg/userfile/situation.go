@@ -1,6 +1,8 @@
 package userfile
 
 import (
+	"strings"
+
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
@@ -137,25 +139,25 @@ func classifyPut(file Version, st wire.Status) Situation {
 type Meaning struct {
 	Serves  Side
 	Problem string // "": there is none
-	Next    string // what ends the problem
+	Next    string // what ends the problem; USER stands for the user (For)
 }
 
 const (
-	eitherWay      = "dbmigrate migrate or rollback"
-	splitOrBack    = "dbmigrate migrate --mode split or rollback"
+	eitherWay      = "dbmigrate migrate USER, or dbmigrate rollback USER"
+	splitOrBack    = "dbmigrate migrate --mode split --policy FILE USER, or dbmigrate rollback USER"
 	runbook        = "docs/runbook.md"
 	birthCutOff    = "a new user's first write is under way or was cut off: the user's next write ends that"
 	migrationWaits = "writes wait, reads go on: a migration is under way or was cut off"
 	partsWait      = "writes wait, reads go on: a split or a merge is under way or was cut off"
 	coldWait       = "writes of cold rows wait: a split or a merge is under way or was cut off"
 	otherBytes     = "the file holds other bytes than were sent, and the Durable Object keeps its rows"
-	asWord         = "copy and check the file, then dbmigrate rollback, which says what is safe"
+	asWord         = "copy and check the file, then dbmigrate rollback USER, which says what is safe"
 )
 
 var meanings = [situations]Meaning{
 	AtFile: {Serves: SideFile},
 	ForeignMark: {SideNone, "a foreign mark: the file knows a newer claim than the Durable Object",
-		"dbmigrate rollback --end-foreign-marks, by docs/runbook.md"},
+		"dbmigrate rollback --end-foreign-marks USER, by docs/runbook.md"},
 	ObjectSetBack: {
 		SideNone,
 		"the file knows a newer claim than the Durable Object, which was set back",
@@ -168,9 +170,9 @@ var meanings = [situations]Meaning{
 	RollbackBegun: {
 		SideNone,
 		"writes wait, reads go on: a rollback is under way or was cut off",
-		"dbmigrate rollback or migrate",
+		"dbmigrate rollback USER, or dbmigrate migrate USER",
 	},
-	RollbackPut:       {SideFile, "rolled back; leftovers to clean up", "dbmigrate rollback"},
+	RollbackPut:       {SideFile, "rolled back; leftovers to clean up", "dbmigrate rollback USER"},
 	HotFileMissing:    {SideNone, "the file of the hot rows is gone", runbook},
 	SplitBegun:        {SideFile, "a split is under way or was cut off: the user is not disturbed", splitOrBack},
 	SplitFenced:       {SideNone, migrationWaits, splitOrBack},
@@ -181,18 +183,18 @@ var meanings = [situations]Meaning{
 	MergeNotPut:       {SideNone, partsWait, splitOrBack},
 	HotFenced:         {SideNone, partsWait, splitOrBack},
 	PartsFenceMissing: {SideSplit, "the fence is gone: something overwrote the file", runbook},
-	MergePut:          {SideFile, "merged; leftovers to clean up", "dbmigrate rollback"},
+	MergePut:          {SideFile, "merged; leftovers to clean up", "dbmigrate rollback USER"},
 	Split:             {Serves: SideSplit},
 	FileMissing: {
 		SideNone,
 		"the file is gone while a command is under way or was left open: requests fail",
-		"dbmigrate rollback",
+		"dbmigrate rollback USER",
 	},
 	ExportAltered: {SideFile, otherBytes, asWord},
 	HotAltered:    {SideSplit, otherBytes, asWord},
 	MergeAltered:  {SideFile, otherBytes, asWord},
-	BeingDeleted:  {SideNone, "the user is being deleted: requests fail", "dbmigrate forget"},
-	BirthBegun:    {SideNone, birthCutOff, "dbmigrate rollback"},
+	BeingDeleted:  {SideNone, "the user is being deleted: requests fail", "dbmigrate forget USER"},
+	BirthBegun:    {SideNone, birthCutOff, "dbmigrate rollback USER"},
 	BirthFenced:   {SideNone, birthCutOff, eitherWay},
 	OtherFence:    {SideNone, "the fence in the file is not the Durable Object's: writes wait", runbook},
 }
@@ -200,7 +202,10 @@ var meanings = [situations]Meaning{
 // Meaning applies the authority rule of docs/cutover.md.
 func (s Situation) Meaning() Meaning { return meanings[s] }
 
-// Serves says who serves the user, what is wrong, and which command ends that.
+// For is what ends a problem, with commands that a person can copy for this user.
+func For(u userdb.UserID, next string) string { return strings.ReplaceAll(next, "USER", u.Arg()) }
+
+// Serves says who serves the user, what is wrong, and which command ends that (For).
 func Serves(st wire.Status, file Version) (serves Side, problem, next string) {
 	m := Classify(file, st).Meaning()
 	return m.Serves, m.Problem, m.Next

@@ -1,6 +1,8 @@
 package userfile
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -72,6 +74,11 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 			if m.Serves == "" || (m.Problem == "") != (m.Next == "") {
 				t.Errorf("%s beside a file that is %s: %+v", phase, name, m)
 			}
+			for _, command := range ownCommand.FindAllString(m.Next, -1) {
+				if !strings.HasSuffix(command, " USER") {
+					t.Errorf("%s beside a file that is %s: %q names no user", phase, name, command)
+				}
+			}
 			if quiet := s == AtFile || s == Migrated || s == Split; quiet != (m.Problem == "") {
 				t.Errorf(
 					"%s beside a file that is %s: situation %d with problem %q",
@@ -89,6 +96,23 @@ func TestEveryPhaseAndFileIsASituation(t *testing.T) {
 	for s := range situations {
 		if !seen[s] {
 			t.Errorf("situation %d never occurs", s)
+		}
+	}
+}
+
+// ownCommand is a command of ours with its flags and what follows them.
+var ownCommand = regexp.MustCompile(`dbmigrate [a-z]+( --[a-z-]+( split| FILE)?)*( [A-Za-z]+)?`)
+
+// TestNextCanBeCopied: the command that ends a problem can be run as it stands, whatever the user is called.
+func TestNextCanBeCopied(t *testing.T) {
+	for user, want := range map[userdb.UserID]string{
+		"alice": "dbmigrate migrate alice, or dbmigrate rollback alice",
+		"a b":   `dbmigrate migrate "a b", or dbmigrate rollback "a b"`,
+		"-x":    "dbmigrate migrate -- -x, or dbmigrate rollback -- -x",
+		"USER":  "dbmigrate migrate USER, or dbmigrate rollback USER",
+	} {
+		if got := For(user, MigrationFenced.Meaning().Next); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -22,7 +22,8 @@ type situation struct {
 	// typed are the commands that the runbook says, and right the command that the last screen has to name.
 	typed []string
 	right string
-	// mends does what the screen said.
+	// mends does what the screen said: a command of ours is run as it stands there, a service that it names
+	// answers again.
 	mends func(s *shift, right string)
 }
 
@@ -34,8 +35,11 @@ var situations = []situation{
 			s.killAt("admin activate", 3, "migrate --all --prefix NAME- --concurrency 1")
 		},
 		typed: []string{"runs --limit 1", "status --run RUN"},
-		right: `dbmigrate (migrate|rollback) or (migrate|rollback)`,
-		mends: func(s *shift, _ string) { s.must(0, "migrate --all --prefix NAME-") },
+		right: `dbmigrate migrate NAME-\d`,
+		mends: func(s *shift, right string) {
+			s.runs(right)
+			s.must(0, "migrate --all --prefix NAME-")
+		},
 	},
 	{
 		name:     "stuck",
@@ -45,8 +49,8 @@ var situations = []situation{
 			s.killAt("R2 PUT", 1, "rollback NAME-1")
 		},
 		typed: []string{"status NAME-1"},
-		right: `dbmigrate (migrate|rollback)[ a-z]*`,
-		mends: func(s *shift, _ string) { s.must(0, "rollback NAME-1") },
+		right: `dbmigrate rollback NAME-\d`,
+		mends: func(s *shift, right string) { s.runs(right) },
 	},
 	{
 		name:     "r2-down",
@@ -109,7 +113,7 @@ var situations = []situation{
 		typed:    []string{"runs --limit 3"},
 		right:    "dbmigrate status --run " + runID.String(),
 		mends: func(s *shift, right string) {
-			s.must(0, strings.TrimPrefix(right, "dbmigrate "))
+			s.runs(right)
 			s.must(0, "migrate --all --prefix NAME-")
 		},
 	},
@@ -127,7 +131,10 @@ var situations = []situation{
 		happens:  func(s *shift) { s.must(0, "migrate NAME-1") },
 		typed:    []string{"rollback --run 20000101T000000Z-00000000", "status --run 20000101T000000Z-00000000"},
 		right:    `dbmigrate runs`,
-		mends:    func(s *shift, _ string) { s.must(0, "runs --limit 1"); s.must(0, "rollback NAME-1") },
+		mends: func(s *shift, right string) {
+			s.runs(right)
+			s.must(0, "rollback NAME-1")
+		},
 	},
 	{
 		name:     "way-back",
@@ -135,9 +142,7 @@ var situations = []situation{
 		happens:  func(s *shift) {},
 		typed:    []string{"migrate --all --prefix NAME- --concurrency 1"},
 		right:    `dbmigrate rollback --run ` + runID.String(),
-		mends: func(s *shift, right string) {
-			s.must(0, strings.TrimPrefix(right, "dbmigrate "))
-		},
+		mends:    func(s *shift, right string) { s.runs(right) },
 	},
 	{
 		name:     "key-expired",
