@@ -389,9 +389,18 @@ func TestPatienceEndsWithWhatTheAPISaid(t *testing.T) {
 				if !errors.As(err, &left) || len(left.Users) != 1 {
 					t.Errorf("left are %v", left.Users)
 				}
-				ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
-				defer cancel()
-				checkError(t, api.client(t).List(ctx, "", func([]Flag) error { return nil }), c.want, c.says)
+				for _, call := range []func(*Client, context.Context) error{
+					func(c *Client, ctx context.Context) error {
+						return c.List(ctx, "", func([]Flag) error { return nil })
+					},
+					func(c *Client, ctx context.Context) error { _, err := c.ProbeRead(ctx); return err },
+					func(c *Client, ctx context.Context) error { _, err := c.Jurisdiction(ctx); return err },
+					func(c *Client, ctx context.Context) error { return c.ProbeWrite(ctx, "x") },
+				} {
+					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+					checkError(t, call(api.client(t), ctx), c.want, c.says)
+					cancel()
+				}
 			})
 		})
 	}

@@ -18,6 +18,7 @@ const (
 // ProbeRead lists a few flags, with their metadata: the smallest request that shows whether a token may read.
 // now is the server's clock, from the Date of its answer; zero where it has none. Kinds as List.
 func (c *Client) ProbeRead(ctx context.Context) (now time.Time, err error) {
+	ctx = listening(ctx)
 	var params cfkv.NamespaceKeyListParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
 	params.Prefix.Value, params.Prefix.Present = c.prefix, true
@@ -38,6 +39,7 @@ func (c *Client) Jurisdiction(ctx context.Context) (string, error) {
 	if c.local {
 		return "", nil
 	}
+	ctx = listening(ctx)
 	var params cfkv.NamespaceGetParams
 	params.AccountID.Value, params.AccountID.Present = c.accountID, true
 	var answer struct {
@@ -61,6 +63,7 @@ func (c *Client) Jurisdiction(ctx context.Context) (string, error) {
 // ProbeWrite writes a key of its own, which nobody reads and which dies within a minute, and deletes it, by
 // the calls that flags are written with.
 func (c *Client) ProbeWrite(ctx context.Context, name string) error {
+	ctx = listening(ctx)
 	key := probeKeyPrefix + name
 	var pair cfkv.NamespaceBulkUpdateParamsBody
 	pair.Key.Value, pair.Key.Present = key, true
