@@ -63,7 +63,7 @@ type Output struct {
 	Options
 	mu        sync.Mutex
 	block     *block
-	spoke     time.Time // when something was written last
+	spoke     time.Time // when something was written last that a reader of stderr sees
 	following bool      // a run is followed, which has its own lines
 	paged     bool      // a pager has the screen
 	at        string    // where the command is, in parentheses
@@ -143,7 +143,9 @@ func (o *Output) write(w io.Writer, text []byte) error {
 	defer o.mu.Unlock()
 	o.block.hide()
 	_, err := w.Write(text)
-	o.spoke = time.Now()
+	if w == o.Err || o.OutTerminal { // else stdout may be a file
+		o.spoke = time.Now()
+	}
 	o.block.show()
 	if errors.Is(err, syscall.EPIPE) && w == o.Out {
 		return fmt.Errorf("%w: %w", ErrReaderGone, err)
@@ -164,6 +166,10 @@ func (o *Output) page() (back func()) {
 		o.paged, o.spoke = false, time.Now()
 	}
 }
+
+// Rest is told that the command waits on purpose, such as between two looks: that is no silence. The function
+// that it returns ends it.
+func (o *Output) Rest() (back func()) { return o.page() }
 
 // ErrReaderGone says that nobody reads stdout any more, as after `| head`.
 var ErrReaderGone = errors.New("nobody reads standard output any more")

@@ -14,8 +14,13 @@ import (
 const (
 	// blockEvery is how often a terminal's block is drawn: often enough to look steady.
 	blockEvery = 200 * time.Millisecond
-	// lineEvery is how often a log gets a line: seldom enough to be read.
+	// quietFor is how long a log of a run hears nothing: less than 5 seconds, and longer than a wait stays untold
+	// (DefaultSilence), which tells more.
+	quietFor = 4300 * time.Millisecond
+	// lineEvery is how often a log gets the progress beside other lines.
 	lineEvery = 30 * time.Second
+	// dueEvery is how often it is asked whether a log needs a line.
+	dueEvery = 500 * time.Millisecond
 	// firstETA is how many users have to be done before anything is foretold.
 	firstETA = 3
 )
@@ -70,17 +75,54 @@ func (o *Output) NewProgress(verb string, planned map[string]int64, live func() 
 // Follow is NewProgress for users in the order in which they are begun: with Begin, Worked and Finish the end
 // of the run is foretold.
 func (o *Output) Follow(verb string, planned []Planned, live func() Live) *Progress {
-	every := lineEvery
-	if o.ErrTerminal {
-		every = blockEvery
+	if !o.ErrTerminal {
+		ticks, end := o.silences()
+		return o.follow(verb, planned, live, time.Now, ticks).endingWith(end)
 	}
-	ticker := time.NewTicker(every)
-	p := o.follow(verb, planned, live, time.Now, ticker.C)
+	ticker := time.NewTicker(blockEvery)
+	return o.follow(verb, planned, live, time.Now, ticker.C).endingWith(ticker.Stop)
+}
+
+// endingWith calls end when the Progress has stopped.
+func (p *Progress) endingWith(end func()) *Progress {
 	go func() {
 		<-p.stopped
-		ticker.Stop()
+		end()
 	}()
 	return p
+}
+
+// silences ticks when a log has heard nothing for a while, and once in a longer while beside other lines.
+func (o *Output) silences() (ticks <-chan time.Time, end func()) {
+	due, over := make(chan time.Time), make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(dueEvery)
+		defer ticker.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-over:
+				return
+			case now := <-ticker.C:
+				if quiet := now.Sub(last); quiet < lineEvery && min(quiet, o.quietSince(now)) < quietFor {
+					continue
+				}
+				last = now
+				select {
+				case <-over:
+					return
+				case due <- now:
+				}
+			}
+		}
+	}()
+	return due, func() { close(over) }
+}
+
+// quietSince is for how long nothing was said.
+func (o *Output) quietSince(now time.Time) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return now.Sub(o.spoke)
 }
 
 func (o *Output) follow(
