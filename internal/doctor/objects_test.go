@@ -21,6 +21,7 @@ import (
 // forget left.
 type cloud struct {
 	files, flags, data, empty []string
+	splitFlags                []string
 	active                    []string // who is served, whatever the API lists
 	forgotten                 int
 	atOnce, asked             int
@@ -61,6 +62,11 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, name := range c.flags {
 			if strings.HasPrefix(query.Get("prefix"), userdb.FlagPrefix) {
 				keys = append(keys, map[string]string{"name": userdb.FlagPrefix + name})
+			}
+		}
+		for _, name := range c.splitFlags {
+			if strings.HasPrefix(query.Get("prefix"), userdb.SplitFlagPrefix) {
+				keys = append(keys, map[string]string{"name": userdb.SplitFlagPrefix + name})
 			}
 		}
 		say(map[string]any{"success": true, "result": keys, "result_info": map[string]any{"count": len(keys), "cursor": ""}})
