@@ -247,12 +247,19 @@ func (s *story) sentence() string {
 		parts = append(parts, fmt.Sprintf("%d not begun", r.Summary.NotBegun))
 	}
 	if n := len(r.InFlight()); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d in flight when it ended", n))
+		text := fmt.Sprintf("%d in flight", n)
+		if r.State != record.Running {
+			text += " when it ended"
+		}
+		parts = append(parts, text)
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing to do"}
 	}
 	text := fmt.Sprintf("%s in %s: %s.", units.Plural(r.Begin.Users, "user"), took(r), strings.Join(parts, ", "))
+	if r.State == record.Running {
+		text += " The run " + runs.GoesOn() + "."
+	}
 	if s.pauses.Count > 0 {
 		text += fmt.Sprintf(" Writes of half of them waited %s or less, and never longer than %s.",
 			units.FormatDuration(s.pauses.Quantile(0.5)), units.FormatDuration(s.pauses.Max))
@@ -309,16 +316,39 @@ func rate(n float64) string {
 func (s *story) openTable() (htmlreport.Table, string) {
 	table := htmlreport.Table{Heads: []string{"User", "State", "Run"}}
 	for _, u := range slices.Sorted(maps.Keys(s.open)) {
-		table.Rows = append(table.Rows, []string{string(u), "writes wait", "dbmigrate " + s.run.Action + " " + u.Arg()})
+		table.Rows = append(table.Rows, []string{string(u), "writes wait", s.next(u)})
 	}
 	for _, u := range s.run.InFlight() {
-		table.Rows = append(table.Rows, []string{string(u), "was in flight when the run ended", "dbmigrate status " + u.Arg()})
+		table.Rows = append(table.Rows, []string{string(u), s.inFlight(), "dbmigrate status " + u.Arg()})
 	}
 	if more := len(table.Rows) - mostRows; more > 0 {
 		table.Rows, table.Left = table.Rows[:mostRows], more
 	}
-	return table, "When the run ended. Run the same command again: it goes on where it stopped. dbmigrate status --run " +
-		s.run.Begin.Run + " says where they are now."
+	return table, s.openNote() + " dbmigrate status --run " + s.run.Begin.Run + " says where they are now."
+}
+
+func (s *story) openNote() string {
+	if s.run.State == record.Running {
+		return "The run " + runs.GoesOn() + ". If it was killed, run the same command again: it goes on where it stopped."
+	}
+	return "When the run ended. Run the same command again: it goes on where it stopped."
+}
+
+func (s *story) inFlight() string {
+	if s.run.State == record.Running {
+		return "is in flight"
+	}
+	return "was in flight when the run ended"
+}
+
+// next is a command that runs as it is. A restore, a thaw and a migration in split mode need more than the
+// user's name: status names what ends them.
+func (s *story) next(u userdb.UserID) string {
+	inMode := slices.ContainsFunc(s.run.Command, func(word string) bool { return strings.HasPrefix(word, "--mode") })
+	if action := s.run.Action; action == "rollback" || action == "migrate" && !inMode {
+		return "dbmigrate " + action + " " + u.Arg()
+	}
+	return "dbmigrate status " + u.Arg()
 }
 
 // mostRows is how many users a table of the page has.

@@ -110,6 +110,30 @@ func TestPageOfAKilledRun(t *testing.T) {
 	}
 }
 
+// TestPageOfARunThatGoesOn: nothing is said of its end, and each command of the page runs as it stands there.
+func TestPageOfARunThatGoesOn(t *testing.T) {
+	for _, c := range []struct{ action, flag, next string }{
+		{"migrate", "--all", "dbmigrate migrate stuck"}, {"rollback", "--all", "dbmigrate rollback stuck"},
+		{"migrate", "--mode=split", "dbmigrate status stuck"}, {"restore", "--from=x", "dbmigrate status stuck"},
+		{"thaw", "--policy=x", "dbmigrate status stuck"},
+	} {
+		s := newStory()
+		s.add(record.UserLine{User: "stuck", Action: c.action, Outcome: "failed", Open: true})
+		s.run = record.Run{
+			Begin: record.Begin{Run: "r", Action: c.action, Command: []string{c.action, c.flag}, Users: 1},
+			State: record.Running,
+		}
+		table, note := s.openTable()
+		text := fmt.Sprint(s.sentence(), table.Rows, note, s.inFlight())
+		if strings.Contains(text, "ended") || !strings.Contains(note, "goes on, or was killed less than") {
+			t.Errorf("%s: %s", c.action, text)
+		}
+		if table.Rows[0][2] != c.next {
+			t.Errorf("%s %s: %q, not %q", c.action, c.flag, table.Rows[0][2], c.next)
+		}
+	}
+}
+
 func TestCheckReport(t *testing.T) {
 	dir := t.TempDir()
 	for path, fine := range map[string]bool{"": true, dir + "/x.html": true, dir: false, dir + "/no/x.html": false} {

@@ -41,10 +41,10 @@ func InFlightText(run record.Run) string {
 		return ""
 	case run.State == record.Running:
 		return fmt.Sprintf(
-			"%s in flight in run %s, which goes on, or was killed less than %s ago%s",
+			"%s in flight in run %s, which %s%s",
 			areIn(n, "is", "are"),
 			run.Begin.Run,
-			units.FormatDuration(record.Fresh),
+			GoesOn(),
 			asOf(run),
 		)
 	}
@@ -66,6 +66,11 @@ func AsOf(run record.Run) string {
 		return ""
 	}
 	return fmt.Sprintf("as of its copy in R2, %s old", units.FormatDuration(run.CopyAge))
+}
+
+// GoesOn is what a record tells of a run in state running.
+func GoesOn() string {
+	return fmt.Sprintf("goes on, or was killed less than %s ago", units.FormatDuration(record.Fresh))
 }
 
 func areIn(users int, one, many string) string {
