@@ -94,3 +94,32 @@ func TestUnknownUser(t *testing.T) {
 		t.Errorf("%+v, %v", story, err)
 	}
 }
+
+// TestTableSaysHowLongWritesWaited, of a run in which they did.
+func TestTableSaysHowLongWritesWaited(t *testing.T) {
+	story := &Story{User: "alice", Events: []Event{
+		{Kind: RunEvent, Action: "migrate", Outcome: "migrated", Run: "1", WindowMs: 290},
+		{Kind: RunEvent, Action: "verify", Outcome: "equal", Run: "2"},
+	}}
+	var out bytes.Buffer
+	if err := Print(terminal.New(terminal.Options{Out: &out, Err: &out, Format: terminal.Table}), story); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "WRITES WAITED") || strings.Count(text, "290ms") != 1 || strings.Contains(text, " 0s") {
+		t.Errorf("%s", text)
+	}
+	var shown bytes.Buffer
+	narrow := terminal.New(terminal.Options{
+		Out: &shown, Err: &bytes.Buffer{}, OutTerminal: true, Width: func() int { return 80 }, Format: terminal.Table,
+	})
+	story.Events[0].Run, story.Events[0].By, story.Events[0].Via = "20261126T040000Z-9f3c21aa", "somebody@ci-runner-17", "github-actions"
+	story.Events[0].Outcome, story.Events[0].Bytes = "left-behind", 123_456_789
+	if err := Print(narrow, story); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(shown.String()) {
+		if len(strings.TrimRight(line, "\n")) > 80 {
+			t.Errorf("too wide for 80 columns: %q", line)
+		}
+	}
+}

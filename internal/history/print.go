@@ -52,6 +52,13 @@ var columns = []terminal.Column[Event]{
 		Text:  sizeText,
 		Data:  func(e Event) string { return strconv.FormatInt(e.Bytes, 10) },
 	},
+	{
+		Head:  "WRITES WAITED",
+		Field: "windowMs",
+		Right: true,
+		Text:  waitedText,
+		Data:  func(e Event) string { return strconv.FormatInt(e.WindowMs, 10) },
+	},
 	{Head: "BY", Field: "by", Text: byText},
 	{Head: "RUN", Field: "run", Text: func(e Event) string { return e.Run }},
 	{Head: "DETAIL", Field: "detail", Text: detailText, Data: func(e Event) string { return e.Detail }},
@@ -68,6 +75,14 @@ func whatText(e Event) string {
 		return "file, " + e.What
 	}
 	return e.Kind
+}
+
+// waitedText is empty where no write had to wait.
+func waitedText(e Event) string {
+	if e.WindowMs == 0 {
+		return ""
+	}
+	return units.FormatDuration(time.Duration(e.WindowMs) * time.Millisecond)
 }
 
 func outcomeStyle(e Event) terminal.Style {
