@@ -32,7 +32,7 @@ func Few(ctx context.Context, e *migrate.Engine, users []userdb.UserID) (where [
 func (l Line) where() string {
 	text := fmt.Sprintf("%s: no side takes writes", l.User)
 	switch {
-	case l.isNobody():
+	case l.Serves == userfile.SideUnknown:
 		text = fmt.Sprintf("%s: no file, and nothing in the Durable Object", l.User)
 	case l.Serves == userfile.SideFile:
 		text = fmt.Sprintf("%s: served by the file", l.User)

@@ -88,6 +88,8 @@ func (r *Report) settle(ctx context.Context, e *migrate.Engine, doubtful map[use
 		switch {
 		case doubtful[l.User] != nil:
 			r.Lines = append(r.Lines, l)
+		case l.Serves == userfile.SideUnknown: // the listing has not counted this user
+			r.Lines = append(r.Lines, l)
 		case l.Error != nil || l.Problem != "" || l.Serves != userfile.SideFile:
 			r.Lines = append(r.Lines, l)
 			r.Totals.File = max(0, r.Totals.File-1) // the listing has counted this user

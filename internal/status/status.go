@@ -27,6 +27,7 @@ type Totals struct {
 	Object   int    `json:"object"`
 	Split    int    `json:"split,omitempty"`
 	None     int    `json:"none"`
+	Unknown  int    `json:"unknown,omitempty"`
 	Problems int    `json:"problems"`
 	Failed   int    `json:"failed"`
 
@@ -53,19 +54,19 @@ type Report struct {
 	Shown   int // lines that were shown as they came, and are not in Lines
 }
 
-// Unknown are the users who are nowhere: no file, and nothing in the Durable Object.
+// nowhere says whether both sides know nothing of a user: no file, and nothing in the Durable Object.
+func nowhere(s inspect.State) bool {
+	return s.File == "none" && s.Phase == userdb.Empty && s.Problem == ""
+}
+
+// Unknown are the users who are nowhere.
 func (r *Report) Unknown() (unknown []userdb.UserID) {
 	for _, l := range r.Lines {
-		if l.isNobody() {
+		if l.Serves == userfile.SideUnknown {
 			unknown = append(unknown, l.User)
 		}
 	}
 	return unknown
-}
-
-// isNobody says that there is neither a file nor anything in the Durable Object.
-func (l Line) isNobody() bool {
-	return l.Source == sourceSides && l.Error == nil && l.File == "none" && l.Phase == userdb.Empty && l.Problem == ""
 }
 
 // OfUsers asks both sides of these users. outcomes are theirs in the run that was asked for.
@@ -193,6 +194,9 @@ func stateOf(ctx context.Context, e *migrate.Engine, u userdb.UserID) Line {
 		described := userdb.ErrorOf(err)
 		return Line{State: inspect.State{User: u}, Source: sourceSides, Error: &described}
 	}
+	if nowhere(state) {
+		state.Serves = userfile.SideUnknown
+	}
 	return Line{State: state, Source: sourceSides}
 }
 
@@ -206,6 +210,8 @@ func (t *Totals) add(l Line) {
 		t.Object++
 	case l.Serves == userfile.SideSplit:
 		t.Split++
+	case l.Serves == userfile.SideUnknown:
+		t.Unknown++
 	default:
 		t.None++
 	}
@@ -250,18 +256,7 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 	if err := p.sheet.End(map[string]any{"summary": totals}); err != nil {
 		return false, err
 	}
-	split := ""
-	if totals.Split > 0 {
-		split = fmt.Sprintf("%d split, ", totals.Split)
-	}
-	out.Say(
-		"status: %d in R2, %d in Durable Objects, %s%d unable to write; %s",
-		totals.File,
-		totals.Object,
-		split,
-		totals.None,
-		units.Plural(totals.Problems, "problem"),
-	)
+	totals.say(out)
 	totals.draw(out)
 	if left := p.sheet.Left(); left > 0 {
 		out.Say("status: %s more: leave --top out to see them", units.Plural(left, "user"))
@@ -280,9 +275,29 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 	return totals.Failed == 0 && !totals.FlagsUnread, nil
 }
 
+// say says in a line where users are. Who is split or unknown is only told of where there is somebody.
+func (t *Totals) say(out *terminal.Output) {
+	split, unknown := "", ""
+	if t.Split > 0 {
+		split = fmt.Sprintf("%d split, ", t.Split)
+	}
+	if t.Unknown > 0 {
+		unknown = fmt.Sprintf(", %d unknown", t.Unknown)
+	}
+	out.Say(
+		"status: %d in R2, %d in Durable Objects, %s%d unable to write%s; %s",
+		t.File,
+		t.Object,
+		split,
+		t.None,
+		unknown,
+		units.Plural(t.Problems, "problem"),
+	)
+}
+
 // draw shows where users are as bars.
 func (t *Totals) draw(out *terminal.Output) {
-	all := t.File + t.Object + t.Split + t.None
+	all := t.File + t.Object + t.Split + t.None + t.Unknown
 	if all == 0 || !out.DrawsErr() {
 		return
 	}
@@ -290,7 +305,7 @@ func (t *Totals) draw(out *terminal.Output) {
 	for _, place := range []struct {
 		name  string
 		users int
-	}{{"in R2", t.File}, {"in Durable Objects", t.Object}, {"split", t.Split}, {"unable to write", t.None}} {
+	}{{"in R2", t.File}, {"in Durable Objects", t.Object}, {"split", t.Split}, {"unable to write", t.None}, {"unknown", t.Unknown}} {
 		if place.users > 0 {
 			share := float64(place.users) / float64(all)
 			out.Say("  %-18s %3.0f %% %s", place.name, share*100, terminal.Bar(share, cells))
@@ -356,6 +371,8 @@ func servesStyle(l Line) terminal.Style {
 		return terminal.Good
 	case userfile.SideNone:
 		return terminal.Bad
+	case userfile.SideUnknown:
+		return terminal.Attention
 	}
 	return terminal.Plain
 }

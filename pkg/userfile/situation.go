@@ -17,6 +17,9 @@ const (
 	SideNone   Side = "none"
 	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
 	SideSplit Side = "split"
+	// SideUnknown is what commands say of a user who has no data anywhere, whoever would serve the first request.
+	// Serves never says it.
+	SideUnknown Side = "unknown"
 )
 
 // Situation is what the file and the Durable Object of a user say together.
