@@ -40,6 +40,11 @@ func emptyCloud(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]any{"phase": "EMPTY"})
 	case strings.HasSuffix(path, "/bulk/get"):
 		answer(map[string]any{"success": true, "result": map[string]any{"values": map[string]any{}}})
+	case strings.HasSuffix(path, "/bulk/delete"):
+		answer(map[string]any{
+			"success": true, "errors": []any{}, "messages": []any{},
+			"result": map[string]any{"successful_key_count": 1, "unsuccessful_keys": []string{}},
+		})
 	case strings.HasPrefix(path, "/api/"):
 		answer(map[string]any{
 			"success": true, "errors": []any{}, "messages": []any{}, "result": []any{},
@@ -136,7 +141,35 @@ func nobodys(t *testing.T, policy string) map[string][]string {
 		"status":   {"status nobody", "status", "status --all", "status --prefix x", "status --run x"},
 		"history":  {"history nobody"},
 		"backup":   {"backup nobody --to " + t.TempDir(), "backup --all --to " + t.TempDir()},
+		"forget":   {"forget nobody --dry-run", "forget nobody --confirm delete_everything_of_nobody"},
 		"restore":  {"restore --all --from " + t.TempDir()},
+	}
+}
+
+// typed are the words of a command. A _ is a blank within a word.
+func typed(way string) []string {
+	words := strings.Fields(way)
+	for i, word := range words {
+		words[i] = strings.ReplaceAll(word, "_", " ")
+	}
+	return words
+}
+
+// TestForgetAgain: who was deleted before has a claim number left, and is no unknown user.
+func TestForgetAgain(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, wire.Prefix+"/users/alice/") {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"phase":"EMPTY","gen":4}`)
+			return
+		}
+		emptyCloud(w, r)
+	}))
+	t.Cleanup(server.Close)
+	for _, way := range []string{"forget alice --dry-run", "forget alice --confirm delete_everything_of_alice"} {
+		if said := inCloud(t.Context(), t, server.URL, nil, typed(way)...); said.exit != exitDone {
+			t.Errorf("%s: exit %d\n%s%s", way, said.exit, said.stdout, said.stderr)
+		}
 	}
 }
 
@@ -144,7 +177,6 @@ func nobodys(t *testing.T, policy string) map[string][]string {
 var choosesNobody = []string{
 	"init", "dev", "doctor", "runs", "version", "completion", "man", "help", "connection",
 	"selftest", // which makes a user of its own
-	"forget",   // which may be repeated: who is gone is forgotten
 }
 
 // TestNobodyIsNoSuccess: an unknown user, an unknown run and an empty selection end with 2, in every command.
@@ -160,7 +192,7 @@ func TestNobodyIsNoSuccess(t *testing.T) {
 		for _, way := range ways {
 			t.Run(way, func(t *testing.T) {
 				t.Parallel()
-				said := inCloud(t.Context(), t, server.URL, nil, append(strings.Fields(way), "--output", "json")...)
+				said := inCloud(t.Context(), t, server.URL, nil, append(typed(way), "--output", "json")...)
 				if said.exit != exitUsage || said.stderr == "" {
 					t.Errorf("exit %d\n%s%s", said.exit, said.stdout, said.stderr)
 				}

@@ -65,6 +65,13 @@ func (a *app) forget(cmd *cobra.Command, o *forgetOptions, args []string) error 
 			return err
 		}
 		totals.Say(a.out.Say)
+		unknown := forget.Unknown(lines)
+		if len(unknown) > 0 {
+			fleet.WarnUnknown(a.out, "forget", unknown)
+		}
+		if len(unknown) > 0 && totals.Failed == 0 {
+			return ended(exitUsage)
+		}
 		return planFailed(totals.Failed)
 	}
 	forget.Sum(lines).Say(a.out.Warn)

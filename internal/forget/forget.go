@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/internal/connect"
 	"github.com/dbmigrate/dbmigrate/internal/fleet"
@@ -35,6 +36,8 @@ type Line struct {
 	// Beside is how many R2 objects lie beside the file. They are the application's, and stay.
 	Beside int               `json:"beside"`
 	Error  *userdb.ErrorJSON `json:"error,omitempty"`
+
+	unknown bool // nothing is there, and no command has ever claimed the user
 }
 
 const (
@@ -73,6 +76,9 @@ func Plan(
 		lines[i] = line
 		return ctx.Err()
 	})
+	if err == nil {
+		settleUnknown(ctx, c.Engine, lines)
+	}
 	return lines, err
 }
 
@@ -92,12 +98,48 @@ func lineOf(
 		line.Plan = planNothing
 	}
 	line.Serves, _, _ = userfile.Serves(traces.Object, traces.File)
+	if traces.File.Absent && traces.Object.Phase == userdb.Empty {
+		line.Serves = userfile.SideUnknown
+	}
+	line.unknown = traces.None() && traces.Object.Gen == 0
 	line.Bytes = traces.File.Size
 	if !userfile.HoldsNothing(traces.Object.Phase) {
 		line.ObjectBytes = traces.Object.DatabaseBytes
 	}
 	line.Beside, err = e.CountBeside(ctx, u)
 	return line, err
+}
+
+// settleUnknown asks for the flags of users who seem to be unknown: one with a flag has something to delete.
+// Where KV does not answer, nobody is called unknown.
+func settleUnknown(ctx context.Context, e *migrate.Engine, lines []Line) {
+	users := Unknown(lines)
+	if len(users) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flagPatience)
+	defer cancel()
+	for _, kind := range []migrate.Flags{e.Flags, e.SplitFlags} {
+		flagged, err := kind.Get(ctx, users)
+		for i := range lines {
+			_, has := flagged[lines[i].User]
+			lines[i].unknown = lines[i].unknown && !has && err == nil
+		}
+	}
+}
+
+// flagPatience is how long flags are waited for that only say whether a user is unknown.
+const flagPatience = 10 * time.Second
+
+// Unknown are the users who have nothing at all. Who was deleted before is not among them: the object keeps
+// the number of that claim.
+func Unknown(lines []Line) (unknown []userdb.UserID) {
+	for _, l := range lines {
+		if l.unknown {
+			unknown = append(unknown, l.User)
+		}
+	}
+	return unknown
 }
 
 // Print shows the plan, and sums it up.
@@ -173,7 +215,11 @@ func Run(
 	runner.Observers = append(runner.Observers, gone)
 	var users []inspect.Found
 	for _, l := range lines {
-		users = append(users, inspect.Found{User: l.User, Bytes: l.Bytes})
+		found := inspect.Found{User: l.User, Bytes: l.Bytes}
+		if l.unknown {
+			found.Place = inspect.PlaceMissing
+		}
+		users = append(users, found)
 	}
 	summary, err := runner.Run(ctx, fleet.All(users), fleet.Job{
 		Action: result.ActionForget,
