@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,10 +31,37 @@ func (a *app) feedBack(cmd *cobra.Command) {
 		Log:      cmp.Or(a.silence.Log, terminal.DefaultSilence.Log),
 	}
 	a.quiet = a.out.Break(silence, func() string { return a.tap.Waiting(time.Now(), min(httptrace.Slow, silence.Log/2)) })
-	if helptext.Effect(cmd, "changes") == "nothing" {
+	if stopping, left := wordsOnStop(cmd); left != "" {
 		a.signals.During(
-			func() { a.out.Warn("stopping: this command changes nothing (again: leave at once)") },
-			func() []string { return []string{"left at once: nothing was changed"} },
+			func() { a.out.Warn("stopping: %s (again: leave at once)", stopping) },
+			func() []string { return []string{"left at once: " + left} },
 		)
 	}
 }
+
+// wordsOnStop say at a first and a second Ctrl-C what a command has changed; "" of one that changes something.
+func wordsOnStop(cmd *cobra.Command) (stopping, left string) {
+	changes := helptext.Effect(cmd, "changes")
+	switch {
+	case cmd.Name() == "selftest":
+		return "what the probes wrote is deleted first",
+			"what the probes wrote may still be there: `dbmigrate selftest --clean` removes it"
+	case changes == "nothing":
+		return "this command changes nothing", "nothing was changed"
+	case strings.HasPrefix(changes, "nothing") && !withFlagOf(changes, cmd):
+		return "this command changes nothing at Cloudflare", "nothing was changed at Cloudflare"
+	}
+	return "", ""
+}
+
+// withFlagOf says whether a flag is given that a text of the help names.
+func withFlagOf(text string, cmd *cobra.Command) bool {
+	for _, name := range flagName.FindAllString(text, -1) {
+		if f := cmd.Flags().Lookup(strings.TrimPrefix(name, "--")); f != nil && f.Changed {
+			return true
+		}
+	}
+	return false
+}
+
+var flagName = regexp.MustCompile(`--[a-z0-9-]+`)
