@@ -28,7 +28,7 @@ func TestCLIPage(t *testing.T) {
 		if n == 0 {
 			fmt.Fprintf(&page, "\n## Every command takes these\n\n```\n%s\n```\n", common)
 		}
-		fmt.Fprintf(&page, "\n## dbmigrate %s\n\n```\n%s\n```\n", cmd.Name(), own)
+		fmt.Fprintf(&page, "\n## %s\n\n```\n%s\n```\n", headingOf(cmd), own)
 	}
 	if *update {
 		if err := os.WriteFile(cliPage, page.Bytes(), 0o644); err != nil {
@@ -42,6 +42,14 @@ func TestCLIPage(t *testing.T) {
 	if string(written) != page.String() {
 		t.Error("docs/cli.md is not what the commands say: go test ./cmd/dbmigrate -run TestCLIPage -update")
 	}
+}
+
+// headingOf is what a person types. A topic is no command.
+func headingOf(cmd *cobra.Command) string {
+	if cmd.Name() == topicConnection {
+		return "Help topic: " + cmd.Name()
+	}
+	return "dbmigrate " + cmd.Name()
 }
 
 func pageCommands() []*cobra.Command {

@@ -20,7 +20,7 @@ type statusOptions struct {
 func newStatus(a *app) *cobra.Command {
 	var o statusOptions
 	cmd := described("status", func(cmd *cobra.Command, args []string) error { return looked(a.status(cmd, &o, args)) })
-	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this")
+	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only users with an id that begins with this `text`")
 	cmd.Flags().BoolVar(&o.all, "all", false, "ask everybody's file, and both sides of all who left R2")
 	cmd.Flags().StringVar(&o.run, "run", "", "the users of the run with this `id`, and where they are now")
 	cmd.Flags().BoolVar(&o.tryMerge, "try-merge", false, "try the merge of split users on copies, and name what stands in the way")
