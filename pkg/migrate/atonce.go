@@ -43,6 +43,9 @@ func (m *migration) claimUser(ctx context.Context, st wire.Status) error {
 		return err
 	}
 	m.from, err = m.claim(ctx, m.user, wire.IntentMigrate)
+	if err == nil && m.from.Outcome == wire.OutcomeImport && m.file != nil && m.file.ETag != m.from.file.ETag {
+		m.dropFile()
+	}
 	return err
 }
 
@@ -69,8 +72,7 @@ func (m *migration) claimAfterImport(
 		}
 	}
 	if changed := (*wire.RemoteError)(nil); errors.As(failed, &changed) && changed.Kind == wire.KindFileChanged {
-		m.file.Remove()
-		m.file = nil
+		m.dropFile()
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 		if err = e.sides().StoreNotSetBack(ctx, u, c.seen, c.file); err != nil {
 			return claimed{}, err
 		}
+		if err = e.mayMove(u, intent, c); err != nil {
+			return c, err
+		}
 		if c.Claimed, err = e.claimAfter(ctx, u, intent, c.seen.Gen); err == nil {
 			return c, nil
 		}
@@ -52,6 +55,18 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 		}
 	}
 	return claimed{}, err
+}
+
+// mayMove refuses a claim to move a user where neither side has anything. The user may have been deleted since
+// the file was downloaded, and no copy of it may go into the object again. A rollback ends what was left open.
+func (e *Engine) mayMove(u userdb.UserID, intent wire.Intent, c claimed) error {
+	switch {
+	case intent == wire.IntentRollback || !c.file.Absent || !userfile.HoldsNothing(c.seen.Phase):
+		return nil
+	case userfile.Waits(c.seen.Phase):
+		return userfile.Missing("migrate", u, c.file.Key, c.seen)
+	}
+	return userfile.NoFile("migrate", u, c.file.Key)
 }
 
 // claimAfter claims on condition that seen is still the newest claim. Superseded means that another

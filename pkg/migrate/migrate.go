@@ -140,8 +140,7 @@ func (m *migration) run(ctx context.Context) error {
 		}
 	}
 	if err := m.claimUser(ctx, st); err != nil {
-		// The claim may have come through. Under it nobody ends the birth that this fence is of.
-		m.result.Open = m.file != nil && m.file.Fenced() && userdb.KindOf(err) != userdb.Superseded
+		m.result.Open = m.file != nil && m.file.Fenced() && mayBeClaimed(err)
 		return m.overtaken(ctx, err)
 	}
 	m.g = m.from.Gen
@@ -149,6 +148,13 @@ func (m *migration) run(ctx context.Context) error {
 		return m.importAndSwitch(ctx)
 	}
 	return m.goOn(ctx, moving)
+}
+
+// mayBeClaimed says whether a claim that failed may have come through all the same. Under it nobody ends the
+// birth that a fence is of. None is sent where the file is gone, and its fence with it.
+func mayBeClaimed(failed error) bool {
+	kind := userdb.KindOf(failed)
+	return kind != userdb.Superseded && kind != userdb.NotFound
 }
 
 // goOn takes up what earlier commands left, and imports where that is what remains.
@@ -428,8 +434,7 @@ func (m *migration) untilFenced(ctx context.Context) error {
 		if !again {
 			return err
 		}
-		m.file.Remove()
-		m.file = nil
+		m.dropFile()
 		m.observe(result.Event{User: m.user, Stage: result.StageBusy})
 		if m.hurried && raced.IsZero() {
 			raced = m.now()
@@ -455,6 +460,11 @@ func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err er
 	}
 	if m.hurried && try > 0 {
 		defer m.fences.announce(ctx, try > fenceTries)()
+	}
+	if try == 0 && m.file != nil && m.imported == nil {
+		if err := m.dropIfOld(ctx); err != nil {
+			return false, err
+		}
 	}
 	if m.file == nil {
 		if err := m.admit(ctx); err != nil {
@@ -485,6 +495,25 @@ func (m *migration) tryToFence(ctx context.Context, try int) (again bool, err er
 		err = m.fence(ctx)
 	}
 	return userdb.KindOf(err) == userdb.Precondition, err
+}
+
+// dropIfOld looks once more at the file that was downloaded before the claim, before anything of it is sent.
+// The application may have saved it, and somebody may have deleted it without a claim.
+func (m *migration) dropIfOld(ctx context.Context) error {
+	now, err := m.Files.Head(ctx, m.file.Key)
+	if err != nil && userdb.KindOf(err) != userdb.NotFound {
+		return err
+	}
+	if err != nil || now.ETag != m.file.ETag {
+		m.dropFile()
+	}
+	return nil
+}
+
+// dropFile lets the file be downloaded again.
+func (m *migration) dropFile() {
+	m.file.Remove()
+	m.file = nil
 }
 
 func lostRaces(op string, u userdb.UserID) error {

@@ -464,8 +464,8 @@ func (m *migration) claimAndSplit(ctx context.Context) (err error) {
 	if m.from.Outcome != wire.OutcomeImport {
 		return m.goOn(ctx, splitting)
 	}
-	if m.parts.cold == nil || len(m.parts.asked) > known {
-		m.forget() // it was not divided, or is whole only now, or otherwise than by what is asked
+	if m.parts.cold == nil || len(m.parts.asked) > known || m.file.ETag != m.from.file.ETag {
+		m.forget() // it was not divided, or is whole only now, or otherwise than by what is asked, or changed
 	}
 	return m.importAndSwitch(ctx)
 }
