@@ -80,6 +80,11 @@ func (f farFiles) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	return f.Files.Delete(ctx, key)
 }
 
+func (f farFiles) DeleteOnce(ctx context.Context, key userdb.ObjectKey) error {
+	f.travel("DELETE")
+	return f.Files.DeleteOnce(ctx, key)
+}
+
 func (f farFiles) List(
 	ctx context.Context,
 	prefix, delimiter string,

@@ -1,12 +1,15 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/backoff"
 	"github.com/dbmigrate/dbmigrate/internal/reserved"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -267,25 +270,44 @@ func (f *forgetting) deleteKept(ctx context.Context, traces Traces) error {
 	return err
 }
 
+// deletePauses come behind a request for the tombstone that may have had no effect. R2 takes one write a
+// second for a key.
+var deletePauses = backoff.Growth{First: time.Second, Most: 8 * time.Second}
+
 // deleteFile deletes the tombstone. R2 has no conditional delete. So it comes behind the tombstone, which
-// nobody writes over, and while the object keeps routers from making a new file.
+// nobody writes over, and while the object keeps routers from making a new file. No request is sent again
+// without a look: where the answer to one is lost, another deletion may end, and the user be a new one.
 func (f *forgetting) deleteFile(ctx context.Context) error {
-	for range putTries {
-		// Another deletion may have ended meanwhile, and the user may be a new one.
+	for try := 1; ; try++ {
 		if err := f.demandNewest(ctx); err != nil {
 			return err
 		}
-		if err := f.Files.Delete(ctx, f.Layout.Key(f.user)); err != nil {
-			return err
+		failed := f.Files.DeleteOnce(ctx, f.Layout.Key(f.user))
+		if failed != nil && !passes(failed) {
+			return failed
+		}
+		if failed != nil && !pause(ctx, deletePauses.After(try)) {
+			return ctx.Err()
 		}
 		file, err := f.source().Look(ctx, f.user)
 		if err != nil || file.Absent {
 			return err
+		}
+		if try == putTries {
+			return cmp.Or(failed, lostRaces("delete", f.user))
+		}
+		if file.Deletion != "" {
+			continue
 		}
 		// A request of a dead command arrived late, or an old path saved: that goes, too.
 		if err := f.bury(ctx); err != nil {
 			return err
 		}
 	}
-	return lostRaces("delete", f.user)
+}
+
+// passes says of a failed request whether another one, a moment later, may do better.
+func passes(failed error) bool {
+	kind := userdb.KindOf(failed)
+	return kind == userdb.Unreachable || kind == userdb.Throttled
 }

@@ -16,9 +16,11 @@ import (
 type Files interface {
 	userfile.Reader
 	userfile.Putter
-	// Delete has no condition: it is for keys under userdb.ReservedPrefix only, and for the tombstone of a
-	// user who is being deleted. An absent object is no error.
+	// Delete has no condition: it is for what commands keep of users only. An absent object is no error.
 	Delete(ctx context.Context, key userdb.ObjectKey) error
+	// DeleteOnce is Delete by one request that is never sent again. It is for the tombstone of a user who is
+	// being deleted: a repetition could hit what a new user has saved under the key.
+	DeleteOnce(ctx context.Context, key userdb.ObjectKey) error
 	// List pages through keys under prefix; with a delimiter, keys that share the part up to it come as
 	// common prefixes.
 	List(

@@ -80,6 +80,13 @@ func (f refusingFiles) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	return f.Files.Delete(ctx, key)
 }
 
+func (f refusingFiles) DeleteOnce(ctx context.Context, key userdb.ObjectKey) error {
+	if err := f.err("delete"); err != nil {
+		return err
+	}
+	return f.Files.DeleteOnce(ctx, key)
+}
+
 func (f refusingFiles) List(
 	ctx context.Context, prefix, delimiter string, yield func([]userdb.Object, []string) error,
 ) error {

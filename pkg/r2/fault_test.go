@@ -68,6 +68,36 @@ func TestAnswersAreRetriedOrNamed(t *testing.T) {
 	}
 }
 
+// TestDeletesAreRepeatedOrNot: a user's file is deleted by one request, whatever becomes of it.
+func TestDeletesAreRepeatedOrNot(t *testing.T) {
+	done := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	for _, test := range []struct {
+		name    string
+		first   step
+		once    userdb.Kind
+		repeats int
+	}{
+		{"done", done, "", 1},
+		{"no answer", hangUp, userdb.Unreachable, 2},
+		{"500", answer(500, "InternalError"), userdb.Unreachable, 2},
+		{"429", answer(429, "TooManyRequests"), userdb.Throttled, 2},
+		{"no permission", answer(403, "AccessDenied"), userdb.Unauthorized, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			repeated, once := newFake(t, test.first, done), newFake(t, test.first, done)
+			_ = repeated.client(t).Delete(t.Context(), "k")
+			if got := len(repeated.log()); got != test.repeats {
+				t.Errorf("%d requests", got)
+			}
+			err := once.client(t).DeleteOnce(t.Context(), "ann/database.sqlite")
+			checkError(t, err, test.once)
+			if got := once.log(); len(got) != 1 || got[0].method != http.MethodDelete {
+				t.Errorf("once: %+v", got)
+			}
+		})
+	}
+}
+
 func TestWhatAPutSends(t *testing.T) {
 	server := newFake(t, answer(500, "InternalError"), stored(etagOf("content")))
 	_, err := server.client(t).

@@ -86,10 +86,22 @@ func asItIs(options PutOptions) []signOption {
 }
 
 // Delete removes an object; one that is absent is no error. R2 has no conditional delete, so a delete can hit
-// a version that nobody looked at. It is for keys of dbmigrate's own, and for the tombstone of a user who is
-// being deleted (docs/cutover.md, "Deleting a user"). Any other file is replaced by a tombstone.
+// a version that nobody looked at. It is for what dbmigrate itself keeps of users. A user's file is replaced
+// by a tombstone.
 func (c *Client) Delete(ctx context.Context, key userdb.ObjectKey) error {
-	if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.bucket, Key: aws.String(string(key))}); err != nil {
+	return c.delete(ctx, key)
+}
+
+// DeleteOnce is Delete by one request, which is never sent again: after Unreachable nobody knows whether it
+// was done. It is for the tombstone of a user who is being deleted (docs/cutover.md, "Deleting a user"). A
+// repetition could delete what a new user has saved by then.
+func (c *Client) DeleteOnce(ctx context.Context, key userdb.ObjectKey) error {
+	return c.delete(ctx, key, func(options *s3.Options) { options.Retryer = aws.NopRetryer{} })
+}
+
+func (c *Client) delete(ctx context.Context, key userdb.ObjectKey, options ...func(*s3.Options)) error {
+	input := &s3.DeleteObjectInput{Bucket: &c.bucket, Key: aws.String(string(key))}
+	if _, err := c.s3.DeleteObject(ctx, input, options...); err != nil {
 		return c.fail(ctx, "delete", key, writing, err)
 	}
 	return nil

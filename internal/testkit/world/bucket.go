@@ -161,6 +161,11 @@ func (b *Bucket) Delete(_ context.Context, key userdb.ObjectKey) error {
 	return nil
 }
 
+// DeleteOnce is Delete: nothing here is sent again.
+func (b *Bucket) DeleteOnce(ctx context.Context, key userdb.ObjectKey) error {
+	return b.Delete(ctx, key)
+}
+
 // List yields one page of everything under prefix.
 func (b *Bucket) List(
 	_ context.Context,

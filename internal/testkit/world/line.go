@@ -226,6 +226,25 @@ func try(l *Line, op func() error) error {
 	}
 }
 
+// tryOnce delivers one request of an engine that its client never repeats.
+func tryOnce(l *Line, op func() error) error {
+	fate, took := l.roll()
+	time.Sleep(took)
+	switch fate {
+	case delivered, twice:
+		return op()
+	case late:
+		l.deliverLater(op)
+	case noAnswer, diesBehind:
+		_ = op() // its answer is lost
+	}
+	cause := errors.New("no answer")
+	if l.Died() {
+		cause = errDead
+	}
+	return &userdb.Error{Op: "send", Kind: userdb.Unreachable, Err: cause}
+}
+
 func ask[T any](l *Line, op func() (T, error)) (T, error) {
 	var value T
 	var mu sync.Mutex
@@ -307,6 +326,10 @@ func (f lineFiles) Put(
 
 func (f lineFiles) Delete(ctx context.Context, key userdb.ObjectKey) error {
 	return try(f.line.change(), func() error { return f.to.Delete(ctx, key) })
+}
+
+func (f lineFiles) DeleteOnce(ctx context.Context, key userdb.ObjectKey) error {
+	return tryOnce(f.line.change(), func() error { return f.to.Delete(ctx, key) })
 }
 
 func (f lineFiles) List(
