@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
@@ -182,6 +183,66 @@ func TestWorkerThatDoesNotTellNames(t *testing.T) {
 		if !w.Serves(alice) {
 			t.Error("nobody serves the user")
 		}
+	}
+}
+
+// landed is a Worker that puts a fence, loses its answer, and refuses the repetition: the file has changed.
+type landed struct{ migrate.Marker }
+
+func (l landed) Mark(ctx context.Context, u userdb.UserID, req wire.MarkRequest) (userdb.ETag, error) {
+	etag, err := l.Marker.Mark(ctx, u, req)
+	if mark, parseErr := userdb.ParseMark(req.Head); err != nil || parseErr != nil || mark.Kind != userdb.FenceMark {
+		return etag, err
+	}
+	return "", &userdb.Error{
+		Op:   "mark",
+		Kind: userdb.Precondition,
+		Err:  &wire.RemoteError{Status: 409, Kind: wire.KindFileChanged},
+	}
+}
+
+// TestAFenceThatLandedIsNoRefusal: beside a Worker that does not tell names, nothing may go over S3. That
+// says nothing of the fence that the Worker was asked for before.
+func TestAFenceThatLandedIsNoRefusal(t *testing.T) {
+	w, key, _ := oneUser(t)
+	w.Bucket.Carry(key, "displayName", "x")
+	e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
+	e.TellsNames, e.Composites, e.Marker = false, nil, landed{w.Objects}
+	mustDo(t, e.Migrate(t.Context(), alice), result.OutcomeMigrated)
+	if !w.Serves(alice) {
+		t.Error("nobody serves the user")
+	}
+	if after := w.Bucket.Carried(key); after["displayName"] != "x" {
+		t.Errorf("it carries %v", after)
+	}
+}
+
+// TestAFenceThatMayLandIsTakenBack: the Worker does not answer, and nothing may go over S3. Its fence may
+// come late, so the file is touched. What cannot be touched is left alone, and the reason names both.
+func TestAFenceThatMayLandIsTakenBack(t *testing.T) {
+	broken := &userdb.Error{
+		Op:   "mark",
+		Kind: userdb.Unreachable,
+		Err:  &wire.RemoteError{Status: 500, Kind: wire.KindInternal, Message: "the Worker broke down"},
+	}
+	w, key, _ := oneUser(t)
+	w.Bucket.Carry(key, "displayName", "x")
+	before, err := w.Bucket.Head(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := w.Engine("run", w.Bucket, w.Objects, w.Objects)
+	e.TellsNames, e.Composites, e.Marker = false, nil, failing{w.Objects, userdb.FenceMark, broken}
+	r := e.Migrate(t.Context(), alice)
+	if userdb.KindOf(r.Err()) != userdb.Blocked || r.Open || r.Unfit || !strings.Contains(r.Err().Error(), "broke down") {
+		t.Errorf("%s, open %v, unfit %v: %v", r.Outcome, r.Open, r.Unfit, r.Err())
+	}
+	after, err := w.Bucket.Head(t.Context(), key)
+	if err != nil || after.ETag == before.ETag || !w.Serves(alice) {
+		t.Errorf("the file was %s and is %s: %v", before.ETag, after.ETag, err)
+	}
+	if after := w.Bucket.Carried(key); after["displayName"] != "x" {
+		t.Errorf("it carries %v", after)
 	}
 }
 

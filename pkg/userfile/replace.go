@@ -43,7 +43,8 @@ type Writer struct {
 	Random io.Reader
 }
 
-// NamesRefused says whether the Worker found that the object's metadata could not come back as it is.
+// NamesRefused says whether a PUT was refused before it was sent, since the object's metadata could not come
+// back as it is: nothing of it is under way.
 func NamesRefused(err error) bool {
 	var refused *wire.RemoteError
 	return errors.As(err, &refused) && refused.Kind == wire.KindMetadataNames
@@ -114,22 +115,36 @@ func (s *Copy) Remark(
 }
 
 func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked) (userdb.ETag, error) {
+	var asked error
 	if w.Worker != nil && b.size <= w.MarkBytes {
-		etag, err := w.Worker.Mark(ctx, u, s.message(b))
+		var etag userdb.ETag
+		etag, asked = w.Worker.Mark(ctx, u, s.message(b))
 		var refused *wire.RemoteError
-		if err == nil || NamesRefused(err) ||
-			userdb.KindOf(err) == userdb.ProtocolError && !errors.As(err, &refused) {
-			return etag, err
+		if asked == nil || NamesRefused(asked) ||
+			userdb.KindOf(asked) == userdb.ProtocolError && !errors.As(asked, &refused) {
+			return etag, asked
 		}
 	}
 	if err := w.travelsUnder(ctx, u, s, b.mark); err != nil {
-		return "", err
+		return "", afterAsking(asked, err)
 	}
 	etag, err := w.put(ctx, b, s, s.Version)
 	if userdb.KindOf(err) == userdb.Unauthorized && w.Worker != nil && w.MarkBytes > 0 && b.size > w.MarkBytes {
 		return w.insteadOfToken(ctx, u, s.message(b), err)
 	}
 	return etag, err
+}
+
+// afterAsking is what stops a PUT from here when the Worker was asked before, and failed. What it was asked
+// for may have been done, or may come to be. So this is no NamesRefused, which says that nothing is under way.
+func afterAsking(asked, stopped error) error {
+	var refused *userdb.Error
+	if asked == nil || !NamesRefused(stopped) || !errors.As(stopped, &refused) {
+		return stopped
+	}
+	both := *refused
+	both.Err = fmt.Errorf("%v; the Worker was asked first: %w", refused.Err, asked)
+	return &both
 }
 
 // insteadOfToken lets the Worker mark a file that it does not offer to mark: it takes long, and the token may
