@@ -118,6 +118,14 @@ func (x *explainer) store(
 	if err != nil {
 		return err
 	}
+	setBack := x.Sides().StoreNotSetBack(ctx, x.user, st, file)
+	if setBack != nil && userdb.KindOf(setBack) != userdb.Conflict {
+		return setBack
+	}
+	if setBack != nil {
+		x.add(true, false, "durable object", "%v", setBack)
+		return nil
+	}
 	reason := x.storeKeeps(st, file, flag, olderThan)
 	if reason != "" {
 		x.add(true, false, "durable object", "%s", reason)

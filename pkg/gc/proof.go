@@ -50,6 +50,9 @@ func (p prover) mayFree(ctx context.Context, f inspect.Found, olderThan time.Dur
 	if err != nil {
 		return kept{}, "", err
 	}
+	if err := p.Sides().StoreNotSetBack(ctx, f.User, st, file); err != nil {
+		return kept{}, "", err
+	}
 	if reason := p.storeKeeps(st, file, f.Flag, olderThan); reason != "" {
 		return kept{}, reason, nil
 	}

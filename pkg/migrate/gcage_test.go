@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,9 @@ import (
 
 	"github.com/dbmigrate/dbmigrate/pkg/gc"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
+	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
 // TestYoungFilesAreKept: gc frees a file when it was kept for as long as the operator says, and no earlier.
@@ -31,4 +35,45 @@ func TestYoungFilesAreKept(t *testing.T) {
 			}
 		}
 	})
+}
+
+// beforeThat is the user's object as it was at an earlier moment.
+type beforeThat struct {
+	migrate.Stores
+	status wire.Status
+}
+
+func (b beforeThat) Status(context.Context, userdb.UserID) (wire.Status, error) { return b.status, nil }
+
+// TestNothingIsFreedBesideAnObjectThatWasSetBack: it is of the fence's lineage, but what was written under
+// later claims is missing in it, and nobody knows what else.
+func TestNothingIsFreedBesideAnObjectThatWasSetBack(t *testing.T) {
+	x := newWalk(t)
+	x.migrate()
+	old, err := x.w.Objects.Status(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims(t, x.engine(), wire.IntentRollback)
+	x.migrate() // takes that back: the fence is 1.3
+	found := inspect.Found{User: alice, Flagged: true, Flag: flagOf(t.Context(), x.engine())}
+	item, r := x.engine().GarbageCollector().Look(t.Context(), found, 0)
+	if item == nil {
+		t.Fatalf("%q, %v", r.Reason, r.Err())
+	}
+	e := x.engine()
+	e.Stores = beforeThat{e.Stores, old}
+	if item, r := e.GarbageCollector().Look(t.Context(), found, 0); item != nil || userdb.KindOf(r.Err()) != userdb.Conflict {
+		t.Errorf("planned: %+v, %q, %v", item, r.Reason, r.Err())
+	}
+	if r := e.GarbageCollector().Free(t.Context(), *item, gc.Options{}); userdb.KindOf(r.Err()) != userdb.Conflict {
+		t.Errorf("freed: %s, %q, %v", r.Outcome, r.Reason, r.Err())
+	}
+	why, err := gc.Explain(t.Context(), e.Inspect(), alice, 0)
+	if err != nil || why.Free {
+		t.Errorf("explained: %+v, %v", why, err)
+	}
+	if file, err := e.Inspect().Source().Look(t.Context(), alice); err != nil || file.ETag != item.ETag {
+		t.Errorf("the file is %s: %v", file.Word(), err)
+	}
 }
