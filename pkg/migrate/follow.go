@@ -28,11 +28,13 @@ const (
 	// A user who wrote nothing for followRest is hardly held up by more.
 	followRest      = 2 * time.Second
 	followRestBytes = 64 << 10
-	// The pause between two requests is followShare times as long as the request before took, so that writes
-	// seldom meet one. It ends after followLongest, since most of that time may have been the network.
-	followPause   = 25 * time.Millisecond
-	followShare   = 20
-	followLongest = 200 * time.Millisecond
+	// The pause between two requests is followShare times as long as the request before took, so that fewer
+	// writes in a hundred than one meet a request, and followRestShare times for a user who rests. It ends
+	// after followLongest, since most of that time may have been the network.
+	followPause     = 25 * time.Millisecond
+	followShare     = 200
+	followRestShare = 20
+	followLongest   = 200 * time.Millisecond
 	// followTries bounds how often a copy begins again because something changed that cannot be named.
 	followTries = 3
 	// followRereads bounds how often one table is read again because nobody can name which of its rows
@@ -170,14 +172,24 @@ func (f *follower) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(pauseAfter(f.took)):
+	case <-time.After(f.untilNext()):
 		return nil
 	}
 }
 
-// pauseAfter is never shorter than the request, so that a busy object has half of its time at least.
-func pauseAfter(took time.Duration) time.Duration {
-	return max(took, min(max(followPause, followShare*took), followLongest))
+// untilNext is never shorter than the request before, so that a busy object has half of its time at least.
+func (f *follower) untilNext() time.Duration {
+	share := time.Duration(followRestShare)
+	if f.besideWrites() {
+		share = followShare
+	}
+	return max(f.took, min(max(followPause, share*f.took), followLongest))
+}
+
+// besideWrites says that requests are to be little and seldom. That ends where writes are about to outrun the
+// copy.
+func (f *follower) besideWrites() bool {
+	return f.now().Sub(f.wrote) < followRest && f.asked < followPatience*f.leastPages()
 }
 
 // leastBytes is about how much one request reads beside the application's writes.
@@ -185,9 +197,9 @@ func (f *follower) leastBytes() int64 {
 	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
 }
 
-// pageBytes is about how much the next request reads. A copy that writes are about to outrun reads more, too.
+// pageBytes is about how much the next request reads.
 func (f *follower) pageBytes() int64 {
-	if f.now().Sub(f.wrote) < followRest && f.asked < followPatience*f.leastPages() {
+	if f.besideWrites() {
 		return f.leastBytes()
 	}
 	return max(followRestBytes, f.leastBytes())

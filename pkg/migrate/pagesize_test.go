@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/backup"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
@@ -17,10 +18,16 @@ import (
 type measured struct {
 	migrate.Snapshots
 	before        func(asked int)
+	takes         time.Duration // each request
 	reads, checks []int64
+	pauses        []time.Duration
+	answered      time.Time
 }
 
 func (m *measured) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
+	if !m.answered.IsZero() && (req.Read != nil || req.Check != nil) {
+		m.pauses = append(m.pauses, time.Since(m.answered))
+	}
 	if req.Read != nil {
 		m.reads = append(m.reads, req.Read.MaxBytes)
 	}
@@ -28,7 +35,12 @@ func (m *measured) Follow(ctx context.Context, u userdb.UserID, req wire.FollowR
 		m.checks = append(m.checks, req.Check.Limit)
 	}
 	m.before(len(m.reads) + len(m.checks))
-	return m.Snapshots.Follow(ctx, u, req)
+	time.Sleep(m.takes)
+	at, err := m.Snapshots.Follow(ctx, u, req)
+	if req.Since != nil { // the first one has no rows, and is followed at once
+		m.answered = time.Now()
+	}
+	return at, err
 }
 
 // empties loses all rows of a table on the way, and says that there are no more.
@@ -64,18 +76,20 @@ func TestACopyWithoutATablesRowsIsRefused(t *testing.T) {
 	})
 }
 
-// TestACopyReadsLittleBesideWrites: writes wait for each request, so it reads little while the application
-// writes. A user who rests is read in larger ones.
+// TestACopyReadsLittleBesideWrites: writes wait for each request, so it reads little and seldom while the
+// application writes. A user who rests is read in larger ones, ten times as often.
 func TestACopyReadsLittleBesideWrites(t *testing.T) {
+	const took, seldom = 2 * time.Millisecond, 200 * time.Millisecond
 	for _, c := range []struct {
 		name   string
 		writes func(asked int) bool
-		reads  bool // some of the requests read more
-		checks bool // some compare more
+		reads  bool          // some of the requests read more
+		checks bool          // some compare more
+		pause  time.Duration // the shortest
 	}{
-		{"at rest", func(int) bool { return false }, true, true},
-		{"always", func(int) bool { return true }, false, false},
-		{"from the middle on", func(asked int) bool { return asked > 82 }, true, false},
+		{"at rest", func(int) bool { return false }, true, true, 20 * took},
+		{"always", func(int) bool { return true }, false, false, seldom},
+		{"from the middle on", func(asked int) bool { return asked > 20 }, true, false, 20 * took},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -84,7 +98,7 @@ func TestACopyReadsLittleBesideWrites(t *testing.T) {
 					"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO large SELECT zeroblob(1000) FROM n")
 				mustDo(t, plain(w).Migrate(t.Context(), alice), result.OutcomeMigrated)
 				e := plain(w)
-				m := &measured{Snapshots: e.Snapshots, before: func(asked int) {
+				m := &measured{Snapshots: e.Snapshots, takes: took, before: func(asked int) {
 					if c.writes(asked) {
 						insert(t, w, asked)
 					}
@@ -100,6 +114,9 @@ func TestACopyReadsLittleBesideWrites(t *testing.T) {
 				}
 				if more := slices.Max(m.reads) > 8<<10; more != c.reads {
 					t.Errorf("reads %d", m.reads)
+				}
+				if shortest := slices.Min(m.pauses); shortest.Round(took) != c.pause {
+					t.Errorf("pauses from %s, want %s", shortest, c.pause)
 				}
 				if more := slices.Max(m.checks) > 10; more != c.checks {
 					t.Errorf("compares %d rows", m.checks)
