@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,8 +18,7 @@ import (
 )
 
 const (
-	// slice is how long the backups go on, or stand still, in turn: what else the machine does then falls on
-	// both alike.
+	// slice is how long the backups go on, or stand still: what else the machine does then falls on both alike.
 	slice = time.Second
 	// slicesInRound are of both kinds.
 	slicesInRound = 20
@@ -25,27 +26,43 @@ const (
 	settling = 50 * time.Millisecond
 )
 
-// backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up.
+// backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up: at the
+// runtime itself, and through wrangler's proxy.
 func backups(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
-	fmt.Fprintf(&out, "Writes through wrangler's proxy, one after the other, while one `dbmigrate backup` follows another. "+
-		"The backup is stopped (SIGSTOP) in every second of %s, so that both kinds meet the same machine: %d slices%s. "+
+	fmt.Fprintf(&out, "Writes one after the other, while one `dbmigrate backup` follows another. "+
+		"The backup is stopped (SIGSTOP) in one second of two, by lot the first or the second one, so that both kinds meet the same machine: %d seconds each%s. "+
+		"The interval holds nine in ten of the ratios if the pairs of seconds are drawn again. "+
 		"The backup's process has the lowest priority and its files in memory, since an operator's machine is another one than the object's. "+
 		"Writes count while it reads the object: what a command asks of Worker and R2 before that, it asks once for a whole fleet.\n\n",
-		slice, w.rounds*slicesInRound, load())
-	fmt.Fprintln(&out, "| database | writes alone | median | p99 | longest | beside a backup | median | p99 | longest | p99, ratio | backups made | each |\n"+
-		"|---|---|---|---|---|---|---|---|---|---|---|---|")
+		w.rounds*slicesInRound/2, load())
+	fmt.Fprintln(&out, "| database | asked | writes alone | median | p99 | longest | beside a backup | median | p99 | longest | p99, ratio | interval | requests | backups made | each |\n"+
+		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, size := range []string{"S", "M"} {
-		row, err := w.backupsOf(ctx, size)
+		u, err := w.migrated(ctx, size)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(&out, row)
+		direct, err := w.withoutProxy(ctx, u)
+		if err != nil {
+			return "", err
+		}
+		for _, asked := range []struct {
+			how string
+			*world
+		}{{"the runtime", direct}, {"wrangler's proxy", w}} {
+			row, err := asked.backupsOf(ctx, u)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&out, "| %s | %s | %s |\n", size, asked.how, row)
+		}
 	}
 	return out.String(), nil
 }
 
-func (w *world) backupsOf(ctx context.Context, size string) (row string, err error) {
+// migrated is a new user in a Durable Object.
+func (w *world) migrated(ctx context.Context, size string) (userdb.UserID, error) {
 	db, err := w.database(ctx, size)
 	if err != nil {
 		return "", err
@@ -54,31 +71,36 @@ func (w *world) backupsOf(ctx context.Context, size string) (row string, err err
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.dbmigrate(ctx, "migrate", string(u)); err != nil {
-		return "", err
-	}
+	_, err = w.dbmigrate(ctx, "migrate", string(u))
+	return u, err
+}
+
+func (w *world) backupsOf(ctx context.Context, u userdb.UserID) (row string, err error) {
 	b := w.startBackups(ctx, u)
 	defer func() { err = errors.Join(err, b.end()) }()
-	var times [2][]time.Duration // alone, beside
-	for n := range w.rounds * slicesInRound {
-		beside := n % 2
-		b.goOn(beside == 1)
-		counts := func() bool { return true }
-		if beside == 1 {
-			counts = b.reads
+	dice := rand.New(rand.NewPCG(1, 1))
+	var times compared
+	for range w.rounds * slicesInRound / 2 {
+		var pair [2][]time.Duration // alone, beside
+		first := dice.IntN(2)
+		for _, beside := range []int{first, 1 - first} {
+			b.goOn(beside == 1)
+			counts := func() bool { return true }
+			if beside == 1 {
+				counts = b.reads
+			}
+			if pair[beside], err = w.writesFor(ctx, u, slice, counts); err != nil {
+				return "", err
+			}
 		}
-		some, err := w.writesFor(ctx, u, slice, counts)
-		if err != nil {
-			return "", err
-		}
-		times[beside] = append(times[beside], some...)
+		times.add(pair[0], pair[1])
 	}
-	alone, beside := times[0], times[1]
+	alone, beside := slices.Concat(times.alone...), slices.Concat(times.beside...)
 	made, each := b.made()
-	return fmt.Sprintf("| %s | %d | %s | %s | %s | %d | %s | %s | %s | **%.2f** | %d | %s |", size,
+	return fmt.Sprintf("%d | %s | %s | %s | %d | %s | %s | %s | **%.2f** | %s | %d | %d | %s",
 		len(alone), milliseconds(median(alone)), milliseconds(quantile(alone, 0.99)), milliseconds(quantile(alone, 1)),
 		len(beside), milliseconds(median(beside)), milliseconds(quantile(beside, 0.99)), milliseconds(quantile(beside, 1)),
-		quantile(beside, 0.99).Seconds()/quantile(alone, 0.99).Seconds(), made, seconds(each)), nil
+		times.ratio(0.99), times.interval(0.99), b.requests(), made, seconds(each)), nil
 }
 
 // writesFor times writes that count, but for the first.
@@ -111,6 +133,7 @@ type backupLoop struct {
 	process int // 0: none
 	stopped bool
 	reading bool // the process under way asked the object for rows
+	asked   int  // requests for rows
 	count   int
 	awake   time.Duration // of those made, without the time that they were stopped
 	since   time.Time
@@ -181,9 +204,10 @@ type watched struct {
 }
 
 func (w *watched) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "export/follow") {
+	if asked := strings.Count(string(p), "export/follow"); asked > 0 {
 		w.of.mu.Lock()
 		w.of.reading = true
+		w.of.asked += asked
 		w.of.mu.Unlock()
 	}
 	return w.text.Write(p)
@@ -193,6 +217,12 @@ func (b *backupLoop) reads() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reading
+}
+
+func (b *backupLoop) requests() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked
 }
 
 // goOn lets the backup under way run, or stops it.
