@@ -39,7 +39,8 @@ func (a *app) feedBack(cmd *cobra.Command) {
 	}
 }
 
-// wordsOnStop say at a first and a second Ctrl-C what a command has changed; "" of one that changes something.
+// wordsOnStop say at a first and a second Ctrl-C what a command has changed; "" of one that changes
+// something.
 func wordsOnStop(cmd *cobra.Command) (stopping, left string) {
 	changes := helptext.Effect(cmd, "changes")
 	switch {

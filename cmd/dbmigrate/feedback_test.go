@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestCtrlCSaysWhatWasDone: a command that changes nothing says so, unless a flag of it changes something, and
-// selftest says what may be left.
+// TestCtrlCSaysWhatWasDone: a command that changes nothing says so, unless a flag of it changes something,
+// and selftest says what may be left.
 func TestCtrlCSaysWhatWasDone(t *testing.T) {
 	const nothing, atCloudflare = "nothing was changed", "nothing was changed at Cloudflare"
 	for line, want := range map[string]string{

@@ -56,8 +56,8 @@ var neverSilent = []string{"init", "dev", "version", "completion", "man", "help"
 
 // TestNoCommandIsSilent: with a Worker, R2 and KV that take requests and answer none, and with ones that
 // refuse connections, each command says again and again what it waits for. A tenth of a second stands for
-// the 3.8 seconds of real life. How long it was silent depends on this machine, and is logged: the bound is held
-// in virtual time, by terminal.TestNoSilenceIsLongerThanItMayBe.
+// the 3.8 seconds of real life. How long it was silent depends on this machine, and is logged: the bound is
+// held in virtual time, by terminal.TestNoSilenceIsLongerThanItMayBe.
 func TestNoCommandIsSilent(t *testing.T) {
 	hung := make(chan struct{})
 	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -11,8 +11,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/terminal"
 )
 
-// TestStaleFlagsProveNothing: the object of a user with a stale flag is EMPTY, and the next user is asked. Split
-// users are users, and EMPTY objects alone are no finding.
+// TestStaleFlagsProveNothing: the object of a user with a stale flag is EMPTY, and the next user is asked.
+// Split users are users, and EMPTY objects alone are no finding.
 func TestStaleFlagsProveNothing(t *testing.T) {
 	stale := []string{"s1", "s2", "s3"}
 	many := []string{"s1", "s2", "s3", "s4", "s5", "alice"}

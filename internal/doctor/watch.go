@@ -42,7 +42,8 @@ func Watch(
 	}
 }
 
-// pause waits for the next look, and says whether there is one. Nobody is told that nothing happens meanwhile.
+// pause waits for the next look, and says whether there is one. Nobody is told that nothing happens
+// meanwhile.
 func pause(ctx context.Context, out *terminal.Output, every time.Duration) (again bool) {
 	defer out.Rest()()
 	select {

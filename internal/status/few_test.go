@@ -20,7 +20,7 @@ func TestWhereAUserIs(t *testing.T) {
 		"ann: served by the file":                                          {Serves: userfile.SideFile, File: "plain"},
 		"ann: served by the object":                                        {Serves: userfile.SideObject, File: "fenced"},
 		"ann: served by file and object":                                   {Serves: userfile.SideSplit, File: "fenced"},
-		"ann: no file, and nothing in the Durable Object":                  {Serves: userfile.SideNone, File: "none", Phase: userdb.Empty},
+		"ann: no file, and nothing in the Durable Object":                  {Serves: userfile.SideUnknown, File: "none", Phase: userdb.Empty},
 		"ann: no side takes writes: sealed (next: dbmigrate rollback ann)": {Serves: userfile.SideNone, File: "fenced", Problem: "sealed", Next: "dbmigrate rollback ann"},
 	} {
 		s.User = "ann"

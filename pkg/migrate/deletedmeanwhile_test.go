@@ -145,7 +145,7 @@ func (x *walk) knowsNobody(r result.Result, s *sending) {
 	x.nobody()
 }
 
-// TestAFileThatGoesAtTheClaimIsNotCopied: whoever deletes a file without a claim may do so behind the last
+// TestAFileThatGoesAtTheClaimIsNotCopied: who deletes a file without a claim may do so behind the last
 // look before the claim.
 func TestAFileThatGoesAtTheClaimIsNotCopied(t *testing.T) {
 	for _, name := range []string{"migrate", "split"} {

@@ -231,7 +231,7 @@ func (x *walk) othersStop(n int) {
 	if r.Err() == nil || r.Open || err != nil || after.ETag != before.ETag {
 		x.Errorf("%s beside a deletion: %s, %v, %v", name, r.Outcome, r.Err(), err)
 	}
-	if s, err := e.Inspect().Status(x.Context(), alice); err != nil || s.Next != "dbmigrate forget" {
+	if s, err := e.Inspect().Status(x.Context(), alice); err != nil || s.Next != "dbmigrate forget alice" {
 		x.Errorf("status beside a deletion: %+v, %v", s, err)
 	}
 }

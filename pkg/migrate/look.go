@@ -57,8 +57,9 @@ func (e *Engine) claim(ctx context.Context, u userdb.UserID, intent wire.Intent)
 	return claimed{}, err
 }
 
-// mayMove refuses a claim to move a user where neither side has anything. The user may have been deleted since
-// the file was downloaded, and no copy of it may go into the object again. A rollback ends what was left open.
+// mayMove refuses a claim to move a user where neither side has anything. The user may have been deleted
+// since the file was downloaded, and no copy of it may go into the object again. A rollback ends what was
+// left open.
 func (e *Engine) mayMove(u userdb.UserID, intent wire.Intent, c claimed) error {
 	switch {
 	case intent == wire.IntentRollback || !c.file.Absent || !userfile.HoldsNothing(c.seen.Phase):

@@ -58,7 +58,7 @@ func (x *walk) endsByRollback(phase userdb.Phase, rows int) {
 		x.Fatal(err)
 	}
 	s, err := x.engine().Inspect().Status(x.Context(), alice)
-	if err != nil || s.Serves != userfile.SideNone || s.Next != "dbmigrate rollback" {
+	if err != nil || s.Serves != userfile.SideNone || s.Next != "dbmigrate rollback alice" {
 		x.Errorf("%s: %+v, %v", phase, s, err)
 	}
 	refused := []result.Result{x.engine().Migrate(x.Context(), alice), x.engine().Verify(x.Context(), alice)}

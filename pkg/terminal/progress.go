@@ -14,8 +14,8 @@ import (
 const (
 	// blockEvery is how often a terminal's block is drawn: often enough to look steady.
 	blockEvery = 200 * time.Millisecond
-	// quietFor is how long a log of a run hears nothing: less than 5 seconds, and longer than a wait stays untold
-	// (DefaultSilence), which tells more.
+	// quietFor is how long a log of a run hears nothing: less than 5 seconds, and longer than a wait stays
+	// untold (DefaultSilence), which tells more.
 	quietFor = 4300 * time.Millisecond
 	// lineEvery is how often a log gets the progress beside other lines.
 	lineEvery = 30 * time.Second

@@ -35,11 +35,13 @@ type clock struct {
 	tick chan time.Time
 }
 
-// advance lets time pass and returns when the tick is taken; the second one, that it was shown.
+// advance lets time pass and returns when a tick behind that time was shown: the second one is taken only
+// then.
 func (c *clock) advance(p *Progress, d time.Duration) {
 	p.mu.Lock()
 	c.now = c.now.Add(d)
 	p.mu.Unlock()
+	c.tick <- c.now
 	c.tick <- c.now
 }
 

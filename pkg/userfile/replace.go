@@ -136,7 +136,8 @@ func (w *Writer) remark(ctx context.Context, u userdb.UserID, s *Copy, b *marked
 }
 
 // afterAsking is what stops a PUT from here when the Worker was asked before, and failed. What it was asked
-// for may have been done, or may come to be. So this is no NamesRefused, which says that nothing is under way.
+// for may have been done, or may come to be. So this is no NamesRefused, which says that nothing is under
+// way.
 func afterAsking(asked, stopped error) error {
 	var refused *userdb.Error
 	if asked == nil || !NamesRefused(stopped) || !errors.As(stopped, &refused) {

@@ -17,7 +17,7 @@ const (
 	SideNone   Side = "none"
 	// SideSplit: the file answers for hot rows, the Durable Object for cold ones.
 	SideSplit Side = "split"
-	// SideUnknown is what commands say of a user who has no data anywhere, whoever would serve the first request.
+	// SideUnknown is what commands say of a user who has no data anywhere, and might be served by any side.
 	// Serves never says it.
 	SideUnknown Side = "unknown"
 )

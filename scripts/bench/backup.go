@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// slice is how long the backups go on, or stand still: what else the machine does then falls on both alike.
+	// slice is how long the backups go on, or stand still: what else the machine does then falls on both
+	// alike.
 	slice = time.Second
 	// slicesInRound are of both kinds.
 	slicesInRound = 20
@@ -26,8 +27,8 @@ const (
 	settling = 50 * time.Millisecond
 )
 
-// backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up: at the
-// runtime itself, and through wrangler's proxy.
+// backups measures writes of a user in a Durable Object, in turn alone and while that user is backed up: at
+// the runtime itself, and through wrangler's proxy.
 func backups(ctx context.Context, w *world) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Writes one after the other, while one `dbmigrate backup` follows another. "+

@@ -16,8 +16,8 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
-// withoutProxy is the same world, but asks the runtime itself: a request spends most of its time in wrangler's
-// proxy, which no Worker has in production.
+// withoutProxy is the same world, but asks the runtime itself: a request spends most of its time in
+// wrangler's proxy, which no Worker has in production.
 func (w *world) withoutProxy(ctx context.Context, u userdb.UserID) (*world, error) {
 	cloud, other := *w.cloud, *w
 	other.cloud = &cloud
