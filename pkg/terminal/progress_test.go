@@ -35,13 +35,11 @@ type clock struct {
 	tick chan time.Time
 }
 
-// advance lets time pass and returns when a tick behind that time was shown: the second one is taken only
-// then.
+// advance lets time pass and returns when the tick is taken; the second one, that it was shown.
 func (c *clock) advance(p *Progress, d time.Duration) {
 	p.mu.Lock()
 	c.now = c.now.Add(d)
 	p.mu.Unlock()
-	c.tick <- c.now
 	c.tick <- c.now
 }
 
@@ -113,6 +111,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	p.Moved("a", 1_000_000)
 	p.Finish("a", false)
 	c.advance(p, 10*time.Second)
+	c.advance(p, 0)
 	o.Say("a failed")
 	p.Close()
 	got := out.take()
