@@ -76,7 +76,9 @@ export async function fenceFile(
       const outcome = await fenceOnce({ bucket, key, memory }, wanted, lastClaim, hold.isOn);
       if (typeof outcome === "object") return outcome;
       memory.giveBack();
-      await (outcome === "no room" ? memory.wait() : hold.lost());
+      // An announcement would run out while the next attempt waits for room.
+      await memory.wait();
+      if (outcome !== "no room") await hold.lost();
     } while (Date.now() < deadline);
   } finally {
     memory.giveBack();

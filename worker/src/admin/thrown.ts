@@ -4,13 +4,13 @@ import { messageOf } from "../wire/errors.ts";
 
 /** What the platform says of objects that it could not run, or had to stop. */
 const PLATFORM =
-  /internal error|network connection lost|object reset|code was updated|caused object to be reset|overloaded|too much load|exceeded|storage operation|SQLITE_(?:FULL|IOERR|NOMEM|CORRUPT)|SQL is not enabled|new_sqlite_classes|does not implement the method|does not support RPC|Durable Object answered within/i;
+  /internal error|network connection lost|object reset|code was updated|caused object to be reset|overloaded|too much load|exceeded|storage operation|SQLITE_(?:FULL|IOERR|NOMEM|CORRUPT|BUSY|LOCKED|CANTOPEN|PROTOCOL|NOTADB|INTERRUPT|READONLY)|SQL is not enabled|new_sqlite_classes|does not implement the method|does not support RPC|Durable Object answered within/i;
 
 /**
  * What it says of objects that it reset, besides. A reset is the platform's wherever its words may be: a wrong
  * guess the other way tells an operator to roll back a good deploy.
  */
-const PLATFORM_RESETS = /durable object|^actor |no longer a(?:ccessible|ctive)|different machine/i;
+const PLATFORM_RESETS = /^$|durable object|^actor |no longer a(?:ccessible|ctive)|different machine/i;
 
 /** Of a reset that the application's code asked for, or brought about, in the platform's words. */
 const APPLICATION_RESETS = /application called abort\(\)|the application left the database/i;

@@ -352,7 +352,7 @@ describe("memory", () => {
     expect(end).toBeTypeOf("function");
   });
 
-  it("is held for an attempt, and not between two", async () => {
+  it("is given back between two attempts, and taken before the next one is announced", async () => {
     await BUCKET.put(fileKey(user), file);
     const held: [what: string, bytes: number][] = [];
     const note = (what: string): void => void held.push([what, isolateRoom.heldBytes]);
@@ -368,7 +368,7 @@ describe("memory", () => {
     );
     expect(await fence({ gen: 3, metadata }, { bucket, gen })).toHaveProperty("etag");
     const attempt = ["read", "asked", "put"].map((what) => [what, 2 * file.length]);
-    expect(held).toEqual([...attempt, ["announced", 0], ...attempt]);
+    expect(held).toEqual([...attempt, ["announced", 2 * file.length], ...attempt]);
     expect(isolateRoom.heldBytes).toBe(0);
   });
 });

@@ -149,8 +149,8 @@ describe("an object that could not look when it woke up", () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const { bucket, asked } = failsOnce();
     const stores = UserDataStore.prototype as unknown as { filesOf(): R2Bucket };
-    vi.spyOn(stores, "filesOf").mockReturnValue(bucket);
     const user = await wakeBeside(["", "ACTIVE", stamped(open, 2)]);
+    vi.spyOn(stores, "filesOf").mockReturnValue(bucket); // not before: it would look when it became ACTIVE
     const { closed } = await subscriber(user);
     expect([await write(user), asked(), closed()]).toEqual(["written", 1, undefined]);
     vi.setSystemTime(Date.now() + 11_000);
