@@ -9,7 +9,6 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
-	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -41,27 +40,16 @@ func (o *Options) began(now time.Time) time.Time {
 }
 
 // resolveMoved finds the users who moved when they are meant to have, the latest first. Where the flags
-// cannot be read, or nobody is found, the run's record tells who else it moved.
+// cannot be read, the run's record tells who else it moved.
 func (s *Set) resolveMoved(ctx context.Context, e Scanner) ([]inspect.Found, error) {
-	users, latest, err := s.moved(ctx, e)
-	if err != nil || s.options.Run == "" {
+	users, err := s.moved(ctx, e)
+	if err != nil || !s.FlagsUnread || s.options.Run == "" || s.options.Records == nil {
 		return users, err
 	}
-	if s.options.Records != nil && (s.FlagsUnread || len(users) == 0) {
-		users, err = s.withRecorded(ctx, e, users)
-	}
-	switch talk := s.options.Talk; {
-	case err != nil || len(users) > 0:
-	case s.allBack:
-		talk.Say("no user is in a Durable Object by run %s any more: all are back, or moved again since%s", s.options.Run, latest)
-	default:
-		talk.Warn("no user is in a Durable Object by run %s%s", s.options.Run, latest)
-	}
-	return users, err
+	return s.withRecorded(ctx, e, users)
 }
 
-// moved asks flags and receipts. latest names the latest runs with users in a Durable Object.
-func (s *Set) moved(ctx context.Context, e Scanner) (meant []inspect.Found, latest string, err error) {
+func (s *Set) moved(ctx context.Context, e Scanner) ([]inspect.Found, error) {
 	now, talk := time.Now(), s.options.Talk
 	all, err := e.Moved(
 		ctx,
@@ -69,8 +57,9 @@ func (s *Set) moved(ctx context.Context, e Scanner) (meant []inspect.Found, late
 		s.options.began(now),
 	)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
+	var meant []inspect.Found
 	for _, f := range all {
 		if !s.means(f.User) || !s.takes(f) {
 			continue
@@ -86,7 +75,10 @@ func (s *Set) moved(ctx context.Context, e Scanner) (meant []inspect.Found, late
 			meant = append(meant, f)
 		}
 	}
-	return meant, latestRuns(all), nil
+	if len(meant) == 0 && s.options.Run != "" {
+		talk.Warn("no user is in a Durable Object by run %s%s", s.options.Run, latestRuns(all))
+	}
+	return meant, nil
 }
 
 // means says that a user is named, or that nobody is.
@@ -105,18 +97,16 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []inspect.Found
 	}
 	var lines []record.UserLine
 	run, err := place.Load(ctx, s.options.Run, func(l record.UserLine) {
-		if l.Claim != 0 && !chosen[l.User] && s.means(l.User) && s.takesID(l.User) {
+		if l.Claim != 0 && !chosen[l.User] && s.means(l.User) {
 			lines = append(lines, l)
 		}
 	})
 	if err != nil {
-		if s.FlagsUnread || userdb.KindOf(err) != userdb.NotFound {
-			s.options.Talk.Warn(
-				"the record of run %s cannot be read, so only receipts tell who is meant: %v",
-				s.options.Run,
-				err,
-			)
-		}
+		s.options.Talk.Warn(
+			"the record of run %s cannot be read, so only receipts tell who is meant: %v",
+			s.options.Run,
+			err,
+		)
 		return users, nil
 	}
 	if run.Bucket != place.Bucket {
@@ -130,17 +120,7 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []inspect.Found
 		}
 	}
 	inspect.SortLatestFirst(users)
-	s.allBack = err == nil && len(users) == 0 && len(lines) > 0 && movedAll(run)
 	return users, err
-}
-
-// movedAll says that a record names everybody that its run moved. That of a killed run may miss somebody.
-func movedAll(run record.Run) bool {
-	switch result.Action(run.Action) {
-	case result.ActionMigrate, result.ActionRestore, result.ActionThaw:
-		return run.EndAt != 0
-	}
-	return false
 }
 
 // looksAtOnce keeps small requests side by side.

@@ -1,16 +1,10 @@
 package selection
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/dbmigrate/dbmigrate/internal/record"
-	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -63,65 +57,5 @@ func TestShardsAreKnownHoweverUsersAreChosen(t *testing.T) {
 		if set, err := o.Parse(nil, nil); err != nil || set.Shards() != 16 {
 			t.Errorf("%+v: %v", o, err)
 		}
-	}
-}
-
-// cameBack is a fleet without anybody who left R2; but for those that are still under the claim of a record.
-type cameBack struct {
-	Scanner
-	still map[userdb.UserID]bool
-}
-
-func (cameBack) Moved(context.Context, inspect.ScanOptions, time.Time) ([]inspect.Found, error) {
-	return nil, nil
-}
-
-func (c cameBack) Recorded(_ context.Context, u userdb.UserID, _ userdb.Claim, meta userdb.FlagMeta) (inspect.Found, bool, error) {
-	return inspect.Found{User: u, Flag: meta}, c.still[u], nil
-}
-
-// TestARunThatIsBackIsNothingToDo: a rollback by a script that is repeated ends as the first one did. A run
-// that nobody knows, or one that may have moved somebody who is not in its record, is told.
-func TestARunThatIsBackIsNothingToDo(t *testing.T) {
-	const (
-		ended = "20261126T031500Z-9f3c21aa"
-		begin = `{"begin":{"record":1,"run":"` + ended + `","action":"migrate","at":1795665600000,"bucket":"b","layout":"l","users":2}}` + "\n"
-		alice = `{"user":"alice","action":"migrate","outcome":"migrated","claim":1}` + "\n"
-		end   = `{"end":{"at":1795665608123,"summary":{"action":"migrate","run":"` + ended + `","users":1,"outcomes":{"migrated":1}}}}` + "\n"
-	)
-	for name, c := range map[string]struct {
-		record, run, prefix string
-		still               map[userdb.UserID]bool
-		found               int
-		refused             bool
-	}{
-		"all are back":             {record: begin + alice + end, run: ended},
-		"nobody of the prefix":     {record: begin + alice + end, run: ended, prefix: "b", refused: true},
-		"one has lost the receipt": {record: begin + alice + end, run: ended, still: map[userdb.UserID]bool{"alice": true}, found: 1},
-		"it was killed":            {record: begin + `{"begun":"bob"}` + "\n" + alice, run: ended, refused: true},
-		"it moved nobody":          {record: begin + end, run: ended, refused: true},
-		"it rolled back":           {record: strings.ReplaceAll(begin+alice+end, `"migrate"`, `"rollback"`), run: ended, refused: true},
-		"it is of another bucket":  {record: strings.ReplaceAll(begin+alice+end, `"bucket":"b"`, `"bucket":"c"`), run: ended, refused: true},
-		"nobody knows it":          {record: begin + alice + end, run: "20261126T031500Z-00000000", refused: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "run-"+ended+".jsonl"), []byte(c.record), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			set, err := Options{Run: c.run, Prefix: c.prefix, Records: func() (*record.Place, error) {
-				return &record.Place{Files: world.NewBucket(), Dir: dir, Bucket: "b", Now: time.Now}, nil
-			}}.Parse(nil, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			users, err := set.Resolve(t.Context(), cameBack{still: c.still})
-			if err != nil || len(users) != c.found {
-				t.Fatalf("found %v, %v", users, err)
-			}
-			if err := set.RefuseNobody(len(users)); (err != nil) != c.refused {
-				t.Errorf("refused: %v", err)
-			}
-		})
 	}
 }

@@ -8,11 +8,11 @@ import (
 )
 
 // RefuseNobody is the error of a command for which no user is selected: a script with a wrong prefix has done
-// nothing. A shard may be empty where the fleet is not, and a run may be back already; and where flags cannot
-// be read, somebody may be missing.
+// nothing. A shard may be empty where the fleet is not; and where flags cannot be read, somebody may be
+// missing.
 func (s *Set) RefuseNobody(chosen int) error {
 	switch {
-	case chosen > 0 || s.FlagsUnread || s.allBack:
+	case chosen > 0 || s.FlagsUnread:
 		return nil
 	case s.Shards() > 1:
 		s.options.Talk.Say("nobody is in this shard: there is nothing to do")

@@ -79,8 +79,6 @@ type Set struct {
 	Wide bool
 	// FlagsUnread says that users were found without the flags, so that somebody may be missing.
 	FlagsUnread bool
-	// allBack says that everybody that the run moved is back, or moved again since.
-	allBack bool
 
 	options  Options
 	shard    shard
