@@ -45,6 +45,7 @@ type Breaker struct {
 
 	mu      sync.Mutex
 	inARow  int
+	gaveUp  bool   // since then no service has been waited for
 	waiting string // for what, and the number of the try; "": for nothing
 }
 
@@ -79,9 +80,9 @@ func (b *Breaker) Ready(ctx context.Context) error {
 		return nil
 	}
 	defer b.waitFor("")
-	end := time.Now().Add(b.GiveUp)
+	end := b.patientUntil()
 	for try := 1; ; try++ {
-		who, err := b.ask(ctx, time.Until(end))
+		who, err := b.ask(ctx, end)
 		left := time.Until(end) - lastPatience
 		switch {
 		case ctx.Err() != nil:
@@ -92,6 +93,7 @@ func (b *Breaker) Ready(ctx context.Context) error {
 		case userdb.KindOf(err) != userdb.Unreachable && userdb.KindOf(err) != userdb.Throttled:
 			return err
 		case left <= 0:
+			b.giveUp()
 			return fmt.Errorf(
 				"stopped: %s has not answered for %s (--give-up-after); run the same command again when it does: %w",
 				called(who),
@@ -108,21 +110,41 @@ func (b *Breaker) Ready(ctx context.Context) error {
 	}
 }
 
-// ask asks each service, and waits for them no longer than so long; who is the first that does not answer.
-func (b *Breaker) ask(ctx context.Context, most time.Duration) (who userdb.Service, err error) {
-	patience := min(max(most, lastPatience), probePatience)
-	asking, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// patientUntil is when the breaker gives up. Who has waited for a service once does not wait for it again: a
+// wave is looked at, and taken back, after that.
+func (b *Breaker) patientUntil() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gaveUp {
+		return time.Now()
+	}
+	return time.Now().Add(b.GiveUp)
+}
+
+func (b *Breaker) giveUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gaveUp = true
+}
+
+// ask asks each service, and waits for them until end, as good as; who is the first that does not answer.
+func (b *Breaker) ask(ctx context.Context, end time.Time) (who userdb.Service, err error) {
 	for _, p := range b.Probes {
-		err := p.Ask(asking)
-		if err != nil && asking.Err() != nil { // the clients say that they were interrupted
-			err = silent(p.Service, patience)
-		}
-		if err != nil {
+		if err := p.askWithin(ctx, min(max(time.Until(end), lastPatience), probePatience)); err != nil {
 			return p.Service, err
 		}
 	}
 	return "", nil
+}
+
+func (p Probe) askWithin(ctx context.Context, patience time.Duration) error {
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := p.Ask(asking)
+	if err != nil && asking.Err() != nil { // the clients say that they were interrupted
+		return silent(p.Service, patience)
+	}
+	return err
 }
 
 // silent is the failure of a service that takes a request and does not answer.
@@ -138,7 +160,7 @@ func silent(who userdb.Service, patience time.Duration) error {
 func (b *Breaker) close(try int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.inARow = 0
+	b.inARow, b.gaveUp = 0, false
 	if try > 1 {
 		b.Warn("every service answers again: going on")
 	}

@@ -55,6 +55,29 @@ func opened(giveUp time.Duration, ask func(context.Context) error) (b *Breaker, 
 	return b, said
 }
 
+// Who has waited for a service in vain does not wait for it again, until it answers.
+func TestItWaitsInVainOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := errors.New("HTTP 502")
+		b, _ := opened(time.Minute, func(context.Context) error {
+			if answer == nil {
+				return nil
+			}
+			return &userdb.Error{Kind: userdb.Unreachable, Err: answer}
+		})
+		for n, most := range []time.Duration{time.Minute, 0} {
+			begun := time.Now()
+			if err := b.Ready(t.Context()); err == nil || time.Since(begun) > most {
+				t.Errorf("time %d: %v after %s", n, err, time.Since(begun))
+			}
+		}
+		answer = nil
+		if err := b.Ready(t.Context()); err != nil || b.isOpen() || b.gaveUp {
+			t.Errorf("it answers: %v", err)
+		}
+	})
+}
+
 // hangs takes a request and says nothing. When the time is over, it fails as the clients do.
 func hangs(ctx context.Context) error {
 	<-ctx.Done()

@@ -103,6 +103,10 @@ func reasonText(r result.Result) string {
 		parts = append(parts, fmt.Sprintf("warning: %s: %s", w.Object, w.Detail))
 	}
 	for _, t := range r.Changes {
+		if t.Digest == "" {
+			parts = append(parts, fmt.Sprintf("table %s was dropped", t.Name))
+			continue
+		}
 		parts = append(
 			parts,
 			fmt.Sprintf("table %s changed, %s now", t.Name, units.Plural(int(t.Rows), "row")),

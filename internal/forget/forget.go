@@ -232,7 +232,7 @@ func Run(
 	}
 	if err := past.Forget(context.WithoutCancel(ctx), e.Files, e.Scratch, gone.users); err != nil {
 		warn("the history of scans still names the users: %v; run the command again", err)
-		summary.Exit = max(summary.Exit, fleet.ExitFailed)
+		summary.Exit = fleet.ExitFailed
 	}
 	return summary, nil
 }

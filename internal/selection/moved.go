@@ -9,6 +9,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/parallel"
 	"github.com/dbmigrate/dbmigrate/internal/record"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
+	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
@@ -109,7 +110,7 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []inspect.Found
 		)
 		return users, nil
 	}
-	if run.Bucket != place.Bucket {
+	if run.Bucket != place.Bucket || !moves(run) {
 		return users, nil
 	}
 	recorded, err := s.lookAtRecorded(ctx, e, run, lines)
@@ -121,6 +122,15 @@ func (s *Set) withRecorded(ctx context.Context, e Scanner, users []inspect.Found
 	}
 	inspect.SortLatestFirst(users)
 	return users, err
+}
+
+// moves says of a run that its users may have moved by it. Others name claims, too, such as a verify.
+func moves(run record.Run) bool {
+	switch result.Action(run.Action) {
+	case result.ActionMigrate, result.ActionRestore, result.ActionThaw:
+		return true
+	}
+	return false
 }
 
 // looksAtOnce keeps small requests side by side.

@@ -1,10 +1,15 @@
 package selection
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/record"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/inspect"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
@@ -56,6 +61,40 @@ func TestShardsAreKnownHoweverUsersAreChosen(t *testing.T) {
 		o.Shard = "3/16"
 		if set, err := o.Parse(nil, nil); err != nil || set.Shards() != 16 {
 			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// flagless is a fleet without flags that can be read: everybody is still under the claim of a record.
+type flagless struct{ Scanner }
+
+func (flagless) Moved(_ context.Context, _ inspect.ScanOptions, _ time.Time) ([]inspect.Found, error) {
+	return nil, nil
+}
+
+func (flagless) Recorded(_ context.Context, u userdb.UserID, _ userdb.Claim, meta userdb.FlagMeta) (inspect.Found, bool, error) {
+	return inspect.Found{User: u, Flag: meta}, true, nil
+}
+
+// TestOnlyARunThatMovesNamesUsers: the record of a verify has claims, too, and chooses nobody for a rollback.
+func TestOnlyARunThatMovesNamesUsers(t *testing.T) {
+	const run = "20261126T031500Z-9f3c21aa"
+	for action, found := range map[string]int{"migrate": 1, "restore": 1, "thaw": 1, "verify": 0, "rollback": 0} {
+		lines := fmt.Sprintf(`{"begin":{"record":1,"run":"%s","action":"%s","at":1795665600000,"bucket":"b","layout":"l","users":1}}`+"\n"+
+			`{"user":"alice","action":"%[2]s","outcome":"done","claim":1}`+"\n", run, action)
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "run-"+run+".jsonl"), []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, err := Options{Run: run, Records: func() (*record.Place, error) {
+			return &record.Place{Files: world.NewBucket(), Dir: dir, Bucket: "b", Now: time.Now}, nil
+		}}.Parse(nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.FlagsUnread = true
+		if users, err := set.Resolve(t.Context(), flagless{}); err != nil || len(users) != found {
+			t.Errorf("%s: found %v, %v", action, users, err)
 		}
 	}
 }

@@ -276,7 +276,8 @@ var deletePauses = backoff.Growth{First: time.Second, Most: 8 * time.Second}
 
 // deleteFile deletes the tombstone. R2 has no conditional delete. So it comes behind the tombstone, which
 // nobody writes over, and while the object keeps routers from making a new file. No request is sent again
-// without a look: where the answer to one is lost, another deletion may end, and the user be a new one.
+// without a look: where the answer to one is lost, another deletion may end, and the user be a new one. One
+// that is still under way then can hit that user all the same (docs/cutover.md says for how long).
 func (f *forgetting) deleteFile(ctx context.Context) error {
 	for try := 1; ; try++ {
 		if err := f.demandNewest(ctx); err != nil {
