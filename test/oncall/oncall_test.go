@@ -178,10 +178,12 @@ func (s *shift) killAt(request string, n int, command string) {
 		if r.Name() == request {
 			seen++
 		}
-		if seen < n {
+		if seen < n || r.Name() != request {
 			return faultproxy.Fault{}
 		}
-		return faultproxy.Fault{Before: s.op.Kill, Swallow: true, Cut: true}
+		// By then the flags of the users before are written, which are their end.
+		kill := func() { time.Sleep(3 * time.Second); s.op.Kill() }
+		return faultproxy.Fault{Before: kill, Swallow: true, Cut: true}
 	}))
 	f, err := s.op.Run(s.args(command)...)
 	s.op.Proxy.Reset(nil)

@@ -253,7 +253,15 @@ func (s *shift) colleague() {
 		ended <- err
 	}()
 	<-begun
+	// So that the look at other runs is over first, and the screen always the same.
+	s.op.Proxy.Reset(func(r faultproxy.Request) faultproxy.Fault {
+		if strings.HasPrefix(r.Name(), "admin ") && r.Name() != "admin hello" {
+			return faultproxy.Fault{Slow: 150 * time.Millisecond}
+		}
+		return faultproxy.Fault{}
+	})
 	s.wait = func() {
+		s.op.Proxy.Reset(nil)
 		if err := <-ended; err != nil {
 			s.Error(err)
 		}
@@ -262,6 +270,7 @@ func (s *shift) colleague() {
 
 // threeShards run at a time; the last that has users is killed.
 func threeShards(s *shift) {
+	time.Sleep(1100 * time.Millisecond) // runs of one second have no order
 	const shards = 3
 	command := func(shard int) string {
 		return fmt.Sprintf("migrate --all --prefix NAME- --shard %d/%d", shard, shards)
