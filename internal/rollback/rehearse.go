@@ -25,7 +25,7 @@ func Rehearse(
 	var (
 		mu      sync.Mutex
 		longest time.Duration
-		whose   userdb.UserID
+		slowest userdb.UserID
 	)
 	job := fleet.Job{
 		Action:      result.ActionRehearse,
@@ -35,20 +35,20 @@ func Rehearse(
 			mu.Lock()
 			defer mu.Unlock()
 			if one.Window > longest {
-				longest, whose = one.Window, u
+				longest, slowest = one.Window, u
 			}
 			return one
 		},
 	}
 	summary, err := r.Run(ctx, fleet.All(c.Users), job)
-	if whose != "" {
+	if slowest != "" {
 		say(
 			"a real rollback would take about %s; the longest write pause would be %s (%s); nothing was changed",
 			units.FormatDuration(
 				time.Duration(summary.TookMs)*time.Millisecond,
 			),
 			units.FormatDuration(longest),
-			whose,
+			slowest,
 		)
 	}
 	return summary, err

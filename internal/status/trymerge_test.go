@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
-
 	"github.com/dbmigrate/dbmigrate/internal/status"
+	"github.com/dbmigrate/dbmigrate/internal/testkit/dbfile"
 	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/split"
@@ -24,17 +23,8 @@ import (
 func TestTryMergeFindsConflicts(t *testing.T) {
 	const alice userdb.UserID = "alice"
 	w := world.New(t.TempDir())
-	path := filepath.Join(t.TempDir(), "a.sqlite")
-	db, err := sql.Open("sqlite", path)
-	if err == nil {
-		_, err = db.Exec("CREATE TABLE t(id TEXT PRIMARY KEY, old INTEGER); INSERT INTO t VALUES('a', 0), ('b', 1)")
-	}
-	if err == nil {
-		err = db.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := dbfile.Make(t,
+		"CREATE TABLE t(id TEXT PRIMARY KEY, old INTEGER)", "INSERT INTO t VALUES('a', 0), ('b', 1)")
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
