@@ -122,7 +122,8 @@ func TestADeadBucketHoldsUpNothing(t *testing.T) {
 	})
 }
 
-// A bucket that refuses after a while is asked less often.
+// A bucket that refuses after a while is asked less often: a fifth of the time at most. One copy more may
+// begin at the very moment in which the time ends.
 func TestASlowBucketIsSpared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := &counted{bucket: newBucket(), takes: 10 * time.Second}
@@ -132,7 +133,7 @@ func TestASlowBucketIsSpared(t *testing.T) {
 			w.Begun("ann")
 			time.Sleep(time.Second)
 		}
-		if files.copies > 12 {
+		if files.copies > 12+1 {
 			t.Errorf("%d copies of 10 seconds in 10 minutes", files.copies)
 		}
 		k.End()
