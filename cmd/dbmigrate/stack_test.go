@@ -33,12 +33,37 @@ func TestStackStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stories, err := filepath.Glob("testdata/stack/*.txt*")
+	tell(t, s, effort.Some(t, "stories", storiesIn(t, "stack"), 4))
+}
+
+// TestStoriesAlone tells those that speak of the newest runs of the bucket: they have a runtime of their own.
+func TestStoriesAlone(t *testing.T) {
+	t.Parallel()
+	s, err := stack.Start(t.Context(), stack.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	tell(t, s, storiesIn(t, "alone"))
+}
+
+func storiesIn(t *testing.T, folder string) []string {
+	t.Helper()
+	stories, err := filepath.Glob("testdata/" + folder + "/*.txt*")
 	if err != nil || len(stories) == 0 {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
+	return stories
+}
+
+func tell(t *testing.T, s *stack.Stack, stories []string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Files:               effort.Some(t, "stories", stories, 4),
+		Files:               stories,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                stackCommands(s),

@@ -269,7 +269,8 @@ func (p *Printer) End(r *Report) (complete bool, err error) {
 	}
 	if totals.Source == sourceFlags {
 		out.Say(
-			"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what is incomplete",
+			"status: by the flags and a listing, which are hints; `dbmigrate status USER...` and --all ask both sides, and find what is incomplete; who was in flight is looked for in the newest %d runs",
+			newestRuns,
 		)
 	}
 	return totals.Failed == 0 && !totals.FlagsUnread, nil
