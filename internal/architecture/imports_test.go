@@ -30,7 +30,7 @@ var forbidden = []rule{
 	{"unsafe", []string{"internal/capi"}, nil, "one package talks to SQLite's C functions"},
 	{
 		"os/exec",
-		[]string{"internal/sandbox", "internal/localruntime", "internal/pager", "internal/testkit/", "scripts/"},
+		[]string{"internal/sandbox", "internal/localruntime", "internal/pager", "internal/testkit/", "scripts/", "test/race"},
 		[]string{everybody},
 		"the program starts only its own sandbox, the pager of the person at the terminal, and wrangler and a command for `dbmigrate dev`",
 	},

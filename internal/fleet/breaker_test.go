@@ -186,6 +186,9 @@ func TestADeadServiceStopsAGate(t *testing.T) {
 		if n := strings.Count(out, `"action":"rollback","outcome":"not-begun"`); n != 50 {
 			t.Errorf("%d of 50 are shown as not taken back:\n%s", n, out)
 		}
+		if n := strings.Count(out, "\"hint\":\"`dbmigrate rollback user-"); n != 50 {
+			t.Errorf("of %d of 50 it says what takes them back:\n%s", n, out)
+		}
 		for _, want := range []string{"the Worker has not answered for 10m", "not taken back: 50 users: user-"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("it does not say %q:\n%s", want, said)

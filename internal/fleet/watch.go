@@ -91,10 +91,10 @@ func (w *Watch) Begin(of Begin) {
 	w.bucket, w.run, w.at = b.Bucket, b.Run, b.At
 	if b.Users > 0 {
 		w.stateAt = w.stateDir()
-		if changes(b.Action) {
-			w.looks.Go(w.warnOfOthers)
-		}
 		w.beginRecord(b)
+		if changes(b.Action) {
+			w.looks.Go(w.warnOfOthers) // the record's folder is known now
+		}
 		w.beginAudit(b)
 	}
 	w.beginMetrics(of, b)

@@ -8,6 +8,7 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/units"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
+	"github.com/dbmigrate/dbmigrate/pkg/userfile"
 )
 
 var errGate = errors.New("stopped: the gate of a wave did not let the next one begin")
@@ -138,7 +139,7 @@ func (o *run) takeBack(s step) (back int) {
 	o.patientCrew().EachThen(context.Background(), s.moved, result.ActionRollback, do, named, func(one result.Result) {
 		if one.Outcome == result.OutcomeNotBegun {
 			left = append(left, one.User)
-			o.show(one)
+			o.show(notTakenBack(one))
 			return
 		}
 		if one.Err() == nil || isBack(one) {
@@ -150,6 +151,18 @@ func (o *run) takeBack(s step) (back int) {
 		o.Out.Warn("not taken back: %s: %s", units.Plural(len(left), "user"), someOf(left))
 	}
 	return back
+}
+
+// notTakenBack says the way out: the same command again would move more users.
+func notTakenBack(one result.Result) result.Result {
+	one.Failure = &userdb.Error{
+		Op:    string(one.Action),
+		Thing: string(one.User),
+		Kind:  userdb.Interrupted,
+		Err:   errors.New("not taken back"),
+		Hint:  userfile.For(one.User, "`dbmigrate rollback USER` takes it back"),
+	}
+	return one
 }
 
 // pause gives people, and the application, time with the canary, and then looks at it once more.

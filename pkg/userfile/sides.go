@@ -48,7 +48,7 @@ func (s *Sides) SamePlace(u userdb.UserID, receipt *wire.Receipt) error {
 	if (receipt.Bucket == s.Bucket || receipt.Born()) && receipt.Key == s.Layout.Key(u) {
 		return nil
 	}
-	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
+	return &userdb.Error{Op: "check", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf(
 			"the Durable Object was filled from %s in bucket %s, not from %s in %s",
 			receipt.Key,
@@ -71,7 +71,7 @@ func (s *Sides) StoreNotSetBack(ctx context.Context, u userdb.UserID, st wire.St
 	if err != nil || newest <= st.Gen {
 		return err
 	}
-	return &userdb.Error{Op: "claim", Thing: string(u), Kind: userdb.Conflict,
+	return &userdb.Error{Op: "check", Thing: string(u), Kind: userdb.Conflict,
 		Err: fmt.Errorf(
 			"a foreign mark: the file carries claim %d but its Durable Object knows only %d: the file was copied from another user or bucket, or the object's storage was lost, restored to an earlier time, or belongs to another namespace",
 			newest,

@@ -36,7 +36,7 @@ type options struct {
 }
 
 func main() {
-	o := options{race: race.Config{Log: os.Stderr}}
+	o := options{race: race.Config{Referee: "scripts/dbdigest.py", Log: os.Stderr}}
 	o.addSizes()
 	o.addTrouble()
 	o.addParts()

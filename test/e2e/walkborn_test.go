@@ -67,7 +67,8 @@ type cutBirth struct {
 }
 
 // afterCut are the commands that come to a user with a first write that was cut off. Before the fence there
-// is no file: that is an error, and a deletion finds no such user. Behind it verify, which changes nothing, says that a cutover is open.
+// is no file: that is an error, and a deletion finds no such user. Behind it verify, which changes nothing,
+// says that a cutover is open.
 var afterCut = []string{"", "migrate", "rollback", "verify", "forget"}
 
 // TestWalkBirth lets the isolate die at each call of a first write, before and behind its effect. Then a

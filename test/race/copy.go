@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"slices"
 	"time"
 
 	_ "modernc.org/sqlite" // reads the copies
 
+	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/sqlitefile"
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 	"github.com/dbmigrate/dbmigrate/pkg/userfile"
@@ -26,19 +28,14 @@ func (w *witness) copyBoth(ctx context.Context, c int) error {
 	var copied *snapshot
 	e := w.world.copiers[rand.IntN(len(w.world.copiers))]
 	called := time.Since(w.world.began)
-	r := e.Backup(context.Background(), w.user, func(ctx context.Context, file *userfile.Copy, digest string) (string, error) {
+	done, err := w.backUp(e, func(ctx context.Context, path string) error {
 		var err error
-		copied, err = w.open(ctx, file, digest)
-		return "", err
+		copied, err = w.read(ctx, path)
+		return err
 	})
 	seen := interval{called: called, returned: time.Since(w.world.began)}
-	w.world.figure.commanded(r)
-	if err := r.Err(); err != nil {
-		if slices.Contains(expectedOfCopies, userdb.KindOf(err)) || sawEvictions(err) ||
-			w.world.personOf(w.user).explains(err) {
-			return nil
-		}
-		return fmt.Errorf("back up %s: %w", w.user, err)
+	if err != nil || !done {
+		return err
 	}
 	if err := copied.err(); err != nil {
 		return fmt.Errorf("a backup from %v to %v: %w", seen.called, seen.returned, err)
@@ -49,25 +46,74 @@ func (w *witness) copyBoth(ctx context.Context, c int) error {
 	return nil
 }
 
+// backUp hands the copy to keep, as a file that is gone afterwards. It says whether there was one: commands
+// that die and move the user, and what outsiders do, explain that there is none.
+func (w *witness) backUp(e *migrate.Engine, keep func(ctx context.Context, path string) error) (bool, error) {
+	p := w.world.personOf(w.user)
+	harmed := !p.is(unharmed)
+	r := e.Backup(context.Background(), w.user, func(ctx context.Context, file *userfile.Copy, digest string) (string, error) {
+		f, err := os.CreateTemp("", "race-copy-*.sqlite")
+		if err != nil {
+			return "", err
+		}
+		defer os.Remove(f.Name())
+		if err := errors.Join(file.WriteUnmarked(f), f.Close()); err != nil {
+			return "", err
+		}
+		return "", errors.Join(sameDigest(ctx, f.Name(), digest), keep(ctx, f.Name()))
+	})
+	w.world.figure.commanded(r)
+	err := r.Err()
+	switch {
+	case err == nil:
+		return true, nil
+	case slices.Contains(expectedOfCopies, userdb.KindOf(err)), sawEvictions(err), w.world.sawGrowth(err),
+		harmed && userdb.KindOf(err) == userdb.Conflict, p.explains(err):
+		return false, nil
+	}
+	return false, fmt.Errorf("back up %s: %w", w.user, err)
+}
+
 // expectedOfCopies are the failures of a backup beside commands that die and move the user. None has made
 // a copy.
-var expectedOfCopies = append([]userdb.Kind{userdb.Conflict, userdb.Blocked, userdb.NotFound}, expected...)
+var expectedOfCopies = append([]userdb.Kind{userdb.Blocked, userdb.NotFound}, expected...)
 
-// open reads a copy, and holds its digest against the one that was told.
-func (w *witness) open(ctx context.Context, file *userfile.Copy, digest string) (*snapshot, error) {
-	f, err := os.CreateTemp("", "race-copy-*.sqlite")
-	if err != nil {
-		return nil, err
+// compareCopies backs the user up twice, with each of the ways to read an object, after the clients have met:
+// operators still move the user, and die. An outsider's program finds the same database in both copies.
+func (w *witness) compareCopies() error {
+	if len(w.books.unknown[present])+len(w.books.unknown[archive]) > 0 {
+		return nil // these writes may still come
 	}
-	defer os.Remove(f.Name())
-	if err := errors.Join(file.WriteUnmarked(f), f.Close()); err != nil {
-		return nil, err
+	var paths []string
+	defer func() {
+		for _, path := range paths {
+			os.Remove(path)
+		}
+	}()
+	for _, e := range w.world.copiers {
+		done, err := w.backUp(e, func(_ context.Context, path string) error {
+			paths = append(paths, path+".kept")
+			return os.Rename(path, path+".kept")
+		})
+		if err != nil || !done {
+			return err
+		}
 	}
-	if err := sameDigest(ctx, f.Name(), digest); err != nil {
-		return nil, err
+	args := append([]string{w.world.Referee}, paths...)
+	if w.world.Split { // rows whose number both halves have used get another one
+		args = append(args, "-r")
 	}
+	if out, err := exec.Command("python3", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("two backups of %s, to whom nobody wrote, differ: %w: %s", w.user, err, out)
+	}
+	w.world.figure.compared.Add(1)
+	return nil
+}
+
+// read reads what a copy holds.
+func (w *witness) read(ctx context.Context, path string) (*snapshot, error) {
 	n := w.world.personOf(w.user).names
-	db, err := sql.Open("sqlite", f.Name())
+	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type figures struct {
 	turns, twice, missing                            atomic.Int64 // of split users
 	anywhere, merged, located                        atomic.Int64 // requests of theirs, of these kinds
 	deleted, replaced, setBack                       atomic.Int64
-	called, grown, died                              atomic.Int64
+	called, grown, died, compared                    atomic.Int64
 
 	mu            sync.Mutex
 	writes, reads latencies // of the answered
@@ -116,6 +116,7 @@ type Report struct {
 	Acknowledged, Lost, Duplicated int64
 	Cycles                         int64 // cutovers there and back
 	Epochs                         int64 // histories that were checked
+	Compared                       int64 // pairs of backups in which dbdigest.py found the same database
 	Refused, Unknown               int64 // answers: nothing was written; nobody knows
 	Evictions, Restarts, Killed    int64
 	Called, Grown                  int64 // writes by a method of a class, and with a migration of the schema
@@ -182,7 +183,7 @@ func (f *figures) report(split bool, took time.Duration) Report {
 		), Epochs: f.epochs.Load(), Refused: f.refused.Load(), Unknown: f.unknown.Load(),
 		Evictions: f.evictions.Load(), Restarts: f.restarts.Load(), Killed: f.killed.Load(),
 		Deleted: f.deleted.Load(), Replaced: f.replaced.Load(), SetBack: f.setBack.Load(),
-		Called: f.called.Load(), Grown: f.grown.Load(), Died: f.died.Load(),
+		Called: f.called.Load(), Grown: f.grown.Load(), Died: f.died.Load(), Compared: f.compared.Load(),
 		MigrateWindow: spread(
 			f.windows[result.ActionMigrate],
 		), RollbackWindow: spread(f.windows[result.ActionRollback]),
@@ -213,6 +214,7 @@ func (r Report) Markdown() string {
 	}
 	row("cycles (cutovers there and back)", r.Cycles)
 	row("histories checked for linearizability", r.Epochs)
+	row("pairs of backups that an independent program compared", r.Compared)
 	row("users counted once more at the end", r.Audited)
 	row("writes refused by cutovers, and repeated by the client", r.Refused)
 	row("writes of unknown outcome", r.Unknown)

@@ -55,6 +55,8 @@ type Config struct {
 	Deaths float64
 	// Kills is the share of commands that die at one of their requests, as by kill -9; between 0 and 1.
 	Kills float64
+	// Referee is the path of scripts/dbdigest.py, which compares backups.
+	Referee string
 	// Log is told about progress.
 	Log io.Writer
 }

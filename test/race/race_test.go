@@ -25,6 +25,7 @@ var short = Config{
 	MeddleEvery:  4 * time.Second,
 	Deaths:       0.2,
 	Kills:        0.1,
+	Referee:      "../../scripts/dbdigest.py",
 }
 
 func TestRace(t *testing.T) {
@@ -80,6 +81,9 @@ func onStack(t *testing.T, config Config) {
 	}
 	if config.Split && (report.Anywhere == 0 || report.Merged == 0 || report.Located == 0) {
 		t.Errorf("writes anywhere %d, merged reads %d, located %d", report.Anywhere, report.Merged, report.Located)
+	}
+	if report.Compared == 0 {
+		t.Error("no backup was compared with another one")
 	}
 	if report.Called == 0 || report.Died == 0 || report.Grown == 0 {
 		t.Errorf("%d calls, %d migrations, %d deaths", report.Called, report.Grown, report.Died)

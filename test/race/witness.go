@@ -299,7 +299,10 @@ func (w *witness) closeEpoch() error {
 	}
 	w.epoch.lookedAtBoth(w.world.Clients, now.state, seen)
 	w.epochs++
-	return w.judge(now)
+	if err := w.judge(now); err != nil {
+		return err
+	}
+	return w.compareCopies()
 }
 
 // readAll reads everything that a user has, and repeats that while the runtime restarts.
