@@ -24,7 +24,7 @@ type comeback struct {
 
 const patience = 8
 
-// comebackUsers are moved so many at a time: those fail whom the run has begun when the third in a row fails.
+// comebackUsers are moved so many at a time. Those fail who are in flight when the third in a row fails.
 const (
 	comebackUsers  = 12
 	comebackAtOnce = 3

@@ -100,11 +100,11 @@ func (w *witness) compareCopies() error {
 		}
 	}
 	args := append([]string{w.world.Referee}, paths...)
-	if w.world.Split { // rows whose number both halves have used get another one
+	if w.world.Split { // a row gets another number where both halves have used one
 		args = append(args, "-r")
 	}
 	if out, err := exec.Command("python3", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("two backups of %s, to whom nobody wrote, differ: %w: %s", w.user, err, out)
+		return fmt.Errorf("two backups of %s differ, and nobody wrote meanwhile: %w: %s", w.user, err, out)
 	}
 	w.world.figure.compared.Add(1)
 	return nil
