@@ -2,6 +2,7 @@ package race
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -225,7 +226,7 @@ func (w *world) audit() error {
 		if err := w.operators[0].farewell(witness.user); err != nil {
 			return err
 		}
-		if err := witness.lastLook(); err != nil {
+		if err := errors.Join(witness.lastLook(), witness.compareCopies()); err != nil {
 			return err
 		}
 		if w.figure.died.Load() > 0 {
