@@ -37,15 +37,7 @@ func TestRunbook(t *testing.T) {
 		return
 	}
 	// A runtime of its own: the page also speaks of everybody, and each story's user is alice.
-	s, err := stack.Start(t.Context(), stack.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := ownStack(t)
 	told := slices.DeleteFunc(
 		slices.Clone(sections),
 		func(s runbookSection) bool { return len(s.commands) == 0 },

@@ -39,6 +39,12 @@ func TestStackStories(t *testing.T) {
 // TestStoriesAlone tells those that speak of the newest runs of the bucket: they have a runtime of their own.
 func TestStoriesAlone(t *testing.T) {
 	t.Parallel()
+	tell(t, ownStack(t), storiesIn(t, "alone"))
+}
+
+// ownStack is a local runtime that nobody else uses.
+func ownStack(t *testing.T) *stack.Stack {
+	t.Helper()
 	s, err := stack.Start(t.Context(), stack.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +54,7 @@ func TestStoriesAlone(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	tell(t, s, storiesIn(t, "alone"))
+	return s
 }
 
 func storiesIn(t *testing.T, folder string) []string {

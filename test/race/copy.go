@@ -80,7 +80,8 @@ var expectedOfCopies = append([]userdb.Kind{userdb.Blocked, userdb.NotFound}, ex
 
 // compareCopies backs the user up twice, with each of the ways to read an object, while nobody writes:
 // operators may still move the user, and die. An outsider's program finds the same database in both copies.
-func (w *witness) compareCopies() error {
+// It says whether there were two.
+func (w *witness) compareCopies() (bool, error) {
 	var paths []string
 	defer func() {
 		for _, path := range paths {
@@ -93,7 +94,7 @@ func (w *witness) compareCopies() error {
 			return os.Rename(path, path+".kept")
 		})
 		if err != nil || !done {
-			return err
+			return false, err
 		}
 	}
 	args := append([]string{w.world.Referee}, paths...)
@@ -101,10 +102,10 @@ func (w *witness) compareCopies() error {
 		args = append(args, "-r")
 	}
 	if out, err := exec.Command("python3", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("two backups of %s differ, and nobody wrote meanwhile: %w: %s", w.user, err, out)
+		return false, fmt.Errorf("two backups of %s differ, and nobody wrote meanwhile: %w: %s", w.user, err, out)
 	}
 	w.world.figure.compared.Add(1)
-	return nil
+	return true, nil
 }
 
 // read reads what a copy holds.

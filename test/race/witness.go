@@ -305,7 +305,8 @@ func (w *witness) closeEpoch() error {
 	if len(w.books.unknown[present])+len(w.books.unknown[archive]) > 0 {
 		return nil // these writes may still come
 	}
-	return w.compareCopies()
+	_, err = w.compareCopies()
+	return err
 }
 
 // readAll reads everything that a user has, and repeats that while the runtime restarts.

@@ -226,8 +226,15 @@ func (w *world) audit() error {
 		if err := w.operators[0].farewell(witness.user); err != nil {
 			return err
 		}
-		if err := errors.Join(witness.lastLook(), witness.compareCopies()); err != nil {
+		if err := witness.lastLook(); err != nil {
 			return err
+		}
+		done, err := witness.compareCopies()
+		if err == nil && !done {
+			err = errors.New("there is no backup, and nothing disturbs any more")
+		}
+		if err != nil {
+			return fmt.Errorf("%s at the end: %w", witness.user, err)
 		}
 		if w.figure.died.Load() > 0 {
 			continue
