@@ -49,7 +49,9 @@ type Followed struct {
 	// Began says that nobody else follows the writes: the last request says End.
 	Began bool `json:"began"`
 	// Lost says that something changed that nobody can name: the copy begins again.
-	Lost    bool             `json:"lost"`
+	Lost bool `json:"lost"`
+	// Log is how many writes may come between two answers; 0: 1,000, from a Worker of before.
+	Log     int64            `json:"log"`
 	Changes []FollowedChange `json:"changes"`
 	HasRead bool             `json:"read"`
 	Read    *ExportPage      `json:"-"`

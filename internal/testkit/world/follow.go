@@ -14,6 +14,9 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
+// followedWrites is what the Worker says of its log. This object forgets no write.
+const followedWrites = 4000
+
 // seenRows are the rows of an object at one moment, by table and key.
 type seenRows map[string]map[string]seenRow
 
@@ -31,7 +34,7 @@ func (o *Objects) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRe
 		}
 		out := &wire.Followed{
 			Phase: o.state.Phase, Gen: o.state.Gen, Lin: o.state.Lin, Writes: o.writes, Revision: int64(o.state.Lin),
-			Began: req.Since == nil, Virtual: req.Virtual,
+			Began: req.Since == nil, Virtual: req.Virtual, Log: followedWrites,
 		}
 		now, columns, err := o.content.rowsNow(ctx)
 		if err != nil {

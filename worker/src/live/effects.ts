@@ -1,9 +1,10 @@
 // What a statement may change, asked of SQLite itself: the program that it compiles a statement to (EXPLAIN)
 // opens every b-tree that it writes, those of triggers and of foreign key actions too. Triggers of our own
 // would say more, and would change the schema.
-import { isPlatformName, isSqliteName, virtualNames } from "../store/catalog.ts";
+import { type TableShape, isPlatformName, isSqliteName, virtualNames } from "../store/catalog.ts";
 import { tablesOf } from "../query/program.ts";
 import { type Binding, quoteName } from "../state/sql-text.ts";
+import { conflictsByKeyOnly, declaresReplace, keyedShape } from "./keys.ts";
 import { staysOnRow } from "./triggers.ts";
 
 /** What running a statement may change. */
@@ -14,6 +15,13 @@ export interface Effect {
   readonly base?: string | undefined;
   /** What its triggers and foreign key actions write besides. */
   readonly others: readonly string[];
+}
+
+/** How the keys of a table's changed rows can be told. */
+export interface KeyFacts {
+  readonly shape: TableShape;
+  /** Whether rows of the table can only conflict by the key that is told. */
+  readonly conflictsByKeyOnly: boolean;
 }
 
 const UNKNOWN: Effect = { tables: null, others: [] };
@@ -34,6 +42,7 @@ interface Instruction extends Record<string, SqlStorageValue> {
 export class Effects {
   readonly #sql: SqlStorage;
   readonly #known = new Map<string, Effect>();
+  readonly #keys = new Map<string, KeyFacts | undefined>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -41,6 +50,13 @@ export class Effects {
 
   forget(): void {
     this.#known.clear();
+    this.#keys.clear();
+  }
+
+  /** undefined where the keys that a statement changes cannot be told. */
+  keysOf(table: string): KeyFacts | undefined {
+    if (!this.#keys.has(table)) this.#keys.set(table, keyFacts(this.#sql, table));
+    return this.#keys.get(table);
   }
 
   of(statement: string, bindings: readonly Binding[]): Effect {
@@ -99,6 +115,11 @@ export class Effects {
     const { names } = tablesOf(this.#sql, roots);
     return names.filter((name) => !isSqliteName(name) && !isPlatformName(name));
   }
+}
+
+function keyFacts(sql: SqlStorage, table: string): KeyFacts | undefined {
+  const shape = declaresReplace(sql, table) ? undefined : keyedShape(sql, table);
+  return shape && { shape, conflictsByKeyOnly: conflictsByKeyOnly(sql, table) };
 }
 
 /** The statement's own instructions, and those of triggers and foreign key actions: each begins at 0 again. */

@@ -69,6 +69,7 @@ export function follow(store: StoreContext, log: LiveLog, json: JsonObject, bega
     began,
     virtual: true,
     lost: keys === null,
+    log: LIVE_LIMITS.logEntries,
     changes,
     read: read !== undefined,
     ...(check !== undefined && { check }),
@@ -115,9 +116,10 @@ function changedKeys(store: StoreContext, log: LiveLog, since: number, knowsVirt
   if (since > upto) throw badRequest("since", "a position that the store had");
   if (upto - since > LIVE_LIMITS.logEntries) return null;
   const found: Keys = new Map();
-  for (let seq = since + 1; seq <= upto; seq++) {
-    const changes = log.read(seq)?.changes;
-    if (changes === undefined || changes === null) return null;
+  const entries = log.readUpTo(since, upto);
+  if (entries === undefined) return null;
+  for (const { changes } of entries) {
+    if (changes === null) return null;
     for (const { table, keys } of changes) note(found, table, keys);
   }
   if (![...found.values()].includes(null)) return found;

@@ -45,14 +45,13 @@ export interface KeyedStatement {
 export function returningKeys(
   statement: BoundStatement,
   shape: TableShape,
-  replaceNamesKey: () => boolean,
+  replaceNamesKey: boolean,
 ): KeyedStatement | undefined {
   const all = statement.tokens.filter(isSignificant);
   const words = all.slice(countBeforeVerb(all));
   const [verb] = words;
   const replaces = isKeyword(verb, "REPLACE") || words.some(isReplace);
-  if (!VERBS.some((keyword) => isKeyword(verb, keyword)) || (replaces && !replaceNamesKey()))
-    return undefined;
+  if (!VERBS.some((keyword) => isKeyword(verb, keyword)) || (replaces && !replaceNamesKey)) return undefined;
   const outside = (keyword: string): boolean => findOutside(words, (token) => isKeyword(token, keyword)) >= 0;
   if (!isInsert(verb) && outside("LIMIT")) return undefined;
   // SQLite empties a table at once, which no clause may hold up.

@@ -52,6 +52,12 @@ export class LiveLog {
     this.#books.deleteLiveEntry(seq - LIVE_LIMITS.logEntries);
   }
 
+  /** The entries behind `after` up to `upto`; undefined where one of them is gone. */
+  readUpTo(after: number, upto: number): LogEntry[] | undefined {
+    const entries = this.#books.liveEntries<LogEntry>(after, upto);
+    return entries.length === upto - after ? entries : undefined;
+  }
+
   read(seq: number): LogEntry | undefined {
     return this.#books.liveEntry<LogEntry>(seq);
   }

@@ -85,7 +85,7 @@ export const LIVE_LIMITS = {
   /** Changes that are sent before the subscriber acknowledges one. */
   unacknowledged: 64,
   /** Write transactions that the log holds. */
-  logEntries: 1_000,
+  logEntries: 4_000,
   /** Bytes of one entry; a larger one names its tables without keys. */
   entryBytes: 8_192,
   /** Rows that one message carries, and their bytes; more are named by key only. */

@@ -7,15 +7,7 @@ import type { Effects } from "./effects.ts";
 import type { ExactReader } from "../query/read-exact.ts";
 import { messageOf } from "../wire/errors.ts";
 import { type Cascade, cascadeOf } from "./cascades.ts";
-import {
-  conflictsByKeyOnly,
-  declaresReplace,
-  keyOf,
-  keyOfExact,
-  keyedShape,
-  type KeyedStatement,
-  returningKeys,
-} from "./keys.ts";
+import { keyOf, keyOfExact, type KeyedStatement, returningKeys } from "./keys.ts";
 import { LIVE_LIMITS } from "./protocol.ts";
 import { watchExec } from "./watch-exec.ts";
 
@@ -92,8 +84,8 @@ export class Recorder implements ChangeRecorder {
   }
 
   #keyed(table: string, statement: BoundStatement): KeyedStatement | undefined {
-    const shape = declaresReplace(this.#sql, table) ? undefined : keyedShape(this.#sql, table);
-    return shape && returningKeys(statement, shape, () => conflictsByKeyOnly(this.#sql, table));
+    const facts = this.#effects.keysOf(table);
+    return facts && returningKeys(statement, facts.shape, facts.conflictsByKeyOnly);
   }
 
   #runKeyed(

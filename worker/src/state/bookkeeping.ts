@@ -287,6 +287,21 @@ export class Bookkeeping {
     return this.#read<T>(`live:log:${seq}`);
   }
 
+  /** The entries behind `after` up to `upto`, in their order, as far as they are kept: faster than one by one. */
+  liveEntries<T>(after: number, upto: number): T[] {
+    const prefix = `${PREFIX}live:log:`;
+    const found: [number, T][] = [];
+    for (let from = after + 1, to; from <= upto; from = to + 1) {
+      // The names of numbers sort as they do where they have as many digits.
+      to = Math.min(upto, 10 ** String(from).length - 1);
+      for (const [key, entry] of this.#kv.list<T>({ start: `${prefix}${from}`, end: `${prefix}${to}\0` })) {
+        const seq = Number(key.slice(prefix.length));
+        if (seq >= from) found.push([seq, entry]);
+      }
+    }
+    return found.map(([, entry]) => entry);
+  }
+
   putLiveEntry(seq: number, entry: unknown): void {
     this.#write(`live:log:${seq}`, entry);
   }

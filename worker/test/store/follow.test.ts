@@ -260,6 +260,46 @@ it("says that it lost track of what no log names", async () => {
   expect(await follow(client, { since: last })).toMatchObject({ lost: true, began: true });
 });
 
+it("forgets what it saw of a schema that was rolled back", async () => {
+  const client = await filled();
+  const { writes: since } = await follow(client, { since: null });
+  const insert = "INSERT INTO plain VALUES (?, 1)";
+  const failed = await client.stub.query({
+    statements: [
+      { sql: "DROP TRIGGER tr" },
+      { sql: insert, params: ["a"] },
+      { sql: "INSERT INTO games(id) VALUES (1), (1)" },
+    ],
+  });
+  expect(failed).toMatchObject({
+    ok: false,
+    error: { message: expect.stringContaining("UNIQUE") as string },
+  });
+  await client.query(insert, ["b"]);
+  const { changes } = await follow(client, { since });
+  expect(changes.map((change: { table: string }) => change.table).sort()).toEqual([
+    "audit",
+    "plain",
+    "sqlite_sequence",
+  ]);
+});
+
+it("asks anew for the key of a table that was made again", async () => {
+  const client = await filled();
+  await follow(client, { since: null });
+  await client.query("CREATE TABLE again (id INTEGER PRIMARY KEY, n)");
+  await client.query("INSERT INTO again VALUES (1, 2)");
+  await client.query("DROP TABLE again");
+  await client.query("CREATE TABLE again (word TEXT PRIMARY KEY) WITHOUT ROWID");
+  const { writes: since } = await follow(client, { since: null });
+  expect(await client.query("INSERT INTO again VALUES ('a')")).toMatchObject({ ok: true });
+  const { changes } = await follow(client, { since });
+  expect(changes).toMatchObject([
+    { table: "again", keys: [[{ text: btoa("a") }]] },
+    { table: "sqlite_sequence" },
+  ]);
+});
+
 it("sends the digest of rows of the same moment", async () => {
   const client = await filled();
   const { writes: since } = await follow(client, { since: null });
