@@ -79,6 +79,9 @@ type race struct {
 	http   *http.Client
 	began  time.Time
 	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	failed error // the first failure, which may come after the cancel
 }
 
 var (
@@ -119,6 +122,14 @@ func (r *race) raceAll(ctx context.Context, worlds []*world) error {
 	everybody.Go(func() { r.every(ctx, time.Second, r.enough) })
 	everybody.Go(func() { r.every(ctx, 30*time.Second, r.say) })
 	everybody.Wait()
+	return r.whatFailed(ctx)
+}
+
+// whatFailed is nil where the race was ended because it was over.
+func (r *race) whatFailed(ctx context.Context) error {
+	if r.failed != nil {
+		return r.failed
+	}
 	if err := context.Cause(ctx); !errors.Is(err, errEnough) && !errors.Is(err, errLimit) {
 		return err
 	}
@@ -126,8 +137,17 @@ func (r *race) raceAll(ctx context.Context, worlds []*world) error {
 }
 
 func (r *race) failOn(err error) {
-	if err != nil {
-		r.cancel(err)
+	if err == nil {
+		return
+	}
+	r.cancel(err)
+	if errors.Is(err, errEnough) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = err
 	}
 }
 
