@@ -245,7 +245,8 @@ func (b *backup) betweenWrites(ctx context.Context, st wire.Status) error {
 	}
 }
 
-// orMoved looks for another command behind a contradiction.
+// orMoved looks for another command behind a contradiction: one that began since, or one that has gone on
+// under its claim.
 func (b *backup) orMoved(ctx context.Context, st wire.Status, err error) error {
 	switch userdb.KindOf(err) {
 	case userdb.Conflict, userdb.Mismatch, userdb.Superseded:
@@ -253,7 +254,7 @@ func (b *backup) orMoved(ctx context.Context, st wire.Status, err error) error {
 		return err
 	}
 	now, statusErr := b.Stores.Status(ctx, b.user)
-	if statusErr != nil || now.Gen == st.Gen {
+	if statusErr != nil || now.Gen == st.Gen && now.Phase == st.Phase {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errMoved, err)
