@@ -13,6 +13,10 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/userdb"
 )
 
+// writePauseVariable names an environment variable that stands in for the pause between two requests of a
+// backup while the application writes. Programs have none. Builds for tests set it, as kvWindowVariable.
+var writePauseVariable string
+
 type backupOptions struct {
 	selection.Options
 	pace
@@ -56,6 +60,9 @@ func (a *app) backup(cmd *cobra.Command, o *backupOptions, args []string) error 
 	}
 	target, err := backup.NewTarget(o.to, c.Files, c.Layout)
 	if err != nil {
+		return err
+	}
+	if c.Engine.WritePause, err = durationIn(a.getenv, writePauseVariable, 0); err != nil {
 		return err
 	}
 	r := a.runner(c.Connection, &o.pace, watch)

@@ -49,14 +49,14 @@ func (o *writersOptions) check(flags *pflag.FlagSet, getenv func(string) string)
 	if o.procedure.LongestRequest < 0 {
 		return usageError("read --longest-request", "", "a duration is negative", "")
 	}
-	o.procedure.KVWindow, err = oldFlagsFor(getenv)
+	o.procedure.KVWindow, err = durationIn(getenv, kvWindowVariable, kvWindow)
 	return err
 }
 
-// oldFlagsFor is for how long an old flag may still be read.
-func oldFlagsFor(getenv func(string) string) (time.Duration, error) {
-	if kvWindowVariable == "" || getenv(kvWindowVariable) == "" {
-		return kvWindow, nil
+// durationIn reads a variable of builds for tests. Where there is none, or it is not set, it is otherwise.
+func durationIn(getenv func(string) string, variable string, otherwise time.Duration) (time.Duration, error) {
+	if variable == "" || getenv(variable) == "" {
+		return otherwise, nil
 	}
-	return time.ParseDuration(getenv(kvWindowVariable))
+	return time.ParseDuration(getenv(variable))
 }

@@ -17,13 +17,10 @@ func TestKVWindowIsNoChoice(t *testing.T) {
 		})
 	}
 	getenv := func(string) string { return "1ms" }
-	if window, err := oldFlagsFor(getenv); err != nil || window.String() != "1ms" {
+	if window, err := durationIn(getenv, kvWindowVariable, kvWindow); err != nil || window.String() != "1ms" {
 		t.Errorf("in a build for tests: %v, %v", window, err)
 	}
-	variable := kvWindowVariable
-	t.Cleanup(func() { kvWindowVariable = variable })
-	kvWindowVariable = ""
-	if window, err := oldFlagsFor(getenv); err != nil || window != kvWindow {
+	if window, err := durationIn(getenv, "", kvWindow); err != nil || window != kvWindow {
 		t.Errorf("in a program: %v, %v", window, err)
 	}
 }

@@ -60,6 +60,8 @@ type Engine struct {
 
 	// Concurrency is how many users are in flight at once, at most; at least 1.
 	Concurrency int
+	// WritePause is how long a backup waits between two requests while the application writes; 0: 2 seconds.
+	WritePause time.Duration
 	// Turns decide who imports; nil: everybody at once.
 	Turns Turns
 	// WriteProof, when set, remembers for all users of a run whether the command may write to the bucket.

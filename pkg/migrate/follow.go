@@ -19,28 +19,35 @@ import (
 )
 
 const (
-	// followPageBytes is about how much one request reads. A write that comes then waits for it, so it takes
-	// hardly longer than a request that reads nothing. A large object is read in about followPages requests,
-	// up to followMostBytes each.
-	followPageBytes = 8 << 10
-	followMostBytes = 128 << 10
-	followPages     = 4096
-	// A user who wrote nothing for followRest is hardly held up by more.
-	followRest      = 2 * time.Second
-	followRestBytes = 64 << 10
-	// The pause between two requests is followShare times as long as the request before took, so that fewer
-	// writes in a hundred than one meet a request, and followRestShare times for a user who rests. It ends
-	// after followLongest, since most of that time may have been the network.
-	followPause     = 25 * time.Millisecond
-	followShare     = 200
-	followRestShare = 20
-	followLongest   = 200 * time.Millisecond
+	// followPageBytes is about how much one request reads. A large object is read in about followPages
+	// requests, up to followMostBytes each.
+	followPageBytes = 128 << 10
+	followMostBytes = 256 << 10
+	followPages     = 512
+	// A user who wrote nothing for followRest is at rest.
+	followRest = 10 * time.Second
+	// The pause between two requests is writePause while the application writes, if the engine says nothing
+	// else. So one or two writes in a thousand meet a request where it writes one after the other: fewer than
+	// a p99 can show. For a user at rest it is followRestShare times as long as the request before took, up
+	// to followRestLongest, since most of that time may have been the network.
+	writePause        = 2 * time.Second
+	followRestShare   = 20
+	followRestLongest = 200 * time.Millisecond
+	followPause       = 25 * time.Millisecond
+	// A pause is shorter where more than this would change in it: followLog of what the object's log holds,
+	// which is leastLog writes where the Worker does not say it. An answer holds 5,000 rows, or 8 MiB.
+	followLog     = 0.4
+	leastLog      = 1000
+	followRows    = 2000
+	followChanged = 2 << 20
+	// Nor is it followGrowth times as long as the one before.
+	followGrowth = 8
 	// followTries bounds how often a copy begins again because something changed that cannot be named.
 	followTries = 3
 	// followRereads bounds how often one table is read again because nobody can name which of its rows
 	// changed.
 	followRereads = 5
-	// followPatience times as many requests as the object takes beside writes are made in little ones.
+	// Long pauses end after followPatience times as many requests as the object takes.
 	followPatience = 2
 	// A copy is then given up after followMore requests for each larger page that the object had, and
 	// followLeast for the rest: the application writes more than is read between its writes. A user who rests
@@ -117,7 +124,9 @@ type follower struct {
 	order  []*followed
 	asked  int           // requests
 	took   time.Duration // by the last request
-	wrote  time.Time     // when the application was last seen to have written, at first when the copy began
+	beside time.Duration // the longest pause beside what the application writes
+	wrote  time.Time     // when the application was last seen to have written
+	asks   time.Time     // when the last request began
 	wholes bool          // the Worker sends whole tables at the end
 }
 
@@ -179,35 +188,54 @@ func (f *follower) pause(ctx context.Context) error {
 
 // untilNext is never shorter than the request before, so that a busy object has half of its time at least.
 func (f *follower) untilNext() time.Duration {
-	share := time.Duration(followRestShare)
+	pause := min(followRestShare*f.took, followRestLongest)
 	if f.besideWrites() {
-		share = followShare
+		pause = f.beside
 	}
-	return max(f.took, min(max(followPause, share*f.took), followLongest))
+	return max(f.took, pause, followPause)
 }
 
-// besideWrites says that requests are to be little and seldom. That ends where writes are about to outrun the
-// copy.
+// besideWrites says that requests are to be seldom. That ends where writes are about to outrun the copy.
 func (f *follower) besideWrites() bool {
 	return f.now().Sub(f.wrote) < followRest && f.asked < followPatience*f.leastPages()
 }
 
-// leastBytes is about how much one request reads beside the application's writes.
-func (f *follower) leastBytes() int64 {
+// wroteSince takes down what the application wrote between two requests, and how long the next pause may be.
+func (f *follower) wroteSince(before, now *wire.Followed, between time.Duration) {
+	if now.Writes == before.Writes {
+		return
+	}
+	f.wrote = f.now()
+	log := now.Log
+	if log == 0 {
+		log = leastLog
+	}
+	rows, bytes, full := 0, 0, float64(now.Writes-before.Writes)/(followLog*float64(log))
+	for _, c := range now.Changes {
+		rows += len(c.Keys)
+		switch t := f.tables[c.Table]; {
+		case c.Page != nil:
+			bytes += len(c.Page.Cells) + len(c.Page.Reals)
+		case t != nil && !t.aside: // too many rows to name
+			full = max(full, 2)
+		}
+	}
+	full = max(full, float64(rows)/followRows, float64(bytes)/followChanged)
+	longest := f.WritePause
+	if longest == 0 {
+		longest = writePause
+	}
+	f.beside = min(longest, time.Duration(float64(between)*min(followGrowth, 1/full)))
+}
+
+// pageBytes is about how much one request reads.
+func (f *follower) pageBytes() int64 {
 	return min(max(followPageBytes, f.begun.DatabaseBytes/followPages), followMostBytes)
 }
 
-// pageBytes is about how much the next request reads.
-func (f *follower) pageBytes() int64 {
-	if f.besideWrites() {
-		return f.leastBytes()
-	}
-	return max(followRestBytes, f.leastBytes())
-}
-
-// leastPages is how many requests read the object as it was, and again to compare, beside writes.
+// leastPages is how many requests read the object as it was, and again to compare.
 func (f *follower) leastPages() int {
-	return 2*(1+int(f.begun.DatabaseBytes/f.leastBytes())) + 4*len(f.order)
+	return 2*(1+int(f.begun.DatabaseBytes/f.pageBytes())) + 4*len(f.order)
 }
 
 // pageRows is how many rows of a table the next request compares.
@@ -215,15 +243,15 @@ func (f *follower) pageRows(t *followed) int64 {
 	return max(t.rows, 1) * f.pageBytes() / followPageBytes
 }
 
-// note takes down how many rows a page had for its size.
+// note takes down how many rows a page had for its size. The Worker ends a digest where rows are longer.
 func (t *followed) note(page *wire.ExportPage) {
-	bytes := max(int64(len(page.Cells)+len(page.Reals)), followPageBytes)
+	bytes := max(int64(len(page.Cells)+len(page.Reals)), 1)
 	t.rows = max(t.rows, page.Rows*followPageBytes/bytes)
 }
 
 // mostAsked is after how many requests the copy is given up.
 func (f *follower) mostAsked() int {
-	pages := 1 + int(f.begun.DatabaseBytes/max(followRestBytes, f.leastBytes()))
+	pages := 1 + int(f.begun.DatabaseBytes/f.pageBytes())
 	return followPatience*f.leastPages() + followMore*pages + 8*len(f.order) + followLeast
 }
 
@@ -232,7 +260,7 @@ func (f *follower) begin(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	f.at, f.alone, f.wholes, f.wrote = at, at.Began, at.Virtual, f.now()
+	f.at, f.alone, f.wholes, f.asks = at, at.Began, at.Virtual, f.now()
 	if at.Gen != f.begun.Gen {
 		return errMoved
 	}
@@ -314,9 +342,8 @@ func (f *follower) ask(ctx context.Context, req wire.FollowRequest) error {
 		return err
 	}
 	f.took = f.now().Sub(begun)
-	if at.Writes != before.Writes {
-		f.wrote = f.now()
-	}
+	f.wroteSince(before, at, begun.Sub(f.asks))
+	f.asks = begun
 	if at.Gen != before.Gen || at.Lin != before.Lin || at.Revision != before.Revision {
 		return errMoved
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dbmigrate/dbmigrate/internal/testkit/world"
 	"github.com/dbmigrate/dbmigrate/pkg/backup"
 	"github.com/dbmigrate/dbmigrate/pkg/migrate"
 	"github.com/dbmigrate/dbmigrate/pkg/result"
@@ -14,31 +15,29 @@ import (
 	"github.com/dbmigrate/dbmigrate/pkg/wire"
 )
 
-// measured notes how much each request of a copy reads, in bytes, and compares, in rows.
+// measured notes what lies between the requests of a copy.
 type measured struct {
 	migrate.Snapshots
-	before        func(asked int)
-	takes         time.Duration // each request
-	reads, checks []int64
-	pauses        []time.Duration
-	answered      time.Time
+	takes    time.Duration // each request
+	old      bool          // the Worker does not say how much its log holds
+	pauses   []time.Duration
+	writes   []int64 // that the object took in each pause
+	answered time.Time
+	at       int64
 }
 
 func (m *measured) Follow(ctx context.Context, u userdb.UserID, req wire.FollowRequest) (*wire.Followed, error) {
-	if !m.answered.IsZero() && (req.Read != nil || req.Check != nil) {
-		m.pauses = append(m.pauses, time.Since(m.answered))
-	}
-	if req.Read != nil {
-		m.reads = append(m.reads, req.Read.MaxBytes)
-	}
-	if req.Check != nil && req.Check.Table == "large" {
-		m.checks = append(m.checks, req.Check.Limit)
-	}
-	m.before(len(m.reads) + len(m.checks))
+	paused := time.Since(m.answered)
 	time.Sleep(m.takes)
 	at, err := m.Snapshots.Follow(ctx, u, req)
-	if req.Since != nil { // the first one has no rows, and is followed at once
-		m.answered = time.Now()
+	if err == nil && (req.Read != nil || req.Check != nil) {
+		m.pauses, m.writes = append(m.pauses, paused), append(m.writes, at.Writes-m.at)
+	}
+	if m.answered = time.Now(); err == nil {
+		m.at = at.Writes
+		if m.old {
+			at.Log = 0
+		}
 	}
 	return at, err
 }
@@ -76,20 +75,21 @@ func TestACopyWithoutATablesRowsIsRefused(t *testing.T) {
 	})
 }
 
-// TestACopyReadsLittleBesideWrites: writes wait for each request, so it reads little and seldom while the
-// application writes. A user who rests is read in larger ones, ten times as often.
-func TestACopyReadsLittleBesideWrites(t *testing.T) {
-	const took, seldom = 2 * time.Millisecond, 200 * time.Millisecond
+// TestACopyHoldsUpFewWrites: a write may wait for a request, so while the application writes there are few,
+// and not so few that the object's log would not reach. A user at rest is read faster.
+func TestACopyHoldsUpFewWrites(t *testing.T) {
+	const took = 2 * time.Millisecond
 	for _, c := range []struct {
-		name   string
-		writes func(asked int) bool
-		reads  bool          // some of the requests read more
-		checks bool          // some compare more
-		pause  time.Duration // the shortest
+		name            string
+		every           time.Duration // the application writes; 0: never
+		median, longest time.Duration
+		old             bool
+		mostWrites      int64 // between two requests
 	}{
-		{"at rest", func(int) bool { return false }, true, true, 20 * took},
-		{"always", func(int) bool { return true }, false, false, seldom},
-		{"from the middle on", func(asked int) bool { return asked > 20 }, true, false, 20 * took},
+		{"at rest", 0, 20 * took, 20 * took, false, 0},
+		{"without a pause", 20 * time.Millisecond, 2 * time.Second, 2 * time.Second, false, 110},
+		{"as fast as an object can", time.Millisecond, 1600 * time.Millisecond, 1600 * time.Millisecond, false, 1700},
+		{"with a Worker of before", time.Millisecond, 400 * time.Millisecond, 400 * time.Millisecond, true, 500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,30 +98,46 @@ func TestACopyReadsLittleBesideWrites(t *testing.T) {
 					"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO large SELECT zeroblob(1000) FROM n")
 				mustDo(t, plain(w).Migrate(t.Context(), alice), result.OutcomeMigrated)
 				e := plain(w)
-				m := &measured{Snapshots: e.Snapshots, takes: took, before: func(asked int) {
-					if c.writes(asked) {
-						insert(t, w, asked)
-					}
-				}}
+				m := &measured{Snapshots: e.Snapshots, takes: took, old: c.old}
 				e.Snapshots, e.SnapshotBytes = m, 0
 				target, err := backup.NewTarget(t.TempDir(), e.Files, e.Layout)
 				if err != nil {
 					t.Fatal(err)
 				}
+				done := writing(t, w, c.every)
 				mustDo(t, target.Job(e)(t.Context(), alice), result.OutcomeBackedUp)
-				if least := slices.Min(m.reads); least != 8<<10 || m.reads[0] != least {
-					t.Errorf("reads %d", m.reads)
+				done()
+				median := slices.Sorted(slices.Values(m.pauses))[len(m.pauses)/2]
+				if apart(median, c.median) || apart(slices.Max(m.pauses), c.longest) {
+					t.Errorf("pauses %s", m.pauses)
 				}
-				if more := slices.Max(m.reads) > 8<<10; more != c.reads {
-					t.Errorf("reads %d", m.reads)
-				}
-				if shortest := slices.Min(m.pauses); shortest.Round(took) != c.pause {
-					t.Errorf("pauses from %s, want %s", shortest, c.pause)
-				}
-				if more := slices.Max(m.checks) > 10; more != c.checks {
-					t.Errorf("compares %d rows", m.checks)
+				if most := slices.Max(m.writes); most > c.mostWrites {
+					t.Errorf("%d writes between two requests: %d", most, m.writes)
 				}
 			})
 		})
 	}
+}
+
+// apart says of a time that it is another one by more than a tenth.
+func apart(a, b time.Duration) bool { return a < b*9/10 || a > b*11/10 }
+
+// writing is an application that writes until it is told to end.
+func writing(t *testing.T, w *world.World, every time.Duration) (end func()) {
+	if every == 0 {
+		return func() {}
+	}
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(every):
+				insert(t, w, n)
+			}
+		}
+	}()
+	return func() { close(stop); <-ended }
 }

@@ -353,7 +353,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 				made := 0
 				for round := range 12 {
 					e := x.engine()
-					e.SnapshotBytes = c.atOnce
+					e.SnapshotBytes, e.WritePause = c.atOnce, 200*time.Millisecond
 					e.Stores, e.Snapshots = distant{e.Stores}, distantReads{e.Snapshots, c.before, c.cuts}
 					if c.old {
 						e.Snapshots = nil

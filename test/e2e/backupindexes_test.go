@@ -50,6 +50,7 @@ func TestBackupBesideIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	op := newOperator(t)
+	op.WritePause = "200ms"
 	must(t, op, 0, "migrate", u.Name)
 	stop, before := make(chan struct{}), u.Writes
 	var writing sync.WaitGroup

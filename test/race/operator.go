@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dbmigrate/dbmigrate/pkg/doclient"
 	"github.com/dbmigrate/dbmigrate/pkg/kv"
@@ -71,6 +72,7 @@ func (w *world) engine(ctx context.Context, run string, doomed *http.Client) (*m
 		return nil, err
 	}
 	return &migrate.Engine{
+		WritePause:  100 * time.Millisecond, // more copies in the time of a race
 		Files:       files,
 		Flags:       flags,
 		SplitFlags:  flags.Split(),

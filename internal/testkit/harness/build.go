@@ -12,8 +12,11 @@ import (
 	"github.com/dbmigrate/dbmigrate/internal/testkit/stack"
 )
 
-// kvWindowVariable is for Operator.KVWindow. A program that users get listens to no such variable.
-const kvWindowVariable = "DBMIGRATE_TEST_KV_WINDOW"
+// These are for Operator.KVWindow and Operator.WritePause. A program that users get listens to neither.
+const (
+	kvWindowVariable   = "DBMIGRATE_TEST_KV_WINDOW"
+	writePauseVariable = "DBMIGRATE_TEST_WRITE_PAUSE"
+)
 
 // Build puts dbmigrate into dir and returns its path. root is the module's root. The packages that need it
 // share one: the first of them links it, and the others find it in bin/test, as new as the source.
@@ -28,7 +31,8 @@ func Build(ctx context.Context, root, dir string) (path string, err error) {
 	}
 	defer unlock()
 	build := exec.CommandContext(
-		ctx, "go", "build", "-ldflags", "-s -w -X main.kvWindowVariable="+kvWindowVariable,
+		ctx, "go", "build", "-ldflags",
+		"-s -w -X main.kvWindowVariable="+kvWindowVariable+" -X main.writePauseVariable="+writePauseVariable,
 		"-o", filepath.Join("bin", "test", "dbmigrate"), "./cmd/dbmigrate")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {

@@ -26,6 +26,8 @@ type Operator struct {
 	Hears func(text string)
 	// KVWindow, when set, is for how long runs believe that old flags are read, such as 3s.
 	KVWindow string
+	// WritePause, when set, is how long backups wait between two requests while the application writes.
+	WritePause string
 
 	binary, home string
 	env          []string
@@ -83,10 +85,7 @@ func (o *Operator) Run(args ...string) (Finished, error) {
 }
 
 func (o *Operator) environment() []string {
-	if o.KVWindow == "" {
-		return o.env
-	}
-	return append(slices.Clone(o.env), kvWindowVariable+"="+o.KVWindow)
+	return append(slices.Clone(o.env), kvWindowVariable+"="+o.KVWindow, writePauseVariable+"="+o.WritePause)
 }
 
 // Screen runs dbmigrate as a person does, and returns what a log of it shows: stdout and stderr as they come.
