@@ -21,7 +21,7 @@ import (
 const (
 	// followPageBytes is about how much one request reads. A large object is read in about followPages
 	// requests, up to followMostBytes each.
-	followPageBytes = 128 << 10
+	followPageBytes = 64 << 10
 	followMostBytes = 256 << 10
 	followPages     = 512
 	// A user who wrote nothing for followRest is at rest.

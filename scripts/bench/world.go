@@ -25,6 +25,7 @@ type world struct {
 	cloud  *stack.Stack
 	binary string
 	engine *migrate.Engine
+	stores *doclient.Client
 	bucket *r2.Client
 	built  map[string]database
 	users  int
@@ -97,6 +98,7 @@ func (w *world) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.stores = stores
 	w.engine = &migrate.Engine{
 		Files:       w.bucket,
 		Flags:       flags,
