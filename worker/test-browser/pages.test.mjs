@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -14,6 +15,8 @@ const dir = mkdtempSync(join(tmpdir(), "dbmigrate-pages-"));
 const prefix = `pages-${process.pid}-`;
 // A user's name that would be markup, and one that is as long as it may be without a place to break.
 const users = ["<img src=x onerror=alert(1)>", "w".repeat(100)].map((name) => prefix + name);
+// No Durable Object takes the table of over 100 columns that one of them has.
+const restored = { taken: ["id"], refused: Array.from({ length: 101 }, (_, n) => `c${n}`) };
 const page = (name) => join(dir, `${name}.html`);
 
 /** @type {import("playwright-core").Browser} */
@@ -45,8 +48,15 @@ before(async () => {
     "--report",
     page("migrate"),
   );
-  const { run } = JSON.parse(moved.trim().split("\n").at(-1)).summary;
+  const run = runOf(moved);
   dbmigrate("rollback", ...users, "--report", page("rollback"));
+  for (const [name, columns] of Object.entries(restored)) {
+    const file = new DatabaseSync(join(dir, `${prefix}${name}-${"w".repeat(80)}.sqlite`));
+    file.exec(`CREATE TABLE wide (${columns.join(", ")})`);
+    file.close();
+  }
+  const some = dbmigrateEndsWith(1, "restore", "--all", "--from", dir, "--yes", "--output", "json");
+  dbmigrate("runs", "--report", runOf(some), "--to", page("failed"));
   dbmigrate("runs", "--report", run, "--to", page("run"), "--requests", log);
   browser = await chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
@@ -60,6 +70,7 @@ const says = {
   scan: [/Move \d+ of \d+ users now/, /Cost and benefit/, /begin at 0/, /your router observed/],
   migrate: [/migrate of 2 users/, /2 migrated/, /How long writes waited/, /canary/, /rollback --run/],
   rollback: [/rollback of 2 users/, /migrate --users-file/],
+  failed: [/restore of 2 users/, /1 failed/, /refused-w/, /100 columns/],
   run: [/Requests of these users, before and after/, /before: from the file/],
 };
 
@@ -158,9 +169,18 @@ async function write(user) {
   assert.equal(response.status, 200, await response.text());
 }
 
+/** The id of the run whose results these are. */
+function runOf(results) {
+  return JSON.parse(results.trim().split("\n").at(-1)).summary.run;
+}
+
 function dbmigrate(...args) {
+  return dbmigrateEndsWith(0, ...args);
+}
+
+function dbmigrateEndsWith(status, ...args) {
   const run = spawnSync("../bin/dbmigrate", args, { encoding: "utf8" });
-  assert.equal(run.status, 0, run.stderr);
+  assert.equal(run.status, status, run.stderr);
   return run.stdout;
 }
 
