@@ -32,11 +32,7 @@ type State struct {
 
 // Status asks both sides of one user. It changes nothing.
 func (e *Inspector) Status(ctx context.Context, u userdb.UserID) (State, error) {
-	st, err := e.Stores.Status(ctx, u)
-	if err != nil {
-		return State{}, err
-	}
-	file, err := e.look(ctx, u)
+	st, file, err := e.Sides().Seen(ctx, u)
 	if err != nil {
 		return State{}, err
 	}

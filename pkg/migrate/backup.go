@@ -73,15 +73,15 @@ func (b *backup) once(ctx context.Context) error {
 	switch userfile.Classify(file, st) {
 	case userfile.Migrated, userfile.RollbackBegun:
 		if err := userfile.MaySeal(b.user, st, file); err != nil {
-			return err
+			return b.orMoved(ctx, st, err)
 		}
 		return b.ofObject(ctx, st)
 	case userfile.AtFile, userfile.MigrationBegun, userfile.MigrationFenced, userfile.BirthFenced, userfile.RollbackPut:
 		return b.ofFile(ctx)
 	}
 	_, problem, next := userfile.Serves(st, file)
-	return &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Conflict,
-		Err: errors.New(problem), Hint: "nobody can tell which side is right; first: " + userfile.For(b.user, next)}
+	return b.orMoved(ctx, st, &userdb.Error{Op: "back up", Thing: string(b.user), Kind: userdb.Conflict,
+		Err: errors.New(problem), Hint: "nobody can tell which side is right; first: " + userfile.For(b.user, next)})
 }
 
 // ofFile keeps the file as it was before any mark. One GET is one version, so it is of one moment.

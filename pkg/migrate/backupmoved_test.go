@@ -62,3 +62,56 @@ func TestBackupMeetsTheEndOfARollback(t *testing.T) {
 	close(reads.may)
 	mustDo(t, <-copied, result.OutcomeBackedUp)
 }
+
+// movesAfter is asked for its status, and a command moves the user before the answer is used.
+type movesAfter struct {
+	migrate.Stores
+	move func()
+	once *sync.Once
+}
+
+func (m movesAfter) Status(ctx context.Context, u userdb.UserID) (wire.Status, error) {
+	st, err := m.Stores.Status(ctx, u)
+	m.once.Do(m.move)
+	return st, err
+}
+
+// TestMovedBetweenTwoLooks: a command that moves the user between the look at the object and the look at the
+// file is no contradiction between them, for a backup and for status.
+func TestMovedBetweenTwoLooks(t *testing.T) {
+	rollback := func(t *testing.T, e *migrate.Engine) result.Result {
+		return e.Rollback(t.Context(), alice, migrate.RollbackOptions{})
+	}
+	move := func(t *testing.T, e *migrate.Engine) result.Result { return e.Migrate(t.Context(), alice) }
+	for name, moves := range map[string][]func(*testing.T, *migrate.Engine) result.Result{
+		"a migrate":                  {move},
+		"a rollback":                 {move, rollback},
+		"a migrate after a rollback": {move, rollback, move},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _, _ := oneUser(t)
+			last := len(moves) - 1
+			for _, move := range moves[:last] {
+				if r := move(t, plain(w)); r.Err() != nil {
+					t.Fatal(r.Err())
+				}
+			}
+			moved := func(move func(*testing.T, *migrate.Engine) result.Result) *migrate.Engine {
+				e := plain(w)
+				e.Stores = movesAfter{e.Stores, func() {
+					if r := move(t, plain(w)); r.Err() != nil {
+						t.Error(r.Err())
+					}
+				}, new(sync.Once)}
+				return e
+			}
+			keep := func(context.Context, *userfile.Copy, string) (string, error) { return "kept", nil }
+			mustDo(t, moved(moves[last]).Backup(t.Context(), alice, keep), result.OutcomeBackedUp)
+			for _, move := range []func(*testing.T, *migrate.Engine) result.Result{rollback, move, rollback, move} {
+				if s, err := moved(move).Inspect().Status(t.Context(), alice); err != nil || s.Problem != "" || s.ForeignMark != 0 {
+					t.Errorf("%+v, %v", s, err)
+				}
+			}
+		})
+	}
+}

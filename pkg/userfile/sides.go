@@ -19,13 +19,27 @@ type Sides struct {
 	Bucket string
 }
 
+// looksBetween bounds how often both sides are looked at because a command moves the user in between.
+const looksBetween = 4
+
+// Seen looks at the Durable Object and then at the file. Where the file is of a claim that the object did not
+// know yet, a command has moved the user in between, as a rule: both are looked at again.
+func (s *Sides) Seen(ctx context.Context, u userdb.UserID) (wire.Status, Version, error) {
+	for look := 1; ; look++ {
+		st, err := s.Objects.Status(ctx, u)
+		if err != nil {
+			return st, Version{}, err
+		}
+		file, err := s.Look(ctx, u)
+		if err != nil || file.Shown() <= st.Gen || look == looksBetween {
+			return st, file, err
+		}
+	}
+}
+
 // Both looks at both sides, and refuses what no command would go on with.
 func (s *Sides) Both(ctx context.Context, u userdb.UserID) (wire.Status, Version, error) {
-	st, err := s.Objects.Status(ctx, u)
-	if err != nil {
-		return st, Version{}, err
-	}
-	file, err := s.Look(ctx, u)
+	st, file, err := s.Seen(ctx, u)
 	if err != nil {
 		return st, file, err
 	}
