@@ -580,7 +580,9 @@ func (l *life) end() error {
 		return l.endOfRestored()
 	}
 	forward := l.dice("end", 0).IntN(2) == 0 && !l.deleted // only a rollback makes the file again
-	if !l.setBack {                                        // what was set back is a person's to look at, and the user is served meanwhile
+	// What was set back is a person's to look at, and the user is served meanwhile, unless a later command
+	// has claimed the user all the same and died.
+	if !l.setBack || !l.served() {
 		if err := l.settle(forward); err != nil {
 			return err
 		}
